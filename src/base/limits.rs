@@ -1,0 +1,117 @@
+//! Every capacity, time-out and rate in one place, each with its reason.
+
+use super::time::Duration;
+
+/// Samples a second of every codec we mix (G.722 is decoded at half its band, see `wire::g722`).
+pub const SAMPLE_RATE: u32 = 8000;
+/// Samples in one stored frame: 20 ms, what the phone family writes.
+pub const FRAME_SAMPLES: usize = 160;
+/// One stored frame's length of time.
+pub const FRAME: Duration = Duration::from_millis(20);
+/// Nanoseconds of one sample at 8 kHz.
+pub const SAMPLE_NANOS: u64 = 125_000;
+/// Bytes of a stored frame with its RTP header.
+pub const RTP_FRAME_BYTES: usize = 12 + FRAME_SAMPLES;
+
+/// How long a packet may be on its way: a frame is mixed this long after its time.
+/// A recording has no listener to wait for, so it can afford what a phone's jitter buffer cannot; but
+/// delay + wake-up + sync interval must stay under the 2 s that may be lost with the power.
+pub const PLAYOUT_DELAY: Duration = Duration::from_millis(300);
+/// While recording to a file the loop wakes this often and reads all that has come: 5 wake-ups a
+/// second whatever the number of legs (a wake-up costs 5 600 ARMv7 instructions, a packet 1 650).
+pub const BATCH: Duration = Duration::from_millis(200);
+/// From one sync of a file to the next: with the two above, 1.7 s are at risk, and 0.3 s are left for
+/// the sync itself.
+pub const SYNC_INTERVAL: Duration = Duration::from_millis(1200);
+
+/// Recordings at once, at the most, that a configuration may ask for. Each costs 300 KiB of address
+/// space, of which only what its call uses is ever touched.
+pub const MAX_RECORDINGS: usize = 4096;
+/// Leg ports of one recording (contract: `legs` 0-8).
+pub const MAX_LEG_PORTS: usize = 8;
+/// Leg ports and the local stream's own port.
+pub const MAX_PORTS: usize = MAX_LEG_PORTS + 1;
+/// Sources (SSRCs) mixed in one recording: an eight-party conference.
+pub const MAX_SOURCES: usize = 8;
+
+/// A leg's sample ring: 1.02 s, a power of two. 128 ms of it is history for concealment, 300 ms the
+/// playout delay, the rest is room for packets that come early.
+pub const LEG_SAMPLES: usize = 8192;
+/// Samples kept behind the read position: a 60 ms gap, two of the longest pitch periods, one frame.
+pub const LEG_HISTORY: usize = 1024;
+/// The longest payload taken, in samples: 160 ms. The field's longest packet time is 60 ms; a
+/// datagram must fit `DATAGRAM_BYTES` besides.
+pub const MAX_PAYLOAD: usize = 1280;
+/// The longest gap that is concealed: 60 ms (spec, rule 7).
+pub const MAX_CONCEALED: usize = 480;
+/// Frames that a recording may go on behind its stop, so that a packet which has come is whole: the
+/// field's longest packet time.
+pub const MAX_TAIL_FRAMES: u64 = 3;
+/// |timestamp step - arrival step| beyond this is a jump, not jitter: 1 s (spec, rule 7).
+pub const MAX_TIMESTAMP_ERROR: i64 = 8000;
+/// A packet in sequence whose timestamp ran ahead of its arrival by more than this has a wrong
+/// timestamp: networks delay, they do not hurry. 60 ms.
+pub const MAX_EARLY_STEP: i64 = 480;
+/// A leg whose place differs from its arrivals by less than this is left alone: 4 ms, well under the
+/// 20 ms that two legs may be apart, well over a busy sender's scheduling noise.
+pub const SKEW_DEAD_BAND: i64 = 32;
+/// How long the least delay is watched before a leg is moved: 4 s. At 500 ppm that is 16 samples.
+pub const SKEW_WINDOW: i64 = 4 * 8000;
+/// Packets a skew window must hold to be believed.
+pub const SKEW_PACKETS: u32 = 25;
+/// A leg that starts this close to a frame's border is put on it (3 ms): then one leg's packets are
+/// the file's frames, and legs sent together are mixed sample on sample.
+pub const SNAP: i64 = 24;
+/// RFC 3550 A.1: a sequence number further ahead is a restart, not loss.
+pub const MAX_DROPOUT: i32 = 3000;
+/// RFC 3550 A.1: a sequence number further behind is a restart, not reordering.
+pub const MAX_MISORDER: i32 = 100;
+/// A source that has been silent this long gives its place to a new one: 5 s.
+pub const SOURCE_IDLE: i64 = 5 * 8000;
+
+/// Mixed frames waiting for the stick. Writes are synchronous, so while one blocks the packets wait
+/// in the sockets; the ring only has to hold what one turn mixes (and two wrap-free writes).
+pub const RING_BYTES: usize = 32 * 1024;
+/// Writes end on multiples of this in the file: all there is to gain on FAT is gained at 4 KiB.
+pub const WRITE_ALIGN: u64 = 4096;
+/// Disk work of one recording in one turn.
+pub const DISK_BYTES_PER_TURN: usize = 64 * 1024;
+/// Space reserved ahead with `fallocate`, so that a sync has no cluster chain to write.
+pub const PREALLOCATE: u64 = 1024 * 1024;
+/// Free space below which nothing is reserved ahead: the last megabytes are shared by all.
+pub const PREALLOCATE_FLOOR: u64 = 8 * 1024 * 1024;
+/// A part never reaches this, whatever its limit: `dataSize` is 32 bits and FAT files end at 4 GiB.
+pub const MAX_PART_BYTES: u64 = 2_000_000_000;
+/// A limit shorter than one second of audio counts as one second (spec, rule 4).
+pub const MIN_PART_FRAMES: u64 = 50;
+/// The longest list of parts that a stop's answer names.
+pub const MAX_PARTS_NAMED: usize = 128;
+/// Pauses and resumes that may wait for their frame (a frame is mixed up to half a second later).
+pub const MAX_TOGGLES: usize = 32;
+
+/// The longest message, without its line end (contract, section 3).
+pub const MESSAGE_BYTES: usize = 4096;
+/// The longest value kept of a name or number.
+pub const TEXT_BYTES: usize = 128;
+/// Control clients at once: a phone has one or two, a person with `ctl` one more.
+pub const MAX_CLIENTS: usize = 16;
+/// Answers and events that wait for a slow client before it is cut off.
+pub const CLIENT_BYTES: usize = 16 * 1024;
+/// Answers and events of one input, before they are handed to the clients.
+pub const OUTBOX_BYTES: usize = 32 * 1024;
+
+/// The longest datagram read whole: an Ethernet frame. Longer ones are no 60 ms of audio.
+pub const DATAGRAM_BYTES: usize = 1500;
+/// Datagrams of one recording in one turn: 0.6 s of eight legs. A flood waits for the next turn.
+pub const DATAGRAMS_PER_TURN: usize = 256;
+/// What is asked of the kernel for each port: the default holds 1.6 s of a leg behind a network
+/// driver, and sticks have been seen to stall for 4 s; eight legs may share a port.
+pub const RECEIVE_BUFFER: usize = 1024 * 1024;
+/// The longest mount table that is looked at.
+pub const MOUNT_TABLE_BYTES: usize = 16 * 1024;
+/// The longest path of the stick's mount point.
+pub const PATH_BYTES: usize = 256;
+/// Files looked at in one turn while a stick is being repaired: each may cost a seek on a slow stick.
+pub const REPAIRS_PER_TURN: usize = 4;
+/// On SIGTERM, how long recordings have to reach the stick (issue of the init script: 2 s in all).
+pub const SHUTDOWN: Duration = Duration::from_millis(1800);

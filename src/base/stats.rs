@@ -1,0 +1,140 @@
+//! Counters by reason: what was dropped, and why. A phone nobody watches keeps numbers, not logs.
+
+use super::time::Duration;
+
+/// One counter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
+pub enum Counter {
+    /// Datagrams whose audio was taken.
+    Audio,
+    /// RTCP on the audio's port (RFC 5761).
+    Rtcp,
+    /// Neither RTP nor RTCP: STUN, DTLS, other versions, too short, bad lengths.
+    NotRtp,
+    /// RTP with a payload type we do not know.
+    UnknownPayload,
+    /// RTP with more audio than a packet can have, or longer than a datagram we read.
+    Oversize,
+    /// telephone-event packets (RFC 4733), kept out of the audio.
+    TelephoneEvent,
+    /// Comfort-noise packets (RFC 3389), and one-byte G.711.
+    ComfortNoise,
+    /// RTP without a payload.
+    Empty,
+    /// Packets that came twice.
+    Duplicate,
+    /// Packets that came after their time had been mixed.
+    Late,
+    /// Packets of a source that was never seen again.
+    Unconfirmed,
+    /// Packets of a source for which there was no place.
+    TooManySources,
+    /// Times that a leg was placed anew: a timestamp jump or a pause of the sender.
+    Reanchored,
+    /// Samples added to or taken from legs to follow their clocks.
+    SkewSteps,
+    /// Samples made up for lost packets.
+    Concealed,
+    /// Datagrams that the kernel dropped before we read them (SO_RXQ_OVFL).
+    KernelDrop,
+    /// Frames written.
+    Frames,
+    /// Frames that were mixed but not written, because their recording's stick failed.
+    FramesLost,
+    /// Control lines that were no message.
+    BadMessage,
+    /// Clients that were cut off because they did not read.
+    SlowClient,
+    /// Clients that found no place.
+    TooManyClients,
+    /// Recordings started.
+    Started,
+    /// Recordings that ended by themselves.
+    Failed,
+    /// Files that were made whole.
+    Repaired,
+    /// Old recordings deleted to make room.
+    Deleted,
+    /// Turns of the loop.
+    Wakeups,
+    /// Things that cannot happen; each is logged as "bug:".
+    Bug,
+}
+
+/// The names under which `StatsRequest` prints the counters, in their order.
+pub const NAMES: [&str; COUNTERS] = [
+    "audio",
+    "rtcp",
+    "not_rtp",
+    "unknown_payload",
+    "oversize",
+    "telephone_event",
+    "comfort_noise",
+    "empty",
+    "duplicate",
+    "late",
+    "unconfirmed",
+    "too_many_sources",
+    "reanchored",
+    "skew_steps",
+    "concealed",
+    "kernel_drop",
+    "frames",
+    "frames_lost",
+    "bad_message",
+    "slow_client",
+    "too_many_clients",
+    "started",
+    "failed",
+    "repaired",
+    "deleted",
+    "wakeups",
+    "bug",
+];
+
+const COUNTERS: usize = Counter::Bug as usize + 1;
+
+/// All counters since the daemon's start.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// The longest time from one wake-up to the next sleep.
+    pub longest_turn: Duration,
+    counts: [u64; COUNTERS],
+}
+
+impl Stats {
+    /// Adds one.
+    pub fn count(&mut self, counter: Counter) {
+        self.add(counter, 1);
+    }
+
+    /// Adds `amount`.
+    pub fn add(&mut self, counter: Counter, amount: u64) {
+        self.counts[counter as usize] += amount;
+    }
+
+    /// The count so far.
+    pub fn of(&self, counter: Counter) -> u64 {
+        self.counts[counter as usize]
+    }
+
+    /// Every counter with its name.
+    pub fn all(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        NAMES.into_iter().zip(self.counts)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_stand_in_the_counters_order() {
+        let mut stats = Stats::default();
+        stats.add(Counter::KernelDrop, 7);
+        stats.count(Counter::Bug);
+        let named: Vec<_> = stats.all().filter(|(_, count)| *count > 0).collect();
+        assert_eq!(named, [("kernel_drop", 7), ("bug", 1)]);
+    }
+}

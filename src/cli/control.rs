@@ -1,0 +1,143 @@
+//! `callrec ctl` and `callrec watch`: a person's way to the control socket.
+
+use std::ffi::OsString;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+use std::process::ExitCode;
+
+use lexopt::prelude::{Long, Short, Value};
+
+use crate::cli::{parser, print, usage, Failure, DEFAULT_SOCKET};
+
+const CTL_HELP: &str = "\
+callrec ctl [-s SOCKET] MESSAGE...: sends control messages, prints each answer on a line
+
+  -s, --socket SOCKET   the daemon's control socket [/var/run/callrec.sock]
+
+A message without '=' is a command. The status is 1 when an answer says that a request failed.
+
+Examples: callrec ctl 'cmd=RecordStartRequest&sink=local&dir=in&remote_number=100'
+          callrec ctl RecordStatusRequest
+          callrec ctl 'cmd=RecordStopRequest&id=1234'
+";
+
+const WATCH_HELP: &str = "\
+callrec watch [-s SOCKET]: prints events as they happen, one line each
+
+  -s, --socket SOCKET   the daemon's control socket [/var/run/callrec.sock]
+
+Example: callrec watch | grep StickEvent
+";
+
+pub(super) fn ctl(arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
+    let (socket, messages) = match arguments_of(arguments)? {
+        Some(found) => found,
+        None => return print(CTL_HELP),
+    };
+    if messages.is_empty() {
+        return usage("ctl: which MESSAGE? 'callrec ctl --help' shows some");
+    }
+    let mut connection = Connection::open(&socket)?;
+    let mut failed = None;
+    for message in &messages {
+        connection.send(message)?;
+        loop {
+            let line = connection.next_line()?.ok_or_else(|| connection.ended())?;
+            print(&format!("{line}\n"))?;
+            if has(&line, "result=failed") {
+                failed = Some(line);
+                break;
+            }
+            if has(&line, "result=success") {
+                break;
+            }
+        }
+    }
+    match failed {
+        None => Ok(ExitCode::SUCCESS),
+        Some(line) => {
+            let reason = line.split('&').find_map(|pair| pair.strip_prefix("reason=")).unwrap_or("no reason given");
+            Err(Failure::Failed(format!("{socket}: request failed: {reason}")))
+        }
+    }
+}
+
+pub(super) fn watch(arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
+    let (socket, messages) = match arguments_of(arguments)? {
+        Some(found) => found,
+        None => return print(WATCH_HELP),
+    };
+    if let Some(message) = messages.first() {
+        return usage(&format!("watch: unexpected '{message}'"));
+    }
+    let mut connection = Connection::open(&socket)?;
+    connection.send("SubscribeRequest")?;
+    while let Some(line) = connection.next_line()? {
+        if has(&line, "result=failed") {
+            return Err(Failure::Failed(format!("{socket}: {line}")));
+        }
+        if !line.starts_with("cmd=SubscribeResponse") && writeln!(std::io::stdout(), "{line}").is_err() {
+            return Ok(ExitCode::SUCCESS);
+        }
+    }
+    Err(connection.ended())
+}
+
+fn has(line: &str, pair: &str) -> bool {
+    line.split('&').any(|found| found == pair)
+}
+
+/// The socket and the messages; `None` for `--help`.
+fn arguments_of(arguments: Vec<OsString>) -> Result<Option<(String, Vec<String>)>, Failure> {
+    let mut parser = parser(arguments);
+    let (mut socket, mut messages) = (DEFAULT_SOCKET.to_owned(), vec![]);
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Short('s') | Long("socket") => socket = parser.value()?.to_string_lossy().into_owned(),
+            Short('h') | Long("help") => return Ok(None),
+            Value(message) => messages.push(message.to_string_lossy().into_owned()),
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    Ok(Some((socket, messages)))
+}
+
+/// A connection to the daemon.
+struct Connection {
+    socket: String,
+    lines: BufReader<UnixStream>,
+}
+
+impl Connection {
+    fn open(socket: &str) -> Result<Self, Failure> {
+        let stream = UnixStream::connect(socket)
+            .map_err(|error| Failure::Failed(format!("{socket}: {error}; is 'callrec run' running?")))?;
+        Ok(Self { socket: socket.into(), lines: BufReader::new(stream) })
+    }
+
+    fn send(&mut self, message: &str) -> Result<(), Failure> {
+        let prefix = if message.contains('=') { "" } else { "cmd=" };
+        let line = format!("{prefix}{}\n", message.trim_end_matches(['\r', '\n']));
+        if line[..line.len() - 1].contains('\n') {
+            return usage("a message is one line; write %0A for a line end in a value");
+        }
+        self.lines.get_mut().write_all(line.as_bytes()).map_err(|error| self.failed(&error))
+    }
+
+    fn next_line(&mut self) -> Result<Option<String>, Failure> {
+        let mut line = vec![];
+        match self.lines.read_until(b'\n', &mut line) {
+            Ok(0) => Ok(None),
+            Ok(_) => Ok(Some(String::from_utf8_lossy(line.trim_ascii_end()).into_owned())),
+            Err(error) => Err(self.failed(&error)),
+        }
+    }
+
+    fn failed(&self, error: &std::io::Error) -> Failure {
+        Failure::Failed(format!("{}: {error}", self.socket))
+    }
+
+    fn ended(&self) -> Failure {
+        Failure::Failed(format!("{}: the daemon closed the connection", self.socket))
+    }
+}

@@ -1,0 +1,87 @@
+//! `callrec run` and `callrec check`.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use lexopt::prelude::{Long, Short, Value};
+use log::{error, info};
+
+use crate::cli::{parser, print, usage, Failure};
+use crate::config::Config;
+use crate::event_loop::{Ended, EventLoop};
+
+/// Where a phone keeps it.
+const DEFAULT_FILE: &str = "/etc/callrec.conf";
+
+const RUN_HELP: &str = "\
+callrec run [-c FILE]: the daemon, in the foreground
+
+  -c, --config FILE   configuration; without it /etc/callrec.conf if there is one, else the defaults
+
+It logs to standard error; RUST_LOG=warn for less, RUST_LOG=debug for more. SIGTERM finishes the
+recordings and ends it, SIGHUP reads the configuration again.
+
+Example: callrec run -c /etc/callrec.conf
+";
+
+const CHECK_HELP: &str = "\
+callrec check FILE: validates a configuration and prints the effective one
+
+Example: callrec check /etc/callrec.conf
+";
+
+pub(super) fn run(arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
+    let mut parser = parser(arguments);
+    let mut file: Option<PathBuf> = None;
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Short('c') | Long("config") => file = Some(parser.value()?.into()),
+            Short('h') | Long("help") => return print(RUN_HELP),
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    let default = Path::new(DEFAULT_FILE);
+    let file = file.or_else(|| default.exists().then(|| default.into()));
+    let read = move || file.as_deref().map_or_else(|| Ok(Config::default()), read_config);
+    let config = read()?;
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info")).init();
+    let event_loop = EventLoop::open(config).map_err(Failure::Failed)?;
+    info!("callrec {} is ready", env!("CARGO_PKG_VERSION"));
+    let reload = || read().map_err(|failure| match failure {
+        Failure::Failed(message) | Failure::Usage(message) => message,
+    });
+    match event_loop.run(reload) {
+        Ok(Ended::Done) => Ok(ExitCode::SUCCESS),
+        Ok(Ended::Unfinished) => Err(Failure::Failed("the stick did not take the last frames in time".into())),
+        Err(problem) => {
+            error!("the event loop failed: {problem}");
+            Err(Failure::Failed(format!("event loop: {problem}")))
+        }
+    }
+}
+
+pub(super) fn check(arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
+    let mut parser = parser(arguments);
+    let mut file: Option<PathBuf> = None;
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Short('h') | Long("help") => return print(CHECK_HELP),
+            Value(path) if file.is_none() => file = Some(path.into()),
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    match file {
+        Some(file) => print(&read_config(&file)?.to_string()),
+        None => usage("check: which FILE?"),
+    }
+}
+
+fn read_config(file: &Path) -> Result<Config, Failure> {
+    let shown = file.display();
+    let text = match std::fs::read(file) {
+        Ok(bytes) => String::from_utf8(bytes).map_err(|_| Failure::Usage(format!("{shown}: is not UTF-8 text")))?,
+        Err(problem) => return Err(Failure::Failed(format!("{shown}: {problem}"))),
+    };
+    Config::parse(&text).map_err(|problem| Failure::Usage(format!("{shown}: {problem}")))
+}

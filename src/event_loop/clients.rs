@@ -1,0 +1,178 @@
+//! The control clients: who may speak, who gets which answer, who hears events.
+
+use std::io::{self, ErrorKind};
+
+use log::warn;
+use mio::net::UnixListener;
+use mio::{Interest, Poll, Token};
+
+use crate::base::limits::{MAX_CLIENTS, MESSAGE_BYTES};
+use crate::base::stats::{Counter, Stats};
+use crate::event_loop::{FIRST_CLIENT, LISTENER};
+use crate::io::control::{listen, Client, Line};
+use crate::proto::outbox::{ClientId, To};
+use crate::proto::recorder::{Ask, Recorder};
+
+/// All places for clients.
+pub(super) struct Clients {
+    listener: UnixListener,
+    places: Vec<Place>,
+    next_id: u32,
+}
+
+struct Place {
+    client: Client,
+    id: ClientId,
+    /// An answer will come: no line is read before.
+    waits: bool,
+    subscribed: bool,
+    status: Option<StatusWalk>,
+}
+
+/// A status answer under way: it can be longer than what is kept for a client.
+#[derive(Clone, Copy)]
+struct StatusWalk {
+    place: usize,
+    count: usize,
+    id: Option<u32>,
+}
+
+impl Clients {
+    pub(super) fn open(path: &str, poll: &Poll) -> io::Result<Self> {
+        let mut listener = listen(path)?;
+        poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
+        let place = |_| Place {
+            client: Client::new(),
+            id: ClientId(0),
+            waits: false,
+            subscribed: false,
+            status: None,
+        };
+        Ok(Self { listener, places: (0..MAX_CLIENTS).map(place).collect(), next_id: 1 })
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    /// Takes the connections that wait. One too many is told so and closed.
+    pub(super) fn accept(&mut self, poll: &Poll, stats: &mut Stats) {
+        loop {
+            let mut stream = match self.listener.accept() {
+                Ok((stream, _)) => stream,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(error) if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::ConnectionAborted) => continue,
+                Err(error) => return warn!("control socket: accept: {error}"),
+            };
+            let Some(number) = self.places.iter().position(|place| !place.client.is_open()) else {
+                stats.count(Counter::TooManyClients);
+                let refusal = b"cmd=ErrorResponse&result=failed&reason=busy: too many control clients\n";
+                let _ = io::Write::write(&mut stream, refusal);
+                continue;
+            };
+            let interest = Interest::READABLE | Interest::WRITABLE;
+            if let Err(error) = poll.registry().register(&mut stream, Token(FIRST_CLIENT + number), interest) {
+                warn!("control client: {error}");
+                continue;
+            }
+            let place = &mut self.places[number];
+            place.client.open(stream);
+            (place.id, place.waits, place.subscribed, place.status) = (ClientId(self.next_id), false, false, None);
+            self.next_id = self.next_id.wrapping_add(1);
+        }
+    }
+
+    pub(super) fn set_ready(&mut self, token: Token) {
+        if let Some(place) = token.0.checked_sub(FIRST_CLIENT).and_then(|number| self.places.get_mut(number)) {
+            place.client.set_readable();
+        }
+    }
+
+    /// The next line of a client that may speak: its last answer has been queued, and there is room
+    /// for another one. `None` in place of its text: it was too long.
+    pub(super) fn next_line(&mut self, number: usize) -> Option<(ClientId, Option<&[u8]>)> {
+        let place = self.places.get_mut(number)?;
+        if !place.client.is_open() || place.waits || place.status.is_some() || !has_room(&place.client) {
+            return None;
+        }
+        match place.client.next_line() {
+            Line::Text(line) => Some((place.id, Some(line))),
+            Line::TooLong => Some((place.id, None)),
+            Line::Nothing | Line::End => None,
+        }
+    }
+
+    pub(super) fn set_ask(&mut self, number: usize, ask: Ask) {
+        let Some(place) = self.places.get_mut(number) else { return };
+        match ask {
+            Ask::Nothing => {}
+            Ask::Ports(..) | Ask::Later => place.waits = true,
+            Ask::Events => place.subscribed = true,
+            Ask::Status(id) => place.status = Some(StatusWalk { place: 0, count: 0, id }),
+        }
+    }
+
+    /// Queues an answer or event; returns how many clients were cut off because they do not read.
+    pub(super) fn deliver(&mut self, poll: &Poll, to: To, message: &[u8]) -> u64 {
+        let mut cut_off = 0;
+        for place in self.places.iter_mut().filter(|place| place.client.is_open()) {
+            match to {
+                To::Client(id) if id == place.id => place.waits = false,
+                To::Subscribers if place.subscribed => {}
+                _ => continue,
+            }
+            if !place.client.push_line(message) {
+                close(poll, &mut place.client);
+                cut_off += 1;
+            }
+        }
+        cut_off
+    }
+
+    /// Writes what can be written; closes what has ended; `true` when a client has more to say.
+    pub(super) fn flush(&mut self, poll: &Poll, recorder: &Recorder) -> bool {
+        let mut more = false;
+        for place in self.places.iter_mut().filter(|place| place.client.is_open()) {
+            place.walk(recorder);
+            let broken = !place.client.flush();
+            let done = !place.waits && place.status.is_none() && place.client.is_done();
+            if broken || done {
+                close(poll, &mut place.client);
+            }
+            let speaks = !place.waits && has_room(&place.client) && place.client.has_more();
+            more |= place.client.is_open() && (speaks || place.status.is_some() && has_room(&place.client));
+        }
+        more
+    }
+}
+
+impl Place {
+    /// Queues lines of a status answer while there is room.
+    fn walk(&mut self, recorder: &Recorder) {
+        let mut buffer = [0; MESSAGE_BYTES];
+        while let Some(walk) = self.status.filter(|_| has_room(&self.client)) {
+            let line = match recorder.status_line(walk.place, walk.id, &mut buffer) {
+                Some((place, line)) => {
+                    self.status = Some(StatusWalk { place, count: walk.count + 1, ..walk });
+                    Some(line)
+                }
+                None => {
+                    self.status = None;
+                    recorder.status_end(walk.count, &mut buffer)
+                }
+            };
+            let queued = line.is_some_and(|line| self.client.push_line(line));
+            debug_assert!(queued, "bug: room was checked");
+        }
+    }
+}
+
+fn has_room(client: &Client) -> bool {
+    client.room() > MESSAGE_BYTES + 1
+}
+
+fn close(poll: &Poll, client: &mut Client) {
+    if let Some(mut stream) = client.close() {
+        let _ = poll.registry().deregister(&mut stream);
+    }
+}

@@ -1,0 +1,161 @@
+//! Calls to the stick, made for the recorder's places.
+
+use std::io;
+
+use log::{info, warn};
+
+use crate::base::limits::DISK_BYTES_PER_TURN;
+use crate::base::stats::Counter;
+use crate::base::time::Instant;
+use crate::io::clock::Now;
+use crate::io::dir::Dir;
+use crate::io::file::Output;
+use crate::proto::part::{DiskError, Done, Name, Op};
+use crate::proto::recorder::Recorder;
+use crate::proto::stick::Path;
+use crate::wire::recording::{age_key, is_recording_name, NAME_PREFIX, NAME_SUFFIX};
+
+/// Names tried for one second: what a second can hold on any stick.
+const MOST_OF_A_NAME: u32 = 999;
+
+/// The stick's folder and the file of each place.
+pub(super) struct Disk {
+    path: Option<Path>,
+    dir: Option<Dir>,
+    files: Vec<Option<Output>>,
+    /// A call failed as it does when the stick is gone: it should be looked for.
+    suspicion: bool,
+}
+
+impl Disk {
+    pub(super) fn new(places: usize) -> Self {
+        Self { path: None, dir: None, files: (0..places).map(|_| None).collect(), suspicion: false }
+    }
+
+    pub(super) fn dir(&self) -> Option<&Dir> {
+        self.dir.as_ref()
+    }
+
+    pub(super) fn take_suspicion(&mut self) -> bool {
+        std::mem::take(&mut self.suspicion)
+    }
+
+    pub(super) fn free_bytes(&self) -> u64 {
+        self.dir.as_ref().and_then(|dir| dir.free_bytes().ok()).unwrap_or(0)
+    }
+
+    /// Works on this stick from now on; `true` when it is another one than before.
+    pub(super) fn set_stick(&mut self, path: Option<&Path>) -> bool {
+        if self.path.as_ref() == path {
+            return false;
+        }
+        self.path = path.cloned();
+        self.dir = path.and_then(|path| match Dir::open(path) {
+            Ok(dir) => Some(dir),
+            Err(error) => {
+                warn!("{}: {error}", String::from_utf8_lossy(path));
+                None
+            }
+        });
+        true
+    }
+
+    /// Makes the place's calls, as many as one turn may; `true` when some are left.
+    pub(super) fn work(&mut self, place: usize, now: &Now, recorder: &mut Recorder) -> bool {
+        let mut written = 0;
+        while written < DISK_BYTES_PER_TURN {
+            let Some(op) = recorder.disk_op(place, now.monotonic) else { return false };
+            if let Op::Write(_, bytes) = &op {
+                written += bytes.len();
+            }
+            let freeing = op == Op::MakeRoom;
+            let mut result = if freeing { Ok(Done::Yes) } else { self.call(place, now, &op) };
+            if freeing {
+                result = self.make_room(recorder);
+            }
+            let result = result.map_err(|error| self.judge(&error));
+            recorder.handle_disk(place, now.monotonic, result);
+        }
+        true
+    }
+
+    fn call(&mut self, place: usize, now: &Now, op: &Op) -> io::Result<Done> {
+        let gone = || io::Error::from_raw_os_error(libc::ENODEV);
+        let file = self.files[place].as_ref();
+        match op {
+            Op::Space => Ok(Done::Free(self.dir.as_ref().ok_or_else(gone)?.free_bytes()?)),
+            Op::Create(at) => {
+                let (name, output) = create(self.dir.as_ref().ok_or_else(gone)?, now, *at)?;
+                self.files[place] = Some(output);
+                Ok(Done::Created(name))
+            }
+            Op::Write(at, bytes) => Ok(Done::Wrote(file.ok_or_else(gone)?.write(*at, bytes)?)),
+            Op::Reserve(bytes) => file.ok_or_else(gone)?.reserve(*bytes).map(|()| Done::Yes),
+            Op::Sync => file.ok_or_else(gone)?.sync().map(|()| Done::Yes),
+            Op::Truncate(bytes) => file.ok_or_else(gone)?.truncate(*bytes).map(|()| Done::Yes),
+            Op::Close | Op::Discard | Op::MakeRoom => {
+                self.files[place] = None;
+                Ok(Done::Yes)
+            }
+        }
+    }
+
+    /// Deletes the oldest recording that is not being written.
+    fn make_room(&self, recorder: &mut Recorder) -> io::Result<Done> {
+        let Some(dir) = &self.dir else { return Ok(Done::NothingToDelete) };
+        let mut oldest: Option<heapless::Vec<u8, 64>> = None;
+        let mut names = dir.names()?;
+        while let Some(name) = names.next_name()? {
+            let older = oldest.as_ref().is_none_or(|oldest| age_key(name) < age_key(oldest));
+            if older && is_recording_name(name) && !recorder.in_use(name) {
+                oldest = heapless::Vec::from_slice(name).ok().or(oldest);
+            }
+        }
+        let Some(name) = oldest else { return Ok(Done::NothingToDelete) };
+        dir.remove(&name)?;
+        recorder.stats.count(Counter::Deleted);
+        Ok(Done::Yes)
+    }
+
+    fn judge(&mut self, error: &io::Error) -> DiskError {
+        let errno = error.raw_os_error().unwrap_or(0);
+        match errno {
+            libc::ENOSPC | libc::EDQUOT => DiskError::Full,
+            libc::ENODEV | libc::ENXIO | libc::ESTALE | libc::ENOENT => {
+                self.suspicion = true;
+                DiskError::Lost
+            }
+            _ => {
+                self.suspicion = true;
+                DiskError::Failed(errno)
+            }
+        }
+    }
+}
+
+/// Creates `Record_YYYYMMDD_HHMMSS.wav`, or with `_2`, `_3` and so on behind the time.
+fn create(dir: &Dir, now: &Now, at: Instant) -> io::Result<(Name, Output)> {
+    use core::fmt::Write;
+    let time = now.local(at);
+    for number in 1..=MOST_OF_A_NAME {
+        let mut name = Name::new();
+        let _ = write!(
+            name,
+            "{NAME_PREFIX}{:04}{:02}{:02}_{:02}{:02}{:02}",
+            time.year, time.month, time.day, time.hour, time.minute, time.second
+        );
+        if number > 1 {
+            let _ = write!(name, "_{number}");
+        }
+        let _ = name.push_str(NAME_SUFFIX);
+        match Output::create(dir.fd(), &name) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+            Ok(output) => {
+                info!("{name}: created");
+                return Ok((name, output));
+            }
+        }
+    }
+    Err(io::Error::from_raw_os_error(libc::EEXIST))
+}

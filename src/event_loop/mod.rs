@@ -1,0 +1,260 @@
+//! The daemon's loop: the only place that polls, and the only one that knows both `proto` and `io`.
+//!
+//! ```text
+//! poll(timeout = the recordings' common deadline; 0 if something was left to do; none when idle)
+//! 1  signals, mounts, devices
+//! 2  each recording: datagrams in the order of arrival, frames, calls to the stick     work
+//! 3  clients: at most one line each
+//! 4  again 2, if a line or the stick has changed anything
+//! 5  answers and events to the clients; flush; a few files repaired
+//! ```
+//! Leg ports are not polled: while it records the loop wakes every `BATCH` and reads them until they
+//! are empty; each datagram has its kernel arrival time, so that reading late mixes nothing late.
+
+use std::io;
+use std::time::Duration;
+
+use log::{info, warn};
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Token};
+
+use crate::base::limits::{MESSAGE_BYTES, SHUTDOWN};
+use crate::base::stats::Counter;
+use crate::base::time::Instant;
+use crate::config::Config;
+use crate::event_loop::clients::Clients;
+use crate::event_loop::disk::Disk;
+use crate::event_loop::media::Media;
+use crate::event_loop::repair::Repair;
+use crate::io::clock::{self, Now};
+use crate::io::mounts::Table;
+use crate::io::random::Random;
+use crate::io::signals::{Order, Signals};
+use crate::proto::recorder::{Ask, Recorder};
+
+mod clients;
+mod disk;
+mod media;
+mod repair;
+mod stick;
+
+const SIGNALS: Token = Token(0);
+const MOUNTS: Token = Token(1);
+const DEVICES: Token = Token(2);
+const LISTENER: Token = Token(3);
+/// Clients have the tokens from here on.
+const FIRST_CLIENT: usize = 4;
+
+/// The running daemon.
+pub struct EventLoop {
+    config: Config,
+    poll: Poll,
+    signals: Signals,
+    mounts: Table,
+    random: Random,
+    recorder: Recorder,
+    media: Media,
+    disk: Disk,
+    repair: Option<Repair>,
+    clients: Clients,
+    /// Something was left to do: the next poll does not wait.
+    again: bool,
+    /// SIGTERM has come; when to stop waiting for the stick.
+    ending: Option<Instant>,
+}
+
+/// What ended the loop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// A signal said so, and every recording is on the stick.
+    Done,
+    /// A signal said so, but the stick did not take everything in time.
+    Unfinished,
+}
+
+impl EventLoop {
+    /// Opens everything, allocates everything.
+    pub fn open(config: Config) -> Result<Self, String> {
+        let poll = Poll::new().map_err(|error| format!("epoll: {error}"))?;
+        let signals = Signals::open().map_err(|error| format!("signals: {error}"))?;
+        let mounts = Table::open().map_err(|error| format!("/proc/self/mountinfo: {error}"))?;
+        let clients = Clients::open(&config.control_socket, &poll)
+            .map_err(|error| format!("control socket {}: {error}", config.control_socket))?;
+        let registry = poll.registry();
+        let watched = [
+            (signals.fd(), SIGNALS, Interest::READABLE),
+            (mounts.changes(), MOUNTS, Interest::PRIORITY),
+            (mounts.device_changes().unwrap_or(-1), DEVICES, Interest::READABLE),
+        ];
+        for (fd, token, interest) in watched.into_iter().filter(|(fd, ..)| *fd >= 0) {
+            registry.register(&mut SourceFd(&fd), token, interest).map_err(|error| format!("epoll: {error}"))?;
+        }
+        let recorder = Recorder::new(config.settings());
+        let places = recorder.places();
+        let mut this = Self {
+            media: Media::new(config.media_addr, config.media_ports, places),
+            disk: Disk::new(places),
+            random: Random::open(),
+            repair: None,
+            again: false,
+            ending: None,
+            config,
+            poll,
+            signals,
+            mounts,
+            recorder,
+            clients,
+        };
+        this.look_for_stick(&clock::now());
+        Ok(this)
+    }
+
+    /// Runs until a signal ends it. `reload` reads the configuration again, for SIGHUP.
+    pub fn run(mut self, mut reload: impl FnMut() -> Result<Config, String>) -> io::Result<Ended> {
+        let mut events = Events::with_capacity(64);
+        loop {
+            self.wait(&mut events)?;
+            let started = clock::monotonic();
+            self.recorder.stats.count(Counter::Wakeups);
+            for event in &events {
+                match event.token() {
+                    SIGNALS => self.take_orders(&mut reload),
+                    MOUNTS | DEVICES => {
+                        self.mounts.drain_device_changes();
+                        self.look_for_stick(&clock::now());
+                    }
+                    LISTENER => self.clients.accept(&self.poll, &mut self.recorder.stats),
+                    token => self.clients.set_ready(token),
+                }
+            }
+            self.turn();
+            let turn = clock::monotonic().since(started);
+            self.recorder.stats.longest_turn = self.recorder.stats.longest_turn.max(turn);
+            if let Some(until) = self.ending {
+                if self.recorder.is_idle() {
+                    return Ok(Ended::Done);
+                } else if clock::monotonic() >= until {
+                    return Ok(Ended::Unfinished);
+                }
+            }
+        }
+    }
+
+    fn wait(&mut self, events: &mut Events) -> io::Result<()> {
+        let now = clock::monotonic();
+        let timeout = match self.recorder.next_deadline(now) {
+            _ if self.again => Some(Duration::ZERO),
+            Some(deadline) => Some(Duration::from_nanos(deadline.since(now).nanos())),
+            None => None,
+        };
+        self.again = false;
+        match self.poll.poll(events, timeout) {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    fn turn(&mut self) {
+        let now = clock::now();
+        self.work(&now);
+        self.deliver();
+        if self.listen_to_clients(&now) {
+            self.work(&clock::now());
+            self.deliver();
+        }
+        self.again |= self.clients.flush(&self.poll, &self.recorder);
+        if let Some(repair) = &mut self.repair {
+            match repair.step(&self.disk, &mut self.recorder) {
+                true => self.again = true,
+                false => self.repair = None,
+            }
+        }
+    }
+
+    /// Packets, frames and the stick, for each recording.
+    fn work(&mut self, now: &Now) {
+        for place in 0..self.recorder.places() {
+            if self.recorder.listens(place) {
+                let drained = self.media.read(place, now, &mut self.recorder);
+                let mixed = drained && self.recorder.handle_drained(place, now.monotonic);
+                self.again |= !mixed;
+            }
+            self.again |= self.disk.work(place, now, &mut self.recorder);
+            self.recorder.settle(now.monotonic, place);
+            self.media.close_unused(place, &self.recorder);
+        }
+        if self.disk.take_suspicion() {
+            self.look_for_stick(now);
+        }
+    }
+
+    /// One line of each client; `true` when a recording was started, stopped or changed.
+    fn listen_to_clients(&mut self, now: &Now) -> bool {
+        let mut changed = false;
+        for client in 0..self.clients.len() {
+            let Some((id, line)) = self.clients.next_line(client) else { continue };
+            let words = self.random.words();
+            let ask = self.recorder.handle_line(now.monotonic, id, line, words);
+            if let Ask::Ports(place, legs) = ask {
+                let bound = self.media.open(place, legs, now.monotonic);
+                self.recorder.handle_ports(now.monotonic, place, bound);
+            }
+            changed |= matches!(ask, Ask::Ports(..) | Ask::Later);
+            self.clients.set_ask(client, ask);
+            self.deliver();
+        }
+        changed
+    }
+
+    fn deliver(&mut self) {
+        let mut buffer = [0; MESSAGE_BYTES];
+        while let Some((to, message)) = self.recorder.poll_output(&mut buffer) {
+            let cut_off = self.clients.deliver(&self.poll, to, message);
+            self.recorder.stats.add(Counter::SlowClient, cut_off);
+        }
+    }
+
+    fn look_for_stick(&mut self, now: &Now) {
+        let found = stick::find(&self.config, &mut self.mounts);
+        let changed = self.disk.set_stick(found.as_ref());
+        let free = self.disk.free_bytes();
+        self.recorder.handle_stick(now.monotonic, found.clone(), free);
+        if changed {
+            let shown = found.as_ref().map(|path| String::from_utf8_lossy(path).into_owned());
+            info!("stick: {}", shown.as_deref().unwrap_or("none"));
+            self.repair = Repair::begin(&self.disk);
+            self.again = true;
+        }
+    }
+
+    fn take_orders(&mut self, reload: &mut impl FnMut() -> Result<Config, String>) {
+        while let Some(order) = self.signals.next_order() {
+            match order {
+                Order::End => {
+                    let now = clock::monotonic();
+                    info!("ending: finishing the recordings");
+                    self.recorder.handle_shutdown(now);
+                    self.ending.get_or_insert(now + SHUTDOWN);
+                    self.again = true;
+                }
+                Order::Reload => match reload() {
+                    Ok(config) => self.reconfigure(config),
+                    Err(problem) => warn!("configuration not reloaded: {problem}"),
+                },
+            }
+        }
+    }
+
+    /// Running recordings keep what they began with; sockets and the number of places stay.
+    fn reconfigure(&mut self, config: Config) {
+        let fixed = |config: &Config| (config.control_socket.clone(), config.max_recordings);
+        if fixed(&config) != fixed(&self.config) {
+            warn!("controlSocket and maxRecordings change with a restart only");
+        }
+        self.recorder.set_settings(config.settings());
+        self.media.set_range(config.media_addr, config.media_ports);
+        self.config = config;
+        self.look_for_stick(&clock::now());
+        info!("configuration reloaded");
+    }
+}

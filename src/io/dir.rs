@@ -1,0 +1,113 @@
+//! A folder held open, so that a path that changes under us cannot lead elsewhere. No heap.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use nix::fcntl::{open, openat, OFlag};
+use nix::sys::stat::Mode;
+use nix::sys::statvfs::fstatvfs;
+use nix::unistd::{unlinkat, UnlinkatFlags};
+
+use crate::io::sys;
+
+/// An open folder.
+pub struct Dir {
+    fd: OwnedFd,
+}
+
+/// A walk over the names in a folder, a buffer at a time.
+pub struct Names {
+    fd: OwnedFd,
+    buffer: [u8; 2048],
+    len: usize,
+    at: usize,
+}
+
+const FOLDER: OFlag = OFlag::O_RDONLY.union(OFlag::O_DIRECTORY).union(OFlag::O_CLOEXEC);
+
+impl Dir {
+    /// Opens a folder.
+    pub fn open(path: &[u8]) -> io::Result<Self> {
+        Ok(Self { fd: open(path, FOLDER, Mode::empty())? })
+    }
+
+    /// For calls that work relative to the folder.
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+
+    /// Bytes that we may still write there.
+    pub fn free_bytes(&self) -> io::Result<u64> {
+        let space = fstatvfs(&self.fd)?;
+        #[allow(clippy::unnecessary_cast)] // 32 bits on some targets
+        Ok(space.blocks_available() as u64 * space.fragment_size() as u64)
+    }
+
+    /// Deletes a file.
+    pub fn remove(&self, name: &[u8]) -> io::Result<()> {
+        Ok(unlinkat(&self.fd, name, UnlinkatFlags::NoRemoveDir)?)
+    }
+
+    /// Opens a regular file to read and change it: never a link, a device or a pipe.
+    pub fn open_file(&self, name: &[u8]) -> io::Result<File> {
+        let flags = OFlag::O_RDWR | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
+        let file = File::from(openat(&self.fd, name, flags, Mode::empty())?);
+        match file.metadata()?.is_file() {
+            true => Ok(file),
+            false => Err(io::Error::from_raw_os_error(libc::EINVAL)),
+        }
+    }
+
+    /// Begins a walk over the names.
+    pub fn names(&self) -> io::Result<Names> {
+        Ok(Names { fd: openat(&self.fd, ".", FOLDER, Mode::empty())?, buffer: [0; 2048], len: 0, at: 0 })
+    }
+}
+
+impl Names {
+    /// The next name; `None` at the end.
+    pub fn next_name(&mut self) -> io::Result<Option<&[u8]>> {
+        // struct linux_dirent64: inode 8, offset 8, length of the record 2, type 1, name with NUL.
+        const NAME: usize = 19;
+        if self.at >= self.len {
+            self.len = sys::directory_entries(self.fd.as_fd(), &mut self.buffer)?;
+            self.at = 0;
+        }
+        let record = &self.buffer[self.at..self.len];
+        let Some([low, high]) = record.get(16..18) else { return Ok(None) };
+        let length = usize::from(u16::from_ne_bytes([*low, *high]));
+        self.at += length.max(NAME);
+        let name = record.get(NAME..length).unwrap_or_default();
+        Ok(name.split(|b| *b == 0).next())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn walks_over_all_names_and_removes() {
+        let path = std::env::temp_dir().join(format!("callrec-dir-{}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        let wanted: std::collections::BTreeSet<String> = (0..300).map(|i| format!("file-{i}")).collect();
+        wanted.iter().for_each(|name| std::fs::write(path.join(name), name).unwrap());
+        let dir = Dir::open(path.to_str().unwrap().as_bytes()).unwrap();
+        let mut found = std::collections::BTreeSet::new();
+        let mut names = dir.names().unwrap();
+        while let Some(name) = names.next_name().unwrap() {
+            if name != b"." && name != b".." {
+                assert!(found.insert(String::from_utf8(name.to_vec()).unwrap()));
+            }
+        }
+        assert_eq!(found, wanted);
+        assert!(dir.free_bytes().unwrap() > 0);
+        found.iter().for_each(|name| dir.remove(name.as_bytes()).unwrap());
+        std::fs::create_dir(path.join("folder")).unwrap();
+        assert!(dir.open_file(b"folder").is_err());
+        std::os::unix::fs::symlink("/etc/hostname", path.join("link")).unwrap();
+        assert!(dir.open_file(b"link").is_err());
+        std::fs::remove_dir_all(&path).unwrap();
+    }
+}

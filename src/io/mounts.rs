@@ -1,0 +1,118 @@
+//! What is mounted, what block devices there are, and word of changes to either.
+
+use std::ffi::OsStr;
+use std::fs::{metadata, File};
+use std::io::{self, Write};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::Path;
+
+use nix::unistd::{access, AccessFlags};
+
+use crate::base::limits::MOUNT_TABLE_BYTES;
+use crate::io::sys;
+
+/// The kernel's mount table, held open: it can be polled for changes.
+pub struct Table {
+    file: File,
+    buffer: Box<[u8]>,
+    devices: Option<OwnedFd>,
+}
+
+impl Table {
+    /// Opens the table, and the kernel's device events where we may have them.
+    pub fn open() -> io::Result<Self> {
+        let file = File::open("/proc/self/mountinfo")?;
+        let buffer = vec![0; MOUNT_TABLE_BYTES].into_boxed_slice();
+        Ok(Self { file, buffer, devices: sys::device_events().ok() })
+    }
+
+    /// Becomes ready (priority) when a file system is mounted or unmounted.
+    pub fn changes(&self) -> RawFd {
+        self.file.as_raw_fd()
+    }
+
+    /// Becomes readable when a device comes or goes.
+    pub fn device_changes(&self) -> Option<RawFd> {
+        self.devices.as_ref().map(AsRawFd::as_raw_fd)
+    }
+
+    /// Takes all device events that wait; what they say does not matter, the system is looked at.
+    pub fn drain_device_changes(&self) {
+        let mut buffer = [0; 2048];
+        if let Some(devices) = &self.devices {
+            while nix::unistd::read(devices, &mut buffer).is_ok_and(|len| len > 0) {}
+        }
+    }
+
+    /// The table's text, as much as there is room for.
+    pub fn read(&mut self) -> &[u8] {
+        let mut len = 0;
+        while len < self.buffer.len() {
+            match self.file.read_at(&mut self.buffer[len..], len as u64) {
+                Ok(0) => break,
+                Ok(more) => len += more,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => break,
+            }
+        }
+        &self.buffer[..len]
+    }
+}
+
+/// The path under which sysfs knows a block device, as a C string.
+fn sys_path(device: (u32, u32), buffer: &mut [u8; 64]) -> &OsStr {
+    let mut rest = &mut buffer[..];
+    let _ = write!(rest, "/sys/dev/block/{}:{}", device.0, device.1);
+    let left = rest.len();
+    OsStr::from_bytes(&buffer[..64 - left])
+}
+
+/// The block device is there. File systems without a device (major 0) always are.
+pub fn device_exists(device: (u32, u32)) -> bool {
+    device.0 == 0 || metadata(Path::new(sys_path(device, &mut [0; 64]))).is_ok()
+}
+
+/// The block device hangs on a USB port.
+pub fn is_usb(device: (u32, u32)) -> bool {
+    let mut target = [0; 512];
+    let len = sys::read_link(sys_path(device, &mut [0; 64]).as_bytes(), &mut target).unwrap_or(0);
+    target[..len].windows(4).any(|part| part == b"/usb")
+}
+
+/// The device number of what is mounted exactly there: `None` if nothing is, and what we would write
+/// would go to the file system above.
+pub fn mounted_at(path: &[u8]) -> Option<(u32, u32)> {
+    let path = Path::new(OsStr::from_bytes(path));
+    let (here, above) = (metadata(path).ok()?, metadata(path.join("..")).ok()?);
+    let mounted = here.dev() != above.dev() || here.ino() == above.ino();
+    mounted.then_some((libc::major(here.dev() as _), libc::minor(here.dev() as _)))
+}
+
+/// It is a folder that we may write into.
+pub fn is_writable_folder(path: &[u8]) -> bool {
+    metadata(Path::new(OsStr::from_bytes(path))).is_ok_and(|entry| entry.is_dir())
+        && access(path, AccessFlags::W_OK | AccessFlags::X_OK).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_there_and_names_the_root() {
+        let mut table = Table::open().unwrap();
+        let text = String::from_utf8_lossy(table.read()).into_owned();
+        assert!(text.lines().any(|line| line.split(' ').nth(4) == Some("/")), "{text}");
+    }
+
+    #[test]
+    fn a_plain_folder_is_no_mount() {
+        assert_eq!(mounted_at(b"/proc/self"), None);
+        assert!(mounted_at(b"/proc").is_some() && mounted_at(b"/").is_some());
+        assert_eq!(mounted_at(b"/no/such/folder"), None);
+        assert!(is_writable_folder(b"/tmp") && !is_writable_folder(b"/etc/hostname"));
+        assert!(device_exists((0, 77)) && !device_exists((4000, 77)) && !is_usb((0, 1)));
+    }
+}

@@ -1,0 +1,30 @@
+//! Random numbers from the system.
+
+use std::fs::File;
+use std::io::Read;
+
+use crate::io::sys;
+
+/// Where random bytes come from. `/dev/urandom` is kept open for kernels before 3.17, and for the
+/// minutes after boot in which `getrandom` would wait.
+pub struct Random {
+    device: Option<File>,
+}
+
+impl Random {
+    /// Opens the source.
+    pub fn open() -> Self {
+        Self { device: File::open("/dev/urandom").ok() }
+    }
+
+    /// Three random words.
+    pub fn words(&mut self) -> [u32; 3] {
+        let mut bytes = [0; 12];
+        if !sys::random(&mut bytes) {
+            let read = self.device.as_mut().map(|device| device.read_exact(&mut bytes));
+            debug_assert!(matches!(read, Some(Ok(()))), "no source of random numbers");
+        }
+        let word = |i: usize| u32::from_ne_bytes([bytes[i], bytes[i + 1], bytes[i + 2], bytes[i + 3]]);
+        [word(0), word(4), word(8)]
+    }
+}

@@ -1,0 +1,208 @@
+//! The system calls that have no safe wrapper without a heap: the only `unsafe` of the project.
+#![allow(unsafe_code)]
+
+use std::io;
+use std::mem::{size_of, zeroed};
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+/// Seconds and nanoseconds of some clock.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Timespec {
+    /// Whole seconds.
+    pub seconds: i64,
+    /// 0 to 999 999 999.
+    pub nanos: u32,
+}
+
+/// A time of day somewhere, as people write it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Civil {
+    /// Four digits.
+    pub year: i32,
+    /// 1 to 12.
+    pub month: i32,
+    /// 1 to 31.
+    pub day: i32,
+    /// 0 to 23.
+    pub hour: i32,
+    /// 0 to 59.
+    pub minute: i32,
+    /// 0 to 60.
+    pub second: i32,
+}
+
+/// What `receive` got.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Received {
+    /// Bytes in the buffer.
+    pub len: usize,
+    /// The datagram was longer than the buffer.
+    pub truncated: bool,
+    /// When the kernel got it, by the wall clock; the seconds may be cut to 32 bits.
+    pub stamp: Option<Timespec>,
+    /// Datagrams the kernel has dropped on this socket since it was opened, modulo 2^32.
+    pub dropped: Option<u32>,
+}
+
+// asm-generic/socket.h; the libc crate does not have them for all targets.
+const SO_TIMESTAMPNS_OLD: i32 = 35;
+const SO_RXQ_OVFL: i32 = 40;
+const SO_TIMESTAMPNS_NEW: i32 = 64;
+
+/// A point of the monotonic clock.
+pub fn monotonic() -> Timespec {
+    clock(libc::CLOCK_MONOTONIC)
+}
+
+/// The time of day, UTC.
+pub fn wall() -> Timespec {
+    clock(libc::CLOCK_REALTIME)
+}
+
+fn clock(id: libc::clockid_t) -> Timespec {
+    // SAFETY: `time` is a valid place for the result; with a known clock the call cannot fail.
+    let time = unsafe {
+        let mut time: libc::timespec = zeroed();
+        libc::clock_gettime(id, &mut time);
+        time
+    };
+    #[allow(clippy::unnecessary_cast)] // 32 bits on some targets
+    Timespec { seconds: time.tv_sec as i64, nanos: time.tv_nsec as u32 }
+}
+
+/// Local time (TZ, /etc/localtime) of UTC seconds.
+pub fn local_time(seconds: i64) -> Option<Civil> {
+    let seconds = libc::time_t::try_from(seconds).ok()?;
+    // SAFETY: both pointers are valid for the call; `localtime_r` keeps neither.
+    let tm = unsafe {
+        let mut tm: libc::tm = zeroed();
+        if libc::localtime_r(&seconds, &mut tm).is_null() {
+            return None;
+        }
+        tm
+    };
+    Some(Civil {
+        year: tm.tm_year + 1900,
+        month: tm.tm_mon + 1,
+        day: tm.tm_mday,
+        hour: tm.tm_hour,
+        minute: tm.tm_min,
+        second: tm.tm_sec,
+    })
+}
+
+/// Asks the kernel to stamp datagrams with their arrival, and to count those it drops.
+pub fn stamp_arrivals(socket: BorrowedFd) -> io::Result<()> {
+    set_option(socket, SO_TIMESTAMPNS_NEW, 1).or_else(|_| set_option(socket, SO_TIMESTAMPNS_OLD, 1))?;
+    set_option(socket, SO_RXQ_OVFL, 1)
+}
+
+/// Asks for a receive buffer of this size; past the system's limit where we may.
+pub fn receive_buffer(socket: BorrowedFd, bytes: i32) -> io::Result<()> {
+    set_option(socket, libc::SO_RCVBUFFORCE, bytes).or_else(|_| set_option(socket, libc::SO_RCVBUF, bytes))
+}
+
+fn set_option(socket: BorrowedFd, option: i32, value: i32) -> io::Result<()> {
+    // SAFETY: the kernel reads `size_of::<i32>()` bytes from `value`, which lives through the call.
+    let done = unsafe {
+        let value: *const i32 = &value;
+        libc::setsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, option, value.cast(), size_of::<i32>() as u32)
+    };
+    check(done as isize).map(|_| ())
+}
+
+/// Reads one datagram without waiting.
+pub fn receive(socket: BorrowedFd, buffer: &mut [u8]) -> io::Result<Received> {
+    let mut control = [0u64; 16];
+    let mut vector = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
+    // SAFETY: `message` points at `vector`, `buffer` and `control`, all alive and exclusively ours until
+    // the call returns; the CMSG macros walk `control` within the length the kernel has set.
+    unsafe {
+        let mut message: libc::msghdr = zeroed();
+        message.msg_iov = &mut vector;
+        message.msg_iovlen = 1;
+        message.msg_control = control.as_mut_ptr().cast();
+        message.msg_controllen = size_of::<[u64; 16]>() as _;
+        let len = check(libc::recvmsg(socket.as_raw_fd(), &mut message, libc::MSG_DONTWAIT))?;
+        let truncated = message.msg_flags & libc::MSG_TRUNC != 0;
+        let mut received = Received { len, truncated, ..Received::default() };
+        let mut header = libc::CMSG_FIRSTHDR(&message);
+        while let Some(cmsg) = header.as_ref() {
+            let data = libc::CMSG_DATA(header);
+            let bytes = (cmsg.cmsg_len as usize).saturating_sub(data as usize - header as usize);
+            match (cmsg.cmsg_level, cmsg.cmsg_type) {
+                (libc::SOL_SOCKET, SO_TIMESTAMPNS_OLD | SO_TIMESTAMPNS_NEW) => received.stamp = stamp(data, bytes),
+                (libc::SOL_SOCKET, SO_RXQ_OVFL) if bytes >= 4 => {
+                    received.dropped = Some(data.cast::<u32>().read_unaligned());
+                }
+                _ => {}
+            }
+            header = libc::CMSG_NXTHDR(&message, header);
+        }
+        Ok(received)
+    }
+}
+
+/// # Safety
+/// `data` must be readable for `bytes` bytes.
+unsafe fn stamp(data: *const u8, bytes: usize) -> Option<Timespec> {
+    // SAFETY: the length is checked before each read; 32-bit kernels send two words of 4 or 8 bytes.
+    let (seconds, nanos) = unsafe {
+        if bytes >= 16 {
+            (data.cast::<i64>().read_unaligned(), data.add(8).cast::<i64>().read_unaligned())
+        } else if bytes >= 8 {
+            (data.cast::<i32>().read_unaligned().into(), data.add(4).cast::<i32>().read_unaligned().into())
+        } else {
+            return None;
+        }
+    };
+    Some(Timespec { seconds, nanos: u32::try_from(nanos).ok()? })
+}
+
+/// Reads directory entries (getdents64(2)) into `buffer`; 0 at the end.
+pub fn directory_entries(directory: BorrowedFd, buffer: &mut [u8]) -> io::Result<usize> {
+    // SAFETY: the kernel writes at most `buffer.len()` bytes into `buffer`.
+    let read = unsafe {
+        libc::syscall(libc::SYS_getdents64, directory.as_raw_fd(), buffer.as_mut_ptr(), buffer.len())
+    };
+    check(read as isize)
+}
+
+/// Where a symbolic link leads (readlink(2)); what does not fit is cut.
+pub fn read_link(path: &[u8], buffer: &mut [u8]) -> io::Result<usize> {
+    let mut name = [0u8; 128];
+    let place = name.get_mut(..path.len()).filter(|_| path.len() < 128);
+    place.ok_or_else(|| io::Error::from_raw_os_error(libc::ENAMETOOLONG))?.copy_from_slice(path);
+    // SAFETY: `name` ends with a NUL; the kernel writes at most `buffer.len()` bytes into `buffer`.
+    check(unsafe { libc::readlink(name.as_ptr().cast(), buffer.as_mut_ptr().cast(), buffer.len()) })
+}
+
+/// Random bytes from the kernel without waiting; `false` where there are none yet, or no such call.
+pub fn random(bytes: &mut [u8]) -> bool {
+    // SAFETY: the kernel writes at most `bytes.len()` bytes into `bytes`.
+    let got = unsafe { libc::syscall(libc::SYS_getrandom, bytes.as_mut_ptr(), bytes.len(), libc::GRND_NONBLOCK) };
+    usize::try_from(got).is_ok_and(|got| got == bytes.len())
+}
+
+/// A non-blocking socket on which the kernel tells of devices that come and go.
+pub fn device_events() -> io::Result<std::os::fd::OwnedFd> {
+    use std::os::fd::FromRawFd;
+    const KERNEL_GROUP: u32 = 1;
+    let kind = libc::SOCK_DGRAM | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
+    // SAFETY: the descriptor is new and ours; `address` is a whole sockaddr_nl that `bind` only reads.
+    unsafe {
+        let fd = libc::socket(libc::AF_NETLINK, kind, libc::NETLINK_KOBJECT_UEVENT);
+        check(fd as isize)?;
+        let fd = std::os::fd::OwnedFd::from_raw_fd(fd);
+        let mut address: libc::sockaddr_nl = zeroed();
+        address.nl_family = libc::AF_NETLINK as u16;
+        address.nl_groups = KERNEL_GROUP;
+        let size = size_of::<libc::sockaddr_nl>() as u32;
+        check(libc::bind(fd.as_raw_fd(), (&raw const address).cast(), size) as isize)?;
+        Ok(fd)
+    }
+}
+
+fn check(result: isize) -> io::Result<usize> {
+    usize::try_from(result).map_err(|_| io::Error::last_os_error())
+}

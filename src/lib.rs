@@ -1,0 +1,30 @@
+//! callrec: a call recorder for ARM desk phones.
+//!
+//! | room | owns |
+//! | --- | --- |
+//! | [`base`] | time, limits, counters, the byte ring |
+//! | [`wire`] | bytes <-> values: RTP, G.711, G.722, messages, the recording file |
+//! | [`proto`] | state machines, time as an argument: leg, mixer, local stream, parts, recorder |
+//! | [`io`] | system calls, one kind of object a file; `io::sys` alone holds `unsafe` |
+//! | [`event_loop`] | joins `proto` and `io`; the only place that polls |
+//! | [`config`] | the configuration file |
+//! | [`cli`] | the commands of `bin/callrec.rs` |
+//! | [`sim`] | the phone's call application and media engine, for demos and tests |
+//!
+//! What always holds:
+//! - `wire` and `proto` name no clock, socket, file or log; `io` names neither of them.
+//! - From a recording's start to its stop nothing is allocated.
+//! - Audio that arrived is on the stick, or counted under a reason (`base::stats`).
+//! - No input ends the daemon: it is answered, or counted.
+
+pub mod base;
+pub mod cli;
+pub mod config;
+pub mod event_loop;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod fuzz;
+pub mod io;
+pub mod proto;
+#[cfg(feature = "sim")]
+pub mod sim;
+pub mod wire;

@@ -1,0 +1,107 @@
+//! Concealment of lost packets, in the class of G.711 Appendix I: the last pitch period is repeated and
+//! fades away within 60 ms; then silence. A recorder knows what comes behind the gap, so the end of the
+//! gap is led over to it, and samples that did arrive are never touched.
+
+use core::ops::Range;
+
+use crate::base::limits::{LEG_SAMPLES, MAX_CONCEALED};
+use crate::proto::leg::{index, HOLE};
+
+/// Pitch periods looked for: 66 to 200 Hz, as in Appendix I.
+const PITCH: Range<usize> = 40..121;
+/// Samples compared to find the period: 20 ms.
+const COMPARED: usize = 160;
+/// No fading for the first 10 ms, then by a fifth each 10 ms.
+const STEADY: i64 = 80;
+/// The gap's last samples lead over to what follows: 5 ms, the shortest period.
+const LEAD_OVER: i64 = 40;
+
+/// A gap that is being filled, over as many frames as it takes.
+#[derive(Clone, Debug, Default)]
+pub struct Gap {
+    open: Option<Open>,
+}
+
+#[derive(Clone, Debug)]
+struct Open {
+    start: i64,
+    /// 0: nothing can be made up, the gap is silent.
+    pitch: i64,
+}
+
+impl Gap {
+    /// Fills the holes of `span` in the ring; returns how many samples were made up. `end` is behind the
+    /// last sample the leg has; `linear` says that what is ahead is samples, not codes.
+    pub fn fill(&mut self, ring: &mut [i16], span: Range<i64>, end: i64, linear: bool) -> usize {
+        let mut made_up = 0;
+        for at in span {
+            if ring[index(at)] != HOLE {
+                self.open = None;
+                continue;
+            }
+            let open = self.open.get_or_insert_with(|| Open::at(ring, at, end));
+            let sample = open.sample(ring, at, if linear { end } else { at });
+            made_up += usize::from(open.covers(at));
+            ring[index(at)] = sample;
+        }
+        made_up
+    }
+}
+
+impl Open {
+    fn at(ring: &[i16], start: i64, end: i64) -> Self {
+        let goes_on = (start..end.min(start + LEG_SAMPLES as i64)).any(|at| ring[index(at)] != HOLE);
+        let known = ring[index(start - 1)] != HOLE;
+        Self { start, pitch: if goes_on && known { pitch(ring, start) } else { 0 } }
+    }
+
+    fn covers(&self, at: i64) -> bool {
+        self.pitch > 0 && at - self.start < MAX_CONCEALED as i64
+    }
+
+    fn sample(&self, ring: &[i16], at: i64, end: i64) -> i16 {
+        if !self.covers(at) {
+            return 0;
+        }
+        let (into, pitch) = (at - self.start, self.pitch);
+        let phase = into % pitch;
+        let period = self.start - pitch + phase;
+        // The period's last quarter runs over into what came before its first sample, so that it
+        // can follow itself.
+        let quarter = pitch / 4;
+        let seam = (phase - (pitch - quarter)).max(0);
+        let mut value = (heard(ring, period) * (quarter - seam) + heard(ring, period - pitch) * seam) / quarter;
+        value = value * (MAX_CONCEALED as i64 - into.max(STEADY)) / (MAX_CONCEALED as i64 - STEADY);
+        if let Some(left) = (1..=LEAD_OVER).find(|left| at + left < end && ring[index(at + left)] != HOLE) {
+            let ahead = heard(ring, at + pitch);
+            value = (value * left + ahead * (LEAD_OVER + 1 - left)) / (LEAD_OVER + 1);
+        }
+        i16::try_from(value).unwrap_or(0).max(HOLE + 1)
+    }
+}
+
+fn heard(ring: &[i16], at: i64) -> i64 {
+    let sample = ring[index(at)];
+    if sample == HOLE {
+        0
+    } else {
+        i64::from(sample)
+    }
+}
+
+/// The period at which the samples before `start` repeat themselves best.
+fn pitch(ring: &[i16], start: i64) -> i64 {
+    let mut past = [0i64; COMPARED + PITCH.end];
+    for (back, to) in (1..).zip(past.iter_mut().rev()) {
+        *to = heard(ring, start - back) >> 2; // 160 products of 14 bits fit 36
+    }
+    let recent = &past[PITCH.end..];
+    let score = |lag: usize| {
+        let earlier = &past[PITCH.end - lag..][..COMPARED];
+        let (product, energy) = recent.iter().zip(earlier).fold((0, 1), |(p, e), (a, b)| (p + a * b, e + b * b));
+        // product / sqrt(energy), squared: comparable without a root
+        product.max(0) as f32 * product.max(0) as f32 / energy as f32
+    };
+    let best = PITCH.max_by(|a, b| score(*a).total_cmp(&score(*b)));
+    best.map_or(0, |lag| lag as i64)
+}

@@ -1,0 +1,55 @@
+//! The receive-only local RTP stream: mixed frames get their RTP header here. What the file holds and
+//! what a server is sent are the same packets.
+
+use crate::base::limits::{FRAME_SAMPLES, RTP_FRAME_BYTES};
+use crate::wire::g711::Law;
+use crate::wire::rtp::Packet;
+
+/// Sequence, timestamp and source of one recording; they run on across its parts.
+#[derive(Clone, Copy, Debug)]
+pub struct LocalStream {
+    law: Law,
+    ssrc: u32,
+    sequence: u16,
+    timestamp: u32,
+    with_header: bool,
+}
+
+impl LocalStream {
+    /// A stream that begins at random values, as RFC 3550 asks. `with_header`: `recordRtpHeader`.
+    pub fn new(law: Law, ssrc: u32, sequence: u16, timestamp: u32, with_header: bool) -> Self {
+        Self { law, ssrc, sequence, timestamp, with_header }
+    }
+
+    /// The codec.
+    pub fn law(&self) -> Law {
+        self.law
+    }
+
+    /// Bytes of one stored frame: `rtpLen`.
+    pub fn frame_bytes(&self) -> usize {
+        if self.with_header {
+            RTP_FRAME_BYTES
+        } else {
+            FRAME_SAMPLES
+        }
+    }
+
+    /// Makes the next frame of these codes; the bytes to store are the returned part of `frame`.
+    pub fn frame<'a>(&mut self, codes: &[u8; FRAME_SAMPLES], frame: &'a mut [u8; RTP_FRAME_BYTES]) -> &'a [u8] {
+        let header = Packet {
+            marker: false,
+            payload_type: self.law.payload_type(),
+            sequence: self.sequence,
+            timestamp: self.timestamp,
+            ssrc: self.ssrc,
+            payload: &[],
+        };
+        let (head, payload) = frame.split_at_mut(RTP_FRAME_BYTES - FRAME_SAMPLES);
+        head.copy_from_slice(&header.emit_header());
+        payload.copy_from_slice(codes);
+        self.sequence = self.sequence.wrapping_add(1);
+        self.timestamp = self.timestamp.wrapping_add(FRAME_SAMPLES as u32);
+        &frame[RTP_FRAME_BYTES - self.frame_bytes()..]
+    }
+}

@@ -1,0 +1,15 @@
+//! The recorder's state machines: pure. Time is an argument, bytes go out through caller's buffers,
+//! nothing here opens, polls, logs or allocates while a call is recorded.
+
+pub mod conceal;
+pub mod leg;
+pub mod local_stream;
+pub mod mixer;
+pub mod outbox;
+pub mod part;
+pub mod recorder;
+pub mod recording;
+pub mod request;
+pub mod sources;
+pub mod stick;
+pub mod timeline;

@@ -1,0 +1,355 @@
+//! All recordings of one phone: requests in, answers and events out. The one `proto` type that the
+//! daemon's loop drives.
+//!
+//! The loop gives each input to one `handle_*`, then takes answers from `poll_output` and calls to the
+//! stick from `disk_op` until there are none. Places for recordings are numbered from 0; the loop
+//! keeps the sockets and the file of a place under the same number.
+
+use crate::base::limits::{BATCH, MESSAGE_BYTES};
+use crate::base::stats::{Counter, Stats};
+use crate::base::time::Instant;
+use crate::proto::outbox::{ClientId, Outbox, To};
+use crate::proto::part::{DiskError, Done, Op};
+use crate::proto::recording::{Change, Ports, Recording, Setup, State};
+use crate::proto::request::{self, reason, Reason, Request, Sink, Start};
+use crate::proto::stick::Path;
+use crate::wire::g711::Law;
+use crate::wire::message::{Error, Message};
+
+mod answers;
+
+/// The configuration, as far as it decides anything here.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Recording is allowed.
+    pub enabled: bool,
+    /// Where recordings go when a start does not say.
+    pub sink: Sink,
+    /// Their codec when a start does not say.
+    pub law: Law,
+    /// Bytes of a part, 0 for no limit.
+    pub limit: u64,
+    /// Bytes that stay free.
+    pub reserve: u64,
+    /// Old recordings may be deleted to make room.
+    pub cover: bool,
+    /// Frames are stored with their RTP header.
+    pub rtp_header: bool,
+    /// A pause is recorded as silence.
+    pub pause_is_silence: bool,
+    /// Recordings at once.
+    pub max_recordings: usize,
+    /// A recording server is configured.
+    pub server: bool,
+}
+
+/// What a control line asks of the loop, beyond the answers that are already queued.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// Nothing.
+    Nothing,
+    /// Bind this many leg ports, and one more, for this place; then `handle_ports`.
+    Ports(usize, usize),
+    /// An answer will come later; no further line of this client is read before.
+    Later,
+    /// Send this client `status_line`s, from 0 or of this id alone, then `status_end`.
+    Status(Option<u32>),
+    /// Send this client events.
+    Events,
+}
+
+/// The recorder.
+pub struct Recorder {
+    settings: Settings,
+    places: Vec<Recording>,
+    stick: Option<Path>,
+    outbox: Outbox,
+    /// Counters, also of what the loop sees.
+    pub stats: Stats,
+}
+
+impl Recorder {
+    /// Allocates everything that recordings need: nothing is allocated later.
+    pub fn new(settings: Settings) -> Self {
+        let places = (0..settings.max_recordings).map(|_| Recording::new()).collect();
+        Self { settings, places, stick: None, outbox: Outbox::new(), stats: Stats::default() }
+    }
+
+    /// Takes over a changed configuration; running recordings keep theirs. The number of places stays.
+    pub fn set_settings(&mut self, settings: Settings) {
+        self.settings = Settings { max_recordings: self.places.len(), ..settings };
+    }
+
+    /// Places for recordings.
+    pub fn places(&self) -> usize {
+        self.places.len()
+    }
+
+    /// The recording in this place, if there is one.
+    pub fn state(&self, place: usize) -> State {
+        self.places.get(place).map_or(State::Free, Recording::state)
+    }
+
+    /// Packets are wanted for this place.
+    pub fn listens(&self, place: usize) -> bool {
+        self.places.get(place).is_some_and(Recording::listens)
+    }
+
+    /// No recording is there.
+    pub fn is_idle(&self) -> bool {
+        self.places.iter().all(|recording| recording.state() == State::Free)
+    }
+
+    /// When to look again: shared by all recordings, none when there is none.
+    pub fn next_deadline(&self, now: Instant) -> Option<Instant> {
+        (!self.is_idle()).then(|| now.next_multiple_of(BATCH))
+    }
+
+    /// A file of this name is being written.
+    pub fn in_use(&self, name: &[u8]) -> bool {
+        self.places.iter().any(|recording| recording.writes(name))
+    }
+
+    /// One line of a control client, `None` when it was too long. `random` is for a recording's start.
+    pub fn handle_line(&mut self, now: Instant, client: ClientId, line: Option<&[u8]>, random: [u32; 3]) -> Ask {
+        let message = match line.map(Message::parse) {
+            Some(Ok(message)) => message,
+            Some(Err(Error::Empty)) => return Ask::Nothing,
+            Some(Err(Error::NoCommand)) => {
+                self.refuse(client, b"Error", &reason("bad-request", format_args!("no cmd=... in this line")));
+                return Ask::Nothing;
+            }
+            None => {
+                let reason = reason("bad-request", format_args!("a line is at most {MESSAGE_BYTES} bytes long"));
+                self.refuse(client, b"Error", &reason);
+                return Ask::Nothing;
+            }
+        };
+        let outcome = request::parse(&message).and_then(|request| self.handle_request(now, client, request, random));
+        outcome.unwrap_or_else(|reason| {
+            self.refuse(client, message.command(), &reason);
+            Ask::Nothing
+        })
+    }
+
+    /// The ports that `Ask::Ports` wanted are bound, or could not be.
+    pub fn handle_ports(&mut self, now: Instant, place: usize, bound: Result<Ports, Reason>) {
+        let Some(recording) = self.places.get_mut(place) else { return };
+        match (recording.state(), bound) {
+            (State::Ports(_), Ok(ports)) => recording.handle_bound(now, ports),
+            (State::Ports(client), Err(reason)) => {
+                recording.free();
+                self.refuse(client, b"RecordStartRequest", &reason);
+            }
+            _ => self.stats.count(Counter::Bug),
+        }
+    }
+
+    /// A datagram for a place. `false`: not taken, the stick has to take some frames first.
+    #[must_use]
+    pub fn handle_rtp(&mut self, place: usize, port: usize, arrival: Instant, datagram: &[u8]) -> bool {
+        let Some(recording) = self.places.get_mut(place) else { return true };
+        if !recording.handle_timeout(arrival, &mut self.stats) {
+            return false;
+        }
+        recording.handle_rtp(port, arrival, datagram, &mut self.stats);
+        true
+    }
+
+    /// All datagrams that came until `now` have been given. `false`: call again after the stick.
+    #[must_use]
+    pub fn handle_drained(&mut self, place: usize, now: Instant) -> bool {
+        self.places.get_mut(place).is_none_or(|recording| recording.handle_drained(now, &mut self.stats))
+    }
+
+    /// The stick that is there now, and its free bytes, for the events.
+    pub fn handle_stick(&mut self, now: Instant, stick: Option<Path>, free: u64) {
+        if self.stick == stick {
+            return;
+        }
+        if let Some(gone) = std::mem::replace(&mut self.stick, stick.clone()) {
+            self.stick_event("removed", &gone, 0);
+            for place in 0..self.places.len() {
+                self.places[place].lose_stick();
+                self.settle(now, place);
+            }
+        }
+        if let Some(path) = stick {
+            self.stick_event("mounted", &path, free);
+        }
+    }
+
+    /// Ends every recording, as a stop would: the daemon is to end.
+    pub fn handle_shutdown(&mut self, now: Instant) {
+        for recording in &mut self.places {
+            recording.stop(now, None);
+        }
+    }
+
+    /// The next call to the stick for this place.
+    pub fn disk_op(&mut self, place: usize, now: Instant) -> Option<Op<'_>> {
+        self.places.get_mut(place)?.disk_op(now)
+    }
+
+    /// The result of that call.
+    pub fn handle_disk(&mut self, place: usize, now: Instant, result: Result<Done, DiskError>) {
+        let Some(recording) = self.places.get_mut(place) else { return };
+        let change = recording.disk_done(now, result, &mut self.stats);
+        self.announce(place, change);
+    }
+
+    /// Looks whether the place's recording has ended without a further call.
+    pub fn settle(&mut self, now: Instant, place: usize) {
+        let Some(recording) = self.places.get_mut(place) else { return };
+        let change = recording.settle(now, &mut self.stats);
+        self.announce(place, change);
+    }
+
+    /// The next answer or event.
+    pub fn poll_output<'a>(&mut self, buffer: &'a mut [u8; MESSAGE_BYTES]) -> Option<(To, &'a [u8])> {
+        self.outbox.pop(buffer)
+    }
+
+    fn handle_request(
+        &mut self,
+        now: Instant,
+        client: ClientId,
+        request: Request,
+        random: [u32; 3],
+    ) -> Result<Ask, Reason> {
+        match request {
+            Request::Start(start) => self.start(client, start, random),
+            Request::Pause(id, paused) => {
+                let place = self.find(id)?;
+                let changed = self.places[place].pause(now, paused);
+                let changed = changed.map_err(|_| reason("busy", format_args!("too many pauses in half a second")))?;
+                if changed {
+                    self.record_event(place, if paused { "paused" } else { "resumed" }, None, None);
+                }
+                self.answer_plain(client, if paused { "RecordPauseResponse" } else { "RecordResumeResponse" }, id);
+                Ok(Ask::Nothing)
+            }
+            Request::Stop(id, call) => {
+                let place = self.find(id)?;
+                let known = self.places[place].call_mut();
+                for (known, new) in [
+                    (&mut known.remote_number, call.remote_number),
+                    (&mut known.remote_name, call.remote_name),
+                    (&mut known.local_number, call.local_number),
+                    (&mut known.local_name, call.local_name),
+                ] {
+                    if !new.is_empty() {
+                        *known = new;
+                    }
+                }
+                self.places[place].stop(now, Some(client));
+                Ok(Ask::Later)
+            }
+            Request::Status(id) => {
+                if let Some(id) = id {
+                    self.find(id)?;
+                }
+                Ok(Ask::Status(id))
+            }
+            Request::Stats => {
+                self.answer_stats(client);
+                Ok(Ask::Nothing)
+            }
+            Request::Subscribe => {
+                self.answer_subscribed(client);
+                Ok(Ask::Events)
+            }
+        }
+    }
+
+    fn start(&mut self, client: ClientId, start: Start, random: [u32; 3]) -> Result<Ask, Reason> {
+        let settings = &self.settings;
+        if !settings.enabled {
+            return Err(reason("disabled", format_args!("recording is switched off (enabled = 0)")));
+        }
+        if start.sink.unwrap_or(settings.sink) == Sink::Server {
+            return Err(match settings.server {
+                false => reason("no-server", format_args!("no recording server is configured (serverAddr)")),
+                true => reason("no-server", format_args!("this version records to the stick only (sink=local)")),
+            });
+        }
+        if self.stick.is_none() {
+            return Err(reason("no-stick", format_args!("no writable USB stick is mounted (usbMount)")));
+        }
+        let Some(place) = self.places.iter().position(|recording| recording.state() == State::Free) else {
+            let most = self.places.len();
+            return Err(reason("busy", format_args!("{most} recordings are running (maxRecordings)")));
+        };
+        let [wanted, ssrc, rest] = random;
+        let setup = Setup {
+            id: self.unused_id(wanted),
+            law: start.law.unwrap_or(settings.law),
+            legs: start.legs,
+            seed: [ssrc, rest],
+            rtp_header: settings.rtp_header,
+            pause_is_silence: settings.pause_is_silence,
+            limit: settings.limit,
+            reserve: settings.reserve,
+            cover: settings.cover,
+            call: start.call,
+        };
+        self.places[place].begin(client, setup);
+        Ok(Ask::Ports(place, start.legs))
+    }
+
+    /// 1 to 2^31 - 1 (spec, rule 15), and nobody's.
+    fn unused_id(&self, random: u32) -> u32 {
+        let mut id = (random & 0x7FFF_FFFF).max(1);
+        while self.find(id).is_ok() {
+            id = (id % 0x7FFF_FFFF) + 1;
+        }
+        id
+    }
+
+    /// A recording that runs: one that is being started or stopped has no name for others.
+    fn find(&self, id: u32) -> Result<usize, Reason> {
+        let mine = |recording: &Recording| recording.state() == State::Running && recording.setup().id == id;
+        let place = self.places.iter().position(mine);
+        place.ok_or_else(|| reason("unknown-id", format_args!("no recording {id} is running")))
+    }
+
+    fn announce(&mut self, place: usize, change: Option<Change>) {
+        match change {
+            None => {}
+            Some(Change::Started(client, name)) => {
+                self.answer_started(client, place, &name);
+                self.record_event(place, "recording", Some(&name), None);
+            }
+            Some(Change::Rolled(name)) => self.record_event(place, "rolled", Some(&name), None),
+            Some(Change::Stopped(client)) => {
+                if let Some(client) = client {
+                    self.answer_stopped(client, place);
+                }
+                self.record_event(place, "stopped", None, None);
+            }
+            Some(Change::Failed(client, error)) => self.announce_failure(place, client, error),
+        }
+    }
+
+    fn announce_failure(&mut self, place: usize, client: Option<ClientId>, error: DiskError) {
+        let reason = match error {
+            DiskError::Full => reason("disk-full", format_args!("the stick has no space left (usbReserve)")),
+            DiskError::Lost => reason("stick-lost", format_args!("the USB stick was removed")),
+            DiskError::Failed(errno) => reason("stick-error", format_args!("the USB stick failed (errno {errno})")),
+        };
+        let started = self.places[place].names().1 > 0;
+        if let Some(client) = client {
+            let request: &[u8] = if started { b"RecordStopRequest" } else { b"RecordStartRequest" };
+            self.refuse(client, request, &reason);
+        }
+        if error == DiskError::Full {
+            if let Some(path) = self.stick.clone() {
+                self.stick_event("full", &path, 0);
+            }
+        }
+        if started {
+            let last = self.places[place].names().0.last().cloned();
+            self.record_event(place, "failed", last.as_ref(), Some(&reason));
+        }
+    }
+}

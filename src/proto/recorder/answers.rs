@@ -1,0 +1,186 @@
+//! The texts of the recorder's answers and events (contract, section 3.1).
+
+use core::fmt::Display;
+
+use crate::base::limits::MESSAGE_BYTES;
+use crate::base::stats::Counter;
+use crate::proto::outbox::{ClientId, To};
+use crate::proto::part::Name;
+use crate::proto::recorder::Recorder;
+use crate::proto::recording::{Recording, State};
+use crate::proto::request::Reason;
+use crate::proto::stick::Path;
+use crate::wire::message::Writer;
+
+/// Kept free at the end of a list of files for what is written behind it.
+const TAIL: usize = 64;
+
+impl Recorder {
+    /// The answer to a request that is refused: `XRequest` gets `XResponse`.
+    pub(super) fn refuse(&mut self, client: ClientId, command: &[u8], reason: &Reason) {
+        if reason.starts_with("bad-request") {
+            self.stats.count(Counter::BadMessage);
+        }
+        let stem = command.strip_suffix(b"Request").unwrap_or(command);
+        let known = stem.len() <= 32 && stem.iter().all(u8::is_ascii_alphanumeric);
+        let stem = core::str::from_utf8(stem).ok().filter(|_| known).unwrap_or("Error");
+        let mut name = heapless::String::<48>::new();
+        let _ = name.push_str(stem);
+        let _ = name.push_str("Response");
+        self.send(To::Client(client), &name, |writer| {
+            writer.pair("result", "failed").pair("reason", reason);
+        });
+    }
+
+    pub(super) fn answer_plain(&mut self, client: ClientId, command: &str, id: u32) {
+        self.send(To::Client(client), command, |writer| {
+            writer.pair("result", "success").pair("id", id);
+        });
+    }
+
+    pub(super) fn answer_subscribed(&mut self, client: ClientId) {
+        self.send(To::Client(client), "SubscribeResponse", |writer| {
+            writer.pair("result", "success");
+        });
+    }
+
+    pub(super) fn answer_stats(&mut self, client: ClientId) {
+        let stats = self.stats.clone();
+        let active = self.active();
+        self.send(To::Client(client), "StatsResponse", |writer| {
+            writer.pair("result", "success").pair("recordings", active);
+            writer.pair("longest_turn_us", stats.longest_turn.nanos() / 1000);
+            for (name, count) in stats.all() {
+                writer.pair(name, count);
+            }
+        });
+    }
+
+    /// The answer lists the ports that the loop has bound.
+    pub(super) fn answer_started(&mut self, client: ClientId, place: usize, name: &Name) {
+        let id = self.places[place].setup().id;
+        let ports = self.places[place].ports().clone();
+        self.send(To::Client(client), "RecordStartResponse", |writer| {
+            writer.pair("result", "success").pair("id", id);
+            if let Some((local, legs)) = ports.split_last() {
+                writer.pair("leg_ports", Commas(legs)).pair("local_port", local);
+            }
+            writer.pair("file", name);
+        });
+    }
+
+    pub(super) fn answer_stopped(&mut self, client: ClientId, place: usize) {
+        let recording = &self.places[place];
+        let (id, frames, duration) = (recording.setup().id, recording.frames(), recording.duration_ms());
+        let (names, parts) = recording.names();
+        let names: heapless::Vec<Name, { crate::base::limits::MAX_PARTS_NAMED }> =
+            heapless::Vec::from_slice(names).unwrap_or_default();
+        self.send(To::Client(client), "RecordStopResponse", |writer| {
+            writer.pair("result", "success").pair("id", id).pair("frames", frames).pair("duration_ms", duration);
+            let fits = |len: &mut usize, name: &Name| {
+                *len = len.saturating_sub(name.len() + 1);
+                Some(*len > TAIL)
+            };
+            let named = names.iter().scan(writer.room(), fits).take_while(|fits| *fits).count();
+            writer.pair("files", Commas(&names[..named])).pair("parts", parts);
+        });
+    }
+
+    pub(super) fn record_event(&mut self, place: usize, state: &str, file: Option<&Name>, reason: Option<&Reason>) {
+        let id = self.places[place].setup().id;
+        self.send(To::Subscribers, "RecordEvent", |writer| {
+            writer.pair("id", id).pair("state", state);
+            if let Some(reason) = reason {
+                writer.pair("reason", reason);
+            }
+            if let Some(file) = file {
+                writer.pair("file", file);
+            }
+        });
+    }
+
+    pub(super) fn stick_event(&mut self, state: &str, path: &Path, free: u64) {
+        self.send(To::Subscribers, "StickEvent", |writer| {
+            writer.pair("state", state).bytes("path", path).pair("free_mib", free >> 20);
+        });
+    }
+
+    /// The line of the first recording at or behind `place`, and the place behind it.
+    pub fn status_line<'a>(
+        &self,
+        mut place: usize,
+        id: Option<u32>,
+        buffer: &'a mut [u8; MESSAGE_BYTES],
+    ) -> Option<(usize, &'a [u8])> {
+        while let Some(recording) = self.places.get(place) {
+            place += 1;
+            if recording.state() == State::Running && id.is_none_or(|id| id == recording.setup().id) {
+                let len = status(recording, buffer)?;
+                return Some((place, &buffer[..len]));
+            }
+        }
+        None
+    }
+
+    /// The line behind all `status_line`s.
+    pub fn status_end<'a>(&self, count: usize, buffer: &'a mut [u8; MESSAGE_BYTES]) -> Option<&'a [u8]> {
+        let mut writer = Writer::new(buffer, "RecordStatusResponse");
+        let len = writer.pair("result", "success").pair("count", count).finish()?;
+        Some(&buffer[..len])
+    }
+
+    /// Recordings that run.
+    fn active(&self) -> usize {
+        self.places.iter().filter(|recording| recording.state() == State::Running).count()
+    }
+
+    fn send(&mut self, to: To, command: &str, write: impl FnOnce(&mut Writer)) {
+        let mut buffer = [0; MESSAGE_BYTES];
+        let mut writer = Writer::new(&mut buffer, command);
+        write(&mut writer);
+        let queued = writer.finish().is_some_and(|len| self.outbox.push(to, &buffer[..len]));
+        if !queued {
+            self.stats.count(Counter::Bug);
+        }
+    }
+}
+
+fn status(recording: &Recording, buffer: &mut [u8; MESSAGE_BYTES]) -> Option<usize> {
+    let setup = recording.setup();
+    let mut writer = Writer::new(buffer, "RecordStatus");
+    writer.pair("id", setup.id).pair("state", if recording.paused() { "paused" } else { "recording" });
+    writer.pair("sink", "local").pair("codec", setup.law.name());
+    writer.pair("frames", recording.frames()).pair("duration_ms", recording.duration_ms());
+    writer.pair("legs", recording.legs_heard());
+    if let (Some(name), parts) = (recording.names().0.last(), recording.names().1) {
+        writer.pair("file", name).pair("parts", parts);
+    }
+    if let Some(incoming) = setup.call.incoming {
+        writer.pair("dir", if incoming { "in" } else { "out" });
+    }
+    for (key, value) in [
+        ("remote_number", &setup.call.remote_number),
+        ("remote_name", &setup.call.remote_name),
+        ("local_number", &setup.call.local_number),
+        ("local_name", &setup.call.local_name),
+    ] {
+        if !value.is_empty() {
+            writer.bytes(key, value);
+        }
+    }
+    writer.finish()
+}
+
+struct Commas<'a, T>(&'a [T]);
+
+impl<T: Display> Display for Commas<'_, T> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        for (i, item) in self.0.iter().enumerate() {
+            if i > 0 {
+                f.write_str(",")?;
+            }
+            item.fmt(f)?;
+        }
+        Ok(())
+    }
+}

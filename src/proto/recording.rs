@@ -1,0 +1,390 @@
+//! One recording: packets in, frames mixed on its timeline, parts on the stick.
+//!
+//! ```text
+//! Free -> Ports -> Opening -> Running -> Draining -> Closing -> Free
+//!          bind     create     mix        read what   write what
+//!          ports    file                  has come    is mixed
+//! ```
+//! A start is answered when the file is open, a stop when it is closed. A failure of the stick leads
+//! from anywhere to Free. Times of packets are their kernel arrival times: after a stall the backlog
+//! is mixed as if it had been read in time.
+
+use crate::base::limits::{FRAME, FRAME_SAMPLES, MAX_PARTS_NAMED, MAX_PORTS, RING_BYTES, RTP_FRAME_BYTES, TEXT_BYTES};
+use crate::base::ring::Ring;
+use crate::base::stats::{Counter, Stats};
+use crate::base::time::{Duration, Instant};
+use crate::proto::leg::Arrival;
+use crate::proto::local_stream::LocalStream;
+use crate::proto::mixer;
+use crate::proto::outbox::ClientId;
+use crate::proto::part::{DiskError, Done, Name, Op, Part, Plan};
+use crate::proto::sources::Sources;
+use crate::proto::timeline::{Timeline, TooMany};
+use crate::wire::g711::Law;
+use crate::wire::message::Text;
+use crate::wire::recording::{Codec, Header};
+use crate::wire::rtp;
+
+/// What the phone knows of a call.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Call {
+    /// The other party's number.
+    pub remote_number: Text<TEXT_BYTES>,
+    /// The other party's name.
+    pub remote_name: Text<TEXT_BYTES>,
+    /// The phone's own number.
+    pub local_number: Text<TEXT_BYTES>,
+    /// The phone's own name.
+    pub local_name: Text<TEXT_BYTES>,
+    /// `in` or `out`, from the phone's view; `None` when nobody said.
+    pub incoming: Option<bool>,
+}
+
+/// The leg ports in order, then the local stream's.
+pub type Ports = heapless::Vec<u16, MAX_PORTS>;
+
+/// How a recording is to be made.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// Unique among the live ones.
+    pub id: u32,
+    /// The recording's codec.
+    pub law: Law,
+    /// Ports for legs, besides the local stream's.
+    pub legs: usize,
+    /// Random: SSRC, first timestamp, first sequence number.
+    pub seed: [u32; 2],
+    /// Frames are stored with their RTP header.
+    pub rtp_header: bool,
+    /// A pause is recorded as silence.
+    pub pause_is_silence: bool,
+    /// Bytes of a part, 0 for no limit; bytes to leave free; delete old recordings.
+    pub limit: u64,
+    /// Bytes that stay free.
+    pub reserve: u64,
+    /// Old recordings may be deleted to make room.
+    pub cover: bool,
+    /// Who calls whom.
+    pub call: Call,
+}
+
+/// Where a recording stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Nobody's.
+    Free,
+    /// Its ports are being bound for this client's start.
+    Ports(ClientId),
+    /// Its file is being created for this client's start.
+    Opening(ClientId),
+    /// It records, or is paused.
+    Running,
+    /// It ends here; packets that came before are still being read.
+    Draining(Instant, Option<ClientId>),
+    /// Its last frames are on their way to the stick.
+    Closing(Option<ClientId>),
+}
+
+/// A change that others must hear of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// The file is open: the start can be answered.
+    Started(ClientId, Name),
+    /// The next part is open.
+    Rolled(Name),
+    /// All is on the stick: the stop can be answered.
+    Stopped(Option<ClientId>),
+    /// The recording ended by itself. Whoever waits for an answer gets a failure.
+    Failed(Option<ClientId>, DiskError),
+}
+
+/// A place for one recording, used again and again; its memory is allocated once.
+pub struct Recording {
+    state: State,
+    setup: Setup,
+    sources: Sources,
+    timeline: Timeline,
+    stream: LocalStream,
+    ring: Ring,
+    part: Part,
+    ports: Ports,
+    names: heapless::Vec<Name, MAX_PARTS_NAMED>,
+    parts: u32,
+    frames: u64,
+    oldest_waiting: Instant,
+}
+
+impl Recording {
+    /// An empty place.
+    pub fn new() -> Self {
+        let setup = Setup {
+            id: 0,
+            law: Law::Mu,
+            legs: 0,
+            seed: [0; 2],
+            rtp_header: true,
+            pause_is_silence: false,
+            limit: 0,
+            reserve: 0,
+            cover: false,
+            call: Call::default(),
+        };
+        Self {
+            state: State::Free,
+            sources: Sources::new(),
+            timeline: Timeline::new(Instant::default()),
+            stream: stream(&setup),
+            ring: Ring::new(RING_BYTES),
+            part: Part::new(plan(&setup)),
+            ports: Ports::new(),
+            names: heapless::Vec::new(),
+            parts: 0,
+            frames: 0,
+            oldest_waiting: Instant::default(),
+            setup,
+        }
+    }
+
+    /// Takes the place for a start; its ports come next.
+    pub fn begin(&mut self, client: ClientId, setup: Setup) {
+        self.state = State::Ports(client);
+        self.sources.clear();
+        self.stream = stream(&setup);
+        self.part = Part::new(plan(&setup));
+        self.ring.clear();
+        self.names.clear();
+        (self.parts, self.frames) = (0, 0);
+        self.setup = setup;
+    }
+
+    /// The ports are bound; the file comes next.
+    pub fn handle_bound(&mut self, now: Instant, ports: Ports) {
+        if let State::Ports(client) = self.state {
+            self.ports = ports;
+            self.state = State::Opening(client);
+            self.oldest_waiting = now;
+        }
+    }
+
+    /// Gives the place back.
+    pub fn free(&mut self) {
+        self.state = State::Free;
+    }
+
+    /// Where it stands.
+    pub fn state(&self) -> State {
+        self.state
+    }
+
+    /// How it is made.
+    pub fn setup(&self) -> &Setup {
+        &self.setup
+    }
+
+    /// What is known of the call, to be replaced by a stop's values.
+    pub fn call_mut(&mut self) -> &mut Call {
+        &mut self.setup.call
+    }
+
+    /// Packets are wanted.
+    pub fn listens(&self) -> bool {
+        matches!(self.state, State::Running | State::Draining(..))
+    }
+
+    /// Where its legs and its local stream are received.
+    pub fn ports(&self) -> &Ports {
+        &self.ports
+    }
+
+    /// Frames recorded so far.
+    pub fn frames(&self) -> u64 {
+        self.frames
+    }
+
+    /// Their length in milliseconds.
+    pub fn duration_ms(&self) -> u64 {
+        self.frames * FRAME.millis()
+    }
+
+    /// The names of the parts, as many as are kept, and the number of all parts.
+    pub fn names(&self) -> (&[Name], u32) {
+        (&self.names, self.parts)
+    }
+
+    /// The part that is being written has this name.
+    pub fn writes(&self, name: &[u8]) -> bool {
+        self.state != State::Free && self.names.last().is_some_and(|current| current.as_bytes() == name)
+    }
+
+    /// Sources that are being mixed.
+    pub fn legs_heard(&self) -> usize {
+        self.sources.count()
+    }
+
+    /// The latest pause or resume was a pause.
+    pub fn paused(&self) -> bool {
+        self.timeline.paused()
+    }
+
+    /// Pauses or resumes; `Ok(false)` when nothing changes.
+    pub fn pause(&mut self, now: Instant, paused: bool) -> Result<bool, TooMany> {
+        self.timeline.pause(now, paused)
+    }
+
+    /// Ends the recording here, once what has come by now has been read.
+    pub fn stop(&mut self, now: Instant, client: Option<ClientId>) {
+        if self.state == State::Running {
+            self.state = State::Draining(now, client);
+        }
+    }
+
+    /// The stick is gone.
+    pub fn lose_stick(&mut self) {
+        self.part.lose();
+    }
+
+    /// A packet that arrived at `arrival` on port `port` of this recording. `handle_timeout(arrival)`
+    /// must have returned `true` before.
+    pub fn handle_rtp(&mut self, port: usize, arrival: Instant, datagram: &[u8], stats: &mut Stats) {
+        let packet = match rtp::Packet::parse(datagram) {
+            Ok(packet) => packet,
+            Err(rtp::Error::Rtcp) => return stats.count(Counter::Rtcp),
+            Err(_) => return stats.count(Counter::NotRtp),
+        };
+        if matches!(self.state, State::Draining(at, _) if arrival > at) {
+            return;
+        }
+        if Sources::is_audio(&packet) {
+            self.timeline.align(arrival);
+        }
+        let arrival = Arrival { at: self.timeline.position(arrival), clock: self.timeline.clock() };
+        self.sources.put(port, &packet, arrival, stats);
+    }
+
+    /// Mixes what is due; `false` when the ring is full and the stick has to take some first.
+    #[must_use]
+    pub fn handle_timeout(&mut self, now: Instant, stats: &mut Stats) -> bool {
+        if !self.listens() {
+            return true;
+        }
+        while self.timeline.due(now) {
+            if self.ring.room() < RTP_FRAME_BYTES {
+                return false;
+            }
+            self.mix(stats);
+        }
+        true
+    }
+
+    /// All packets that came until `now` have been read. Ends a recording that is to stop.
+    #[must_use]
+    pub fn handle_drained(&mut self, now: Instant, stats: &mut Stats) -> bool {
+        if let State::Draining(at, client) = self.state {
+            self.timeline.stop(at, self.sources.ends_at());
+            if !self.handle_timeout(now, stats) {
+                return false;
+            }
+            self.part.finish();
+            self.state = State::Closing(client);
+            return true;
+        }
+        self.handle_timeout(now, stats)
+    }
+
+    /// The next call to the stick.
+    pub fn disk_op(&mut self, now: Instant) -> Option<Op<'_>> {
+        match self.state {
+            State::Free | State::Ports(_) => None,
+            _ => self.part.op(now, self.oldest_waiting, &self.ring),
+        }
+    }
+
+    /// Takes a call's result.
+    pub fn disk_done(&mut self, now: Instant, result: Result<Done, DiskError>, stats: &mut Stats) -> Option<Change> {
+        if let Some(name) = self.part.done(now, &mut self.ring, result) {
+            self.parts += 1;
+            if let Err(name) = self.names.push(name) {
+                self.names.pop();
+                let _ = self.names.push(name); // the last one is the one that is in use
+            }
+            if self.parts > 1 {
+                return self.names.last().cloned().map(Change::Rolled);
+            }
+        }
+        if let (State::Opening(client), true, Some(name)) = (self.state, self.part.is_open(), self.names.last()) {
+            self.state = State::Running;
+            self.timeline = Timeline::new(now);
+            self.oldest_waiting = now;
+            stats.count(Counter::Started);
+            return Some(Change::Started(client, name.clone()));
+        }
+        let waiting = (self.ring.len() / self.stream.frame_bytes()) as u64;
+        let mixed_to = self.timeline.next_frame_at();
+        self.oldest_waiting = mixed_to - Duration::from_nanos(FRAME.nanos() * waiting);
+        self.settle(now, stats)
+    }
+
+    /// Frees the place when the files are closed.
+    pub fn settle(&mut self, now: Instant, stats: &mut Stats) -> Option<Change> {
+        let failure = match self.state {
+            State::Free | State::Ports(_) => return None,
+            _ => self.part.ended()?,
+        };
+        let client = match self.state {
+            State::Ports(client) | State::Opening(client) => Some(client),
+            State::Draining(_, client) | State::Closing(client) => client,
+            State::Free | State::Running => None,
+        };
+        let Some(error) = failure else {
+            self.state = State::Free;
+            return Some(Change::Stopped(client));
+        };
+        let unwritten = (self.ring.len() as u64 + self.part.torn_bytes()) / self.stream.frame_bytes() as u64;
+        self.ring.clear();
+        self.frames -= unwritten.min(self.frames);
+        let unmixed = if matches!(self.state, State::Opening(_)) { 0 } else { self.timeline.unmixed(now) };
+        stats.add(Counter::FramesLost, unwritten + unmixed);
+        stats.count(Counter::Failed);
+        self.state = State::Free;
+        Some(Change::Failed(client, error))
+    }
+
+    fn mix(&mut self, stats: &mut Stats) {
+        let (mut codes, mut frame) = ([0; FRAME_SAMPLES], [0; RTP_FRAME_BYTES]);
+        mixer::mix(&mut self.sources, self.timeline.clock(), self.setup.law, &mut codes, stats);
+        if !self.timeline.advance() {
+            if !self.setup.pause_is_silence {
+                return;
+            }
+            codes.fill(self.setup.law.silence());
+        }
+        let stored = self.ring.push(self.stream.frame(&codes, &mut frame));
+        debug_assert!(stored, "bug: room was checked");
+        self.frames += 1;
+        stats.count(Counter::Frames);
+    }
+}
+
+impl Default for Recording {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn stream(setup: &Setup) -> LocalStream {
+    let [ssrc, rest] = setup.seed;
+    let [s0, s1, t0, t1] = rest.to_be_bytes();
+    let timestamp = u32::from_be_bytes([t0, t1, s0, s1]);
+    LocalStream::new(setup.law, ssrc, u16::from_be_bytes([s0, s1]), timestamp, setup.rtp_header)
+}
+
+fn plan(setup: &Setup) -> Plan {
+    let header = Header {
+        codec: Codec::G711(setup.law),
+        rtp_len: stream(setup).frame_bytes() as u32,
+        increment: FRAME_SAMPLES as u32,
+        data_size: 0,
+        big_endian: false,
+    };
+    Plan { header, limit: setup.limit, reserve: setup.reserve, cover: setup.cover }
+}

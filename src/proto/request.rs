@@ -1,0 +1,180 @@
+//! Control messages -> requests: every key checked, every refusal with words a person can act on.
+
+use core::fmt::Write;
+
+use crate::base::limits::{MAX_LEG_PORTS, TEXT_BYTES};
+use crate::proto::recording::Call;
+use crate::wire::g711::Law;
+use crate::wire::message::{Message, Text};
+
+/// Where a recording goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sink {
+    /// The USB stick.
+    Local,
+    /// The recording server.
+    Server,
+}
+
+/// Why a request is refused: begins with a word of the contract (section 3.1).
+pub type Reason = heapless::String<200>;
+
+/// `RecordStartRequest`.
+#[derive(Clone, Debug)]
+pub struct Start {
+    /// As the configuration says, if `None`.
+    pub sink: Option<Sink>,
+    /// As the configuration says, if `None`.
+    pub law: Option<Law>,
+    /// Leg ports wanted.
+    pub legs: usize,
+    /// Who calls whom.
+    pub call: Call,
+}
+
+/// A request of the control socket.
+#[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant)] // one at a time, on the stack
+pub enum Request {
+    /// Begin a recording.
+    Start(Start),
+    /// Pause (`true`) or resume it.
+    Pause(u32, bool),
+    /// End it; non-empty values replace those of the start.
+    Stop(u32, Call),
+    /// Say where one or all stand.
+    Status(Option<u32>),
+    /// Print the counters.
+    Stats,
+    /// Send events from now on.
+    Subscribe,
+}
+
+/// A reason of the contract, with words behind it.
+pub fn reason(word: &str, more: core::fmt::Arguments) -> Reason {
+    let mut reason = Reason::new();
+    let mut whole = Cutting(&mut reason);
+    let _ = write!(whole, "{word}: {more}");
+    reason
+}
+
+/// Takes what fits: a long value must not hide the reason before it.
+struct Cutting<'a>(&'a mut Reason);
+
+impl Write for Cutting<'_> {
+    fn write_str(&mut self, text: &str) -> core::fmt::Result {
+        text.chars().try_for_each(|c| self.0.push(c)).map_err(|_| core::fmt::Error)
+    }
+}
+
+/// Makes a request of a message, or says what is wrong with it.
+pub fn parse(message: &Message) -> Result<Request, Reason> {
+    match message.command() {
+        b"RecordStartRequest" => start(message).map(Request::Start),
+        b"RecordPauseRequest" => Ok(Request::Pause(id(message)?, true)),
+        b"RecordResumeRequest" => Ok(Request::Pause(id(message)?, false)),
+        b"RecordStopRequest" => Ok(Request::Stop(id(message)?, call(message)?)),
+        b"RecordStatusRequest" if message.raw("id").is_none() => Ok(Request::Status(None)),
+        b"RecordStatusRequest" => Ok(Request::Status(Some(id(message)?))),
+        b"StatsRequest" => Ok(Request::Stats),
+        b"SubscribeRequest" => Ok(Request::Subscribe),
+        other => Err(bad(format_args!("unknown command '{}'", Shown(other)))),
+    }
+}
+
+fn bad(words: core::fmt::Arguments) -> Reason {
+    reason("bad-request", words)
+}
+
+fn start(message: &Message) -> Result<Start, Reason> {
+    let sink = match message.raw("sink") {
+        None => None,
+        Some(b"local") => Some(Sink::Local),
+        Some(b"server") => Some(Sink::Server),
+        Some(other) => return Err(bad(format_args!("sink must be local or server, not '{}'", Shown(other)))),
+    };
+    let law = match message.raw("codec") {
+        None => None,
+        Some(name) if name.eq_ignore_ascii_case(b"PCMU") => Some(Law::Mu),
+        Some(name) if name.eq_ignore_ascii_case(b"PCMA") => Some(Law::A),
+        Some(other) => return Err(bad(format_args!("codec must be PCMU or PCMA, not '{}'", Shown(other)))),
+    };
+    let legs = match message.number::<usize>("legs") {
+        None => 2,
+        Some(Ok(legs)) if legs <= MAX_LEG_PORTS => legs,
+        Some(_) => return Err(bad(format_args!("legs must be a number from 0 to {MAX_LEG_PORTS}"))),
+    };
+    text::<TEXT_BYTES>(message, "device")?;
+    Ok(Start { sink, law, legs, call: call(message)? })
+}
+
+fn call(message: &Message) -> Result<Call, Reason> {
+    let incoming = match message.raw("dir") {
+        None => None,
+        Some(b"in") => Some(true),
+        Some(b"out") => Some(false),
+        Some(other) => return Err(bad(format_args!("dir must be in or out, not '{}'", Shown(other)))),
+    };
+    Ok(Call {
+        remote_number: text(message, "remote_number")?,
+        remote_name: text(message, "remote_name")?,
+        local_number: text(message, "local_number")?,
+        local_name: text(message, "local_name")?,
+        incoming,
+    })
+}
+
+fn text<const N: usize>(message: &Message, key: &str) -> Result<Text<N>, Reason> {
+    message.text(key).map_err(|_| bad(format_args!("{key} is longer than {N} bytes")))
+}
+
+fn id(message: &Message) -> Result<u32, Reason> {
+    match message.number::<u32>("id") {
+        None => Err(bad(format_args!("id is missing"))),
+        Some(Ok(id)) => Ok(id),
+        Some(Err(())) => Err(bad(format_args!("id must be a decimal number"))),
+    }
+}
+
+/// A stranger's bytes, shortened and made printable, in an answer.
+struct Shown<'a>(&'a [u8]);
+
+impl core::fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        for byte in self.0.iter().take(40) {
+            f.write_char(if byte.is_ascii_graphic() || *byte == b' ' { char::from(*byte) } else { '?' })?;
+        }
+        f.write_str(if self.0.len() > 40 { "..." } else { "" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(text: &str) -> String {
+        parse(&Message::parse(text.as_bytes()).unwrap()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_start_takes_all_its_keys() {
+        let text = "cmd=RecordStartRequest&sink=local&codec=pcma&dir=in&legs=3&remote_number=100&remote_name=A%26B";
+        let Ok(Request::Start(start)) = parse(&Message::parse(text.as_bytes()).unwrap()) else { panic!() };
+        assert_eq!((start.sink, start.law, start.legs), (Some(Sink::Local), Some(Law::A), 3));
+        assert_eq!((&start.call.remote_number[..], &start.call.remote_name[..]), (&b"100"[..], &b"A&B"[..]));
+        assert_eq!(start.call.incoming, Some(true));
+    }
+
+    #[test]
+    fn a_refusal_says_what_is_wrong() {
+        assert_eq!(refusal("cmd=Nonsense"), "bad-request: unknown command 'Nonsense'");
+        assert_eq!(refusal("cmd=RecordStartRequest&legs=9"), "bad-request: legs must be a number from 0 to 8");
+        assert_eq!(refusal("cmd=RecordStartRequest&codec=G729"), "bad-request: codec must be PCMU or PCMA, not 'G729'");
+        assert_eq!(refusal("cmd=RecordStopRequest"), "bad-request: id is missing");
+        assert_eq!(refusal("cmd=RecordPauseRequest&id=x"), "bad-request: id must be a decimal number");
+        let long = format!("cmd=RecordStartRequest&local_name={}", "n".repeat(129));
+        assert_eq!(refusal(&long), "bad-request: local_name is longer than 128 bytes");
+        let hostile = format!("cmd={}", "\u{7f}\u{1}é".repeat(500));
+        assert!(refusal(&hostile).starts_with("bad-request: unknown command '????"));
+    }
+}

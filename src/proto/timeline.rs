@@ -1,0 +1,187 @@
+//! The output clock of one recording: which frame is due when, and which are paused.
+//!
+//! Frame k covers 20 ms from `origin + 20 k ms` and is mixed `PLAYOUT_DELAY` after its end. The
+//! origin is the recording's start; the first packet moves it by less than a frame, so that this
+//! packet begins a frame. Pauses are kept as frame numbers, since their frames are mixed later.
+
+use crate::base::limits::{FRAME, FRAME_SAMPLES, MAX_TAIL_FRAMES, MAX_TOGGLES, PLAYOUT_DELAY, SAMPLE_NANOS};
+use crate::base::time::{Duration, Instant};
+
+const SAMPLES: u64 = FRAME_SAMPLES as u64;
+
+/// The clock and the pauses of one recording.
+#[derive(Debug)]
+pub struct Timeline {
+    origin: Instant,
+    aligned: bool,
+    /// Frames mixed so far.
+    mixed: u64,
+    /// The last frame to be mixed, once the recording is to stop.
+    until: Option<u64>,
+    toggles: heapless::Deque<(u64, bool), MAX_TOGGLES>,
+    /// What the latest request said, and what the next frame will be.
+    paused: bool,
+    paused_now: bool,
+}
+
+/// Too many pauses and resumes wait for their frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooMany;
+
+impl Timeline {
+    /// A recording begins.
+    pub fn new(now: Instant) -> Self {
+        let toggles = heapless::Deque::new();
+        Self { origin: now, aligned: false, mixed: 0, until: None, toggles, paused: false, paused_now: false }
+    }
+
+    /// Lays the first packet on a frame's border; later calls do nothing.
+    pub fn align(&mut self, arrival: Instant) {
+        if !std::mem::replace(&mut self.aligned, true) {
+            let into = arrival.since(self.origin).nanos() % FRAME.nanos();
+            self.origin = self.origin + Duration::from_nanos(into);
+        }
+    }
+
+    /// Samples from the recording's beginning to `at`.
+    pub fn position(&self, at: Instant) -> i64 {
+        (at.since(self.origin).nanos() / SAMPLE_NANOS) as i64
+    }
+
+    /// The first sample that has not been mixed.
+    pub fn clock(&self) -> i64 {
+        (self.mixed * SAMPLES) as i64
+    }
+
+    /// When the next frame begins, on the monotonic clock.
+    pub fn next_frame_at(&self) -> Instant {
+        self.origin + Duration::from_nanos(self.mixed * FRAME.nanos())
+    }
+
+    /// Frames of the call so far that have not been mixed.
+    pub fn unmixed(&self, now: Instant) -> u64 {
+        self.until.unwrap_or(self.frames_to(now)).saturating_sub(self.mixed)
+    }
+
+    /// A frame is to be mixed now.
+    pub fn due(&self, now: Instant) -> bool {
+        match self.until {
+            Some(until) => self.mixed < until,
+            None => now >= self.next_frame_at() + FRAME + PLAYOUT_DELAY,
+        }
+    }
+
+    /// Counts the frame that has been mixed; `true` if it belongs into the recording, `false` if paused.
+    pub fn advance(&mut self) -> bool {
+        while let Some((frame, paused)) = self.toggles.front() {
+            if *frame > self.mixed {
+                break;
+            }
+            self.paused_now = *paused;
+            self.toggles.pop_front();
+        }
+        self.mixed += 1;
+        !self.paused_now
+    }
+
+    /// The last request was a pause.
+    pub fn paused(&self) -> bool {
+        self.paused
+    }
+
+    /// Pauses or resumes from now on; `Ok(false)` if nothing changes.
+    pub fn pause(&mut self, now: Instant, paused: bool) -> Result<bool, TooMany> {
+        if self.paused == paused {
+            return Ok(false);
+        }
+        let frame = self.frames_to(now);
+        let cancels = self.toggles.back().is_some_and(|(last, _)| *last == frame);
+        if cancels {
+            self.toggles.pop_back();
+        } else {
+            self.toggles.push_back((frame, paused)).map_err(|_| TooMany)?;
+        }
+        self.paused = paused;
+        Ok(true)
+    }
+
+    /// No frame behind `now` is mixed, except that a packet which has come is not cut: up to
+    /// `audio_end`, at the most a packet time more. All frames are due at once.
+    pub fn stop(&mut self, now: Instant, audio_end: Option<i64>) {
+        let frames = |samples: i64| u64::try_from(samples).unwrap_or(0).div_ceil(SAMPLES);
+        let call = self.frames_to(now);
+        let audio = frames(audio_end.unwrap_or(0)).min(frames(self.position(now)) + MAX_TAIL_FRAMES);
+        self.until = Some(call.max(audio).max(self.mixed));
+    }
+
+    fn frames_to(&self, now: Instant) -> u64 {
+        (now.since(self.origin).nanos() + FRAME.nanos() / 2) / FRAME.nanos()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ms(millis: u64) -> Instant {
+        Instant::from_nanos(1_000_000_000) + Duration::from_millis(millis)
+    }
+
+    fn mixed(timeline: &mut Timeline, now: Instant) -> Vec<bool> {
+        let mut kept = vec![];
+        while timeline.due(now) {
+            kept.push(timeline.advance());
+        }
+        kept
+    }
+
+    #[test]
+    fn frames_are_mixed_a_delay_after_their_end() {
+        let mut timeline = Timeline::new(ms(0));
+        assert!(!timeline.due(ms(319)) && timeline.due(ms(320)));
+        assert_eq!(mixed(&mut timeline, ms(400)).len(), 5);
+        assert_eq!(timeline.clock(), 800);
+        assert_eq!(timeline.position(ms(20)), 160);
+    }
+
+    #[test]
+    fn the_first_packet_begins_a_frame() {
+        let mut timeline = Timeline::new(ms(0));
+        timeline.align(ms(47));
+        timeline.align(ms(55));
+        assert_eq!(timeline.position(ms(47)) % 160, 0);
+        assert_eq!(timeline.next_frame_at(), ms(7));
+    }
+
+    #[test]
+    fn a_pause_falls_on_its_frame_though_it_is_mixed_later() {
+        let mut timeline = Timeline::new(ms(0));
+        assert_eq!(timeline.pause(ms(100), true), Ok(true));
+        assert_eq!(timeline.pause(ms(110), true), Ok(false));
+        assert_eq!(timeline.pause(ms(200), false), Ok(true));
+        let kept = mixed(&mut timeline, ms(1000));
+        let gaps: Vec<usize> = (0..kept.len()).filter(|i| !kept[*i]).collect();
+        assert_eq!(gaps, [5, 6, 7, 8, 9]);
+    }
+
+    #[test]
+    fn pauses_of_no_length_leave_no_trace_and_their_number_is_bounded() {
+        let mut timeline = Timeline::new(ms(0));
+        for _ in 0..1000 {
+            assert_eq!(timeline.pause(ms(100), true), Ok(true));
+            assert_eq!(timeline.pause(ms(101), false), Ok(true));
+        }
+        let refused = (0..100).find(|i| timeline.pause(ms(200 + i * 20), i % 2 == 0).is_err());
+        assert_eq!(refused, Some(MAX_TOGGLES as u64));
+        assert!(mixed(&mut timeline, ms(500)).iter().all(|kept| *kept));
+    }
+
+    #[test]
+    fn stopping_keeps_the_packet_that_came_but_never_more() {
+        for (stop, audio, frames) in [(1000, None, 50), (1000, Some(8160), 51), (1000, Some(90_000), 53), (5, None, 0)] {
+            let mut timeline = Timeline::new(ms(0));
+            timeline.stop(ms(stop), audio);
+            assert_eq!(mixed(&mut timeline, ms(stop)).len(), frames, "{stop} {audio:?}");
+        }
+    }
+}

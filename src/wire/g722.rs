@@ -1,0 +1,104 @@
+//! G.722 at 64 kbit/s, decoded to 8 kHz: the lower sub-band alone.
+//!
+//! G.722 splits 0-8 kHz into two bands at 4 kHz and codes each by ADPCM; in each byte the low six bits
+//! are the lower band's. That band, decoded, *is* the telephone band at 8000 samples a second, so a
+//! G.711 recording needs neither the upper band nor the filter bank. Names of blocks and tables are
+//! those of ITU-T G.722. State runs from sample to sample: bytes must come in playout order.
+
+/// The lower band's decoder.
+#[derive(Clone, Debug)]
+pub struct Decoder {
+    /// Logarithmic scale factor.
+    nb: i32,
+    /// Linear scale factor.
+    det: i32,
+    /// Predicted signal, and its part from the zeros.
+    s: i32,
+    sz: i32,
+    /// Reconstructed signal and partially reconstructed signal, newest first.
+    r: [i32; 2],
+    p: [i32; 2],
+    /// Pole and zero coefficients, and the quantised differences that the zeros weigh.
+    a: [i32; 2],
+    b: [i32; 6],
+    d: [i32; 6],
+}
+
+const WL: [i32; 8] = [-60, -30, 58, 172, 334, 538, 1198, 3042];
+const RL42: [u8; 16] = [0, 7, 6, 5, 4, 3, 2, 1, 7, 6, 5, 4, 3, 2, 1, 0];
+const ILB: [i32; 32] = [
+    2048, 2093, 2139, 2186, 2233, 2282, 2332, 2383, 2435, 2489, 2543, 2599, 2656, 2714, 2774, 2834, 2896, 2960, 3025,
+    3091, 3158, 3228, 3298, 3371, 3444, 3520, 3597, 3676, 3756, 3838, 3922, 4008,
+];
+const QM4: [i32; 16] = [
+    0, -20456, -12896, -8968, -6288, -4240, -2584, -1200, 20456, 12896, 8968, 6288, 4240, 2584, 1200, 0,
+];
+const QM6: [i32; 64] = [
+    -136, -136, -136, -136, -24808, -21904, -19008, -16704, -14984, -13512, -12280, -11192, -10232, -9360, -8576,
+    -7856, -7192, -6576, -6000, -5456, -4944, -4464, -4008, -3576, -3168, -2776, -2400, -2032, -1688, -1360, -1040,
+    -728, 24808, 21904, 19008, 16704, 14984, 13512, 12280, 11192, 10232, 9360, 8576, 7856, 7192, 6576, 6000, 5456,
+    4944, 4464, 4008, 3576, 3168, 2776, 2400, 2032, 1688, 1360, 1040, 728, 432, 136, -432, -136,
+];
+
+impl Default for Decoder {
+    fn default() -> Self {
+        Self { nb: 0, det: 32, s: 0, sz: 0, r: [0; 2], p: [0; 2], a: [0; 2], b: [0; 6], d: [0; 6] }
+    }
+}
+
+impl Decoder {
+    /// One byte -> one sample at 8 kHz, 16 bits.
+    pub fn decode(&mut self, code: u8) -> i16 {
+        let low = usize::from(code & 0x3F);
+        let reconstructed = (self.s + ((self.det * QM6[low]) >> 15)).clamp(-16384, 16383);
+        let difference = (self.det * QM4[low >> 2]) >> 15;
+        self.scale(low >> 2);
+        self.adapt(difference);
+        i16::try_from(reconstructed * 2).unwrap_or(0)
+    }
+
+    /// LOGSCL and SCALEL: the quantiser's step for the next sample.
+    fn scale(&mut self, code: usize) {
+        self.nb = (((self.nb * 127) >> 7) + WL[usize::from(RL42[code])]).clamp(0, 18432);
+        let mantissa = ILB[(self.nb >> 6) as usize & 31];
+        let shift = 8 - (self.nb >> 11);
+        self.det = if shift < 0 { mantissa << -shift } else { mantissa >> shift } << 2;
+    }
+
+    /// RECONS to PREDIC: the predictor's coefficients and its next prediction.
+    fn adapt(&mut self, difference: i32) {
+        let reconstructed = saturate(self.s + difference);
+        let partial = saturate(self.sz + difference);
+        let [p1, p2] = self.p;
+        let [a1, a2] = self.a;
+
+        let quadruple = saturate(a1 << 2);
+        let turned = if (partial < 0) == (p1 < 0) { (-quadruple).min(32767) } else { quadruple };
+        let step = if (partial < 0) == (p2 < 0) { 128 } else { -128 };
+        let new_a2 = (step + (turned >> 7) + ((a2 * 32512) >> 15)).clamp(-12288, 12288);
+        let step = if (partial < 0) == (p1 < 0) { 192 } else { -192 };
+        let bound = saturate(15360 - new_a2);
+        let new_a1 = saturate(step + ((a1 * 32640) >> 15)).clamp(-bound, bound);
+
+        let step = if difference == 0 { 0 } else { 128 };
+        for (b, d) in self.b.iter_mut().zip(self.d) {
+            let towards = if (d < 0) == (difference < 0) { step } else { -step };
+            *b = saturate(towards + ((*b * 32640) >> 15));
+        }
+
+        self.d.copy_within(0..5, 1);
+        self.d[0] = difference;
+        self.r = [reconstructed, self.r[0]];
+        self.p = [partial, p1];
+        self.a = [new_a1, new_a2];
+
+        let poles = ((new_a1 * saturate(2 * self.r[0])) >> 15) + ((new_a2 * saturate(2 * self.r[1])) >> 15);
+        let zeros = self.b.iter().zip(self.d).map(|(b, d)| (b * saturate(2 * d)) >> 15).sum();
+        self.sz = saturate(zeros);
+        self.s = saturate(saturate(poles) + self.sz);
+    }
+}
+
+fn saturate(value: i32) -> i32 {
+    value.clamp(-32768, 32767)
+}

@@ -1,0 +1,9 @@
+//! Bytes <-> values, and nothing else: no I/O, no clock, no heap. Every file checks all lengths once
+//! in `parse`; what it returns cannot fail afterwards. `emit` is its mirror.
+
+pub mod g711;
+pub mod g722;
+pub mod message;
+pub mod recording;
+pub mod riff;
+pub mod rtp;

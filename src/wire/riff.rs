@@ -1,0 +1,63 @@
+//! RIFF/WAVE headers for G.711 (Microsoft "Multimedia Programming Interface", format tags 6 and 7).
+
+use crate::wire::g711::Law;
+
+/// `RIFF` 12, `fmt ` 8 + 18, `fact` 8 + 4, `data` 8.
+pub const HEADER_BYTES: usize = 58;
+
+/// The header of a mono file at 8 kHz with `samples` codes behind it. A file of more than 4 GiB, or of
+/// unknown length (`None`, for pipes), gets the largest sizes, which readers take as "to the end".
+pub fn header(law: Law, samples: Option<u64>) -> [u8; HEADER_BYTES] {
+    let size = samples.and_then(|samples| u32::try_from(samples).ok()).filter(|size| *size < u32::MAX - 64);
+    let (data, whole) = size.map_or((u32::MAX, u32::MAX), |size| (size, size + (size & 1) + HEADER_BYTES as u32 - 8));
+    let tag: u16 = match law {
+        Law::A => 6,
+        Law::Mu => 7,
+    };
+    let parts: [&[u8]; 16] = [
+        b"RIFF",
+        &whole.to_le_bytes(),
+        b"WAVEfmt ",
+        &18u32.to_le_bytes(),
+        &tag.to_le_bytes(),
+        &1u16.to_le_bytes(),    // channels
+        &8000u32.to_le_bytes(), // samples a second
+        &8000u32.to_le_bytes(), // bytes a second
+        &1u16.to_le_bytes(),    // bytes a sample
+        &8u16.to_le_bytes(),    // bits a sample
+        &0u16.to_le_bytes(),    // no extension
+        b"fact",
+        &4u32.to_le_bytes(),
+        &data.to_le_bytes(),
+        b"data",
+        &data.to_le_bytes(),
+    ];
+    let mut header = [0; HEADER_BYTES];
+    let mut rest = &mut header[..];
+    for part in parts {
+        let (place, behind) = rest.split_at_mut(part.len());
+        place.copy_from_slice(part);
+        rest = behind;
+    }
+    header
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn puts_a_header_together() {
+        let header = header(Law::Mu, Some(161));
+        assert_eq!(&header[..20], b"RIFF\xD4\0\0\0WAVEfmt \x12\0\0\0");
+        assert_eq!(&header[20..38], [7, 0, 1, 0, 0x40, 0x1F, 0, 0, 0x40, 0x1F, 0, 0, 1, 0, 8, 0, 0, 0]);
+        assert_eq!(&header[38..], b"fact\x04\0\0\0\xA1\0\0\0data\xA1\0\0\0");
+    }
+
+    #[test]
+    fn an_unknown_length_is_the_largest() {
+        for samples in [None, Some(u64::from(u32::MAX) + 1)] {
+            assert_eq!(header(Law::A, samples)[54..], [255; 4]);
+        }
+    }
+}
