@@ -252,9 +252,9 @@ fn mac(value: &str) -> Result<String, String> {
 }
 
 fn ports(value: &str) -> Result<(u16, u16), String> {
-    let range = value.split_once('-').and_then(|(low, high)| {
-        Some((number(low.trim(), 1, 65535).ok()?, number(high.trim(), 1, 65535).ok()?))
-    });
+    let range = value
+        .split_once('-')
+        .and_then(|(low, high)| Some((number(low.trim(), 1, 65535).ok()?, number(high.trim(), 1, 65535).ok()?)));
     match range {
         Some((low, high)) if low <= high => Ok((low, high)),
         _ => Err(format!("must be LOW-HIGH with ports from 1 to 65535, not '{value}'")),

@@ -48,9 +48,11 @@ pub(super) fn run(arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info")).init();
     let event_loop = EventLoop::open(config).map_err(Failure::Failed)?;
     info!("callrec {} is ready", env!("CARGO_PKG_VERSION"));
-    let reload = || read().map_err(|failure| match failure {
-        Failure::Failed(message) | Failure::Usage(message) => message,
-    });
+    let reload = || {
+        read().map_err(|failure| match failure {
+            Failure::Failed(message) | Failure::Usage(message) => message,
+        })
+    };
     match event_loop.run(reload) {
         Ok(Ended::Done) => Ok(ExitCode::SUCCESS),
         Ok(Ended::Unfinished) => Err(Failure::Failed("the stick did not take the last frames in time".into())),

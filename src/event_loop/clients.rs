@@ -41,13 +41,7 @@ impl Clients {
     pub(super) fn open(path: &str, poll: &Poll) -> io::Result<Self> {
         let mut listener = listen(path)?;
         poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
-        let place = |_| Place {
-            client: Client::new(),
-            id: ClientId(0),
-            waits: false,
-            subscribed: false,
-            status: None,
-        };
+        let place = |_| Place { client: Client::new(), id: ClientId(0), waits: false, subscribed: false, status: None };
         Ok(Self { listener, places: (0..MAX_CLIENTS).map(place).collect(), next_id: 1 })
     }
 

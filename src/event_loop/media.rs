@@ -104,7 +104,8 @@ impl Media {
 
     /// Closes the ports of a recording that has ended.
     pub(super) fn close_unused(&mut self, place: usize, recorder: &Recorder) {
-        if !matches!(recorder.state(place), State::Ports(_) | State::Opening(_) | State::Running | State::Draining(..)) {
+        if !matches!(recorder.state(place), State::Ports(_) | State::Opening(_) | State::Running | State::Draining(..))
+        {
             self.places[place].clear();
         }
     }

@@ -162,9 +162,7 @@ unsafe fn stamp(data: *const u8, bytes: usize) -> Option<Timespec> {
 /// Reads directory entries (getdents64(2)) into `buffer`; 0 at the end.
 pub fn directory_entries(directory: BorrowedFd, buffer: &mut [u8]) -> io::Result<usize> {
     // SAFETY: the kernel writes at most `buffer.len()` bytes into `buffer`.
-    let read = unsafe {
-        libc::syscall(libc::SYS_getdents64, directory.as_raw_fd(), buffer.as_mut_ptr(), buffer.len())
-    };
+    let read = unsafe { libc::syscall(libc::SYS_getdents64, directory.as_raw_fd(), buffer.as_mut_ptr(), buffer.len()) };
     check(read as isize)
 }
 

@@ -11,7 +11,9 @@
 //! the header never promises what is not there. A failed call ends the recording: the file is cut to
 //! whole frames and closed, as far as the stick still lets us.
 
-use crate::base::limits::{MAX_PART_BYTES, MIN_PART_FRAMES, PREALLOCATE, PREALLOCATE_FLOOR, SYNC_INTERVAL, WRITE_ALIGN};
+use crate::base::limits::{
+    MAX_PART_BYTES, MIN_PART_FRAMES, PREALLOCATE, PREALLOCATE_FLOOR, SYNC_INTERVAL, WRITE_ALIGN,
+};
 use crate::base::ring::Ring;
 use crate::base::time::Instant;
 use crate::wire::recording::{Header, DATA_SIZE_OFFSET, HEADER_BYTES};
@@ -159,8 +161,8 @@ impl Part {
         }
     }
 
-    /// The next call. `next_frame_at` is when the first frame that is not in the ring begins.
-    pub fn op<'a>(&'a mut self, now: Instant, next_frame_at: Instant, ring: &'a Ring) -> Option<Op<'a>> {
+    /// The next call. `first_frame_at` is when the first frame in the ring began.
+    pub fn op<'a>(&'a mut self, now: Instant, first_frame_at: Instant, ring: &'a Ring) -> Option<Op<'a>> {
         if self.state == State::Idle {
             self.state = match ring.is_empty() {
                 false => State::Room,
@@ -176,7 +178,7 @@ impl Part {
             State::Open => Op::Write(HEADER_BYTES as u64 + self.data, self.run(now, ring)?),
             State::Room | State::Check => Op::Space,
             State::MakeRoom | State::MakeMoreRoom => Op::MakeRoom,
-            State::Create => Op::Create(next_frame_at),
+            State::Create => Op::Create(first_frame_at),
             State::Head(done) => Op::Write(done as u64, self.head.get(done..)?),
             State::Reserve => Op::Reserve(self.reserved),
             State::Sync | State::LastSync | State::FinalSync => Op::Sync,

@@ -111,7 +111,7 @@ pub struct Recording {
     names: heapless::Vec<Name, MAX_PARTS_NAMED>,
     parts: u32,
     frames: u64,
-    oldest_waiting: Instant,
+    bound_at: Instant,
 }
 
 impl Recording {
@@ -140,7 +140,7 @@ impl Recording {
             names: heapless::Vec::new(),
             parts: 0,
             frames: 0,
-            oldest_waiting: Instant::default(),
+            bound_at: Instant::default(),
             setup,
         }
     }
@@ -162,7 +162,7 @@ impl Recording {
         if let State::Ports(client) = self.state {
             self.ports = ports;
             self.state = State::Opening(client);
-            self.oldest_waiting = now;
+            self.bound_at = now;
         }
     }
 
@@ -293,10 +293,15 @@ impl Recording {
 
     /// The next call to the stick.
     pub fn disk_op(&mut self, now: Instant) -> Option<Op<'_>> {
-        match self.state {
-            State::Free | State::Ports(_) => None,
-            _ => self.part.op(now, self.oldest_waiting, &self.ring),
-        }
+        let first_frame_at = match self.state {
+            State::Free | State::Ports(_) => return None,
+            State::Opening(_) => self.bound_at,
+            _ => {
+                let waiting = (self.ring.len() / self.stream.frame_bytes()) as u64;
+                self.timeline.next_frame_at() - Duration::from_nanos(FRAME.nanos() * waiting)
+            }
+        };
+        self.part.op(now, first_frame_at, &self.ring)
     }
 
     /// Takes a call's result.
@@ -314,13 +319,9 @@ impl Recording {
         if let (State::Opening(client), true, Some(name)) = (self.state, self.part.is_open(), self.names.last()) {
             self.state = State::Running;
             self.timeline = Timeline::new(now);
-            self.oldest_waiting = now;
             stats.count(Counter::Started);
             return Some(Change::Started(client, name.clone()));
         }
-        let waiting = (self.ring.len() / self.stream.frame_bytes()) as u64;
-        let mixed_to = self.timeline.next_frame_at();
-        self.oldest_waiting = mixed_to - Duration::from_nanos(FRAME.nanos() * waiting);
         self.settle(now, stats)
     }
 

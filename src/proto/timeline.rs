@@ -178,7 +178,8 @@ mod tests {
 
     #[test]
     fn stopping_keeps_the_packet_that_came_but_never_more() {
-        for (stop, audio, frames) in [(1000, None, 50), (1000, Some(8160), 51), (1000, Some(90_000), 53), (5, None, 0)] {
+        for (stop, audio, frames) in [(1000, None, 50), (1000, Some(8160), 51), (1000, Some(90_000), 53), (5, None, 0)]
+        {
             let mut timeline = Timeline::new(ms(0));
             timeline.stop(ms(stop), audio);
             assert_eq!(mixed(&mut timeline, ms(stop)).len(), frames, "{stop} {audio:?}");

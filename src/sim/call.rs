@@ -133,7 +133,8 @@ struct Control {
 
 impl Control {
     fn open(path: &str) -> Result<Self, String> {
-        let stream = UnixStream::connect(path).map_err(|error| format!("{path}: {error}; is 'callrec run' running?"))?;
+        let stream =
+            UnixStream::connect(path).map_err(|error| format!("{path}: {error}; is 'callrec run' running?"))?;
         Ok(Self { path: path.into(), lines: BufReader::new(stream) })
     }
 

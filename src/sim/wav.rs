@@ -20,7 +20,8 @@ pub(super) fn samples_8k(bytes: Vec<u8>) -> Result<Vec<i16>, String> {
 fn decode(bytes: Vec<u8>) -> Result<(u32, Vec<f32>), String> {
     let source = MediaSourceStream::new(Box::new(Cursor::new(bytes)), Default::default());
     let options = (FormatOptions::default(), MetadataOptions::default());
-    let probed = symphonia::default::get_probe().format(Hint::new().with_extension("wav"), source, &options.0, &options.1);
+    let probed =
+        symphonia::default::get_probe().format(Hint::new().with_extension("wav"), source, &options.0, &options.1);
     let mut format = probed.map_err(|error| format!("not a WAV file we can read: {error}"))?.format;
     let track = format.default_track().ok_or("a WAV file without audio")?;
     let mut decoder = symphonia::default::get_codecs()
@@ -49,8 +50,7 @@ fn resample(samples: &[f32], rate: u32) -> Result<Vec<f32>, String> {
     };
     let ratio = 8000.0 / f64::from(rate);
     let failed = |error: &dyn std::fmt::Display| format!("cannot resample from {rate} Hz: {error}");
-    let mut resampler =
-        SincFixedIn::<f32>::new(ratio, 1.0, parameters, CHUNK, 1).map_err(|error| failed(&error))?;
+    let mut resampler = SincFixedIn::<f32>::new(ratio, 1.0, parameters, CHUNK, 1).map_err(|error| failed(&error))?;
     let (delay, wanted) = (resampler.output_delay(), (samples.len() as f64 * ratio) as usize);
     let mut output = vec![];
     let mut chunks = samples.chunks(CHUNK);

@@ -135,11 +135,8 @@ const fn a_encode_table() -> [u8; 2048] {
         while (index >> segment) > 31 {
             segment += 1;
         }
-        let code = if index < 16 {
-            index as u8
-        } else {
-            (((segment + 1) as u8) << 4) | ((index >> segment) & 0x0F) as u8
-        };
+        let code =
+            if index < 16 { index as u8 } else { (((segment + 1) as u8) << 4) | ((index >> segment) & 0x0F) as u8 };
         table[index] = code ^ 0xD5;
         index += 1;
     }

@@ -259,6 +259,8 @@ mod tests {
         assert_eq!(names[2], "Record_20260101_120000_2.wav");
         assert_eq!(names[4], "Record_20260102_000000.wav");
         assert!(names.iter().all(|name| is_recording_name(name.as_bytes())));
-        assert!(["Record_.wav", "record_1.wav", "Record_1.txt", ".wav", ""].iter().all(|n| !is_recording_name(n.as_bytes())));
+        assert!(["Record_.wav", "record_1.wav", "Record_1.txt", ".wav", ""]
+            .iter()
+            .all(|n| !is_recording_name(n.as_bytes())));
     }
 }
