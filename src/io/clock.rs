@@ -30,7 +30,7 @@ impl Now {
     /// later than a moment from now: whoever sets the clock in between moves no audio. Seconds are
     /// compared modulo 2^32, since some kernels stamp with 32 bits.
     pub fn arrival(&self, stamp: Timespec, earliest: Instant) -> Instant {
-        let seconds = (self.wall.seconds as u32).wrapping_sub(stamp.seconds as u32).cast_signed();
+        let seconds = (self.wall.seconds as u32).wrapping_sub(stamp.seconds as u32) as i32;
         let ago = i64::from(seconds) * 1_000_000_000 + i64::from(self.wall.nanos) - i64::from(stamp.nanos);
         let length = Duration::from_nanos(ago.unsigned_abs());
         let latest = self.monotonic + Duration::from_millis(20);

@@ -129,6 +129,7 @@ pub fn receive(socket: BorrowedFd, buffer: &mut [u8]) -> io::Result<Received> {
         let mut header = libc::CMSG_FIRSTHDR(&message);
         while let Some(cmsg) = header.as_ref() {
             let data = libc::CMSG_DATA(header);
+            #[allow(clippy::unnecessary_cast)] // 32 bits on some targets
             let bytes = (cmsg.cmsg_len as usize).saturating_sub(data as usize - header as usize);
             match (cmsg.cmsg_level, cmsg.cmsg_type) {
                 (libc::SOL_SOCKET, SO_TIMESTAMPNS_OLD | SO_TIMESTAMPNS_NEW) => received.stamp = stamp(data, bytes),

@@ -143,7 +143,7 @@ impl Leg {
     /// Takes a packet's audio; says how it is to be counted.
     pub fn put(&mut self, ring: &mut [i16], arrival: Arrival, audio: &Audio, stats: &mut Stats) -> Counter {
         let step = self.step(audio.sequence);
-        let place = self.anchor + i64::from(audio.timestamp.wrapping_sub(self.anchor_timestamp).cast_signed());
+        let place = self.anchor + i64::from(audio.timestamp.wrapping_sub(self.anchor_timestamp) as i32);
         if step == 0 {
             return Counter::Duplicate;
         }
@@ -202,7 +202,7 @@ impl Leg {
     }
 
     fn step(&self, sequence: u16) -> i32 {
-        i32::from(sequence.wrapping_sub(self.newest).cast_signed())
+        i32::from(sequence.wrapping_sub(self.newest) as i16)
     }
 
     /// Where the newest packet goes: by its timestamp, unless that cannot be true.
