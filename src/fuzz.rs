@@ -1,2 +1,209 @@
 //! The bodies of the fuzz targets (tests/fuzz): any bytes go in, nothing may panic, and what comes out
-//! must be consistent.
+//! must be consistent. They also run as plain tests: every length to 2048, and bit flips of good input.
+#![allow(clippy::panic)] // an assertion that fails is what a fuzz target is for
+
+use crate::base::limits::MESSAGE_BYTES;
+use crate::base::time::{Duration, Instant};
+use crate::config::Config;
+use crate::proto::outbox::ClientId;
+use crate::proto::recorder::{Ask, Recorder};
+use crate::proto::recording::Ports;
+use crate::proto::stick::parse_mount;
+use crate::wire::message::{Message, Writer};
+use crate::wire::recording::{age_key, is_recording_name, Header};
+use crate::wire::rtp::Packet;
+
+/// RTP: a packet that is taken apart has its payload inside the datagram.
+pub fn rtp(data: &[u8]) {
+    if let Ok(packet) = Packet::parse(data) {
+        assert!(packet.payload.len() + 12 <= data.len());
+        let header = packet.emit_header();
+        let again = Packet::parse(&header).map(|again| (again.sequence, again.timestamp, again.ssrc));
+        assert_eq!(again, Ok((packet.sequence, packet.timestamp, packet.ssrc)));
+    }
+}
+
+/// Messages: every value that is read can be written and read again.
+pub fn message(data: &[u8]) {
+    let Ok(message) = Message::parse(data) else { return };
+    let _ = crate::proto::request::parse(&message);
+    let Ok(value) = message.text::<128>("remote_name") else { return };
+    let mut buffer = [0; MESSAGE_BYTES];
+    let written = Writer::new(&mut buffer, "Echo").bytes("remote_name", &value).finish();
+    let Some(length) = written else { panic!("128 bytes always fit") };
+    let again = Message::parse(&buffer[..length]).map(|message| message.text::<128>("remote_name"));
+    assert_eq!(again, Ok(Ok(trimmed(&value))));
+}
+
+/// A reader trims blanks around values, also those that were escaped.
+fn trimmed(value: &[u8]) -> crate::wire::message::Text<128> {
+    // Blanks and tabs: only the blank is written as it stands.
+    let start = value.iter().position(|b| *b != b' ').unwrap_or(value.len());
+    let end = value.iter().rposition(|b| *b != b' ').map_or(start, |last| last + 1);
+    heapless::Vec::from_slice(&value[start..end]).unwrap_or_default()
+}
+
+/// Headers: what is read has sensible lengths, and is written as it was.
+pub fn header(data: &[u8]) {
+    let _ = (is_recording_name(data), age_key(data));
+    if let Ok(header) = Header::parse(data) {
+        assert_eq!(Header::parse(&header.emit()), Ok(header));
+        let extent = header.extent(data.len() as u64);
+        assert!(extent.frames * u64::from(header.rtp_len) + 76 <= data.len().max(76) as u64);
+        let _ = (header.period_ms(), header.duration_ms(extent.frames));
+    }
+}
+
+/// Configurations: what is accepted is printed and accepted again.
+pub fn config(data: &[u8]) {
+    let Ok(text) = core::str::from_utf8(data) else { return };
+    match Config::parse(text) {
+        Ok(config) => assert_eq!(Config::parse(&config.to_string()), Ok(config)),
+        Err(error) => assert!(error.line >= 1 && error.line <= text.lines().count()),
+    }
+}
+
+/// Mount tables.
+pub fn mounts(data: &[u8]) {
+    data.split(|b| *b == b'\n').for_each(|line| drop(parse_mount(line)));
+}
+
+/// The whole recorder: control lines, datagrams and the passing of time, in any order.
+pub fn recorder(data: &[u8]) {
+    let mut recorder = Recorder::new(Config { max_recordings: 2, ..Config::default() }.settings());
+    let mut now = Instant::from_nanos(1_000_000_000);
+    recorder.handle_stick(now, heapless::Vec::from_slice(b"/mnt/usb").ok(), 1 << 30);
+    let mut rest = data;
+    while let Some(([kind, len], tail)) = rest.split_first_chunk::<2>() {
+        let (bytes, behind) = tail.split_at(tail.len().min(usize::from(*len)));
+        rest = behind;
+        match kind % 4 {
+            0 => now = now + Duration::from_millis(u64::from(*len) * 4),
+            1 => {
+                let random = [now.nanos() as u32, 2, 3];
+                if let Ask::Ports(place, legs) = recorder.handle_line(now, ClientId(1), Some(bytes), random) {
+                    recorder.handle_ports(now, place, Ok((0..=legs as u16).collect::<Ports>()));
+                }
+            }
+            _ => {
+                let _ = recorder.handle_rtp(usize::from(kind >> 2 & 1), usize::from(kind >> 3), now, bytes);
+            }
+        }
+        run_the_stick(&mut recorder, now);
+        let mut buffer = [0; MESSAGE_BYTES];
+        while let Some((_, message)) = recorder.poll_output(&mut buffer) {
+            assert!(Message::parse(message).is_ok());
+        }
+    }
+    assert_eq!(recorder.stats.of(crate::base::stats::Counter::Bug), 0);
+}
+
+fn run_the_stick(recorder: &mut Recorder, now: Instant) {
+    use crate::proto::part::{Done, Name, Op};
+    for place in 0..recorder.places() {
+        let mut more = true;
+        while more {
+            more = recorder.listens(place) && !recorder.handle_drained(place, now);
+            while let Some(op) = recorder.disk_op(place, now) {
+                let done = match op {
+                    Op::Space => Done::Free(1 << 30),
+                    Op::Create(_) => Done::Created(Name::try_from("Record_1.wav").unwrap_or_default()),
+                    Op::Write(_, bytes) => Done::Wrote(bytes.len()),
+                    _ => Done::Yes,
+                };
+                recorder.handle_disk(place, now, Ok(done));
+            }
+            recorder.settle(now, place);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each body on bytes of every length, and on good input with every bit flipped, seeded.
+    fn attack(body: fn(&[u8]), good: &[&[u8]]) {
+        let mut state = 0x2545_F491_4F6C_DD1Du64;
+        let mut random = move || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state
+        };
+        for length in 0..=2048 {
+            let bytes: Vec<u8> = (0..length).map(|_| random() as u8).collect();
+            body(&bytes);
+        }
+        for input in good {
+            (0..=input.len()).for_each(|cut| body(&input[..cut]));
+            for bit in 0..input.len() * 8 {
+                let mut flipped = input.to_vec();
+                flipped[bit / 8] ^= 1 << (bit % 8);
+                body(&flipped);
+                flipped[(random() as usize) % input.len()] = random() as u8;
+                body(&flipped);
+            }
+            for _ in 0..2000 {
+                let mut mixed = input.to_vec();
+                for _ in 0..1 + random() % 8 {
+                    let at = (random() as usize) % mixed.len();
+                    mixed[at] = b"&=%cmd \n\t\0\xFF0123"[(random() % 15) as usize];
+                }
+                body(&mixed);
+            }
+        }
+    }
+
+    #[test]
+    fn rtp_survives() {
+        let mut good = vec![0xB2, 0x80, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10];
+        good.extend([1; 8]);
+        good.extend([0xBE, 0xDE, 0, 1, 1, 2, 3, 4, 9, 9, 9, 3]);
+        attack(rtp, &[&good, &[0x80; 172]]);
+    }
+
+    #[test]
+    fn messages_survive() {
+        attack(
+            message,
+            &[
+                b"cmd=RecordStartRequest&sink=local&codec=PCMU&dir=in&legs=2&remote_number=100&remote_name=A%26%20B",
+                b" cmd = RecordStopRequest & id = 12 & reason=x &remote_name=\xC3\xA4%00%7F",
+            ],
+        );
+    }
+
+    #[test]
+    fn headers_survive() {
+        let header = Header::parse(&{
+            let mut bytes = [0; 80];
+            bytes[..4].copy_from_slice(b"PCMU");
+            bytes[64..72].copy_from_slice(&[172, 0, 0, 0, 160, 0, 0, 0]);
+            bytes
+        });
+        attack(super::header, &[&header.unwrap().emit(), b"Record_20260101_120000_2.wav"]);
+    }
+
+    #[test]
+    fn configurations_survive() {
+        attack(config, &[Config::default().to_string().as_bytes()]);
+    }
+
+    #[test]
+    fn mount_tables_survive() {
+        attack(mounts, &[b"36 35 8:1 / /mnt/my\\040stick rw,noatime master:1 - vfat /dev/sda1 rw\n"]);
+    }
+
+    #[test]
+    fn the_recorder_survives() {
+        let line = b"cmd=RecordStartRequest";
+        let mut good = vec![1, line.len() as u8];
+        good.extend(line);
+        for n in 0..6u8 {
+            good.extend([2, 20, 0x80, 0, 0, n, 0, 0, 0, n * 8, 0, 0, 0, 1, n, n, n, n, n, n, n, n]);
+            good.extend([0, 50]);
+        }
+        attack(recorder, &[&good]);
+    }
+}

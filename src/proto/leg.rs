@@ -224,7 +224,7 @@ impl Leg {
             return self.anchor_anew(at, empty, stats);
         }
         if self.provisional.is_some() && late < -SKEW_DEAD_BAND {
-            self.hasten(ring, read, place - snap(at), stats);
+            self.hasten(ring, clock, place - snap(at));
         }
         // Two packets in sequence never share a place, whatever their timestamps say.
         Some(if in_sequence { place.max(self.end.min(here + MAX_BACKLOG)) } else { place })
@@ -247,15 +247,15 @@ impl Leg {
         }
     }
 
-    /// Moves the reader ahead: the provisional anchor was late by this much.
-    fn hasten(&mut self, ring: &mut [i16], read: i64, drift: i64, stats: &mut Stats) {
-        let read_from = read - self.drift + drift;
-        let begun = self.provisional.unwrap_or(read).max(read);
-        let skipped = (begun..read_from.min(self.end)).filter(|at| ring[index(*at)] != HOLE).count();
-        stats.add(Counter::Late, skipped.div_ceil(FRAME_SAMPLES) as u64);
-        self.wipe(ring, read_from);
-        self.drift = drift;
-        self.skew = Skew { since: self.last_at, ..Skew::default() };
+    /// Moves the reader ahead, since the provisional anchor was late by this much; but not past audio
+    /// that is waiting: what is left is skew, to be followed in small steps.
+    fn hasten(&mut self, ring: &mut [i16], clock: i64, drift: i64) {
+        let drift = drift.min(self.provisional.unwrap_or(0) - clock);
+        if drift > self.drift {
+            self.wipe(ring, clock + drift);
+            self.drift = drift;
+            self.skew = Skew { since: self.last_at, ..Skew::default() };
+        }
     }
 
     /// Nothing is waiting, so the reader can go where the skew wants it at once, unheard.

@@ -176,17 +176,28 @@ mod tests {
         }
     }
 
-    /// The nearest code by search: what the tables must agree with, wherever it is not a tie.
+    /// ITU-T G.711 gives decision values besides: each decoded value lies in the middle between two of
+    /// them. So they follow from the decoder, and the encoder must keep to them for every sample.
     #[test]
-    fn encodes_every_sample_to_the_nearest_value() {
-        for law in [Law::Mu, Law::A] {
-            let table = law.decode_table();
-            for sample in -70_000..=70_000i32 {
-                let clipped = sample.clamp(-32_768, 32_767);
-                let off = |code: u8| (i32::from(table[usize::from(code)]) - clipped).abs();
-                let best = (0..=255u8).map(off).min().unwrap();
-                assert_eq!(off(encode(law, sample)), best, "{law:?} {sample}");
+    fn encodes_every_sample_between_its_decision_values() {
+        for (law, first) in [(Law::Mu, 4), (Law::A, 16)] {
+            let mut values: Vec<(i32, u8)> =
+                (0x80..=0xFF).map(|code: u8| (i32::from(law.decode_table()[usize::from(code)]), code)).collect();
+            values.sort_unstable();
+            let (mut low, mut high) = (0, first);
+            for (value, code) in values {
+                if high <= value {
+                    (low, high) = (high, 2 * value - high);
+                }
+                let last = if value > 32_000 { 70_000 } else { high };
+                for sample in low..last {
+                    assert_eq!(encode(law, sample), code, "{law:?} {sample}");
+                    // Negative samples mirror them; A-law has no zero, so that -1 stands against 0.
+                    let mirrored = if law == Law::A { -sample - 1 } else { -sample };
+                    assert!(encode(law, mirrored) == code & 0x7F || mirrored == 0, "{law:?} {mirrored}");
+                }
             }
+            assert!(high > 32_000);
         }
     }
 

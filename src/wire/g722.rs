@@ -101,3 +101,58 @@ impl Decoder {
 fn saturate(value: i32) -> i32 {
     value.clamp(-32768, 32767)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // 40 ms of a 1 kHz sine of amplitude 16 384, as another encoder (FFmpeg's) codes it.
+    #[rustfmt::skip]
+    const SINE: [u8; 320] = [
+        183, 140, 33, 136, 34, 144, 160, 160, 32, 175, 200, 198, 201, 218, 232, 100, 230, 248, 204, 200, 203, 221,
+        232, 101, 232, 250, 205, 138, 141, 223, 234, 102, 234, 253, 207, 139, 207, 190, 236, 104, 235, 255, 206, 140,
+        207, 189, 236, 104, 236, 255, 207, 205, 145, 190, 238, 106, 238, 254, 209, 206, 147, 187, 111, 107, 239, 255,
+        211, 144, 147, 251, 111, 236, 110, 253, 211, 144, 147, 123, 241, 235, 113, 252, 213, 144, 212, 254, 239, 237,
+        112, 250, 148, 209, 150, 251, 241, 109, 112, 251, 148, 209, 151, 250, 243, 111, 242, 251, 214, 148, 214, 187,
+        114, 238, 241, 122, 215, 150, 215, 188, 114, 240, 112, 252, 215, 147, 151, 254, 247, 113, 113, 255, 214, 147,
+        215, 190, 249, 111, 245, 123, 213, 146, 216, 219, 242, 243, 115, 255, 217, 147, 152, 219, 242, 242, 115, 252,
+        218, 148, 147, 252, 246, 241, 114, 253, 219, 147, 214, 156, 248, 110, 246, 250, 215, 149, 210, 158, 119, 244,
+        112, 253, 151, 210, 211, 220, 254, 244, 115, 219, 217, 142, 148, 213, 252, 244, 121, 220, 209, 144, 143, 218,
+        221, 124, 249, 216, 208, 141, 210, 149, 91, 250, 222, 218, 210, 143, 212, 208, 222, 121, 223, 221, 145, 210,
+        146, 151, 125, 253, 121, 221, 148, 209, 211, 156, 92, 247, 247, 223, 220, 142, 217, 215, 248, 116, 246, 252,
+        153, 210, 148, 215, 245, 119, 247, 251, 217, 148, 145, 223, 246, 247, 115, 251, 155, 214, 212, 154, 116, 240,
+        243, 223, 252, 147, 149, 90, 245, 241, 246, 250, 153, 211, 216, 214, 243, 247, 115, 191, 220, 146, 152, 89,
+        245, 240, 115, 254, 154, 215, 214, 220, 185, 109, 117, 251, 151, 217, 210, 191, 121, 239, 120, 183, 214, 213,
+        150, 223, 243, 121, 238, 221, 219, 149, 212, 223, 243, 118,
+    ];
+
+    #[test]
+    fn a_sine_comes_out_as_a_sine() {
+        let mut decoder = Decoder::default();
+        let samples: Vec<f64> = SINE.iter().map(|code| f64::from(decoder.decode(*code))).collect();
+        let settled = &samples[80..];
+        let (mut sine, mut cosine, mut energy) = (0.0, 0.0, 0.0);
+        for (i, sample) in settled.iter().enumerate() {
+            let phase = i as f64 * std::f64::consts::TAU * 1000.0 / 8000.0;
+            sine += sample * phase.sin();
+            cosine += sample * phase.cos();
+            energy += sample * sample;
+        }
+        let amplitude = 2.0 * f64::hypot(sine, cosine) / settled.len() as f64;
+        let rest = energy / settled.len() as f64 - amplitude * amplitude / 2.0;
+        assert!((amplitude / 16_384.0 - 1.0).abs() < 0.1, "amplitude {amplitude}");
+        assert!(rest < amplitude * amplitude / 2.0 / 1000.0, "noise is 30 dB down: {rest}");
+    }
+
+    #[test]
+    fn no_bytes_make_it_overflow() {
+        let mut state = 1u32;
+        let mut decoder = Decoder::default();
+        for round in 0..1_000_000u32 {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            // Noise, then runs of one code, which drive the predictor to its bounds.
+            let code = if round % 20_000 < 10_000 { state >> 24 } else { round / 20_000 };
+            decoder.decode(code as u8);
+        }
+    }
+}

@@ -1,0 +1,325 @@
+//! Whole calls in virtual time: what comes out of the legs, and when.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod virtual_phone;
+
+use callrec::base::time::Instant;
+use callrec::wire::g711::Law;
+use virtual_phone::{marked, missing, ms, rtp, settings, value, Arriving, Phone, Random};
+
+/// A leg that sends `packets` of `len` codes in its own time from `at`.
+fn leg(at: Instant, port: usize, payload_type: u8, ssrc: u32, packets: &[Vec<u8>]) -> Vec<Arriving> {
+    let mut timestamp = 0xFFFF_F000u32; // wraps soon
+    let mut time = at;
+    let mut all = vec![];
+    for (number, payload) in packets.iter().enumerate() {
+        let sequence = (number as u16).wrapping_add(65_500); // wraps soon
+        all.push((time, port, rtp(payload_type, sequence, timestamp, ssrc, payload)));
+        timestamp = timestamp.wrapping_add(payload.len() as u32);
+        time = time + callrec::base::time::Duration::from_nanos(payload.len() as u64 * 125_000);
+    }
+    all
+}
+
+fn packets(count: usize, len: usize) -> Vec<Vec<u8>> {
+    (0..count).map(|number| marked(number, len)).collect()
+}
+
+#[test]
+fn one_leg_of_any_packet_time_comes_out_bit_exact_in_20_ms_frames() {
+    for (law, payload_type, codec) in [(Law::Mu, 0, "PCMU"), (Law::A, 8, "PCMA")] {
+        for len in [40, 80, 160, 240, 320, 480] {
+            let mut phone = Phone::new(settings());
+            let id = phone.start(&format!("&codec={codec}"));
+            let sent = packets(48_000 / len, len);
+            phone.send(leg(phone.now + ms(7), 0, payload_type, 5, &sent));
+            phone.run_for(ms(6007));
+            let answer = phone.stop(id);
+            let audio = phone.audio();
+            assert_eq!(audio[..48_000], sent.concat(), "{law:?} {len}");
+            assert_eq!(value(&answer, "frames"), Some("300"), "{answer}");
+            assert_eq!(value(&answer, "duration_ms"), Some("6000"));
+            assert_eq!(phone.counted("audio"), sent.len() as u64);
+        }
+    }
+}
+
+#[test]
+fn two_legs_come_out_as_their_exact_mix() {
+    let mut phone = Phone::new(settings());
+    let id = phone.start("");
+    let near: Vec<Vec<u8>> = packets(500, 160);
+    let far: Vec<Vec<u8>> = (0..500).map(|n| marked(n + 9000, 160).iter().map(|c| c & 0x7F).collect()).collect();
+    phone.send(leg(phone.now + ms(3), 0, 0, 5, &near));
+    // The second leg's packets come a moment later, as they would from one media engine.
+    phone.send(leg(phone.now + ms(4), 1, 0, 6, &far));
+    phone.run_for(ms(10_003));
+    phone.stop(id);
+    let table = Law::Mu.decode_table();
+    let linear = |code: u8| i32::from(table[usize::from(code)]);
+    let mut mix = vec![0; 80_000];
+    let sum = near.concat().into_iter().zip(far.concat()).map(|(a, b)| linear(a) + linear(b)).collect::<Vec<_>>();
+    Law::Mu.encode(sum.into_iter(), &mut mix);
+    assert!(phone.audio()[..80_000] == mix);
+}
+
+#[test]
+fn loss_jitter_reordering_and_duplicates_cost_only_what_was_lost() {
+    for seed in 0..4 {
+        let mut random = Random(seed);
+        let mut phone = Phone::new(settings());
+        let id = phone.start("");
+        let sent = packets(3 * 60 * 50, 160);
+        let mut lost = vec![];
+        let mut stream = vec![];
+        let begin = phone.now + ms(50);
+        for (number, (at, port, bytes)) in leg(begin, 0, 0, 5, &sent).into_iter().enumerate() {
+            if number > 2 && random.below(100) < 5 {
+                lost.push(number);
+                continue;
+            }
+            // Up to 150 ms late: packets overtake each other.
+            let delay = if number < 3 || number > 8980 { 0 } else { random.below(150) * random.below(2) };
+            stream.push((at + ms(delay), port, bytes.clone()));
+            if random.below(100) < 3 {
+                stream.push((at + ms(delay + random.below(100)), port, bytes));
+            }
+        }
+        phone.send(stream);
+        phone.run_for(ms(180_050));
+        let answer = phone.stop(id);
+        let gone = missing(&phone.audio(), &sent, 1000);
+        let unexpected: Vec<_> = gone.iter().filter(|n| !lost.contains(n)).collect();
+        assert_eq!(unexpected, [&0usize; 0], "seed {seed} {:?}", phone.recorder.stats.all().collect::<Vec<_>>());
+        assert_eq!(gone, lost, "seed {seed}");
+        let frames: u64 = value(&answer, "frames").unwrap().parse().unwrap();
+        assert!(frames.abs_diff(180_050 / 20) <= 1, "{answer}");
+        assert_eq!(phone.counted("audio"), (sent.len() - lost.len()) as u64);
+        assert!(phone.counted("duplicate") > 100 && phone.counted("late") == 0);
+    }
+}
+
+/// Sends of a leg whose clock runs `ppm` fast: silence, with a click at each whole ten seconds of true
+/// time. What stands in the recording is where the click was heard.
+fn clicking(phone: &Phone, port: usize, ppm: f64, click: u8, seconds: u64, random: &mut Random) -> Vec<Arriving> {
+    let begin = phone.now;
+    let rate = 8000.0 * (1.0 + ppm / 1e6);
+    let count = (seconds as f64 * rate / 160.0) as u64;
+    let packet = |number: u64| {
+        let mut payload = vec![0xFF; 160];
+        let (from, to) = (number * 160, (number + 1) * 160);
+        let first = (from as f64 / rate / 10.0 - 1e-9).ceil() as u64;
+        let at = (first as f64 * 10.0 * rate).round() as u64;
+        if first > 0 && (from..to).contains(&at) {
+            payload[(at - from) as usize] = click;
+        }
+        let nanos = (from as f64 / rate * 1e9) as u64 + random.below(8_000_000);
+        let arrival = begin + callrec::base::time::Duration::from_nanos(nanos);
+        (arrival, port, rtp(0, number as u16, (from as u32).wrapping_mul(1), 7 + port as u32, &payload))
+    };
+    (0..count).map(packet).collect()
+}
+
+#[test]
+fn legs_with_wrong_clocks_stay_together_for_hours() {
+    for (ppm_near, ppm_far, hours) in [(500.0, 0.0, 8), (0.0, -500.0, 8), (100.0, -100.0, 2), (-100.0, 100.0, 2)] {
+        let seconds = hours * 3600;
+        let mut phone = Phone::new(settings());
+        let id = phone.start("");
+        let mut random = Random(hours);
+        let near = clicking(&phone, 0, ppm_near, 0x80, seconds, &mut random);
+        let far = clicking(&phone, 1, ppm_far, 0x00, seconds, &mut random);
+        let sent = (near.len() + far.len()) as u64;
+        phone.send(near.into_iter().chain(far));
+        phone.run_for(ms(seconds * 1000));
+        let answer = phone.stop(id);
+        let frames: i64 = value(&answer, "frames").unwrap().parse().unwrap();
+        assert!((frames - seconds as i64 * 50).abs() <= 1, "{answer}");
+        let audio = phone.audio();
+        let found = |click: u8| -> Vec<i64> {
+            (0..audio.len()).filter(|at| audio[*at] == click).map(|at| at as i64).collect()
+        };
+        let (near, far) = (found(0x80), found(0x00));
+        // Clicks that fall together cancel out, and one may be the sample that a skew step leaves out.
+        assert!(near.len() as u64 * 10 > seconds * 95 / 100 && far.len() as u64 * 10 > seconds * 95 / 100, "{} {} of {}", near.len(), far.len(), seconds / 10);
+        for clicks in [&near, &far] {
+            for at in clicks.iter() {
+                let off = (at + 40_000).rem_euclid(80_000) - 40_000;
+                assert!(off.abs() <= 160, "{ppm_near} {ppm_far}: {off} samples off at {} s", at / 8000);
+            }
+        }
+        assert_eq!(phone.counted("audio"), sent);
+        assert_eq!((phone.counted("late"), phone.counted("reanchored")), (0, 0), "{ppm_near} {ppm_far}");
+    }
+}
+
+#[test]
+fn nothing_that_arrived_is_lost_when_the_sender_changes_its_mind() {
+    let mut phone = Phone::new(settings());
+    let id = phone.start("");
+    let sent = packets(3000, 160);
+    let (mut timestamp, mut sequence, mut ssrc, mut payload_type) = (1000u32, 7u16, 5u32, 0);
+    let mut time = phone.now + ms(10);
+    let mut stream = vec![];
+    for (number, payload) in sent.iter().enumerate() {
+        match number {
+            500 => timestamp = timestamp.wrapping_add(1_500_000_000),
+            900 => timestamp = timestamp.wrapping_sub(90_000),
+            1200 => ssrc = 0,
+            1500 => (sequence, timestamp) = (sequence.wrapping_add(30_000), 4_000_000_000),
+            1800 => time = time + ms(400), // held, the timestamp stands still
+            2100 => {
+                time = time + ms(3000); // silence suppressed, the timestamp goes on
+                timestamp = timestamp.wrapping_add(24_000);
+            }
+            2400 => {
+                time = time + ms(30_000); // held, the timestamp stands still
+            }
+            2700 => ssrc = 99,
+            2900 => payload_type = 0,
+            _ => {}
+        }
+        if number % 100 == 50 {
+            stream.push((time, 0, rtp(13, sequence, timestamp, ssrc, &[0x40])));
+            stream.push((time, 0, rtp(101, sequence.wrapping_add(1), timestamp.wrapping_sub(800), ssrc, &[1, 10, 0, 160])));
+            stream.push((time, 0, rtp(0, sequence.wrapping_add(2), timestamp, ssrc, &[])));
+            sequence = sequence.wrapping_add(3);
+        }
+        stream.push((time, 0, rtp(payload_type, sequence, timestamp, ssrc, payload)));
+        time = time + ms(20);
+        timestamp = timestamp.wrapping_add(160);
+        sequence = sequence.wrapping_add(1);
+    }
+    let length = time.since(phone.now);
+    phone.send(stream);
+    phone.run_for(length);
+    let answer = phone.stop(id);
+    assert_eq!(missing(&phone.audio(), &sent, 40_000), [0usize; 0]);
+    let frames: u64 = value(&answer, "frames").unwrap().parse().unwrap();
+    assert!(frames.abs_diff(length.millis() / 20) <= 1, "{answer} {}", length.millis());
+    assert_eq!(phone.counted("audio"), 3000);
+    assert_eq!((phone.counted("comfort_noise"), phone.counted("telephone_event"), phone.counted("empty")), (30, 30, 30));
+}
+
+#[test]
+fn a_leg_changes_between_all_codecs() {
+    let mut phone = Phone::new(settings());
+    let id = phone.start("");
+    let begin = phone.now;
+    let codec = |n: u64| [0u8, 8, 9][(n / 50 % 3) as usize];
+    let stream = (0..600).map(|n| (begin + ms(20 * n), 0, rtp(codec(n), n as u16, n as u32 * 160, 5, &marked(n as usize, 160))));
+    phone.send(stream.collect::<Vec<_>>());
+    phone.run_for(ms(12_000));
+    let answer = phone.stop(id);
+    assert_eq!(value(&answer, "frames"), Some("600"));
+    assert_eq!(phone.counted("audio"), 600);
+    let audio = phone.audio();
+    let mu: Vec<Vec<u8>> = (0..600).filter(|n| codec(*n) == 0).map(|n| marked(n as usize, 160)).collect();
+    assert_eq!(missing(&audio, &mu, 4000), [0usize; 0]);
+    assert!(audio.chunks(8000).all(|second| second.iter().filter(|code| **code != 0xFF).count() > 7000));
+}
+
+#[test]
+fn no_timestamps_make_a_recording_longer_than_its_call() {
+    let steps: [fn(u64, &mut Random) -> u32; 6] = [
+        |n, _| (n * 1280) as u32,
+        |n, _| (n * 80) as u32,
+        |_, _| 77,
+        |n, _| u32::MAX - (n * 160) as u32,
+        |_, random| random.next() as u32,
+        |n, _| (n * 1_500_000_000) as u32,
+    ];
+    for (which, step) in steps.into_iter().enumerate() {
+        let mut random = Random(3);
+        let mut phone = Phone::new(settings());
+        let id = phone.start("");
+        let begin = phone.now;
+        let sent = packets(1500, 160);
+        let stream: Vec<Arriving> = (0..1500u64)
+            .map(|n| (begin + ms(20 * n), 0, rtp(0, n as u16, step(n, &mut random), 5, &sent[n as usize])))
+            .collect();
+        phone.send(stream);
+        phone.run_for(ms(30_000));
+        let answer = phone.stop(id);
+        assert_eq!(value(&answer, "frames"), Some("1500"), "{which}");
+        // In sequence and in time: their audio is there, whatever the timestamps say.
+        assert_eq!(missing(&phone.audio(), &sent, 40_000), [0usize; 0], "{which}");
+    }
+}
+
+#[test]
+fn a_flood_and_garbage_leave_the_other_leg_whole() {
+    let mut random = Random(11);
+    let mut phone = Phone::new(settings());
+    let id = phone.start("");
+    let sent = packets(500, 160);
+    let begin = phone.now;
+    let mut stream = leg(begin, 0, 0, 5, &sent);
+    for n in 0..100_000u64 {
+        let at = begin + ms(100) + callrec::base::time::Duration::from_nanos(n * 98_000);
+        let len = random.below(300) as usize;
+        let mut bytes: Vec<u8> = (0..len).map(|_| random.next() as u8).collect();
+        if n % 2 == 0 && len > 12 {
+            (bytes[0], bytes[1]) = (0x80, 0); // strangers' PCMU packets, each of another source
+        }
+        stream.push((at, (n % 3) as usize, bytes));
+    }
+    phone.send(stream);
+    phone.run_for(ms(10_000));
+    let answer = phone.stop(id);
+    assert_eq!(value(&answer, "frames"), Some("500"));
+    assert_eq!(missing(&phone.audio(), &sent, 40_000), [0usize; 0]);
+    assert!(phone.counted("unconfirmed") > 40_000 && phone.counted("not_rtp") > 10_000);
+    assert_eq!(phone.counted("bug"), 0);
+}
+
+#[test]
+fn a_lost_packet_is_concealed_and_a_long_gap_is_silence() {
+    let tone = |n: usize| -> Vec<u8> {
+        let mut codes = vec![0; 160];
+        let sample = |i: usize| (((n * 160 + i) as f64 * 0.157).sin() * 8000.0) as i32;
+        Law::Mu.encode((0..160).map(sample), &mut codes);
+        codes.iter().map(|code| if *code == 0x7F { 0xFF } else { *code }).collect()
+    };
+    let sent: Vec<Vec<u8>> = (0..200).map(tone).collect();
+    let mut phone = Phone::new(settings());
+    let id = phone.start("");
+    let lost = |n: usize| n == 50 || (100..108).contains(&n);
+    let stream = leg(phone.now, 0, 0, 5, &sent).into_iter().enumerate().filter(|(n, _)| !lost(*n));
+    phone.send(stream.map(|(_, packet)| packet).collect::<Vec<_>>());
+    phone.run_for(ms(4000));
+    phone.stop(id);
+    let audio = phone.audio();
+    let table = Law::Mu.decode_table();
+    let energy = |from_ms: usize, to_ms: usize| -> f64 {
+        let run = &audio[from_ms * 8..to_ms * 8];
+        (run.iter().map(|c| f64::from(table[usize::from(*c)]).powi(2)).sum::<f64>() / run.len() as f64).sqrt()
+    };
+    assert!(energy(1000, 1020) > 4000.0, "one lost packet: {}", energy(1000, 1020));
+    let close = audio[8000..8160].iter().zip(&sent[50]).map(|(a, b)| {
+        (f64::from(table[usize::from(*a)]) - f64::from(table[usize::from(*b)])).powi(2)
+    });
+    assert!(close.sum::<f64>() / 160.0 < 1000.0f64.powi(2), "a tone goes on as it was");
+    assert!(energy(2000, 2020) > 3000.0 && energy(2062, 2160) == 0.0);
+    assert_eq!(phone.counted("concealed"), 160 + 480);
+    let untouched = |n: usize| audio[n * 160..(n + 1) * 160] == sent[n];
+    assert!((0..200).filter(|n| !lost(*n)).all(untouched), "what arrived is untouched");
+}
+
+#[test]
+fn what_is_no_audio_leaves_silence() {
+    let mut phone = Phone::new(settings());
+    let id = phone.start("");
+    let begin = phone.now;
+    let kinds: [(u8, usize); 6] = [(13, 5), (19, 1), (101, 4), (0, 1), (77, 160), (127, 40)];
+    let stream = (0..600u64).map(|n| {
+        let (payload_type, len) = kinds[(n % 6) as usize];
+        (begin + ms(10 * n), 0, rtp(payload_type, n as u16, n as u32 * 80, 5, &marked(n as usize, len)))
+    });
+    phone.send(stream.collect::<Vec<_>>());
+    phone.run_for(ms(6000));
+    let answer = phone.stop(id);
+    assert_eq!(value(&answer, "frames"), Some("300"));
+    assert!(phone.audio().iter().all(|code| *code == 0xFF));
+    assert_eq!((phone.counted("rtcp"), phone.counted("unknown_payload")), (0, 200));
+}

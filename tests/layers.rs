@@ -1,0 +1,69 @@
+//! The house rules, read from the source: who may name whom, and how long a file may be.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn files_under(folder: &Path) -> Vec<PathBuf> {
+    let mut files = vec![];
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(files_under(&path));
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            files.push(path);
+        }
+    }
+    files
+}
+
+/// A file's code: without comments, and without its tests, which may do as they like.
+fn code(path: &Path) -> String {
+    let text = fs::read_to_string(path).unwrap();
+    let text = text.split("#[cfg(test)]").next().unwrap();
+    text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn layers_name_only_what_is_below_them() {
+    const PURE: [&str; 14] = [
+        "std::io", "std::fs", "std::net", "std::os", "std::time", "std::thread", "std::env", "mio::", "nix::", "libc::",
+        "log::", "info!", "warn!", "println!",
+    ];
+    const ROOMS: [&str; 8] = ["base", "wire", "proto", "io", "event_loop", "config", "cli", "sim"];
+    for (layer, may_name, pure) in [
+        ("base", &["base"][..], true),
+        ("wire", &["base", "wire"], true),
+        ("proto", &["base", "wire", "proto"], true),
+        ("io", &["base", "io"], false),
+        ("event_loop", &["base", "wire", "proto", "io", "event_loop", "config"], false),
+    ] {
+        let files = files_under(&Path::new("src").join(layer));
+        assert!(!files.is_empty(), "{layer}");
+        for path in files {
+            let code = code(&path);
+            for room in ROOMS.iter().filter(|room| !may_name.contains(room)) {
+                assert!(!code.contains(&format!("crate::{room}")), "{} names {room}", path.display());
+            }
+            for word in PURE.iter().filter(|_| pure) {
+                assert!(!code.contains(word), "{} names {word}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn unsafe_code_is_in_one_file() {
+    for path in files_under(Path::new("src")) {
+        let allowed = path.ends_with("io/sys.rs");
+        assert!(allowed || !code(&path).contains("unsafe"), "{}", path.display());
+    }
+}
+
+#[test]
+fn files_are_short() {
+    for path in ["src", "tests"].iter().flat_map(|folder| files_under(Path::new(folder))) {
+        let lines = fs::read_to_string(&path).unwrap().lines().count();
+        assert!(lines <= 400 || path.starts_with("tests/fuzz/target"), "{} has {lines} lines", path.display());
+    }
+}

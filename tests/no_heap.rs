@@ -1,0 +1,131 @@
+//! From a recording's start to its stop the daemon allocates nothing: the real event loop on a thread of
+//! its own, real sockets, and an allocator that counts what that thread asks of it.
+#![allow(unsafe_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::io::{BufRead, BufReader, Write};
+use std::net::UdpSocket;
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use callrec::config::Config;
+use callrec::event_loop::EventLoop;
+
+struct Counting;
+
+thread_local! {
+    static WATCHED: Cell<bool> = const { Cell::new(false) };
+}
+static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
+
+// SAFETY: every call goes to the system's allocator as it came; counting changes nothing of it.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        if WATCHED.with(Cell::get) {
+            ALLOCATIONS.fetch_add(1, Ordering::SeqCst);
+        }
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.dealloc(memory, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+fn request(client: &mut BufReader<UnixStream>, line: &str) -> String {
+    client.get_mut().write_all(format!("{line}\n").as_bytes()).unwrap();
+    let mut answer = String::new();
+    client.read_line(&mut answer).unwrap();
+    answer.trim_end().to_owned()
+}
+
+fn value<'a>(message: &'a str, key: &str) -> &'a str {
+    message.split('&').find_map(|pair| pair.strip_prefix(key)?.strip_prefix('=')).expect(message)
+}
+
+fn connect(socket: &str) -> BufReader<UnixStream> {
+    for _ in 0..500 {
+        if let Ok(stream) = UnixStream::connect(socket) {
+            return BufReader::new(stream);
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    panic!("the daemon does not answer");
+}
+
+/// Two legs of audio with loss and jumps, and on the same ports whatever else might come.
+fn media(ports: &[u16]) {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    for n in 0..100u32 {
+        for (port, ssrc) in ports.iter().zip(1u32..) {
+            let mut packet = vec![0x80, [0, 8, 9, 13, 101][(n / 20) as usize], 0, n as u8];
+            packet.extend((n * 160).wrapping_add((n / 30).wrapping_mul(1_500_000_000)).to_be_bytes());
+            packet.extend(ssrc.to_be_bytes());
+            packet.extend([n as u8; 160]);
+            if n % 7 != 3 {
+                socket.send_to(&packet, ("127.0.0.1", *port)).unwrap();
+            }
+            socket.send_to(&packet[..(n as usize * 5) % 172], ("127.0.0.1", *port)).unwrap();
+            socket.send_to(&vec![n as u8; 2000], ("127.0.0.1", *port)).unwrap();
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn nothing_is_allocated_while_a_call_is_recorded() {
+    let folder = std::env::temp_dir().join(format!("callrec-heap-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let socket = format!("{}/s", folder.display());
+    let config = Config {
+        usb_mount: Some(folder.display().to_string()),
+        usb_require_mount: false,
+        control_socket: socket.clone(),
+        media_ports: (47_000, 47_099),
+        ..Config::default()
+    };
+    env_logger::Builder::new().filter_level(log::LevelFilter::Info).init();
+    std::thread::spawn(move || {
+        let event_loop = EventLoop::open(config).unwrap();
+        WATCHED.with(|watched| watched.set(true));
+        event_loop.run(|| Err("never asked".into())).unwrap();
+    });
+    let mut client = connect(&socket);
+    let mut other = connect(&socket);
+    // The first recording warms up what is made once: the C library's time zone, the logger's buffer.
+    let first = request(&mut client, "cmd=RecordStartRequest");
+    request(&mut client, &format!("cmd=RecordStopRequest&id={}", value(&first, "id")));
+    std::thread::sleep(Duration::from_millis(300)); // the loop has gone back to sleep
+    let before = ALLOCATIONS.load(Ordering::SeqCst);
+    assert!(before > 0, "the count counts: opening the loop's files allocated");
+
+    let start = request(&mut client, "cmd=RecordStartRequest&legs=2&remote_name=Someone");
+    let ports: Vec<u16> = value(&start, "leg_ports").split(',').map(|port| port.parse().unwrap()).collect();
+    let id = value(&start, "id").to_owned();
+    let driver = std::thread::spawn(move || {
+        for line in ["garbage", "", "cmd=X&id=%zz", "cmd=RecordStatusRequest", "cmd=StatsRequest", "cmd=SubscribeRequest"] {
+            if !line.is_empty() {
+                request(&mut other, line);
+            }
+        }
+        other.get_mut().write_all(&[b'x'; 10_000]).unwrap();
+        other
+    });
+    media(&ports);
+    request(&mut client, &format!("cmd=RecordPauseRequest&id={id}"));
+    request(&mut client, &format!("cmd=RecordResumeRequest&id={id}"));
+    let stop = request(&mut client, &format!("cmd=RecordStopRequest&id={id}"));
+    let after = ALLOCATIONS.load(Ordering::SeqCst);
+    assert_eq!(value(&stop, "result"), "success");
+    assert!(value(&stop, "frames").parse::<u32>().unwrap() >= 100);
+    assert_eq!(after - before, 0, "allocations while recording");
+    driver.join().unwrap();
+    std::fs::remove_dir_all(&folder).unwrap();
+}
