@@ -104,13 +104,15 @@ fn nothing_is_allocated_while_a_call_is_recorded() {
     request(&mut client, &format!("cmd=RecordStopRequest&id={}", value(&first, "id")));
     std::thread::sleep(Duration::from_millis(300)); // the loop has gone back to sleep
     let before = ALLOCATIONS.load(Ordering::SeqCst);
-    assert!(before > 0, "the count counts: opening the loop's files allocated");
+    assert!(before > 0, "the count counts: the list of events was allocated");
 
     let start = request(&mut client, "cmd=RecordStartRequest&legs=2&remote_name=Someone");
     let ports: Vec<u16> = value(&start, "leg_ports").split(',').map(|port| port.parse().unwrap()).collect();
     let id = value(&start, "id").to_owned();
     let driver = std::thread::spawn(move || {
-        for line in ["garbage", "", "cmd=X&id=%zz", "cmd=RecordStatusRequest", "cmd=StatsRequest", "cmd=SubscribeRequest"] {
+        for line in
+            ["garbage", "", "cmd=X&id=%zz", "cmd=RecordStatusRequest", "cmd=StatsRequest", "cmd=SubscribeRequest"]
+        {
             if !line.is_empty() {
                 request(&mut other, line);
             }

@@ -143,6 +143,9 @@ impl Clients {
 impl Place {
     /// Queues lines of a status answer while there is room.
     fn walk(&mut self, recorder: &Recorder) {
+        if self.status.is_none() {
+            return;
+        }
         let mut buffer = [0; MESSAGE_BYTES];
         while let Some(walk) = self.status.filter(|_| has_room(&self.client)) {
             let line = match recorder.status_line(walk.place, walk.id, &mut buffer) {

@@ -57,6 +57,8 @@ pub struct EventLoop {
     disk: Disk,
     repair: Option<Repair>,
     clients: Clients,
+    /// An answer or event on its way.
+    message: [u8; MESSAGE_BYTES],
     /// Something was left to do: the next poll does not wait.
     again: bool,
     /// SIGTERM has come; when to stop waiting for the stick.
@@ -96,6 +98,7 @@ impl EventLoop {
             disk: Disk::new(places),
             random: Random::open(),
             repair: None,
+            message: [0; MESSAGE_BYTES],
             again: false,
             ending: None,
             config,
@@ -207,8 +210,7 @@ impl EventLoop {
     }
 
     fn deliver(&mut self) {
-        let mut buffer = [0; MESSAGE_BYTES];
-        while let Some((to, message)) = self.recorder.poll_output(&mut buffer) {
+        while let Some((to, message)) = self.recorder.poll_output(&mut self.message) {
             let cut_off = self.clients.deliver(&self.poll, to, message);
             self.recorder.stats.add(Counter::SlowClient, cut_off);
         }

@@ -30,6 +30,11 @@ struct Open {
 }
 
 impl Gap {
+    /// The last frame ended in a gap.
+    pub fn is_open(&self) -> bool {
+        self.open.is_some()
+    }
+
     /// Fills the holes of `span` in the ring; returns how many samples were made up. `end` is behind the
     /// last sample the leg has; `linear` says that what is ahead is samples, not codes.
     pub fn fill(&mut self, ring: &mut [i16], span: Range<i64>, end: i64, linear: bool) -> usize {

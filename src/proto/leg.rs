@@ -74,6 +74,8 @@ pub struct Leg {
     drift: i64,
     /// Behind the last sample stored.
     end: i64,
+    /// From the reader to here there is no hole: nothing has to be looked for.
+    whole_to: i64,
     /// Everything before this has been wiped from the ring.
     wiped: i64,
     /// Where the anchor's audio begins, while none of it has been mixed.
@@ -106,6 +108,7 @@ impl Leg {
             anchor: place,
             drift: 0,
             end: place,
+            whole_to: place,
             wiped: arrival.clock - LEG_HISTORY as i64,
             provisional: Some(place),
             last_at: arrival.at,
@@ -266,6 +269,7 @@ impl Leg {
             self.wipe(ring, read);
             self.drift -= pending;
             self.end = self.end.min(read - pending);
+            self.whole_to = self.end;
             self.skew = Skew { since: self.last_at, ..Skew::default() };
         }
     }
@@ -302,7 +306,11 @@ impl Leg {
                 wrapped.iter_mut().zip(tail).for_each(|(to, code)| *to = i16::from(*code));
             }
         }
-        self.end = self.end.max(place + payload.len() as i64);
+        let end = place + payload.len() as i64;
+        if place <= self.whole_to.max(read) {
+            self.whole_to = self.whole_to.max(end);
+        }
+        self.end = self.end.max(end);
         Counter::Audio
     }
 
@@ -317,27 +325,29 @@ impl Leg {
                 }
             }
         }
-        let at = index(read);
-        let first = span.min(LEG_SAMPLES - at);
-        let holes = |run: &[i16]| run.iter().fold(0, |count, sample| count + usize::from(*sample == HOLE));
-        match holes(&ring[at..at + first]) + holes(&ring[..span - first]) {
-            0 => {
-                self.gap = Gap::default();
-                true
-            }
-            missing => {
-                let made_up = self.gap.fill(ring, read..read + span as i64, self.end, self.decoder.is_none());
-                stats.add(Counter::Concealed, made_up as u64);
-                missing < span || made_up > 0
-            }
+        let frame = read..read + span as i64;
+        if self.whole_to >= frame.end && !self.gap.is_open() {
+            return true;
         }
+        let missing = frame.clone().filter(|at| ring[index(*at)] == HOLE).count();
+        self.whole_to = self.whole_to.max(frame.end);
+        let made_up = self.gap.fill(ring, frame, self.end, self.decoder.is_none());
+        while self.whole_to < self.end && ring[index(self.whole_to)] != HOLE {
+            self.whole_to += 1;
+        }
+        stats.add(Counter::Concealed, made_up as u64);
+        missing < span || made_up > 0
     }
 
     fn wipe(&mut self, ring: &mut [i16], until: i64) {
-        for at in self.wiped.max(until - LEG_SAMPLES as i64)..until {
-            ring[index(at)] = HOLE;
+        let from = self.wiped.max(until - LEG_SAMPLES as i64);
+        if let Ok(count @ 1..) = usize::try_from(until - from) {
+            let at = index(from);
+            let first = count.min(LEG_SAMPLES - at);
+            ring[at..at + first].fill(HOLE);
+            ring[..count - first].fill(HOLE);
+            self.wiped = until;
         }
-        self.wiped = self.wiped.max(until);
     }
 }
 

@@ -13,14 +13,22 @@ pub fn mix(sources: &mut Sources, clock: i64, law: Law, codes: &mut [u8; FRAME_S
     for place in 0..MAX_SOURCES {
         if let Some([head, tail]) = sources.take(place, clock, &mut scratch, stats) {
             let (first, second) = sum.split_at_mut(head.len());
-            first.iter_mut().zip(head).for_each(|(to, sample)| *to += i32::from(*sample));
-            second.iter_mut().zip(tail).for_each(|(to, sample)| *to += i32::from(*sample));
+            add(first, head, heard);
+            add(second, tail, heard);
             heard += 1;
         }
     }
     if heard == 0 {
         codes.fill(law.silence());
     } else {
-        law.encode(sum.into_iter(), codes);
+        law.encode(&sum, codes);
+    }
+}
+
+fn add(sum: &mut [i32], samples: &[i16], heard: usize) {
+    if heard == 0 {
+        sum.iter_mut().zip(samples).for_each(|(to, sample)| *to = i32::from(*sample));
+    } else {
+        sum.iter_mut().zip(samples).for_each(|(to, sample)| *to += i32::from(*sample));
     }
 }

@@ -23,7 +23,8 @@ impl Track {
     /// Samples at 8 kHz, packed into `ptime_ms` each.
     pub(super) fn of_samples(name: &str, samples: &[i16], law: Law, ptime_ms: u32, ssrc: u32) -> Self {
         let mut codes = vec![0; samples.len()];
-        law.encode(samples.iter().map(|sample| i32::from(*sample)), &mut codes);
+        let samples: Vec<i32> = samples.iter().map(|sample| i32::from(*sample)).collect();
+        law.encode(&samples, &mut codes);
         Self::of_codes(name, &codes, law.payload_type(), ptime_ms, ssrc)
     }
 

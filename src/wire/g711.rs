@@ -56,10 +56,10 @@ impl Law {
     }
 
     /// Linear samples -> codes; sums out of 16 bits are saturated. Both slices have one length.
-    pub fn encode(self, samples: impl Iterator<Item = i32>, codes: &mut [u8]) {
+    pub fn encode(self, samples: &[i32], codes: &mut [u8]) {
         match self {
-            Self::Mu => codes.iter_mut().zip(samples).for_each(|(code, sample)| *code = encode_mu(sample)),
-            Self::A => codes.iter_mut().zip(samples).for_each(|(code, sample)| *code = encode_a(sample)),
+            Self::Mu => codes.iter_mut().zip(samples).for_each(|(code, sample)| *code = encode_mu(*sample)),
+            Self::A => codes.iter_mut().zip(samples).for_each(|(code, sample)| *code = encode_a(*sample)),
         }
     }
 }
@@ -149,7 +149,7 @@ mod tests {
 
     fn encode(law: Law, sample: i32) -> u8 {
         let mut code = [0];
-        law.encode(core::iter::once(sample), &mut code);
+        law.encode(&[sample], &mut code);
         code[0]
     }
 
