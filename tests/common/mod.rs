@@ -1,0 +1,399 @@
+//! The real `callrec` on real sockets, as a phone sees it: a daemon in a folder of its own, a control client,
+//! a media engine that sends marked frames, and a strict reader of what was recorded.
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::UdpSocket;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::Arc;
+use std::thread::{sleep, JoinHandle};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{kill, Signal};
+use nix::unistd::Pid;
+
+pub mod file;
+
+/// Nothing that is awaited takes this long, however busy the machine.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+/// Mu-law silence.
+pub const SILENCE: u8 = 0xFF;
+/// Media ports of one daemon.
+const PORTS: u32 = 90;
+
+static NUMBER: AtomicU32 = AtomicU32::new(0);
+
+/// Polls until it is so; `what` is for the message when it never is.
+pub fn wait_for(what: &str, mut so: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !so() {
+        assert!(started.elapsed() < PATIENCE, "waited in vain: {what}");
+        sleep(Duration::from_millis(5));
+    }
+}
+
+/// A fresh folder with a short path (a socket's path is short); the caller removes it.
+pub fn folder() -> (PathBuf, u32) {
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let path = PathBuf::from(format!("/tmp/callrec-it-{}-{number}", std::process::id()));
+    let _ = fs::remove_dir_all(&path);
+    fs::create_dir_all(&path).unwrap();
+    (path, number)
+}
+
+/// A phone: a folder with the configuration, the stick and the socket, and the daemon.
+pub struct Phone {
+    dir: PathBuf,
+    child: Option<Child>,
+    /// What the daemon is started with: itself, or a tracer in front of it.
+    before: Vec<String>,
+}
+
+impl Phone {
+    /// A running phone; `config` is added to what places it in its folder.
+    pub fn new(config: &str) -> Self {
+        let mut phone = Self::prepared(config);
+        phone.start();
+        phone
+    }
+
+    /// One whose daemon does not run yet.
+    pub fn prepared(config: &str) -> Self {
+        let (dir, number) = folder();
+        fs::create_dir(dir.join("stick")).unwrap();
+        let phone = Self { dir, child: None, before: vec![] };
+        phone.configure(config, number);
+        phone
+    }
+
+    fn configure(&self, config: &str, number: u32) {
+        let low = 20_000 + (std::process::id() * 7 + number) % 140 * PORTS;
+        let place = [
+            ("usbMount", self.stick().display().to_string()),
+            ("usbRequireMount", "0".into()),
+            ("controlSocket", self.socket().display().to_string()),
+            ("mediaPorts", format!("{low}-{}", low + PORTS - 1)),
+        ];
+        let mut text = String::from(config) + "\n";
+        for (key, value) in place.iter().filter(|(key, _)| !config.contains(key)) {
+            text += &format!("{key} = {value}\n");
+        }
+        fs::write(self.config(), text).unwrap();
+    }
+
+    /// Adds lines to the configuration, in front of those there are.
+    pub fn reconfigure(&self, lines: &str) {
+        let text = fs::read_to_string(self.config()).unwrap();
+        fs::write(self.config(), format!("{lines}\n{text}")).unwrap();
+    }
+
+    /// Has the daemon started by this command, for example `strace`.
+    pub fn behind(mut self, before: &[&str]) -> Self {
+        self.before = before.iter().map(|word| (*word).to_owned()).collect();
+        self
+    }
+
+    pub fn stick(&self) -> PathBuf {
+        self.dir.join("stick")
+    }
+
+    pub fn socket(&self) -> PathBuf {
+        self.dir.join("s")
+    }
+
+    pub fn config(&self) -> PathBuf {
+        self.dir.join("conf")
+    }
+
+    /// A path in the phone's own folder.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.join(name)
+    }
+
+    pub fn start(&mut self) {
+        let log = fs::File::options().create(true).append(true).open(self.dir.join("log")).unwrap();
+        let mut words = self.before.clone();
+        words.extend([env!("CARGO_BIN_EXE_callrec").to_owned(), "run".into(), "-c".into()]);
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]).arg(self.config()).env("RUST_LOG", "debug").env("TZ", "UTC");
+        self.child = Some(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap());
+        let socket = self.socket();
+        wait_for("the control socket", || {
+            assert!(self.lives(), "the daemon did not start: {}", self.log());
+            UnixStream::connect(&socket).is_ok()
+        });
+    }
+
+    pub fn lives(&mut self) -> bool {
+        self.child.as_mut().is_some_and(|child| child.try_wait().unwrap().is_none())
+    }
+
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.dir.join("log")).unwrap_or_default()
+    }
+
+    pub fn pid(&self) -> i32 {
+        self.child.as_ref().unwrap().id() as i32
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.pid()), signal).unwrap();
+    }
+
+    /// Power cut, as far as a process can have one.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            child.wait().unwrap();
+        }
+    }
+
+    /// SIGTERM; the exit status and how long it took.
+    pub fn end(&mut self) -> (Option<i32>, Duration) {
+        let started = Instant::now();
+        self.signal(Signal::SIGTERM);
+        let mut child = self.child.take().unwrap();
+        let mut status = None;
+        wait_for("the daemon's end", || {
+            status = child.try_wait().unwrap();
+            status.is_some()
+        });
+        (status.unwrap().code(), started.elapsed())
+    }
+
+    pub fn control(&self) -> Control {
+        Control::open(&self.socket())
+    }
+
+    /// One request on a connection of its own.
+    pub fn ask(&self, line: &str) -> Answer {
+        self.control().ask(line)
+    }
+
+    /// Starts a recording that must succeed.
+    pub fn record(&self, keys: &str) -> Answer {
+        let answer = self.ask(&format!("cmd=RecordStartRequest{keys}"));
+        assert!(answer.success(), "{answer:?}");
+        answer
+    }
+
+    /// Stops a recording that must succeed.
+    pub fn stop(&self, id: &str) -> Answer {
+        let answer = self.ask(&format!("cmd=RecordStopRequest&id={id}"));
+        assert!(answer.success(), "{answer:?}");
+        answer
+    }
+
+    pub fn stat(&self, name: &str) -> u64 {
+        self.ask("cmd=StatsRequest").value(name).parse().unwrap()
+    }
+
+    /// Subscribed to events.
+    pub fn watch(&self) -> Control {
+        let mut control = self.control();
+        assert!(control.ask("cmd=SubscribeRequest").success());
+        control
+    }
+
+    /// The recordings on the stick, by name.
+    pub fn files(&self) -> Vec<String> {
+        let names = fs::read_dir(self.stick()).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<String> = names.collect();
+        names.sort();
+        names
+    }
+}
+
+impl Drop for Phone {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("--- the daemon's log\n{}", self.log());
+        }
+        self.kill();
+        let _ = fs::remove_dir_all(&self.dir);
+    }
+}
+
+/// A program's run, to its end.
+pub fn run(program: &str, arguments: &[&str]) -> Output {
+    Command::new(program).args(arguments).stdin(Stdio::null()).output().unwrap()
+}
+
+pub fn callrec(arguments: &[&str]) -> Output {
+    run(env!("CARGO_BIN_EXE_callrec"), arguments)
+}
+
+/// One answer or event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer(pub String);
+
+impl Answer {
+    /// The value of a key, unescaped; empty when there is none.
+    pub fn value(&self, key: &str) -> String {
+        let raw = self.0.split('&').find_map(|pair| pair.strip_prefix(key)?.strip_prefix('=')).unwrap_or_default();
+        let mut bytes = raw.bytes();
+        let mut text = vec![];
+        while let Some(byte) = bytes.next() {
+            match byte {
+                b'%' => {
+                    let digits = [bytes.next().unwrap(), bytes.next().unwrap()];
+                    text.push(u8::from_str_radix(std::str::from_utf8(&digits).unwrap(), 16).unwrap());
+                }
+                byte => text.push(byte),
+            }
+        }
+        String::from_utf8_lossy(&text).into_owned()
+    }
+
+    pub fn success(&self) -> bool {
+        self.value("result") == "success"
+    }
+
+    pub fn id(&self) -> String {
+        self.value("id")
+    }
+
+    /// The leg ports, then the local port.
+    pub fn ports(&self) -> Vec<u16> {
+        let mut ports: Vec<u16> =
+            self.value("leg_ports").split(',').filter(|p| !p.is_empty()).map(|p| p.parse().unwrap()).collect();
+        ports.push(self.value("local_port").parse().unwrap());
+        ports
+    }
+
+    /// The word a refusal begins with.
+    pub fn reason(&self) -> String {
+        assert_eq!(self.value("result"), "failed", "{self:?}");
+        self.value("reason").split(':').next().unwrap_or_default().to_owned()
+    }
+}
+
+/// A control connection.
+pub struct Control {
+    pub lines: BufReader<UnixStream>,
+}
+
+impl Control {
+    pub fn open(socket: &Path) -> Self {
+        let stream = UnixStream::connect(socket).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        Self { lines: BufReader::new(stream) }
+    }
+
+    pub fn send(&mut self, bytes: &[u8]) {
+        self.lines.get_mut().write_all(bytes).unwrap();
+    }
+
+    /// The next line; `None` when the daemon has closed.
+    pub fn next(&mut self) -> Option<Answer> {
+        let mut line = vec![];
+        match self.lines.read_until(b'\n', &mut line) {
+            Ok(0) => None,
+            Ok(_) => Some(Answer(String::from_utf8_lossy(line.trim_ascii_end()).into_owned())),
+            Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => None,
+            Err(error) => panic!("no line: {error}"),
+        }
+    }
+
+    /// A request's answer, the lines before it left out.
+    pub fn ask(&mut self, line: &str) -> Answer {
+        self.ask_lines(line).pop().unwrap()
+    }
+
+    /// All lines up to the answer.
+    pub fn ask_lines(&mut self, line: &str) -> Vec<Answer> {
+        self.send(format!("{line}\n").as_bytes());
+        let mut lines = vec![];
+        loop {
+            lines.push(self.next().unwrap_or_else(|| panic!("closed at {line}")));
+            if !lines[lines.len() - 1].value("result").is_empty() {
+                return lines;
+            }
+        }
+    }
+
+    /// Reads events until this one.
+    pub fn until(&mut self, command: &str, state: &str) -> Answer {
+        loop {
+            let event = self.next().unwrap_or_else(|| panic!("closed before {command} {state}"));
+            if event.value("cmd") == command && event.value("state") == state {
+                return event;
+            }
+        }
+    }
+}
+
+/// The payload of a talker's n-th packet: names n, and never holds 0x7F, the mu-law code that does not
+/// survive mixing.
+pub fn marked(talker: u32, n: u32) -> Vec<u8> {
+    let mut state = talker.wrapping_mul(0x9E37_79B9) ^ n.wrapping_mul(0x85EB_CA6B) ^ 1;
+    let mut code = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as u8 & 0x7F
+    };
+    (0..160).map(|_| code()).map(|code| if code == 0x7F { 0 } else { code }).collect()
+}
+
+pub fn rtp(payload_type: u8, sequence: u16, timestamp: u32, ssrc: u32, payload: &[u8]) -> Vec<u8> {
+    let mut packet = vec![0x80, payload_type];
+    packet.extend(sequence.to_be_bytes());
+    packet.extend(timestamp.to_be_bytes());
+    packet.extend(ssrc.to_be_bytes());
+    packet.extend(payload);
+    packet
+}
+
+/// A party that talks, 20 ms a packet, from another thread until it is told to stop.
+pub struct Talker {
+    stop: Arc<AtomicBool>,
+    sent: Arc<AtomicU32>,
+    thread: Option<JoinHandle<()>>,
+    name: u32,
+}
+
+impl Talker {
+    pub fn new(port: u16, name: u32) -> Self {
+        let (stop, sent) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU32::new(0)));
+        let (stopped, count) = (Arc::clone(&stop), Arc::clone(&sent));
+        let thread = std::thread::spawn(move || {
+            let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+            let started = Instant::now();
+            let mut n = 0;
+            while !stopped.load(Ordering::Relaxed) {
+                sleep((started + Duration::from_millis(20) * n).saturating_duration_since(Instant::now()));
+                let packet = rtp(0, n as u16, n * 160, name, &marked(name, n));
+                let _ = socket.send_to(&packet, ("127.0.0.1", port));
+                n += 1;
+                count.store(n, Ordering::Relaxed);
+            }
+        });
+        Self { stop, sent, thread: Some(thread), name }
+    }
+
+    pub fn sent(&self) -> u32 {
+        self.sent.load(Ordering::Relaxed)
+    }
+
+    /// Lets it talk until it has sent this many packets.
+    pub fn wait(&self, packets: u32) {
+        wait_for("a talker", || self.sent() >= packets);
+    }
+
+    /// Ends it; what it has sent, packet for packet.
+    pub fn end(mut self) -> Vec<Vec<u8>> {
+        self.stop.store(true, Ordering::Relaxed);
+        self.thread.take().unwrap().join().unwrap();
+        (0..self.sent()).map(|n| marked(self.name, n)).collect()
+    }
+}
+
+impl Drop for Talker {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+}
