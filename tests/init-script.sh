@@ -1,7 +1,7 @@
 #!/bin/sh
 # The init script, install and uninstall, run by BusyBox and nothing else, with a real daemon:
 # tests/init-script.sh CALLREC. Says what it checked; ends with status 1 at the first that is not so.
-# shellcheck disable=SC2015 # `fail` never returns
+# shellcheck disable=SC2015,SC2009 # `fail` never returns; BusyBox may lack pgrep
 set -eu
 [ $# -eq 1 ] && [ -x "$1" ] || { echo "usage: $0 CALLREC (the program, for this machine)" >&2; exit 2; }
 callrec=$(realpath "$1")
