@@ -27,8 +27,20 @@ fn code(path: &Path) -> String {
 #[test]
 fn layers_name_only_what_is_below_them() {
     const PURE: [&str; 14] = [
-        "std::io", "std::fs", "std::net", "std::os", "std::time", "std::thread", "std::env", "mio::", "nix::", "libc::",
-        "log::", "info!", "warn!", "println!",
+        "std::io",
+        "std::fs",
+        "std::net",
+        "std::os",
+        "std::time",
+        "std::thread",
+        "std::env",
+        "mio::",
+        "nix::",
+        "libc::",
+        "log::",
+        "info!",
+        "warn!",
+        "println!",
     ];
     const ROOMS: [&str; 8] = ["base", "wire", "proto", "io", "event_loop", "config", "cli", "sim"];
     for (layer, may_name, pure) in [

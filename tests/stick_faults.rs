@@ -12,9 +12,10 @@ use virtual_phone::{joined, marked, missing, ms, rtp, settings, value, Arriving,
 
 fn leg(begin: Instant, port: usize, count: u64) -> (Vec<Vec<u8>>, Vec<Arriving>) {
     let sent: Vec<Vec<u8>> = (0..count).map(|n| marked((n * 10) as usize + port, 160)).collect();
-    let stream = sent.iter().zip(0u64..).map(|(payload, n)| {
-        (begin + ms(20 * n), port, rtp(0, n as u16, n as u32 * 160, 5 + port as u32, payload))
-    });
+    let stream = sent
+        .iter()
+        .zip(0u64..)
+        .map(|(payload, n)| (begin + ms(20 * n), port, rtp(0, n as u16, n as u32 * 160, 5 + port as u32, payload)));
     let stream = stream.collect();
     (sent, stream)
 }
@@ -156,7 +157,11 @@ fn whichever_call_fails_what_was_written_is_valid_and_the_rest_is_counted() {
         for stays_broken in [false, true] {
             for fail in 1..=calls {
                 let (phone, sent) = call_with_fault(fail, error, stays_broken);
-                check_fault(&phone, &sent, &format!("{error:?} {stays_broken} at call {fail}: {:?}", phone.stick.log.last()));
+                check_fault(
+                    &phone,
+                    &sent,
+                    &format!("{error:?} {stays_broken} at call {fail}: {:?}", phone.stick.log.last()),
+                );
             }
         }
     }

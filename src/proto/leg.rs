@@ -108,7 +108,7 @@ impl Leg {
             anchor: place,
             drift: 0,
             end: place,
-            whole_to: place,
+            whole_to: arrival.clock,
             wiped: arrival.clock - LEG_HISTORY as i64,
             provisional: Some(place),
             last_at: arrival.at,
@@ -197,6 +197,7 @@ impl Leg {
         if step == 0 {
             let at = index(read);
             let first = FRAME_SAMPLES.min(LEG_SAMPLES - at);
+            debug_assert!((read..read + FRAME).all(|at| ring[index(at)] != HOLE), "bug: a hole is heard");
             return Some([&ring[at..at + first], &ring[..FRAME_SAMPLES - first]]);
         }
         stats.count(Counter::SkewSteps);
