@@ -57,9 +57,8 @@ fn two_legs_come_out_as_their_exact_mix() {
     phone.stop(id);
     let table = Law::Mu.decode_table();
     let linear = |code: u8| i32::from(table[usize::from(code)]);
-    let mut mix = vec![0; 80_000];
-    let sum = near.concat().into_iter().zip(far.concat()).map(|(a, b)| linear(a) + linear(b)).collect::<Vec<_>>();
-    Law::Mu.encode(&sum, &mut mix);
+    let both = near.concat().into_iter().zip(far.concat());
+    let mix: Vec<u8> = both.map(|(a, b)| Law::Mu.encode_one(linear(a) + linear(b))).collect();
     assert!(phone.audio()[..80_000] == mix);
 }
 
@@ -289,10 +288,9 @@ fn a_flood_and_garbage_leave_the_other_leg_whole() {
 #[test]
 fn a_lost_packet_is_concealed_and_a_long_gap_is_silence() {
     let tone = |n: usize| -> Vec<u8> {
-        let mut codes = vec![0; 160];
         let sample = |i: usize| (((n * 160 + i) as f64 * 0.157).sin() * 8000.0) as i32;
-        Law::Mu.encode(&(0..160).map(sample).collect::<Vec<_>>(), &mut codes);
-        codes.iter().map(|code| if *code == 0x7F { 0xFF } else { *code }).collect()
+        let codes = (0..160).map(|i| Law::Mu.encode_one(sample(i)));
+        codes.map(|code| if code == 0x7F { 0xFF } else { code }).collect()
     };
     let sent: Vec<Vec<u8>> = (0..200).map(tone).collect();
     let mut phone = Phone::new(settings());

@@ -5,7 +5,7 @@
 use core::ops::Range;
 
 use crate::base::limits::{LEG_SAMPLES, MAX_CONCEALED};
-use crate::proto::leg::{index, HOLE};
+use crate::proto::leg::{audible, index, HOLE};
 
 /// Pitch periods looked for: 66 to 200 Hz, as in Appendix I.
 const PITCH: Range<usize> = 40..121;
@@ -81,7 +81,7 @@ impl Open {
             let ahead = heard(ring, at + pitch);
             value = (value * left + ahead * (LEAD_OVER + 1 - left)) / (LEAD_OVER + 1);
         }
-        i16::try_from(value).unwrap_or(0).max(HOLE + 1)
+        audible(i32::try_from(value).unwrap_or(0))
     }
 }
 

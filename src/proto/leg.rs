@@ -24,8 +24,9 @@ use crate::proto::conceal::Gap;
 use crate::wire::g711::Law;
 use crate::wire::g722::Decoder;
 
-/// A place in the ring that no packet has written. No G.711 code decodes to it.
-pub const HOLE: i16 = i16::MIN;
+/// A place in the ring that no packet has written. No G.711 code decodes to it; two equal bytes, so
+/// that wiping is a `memset`.
+pub const HOLE: i16 = i16::from_ne_bytes([0x80, 0x80]);
 /// In the ring of a G.722 leg: silence that the sender meant (codes are 0 to 255).
 const NO_CODE: i16 = -1;
 const FRAME: i64 = FRAME_SAMPLES as i64;
@@ -33,6 +34,9 @@ const FRAME: i64 = FRAME_SAMPLES as i64;
 const AHEAD: i64 = (LEG_SAMPLES - LEG_HISTORY - 2 * FRAME_SAMPLES) as i64;
 /// How far a leg may have run ahead before audio that comes faster than time is dropped: 200 ms.
 const MAX_BACKLOG: i64 = 1600;
+
+/// The samples of one frame.
+pub type Frame = [i16; FRAME_SAMPLES];
 
 /// How a payload is decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -170,39 +174,35 @@ impl Leg {
         self.store(ring, arrival.clock, place, audio)
     }
 
-    /// The next frame's samples, in one or two runs, or `None` when the leg is silent.
-    pub fn take<'a>(
-        &mut self,
-        ring: &'a mut [i16],
-        clock: i64,
-        scratch: &'a mut [i16; FRAME_SAMPLES],
-        stats: &mut Stats,
-    ) -> Option<[&'a [i16]; 2]> {
+    /// Copies the next frame's samples into `frame`; `false` when the leg is silent.
+    #[must_use]
+    pub fn take(&mut self, ring: &mut [i16], clock: i64, frame: &mut Frame, stats: &mut Stats) -> bool {
         let read = clock + self.drift;
         self.wipe(ring, read - LEG_HISTORY as i64);
         if self.end <= read {
             self.give_way_in_silence(ring, read);
-            return None;
+            return false;
         }
         if self.provisional.is_some_and(|start| start < read + FRAME) {
             self.provisional = None;
         }
         let step = self.skew.step(clock, self.end - read);
         let span = FRAME_SAMPLES + usize::from(step < 0) - usize::from(step > 0);
-        let heard = self.make_whole(ring, read, span, stats);
-        self.drift -= step;
-        if !heard {
-            return None;
+        if !self.make_whole(ring, read, span, stats) {
+            self.drift -= step;
+            return false;
         }
+        debug_assert!((read..read + span as i64).all(|at| ring[index(at)] != HOLE), "bug: a hole is heard");
         if step == 0 {
-            let at = index(read);
-            let first = FRAME_SAMPLES.min(LEG_SAMPLES - at);
-            debug_assert!((read..read + FRAME).all(|at| ring[index(at)] != HOLE), "bug: a hole is heard");
-            return Some([&ring[at..at + first], &ring[..FRAME_SAMPLES - first]]);
+            let (from, to) = frame.split_at_mut(FRAME_SAMPLES.min(LEG_SAMPLES - index(read)));
+            from.copy_from_slice(&ring[index(read)..][..from.len()]);
+            to.copy_from_slice(&ring[..to.len()]);
+        } else {
+            stats.count(Counter::SkewSteps);
+            resize(ring, read, span, frame);
+            self.drift -= step;
         }
-        stats.count(Counter::SkewSteps);
-        resize(ring, read, span, scratch);
-        Some([&scratch[..], &[]])
+        true
     }
 
     fn step(&self, sequence: u16) -> i32 {
@@ -298,9 +298,8 @@ impl Leg {
         let (wrapped, ahead) = ring.split_at_mut(at);
         match audio.format {
             Format::G711(law) => {
-                let table = law.decode_table();
-                ahead.iter_mut().zip(head).for_each(|(to, code)| *to = table[usize::from(*code)]);
-                wrapped.iter_mut().zip(tail).for_each(|(to, code)| *to = table[usize::from(*code)]);
+                law.decode(head, ahead);
+                law.decode(tail, wrapped);
             }
             Format::G722 => {
                 ahead.iter_mut().zip(head).for_each(|(to, code)| *to = i16::from(*code));
@@ -322,7 +321,7 @@ impl Leg {
                 match &mut ring[index(at)] {
                     sample if *sample == HOLE => {}
                     sample if *sample == NO_CODE => *sample = 0,
-                    code => *code = decoder.decode(u8::try_from(*code).unwrap_or(0)).max(HOLE + 1),
+                    code => *code = audible(decoder.decode(u8::try_from(*code).unwrap_or(0)).into()),
                 }
             }
         }
@@ -383,6 +382,11 @@ pub fn index(position: i64) -> usize {
     (position & (LEG_SAMPLES as i64 - 1)) as usize
 }
 
+/// A sample that is no hole, whatever it was computed to be.
+pub fn audible(sample: i32) -> i16 {
+    sample.clamp(i32::from(HOLE) + 1, i32::from(i16::MAX)) as i16
+}
+
 /// The frame border close by, or the position itself.
 fn snap(at: i64) -> i64 {
     match at.rem_euclid(FRAME) {
@@ -393,7 +397,7 @@ fn snap(at: i64) -> i64 {
 }
 
 /// 159 or 161 samples -> 160: one is doubled or left out where it is heard least.
-fn resize(ring: &[i16], read: i64, span: usize, frame: &mut [i16; FRAME_SAMPLES]) {
+fn resize(ring: &[i16], read: i64, span: usize, frame: &mut Frame) {
     let sample = |i: usize| ring[index(read + i as i64)];
     let jump = |i: usize| (i32::from(sample(i + 1)) - i32::from(sample(i))).abs();
     let seam = (0..span - 1).min_by_key(|i| jump(*i)).unwrap_or(0);

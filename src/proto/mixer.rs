@@ -2,33 +2,46 @@
 
 use crate::base::limits::{FRAME_SAMPLES, MAX_SOURCES};
 use crate::base::stats::Stats;
+use crate::proto::leg::Frame;
 use crate::proto::sources::Sources;
 use crate::wire::g711::Law;
 
-/// Mixes the frame that begins at `clock` (samples since the recording began) into `codes`.
-pub fn mix(sources: &mut Sources, clock: i64, law: Law, codes: &mut [u8; FRAME_SAMPLES], stats: &mut Stats) {
-    let mut sum = [0i32; FRAME_SAMPLES];
-    let mut scratch = [0i16; FRAME_SAMPLES];
-    let mut heard = 0;
-    for place in 0..MAX_SOURCES {
-        if let Some([head, tail]) = sources.take(place, clock, &mut scratch, stats) {
-            let (first, second) = sum.split_at_mut(head.len());
-            add(first, head, heard);
-            add(second, tail, heard);
-            heard += 1;
-        }
+/// The frames of the sources that are heard; kept, so that they need not be cleared for each frame.
+pub struct Mixer {
+    frames: [Frame; MAX_SOURCES],
+}
+
+impl Mixer {
+    /// Room for every source.
+    pub fn new() -> Self {
+        Self { frames: [[0; FRAME_SAMPLES]; MAX_SOURCES] }
     }
-    if heard == 0 {
-        codes.fill(law.silence());
-    } else {
-        law.encode(&sum, codes);
+
+    /// Mixes the frame that begins at `clock` (samples since the recording began) into `codes`.
+    pub fn mix(
+        &mut self,
+        sources: &mut Sources,
+        clock: i64,
+        law: Law,
+        codes: &mut [u8; FRAME_SAMPLES],
+        stats: &mut Stats,
+    ) {
+        let mut heard = 0;
+        for place in 0..MAX_SOURCES {
+            heard += usize::from(sources.take(place, clock, &mut self.frames[heard], stats));
+        }
+        // Almost every frame has one or two legs: those are encoded as they are added.
+        match &self.frames[..heard] {
+            [] => codes.fill(law.silence()),
+            [one] => law.encode(codes, |i| one[i].into()),
+            [one, two] => law.encode(codes, |i| i32::from(one[i]) + i32::from(two[i])),
+            all => law.encode(codes, |i| all.iter().map(|frame| i32::from(frame[i])).sum()),
+        }
     }
 }
 
-fn add(sum: &mut [i32], samples: &[i16], heard: usize) {
-    if heard == 0 {
-        sum.iter_mut().zip(samples).for_each(|(to, sample)| *to = i32::from(*sample));
-    } else {
-        sum.iter_mut().zip(samples).for_each(|(to, sample)| *to += i32::from(*sample));
+impl Default for Mixer {
+    fn default() -> Self {
+        Self::new()
     }
 }

@@ -15,7 +15,7 @@ use crate::base::stats::{Counter, Stats};
 use crate::base::time::{Duration, Instant};
 use crate::proto::leg::Arrival;
 use crate::proto::local_stream::LocalStream;
-use crate::proto::mixer;
+use crate::proto::mixer::Mixer;
 use crate::proto::outbox::ClientId;
 use crate::proto::part::{DiskError, Done, Name, Op, Part, Plan};
 use crate::proto::sources::Sources;
@@ -103,6 +103,7 @@ pub struct Recording {
     state: State,
     setup: Setup,
     sources: Sources,
+    mixer: Mixer,
     timeline: Timeline,
     stream: LocalStream,
     ring: Ring,
@@ -132,6 +133,7 @@ impl Recording {
         Self {
             state: State::Free,
             sources: Sources::new(),
+            mixer: Mixer::new(),
             timeline: Timeline::new(Instant::default()),
             stream: stream(&setup),
             ring: Ring::new(RING_BYTES),
@@ -352,7 +354,7 @@ impl Recording {
 
     fn mix(&mut self, stats: &mut Stats) {
         let (mut codes, mut frame) = ([0; FRAME_SAMPLES], [0; RTP_FRAME_BYTES]);
-        mixer::mix(&mut self.sources, self.timeline.clock(), self.setup.law, &mut codes, stats);
+        self.mixer.mix(&mut self.sources, self.timeline.clock(), self.setup.law, &mut codes, stats);
         if !self.timeline.advance() {
             if !self.setup.pause_is_silence {
                 return;

@@ -6,7 +6,7 @@
 
 use crate::base::limits::{FRAME_SAMPLES, LEG_SAMPLES, MAX_PAYLOAD, MAX_SOURCES, SOURCE_IDLE};
 use crate::base::stats::{Counter, Stats};
-use crate::proto::leg::{Arrival, Audio, Format, Leg};
+use crate::proto::leg::{Arrival, Audio, Format, Frame, Leg};
 use crate::wire::g711::Law;
 use crate::wire::rtp::Packet;
 
@@ -107,21 +107,16 @@ impl Sources {
         }
     }
 
-    /// The next frame's samples of one place; `None` when nothing is to be heard there.
-    pub fn take<'a>(
-        &'a mut self,
-        place: usize,
-        clock: i64,
-        scratch: &'a mut [i16; FRAME_SAMPLES],
-        stats: &mut Stats,
-    ) -> Option<[&'a [i16]; 2]> {
-        let source = self.sources.get_mut(place)?.as_mut()?;
+    /// Copies the next frame of one place into `frame`; `false` when nothing is to be heard there.
+    #[must_use]
+    pub fn take(&mut self, place: usize, clock: i64, frame: &mut Frame, stats: &mut Stats) -> bool {
+        let Some(Some(source)) = self.sources.get_mut(place) else { return false };
         if !source.confirmed && source.leg.ends_at() <= clock + FRAME_SAMPLES as i64 {
             self.sources[place] = None;
             stats.count(Counter::Unconfirmed);
-            return None;
+            return false;
         }
-        source.leg.take(ring(&mut self.rings, place), clock, scratch, stats).filter(|_| source.confirmed)
+        source.leg.take(ring(&mut self.rings, place), clock, frame, stats) && source.confirmed
     }
 
     /// Where the port's latest source ended.

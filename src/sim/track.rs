@@ -22,9 +22,7 @@ pub(super) struct Track {
 impl Track {
     /// Samples at 8 kHz, packed into `ptime_ms` each.
     pub(super) fn of_samples(name: &str, samples: &[i16], law: Law, ptime_ms: u32, ssrc: u32) -> Self {
-        let mut codes = vec![0; samples.len()];
-        let samples: Vec<i32> = samples.iter().map(|sample| i32::from(*sample)).collect();
-        law.encode(&samples, &mut codes);
+        let codes: Vec<u8> = samples.iter().map(|sample| law.encode_one(i32::from(*sample))).collect();
         Self::of_codes(name, &codes, law.payload_type(), ptime_ms, ssrc)
     }
 

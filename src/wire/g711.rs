@@ -55,12 +55,51 @@ impl Law {
         }
     }
 
-    /// Linear samples -> codes; sums out of 16 bits are saturated. Both slices have one length.
-    pub fn encode(self, samples: &[i32], codes: &mut [u8]) {
-        match self {
-            Self::Mu => codes.iter_mut().zip(samples).for_each(|(code, sample)| *code = encode_mu(*sample)),
-            Self::A => codes.iter_mut().zip(samples).for_each(|(code, sample)| *code = encode_a(*sample)),
+    /// Codes -> linear samples, as many as both slices have.
+    pub fn decode(self, codes: &[u8], samples: &mut [i16]) {
+        let table = self.decode_table();
+        let (mut fours, mut places) = (codes.chunks_exact(4), samples.chunks_exact_mut(4));
+        for (four, place) in fours.by_ref().zip(places.by_ref()) {
+            place[0] = table[usize::from(four[0])];
+            place[1] = table[usize::from(four[1])];
+            place[2] = table[usize::from(four[2])];
+            place[3] = table[usize::from(four[3])];
         }
+        let done = codes.len().min(samples.len()) / 4 * 4;
+        codes[done..].iter().zip(&mut samples[done..]).for_each(|(code, place)| *place = table[usize::from(*code)]);
+    }
+
+    /// One linear sample -> its code; what is out of 16 bits is saturated.
+    pub fn encode_one(self, sample: i32) -> u8 {
+        match self {
+            Self::Mu => encode_mu(sample),
+            Self::A => encode_a(sample),
+        }
+    }
+
+    /// Linear samples, by their number, -> codes; sums out of 16 bits are saturated.
+    pub fn encode<const N: usize>(self, codes: &mut [u8; N], sample: impl Fn(usize) -> i32) {
+        match self {
+            Self::Mu => encode_all(codes, |i| encode_mu(sample(i))),
+            Self::A => encode_all(codes, |i| encode_a(sample(i))),
+        }
+    }
+}
+
+/// Four in a step, as `decode`: the firmware is compiled for size, which leaves loops as they are
+/// written, and these two are most of what a frame costs.
+fn encode_all<const N: usize>(codes: &mut [u8; N], code: impl Fn(usize) -> u8) {
+    let mut i = 0;
+    while i + 4 <= N {
+        codes[i] = code(i);
+        codes[i + 1] = code(i + 1);
+        codes[i + 2] = code(i + 2);
+        codes[i + 3] = code(i + 3);
+        i += 4;
+    }
+    while i < N {
+        codes[i] = code(i);
+        i += 1;
     }
 }
 
@@ -148,9 +187,10 @@ mod tests {
     use super::*;
 
     fn encode(law: Law, sample: i32) -> u8 {
-        let mut code = [0];
-        law.encode(&[sample], &mut code);
-        code[0]
+        let mut codes = [0; 7];
+        law.encode(&mut codes, |_| sample);
+        assert_eq!(codes, [law.encode_one(sample); 7]);
+        codes[0]
     }
 
     // Values of ITU-T G.711 tables 1a and 2a, scaled to 16 bits.
