@@ -335,3 +335,14 @@ fn what_is_no_audio_leaves_silence() {
     assert!(phone.audio().iter().all(|code| *code == 0xFF));
     assert_eq!((phone.counted("rtcp"), phone.counted("unknown_payload")), (0, 200));
 }
+
+#[test]
+fn a_packet_that_stays_alone_is_counted_not_heard() {
+    let mut phone = Phone::new(settings());
+    let id = phone.start("");
+    phone.send([(phone.now + ms(900), 0, rtp(0, 1, 2, 3, &marked(1, 160)))]);
+    phone.run_for(ms(1000));
+    phone.stop(id);
+    assert!(phone.audio().iter().all(|code| *code == 0xFF));
+    assert_eq!((phone.counted("audio"), phone.counted("unconfirmed")), (1, 1));
+}

@@ -150,7 +150,6 @@ impl Recording {
     /// Takes the place for a start; its ports come next.
     pub fn begin(&mut self, client: ClientId, setup: Setup) {
         self.state = State::Ports(client);
-        self.sources.clear();
         self.stream = stream(&setup);
         self.part = Part::new(plan(&setup));
         self.ring.clear();
@@ -168,7 +167,7 @@ impl Recording {
         }
     }
 
-    /// Gives the place back.
+    /// Gives the place back before anything was recorded.
     pub fn free(&mut self) {
         self.state = State::Free;
     }
@@ -338,6 +337,7 @@ impl Recording {
             State::Draining(_, client) | State::Closing(client) => client,
             State::Free | State::Running => None,
         };
+        self.sources.clear(stats);
         let Some(error) = failure else {
             self.state = State::Free;
             return Some(Change::Stopped(client));

@@ -37,8 +37,10 @@ impl Sources {
         Self { sources: [const { None }; MAX_SOURCES], rings: vec![0; MAX_SOURCES * LEG_SAMPLES].into_boxed_slice() }
     }
 
-    /// Forgets all sources.
-    pub fn clear(&mut self) {
+    /// Forgets all sources; a packet that is still waiting for a second one is counted.
+    pub fn clear(&mut self, stats: &mut Stats) {
+        let strays = self.sources.iter().flatten().filter(|source| !source.confirmed).count();
+        stats.add(Counter::Unconfirmed, strays as u64);
         self.sources = [const { None }; MAX_SOURCES];
     }
 
