@@ -69,7 +69,8 @@ impl Media {
                     Err(error) if error.kind() == ErrorKind::AddrInUse => {}
                     Err(error) => {
                         let address = self.address;
-                        return Err(reason("busy", format_args!("cannot bind {address}:{number}: {}", error.kind())));
+                        let errno = error.raw_os_error().unwrap_or(0);
+                        return Err(reason("busy", format_args!("cannot bind {address}:{number} (errno {errno})")));
                     }
                 }
             }

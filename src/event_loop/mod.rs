@@ -130,6 +130,9 @@ impl EventLoop {
                     token => self.clients.set_ready(token),
                 }
             }
+            if self.ending.is_some() {
+                self.recorder.handle_shutdown(started); // also one that was just being opened
+            }
             self.turn();
             let turn = clock::monotonic().since(started);
             self.recorder.stats.longest_turn = self.recorder.stats.longest_turn.max(turn);
@@ -235,7 +238,6 @@ impl EventLoop {
                 Order::End => {
                     let now = clock::monotonic();
                     info!("ending: finishing the recordings");
-                    self.recorder.handle_shutdown(now);
                     self.ending.get_or_insert(now + SHUTDOWN);
                     self.again = true;
                 }

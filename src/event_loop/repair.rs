@@ -1,11 +1,13 @@
 //! Recordings that power or a pulled stick left unfinished are made whole: at start, and when a stick
 //! comes. A few files in each turn, so that nothing else waits. Never a file in use; no audio is deleted.
 
-use std::fs::{File, FileTimes};
+use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
 use log::{info, warn};
+use nix::sys::stat::{fstat, futimens};
+use nix::sys::time::TimeSpec;
 
 use crate::base::limits::REPAIRS_PER_TURN;
 use crate::base::stats::Counter;
@@ -50,6 +52,8 @@ impl Repair {
 /// file stays. `None`: it was whole, or is no recording.
 pub(super) fn make_whole(file: &File) -> io::Result<Option<Extent>> {
     let entry = file.metadata()?;
+    // Not `entry.modified()`: the standard library's time ends in 2038 on 32-bit ARM.
+    let modified = fstat(file).map(|stat| TimeSpec::new(stat.st_mtime, stat.st_mtime_nsec))?;
     let mut bytes = [0; HEADER_BYTES];
     let header = match file.read_exact_at(&mut bytes, 0).map(|()| Header::parse(&bytes)) {
         Ok(Ok(header)) => header,
@@ -65,9 +69,7 @@ pub(super) fn make_whole(file: &File) -> io::Result<Option<Extent>> {
         file.set_len(extent.file_bytes)?;
     }
     file.write_all_at(&header.integer(extent.data_size), DATA_SIZE_OFFSET)?;
-    if let Ok(modified) = entry.modified() {
-        file.set_times(FileTimes::new().set_modified(modified))?;
-    }
+    futimens(file, &TimeSpec::UTIME_OMIT, &modified)?;
     file.sync_all()?;
     Ok(Some(extent))
 }

@@ -64,6 +64,7 @@ pub struct Recorder {
     places: Vec<Recording>,
     stick: Option<Path>,
     outbox: Outbox,
+    ending: bool,
     /// Counters, also of what the loop sees.
     pub stats: Stats,
 }
@@ -71,8 +72,9 @@ pub struct Recorder {
 impl Recorder {
     /// Allocates everything that recordings need: nothing is allocated later.
     pub fn new(settings: Settings) -> Self {
+        [Law::Mu, Law::A].into_iter().for_each(|law| drop(law.prepare()));
         let places = (0..settings.max_recordings).map(|_| Recording::new()).collect();
-        Self { settings, places, stick: None, outbox: Outbox::new(), stats: Stats::default() }
+        Self { settings, places, stick: None, outbox: Outbox::new(), ending: false, stats: Stats::default() }
     }
 
     /// Takes over a changed configuration; running recordings keep theirs. The number of places stays.
@@ -179,8 +181,9 @@ impl Recorder {
         }
     }
 
-    /// Ends every recording, as a stop would: the daemon is to end.
+    /// Ends every recording, as a stop would, and begins no other: the daemon is to end.
     pub fn handle_shutdown(&mut self, now: Instant) {
+        self.ending = true;
         for recording in &mut self.places {
             recording.stop(now, None);
         }
@@ -264,6 +267,9 @@ impl Recorder {
 
     fn start(&mut self, client: ClientId, start: Start, random: [u32; 3]) -> Result<Ask, Reason> {
         let settings = &self.settings;
+        if self.ending {
+            return Err(reason("busy", format_args!("the recorder is ending")));
+        }
         if !settings.enabled {
             return Err(reason("disabled", format_args!("recording is switched off (enabled = 0)")));
         }

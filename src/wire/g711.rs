@@ -1,7 +1,10 @@
 //! G.711: PCMU (mu-law) and PCMA (A-law) <-> 16-bit linear samples.
 //!
-//! Tables, made at build time: decoding is one load; encoding folds the sign away and looks up the
-//! magnitude at the law's finest step, so that it is exact with 4 KiB (mu) or 2 KiB (A) of table.
+//! Decoding is one load from a table made at build time. Encoding is one load, too, from a table of all
+//! 14-bit values that `prepare` makes at start: 16 KiB of memory instead of flash. 14 bits are all that
+//! a sum of decoded samples has; what lies between (G.722, concealment) is rounded down to them.
+
+use std::sync::OnceLock;
 
 /// The two laws, which are also the codecs a recording can have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,8 +22,10 @@ pub const A_SILENCE: u8 = 0xD5;
 
 static MU_DECODE: [i16; 256] = decode_table(Law::Mu);
 static A_DECODE: [i16; 256] = decode_table(Law::A);
-static MU_ENCODE: [u8; 4096] = mu_encode_table();
-static A_ENCODE: [u8; 2048] = a_encode_table();
+/// Codes of the 14-bit values from -8192 on.
+type EncodeTable = [u8; 1 << 14];
+static MU_ENCODE: OnceLock<Box<EncodeTable>> = OnceLock::new();
+static A_ENCODE: OnceLock<Box<EncodeTable>> = OnceLock::new();
 
 impl Law {
     /// The static payload type (RFC 3551).
@@ -69,20 +74,28 @@ impl Law {
         codes[done..].iter().zip(&mut samples[done..]).for_each(|(code, place)| *place = table[usize::from(*code)]);
     }
 
+    /// Makes the table that `encode` uses, on the heap; a recorder does it at its start.
+    pub fn prepare(self) -> &'static EncodeTable {
+        let (table, encode) = match self {
+            Self::Mu => (&MU_ENCODE, encode_mu as fn(i32) -> u8),
+            Self::A => (&A_ENCODE, encode_a as fn(i32) -> u8),
+        };
+        table.get_or_init(|| {
+            let mut table = Box::new([0; 1 << 14]);
+            (-8192..).zip(table.iter_mut()).for_each(|(value, code)| *code = encode(value * 4));
+            table
+        })
+    }
+
     /// One linear sample -> its code; what is out of 16 bits is saturated.
     pub fn encode_one(self, sample: i32) -> u8 {
-        match self {
-            Self::Mu => encode_mu(sample),
-            Self::A => encode_a(sample),
-        }
+        self.prepare()[((sample >> 2).clamp(-8192, 8191) + 8192) as usize]
     }
 
     /// Linear samples, by their number, -> codes; sums out of 16 bits are saturated.
     pub fn encode<const N: usize>(self, codes: &mut [u8; N], sample: impl Fn(usize) -> i32) {
-        match self {
-            Self::Mu => encode_all(codes, |i| encode_mu(sample(i))),
-            Self::A => encode_all(codes, |i| encode_a(sample(i))),
-        }
+        let table = self.prepare();
+        encode_all(codes, |i| table[((sample(i) >> 2).clamp(-8192, 8191) + 8192) as usize]);
     }
 }
 
@@ -108,18 +121,20 @@ const BIAS: i32 = 132;
 /// The largest magnitude of mu-law, in 16-bit samples.
 const CLIP: i32 = 32_635;
 
+/// Codes are stored inverted: positive 0x80 to 0xFF, negative 0x00 to 0x7F.
 fn encode_mu(sample: i32) -> u8 {
-    let sign = sample >> 31; // 0 or -1
-    let magnitude = ((sample ^ sign) - sign).min(CLIP) + BIAS;
-    let code = MU_ENCODE[(magnitude >> 3) as usize & 4095];
-    // Codes are stored inverted: positive 0x80-0xFF, negative 0x00-0x7F.
-    code ^ (sign as u8 & 0x80)
+    let magnitude = sample.abs().min(CLIP) + BIAS;
+    let segment = magnitude.ilog2() - 7;
+    let code = (segment << 4) as u8 | (magnitude >> (segment + 3)) as u8 & 0x0F;
+    !code ^ if sample < 0 { 0x80 } else { 0 }
 }
 
+/// Even bits are stored inverted, and so is the sign. A-law has no zero: -1 mirrors 0.
 fn encode_a(sample: i32) -> u8 {
-    let sign = sample >> 31;
-    let magnitude = (sample ^ sign).min(i16::MAX as i32); // -1 counts as 0: A-law has no zero
-    A_ENCODE[(magnitude >> 4) as usize & 2047] ^ (sign as u8 & 0x80)
+    let magnitude = if sample < 0 { !sample } else { sample };
+    let segment = magnitude.max(1).ilog2().saturating_sub(7);
+    let code = (segment << 4) as u8 | (magnitude >> segment.max(1).wrapping_add(3)) as u8 & 0x0F;
+    code ^ if sample < 0 { 0x55 } else { 0xD5 }
 }
 
 const fn decode_table(law: Law) -> [i16; 256] {
@@ -148,38 +163,6 @@ const fn decode_a(code: u8) -> i16 {
     let segment = (code >> 4) & 7;
     let value = if segment == 0 { mantissa + 8 } else { (mantissa + 0x108) << (segment - 1) };
     (if code & 0x80 != 0 { value } else { -value }) as i16
-}
-
-/// The positive code for each biased magnitude / 8.
-const fn mu_encode_table() -> [u8; 4096] {
-    let mut table = [0xFF; 4096];
-    let mut index = BIAS as usize >> 3;
-    while index < 4096 {
-        let mut segment = 0;
-        while (index >> segment) > 31 {
-            segment += 1;
-        }
-        table[index] = !(((segment as u8) << 4) | ((index >> segment) & 0x0F) as u8);
-        index += 1;
-    }
-    table
-}
-
-/// The positive code for each magnitude / 16.
-const fn a_encode_table() -> [u8; 2048] {
-    let mut table = [0; 2048];
-    let mut index = 0;
-    while index < 2048 {
-        let mut segment = 0;
-        while (index >> segment) > 31 {
-            segment += 1;
-        }
-        let code =
-            if index < 16 { index as u8 } else { (((segment + 1) as u8) << 4) | ((index >> segment) & 0x0F) as u8 };
-        table[index] = code ^ 0xD5;
-        index += 1;
-    }
-    table
 }
 
 #[cfg(test)]
@@ -232,9 +215,11 @@ mod tests {
                 let last = if value > 32_000 { 70_000 } else { high };
                 for sample in low..last {
                     assert_eq!(encode(law, sample), code, "{law:?} {sample}");
-                    // Negative samples mirror them; A-law has no zero, so that -1 stands against 0.
+                    // Negative samples mirror them; A-law has no zero, so that -1 stands against 0, and
+                    // of mu-law's the 14-bit ones do.
                     let mirrored = if law == Law::A { -sample - 1 } else { -sample };
-                    assert!(encode(law, mirrored) == code & 0x7F || mirrored == 0, "{law:?} {mirrored}");
+                    let whole = law == Law::A || sample % 4 == 0 && sample > 0;
+                    assert!(!whole || encode(law, mirrored) == code & 0x7F, "{law:?} {mirrored}");
                 }
             }
             assert!(high > 32_000);

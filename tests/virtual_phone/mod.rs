@@ -1,6 +1,14 @@
 //! A phone in virtual time: the real `Recorder`, driven as the event loop drives it, with a stick that
 //! lives in memory and can stall, fail, fill up and lose power. An hour passes in a second.
-#![allow(dead_code, unreachable_pub, missing_docs, clippy::too_many_lines, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    missing_docs,
+    clippy::too_many_lines,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic
+)]
 
 use std::collections::{BTreeMap, VecDeque};
 
