@@ -17,10 +17,11 @@
 
 use crate::base::limits::{
     FRAME_SAMPLES, LEG_HISTORY, LEG_SAMPLES, MAX_DROPOUT, MAX_EARLY_STEP, MAX_MISORDER, MAX_TIMESTAMP_ERROR,
-    SKEW_DEAD_BAND, SKEW_PACKETS, SKEW_WINDOW, SNAP,
+    SKEW_DEAD_BAND, SNAP,
 };
 use crate::base::stats::{Counter, Stats};
 use crate::proto::conceal::Gap;
+use crate::proto::skew::{resize, Skew};
 use crate::wire::g711::Law;
 use crate::wire::g722::Decoder;
 
@@ -90,15 +91,6 @@ pub struct Leg {
     decoder: Option<Decoder>,
 }
 
-/// Watches the least lateness of packets, and says how many samples the reader should give way.
-#[derive(Debug, Default)]
-struct Skew {
-    since: i64,
-    packets: u32,
-    least: i64,
-    pending: i64,
-}
-
 impl Leg {
     /// A leg that begins with this packet, which still has to be `put`. `hint` is where another source
     /// on the same port has just ended: a sender that changes its SSRC goes on there.
@@ -116,7 +108,7 @@ impl Leg {
             wiped: arrival.clock - LEG_HISTORY as i64,
             provisional: Some(place),
             last_at: arrival.at,
-            skew: Skew { since: arrival.at, ..Skew::default() },
+            skew: Skew::from(arrival.at),
             gap: Gap::default(),
             decoder,
         }
@@ -238,7 +230,7 @@ impl Leg {
     fn anchor_anew(&mut self, at: i64, empty: bool, stats: &mut Stats) -> Option<i64> {
         let here = at + self.drift;
         stats.count(Counter::Reanchored);
-        self.skew = Skew { since: at, ..Skew::default() };
+        self.skew = Skew::from(at);
         if empty {
             let place = snap(at) + self.drift;
             self.provisional = Some(place);
@@ -258,20 +250,20 @@ impl Leg {
         if drift > self.drift {
             self.wipe(ring, clock + drift);
             self.drift = drift;
-            self.skew = Skew { since: self.last_at, ..Skew::default() };
+            self.skew = Skew::from(self.last_at);
         }
     }
 
     /// Nothing is waiting, so the reader can go where the skew wants it at once, unheard.
     fn give_way_in_silence(&mut self, ring: &mut [i16], read: i64) {
         self.gap = Gap::default();
-        let pending = self.skew.pending;
+        let pending = self.skew.pending();
         if pending != 0 {
             self.wipe(ring, read);
             self.drift -= pending;
             self.end = self.end.min(read - pending);
             self.whole_to = self.end;
-            self.skew = Skew { since: self.last_at, ..Skew::default() };
+            self.skew = Skew::from(self.last_at);
         }
     }
 
@@ -351,32 +343,6 @@ impl Leg {
     }
 }
 
-impl Skew {
-    fn observe(&mut self, at: i64, late: i64) {
-        self.least = if self.packets == 0 { late } else { self.least.min(late) };
-        self.packets += 1;
-        if at - self.since < SKEW_WINDOW {
-            return;
-        }
-        if self.packets >= SKEW_PACKETS {
-            self.pending = if self.least.abs() > SKEW_DEAD_BAND { self.least } else { 0 };
-        }
-        *self = Self { since: at, pending: self.pending, ..Self::default() };
-    }
-
-    /// +1: the packets come late, stretch this frame by a sample; -1: shrink it; 0: leave it.
-    fn step(&mut self, clock: i64, waiting: i64) -> i64 {
-        let hurry = self.pending.abs() > FRAME || clock % (4 * FRAME) == 0;
-        if self.pending == 0 || !hurry || waiting <= FRAME {
-            return 0;
-        }
-        let step = self.pending.signum();
-        self.pending -= step;
-        self.least -= step;
-        step
-    }
-}
-
 /// The place in the ring of a position on the leg axis.
 pub fn index(position: i64) -> usize {
     (position & (LEG_SAMPLES as i64 - 1)) as usize
@@ -393,19 +359,5 @@ fn snap(at: i64) -> i64 {
         past if past <= SNAP => at - past,
         past if past >= FRAME - SNAP => at + FRAME - past,
         _ => at,
-    }
-}
-
-/// 159 or 161 samples -> 160: one is doubled or left out where it is heard least.
-fn resize(ring: &[i16], read: i64, span: usize, frame: &mut Frame) {
-    let sample = |i: usize| ring[index(read + i as i64)];
-    let jump = |i: usize| (i32::from(sample(i + 1)) - i32::from(sample(i))).abs();
-    let seam = (0..span - 1).min_by_key(|i| jump(*i)).unwrap_or(0);
-    for (i, to) in frame.iter_mut().enumerate() {
-        *to = sample(match (i > seam, span > FRAME_SAMPLES) {
-            (true, true) => i + 1,
-            (true, false) => i - 1,
-            (false, _) => i,
-        });
     }
 }

@@ -72,7 +72,9 @@ pub struct Recorder {
 impl Recorder {
     /// Allocates everything that recordings need: nothing is allocated later.
     pub fn new(settings: Settings) -> Self {
-        [Law::Mu, Law::A].into_iter().for_each(|law| drop(law.prepare()));
+        for law in [Law::Mu, Law::A] {
+            law.prepare();
+        }
         let places = (0..settings.max_recordings).map(|_| Recording::new()).collect();
         Self { settings, places, stick: None, outbox: Outbox::new(), ending: false, stats: Stats::default() }
     }

@@ -1,0 +1,66 @@
+//! A sender's clock against ours: found by the least delay of some seconds, followed by single samples.
+
+use crate::base::limits::{FRAME_SAMPLES, SKEW_DEAD_BAND, SKEW_PACKETS, SKEW_WINDOW};
+use crate::proto::leg::{index, Frame};
+
+const FRAME: i64 = FRAME_SAMPLES as i64;
+
+/// Watches the least lateness of packets, and says how many samples the reader should give way.
+#[derive(Debug, Default)]
+pub struct Skew {
+    since: i64,
+    packets: u32,
+    least: i64,
+    pending: i64,
+}
+
+impl Skew {
+    /// Begins to watch at `at`.
+    pub fn from(at: i64) -> Self {
+        Self { since: at, ..Self::default() }
+    }
+
+    /// Samples by which the packets are late (positive) or early, beyond the dead band.
+    pub fn pending(&self) -> i64 {
+        self.pending
+    }
+
+    /// A packet that came at `at` was `late` samples behind its place.
+    pub fn observe(&mut self, at: i64, late: i64) {
+        self.least = if self.packets == 0 { late } else { self.least.min(late) };
+        self.packets += 1;
+        if at - self.since < SKEW_WINDOW {
+            return;
+        }
+        if self.packets >= SKEW_PACKETS {
+            self.pending = if self.least.abs() > SKEW_DEAD_BAND { self.least } else { 0 };
+        }
+        *self = Self { since: at, pending: self.pending, ..Self::default() };
+    }
+
+    /// +1: the packets come late, stretch this frame by a sample; -1: shrink it; 0: leave it.
+    pub fn step(&mut self, clock: i64, waiting: i64) -> i64 {
+        let hurry = self.pending.abs() > FRAME || clock % (4 * FRAME) == 0;
+        if self.pending == 0 || !hurry || waiting <= FRAME {
+            return 0;
+        }
+        let step = self.pending.signum();
+        self.pending -= step;
+        self.least -= step;
+        step
+    }
+}
+
+/// 159 or 161 samples -> 160: one is doubled or left out where it is heard least.
+pub fn resize(ring: &[i16], read: i64, span: usize, frame: &mut Frame) {
+    let sample = |i: usize| ring[index(read + i as i64)];
+    let jump = |i: usize| (i32::from(sample(i + 1)) - i32::from(sample(i))).abs();
+    let seam = (0..span - 1).min_by_key(|i| jump(*i)).unwrap_or(0);
+    for (i, to) in frame.iter_mut().enumerate() {
+        *to = sample(match (i > seam, span > FRAME_SAMPLES) {
+            (true, true) => i + 1,
+            (true, false) => i - 1,
+            (false, _) => i,
+        });
+    }
+}
