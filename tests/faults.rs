@@ -1,0 +1,199 @@
+//! The k-th call to the stick fails, for the first k, each call and each error that sticks are known for: in
+//! the real daemon, by strace. It never dies, says what happened, leaves a file that can be read, and makes
+//! the next recording as if nothing had been.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Mutex;
+
+use common::file::{read, read_unfinished};
+use common::{callrec, Answer, Phone, Talker};
+
+const ERRORS: [&str; 4] = ["ENOSPC", "EIO", "EROFS", "EINTR"];
+const MOST: u32 = 6;
+/// A sync, its header and a look at the free space lie within this.
+const PACKETS: u32 = 70;
+
+/// One failure: the k-th call of this name.
+#[derive(Clone, Copy, Debug)]
+struct Fault {
+    call: &'static str,
+    error: &'static str,
+    k: u32,
+}
+
+/// How a recording ended, if the daemon says so.
+#[derive(Debug)]
+enum Outcome {
+    Refused(String),
+    Failed(String),
+    Stopped(Answer),
+}
+
+fn traced(fault: Fault) -> Phone {
+    let phone = Phone::prepared("");
+    let stick = phone.stick().to_str().unwrap().to_owned();
+    let Fault { call, error, k } = fault;
+    let log = phone.path("strace").to_str().unwrap().to_owned();
+    let (trace, inject) = (format!("trace={call}"), format!("inject={call}:error={error}:when={k}"));
+    let mut words = vec!["strace", "-D", "-f", "-qq", "-o", &log, "-e", &trace, "-e", &inject];
+    // Of the many files that are opened only what is done in the stick's folder counts.
+    if call == "openat" {
+        words.extend(["-P", &stick]);
+    }
+    let mut phone = phone.behind(&words);
+    phone.start();
+    phone
+}
+
+/// A call with one party; what the daemon says became of it, and what was sent.
+fn call(phone: &Phone) -> (Outcome, String, Vec<Vec<u8>>) {
+    let mut watch = phone.watch();
+    let start = phone.ask("cmd=RecordStartRequest&legs=1");
+    if !start.success() {
+        return (Outcome::Refused(start.reason()), String::new(), vec![]);
+    }
+    let talker = Talker::new(start.ports()[0], 5);
+    talker.wait(PACKETS);
+    let sent = talker.end();
+    let stop = phone.ask(&format!("cmd=RecordStopRequest&id={}", start.id()));
+    let last = loop {
+        let event = watch.next().expect("an event tells of the end");
+        assert_eq!(event.id(), if event.value("cmd") == "RecordEvent" { start.id() } else { String::new() });
+        if ["stopped", "failed"].contains(&event.value("state").as_str()) {
+            break event;
+        }
+    };
+    assert_eq!(stop.success(), last.value("state") == "stopped", "{stop:?} {last:?}");
+    let reason = last.value("reason").split(':').next().unwrap_or_default().to_owned();
+    let outcome = if stop.success() { Outcome::Stopped(stop) } else { Outcome::Failed(reason) };
+    (outcome, start.value("file"), sent)
+}
+
+fn assert_reason(error: &str, reason: &str) {
+    let expected: &[&str] = if error == "ENOSPC" { &["disk-full"] } else { &["stick-error", "stick-lost"] };
+    assert!(expected.contains(&reason), "{reason}");
+}
+
+/// Checks what became of one call; `true` if it was recorded to its end.
+fn judge(fault: Fault, phone: &Phone) -> bool {
+    let before = phone.files();
+    let (outcome, name, sent) = call(phone);
+    let path = phone.stick().join(&name);
+    match &outcome {
+        Outcome::Refused(reason) => {
+            assert_reason(fault.error, reason);
+            assert_eq!(phone.files(), before, "a start that is refused leaves no file");
+        }
+        Outcome::Failed(reason) => {
+            assert_reason(fault.error, reason);
+            let (recording, size) = read_unfinished(&path);
+            let kept: Vec<usize> = recording.numbers(&sent).into_iter().flatten().collect();
+            assert!(kept.iter().zip(0..).all(|(n, i)| *n == i), "not the beginning of what was sent: {kept:?}");
+            assert!(size as usize <= recording.frames.len() * 172);
+            assert!(callrec(&["info", path.to_str().unwrap()]).status.success());
+        }
+        Outcome::Stopped(stop) => {
+            let recording = read(&path);
+            assert_eq!(stop.value("frames"), recording.frames.len().to_string());
+            recording.assert_holds(&sent.concat());
+            return true;
+        }
+    }
+    // Being interrupted is no failure, and space need not be reserved.
+    assert!(fault.error != "EINTR" && fault.call != "fallocate", "{outcome:?}");
+    false
+}
+
+/// What the daemon made of one failure: one recording has it, in this call or the next; no other is harmed.
+fn survive(fault: Fault) {
+    let mut phone = traced(fault);
+    if !judge(fault, &phone) || !judge(fault, &phone) {
+        assert!(judge(fault, &phone), "one failure ended two recordings");
+    }
+    assert_eq!(phone.stat("bug"), 0);
+    assert!(phone.lives());
+    assert_eq!(phone.end().0, Some(0));
+}
+
+/// Every error at every k of one call, some at a time.
+fn survive_all(call: &'static str) {
+    let faults: Vec<Fault> =
+        ERRORS.iter().flat_map(|error| (1..=MOST).map(move |k| Fault { call, error, k })).collect();
+    let (next, wrong) = (AtomicUsize::new(0), Mutex::new(vec![]));
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                while let Some(fault) = faults.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    if let Err(why) = std::panic::catch_unwind(|| survive(*fault)) {
+                        let words = why.downcast_ref::<String>().cloned();
+                        let words = words.or_else(|| why.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+                        wrong.lock().unwrap().push(format!("{fault:?}: {}", words.unwrap_or_default()));
+                    }
+                }
+            });
+        }
+    });
+    let wrong = wrong.into_inner().unwrap();
+    assert!(wrong.is_empty(), "{} of {}: {wrong:#?}", wrong.len(), faults.len());
+}
+
+#[test]
+#[ignore = "needs the package strace: scripts/test installs it"]
+fn every_write_may_fail() {
+    survive_all("pwrite64");
+}
+
+#[test]
+#[ignore = "needs the package strace: scripts/test installs it"]
+fn every_sync_may_fail() {
+    survive_all("fdatasync");
+}
+
+#[test]
+#[ignore = "needs the package strace: scripts/test installs it"]
+fn every_opening_may_fail() {
+    survive_all("openat");
+}
+
+#[test]
+#[ignore = "needs the package strace: scripts/test installs it"]
+fn every_look_at_the_free_space_may_fail() {
+    survive_all("fstatfs");
+}
+
+#[test]
+#[ignore = "needs the package strace: scripts/test installs it"]
+fn every_cut_may_fail() {
+    survive_all("ftruncate");
+}
+
+#[test]
+#[ignore = "needs the package strace: scripts/test installs it"]
+fn every_reservation_may_fail() {
+    survive_all("fallocate");
+}
+
+#[test]
+#[ignore = "needs the package strace: scripts/test installs it"]
+fn a_stick_that_fails_for_good_ends_every_recording_with_its_reason() {
+    for (call_name, error, reason) in
+        [("pwrite64", "ENOSPC", "disk-full"), ("pwrite64", "EIO", "stick-error"), ("fdatasync", "EIO", "stick-error")]
+    {
+        let phone = Phone::prepared("");
+        let log = phone.path("strace").to_str().unwrap().to_owned();
+        let (trace, inject) = (format!("trace={call_name}"), format!("inject={call_name}:error={error}:when=2+"));
+        let mut phone = phone.behind(&["strace", "-D", "-f", "-qq", "-o", &log, "-e", &trace, "-e", &inject]);
+        phone.start();
+        for _ in 0..3 {
+            match call(&phone).0 {
+                Outcome::Refused(word) | Outcome::Failed(word) => assert_eq!(word, reason),
+                Outcome::Stopped(stop) => panic!("{stop:?}"),
+            }
+        }
+        assert!(phone.lives());
+        assert_eq!(phone.end().0, Some(0));
+    }
+}
