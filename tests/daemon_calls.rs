@@ -23,8 +23,11 @@ fn call(phone: &Phone, arguments: &[&str]) -> Recording {
     read(&phone.stick().join(files[0]))
 }
 
-/// A little-endian pcap of UDP packets on Ethernet: time in ms, source port, datagram.
-fn pcap(packets: &[(u64, u16, Vec<u8>)]) -> Vec<u8> {
+/// A captured packet: time in ms, source port, datagram.
+type Packet = (u64, u16, Vec<u8>);
+
+/// A little-endian pcap of UDP packets on Ethernet.
+fn pcap(packets: &[Packet]) -> Vec<u8> {
     let mut bytes = vec![0xD4, 0xC3, 0xB2, 0xA1, 2, 0, 4, 0];
     bytes.extend([0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF, 0, 0, 1, 0, 0, 0]);
     for (at, port, datagram) in packets {
@@ -59,7 +62,7 @@ fn datagrams(path: &Path) -> Vec<Vec<u8>> {
 }
 
 /// A-law codes in packets of `ptime` ms, as a capture with its own timing.
-fn spoken(ptime: u32, count: u32) -> (Vec<u8>, Vec<(u64, u16, Vec<u8>)>) {
+fn spoken(ptime: u32, count: u32) -> (Vec<u8>, Vec<Packet>) {
     let codes: Vec<u8> = (0..count).flat_map(|n| marked(9, n)).take((count * ptime * 8) as usize).collect();
     let size = (ptime * 8) as usize;
     let packets = codes

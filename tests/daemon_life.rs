@@ -132,6 +132,45 @@ fn sigterm_finishes_every_recording_and_says_so_by_status() {
 }
 
 #[test]
+fn sigterm_in_a_flood_of_packets_ends_in_time() {
+    let mut phone = Phone::new("");
+    let start = phone.record("&legs=1");
+    let port = start.ports()[0];
+    let done = std::sync::atomic::AtomicBool::new(false);
+    let ended = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+            while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                let _ = socket.send_to(&common::rtp(0, 1, 160, 5, &[0x12; 160]), ("127.0.0.1", port));
+            }
+        });
+        std::thread::sleep(Duration::from_millis(500));
+        let ended = phone.end();
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        ended
+    });
+    assert_eq!(ended.0, Some(0));
+    assert!(ended.1 < Duration::from_secs(2), "{ended:?}");
+    read(&phone.stick().join(start.value("file")));
+}
+
+#[test]
+fn a_daemon_that_did_not_run_for_seconds_loses_nothing() {
+    let phone = Phone::new("");
+    let start = phone.record("&legs=2");
+    let talker = Talker::new(start.ports()[0], 9);
+    talker.wait(30);
+    phone.signal(Signal::SIGSTOP);
+    talker.wait(30 + 190);
+    phone.signal(Signal::SIGCONT);
+    talker.wait(30 + 190 + 30);
+    let sent = talker.end();
+    let stop = phone.stop(&start.id());
+    read(&phone.stick().join(stop.value("files"))).assert_holds(&sent.concat());
+    assert_eq!(phone.stat("kernel_drop"), 0);
+}
+
+#[test]
 fn an_idle_daemon_and_a_paused_one_end_at_once() {
     for keys in [None, Some(""), Some("&legs=0")] {
         let mut phone = Phone::new("");

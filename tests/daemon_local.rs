@@ -176,6 +176,35 @@ fn every_number_of_legs_from_none_to_eight_has_its_ports() {
 }
 
 #[test]
+fn ports_that_run_out_are_busy_and_come_back() {
+    let phone = Phone::new("mediaPorts = 19990-19993\nmaxRecordings = 4");
+    assert_eq!(phone.ask("cmd=RecordStartRequest&legs=4").reason(), "busy");
+    let start = phone.record("&legs=3");
+    let mut ports = start.ports();
+    ports.sort_unstable();
+    assert_eq!(ports, [19990, 19991, 19992, 19993]);
+    assert_eq!(phone.ask("cmd=RecordStartRequest&legs=0").reason(), "busy");
+    phone.stop(&start.id());
+    phone.stop(&phone.record("&legs=3").id());
+    assert_eq!(phone.files().len(), 2, "a start that is refused leaves no file");
+}
+
+#[test]
+fn legs_are_heard_over_ipv6() {
+    let phone = Phone::new("mediaAddr = ::1");
+    let start = phone.record("&legs=1");
+    let socket = std::net::UdpSocket::bind("[::1]:0").unwrap();
+    for n in 0..10u16 {
+        let packet = common::rtp(0, n, u32::from(n) * 160, 99, &common::marked(4, n.into()));
+        socket.send_to(&packet, ("::1", start.ports()[0])).unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let stop = phone.stop(&start.id());
+    let sent: Vec<u8> = (0..10).flat_map(|n| common::marked(4, n)).collect();
+    read(&phone.stick().join(stop.value("files"))).assert_holds(&sent);
+}
+
+#[test]
 fn mixed_rtp_to_the_local_port_is_recorded_as_it_comes() {
     let phone = Phone::new("");
     let start = phone.record("&legs=0");

@@ -1,6 +1,6 @@
 //! The real `callrec` on real sockets, as a phone sees it: a daemon in a folder of its own, a control client,
 //! a media engine that sends marked frames, and a strict reader of what was recorded.
-#![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
