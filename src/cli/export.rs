@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use lexopt::prelude::{Long, Short, Value};
 
-use crate::cli::{parser, print, usage, Failure};
+use crate::cli::{open_file, parser, print, usage, Failure};
 use crate::wire::g711::Law;
 use crate::wire::recording::{Codec, Header, HEADER_BYTES};
 use crate::wire::riff;
@@ -66,7 +66,7 @@ pub(super) fn export(arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
 }
 
 fn open(path: &Path) -> Result<Part, String> {
-    let file = File::open(path).map_err(|error| error.to_string())?;
+    let file = open_file(path).map_err(|error| error.to_string())?;
     let entry = file.metadata().map_err(|error| error.to_string())?;
     let mut bytes = vec![];
     (&file).take(HEADER_BYTES as u64).read_to_end(&mut bytes).map_err(|error| error.to_string())?;

@@ -2,14 +2,13 @@
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
-use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use lexopt::prelude::{Long, Short, Value};
 
-use crate::cli::{parser, print, usage, Failure};
+use crate::cli::{open_file, parser, print, usage, Failure};
 use crate::wire::recording::{Error, Extent, Header, HEADER_BYTES};
 
 const HELP: &str = "\
@@ -60,11 +59,8 @@ pub(super) fn info(arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
 }
 
 fn read(path: &Path) -> Result<Info, String> {
-    let mut file = File::open(path).map_err(|error| error.to_string())?;
+    let mut file = open_file(path).map_err(|error| error.to_string())?;
     let entry = file.metadata().map_err(|error| error.to_string())?;
-    if !entry.is_file() {
-        return Err("is no regular file".into());
-    }
     let mut bytes = vec![];
     file.by_ref().take(HEADER_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
     let header = Header::parse(&bytes).map_err(|error| match error {

@@ -2,6 +2,10 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)] // talking to a person is what it is for
 
 use std::ffi::OsString;
+use std::fs::File;
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 use std::process::ExitCode;
 
 mod control;
@@ -51,6 +55,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn command(mut arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
     let name = if arguments.is_empty() { OsString::new() } else { arguments.remove(0) };
+    if arguments.iter().any(|argument| argument == "--version" || argument == "-V") {
+        return version();
+    }
     match name.to_str() {
         Some("run") => run::run(arguments),
         Some("check") => run::check(arguments),
@@ -59,17 +66,34 @@ fn command(mut arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
         Some("info") => info::info(arguments),
         Some("export") => export::export(arguments),
         Some("-h" | "--help" | "help") => print(HELP),
-        Some("-V" | "--version") => print(&format!("callrec {}\n", env!("CARGO_PKG_VERSION"))),
+        Some("-V" | "--version") => version(),
         _ if name.is_empty() => usage("no command; 'callrec --help' lists them"),
         _ => usage(&format!("unknown command '{}'; 'callrec --help' lists them", name.to_string_lossy())),
     }
 }
 
+fn version() -> Result<ExitCode, Failure> {
+    print(&format!("callrec {}\n", env!("CARGO_PKG_VERSION")))
+}
+
 fn print(text: &str) -> Result<ExitCode, Failure> {
-    use std::io::Write;
-    // A reader that has gone away (`| head`) is no failure.
-    let _ = std::io::stdout().write_all(text.as_bytes());
-    Ok(ExitCode::SUCCESS)
+    let mut output = std::io::stdout();
+    match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
+        // A reader that has gone away (`| head`) is no failure.
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(Failure::Failed(format!("standard output: {error}")))
+        }
+        _ => Ok(ExitCode::SUCCESS),
+    }
+}
+
+/// Opens a regular file to read it; a pipe or device in its place is an error, never a wait.
+fn open_file(path: &Path) -> std::io::Result<File> {
+    let file = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(std::io::Error::other("is no regular file")),
+    }
 }
 
 fn usage<T>(message: &str) -> Result<T, Failure> {

@@ -82,6 +82,11 @@ impl Clients {
         }
     }
 
+    /// A client may have something to say.
+    pub(super) fn anyone_speaks(&self) -> bool {
+        self.places.iter().any(|place| place.client.is_open() && place.client.has_more())
+    }
+
     /// The next line of a client that may speak: its last answer has been queued, and there is room
     /// for another one. `None` in place of its text: it was too long.
     pub(super) fn next_line(&mut self, number: usize) -> Option<(ClientId, Option<&[u8]>)> {

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use log::{info, warn};
+use log::info;
 
 use crate::base::limits::DISK_BYTES_PER_TURN;
 use crate::base::stats::Counter;
@@ -18,7 +18,8 @@ use crate::wire::recording::{age_key, is_recording_name, NAME_PREFIX, NAME_SUFFI
 /// Names tried for one second: what a second can hold on any stick.
 const MOST_OF_A_NAME: u32 = 999;
 
-/// The stick's folder and the file of each place.
+/// The stick's folder and the file of each place. The folder is held open only while there is work in
+/// it: an idle recorder must not keep a stick from being unmounted.
 pub(super) struct Disk {
     path: Option<Path>,
     dir: Option<Dir>,
@@ -32,32 +33,36 @@ impl Disk {
         Self { path: None, dir: None, files: (0..places).map(|_| None).collect(), suspicion: false }
     }
 
-    pub(super) fn dir(&self) -> Option<&Dir> {
-        self.dir.as_ref()
+    /// The folder, opened if it is not.
+    pub(super) fn dir(&mut self) -> io::Result<&Dir> {
+        let path = self.path.as_ref().ok_or_else(|| io::Error::from_raw_os_error(libc::ENODEV))?;
+        match &mut self.dir {
+            Some(dir) => Ok(dir),
+            none => Ok(none.insert(Dir::open(path)?)),
+        }
+    }
+
+    /// Lets go of the folder.
+    pub(super) fn rest(&mut self) {
+        self.dir = None;
     }
 
     pub(super) fn take_suspicion(&mut self) -> bool {
         std::mem::take(&mut self.suspicion)
     }
 
-    pub(super) fn free_bytes(&self) -> u64 {
-        self.dir.as_ref().and_then(|dir| dir.free_bytes().ok()).unwrap_or(0)
+    pub(super) fn free_bytes(&mut self) -> u64 {
+        self.dir().and_then(Dir::free_bytes).unwrap_or(0)
     }
 
     /// Works on this stick from now on; `true` when it is another one than before.
     pub(super) fn set_stick(&mut self, path: Option<&Path>) -> bool {
-        if self.path.as_ref() == path {
-            return false;
+        let changed = self.path.as_ref() != path;
+        if changed {
+            self.path = path.cloned();
+            self.dir = None;
         }
-        self.path = path.cloned();
-        self.dir = path.and_then(|path| match Dir::open(path) {
-            Ok(dir) => Some(dir),
-            Err(error) => {
-                warn!("{}: {error}", String::from_utf8_lossy(path));
-                None
-            }
-        });
-        true
+        changed
     }
 
     /// Makes the place's calls, as many as one turn may; `true` when some are left.
@@ -81,18 +86,18 @@ impl Disk {
 
     fn call(&mut self, place: usize, now: &Now, op: &Op) -> io::Result<Done> {
         let gone = || io::Error::from_raw_os_error(libc::ENODEV);
-        let file = self.files[place].as_ref();
+        let file = || self.files[place].as_ref().ok_or_else(gone);
         match op {
-            Op::Space => Ok(Done::Free(self.dir.as_ref().ok_or_else(gone)?.free_bytes()?)),
+            Op::Space => Ok(Done::Free(self.dir()?.free_bytes()?)),
             Op::Create(at) => {
-                let (name, output) = create(self.dir.as_ref().ok_or_else(gone)?, now, *at)?;
+                let (name, output) = create(self.dir()?, now, *at)?;
                 self.files[place] = Some(output);
                 Ok(Done::Created(name))
             }
-            Op::Write(at, bytes) => Ok(Done::Wrote(file.ok_or_else(gone)?.write(*at, bytes)?)),
-            Op::Reserve(bytes) => file.ok_or_else(gone)?.reserve(*bytes).map(|()| Done::Yes),
-            Op::Sync => file.ok_or_else(gone)?.sync().map(|()| Done::Yes),
-            Op::Truncate(bytes) => file.ok_or_else(gone)?.truncate(*bytes).map(|()| Done::Yes),
+            Op::Write(at, bytes) => Ok(Done::Wrote(file()?.write(*at, bytes)?)),
+            Op::Reserve(bytes) => file()?.reserve(*bytes).map(|()| Done::Yes),
+            Op::Sync => file()?.sync().map(|()| Done::Yes),
+            Op::Truncate(bytes) => file()?.truncate(*bytes).map(|()| Done::Yes),
             Op::Close | Op::Discard | Op::MakeRoom => {
                 self.files[place] = None;
                 Ok(Done::Yes)
@@ -101,8 +106,8 @@ impl Disk {
     }
 
     /// Deletes the oldest recording that is not being written.
-    fn make_room(&self, recorder: &mut Recorder) -> io::Result<Done> {
-        let Some(dir) = &self.dir else { return Ok(Done::NothingToDelete) };
+    fn make_room(&mut self, recorder: &mut Recorder) -> io::Result<Done> {
+        let dir = self.dir()?;
         let mut oldest: Option<heapless::Vec<u8, 64>> = None;
         let mut names = dir.names()?;
         while let Some(name) = names.next_name()? {
@@ -119,17 +124,14 @@ impl Disk {
 
     fn judge(&mut self, error: &io::Error) -> DiskError {
         let errno = error.raw_os_error().unwrap_or(0);
-        match errno {
-            libc::ENOSPC | libc::EDQUOT => DiskError::Full,
-            libc::ENODEV | libc::ENXIO | libc::ESTALE | libc::ENOENT => {
-                self.suspicion = true;
-                DiskError::Lost
-            }
-            _ => {
-                self.suspicion = true;
-                DiskError::Failed(errno)
-            }
-        }
+        let error = match errno {
+            libc::ENOSPC | libc::EDQUOT => return DiskError::Full,
+            libc::ENODEV | libc::ENXIO | libc::ESTALE | libc::ENOENT => DiskError::Lost,
+            _ => DiskError::Failed(errno),
+        };
+        self.suspicion = true;
+        self.dir = None; // whatever is mounted there now is opened anew
+        error
     }
 }
 

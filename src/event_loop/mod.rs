@@ -170,10 +170,13 @@ impl EventLoop {
         }
         self.again |= self.clients.flush(&self.poll, &self.recorder);
         if let Some(repair) = &mut self.repair {
-            match repair.step(&self.disk, &mut self.recorder) {
+            match repair.step(&mut self.disk, &mut self.recorder) {
                 true => self.again = true,
                 false => self.repair = None,
             }
+        }
+        if self.repair.is_none() && self.recorder.is_idle() {
+            self.disk.rest();
         }
     }
 
@@ -197,6 +200,10 @@ impl EventLoop {
     /// One line of each client; `true` when a recording was started, stopped or changed.
     fn listen_to_clients(&mut self, now: &Now) -> bool {
         let mut changed = false;
+        if self.recorder.is_idle() && self.clients.anyone_speaks() {
+            // Nobody tells of every change: a plain folder may have come or gone.
+            self.look_for_stick(now);
+        }
         for client in 0..self.clients.len() {
             let Some((id, line)) = self.clients.next_line(client) else { continue };
             let words = self.random.words();
@@ -227,7 +234,7 @@ impl EventLoop {
         if changed {
             let shown = found.as_ref().map(|path| String::from_utf8_lossy(path).into_owned());
             info!("stick: {}", shown.as_deref().unwrap_or("none"));
-            self.repair = Repair::begin(&self.disk);
+            self.repair = Repair::begin(&mut self.disk);
             self.again = true;
         }
     }

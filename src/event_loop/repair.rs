@@ -22,14 +22,14 @@ pub(super) struct Repair {
 }
 
 impl Repair {
-    pub(super) fn begin(disk: &Disk) -> Option<Self> {
-        Some(Self { names: disk.dir()?.names().ok()? })
+    pub(super) fn begin(disk: &mut Disk) -> Option<Self> {
+        Some(Self { names: disk.dir().ok()?.names().ok()? })
     }
 
     /// Looks at the next files; `false` at the end.
-    pub(super) fn step(&mut self, disk: &Disk, recorder: &mut Recorder) -> bool {
+    pub(super) fn step(&mut self, disk: &mut Disk, recorder: &mut Recorder) -> bool {
         for _ in 0..REPAIRS_PER_TURN {
-            let (Some(dir), Ok(Some(name))) = (disk.dir(), self.names.next_name()) else { return false };
+            let (Ok(dir), Ok(Some(name))) = (disk.dir(), self.names.next_name()) else { return false };
             if !is_recording_name(name) || recorder.in_use(name) {
                 continue;
             }

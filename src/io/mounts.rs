@@ -10,7 +10,7 @@ use std::path::Path;
 
 use nix::unistd::{access, AccessFlags};
 
-use crate::base::limits::MOUNT_TABLE_BYTES;
+use crate::base::limits::{MOUNT_TABLE_BYTES, PATH_BYTES};
 use crate::io::sys;
 
 /// The kernel's mount table, held open: it can be polled for changes.
@@ -84,8 +84,10 @@ pub fn is_usb(device: (u32, u32)) -> bool {
 /// The device number of what is mounted exactly there: `None` if nothing is, and what we would write
 /// would go to the file system above.
 pub fn mounted_at(path: &[u8]) -> Option<(u32, u32)> {
-    let path = Path::new(OsStr::from_bytes(path));
-    let (here, above) = (metadata(path).ok()?, metadata(path.join("..")).ok()?);
+    let mut parent = heapless::Vec::<u8, { PATH_BYTES + 3 }>::from_slice(path).ok()?;
+    parent.extend_from_slice(b"/..").ok()?;
+    let entry = |path| metadata(Path::new(OsStr::from_bytes(path))).ok();
+    let (here, above) = (entry(path)?, entry(&parent)?);
     let mounted = here.dev() != above.dev() || here.ino() == above.ino();
     mounted.then_some((libc::major(here.dev() as _), libc::minor(here.dev() as _)))
 }

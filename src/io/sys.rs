@@ -212,6 +212,17 @@ pub fn device_events() -> io::Result<std::os::fd::OwnedFd> {
     }
 }
 
+/// Has large allocations mapped, not cut from a heap that is cleared by hand: pages that no call uses
+/// stay untouched. musl, on the phone, does so anyway.
+pub fn map_large_allocations() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: two numbers for the allocator, set before any other thread exists.
+    unsafe {
+        libc::mallopt(libc::M_MMAP_THRESHOLD, 16 * 1024);
+        libc::mallopt(libc::M_TOP_PAD, 0);
+    }
+}
+
 fn check(result: isize) -> io::Result<usize> {
     usize::try_from(result).map_err(|_| io::Error::last_os_error())
 }
