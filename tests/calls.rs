@@ -78,7 +78,7 @@ fn loss_jitter_reordering_and_duplicates_cost_only_what_was_lost() {
                 continue;
             }
             // Up to 150 ms late: packets overtake each other.
-            let delay = if number < 3 || number > 8980 { 0 } else { random.below(150) * random.below(2) };
+            let delay = if !(3..=8980).contains(&number) { 0 } else { random.below(150) * random.below(2) };
             stream.push((at + ms(delay), port, bytes.clone()));
             if random.below(100) < 3 {
                 stream.push((at + ms(delay + random.below(100)), port, bytes));
