@@ -69,16 +69,16 @@ fn command(arguments: Vec<OsString>) -> Result<(), Failure> {
     let Some((name, rest)) = arguments.split_first() else {
         return Err(("no command; 'callrec-sim --help' shows how".into(), 2));
     };
+    if arguments.iter().any(|argument| argument == "--version" || argument == "-V") {
+        println!("callrec-sim {}", env!("CARGO_PKG_VERSION"));
+        return Ok(());
+    }
     match name.to_str() {
         Some("call") => match options(rest).map_err(|error| (error.to_string(), 2))? {
             Some(options) => call::call(&options, &tracks(&options)?).map_err(|message| (message, 1)),
             None => help(),
         },
         Some("-h" | "--help" | "help") => help(),
-        Some("-V" | "--version") => {
-            println!("callrec-sim {}", env!("CARGO_PKG_VERSION"));
-            Ok(())
-        }
         _ => Err((format!("unknown command '{}'; 'callrec-sim --help' shows how", name.to_string_lossy()), 2)),
     }
 }
