@@ -276,6 +276,20 @@ fn a_name_that_exists_gets_a_number() {
 }
 
 #[test]
+fn names_are_in_local_time() {
+    // POSIX: 9 h ahead of UTC, no daylight saving time, no files of the system needed.
+    let mut phone = Phone::prepared("").somewhere("JST-9");
+    phone.start();
+    let date = || {
+        let output = std::process::Command::new("date").arg("+Record_%Y%m%d_%H%M%S.wav").env("TZ", "JST-9").output();
+        String::from_utf8(output.unwrap().stdout).unwrap().trim().to_owned()
+    };
+    let before = date();
+    let name = phone.record("").value("file");
+    assert!(before <= name && name <= date(), "{before} {name}");
+}
+
+#[test]
 fn hundreds_of_short_recordings_leave_nothing_open() {
     let phone = Phone::new("maxRecordings = 1");
     let mut control = phone.control();

@@ -197,3 +197,31 @@ fn a_stick_that_fails_for_good_ends_every_recording_with_its_reason() {
         assert_eq!(phone.end().0, Some(0));
     }
 }
+
+#[test]
+#[ignore = "needs the package strace: scripts/test installs it"]
+fn a_stick_that_stalls_for_four_seconds_loses_nothing() {
+    std::thread::scope(|scope| {
+        for (name, k) in [("pwrite64", 3), ("fdatasync", 1), ("fdatasync", 2), ("fstatfs", 4), ("fallocate", 1)] {
+            scope.spawn(move || {
+                let phone = Phone::prepared("");
+                let log = phone.path("strace").to_str().unwrap().to_owned();
+                let (trace, inject) = (format!("trace={name}"), format!("inject={name}:delay_enter=3900000:when={k}"));
+                let mut phone = phone.behind(&["strace", "-D", "-f", "-qq", "-o", &log, "-e", &trace, "-e", &inject]);
+                phone.start();
+                let starts: Vec<Answer> = (0..2).map(|_| phone.record("&legs=1")).collect();
+                let talkers: Vec<Talker> =
+                    starts.iter().zip(1..).map(|(start, n)| Talker::new(start.ports()[0], n)).collect();
+                talkers.iter().for_each(|talker| talker.wait(370));
+                for (start, talker) in starts.iter().zip(talkers) {
+                    let sent = talker.end();
+                    let stop = phone.stop(&start.id());
+                    read(&phone.stick().join(stop.value("files"))).assert_holds(&sent.concat());
+                }
+                assert_eq!((phone.stat("frames_lost"), phone.stat("kernel_drop")), (0, 0), "{name} {k}");
+                let longest = phone.stat("longest_turn_us");
+                assert!(longest >= 3_900_000, "{name} {k} did not stall: {longest} us");
+            });
+        }
+    });
+}

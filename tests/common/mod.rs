@@ -51,6 +51,8 @@ pub struct Phone {
     child: Option<Child>,
     /// What the daemon is started with: itself, or a tracer in front of it.
     before: Vec<String>,
+    /// Its time zone.
+    zone: &'static str,
 }
 
 impl Phone {
@@ -65,7 +67,7 @@ impl Phone {
     pub fn prepared(config: &str) -> Self {
         let (dir, number) = folder();
         fs::create_dir(dir.join("stick")).unwrap();
-        let phone = Self { dir, child: None, before: vec![] };
+        let phone = Self { dir, child: None, before: vec![], zone: "UTC" };
         phone.configure(config, number);
         phone
     }
@@ -97,6 +99,12 @@ impl Phone {
         self
     }
 
+    /// Moves the phone, before it is started.
+    pub fn somewhere(mut self, zone: &'static str) -> Self {
+        self.zone = zone;
+        self
+    }
+
     pub fn stick(&self) -> PathBuf {
         self.dir.join("stick")
     }
@@ -119,7 +127,7 @@ impl Phone {
         let mut words = self.before.clone();
         words.extend([env!("CARGO_BIN_EXE_callrec").to_owned(), "run".into(), "-c".into()]);
         let mut command = Command::new(&words[0]);
-        command.args(&words[1..]).arg(self.config()).env("RUST_LOG", "debug").env("TZ", "UTC");
+        command.args(&words[1..]).arg(self.config()).env("RUST_LOG", "debug").env("TZ", self.zone);
         self.child = Some(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap());
         let socket = self.socket();
         wait_for("the control socket", || {
