@@ -7,12 +7,12 @@ use log::info;
 use crate::base::limits::DISK_BYTES_PER_TURN;
 use crate::base::stats::Counter;
 use crate::base::time::Instant;
+use crate::event_loop::stick::Stick;
 use crate::io::clock::Now;
 use crate::io::dir::Dir;
 use crate::io::file::Output;
 use crate::proto::part::{DiskError, Done, Name, Op};
 use crate::proto::recorder::Recorder;
-use crate::proto::stick::Path;
 use crate::wire::recording::{age_key, is_recording_name, NAME_PREFIX, NAME_SUFFIX};
 
 /// Names tried for one second: what a second can hold on any stick.
@@ -21,24 +21,24 @@ const MOST_OF_A_NAME: u32 = 999;
 /// The stick's folder and the file of each place. The folder is held open only while there is work in
 /// it: an idle recorder must not keep a stick from being unmounted.
 pub(super) struct Disk {
-    path: Option<Path>,
+    stick: Option<Stick>,
     dir: Option<Dir>,
-    files: Vec<Option<Output>>,
+    files: Vec<Option<(Name, Output)>>,
     /// A call failed as it does when the stick is gone: it should be looked for.
     suspicion: bool,
 }
 
 impl Disk {
     pub(super) fn new(places: usize) -> Self {
-        Self { path: None, dir: None, files: (0..places).map(|_| None).collect(), suspicion: false }
+        Self { stick: None, dir: None, files: (0..places).map(|_| None).collect(), suspicion: false }
     }
 
     /// The folder, opened if it is not.
     pub(super) fn dir(&mut self) -> io::Result<&Dir> {
-        let path = self.path.as_ref().ok_or_else(|| io::Error::from_raw_os_error(libc::ENODEV))?;
+        let stick = self.stick.as_ref().ok_or_else(|| io::Error::from_raw_os_error(libc::ENODEV))?;
         match &mut self.dir {
             Some(dir) => Ok(dir),
-            none => Ok(none.insert(Dir::open(path)?)),
+            none => Ok(none.insert(Dir::open(&stick.path)?)),
         }
     }
 
@@ -55,14 +55,15 @@ impl Disk {
         self.dir().and_then(Dir::free_bytes).unwrap_or(0)
     }
 
-    /// Works on this stick from now on; `true` when it is another one than before.
-    pub(super) fn set_stick(&mut self, path: Option<&Path>) -> bool {
-        let changed = self.path.as_ref() != path;
-        if changed {
-            self.path = path.cloned();
-            self.dir = None;
-        }
-        changed
+    /// The stick it works on.
+    pub(super) fn stick(&self) -> Option<&Stick> {
+        self.stick.as_ref()
+    }
+
+    /// Works on this stick from now on.
+    pub(super) fn set_stick(&mut self, stick: Option<Stick>) {
+        self.stick = stick;
+        self.dir = None;
     }
 
     /// Makes the place's calls, as many as one turn may; `true` when some are left.
@@ -86,21 +87,25 @@ impl Disk {
 
     fn call(&mut self, place: usize, now: &Now, op: &Op) -> io::Result<Done> {
         let gone = || io::Error::from_raw_os_error(libc::ENODEV);
-        let file = || self.files[place].as_ref().ok_or_else(gone);
+        let file = || self.files[place].as_ref().map(|(_, file)| file).ok_or_else(gone);
         match op {
             Op::Space => Ok(Done::Free(self.dir()?.free_bytes()?)),
             Op::Create(at) => {
                 let (name, output) = create(self.dir()?, now, *at)?;
-                self.files[place] = Some(output);
+                self.files[place] = Some((name.clone(), output));
                 Ok(Done::Created(name))
             }
             Op::Write(at, bytes) => Ok(Done::Wrote(file()?.write(*at, bytes)?)),
             Op::Reserve(bytes) => file()?.reserve(*bytes).map(|()| Done::Yes),
             Op::Sync => file()?.sync().map(|()| Done::Yes),
             Op::Truncate(bytes) => file()?.truncate(*bytes).map(|()| Done::Yes),
-            Op::Close | Op::Discard | Op::MakeRoom => {
+            Op::Close | Op::MakeRoom => {
                 self.files[place] = None;
                 Ok(Done::Yes)
+            }
+            Op::Discard => {
+                let discarded = self.files[place].take();
+                discarded.map_or(Ok(Done::Yes), |(name, _)| self.dir()?.remove(name.as_bytes()).map(|()| Done::Yes))
             }
         }
     }
@@ -110,7 +115,7 @@ impl Disk {
         let dir = self.dir()?;
         let mut oldest: Option<heapless::Vec<u8, 64>> = None;
         let mut names = dir.names()?;
-        while let Some(name) = names.next_name()? {
+        while let Some(name) = names.next_file()? {
             let older = oldest.as_ref().is_none_or(|oldest| age_key(name) < age_key(oldest));
             if older && is_recording_name(name) && !recorder.in_use(name) {
                 oldest = heapless::Vec::from_slice(name).ok().or(oldest);

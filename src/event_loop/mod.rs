@@ -228,15 +228,18 @@ impl EventLoop {
 
     fn look_for_stick(&mut self, now: &Now) {
         let found = stick::find(&self.config, &mut self.mounts);
-        let changed = self.disk.set_stick(found.as_ref());
-        let free = self.disk.free_bytes();
-        self.recorder.handle_stick(now.monotonic, found.clone(), free);
-        if changed {
-            let shown = found.as_ref().map(|path| String::from_utf8_lossy(path).into_owned());
-            info!("stick: {}", shown.as_deref().unwrap_or("none"));
-            self.repair = Repair::begin(&mut self.disk);
-            self.again = true;
+        if found.as_ref() == self.disk.stick() {
+            return;
         }
+        // Also a stick that stands where another one did: the old one is gone.
+        self.recorder.handle_stick(now.monotonic, None, 0);
+        let path = found.as_ref().map(|stick| stick.path.clone());
+        let shown = path.as_ref().map(|path| String::from_utf8_lossy(path).into_owned());
+        info!("stick: {}", shown.as_deref().unwrap_or("none"));
+        self.disk.set_stick(found);
+        self.recorder.handle_stick(now.monotonic, path, self.disk.free_bytes());
+        self.repair = Repair::begin(&mut self.disk);
+        self.again = true;
     }
 
     fn take_orders(&mut self, reload: &mut impl FnMut() -> Result<Config, String>) {

@@ -29,7 +29,7 @@ impl Repair {
     /// Looks at the next files; `false` at the end.
     pub(super) fn step(&mut self, disk: &mut Disk, recorder: &mut Recorder) -> bool {
         for _ in 0..REPAIRS_PER_TURN {
-            let (Ok(dir), Ok(Some(name))) = (disk.dir(), self.names.next_name()) else { return false };
+            let (Ok(dir), Ok(Some(name))) = (disk.dir(), self.names.next_file()) else { return false };
             if !is_recording_name(name) || recorder.in_use(name) {
                 continue;
             }

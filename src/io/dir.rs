@@ -29,7 +29,7 @@ const FOLDER: OFlag = OFlag::O_RDONLY.union(OFlag::O_DIRECTORY).union(OFlag::O_C
 impl Dir {
     /// Opens a folder.
     pub fn open(path: &[u8]) -> io::Result<Self> {
-        Ok(Self { fd: open(path, FOLDER, Mode::empty())? })
+        Ok(Self { fd: retry(|| open(path, FOLDER, Mode::empty()))? })
     }
 
     /// For calls that work relative to the folder.
@@ -39,20 +39,20 @@ impl Dir {
 
     /// Bytes that we may still write there.
     pub fn free_bytes(&self) -> io::Result<u64> {
-        let space = fstatvfs(&self.fd)?;
+        let space = retry(|| fstatvfs(&self.fd))?;
         #[allow(clippy::unnecessary_cast)] // 32 bits on some targets
         Ok(space.blocks_available() as u64 * space.fragment_size() as u64)
     }
 
     /// Deletes a file.
     pub fn remove(&self, name: &[u8]) -> io::Result<()> {
-        Ok(unlinkat(&self.fd, name, UnlinkatFlags::NoRemoveDir)?)
+        retry(|| unlinkat(&self.fd, name, UnlinkatFlags::NoRemoveDir))
     }
 
     /// Opens a regular file to read and change it: never a link, a device or a pipe.
     pub fn open_file(&self, name: &[u8]) -> io::Result<File> {
         let flags = OFlag::O_RDWR | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
-        let file = File::from(openat(&self.fd, name, flags, Mode::empty())?);
+        let file = File::from(retry(|| openat(&self.fd, name, flags, Mode::empty()))?);
         match file.metadata()?.is_file() {
             true => Ok(file),
             false => Err(io::Error::from_raw_os_error(libc::EINVAL)),
@@ -61,25 +61,49 @@ impl Dir {
 
     /// Begins a walk over the names.
     pub fn names(&self) -> io::Result<Names> {
-        Ok(Names { fd: openat(&self.fd, ".", FOLDER, Mode::empty())?, buffer: [0; 2048], len: 0, at: 0 })
+        let fd = retry(|| openat(&self.fd, ".", FOLDER, Mode::empty()))?;
+        Ok(Names { fd, buffer: [0; 2048], len: 0, at: 0 })
     }
 }
 
 impl Names {
-    /// The next name; `None` at the end.
-    pub fn next_name(&mut self) -> io::Result<Option<&[u8]>> {
+    /// The next name of what may be a regular file; `None` at the end.
+    pub fn next_file(&mut self) -> io::Result<Option<&[u8]>> {
+        loop {
+            let Some((kind, name)) = self.next_record()? else { return Ok(None) };
+            if kind == libc::DT_REG || kind == libc::DT_UNKNOWN {
+                // Borrowed once more: the compiler does not see that a loop returns at most once.
+                return Ok(Some(&self.buffer[name]));
+            }
+        }
+    }
+
+    /// The next entry's type, and where its name lies in the buffer.
+    fn next_record(&mut self) -> io::Result<Option<(u8, core::ops::Range<usize>)>> {
         // struct linux_dirent64: inode 8, offset 8, length of the record 2, type 1, name with NUL.
         const NAME: usize = 19;
         if self.at >= self.len {
             self.len = sys::directory_entries(self.fd.as_fd(), &mut self.buffer)?;
             self.at = 0;
         }
-        let record = &self.buffer[self.at..self.len];
-        let Some([low, high]) = record.get(16..18) else { return Ok(None) };
+        let start = self.at;
+        let record = &self.buffer[start..self.len];
+        let Some([low, high, kind]) = record.get(16..NAME) else { return Ok(None) };
         let length = usize::from(u16::from_ne_bytes([*low, *high]));
-        self.at += length.max(NAME);
         let name = record.get(NAME..length).unwrap_or_default();
-        Ok(name.split(|b| *b == 0).next())
+        let ends = name.iter().position(|b| *b == 0).unwrap_or(name.len());
+        self.at += length.max(NAME);
+        Ok(Some((*kind, start + NAME..start + NAME + ends)))
+    }
+}
+
+/// Makes a call again that a signal has interrupted.
+pub(super) fn retry<T>(mut call: impl FnMut() -> nix::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(nix::errno::Errno::EINTR) => {}
+            done => return Ok(done?),
+        }
     }
 }
 
@@ -88,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn walks_over_all_names_and_removes() {
+    fn walks_over_all_files_and_removes() {
         let path = std::env::temp_dir().join(format!("callrec-dir-{}", std::process::id()));
         std::fs::create_dir_all(&path).unwrap();
         let wanted: std::collections::BTreeSet<String> = (0..300).map(|i| format!("file-{i}")).collect();
@@ -96,17 +120,15 @@ mod tests {
         let dir = Dir::open(path.to_str().unwrap().as_bytes()).unwrap();
         let mut found = std::collections::BTreeSet::new();
         let mut names = dir.names().unwrap();
-        while let Some(name) = names.next_name().unwrap() {
-            if name != b"." && name != b".." {
-                assert!(found.insert(String::from_utf8(name.to_vec()).unwrap()));
-            }
+        std::fs::create_dir(path.join("folder")).unwrap();
+        std::os::unix::fs::symlink("/etc/hostname", path.join("link")).unwrap();
+        while let Some(name) = names.next_file().unwrap() {
+            assert!(found.insert(String::from_utf8(name.to_vec()).unwrap()));
         }
         assert_eq!(found, wanted);
         assert!(dir.free_bytes().unwrap() > 0);
         found.iter().for_each(|name| dir.remove(name.as_bytes()).unwrap());
-        std::fs::create_dir(path.join("folder")).unwrap();
         assert!(dir.open_file(b"folder").is_err());
-        std::os::unix::fs::symlink("/etc/hostname", path.join("link")).unwrap();
         assert!(dir.open_file(b"link").is_err());
         std::fs::remove_dir_all(&path).unwrap();
     }

@@ -8,6 +8,8 @@ use std::os::unix::fs::FileExt;
 use nix::fcntl::{fallocate, openat, FallocateFlags, OFlag};
 use nix::sys::stat::Mode;
 
+use crate::io::dir::retry;
+
 /// A file that is being written.
 pub struct Output(File);
 
@@ -15,13 +17,8 @@ impl Output {
     /// Creates a file that must not exist.
     pub fn create(directory: BorrowedFd, name: &str) -> io::Result<Self> {
         let flags = OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_RDWR | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW;
-        loop {
-            match openat(directory, name, flags, Mode::from_bits_truncate(0o644)) {
-                Ok(fd) => return Ok(Self(File::from(fd))),
-                Err(nix::errno::Errno::EINTR) => {}
-                Err(errno) => return Err(errno.into()),
-            }
-        }
+        let fd = retry(|| openat(directory, name, flags, Mode::from_bits_truncate(0o644)))?;
+        Ok(Self(File::from(fd)))
     }
 
     /// Writes some of the bytes, at least one.
@@ -43,7 +40,7 @@ impl Output {
     /// Reserves blocks up to `bytes`; the file's length stays.
     pub fn reserve(&self, bytes: u64) -> io::Result<()> {
         let length = libc::off_t::try_from(bytes).map_err(|_| io::Error::from_raw_os_error(libc::EFBIG))?;
-        Ok(fallocate(&self.0, FallocateFlags::FALLOC_FL_KEEP_SIZE, 0, length)?)
+        retry(|| fallocate(&self.0, FallocateFlags::FALLOC_FL_KEEP_SIZE, 0, length))
     }
 
     /// Sets the length, and gives back what was reserved beyond.

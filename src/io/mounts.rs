@@ -92,6 +92,11 @@ pub fn mounted_at(path: &[u8]) -> Option<(u32, u32)> {
     mounted.then_some((libc::major(here.dev() as _), libc::minor(here.dev() as _)))
 }
 
+/// Device and inode of what is at a path.
+pub fn identity(path: &[u8]) -> Option<(u64, u64)> {
+    metadata(Path::new(OsStr::from_bytes(path))).ok().map(|entry| (entry.dev(), entry.ino()))
+}
+
 /// It is a folder that we may write into.
 pub fn is_writable_folder(path: &[u8]) -> bool {
     metadata(Path::new(OsStr::from_bytes(path))).is_ok_and(|entry| entry.is_dir())

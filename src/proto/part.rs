@@ -248,12 +248,18 @@ impl Part {
 
     /// The header of the first part is on its way to the stick: the recording is true.
     pub fn is_open(&self) -> bool {
-        !matches!(self.state, State::Room | State::MakeRoom | State::Create | State::Head(_) | State::Ended)
+        let begins = matches!(self.state, State::Room | State::MakeRoom | State::Create | State::Head(_));
+        !begins && self.failure.is_none()
     }
 
     /// No file is open and none will be; with the error if it did not end by `finish`.
     pub fn ended(&self) -> Option<Option<DiskError>> {
         (self.state == State::Ended).then_some(self.failure)
+    }
+
+    /// Free bytes when they were last asked for.
+    pub fn free_bytes(&self) -> u64 {
+        self.free
     }
 
     /// Bytes behind the last whole frame, left by a write that was cut short.

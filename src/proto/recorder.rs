@@ -335,29 +335,32 @@ impl Recorder {
                 }
                 self.record_event(place, "stopped", None, None);
             }
-            Some(Change::Failed(client, error)) => self.announce_failure(place, client, error),
+            Some(Change::Refused(client, error)) => {
+                let reason = self.failure(place, error);
+                self.refuse(client, b"RecordStartRequest", &reason);
+            }
+            Some(Change::Failed(client, error)) => {
+                let reason = self.failure(place, error);
+                if let Some(client) = client {
+                    self.refuse(client, b"RecordStopRequest", &reason);
+                }
+                let last = self.places[place].names().0.last().cloned();
+                self.record_event(place, "failed", last.as_ref(), Some(&reason));
+            }
         }
     }
 
-    fn announce_failure(&mut self, place: usize, client: Option<ClientId>, error: DiskError) {
-        let reason = match error {
+    /// The words for a failure; a full stick is told of besides.
+    fn failure(&mut self, place: usize, error: DiskError) -> Reason {
+        if error == DiskError::Full {
+            if let Some(path) = self.stick.clone() {
+                self.stick_event("full", &path, self.places[place].free_bytes());
+            }
+        }
+        match error {
             DiskError::Full => reason("disk-full", format_args!("the stick has no space left (usbReserve)")),
             DiskError::Lost => reason("stick-lost", format_args!("the USB stick was removed")),
             DiskError::Failed(errno) => reason("stick-error", format_args!("the USB stick failed (errno {errno})")),
-        };
-        let started = self.places[place].names().1 > 0;
-        if let Some(client) = client {
-            let request: &[u8] = if started { b"RecordStopRequest" } else { b"RecordStartRequest" };
-            self.refuse(client, request, &reason);
-        }
-        if error == DiskError::Full {
-            if let Some(path) = self.stick.clone() {
-                self.stick_event("full", &path, 0);
-            }
-        }
-        if started {
-            let last = self.places[place].names().0.last().cloned();
-            self.record_event(place, "failed", last.as_ref(), Some(&reason));
         }
     }
 }

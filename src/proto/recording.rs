@@ -94,6 +94,8 @@ pub enum Change {
     Rolled(Name),
     /// All is on the stick: the stop can be answered.
     Stopped(Option<ClientId>),
+    /// The recording could not begin.
+    Refused(ClientId, DiskError),
     /// The recording ended by itself. Whoever waits for an answer gets a failure.
     Failed(Option<ClientId>, DiskError),
 }
@@ -205,6 +207,11 @@ impl Recording {
     /// Their length in milliseconds.
     pub fn duration_ms(&self) -> u64 {
         self.frames * FRAME.millis()
+    }
+
+    /// Free bytes on the stick when they were last asked for.
+    pub fn free_bytes(&self) -> u64 {
+        self.part.free_bytes()
     }
 
     /// The names of the parts, as many as are kept, and the number of all parts.
@@ -332,23 +339,21 @@ impl Recording {
             State::Free | State::Ports(_) => return None,
             _ => self.part.ended()?,
         };
-        let client = match self.state {
-            State::Ports(client) | State::Opening(client) => Some(client),
-            State::Draining(_, client) | State::Closing(client) => client,
-            State::Free | State::Running => None,
-        };
         self.sources.clear(stats);
-        let Some(error) = failure else {
-            self.state = State::Free;
-            return Some(Change::Stopped(client));
+        let state = std::mem::replace(&mut self.state, State::Free);
+        let client = match state {
+            State::Draining(_, client) | State::Closing(client) => client,
+            _ => None,
         };
+        let Some(error) = failure else { return Some(Change::Stopped(client)) };
+        stats.count(Counter::Failed);
+        if let State::Opening(client) = state {
+            return Some(Change::Refused(client, error));
+        }
         let unwritten = (self.ring.len() as u64 + self.part.torn_bytes()) / self.stream.frame_bytes() as u64;
         self.ring.clear();
         self.frames -= unwritten.min(self.frames);
-        let unmixed = if matches!(self.state, State::Opening(_)) { 0 } else { self.timeline.unmixed(now) };
-        stats.add(Counter::FramesLost, unwritten + unmixed);
-        stats.count(Counter::Failed);
-        self.state = State::Free;
+        stats.add(Counter::FramesLost, unwritten + self.timeline.unmixed(now));
         Some(Change::Failed(client, error))
     }
 
