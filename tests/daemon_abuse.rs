@@ -336,3 +336,19 @@ fn a_client_that_goes_away_takes_nothing_with_it() {
     read(&phone.stick().join(start.value("file")));
     assert!(phone.lives());
 }
+
+#[test]
+fn a_client_that_waits_for_a_descriptor_is_heard_when_there_is_one() {
+    let mut phone = Phone::prepared("").behind(&["prlimit", "--nofile=24"]);
+    phone.start();
+    let id = phone.record("&legs=4").id();
+    let crowd: Vec<_> = (0..16).map(|_| phone.control()).collect();
+    let mut last = phone.control();
+    last.send(b"cmd=StatsRequest\n");
+    // Nobody else comes: what was left in the queue must be remembered.
+    std::thread::sleep(Duration::from_millis(300));
+    drop(crowd);
+    assert!(last.next().is_none_or(|answer| answer.success() || answer.reason() == "busy"));
+    phone.stop(&id);
+    assert!(phone.lives());
+}
