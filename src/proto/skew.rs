@@ -40,9 +40,11 @@ impl Skew {
 
     /// +1: the packets come late, stretch this frame by a sample; -1: shrink it; 0: leave it.
     pub fn step(&mut self, clock: i64, waiting: i64) -> i64 {
-        let hurry = self.pending.abs() > FRAME || clock % (4 * FRAME) == 0;
-        if self.pending == 0 || !hurry || waiting <= FRAME {
+        if self.pending == 0 || waiting <= FRAME {
             return 0;
+        }
+        if self.pending.abs() <= FRAME && clock % (4 * FRAME) != 0 {
+            return 0; // no hurry
         }
         let step = self.pending.signum();
         self.pending -= step;

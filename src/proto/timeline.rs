@@ -43,9 +43,16 @@ impl Timeline {
         }
     }
 
-    /// Samples from the recording's beginning to `at`.
+    /// Samples from the recording's beginning to `at`. Each packet asks for it, and a 32-bit phone divides
+    /// 64 bits in hundreds of instructions: so it is counted from the next frame, in units of 8 ns.
     pub fn position(&self, at: Instant) -> i64 {
-        (at.since(self.origin).nanos() / SAMPLE_NANOS) as i64
+        const UNITS: i32 = (SAMPLE_NANOS / 8) as i32;
+        let next = self.next_frame_at();
+        let ahead = at.since(next).nanos() as i64 - next.since(at).nanos() as i64;
+        match i32::try_from(ahead >> 3) {
+            Ok(units) => (self.clock() + i64::from(units.div_euclid(UNITS))).max(0),
+            Err(_) => (at.since(self.origin).nanos() / SAMPLE_NANOS) as i64,
+        }
     }
 
     /// The first sample that has not been mixed.
@@ -141,7 +148,11 @@ mod tests {
         assert!(!timeline.due(ms(319)) && timeline.due(ms(320)));
         assert_eq!(mixed(&mut timeline, ms(400)).len(), 5);
         assert_eq!(timeline.clock(), 800);
-        assert_eq!(timeline.position(ms(20)), 160);
+        for nanos in [0, 1, 124_999, 125_000, 19_999_999, 5_000_000_000, 16_000_000_001, 18_000_000_001, 90_000_000_000]
+        {
+            let at = ms(0) + Duration::from_nanos(nanos);
+            assert_eq!(timeline.position(at), (nanos / 125_000) as i64, "{nanos}");
+        }
     }
 
     #[test]
