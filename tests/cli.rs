@@ -66,7 +66,7 @@ fn help_and_version_are_everywhere() {
     let mut missing = vec![];
     for (program, command) in [(recorder, None)].into_iter().chain(commands).chain(more) {
         for flag in ["--help", "-h", "--version", "-V"] {
-            let output = Command::new(program).args(command).arg(flag).output().unwrap();
+            let output = common::command(program).args(command).arg(flag).output().unwrap();
             let text = String::from_utf8_lossy(&output.stdout).into_owned();
             let told = match flag {
                 "--help" | "-h" => text.contains(command.unwrap_or("call")) && text.lines().count() > 2,
@@ -181,7 +181,7 @@ fn ctl_prints_each_answer_and_fails_with_the_last() {
 fn watch_prints_events_at_once_and_ends_with_the_daemon() {
     let mut phone = Phone::new("");
     let out = phone.path("out");
-    let mut watch = Command::new(env!("CARGO_BIN_EXE_callrec"))
+    let mut watch = common::command(env!("CARGO_BIN_EXE_callrec"))
         .args(["watch", "-s", phone.socket().to_str().unwrap()])
         .stdout(fs::File::create(&out).unwrap())
         .stderr(Stdio::null())
@@ -250,7 +250,7 @@ fn info_reads_unfinished_files_and_one_bad_file_hides_no_other() {
 
 /// It ends, whatever it is given.
 fn ends(arguments: &[&str]) -> bool {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_callrec"));
+    let mut child = common::command(env!("CARGO_BIN_EXE_callrec"));
     let mut child = child.args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     for _ in 0..400 {
         if child.try_wait().unwrap().is_some() {
@@ -284,7 +284,7 @@ fn what_cannot_be_written_is_a_failure() {
     let mut silent = vec![];
     for arguments in [&["info", &file][..], &["info", "--json", &file], &["export", &file, "-"]] {
         let full = fs::File::options().write(true).open("/dev/full").unwrap();
-        let output = Command::new(env!("CARGO_BIN_EXE_callrec")).args(arguments).stdout(full).output().unwrap();
+        let output = common::command(env!("CARGO_BIN_EXE_callrec")).args(arguments).stdout(full).output().unwrap();
         if output.status.code() != Some(1) || words(&output).lines().count() != 1 {
             silent.push(format!("{arguments:?}: {} {}", output.status, words(&output)));
         }

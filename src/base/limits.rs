@@ -108,7 +108,7 @@ pub const DATAGRAMS_PER_TURN: usize = 256;
 /// driver, and sticks have been seen to stall for 4 s; eight legs may share a port.
 pub const RECEIVE_BUFFER: usize = 1024 * 1024;
 /// The longest mount table that is looked at.
-pub const MOUNT_TABLE_BYTES: usize = 16 * 1024;
+pub const MOUNT_TABLE_BYTES: usize = 64 * 1024;
 /// The longest path of the stick's mount point.
 pub const PATH_BYTES: usize = 256;
 /// Files looked at in one turn while a stick is being repaired: each may cost a seek on a slow stick.

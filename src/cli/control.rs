@@ -1,7 +1,7 @@
 //! `callrec ctl` and `callrec watch`: a person's way to the control socket.
 
 use std::ffi::OsString;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 
@@ -14,7 +14,7 @@ callrec ctl [-s SOCKET] MESSAGE...: sends control messages, prints each answer o
 
   -s, --socket SOCKET   the daemon's control socket [/var/run/callrec.sock]
 
-A message without '=' is a command. The status is 1 when an answer says that a request failed.
+A message without 'cmd=' begins with the command. The status is 1 when an answer says that a request failed.
 
 Examples: callrec ctl 'cmd=RecordStartRequest&sink=local&dir=in&remote_number=100'
           callrec ctl RecordStatusRequest
@@ -116,12 +116,17 @@ impl Connection {
     }
 
     fn send(&mut self, message: &str) -> Result<(), Failure> {
-        let prefix = if message.contains('=') { "" } else { "cmd=" };
+        let named = message.split('&').any(|pair| pair.split('=').next().is_some_and(|key| key.trim() == "cmd"));
+        let prefix = if named { "" } else { "cmd=" };
         let line = format!("{prefix}{}\n", message.trim_end_matches(['\r', '\n']));
         if line[..line.len() - 1].contains('\n') {
             return usage("a message is one line; write %0A for a line end in a value");
         }
-        self.lines.get_mut().write_all(line.as_bytes()).map_err(|error| self.failed(&error))
+        match self.lines.get_mut().write_all(line.as_bytes()) {
+            // A daemon that refuses a connection says why before it closes: the line waits to be read.
+            Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(self.failed(&error)),
+            _ => Ok(()),
+        }
     }
 
     fn next_line(&mut self) -> Result<Option<String>, Failure> {

@@ -16,6 +16,8 @@ use crate::proto::recorder::{Ask, Recorder};
 /// All places for clients.
 pub(super) struct Clients {
     listener: UnixListener,
+    /// No descriptor was left for a connection that waits: it is tried again, since nobody tells twice.
+    waiting: bool,
     places: Vec<Place>,
     next_id: u32,
 }
@@ -42,7 +44,7 @@ impl Clients {
         let mut listener = listen(path)?;
         poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
         let place = |_| Place { client: Client::new(), id: ClientId(0), waits: false, subscribed: false, status: None };
-        Ok(Self { listener, places: (0..MAX_CLIENTS).map(place).collect(), next_id: 1 })
+        Ok(Self { listener, waiting: false, places: (0..MAX_CLIENTS).map(place).collect(), next_id: 1 })
     }
 
     pub(super) fn len(&self) -> usize {
@@ -54,9 +56,17 @@ impl Clients {
         loop {
             let mut stream = match self.listener.accept() {
                 Ok((stream, _)) => stream,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.waiting = false;
+                    return;
+                }
                 Err(error) if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::ConnectionAborted) => continue,
-                Err(error) => return warn!("control socket: accept: {error}"),
+                Err(error) => {
+                    if !std::mem::replace(&mut self.waiting, true) {
+                        warn!("control socket: accept: {error}");
+                    }
+                    return;
+                }
             };
             let Some(number) = self.places.iter().position(|place| !place.client.is_open()) else {
                 stats.count(Counter::TooManyClients);
@@ -76,6 +86,13 @@ impl Clients {
         }
     }
 
+    /// Takes a connection that had to wait, if a client or a recording has ended since.
+    pub(super) fn accept_waiting(&mut self, poll: &Poll, stats: &mut Stats) {
+        if self.waiting {
+            self.accept(poll, stats);
+        }
+    }
+
     pub(super) fn set_ready(&mut self, token: Token) {
         if let Some(place) = token.0.checked_sub(FIRST_CLIENT).and_then(|number| self.places.get_mut(number)) {
             place.client.set_readable();
@@ -88,7 +105,7 @@ impl Clients {
     }
 
     /// The next line of a client that may speak: its last answer has been queued, and there is room
-    /// for another one. `None` in place of its text: it was too long.
+    /// for another one. `None` in place of its text: it was too long, or cut off.
     pub(super) fn next_line(&mut self, number: usize) -> Option<(ClientId, Option<&[u8]>)> {
         let place = self.places.get_mut(number)?;
         if !place.client.is_open() || place.waits || place.status.is_some() || !has_room(&place.client) {
@@ -96,7 +113,7 @@ impl Clients {
         }
         match place.client.next_line() {
             Line::Text(line) => Some((place.id, Some(line))),
-            Line::TooLong => Some((place.id, None)),
+            Line::Broken => Some((place.id, None)),
             Line::Nothing | Line::End => None,
         }
     }
@@ -137,6 +154,7 @@ impl Clients {
             let done = !place.waits && place.status.is_none() && place.client.is_done();
             if broken || done {
                 close(poll, &mut place.client);
+                more |= self.waiting;
             }
             let speaks = !place.waits && has_room(&place.client) && place.client.has_more();
             more |= place.client.is_open() && (speaks || place.status.is_some() && has_room(&place.client));

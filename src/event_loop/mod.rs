@@ -48,6 +48,8 @@ const FIRST_CLIENT: usize = 4;
 /// The running daemon.
 pub struct EventLoop {
     config: Config,
+    /// What the stick is looked for by.
+    stick_config: Config,
     poll: Poll,
     signals: Signals,
     mounts: Table,
@@ -101,6 +103,7 @@ impl EventLoop {
             message: [0; MESSAGE_BYTES],
             again: false,
             ending: None,
+            stick_config: config.clone(),
             config,
             poll,
             signals,
@@ -138,6 +141,7 @@ impl EventLoop {
             self.recorder.stats.longest_turn = self.recorder.stats.longest_turn.max(turn);
             if let Some(until) = self.ending {
                 if self.recorder.is_idle() {
+                    let _ = std::fs::remove_file(&self.config.control_socket);
                     return Ok(Ended::Done);
                 } else if clock::monotonic() >= until {
                     return Ok(Ended::Unfinished);
@@ -162,6 +166,7 @@ impl EventLoop {
 
     fn turn(&mut self) {
         let now = clock::now();
+        self.clients.accept_waiting(&self.poll, &mut self.recorder.stats);
         self.work(&now);
         self.deliver();
         if self.listen_to_clients(&now) {
@@ -227,7 +232,11 @@ impl EventLoop {
     }
 
     fn look_for_stick(&mut self, now: &Now) {
-        let found = stick::find(&self.config, &mut self.mounts);
+        if self.recorder.is_idle() {
+            // A changed usbMount waits for the recordings that run.
+            self.stick_config = self.config.clone();
+        }
+        let found = stick::find(&self.stick_config, &mut self.mounts);
         if found.as_ref() == self.disk.stick() {
             return;
         }

@@ -34,8 +34,8 @@ pub fn listen(path: &str) -> io::Result<UnixListener> {
 pub enum Line<'a> {
     /// A line, without its end.
     Text(&'a [u8]),
-    /// A line longer than any message; it was skipped.
-    TooLong,
+    /// A line longer than any message, or one that the client's end cut off; it was skipped.
+    Broken,
     /// Nothing yet.
     Nothing,
     /// It will say nothing more.
@@ -109,7 +109,7 @@ impl Client {
                 let start = self.used;
                 self.used += length + 1;
                 if std::mem::take(&mut self.skipping) || length > MESSAGE_BYTES {
-                    return Line::TooLong;
+                    return Line::Broken;
                 }
                 return Line::Text(&self.inbox[start..start + length]);
             }
@@ -118,13 +118,10 @@ impl Client {
                 self.used = self.filled;
             }
             if self.ended {
-                let rest = std::mem::replace(&mut self.used, self.filled)..self.filled;
-                let skipped = std::mem::take(&mut self.skipping);
-                return match rest.is_empty() {
-                    _ if skipped => Line::TooLong,
-                    true => Line::End,
-                    false => Line::Text(&self.inbox[rest]),
-                };
+                // Half a message must not be obeyed: its id may be half an id.
+                let cut_off = std::mem::take(&mut self.skipping) || self.used < self.filled;
+                self.used = self.filled;
+                return if cut_off { Line::Broken } else { Line::End };
             }
             if !self.read_some() {
                 return Line::Nothing;
@@ -202,7 +199,7 @@ mod tests {
         loop {
             match client.next_line() {
                 Line::Text(text) => lines.push(String::from_utf8_lossy(text).into_owned()),
-                Line::TooLong => lines.push("TOO LONG".into()),
+                Line::Broken => lines.push("BROKEN".into()),
                 Line::End => lines.push("END".into()),
                 Line::Nothing => return lines,
             }
@@ -223,7 +220,7 @@ mod tests {
             drop(peer);
             client.set_readable();
             got.extend(lines(&mut client));
-            assert_eq!(got, ["one", "two\r", "", "last", "END"], "{cut}");
+            assert_eq!(got, ["one", "two\r", "", "BROKEN", "END"], "{cut}");
         }
     }
 
@@ -235,7 +232,7 @@ mod tests {
             peer.write_all(b"\nnext\n").unwrap();
             let got = lines(&mut client);
             assert_eq!(got.len(), 2, "{length}");
-            assert_eq!(got[0] == "TOO LONG", length > MESSAGE_BYTES, "{length}");
+            assert_eq!(got[0] == "BROKEN", length > MESSAGE_BYTES, "{length}");
             assert_eq!(got[1], "next");
         }
     }

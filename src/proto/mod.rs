@@ -10,6 +10,7 @@ pub mod part;
 pub mod recorder;
 pub mod recording;
 pub mod request;
+pub mod setup;
 pub mod skew;
 pub mod sources;
 pub mod stick;

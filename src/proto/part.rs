@@ -201,6 +201,10 @@ impl Part {
                 self.reserved = 0;
                 Done::Yes
             }
+            Err(DiskError::Full) if self.state == State::Open && self.plan.cover && self.failure.is_none() => {
+                self.state = State::MakeMoreRoom; // others have filled the stick between two looks
+                return None;
+            }
             Err(error) => {
                 self.fail(error);
                 return None;

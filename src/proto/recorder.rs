@@ -10,8 +10,9 @@ use crate::base::stats::{Counter, Stats};
 use crate::base::time::Instant;
 use crate::proto::outbox::{ClientId, Outbox, To};
 use crate::proto::part::{DiskError, Done, Op};
-use crate::proto::recording::{Change, Ports, Recording, Setup, State};
+use crate::proto::recording::{Change, Ports, Recording, State};
 use crate::proto::request::{self, reason, Reason, Request, Sink, Start};
+use crate::proto::setup::Setup;
 use crate::proto::stick::Path;
 use crate::wire::g711::Law;
 use crate::wire::message::{Error, Message};
@@ -114,7 +115,7 @@ impl Recorder {
         self.places.iter().any(|recording| recording.writes(name))
     }
 
-    /// One line of a control client, `None` when it was too long. `random` is for a recording's start.
+    /// One line of a control client, `None` when it was too long or cut off. `random` is for a recording's start.
     pub fn handle_line(&mut self, now: Instant, client: ClientId, line: Option<&[u8]>, random: [u32; 3]) -> Ask {
         let message = match line.map(Message::parse) {
             Some(Ok(message)) => message,
@@ -124,7 +125,7 @@ impl Recorder {
                 return Ask::Nothing;
             }
             None => {
-                let reason = reason("bad-request", format_args!("a line is at most {MESSAGE_BYTES} bytes long"));
+                let reason = reason("bad-request", format_args!("a line is at most {MESSAGE_BYTES} bytes, and ends"));
                 self.refuse(client, b"Error", &reason);
                 return Ask::Nothing;
             }
@@ -234,8 +235,9 @@ impl Recorder {
                 self.answer_plain(client, if paused { "RecordPauseResponse" } else { "RecordResumeResponse" }, id);
                 Ok(Ask::Nothing)
             }
-            Request::Stop(id, call) => {
+            Request::Stop(id, call, reason) => {
                 let place = self.find(id)?;
+                self.places[place].set_stop_reason(reason);
                 let known = self.places[place].call_mut();
                 for (known, new) in [
                     (&mut known.remote_number, call.remote_number),
@@ -333,7 +335,8 @@ impl Recorder {
                 if let Some(client) = client {
                     self.answer_stopped(client, place);
                 }
-                self.record_event(place, "stopped", None, None);
+                let last = self.places[place].names().0.last().cloned();
+                self.record_event(place, "stopped", last.as_ref(), None);
             }
             Some(Change::Refused(client, error)) => {
                 let reason = self.failure(place, error);

@@ -17,56 +17,15 @@ use crate::proto::leg::Arrival;
 use crate::proto::local_stream::LocalStream;
 use crate::proto::mixer::Mixer;
 use crate::proto::outbox::ClientId;
-use crate::proto::part::{DiskError, Done, Name, Op, Part, Plan};
+use crate::proto::part::{DiskError, Done, Name, Op, Part};
+use crate::proto::setup::{Call, Setup};
 use crate::proto::sources::Sources;
 use crate::proto::timeline::{Timeline, TooMany};
-use crate::wire::g711::Law;
 use crate::wire::message::Text;
-use crate::wire::recording::{Codec, Header};
 use crate::wire::rtp;
-
-/// What the phone knows of a call.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Call {
-    /// The other party's number.
-    pub remote_number: Text<TEXT_BYTES>,
-    /// The other party's name.
-    pub remote_name: Text<TEXT_BYTES>,
-    /// The phone's own number.
-    pub local_number: Text<TEXT_BYTES>,
-    /// The phone's own name.
-    pub local_name: Text<TEXT_BYTES>,
-    /// `in` or `out`, from the phone's view; `None` when nobody said.
-    pub incoming: Option<bool>,
-}
 
 /// The leg ports in order, then the local stream's.
 pub type Ports = heapless::Vec<u16, MAX_PORTS>;
-
-/// How a recording is to be made.
-#[derive(Clone, Debug)]
-pub struct Setup {
-    /// Unique among the live ones.
-    pub id: u32,
-    /// The recording's codec.
-    pub law: Law,
-    /// Ports for legs, besides the local stream's.
-    pub legs: usize,
-    /// Random: SSRC, first timestamp, first sequence number.
-    pub seed: [u32; 2],
-    /// Frames are stored with their RTP header.
-    pub rtp_header: bool,
-    /// A pause is recorded as silence.
-    pub pause_is_silence: bool,
-    /// Bytes of a part, 0 for no limit; bytes to leave free; delete old recordings.
-    pub limit: u64,
-    /// Bytes that stay free.
-    pub reserve: u64,
-    /// Old recordings may be deleted to make room.
-    pub cover: bool,
-    /// Who calls whom.
-    pub call: Call,
-}
 
 /// Where a recording stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,6 +70,7 @@ pub struct Recording {
     ring: Ring,
     part: Part,
     ports: Ports,
+    stop_reason: Text<TEXT_BYTES>,
     names: heapless::Vec<Name, MAX_PARTS_NAMED>,
     parts: u32,
     frames: u64,
@@ -120,27 +80,17 @@ pub struct Recording {
 impl Recording {
     /// An empty place.
     pub fn new() -> Self {
-        let setup = Setup {
-            id: 0,
-            law: Law::Mu,
-            legs: 0,
-            seed: [0; 2],
-            rtp_header: true,
-            pause_is_silence: false,
-            limit: 0,
-            reserve: 0,
-            cover: false,
-            call: Call::default(),
-        };
+        let setup = Setup::default();
         Self {
             state: State::Free,
             sources: Sources::new(),
             mixer: Mixer::new(),
             timeline: Timeline::new(Instant::default()),
-            stream: stream(&setup),
+            stream: setup.stream(),
             ring: Ring::new(RING_BYTES),
-            part: Part::new(plan(&setup)),
+            part: Part::new(setup.plan()),
             ports: Ports::new(),
+            stop_reason: Text::new(),
             names: heapless::Vec::new(),
             parts: 0,
             frames: 0,
@@ -152,10 +102,11 @@ impl Recording {
     /// Takes the place for a start; its ports come next.
     pub fn begin(&mut self, client: ClientId, setup: Setup) {
         self.state = State::Ports(client);
-        self.stream = stream(&setup);
-        self.part = Part::new(plan(&setup));
+        self.stream = setup.stream();
+        self.part = Part::new(setup.plan());
         self.ring.clear();
         self.names.clear();
+        self.stop_reason.clear();
         (self.parts, self.frames) = (0, 0);
         self.setup = setup;
     }
@@ -187,6 +138,16 @@ impl Recording {
     /// What is known of the call, to be replaced by a stop's values.
     pub fn call_mut(&mut self) -> &mut Call {
         &mut self.setup.call
+    }
+
+    /// Why a client stops it, for the event.
+    pub fn set_stop_reason(&mut self, reason: Text<TEXT_BYTES>) {
+        self.stop_reason = reason;
+    }
+
+    /// Why it was stopped; empty when nobody said.
+    pub fn stop_reason(&self) -> &[u8] {
+        &self.stop_reason
     }
 
     /// Packets are wanted.
@@ -377,22 +338,4 @@ impl Default for Recording {
     fn default() -> Self {
         Self::new()
     }
-}
-
-fn stream(setup: &Setup) -> LocalStream {
-    let [ssrc, rest] = setup.seed;
-    let [s0, s1, t0, t1] = rest.to_be_bytes();
-    let timestamp = u32::from_be_bytes([t0, t1, s0, s1]);
-    LocalStream::new(setup.law, ssrc, u16::from_be_bytes([s0, s1]), timestamp, setup.rtp_header)
-}
-
-fn plan(setup: &Setup) -> Plan {
-    let header = Header {
-        codec: Codec::G711(setup.law),
-        rtp_len: stream(setup).frame_bytes() as u32,
-        increment: FRAME_SAMPLES as u32,
-        data_size: 0,
-        big_endian: false,
-    };
-    Plan { header, limit: setup.limit, reserve: setup.reserve, cover: setup.cover }
 }

@@ -3,7 +3,7 @@
 use core::fmt::Write;
 
 use crate::base::limits::{MAX_LEG_PORTS, TEXT_BYTES};
-use crate::proto::recording::Call;
+use crate::proto::setup::Call;
 use crate::wire::g711::Law;
 use crate::wire::message::{Message, Text};
 
@@ -40,8 +40,8 @@ pub enum Request {
     Start(Start),
     /// Pause (`true`) or resume it.
     Pause(u32, bool),
-    /// End it; non-empty values replace those of the start.
-    Stop(u32, Call),
+    /// End it, for this reason; non-empty values replace those of the start.
+    Stop(u32, Call, Text<TEXT_BYTES>),
     /// Say where one or all stand.
     Status(Option<u32>),
     /// Print the counters.
@@ -73,7 +73,7 @@ pub fn parse(message: &Message) -> Result<Request, Reason> {
         b"RecordStartRequest" => start(message).map(Request::Start),
         b"RecordPauseRequest" => Ok(Request::Pause(id(message)?, true)),
         b"RecordResumeRequest" => Ok(Request::Pause(id(message)?, false)),
-        b"RecordStopRequest" => Ok(Request::Stop(id(message)?, call(message)?)),
+        b"RecordStopRequest" => Ok(Request::Stop(id(message)?, call(message)?, text(message, "reason")?)),
         b"RecordStatusRequest" if message.raw("id").is_none() => Ok(Request::Status(None)),
         b"RecordStatusRequest" => Ok(Request::Status(Some(id(message)?))),
         b"StatsRequest" => Ok(Request::Stats),

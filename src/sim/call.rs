@@ -71,7 +71,8 @@ fn play(
     let sockets: Vec<UdpSocket> = tracks.iter().map(socket).collect::<Result<_, _>>()?;
     let mut queue: Vec<(Duration, usize, &[u8])> = vec![];
     for (leg, track) in tracks.iter().enumerate() {
-        let in_call = track.packets.iter().filter(|(at, _)| *at < length);
+        // Only a length that was asked for cuts a leg; a packet of no length may stand at its end.
+        let in_call = track.packets.iter().filter(|(at, _)| *at < length || *at == track.length());
         queue.extend(in_call.map(|(at, bytes)| (*at, leg, bytes.as_slice())));
     }
     queue.sort_by_key(|(at, leg, _)| (*at, *leg));

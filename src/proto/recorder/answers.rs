@@ -2,7 +2,7 @@
 
 use core::fmt::Display;
 
-use crate::base::limits::MESSAGE_BYTES;
+use crate::base::limits::{MESSAGE_BYTES, TEXT_BYTES};
 use crate::base::stats::Counter;
 use crate::proto::outbox::{ClientId, To};
 use crate::proto::part::Name;
@@ -10,7 +10,7 @@ use crate::proto::recorder::Recorder;
 use crate::proto::recording::{Recording, State};
 use crate::proto::request::Reason;
 use crate::proto::stick::Path;
-use crate::wire::message::Writer;
+use crate::wire::message::{Text, Writer};
 
 /// Kept free at the end of a list of files for what is written behind it.
 const TAIL: usize = 64;
@@ -47,8 +47,9 @@ impl Recorder {
     pub(super) fn answer_stats(&mut self, client: ClientId) {
         let stats = self.stats.clone();
         let active = self.active();
+        let legs = self.places.iter().filter(|place| place.listens()).map(Recording::legs_heard).sum::<usize>();
         self.send(To::Client(client), "StatsResponse", |writer| {
-            writer.pair("result", "success").pair("recordings", active);
+            writer.pair("result", "success").pair("recordings", active).pair("legs", legs);
             writer.pair("longest_turn_us", stats.longest_turn.nanos() / 1000);
             for (name, count) in stats.all() {
                 writer.pair(name, count);
@@ -88,10 +89,13 @@ impl Recorder {
 
     pub(super) fn record_event(&mut self, place: usize, state: &str, file: Option<&Name>, reason: Option<&Reason>) {
         let id = self.places[place].setup().id;
+        let stop_reason: Text<TEXT_BYTES> = Text::from_slice(self.places[place].stop_reason()).unwrap_or_default();
         self.send(To::Subscribers, "RecordEvent", |writer| {
             writer.pair("id", id).pair("state", state);
-            if let Some(reason) = reason {
-                writer.pair("reason", reason);
+            match reason {
+                Some(reason) => _ = writer.pair("reason", reason),
+                None if state == "stopped" && !stop_reason.is_empty() => _ = writer.bytes("reason", &stop_reason),
+                None => {}
             }
             if let Some(file) = file {
                 writer.pair("file", file);

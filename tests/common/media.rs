@@ -1,0 +1,79 @@
+//! A media engine: it sends marked frames in its own time.
+
+use std::net::UdpSocket;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::Arc;
+use std::thread::{sleep, JoinHandle};
+use std::time::{Duration, Instant};
+
+use super::*;
+
+/// The payload of a talker's n-th packet: names n, and never holds 0x7F, the mu-law code that does not
+/// survive mixing.
+pub fn marked(talker: u32, n: u32) -> Vec<u8> {
+    let mut state = talker.wrapping_mul(0x9E37_79B9) ^ n.wrapping_mul(0x85EB_CA6B) ^ 1;
+    let mut code = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as u8 & 0x7F
+    };
+    (0..160).map(|_| code()).map(|code| if code == 0x7F { 0 } else { code }).collect()
+}
+
+pub fn rtp(payload_type: u8, sequence: u16, timestamp: u32, ssrc: u32, payload: &[u8]) -> Vec<u8> {
+    let mut packet = vec![0x80, payload_type];
+    packet.extend(sequence.to_be_bytes());
+    packet.extend(timestamp.to_be_bytes());
+    packet.extend(ssrc.to_be_bytes());
+    packet.extend(payload);
+    packet
+}
+
+/// A party that talks, 20 ms a packet, from another thread until it is told to stop.
+pub struct Talker {
+    stop: Arc<AtomicBool>,
+    sent: Arc<AtomicU32>,
+    thread: Option<JoinHandle<()>>,
+    name: u32,
+}
+
+impl Talker {
+    pub fn new(port: u16, name: u32) -> Self {
+        let (stop, sent) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU32::new(0)));
+        let (stopped, count) = (Arc::clone(&stop), Arc::clone(&sent));
+        let thread = std::thread::spawn(move || {
+            let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+            let started = Instant::now();
+            let mut n = 0;
+            while !stopped.load(Ordering::Relaxed) {
+                sleep((started + Duration::from_millis(20) * n).saturating_duration_since(Instant::now()));
+                let packet = rtp(0, n as u16, n * 160, name, &marked(name, n));
+                let _ = socket.send_to(&packet, ("127.0.0.1", port));
+                n += 1;
+                count.store(n, Ordering::Relaxed);
+            }
+        });
+        Self { stop, sent, thread: Some(thread), name }
+    }
+
+    pub fn sent(&self) -> u32 {
+        self.sent.load(Ordering::Relaxed)
+    }
+
+    /// Lets it talk until it has sent this many packets.
+    pub fn wait(&self, packets: u32) {
+        wait_for("a talker", || self.sent() >= packets);
+    }
+
+    /// Ends it; what it has sent, packet for packet.
+    pub fn end(mut self) -> Vec<Vec<u8>> {
+        self.stop.store(true, Ordering::Relaxed);
+        self.thread.take().unwrap().join().unwrap();
+        (0..self.sent()).map(|n| marked(self.name, n)).collect()
+    }
+}
+
+impl Drop for Talker {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+}
