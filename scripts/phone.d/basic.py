@@ -1,7 +1,8 @@
 """Scenarios with a stick that does its work: calls, several at once, pauses, parts, the clock."""
 
 import recording
-from setting import EXACT_CALL, PLAYED, boot, expect, path, take
+from machine import Failed, fields
+from setting import EXACT_CALL, PLAYED, WATCH, boot, configure, expect, path, say, take
 from stick import Stick
 
 
@@ -37,3 +38,70 @@ def late_clock():
     expect(over.name < "Record_20380119_031408" < after.name < "Record_20380119_0315", "named by the time of their first frame")
     expect((len(over.frames), len(after.frames)) == (500, 150), f"{len(over.frames)} frames of 500, {len(after.frames)} of 150")
     expect(recording.find(over.payloads(), PLAYED[:500]) == 0, "the one over that moment is bit for bit what was played")
+
+
+def eight():
+    """Eight recordings at once with maxRecordings = 8, each complete; the ninth gets `busy`."""
+    stick = Stick(path("eight.img"))
+    with boot(stick, counted=True) as phone:
+        configure(phone, maxRecordings=8)
+        phone.run(f"for n in 1 2 3 4 5 6 7 8; do {EXACT_CALL} --seconds 10 >/tmp/sim$n 2>&1 & usleep 50000; done; sleep 3")
+        running = phone.ctl("RecordStatusRequest")
+        expect(running["count"] == "8", f"{running['count']} recordings run")
+        ninth = phone.ctl("cmd=RecordStartRequest&sink=local")
+        expect(ninth["reason"].startswith("busy"), f"the ninth: {ninth['reason']}")
+        phone.run("while pidof callrec-sim >/dev/null; do usleep 200000; done")
+        counters = phone.ctl("StatsRequest")
+        phone.cut()
+    lost = {key: counters[key] for key in ("kernel_drop", "frames_lost", "late", "concealed", "bug")}
+    expect(set(lost.values()) == {"0"}, f"counters: {lost}")
+    names, shifts = stick.recordings(), []
+    for name in names:
+        taken = take(stick, name)
+        # The simulators hold each other up at the start, so a first packet is late and its leg is moved again.
+        shifts.append(recording.follow(taken.payloads(), PLAYED[:499]))
+        if not taken.exact or not 500 <= len(taken.frames) <= 503:
+            raise Failed(f"{name}: {len(taken.frames)} frames, header exact: {taken.exact}")
+    expect(len(names) == 8, f"8 files of 500 frames and up to 3, {names[0]} to {names[-1]}")
+    say(f"all that was played is in each, moved by {max(shifts)} samples at the most")
+    stick.check()
+
+
+def pause():
+    """Pause and resume: what was said in between is not there, sequence and time go on."""
+    stick = Stick(path("pause.img"))
+    with boot(stick, counted=True) as phone:
+        phone.run(WATCH)
+        told = "n=$(sed -n 's/^recording \\([0-9]*\\).*/\\1/p' /tmp/sim); "
+        talk = f"{EXACT_CALL} --seconds 12 >/tmp/sim 2>&1 & sleep 5; {told}"
+        both = "callrec ctl \"cmd=RecordPauseRequest&id=$n\"; sleep 3; callrec ctl \"cmd=RecordResumeRequest&id=$n\"; wait"
+        answers = phone.run(talk + both)
+        expect(all("result=success" in line for line in answers), f"{len(answers)} answers: success")
+        states = [fields(line)["state"] for line in phone.run("grep RecordEvent /tmp/events")]
+        expect(states == ["recording", "paused", "resumed", "stopped"], f"events: {' '.join(states)}")
+        phone.cut()
+    taken = take(stick)
+    expect(taken.exact and 448 <= len(taken.frames) <= 453, f"{len(taken.frames)} frames of 9 s, no gap in their numbers")
+    recording.find(taken.payloads(), PLAYED[:245])
+    recording.find(taken.payloads(), PLAYED[405:599])
+    expect(PLAYED[300] not in taken.payloads(), "before and after the pause bit for bit, nothing of in between")
+
+
+def roll_over():
+    """A call of 260 s with fileSizeLimit = 1: parts of 1 MiB at most, no frame lost between them."""
+    stick = Stick(path("roll-over.img"))
+    with boot(stick, counted=True) as phone:
+        configure(phone, fileSizeLimit=1)
+        said = phone.run("callrec-sim call --quiet --seconds 260", timeout=200)
+        phone.cut()
+    parts = [take(stick, name) for name in stick.recordings()]
+    frames = [len(part.frames) for part in parts]
+    expect(f"recorded {sum(frames)} frames" in said[-len(parts) - 1], f"parts of {frames} frames; {said[-len(parts) - 1]}")
+    expect(frames[:2] == [6095, 6095] and 13000 <= sum(frames) <= 13003, "each as long as 1 MiB allows, together the call")
+    last = None
+    for part in parts:
+        last = part.check_frames(last)
+        if not part.exact or part.size > 1024 * 1024:
+            raise Failed(f"{part.name}: {part.size} bytes, header exact: {part.exact}")
+    say("sequence and timestamp go on from part to part, every header exact")
+    stick.check()

@@ -138,7 +138,7 @@ class Phone:
 
     def ctl(self, message, timeout=60):
         """A control message to the daemon: its answer's last line as a dictionary."""
-        lines, _ = self.try_run(f"callrec ctl {shlex.quote(message)}", timeout)
+        lines, _ = self.try_run(f"callrec ctl {shlex.quote(message)} 2>/dev/null", timeout)
         if not lines:
             raise Failed(f"no answer to {message}")
         return fields(lines[-1])

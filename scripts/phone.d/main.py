@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import time
+import traceback
 
 import budget
 import machine
@@ -39,6 +40,9 @@ def run(named):
         except Failed as problem:
             failed.append(name)
             print(f"FAILED {name}: {problem}", flush=True)
+        except Exception:  # a scenario's own mistake, or an answer of another shape: the others go on
+            failed.append(name)
+            print(f"FAILED {name}:\n{traceback.format_exc()}", flush=True)
     print(f"phone: {len(named) - len(failed)} passed, {len(failed)} failed {' '.join(failed)}".rstrip())
     return 1 if failed else 0
 

@@ -78,3 +78,22 @@ def find(payloads, played):
         same = next(at for at, code in enumerate(expected) if recorded[start + at : start + at + 1] != bytes([code]))
         raise Failed(f"what was played is recorded as it was for {same / 8000:.3f} s only")
     return start
+
+
+def follow(payloads, played, most=160):
+    """The played frames in the recorded ones where the recorder may have followed the sender's clock by single samples.
+
+    Gives the largest shift in samples; a failure if anything of the audio is missing.
+    """
+    recorded, shift = b"".join(payloads), 0
+    for number, frame in enumerate(played):
+        missing = 0
+        for at in range(0, PAYLOAD, 40):
+            place = number * PAYLOAD + at
+            low = max(place - most, 0)
+            found = recorded.find(frame[at : at + 40], low, place + most + 40)
+            missing += found < 0
+            shift = max(shift, abs(found - place)) if found >= 0 else shift
+        if missing > 1:
+            raise Failed(f"frame {number} of those played is not in the recording")
+    return shift

@@ -2,10 +2,16 @@
 
 import basic
 import pulled
+import slow
 
 ALL = {
     "call": basic.call,
     "late-clock": basic.late_clock,
+    "eight": basic.eight,
+    "pause": basic.pause,
+    "roll-over": basic.roll_over,
     "pull": pulled.pull,
     "power": pulled.power,
+    "stall": slow.stall,
+    "trickle": slow.trickle,
 }
