@@ -232,7 +232,7 @@ impl EventLoop {
     }
 
     fn look_for_stick(&mut self, now: &Now) {
-        if self.recorder.is_idle() {
+        if self.recorder.is_idle() && self.stick_config != self.config {
             // A changed usbMount waits for the recordings that run.
             self.stick_config = self.config.clone();
         }
