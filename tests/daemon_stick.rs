@@ -55,7 +55,9 @@ impl Sticky {
 
     fn free(&self) -> u64 {
         let space = nix::sys::statvfs::statvfs(&self.path()).unwrap();
-        space.blocks_available() * space.fragment_size()
+        #[allow(clippy::unnecessary_cast)] // 32 bits on some targets
+        let (blocks, size) = (space.blocks_available() as u64, space.fragment_size() as u64);
+        blocks * size
     }
 
     /// Fills the stick with a foreign file until this many bytes are free.
