@@ -19,7 +19,8 @@ pub struct Port {
     number: u16,
     buffer: [u8; DATAGRAM_BYTES],
     held: Option<Held>,
-    /// Nothing that is read now arrived before this.
+    /// Nothing that is read now arrived before this. A turn that has found the port empty does not ask
+    /// again: with several ports it would ask for each datagram of the others.
     empty_at: Instant,
     dropped: u32,
 }
@@ -59,6 +60,9 @@ impl Port {
     pub fn fill(&mut self, now: &Now, dropped: &mut u32) -> Option<Instant> {
         if let Some(held) = self.held {
             return Some(held.arrival);
+        }
+        if self.empty_at == now.monotonic {
+            return None;
         }
         let received = loop {
             match sys::receive(self.socket.as_fd(), &mut self.buffer) {
@@ -117,6 +121,9 @@ mod tests {
         assert!(port.held().unwrap().bytes.is_none());
         port.release();
         assert_eq!((port.fill(&now, &mut dropped), dropped), (None, 0));
+        sender.send_to(b"later", to).unwrap();
+        assert_eq!(port.fill(&now, &mut dropped), None, "not again in the same turn");
+        assert!(port.fill(&clock::now(), &mut dropped).is_some());
     }
 
     #[test]
