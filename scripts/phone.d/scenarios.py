@@ -1,6 +1,7 @@
 """The scenarios by name."""
 
 import basic
+import faulty
 import pulled
 import slow
 
@@ -14,4 +15,9 @@ ALL = {
     "power": pulled.power,
     "stall": slow.stall,
     "trickle": slow.trickle,
+    "bad-block": faulty.bad_block,
+    "read-only": faulty.read_only,
+    "full": faulty.full,
+    "no-entries": faulty.no_entries,
+    "two-sticks": faulty.two_sticks,
 }

@@ -65,6 +65,11 @@ class Stick:
         """The recordings' names, oldest first."""
         return sorted(name for name in self.names() if re.fullmatch(r"Record_\d{8}_\d{6}(_\d+)?\.wav", name))
 
+    def free_bytes(self):
+        """The space that mdir sees."""
+        listed = self._mtool("mdir", "::/").stdout.decode()
+        return int(re.search(r"([0-9 ]+) bytes free", listed).group(1).replace(" ", ""))
+
     def read(self, name):
         """A file's bytes."""
         got = self._mtool("mtype", f"::/{name}")
