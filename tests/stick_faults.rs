@@ -256,3 +256,19 @@ fn a_stick_that_is_pulled_ends_its_recordings_and_the_next_one_works() {
     phone.stop(id);
     assert!(missing(&phone.audio(), &sent, 1000).is_empty());
 }
+
+#[test]
+fn a_sync_that_fails_gives_up_what_came_since_the_last_good_one() {
+    let syncs = |phone: &Phone| {
+        let numbered = phone.stick.log.iter().zip(1u64..);
+        numbered.filter(|(kind, _)| **kind == "sync").map(|(_, number)| number).collect::<Vec<_>>()
+    };
+    let second = syncs(&call_with_fault(0, DiskError::Full, false).0)[1];
+    let (phone, sent) = call_with_fault(second, DiskError::Failed(5), false);
+    let audio = phone.audio();
+    assert!(audio.len() >= 160 * 30 && audio == sent.concat()[..audio.len()]);
+    let file = phone.stick.files.values().next_back().unwrap();
+    assert_eq!(file.bytes.len(), file.durable.len(), "only what a sync has covered is kept");
+    let mixed = phone.counted("frames");
+    assert!(phone.counted("frames_lost") >= mixed - audio.len() as u64 / 160);
+}

@@ -27,15 +27,18 @@ fn instant(time: Timespec) -> Instant {
 
 impl Now {
     /// The monotonic time of a kernel stamp, which is by the wall clock; not before `earliest`, and not
-    /// later than a moment from now: whoever sets the clock in between moves no audio. Seconds are
-    /// compared modulo 2^32, since some kernels stamp with 32 bits.
-    pub fn arrival(&self, stamp: Timespec, earliest: Instant) -> Instant {
+    /// after `latest`, which is asked only if the stamp is later than this reading (a stick may have
+    /// stalled since): whoever sets the clock in between moves no audio. Seconds are compared modulo
+    /// 2^32, since some kernels stamp with 32 bits.
+    pub fn arrival(&self, stamp: Timespec, earliest: Instant, latest: impl FnOnce() -> Instant) -> Instant {
         let seconds = (self.wall.seconds as u32).wrapping_sub(stamp.seconds as u32) as i32;
         let ago = i64::from(seconds) * 1_000_000_000 + i64::from(self.wall.nanos) - i64::from(stamp.nanos);
         let length = Duration::from_nanos(ago.unsigned_abs());
-        let latest = self.monotonic + Duration::from_millis(20);
-        let at = if ago >= 0 { self.monotonic - length } else { self.monotonic + length };
-        at.clamp(earliest.min(latest), latest)
+        if ago >= 0 {
+            (self.monotonic - length).max(earliest)
+        } else {
+            (self.monotonic + length).min(latest()).max(earliest)
+        }
     }
 
     /// The local time of day at `at`.
@@ -62,7 +65,7 @@ mod tests {
         for wall in [0, 1_764_000_000, i64::from(i32::MAX), 2_300_000_000, 4_294_967_296] {
             let now = reading(wall + 1);
             for seconds in [wall, i64::from(wall as i32)] {
-                let at = now.arrival(Timespec { seconds, nanos: 700_000_000 }, Instant::default());
+                let at = now.arrival(Timespec { seconds, nanos: 700_000_000 }, Instant::default(), || now.monotonic);
                 assert_eq!(now.monotonic.since(at).millis(), 800, "{wall} {seconds}");
             }
         }
@@ -72,9 +75,10 @@ mod tests {
     fn a_clock_that_was_set_moves_no_packet_out_of_its_turn() {
         let now = reading(1_000_000);
         let earliest = now.monotonic - Duration::from_millis(200);
-        assert_eq!(now.arrival(Timespec { seconds: 5, nanos: 0 }, earliest), earliest);
-        let later = now.arrival(Timespec { seconds: 2_000_000, nanos: 0 }, earliest);
-        assert_eq!(later.since(now.monotonic).millis(), 20);
+        let latest = now.monotonic + Duration::from_millis(4000);
+        let arrival = |seconds| now.arrival(Timespec { seconds, nanos: 500_000_000 }, earliest, || latest);
+        assert_eq!((arrival(5), arrival(2_000_000)), (earliest, latest));
+        assert_eq!(arrival(1_000_003).since(now.monotonic).millis(), 3000, "read late, after a stall");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::os::fd::AsFd;
 
 use crate::base::limits::{DATAGRAM_BYTES, RECEIVE_BUFFER};
 use crate::base::time::Instant;
-use crate::io::clock::Now;
+use crate::io::clock::{self, Now};
 use crate::io::sys;
 
 /// A bound port.
@@ -79,7 +79,7 @@ impl Port {
             *dropped += total.wrapping_sub(self.dropped);
             self.dropped = total;
         }
-        let arrival = received.stamp.map_or(now.monotonic, |stamp| now.arrival(stamp, self.empty_at));
+        let arrival = received.stamp.map_or(now.monotonic, |stamp| now.arrival(stamp, self.empty_at, clock::monotonic));
         self.held = Some(Held { len: received.len, truncated: received.truncated, arrival });
         Some(arrival)
     }
@@ -100,7 +100,6 @@ impl Port {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::io::clock;
 
     #[test]
     fn datagrams_come_with_their_arrival_and_long_ones_without_bytes() {

@@ -117,6 +117,9 @@ pub struct Part {
     /// Bytes of frames in this part, and the most it may have.
     data: u64,
     limit: u64,
+    /// Bytes of frames that the last sync covered, and bytes behind them that a failure made doubtful.
+    synced: u64,
+    doubtful: u64,
     /// The file's blocks are reserved up to here.
     reserved: u64,
     reservable: bool,
@@ -139,6 +142,8 @@ impl Part {
             head: plan.header.emit(),
             data: 0,
             limit: frames * frame,
+            synced: 0,
+            doubtful: 0,
             reserved: 0,
             reservable: true,
             free: 0,
@@ -232,11 +237,17 @@ impl Part {
                 self.dirty = true;
                 State::Open
             }
-            (State::Sync, Done::Yes) => self.note_size(State::Size(0)),
+            (State::Sync, Done::Yes) => {
+                self.synced = self.data;
+                self.note_size(State::Size(0))
+            }
             (State::Size(at), Done::Wrote(len)) if at + len < 4 => State::Size(at + len),
             (State::Size(_), Done::Wrote(_)) => State::Check,
             (State::Trim, Done::Yes) => State::LastSync,
-            (State::LastSync, Done::Yes) => self.note_size(State::LastSize(0)),
+            (State::LastSync, Done::Yes) => {
+                self.synced = self.data;
+                self.note_size(State::LastSize(0))
+            }
             (State::LastSize(at), Done::Wrote(len)) if at + len < 4 => State::LastSize(at + len),
             (State::LastSize(_), Done::Wrote(_)) => State::FinalSync,
             (State::FinalSync, Done::Yes) => State::Close,
@@ -266,9 +277,10 @@ impl Part {
         self.free
     }
 
-    /// Bytes behind the last whole frame, left by a write that was cut short.
+    /// Bytes that were written and are not to be counted on: behind the last whole frame, or behind the
+    /// last sync when the next one failed.
     pub fn torn_bytes(&self) -> u64 {
-        self.data - self.whole_frames()
+        self.data - self.whole_frames() + self.doubtful
     }
 
     fn whole_frames(&self) -> u64 {
@@ -278,7 +290,7 @@ impl Part {
     fn begin(&mut self, now: Instant) {
         self.state = State::Head(0);
         self.head = self.plan.header.emit();
-        self.data = 0;
+        (self.data, self.synced) = (0, 0);
         self.reserved = 0;
         self.dirty = false;
         self.sync_at = now + SYNC_INTERVAL;
@@ -355,6 +367,13 @@ impl Part {
     /// The first failure is the one that counts; a second one while closing only shortens the way.
     fn fail(&mut self, error: DiskError) {
         let first = self.failure.is_none();
+        // A sync that fails does not say which of the pages before it are on the stick, and the next one
+        // says that all is well: what came since the last good one is given up.
+        let unsynced = matches!(self.state, State::Sync | State::LastSync) || error == DiskError::Lost;
+        if first && unsynced && self.data > self.synced {
+            self.doubtful = self.data - self.synced;
+            self.data = self.synced;
+        }
         self.failure.get_or_insert(error);
         self.state = match self.state {
             State::Idle | State::Room | State::MakeRoom | State::Create | State::Close | State::Discard => State::Ended,
