@@ -74,11 +74,10 @@ impl Disk {
             if let Op::Write(_, bytes) = &op {
                 written += bytes.len();
             }
-            let freeing = op == Op::MakeRoom;
-            let mut result = if freeing { Ok(Done::Yes) } else { self.call(place, now, &op) };
-            if freeing {
-                result = self.make_room(recorder);
-            }
+            let result = match op {
+                Op::MakeRoom => self.make_room(recorder),
+                op => self.call(place, now, &op),
+            };
             let result = result.map_err(|error| self.judge(&error));
             recorder.handle_disk(place, now.monotonic, result);
         }

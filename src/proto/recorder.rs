@@ -294,7 +294,6 @@ impl Recorder {
         let setup = Setup {
             id: self.unused_id(wanted),
             law: start.law.unwrap_or(settings.law),
-            legs: start.legs,
             seed: [ssrc, rest],
             rtp_header: settings.rtp_header,
             pause_is_silence: settings.pause_is_silence,

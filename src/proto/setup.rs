@@ -29,8 +29,6 @@ pub struct Setup {
     pub id: u32,
     /// The recording's codec.
     pub law: Law,
-    /// Ports for legs, besides the local stream's.
-    pub legs: usize,
     /// Random: SSRC, first timestamp, first sequence number.
     pub seed: [u32; 2],
     /// Frames are stored with their RTP header.
@@ -74,7 +72,6 @@ impl Default for Setup {
         Self {
             id: 0,
             law: Law::Mu,
-            legs: 0,
             seed: [0; 2],
             rtp_header: true,
             pause_is_silence: false,
