@@ -10,6 +10,7 @@ use crate::proto::recorder::{Ask, Recorder};
 use crate::proto::recording::Ports;
 use crate::proto::stick::parse_mount;
 use crate::wire::message::{Message, Writer};
+use crate::wire::message_stream::Reader;
 use crate::wire::recording::{age_key, is_recording_name, Header};
 use crate::wire::rtp::Packet;
 
@@ -33,6 +34,23 @@ pub fn message(data: &[u8]) {
     let Some(length) = written else { panic!("128 bytes always fit") };
     let again = Message::parse(&buffer[..length]).map(|message| message.text::<128>("remote_name"));
     assert_eq!(again, Ok(Ok(trimmed(&value))));
+}
+
+/// A stream of messages: where it is cut does not matter.
+pub fn message_stream(data: &[u8]) {
+    let read = |pieces: &mut dyn Iterator<Item = &[u8]>| {
+        let (mut reader, mut messages) = (Reader::new(), vec![]);
+        for mut bytes in pieces {
+            while let Some(message) = reader.next(&mut bytes) {
+                messages.push(message.map(<[u8]>::to_vec));
+            }
+        }
+        messages.extend(reader.finish().map(|message| message.map(<[u8]>::to_vec)));
+        messages
+    };
+    let whole = read(&mut core::iter::once(data));
+    assert_eq!(read(&mut data.chunks(1)), whole);
+    assert!(whole.iter().flatten().all(|message| message.len() <= MESSAGE_BYTES));
 }
 
 /// A reader trims blanks around values, also those that were escaped.
@@ -171,6 +189,14 @@ mod tests {
                 b"cmd=RecordStartRequest&sink=local&codec=PCMU&dir=in&legs=2&remote_number=100&remote_name=A%26%20B",
                 b" cmd = RecordStopRequest & id = 12 & reason=x &remote_name=\xC3\xA4%00%7F",
             ],
+        );
+    }
+
+    #[test]
+    fn message_streams_survive() {
+        attack(
+            message_stream,
+            &[b"cmd=RecordStopRequest&id=12&reason=x cmd=RecordStopResponse&id=12&result=success\r\ncmd =A\0"],
         );
     }
 

@@ -91,6 +91,8 @@ pub const MAX_TOGGLES: usize = 32;
 
 /// The longest message, without its line end (contract, section 3).
 pub const MESSAGE_BYTES: usize = 4096;
+/// A message of the server protocol that has no end of its own ends when nothing came for so long (spec, rule 13).
+pub const MESSAGE_SILENCE: Duration = Duration::from_millis(200);
 /// The longest value kept of a name or number.
 pub const TEXT_BYTES: usize = 128;
 /// Control clients at once: a phone has one or two, a person with `ctl` one more.

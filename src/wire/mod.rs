@@ -4,6 +4,7 @@
 pub mod g711;
 pub mod g722;
 pub mod message;
+pub mod message_stream;
 pub mod recording;
 pub mod riff;
 pub mod rtp;
