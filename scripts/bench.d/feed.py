@@ -1,0 +1,82 @@
+"""The call that every program gets: two parties, mu-law over RTP, and what their mix must be."""
+
+import math
+import random
+import socket
+import struct
+import time
+
+SAMPLES = 160
+FRAME = 0.02
+RATE = 50
+# Seconds in which only the first, then only the second is heard: they show where a recording has placed each.
+ALONE = 1
+TONES = (440.0, 1000.0)
+
+
+def _decode(code):
+    code = ~code & 0xFF
+    value = (((code & 0x0F) << 3) + 132 << (code >> 4 & 7)) - 132
+    return -value if code & 0x80 else value
+
+
+def _encode(sample):
+    magnitude = min(abs(sample), 32635) + 132
+    segment = magnitude.bit_length() - 8
+    return ~(segment << 4 | magnitude >> segment + 3 & 0x0F | (0x80 if sample < 0 else 0)) & 0xFF
+
+
+DECODED = [_decode(code) for code in range(256)]
+SILENCE = 0xFF
+
+
+class Call:
+    """A call's audio: two legs of so many seconds."""
+
+    def __init__(self, seconds):
+        self.frames = seconds * RATE
+        self.legs = [_party(number, self.frames * SAMPLES) for number in range(2)]
+
+    def send(self, ports):
+        """Sends the call at its pace to two ports on 127.0.0.1; the second party half a frame after the first."""
+        outlet = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        started = time.monotonic()
+        for frame in range(self.frames):
+            for number, leg in enumerate(self.legs):
+                header = struct.pack(">BBHII", 0x80, 0, frame + 1, frame * SAMPLES, 1000 + number)
+                time.sleep(max(0, started + (frame + number / 2) * FRAME - time.monotonic()))
+                outlet.sendto(header + leg[frame * SAMPLES : (frame + 1) * SAMPLES], ("127.0.0.1", ports[number]))
+        time.sleep(max(0, started + self.frames * FRAME - time.monotonic()))
+
+    def exact_in(self, recorded):
+        """`None` if the recording has all of the call, each sample the saturated sum of the parties'; or what is wrong."""
+        starts = []
+        for number, leg in enumerate(self.legs):
+            # Each alone, but for the borders, where the other's last or first packet may sound.
+            begin = (number * ALONE * 8000) + 400
+            found = recorded.find(leg[begin : begin + 4000])
+            if found < begin:
+                return f"leg {number + 1} is not in the recording as it was sent"
+            starts.append(found - begin)
+        decoded = ([DECODED[code] for code in leg] for leg in self.legs)
+        first, second = ([0] * start + samples for start, samples in zip(starts, decoded))
+        longest = max(len(first), len(second))
+        if len(recorded) < longest:
+            return f"the recording is {(longest - len(recorded)) / 8000:.3f} s short"
+        for leg in (first, second):
+            leg.extend([0] * (longest - len(leg)))
+        wrong = sum(_encode(a + b) != code for a, b, code in zip(first, second, recorded))
+        return f"{wrong} of {longest} samples are not the exact mix" if wrong else None
+
+
+def _party(number, samples):
+    """A tone that swells and ebbs, and noise so that no two frames are the same; silent while the other is alone."""
+    source = random.Random(number)
+    step = 2 * math.pi * TONES[number] / 8000
+    codes = bytearray([SILENCE] * samples)
+    quiet = range((1 - number) * ALONE * 8000, (2 - number) * ALONE * 8000)
+    for at in range(samples):
+        if at not in quiet:
+            swell = 9000 + 5000 * math.sin(at / (900 + 200 * number))
+            codes[at] = _encode(int(swell * math.sin(step * at)) + source.randint(-400, 400))
+    return bytes(codes).replace(b"\x7f", b"\xff")  # one of the two zeros

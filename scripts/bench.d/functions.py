@@ -1,0 +1,91 @@
+"""scripts/bench profile: where our user instructions a frame go, for the one who makes them fewer."""
+
+import argparse
+import collections
+import os
+import re
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import ours
+from feed import Call
+from measure import Folder, by_place, callgrind
+from packages import need
+
+FUNCTION = re.compile(r"\s*(?:pub(?:\(\w+\))? )?(?:const |unsafe )*fn (\w+)")
+
+
+def main(arguments):
+    """Prints our functions by what they cost."""
+    parser = argparse.ArgumentParser(prog="scripts/bench profile", description=__doc__)
+    parser.add_argument("--seconds", type=int, default=20, help="of audio that are counted [20]")
+    parser.add_argument("--top", type=int, default=25, help="lines of each table [25]")
+    options = parser.parse_args(arguments)
+    need("valgrind")
+    print("bench: building callrec", file=sys.stderr)
+    ours.build()
+    print(f"bench: counting a call of 5 s, and one of {5 + options.seconds} s", file=sys.stderr)
+    counts, frames = per_frame(5, 5 + options.seconds)
+    print(f"{sum(counts.values()):8.1f} user instructions a frame of two legs, start and end left out ({frames} frames)")
+    show(counts, lambda function, *_: short(function), "as compiled: what was inlined counts for its caller", options.top)
+    show(counts, written_in, "as written", options.top)
+    show(counts, lambda function, file, line: f"{in_project(file)}:{line}", "by source line", options.top)
+    return 0
+
+
+def per_frame(*lengths):
+    """Instructions a frame by place, and the frames: what a longer call costs more than a shorter one."""
+    with ThreadPoolExecutor() as pool:
+        (fewer, short_frames), (more, long_frames) = pool.map(count, sorted(lengths))
+    frames = long_frames - short_frames
+    more.subtract(fewer)
+    return collections.Counter({place: cost / frames for place, cost in more.items()}), frames
+
+
+def count(seconds):
+    """Instructions of a daemon's whole life with one call of so many seconds."""
+    with Folder() as folder:
+        output = os.path.join(folder, "callgrind.out")
+        with ours.Recorder(folder, callgrind(output)) as recorder:
+            frames = recorder.record(Call(seconds))
+            recorder.stop()
+        return by_place(output), frames
+
+
+def show(counts, name, title, top):
+    """One table."""
+    sums = collections.Counter()
+    for place, cost in counts.items():
+        sums[name(*place)] += cost
+    print(f"\n{title}")
+    for what, cost in sums.most_common(top):
+        print(f"{cost:8.1f}  {what}")
+
+
+def short(function):
+    """A function's name without its file and hash."""
+    return re.sub(r"::h[0-9a-f]{16}$", "", function)
+
+
+def in_project(file):
+    """A path as it is in the project, or its last parts."""
+    return os.path.relpath(file) if file.startswith(os.getcwd()) else "/".join(file.split("/")[-3:])
+
+
+def written_in(function, file, line):
+    """The function in whose source the line stands; the compiled one's name where there is no source."""
+    for start, name in reversed(functions_of(file)):
+        if start <= line:
+            return f"{in_project(file)}: {name}"
+    return f"{in_project(file)}: in {short(function)}"
+
+
+def functions_of(file, known={}):
+    """(line, name) of each function in a Rust source file."""
+    if file not in known:
+        known[file] = []
+        if file.endswith(".rs") and os.path.exists(file):
+            with open(file, encoding="utf-8") as lines:
+                found = ((number, FUNCTION.match(line)) for number, line in enumerate(lines, 1))
+                known[file] = [(number, match[1]) for number, match in found if match]
+    return known[file]
