@@ -10,14 +10,15 @@ use crate::base::stats::{Counter, Stats};
 use crate::base::time::Instant;
 use crate::proto::outbox::{ClientId, Outbox, To};
 use crate::proto::part::{DiskError, Done, Op};
-use crate::proto::recording::{Change, Ports, Recording, State};
-use crate::proto::request::{self, reason, Reason, Request, Sink, Start};
-use crate::proto::setup::Setup;
+use crate::proto::recording::{Ports, Recording, State};
+use crate::proto::request::{self, reason, Reason, Sink};
 use crate::proto::stick::Path;
 use crate::wire::g711::Law;
 use crate::wire::message::{Error, Message};
 
 mod answers;
+mod changes;
+mod requests;
 
 /// The configuration, as far as it decides anything here.
 #[derive(Clone, Debug)]
@@ -214,155 +215,5 @@ impl Recorder {
     /// The next answer or event.
     pub fn poll_output<'a>(&mut self, buffer: &'a mut [u8; MESSAGE_BYTES]) -> Option<(To, &'a [u8])> {
         self.outbox.pop(buffer)
-    }
-
-    fn handle_request(
-        &mut self,
-        now: Instant,
-        client: ClientId,
-        request: Request,
-        random: [u32; 3],
-    ) -> Result<Ask, Reason> {
-        match request {
-            Request::Start(start) => self.start(client, start, random),
-            Request::Pause(id, paused) => {
-                let place = self.find(id)?;
-                let changed = self.places[place].pause(now, paused);
-                let changed = changed.map_err(|_| reason("busy", format_args!("too many pauses in half a second")))?;
-                if changed {
-                    self.record_event(place, if paused { "paused" } else { "resumed" }, None, None);
-                }
-                self.answer_plain(client, if paused { "RecordPauseResponse" } else { "RecordResumeResponse" }, id);
-                Ok(Ask::Nothing)
-            }
-            Request::Stop(id, call, reason) => {
-                let place = self.find(id)?;
-                self.places[place].set_stop_reason(reason);
-                let known = self.places[place].call_mut();
-                for (known, new) in [
-                    (&mut known.remote_number, call.remote_number),
-                    (&mut known.remote_name, call.remote_name),
-                    (&mut known.local_number, call.local_number),
-                    (&mut known.local_name, call.local_name),
-                ] {
-                    if !new.is_empty() {
-                        *known = new;
-                    }
-                }
-                self.places[place].stop(now, Some(client));
-                Ok(Ask::Later)
-            }
-            Request::Status(id) => {
-                if let Some(id) = id {
-                    self.find(id)?;
-                }
-                Ok(Ask::Status(id))
-            }
-            Request::Stats => {
-                self.answer_stats(client);
-                Ok(Ask::Nothing)
-            }
-            Request::Subscribe => {
-                self.answer_subscribed(client);
-                Ok(Ask::Events)
-            }
-        }
-    }
-
-    fn start(&mut self, client: ClientId, start: Start, random: [u32; 3]) -> Result<Ask, Reason> {
-        let settings = &self.settings;
-        if self.ending {
-            return Err(reason("busy", format_args!("the recorder is ending")));
-        }
-        if !settings.enabled {
-            return Err(reason("disabled", format_args!("recording is switched off (enabled = 0)")));
-        }
-        if start.sink.unwrap_or(settings.sink) == Sink::Server {
-            return Err(match settings.server {
-                false => reason("no-server", format_args!("no recording server is configured (serverAddr)")),
-                true => reason("no-server", format_args!("this version records to the stick only (sink=local)")),
-            });
-        }
-        if self.stick.is_none() {
-            return Err(reason("no-stick", format_args!("no writable USB stick is mounted (usbMount)")));
-        }
-        let Some(place) = self.places.iter().position(|recording| recording.state() == State::Free) else {
-            let most = self.places.len();
-            return Err(reason("busy", format_args!("{most} recordings are running (maxRecordings)")));
-        };
-        let [wanted, ssrc, rest] = random;
-        let setup = Setup {
-            id: self.unused_id(wanted),
-            law: start.law.unwrap_or(settings.law),
-            seed: [ssrc, rest],
-            rtp_header: settings.rtp_header,
-            pause_is_silence: settings.pause_is_silence,
-            limit: settings.limit,
-            reserve: settings.reserve,
-            cover: settings.cover,
-            call: start.call,
-        };
-        self.places[place].begin(client, setup);
-        Ok(Ask::Ports(place, start.legs))
-    }
-
-    /// 1 to 2^31 - 1 (spec, rule 15), and nobody's.
-    fn unused_id(&self, random: u32) -> u32 {
-        let mut id = (random & 0x7FFF_FFFF).max(1);
-        while self.find(id).is_ok() {
-            id = (id % 0x7FFF_FFFF) + 1;
-        }
-        id
-    }
-
-    /// A recording that runs: one that is being started or stopped has no name for others.
-    fn find(&self, id: u32) -> Result<usize, Reason> {
-        let mine = |recording: &Recording| recording.state() == State::Running && recording.setup().id == id;
-        let place = self.places.iter().position(mine);
-        place.ok_or_else(|| reason("unknown-id", format_args!("no recording {id} is running")))
-    }
-
-    fn announce(&mut self, place: usize, change: Option<Change>) {
-        match change {
-            None => {}
-            Some(Change::Started(client, name)) => {
-                self.answer_started(client, place, &name);
-                self.record_event(place, "recording", Some(&name), None);
-            }
-            Some(Change::Rolled(name)) => self.record_event(place, "rolled", Some(&name), None),
-            Some(Change::Stopped(client)) => {
-                if let Some(client) = client {
-                    self.answer_stopped(client, place);
-                }
-                let last = self.places[place].names().0.last().cloned();
-                self.record_event(place, "stopped", last.as_ref(), None);
-            }
-            Some(Change::Refused(client, error)) => {
-                let reason = self.failure(place, error);
-                self.refuse(client, b"RecordStartRequest", &reason);
-            }
-            Some(Change::Failed(client, error)) => {
-                let reason = self.failure(place, error);
-                if let Some(client) = client {
-                    self.refuse(client, b"RecordStopRequest", &reason);
-                }
-                let last = self.places[place].names().0.last().cloned();
-                self.record_event(place, "failed", last.as_ref(), Some(&reason));
-            }
-        }
-    }
-
-    /// The words for a failure; a full stick is told of besides.
-    fn failure(&mut self, place: usize, error: DiskError) -> Reason {
-        if error == DiskError::Full {
-            if let Some(path) = self.stick.clone() {
-                self.stick_event("full", &path, self.places[place].free_bytes());
-            }
-        }
-        match error {
-            DiskError::Full => reason("disk-full", format_args!("the stick has no space left (usbReserve)")),
-            DiskError::Lost => reason("stick-lost", format_args!("the USB stick was removed")),
-            DiskError::Failed(errno) => reason("stick-error", format_args!("the USB stick failed (errno {errno})")),
-        }
     }
 }

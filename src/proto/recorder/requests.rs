@@ -1,0 +1,116 @@
+//! What each request of a control client does.
+
+use crate::base::time::Instant;
+use crate::proto::outbox::ClientId;
+use crate::proto::recorder::{Ask, Recorder};
+use crate::proto::recording::{Recording, State};
+use crate::proto::request::{reason, Reason, Request, Sink, Start};
+use crate::proto::setup::Setup;
+
+impl Recorder {
+    pub(super) fn handle_request(
+        &mut self,
+        now: Instant,
+        client: ClientId,
+        request: Request,
+        random: [u32; 3],
+    ) -> Result<Ask, Reason> {
+        match request {
+            Request::Start(start) => self.start(client, start, random),
+            Request::Pause(id, paused) => {
+                let place = self.find(id)?;
+                let changed = self.places[place].pause(now, paused);
+                let changed = changed.map_err(|_| reason("busy", format_args!("too many pauses in half a second")))?;
+                if changed {
+                    self.record_event(place, if paused { "paused" } else { "resumed" }, None, None);
+                }
+                self.answer_plain(client, if paused { "RecordPauseResponse" } else { "RecordResumeResponse" }, id);
+                Ok(Ask::Nothing)
+            }
+            Request::Stop(id, call, reason) => {
+                let place = self.find(id)?;
+                self.places[place].set_stop_reason(reason);
+                let known = self.places[place].call_mut();
+                for (known, new) in [
+                    (&mut known.remote_number, call.remote_number),
+                    (&mut known.remote_name, call.remote_name),
+                    (&mut known.local_number, call.local_number),
+                    (&mut known.local_name, call.local_name),
+                ] {
+                    if !new.is_empty() {
+                        *known = new;
+                    }
+                }
+                self.places[place].stop(now, Some(client));
+                Ok(Ask::Later)
+            }
+            Request::Status(id) => {
+                if let Some(id) = id {
+                    self.find(id)?;
+                }
+                Ok(Ask::Status(id))
+            }
+            Request::Stats => {
+                self.answer_stats(client);
+                Ok(Ask::Nothing)
+            }
+            Request::Subscribe => {
+                self.answer_subscribed(client);
+                Ok(Ask::Events)
+            }
+        }
+    }
+
+    fn start(&mut self, client: ClientId, start: Start, random: [u32; 3]) -> Result<Ask, Reason> {
+        let settings = &self.settings;
+        if self.ending {
+            return Err(reason("busy", format_args!("the recorder is ending")));
+        }
+        if !settings.enabled {
+            return Err(reason("disabled", format_args!("recording is switched off (enabled = 0)")));
+        }
+        if start.sink.unwrap_or(settings.sink) == Sink::Server {
+            return Err(match settings.server {
+                false => reason("no-server", format_args!("no recording server is configured (serverAddr)")),
+                true => reason("no-server", format_args!("this version records to the stick only (sink=local)")),
+            });
+        }
+        if self.stick.is_none() {
+            return Err(reason("no-stick", format_args!("no writable USB stick is mounted (usbMount)")));
+        }
+        let Some(place) = self.places.iter().position(|recording| recording.state() == State::Free) else {
+            let most = self.places.len();
+            return Err(reason("busy", format_args!("{most} recordings are running (maxRecordings)")));
+        };
+        let [wanted, ssrc, rest] = random;
+        let setup = Setup {
+            id: self.unused_id(wanted),
+            law: start.law.unwrap_or(settings.law),
+            seed: [ssrc, rest],
+            rtp_header: settings.rtp_header,
+            pause_is_silence: settings.pause_is_silence,
+            limit: settings.limit,
+            reserve: settings.reserve,
+            cover: settings.cover,
+            call: start.call,
+        };
+        self.places[place].begin(client, setup);
+        Ok(Ask::Ports(place, start.legs))
+    }
+
+    /// 1 to 2^31 - 1 (spec, rule 15), and nobody's.
+    fn unused_id(&self, random: u32) -> u32 {
+        let mut id = (random & 0x7FFF_FFFF).max(1);
+        while self.find(id).is_ok() {
+            id = (id % 0x7FFF_FFFF) + 1;
+        }
+        id
+    }
+
+    /// A recording that runs: one that is being started or stopped has no name for others.
+    fn find(&self, id: u32) -> Result<usize, Reason> {
+        let mine = |recording: &Recording| recording.state() == State::Running && recording.setup().id == id;
+        let place = self.places.iter().position(mine);
+        place.ok_or_else(|| reason("unknown-id", format_args!("no recording {id} is running")))
+    }
+}
