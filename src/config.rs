@@ -91,23 +91,7 @@ impl Config {
     /// Reads a configuration's text. The first error ends it.
     pub fn parse(text: &str) -> Result<Self, Error> {
         let mut config = Self::default();
-        let mut seen: Vec<(&str, usize)> = vec![];
-        for (number, line) in (1..).zip(text.lines()) {
-            let line = line.split('#').next().unwrap_or_default().trim();
-            if line.is_empty() {
-                continue;
-            }
-            let error = |key: &str, problem: String| Error { line: number, key: key.into(), problem };
-            let (key, value) = line
-                .split_once('=')
-                .map(|(key, value)| (key.trim(), value.trim()))
-                .ok_or_else(|| error("", format!("expected 'key = value', found '{line}'")))?;
-            if let Some((_, first)) = seen.iter().find(|(known, _)| *known == key) {
-                return Err(error(key, format!("is set already on line {first}")));
-            }
-            seen.push((key, number));
-            config.set(key, value).map_err(|problem| error(key, problem))?;
-        }
+        each_pair(text, &[], |key, value| config.set(key, value))?;
         Ok(config)
     }
 
@@ -205,11 +189,38 @@ impl Display for Config {
     }
 }
 
-fn switch(value: &str) -> Result<bool, String> {
+/// Gives each `key = value` line of a text to `set`, up to the first error. A key stands once, if it is not
+/// `repeatable`.
+pub(crate) fn each_pair(
+    text: &str,
+    repeatable: &[&str],
+    mut set: impl FnMut(&str, &str) -> Result<(), String>,
+) -> Result<(), Error> {
+    let mut seen: Vec<(&str, usize)> = vec![];
+    for (number, line) in (1..).zip(text.lines()) {
+        let line = line.split('#').next().unwrap_or_default().trim();
+        if line.is_empty() {
+            continue;
+        }
+        let error = |key: &str, problem: String| Error { line: number, key: key.into(), problem };
+        let (key, value) = line
+            .split_once('=')
+            .map(|(key, value)| (key.trim(), value.trim()))
+            .ok_or_else(|| error("", format!("expected 'key = value', found '{line}'")))?;
+        if let Some((_, first)) = seen.iter().find(|(known, _)| *known == key && !repeatable.contains(&key)) {
+            return Err(error(key, format!("is set already on line {first}")));
+        }
+        seen.push((key, number));
+        set(key, value).map_err(|problem| error(key, problem))?;
+    }
+    Ok(())
+}
+
+pub(crate) fn switch(value: &str) -> Result<bool, String> {
     one_of(value, &[("0", false), ("1", true)])
 }
 
-fn one_of<T: Copy>(value: &str, choices: &[(&str, T)]) -> Result<T, String> {
+pub(crate) fn one_of<T: Copy>(value: &str, choices: &[(&str, T)]) -> Result<T, String> {
     let found = choices.iter().find(|(name, _)| *name == value).map(|(_, choice)| *choice);
     found.ok_or_else(|| {
         let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
@@ -217,7 +228,7 @@ fn one_of<T: Copy>(value: &str, choices: &[(&str, T)]) -> Result<T, String> {
     })
 }
 
-fn number<T: TryFrom<u32>>(value: &str, least: u32, most: u32) -> Result<T, String> {
+pub(crate) fn number<T: TryFrom<u32>>(value: &str, least: u32, most: u32) -> Result<T, String> {
     let digits = !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit());
     let number = value.parse().ok().filter(|number| digits && (least..=most).contains(number));
     let number = number.and_then(|number| T::try_from(number).ok());
@@ -251,7 +262,7 @@ fn mac(value: &str) -> Result<String, String> {
     }
 }
 
-fn ports(value: &str) -> Result<(u16, u16), String> {
+pub(crate) fn ports(value: &str) -> Result<(u16, u16), String> {
     let range = value
         .split_once('-')
         .and_then(|(low, high)| Some((number(low.trim(), 1, 65535).ok()?, number(high.trim(), 1, 65535).ok()?)));

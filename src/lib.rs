@@ -9,6 +9,7 @@
 //! | [`event_loop`] | joins `proto` and `io`; the only place that polls |
 //! | [`config`] | the configuration file |
 //! | [`cli`] | the commands of `bin/callrec.rs` |
+//! | `server` | the programs of `bin/callrec-server.rs`: the recording server, the rendezvous |
 //! | [`sim`] | the phone's call application and media engine, for demos and tests |
 //!
 //! What always holds:
@@ -25,6 +26,8 @@ pub mod event_loop;
 pub mod fuzz;
 pub mod io;
 pub mod proto;
+#[cfg(feature = "server")]
+pub mod server;
 #[cfg(feature = "sim")]
 pub mod sim;
 pub mod wire;

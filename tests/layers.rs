@@ -42,7 +42,7 @@ fn layers_name_only_what_is_below_them() {
         "warn!",
         "println!",
     ];
-    const ROOMS: [&str; 8] = ["base", "wire", "proto", "io", "event_loop", "config", "cli", "sim"];
+    const ROOMS: [&str; 9] = ["base", "wire", "proto", "io", "event_loop", "config", "cli", "sim", "server"];
     for (layer, may_name, pure) in [
         ("base", &["base"][..], true),
         ("wire", &["base", "wire"], true),

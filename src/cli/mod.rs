@@ -76,7 +76,7 @@ fn version() -> Result<ExitCode, Failure> {
     print(&format!("callrec {}\n", env!("CARGO_PKG_VERSION")))
 }
 
-fn print(text: &str) -> Result<ExitCode, Failure> {
+pub(crate) fn print(text: &str) -> Result<ExitCode, Failure> {
     let mut output = std::io::stdout();
     match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
         // A reader that has gone away (`| head`) is no failure.
@@ -96,7 +96,7 @@ fn open_file(path: &Path) -> std::io::Result<File> {
     }
 }
 
-fn usage<T>(message: &str) -> Result<T, Failure> {
+pub(crate) fn usage<T>(message: &str) -> Result<T, Failure> {
     Err(Failure::Usage(message.into()))
 }
 
@@ -107,6 +107,6 @@ impl From<lexopt::Error> for Failure {
 }
 
 /// The arguments of one command, taken one after the other.
-fn parser(arguments: Vec<OsString>) -> lexopt::Parser {
+pub(crate) fn parser(arguments: Vec<OsString>) -> lexopt::Parser {
     lexopt::Parser::from_args(arguments)
 }

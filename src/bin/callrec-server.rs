@@ -1,0 +1,7 @@
+//! The servers that phones talk to.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    callrec::server::main(std::env::args_os().skip(1))
+}

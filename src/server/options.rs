@@ -1,0 +1,116 @@
+//! What a server is told: long options, and a file of `key = value` lines whose keys are the options' names.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use lexopt::prelude::{Long, Short};
+
+use crate::cli::{parser, usage, Failure};
+use crate::config::each_pair;
+
+/// The options of one server, with their defaults.
+pub(super) trait Options: Default {
+    /// Options that may be given several times, each time for one more.
+    const REPEATABLE: &'static [&'static str] = &[];
+
+    /// Takes one; an error continues the sentence that the option's name begins.
+    fn set(&mut self, key: &str, value: &str) -> Result<(), String>;
+}
+
+/// What `set` says of a key that it does not have.
+pub(super) fn unknown() -> Result<(), String> {
+    Err("is no option of this program".into())
+}
+
+/// Reads a command line, and the file that `-c FILE` names: the command line wins, and adds to what may
+/// stand several times. `None`: `--help` is wanted.
+pub(super) fn read<O: Options>(arguments: Vec<OsString>) -> Result<Option<O>, Failure> {
+    let mut parser = parser(arguments);
+    let (mut file, mut given): (Option<PathBuf>, _) = (None, vec![]);
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Short('h') | Long("help") => return Ok(None),
+            Short('c') | Long("config") => file = Some(parser.value()?.into()),
+            Long(key) => {
+                let key = key.to_owned();
+                let value = parser.value()?.to_string_lossy().into_owned();
+                given.push((key, value));
+            }
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    let mut options = O::default();
+    if let Some(file) = file {
+        read_file(&file, &mut options)?;
+    }
+    for (key, value) in given {
+        if let Err(problem) = options.set(&key, &value) {
+            return usage(&format!("--{key} {problem}"));
+        }
+    }
+    Ok(Some(options))
+}
+
+fn read_file<O: Options>(file: &Path, options: &mut O) -> Result<(), Failure> {
+    let shown = file.display();
+    let text = std::fs::read(file).map_err(|problem| Failure::Failed(format!("{shown}: {problem}")))?;
+    let text = String::from_utf8(text).map_err(|_| Failure::Usage(format!("{shown}: is not UTF-8 text")))?;
+    each_pair(&text, O::REPEATABLE, |key, value| options.set(key, value))
+        .map_err(|problem| Failure::Usage(format!("{shown}: {problem}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::number;
+
+    #[derive(Debug, Default, PartialEq)]
+    struct Few {
+        port: u16,
+        names: Vec<String>,
+    }
+
+    impl Options for Few {
+        const REPEATABLE: &'static [&'static str] = &["name"];
+
+        fn set(&mut self, key: &str, value: &str) -> Result<(), String> {
+            match key {
+                "port" => self.port = number(value, 1, 65535)?,
+                "name" => self.names.push(value.into()),
+                _ => return unknown(),
+            }
+            Ok(())
+        }
+    }
+
+    fn words(words: &[&str]) -> Result<Option<Few>, Failure> {
+        read(words.iter().map(OsString::from).collect())
+    }
+
+    #[test]
+    fn the_command_line_wins_over_the_file_and_adds_to_it() {
+        let file = std::env::temp_dir().join(format!("callrec-options-{}", std::process::id()));
+        let path = file.to_str().unwrap();
+        std::fs::write(&file, "port = 5\nname = a # first\nname = b\n").unwrap();
+        let found = words(&["--port", "7", "-c", path, "--name=c"]);
+        let names = ["a", "b", "c"].map(String::from).to_vec();
+        assert_eq!(found, Ok(Some(Few { port: 7, names })));
+        std::fs::write(&file, "port = 5\nport = 6\n").unwrap();
+        let twice = format!("{path}: line 2: port is set already on line 1");
+        assert_eq!(words(&["-c", path]), Err(Failure::Usage(twice)));
+        std::fs::remove_file(&file).unwrap();
+    }
+
+    #[test]
+    fn errors_name_the_option() {
+        assert_eq!(words(&["--help"]), Ok(None));
+        for (line, problem) in [
+            (&["--port", "x"][..], "--port must be a number from 1 to 65535, not 'x'"),
+            (&["--prot", "5"], "--prot is no option of this program"),
+        ] {
+            assert_eq!(words(line), Err(Failure::Usage(problem.into())));
+        }
+        assert!(matches!(words(&["stray"]), Err(Failure::Usage(_))));
+        assert!(matches!(words(&["-c", "/no/such/file"]), Err(Failure::Failed(_))));
+    }
+}
