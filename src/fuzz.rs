@@ -2,17 +2,19 @@
 //! must be consistent. They also run as plain tests: every length to 2048, and bit flips of good input.
 #![allow(clippy::panic)] // an assertion that fails is what a fuzz target is for
 
-use crate::base::limits::MESSAGE_BYTES;
+use crate::base::limits::{MESSAGE_BYTES, SIDECAR_BYTES};
 use crate::base::time::{Duration, Instant};
 use crate::config::Config;
 use crate::proto::outbox::ClientId;
 use crate::proto::recorder::{Ask, Recorder};
 use crate::proto::recording::Ports;
 use crate::proto::stick::parse_mount;
+use crate::wire::json::Object;
 use crate::wire::message::{Message, Writer};
 use crate::wire::message_stream::Reader;
 use crate::wire::recording::{age_key, is_recording_name, Header};
 use crate::wire::rtp::Packet;
+use crate::wire::sidecar::{Sidecar, Start};
 
 /// RTP: a packet that is taken apart has its payload inside the datagram.
 pub fn rtp(data: &[u8]) {
@@ -70,6 +72,22 @@ pub fn header(data: &[u8]) {
         assert!(extent.frames * u64::from(header.rtp_len) + 76 <= data.len().max(76) as u64);
         let _ = (header.period_ms(), header.duration_ms(extent.frames));
     }
+}
+
+/// Sidecars: what is read as text is written as JSON that holds it, and read again.
+pub fn sidecar(data: &[u8]) {
+    let _ = Start::parse(data);
+    let Ok(object) = Object::parse(data) else { return };
+    assert!(object.members().all(|(_, value)| !value.is_empty()));
+    let _ =
+        (object.digest("sha256"), object.pairs("pauses").count(), object.number("frames"), object.flag("clock_set"));
+    let name = object.text::<128>("remote_name");
+    let start = Start::parse(&object.text::<40>("start"));
+    let mut buffer = [0; SIDECAR_BYTES];
+    let written = Sidecar { remote_name: &name, start, ..Sidecar::default() }.emit(&mut buffer);
+    let Some(Ok(again)) = written.map(|len| Object::parse(&buffer[..len])) else { panic!("a sidecar is an object") };
+    assert_eq!(String::from_utf8_lossy(&again.text::<384>("remote_name")), String::from_utf8_lossy(&name));
+    assert_eq!(Start::parse(&again.text::<40>("start")), start);
 }
 
 /// Configurations: what is accepted is printed and accepted again.
@@ -209,6 +227,17 @@ mod tests {
             bytes
         });
         attack(super::header, &[&header.unwrap().emit(), b"Record_20260101_120000_2.wav"]);
+    }
+
+    #[test]
+    fn sidecars_survive() {
+        attack(
+            sidecar,
+            &[
+                br#"{"id":"17","part":1,"remote_name":"A\u00e9\ud83d\ude00\n\"","start":"2026-11-21T10:15:00+01:00","clock_set":true}"#,
+                br#"{"duration_ms":12,"pauses":[[4,15],[8,2]],"dropped":{"late":3,"x":[{}]},"sha256":"0f0f","end":null}"#,
+            ],
+        );
     }
 
     #[test]

@@ -95,6 +95,8 @@ pub const MESSAGE_BYTES: usize = 4096;
 pub const MESSAGE_SILENCE: Duration = Duration::from_millis(200);
 /// The longest value kept of a name or number.
 pub const TEXT_BYTES: usize = 128;
+/// The longest sidecar we write: five texts of control characters (6 bytes each), every counter, 32 pauses.
+pub const SIDECAR_BYTES: usize = 6 * 1024;
 /// Control clients at once: a phone has one or two, a person with `ctl` one more.
 pub const MAX_CLIENTS: usize = 16;
 /// Answers and events that wait for a slow client before it is cut off.

@@ -3,8 +3,10 @@
 
 pub mod g711;
 pub mod g722;
+pub mod json;
 pub mod message;
 pub mod message_stream;
 pub mod recording;
 pub mod riff;
 pub mod rtp;
+pub mod sidecar;

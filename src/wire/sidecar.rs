@@ -1,0 +1,378 @@
+//! What is known of one part of a recording, beside it as `Record_....json`: one line of JSON (RFC 8259).
+//!
+//! ```text
+//! {"id":"17","part":1,"parts":2,"file":"Record_20261121_101500.wav","device":"0015651a2b3c","codec":"PCMU","dir":"in",
+//!  "remote_number":"100","remote_name":"Ann","local_number":"200","local_name":"Bob",
+//!  "start":"2026-11-21T10:15:00+01:00","clock_set":true,"duration_ms":12000,"frames":600,
+//!  "pauses":[[4000,1500]],"dropped":{"late":3},"sha256":"64 hex digits","end":"stopped"}
+//! ```
+//! What is not known is left out. A pause is `[where in this part's audio, how long]` in milliseconds; where the list
+//! would grow too long, `pauses` is their number. `sha256` is of all bytes behind the recording's header; it stands there
+//! once the part is finished. A reader takes the keys in any order and the first of a double one, and skips what it
+//! does not know (`wire::json`).
+
+use core::fmt::{self, Write};
+
+use crate::wire::json::number;
+
+/// What a sidecar is called behind the recording's own name without `.wav`.
+pub const NAME_SUFFIX: &str = ".json";
+
+/// A part of a recording. Empty texts, zeros of `part` and `parts`, and `None` are left out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sidecar<'a> {
+    /// The recording's id: the same in all its parts.
+    pub id: &'a [u8],
+    /// 1 for the first part.
+    pub part: u32,
+    /// Number of parts, once it is known.
+    pub parts: u32,
+    /// The recording's file name, without a folder.
+    pub file: &'a [u8],
+    /// The phone: 12 lower-case hex digits.
+    pub device: &'a [u8],
+    /// `PCMU` or `PCMA`.
+    pub codec: &'a [u8],
+    /// `in` or `out`, from the phone's view.
+    pub dir: &'a [u8],
+    /// The other party's number.
+    pub remote_number: &'a [u8],
+    /// The other party's name.
+    pub remote_name: &'a [u8],
+    /// The phone's own number.
+    pub local_number: &'a [u8],
+    /// The phone's own name.
+    pub local_name: &'a [u8],
+    /// When the part's first frame began.
+    pub start: Option<Start>,
+    /// The phone's clock had been set by then.
+    pub clock_set: Option<bool>,
+    /// Length of the part's audio.
+    pub duration_ms: u64,
+    /// Frames in the part.
+    pub frames: u64,
+    /// Pauses in the part.
+    pub pauses: Pauses<'a>,
+    /// What is missing from the audio, counted by reason.
+    pub dropped: &'a [(&'a str, u64)],
+    /// SHA-256 of the part's frames.
+    pub sha256: Option<[u8; 32]>,
+    /// Why the part ended.
+    pub end: &'a [u8],
+}
+
+/// The pauses of one part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pauses<'a> {
+    /// `[at_ms, length_ms]` of each.
+    List(&'a [[u32; 2]]),
+    /// Too many to be listed.
+    Count(u32),
+}
+
+impl Default for Pauses<'_> {
+    fn default() -> Self {
+        Self::List(&[])
+    }
+}
+
+/// A local time of day with its distance from UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Start {
+    /// 0 to 9999.
+    pub year: u16,
+    /// 1 to 12.
+    pub month: u8,
+    /// 1 to 31.
+    pub day: u8,
+    /// 0 to 23.
+    pub hour: u8,
+    /// 0 to 59.
+    pub minute: u8,
+    /// 0 to 60.
+    pub second: u8,
+    /// Local time minus UTC, in minutes.
+    pub offset_minutes: i16,
+}
+
+impl Sidecar<'_> {
+    /// Writes the line, with its line end; `None` when it does not fit. What is no UTF-8 becomes U+FFFD.
+    pub fn emit(&self, buffer: &mut [u8]) -> Option<usize> {
+        let room = buffer.len();
+        let mut out = Out { rest: buffer, separator: "{" };
+        self.emit_members(&mut out).ok()?;
+        out.write_str("}\n").ok()?;
+        Some(room - out.rest.len())
+    }
+
+    fn emit_members(&self, out: &mut Out) -> fmt::Result {
+        out.text("id", self.id)?;
+        out.known("part", self.part)?;
+        out.known("parts", self.parts)?;
+        let calls = [
+            ("file", self.file),
+            ("device", self.device),
+            ("codec", self.codec),
+            ("dir", self.dir),
+            ("remote_number", self.remote_number),
+            ("remote_name", self.remote_name),
+            ("local_number", self.local_number),
+            ("local_name", self.local_name),
+        ];
+        calls.iter().try_for_each(|(key, value)| out.text(key, value))?;
+        if let Some(start) = &self.start {
+            out.key("start")?;
+            write!(out, "\"{start}\"")?;
+        }
+        if let Some(set) = self.clock_set {
+            out.key("clock_set")?;
+            out.write_str(if set { "true" } else { "false" })?;
+        }
+        out.number("duration_ms", self.duration_ms)?;
+        out.number("frames", self.frames)?;
+        match self.pauses {
+            Pauses::Count(count) => out.number("pauses", count.into())?,
+            Pauses::List(list) => {
+                out.key("pauses")?;
+                let mut separator = "[";
+                for [at, length] in list {
+                    write!(out, "{separator}[{at},{length}]")?;
+                    separator = ",";
+                }
+                out.write_str(if list.is_empty() { "[]" } else { "]" })?;
+            }
+        }
+        out.key("dropped")?;
+        out.separator = "{";
+        self.dropped.iter().try_for_each(|(reason, count)| out.number(reason, *count))?;
+        out.separator = ",";
+        out.write_str(if self.dropped.is_empty() { "{}" } else { "}" })?;
+        if let Some(sum) = &self.sha256 {
+            out.key("sha256")?;
+            out.write_str("\"")?;
+            sum.iter().try_for_each(|byte| write!(out, "{byte:02x}"))?;
+            out.write_str("\"")?;
+        }
+        out.text("end", self.end)
+    }
+}
+
+/// Writes into a buffer; an error when it is full.
+struct Out<'a> {
+    rest: &'a mut [u8],
+    separator: &'static str,
+}
+
+impl Out<'_> {
+    fn key(&mut self, key: &str) -> fmt::Result {
+        self.write_str(self.separator)?;
+        self.separator = ",";
+        write!(self, "\"{key}\":")
+    }
+
+    fn number(&mut self, key: &str, value: u64) -> fmt::Result {
+        self.key(key)?;
+        write!(self, "{value}")
+    }
+
+    fn known(&mut self, key: &str, value: u32) -> fmt::Result {
+        match value {
+            0 => Ok(()),
+            value => self.number(key, value.into()),
+        }
+    }
+
+    fn text(&mut self, key: &str, value: &[u8]) -> fmt::Result {
+        if value.is_empty() {
+            return Ok(());
+        }
+        self.key(key)?;
+        self.write_char('"')?;
+        for chunk in value.utf8_chunks() {
+            for c in chunk.valid().chars() {
+                match c {
+                    '"' | '\\' => write!(self, "\\{c}")?,
+                    // DEL and the C1 controls too: someone may print the line to a terminal.
+                    c if c.is_control() => write!(self, "\\u{:04x}", u32::from(c))?,
+                    c => self.write_char(c)?,
+                }
+            }
+            if !chunk.invalid().is_empty() {
+                self.write_char(char::REPLACEMENT_CHARACTER)?;
+            }
+        }
+        self.write_char('"')
+    }
+}
+
+impl Write for Out<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let (place, behind) = core::mem::take(&mut self.rest).split_at_mut_checked(text.len()).ok_or(fmt::Error)?;
+        place.copy_from_slice(text.as_bytes());
+        self.rest = behind;
+        Ok(())
+    }
+}
+
+impl fmt::Display for Start {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { year, month, day, hour, minute, second, offset_minutes } = self;
+        let (sign, offset) = (if *offset_minutes < 0 { '-' } else { '+' }, offset_minutes.unsigned_abs());
+        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}")?;
+        write!(f, "{sign}{:02}:{:02}", offset / 60, offset % 60)
+    }
+}
+
+impl Start {
+    /// Reads what `Display` writes; also with `Z`, with fractions of a second, or without the last colon.
+    pub fn parse(text: &[u8]) -> Option<Self> {
+        let (date, zone) = text.split_at_checked(19)?;
+        let punctuation = [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':')];
+        if punctuation.iter().any(|(at, mark)| date[*at] != *mark) {
+            return None;
+        }
+        let two = |bytes: &[u8], at: usize| number(bytes.get(at..at + 2)?).and_then(|n| u8::try_from(n).ok());
+        let fraction = if zone.first() == Some(&b'.') { 1 } else { 0 };
+        let fraction = fraction + zone[fraction..].iter().take_while(|b| fraction == 1 && b.is_ascii_digit()).count();
+        let offset_minutes = match zone[fraction..] {
+            [b'Z'] => 0,
+            [sign @ (b'+' | b'-'), ref offset @ ..] => {
+                let colon = usize::from(offset.get(2) == Some(&b':'));
+                let minutes = i16::from(two(offset, 0)?) * 60 + i16::from(two(offset, 2 + colon)?);
+                (offset.len() == 4 + colon).then_some(if sign == b'-' { -minutes } else { minutes })?
+            }
+            _ => return None,
+        };
+        let year = u16::try_from(number(&date[..4])?).ok()?;
+        let [month, day] = [two(date, 5)?, two(date, 8)?];
+        let [hour, minute, second] = [two(date, 11)?, two(date, 14)?, two(date, 17)?];
+        let sensible = (1..=12).contains(&month) && (1..=31).contains(&day) && hour < 24 && minute < 60 && second <= 60;
+        sensible.then_some(Self { year, month, day, hour, minute, second, offset_minutes })
+    }
+}
+
+/// The sidecar's name for a recording's: `.json` in the place of its `.wav`.
+pub fn name_of<const N: usize>(recording: &str) -> Option<heapless::String<N>> {
+    let stem = recording.len().checked_sub(4).and_then(|len| recording.split_at_checked(len)).map(|(stem, _)| stem)?;
+    let mut name = heapless::String::try_from(stem).ok()?;
+    name.push_str(NAME_SUFFIX).ok()?;
+    Some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::limits::{SIDECAR_BYTES, TEXT_BYTES};
+    use crate::base::stats;
+    use crate::wire::json::Object;
+
+    const START: Start = Start { year: 2026, month: 11, day: 21, hour: 10, minute: 15, second: 0, offset_minutes: 60 };
+
+    fn full() -> Sidecar<'static> {
+        Sidecar {
+            id: b"17",
+            part: 1,
+            parts: 2,
+            file: b"Record_20261121_101500.wav",
+            device: b"0015651a2b3c",
+            codec: b"PCMU",
+            dir: b"in",
+            remote_number: b"100",
+            remote_name: "A\"n\\n\u{1}\u{7f}\u{9b} \u{e9}\u{1F600}".as_bytes(),
+            local_number: b"200",
+            local_name: b"G\xC4\xE3BK",
+            start: Some(START),
+            clock_set: Some(true),
+            duration_ms: 12_000,
+            frames: 600,
+            pauses: Pauses::List(&[[4000, 1500], [8000, 20]]),
+            dropped: &[("late", 3), ("kernel_drop", u64::MAX)],
+            sha256: Some([0x0F; 32]),
+            end: b"stopped",
+        }
+    }
+
+    fn emitted(sidecar: &Sidecar) -> Vec<u8> {
+        let mut buffer = vec![0; SIDECAR_BYTES];
+        let len = sidecar.emit(&mut buffer).unwrap();
+        assert_eq!(sidecar.emit(&mut vec![0; len]), Some(len));
+        (0..len).for_each(|short| assert_eq!(sidecar.emit(&mut vec![0; short]), None));
+        buffer.truncate(len);
+        buffer
+    }
+
+    #[test]
+    fn another_reader_finds_what_was_put_together() {
+        let line = emitted(&full());
+        assert!(line.ends_with(b"}\n") && line.iter().filter(|b| **b < b' ').count() == 1);
+        let expected = serde_json::json!({
+            "id": "17", "part": 1, "parts": 2, "file": "Record_20261121_101500.wav", "device": "0015651a2b3c",
+            "codec": "PCMU", "dir": "in", "remote_number": "100",
+            "remote_name": "A\"n\\n\u{1}\u{7f}\u{9b} \u{e9}\u{1F600}",
+            "local_number": "200", "local_name": "G\u{FFFD}\u{FFFD}BK", "start": "2026-11-21T10:15:00+01:00",
+            "clock_set": true, "duration_ms": 12000, "frames": 600, "pauses": [[4000, 1500], [8000, 20]],
+            "dropped": {"late": 3, "kernel_drop": u64::MAX}, "sha256": "0f".repeat(32), "end": "stopped",
+        });
+        assert_eq!(serde_json::from_slice::<serde_json::Value>(&line).unwrap(), expected);
+    }
+
+    #[test]
+    fn what_is_not_known_is_left_out() {
+        let line = emitted(&Sidecar { pauses: Pauses::Count(7), ..Sidecar::default() });
+        assert_eq!(line, b"{\"duration_ms\":0,\"frames\":0,\"pauses\":7,\"dropped\":{}}\n");
+    }
+
+    #[test]
+    fn our_own_reader_finds_it_too() {
+        let line = emitted(&full());
+        let object = Object::parse(&line).unwrap();
+        assert_eq!(object.text::<64>("remote_name"), full().remote_name);
+        assert_eq!((object.number("frames"), object.flag("clock_set")), (Some(600), Some(true)));
+        assert_eq!((object.digest("sha256"), Start::parse(&object.text::<40>("start"))), (full().sha256, full().start));
+        assert_eq!(object.pairs("pauses").collect::<Vec<_>>(), [[4000, 1500], [8000, 20]]);
+        let dropped = Object::parse(object.raw("dropped").unwrap()).unwrap();
+        assert_eq!(dropped.number("kernel_drop"), Some(u64::MAX));
+        (0..line.len() - 2).for_each(|cut| assert!(Object::parse(&line[..cut]).is_err(), "{cut}"));
+    }
+
+    #[test]
+    fn the_longest_one_fits() {
+        let long = [1; TEXT_BYTES];
+        let dropped = stats::NAMES.map(|name| (name, u64::MAX));
+        let worst = Sidecar {
+            remote_number: &long,
+            remote_name: &long,
+            local_number: &long,
+            local_name: &long,
+            end: &long,
+            pauses: Pauses::List(&[[u32::MAX; 2]; 32]),
+            dropped: &dropped,
+            ..full()
+        };
+        assert!(emitted(&worst).len() < SIDECAR_BYTES);
+    }
+
+    #[test]
+    fn reads_times_of_others() {
+        for (text, minutes) in [("Z", 0), (".123456+01:00", 60), ("-0330", -210), ("+00:00", 0)] {
+            let parsed = Start::parse(format!("2026-11-21T10:15:00{text}").as_bytes());
+            assert_eq!(parsed, Some(Start { offset_minutes: minutes, ..START }), "{text}");
+        }
+        let written = Start { offset_minutes: -210, ..START }.to_string();
+        assert_eq!(Start::parse(written.as_bytes()).unwrap().offset_minutes, -210);
+        for cut in 0..25 {
+            assert_eq!(Start::parse(&b"2026-11-21T10:15:00+01:00"[..cut]), None);
+        }
+        for bad in
+            ["2026-13-21T10:15:00Z", "2026-11-21 10:15:00Z", "2026-11-21T10:15:00+01:00x", "2026-11-21T24:00:00Z"]
+        {
+            assert_eq!(Start::parse(bad.as_bytes()), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn stands_beside_its_recording() {
+        assert_eq!(name_of::<48>("Record_20261121_101500_2.wav").unwrap(), "Record_20261121_101500_2.json");
+        assert_eq!((name_of::<8>("Record_2.wav"), name_of::<8>("wav")), (None, None));
+    }
+}
