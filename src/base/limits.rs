@@ -119,3 +119,14 @@ pub const PATH_BYTES: usize = 256;
 pub const REPAIRS_PER_TURN: usize = 4;
 /// On SIGTERM, how long recordings have to reach the stick (issue of the init script: 2 s in all).
 pub const SHUTDOWN: Duration = Duration::from_millis(1800);
+
+/// A connection is asked whether it lives when nothing has come from it for so long, ...
+pub const KEEP_ALIVE_IDLE: Duration = Duration::from_millis(5000);
+/// ... again and again in steps of this, ...
+pub const KEEP_ALIVE_STEP: Duration = Duration::from_millis(2000);
+/// ... and is lost when the other end has not answered for so long (spec, rule 18).
+pub const USER_TIMEOUT: Duration = Duration::from_millis(15_000);
+/// Lookups of host names at once, each a thread. A dead name server keeps one for half a minute.
+pub const LOOKUPS: usize = 4;
+/// Their stacks: musl's lookup uses 20 KiB, glibc's loads libraries.
+pub const LOOKUP_STACK: usize = 256 * 1024;

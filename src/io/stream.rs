@@ -1,0 +1,156 @@
+//! The two sockets of a conversation with a server: a TCP connection that never waits, and a UDP socket that
+//! only sends.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+
+use mio::net::TcpStream;
+use nix::sys::socket::{setsockopt, sockopt};
+
+use crate::base::limits::{KEEP_ALIVE_IDLE, KEEP_ALIVE_STEP, USER_TIMEOUT};
+
+/// A connection, or one that is being made.
+pub struct Connection {
+    stream: TcpStream,
+}
+
+impl Connection {
+    /// Begins to connect. The poll tells when that can be asked for (writable).
+    pub fn open(address: SocketAddr) -> io::Result<Self> {
+        let stream = TcpStream::connect(address)?;
+        let _ = stream.set_nodelay(true);
+        // Not every kernel knows them all (qemu-user does not); the protocol has time-outs besides.
+        let seconds = |length: crate::base::time::Duration| (length.millis() / 1000) as u32;
+        let _ = setsockopt(&stream, sockopt::KeepAlive, &true);
+        let _ = setsockopt(&stream, sockopt::TcpKeepIdle, &seconds(KEEP_ALIVE_IDLE));
+        let _ = setsockopt(&stream, sockopt::TcpKeepInterval, &seconds(KEEP_ALIVE_STEP));
+        let _ = setsockopt(&stream, sockopt::TcpUserTimeout, &(USER_TIMEOUT.millis() as u32));
+        Ok(Self { stream })
+    }
+
+    /// For the poll's registry.
+    pub fn source(&mut self) -> &mut TcpStream {
+        &mut self.stream
+    }
+
+    /// The other end's address if the connection stands, `None` while it is being made.
+    pub fn peer(&self) -> io::Result<Option<SocketAddr>> {
+        if let Some(error) = self.stream.take_error()? {
+            return Err(error);
+        }
+        match self.stream.peer_addr() {
+            Ok(peer) => Ok(Some(peer)),
+            Err(error) if error.kind() == ErrorKind::NotConnected => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Reads some bytes: 0 at the end of the stream, `None` when there are none now.
+    pub fn read(&mut self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+        unless_blocked(|| self.stream.read(buffer))
+    }
+
+    /// Writes some bytes, `None` when none can be written now.
+    pub fn write(&mut self, bytes: &[u8]) -> io::Result<Option<usize>> {
+        unless_blocked(|| self.stream.write(bytes))
+    }
+}
+
+/// A UDP socket that sends to one address.
+pub struct Sender {
+    socket: UdpSocket,
+}
+
+impl Sender {
+    /// Binds any port and connects it.
+    pub fn open(to: SocketAddr) -> io::Result<Self> {
+        let any = match to {
+            SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        };
+        let socket = UdpSocket::bind((any, 0))?;
+        socket.set_nonblocking(true)?;
+        socket.connect(to)?;
+        Ok(Self { socket })
+    }
+
+    /// Sends a datagram: whether the kernel took it, and the error it had to tell of, which may be about an
+    /// earlier one (ICMP): then the kernel takes this one at the second try.
+    pub fn send(&self, datagram: &[u8]) -> (bool, Option<i32>) {
+        match self.send_once(datagram) {
+            Ok(taken) => (taken, None),
+            Err(error) => (self.send_once(datagram).unwrap_or(false), Some(error.raw_os_error().unwrap_or(0))),
+        }
+    }
+
+    /// `false`: the kernel has no room for it.
+    fn send_once(&self, datagram: &[u8]) -> io::Result<bool> {
+        match unless_blocked(|| self.socket.send(datagram)) {
+            Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => Ok(false),
+            sent => sent.map(|sent| sent.is_some()),
+        }
+    }
+}
+
+fn unless_blocked(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<Option<usize>> {
+    loop {
+        match call() {
+            Ok(count) => return Ok(Some(count)),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(None),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mio::{Events, Interest, Poll, Token};
+    use std::net::TcpListener;
+    use std::time::Duration;
+
+    fn connect(to: SocketAddr) -> io::Result<(Connection, SocketAddr)> {
+        let mut poll = Poll::new()?;
+        let mut connection = Connection::open(to)?;
+        poll.registry().register(connection.source(), Token(0), Interest::READABLE | Interest::WRITABLE)?;
+        loop {
+            poll.poll(&mut Events::with_capacity(4), Some(Duration::from_secs(20)))?;
+            if let Some(peer) = connection.peer()? {
+                return Ok((connection, peer));
+            }
+        }
+    }
+
+    #[test]
+    fn a_connection_is_made_reads_writes_and_ends() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let (mut connection, peer) = connect(address).unwrap();
+        assert_eq!(peer, address);
+        let mut server = listener.accept().unwrap().0;
+        let mut buffer = [0; 16];
+        assert_eq!(connection.read(&mut buffer).unwrap(), None);
+        assert_eq!(connection.write(b"hello").unwrap(), Some(5));
+        server.read_exact(&mut buffer[..5]).unwrap();
+        drop(server);
+        while connection.read(&mut buffer).unwrap() != Some(0) {}
+        drop(listener);
+        assert!(connect(address).is_err(), "nobody listens there any more");
+    }
+
+    #[test]
+    fn what_an_earlier_datagram_met_costs_no_later_one() {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let address = socket.local_addr().unwrap();
+        let sender = Sender::open(address).unwrap();
+        assert_eq!(sender.send(b"one"), (true, None));
+        drop(socket);
+        assert!(sender.send(b"two").0, "the answer to this one says that nobody is there");
+        let socket = UdpSocket::bind(address).unwrap();
+        assert_eq!(sender.send(b"three"), (true, Some(libc::ECONNREFUSED)));
+        let mut buffer = [0; 16];
+        assert_eq!(socket.recv(&mut buffer).unwrap(), 5);
+        assert_eq!(sender.send(b"four"), (true, None));
+    }
+}
