@@ -16,6 +16,11 @@ use crate::wire::recording::{age_key, is_recording_name, Header};
 use crate::wire::rtp::Packet;
 use crate::wire::sidecar::{Sidecar, Start};
 
+#[cfg(feature = "fsp")]
+mod p2p;
+#[cfg(feature = "fsp")]
+pub use p2p::rendezvous;
+
 /// RTP: a packet that is taken apart has its payload inside the datagram.
 pub fn rtp(data: &[u8]) {
     if let Ok(packet) = Packet::parse(data) {
@@ -159,7 +164,7 @@ mod tests {
     use super::*;
 
     /// Each body on bytes of every length, and on good input with every bit flipped, seeded.
-    fn attack(body: fn(&[u8]), good: &[&[u8]]) {
+    pub(super) fn attack(body: fn(&[u8]), good: &[&[u8]]) {
         let mut state = 0x2545_F491_4F6C_DD1Du64;
         let mut random = move || {
             state ^= state << 13;

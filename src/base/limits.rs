@@ -2,6 +2,11 @@
 
 use super::time::Duration;
 
+#[cfg(feature = "fsp")]
+mod rendezvous;
+#[cfg(feature = "fsp")]
+pub use rendezvous::*;
+
 /// Samples a second of every codec we mix (G.722 is decoded at half its band, see `wire::g722`).
 pub const SAMPLE_RATE: u32 = 8000;
 /// Samples in one stored frame: 20 ms, what the phone family writes.

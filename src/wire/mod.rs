@@ -7,6 +7,10 @@ pub mod json;
 pub mod message;
 pub mod message_stream;
 pub mod recording;
+#[cfg(feature = "fsp")]
+pub mod rendezvous;
 pub mod riff;
 pub mod rtp;
+#[cfg(feature = "fsp")]
+pub mod seal;
 pub mod sidecar;

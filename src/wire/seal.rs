@@ -1,0 +1,172 @@
+//! What hides a rendezvous message's attributes: AES-256 in ECB mode under the key's own 32 characters, and
+//! base64 around it.
+//!
+//! It has neither nonce nor authentication: equal texts look equal, and a changed block opens as other bytes.
+//! The format is the vendor's. `rendezvous::Attributes::open` therefore takes nothing that is not whole lines
+//! of names and values, and a wrong key opens nothing: one in 10^10 texts of one block would pass.
+
+use aes::cipher::{BlockDecrypt, BlockEncrypt, KeyInit};
+use aes::{Aes256, Block};
+
+/// Bytes of a block; a sealed text is a multiple of it.
+pub const BLOCK_BYTES: usize = 16;
+
+/// An endpoint's key: 32 printable characters, used as they stand.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Key([u8; 32]);
+
+impl Key {
+    /// A key of 32 printable ASCII characters without blanks.
+    pub fn new(text: &[u8]) -> Option<Self> {
+        let bytes: [u8; 32] = text.try_into().ok()?;
+        bytes.iter().all(u8::is_ascii_graphic).then_some(Self(bytes))
+    }
+
+    /// A key made of 128 bits, as hex digits.
+    pub fn of_bits(bits: [u8; 16]) -> Self {
+        const HEX: &[u8; 16] = b"0123456789abcdef";
+        Self(core::array::from_fn(|i| HEX[usize::from(if i % 2 == 0 { bits[i / 2] >> 4 } else { bits[i / 2] & 15 })]))
+    }
+
+    /// The key as a 201 answer spells it, and back: characters 8-9 and 10-11 change places.
+    pub fn swapped(&self) -> Self {
+        let mut bytes = self.0;
+        bytes.swap(8, 10);
+        bytes.swap(9, 11);
+        Self(bytes)
+    }
+
+    /// Its characters.
+    pub fn text(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// Encrypts whole blocks in place; a remainder stays as it is.
+    pub fn encrypt(&self, bytes: &mut [u8]) {
+        let cipher = Aes256::new(&self.0.into());
+        bytes.chunks_exact_mut(BLOCK_BYTES).for_each(|block| cipher.encrypt_block(Block::from_mut_slice(block)));
+    }
+
+    /// Decrypts whole blocks in place; a remainder stays as it is.
+    pub fn decrypt(&self, bytes: &mut [u8]) {
+        let cipher = Aes256::new(&self.0.into());
+        bytes.chunks_exact_mut(BLOCK_BYTES).for_each(|block| cipher.decrypt_block(Block::from_mut_slice(block)));
+    }
+}
+
+/// A key is a secret: a log shows that there is one.
+impl core::fmt::Debug for Key {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Key(..)")
+    }
+}
+
+const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+/// Writes `bytes` as base64 (RFC 4648, with padding); `None` when `text` is too short for it.
+pub fn encode(bytes: &[u8], text: &mut [u8]) -> Option<usize> {
+    let len = bytes.len().div_ceil(3) * 4;
+    let text = text.get_mut(..len)?;
+    for (three, four) in bytes.chunks(3).zip(text.chunks_exact_mut(4)) {
+        let byte = |i: usize| u32::from(three.get(i).copied().unwrap_or(0));
+        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
+        for (i, place) in four.iter_mut().enumerate() {
+            *place = if i <= three.len() { ALPHABET[(bits >> (18 - 6 * i) & 63) as usize] } else { b'=' };
+        }
+    }
+    Some(len)
+}
+
+/// Reads base64 with its padding and nothing else; `None` when it is none, or `bytes` is too short for it.
+pub fn decode(text: &[u8], bytes: &mut [u8]) -> Option<usize> {
+    let padding = text.iter().rev().take_while(|c| **c == b'=').count();
+    if text.len() % 4 != 0 || padding > 2 {
+        return None;
+    }
+    let len = text.len() / 4 * 3 - padding;
+    let bytes = bytes.get_mut(..len)?;
+    for (three, four) in bytes.chunks_mut(3).zip(text.chunks_exact(4)) {
+        let mut bits = 0;
+        for &c in &four[..=three.len()] {
+            bits = bits << 6 | sextet(c)?;
+        }
+        bits <<= 6 * (3 - three.len());
+        for (i, place) in three.iter_mut().enumerate() {
+            *place = (bits >> (16 - 8 * i)) as u8;
+        }
+    }
+    Some(len)
+}
+
+fn sextet(c: u8) -> Option<u32> {
+    let value = match c {
+        b'A'..=b'Z' => c - b'A',
+        b'a'..=b'z' => c - b'a' + 26,
+        b'0'..=b'9' => c - b'0' + 52,
+        b'+' => 62,
+        b'/' => 63,
+        _ => return None,
+    };
+    Some(value.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn encrypts_as_openssl_does() {
+        // printf 'service: FSP\r\noid: default\r\n\0\0\0\0' | openssl enc -aes-256-ecb -nopad -a \
+        //   -K "$(printf 0123456789abcdefghijklmnopqrstuv | xxd -p -c 64)"
+        let key = Key::new(b"0123456789abcdefghijklmnopqrstuv").unwrap();
+        let mut text = *b"service: FSP\r\noid: default\r\n\0\0\0\0";
+        let plain = text;
+        key.encrypt(&mut text);
+        let mut base64 = [0; 44];
+        assert_eq!(encode(&text, &mut base64), Some(44));
+        assert_eq!(core::str::from_utf8(&base64), Ok("lz6e42HhDtoz5FXpTcujxX4XX9JbY7kdw353VHQEaYA="));
+        key.decrypt(&mut text);
+        assert_eq!(text, plain);
+    }
+
+    #[test]
+    fn base64_goes_there_and_back_at_every_length() {
+        // RFC 4648, section 10.
+        for (bytes, text) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")] {
+            let mut buffer = [0; 8];
+            let len = encode(bytes.as_bytes(), &mut buffer).unwrap();
+            assert_eq!(&buffer[..len], text.as_bytes());
+        }
+        let all: Vec<u8> = (0..=255).collect();
+        for len in 0..=256 {
+            let (mut text, mut bytes) = ([0; 344], [0; 256]);
+            let written = encode(&all[..len], &mut text).unwrap();
+            assert_eq!(decode(&text[..written], &mut bytes), Some(len));
+            assert_eq!(bytes[..len], all[..len]);
+            assert!(len == 0 || decode(&text[..written], &mut bytes[..len - 1]).is_none());
+            assert!(len == 0 || encode(&all[..len], &mut text[..written - 1]).is_none());
+        }
+    }
+
+    #[test]
+    fn what_is_no_base64_is_refused() {
+        let mut bytes = [0; 16];
+        for text in ["A", "AA", "AAA", "A===", "====", "AA=A", "AAA\n", "AA A", "AAAA=", "AA==AAAA", "AA-_", "\0\0\0\0"]
+        {
+            assert_eq!(decode(text.as_bytes(), &mut bytes), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_32_characters_and_is_swapped_in_answers() {
+        let key = Key::new(b"0123456789abcdefghijklmnopqrstuv").unwrap();
+        assert_eq!(key.swapped().text(), b"01234567ab89cdefghijklmnopqrstuv");
+        assert_eq!(key.swapped().swapped(), key);
+        assert_eq!(format!("{key:?}"), "Key(..)");
+        for text in [&b""[..], &[b'a'; 31], &[b'a'; 33], b"0123456789abcdefghijklmnopqrst v", &[0xC3; 32], &[10; 32]] {
+            assert_eq!(Key::new(text), None);
+        }
+        let hex = Key::of_bits(core::array::from_fn(|i| i as u8 * 17));
+        assert_eq!(hex.text(), b"00112233445566778899aabbccddeeff");
+    }
+}
