@@ -56,6 +56,12 @@ pub enum Counter {
     Repaired,
     /// Old recordings deleted to make room.
     Deleted,
+    /// FSP requests that were looked at.
+    FspRequests,
+    /// Datagrams on the FSP port that were not: broken, of no session, or too many.
+    FspDropped,
+    /// FSP requests with a wrong password.
+    FspWrongPassword,
     /// Turns of the loop.
     Wakeups,
     /// Things that cannot happen; each is logged as "bug:".
@@ -89,6 +95,9 @@ pub const NAMES: [&str; COUNTERS] = [
     "failed",
     "repaired",
     "deleted",
+    "fsp_requests",
+    "fsp_dropped",
+    "fsp_wrong_password",
     "wakeups",
     "bug",
 ];

@@ -2,6 +2,8 @@
 //! nothing here opens, polls, logs or allocates while a call is recorded.
 
 pub mod conceal;
+#[cfg(feature = "fsp")]
+pub mod fsp;
 pub mod leg;
 pub mod local_stream;
 pub mod mixer;

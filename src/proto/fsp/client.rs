@@ -1,0 +1,137 @@
+//! The client's side of FSP: one request at a time, sent again until its reply comes; and how long payloads may be.
+
+use crate::base::time::{Duration, Instant};
+use crate::wire::fsp::{Command, Head, Packet, Toward, DEFAULT_PAYLOAD, HEADER_BYTES, MAX_PAYLOAD};
+
+/// The first wait for a reply, as all clients have it. Servers answer a resend after a second at the earliest.
+const FIRST_WAIT: Duration = Duration::from_millis(1340);
+/// No wait is longer.
+const LONGEST_WAIT: Duration = Duration::from_millis(30_000);
+/// The counter of resends in a sequence number.
+const RESENDS: u16 = 7;
+/// Payloads do not shrink below this: any path carries it in one piece.
+const SMALLEST: usize = 512;
+/// Replies without loss before payloads grow, at first: two or three round trips would prove nothing.
+const REPLIES_TO_GROW: u32 = 32;
+/// The same, at the most: a path that loses long datagrams is tried with them again now and then.
+const MOST_REPLIES_TO_GROW: u32 = 4096;
+
+/// One session with a server.
+#[derive(Debug)]
+pub struct Client {
+    head: Head,
+    datagram: Vec<u8>,
+    extra: usize,
+    wait: Duration,
+    resend_at: Instant,
+    give_up_at: Instant,
+    /// Requests that were sent again.
+    pub resends: u64,
+}
+
+/// What is to be done when no reply has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Timeout {
+    /// Wait on, until then.
+    Wait(Instant),
+    /// Send `Client::datagram` again.
+    Resend,
+    /// It has been long enough.
+    GiveUp,
+}
+
+impl Client {
+    /// A session's first key is arbitrary.
+    pub fn new(random: u32) -> Self {
+        let head = Head { command: Command::VERSION, key: random as u16, sequence: (random >> 16) as u16, position: 0 };
+        let (zero, at) = (Duration::ZERO, Instant::default());
+        Self { head, datagram: vec![], extra: 0, wait: zero, resend_at: at, give_up_at: at, resends: 0 }
+    }
+
+    /// Begins a request; `patience` is how long it may take. `random` is for its sequence number.
+    pub fn begin(&mut self, now: Instant, patience: Duration, request: &Packet, random: u16) {
+        let other = if (random ^ self.head.sequence) & !RESENDS == 0 { random ^ !RESENDS } else { random };
+        self.head = Head { key: self.head.key, sequence: other & !RESENDS, ..request.head };
+        self.datagram.clear();
+        self.datagram.resize(HEADER_BYTES, 0);
+        self.datagram.extend_from_slice(request.data);
+        self.datagram.extend_from_slice(request.extra);
+        self.extra = request.extra.len();
+        self.head.seal(&mut self.datagram, self.extra, Toward::Server);
+        self.wait = FIRST_WAIT;
+        (self.resend_at, self.give_up_at) = (now + FIRST_WAIT, now + patience);
+    }
+
+    /// What is to be sent.
+    pub fn datagram(&self) -> &[u8] {
+        &self.datagram
+    }
+
+    /// Looks at the clock: the request is made ready to be sent again when it is time.
+    pub fn handle_timeout(&mut self, now: Instant) -> Timeout {
+        if now >= self.give_up_at {
+            return Timeout::GiveUp;
+        }
+        if now < self.resend_at {
+            return Timeout::Wait(self.resend_at.min(self.give_up_at));
+        }
+        self.wait = Duration::from_nanos((self.wait.nanos() * 3 / 2).min(LONGEST_WAIT.nanos()));
+        self.resend_at = now + self.wait;
+        self.resends += 1;
+        let resend = self.head.sequence.wrapping_add(1) & RESENDS;
+        self.head.sequence = self.head.sequence & !RESENDS | resend;
+        self.head.seal(&mut self.datagram, self.extra, Toward::Server);
+        Timeout::Resend
+    }
+
+    /// Takes a datagram; `None` when it is not the reply that is waited for.
+    pub fn handle_datagram<'a>(&mut self, datagram: &'a [u8]) -> Option<Packet<'a>> {
+        let reply = Packet::parse(datagram, Toward::Client).ok()?;
+        let asked = self.head;
+        let same = (reply.head.sequence ^ asked.sequence) & !RESENDS == 0
+            && (reply.head.command == asked.command || reply.head.command == Command::ERROR)
+            && (!asked.command.has_position() || reply.head.position == asked.position);
+        if !same {
+            return None;
+        }
+        self.head.key = reply.head.key;
+        Some(reply)
+    }
+}
+
+/// How long payloads to ask for: longer as long as nothing is lost.
+#[derive(Clone, Copy, Debug)]
+pub struct Payload {
+    size: usize,
+    most: usize,
+    good: u32,
+    needed: u32,
+}
+
+impl Payload {
+    /// Begins with what every server gives.
+    pub fn new(most: usize) -> Self {
+        let most = most.clamp(SMALLEST, MAX_PAYLOAD);
+        Self { size: DEFAULT_PAYLOAD.min(most), most, good: 0, needed: REPLIES_TO_GROW }
+    }
+
+    /// What to ask for.
+    pub fn size(&self) -> usize {
+        self.size
+    }
+
+    /// A reply came; `resent`: not to the first request.
+    pub fn handle_reply(&mut self, resent: bool) {
+        if resent {
+            self.size = (self.size / 2).max(SMALLEST);
+            self.needed = (self.needed * 4).min(MOST_REPLIES_TO_GROW);
+            self.good = 0;
+            return;
+        }
+        self.good += 1;
+        if self.good >= self.needed && self.size < self.most {
+            self.size = (self.size * 2).min(self.most);
+            self.good = 0;
+        }
+    }
+}

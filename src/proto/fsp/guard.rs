@@ -1,0 +1,119 @@
+//! How often strangers are answered: a budget for each source and one for all of them together.
+//!
+//! A source that has not shown that it gets our replies may be a victim's address (a reflected flood), and one that has not
+//! given the password may be guessing. Both are answered from a budget that refills with time, and when it
+//! is spent, not at all: neither is the password looked at then. Who has given the password is never counted.
+
+use core::net::IpAddr;
+
+use crate::base::limits::{
+    FSP_BURST, FSP_SOURCES, FSP_STRANGER, FSP_STRANGERS, FSP_WRONG, FSP_WRONGS, FSP_WRONG_PROVEN,
+};
+use crate::base::time::{Duration, Instant};
+
+/// All budgets. A budget is the time at which it will be full again.
+pub(super) struct Guard {
+    seed: u32,
+    everyone: Instant,
+    sources: [Instant; FSP_SOURCES],
+}
+
+/// What a stranger's request cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Charge {
+    /// A reply to an address that may not be the sender's.
+    Unproven,
+    /// A wrong password from such an address.
+    Wrong,
+    /// A wrong password from an address that gets our replies: nobody else's.
+    WrongProven,
+}
+
+impl Guard {
+    /// Full budgets; the seed keeps others from choosing addresses that share one with a victim.
+    pub(super) fn new(seed: u32) -> Self {
+        Self { seed, everyone: Instant::default(), sources: [Instant::default(); FSP_SOURCES] }
+    }
+
+    /// The source may be answered.
+    pub(super) fn allows(&self, now: Instant, source: IpAddr) -> bool {
+        let spent = |full_at: Instant| full_at.since(now) > FSP_BURST;
+        !spent(self.everyone) && !spent(self.sources[self.place(source)])
+    }
+
+    /// Takes an answer from the budgets.
+    pub(super) fn charge(&mut self, now: Instant, source: IpAddr, charge: Charge) {
+        let (own, all) = match charge {
+            Charge::Unproven => (FSP_STRANGER, FSP_STRANGERS),
+            Charge::Wrong => (FSP_WRONG, FSP_WRONGS),
+            Charge::WrongProven => (FSP_WRONG_PROVEN, FSP_WRONGS),
+        };
+        let spend = |full_at: &mut Instant, cost: Duration| *full_at = (*full_at).max(now) + cost;
+        spend(&mut self.everyone, all);
+        spend(&mut self.sources[self.place(source)], own);
+    }
+
+    fn place(&self, source: IpAddr) -> usize {
+        let number = match source {
+            IpAddr::V4(address) => u32::from(address),
+            IpAddr::V6(address) => {
+                address.segments().iter().fold(0, |hash, part| u32::wrapping_mul(hash, 0x1F3) ^ u32::from(*part))
+            }
+        };
+        // The upper bits of a product depend on all bits of its factors.
+        let mixed = (number ^ self.seed).wrapping_mul(0x9E37_79B1);
+        ((mixed ^ self.seed.rotate_left(16)).wrapping_mul(0x85EB_CA6B) >> 16) as usize % FSP_SOURCES
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ANN: IpAddr = IpAddr::V4(core::net::Ipv4Addr::new(192, 0, 2, 1));
+
+    fn answered(guard: &mut Guard, charge: Charge, from: u64, to: u64, mut source: impl FnMut(u64) -> IpAddr) -> u64 {
+        let mut answers = 0;
+        for millis in from..to {
+            let now = Instant::from_nanos(millis * 1_000_000);
+            let source = source(millis);
+            if guard.allows(now, source) {
+                guard.charge(now, source, charge);
+                answers += 1;
+            }
+        }
+        answers
+    }
+
+    #[test]
+    fn a_source_is_answered_in_a_burst_and_then_at_its_rate() {
+        for (charge, least, most) in [(Charge::Unproven, 128, 33), (Charge::Wrong, 8, 2), (Charge::WrongProven, 2, 1)] {
+            let mut guard = Guard::new(1);
+            let burst = answered(&mut guard, charge, 10_000, 10_500, |_| ANN);
+            assert!((least..=least + 18).contains(&burst), "{charge:?}: {burst}");
+            let later = answered(&mut guard, charge, 10_500, 20_500, |_| ANN);
+            assert!(later <= most * 10 && later >= 3, "{charge:?}: {later}");
+        }
+    }
+
+    #[test]
+    fn all_sources_together_are_bounded() {
+        for (charge, most) in [(Charge::Unproven, 251), (Charge::Wrong, 33), (Charge::WrongProven, 33)] {
+            let mut guard = Guard::new(1);
+            let anyone = |millis: u64| IpAddr::from((millis as u32).wrapping_mul(0x9E37_79B1).to_be_bytes());
+            answered(&mut guard, charge, 0, 20_000, anyone);
+            let later = answered(&mut guard, charge, 20_000, 30_000, anyone);
+            assert!(later <= most * 10, "{charge:?}: {later}");
+        }
+    }
+
+    #[test]
+    fn one_source_does_not_spend_what_others_have() {
+        let mut guard = Guard::new(7);
+        answered(&mut guard, Charge::Wrong, 0, 900, |_| ANN);
+        let now = Instant::from_nanos(900_000_000);
+        assert!(!guard.allows(now, ANN));
+        let others = (1..=200).filter(|n| guard.allows(now, IpAddr::from([10, 0, 0, *n]))).count();
+        assert!(others >= 190, "{others}");
+    }
+}
