@@ -77,7 +77,8 @@ impl Sessions {
             let session = known?;
             self.0[session].at = now;
             return Some(Admitted { session, again: true, key: self.0[session].next_key });
-        } else if live {
+        } else if live && (session.proven || now.since(session.at) < FSP_RETRY) {
+            // An unproven session is perhaps a forged one: it keeps the client itself out for one resend, not longer.
             return None;
         } else {
             session = Session::new(peer);
@@ -180,13 +181,23 @@ mod tests {
     fn a_strange_key_waits_until_the_session_is_over() {
         let mut sessions = Sessions::new();
         let ann = peer(1, 1000);
-        ask(&mut sessions, 0, ann, 5, 11);
+        ask(&mut sessions, 0, ann, 5, 10);
+        ask(&mut sessions, 0, ann, 10, 11);
         for millis in (1000..60_000).step_by(1000) {
             assert_eq!(ask(&mut sessions, millis, ann, 99, 50), None, "it does not keep the session alive either");
         }
         sessions.of(0).trusted = true;
         assert_eq!(ask(&mut sessions, 60_000, ann, 99, 51), Some(false));
         assert!(!sessions.of(0).proven && !sessions.of(0).trusted);
+    }
+
+    #[test]
+    fn a_session_that_proved_nothing_gives_way_to_the_first_resend() {
+        let mut sessions = Sessions::new();
+        let ann = peer(1, 1000);
+        ask(&mut sessions, 0, ann, 666, 11);
+        assert_eq!(ask(&mut sessions, 10, ann, 5, 12), None);
+        assert_eq!(ask(&mut sessions, 1350, ann, 5, 12), Some(false));
     }
 
     #[test]

@@ -87,7 +87,7 @@ fn nothing_shorter_and_no_flipped_bit_is_taken() {
 fn the_sum_of_words_is_the_sum_of_bytes() {
     for length in (0..300).chain([1023, 1024, 1025, 2047, 2048, 2049, 14_720]) {
         let bytes: Vec<u8> = (0..length).map(|n: u32| 255 - (n * 7 % 11) as u8).collect();
-        assert_eq!(sum(&bytes), bytes.iter().map(|byte| u32::from(*byte)).sum(), "{length}");
+        assert_eq!(sum(&bytes), bytes.iter().map(|byte| u32::from(*byte)).sum::<u32>(), "{length}");
     }
     assert_eq!(sum(&[255; 14_720]), 14_720 * 255);
 }

@@ -1,0 +1,253 @@
+//! The FSP service and its clients in virtual time, with a stick made of memory.
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use callrec::base::stats::Stats;
+use callrec::base::time::{Duration, Instant};
+use callrec::proto::fsp::client::Client;
+use callrec::proto::fsp::{Done, Next, Op, Server, Settings};
+use callrec::wire::fsp::{Command, Entry, Head, Kind, Packet, Toward, HEADER_BYTES, MAX_PAYLOAD};
+
+pub const PASSWORD: &[u8] = b"secret";
+
+/// What is on the stick.
+#[derive(Default)]
+pub struct Stick {
+    pub files: BTreeMap<String, Vec<u8>>,
+    /// A recording in progress, and how much of it is durable.
+    pub growing: Option<(String, u32)>,
+    pub pulled: bool,
+    pub saved: Vec<u8>,
+    walk: Vec<String>,
+}
+
+/// A service with its stick.
+pub struct Service {
+    pub server: Server,
+    pub stick: Stick,
+    pub stats: Stats,
+    pub reply: Vec<u8>,
+    random: u32,
+}
+
+impl Service {
+    pub fn new(max_payload: usize) -> Self {
+        let settings = Settings { password: heapless::Vec::from_slice(PASSWORD).unwrap(), max_payload };
+        let server = Server::new(settings, 1);
+        Self {
+            server,
+            stick: Stick::default(),
+            stats: Stats::default(),
+            reply: vec![0xEE; HEADER_BYTES + MAX_PAYLOAD],
+            random: 7,
+        }
+    }
+
+    pub fn with_files(max_payload: usize, files: &[(&str, usize)]) -> Self {
+        let mut service = Self::new(max_payload);
+        for (name, length) in files {
+            service.stick.files.insert((*name).into(), content(name, *length));
+        }
+        service
+    }
+
+    fn random(&mut self) -> u16 {
+        self.random = self.random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (self.random >> 16) as u16
+    }
+
+    /// One datagram; the reply, if there is one.
+    pub fn take(&mut self, millis: u64, peer: SocketAddr, datagram: &[u8]) -> Option<Vec<u8>> {
+        let random = self.random();
+        let mut next =
+            self.server.handle_datagram(at(millis), peer, datagram, random, &mut self.reply, &mut self.stats);
+        loop {
+            match next {
+                Next::Silence => return None,
+                Next::Reply(length) => return Some(self.reply[..length].to_vec()),
+                Next::Do(op) => {
+                    if op == Op::SavePassword {
+                        self.stick.saved = self.server.new_password().to_vec();
+                    }
+                    let done = self.stick.carry_out(op, &mut self.reply[HEADER_BYTES..]);
+                    next = self.server.handle_done(done, &mut self.reply);
+                }
+            }
+        }
+    }
+}
+
+impl Stick {
+    fn carry_out(&mut self, op: Op, payload: &mut [u8]) -> Done<'_> {
+        if self.pulled {
+            return Done::Failed;
+        }
+        match op {
+            Op::Stat(file) => {
+                let name = file.name();
+                let Some(content) = self.files.get(name.as_str()) else { return Done::Failed };
+                Done::Entry { time: 1_460_707_200, size: self.durable(&name).unwrap_or(content.len() as u32) }
+            }
+            Op::Read { file, at, len } => {
+                let name = file.name();
+                let growing = self.durable(&name);
+                let Some(content) = self.files.get(name.as_str()) else { return Done::Failed };
+                let end = content.len().min(growing.unwrap_or(u32::MAX) as usize);
+                let bytes = content.get(at as usize..end).unwrap_or_default();
+                let len = bytes.len().min(len);
+                payload[..len].copy_from_slice(&bytes[..len]);
+                Done::Read { len, growing }
+            }
+            Op::FirstName => {
+                self.walk = self.files.keys().cloned().collect();
+                Done::Name(self.walk.last().map(|name| name.as_bytes()))
+            }
+            Op::NextName => {
+                self.walk.pop();
+                Done::Name(self.walk.last().map(|name| name.as_bytes()))
+            }
+            Op::SavePassword => Done::Saved,
+        }
+    }
+
+    fn durable(&self, name: &str) -> Option<u32> {
+        self.growing.as_ref().filter(|(growing, _)| growing == name).map(|(_, length)| *length)
+    }
+}
+
+/// Bytes that differ from file to file.
+pub fn content(name: &str, length: usize) -> Vec<u8> {
+    let mut state = name.bytes().fold(1u32, |state, byte| state.wrapping_mul(31) + u32::from(byte));
+    let mut next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as u8
+    };
+    (0..length).map(|_| next()).collect()
+}
+
+pub fn at(millis: u64) -> Instant {
+    Instant::from_nanos(0) + Duration::from_millis(1_000_000 + millis)
+}
+
+pub fn peer(host: u8, port: u16) -> SocketAddr {
+    SocketAddr::from(([192, 0, 2, host], port))
+}
+
+/// A request as clients send it.
+pub fn request(command: Command, position: u32, name: &str, extra: &[u8]) -> (Head, Vec<u8>, Vec<u8>) {
+    let data = [name.as_bytes(), b"\n", PASSWORD, b"\0"].concat();
+    (Head { command, key: 0, sequence: 0, position }, data, extra.to_vec())
+}
+
+/// A client on a network without loss; its clock stands still.
+pub struct Talk {
+    pub client: Client,
+    pub peer: SocketAddr,
+    pub millis: u64,
+    count: u16,
+    last: Vec<u8>,
+}
+
+/// A reply: its command, position, data and extra data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    pub command: Command,
+    pub position: u32,
+    pub data: Vec<u8>,
+    pub extra: Vec<u8>,
+}
+
+impl Talk {
+    pub fn new(peer: SocketAddr) -> Self {
+        Self { client: Client::new(0x1234_5678), peer, millis: 0, count: 0, last: vec![] }
+    }
+
+    /// A request with the right password.
+    pub fn ask(&mut self, service: &mut Service, command: Command, position: u32, name: &str, wish: u16) -> Answer {
+        let wish = wish.to_be_bytes();
+        let (head, data, extra) = request(command, position, name, if wish == [0, 0] { &[] } else { &wish });
+        self.send(service, &Packet { head, data: &data, extra: &extra })
+    }
+
+    pub fn send(&mut self, service: &mut Service, packet: &Packet) -> Answer {
+        self.try_send(service, packet).unwrap_or_else(|| panic!("no answer to {packet:?}"))
+    }
+
+    pub fn try_send(&mut self, service: &mut Service, packet: &Packet) -> Option<Answer> {
+        self.count += 1;
+        self.client.begin(at(self.millis), Duration::from_millis(60_000), packet, self.count.wrapping_mul(8));
+        self.last = self.client.datagram().to_vec();
+        let reply = service.take(self.millis, self.peer, &self.last)?;
+        let packet = self.client.handle_datagram(&reply).expect("a reply to what was asked");
+        let (data, extra) = (packet.data.to_vec(), packet.extra.to_vec());
+        Some(Answer { command: packet.head.command, position: packet.head.position, data, extra })
+    }
+
+    /// Sends the last request again, as it is.
+    pub fn repeat(&mut self, service: &mut Service) -> Option<Vec<u8>> {
+        service.take(self.millis, self.peer, &self.last)
+    }
+
+    /// All of a file, `wish` bytes at a time.
+    pub fn get(&mut self, service: &mut Service, name: &str, wish: u16) -> Vec<u8> {
+        let mut file = vec![];
+        loop {
+            let answer = self.ask(service, Command::GET_FILE, file.len() as u32, name, wish);
+            assert_eq!(answer.command, Command::GET_FILE, "{}", answer.text());
+            if answer.data.is_empty() {
+                return file;
+            }
+            file.extend(answer.data);
+        }
+    }
+
+    /// A listing as Debian's library reads it: the first block's length is that of all. `changes` is called between
+    /// blocks.
+    pub fn list(
+        &mut self,
+        service: &mut Service,
+        name: &str,
+        wish: u16,
+        mut changes: impl FnMut(&mut Stick),
+    ) -> Vec<String> {
+        let (mut names, mut position, mut block) = (vec![], 0, 0);
+        loop {
+            let answer = self.ask(service, Command::GET_DIR, position, name, wish);
+            assert_eq!((answer.command, answer.position), (Command::GET_DIR, position), "{}", answer.text());
+            if answer.data.is_empty() {
+                return names;
+            }
+            block = if block == 0 { answer.data.len() as u32 } else { block };
+            assert!(answer.data.len() as u32 <= block);
+            position += block;
+            let mut rest = &answer.data[..];
+            while let Some(entry) = Entry::take(&mut rest) {
+                match entry.kind {
+                    Kind::END | Kind::SKIP => {}
+                    kind => names.push(format!("{} {}", String::from_utf8_lossy(entry.name), kind.0)),
+                }
+            }
+            changes(&mut service.stick);
+        }
+    }
+}
+
+impl Answer {
+    /// An error's text; empty for any other answer.
+    pub fn text(&self) -> String {
+        assert!(self.command != Command::ERROR || self.data.last() == Some(&0));
+        match self.command {
+            Command::ERROR => String::from_utf8_lossy(&self.data[..self.data.len() - 1]).into_owned(),
+            _ => String::new(),
+        }
+    }
+}
+
+/// A datagram for the server, sealed.
+pub fn datagram(head: Head, data: &[u8], extra: &[u8]) -> Vec<u8> {
+    let mut datagram = [&[0; HEADER_BYTES][..], data, extra].concat();
+    head.seal(&mut datagram, extra.len(), Toward::Server);
+    datagram
+}
