@@ -2,7 +2,7 @@
 
 use core::hint::black_box;
 
-use crate::base::limits::{FSP_PASSWORD_BYTES, FSP_UNPROVEN_PAYLOAD};
+use crate::base::limits::fsp::{PASSWORD_BYTES, UNPROVEN_PAYLOAD};
 use crate::proto::fsp::folders::describe_folder;
 use crate::proto::fsp::listing::Next as InBlock;
 use crate::proto::fsp::replies::{describe, finish, send};
@@ -120,7 +120,7 @@ impl Server {
     /// The longest payload of an answer: what is asked for, as far as the client may have it.
     pub(super) fn payload(&mut self, packet: &Packet, session: usize) -> usize {
         let proven = self.sessions.of(session).proven;
-        let most = if proven { self.settings.max_payload } else { FSP_UNPROVEN_PAYLOAD };
+        let most = if proven { self.settings.max_payload } else { UNPROVEN_PAYLOAD };
         packet.preferred_payload().unwrap_or(DEFAULT_PAYLOAD).min(most)
     }
 
@@ -180,7 +180,7 @@ impl Server {
 
 /// It can be a password: text without control characters, and some.
 pub fn is_password(text: &[u8]) -> bool {
-    !text.is_empty() && text.len() <= FSP_PASSWORD_BYTES && text.iter().all(|byte| *byte >= b' ' && *byte != 0x7F)
+    !text.is_empty() && text.len() <= PASSWORD_BYTES && text.iter().all(|byte| *byte >= b' ' && *byte != 0x7F)
 }
 
 /// Compares in a time that depends on the length given, and on nothing of the password.

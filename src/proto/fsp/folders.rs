@@ -1,6 +1,6 @@
 //! Folders: described, and listed block by block.
 
-use crate::base::limits::FSP_SMALLEST_BLOCK;
+use crate::base::limits::fsp::SMALLEST_BLOCK;
 use crate::proto::fsp::listing::{Next as InBlock, Place};
 use crate::proto::fsp::replies::{describe, finish, send};
 use crate::proto::fsp::tree::{Folder, Node};
@@ -29,7 +29,7 @@ impl Server {
         }
         if head.position == 0 || client.block == 0 {
             // The client takes the length of the first block for that of all.
-            client.block = wanted.max(FSP_SMALLEST_BLOCK) & !3;
+            client.block = wanted.max(SMALLEST_BLOCK) & !3;
         }
         let block = client.block;
         let oldest = self.listings.iter().enumerate().min_by_key(|(_, listing)| (listing.owner.is_some(), listing.age));

@@ -6,16 +6,14 @@
 
 use core::net::IpAddr;
 
-use crate::base::limits::{
-    FSP_BURST, FSP_SOURCES, FSP_STRANGER, FSP_STRANGERS, FSP_WRONG, FSP_WRONGS, FSP_WRONG_PROVEN,
-};
+use crate::base::limits::fsp::{BURST, SOURCES, STRANGER, STRANGERS, WRONG, WRONGS, WRONG_PROVEN};
 use crate::base::time::{Duration, Instant};
 
 /// All budgets. A budget is the time at which it will be full again.
 pub(super) struct Guard {
     seed: u32,
     everyone: Instant,
-    sources: [Instant; FSP_SOURCES],
+    sources: [Instant; SOURCES],
 }
 
 /// What a stranger's request cost.
@@ -32,21 +30,21 @@ pub(super) enum Charge {
 impl Guard {
     /// Full budgets; the seed keeps others from choosing addresses that share one with a victim.
     pub(super) fn new(seed: u32) -> Self {
-        Self { seed, everyone: Instant::default(), sources: [Instant::default(); FSP_SOURCES] }
+        Self { seed, everyone: Instant::default(), sources: [Instant::default(); SOURCES] }
     }
 
     /// The source may be answered.
     pub(super) fn allows(&self, now: Instant, source: IpAddr) -> bool {
-        let spent = |full_at: Instant| full_at.since(now) > FSP_BURST;
+        let spent = |full_at: Instant| full_at.since(now) > BURST;
         !spent(self.everyone) && !spent(self.sources[self.place(source)])
     }
 
     /// Takes an answer from the budgets.
     pub(super) fn charge(&mut self, now: Instant, source: IpAddr, charge: Charge) {
         let (own, all) = match charge {
-            Charge::Unproven => (FSP_STRANGER, FSP_STRANGERS),
-            Charge::Wrong => (FSP_WRONG, FSP_WRONGS),
-            Charge::WrongProven => (FSP_WRONG_PROVEN, FSP_WRONGS),
+            Charge::Unproven => (STRANGER, STRANGERS),
+            Charge::Wrong => (WRONG, WRONGS),
+            Charge::WrongProven => (WRONG_PROVEN, WRONGS),
         };
         let spend = |full_at: &mut Instant, cost: Duration| *full_at = (*full_at).max(now) + cost;
         spend(&mut self.everyone, all);
@@ -62,7 +60,7 @@ impl Guard {
         };
         // The upper bits of a product depend on all bits of its factors.
         let mixed = (number ^ self.seed).wrapping_mul(0x9E37_79B1);
-        ((mixed ^ self.seed.rotate_left(16)).wrapping_mul(0x85EB_CA6B) >> 16) as usize % FSP_SOURCES
+        ((mixed ^ self.seed.rotate_left(16)).wrapping_mul(0x85EB_CA6B) >> 16) as usize % SOURCES
     }
 }
 

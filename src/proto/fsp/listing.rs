@@ -5,7 +5,7 @@
 
 use core::net::SocketAddr;
 
-use crate::base::limits::FSP_LISTING_ENTRIES;
+use crate::base::limits::fsp::LISTING_ENTRIES;
 use crate::proto::fsp::tree::{File, Folder, Node};
 use crate::wire::fsp::{Entry, ENTRY_HEAD};
 
@@ -53,7 +53,7 @@ impl Listing {
             folder: Folder::Root,
             block: 0,
             age: 0,
-            keys: vec![0; FSP_LISTING_ENTRIES].into_boxed_slice(),
+            keys: vec![0; LISTING_ENTRIES].into_boxed_slice(),
             len: 0,
             last: (0, 0),
         }
@@ -202,9 +202,9 @@ mod tests {
     fn a_full_snapshot_says_so() {
         let mut listing = day(&[], 512);
         let mut taken = 0;
-        for time in 0..FSP_LISTING_ENTRIES as u32 + 5 {
+        for time in 0..LISTING_ENTRIES as u32 + 5 {
             taken += u32::from(listing.take(format!("Record_20260102_{time:06}.wav").as_bytes()));
         }
-        assert_eq!(taken as usize, FSP_LISTING_ENTRIES);
+        assert_eq!(taken as usize, LISTING_ENTRIES);
     }
 }

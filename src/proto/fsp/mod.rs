@@ -11,7 +11,7 @@
 
 use core::net::SocketAddr;
 
-use crate::base::limits::{FSP_LISTINGS, FSP_PASSWORD_BYTES};
+use crate::base::limits::fsp::{LISTINGS, PASSWORD_BYTES};
 use crate::base::stats::{Counter, Stats};
 use crate::base::time::Instant;
 use crate::proto::fsp::guard::{Charge, Guard};
@@ -34,7 +34,7 @@ pub use commands::is_password;
 pub use tree::File;
 
 /// A password, in clear: that is how FSP has it.
-pub type Password = heapless::Vec<u8, FSP_PASSWORD_BYTES>;
+pub type Password = heapless::Vec<u8, PASSWORD_BYTES>;
 
 /// The configuration, as far as it decides anything here.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,7 +109,7 @@ pub struct Server {
     new_password: Password,
     sessions: Sessions,
     guard: Guard,
-    listings: [Listing; FSP_LISTINGS],
+    listings: [Listing; LISTINGS],
     work: Option<Work>,
     /// The request that is being answered has a wrong password.
     wrong: bool,
@@ -159,7 +159,7 @@ impl Server {
             new_password: Password::new(),
             sessions: Sessions::new(),
             guard: Guard::new(seed),
-            listings: [(); FSP_LISTINGS].map(|()| Listing::new()),
+            listings: [(); LISTINGS].map(|()| Listing::new()),
             work: None,
             wrong: false,
         }

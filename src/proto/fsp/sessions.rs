@@ -10,7 +10,7 @@
 
 use core::net::SocketAddr;
 
-use crate::base::limits::{FSP_RETRY, FSP_SESSIONS, FSP_TIMEOUT};
+use crate::base::limits::fsp::{RETRY, SESSIONS, TIMEOUT};
 use crate::base::time::Instant;
 use crate::proto::fsp::tree::File;
 
@@ -54,7 +54,7 @@ pub(super) struct Admitted {
 impl Sessions {
     /// No sessions. The only allocation.
     pub(super) fn new() -> Self {
-        Self(Vec::with_capacity(FSP_SESSIONS))
+        Self(Vec::with_capacity(SESSIONS))
     }
 
     pub(super) fn of(&mut self, session: usize) -> &mut Session {
@@ -71,13 +71,13 @@ impl Sessions {
         if key == session.next_key && old.is_some() || self.is_shared(now, peer, key) {
             session.proven = true;
         } else if live && key == session.last_key {
-            if now.since(session.at) < FSP_RETRY {
+            if now.since(session.at) < RETRY {
                 return None;
             }
             let session = known?;
             self.0[session].at = now;
             return Some(Admitted { session, again: true, key: self.0[session].next_key });
-        } else if live && (session.proven || now.since(session.at) < FSP_RETRY) {
+        } else if live && (session.proven || now.since(session.at) < RETRY) {
             // An unproven session is perhaps a forged one: it keeps the client itself out for one resend, not longer.
             return None;
         } else {
@@ -96,12 +96,12 @@ impl Sessions {
 
     fn is_shared(&self, now: Instant, peer: SocketAddr, key: u16) -> bool {
         let shares = |other: &Session| other.next_key == key && other.peer.ip() == peer.ip() && other.peer != peer;
-        self.0.iter().any(|other| shares(other) && now.since(other.at) < FSP_TIMEOUT)
+        self.0.iter().any(|other| shares(other) && now.since(other.at) < TIMEOUT)
     }
 
     /// A new place, or that of the least: forged addresses, which prove nothing, only push out each other.
     fn place_for_one(&mut self, now: Instant) -> usize {
-        if self.0.len() < FSP_SESSIONS {
+        if self.0.len() < SESSIONS {
             self.0.push(Session::new(SocketAddr::from(([0; 4], 0))));
             return self.0.len() - 1;
         }
@@ -128,7 +128,7 @@ impl Session {
     }
 
     fn is_live(&self, now: Instant) -> bool {
-        self.active && now.since(self.at) < FSP_TIMEOUT
+        self.active && now.since(self.at) < TIMEOUT
     }
 }
 
@@ -243,7 +243,7 @@ mod tests {
         for n in 0..10_000u16 {
             ask(&mut sessions, 2 + u64::from(n), peer(9, n), 0, n.wrapping_mul(7) | 1);
         }
-        assert_eq!(sessions.0.len(), FSP_SESSIONS);
+        assert_eq!(sessions.0.len(), SESSIONS);
         assert_eq!(ask(&mut sessions, 20_000, peer(1, 1000), 12, 13), Some(false));
         assert!(sessions.of(0).proven && sessions.of(0).peer == peer(1, 1000));
     }

@@ -1,0 +1,36 @@
+//! Of the FSP service.
+
+use crate::base::time::Duration;
+
+/// FSP clients that are remembered. One that is forgotten only has to prove its address again.
+pub const SESSIONS: usize = 64;
+/// A request that comes again this much later is answered again: less than the shortest wait of any client (1.34 s), so
+/// that a lost reply costs no more than that.
+pub const RETRY: Duration = Duration::from_millis(1000);
+/// A client that has been silent this long has gone: the protocol text's time.
+pub const TIMEOUT: Duration = Duration::from_millis(60_000);
+/// The longest payload for an address that may not be the sender's: with the shortest request that gets one (24 bytes) 22
+/// times as much, and a wrong password gets less than 3 times as much.
+pub const UNPROVEN_PAYLOAD: usize = 512;
+/// The smallest directory block: the longest entry fits.
+pub const SMALLEST_BLOCK: usize = 64;
+/// Budgets of strangers; addresses that share one share its delays.
+pub const SOURCES: usize = 64;
+/// How far a budget may be overdrawn: what a stranger may have at once.
+pub const BURST: Duration = Duration::from_millis(4000);
+/// What an unproven reply costs its source: 32 a second, 17 kB.
+pub const STRANGER: Duration = Duration::from_millis(31);
+/// What it costs all of them: 250 a second.
+pub const STRANGERS: Duration = Duration::from_millis(4);
+/// What a wrong password costs an address that may be forged: two a second, so that forging delays nobody for long.
+pub const WRONG: Duration = Duration::from_millis(500);
+/// What it costs an address that is really the sender's: one in two seconds.
+pub const WRONG_PROVEN: Duration = Duration::from_millis(2000);
+/// What it costs all of them: 32 guesses a second, whoever makes them.
+pub const WRONGS: Duration = Duration::from_millis(31);
+/// The longest FSP password.
+pub const PASSWORD_BYTES: usize = 64;
+/// Folders that are being listed at once; a client beyond begins its listing anew.
+pub const LISTINGS: usize = 4;
+/// Entries of one folder. A FAT32 folder ends at 65 536 entries of 32 bytes, of which our names take three each.
+pub const LISTING_ENTRIES: usize = 32_768;
