@@ -12,6 +12,8 @@ RATE = 50
 # Seconds in which only the first, then only the second is heard: they show where a recording has placed each.
 ALONE = 1
 TONES = (440.0, 1000.0)
+# The least amplitude of a tone that swells and ebbs; 16 bits.
+QUIETEST = 4000
 
 
 def _decode(code):
@@ -35,6 +37,7 @@ class Call:
 
     def __init__(self, seconds):
         self.frames = seconds * RATE
+        self.together = (seconds - 2 * ALONE) * RATE  # frames in which both speak
         self.legs = [_party(number, self.frames * SAMPLES) for number in range(2)]
 
     def send(self, ports):
@@ -49,7 +52,7 @@ class Call:
         time.sleep(max(0, started + self.frames * FRAME - time.monotonic()))
 
     def exact_in(self, recorded):
-        """`None` if the recording has all of the call, each sample the saturated sum of the parties'; or what is wrong."""
+        """`None` if all of the call is there, each sample the sum of the parties'; or what is wrong."""
         starts = []
         for number, leg in enumerate(self.legs):
             # Each alone, but for the borders, where the other's last or first packet may sound.
@@ -68,6 +71,20 @@ class Call:
         wrong = sum(_encode(a + b) != code for a, b, code in zip(first, second, recorded))
         return f"{wrong} of {longest} samples are not the exact mix" if wrong else None
 
+    def heard_together(self, recorded):
+        """Frames of the recording in which both parties' tones sound."""
+        frames = (recorded[at : at + SAMPLES] for at in range(0, len(recorded) - SAMPLES + 1, SAMPLES))
+        return sum(all(_loudness(frame, tone) > QUIETEST / 2 for tone in TONES) for frame in frames)
+
+
+def _loudness(frame, tone):
+    """The amplitude of a tone in a frame (Goertzel)."""
+    factor = 2 * math.cos(2 * math.pi * tone / 8000)
+    last = before = 0.0
+    for code in frame:
+        last, before = DECODED[code] + factor * last - before, last
+    return math.sqrt(max(0.0, last * last + before * before - factor * last * before)) * 2 / len(frame)
+
 
 def _party(number, samples):
     """A tone that swells and ebbs, and noise so that no two frames are the same; silent while the other is alone."""
@@ -77,6 +94,6 @@ def _party(number, samples):
     quiet = range((1 - number) * ALONE * 8000, (2 - number) * ALONE * 8000)
     for at in range(samples):
         if at not in quiet:
-            swell = 9000 + 5000 * math.sin(at / (900 + 200 * number))
+            swell = QUIETEST + 5000 + 5000 * math.sin(at / (900 + 200 * number))
             codes[at] = _encode(int(swell * math.sin(step * at)) + source.randint(-400, 400))
     return bytes(codes).replace(b"\x7f", b"\xff")  # one of the two zeros

@@ -4,13 +4,11 @@ import argparse
 import collections
 import os
 import re
-import sys
-from concurrent.futures import ThreadPoolExecutor
 
 import ours
-from feed import Call
-from measure import Folder, by_place, callgrind
-from packages import need
+from compare import counted
+from feed import RATE
+from measure import Folder, by_place
 
 FUNCTION = re.compile(r"\s*(?:pub(?:\(\w+\))? )?(?:const |unsafe )*fn (\w+)")
 
@@ -21,35 +19,16 @@ def main(arguments):
     parser.add_argument("--seconds", type=int, default=20, help="of audio that are counted [20]")
     parser.add_argument("--top", type=int, default=25, help="lines of each table [25]")
     options = parser.parse_args(arguments)
-    need("valgrind")
-    print("bench: building callrec", file=sys.stderr)
-    ours.build()
-    print(f"bench: counting a call of 5 s, and one of {5 + options.seconds} s", file=sys.stderr)
-    counts, frames = per_frame(5, 5 + options.seconds)
-    print(f"{sum(counts.values()):8.1f} user instructions a frame of two legs, start and end left out ({frames} frames)")
-    show(counts, lambda function, *_: short(function), "as compiled: what was inlined counts for its caller", options.top)
+    with Folder() as folder:
+        shorter, counts = (by_place(output) for output in counted(ours.Recorder, folder, options.seconds))
+    counts.subtract(shorter)
+    frames = options.seconds * RATE
+    counts = collections.Counter({place: cost / frames for place, cost in counts.items()})
+    print(f"{sum(counts.values()):8.1f} user instructions a frame of two legs, start and end of the call left out")
+    show(counts, lambda function, *_: short(function), "as compiled, with what was inlined", options.top)
     show(counts, written_in, "as written", options.top)
     show(counts, lambda function, file, line: f"{in_project(file)}:{line}", "by source line", options.top)
     return 0
-
-
-def per_frame(*lengths):
-    """Instructions a frame by place, and the frames: what a longer call costs more than a shorter one."""
-    with ThreadPoolExecutor() as pool:
-        (fewer, short_frames), (more, long_frames) = pool.map(count, sorted(lengths))
-    frames = long_frames - short_frames
-    more.subtract(fewer)
-    return collections.Counter({place: cost / frames for place, cost in more.items()}), frames
-
-
-def count(seconds):
-    """Instructions of a daemon's whole life with one call of so many seconds."""
-    with Folder() as folder:
-        output = os.path.join(folder, "callgrind.out")
-        with ours.Recorder(folder, callgrind(output)) as recorder:
-            frames = recorder.record(Call(seconds))
-            recorder.stop()
-        return by_place(output), frames
 
 
 def show(counts, name, title, top):

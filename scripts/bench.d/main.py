@@ -1,6 +1,7 @@
 """The command line of scripts/bench: one module for each thing that is measured."""
 
 import importlib
+import signal
 import subprocess
 import sys
 
@@ -8,15 +9,20 @@ from measure import Failed
 
 # A command's module has `main(arguments)`, which prints what it found and gives the exit status.
 COMMANDS = {"profile": "functions"}
+DEFAULT = "compare"
 
 
 def main(arguments):
     """Runs the command line, gives the exit status."""
-    if not arguments or arguments[0] not in COMMANDS:
-        print(f"bench: which of {', '.join(COMMANDS)}? --help says what they do", file=sys.stderr)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was started is ended on the way out
+    module = DEFAULT
+    if arguments and not arguments[0].startswith("-"):
+        module, arguments = COMMANDS.get(arguments[0]), arguments[1:]
+    if module is None:
+        print(f"bench: no such command: {', '.join(COMMANDS)}, or none; --help says what they do", file=sys.stderr)
         return 2
     try:
-        return importlib.import_module(COMMANDS[arguments[0]]).main(arguments[1:])
+        return importlib.import_module(module).main(arguments)
     except Failed as problem:
         print(f"bench: {problem}", file=sys.stderr)
     except subprocess.CalledProcessError as problem:

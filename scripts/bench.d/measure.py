@@ -1,6 +1,9 @@
-"""What a program costs: user instructions as callgrind counts them."""
+"""What a program costs: instructions as callgrind counts them; system calls, switches and memory as the kernel does."""
 
 import collections
+import contextlib
+import glob
+import os
 import re
 import shutil
 import signal
@@ -9,6 +12,8 @@ import tempfile
 import time
 
 PATIENCE = 60
+# What every program of a system has in memory anyway: the C library and its loader.
+LIBC = re.compile(r"/(ld-linux|lib(c|m|mvec|dl|rt|pthread|resolv|nss_\w+))[-.\w]*\.so")
 
 
 class Failed(Exception):
@@ -35,8 +40,16 @@ class Program:
     def __enter__(self):
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        self.pid = self.process.pid
+        try:
+            self.wait_until(self.is_ready, f"the start of {' '.join(self.command)}")
+        except BaseException:
+            self.__exit__()
+            raise
         return self
+
+    def is_ready(self):
+        """It may be called."""
+        return True
 
     def stop(self):
         """Ends it by its signal and waits for it."""
@@ -52,24 +65,78 @@ class Program:
             self.process.kill()
         self.process.wait()
 
-    def words(self):
-        """The end of what it has said."""
-        with open(self.log, encoding="utf-8", errors="replace") as log:
-            return log.read()[-2000:]
-
     def wait_until(self, ready, what):
         """Waits until `ready()`."""
         until = time.monotonic() + PATIENCE
         while not ready():
-            if self.process.poll() is not None or time.monotonic() > until:
-                raise Failed(f"{what} did not come:\n{self.words()}")
+            self.must_run()
+            if time.monotonic() > until:
+                raise Failed(f"waited {PATIENCE} s in vain for {what}")
             time.sleep(0.05)
+
+    def must_run(self):
+        """A failure, with its last words, if it has ended by itself."""
+        if self.process.poll() is not None:
+            with open(self.log, encoding="utf-8", errors="replace") as log:
+                raise Failed(f"it ended by itself: {log.read()[-2000:]}")
+
+    # --- what the kernel knows of it
+
+    def switches(self):
+        """How often its threads were switched away from: of their own will (each ends in a wake-up), and by force."""
+        counts = collections.Counter()
+        self.must_run()
+        for status in glob.glob(f"/proc/{self.process.pid}/task/*/status"):
+            with contextlib.suppress(FileNotFoundError):  # a thread that has just ended
+                counts.update(_status(status, "voluntary_ctxt_switches", "nonvoluntary_ctxt_switches"))
+        return counts["voluntary_ctxt_switches"], counts["nonvoluntary_ctxt_switches"]
+
+    def resident(self):
+        """KiB of memory that it has."""
+        self.must_run()
+        return _status(f"/proc/{self.process.pid}/status", "VmRSS")["VmRSS"]
+
+    def files(self):
+        """Its program file and the libraries that it has loaded, without the C library's."""
+        with open(f"/proc/{self.process.pid}/maps", encoding="utf-8") as maps:
+            mapped = {line.split(maxsplit=5)[5].strip() for line in maps if len(line.split()) > 5}
+        libraries = {path for path in mapped if re.search(r"\.so(\.|$)", path) and not LIBC.search(path)}
+        return {os.path.realpath(f"/proc/{self.process.pid}/exe")} | libraries
+
+    def system_calls(self, seconds):
+        """System calls of all its threads in so many seconds."""
+        output = f"{self.log}.strace"
+        strace = ["strace", "-c", "-f", "-o", output, "-p", str(self.process.pid)]
+        tracer = subprocess.Popen(strace, stderr=subprocess.DEVNULL)
+        time.sleep(seconds)
+        tracer.send_signal(signal.SIGINT)
+        tracer.wait(PATIENCE)
+        with open(output, encoding="utf-8") as lines:
+            totals = [line.split() for line in lines if line.strip().endswith("total")]
+        if not totals:
+            raise Failed("strace counted nothing: may it trace here?")
+        return int(totals[0][3])
+
+
+def _status(path, *keys):
+    with open(path, encoding="ascii", errors="replace") as lines:
+        fields = dict(line.split(":", 1) for line in lines)
+    return {key: int(fields[key].split()[0]) for key in keys}
 
 
 def callgrind(output):
     """What to put before a command to have its instructions counted into a file."""
     plain = ["--compress-strings=no", "--compress-pos=no"]
     return ["valgrind", "--tool=callgrind", f"--callgrind-out-file={output}", *plain]
+
+
+def total(output):
+    """All user instructions of a run."""
+    with open(output, encoding="utf-8", errors="replace") as lines:
+        found = [int(line.split()[1]) for line in lines if line.startswith("totals:")]
+    if not found:
+        raise Failed(f"valgrind has left no count in {output}")
+    return found[0]
 
 
 def by_place(output):

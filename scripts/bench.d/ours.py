@@ -1,5 +1,6 @@
 """Our recorder: built as the firmware is, run in a folder of its own, its recording checked sample for sample."""
 
+import functools
 import os
 import socket
 import subprocess
@@ -9,8 +10,9 @@ from measure import Failed, Program
 BINARY = os.path.join(os.environ.get("CARGO_TARGET_DIR", "target"), "profiling", "callrec")
 
 
+@functools.cache
 def build():
-    """The release of the firmware's features, for this machine, with symbols."""
+    """The release with the firmware's features, for this machine, with symbols."""
     command = "cargo build --quiet --profile profiling --no-default-features --bin callrec"
     subprocess.run(command.split(), check=True)
 
@@ -18,8 +20,14 @@ def build():
 class Recorder(Program):
     """The daemon, with a plain folder in the stick's place."""
 
+    @classmethod
+    def title(cls):
+        """What the table calls it."""
+        return "**callrec**"
+
     def __init__(self, folder, before=()):
         self.stick, self.socket = os.path.join(folder, "stick"), os.path.join(folder, "socket")
+        self.control = self.answers = self.recording = None
         os.mkdir(self.stick)
         config = os.path.join(folder, "callrec.conf")
         with open(config, "w", encoding="ascii") as file:
@@ -27,15 +35,15 @@ class Recorder(Program):
         super().__init__([*before, BINARY, "run", "-c", config], os.path.join(folder, "log"))
 
     def __enter__(self):
-        super().__enter__()
+        build()
+        return super().__enter__()
+
+    def is_ready(self):
         self.control = socket.socket(socket.AF_UNIX)
-
-        def connected():
-            return os.path.exists(self.socket) and self.control.connect_ex(self.socket) == 0
-
-        self.wait_until(connected, "callrec's control socket")
+        if self.control.connect_ex(self.socket):
+            return False
         self.answers = self.control.makefile("r", encoding="utf-8")
-        return self
+        return True
 
     def ask(self, message):
         """A control message: its answer's keys and values."""
@@ -45,14 +53,24 @@ class Recorder(Program):
             raise Failed(f"callrec refused {message}: {answer.get('reason', 'it is gone')}")
         return answer
 
-    def record(self, call):
-        """Records the whole call: the number of frames, once they have been checked."""
-        start = self.ask("RecordStartRequest&sink=local&legs=2")
-        call.send([int(port) for port in start["leg_ports"].split(",")])
-        stop = self.ask(f"RecordStopRequest&id={start['id']}")
-        with open(os.path.join(self.stick, start["file"]), "rb") as file:
+    def files(self):
+        """As other programs', without symbols."""
+        stripped = os.path.join(self.stick, "stripped")
+        subprocess.run(["strip", "-o", stripped, BINARY], check=True)
+        return super().files() - {os.path.realpath(BINARY)} | {stripped}
+
+    def begin(self):
+        """A call begins: the ports of its legs."""
+        self.recording = self.ask("RecordStartRequest&sink=local&legs=2")
+        return [int(port) for port in self.recording["leg_ports"].split(",")]
+
+    def finish(self, call):
+        """The call is over, and so is the program; a failure unless the whole call was recorded, and exactly."""
+        self.ask(f"RecordStopRequest&id={self.recording['id']}")
+        self.stop()
+        with open(os.path.join(self.stick, self.recording["file"]), "rb") as file:
             content = file.read()[76:]
         wrong = call.exact_in(b"".join(content[at + 12 : at + 172] for at in range(0, len(content), 172)))
         if wrong:
-            raise Failed(f"callrec: {wrong}")
-        return int(stop["frames"])
+            raise Failed(wrong)
+        return "every sample is the exact mix"

@@ -7,13 +7,10 @@ import sys
 
 from measure import Failed
 
-# Where a package has another name than its program.
-PACKAGES = {}
 
-
-def need(*programs):
-    """Installs what is missing of these programs."""
-    missing = sorted({PACKAGES.get(program, program) for program in programs if not shutil.which(program)})
+def need(*packages):
+    """Installs what is missing of these packages."""
+    missing = [package for package in packages if not shutil.which(package) and not _installed(package)]
     if not missing:
         return
     if not shutil.which("apt-get"):
@@ -23,3 +20,10 @@ def need(*programs):
     subprocess.run([*root, "apt-get", "update", "-qq"], check=True, stdout=sys.stderr)
     install = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "-y", "-qq", *missing]
     subprocess.run([*root, *install], check=True, stdout=sys.stderr)
+
+
+def _installed(package):
+    if not shutil.which("dpkg-query"):
+        return False
+    query = ["dpkg-query", "-W", "-f", "${Status}", package]
+    return "ok installed" in subprocess.run(query, capture_output=True, text=True, check=False).stdout
