@@ -99,22 +99,18 @@ def per_frame(program, seconds):
 
 
 def counted(program, folder, seconds):
-    """Callgrind's files of two runs with a call each, the second `seconds` longer. Both at once: counts do not mind."""
+    """Callgrind's files of two runs with a call each, the second `seconds` longer."""
     need("valgrind")
-
-    def run(name, length):
-        place = os.path.join(folder, name)
+    outputs = []
+    for length in (SHORTER, SHORTER + seconds):
+        place = os.path.join(folder, str(length))
         os.mkdir(place)
-        output = os.path.join(place, "callgrind.out")
+        outputs.append(os.path.join(place, "callgrind.out"))
         call = Call(length)
-        with program(place, callgrind(output)) as running:
+        with program(place, callgrind(outputs[-1])) as running:
             call.send(running.begin())
-            checked = running.finish(call)
-        say(f"  counted {length} s: {checked}")
-        return output
-
-    with ThreadPoolExecutor() as pool:
-        return list(pool.map(run, ("shorter", "longer"), (SHORTER, SHORTER + seconds)))
+            say(f"  counted {length} s: {running.finish(call)}")
+    return outputs
 
 
 def say(text):

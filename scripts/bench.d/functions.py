@@ -16,7 +16,7 @@ FUNCTION = re.compile(r"\s*(?:pub(?:\(\w+\))? )?(?:const |unsafe )*fn (\w+)")
 def main(arguments):
     """Prints our functions by what they cost."""
     parser = argparse.ArgumentParser(prog="scripts/bench profile", description=__doc__)
-    parser.add_argument("--seconds", type=int, default=20, help="of audio that are counted [20]")
+    parser.add_argument("--seconds", type=int, default=10, help="of audio that are counted [10]")
     parser.add_argument("--top", type=int, default=25, help="lines of each table [25]")
     options = parser.parse_args(arguments)
     with Folder() as folder:
