@@ -6,6 +6,7 @@ use core::net::{IpAddr, Ipv4Addr};
 use crate::base::limits::{MAX_RECORDINGS, PATH_BYTES};
 use crate::proto::recorder::Settings;
 use crate::proto::request::Sink;
+use crate::proto::setup::{Device, Host, Server};
 use crate::wire::g711::Law;
 
 /// The longest path of a Unix socket (`sun_path`), with its NUL.
@@ -138,12 +139,34 @@ impl Config {
             rtp_header: self.record_rtp_header,
             pause_is_silence: self.pause_is_silence,
             max_recordings: self.max_recordings,
-            server: self.server_addr != "0.0.0.0",
+            server: self.server(),
         }
+    }
+
+    /// The recording server; with `deviceMac = auto` its `device` is empty, to be filled in.
+    fn server(&self) -> Option<Server> {
+        let none = self.server_addr.parse().is_ok_and(|address: IpAddr| address.is_unspecified());
+        let mac = self.device_mac.as_deref().unwrap_or_default();
+        Some(Server {
+            host: Host::try_from(self.server_addr.as_str()).ok().filter(|_| !none)?,
+            port: self.server_port,
+            message_end: self.message_end.bytes(),
+            device: Device::try_from(mac).unwrap_or_default(),
+            fallback: self.server_fallback,
+        })
     }
 }
 
 impl MessageEnd {
+    fn bytes(self) -> &'static [u8] {
+        match self {
+            Self::None => b"",
+            Self::Lf => b"\n",
+            Self::Crlf => b"\r\n",
+            Self::Nul => b"\0",
+        }
+    }
+
     fn name(self) -> &'static str {
         match self {
             Self::None => "none",

@@ -32,7 +32,7 @@ pub const BATCH: Duration = Duration::from_millis(200);
 /// the sync itself.
 pub const SYNC_INTERVAL: Duration = Duration::from_millis(1200);
 
-/// Recordings at once, at the most, that a configuration may ask for. Each costs 300 KiB of address
+/// Recordings at once, at the most, that a configuration may ask for. Each costs 500 KiB of address
 /// space, of which only what its call uses is ever touched.
 pub const MAX_RECORDINGS: usize = 4096;
 /// Leg ports of one recording (contract: `legs` 0-8).
@@ -77,9 +77,11 @@ pub const MAX_MISORDER: i32 = 100;
 /// A source that has been silent this long gives its place to a new one: 5 s.
 pub const SOURCE_IDLE: i64 = 5 * 8000;
 
-/// Mixed frames waiting for the stick. Writes are synchronous, so while one blocks the packets wait
-/// in the sockets; the ring only has to hold what one turn mixes (and two wrap-free writes).
-pub const RING_BYTES: usize = 32 * 1024;
+/// Mixed frames of a recording that are not where they belong. For the stick it only has to hold what one turn
+/// mixes: while a write blocks the packets wait in the sockets. For a server it holds what waits for the
+/// server's answer (8 s), and with `serverFallback` also what was sent before its loss was noticed
+/// (`USER_TIMEOUT`, a step of the keep-alive, the lookup and margin): 24 s. What is not used is not touched.
+pub const RING_BYTES: usize = 24 * 50 * RTP_FRAME_BYTES;
 /// Writes end on multiples of this in the file: all there is to gain on FAT is gained at 4 KiB.
 pub const WRITE_ALIGN: u64 = 4096;
 /// Disk work of one recording in one turn.
@@ -101,6 +103,10 @@ pub const MAX_TOGGLES: usize = 32;
 pub const MESSAGE_BYTES: usize = 4096;
 /// A message of the server protocol that has no end of its own ends when nothing came for so long (spec, rule 13).
 pub const MESSAGE_SILENCE: Duration = Duration::from_millis(200);
+/// The longest id of the server protocol that is taken (spec, rule 15).
+pub const ID_BYTES: usize = 64;
+/// The longest host name (RFC 1035).
+pub const HOST_BYTES: usize = 253;
 /// The longest value kept of a name or number.
 pub const TEXT_BYTES: usize = 128;
 /// The longest sidecar we write: five texts of control characters (6 bytes each), every counter, 32 pauses.
@@ -134,6 +140,25 @@ pub const KEEP_ALIVE_IDLE: Duration = Duration::from_millis(5000);
 pub const KEEP_ALIVE_STEP: Duration = Duration::from_millis(2000);
 /// ... and is lost when the other end has not answered for so long (spec, rule 18).
 pub const USER_TIMEOUT: Duration = Duration::from_millis(15_000);
+/// To connect to the recording server, the name's lookup included (spec, rule 16).
+pub const CONNECT_TIMEOUT: Duration = Duration::from_millis(3000);
+/// From the start request to its answer (spec, rule 16).
+pub const ANSWER_TIMEOUT: Duration = Duration::from_millis(5000);
+/// From the stop request to its answer (spec, rule 17).
+pub const STOP_TIMEOUT: Duration = Duration::from_millis(2000);
+/// The same when the daemon is to end: what the server did not confirm must still reach the stick.
+pub const SHUTDOWN_STOP_TIMEOUT: Duration = Duration::from_millis(800);
+/// Errors of the UDP socket for so long end a recording (spec, rule 18); ...
+pub const UDP_TROUBLE: Duration = Duration::from_millis(3000);
+/// ... an error that no other one follows for so long is forgotten: routers send one ICMP error a second.
+pub const UDP_TROUBLE_GAP: Duration = Duration::from_millis(2000);
+/// Frames sent to the server in 20 ms when some have waited: eight times the call's own rate.
+pub const BURST_FRAMES: u32 = 8;
+/// What is to be written to a server: a stop with every value escaped, and answers to two of its own.
+pub const SERVER_OUT_BYTES: usize = 2560;
+/// Bytes read from a server in `BATCH`: more than any server has to say, and no flood keeps the loop busy.
+pub const SERVER_BYTES_PER_BATCH: usize = MESSAGE_BYTES;
+
 /// Lookups of host names at once, each a thread. A dead name server keeps one for half a minute.
 pub const LOOKUPS: usize = 4;
 /// Their stacks: musl's lookup uses 20 KiB, glibc's loads libraries.

@@ -46,8 +46,14 @@ impl Ring {
 
     /// The longest run of waiting bytes that lies in one piece, at most `limit` of them.
     pub fn front(&self, limit: usize) -> &[u8] {
-        let run = self.len.min(limit).min(self.bytes.len() - self.start);
-        &self.bytes[self.start..self.start + run]
+        self.piece(0, limit)
+    }
+
+    /// `len` bytes from `skip` bytes behind the front; fewer where the ring or what is in it ends.
+    pub fn piece(&self, skip: usize, len: usize) -> &[u8] {
+        let capacity = self.bytes.len();
+        let at = (self.start + skip) % capacity;
+        &self.bytes[at..at + len.min(self.len.saturating_sub(skip)).min(capacity - at)]
     }
 
     /// Forgets the first `count` bytes. An emptied ring starts over, so that it touches few pages.

@@ -42,7 +42,9 @@ pub enum Counter {
     Frames,
     /// Frames that were mixed but not written, because their recording's stick failed.
     FramesLost,
-    /// Control lines that were no message.
+    /// Frames for a server that the kernel did not take.
+    UploadDropped,
+    /// Control lines, and messages of servers, that were none.
     BadMessage,
     /// Clients that were cut off because they did not read.
     SlowClient,
@@ -88,6 +90,7 @@ pub const NAMES: [&str; COUNTERS] = [
     "kernel_drop",
     "frames",
     "frames_lost",
+    "upload_dropped",
     "bad_message",
     "slow_client",
     "too_many_clients",

@@ -26,24 +26,31 @@ use crate::event_loop::clients::Clients;
 use crate::event_loop::disk::Disk;
 use crate::event_loop::media::Media;
 use crate::event_loop::repair::Repair;
+use crate::event_loop::uplinks::Uplinks;
 use crate::io::clock::{self, Now};
+use crate::io::interface::first_mac;
 use crate::io::mounts::Table;
 use crate::io::random::Random;
 use crate::io::signals::{Order, Signals};
-use crate::proto::recorder::{Ask, Recorder};
+use crate::proto::recorder::{Ask, Recorder, Settings};
+use crate::proto::setup::Device;
 
 mod clients;
 mod disk;
 mod media;
 mod repair;
 mod stick;
+mod uplinks;
 
 const SIGNALS: Token = Token(0);
 const MOUNTS: Token = Token(1);
 const DEVICES: Token = Token(2);
 const LISTENER: Token = Token(3);
+const RESOLVER: Token = Token(4);
 /// Clients have the tokens from here on.
-const FIRST_CLIENT: usize = 4;
+const FIRST_CLIENT: usize = 8;
+/// Connections to recording servers have the tokens from here on.
+const FIRST_UPLINK: usize = 1 << 16;
 
 /// The running daemon.
 pub struct EventLoop {
@@ -56,7 +63,10 @@ pub struct EventLoop {
     random: Random,
     recorder: Recorder,
     media: Media,
+    uplinks: Uplinks,
     disk: Disk,
+    /// This turn is not by the clock alone: all recordings' packets are read, whether they are due or not.
+    woken: bool,
     repair: Option<Repair>,
     clients: Clients,
     /// An answer or event on its way.
@@ -93,11 +103,13 @@ impl EventLoop {
         for (fd, token, interest) in watched.into_iter().filter(|(fd, ..)| *fd >= 0) {
             registry.register(&mut SourceFd(&fd), token, interest).map_err(|error| format!("epoll: {error}"))?;
         }
-        let recorder = Recorder::new(config.settings());
+        let recorder = Recorder::new(settings(&config));
         let places = recorder.places();
         let mut this = Self {
             media: Media::new(config.media_addr, config.media_ports, places),
+            uplinks: Uplinks::new(&poll, places).map_err(|error| format!("eventfd: {error}"))?,
             disk: Disk::new(places),
+            woken: false,
             random: Random::open(),
             repair: None,
             message: [0; MESSAGE_BYTES],
@@ -130,6 +142,8 @@ impl EventLoop {
                         self.look_for_stick(&clock::now());
                     }
                     LISTENER => self.clients.accept(&self.poll, &mut self.recorder.stats),
+                    RESOLVER => {}
+                    token if token.0 >= FIRST_UPLINK => self.uplinks.set_ready(event),
                     token => self.clients.set_ready(token),
                 }
             }
@@ -157,11 +171,13 @@ impl EventLoop {
             Some(deadline) => Some(Duration::from_nanos(deadline.since(now).nanos())),
             None => None,
         };
-        self.again = false;
+        let left = std::mem::take(&mut self.again);
         match self.poll.poll(events, timeout) {
-            Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),
-            _ => Ok(()),
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+            _ => {}
         }
+        self.woken = left || !events.is_empty();
+        Ok(())
     }
 
     fn turn(&mut self) {
@@ -188,11 +204,12 @@ impl EventLoop {
     /// Packets, frames and the stick, for each recording.
     fn work(&mut self, now: &Now) {
         for place in 0..self.recorder.places() {
-            if self.recorder.listens(place) {
+            if self.recorder.listens(place) && (self.woken || self.recorder.is_due(place, now.monotonic)) {
                 let drained = self.media.read(place, now, &mut self.recorder);
                 let mixed = drained && self.recorder.handle_drained(place, now.monotonic);
                 self.again |= !mixed;
             }
+            self.uplinks.work(place, now.monotonic, &self.poll, &mut self.recorder);
             self.again |= self.disk.work(place, now, &mut self.recorder);
             self.recorder.settle(now.monotonic, place);
             self.media.close_unused(place, &self.recorder);
@@ -274,10 +291,20 @@ impl EventLoop {
         if fixed(&config) != fixed(&self.config) {
             warn!("controlSocket and maxRecordings change with a restart only");
         }
-        self.recorder.set_settings(config.settings());
+        self.recorder.set_settings(settings(&config));
         self.media.set_range(config.media_addr, config.media_ports);
         self.config = config;
         self.look_for_stick(&clock::now());
         info!("configuration reloaded");
     }
+}
+
+/// What the recorder decides by, with the phone's own address where the configuration leaves it open.
+fn settings(config: &Config) -> Settings {
+    let mut settings = config.settings();
+    if let Some(server) = settings.server.as_mut().filter(|server| server.device.is_empty()) {
+        let mac = first_mac().unwrap_or_else(|| "000000000000".into());
+        server.device = Device::try_from(mac.as_str()).unwrap_or_default();
+    }
+    settings
 }

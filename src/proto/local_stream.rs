@@ -13,12 +13,13 @@ pub struct LocalStream {
     sequence: u16,
     timestamp: u32,
     with_header: bool,
+    marker: bool,
 }
 
 impl LocalStream {
     /// A stream that begins at random values, as RFC 3550 asks. `with_header`: `recordRtpHeader`.
     pub fn new(law: Law, ssrc: u32, sequence: u16, timestamp: u32, with_header: bool) -> Self {
-        Self { law, ssrc, sequence, timestamp, with_header }
+        Self { law, ssrc, sequence, timestamp, with_header, marker: false }
     }
 
     /// The codec.
@@ -38,7 +39,7 @@ impl LocalStream {
     /// Makes the next frame of these codes; the bytes to store are the returned part of `frame`.
     pub fn frame<'a>(&mut self, codes: &[u8; FRAME_SAMPLES], frame: &'a mut [u8; RTP_FRAME_BYTES]) -> &'a [u8] {
         let header = Packet {
-            marker: false,
+            marker: core::mem::take(&mut self.marker),
             payload_type: self.law.payload_type(),
             sequence: self.sequence,
             timestamp: self.timestamp,
@@ -51,5 +52,22 @@ impl LocalStream {
         self.sequence = self.sequence.wrapping_add(1);
         self.timestamp = self.timestamp.wrapping_add(FRAME_SAMPLES as u32);
         &frame[RTP_FRAME_BYTES - self.frame_bytes()..]
+    }
+
+    /// A frame's time passes without a frame: the next one is marked as the first of a talk spurt (RFC 3551).
+    pub fn skip(&mut self) {
+        self.timestamp = self.timestamp.wrapping_add(FRAME_SAMPLES as u32);
+        self.marker = true;
+    }
+
+    /// The stream as it was this many frames ago, if none was skipped since; with RTP headers or without.
+    pub fn rewound(&self, frames: u32, with_header: bool) -> Self {
+        Self {
+            sequence: self.sequence.wrapping_sub(frames as u16),
+            timestamp: self.timestamp.wrapping_sub(frames.wrapping_mul(FRAME_SAMPLES as u32)),
+            with_header,
+            marker: false,
+            ..*self
+        }
     }
 }

@@ -17,3 +17,4 @@ pub mod skew;
 pub mod sources;
 pub mod stick;
 pub mod timeline;
+pub mod uplink;

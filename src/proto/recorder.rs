@@ -5,14 +5,16 @@
 //! stick from `disk_op` until there are none. Places for recordings are numbered from 0; the loop
 //! keeps the sockets and the file of a place under the same number.
 
-use crate::base::limits::{BATCH, MESSAGE_BYTES};
+use crate::base::limits::MESSAGE_BYTES;
 use crate::base::stats::{Counter, Stats};
 use crate::base::time::Instant;
 use crate::proto::outbox::{ClientId, Outbox, To};
 use crate::proto::part::{DiskError, Done, Op};
 use crate::proto::recording::{Ports, Recording, State};
 use crate::proto::request::{self, reason, Reason, Sink};
+use crate::proto::setup::Server;
 use crate::proto::stick::Path;
+use crate::proto::uplink::{self, Input};
 use crate::wire::g711::Law;
 use crate::wire::message::{Error, Message};
 
@@ -41,8 +43,8 @@ pub struct Settings {
     pub pause_is_silence: bool,
     /// Recordings at once.
     pub max_recordings: usize,
-    /// A recording server is configured.
-    pub server: bool,
+    /// The recording server, if one is configured.
+    pub server: Option<Server>,
 }
 
 /// What a control line asks of the loop, beyond the answers that are already queued.
@@ -106,9 +108,14 @@ impl Recorder {
         self.places.iter().all(|recording| recording.state() == State::Free)
     }
 
-    /// When to look again: shared by all recordings, none when there is none.
+    /// Packets are to be read for this place now.
+    pub fn is_due(&self, place: usize, now: Instant) -> bool {
+        self.places.get(place).is_some_and(|recording| recording.is_due(now))
+    }
+
+    /// When to look again: shared by all recordings as far as can be, none when there is none.
     pub fn next_deadline(&self, now: Instant) -> Option<Instant> {
-        (!self.is_idle()).then(|| now.next_multiple_of(BATCH))
+        self.places.iter().filter_map(|recording| recording.next_deadline(now)).min()
     }
 
     /// A file of this name is being written.
@@ -190,6 +197,7 @@ impl Recorder {
         self.ending = true;
         for recording in &mut self.places {
             recording.stop(now, None);
+            recording.hurry(now);
         }
     }
 
@@ -202,6 +210,37 @@ impl Recorder {
     pub fn handle_disk(&mut self, place: usize, now: Instant, result: Result<Done, DiskError>) {
         let Some(recording) = self.places.get_mut(place) else { return };
         let change = recording.disk_done(now, result, &mut self.stats);
+        self.announce(place, change);
+    }
+
+    /// The place's recording talks with a server: it wants to hear of the time.
+    pub fn talks(&self, place: usize) -> bool {
+        self.places.get(place).is_some_and(Recording::talks)
+    }
+
+    /// Something came from the server of this place's recording, or time has passed.
+    pub fn handle_server(&mut self, place: usize, now: Instant, input: Input) {
+        let Some(recording) = self.places.get_mut(place) else { return };
+        let change = recording.handle_server(now, input, &mut self.stats);
+        self.announce(place, change);
+    }
+
+    /// The next thing to be done for that server.
+    pub fn server_op(&mut self, place: usize, now: Instant) -> Option<uplink::Op<'_>> {
+        self.places.get_mut(place)?.server_op(now)
+    }
+
+    /// How that went; frames have `handle_frame`.
+    pub fn handle_server_done(&mut self, place: usize, now: Instant, outcome: Result<uplink::Done, i32>) {
+        let Some(recording) = self.places.get_mut(place) else { return };
+        let change = recording.server_done(now, outcome, &mut self.stats);
+        self.announce(place, change);
+    }
+
+    /// Whether the kernel took a frame, and the error it had to tell of.
+    pub fn handle_frame(&mut self, place: usize, now: Instant, taken: bool, errno: Option<i32>) {
+        let Some(recording) = self.places.get_mut(place) else { return };
+        let change = recording.frame_done(now, taken, errno, &mut self.stats);
         self.announce(place, change);
     }
 

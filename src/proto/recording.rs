@@ -1,15 +1,15 @@
-//! One recording: packets in, frames mixed on its timeline, parts on the stick.
+//! One recording: packets in, frames mixed on its timeline, parts on the stick or frames to a server.
 //!
 //! ```text
-//! Free -> Ports -> Opening -> Running -> Draining -> Closing -> Free
-//!          bind     create     mix        read what   write what
-//!          ports    file                  has come    is mixed
+//! Free -> Ports -> Opening -> Running -> Draining -> Closing -> Leaving -> Free
+//!          bind     create     mix        read what   write what  the server
+//!          ports    file                  has come    is mixed    hears of it
 //! ```
-//! A start is answered when the file is open, a stop when it is closed. A failure of the stick leads
-//! from anywhere to Free. Times of packets are their kernel arrival times: after a stall the backlog
-//! is mixed as if it had been read in time.
+//! A start is answered when the file is open or the server has said yes, a stop when the file is closed or the
+//! server knows. A failure of the stick leads from anywhere to Free; `upload` is about the server. Times of
+//! packets are their kernel arrival times: after a stall the backlog is mixed as if it had been read in time.
 
-use crate::base::limits::{FRAME, FRAME_SAMPLES, MAX_PARTS_NAMED, MAX_PORTS, RING_BYTES, RTP_FRAME_BYTES, TEXT_BYTES};
+use crate::base::limits::{FRAME, FRAME_SAMPLES, MAX_PARTS_NAMED, MAX_PORTS, RING_BYTES, RTP_FRAME_BYTES};
 use crate::base::ring::Ring;
 use crate::base::stats::{Counter, Stats};
 use crate::base::time::{Duration, Instant};
@@ -21,8 +21,12 @@ use crate::proto::part::{DiskError, Done, Name, Op, Part};
 use crate::proto::setup::{Call, Setup};
 use crate::proto::sources::Sources;
 use crate::proto::timeline::{Timeline, TooMany};
-use crate::wire::message::Text;
+use crate::proto::uplink::Uplink;
 use crate::wire::rtp;
+use upload::Upload;
+
+mod ending;
+mod upload;
 
 /// The leg ports in order, then the local stream's.
 pub type Ports = heapless::Vec<u16, MAX_PORTS>;
@@ -40,23 +44,34 @@ pub enum State {
     Running,
     /// It ends here; packets that came before are still being read.
     Draining(Instant, Option<ClientId>),
-    /// Its last frames are on their way to the stick.
+    /// Its last frames are on their way to the stick or the server.
     Closing(Option<ClientId>),
+    /// It has ended, and everyone knows but the server.
+    Leaving,
 }
 
 /// A change that others must hear of.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// The file is open: the start can be answered.
-    Started(ClientId, Name),
-    /// The next part is open.
-    Rolled(Name),
-    /// All is on the stick: the stop can be answered.
+    /// The file is open, or the server waits for frames: the start can be answered.
+    Started(ClientId),
+    /// The next part is open, or the first one of a recording that the server does not take any more.
+    Rolled,
+    /// All is where it belongs: the stop can be answered.
     Stopped(Option<ClientId>),
     /// The recording could not begin.
-    Refused(ClientId, DiskError),
+    Refused(ClientId, Failure),
     /// The recording ended by itself. Whoever waits for an answer gets a failure.
-    Failed(Option<ClientId>, DiskError),
+    Failed(Option<ClientId>, Failure),
+}
+
+/// Whose fault it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The stick's.
+    Stick(DiskError),
+    /// The server's: `Recording::why` has the words.
+    Server,
 }
 
 /// A place for one recording, used again and again; its memory is allocated once.
@@ -70,7 +85,10 @@ pub struct Recording {
     ring: Ring,
     part: Part,
     ports: Ports,
-    stop_reason: Text<TEXT_BYTES>,
+    uplink: Uplink,
+    upload: Upload,
+    /// When packets are to be read again.
+    read_at: Instant,
     names: heapless::Vec<Name, MAX_PARTS_NAMED>,
     parts: u32,
     frames: u64,
@@ -90,7 +108,9 @@ impl Recording {
             ring: Ring::new(RING_BYTES),
             part: Part::new(setup.plan()),
             ports: Ports::new(),
-            stop_reason: Text::new(),
+            uplink: Uplink::new(),
+            upload: Upload::default(),
+            read_at: Instant::default(),
             names: heapless::Vec::new(),
             parts: 0,
             frames: 0,
@@ -106,17 +126,21 @@ impl Recording {
         self.part = Part::new(setup.plan());
         self.ring.clear();
         self.names.clear();
-        self.stop_reason.clear();
         (self.parts, self.frames) = (0, 0);
+        self.upload = Upload::new(setup.server.is_some());
         self.setup = setup;
     }
 
-    /// The ports are bound; the file comes next.
+    /// The ports are bound; the file or the server comes next.
     pub fn handle_bound(&mut self, now: Instant, ports: Ports) {
         if let State::Ports(client) = self.state {
             self.ports = ports;
             self.state = State::Opening(client);
             self.bound_at = now;
+            if self.upload.wanted {
+                self.timeline = Timeline::new(now);
+                self.uplink.start(now, &self.setup);
+            }
         }
     }
 
@@ -140,19 +164,29 @@ impl Recording {
         &mut self.setup.call
     }
 
-    /// Why a client stops it, for the event.
-    pub fn set_stop_reason(&mut self, reason: Text<TEXT_BYTES>) {
-        self.stop_reason = reason;
-    }
-
-    /// Why it was stopped; empty when nobody said.
-    pub fn stop_reason(&self) -> &[u8] {
-        &self.stop_reason
-    }
-
-    /// Packets are wanted.
+    /// Packets are wanted. Those that come before a server has answered are recorded, too.
     pub fn listens(&self) -> bool {
-        matches!(self.state, State::Running | State::Draining(..))
+        match self.state {
+            State::Running | State::Draining(..) => true,
+            State::Opening(_) => self.upload.wanted,
+            _ => false,
+        }
+    }
+
+    /// Packets are to be read now.
+    pub fn is_due(&self, now: Instant) -> bool {
+        now >= self.read_at || matches!(self.state, State::Draining(..))
+    }
+
+    /// When to look again; `None` when nobody is there.
+    pub fn next_deadline(&self, now: Instant) -> Option<Instant> {
+        let uplink = self.uplink.next_deadline();
+        let tick = match self.state {
+            State::Free => return None,
+            State::Leaving => return uplink,
+            _ => now.next_multiple_of(self.period()),
+        };
+        Some(uplink.map_or(tick, |at| at.min(tick)))
     }
 
     /// Where its legs and its local stream are received.
@@ -202,14 +236,18 @@ impl Recording {
 
     /// Ends the recording here, once what has come by now has been read.
     pub fn stop(&mut self, now: Instant, client: Option<ClientId>) {
-        if self.state == State::Running {
-            self.state = State::Draining(now, client);
+        match self.state {
+            State::Running => self.state = State::Draining(now, client),
+            State::Opening(_) if self.upload.active => self.uplink.stop(now, &self.setup),
+            _ => {}
         }
     }
 
     /// The stick is gone.
     pub fn lose_stick(&mut self) {
-        self.part.lose();
+        if !self.upload.active {
+            self.part.lose();
+        }
     }
 
     /// A packet that arrived at `arrival` on port `port` of this recording. `handle_timeout(arrival)`
@@ -237,7 +275,7 @@ impl Recording {
             return true;
         }
         while self.timeline.due(now) {
-            if self.ring.room() < RTP_FRAME_BYTES {
+            if !self.make_room(stats) {
                 return false;
             }
             self.mix(stats);
@@ -257,14 +295,19 @@ impl Recording {
             self.state = State::Closing(client);
             return true;
         }
-        self.handle_timeout(now, stats)
+        let mixed = self.handle_timeout(now, stats);
+        if mixed {
+            self.read_at = now.next_multiple_of(self.period());
+        }
+        mixed
     }
 
     /// The next call to the stick.
     pub fn disk_op(&mut self, now: Instant) -> Option<Op<'_>> {
         let first_frame_at = match self.state {
-            State::Free | State::Ports(_) => return None,
-            State::Opening(_) => self.bound_at,
+            State::Free | State::Ports(_) | State::Leaving => return None,
+            _ if self.upload.active => return None,
+            State::Opening(_) if !self.upload.wanted => self.bound_at,
             _ => {
                 let waiting = (self.ring.len() / self.stream.frame_bytes()) as u64;
                 self.timeline.next_frame_at() - Duration::from_nanos(FRAME.nanos() * waiting)
@@ -281,41 +324,23 @@ impl Recording {
                 self.names.pop();
                 let _ = self.names.push(name); // the last one is the one that is in use
             }
-            if self.parts > 1 {
-                return self.names.last().cloned().map(Change::Rolled);
+            if !matches!(self.state, State::Opening(_)) {
+                return Some(Change::Rolled);
             }
         }
-        if let (State::Opening(client), true, Some(name)) = (self.state, self.part.is_open(), self.names.last()) {
-            self.state = State::Running;
-            self.timeline = Timeline::new(now);
-            stats.count(Counter::Started);
-            return Some(Change::Started(client, name.clone()));
+        if let (State::Opening(client), true) = (self.state, self.part.is_open()) {
+            if !self.upload.wanted {
+                self.timeline = Timeline::new(now);
+            }
+            return Some(self.started(client, stats));
         }
         self.settle(now, stats)
     }
 
-    /// Frees the place when the files are closed.
-    pub fn settle(&mut self, now: Instant, stats: &mut Stats) -> Option<Change> {
-        let failure = match self.state {
-            State::Free | State::Ports(_) => return None,
-            _ => self.part.ended()?,
-        };
-        self.sources.clear(stats);
-        let state = std::mem::replace(&mut self.state, State::Free);
-        let client = match state {
-            State::Draining(_, client) | State::Closing(client) => client,
-            _ => None,
-        };
-        let Some(error) = failure else { return Some(Change::Stopped(client)) };
-        stats.count(Counter::Failed);
-        if let State::Opening(client) = state {
-            return Some(Change::Refused(client, error));
-        }
-        let unwritten = (self.ring.len() as u64 + self.part.torn_bytes()) / self.stream.frame_bytes() as u64;
-        self.ring.clear();
-        self.frames -= unwritten.min(self.frames);
-        stats.add(Counter::FramesLost, unwritten + self.timeline.unmixed(now));
-        Some(Change::Failed(client, error))
+    fn started(&mut self, client: ClientId, stats: &mut Stats) -> Change {
+        self.state = State::Running;
+        stats.count(Counter::Started);
+        Change::Started(client)
     }
 
     fn mix(&mut self, stats: &mut Stats) {
@@ -323,6 +348,9 @@ impl Recording {
         self.mixer.mix(&mut self.sources, self.timeline.clock(), self.setup.law, &mut codes, stats);
         if !self.timeline.advance() {
             if !self.setup.pause_is_silence {
+                if self.upload.active {
+                    self.stream.skip();
+                }
                 return;
             }
             codes.fill(self.setup.law.silence());

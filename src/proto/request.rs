@@ -28,6 +28,8 @@ pub struct Start {
     pub law: Option<Law>,
     /// Leg ports wanted.
     pub legs: usize,
+    /// The phone's name for the server; as the configuration says, if empty.
+    pub device: Text<TEXT_BYTES>,
     /// Who calls whom.
     pub call: Call,
 }
@@ -40,8 +42,8 @@ pub enum Request {
     Start(Start),
     /// Pause (`true`) or resume it.
     Pause(u32, bool),
-    /// End it, for this reason; non-empty values replace those of the start.
-    Stop(u32, Call, Text<TEXT_BYTES>),
+    /// End it; non-empty values replace those of the start.
+    Stop(u32, Call),
     /// Say where one or all stand.
     Status(Option<u32>),
     /// Print the counters.
@@ -73,7 +75,7 @@ pub fn parse(message: &Message) -> Result<Request, Reason> {
         b"RecordStartRequest" => start(message).map(Request::Start),
         b"RecordPauseRequest" => Ok(Request::Pause(id(message)?, true)),
         b"RecordResumeRequest" => Ok(Request::Pause(id(message)?, false)),
-        b"RecordStopRequest" => Ok(Request::Stop(id(message)?, call(message)?, text(message, "reason")?)),
+        b"RecordStopRequest" => Ok(Request::Stop(id(message)?, call(message)?)),
         b"RecordStatusRequest" if message.raw("id").is_none() => Ok(Request::Status(None)),
         b"RecordStatusRequest" => Ok(Request::Status(Some(id(message)?))),
         b"StatsRequest" => Ok(Request::Stats),
@@ -104,8 +106,7 @@ fn start(message: &Message) -> Result<Start, Reason> {
         Some(Ok(legs)) if legs <= MAX_LEG_PORTS => legs,
         Some(_) => return Err(bad(format_args!("legs must be a number from 0 to {MAX_LEG_PORTS}"))),
     };
-    text::<TEXT_BYTES>(message, "device")?;
-    Ok(Start { sink, law, legs, call: call(message)? })
+    Ok(Start { sink, law, legs, device: text(message, "device")?, call: call(message)? })
 }
 
 fn call(message: &Message) -> Result<Call, Reason> {
@@ -121,6 +122,8 @@ fn call(message: &Message) -> Result<Call, Reason> {
         local_number: text(message, "local_number")?,
         local_name: text(message, "local_name")?,
         incoming,
+        stop_reason: text(message, "reason")?,
+        changed: [false; 4],
     })
 }
 
@@ -145,6 +148,19 @@ impl core::fmt::Display for Shown<'_> {
             f.write_char(if byte.is_ascii_graphic() || *byte == b' ' { char::from(*byte) } else { '?' })?;
         }
         f.write_str(if self.0.len() > 40 { "..." } else { "" })
+    }
+}
+
+/// A stranger's text in an answer or event, whole: what is no UTF-8 is a question mark.
+pub struct Foreign<'a>(pub &'a [u8]);
+
+impl core::fmt::Display for Foreign<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        for chunk in self.0.utf8_chunks() {
+            f.write_str(chunk.valid())?;
+            f.write_str(if chunk.invalid().is_empty() { "" } else { "?" })?;
+        }
+        Ok(())
     }
 }
 

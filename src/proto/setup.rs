@@ -1,11 +1,25 @@
 //! How one recording is made, and what is known of its call.
 
-use crate::base::limits::{FRAME_SAMPLES, TEXT_BYTES};
+use crate::base::limits::{FRAME_SAMPLES, HOST_BYTES, TEXT_BYTES};
 use crate::proto::local_stream::LocalStream;
 use crate::proto::part::Plan;
 use crate::wire::g711::Law;
 use crate::wire::message::Text;
 use crate::wire::recording::{Codec, Header};
+
+/// An address or a host name.
+pub type Host = heapless::String<HOST_BYTES>;
+/// The phone's hardware address: 12 lower-case hex digits.
+pub type Device = heapless::String<12>;
+
+/// A hardware address, also with its usual separators, as 12 lower-case hex digits.
+pub fn device(text: &[u8]) -> Option<Device> {
+    let mut device = Device::new();
+    for byte in text.iter().filter(|byte| !b":-.".contains(byte)) {
+        device.push(char::from(byte.to_ascii_lowercase())).ok()?;
+    }
+    (device.len() == 12 && device.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(device)
+}
 
 /// What the phone knows of a call.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,6 +34,51 @@ pub struct Call {
     pub local_name: Text<TEXT_BYTES>,
     /// `in` or `out`, from the phone's view; `None` when nobody said.
     pub incoming: Option<bool>,
+    /// Why its recording was stopped; empty when nobody said.
+    pub stop_reason: Text<TEXT_BYTES>,
+    /// Which of the four parties' values a stop has changed.
+    pub changed: [bool; 4],
+}
+
+impl Call {
+    /// The parties' numbers and names with their keys, and whether a stop has changed them.
+    pub fn parties(&self) -> [(&'static str, &Text<TEXT_BYTES>, bool); 4] {
+        let [a, b, c, d] = self.changed;
+        [
+            ("remote_number", &self.remote_number, a),
+            ("remote_name", &self.remote_name, b),
+            ("local_number", &self.local_number, c),
+            ("local_name", &self.local_name, d),
+        ]
+    }
+
+    /// Takes over what a stop says: its reason, and values that are neither empty nor known.
+    pub fn update(&mut self, stop: Self) {
+        let known = [&mut self.remote_number, &mut self.remote_name, &mut self.local_number, &mut self.local_name];
+        let new = [stop.remote_number, stop.remote_name, stop.local_number, stop.local_name];
+        for ((known, new), changed) in known.into_iter().zip(new).zip(&mut self.changed) {
+            if !new.is_empty() && *known != new {
+                *known = new;
+                *changed = true;
+            }
+        }
+        self.stop_reason = stop.stop_reason;
+    }
+}
+
+/// The recording server, and what it is to know of the phone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Server {
+    /// An address, or a name to be looked up.
+    pub host: Host,
+    /// Of its control connections.
+    pub port: u16,
+    /// What ends a message to it.
+    pub message_end: &'static [u8],
+    /// The phone's name there.
+    pub device: Device,
+    /// When it fails, the call goes on to the stick.
+    pub fallback: bool,
 }
 
 /// How a recording is to be made.
@@ -43,22 +102,30 @@ pub struct Setup {
     pub cover: bool,
     /// Who calls whom.
     pub call: Call,
+    /// Where it goes; `None`: to the stick.
+    pub server: Option<Server>,
 }
 
 impl Setup {
-    /// The local stream, which begins where the seed says.
+    /// The local stream, which begins where the seed says. A server gets headers whatever the files have.
     pub fn stream(&self) -> LocalStream {
         let [ssrc, rest] = self.seed;
         let [s0, s1, t0, t1] = rest.to_be_bytes();
         let timestamp = u32::from_be_bytes([t0, t1, s0, s1]);
-        LocalStream::new(self.law, ssrc, u16::from_be_bytes([s0, s1]), timestamp, self.rtp_header)
+        LocalStream::new(
+            self.law,
+            ssrc,
+            u16::from_be_bytes([s0, s1]),
+            timestamp,
+            self.rtp_header || self.server.is_some(),
+        )
     }
 
     /// The parts on the stick.
     pub fn plan(&self) -> Plan {
         let header = Header {
             codec: Codec::G711(self.law),
-            rtp_len: self.stream().frame_bytes() as u32,
+            rtp_len: self.stream().rewound(0, self.rtp_header).frame_bytes() as u32,
             increment: FRAME_SAMPLES as u32,
             data_size: 0,
             big_endian: false,
@@ -79,6 +146,7 @@ impl Default for Setup {
             reserve: 0,
             cover: false,
             call: Call::default(),
+            server: None,
         }
     }
 }

@@ -38,7 +38,7 @@ pub fn settings() -> Settings {
         rtp_header: true,
         pause_is_silence: false,
         max_recordings: 2,
-        server: false,
+        server: None,
     }
 }
 

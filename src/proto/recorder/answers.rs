@@ -1,8 +1,9 @@
 //! The texts of the recorder's answers and events (contract, section 3.1).
 
 use core::fmt::Display;
+use core::net::SocketAddr;
 
-use crate::base::limits::{MESSAGE_BYTES, TEXT_BYTES};
+use crate::base::limits::MESSAGE_BYTES;
 use crate::base::stats::Counter;
 use crate::proto::outbox::{ClientId, To};
 use crate::proto::part::Name;
@@ -10,7 +11,7 @@ use crate::proto::recorder::Recorder;
 use crate::proto::recording::{Recording, State};
 use crate::proto::request::Reason;
 use crate::proto::stick::Path;
-use crate::wire::message::{Text, Writer};
+use crate::wire::message::Writer;
 
 /// Kept free at the end of a list of files for what is written behind it.
 const TAIL: usize = 64;
@@ -57,16 +58,17 @@ impl Recorder {
         });
     }
 
-    /// The answer lists the ports that the loop has bound.
-    pub(super) fn answer_started(&mut self, client: ClientId, place: usize, name: &Name) {
+    /// The answer lists the ports that the loop has bound, and says where the recording goes.
+    pub(super) fn answer_started(&mut self, client: ClientId, place: usize) {
         let id = self.places[place].setup().id;
         let ports = self.places[place].ports().clone();
+        let target = target(&self.places[place]);
         self.send(To::Client(client), "RecordStartResponse", |writer| {
             writer.pair("result", "success").pair("id", id);
             if let Some((local, legs)) = ports.split_last() {
                 writer.pair("leg_ports", Commas(legs)).pair("local_port", local);
             }
-            writer.pair("file", name);
+            write_target(writer, &target);
         });
     }
 
@@ -87,9 +89,10 @@ impl Recorder {
         });
     }
 
-    pub(super) fn record_event(&mut self, place: usize, state: &str, file: Option<&Name>, reason: Option<&Reason>) {
+    pub(super) fn record_event(&mut self, place: usize, state: &str, reason: Option<&Reason>) {
         let id = self.places[place].setup().id;
-        let stop_reason: Text<TEXT_BYTES> = Text::from_slice(self.places[place].stop_reason()).unwrap_or_default();
+        let stop_reason = self.places[place].setup().call.stop_reason.clone();
+        let target = target(&self.places[place]);
         self.send(To::Subscribers, "RecordEvent", |writer| {
             writer.pair("id", id).pair("state", state);
             match reason {
@@ -97,9 +100,7 @@ impl Recorder {
                 None if state == "stopped" && !stop_reason.is_empty() => _ = writer.bytes("reason", &stop_reason),
                 None => {}
             }
-            if let Some(file) = file {
-                writer.pair("file", file);
-            }
+            write_target(writer, &target);
         });
     }
 
@@ -153,26 +154,45 @@ fn status(recording: &Recording, buffer: &mut [u8; MESSAGE_BYTES]) -> Option<usi
     let setup = recording.setup();
     let mut writer = Writer::new(buffer, "RecordStatus");
     writer.pair("id", setup.id).pair("state", if recording.paused() { "paused" } else { "recording" });
-    writer.pair("sink", "local").pair("codec", setup.law.name());
+    let target = target(recording);
+    writer.pair("sink", if matches!(target, Target::Server(_)) { "server" } else { "local" });
+    writer.pair("codec", setup.law.name());
     writer.pair("frames", recording.frames()).pair("duration_ms", recording.duration_ms());
     writer.pair("legs", recording.legs_heard());
-    if let (Some(name), parts) = (recording.names().0.last(), recording.names().1) {
-        writer.pair("file", name).pair("parts", parts);
+    write_target(&mut writer, &target);
+    if recording.names().1 > 0 {
+        writer.pair("parts", recording.names().1);
     }
     if let Some(incoming) = setup.call.incoming {
         writer.pair("dir", if incoming { "in" } else { "out" });
     }
-    for (key, value) in [
-        ("remote_number", &setup.call.remote_number),
-        ("remote_name", &setup.call.remote_name),
-        ("local_number", &setup.call.local_number),
-        ("local_name", &setup.call.local_name),
-    ] {
-        if !value.is_empty() {
-            writer.bytes(key, value);
-        }
+    for (key, value, _) in setup.call.parties().into_iter().filter(|(_, value, _)| !value.is_empty()) {
+        writer.bytes(key, value);
     }
     writer.finish()
+}
+
+/// Where a recording goes.
+enum Target {
+    File(Name),
+    Server(SocketAddr),
+    Nowhere,
+}
+
+fn target(recording: &Recording) -> Target {
+    match (recording.server(), recording.names().0.last()) {
+        (Some(address), _) => Target::Server(address),
+        (None, Some(name)) => Target::File(name.clone()),
+        (None, None) => Target::Nowhere,
+    }
+}
+
+fn write_target(writer: &mut Writer, target: &Target) {
+    match target {
+        Target::File(name) => _ = writer.pair("file", name),
+        Target::Server(address) => _ = writer.pair("server", address.ip()).pair("port", address.port()),
+        Target::Nowhere => {}
+    }
 }
 
 struct Commas<'a, T>(&'a [T]);

@@ -2,42 +2,54 @@
 
 use crate::proto::part::DiskError;
 use crate::proto::recorder::Recorder;
-use crate::proto::recording::Change;
+use crate::proto::recording::{Change, Failure};
 use crate::proto::request::{reason, Reason};
 
 impl Recorder {
     pub(super) fn announce(&mut self, place: usize, change: Option<Change>) {
         match change {
             None => {}
-            Some(Change::Started(client, name)) => {
-                self.answer_started(client, place, &name);
-                self.record_event(place, "recording", Some(&name), None);
+            Some(Change::Started(client)) => {
+                self.answer_started(client, place);
+                self.record_event(place, "recording", self.why_not_server(place).as_ref());
             }
-            Some(Change::Rolled(name)) => self.record_event(place, "rolled", Some(&name), None),
+            Some(Change::Rolled) => {
+                let first = self.places[place].names().1 == 1;
+                let reason = self.why_not_server(place).filter(|_| first);
+                self.record_event(place, "rolled", reason.as_ref());
+            }
             Some(Change::Stopped(client)) => {
                 if let Some(client) = client {
                     self.answer_stopped(client, place);
                 }
-                let last = self.places[place].names().0.last().cloned();
-                self.record_event(place, "stopped", last.as_ref(), None);
+                self.record_event(place, "stopped", None);
             }
-            Some(Change::Refused(client, error)) => {
-                let reason = self.failure(place, error);
+            Some(Change::Refused(client, failure)) => {
+                let reason = self.failure(place, failure);
                 self.refuse(client, b"RecordStartRequest", &reason);
             }
-            Some(Change::Failed(client, error)) => {
-                let reason = self.failure(place, error);
+            Some(Change::Failed(client, failure)) => {
+                let reason = self.failure(place, failure);
                 if let Some(client) = client {
                     self.refuse(client, b"RecordStopRequest", &reason);
                 }
-                let last = self.places[place].names().0.last().cloned();
-                self.record_event(place, "failed", last.as_ref(), Some(&reason));
+                self.record_event(place, "failed", Some(&reason));
             }
         }
     }
 
+    /// Why a recording for the server is on the stick, if it is.
+    fn why_not_server(&self, place: usize) -> Option<Reason> {
+        let recording = &self.places[place];
+        (recording.was_for_server() && recording.server().is_none()).then(|| recording.why().clone())
+    }
+
     /// The words for a failure; a full stick is told of besides.
-    fn failure(&mut self, place: usize, error: DiskError) -> Reason {
+    fn failure(&mut self, place: usize, failure: Failure) -> Reason {
+        let error = match failure {
+            Failure::Server => return self.places[place].why().clone(),
+            Failure::Stick(error) => error,
+        };
         if error == DiskError::Full {
             if let Some(path) = self.stick.clone() {
                 self.stick_event("full", &path, self.places[place].free_bytes());

@@ -5,7 +5,7 @@ use crate::proto::outbox::ClientId;
 use crate::proto::recorder::{Ask, Recorder};
 use crate::proto::recording::{Recording, State};
 use crate::proto::request::{reason, Reason, Request, Sink, Start};
-use crate::proto::setup::Setup;
+use crate::proto::setup::{device, Server, Setup};
 
 impl Recorder {
     pub(super) fn handle_request(
@@ -22,25 +22,14 @@ impl Recorder {
                 let changed = self.places[place].pause(now, paused);
                 let changed = changed.map_err(|_| reason("busy", format_args!("too many pauses in half a second")))?;
                 if changed {
-                    self.record_event(place, if paused { "paused" } else { "resumed" }, None, None);
+                    self.record_event(place, if paused { "paused" } else { "resumed" }, None);
                 }
                 self.answer_plain(client, if paused { "RecordPauseResponse" } else { "RecordResumeResponse" }, id);
                 Ok(Ask::Nothing)
             }
-            Request::Stop(id, call, reason) => {
+            Request::Stop(id, call) => {
                 let place = self.find(id)?;
-                self.places[place].set_stop_reason(reason);
-                let known = self.places[place].call_mut();
-                for (known, new) in [
-                    (&mut known.remote_number, call.remote_number),
-                    (&mut known.remote_name, call.remote_name),
-                    (&mut known.local_number, call.local_number),
-                    (&mut known.local_name, call.local_name),
-                ] {
-                    if !new.is_empty() {
-                        *known = new;
-                    }
-                }
+                self.places[place].call_mut().update(call);
                 self.places[place].stop(now, Some(client));
                 Ok(Ask::Later)
             }
@@ -69,15 +58,13 @@ impl Recorder {
         if !settings.enabled {
             return Err(reason("disabled", format_args!("recording is switched off (enabled = 0)")));
         }
-        if start.sink.unwrap_or(settings.sink) == Sink::Server {
-            return Err(match settings.server {
-                false => reason("no-server", format_args!("no recording server is configured (serverAddr)")),
-                true => reason("no-server", format_args!("this version records to the stick only (sink=local)")),
-            });
-        }
-        if self.stick.is_none() {
-            return Err(reason("no-stick", format_args!("no writable USB stick is mounted (usbMount)")));
-        }
+        let server = match start.sink.unwrap_or(settings.sink) {
+            Sink::Server => Some(self.server_for(&start)?),
+            Sink::Local if self.stick.is_none() => {
+                return Err(reason("no-stick", format_args!("no writable USB stick is mounted (usbMount)")));
+            }
+            Sink::Local => None,
+        };
         let Some(place) = self.places.iter().position(|recording| recording.state() == State::Free) else {
             let most = self.places.len();
             return Err(reason("busy", format_args!("{most} recordings are running (maxRecordings)")));
@@ -93,9 +80,20 @@ impl Recorder {
             reserve: settings.reserve,
             cover: settings.cover,
             call: start.call,
+            server,
         };
         self.places[place].begin(client, setup);
         Ok(Ask::Ports(place, start.legs))
+    }
+
+    fn server_for(&self, start: &Start) -> Result<Server, Reason> {
+        let none = || reason("no-server", format_args!("no recording server is configured (serverAddr)"));
+        let mut server = self.settings.server.clone().ok_or_else(none)?;
+        if !start.device.is_empty() {
+            let bad = || reason("bad-request", format_args!("device must be 12 hex digits, a hardware address"));
+            server.device = device(&start.device).ok_or_else(bad)?;
+        }
+        Ok(server)
     }
 
     /// 1 to 2^31 - 1 (spec, rule 15), and nobody's.
