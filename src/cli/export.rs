@@ -8,7 +8,8 @@ use std::process::ExitCode;
 
 use lexopt::prelude::{Long, Short, Value};
 
-use crate::cli::{open_file, parser, print, usage, Failure};
+use crate::cli::console::Console;
+use crate::cli::{open_file, parser, usage, Failure};
 use crate::wire::g711::Law;
 use crate::wire::recording::{Codec, Header, HEADER_BYTES};
 use crate::wire::riff;
@@ -31,12 +32,12 @@ struct Part {
     file: BufReader<File>,
 }
 
-pub(super) fn export(arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
+pub(super) fn export(arguments: Vec<OsString>, console: &mut Console) -> Result<ExitCode, Failure> {
     let mut parser = parser(arguments);
     let mut paths = Vec::<PathBuf>::new();
     while let Some(argument) = parser.next()? {
         match argument {
-            Short('h') | Long("help") => return print(HELP),
+            Short('h') | Long("help") => return console.print(HELP),
             Value(path) => paths.push(path.into()),
             other => return Err(other.unexpected().into()),
         }

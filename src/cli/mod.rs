@@ -2,15 +2,21 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)] // talking to a person is what it is for
 
 use std::ffi::OsString;
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::process::ExitCode;
 
+use console::{shown, Console, Sink};
+
+pub mod console;
 mod control;
+#[cfg(feature = "tools")]
 mod export;
 mod info;
+mod recording;
+mod repair;
 mod run;
 
 /// How a command failed.
@@ -30,8 +36,10 @@ callrec - records calls of a desk phone to its USB stick
   callrec ctl [-s SOCKET] MESSAGE...
                                    send control messages, print each answer on a line
   callrec watch [-s SOCKET]        print events as they happen, one line each
-  callrec info [--json] FILE...    what a recording is
-  callrec export FILE... OUT.wav   one RIFF/WAVE file of a recording or of its parts in order; OUT `-` is standard output
+  callrec info [--json] FILE|DIR...
+                                   what a recording is
+  callrec repair FILE|DIR...       makes unfinished recordings whole; says what it did to each
+  callrec export FILE... OUT.wav   one RIFF/WAVE file of a recording or of its parts; OUT `-` is standard output
   callrec COMMAND --help           more about a command, with an example
   callrec --version
 ";
@@ -40,20 +48,22 @@ const DEFAULT_SOCKET: &str = "/var/run/callrec.sock";
 
 /// Runs the command line; `arguments` without the program's name.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    match command(arguments.into_iter().collect()) {
-        Ok(code) => code,
-        Err(Failure::Failed(message)) => {
-            eprintln!("callrec: {message}");
-            ExitCode::from(1)
-        }
-        Err(Failure::Usage(message)) => {
-            eprintln!("callrec: {message}");
-            ExitCode::from(2)
-        }
-    }
+    run_with(arguments.into_iter().collect(), &mut std::io::stdout(), &mut std::io::stderr())
 }
 
-fn command(mut arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
+/// The same with other places for what the tools print; the other commands print to standard output.
+pub fn run_with(arguments: Vec<OsString>, out: &mut dyn Sink, err: &mut dyn Sink) -> ExitCode {
+    let mut console = Console { out, err };
+    let (message, status) = match command(arguments, &mut console) {
+        Ok(code) => return code,
+        Err(Failure::Failed(message)) => (message, 1),
+        Err(Failure::Usage(message)) => (message, 2),
+    };
+    console.note(&message);
+    ExitCode::from(status)
+}
+
+fn command(mut arguments: Vec<OsString>, console: &mut Console) -> Result<ExitCode, Failure> {
     let name = if arguments.is_empty() { OsString::new() } else { arguments.remove(0) };
     if arguments.iter().any(|argument| argument == "--version" || argument == "-V") {
         return version();
@@ -63,12 +73,18 @@ fn command(mut arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
         Some("check") => run::check(arguments),
         Some("ctl") => control::ctl(arguments),
         Some("watch") => control::watch(arguments),
-        Some("info") => info::info(arguments),
-        Some("export") => export::export(arguments),
+        Some("info") => info::info(arguments, console),
+        Some("repair") => repair::repair(arguments, console),
+        #[cfg(feature = "tools")]
+        Some("export") => export::export(arguments, console),
+        #[cfg(not(feature = "tools"))]
+        Some("export" | "list" | "verify" | "fetch") => {
+            usage("this build, for a phone, has no such command; a PC's callrec has it")
+        }
         Some("-h" | "--help" | "help") => print(HELP),
         Some("-V" | "--version") => version(),
         _ if name.is_empty() => usage("no command; 'callrec --help' lists them"),
-        _ => usage(&format!("unknown command '{}'; 'callrec --help' lists them", name.to_string_lossy())),
+        _ => usage(&format!("unknown command '{}'; 'callrec --help' lists them", shown(Path::new(&name)))),
     }
 }
 
@@ -89,7 +105,11 @@ pub(crate) fn print(text: &str) -> Result<ExitCode, Failure> {
 
 /// Opens a regular file to read it; a pipe or device in its place is an error, never a wait.
 fn open_file(path: &Path) -> std::io::Result<File> {
-    let file = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
+    open_regular(path, File::options().read(true), 0)
+}
+
+fn open_regular(path: &Path, options: &mut OpenOptions, flags: i32) -> std::io::Result<File> {
+    let file = options.custom_flags(libc::O_NONBLOCK | flags).open(path)?;
     match file.metadata()?.is_file() {
         true => Ok(file),
         false => Err(std::io::Error::other("is no regular file")),

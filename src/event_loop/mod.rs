@@ -38,6 +38,7 @@ use crate::proto::setup::Device;
 mod clients;
 mod disk;
 mod media;
+pub mod mend;
 mod repair;
 mod stick;
 mod uplinks;

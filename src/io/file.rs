@@ -5,7 +5,8 @@ use std::io;
 use std::os::fd::BorrowedFd;
 use std::os::unix::fs::FileExt;
 
-use nix::fcntl::{fallocate, openat, FallocateFlags, OFlag};
+use nix::errno::Errno;
+use nix::fcntl::{fallocate, fcntl, openat, FallocateFlags, FcntlArg, OFlag};
 use nix::sys::stat::Mode;
 
 use crate::io::dir::retry;
@@ -17,8 +18,9 @@ impl Output {
     /// Creates a file that must not exist.
     pub fn create(directory: BorrowedFd, name: &str) -> io::Result<Self> {
         let flags = OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_RDWR | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW;
-        let fd = retry(|| openat(directory, name, flags, Mode::from_bits_truncate(0o644)))?;
-        Ok(Self(File::from(fd)))
+        let file = File::from(retry(|| openat(directory, name, flags, Mode::from_bits_truncate(0o644)))?);
+        claim(&file);
+        Ok(Self(file))
     }
 
     /// Writes some of the bytes, at least one.
@@ -46,5 +48,43 @@ impl Output {
     /// Sets the length, and gives back what was reserved beyond.
     pub fn truncate(&self, bytes: u64) -> io::Result<()> {
         self.0.set_len(bytes)
+    }
+}
+
+/// Takes the lock by which our programs know a file that is being written, until it is closed; `false` when another
+/// has it. A file system without locks says `true`.
+pub fn claim(file: &File) -> bool {
+    let taken = [Err(Errno::EAGAIN), Err(Errno::EACCES)];
+    !taken.contains(&fcntl(file, FcntlArg::F_OFD_SETLK(&whole_file())))
+}
+
+/// Another has claimed the file.
+pub fn is_claimed(file: &File) -> bool {
+    let mut lock = whole_file();
+    let asked = fcntl(file, FcntlArg::F_OFD_GETLK(&mut lock));
+    asked.is_ok() && i32::from(lock.l_type) != libc::F_UNLCK
+}
+
+fn whole_file() -> libc::flock {
+    libc::flock { l_type: libc::F_WRLCK as _, l_whence: libc::SEEK_SET as _, l_start: 0, l_len: 0, l_pid: 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd;
+
+    use super::*;
+
+    #[test]
+    fn a_file_is_claimed_from_its_creation_until_it_is_closed() {
+        let path = std::env::temp_dir().join(format!("callrec-claim-{}", std::process::id()));
+        let _ = std::fs::remove_file(&path);
+        let folder = File::open(std::env::temp_dir()).unwrap();
+        let output = Output::create(folder.as_fd(), path.file_name().unwrap().to_str().unwrap()).unwrap();
+        let (reader, writer) = (File::open(&path).unwrap(), File::options().write(true).open(&path).unwrap());
+        assert!(is_claimed(&reader) && is_claimed(&writer) && !claim(&writer));
+        drop(output);
+        assert!(!is_claimed(&reader) && claim(&writer) && is_claimed(&reader) && !is_claimed(&writer));
+        std::fs::remove_file(&path).unwrap();
     }
 }

@@ -13,6 +13,7 @@ pub mod recording;
 pub mod rendezvous;
 pub mod riff;
 pub mod rtp;
+pub mod salvage;
 #[cfg(feature = "fsp")]
 pub mod seal;
 pub mod sidecar;

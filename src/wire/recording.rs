@@ -86,6 +86,14 @@ impl Codec {
         8000
     }
 
+    /// Bytes of audio in a payload of so many timestamp units: G.729 has 8 kbit/s, the others 64.
+    pub const fn payload_bytes(self, increment: u32) -> u32 {
+        match self {
+            Self::G711(_) | Self::G722 => increment,
+            Self::G729 => increment / 8,
+        }
+    }
+
     fn of_name(name: &[u8]) -> Option<Self> {
         [Self::G711(Law::Mu), Self::G711(Law::A), Self::G722, Self::G729]
             .into_iter()
@@ -129,6 +137,12 @@ impl Header {
         } else {
             value.to_le_bytes()
         }
+    }
+
+    /// `rtpLen` is what `increment` says: that of a payload, or of one with its RTP header (spec, rule 1).
+    pub fn fits(&self) -> bool {
+        let payload = self.codec.payload_bytes(self.increment);
+        self.rtp_len == payload || self.rtp_len == payload + 12
     }
 
     /// What a file of `file_bytes` holds: whole frames, as many as there are bytes for.
@@ -235,6 +249,18 @@ mod tests {
         }
         assert_eq!(header.extent(u64::MAX).data_size % 172, 0);
         assert_eq!((header.period_ms(), header.duration_ms(50)), (20, 1000));
+    }
+
+    #[test]
+    fn lengths_belong_together() {
+        let header = |codec, rtp_len, increment| Header { codec, rtp_len, increment, ..ours() };
+        let law = Codec::G711(Law::Mu);
+        assert!([(law, 172, 160), (law, 160, 160), (Codec::G722, 252, 240), (Codec::G729, 32, 160)]
+            .iter()
+            .all(|(codec, rtp_len, increment)| header(*codec, *rtp_len, *increment).fits()));
+        assert!([(law, 173, 160), (law, 172, 161), (Codec::G729, 172, 160)]
+            .iter()
+            .all(|(codec, rtp_len, increment)| !header(*codec, *rtp_len, *increment).fits()));
     }
 
     #[test]
