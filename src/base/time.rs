@@ -54,6 +54,16 @@ impl Duration {
         self.0
     }
 
+    /// Both, one after the other.
+    pub const fn saturating_add(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
+
+    /// This without `other`, or zero when `other` is longer.
+    pub const fn saturating_sub(self, other: Self) -> Self {
+        Self(self.0.saturating_sub(other.0))
+    }
+
     /// Whole milliseconds, rounded down.
     pub const fn millis(self) -> u64 {
         self.0 / 1_000_000

@@ -11,6 +11,8 @@ pub mod outbox;
 pub mod part;
 pub mod recorder;
 pub mod recording;
+#[cfg(feature = "fsp")]
+pub mod rendezvous;
 pub mod request;
 pub mod setup;
 pub mod skew;

@@ -40,6 +40,13 @@ impl<'a> Writer<'a> {
         self
     }
 
+    /// Adds `name: ` with nothing behind it.
+    pub fn blank(&mut self, name: &str) -> &mut Self {
+        self.name(name);
+        self.plain(b"\r\n");
+        self
+    }
+
     /// Adds the message's number.
     pub fn mid(&mut self, mid: u32) -> &mut Self {
         let hex: [u8; 8] = core::array::from_fn(|i| b"0123456789abcdef"[(mid >> (28 - 4 * i) & 15) as usize]);

@@ -1,0 +1,68 @@
+//! The rendezvous: how a phone behind NAT is reached. Pure: time and random words are arguments.
+//!
+//! ```text
+//! phone   -> server   REG                 here I am; then keep-alives, which keep its NAT open for the server
+//! caller  -> server   REG, REG, CON       who am I? here I am; take me to that phone, with this invite code
+//! server  -> phone    FWD                 a caller wants you, it is there
+//! phone  <-> caller   PING, PONG          each opens its own NAT for the other one; then the file service begins
+//! ```
+//! [`endpoint`] is the phone's side, [`ladder`] how it gets to the caller and the caller to it.
+
+use crate::base::limits::NAME_BYTES;
+use crate::wire::message::Text;
+use crate::wire::rendezvous::{Class, Kind, Writer};
+use crate::wire::seal::Key;
+
+#[cfg(feature = "server")]
+pub mod caller;
+pub mod endpoint;
+pub mod ladder;
+mod peers;
+mod question;
+#[cfg(feature = "server")]
+pub mod server;
+
+/// A `cid`, a `connid`, a service, an invite code.
+pub type Name = Text<NAME_BYTES>;
+
+/// The one service that phones offer.
+pub const SERVICE: &[u8] = b"FSP";
+/// The object that a service belongs to, when nobody names one.
+pub const OBJECT: &[u8] = b"default";
+/// What registrations say of the program that sends them: the newest SDK that was seen.
+const VERSION: &[u8] = b"1.1.16";
+
+/// Who an endpoint is for the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// Its name: a phone's device id.
+    pub cid: Name,
+    /// What its messages are sealed with.
+    pub key: Key,
+}
+
+/// A value that is there and short enough to be kept.
+fn name(value: Option<&[u8]>) -> Option<Name> {
+    Name::from_slice(value?).ok()
+}
+
+/// A registration.
+fn write_registration(
+    buffer: &mut [u8],
+    identity: &Identity,
+    mid: u32,
+    inside: core::net::SocketAddrV4,
+    invite: &[u8],
+) -> Option<usize> {
+    let mut writer = Writer::new(buffer, Class::Request, Kind::Register);
+    let mark = writer.text("cid", &identity.cid).mid(mid).mark();
+    writer.text("service", SERVICE).address("ed", inside).text("oid", OBJECT).text("ic", invite);
+    writer.text("version", VERSION).seal(mark, &identity.key).finish()
+}
+
+/// News for the server about a connection.
+fn write_notice(buffer: &mut [u8], identity: &Identity, mid: u32, connid: &[u8], event: &[u8]) -> Option<usize> {
+    let mut writer = Writer::new(buffer, Class::Request, Kind::Notify);
+    let mark = writer.text("cid", &identity.cid).mid(mid).text("connid", connid).mark();
+    writer.text("service", SERVICE).text("oid", OBJECT).text("event", event).seal(mark, &identity.key).finish()
+}

@@ -1,0 +1,163 @@
+//! What keeps strangers from costing more than they should: ids and keys that need no table, rates per source.
+
+use core::net::Ipv4Addr;
+
+use crate::base::time::{Duration, Instant};
+use crate::proto::rendezvous::{Identity, Name};
+use crate::wire::seal::{is_same, Key};
+
+/// Places of a rate's table. Sources share one by chance: a collision makes a flood of two of them cost each other.
+const SLOTS: usize = 4096;
+/// How long the id that a caller was given may be registered with: a fetch that goes on for a night is one call.
+const ISSUED_FOR: Duration = Duration::from_millis(24 * 3_600_000);
+
+/// Random numbers from one seed: AES of a counter.
+pub(super) struct Random {
+    key: Key,
+    count: u64,
+}
+
+impl Random {
+    pub(super) fn new(seed: [u8; 16]) -> Self {
+        Self { key: Key::of_bits(seed), count: 0 }
+    }
+
+    /// Sixteen random bytes.
+    pub(super) fn bytes(&mut self) -> [u8; 16] {
+        self.count += 1;
+        let mut block = [0; 16];
+        block[..8].copy_from_slice(&self.count.to_be_bytes());
+        self.key.encrypt(&mut block);
+        block
+    }
+
+    /// A name that nobody guesses: 32 hex digits.
+    pub(super) fn name(&mut self) -> Name {
+        Name::from_slice(Key::of_bits(self.bytes()).text()).unwrap_or_default()
+    }
+}
+
+/// Gives callers names and keys. A key is a function of its name and of a secret, so that nothing need be kept of
+/// those who have asked for one and never come back.
+pub(super) struct Issuer {
+    secret: Key,
+}
+
+impl Issuer {
+    pub(super) fn new(seed: [u8; 16]) -> Self {
+        Self { secret: Key::of_bits(seed) }
+    }
+
+    /// A new name, with its key. It looks like a UUID; its first four bytes say when it was given.
+    pub(super) fn issue(&self, now: Instant, random: &mut Random) -> Identity {
+        let mut bits = random.bytes();
+        bits[..4].copy_from_slice(&seconds(now).to_be_bytes());
+        let hex = Key::of_bits(bits);
+        let mut cid = Name::new();
+        for (i, digit) in hex.text().iter().enumerate() {
+            if matches!(i, 8 | 12 | 16 | 20) {
+                let _ = cid.push(b'-');
+            }
+            let _ = cid.push(*digit);
+        }
+        Identity { cid, key: self.key(bits) }
+    }
+
+    /// The key of a name that was given by us, not too long ago. Of others the key is one that nobody was told.
+    pub(super) fn key_of(&self, now: Instant, cid: &[u8]) -> Option<Key> {
+        let mut bits = [0; 16];
+        let mut digits = cid.iter().filter(|c| **c != b'-').map(|c| char::from(*c).to_digit(16));
+        for byte in &mut bits {
+            *byte = (digits.next()?? << 4 | digits.next()??) as u8;
+        }
+        let issued = u32::from_be_bytes([bits[0], bits[1], bits[2], bits[3]]);
+        let age = u64::from(seconds(now).checked_sub(issued)?);
+        (digits.next().is_none() && cid.len() == 36 && age * 1000 < ISSUED_FOR.millis()).then(|| self.key(bits))
+    }
+
+    fn key(&self, mut bits: [u8; 16]) -> Key {
+        self.secret.encrypt(&mut bits);
+        Key::of_bits(bits)
+    }
+}
+
+fn seconds(now: Instant) -> u32 {
+    (now.nanos() / 1_000_000_000) as u32
+}
+
+/// A rate that each source may use: `burst` at once, then one each `interval`.
+pub(super) struct Rate {
+    slots: Vec<Instant>,
+    factor: u64,
+    interval: Duration,
+    burst: Duration,
+}
+
+impl Rate {
+    pub(super) fn new(interval: Duration, burst: u64, random: &mut Random) -> Self {
+        let [a, b, c, d, e, f, g, h, ..] = random.bytes();
+        let factor = u64::from_be_bytes([a, b, c, d, e, f, g, h]) | 1;
+        let burst = Duration::from_nanos(interval.nanos() * burst);
+        Self { slots: vec![Instant::default(); SLOTS], factor, interval, burst }
+    }
+
+    /// Whether a source has something left, without using it up.
+    pub(super) fn allows(&self, now: Instant, source: Ipv4Addr) -> bool {
+        (self.slots[self.slot(source)] + self.interval).since(now).nanos() <= self.burst.nanos()
+    }
+
+    /// Uses one, if there is one left.
+    pub(super) fn take(&mut self, now: Instant, source: Ipv4Addr) -> bool {
+        let (allowed, slot) = (self.allows(now, source), self.slot(source));
+        if allowed {
+            self.slots[slot] = self.slots[slot].max(now) + self.interval;
+        }
+        allowed
+    }
+
+    fn slot(&self, source: Ipv4Addr) -> usize {
+        (u64::from(source.to_bits()).wrapping_mul(self.factor) >> 32) as usize % SLOTS
+    }
+}
+
+/// Whether a caller's invite code is the one that a phone wants.
+pub(super) fn is_invited(given: Option<&[u8]>, wanted: &[u8]) -> bool {
+    is_same(given.unwrap_or_default(), wanted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> Instant {
+        Instant::from_nanos(seconds * 1_000_000_000)
+    }
+
+    #[test]
+    fn a_name_that_was_given_has_its_key_and_no_other_has_one_that_is_known() {
+        let (issuer, mut random) = (Issuer::new([1; 16]), Random::new([2; 16]));
+        let one = issuer.issue(at(100), &mut random);
+        let other = issuer.issue(at(100), &mut random);
+        assert!(one != other && one.key != other.key && one.cid.len() == 36);
+        assert_eq!(issuer.key_of(at(100), &one.cid), Some(one.key.clone()));
+        assert_eq!(issuer.key_of(at(100 + 86_399), &one.cid), Some(one.key.clone()));
+        assert_eq!(issuer.key_of(at(100 + 86_400), &one.cid), None, "too old");
+        assert_eq!(issuer.key_of(at(99), &one.cid), None, "from the future");
+        assert_ne!(Issuer::new([3; 16]).key_of(at(100), &one.cid), Some(one.key));
+        for cid in ["", "-", "0015651a2b3c", "00000000-0000-0000-0000-00000000000g", &"0".repeat(37), &"0".repeat(32)] {
+            assert_eq!(issuer.key_of(at(100), cid.as_bytes()), None, "{cid}");
+        }
+    }
+
+    #[test]
+    fn each_source_has_its_rate() {
+        let mut rate = Rate::new(Duration::from_millis(500), 10, &mut Random::new([5; 16]));
+        let (one, other) = (Ipv4Addr::new(203, 0, 113, 1), Ipv4Addr::new(203, 0, 113, 2));
+        let taken = |rate: &mut Rate, now, source| (0..100).filter(|_| rate.take(now, source)).count();
+        assert_eq!(taken(&mut rate, at(1), one), 10);
+        assert_eq!((rate.allows(at(1), one), rate.allows(at(1), other)), (false, true));
+        assert_eq!(taken(&mut rate, at(1), other), 10);
+        assert_eq!(taken(&mut rate, at(3), one), 4, "two a second");
+        assert_eq!(taken(&mut rate, at(1000), one), 10);
+    }
+}

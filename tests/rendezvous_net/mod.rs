@@ -1,0 +1,286 @@
+//! A phone, a caller and a rendezvous server, each where the test puts it, with NATs, loss and time made up.
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddrV4};
+
+use callrec::base::time::{Duration, Instant};
+use callrec::proto::rendezvous::caller::Caller;
+use callrec::proto::rendezvous::endpoint::{Endpoint, Output};
+use callrec::proto::rendezvous::server::devices::{parse_device, Devices};
+use callrec::proto::rendezvous::server::relay::{Quota, Verdict};
+use callrec::proto::rendezvous::server::{Server, Settings};
+use callrec::proto::rendezvous::{Identity, Name};
+use callrec::wire::seal::Key;
+
+pub const KEY: &str = "0123456789abcdefghijklmnopqrstuv";
+pub const SERVER: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(198, 51, 100, 1), 7042);
+pub const RELAY: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(198, 51, 100, 1), 20_000);
+pub const PHONE: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(192, 168, 1, 10), 9531);
+pub const CALLER: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 5), 40_000);
+
+/// A mapping that nothing has gone out through for so long is forgotten.
+const MAPPED_FOR: Duration = Duration::from_millis(30_000);
+/// One way.
+const DELAY: Duration = Duration::from_millis(20);
+
+pub fn name(text: &str) -> Name {
+    Name::from_slice(text.as_bytes()).unwrap()
+}
+
+pub fn key() -> Key {
+    Key::new(KEY.as_bytes()).unwrap()
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// None: the host is on the public network.
+    Open,
+    /// One port, whoever is spoken to, and whoever speaks.
+    FullCone,
+    /// One port, and only who was spoken to is heard: what Linux routers do.
+    KeepsPorts,
+    /// A port for each whom one speaks to.
+    Symmetric,
+}
+
+pub const KINDS: [Kind; 4] = [Kind::Open, Kind::FullCone, Kind::KeepsPorts, Kind::Symmetric];
+
+pub struct Nat {
+    pub kind: Kind,
+    pub outside: Ipv4Addr,
+    /// Who is spoken to (for a symmetric one), the port, and until when.
+    maps: Vec<(Option<SocketAddrV4>, u16, Instant)>,
+    heard: Vec<(SocketAddrV4, Instant)>,
+    next_port: u16,
+}
+
+impl Nat {
+    fn new(kind: Kind, outside: [u8; 4]) -> Self {
+        Self { kind, outside: outside.into(), maps: vec![], heard: vec![], next_port: 50_000 }
+    }
+
+    /// It forgets everything, and counts its ports from elsewhere.
+    pub fn reboot(&mut self) {
+        self.maps.clear();
+        self.heard.clear();
+        self.next_port += 1000;
+    }
+
+    fn out(&mut self, now: Instant, inside: SocketAddrV4, to: SocketAddrV4) -> SocketAddrV4 {
+        if self.kind == Kind::Open {
+            return inside;
+        }
+        self.maps.retain(|(.., until)| *until > now);
+        self.heard.retain(|(_, until)| *until > now);
+        self.heard.push((to, now + MAPPED_FOR));
+        let whom = (self.kind == Kind::Symmetric).then_some(to);
+        let port = match self.maps.iter_mut().find(|(known, ..)| *known == whom) {
+            Some((_, port, until)) => {
+                *until = now + MAPPED_FOR;
+                *port
+            }
+            None => {
+                self.next_port += 1;
+                self.maps.push((whom, self.next_port, now + MAPPED_FOR));
+                self.next_port
+            }
+        };
+        SocketAddrV4::new(self.outside, port)
+    }
+
+    fn lets_in(&self, now: Instant, port: u16, from: SocketAddrV4) -> bool {
+        let mut maps = self.maps.iter().filter(|(_, known, until)| *known == port && *until > now);
+        match self.kind {
+            Kind::Open => true,
+            Kind::FullCone => maps.next().is_some(),
+            Kind::KeepsPorts => {
+                maps.next().is_some() && self.heard.iter().any(|(known, until)| *known == from && *until > now)
+            }
+            Kind::Symmetric => maps.any(|(whom, ..)| *whom == Some(from)),
+        }
+    }
+}
+
+/// A datagram on its way.
+#[derive(Clone, Debug)]
+pub struct Packet {
+    pub from: SocketAddrV4,
+    pub to: SocketAddrV4,
+    pub bytes: Vec<u8>,
+}
+
+impl Packet {
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.bytes).into_owned()
+    }
+}
+
+pub struct Net {
+    pub now: Instant,
+    pub phone: Endpoint,
+    pub caller: Option<Caller>,
+    pub server: Option<Server>,
+    pub phone_nat: Nat,
+    pub caller_nat: Nat,
+    /// One datagram of so many is lost.
+    pub loss: Option<u64>,
+    /// The server's name has an address.
+    pub has_name: bool,
+    pub resolved: usize,
+    /// Each datagram that was sent, with its time in milliseconds, as the public network sees it.
+    pub sent: Vec<(u64, Packet)>,
+    flying: BTreeMap<(Instant, u64), Packet>,
+    count: u64,
+    random: u64,
+}
+
+pub fn phone(invite: &str) -> Endpoint {
+    let identity = Identity { cid: name("phone1"), key: key() };
+    Endpoint::new(Instant::default(), identity, name(invite), 0x1000)
+}
+
+pub fn devices(lines: &[(&str, &str)]) -> Devices {
+    lines.iter().map(|(cid, value)| parse_device(cid, value).unwrap()).collect()
+}
+
+pub fn server(relay: bool) -> Server {
+    let quota = Quota { bytes: 10_000, time: Duration::from_millis(600_000) };
+    let relay = relay.then_some((RELAY, 4, quota));
+    let settings = Settings { callers: 100, callers_of_one: 10, keep: Duration::from_millis(20_000), relay };
+    Server::new(settings, devices(&[("phone1", KEY)]), [[1; 16], [2; 16]])
+}
+
+impl Net {
+    /// A phone that has registered, no caller yet.
+    pub fn new(phone_nat: Kind, caller_nat: Kind, relay: bool) -> Self {
+        let mut net = Self {
+            now: Instant::default(),
+            phone: phone("sesame"),
+            caller: None,
+            server: Some(server(relay)),
+            phone_nat: Nat::new(phone_nat, [203, 0, 113, 1]),
+            caller_nat: Nat::new(caller_nat, [203, 0, 113, 2]),
+            loss: None,
+            has_name: true,
+            resolved: 0,
+            sent: vec![],
+            flying: BTreeMap::new(),
+            count: 0,
+            random: 7,
+        };
+        net.run(1000);
+        net
+    }
+
+    pub fn call(&mut self, phone: &str, invite: &str) {
+        self.caller = Some(Caller::new(self.now, name(phone), name(invite), SERVER, CALLER, 0x77));
+    }
+
+    /// Runs for so many milliseconds.
+    pub fn run(&mut self, millis: u64) {
+        let until = self.now + Duration::from_millis(millis);
+        loop {
+            self.drain();
+            let next = [
+                self.flying.keys().next().map(|(at, _)| *at),
+                self.phone.next_deadline(),
+                self.caller.as_ref().and_then(Caller::next_deadline),
+                self.server.as_ref().and_then(Server::next_deadline),
+            ];
+            let next = next.into_iter().flatten().min().unwrap_or(until).max(self.now);
+            if next >= until {
+                self.now = until;
+                return;
+            }
+            self.now = next;
+            while let Some(entry) = self.flying.first_entry().filter(|entry| entry.key().0 <= self.now) {
+                let packet = entry.remove();
+                self.arrive(packet);
+            }
+            if let Some(server) = &mut self.server {
+                server.handle_timeout(self.now);
+            }
+        }
+    }
+
+    /// Puts a datagram on the public network; the sender's address is what it claims.
+    pub fn inject(&mut self, from: SocketAddrV4, to: SocketAddrV4, bytes: &[u8]) {
+        self.fly(Packet { from, to, bytes: bytes.to_vec() });
+    }
+
+    fn fly(&mut self, packet: Packet) {
+        self.sent.push((self.now.nanos() / 1_000_000, packet.clone()));
+        self.random = self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        if self.loss.is_none_or(|one_of| (self.random >> 33) % one_of != 0) {
+            self.count += 1;
+            self.flying.insert((self.now + DELAY, self.count), packet);
+        }
+    }
+
+    fn drain(&mut self) {
+        let mut buffer = [0; 1500];
+        while let Some(output) = self.phone.poll_output(self.now, &mut buffer) {
+            match output {
+                Output::Resolve => {
+                    self.resolved += 1;
+                    self.phone.handle_resolved(self.now, self.has_name.then_some((SERVER, PHONE)));
+                }
+                Output::Send(to, len) => {
+                    let from = self.phone_nat.out(self.now, PHONE, to);
+                    self.fly(Packet { from, to, bytes: buffer[..len].to_vec() });
+                }
+            }
+        }
+        while let Some((to, len)) = self.caller.as_mut().and_then(|caller| caller.poll_output(self.now, &mut buffer)) {
+            let from = self.caller_nat.out(self.now, CALLER, to);
+            self.fly(Packet { from, to, bytes: buffer[..len].to_vec() });
+        }
+        while let Some((to, bytes)) = self.server.as_mut().and_then(Server::poll_output) {
+            self.fly(Packet { from: SERVER, to, bytes });
+        }
+    }
+
+    fn arrive(&mut self, packet: Packet) {
+        let Packet { from, to, bytes } = packet;
+        let now = self.now;
+        if to == SERVER {
+            if let Some(server) = &mut self.server {
+                server.handle_datagram(now, from, &bytes);
+            }
+        } else if to.ip() == RELAY.ip() {
+            let place = usize::from(to.port().wrapping_sub(RELAY.port()));
+            let mut buffer = [0; 1500];
+            let verdict = self.server.as_mut().map(|s| s.relay.handle(now, place, from, &bytes, &mut buffer));
+            match verdict {
+                Some(Verdict::Forward(other)) => self.fly(Packet { from: to, to: other, bytes }),
+                Some(Verdict::Answer(len)) => self.fly(Packet { from: to, to: from, bytes: buffer[..len].to_vec() }),
+                _ => {}
+            }
+        } else if self.is_at(&self.phone_nat, PHONE, from, to) {
+            self.phone.handle_datagram(now, from, &bytes);
+        } else if self.is_at(&self.caller_nat, CALLER, from, to) {
+            if let Some(caller) = &mut self.caller {
+                caller.handle_datagram(now, from, &bytes);
+            }
+        }
+    }
+
+    fn is_at(&self, nat: &Nat, host: SocketAddrV4, from: SocketAddrV4, to: SocketAddrV4) -> bool {
+        match nat.kind {
+            Kind::Open => to == host,
+            _ => *to.ip() == nat.outside && nat.lets_in(self.now, to.port(), from),
+        }
+    }
+
+    /// Where the phone is for the public network, when it speaks to the server.
+    pub fn phone_outside(&mut self) -> SocketAddrV4 {
+        self.phone_nat.out(self.now, PHONE, SERVER)
+    }
+
+    /// What was sent by the phone, from a number on.
+    pub fn by_phone(&self, since: usize) -> impl Iterator<Item = &(u64, Packet)> {
+        let outside = self.phone_nat.outside;
+        self.sent[since..].iter().filter(move |(_, packet)| *packet.from.ip() == outside || packet.from == PHONE)
+    }
+}
