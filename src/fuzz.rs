@@ -19,7 +19,7 @@ use crate::wire::sidecar::{Sidecar, Start};
 #[cfg(feature = "fsp")]
 mod p2p;
 #[cfg(feature = "fsp")]
-pub use p2p::rendezvous;
+pub use p2p::*;
 
 /// RTP: a packet that is taken apart has its payload inside the datagram.
 pub fn rtp(data: &[u8]) {

@@ -22,6 +22,72 @@ pub fn rendezvous(data: &[u8]) {
     assert_eq!(read.map(|attributes| attributes.value("service")).unwrap_or(None), service);
 }
 
+/// Phone, caller and server, each given any datagrams, in clear or sealed with the right key, from any of three
+/// addresses, while time passes. What they send can be read, and is bounded.
+#[cfg(feature = "server")]
+pub fn rendezvous_ends(data: &[u8]) {
+    use crate::base::time::{Duration, Instant};
+    use crate::proto::rendezvous::{
+        caller::Caller, endpoint::Endpoint, endpoint::Output, server::Server, Identity, Name,
+    };
+    use core::net::SocketAddrV4;
+    let Some(key) = Key::new(b"0123456789abcdefghijklmnopqrstuv") else { return };
+    let at = |n: u8| SocketAddrV4::new([203, 0, 113, n % 3].into(), 7042);
+    let cid = Name::from_slice(b"phone1").unwrap_or_default();
+    let mut now = Instant::default();
+    let mut phone = Endpoint::new(now, Identity { cid: cid.clone(), key: key.clone() }, cid.clone(), 1);
+    phone.handle_resolved(now, Some((at(0), at(1))));
+    let mut caller = Caller::new(now, cid.clone(), cid.clone(), at(0), at(2), 1);
+    let quota = crate::proto::rendezvous::server::relay::Quota { bytes: 1000, time: Duration::from_millis(60_000) };
+    let settings = crate::proto::rendezvous::server::Settings {
+        callers: 3,
+        callers_of_one: 2,
+        keep: Duration::from_millis(10_000),
+        relay: Some((at(0), 2, quota)),
+    };
+    let device = crate::proto::rendezvous::server::devices::Device { key: key.clone(), invite: None };
+    let mut server = Server::new(settings, [(cid, device)].into(), [[1; 16], [2; 16]]);
+    let (mut rest, mut buffer) = (data, [0; RENDEZVOUS_BYTES]);
+    while let Some(([kind, len], tail)) = rest.split_first_chunk::<2>() {
+        let (bytes, behind) = tail.split_at(tail.len().min(usize::from(*len)));
+        rest = behind;
+        now = now + Duration::from_millis(u64::from(*kind >> 4) * 50);
+        let datagram = if kind & 8 == 0 { bytes.to_vec() } else { sealed(bytes, &key) };
+        match kind & 3 {
+            0 => phone.handle_datagram(now, at(kind >> 2), &datagram),
+            1 => caller.handle_datagram(now, at(kind >> 2), &datagram),
+            2 => server.handle_datagram(now, at(kind >> 2), &datagram),
+            _ => drop(server.relay.handle(now, usize::from(kind >> 2 & 1), at(*len), &datagram, &mut buffer)),
+        }
+        let mut sent = 0;
+        while let Some(output) = phone.poll_output(now, &mut buffer) {
+            sent += u32::from(matches!(output, Output::Send(..)));
+        }
+        while caller.poll_output(now, &mut buffer).is_some() {
+            sent += 1;
+        }
+        server.handle_timeout(now);
+        while let Some((_, datagram)) = server.poll_output() {
+            assert!(Message::parse(&datagram).is_ok());
+            sent += 1;
+        }
+        assert!(sent < 40 && server.gauges()[2] <= 3);
+    }
+}
+
+/// The first line of the bytes in clear, the rest sealed.
+#[cfg(feature = "server")]
+fn sealed(bytes: &[u8], key: &Key) -> Vec<u8> {
+    let head = bytes.windows(2).position(|end| end == b"\n\n").unwrap_or(bytes.len());
+    let mut text = bytes[head..].trim_ascii_start().to_vec();
+    text.resize(text.len().next_multiple_of(16), 0);
+    key.encrypt(&mut text);
+    let mut base64 = vec![0; text.len() * 2];
+    let len = crate::wire::seal::encode(&text, &mut base64).unwrap_or(0);
+    base64.truncate(len);
+    [&bytes[..head], b"\r\ndata: ", &base64, b"\r\n"].concat()
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::tests::attack;
@@ -37,5 +103,29 @@ mod tests {
                 b"P2PNAT01 CON\r\nmid: 00001516\r\nconnid: 5\r\ncode: 200\r\nped: 203.0.113.5:9531\r\n\0",
             ],
         );
+    }
+
+    #[test]
+    #[cfg(feature = "server")]
+    fn the_ends_of_the_rendezvous_survive() {
+        let mut good = vec![];
+        for (kind, text) in [
+            (8, "P2PNAT01 REG\r\nmid: 00000002\r\ncode: 200\n\nped: 203.0.113.1:7042\r\n"),
+            (10, "P2PNAT00 REG\r\ncid: phone1\r\nmid: 00000009\n\nservice: FSP\r\nic: phone1\r\n"),
+            (8, "P2PNAT00 FWD\r\nmid: 00000003\r\nconnid: c\n\nservice: FSP\r\nic: phone1\r\nped: 203.0.113.2:7042\r\n"),
+            (0, "P2PNAT00 PING\r\nmid: 00000003\r\nconnid: cP\r\n"),
+            (8, "P2PNAT00 NFY\r\nmid: 00000003\r\nconnid: c\n\nevent: rtpp_open\r\nped: 203.0.113.2:7042\r\ntoken: t\r\n"),
+            (1, "P2PNAT01 REG\r\nmid: 00000002\r\ncode: 201\r\ncid: a\r\nkey: 01234567ab89cdefghijklmnopqrstuv\r\n"),
+            (9, "P2PNAT01 REG\r\nmid: 00000003\r\ncode: 200\n\nped: 203.0.113.1:7042\r\n"),
+            (9, "P2PNAT01 CON\r\nmid: 00000004\r\nconnid: c\r\ncode: 200\n\nped: 203.0.113.1:7042\r\n"),
+            (2, "P2PNAT00 REG\r\nmid: 00000002\r\n"),
+            (2, "keep"),
+            (10, "P2PNAT00 CON\r\ncid: phone1\r\nmid: 00000009\n\nservice: FSP\r\ntid: phone1\r\nic: phone1\r\n"),
+            (3, "P2PNAT00 BIND\r\nmid: 00000009\r\ntoken: t\r\n"),
+        ] {
+            good.extend([kind | 16, text.len() as u8]);
+            good.extend(text.as_bytes());
+        }
+        attack(rendezvous_ends, &[&good]);
     }
 }
