@@ -9,6 +9,12 @@ use crate::proto::request::Sink;
 use crate::proto::setup::{Device, Host, Server};
 use crate::wire::g711::Law;
 
+#[cfg(feature = "fsp")]
+pub use fsp::Fsp;
+
+#[cfg(feature = "fsp")]
+mod fsp;
+
 /// The longest path of a Unix socket (`sun_path`), with its NUL.
 const SOCKET_PATH_BYTES: usize = 107;
 
@@ -39,6 +45,8 @@ pub struct Config {
     pub media_addr: IpAddr,
     pub media_ports: (u16, u16),
     pub max_recordings: usize,
+    #[cfg(feature = "fsp")]
+    pub fsp: Fsp,
 }
 
 /// What ends a control message to the server.
@@ -84,6 +92,8 @@ impl Default for Config {
             media_addr: IpAddr::V4(Ipv4Addr::LOCALHOST),
             media_ports: (41000, 41199),
             max_recordings: 4,
+            #[cfg(feature = "fsp")]
+            fsp: Fsp::default(),
         }
     }
 }
@@ -93,7 +103,20 @@ impl Config {
     pub fn parse(text: &str) -> Result<Self, Error> {
         let mut config = Self::default();
         each_pair(text, &[], |key, value| config.set(key, value))?;
+        #[cfg(feature = "fsp")]
+        if let Some((key, problem)) = config.fsp.missing() {
+            let line = 1 + text.lines().position(|line| line.trim_start().starts_with("fspEnabled")).unwrap_or(0);
+            return Err(Error { line, key: key.into(), problem: problem.into() });
+        }
         Ok(config)
+    }
+
+    /// The same with passwords and keys made unreadable, to be shown.
+    #[cfg_attr(not(feature = "fsp"), allow(unused_mut))]
+    pub fn without_secrets(mut self) -> Self {
+        #[cfg(feature = "fsp")]
+        self.fsp.hide();
+        self
     }
 
     fn set(&mut self, key: &str, value: &str) -> Result<(), String> {
@@ -122,6 +145,9 @@ impl Config {
             }
             "mediaPorts" => self.media_ports = ports(value)?,
             "maxRecordings" => self.max_recordings = number(value, 1, MAX_RECORDINGS as u32)?,
+            #[cfg(feature = "fsp")]
+            key => return self.fsp.set(key, value).unwrap_or_else(|| Err("is no key of this program".into())),
+            #[cfg(not(feature = "fsp"))]
             _ => return Err("is no key of this program".into()),
         }
         Ok(())
@@ -208,7 +234,10 @@ impl Display for Config {
         writeln!(f, "controlSocket = {}", self.control_socket)?;
         writeln!(f, "mediaAddr = {}", self.media_addr)?;
         writeln!(f, "mediaPorts = {}-{}", self.media_ports.0, self.media_ports.1)?;
-        writeln!(f, "maxRecordings = {}", self.max_recordings)
+        writeln!(f, "maxRecordings = {}", self.max_recordings)?;
+        #[cfg(feature = "fsp")]
+        self.fsp.fmt(f)?;
+        Ok(())
     }
 }
 

@@ -76,7 +76,7 @@ pub(super) fn check(arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
         }
     }
     match file {
-        Some(file) => print(&read_config(&file)?.to_string()),
+        Some(file) => print(&read_config(&file)?.without_secrets().to_string()),
         None => usage("check: which FILE?"),
     }
 }

@@ -7,10 +7,16 @@ use log::info;
 use crate::base::limits::DISK_BYTES_PER_TURN;
 use crate::base::stats::Counter;
 use crate::base::time::Instant;
+#[cfg(feature = "fsp")]
+use crate::event_loop::readers::Readers;
 use crate::event_loop::stick::Stick;
 use crate::io::clock::Now;
 use crate::io::dir::Dir;
+#[cfg(feature = "fsp")]
+use crate::io::dir::Entry;
 use crate::io::file::Output;
+#[cfg(feature = "fsp")]
+use crate::proto::fsp::File;
 use crate::proto::part::{DiskError, Done, Name, Op};
 use crate::proto::recorder::Recorder;
 use crate::wire::recording::{age_key, is_recording_name, NAME_PREFIX, NAME_SUFFIX};
@@ -26,11 +32,21 @@ pub(super) struct Disk {
     files: Vec<Option<(Name, Output)>>,
     /// A call failed as it does when the stick is gone: it should be looked for.
     suspicion: bool,
+    /// What FSP clients read.
+    #[cfg(feature = "fsp")]
+    pub(super) readers: Readers,
 }
 
 impl Disk {
     pub(super) fn new(places: usize) -> Self {
-        Self { stick: None, dir: None, files: (0..places).map(|_| None).collect(), suspicion: false }
+        Self {
+            stick: None,
+            dir: None,
+            files: (0..places).map(|_| None).collect(),
+            suspicion: false,
+            #[cfg(feature = "fsp")]
+            readers: Readers::default(),
+        }
     }
 
     /// The folder, opened if it is not.
@@ -45,6 +61,10 @@ impl Disk {
     /// Lets go of the folder.
     pub(super) fn rest(&mut self) {
         self.dir = None;
+    }
+
+    pub(super) fn is_suspicious(&self) -> bool {
+        self.suspicion
     }
 
     pub(super) fn take_suspicion(&mut self) -> bool {
@@ -63,7 +83,13 @@ impl Disk {
     /// Works on this stick from now on.
     pub(super) fn set_stick(&mut self, stick: Option<Stick>) {
         self.stick = stick;
+        self.close();
+    }
+
+    fn close(&mut self) {
         self.dir = None;
+        #[cfg(feature = "fsp")]
+        self.readers.close();
     }
 
     /// Makes the place's calls, as many as one turn may; `true` when some are left.
@@ -121,6 +147,10 @@ impl Disk {
             }
         }
         let Some(name) = oldest else { return Ok(Done::NothingToDelete) };
+        // A deleted file that somebody has open still takes its space.
+        #[cfg(feature = "fsp")]
+        self.readers.close();
+        let dir = self.dir()?;
         dir.remove(&name)?;
         recorder.stats.count(Counter::Deleted);
         Ok(Done::Yes)
@@ -134,8 +164,31 @@ impl Disk {
             _ => DiskError::Failed(errno),
         };
         self.suspicion = true;
-        self.dir = None; // whatever is mounted there now is opened anew
+        self.close(); // whatever is mounted there now is opened anew
         error
+    }
+}
+
+/// For clients that fetch recordings.
+#[cfg(feature = "fsp")]
+impl Disk {
+    pub(super) fn stat(&mut self, file: File) -> io::Result<Entry> {
+        self.dir()?.stat(file.name().as_bytes())
+    }
+
+    pub(super) fn read(&mut self, file: File, at: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut readers = std::mem::take(&mut self.readers);
+        let read = readers.read(file, at, buffer, || self.dir());
+        self.readers = readers;
+        read
+    }
+
+    /// Looks for the stick, unless the call failed because of what a client named.
+    pub(super) fn suspect(&mut self, error: &io::Error) {
+        let named = [libc::ENOENT, libc::EINVAL, libc::ELOOP, libc::ENXIO, libc::EACCES];
+        if !named.contains(&error.raw_os_error().unwrap_or(0)) {
+            let _ = self.judge(error);
+        }
     }
 }
 

@@ -24,6 +24,7 @@ use crate::base::time::Instant;
 use crate::config::Config;
 use crate::event_loop::clients::Clients;
 use crate::event_loop::disk::Disk;
+use crate::event_loop::fsp::Fsp;
 use crate::event_loop::media::Media;
 use crate::event_loop::repair::Repair;
 use crate::event_loop::uplinks::Uplinks;
@@ -37,8 +38,12 @@ use crate::proto::setup::Device;
 
 mod clients;
 mod disk;
+#[cfg_attr(not(feature = "fsp"), path = "no_fsp.rs")]
+mod fsp;
 mod media;
 pub mod mend;
+#[cfg(feature = "fsp")]
+mod readers;
 mod repair;
 mod stick;
 mod uplinks;
@@ -48,6 +53,8 @@ const MOUNTS: Token = Token(1);
 const DEVICES: Token = Token(2);
 const LISTENER: Token = Token(3);
 const RESOLVER: Token = Token(4);
+/// The socket of FSP.
+const SERVICE: Token = Token(5);
 /// Clients have the tokens from here on.
 const FIRST_CLIENT: usize = 8;
 /// Connections to recording servers have the tokens from here on.
@@ -70,10 +77,15 @@ pub struct EventLoop {
     woken: bool,
     repair: Option<Repair>,
     clients: Clients,
+    fsp: Fsp,
     /// An answer or event on its way.
     message: [u8; MESSAGE_BYTES],
     /// Something was left to do: the next poll does not wait.
     again: bool,
+    /// When the recordings are to be looked at next.
+    due: Option<Instant>,
+    /// FSP clients alone woke the loop: this turn is for them alone.
+    light: bool,
     /// SIGTERM has come; when to stop waiting for the stick.
     ending: Option<Instant>,
 }
@@ -106,15 +118,19 @@ impl EventLoop {
         }
         let recorder = Recorder::new(settings(&config));
         let places = recorder.places();
+        let mut random = Random::open();
+        let fsp = Fsp::open(&config, &poll, &mut random)?;
         let mut this = Self {
             media: Media::new(config.media_addr, config.media_ports, places),
             uplinks: Uplinks::new(&poll, places).map_err(|error| format!("eventfd: {error}"))?,
             disk: Disk::new(places),
             woken: false,
-            random: Random::open(),
+            random,
             repair: None,
             message: [0; MESSAGE_BYTES],
             again: false,
+            due: None,
+            light: false,
             ending: None,
             stick_config: config.clone(),
             config,
@@ -123,6 +139,7 @@ impl EventLoop {
             mounts,
             recorder,
             clients,
+            fsp,
         };
         this.look_for_stick(&clock::now());
         Ok(this)
@@ -142,6 +159,7 @@ impl EventLoop {
                         self.mounts.drain_device_changes();
                         self.look_for_stick(&clock::now());
                     }
+                    SERVICE => self.fsp.set_readable(),
                     LISTENER => self.clients.accept(&self.poll, &mut self.recorder.stats),
                     RESOLVER => {}
                     token if token.0 >= FIRST_UPLINK => self.uplinks.set_ready(event),
@@ -167,22 +185,31 @@ impl EventLoop {
 
     fn wait(&mut self, events: &mut Events) -> io::Result<()> {
         let now = clock::monotonic();
-        let timeout = match self.recorder.next_deadline(now) {
-            _ if self.again => Some(Duration::ZERO),
+        if !self.light {
+            self.due = self.recorder.next_deadline(now);
+        }
+        let again = std::mem::take(&mut self.again);
+        let deadline = self.due.into_iter().chain(self.fsp.deadline(&self.disk)).min();
+        let timeout = match deadline {
+            _ if again || self.fsp.has_more() => Some(Duration::ZERO),
             Some(deadline) => Some(Duration::from_nanos(deadline.since(now).nanos())),
             None => None,
         };
-        let left = std::mem::take(&mut self.again);
         match self.poll.poll(events, timeout) {
             Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
             _ => {}
         }
-        self.woken = left || !events.is_empty();
+        self.woken = again || events.iter().any(|event| event.token() != SERVICE);
+        self.light = !self.woken && deadline.is_none_or(|deadline| clock::monotonic() < deadline);
         Ok(())
     }
 
     fn turn(&mut self) {
         let now = clock::now();
+        self.fsp.turn(now.monotonic, &mut self.disk, &mut self.recorder, &mut self.random);
+        if self.light && !self.disk.is_suspicious() {
+            return;
+        }
         self.clients.accept_waiting(&self.poll, &mut self.recorder.stats);
         self.work(&now);
         self.deliver();
@@ -197,7 +224,8 @@ impl EventLoop {
                 false => self.repair = None,
             }
         }
-        if self.repair.is_none() && self.recorder.is_idle() {
+        let fetched = self.fsp.holds_stick(now.monotonic, &mut self.disk);
+        if self.repair.is_none() && self.recorder.is_idle() && !fetched {
             self.disk.rest();
         }
     }
@@ -264,6 +292,7 @@ impl EventLoop {
         let shown = path.as_ref().map(|path| String::from_utf8_lossy(path).into_owned());
         info!("stick: {}", shown.as_deref().unwrap_or("none"));
         self.disk.set_stick(found);
+        self.fsp.handle_stick();
         self.recorder.handle_stick(now.monotonic, path, self.disk.free_bytes());
         self.repair = Repair::begin(&mut self.disk);
         self.again = true;
@@ -294,6 +323,9 @@ impl EventLoop {
         }
         self.recorder.set_settings(settings(&config));
         self.media.set_range(config.media_addr, config.media_ports);
+        if let Err(problem) = self.fsp.reopen(&config, &self.poll, &mut self.random) {
+            warn!("{problem}");
+        }
         self.config = config;
         self.look_for_stick(&clock::now());
         info!("configuration reloaded");

@@ -4,8 +4,8 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use nix::fcntl::{open, openat, OFlag};
-use nix::sys::stat::Mode;
+use nix::fcntl::{open, openat, AtFlags, OFlag};
+use nix::sys::stat::{fstatat, Mode, SFlag};
 use nix::sys::statvfs::fstatvfs;
 use nix::unistd::{unlinkat, UnlinkatFlags};
 
@@ -14,6 +14,15 @@ use crate::io::sys;
 /// An open folder.
 pub struct Dir {
     fd: OwnedFd,
+}
+
+/// What is known of a file without opening it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Its length.
+    pub bytes: u64,
+    /// Seconds since 1970.
+    pub modified: i64,
 }
 
 /// A walk over the names in a folder, a buffer at a time.
@@ -56,6 +65,16 @@ impl Dir {
         match file.metadata()?.is_file() {
             true => Ok(file),
             false => Err(io::Error::from_raw_os_error(libc::EINVAL)),
+        }
+    }
+
+    /// Looks at a regular file; an error for anything else.
+    pub fn stat(&self, name: &[u8]) -> io::Result<Entry> {
+        let stat = retry(|| fstatat(&self.fd, name, AtFlags::AT_SYMLINK_NOFOLLOW))?;
+        let (bytes, modified) = (stat.st_size.unsigned_abs(), stat.st_mtime);
+        match SFlag::from_bits_truncate(stat.st_mode & SFlag::S_IFMT.bits()) {
+            SFlag::S_IFREG => Ok(Entry { bytes, modified }),
+            _ => Err(io::Error::from_raw_os_error(libc::EINVAL)),
         }
     }
 
@@ -127,9 +146,12 @@ mod tests {
         }
         assert_eq!(found, wanted);
         assert!(dir.free_bytes().unwrap() > 0);
+        let entry = dir.stat(b"file-10").unwrap();
+        assert!(entry.bytes == 7 && entry.modified > 1_700_000_000);
         found.iter().for_each(|name| dir.remove(name.as_bytes()).unwrap());
         assert!(dir.open_file(b"folder").is_err());
         assert!(dir.open_file(b"link").is_err());
+        assert!(dir.stat(b"link").is_err() && dir.stat(b"folder").is_err() && dir.stat(b"nothing").is_err());
         std::fs::remove_dir_all(&path).unwrap();
     }
 }

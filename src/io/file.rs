@@ -11,6 +11,35 @@ use nix::sys::stat::Mode;
 
 use crate::io::dir::retry;
 
+/// A regular file that is being read, on a stick that may be slow.
+pub struct Input(File);
+
+impl Input {
+    /// Opens a file of a folder: never a link, a device or a pipe.
+    pub fn open(directory: BorrowedFd, name: &[u8]) -> io::Result<Self> {
+        let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
+        let file = File::from(retry(|| openat(directory, name, flags, Mode::empty()))?);
+        match file.metadata()?.is_file() {
+            true => Ok(Self(file)),
+            false => Err(io::Error::from_raw_os_error(libc::EINVAL)),
+        }
+    }
+
+    /// Reads as much as there is, until `buffer` is full.
+    pub fn read(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut done = 0;
+        while done < buffer.len() {
+            match self.0.read_at(&mut buffer[done..], offset + done as u64) {
+                Ok(0) => break,
+                Ok(more) => done += more,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(done)
+    }
+}
+
 /// A file that is being written.
 pub struct Output(File);
 

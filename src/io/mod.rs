@@ -5,9 +5,13 @@ pub mod control;
 pub mod dir;
 pub mod file;
 pub mod interface;
+#[cfg(feature = "fsp")]
+pub mod keep;
 pub mod mounts;
 pub mod random;
 pub mod resolver;
+#[cfg(feature = "fsp")]
+pub mod service;
 pub mod signals;
 pub mod stream;
 pub mod sys;

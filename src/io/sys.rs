@@ -3,6 +3,8 @@
 
 use std::io;
 use std::mem::{size_of, zeroed};
+#[cfg(feature = "fsp")]
+use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 /// Seconds and nanoseconds of some clock.
@@ -102,21 +104,23 @@ pub fn stamp_arrivals(socket: BorrowedFd) -> io::Result<()> {
         Err(error) if error.raw_os_error() == Some(libc::ENOPROTOOPT) => Ok(()),
         done => done,
     };
-    let stamps = set_option(socket, SO_TIMESTAMPNS_NEW, 1).or_else(|_| set_option(socket, SO_TIMESTAMPNS_OLD, 1));
+    let set = |option| set_option(socket, libc::SOL_SOCKET, option, 1);
+    let stamps = set(SO_TIMESTAMPNS_NEW).or_else(|_| set(SO_TIMESTAMPNS_OLD));
     optional(stamps)?;
-    optional(set_option(socket, SO_RXQ_OVFL, 1))
+    optional(set(SO_RXQ_OVFL))
 }
 
 /// Asks for a receive buffer of this size; past the system's limit where we may.
 pub fn receive_buffer(socket: BorrowedFd, bytes: i32) -> io::Result<()> {
-    set_option(socket, libc::SO_RCVBUFFORCE, bytes).or_else(|_| set_option(socket, libc::SO_RCVBUF, bytes))
+    let set = |option| set_option(socket, libc::SOL_SOCKET, option, bytes);
+    set(libc::SO_RCVBUFFORCE).or_else(|_| set(libc::SO_RCVBUF))
 }
 
-fn set_option(socket: BorrowedFd, option: i32, value: i32) -> io::Result<()> {
+fn set_option(socket: BorrowedFd, level: i32, option: i32, value: i32) -> io::Result<()> {
     // SAFETY: the kernel reads `size_of::<i32>()` bytes from `value`, which lives through the call.
     let done = unsafe {
         let value: *const i32 = &value;
-        libc::setsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, option, value.cast(), size_of::<i32>() as u32)
+        libc::setsockopt(socket.as_raw_fd(), level, option, value.cast(), size_of::<i32>() as u32)
     };
     check(done as isize).map(|_| ())
 }
@@ -152,6 +156,89 @@ pub fn receive(socket: BorrowedFd, buffer: &mut [u8]) -> io::Result<Received> {
         }
         Ok(received)
     }
+}
+
+/// Who sent a datagram, and to which of our addresses: the way back.
+#[cfg(feature = "fsp")]
+#[derive(Clone, Copy)]
+pub struct Origin {
+    /// The sender's address as the kernel writes it; one of IPv4 is shorter, and stands in the same place.
+    peer: libc::sockaddr_in6,
+    peer_len: libc::socklen_t,
+    /// A control message with our address (ip(7), IP_PKTINFO; ipv6(7), IPV6_PKTINFO).
+    control: [u64; 6],
+    control_len: usize,
+}
+
+#[cfg(feature = "fsp")]
+impl Origin {
+    /// The sender.
+    pub fn peer(&self) -> SocketAddr {
+        let port = u16::from_be(self.peer.sin6_port);
+        match i32::from(self.peer.sin6_family) {
+            // `sin_addr` stands where `sin6_flowinfo` does.
+            libc::AF_INET => (self.peer.sin6_flowinfo.to_ne_bytes(), port).into(),
+            _ => (self.peer.sin6_addr.s6_addr, port).into(),
+        }
+    }
+}
+
+/// Asks the kernel to say which of our addresses each datagram was sent to.
+#[cfg(feature = "fsp")]
+pub fn tell_destinations(socket: BorrowedFd, ipv6: bool) -> io::Result<()> {
+    match ipv6 {
+        false => set_option(socket, libc::IPPROTO_IP, libc::IP_PKTINFO, 1),
+        true => set_option(socket, libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, 1),
+    }
+}
+
+/// Reads one datagram without waiting, and says where it came from. One that is longer than `buffer` is cut.
+#[cfg(feature = "fsp")]
+pub fn receive_from(socket: BorrowedFd, buffer: &mut [u8]) -> io::Result<(usize, Origin)> {
+    let mut vector = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
+    // SAFETY: all zeros are a valid address and control message; `message` points at `vector`, `buffer` and `origin`,
+    // all alive and exclusively ours until the call returns, with their lengths. The kernel aligns the only control
+    // message of that level, an `in_pktinfo`, in `control`, which is aligned to 8.
+    unsafe {
+        let mut origin: Origin = zeroed();
+        let mut message: libc::msghdr = zeroed();
+        message.msg_iov = &mut vector;
+        message.msg_iovlen = 1;
+        message.msg_name = (&raw mut origin.peer).cast();
+        message.msg_namelen = size_of::<libc::sockaddr_in6>() as _;
+        message.msg_control = origin.control.as_mut_ptr().cast();
+        message.msg_controllen = size_of::<[u64; 6]>() as _;
+        let len = check(libc::recvmsg(socket.as_raw_fd(), &mut message, libc::MSG_DONTWAIT))?;
+        origin.peer_len = message.msg_namelen;
+        #[allow(clippy::unnecessary_cast)] // 32 bits on some targets
+        {
+            origin.control_len = message.msg_controllen as usize;
+        }
+        let header = libc::CMSG_FIRSTHDR(&message);
+        if header.as_ref().is_some_and(|header| header.cmsg_level == libc::IPPROTO_IP) {
+            // The reply's address is ours, its way out the routing's: no interface.
+            (*libc::CMSG_DATA(header).cast::<libc::in_pktinfo>()).ipi_ifindex = 0;
+        }
+        Ok((len, origin))
+    }
+}
+
+/// Sends a datagram back, from the address that the other one was sent to.
+#[cfg(feature = "fsp")]
+pub fn send_back(socket: BorrowedFd, bytes: &[u8], origin: &Origin) -> io::Result<()> {
+    let mut vector = libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
+    // SAFETY: `message` points at `vector`, `bytes` and `origin`, which the call only reads, with their lengths.
+    let sent = unsafe {
+        let mut message: libc::msghdr = zeroed();
+        message.msg_iov = &mut vector;
+        message.msg_iovlen = 1;
+        message.msg_name = (&raw const origin.peer).cast_mut().cast();
+        message.msg_namelen = origin.peer_len;
+        message.msg_control = origin.control.as_ptr().cast_mut().cast();
+        message.msg_controllen = origin.control_len as _;
+        libc::sendmsg(socket.as_raw_fd(), &message, libc::MSG_DONTWAIT)
+    };
+    check(sent).map(|_| ())
 }
 
 /// # Safety

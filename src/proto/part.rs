@@ -272,6 +272,11 @@ impl Part {
         (self.state == State::Ended).then_some(self.failure)
     }
 
+    /// What a power cut leaves of the file: whole frames and the header.
+    pub fn durable_bytes(&self) -> u64 {
+        HEADER_BYTES as u64 + self.synced
+    }
+
     /// Free bytes when they were last asked for.
     pub fn free_bytes(&self) -> u64 {
         self.free

@@ -123,6 +123,11 @@ impl Recorder {
         self.places.iter().any(|recording| recording.writes(name))
     }
 
+    /// If a file of this name is being written, how much of it a power cut leaves.
+    pub fn durable_bytes(&self, name: &[u8]) -> Option<u64> {
+        self.places.iter().find(|recording| recording.writes(name)).map(Recording::durable_bytes)
+    }
+
     /// One line of a control client, `None` when it was too long or cut off. `random` is for a recording's start.
     pub fn handle_line(&mut self, now: Instant, client: ClientId, line: Option<&[u8]>, random: [u32; 3]) -> Ask {
         let message = match line.map(Message::parse) {

@@ -214,6 +214,11 @@ impl Recording {
         (&self.names, self.parts)
     }
 
+    /// Of the part that is being written, what a power cut leaves.
+    pub fn durable_bytes(&self) -> u64 {
+        self.part.durable_bytes()
+    }
+
     /// The part that is being written has this name.
     pub fn writes(&self, name: &[u8]) -> bool {
         self.state != State::Free && self.names.last().is_some_and(|current| current.as_bytes() == name)

@@ -34,3 +34,16 @@ pub const PASSWORD_BYTES: usize = 64;
 pub const LISTINGS: usize = 4;
 /// Entries of one folder. A FAT32 folder ends at 65 536 entries of 32 bytes, of which our names take three each.
 pub const LISTING_ENTRIES: usize = 32_768;
+/// The longest request that is read whole: its data are a path and two passwords; rendezvous messages are shorter, too.
+pub const REQUEST_BYTES: usize = 2048;
+/// Work of one turn, in the cost of a name that is looked at. A client waits for each reply before it asks again, so that
+/// one turn rarely has more than one request.
+pub const WORK_PER_TURN: u32 = 64;
+/// What opening, reading or describing a file costs: each may cost a seek on a slow stick.
+pub const FILE_WORK: u32 = 16;
+/// Files kept open between requests: one for each client that fetches at once.
+pub const OPEN_FILES: usize = 4;
+/// They are closed this long after the last request: an idle phone must not keep a stick from being unmounted.
+pub const FILES_IDLE: Duration = Duration::from_millis(3000);
+/// At most one wrong password is logged in this time.
+pub const LOG_INTERVAL: Duration = Duration::from_millis(10_000);

@@ -1,0 +1,131 @@
+//! The keys of the FSP service.
+
+use core::fmt::{self, Display};
+use core::net::{IpAddr, Ipv4Addr};
+
+use crate::base::limits::fsp::{PASSWORD_BYTES, UNPROVEN_PAYLOAD};
+use crate::base::limits::PATH_BYTES;
+use crate::config::{absolute, number, one_of, switch};
+use crate::proto::fsp::is_password;
+use crate::wire::fsp::MAX_PAYLOAD;
+
+/// Stands for a password where people read.
+const HIDDEN: &str = "********";
+
+/// Recordings offered over FSP.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs)] // the fields are keys
+pub struct Fsp {
+    pub enabled: bool,
+    pub addr: IpAddr,
+    pub port: u16,
+    /// Never empty when it is enabled.
+    pub password: String,
+    /// Keeps a password that was changed over FSP.
+    pub password_file: String,
+    pub max_payload: usize,
+}
+
+impl Default for Fsp {
+    fn default() -> Self {
+        Self {
+            enabled: false,
+            addr: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            port: 9531,
+            password: String::new(),
+            password_file: "/etc/callrec.fsp".into(),
+            max_payload: 1460,
+        }
+    }
+}
+
+impl Fsp {
+    /// Takes a key; `None` when it is none of these.
+    pub(super) fn set(&mut self, key: &str, value: &str) -> Option<Result<(), String>> {
+        let outcome = match key {
+            "fspEnabled" => switch(value).map(|enabled| self.enabled = enabled),
+            "fspAddr" => match value.parse() {
+                Ok(addr) => {
+                    self.addr = addr;
+                    Ok(())
+                }
+                Err(_) => Err(format!("must be an IP address, not '{value}'")),
+            },
+            "fspPort" => number(value, 1, 65535).map(|port| self.port = port),
+            "fspPassword" if is_password(value.as_bytes()) => {
+                self.password = value.into();
+                Ok(())
+            }
+            // The value is not repeated: it is a secret.
+            "fspPassword" => Err(format!("must be 1 to {PASSWORD_BYTES} characters")),
+            "fspPasswordFile" => absolute(value, PATH_BYTES).map(|path| self.password_file = path),
+            "fspMaxPayload" => number(value, UNPROVEN_PAYLOAD as u32, MAX_PAYLOAD as u32)
+                .map(|bytes: u16| self.max_payload = bytes.into()),
+            "fspRoot" => one_of(value, &[("recordings", ())]),
+            _ => return None,
+        };
+        Some(outcome)
+    }
+
+    /// What is missing: a key, and what it is needed for.
+    pub(super) fn missing(&self) -> Option<(&'static str, &'static str)> {
+        let open = self.enabled && self.password.is_empty();
+        open.then_some(("fspPassword", "must be set when fspEnabled is 1"))
+    }
+
+    /// The same without secrets.
+    pub(super) fn hide(&mut self) {
+        if !self.password.is_empty() {
+            self.password = HIDDEN.into();
+        }
+    }
+}
+
+impl Display for Fsp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "fspEnabled = {}", u8::from(self.enabled))?;
+        writeln!(f, "fspAddr = {}", self.addr)?;
+        writeln!(f, "fspPort = {}", self.port)?;
+        if !self.password.is_empty() {
+            writeln!(f, "fspPassword = {}", self.password)?;
+        }
+        writeln!(f, "fspPasswordFile = {}", self.password_file)?;
+        writeln!(f, "fspMaxPayload = {}", self.max_payload)?;
+        writeln!(f, "fspRoot = recordings")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::Config;
+
+    #[test]
+    fn keys_are_read_and_printed() {
+        let text = "fspEnabled = 1\nfspPassword = a b&c\nfspMaxPayload=14708\nfspAddr=::\nfspPort=2001\n\
+                    fspPasswordFile = /tmp/p\nfspRoot = recordings\n";
+        let config = Config::parse(text).unwrap();
+        assert_eq!((config.fsp.password.as_str(), config.fsp.max_payload, config.fsp.port), ("a b&c", 14_708, 2001));
+        assert_eq!(Config::parse(&config.to_string()), Ok(config.clone()));
+        let shown = config.without_secrets().to_string();
+        assert!(shown.contains("fspPassword = ********") && !shown.contains("a b&c"), "{shown}");
+        assert!(!Config::default().without_secrets().to_string().contains("fspPassword ="));
+    }
+
+    #[test]
+    fn errors_name_the_key_and_no_password() {
+        let long = format!("fspPassword = {}", "x".repeat(65));
+        for (text, message) in [
+            ("\n fspEnabled = 1\n", "line 2: fspPassword must be set when fspEnabled is 1"),
+            ("fspPassword = x\nfspEnabled = 1\nfspPassword = y", "line 3: fspPassword is set already on line 1"),
+            ("fspPassword =\n", "line 1: fspPassword must be 1 to 64 characters"),
+            (&long, "line 1: fspPassword must be 1 to 64 characters"),
+            ("fspMaxPayload = 14709", "line 1: fspMaxPayload must be a number from 512 to 14708, not '14709'"),
+            ("fspPort = 0", "line 1: fspPort must be a number from 1 to 65535, not '0'"),
+            ("fspAddr = here", "line 1: fspAddr must be an IP address, not 'here'"),
+            ("fspRoot = /etc", "line 1: fspRoot must be recordings, not '/etc'"),
+            ("fspPasswordFile = x", "line 1: fspPasswordFile must be an absolute path, not 'x'"),
+        ] {
+            assert_eq!(Config::parse(text).unwrap_err().to_string(), message);
+        }
+    }
+}

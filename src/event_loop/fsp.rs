@@ -1,0 +1,249 @@
+//! The FSP service on its socket: datagrams in, calls to the stick, replies out.
+//!
+//! A turn does a bounded amount of work; what is left waits for the next one, and the recordings come in between.
+
+use std::os::fd::RawFd;
+
+use log::{info, warn};
+use mio::unix::SourceFd;
+use mio::{Interest, Poll};
+
+use crate::base::limits::fsp::{FILE_WORK, LOG_INTERVAL, PASSWORD_BYTES, REQUEST_BYTES, WORK_PER_TURN};
+use crate::base::stats::{Counter, Stats};
+use crate::base::time::Instant;
+use crate::config::{self, Config};
+use crate::event_loop::disk::Disk;
+use crate::event_loop::SERVICE;
+use crate::io::dir::Names;
+use crate::io::keep;
+use crate::io::random::Random;
+use crate::io::service::{Origin, Service};
+use crate::proto::fsp::{is_password, Done, File, Next, Op, Password, Server, Settings};
+use crate::proto::recorder::Recorder;
+use crate::wire::fsp::{HEADER_BYTES, MAX_PAYLOAD};
+
+/// The service, if it is enabled.
+pub(super) struct Fsp {
+    config: config::Fsp,
+    open: Option<Box<Open>>,
+}
+
+/// What there is of it then.
+struct Open {
+    service: Service,
+    server: Server,
+    request: [u8; REQUEST_BYTES],
+    reply: [u8; HEADER_BYTES + MAX_PAYLOAD],
+    /// There may be more to read.
+    readable: bool,
+    /// A request is not answered yet: whose, and the call that it waits for.
+    waiting: Option<(Origin, Op)>,
+    names: Option<Names>,
+    /// The next replies' keys.
+    keys: heapless::Vec<u16, 6>,
+    /// From when on a wrong password may be logged again.
+    log_at: Instant,
+}
+
+impl Fsp {
+    /// Binds the socket, allocates everything.
+    pub(super) fn open(config: &Config, poll: &Poll, random: &mut Random) -> Result<Self, String> {
+        let mut this = Self { config: config::Fsp::default(), open: None };
+        this.reopen(config, poll, random)?;
+        Ok(this)
+    }
+
+    /// Takes over a changed configuration: clients begin anew.
+    pub(super) fn reopen(&mut self, config: &Config, poll: &Poll, random: &mut Random) -> Result<(), String> {
+        let config = &config.fsp;
+        if *config == self.config {
+            return Ok(());
+        }
+        if let Some(open) = self.open.take() {
+            let _ = poll.registry().deregister(&mut SourceFd(&open.service.fd()));
+        }
+        self.config = config::Fsp::default();
+        if config.enabled {
+            let at = format!("FSP on {} port {}", config.addr, config.port);
+            self.open = Some(open(config, poll, random).map_err(|error| format!("{at}: {error}"))?);
+            info!("{at}");
+        }
+        self.config = config.clone();
+        Ok(())
+    }
+
+    /// The poll has seen something to read.
+    pub(super) fn set_readable(&mut self) {
+        if let Some(open) = &mut self.open {
+            open.readable = true;
+        }
+    }
+
+    /// Something is left to do.
+    pub(super) fn has_more(&self) -> bool {
+        self.open.as_ref().is_some_and(|open| open.readable || open.waiting.is_some())
+    }
+
+    /// The stick is in use; it is let go when nobody has fetched for a while.
+    pub(super) fn holds_stick(&mut self, now: Instant, disk: &mut Disk) -> bool {
+        disk.readers.hold(now)
+    }
+
+    /// When to look again.
+    pub(super) fn deadline(&self, disk: &Disk) -> Option<Instant> {
+        disk.readers.idle_at()
+    }
+
+    /// Another stick is there, or none.
+    pub(super) fn handle_stick(&mut self) {
+        if let Some(open) = &mut self.open {
+            open.names = None;
+            open.server.handle_stick();
+        }
+    }
+
+    /// Answers what has come, as much as one turn may.
+    pub(super) fn turn(&mut self, now: Instant, disk: &mut Disk, recorder: &mut Recorder, random: &mut Random) {
+        let Some(open) = self.open.as_mut().filter(|open| open.readable || open.waiting.is_some()) else { return };
+        let mut work = 0;
+        while work < WORK_PER_TURN {
+            let (origin, mut next) = match open.waiting.take() {
+                Some((origin, op)) => (origin, Next::Do(op)),
+                None => match open.receive(now, random, &mut recorder.stats) {
+                    Some(request) => request,
+                    None => return,
+                },
+            };
+            loop {
+                match next {
+                    Next::Silence => break,
+                    Next::Reply(length) => {
+                        open.service.reply(&open.reply[..length], &origin);
+                        break;
+                    }
+                    Next::Do(op) if work >= WORK_PER_TURN => {
+                        open.waiting = Some((origin, op));
+                        return;
+                    }
+                    Next::Do(op) => {
+                        work += if op == Op::NextName { 1 } else { FILE_WORK };
+                        next = open.carry_out(now, op, &self.config, disk, recorder);
+                    }
+                }
+            }
+            work += 1;
+        }
+    }
+}
+
+fn open(config: &config::Fsp, poll: &Poll, random: &mut Random) -> std::io::Result<Box<Open>> {
+    let service = Service::open(config.addr, config.port)?;
+    let fd: RawFd = service.fd();
+    poll.registry().register(&mut SourceFd(&fd), SERVICE, Interest::READABLE)?;
+    let settings = Settings { password: password(config), max_payload: config.max_payload };
+    let server = Server::new(settings, random.words()[0]);
+    Ok(Box::new(Open {
+        service,
+        server,
+        request: [0; REQUEST_BYTES],
+        reply: [0; HEADER_BYTES + MAX_PAYLOAD],
+        readable: true,
+        waiting: None,
+        names: None,
+        keys: heapless::Vec::new(),
+        log_at: Instant::default(),
+    }))
+}
+
+impl Open {
+    /// The next request, and what it asks for.
+    fn receive(&mut self, now: Instant, random: &mut Random, stats: &mut Stats) -> Option<(Origin, Next)> {
+        let Some((length, origin)) = self.service.receive(&mut self.request) else {
+            self.readable = false;
+            return None;
+        };
+        let datagram = &self.request[..length];
+        if self.keys.is_empty() {
+            let halves = random.words().map(|word| [word as u16, (word >> 16) as u16]);
+            self.keys.extend(halves.into_iter().flatten());
+        }
+        let key = self.keys.pop().unwrap_or(0);
+        let wrong = stats.of(Counter::FspWrongPassword);
+        let next = self.server.handle_datagram(now, origin.peer(), datagram, key, &mut self.reply, stats);
+        if stats.of(Counter::FspWrongPassword) != wrong && now >= self.log_at {
+            warn!("FSP: wrong password from {}", origin.peer());
+            self.log_at = now + LOG_INTERVAL;
+        }
+        Some((origin, next))
+    }
+
+    fn carry_out(&mut self, now: Instant, op: Op, config: &config::Fsp, disk: &mut Disk, recorder: &Recorder) -> Next {
+        let growing = |file: File| {
+            let durable = if recorder.is_idle() { None } else { recorder.durable_bytes(file.name().as_bytes()) };
+            durable.map(saturated)
+        };
+        disk.readers.touch(now);
+        let done = match op {
+            Op::Stat(file) => disk.stat(file).map(|entry| Done::Entry {
+                time: u32::try_from(entry.modified.max(0)).unwrap_or(u32::MAX),
+                size: growing(file).unwrap_or(saturated(entry.bytes)),
+            }),
+            Op::Read { file, at, len } => {
+                let growing = growing(file);
+                let left = growing.map_or(usize::MAX, |length| length.saturating_sub(at) as usize);
+                let payload = self.reply.get_mut(HEADER_BYTES..HEADER_BYTES + len.min(left)).unwrap_or_default();
+                disk.read(file, at.into(), payload).map(|len| Done::Read { len, growing })
+            }
+            Op::FirstName => {
+                self.names = None;
+                disk.dir().and_then(|dir| dir.names()).and_then(|names| next_name(self.names.insert(names)))
+            }
+            Op::NextName => self.names.as_mut().map_or(Ok(Done::Failed), next_name),
+            Op::SavePassword => {
+                let saved = save(config, self.server.new_password());
+                if let Err(error) = &saved {
+                    warn!("{}: the FSP password could not be kept: {error}", config.password_file);
+                }
+                saved.map(|()| Done::Saved)
+            }
+        };
+        let done = done.unwrap_or_else(|error| {
+            if op != Op::SavePassword {
+                disk.suspect(&error);
+            }
+            Done::Failed
+        });
+        let next = self.server.handle_done(done, &mut self.reply);
+        if !matches!(next, Next::Do(Op::NextName)) {
+            self.names = None;
+        }
+        next
+    }
+}
+
+fn next_name(names: &mut Names) -> std::io::Result<Done<'_>> {
+    names.next_file().map(Done::Name)
+}
+
+fn saturated(bytes: u64) -> u32 {
+    u32::try_from(bytes).unwrap_or(u32::MAX)
+}
+
+/// The password in force: the configured one, or what a client has changed that to. The file has both, a line each: when
+/// the configuration is changed, what was made of the earlier one is over.
+fn password(config: &config::Fsp) -> Password {
+    let mut buffer = [0; 2 * (PASSWORD_BYTES + 1)];
+    let kept = keep::read(&config.password_file, &mut buffer).unwrap_or_default();
+    let mut lines = kept.split(|byte| *byte == b'\n');
+    let (new, old) = (lines.next().unwrap_or_default(), lines.next());
+    let changed = old == Some(config.password.as_bytes()) && is_password(new);
+    Password::from_slice(if changed { new } else { config.password.as_bytes() }).unwrap_or_default()
+}
+
+fn save(config: &config::Fsp, new: &[u8]) -> std::io::Result<()> {
+    let mut text = heapless::Vec::<u8, { 2 * (PASSWORD_BYTES + 1) }>::new();
+    for part in [new, b"\n", config.password.as_bytes(), b"\n"] {
+        let _ = text.extend_from_slice(part);
+    }
+    keep::replace(&config.password_file, &text)
+}
