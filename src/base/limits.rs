@@ -9,6 +9,8 @@ pub mod fsp;
 mod rendezvous;
 #[cfg(feature = "fsp")]
 pub use rendezvous::*;
+#[cfg(feature = "server")]
+pub mod server;
 
 /// Samples a second of every codec we mix (G.722 is decoded at half its band, see `wire::g722`).
 pub const SAMPLE_RATE: u32 = 8000;

@@ -9,6 +9,8 @@ pub mod local_stream;
 pub mod mixer;
 pub mod outbox;
 pub mod part;
+#[cfg(feature = "server")]
+pub mod record_server;
 pub mod recorder;
 pub mod recording;
 #[cfg(feature = "fsp")]

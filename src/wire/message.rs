@@ -62,6 +62,11 @@ impl<'a> Message<'a> {
         Ok(text)
     }
 
+    /// The first value of `key`, unescaped, as much of it as there is room for.
+    pub fn text_cut<const N: usize>(&self, key: &str) -> Text<N> {
+        unescape(self.raw(key).unwrap_or_default()).take(N).collect()
+    }
+
     /// The first value of `key` as a decimal number: `Some(Err)` when it is something else.
     pub fn number<T: core::str::FromStr>(&self, key: &str) -> Option<Result<T, ()>> {
         let raw = self.raw(key)?;
@@ -240,5 +245,6 @@ mod tests {
         assert_eq!(Writer::new(&mut buffer, "A").pair("id", 123).finish(), Some(12));
         let message = Message::parse(b"cmd=A&name=12345").unwrap();
         assert_eq!(message.text::<4>("name"), Err(TooLong));
+        assert_eq!(message.text_cut::<4>("name"), b"1234");
     }
 }

@@ -8,6 +8,8 @@ pub mod g722;
 pub mod json;
 pub mod message;
 pub mod message_stream;
+#[cfg(feature = "server")]
+pub mod proxy;
 pub mod recording;
 #[cfg(feature = "fsp")]
 pub mod rendezvous;

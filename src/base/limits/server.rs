@@ -1,0 +1,56 @@
+//! The recording server's capacities and time-outs. It runs on a PC: what is bounded here is what strangers
+//! can make it do, not what it has.
+
+use crate::base::time::Duration;
+
+/// The longest id (spec, rule 15).
+pub const ID_BYTES: usize = 64;
+/// The longest device name: a MAC address has 12 digits, other phones write more.
+pub const DEVICE_BYTES: usize = 32;
+/// Recordings on one control connection: a phone has two or three calls at once, a conference of recorders
+/// behind one address has connections of their own.
+pub const MAX_CALLS: usize = 8;
+/// Answers that wait for a phone which does not read: a few messages; then it is cut off.
+pub const ANSWER_BYTES: usize = 2048;
+/// A control connection without a recording is closed after this.
+pub const CONTROL_IDLE: Duration = Duration::from_millis(10_000);
+/// A stop request of ours waits so long for its answer (spec, rule 17).
+pub const STOP_ANSWER: Duration = Duration::from_millis(2000);
+/// Without an answer from the peer's kernel for so long a connection is lost (spec, rule 18).
+pub const CONNECTION_LOST_SECONDS: u32 = 15;
+
+/// Frames of reordering that find their place, 400 ms: networks that reorder do it within their jitter. Also
+/// how long a recording waits, after its stop, for packets that the stop has overtaken.
+pub const REORDER_FRAMES: u64 = 20;
+/// The same as a length of time.
+pub const REORDER_WINDOW: Duration = Duration::from_millis(400);
+/// Frames held at once, a power of two: the window, and the longest packet (160 ms) across frame borders.
+pub const HELD_FRAMES: usize = 32;
+/// How far a recording may run ahead of the clock: a second (spec, rule 10) ...
+pub const MAX_AHEAD: Duration = Duration::from_millis(1000);
+/// ... and one part in this many of the time that has passed, for a phone whose clock is fast: 1000 ppm,
+/// twice what a leg's clock may be off. After eight hours that is 29 s, and nothing of it is lost.
+pub const FAST_CLOCK_PART: u64 = 1000;
+/// With `pauses = skip`, the longest gap of lost packets that is filled: 20 s. A connection does not live
+/// longer without its peer; what is longer was a pause.
+pub const MAX_FILL_FRAMES: u64 = 1000;
+/// From the last packet to silence being written ahead of the next one, so that the end of a pause of hours
+/// finds its silence in the file: 1 s, well beyond jitter.
+pub const PREFILL_AFTER: Duration = Duration::from_millis(1000);
+/// Frames of silence written ahead in one turn of one recording: three times as fast as time goes by.
+pub const PREFILL_FRAMES: u64 = 30;
+
+/// The server reads its RTP ports and looks at its timers this often. Its recordings have no listener; each
+/// turn costs a system call and a write for each of them, so it has fewer turns than packets.
+pub const BATCH: Duration = Duration::from_millis(200);
+/// Datagrams read at once: more than come in one batch of one recording at 10 ms a packet.
+pub const DATAGRAMS_AT_ONCE: usize = 32;
+/// Datagrams of one recording in one turn. A flood waits in its own socket.
+pub const DATAGRAMS_PER_TURN: usize = 256;
+/// From the start of one sync of the file system to the next: with window and batch 1.4 s are at risk, and
+/// 0.6 s are left for the sync itself.
+pub const SYNC_INTERVAL: Duration = Duration::from_millis(800);
+/// Recordings finished in one turn: each creates, writes and renames a file.
+pub const FINISHED_PER_TURN: usize = 32;
+/// Connections accepted in one turn.
+pub const ACCEPTS_PER_TURN: usize = 64;
