@@ -11,6 +11,11 @@ use nix::unistd::{unlinkat, UnlinkatFlags};
 
 use crate::io::sys;
 
+#[cfg(feature = "server")]
+mod archive;
+#[cfg(feature = "server")]
+pub use archive::Locked;
+
 /// An open folder.
 pub struct Dir {
     fd: OwnedFd,

@@ -4,6 +4,8 @@ pub mod clock;
 pub mod control;
 pub mod dir;
 pub mod file;
+#[cfg(feature = "server")]
+pub mod inlet;
 pub mod interface;
 #[cfg(feature = "fsp")]
 pub mod keep;

@@ -17,7 +17,11 @@ pub struct Connection {
 impl Connection {
     /// Begins to connect. The poll tells when that can be asked for (writable).
     pub fn open(address: SocketAddr) -> io::Result<Self> {
-        let stream = TcpStream::connect(address)?;
+        Ok(Self::of(TcpStream::connect(address)?))
+    }
+
+    /// Takes one that another end has made, or begins to make.
+    pub fn of(stream: TcpStream) -> Self {
         let _ = stream.set_nodelay(true);
         // Not every kernel knows them all (qemu-user does not); the protocol has time-outs besides.
         let seconds = |length: crate::base::time::Duration| (length.millis() / 1000) as u32;
@@ -25,7 +29,7 @@ impl Connection {
         let _ = setsockopt(&stream, sockopt::TcpKeepIdle, &seconds(KEEP_ALIVE_IDLE));
         let _ = setsockopt(&stream, sockopt::TcpKeepInterval, &seconds(KEEP_ALIVE_STEP));
         let _ = setsockopt(&stream, sockopt::TcpUserTimeout, &(USER_TIMEOUT.millis() as u32));
-        Ok(Self { stream })
+        Self { stream }
     }
 
     /// For the poll's registry.

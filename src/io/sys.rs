@@ -7,6 +7,9 @@ use std::mem::{size_of, zeroed};
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
+#[cfg(feature = "server")]
+use crate::base::limits::{server::DATAGRAMS_AT_ONCE, DATAGRAM_BYTES};
+
 /// Seconds and nanoseconds of some clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Timespec {
@@ -31,6 +34,8 @@ pub struct Civil {
     pub minute: i32,
     /// 0 to 60.
     pub second: i32,
+    /// This time minus UTC.
+    pub offset_minutes: i32,
 }
 
 /// What `receive` got.
@@ -94,6 +99,8 @@ pub fn local_time(seconds: i64) -> Option<Civil> {
         hour: tm.tm_hour,
         minute: tm.tm_min,
         second: tm.tm_sec,
+        #[allow(clippy::unnecessary_cast)] // 32 bits on some targets
+        offset_minutes: (tm.tm_gmtoff / 60) as i32,
     })
 }
 
@@ -174,12 +181,18 @@ pub struct Origin {
 impl Origin {
     /// The sender.
     pub fn peer(&self) -> SocketAddr {
-        let port = u16::from_be(self.peer.sin6_port);
-        match i32::from(self.peer.sin6_family) {
-            // `sin_addr` stands where `sin6_flowinfo` does.
-            libc::AF_INET => (self.peer.sin6_flowinfo.to_ne_bytes(), port).into(),
-            _ => (self.peer.sin6_addr.s6_addr, port).into(),
-        }
+        address(&self.peer)
+    }
+}
+
+/// What the kernel has written: an address of IPv6, or one of IPv4 in its place.
+#[cfg(feature = "fsp")]
+fn address(name: &libc::sockaddr_in6) -> SocketAddr {
+    let port = u16::from_be(name.sin6_port);
+    match i32::from(name.sin6_family) {
+        // `sin_addr` stands where `sin6_flowinfo` does.
+        libc::AF_INET => (name.sin6_flowinfo.to_ne_bytes(), port).into(),
+        _ => (name.sin6_addr.s6_addr, port).into(),
     }
 }
 
@@ -239,6 +252,69 @@ pub fn send_back(socket: BorrowedFd, bytes: &[u8], origin: &Origin) -> io::Resul
         libc::sendmsg(socket.as_raw_fd(), &message, libc::MSG_DONTWAIT)
     };
     check(sent).map(|_| ())
+}
+
+/// Room for the datagrams that one call of `receive_batch` reads, each with its length, whether it was cut, and its
+/// source.
+#[cfg(feature = "server")]
+pub struct Batch {
+    bytes: Box<[[u8; DATAGRAM_BYTES]; DATAGRAMS_AT_ONCE]>,
+    read: heapless::Vec<(usize, bool, SocketAddr), DATAGRAMS_AT_ONCE>,
+    /// Datagrams the kernel has dropped on this socket since it was opened, modulo 2^32, if it says.
+    pub dropped: Option<u32>,
+}
+
+#[cfg(feature = "server")]
+impl Default for Batch {
+    fn default() -> Self {
+        Self { bytes: Box::new([[0; DATAGRAM_BYTES]; DATAGRAMS_AT_ONCE]), read: heapless::Vec::new(), dropped: None }
+    }
+}
+
+#[cfg(feature = "server")]
+impl Batch {
+    /// Each datagram with its source; `None` in place of bytes that were too many.
+    pub fn datagrams(&self) -> impl Iterator<Item = (SocketAddr, Option<&[u8]>)> {
+        let datagrams = self.read.iter().zip(self.bytes.iter());
+        datagrams.map(|((len, cut, from), bytes)| (*from, bytes.get(..*len).filter(|_| !cut)))
+    }
+}
+
+/// Reads as many datagrams as wait and fit, without waiting; how many.
+#[cfg(feature = "server")]
+pub fn receive_batch(socket: BorrowedFd, batch: &mut Batch) -> io::Result<usize> {
+    const NAME: usize = size_of::<libc::sockaddr_in6>();
+    let mut controls = [[0u64; 4]; DATAGRAMS_AT_ONCE];
+    batch.read.clear();
+    batch.dropped = None;
+    // SAFETY: all zeros are valid for these structures. Each message points at its own vector, name, control and
+    // bytes, all alive and exclusively ours until the call returns, with their lengths.
+    unsafe {
+        let mut names: [libc::sockaddr_in6; DATAGRAMS_AT_ONCE] = zeroed();
+        let mut vectors: [libc::iovec; DATAGRAMS_AT_ONCE] = zeroed();
+        let mut messages: [libc::mmsghdr; DATAGRAMS_AT_ONCE] = zeroed();
+        for (number, message) in messages.iter_mut().enumerate() {
+            let bytes = &mut batch.bytes[number];
+            vectors[number] = libc::iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: bytes.len() };
+            let header = &mut message.msg_hdr;
+            (header.msg_iov, header.msg_iovlen) = (&raw mut vectors[number], 1);
+            (header.msg_name, header.msg_namelen) = ((&raw mut names[number]).cast(), NAME as _);
+            header.msg_control = controls[number].as_mut_ptr().cast();
+            header.msg_controllen = size_of::<[u64; 4]>() as _;
+        }
+        let (first, flags) = (messages.as_mut_ptr(), libc::MSG_DONTWAIT as _);
+        let read = libc::recvmmsg(socket.as_raw_fd(), first, DATAGRAMS_AT_ONCE as u32, flags, std::ptr::null_mut());
+        let read = check(read as isize)?;
+        for (number, message) in messages[..read].iter().enumerate() {
+            let cmsg = libc::CMSG_FIRSTHDR(&message.msg_hdr);
+            if cmsg.as_ref().is_some_and(|c| (c.cmsg_level, c.cmsg_type) == (libc::SOL_SOCKET, SO_RXQ_OVFL)) {
+                batch.dropped = Some(libc::CMSG_DATA(cmsg).cast::<u32>().read_unaligned());
+            }
+            let cut = message.msg_hdr.msg_flags & libc::MSG_TRUNC != 0;
+            let _ = batch.read.push((message.msg_len as usize, cut, address(&names[number])));
+        }
+        Ok(read)
+    }
 }
 
 /// # Safety

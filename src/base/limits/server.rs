@@ -16,8 +16,6 @@ pub const ANSWER_BYTES: usize = 2048;
 pub const CONTROL_IDLE: Duration = Duration::from_millis(10_000);
 /// A stop request of ours waits so long for its answer (spec, rule 17).
 pub const STOP_ANSWER: Duration = Duration::from_millis(2000);
-/// Without an answer from the peer's kernel for so long a connection is lost (spec, rule 18).
-pub const CONNECTION_LOST_SECONDS: u32 = 15;
 
 /// Frames of reordering that find their place, 400 ms: networks that reorder do it within their jitter. Also
 /// how long a recording waits, after its stop, for packets that the stop has overtaken.
@@ -54,3 +52,17 @@ pub const SYNC_INTERVAL: Duration = Duration::from_millis(800);
 pub const FINISHED_PER_TURN: usize = 32;
 /// Connections accepted in one turn.
 pub const ACCEPTS_PER_TURN: usize = 64;
+/// Recordings at once, at the most, that may be asked for: a process with three descriptors each has no more ports.
+pub const MAX_SERVER_RECORDINGS: u32 = 50_000;
+/// Control connections at once, at the most, that may be asked for.
+pub const MAX_CONNECTIONS: u32 = 100_000;
+/// Ports tried for one recording, when others than us use some of the range.
+pub const PORTS_TRIED: u32 = 64;
+/// Frames are written to a file in pieces of this: a batch of 200 ms is 1720 bytes, the fill of a gap may be more.
+pub const WRITE_BYTES: usize = 64 * 1024;
+/// Free disk space is looked at this often.
+pub const SPACE_INTERVAL: Duration = Duration::from_millis(1000);
+/// Bytes read of one connection in one turn: the longest message and a bit.
+pub const CONTROL_BYTES_PER_TURN: usize = 8 * 1024;
+/// On SIGTERM: the phones' answers, the window for late packets, and a second for the disk.
+pub const SERVER_SHUTDOWN: Duration = Duration::from_millis(3500);

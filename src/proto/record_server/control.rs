@@ -134,12 +134,17 @@ impl Control {
     /// Something may have waited long enough. Call it until it has nothing to say.
     pub fn handle_timeout(&mut self, now: Instant) -> Option<Event> {
         if self.whole_at.take_if(|at| now >= *at).is_some() {
-            let event = self.reader.finish().and_then(|message| self.talk.message(message));
+            let event = self.handle_end();
             if event.is_some() {
                 return event;
             }
         }
         self.talk.handle_timeout(now)
+    }
+
+    /// The phone will say nothing more: what has come of a message is one.
+    pub fn handle_end(&mut self) -> Option<Event> {
+        self.reader.finish().and_then(|message| self.talk.message(message))
     }
 
     /// When `handle_timeout` has something to do.

@@ -77,8 +77,8 @@ pub const VERDICTS: [&str; Verdict::TakeFirst as usize] = [
 /// What is given out.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Output<'a> {
-    /// The codes of a frame.
-    Frame(u64, &'a [u8; FRAME_SAMPLES]),
+    /// A frame's number, its RTP header, its codes.
+    Frame(u64, [u8; HEADER_BYTES], &'a [u8; FRAME_SAMPLES]),
     /// So many frames from this one on of which nothing has come.
     Silence(u64, u64),
 }
@@ -153,15 +153,28 @@ impl Stream {
         self.ready = self.source.as_ref().map_or(0, |source| source.end.div_ceil(FRAME));
     }
 
-    /// The next frame, or run of silence.
-    pub fn take(&mut self) -> Option<Output<'_>> {
-        let waiting = self.ready.checked_sub(self.next).filter(|frames| *frames > 0)?;
+    /// Frames that have been taken.
+    pub fn taken(&self) -> u64 {
+        self.next
+    }
+
+    /// Frames wait to be taken.
+    pub fn is_waiting(&self) -> bool {
+        self.next < self.ready
+    }
+
+    /// The next frame, or run of silence of at most so many.
+    pub fn take(&mut self, most: u64) -> Option<Output<'_>> {
+        let waiting = self.ready.saturating_sub(self.next).min(most);
+        if waiting == 0 {
+            return None;
+        }
         let first = self.next;
         let place = first as usize % HELD_FRAMES;
         if self.touched & 1 << place != 0 {
             self.touched &= !(1 << place);
             self.next += 1;
-            return Some(Output::Frame(first, &self.held[place]));
+            return Some(Output::Frame(first, self.header(first), &self.held[place]));
         }
         let held = self.touched.rotate_right(place as u32);
         let run = if held == 0 { waiting } else { waiting.min(held.trailing_zeros().into()) };

@@ -1,34 +1,156 @@
 //! What the recording server is told.
 
+use std::net::{IpAddr, SocketAddr};
+
+use ipnet::IpNet;
+
+use crate::base::limits::server::{MAX_CONNECTIONS, MAX_SERVER_RECORDINGS};
+use crate::config::{number, one_of, ports};
 use crate::server::options::{unknown, Options};
 
 pub(super) const HELP: &str = "\
 callrec-server record [OPTIONS]: takes recordings that phones upload, and stores them
 
-  -c, --config FILE    'key = value' lines; a key is an option's name without its dashes
-      --dir DIR        where recordings are stored [/var/lib/callrec]
+  -c, --config FILE          'key = value' lines; a key is an option's name without its dashes
+      --listen ADDR:PORT     control connections, TCP [0.0.0.0:10000]
+      --rtp-ports LO-HI      RTP, UDP, a port for each recording [20000-29999]
+      --advertise ADDR       the address phones send RTP to [the one they connected to]
+      --dir DIR              recordings are stored as DIR/<device>/Record_<time>_<id>.wav [/var/lib/callrec]
+      --format FORMAT        phone: as the phones write them; wav: RIFF/WAVE [phone]
+      --pauses HOW           silence: the length stays true; skip: a pause leaves nothing [silence]
+      --file-limit MIB       a longer recording goes on in another file; 0: no limit [0]
+      --reserve MIB          disk space that stays free: below it recordings are stopped and refused [100]
+      --max-minutes N        the longest recording; 0: no limit [0]
+      --max-recordings N     at once [4096]
+      --max-connections N    at once [8192]
+      --max-per-address N    connections of one address at once [256]
+      --allow CIDR           a network that phones may be in, several times for several [all]
+      --trust CIDR           proxies that say in a PROXY line (version 1) whom they speak for; several times for several
+      --message-end END      what ends a message to a phone: none, lf, crlf or nul [none]
+      --metrics ADDR:PORT    HTTP: /metrics (Prometheus) and /healthz
 
-Example: callrec-server record --dir recordings
+It logs to standard error, a line for each recording at its end; RUST_LOG=warn for less, RUST_LOG=debug for
+more. SIGTERM asks the phones to stop, finishes the recordings and ends it.
+
+Example: callrec-server record --listen 127.0.0.1:10000 --dir recordings --metrics 127.0.0.1:9100
 ";
 
 /// The options' values.
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
+    pub(super) listen: SocketAddr,
+    pub(super) rtp_ports: (u16, u16),
+    pub(super) advertise: Option<IpAddr>,
     pub(super) dir: String,
+    pub(super) wav: bool,
+    pub(super) cut_pauses: bool,
+    /// Bytes; 0: no limit.
+    pub(super) file_limit: u64,
+    /// Bytes.
+    pub(super) reserve: u64,
+    pub(super) max_minutes: u64,
+    pub(super) max_recordings: usize,
+    pub(super) max_connections: usize,
+    pub(super) max_per_address: u32,
+    pub(super) allow: Vec<IpNet>,
+    pub(super) trust: Vec<IpNet>,
+    pub(super) message_end: &'static str,
+    pub(super) metrics: Option<SocketAddr>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { dir: "/var/lib/callrec".into() }
+        Self {
+            listen: SocketAddr::from(([0, 0, 0, 0], 10_000)),
+            rtp_ports: (20_000, 29_999),
+            advertise: None,
+            dir: "/var/lib/callrec".into(),
+            wav: false,
+            cut_pauses: false,
+            file_limit: 0,
+            reserve: 100 << 20,
+            max_minutes: 0,
+            max_recordings: 4096,
+            max_connections: 8192,
+            max_per_address: 256,
+            allow: vec![],
+            trust: vec![],
+            message_end: "",
+            metrics: None,
+        }
     }
 }
 
 impl Options for Settings {
+    const REPEATABLE: &'static [&'static str] = &["allow", "trust"];
+
     fn set(&mut self, key: &str, value: &str) -> Result<(), String> {
         match key {
+            "listen" => self.listen = address(value)?,
+            "rtp-ports" => self.rtp_ports = ports(value)?,
+            "advertise" => {
+                let address = value.parse().map_err(|_| format!("must be an IP address, not '{value}'"))?;
+                self.advertise = Some(address);
+            }
+            "dir" if value.is_empty() => return Err("must name a folder".into()),
             "dir" => self.dir = value.into(),
+            "format" => self.wav = one_of(value, &[("phone", false), ("wav", true)])?,
+            "pauses" => self.cut_pauses = one_of(value, &[("silence", false), ("skip", true)])?,
+            "file-limit" => self.file_limit = u64::from(number::<u32>(value, 0, 4095)?) << 20,
+            "reserve" => self.reserve = u64::from(number::<u32>(value, 0, 1 << 30)?) << 20,
+            "max-minutes" => self.max_minutes = number(value, 0, 1 << 20)?,
+            "max-recordings" => self.max_recordings = count(value, MAX_SERVER_RECORDINGS)?,
+            "max-connections" => self.max_connections = count(value, MAX_CONNECTIONS)?,
+            "max-per-address" => self.max_per_address = number(value, 1, MAX_CONNECTIONS)?,
+            "allow" => self.allow.push(network(value)?),
+            "trust" => self.trust.push(network(value)?),
+            "message-end" => {
+                let ends = [("none", ""), ("lf", "\n"), ("crlf", "\r\n"), ("nul", "\0")];
+                self.message_end = one_of(value, &ends)?;
+            }
+            "metrics" => self.metrics = Some(address(value)?),
             _ => return unknown(),
         }
         Ok(())
+    }
+}
+
+fn address(value: &str) -> Result<SocketAddr, String> {
+    value.parse().map_err(|_| format!("must be ADDRESS:PORT, for example 127.0.0.1:10000, not '{value}'"))
+}
+
+fn network(value: &str) -> Result<IpNet, String> {
+    let host = || value.parse::<IpAddr>().map(IpNet::from);
+    let network = value.parse::<IpNet>().or_else(|_| host());
+    network.map_err(|_| format!("must be a network like 192.0.2.0/24, not '{value}'"))
+}
+
+fn count(value: &str, most: u32) -> Result<usize, String> {
+    number::<u32>(value, 1, most).map(|count| count as usize)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_taken_and_refused_with_what_would_be_right() {
+        let mut settings = Settings::default();
+        for (key, value) in
+            [("listen", "[::1]:5"), ("allow", "10.0.0.0/8"), ("allow", "fe80::1"), ("message-end", "nul")]
+        {
+            settings.set(key, value).unwrap();
+        }
+        assert_eq!((settings.listen.port(), settings.allow.len(), settings.message_end), (5, 2, "\0"));
+        for (key, value, problem) in [
+            ("listen", "10000", "must be ADDRESS:PORT, for example 127.0.0.1:10000, not '10000'"),
+            ("allow", "10.0.0.0/33", "must be a network like 192.0.2.0/24, not '10.0.0.0/33'"),
+            ("rtp-ports", "9-8", "must be LOW-HIGH with ports from 1 to 65535, not '9-8'"),
+            ("format", "mp3", "must be phone or wav, not 'mp3'"),
+            ("max-recordings", "0", "must be a number from 1 to 50000, not '0'"),
+            ("port", "1", "is no option of this program"),
+        ] {
+            assert_eq!(settings.set(key, value), Err(problem.into()));
+        }
     }
 }

@@ -42,13 +42,15 @@ impl Run {
     }
 
     fn take(&mut self) {
-        while let Some(output) = self.stream.take() {
+        while let Some(output) = self.stream.take(7) {
             match output {
-                Output::Frame(number, codes) => {
+                Output::Frame(number, header, codes) => {
                     assert_eq!(number, self.frames.len() as u64);
+                    assert_eq!(header[8..], SSRC.to_be_bytes());
                     self.frames.push(codes[0]);
                 }
                 Output::Silence(first, count) => {
+                    assert!(count <= 7);
                     assert_eq!(first, self.frames.len() as u64);
                     self.frames.resize(self.frames.len() + count as usize, 0);
                 }

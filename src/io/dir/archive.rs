@@ -1,0 +1,135 @@
+//! What a server does in its folder besides: folders for each phone, files held by one process, whole files put in
+//! place at once, all of it synced together.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+
+use nix::errno::Errno;
+use nix::fcntl::{openat, renameat, Flock, FlockArg, OFlag};
+use nix::sys::stat::{mkdirat, Mode};
+use nix::unistd::syncfs;
+
+use super::{retry, Dir, Names, FOLDER};
+
+const FILE_MODE: u32 = 0o640;
+const FOLDER_MODE: u32 = 0o750;
+
+impl Dir {
+    /// A folder in this one, never what a link leads to.
+    pub fn folder(&self, name: &[u8]) -> io::Result<Self> {
+        Ok(Self { fd: retry(|| openat(&self.fd, name, FOLDER | OFlag::O_NOFOLLOW, Mode::empty()))? })
+    }
+
+    /// The same, made if there is none.
+    pub fn make_folder(&self, name: &[u8]) -> io::Result<Self> {
+        match retry(|| mkdirat(&self.fd, name, Mode::from_bits_truncate(FOLDER_MODE))) {
+            Err(error) if error.raw_os_error() != Some(libc::EEXIST) => Err(error),
+            _ => self.folder(name),
+        }
+    }
+
+    /// Creates a file that must not exist, and holds it.
+    pub fn create_held(&self, name: &[u8]) -> io::Result<Locked> {
+        let flags = OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_RDWR | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW;
+        let fd = retry(|| openat(&self.fd, name, flags, Mode::from_bits_truncate(FILE_MODE)))?;
+        Locked::of(File::from(fd))
+    }
+
+    /// Opens a regular file and holds it; an error of the kind `WouldBlock` when another process does.
+    pub fn open_held(&self, name: &[u8]) -> io::Result<Locked> {
+        Locked::of(self.open_file(name)?)
+    }
+
+    /// Writes a file at once: whoever opens `name` finds all of it, or what was there before.
+    pub fn put_file(&self, name: &[u8], bytes: &[u8]) -> io::Result<()> {
+        let new = [name, b".new"].concat();
+        let flags = OFlag::O_CREAT | OFlag::O_TRUNC | OFlag::O_WRONLY | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW;
+        let fd = retry(|| openat(&self.fd, new.as_slice(), flags, Mode::from_bits_truncate(FILE_MODE)))?;
+        let written = File::from(fd).write_all_at(bytes, 0);
+        let done = written.and_then(|()| retry(|| renameat(&self.fd, new.as_slice(), &self.fd, name)));
+        if done.is_err() {
+            let _ = self.remove(&new);
+        }
+        done
+    }
+
+    /// Returns when all that was written to this file system is on the medium.
+    pub fn sync_file_system(&self) -> io::Result<()> {
+        retry(|| syncfs(&self.fd))
+    }
+}
+
+impl Names {
+    /// The next name of what may be a folder, `.` and `..` left out; `None` at the end.
+    pub fn next_folder(&mut self) -> io::Result<Option<&[u8]>> {
+        loop {
+            let Some((kind, name)) = self.next_record()? else { return Ok(None) };
+            let folder = kind == libc::DT_DIR || kind == libc::DT_UNKNOWN;
+            if folder && !matches!(&self.buffer[name.clone()], b"." | b"..") {
+                return Ok(Some(&self.buffer[name]));
+            }
+        }
+    }
+}
+
+/// A file that this process holds: `flock`, which ends with the process however that ends.
+pub struct Locked(Flock<File>);
+
+impl Locked {
+    fn of(file: File) -> io::Result<Self> {
+        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(held) => Ok(Self(held)),
+            Err((_, Errno::EWOULDBLOCK)) => Err(io::ErrorKind::WouldBlock.into()),
+            // A file system without locks: nobody else holds it, as far as anyone can tell.
+            Err((_, error)) => Err(error.into()),
+        }
+    }
+
+    /// The file.
+    pub fn file(&self) -> &File {
+        &self.0
+    }
+
+    /// Writes all of the bytes there.
+    pub fn write_all(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.0.write_all_at(bytes, offset)
+    }
+
+    /// Sets the length.
+    pub fn truncate(&self, bytes: u64) -> io::Result<()> {
+        self.0.set_len(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_held_file_is_nobody_elses_and_a_link_leads_nowhere() {
+        let path = std::env::temp_dir().join(format!("callrec-archive-{}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        let root = Dir::open(path.to_str().unwrap().as_bytes()).unwrap();
+        let folder = root.make_folder(b"phone").unwrap();
+        root.make_folder(b"phone").unwrap();
+        std::os::unix::fs::symlink("/tmp", path.join("link")).unwrap();
+        assert!(root.make_folder(b"link").is_err() && root.make_folder(b"a/b").is_err());
+        let held = folder.create_held(b"a").unwrap();
+        assert_eq!(folder.create_held(b"a").err().map(|e| e.kind()), Some(io::ErrorKind::AlreadyExists));
+        assert_eq!(folder.open_held(b"a").err().map(|e| e.kind()), Some(io::ErrorKind::WouldBlock));
+        drop(held);
+        folder.open_held(b"a").unwrap();
+        folder.put_file(b"b", b"one").unwrap();
+        folder.put_file(b"b", b"two").unwrap();
+        assert_eq!(std::fs::read(path.join("phone/b")).unwrap(), b"two");
+        let mut names = root.names().unwrap();
+        let mut folders = vec![];
+        while let Some(name) = names.next_folder().unwrap() {
+            folders.push(name.to_vec());
+        }
+        assert_eq!(folders, [b"phone"]);
+        root.sync_file_system().unwrap();
+        std::fs::remove_dir_all(&path).unwrap();
+    }
+}

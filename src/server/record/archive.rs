@@ -1,0 +1,156 @@
+//! Where recordings are kept: `<dir>/<device>/Record_YYYYMMDD_HHMMSS_<id>.wav`, each with a sidecar beside it.
+//!
+//! While a part of a recording is being written its sidecar is called `....json.part`; `....json` stands there once
+//! the part is finished, and only then. So whoever looks for `.json` finds whole recordings, and a server that
+//! starts anew finds those that the last one left.
+
+use std::io;
+
+use crate::io::dir::{Dir, Locked};
+use crate::io::sys::Civil;
+use crate::wire::recording::{NAME_PREFIX, NAME_SUFFIX};
+
+/// What a sidecar is called behind the recording's name without `.wav`, before the recording is whole.
+pub(super) const UNFINISHED: &str = ".json.part";
+/// What it is called when it is.
+pub(super) const FINISHED: &str = crate::wire::sidecar::NAME_SUFFIX;
+
+/// Names tried for one second and id.
+const MOST_OF_A_NAME: u32 = 99;
+
+/// The folder of all recordings.
+pub(super) struct Archive {
+    root: Dir,
+}
+
+/// The place of one part: its phone's folder, and its files' name without an ending.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) folder: String,
+    pub(super) stem: String,
+}
+
+impl Archive {
+    /// Opens the folder, made if there is none.
+    pub(super) fn open(path: &str) -> io::Result<Self> {
+        std::fs::create_dir_all(path)?;
+        Ok(Self { root: Dir::open(path.as_bytes())? })
+    }
+
+    pub(super) fn root(&self) -> &Dir {
+        &self.root
+    }
+
+    /// Creates the file of a part that begins at this time; names and ids may be a stranger's.
+    pub(super) fn create(&self, device: &[u8], id: &[u8], time: &Civil) -> io::Result<(Place, Locked)> {
+        let folder = clean(device, "unknown");
+        let Civil { year, month, day, hour, minute, second, .. } = time;
+        let id = clean(id, "0");
+        let first = format!("{NAME_PREFIX}{year:04}{month:02}{day:02}_{hour:02}{minute:02}{second:02}_{id}");
+        let dir = self.root.make_folder(folder.as_bytes())?;
+        for number in 1..=MOST_OF_A_NAME {
+            let stem = if number == 1 { first.clone() } else { format!("{first}_{number}") };
+            match dir.create_held((stem.clone() + NAME_SUFFIX).as_bytes()) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error),
+                Ok(file) => return Ok((Place { folder, stem }, file)),
+            }
+        }
+        Err(io::ErrorKind::AlreadyExists.into())
+    }
+
+    /// Writes the sidecar of a part that is being written.
+    pub(super) fn begin(&self, place: &Place, sidecar: &[u8]) -> io::Result<()> {
+        self.folder(place)?.put_file(place.name(UNFINISHED).as_bytes(), sidecar)
+    }
+
+    /// Writes the sidecar of a part that is whole.
+    pub(super) fn finish(&self, place: &Place, sidecar: &[u8]) -> io::Result<()> {
+        let folder = self.folder(place)?;
+        folder.put_file(place.name(FINISHED).as_bytes(), sidecar)?;
+        folder.remove(place.name(UNFINISHED).as_bytes())
+    }
+
+    /// Deletes a part that never became one.
+    pub(super) fn discard(&self, place: &Place) {
+        if let Ok(folder) = self.folder(place) {
+            let _ = folder.remove(place.recording().as_bytes());
+            let _ = folder.remove(place.name(UNFINISHED).as_bytes());
+        }
+    }
+
+    pub(super) fn folder(&self, place: &Place) -> io::Result<Dir> {
+        self.root.folder(place.folder.as_bytes())
+    }
+}
+
+impl Place {
+    pub(super) fn name(&self, ending: &str) -> String {
+        self.stem.clone() + ending
+    }
+
+    /// The recording's file name.
+    pub(super) fn recording(&self) -> String {
+        self.name(NAME_SUFFIX)
+    }
+}
+
+/// A stranger's text as a part of a file name: letters, digits, `-` and `_`; anything else becomes `_`. No dots: then
+/// there is neither a hidden file nor a way up.
+fn clean(text: &[u8], otherwise: &str) -> String {
+    let kept = |byte: &u8| match byte {
+        b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | b'-' | b'_' => char::from(*byte),
+        _ => '_',
+    };
+    match text.is_empty() {
+        true => otherwise.into(),
+        false => text.iter().map(kept).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TIME: Civil = Civil { year: 2026, month: 1, day: 2, hour: 3, minute: 4, second: 5, offset_minutes: 60 };
+
+    #[test]
+    fn strangers_names_stay_in_the_folder() {
+        let path = std::env::temp_dir().join(format!("callrec-archive-server-{}", std::process::id()));
+        let archive = Archive::open(path.to_str().unwrap()).unwrap();
+        for (device, id, folder, stem) in [
+            ("0c383e000001", "17", "0c383e000001", "Record_20260102_030405_17"),
+            ("0c383e000001", "17", "0c383e000001", "Record_20260102_030405_17_2"),
+            ("../..", "../../etc/passwd", "_____", "Record_20260102_030405_______etc_passwd"),
+            ("", "", "unknown", "Record_20260102_030405_0"),
+            ("a/b\n", "\u{e9}\u{0}*", "a_b_", "Record_20260102_030405_____"),
+        ] {
+            let (place, _) = archive.create(device.as_bytes(), id.as_bytes(), &TIME).unwrap();
+            assert_eq!((place.folder.as_str(), place.stem.as_str()), (folder, stem));
+            assert!(path.join(folder).join(place.recording()).is_file());
+        }
+        std::fs::remove_dir_all(&path).unwrap();
+    }
+
+    #[test]
+    fn a_sidecar_is_called_json_only_when_all_is_there() {
+        let path = std::env::temp_dir().join(format!("callrec-archive-sidecar-{}", std::process::id()));
+        let archive = Archive::open(path.to_str().unwrap()).unwrap();
+        let (place, _file) = archive.create(b"d", b"1", &TIME).unwrap();
+        let names = || {
+            let mut names: Vec<String> = std::fs::read_dir(path.join("d"))
+                .unwrap()
+                .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+                .collect();
+            names.sort();
+            names
+        };
+        archive.begin(&place, b"{}").unwrap();
+        assert_eq!(names(), [place.name(".json.part"), place.name(".wav")]);
+        archive.finish(&place, b"{}").unwrap();
+        assert_eq!(names(), [place.name(".json"), place.name(".wav")]);
+        archive.discard(&place);
+        assert_eq!(names(), [place.name(".json")]);
+        std::fs::remove_dir_all(&path).unwrap();
+    }
+}

@@ -1,0 +1,324 @@
+//! The recording server's loop.
+//!
+//! ```text
+//! poll(timeout: the next tick, or a message that may be whole; none when there is no connection)
+//! 1  signals, new connections, what phones say, answers
+//! 2  each tick: every RTP port is read until it is empty, frames are written; what has ended is finished,
+//!    a few in one turn; the disk's free space; time-outs; a sync, whose end lets the headers follow
+//! ```
+//! A recording has no listener: its packets wait in their socket for the tick, up to seconds if the disk does not
+//! answer. So ports are not polled, and the work for a packet is a part of one system call.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+use log::{error, info, warn};
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Token, Waker};
+use slab::Slab;
+
+use crate::base::limits::server::{BATCH, FINISHED_PER_TURN, SERVER_SHUTDOWN, SPACE_INTERVAL};
+use crate::base::time::Instant;
+use crate::io::clock::{self, Now};
+use crate::io::dir::Dir;
+use crate::io::signals::{Order, Signals};
+use crate::server::metrics::{Metrics, Page};
+use crate::server::record::archive::Archive;
+use crate::server::record::connection::{open_listener, Connection};
+use crate::server::record::counters::{Counter, Counters, Gauge};
+use crate::server::record::part::Format;
+use crate::server::record::recording::{Bench, Ports, Recording, Storing, Why};
+use crate::server::record::settings::Settings;
+use crate::server::record::sync::Syncer;
+
+const SIGNALS: Token = Token(0);
+const LISTENER: Token = Token(1);
+const SYNCED: Token = Token(2);
+const FIRST_METRICS: usize = 3;
+/// Connections have the tokens from here on.
+pub(super) const FIRST_CONNECTION: usize = FIRST_METRICS + Metrics::TOKENS;
+
+const FOREVER: Instant = Instant::from_nanos(u64::MAX);
+
+/// The running server.
+pub(super) struct Service {
+    pub(super) settings: Settings,
+    pub(super) poll: Poll,
+    signals: Signals,
+    pub(super) listener: Option<mio::net::TcpListener>,
+    /// Connections may wait; no descriptor was left for one.
+    pub(super) accepting: bool,
+    pub(super) starved: bool,
+    pub(super) connections: Slab<Connection>,
+    /// Connections by address.
+    pub(super) addresses: HashMap<IpAddr, u32>,
+    pub(super) recordings: Slab<Recording>,
+    pub(super) archive: Archive,
+    pub(super) storing: Storing,
+    pub(super) ports: Ports,
+    pub(super) counters: Counters,
+    bench: Bench,
+    syncer: Syncer,
+    metrics: Option<Metrics>,
+    /// Something was written since the last sync began.
+    dirty: bool,
+    disk: Disk,
+    tick_at: Instant,
+    /// When a connection may have waited long enough.
+    pub(super) next_timeout: Instant,
+    /// Something was left to do: the next poll does not wait.
+    pub(super) again: bool,
+    /// SIGTERM has come; when to stop waiting.
+    pub(super) ending: Option<Instant>,
+}
+
+/// What is known of the disk.
+struct Disk {
+    looked_at: Instant,
+    full: bool,
+    /// The last sync failed.
+    failed: bool,
+}
+
+fn failed(what: &str) -> impl FnOnce(std::io::Error) -> String + '_ {
+    move |problem| format!("{what}: {problem}")
+}
+
+impl Service {
+    /// Opens everything.
+    pub(super) fn open(settings: Settings) -> Result<Self, String> {
+        let poll = Poll::new().map_err(failed("epoll"))?;
+        let signals = Signals::open().map_err(failed("signals"))?;
+        let archive = Archive::open(&settings.dir).map_err(failed(&settings.dir))?;
+        let listen = format!("control connections on {}", settings.listen);
+        let mut listener = open_listener(settings.listen).map_err(failed(&listen))?;
+        let registry = poll.registry();
+        registry.register(&mut SourceFd(&signals.fd()), SIGNALS, Interest::READABLE).map_err(failed("epoll"))?;
+        registry.register(&mut listener, LISTENER, Interest::READABLE).map_err(failed("epoll"))?;
+        let metrics = settings.metrics.map(|address| Metrics::open(address, registry, FIRST_METRICS)).transpose()?;
+        let root = Dir::open(settings.dir.as_bytes()).map_err(failed(&settings.dir))?;
+        let waker = Waker::new(registry, SYNCED).map_err(failed("epoll"))?;
+        let format = if settings.wav { Format::Wav } else { Format::Phone };
+        Ok(Self {
+            storing: Storing { format, file_limit: settings.file_limit, cut_pauses: settings.cut_pauses },
+            ports: Ports::new(settings.listen.ip(), settings.rtp_ports),
+            syncer: Syncer::start(root, waker).map_err(failed("thread"))?,
+            listener: Some(listener),
+            accepting: true,
+            starved: false,
+            connections: Slab::new(),
+            addresses: HashMap::new(),
+            recordings: Slab::new(),
+            counters: Counters::new(),
+            bench: Bench::default(),
+            dirty: false,
+            disk: Disk { looked_at: Instant::default(), full: false, failed: false },
+            tick_at: FOREVER,
+            next_timeout: FOREVER,
+            again: false,
+            ending: None,
+            archive,
+            settings,
+            poll,
+            signals,
+            metrics,
+        })
+    }
+
+    /// Runs until a signal ends it.
+    pub(super) fn run(mut self) -> Result<(), String> {
+        let mut events = Events::with_capacity(256);
+        loop {
+            self.wait(&mut events)?;
+            let now = clock::now();
+            for event in &events {
+                self.handle(&now, event.token());
+            }
+            if self.accepting {
+                self.accept(&now);
+            }
+            self.take_turn(&now);
+            self.counters.turn(clock::monotonic().since(now.monotonic));
+            if self.ending.is_some_and(|until| self.recordings.is_empty() || now.monotonic >= until) {
+                return self.close_down(&now);
+            }
+        }
+    }
+
+    fn wait(&mut self, events: &mut Events) -> Result<(), String> {
+        let now = clock::monotonic();
+        let busy = !self.connections.is_empty() || !self.recordings.is_empty() || self.dirty || self.starved;
+        self.tick_at = match busy {
+            true => self.tick_at.min(now + BATCH),
+            false => FOREVER,
+        };
+        let metrics = self.metrics.as_ref().and_then(Metrics::next_deadline).unwrap_or(FOREVER);
+        let deadline = self.tick_at.min(self.next_timeout).min(metrics).min(self.ending.unwrap_or(FOREVER));
+        let timeout = match deadline {
+            _ if self.again || self.accepting => Some(std::time::Duration::ZERO),
+            FOREVER => None,
+            deadline => Some(std::time::Duration::from_nanos(deadline.since(now).nanos())),
+        };
+        match self.poll.poll(events, timeout) {
+            Err(problem) if problem.kind() != std::io::ErrorKind::Interrupted => Err(format!("epoll: {problem}")),
+            _ => Ok(()),
+        }
+    }
+
+    fn handle(&mut self, now: &Now, token: Token) {
+        match token {
+            SIGNALS => {
+                while let Some(order) = self.signals.next_order() {
+                    match order {
+                        Order::End => self.begin_to_end(now),
+                        Order::Reload => info!("nothing is reloaded: restart to change the configuration"),
+                    }
+                }
+            }
+            LISTENER => self.accepting = true,
+            SYNCED => self.take_synced(now),
+            Token(token) if token >= FIRST_CONNECTION => self.serve(now, token - FIRST_CONNECTION),
+            token => {
+                let (counters, healthy) = (&mut self.counters, !self.disk.full && !self.disk.failed);
+                counters.set(Gauge::Connections, self.connections.len() as u64);
+                counters.set(Gauge::Recordings, self.recordings.len() as u64);
+                let mut page = |page: Page, text: &mut String| {
+                    match page {
+                        Page::Metrics => counters.print(text),
+                        Page::Health if healthy => text.push_str("ok\n"),
+                        Page::Health => text.push_str("recordings cannot be stored: look at the disk\n"),
+                    }
+                    healthy
+                };
+                if let Some(metrics) = &mut self.metrics {
+                    metrics.handle(self.poll.registry(), token, now.monotonic, &mut page);
+                }
+            }
+        }
+    }
+
+    fn take_turn(&mut self, now: &Now) {
+        if now.monotonic >= self.tick_at || self.again {
+            self.tick_at = now.monotonic.next_multiple_of(BATCH);
+            self.again = false;
+            self.accepting |= self.starved;
+            self.tick(now);
+        }
+        if now.monotonic >= self.next_timeout {
+            self.look_at_timeouts(now);
+        }
+        if let Some(metrics) = &mut self.metrics {
+            metrics.handle_timeout(now.monotonic);
+        }
+    }
+
+    fn tick(&mut self, now: &Now) {
+        let most = self.settings.max_minutes * 60_000;
+        let mut over = vec![];
+        let mut stops = vec![];
+        for (index, recording) in &mut self.recordings {
+            let (more, worked) = recording.work(&self.archive, now, &mut self.bench, &mut self.counters);
+            self.again |= more;
+            if let Err(problem) = worked {
+                warn!("a recording cannot be written: {problem}");
+                stops.push((index, Why::of(&problem)));
+            } else if most > 0 && now.monotonic.since(recording.began_at).millis() >= most {
+                stops.push((index, Why::MaxMinutes));
+            }
+            if !more && recording.is_over(now.monotonic) {
+                over.push(index);
+            }
+        }
+        self.dirty |= !self.recordings.is_empty();
+        stops.into_iter().for_each(|(index, why)| self.stop(now, index, why));
+        if self.disk_refuses(now) == Some(Why::DiskFull) {
+            self.stop_all(now, Why::DiskFull);
+        }
+        self.again |= over.len() > FINISHED_PER_TURN;
+        over.into_iter().take(FINISHED_PER_TURN).for_each(|index| self.finish(now, index));
+        self.look_at_timeouts(now);
+        let unread: Vec<usize> =
+            self.connections.iter().filter(|(_, c)| c.has_more()).map(|(index, _)| index).collect();
+        unread.into_iter().for_each(|index| self.listen(now, index));
+        if self.dirty && self.syncer.is_due(now.monotonic) {
+            self.recordings.iter_mut().for_each(|(_, recording)| recording.mark());
+            self.syncer.begin(now.monotonic);
+            self.dirty = false;
+        }
+    }
+
+    fn finish(&mut self, now: &Now, index: usize) {
+        let Some(mut recording) = self.recordings.try_remove(index) else { return };
+        let success = recording.finish(&self.archive, now, &mut self.bench, &mut self.counters);
+        self.counters.count(if success { Counter::Finished } else { Counter::Failed });
+        self.tell_finished(now, &recording);
+        self.dirty = true;
+    }
+
+    fn look_at_timeouts(&mut self, now: &Now) {
+        let all: Vec<usize> = self.connections.iter().map(|(index, _)| index).collect();
+        self.next_timeout = FOREVER;
+        for index in all {
+            while let Some(connection) = self.connections.get_mut(index) {
+                let Some(event) = connection.control.handle_timeout(now.monotonic) else {
+                    self.next_timeout = self.next_timeout.min(connection.control.next_deadline());
+                    break;
+                };
+                self.react(now, index, event);
+            }
+        }
+    }
+
+    /// Why nothing can be stored now.
+    pub(super) fn disk_refuses(&mut self, now: &Now) -> Option<Why> {
+        if now.monotonic.since(self.disk.looked_at) >= SPACE_INTERVAL || self.disk.looked_at == Instant::default() {
+            self.disk.looked_at = now.monotonic;
+            let free = self.archive.root().free_bytes().unwrap_or(0);
+            self.counters.set(Gauge::FreeBytes, free);
+            let full = free < self.settings.reserve;
+            if full != std::mem::replace(&mut self.disk.full, full) {
+                warn!("{}: {} MiB free, {} to stay free", self.settings.dir, free >> 20, self.settings.reserve >> 20);
+            }
+        }
+        match (self.disk.full, self.disk.failed) {
+            (true, _) => Some(Why::DiskFull),
+            (_, true) => Some(Why::DiskError),
+            _ => None,
+        }
+    }
+
+    fn take_synced(&mut self, now: &Now) {
+        let Some((synced, took)) = self.syncer.poll_result() else { return };
+        self.counters.count(Counter::Syncs);
+        self.counters.set(Gauge::LastSync, took.nanos() / 1000);
+        self.disk.failed = synced.is_err();
+        if let Err(problem) = synced {
+            error!("{}: cannot be synced: {problem}; recordings are stopped", self.settings.dir);
+            self.counters.count(Counter::SyncErrors);
+            return self.stop_all(now, Why::DiskError);
+        }
+        let noted: Vec<(usize, std::io::Result<()>)> =
+            self.recordings.iter_mut().map(|(index, recording)| (index, recording.note())).collect();
+        for (index, problem) in noted.into_iter().filter_map(|(index, noted)| Some((index, noted.err()?))) {
+            self.stop(now, index, Why::of(&problem));
+        }
+    }
+
+    fn begin_to_end(&mut self, now: &Now) {
+        if self.ending.is_none() {
+            info!("ending: {} recordings are being finished", self.recordings.len());
+            self.ending = Some(now.monotonic + SERVER_SHUTDOWN);
+            self.listener = None;
+            self.accepting = false;
+            self.stop_all(now, Why::Shutdown);
+        }
+    }
+
+    /// Finishes what is left, and sees it to the disk.
+    fn close_down(mut self, now: &Now) -> Result<(), String> {
+        let left: Vec<usize> = self.recordings.iter().map(|(index, _)| index).collect();
+        left.into_iter().for_each(|index| self.finish(now, index));
+        let synced = self.archive.root().sync_file_system();
+        synced.map_err(|problem| format!("{}: cannot be synced: {problem}", self.settings.dir))
+    }
+}
