@@ -45,10 +45,14 @@ impl Now {
     pub fn local(&self, at: Instant) -> Civil {
         let ago = self.monotonic.since(at).nanos() as i64 - at.since(self.monotonic).nanos() as i64;
         let nanos = i64::from(self.wall.nanos) - ago;
-        let seconds = self.wall.seconds + nanos.div_euclid(1_000_000_000);
-        let unknown = Civil { year: 1970, month: 1, day: 1, hour: 0, minute: 0, second: 0, offset_minutes: 0 };
-        sys::local_time(seconds).unwrap_or(unknown)
+        civil(self.wall.seconds + nanos.div_euclid(1_000_000_000))
     }
+}
+
+/// The local time of day at a time of the wall clock.
+pub fn civil(seconds: i64) -> Civil {
+    let unknown = Civil { year: 1970, month: 1, day: 1, hour: 0, minute: 0, second: 0, offset_minutes: 0 };
+    sys::local_time(seconds).unwrap_or(unknown)
 }
 
 #[cfg(test)]

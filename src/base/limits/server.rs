@@ -29,6 +29,10 @@ pub const MAX_AHEAD: Duration = Duration::from_millis(1000);
 /// ... and one part in this many of the time that has passed, for a phone whose clock is fast: 1000 ppm,
 /// twice what a leg's clock may be off. After eight hours that is 29 s, and nothing of it is lost.
 pub const FAST_CLOCK_PART: u64 = 1000;
+/// A phone records from its user's request on and sends what it has when the server has said yes: as much as it takes
+/// to connect and to wait for the answer, at the most. It comes all at once, ahead of the clock.
+pub const START_BACKLOG: Duration =
+    Duration::from_millis(super::CONNECT_TIMEOUT.millis() + super::ANSWER_TIMEOUT.millis());
 /// With `pauses = skip`, the longest gap of lost packets that is filled: 20 s. A connection does not live
 /// longer without its peer; what is longer was a pause.
 pub const MAX_FILL_FRAMES: u64 = 1000;

@@ -15,7 +15,7 @@ use core::fmt::Display;
 use core::net::SocketAddr;
 
 use crate::base::limits::server::{ANSWER_BYTES, CONTROL_IDLE, DEVICE_BYTES, ID_BYTES, MAX_CALLS, STOP_ANSWER};
-use crate::base::limits::{MESSAGE_BYTES, MESSAGE_SILENCE, TEXT_BYTES};
+use crate::base::limits::{MESSAGE_BYTES, MESSAGE_SILENCE};
 use crate::base::time::Instant;
 use crate::proto::setup::Call;
 use crate::wire::g711::Law;
@@ -49,7 +49,7 @@ pub enum Event {
     Start(usize, Start),
     /// The recording at this place is to end: say `stopped` when it has. With the reason, and values that
     /// replace those of its start.
-    Stop(usize, Text<TEXT_BYTES>, Call),
+    Stop(usize, Call),
     /// A message that is none of ours; nothing came of it.
     Ignored,
     /// A start that was refused already, with why.
@@ -214,7 +214,7 @@ impl Talk {
             match call {
                 Some((_, state @ State::Asked(_))) if state.deadline().is_some_and(|until| now >= until) => {
                     *state = State::Ending { answer: false };
-                    return Some(Event::Stop(place, Text::new(), Call::default()));
+                    return Some(Event::Stop(place, Call::default()));
                 }
                 _ => {}
             }
@@ -278,7 +278,7 @@ impl Talk {
     }
 
     fn stop_request(&mut self, id: Id, message: &Message) -> Option<Event> {
-        let stop = |place| Some(Event::Stop(place, message.text_cut("reason"), call(message)));
+        let stop = |place| Some(Event::Stop(place, call(message)));
         match self.find(&id).and_then(|place| Some((place, self.calls[place].as_mut()?))) {
             Some((place, (_, state @ (State::Recording | State::Asked(_))))) => {
                 *state = State::Ending { answer: true };
@@ -300,7 +300,7 @@ impl Talk {
             return None;
         }
         *state = State::Ending { answer: false };
-        Some(Event::Stop(place, Text::new(), Call::default()))
+        Some(Event::Stop(place, Call::default()))
     }
 
     fn find(&self, id: &Id) -> Option<usize> {
@@ -347,6 +347,8 @@ fn call(message: &Message) -> Call {
             Some(b"out") => Some(false),
             _ => None,
         },
+        stop_reason: message.text_cut("reason"),
+        ..Call::default()
     }
 }
 

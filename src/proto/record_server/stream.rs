@@ -17,6 +17,7 @@ use core::net::{IpAddr, SocketAddr};
 
 use crate::base::limits::server::{
     FAST_CLOCK_PART, HELD_FRAMES, MAX_AHEAD, MAX_FILL_FRAMES, PREFILL_AFTER, REORDER_FRAMES, REORDER_WINDOW,
+    START_BACKLOG,
 };
 use crate::base::limits::{FRAME_SAMPLES, MAX_PAYLOAD, SAMPLE_NANOS};
 use crate::base::time::{Duration, Instant};
@@ -90,6 +91,8 @@ pub struct Stream {
     peer: IpAddr,
     cut_pauses: bool,
     began_at: Instant,
+    /// Samples granted beyond the clock, for what the phone had recorded when we began.
+    backlog: u64,
     source: Option<Source>,
     /// The next frame to be given out, and behind the last one that may be.
     next: u64,
@@ -112,6 +115,7 @@ struct Source {
     end: u64,
     end_timestamp: u32,
     arrival: Instant,
+    in_step: bool,
 }
 
 impl Stream {
@@ -122,6 +126,7 @@ impl Stream {
             peer,
             cut_pauses,
             began_at: now,
+            backlog: 0,
             source: None,
             next: 0,
             ready: 0,
@@ -247,9 +252,15 @@ impl Stream {
     }
 
     fn audio(&mut self, now: Instant, from: SocketAddr, packet: &Packet) -> Verdict {
-        let (limit, len) = (self.limit(now), packet.payload.len() as u64);
+        let (mut limit, len) = (self.limit(now), packet.payload.len() as u64);
         let source = self.source.get_or_insert_with(|| Source::new(now, from, packet));
         let order = source.sequence.order(packet.sequence);
+        if let Some(end) = source.end_in_step(packet, order) {
+            // A phone records from its user's request on, and sends what it has when we have said yes.
+            let granted = end.saturating_sub(limit).min(samples(START_BACKLOG) - self.backlog);
+            self.backlog += granted;
+            limit += granted;
+        }
         let place = match order {
             Order::Duplicate => return Verdict::Duplicate,
             Order::Odd => {
@@ -303,7 +314,7 @@ impl Stream {
     /// Samples that there may be by now.
     fn limit(&self, now: Instant) -> u64 {
         let passed = now.since(self.began_at);
-        samples(passed) + samples(MAX_AHEAD) + samples(passed) / FAST_CLOCK_PART
+        samples(passed) + samples(MAX_AHEAD) + samples(passed) / FAST_CLOCK_PART + self.backlog
     }
 }
 
@@ -317,7 +328,17 @@ impl Source {
             end: 0,
             end_timestamp: packet.timestamp,
             arrival: now,
+            in_step: true,
         }
+    }
+
+    /// Behind a new packet, if sequence and timestamps have run in step from the first one on: then no timestamp
+    /// has jumped.
+    fn end_in_step(&mut self, packet: &Packet, order: Order) -> Option<u64> {
+        let Order::Newer(ahead) = order else { return None };
+        let (gap, len) = (packet.timestamp.wrapping_sub(self.end_timestamp), packet.payload.len() as u64);
+        self.in_step &= u64::from(gap) == u64::from(ahead - 1) * len;
+        self.in_step.then_some(self.end + u64::from(gap) + len)
     }
 
     /// Where a packet belongs that came out of order.

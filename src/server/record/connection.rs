@@ -167,11 +167,11 @@ impl Service {
             next = match event {
                 Event::Peer(peer) => self.set_peer(index, peer.ip().to_canonical()),
                 Event::Start(place, start) => self.start(now, index, place, start),
-                Event::Stop(place, reason, call) => {
+                Event::Stop(place, call) => {
                     let connection = self.connections.get(index);
                     let recording = connection.and_then(|connection| connection.recordings[place]);
                     if let Some(recording) = recording.and_then(|index| self.recordings.get_mut(index)) {
-                        recording.stopped(now.monotonic, &reason, call);
+                        recording.stopped(now.monotonic, call);
                     }
                     None
                 }

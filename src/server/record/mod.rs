@@ -17,6 +17,7 @@ mod connection;
 mod counters;
 mod part;
 mod recording;
+mod repair;
 mod service;
 mod settings;
 mod sidecar;

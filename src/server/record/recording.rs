@@ -69,7 +69,6 @@ pub(super) struct Recording {
     before: Tally,
     frames_before: u64,
     why: Option<Why>,
-    reason: Vec<u8>,
     /// It ends when the packets on their way have come.
     finish_at: Option<Instant>,
     /// The disk has failed it: nothing more is written.
@@ -125,7 +124,6 @@ impl Recording {
             before: Tally::default(),
             frames_before: 0,
             why: None,
-            reason: vec![],
             finish_at: None,
             broken: false,
         };
@@ -143,12 +141,9 @@ impl Recording {
         self.finish_at.get_or_insert(now + REORDER_WINDOW);
     }
 
-    /// What the phone's stop says: it replaces what is known, and is the reason if there is none yet.
-    pub(super) fn stopped(&mut self, now: Instant, reason: &[u8], call: Call) {
-        self.start.call.replace(call);
-        if self.reason.is_empty() {
-            self.reason = reason.to_vec();
-        }
+    /// The phone has stopped it, or has done so as we asked: what it says replaces what is known.
+    pub(super) fn stopped(&mut self, now: Instant, call: Call) {
+        self.start.call.update(call);
         self.end(now, Why::Stopped);
     }
 
@@ -219,7 +214,13 @@ impl Recording {
         }
         let why = self.why.unwrap_or(Why::DiskError);
         let success = !self.broken && matches!(why, Why::Stopped | Why::Shutdown | Why::MaxMinutes);
-        let end = End { time: now.local(now.monotonic), word: why.word(), reason: &self.reason, success, last: true };
+        let end = End {
+            time: now.local(now.monotonic),
+            word: why.word(),
+            reason: &self.start.call.stop_reason,
+            success,
+            last: true,
+        };
         let finished = self.part.finish().and_then(|()| archive.finish(&self.part.place, &self.sidecar(Some(end))));
         if let Err(error) = &finished {
             warn!("{}: cannot be finished: {error}", self.path());

@@ -1,4 +1,5 @@
 use super::*;
+use crate::base::limits::TEXT_BYTES;
 use crate::base::time::Duration;
 
 fn ms(millis: u64) -> Instant {
@@ -34,7 +35,7 @@ fn recording(id: &str) -> Control {
 }
 
 fn stop(place: usize) -> Event {
-    Event::Stop(place, Text::new(), Call::default())
+    Event::Stop(place, Call::default())
 }
 
 #[test]
@@ -52,8 +53,8 @@ fn a_recording_from_start_to_stop() {
     control.started(0, "10.0.0.9", 40000);
     assert!(sent(&mut control).contains("&server=10.0.0.9&port=40000"));
     let (events, answers) = say(&mut control, ms(900), "cmd=RecordStopRequest&id=17&reason=hangup&remote_name=Bob\n");
-    let [Event::Stop(0, reason, call)] = &events[..] else { panic!("{events:?}") };
-    assert_eq!((&reason[..], &call.remote_name[..], answers.as_str()), (&b"hangup"[..], &b"Bob"[..], ""));
+    let [Event::Stop(0, call)] = &events[..] else { panic!("{events:?}") };
+    assert_eq!((&call.stop_reason[..], &call.remote_name[..], answers.as_str()), (&b"hangup"[..], &b"Bob"[..], ""));
     control.stopped(ms(1000), 0);
     assert_eq!(sent(&mut control), "cmd=RecordStopResponse&id=17&result=success\n");
     assert_eq!(control.handle_timeout(ms(10_999)), None);

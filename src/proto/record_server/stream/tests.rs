@@ -186,12 +186,21 @@ fn a_flood_is_cut_and_a_fast_clock_is_not() {
     (0..10_000).for_each(|number| {
         run.frame(number, number);
     });
-    assert!(run.finish().0.len() <= 500 + 51, "20 times as fast as time");
+    assert!(run.finish().0.len() <= 500 + 51 + 400, "20 times as fast as time");
     let mut run = Run::new(false);
     for number in 0..8 * 3600 * 50 {
         let at = number * 20 * 9995 / 10_000;
         assert_eq!(run.frame(at, number), Verdict::Audio, "500 ppm for eight hours");
     }
+}
+
+#[test]
+fn what_the_phone_had_recorded_when_we_began_is_kept_also_with_losses() {
+    let mut run = Run::new(false);
+    (0..400).filter(|n| n % 20 != 7).for_each(|number| assert_eq!(run.frame(10, number), Verdict::Audio));
+    (400..600).for_each(|number| assert_eq!(run.frame((number - 400) * 20 + 10, number), Verdict::Audio));
+    let (frames, stream) = run.finish();
+    assert_eq!((frames.len(), stream.lost()), (600, 20));
 }
 
 #[test]

@@ -1,0 +1,99 @@
+//! Recordings that a server before us left unfinished (it was killed, or lost its power) are made whole: those whose
+//! sidecar is still called `....json.part`, and which no other process holds. On a thread of its own, since each one is
+//! synced; new recordings need not wait for it.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::thread;
+
+use log::{info, warn};
+
+use crate::event_loop::repair::make_whole;
+use crate::io::clock;
+use crate::io::dir::Dir;
+use crate::server::record::archive::{Archive, Place, UNFINISHED};
+use crate::server::record::sidecar::finish_interrupted;
+use crate::wire::g711::Law;
+use crate::wire::recording::{Header, HEADER_BYTES};
+use crate::wire::riff;
+
+/// The longest sidecar that is read.
+const SIDECAR_BYTES: u64 = 64 * 1024;
+
+/// Starts the thread; it tells how many it has repaired when it is done.
+pub(super) fn start(archive: Archive, done: impl FnOnce(u64) + Send + 'static) -> io::Result<()> {
+    let work = move || match repair(&archive) {
+        Ok(repaired) => done(repaired),
+        Err(problem) => warn!("looking for unfinished recordings: {problem}"),
+    };
+    thread::Builder::new().name("repair".into()).spawn(work).map(|_| ())
+}
+
+fn repair(archive: &Archive) -> io::Result<u64> {
+    let mut repaired = 0;
+    let mut folders = archive.root().names()?;
+    while let Some(folder) = folders.next_folder()? {
+        let Ok(folder) = String::from_utf8(folder.to_vec()) else { continue };
+        let Ok(dir) = archive.root().folder(folder.as_bytes()) else { continue };
+        let mut names = dir.names()?;
+        while let Some(name) = names.next_file()? {
+            let stem = name.strip_suffix(UNFINISHED.as_bytes()).and_then(|stem| core::str::from_utf8(stem).ok());
+            let Some(stem) = stem else { continue };
+            let place = Place { folder: folder.clone(), stem: stem.into() };
+            match repair_one(archive, &dir, &place) {
+                Ok(Some(frames)) => {
+                    info!("{folder}/{}: made whole, {frames} frames", place.recording());
+                    repaired += 1;
+                }
+                Ok(None) => {}
+                Err(problem) => warn!("{folder}/{}: cannot be repaired: {problem}", place.recording()),
+            }
+        }
+    }
+    Ok(repaired)
+}
+
+/// The frames it has now; `None`: another process is writing it.
+fn repair_one(archive: &Archive, dir: &Dir, place: &Place) -> io::Result<Option<u64>> {
+    let held = match dir.open_held(place.recording().as_bytes()) {
+        Ok(held) => held,
+        Err(problem) if problem.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+        Err(problem) if problem.kind() == io::ErrorKind::NotFound => {
+            dir.remove(place.name(UNFINISHED).as_bytes())?; // it has been moved away
+            return Ok(None);
+        }
+        Err(problem) => return Err(problem),
+    };
+    let ended = clock::now().civil(held.file().metadata()?.mtime());
+    let frames = frames_of(held.file())?;
+    let mut begun = vec![];
+    let unfinished = dir.open_file(place.name(UNFINISHED).as_bytes())?;
+    io::Read::read_to_end(&mut io::Read::take(unfinished, SIDECAR_BYTES), &mut begun)?;
+    let whole = finish_interrupted(&begun, &place.recording(), frames, &ended);
+    let whole = whole.or_else(|| finish_interrupted(b"{}", &place.recording(), frames, &ended));
+    archive.finish(place, &whole.unwrap_or_default())?;
+    Ok(Some(frames))
+}
+
+/// Makes the file whole, whichever format it is in; how many frames it has.
+fn frames_of(file: &File) -> io::Result<u64> {
+    let mut head = [0; HEADER_BYTES];
+    let read = file.read_at(&mut head, 0)?;
+    if head.starts_with(b"RIFF") {
+        return make_riff_whole(file, &head);
+    }
+    make_whole(file)?;
+    let header = Header::parse(&head[..read]).map_err(|problem| io::Error::other(format!("no header: {problem:?}")))?;
+    Ok(header.extent(file.metadata()?.len()).frames)
+}
+
+fn make_riff_whole(file: &File, head: &[u8]) -> io::Result<u64> {
+    let law = [Law::Mu, Law::A].into_iter().find(|law| riff::header(*law, None)[20..22] == head[20..22]);
+    let law = law.ok_or_else(|| io::Error::other("is no G.711"))?;
+    let frames = file.metadata()?.len().saturating_sub(riff::HEADER_BYTES as u64) / 160;
+    file.set_len(riff::HEADER_BYTES as u64 + frames * 160)?;
+    file.write_all_at(&riff::header(law, Some(frames * 160)), 0)?;
+    file.sync_all()?;
+    Ok(frames)
+}
