@@ -13,8 +13,6 @@ use crate::io::sys;
 
 #[cfg(feature = "server")]
 mod archive;
-#[cfg(feature = "server")]
-pub use archive::Locked;
 
 /// An open folder.
 pub struct Dir {

@@ -1,16 +1,16 @@
-//! What a server does in its folder besides: folders for each phone, files held by one process, whole files put in
+//! What a server does in its folder besides: folders for each phone, whole files put in
 //! place at once, all of it synced together.
 
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
-use nix::errno::Errno;
-use nix::fcntl::{openat, renameat, Flock, FlockArg, OFlag};
+use nix::fcntl::{openat, renameat, OFlag};
 use nix::sys::stat::{mkdirat, Mode};
 use nix::unistd::syncfs;
 
 use super::{retry, Dir, Names, FOLDER};
+use crate::io::file::claim;
 
 const FILE_MODE: u32 = 0o640;
 const FOLDER_MODE: u32 = 0o750;
@@ -29,16 +29,12 @@ impl Dir {
         }
     }
 
-    /// Creates a file that must not exist, and holds it.
-    pub fn create_held(&self, name: &[u8]) -> io::Result<Locked> {
+    /// Creates a file that must not exist, and claims it.
+    pub fn create_file(&self, name: &[u8]) -> io::Result<File> {
         let flags = OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_RDWR | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW;
-        let fd = retry(|| openat(&self.fd, name, flags, Mode::from_bits_truncate(FILE_MODE)))?;
-        Locked::of(File::from(fd))
-    }
-
-    /// Opens a regular file and holds it; an error of the kind `WouldBlock` when another process does.
-    pub fn open_held(&self, name: &[u8]) -> io::Result<Locked> {
-        Locked::of(self.open_file(name)?)
+        let file = File::from(retry(|| openat(&self.fd, name, flags, Mode::from_bits_truncate(FILE_MODE)))?);
+        claim(&file);
+        Ok(file)
     }
 
     /// Writes a file at once: whoever opens `name` finds all of it, or what was there before.
@@ -73,41 +69,12 @@ impl Names {
     }
 }
 
-/// A file that this process holds: `flock`, which ends with the process however that ends.
-pub struct Locked(Flock<File>);
-
-impl Locked {
-    fn of(file: File) -> io::Result<Self> {
-        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(held) => Ok(Self(held)),
-            Err((_, Errno::EWOULDBLOCK)) => Err(io::ErrorKind::WouldBlock.into()),
-            // A file system without locks: nobody else holds it, as far as anyone can tell.
-            Err((_, error)) => Err(error.into()),
-        }
-    }
-
-    /// The file.
-    pub fn file(&self) -> &File {
-        &self.0
-    }
-
-    /// Writes all of the bytes there.
-    pub fn write_all(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        self.0.write_all_at(bytes, offset)
-    }
-
-    /// Sets the length.
-    pub fn truncate(&self, bytes: u64) -> io::Result<()> {
-        self.0.set_len(bytes)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_held_file_is_nobody_elses_and_a_link_leads_nowhere() {
+    fn a_file_is_its_makers_and_a_link_leads_nowhere() {
         let path = std::env::temp_dir().join(format!("callrec-archive-{}", std::process::id()));
         std::fs::create_dir_all(&path).unwrap();
         let root = Dir::open(path.to_str().unwrap().as_bytes()).unwrap();
@@ -115,11 +82,12 @@ mod tests {
         root.make_folder(b"phone").unwrap();
         std::os::unix::fs::symlink("/tmp", path.join("link")).unwrap();
         assert!(root.make_folder(b"link").is_err() && root.make_folder(b"a/b").is_err());
-        let held = folder.create_held(b"a").unwrap();
-        assert_eq!(folder.create_held(b"a").err().map(|e| e.kind()), Some(io::ErrorKind::AlreadyExists));
-        assert_eq!(folder.open_held(b"a").err().map(|e| e.kind()), Some(io::ErrorKind::WouldBlock));
+        let held = folder.create_file(b"a").unwrap();
+        assert_eq!(folder.create_file(b"a").err().map(|e| e.kind()), Some(io::ErrorKind::AlreadyExists));
+        let other = folder.open_file(b"a").unwrap();
+        assert!(!claim(&other));
         drop(held);
-        folder.open_held(b"a").unwrap();
+        assert!(claim(&other));
         folder.put_file(b"b", b"one").unwrap();
         folder.put_file(b"b", b"two").unwrap();
         assert_eq!(std::fs::read(path.join("phone/b")).unwrap(), b"two");

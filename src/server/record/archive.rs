@@ -4,9 +4,10 @@
 //! the part is finished, and only then. So whoever looks for `.json` finds whole recordings, and a server that
 //! starts anew finds those that the last one left.
 
+use std::fs::File;
 use std::io;
 
-use crate::io::dir::{Dir, Locked};
+use crate::io::dir::Dir;
 use crate::io::sys::Civil;
 use crate::wire::recording::{NAME_PREFIX, NAME_SUFFIX};
 
@@ -42,7 +43,7 @@ impl Archive {
     }
 
     /// Creates the file of a part that begins at this time; names and ids may be a stranger's.
-    pub(super) fn create(&self, device: &[u8], id: &[u8], time: &Civil) -> io::Result<(Place, Locked)> {
+    pub(super) fn create(&self, device: &[u8], id: &[u8], time: &Civil) -> io::Result<(Place, File)> {
         let folder = clean(device, "unknown");
         let Civil { year, month, day, hour, minute, second, .. } = time;
         let id = clean(id, "0");
@@ -50,7 +51,7 @@ impl Archive {
         let dir = self.root.make_folder(folder.as_bytes())?;
         for number in 1..=MOST_OF_A_NAME {
             let stem = if number == 1 { first.clone() } else { format!("{first}_{number}") };
-            match dir.create_held((stem.clone() + NAME_SUFFIX).as_bytes()) {
+            match dir.create_file((stem.clone() + NAME_SUFFIX).as_bytes()) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),
                 Ok(file) => return Ok((Place { folder, stem }, file)),

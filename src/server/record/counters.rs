@@ -33,7 +33,6 @@ pub(super) enum Counter {
     Bytes,
     Syncs,
     SyncErrors,
-    Repaired,
 }
 
 /// What is now, not since the start.
@@ -45,10 +44,11 @@ pub(super) enum Gauge {
     FreeBytes,
     LongestTurn,
     LastSync,
+    Repaired,
 }
 
-const COUNTERS: usize = Counter::Repaired as usize + 1;
-const GAUGES: usize = Gauge::LastSync as usize + 1;
+const COUNTERS: usize = Counter::SyncErrors as usize + 1;
+const GAUGES: usize = Gauge::Repaired as usize + 1;
 const VALUES: usize = COUNTERS + VERDICTS.len() + GAUGES;
 
 /// Name, label and help of each counter, in their order; those of one name stand together.
@@ -77,7 +77,6 @@ const COUNTER_TEXTS: [(&str, &str, &str); COUNTERS] = [
     ("written_bytes_total", "", "Bytes written to recordings."),
     ("syncs_total", "", "Times the file system was synced."),
     ("sync_errors_total", "", "Times that failed."),
-    ("repaired_total", "", "Recordings of an earlier run that were made whole."),
 ];
 
 const GAUGE_TEXTS: [(&str, &str); GAUGES] = [
@@ -86,6 +85,7 @@ const GAUGE_TEXTS: [(&str, &str); GAUGES] = [
     ("free_bytes", "Disk space that is free."),
     ("longest_turn_microseconds", "Longest time between two polls since the start."),
     ("last_sync_microseconds", "How long the last sync of the file system took."),
+    ("repaired", "Recordings of an earlier run that have been made whole."),
 ];
 
 /// All counters and gauges.
@@ -159,7 +159,7 @@ mod tests {
     fn names_stand_in_the_counters_order() {
         let mut counters = Counters::new();
         counters.count(Counter::Ending);
-        counters.add(Counter::Repaired, 3);
+        counters.add(Counter::SyncErrors, 3);
         counters.packet(Verdict::Excess);
         counters.set(Gauge::LastSync, 9);
         counters.turn(Duration::from_millis(2));
@@ -168,7 +168,7 @@ mod tests {
         let values: Vec<&str> = page.lines().filter(|l| !l.starts_with('#') && !l.ends_with(" 0")).collect();
         let expected = [
             "callrec_refused_total{reason=\"ending\"} 1",
-            "callrec_repaired_total 3",
+            "callrec_sync_errors_total 3",
             "callrec_packets_total{verdict=\"excess\"} 1",
             "callrec_longest_turn_microseconds 2000",
             "callrec_last_sync_microseconds 9",

@@ -28,7 +28,7 @@ pub(super) fn main(arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info")).init();
     raise_descriptors();
     let service = Service::open(settings).map_err(Failure::Failed)?;
-    info!("callrec-server {} is ready", env!("CARGO_PKG_VERSION"));
+    info!("callrec-server {} is ready on {}", env!("CARGO_PKG_VERSION"), service.address());
     service.run().map_err(Failure::Failed)?;
     Ok(ExitCode::SUCCESS)
 }

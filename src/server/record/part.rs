@@ -3,11 +3,12 @@
 //! Silence may be written ahead while a phone pauses: what then comes of the pause is in the file already, what does
 //! not is written over, or cut off at the end.
 
+use std::fs::File;
 use std::io;
+use std::os::unix::fs::FileExt;
 
 use crate::base::limits::server::WRITE_BYTES;
 use crate::base::limits::{FRAME_SAMPLES, MAX_PART_BYTES, MIN_PART_FRAMES, RTP_FRAME_BYTES};
-use crate::io::dir::Locked;
 use crate::proto::record_server::{Output, Stream};
 use crate::server::record::archive::Place;
 use crate::wire::g711::Law;
@@ -28,7 +29,7 @@ pub(super) enum Format {
 /// A file that is being written.
 pub(super) struct Part {
     pub(super) place: Place,
-    file: Locked,
+    file: File,
     format: Format,
     law: Law,
     /// Frames written, those of silence written ahead, and those that the header tells of.
@@ -65,11 +66,11 @@ impl Format {
 
 impl Part {
     /// Writes the header of a new file. `limit`: bytes it may have; 0: as many as a part may.
-    pub(super) fn begin(place: Place, file: Locked, format: Format, law: Law, limit: u64) -> io::Result<Self> {
+    pub(super) fn begin(place: Place, file: File, format: Format, law: Law, limit: u64) -> io::Result<Self> {
         let limit = if limit == 0 { MAX_PART_BYTES } else { limit.min(MAX_PART_BYTES) };
         let limit = (limit.saturating_sub(format.head_bytes()) / format.frame_bytes()).max(MIN_PART_FRAMES);
         let part = Self { place, file, format, law, frames: 0, ahead: 0, noted: 0, marked: 0, limit };
-        part.file.write_all(0, &part.head(0))?;
+        part.file.write_all_at(&part.head(0), 0)?;
         Ok(part)
     }
 
@@ -129,7 +130,7 @@ impl Part {
         buffer.clear();
         let silence = [self.law.silence(); FRAME_SAMPLES];
         (from..until).for_each(|frame| push(buffer, self.format, stream.header(begins + frame), &silence));
-        self.file.write_all(self.offset(from), buffer)?;
+        self.file.write_all_at(buffer, self.offset(from))?;
         self.ahead = until;
         Ok(())
     }
@@ -149,15 +150,15 @@ impl Part {
 
     /// Makes the file exact, as far as the disk still lets us.
     pub(super) fn finish(&mut self) -> io::Result<()> {
-        let cut = self.file.truncate(self.bytes());
+        let cut = self.file.set_len(self.bytes());
         self.write_head(self.frames).and(cut)
     }
 
     fn write_head(&mut self, frames: u64) -> io::Result<()> {
         let head = self.head(frames);
         match self.format {
-            Format::Phone => self.file.write_all(DATA_SIZE_OFFSET, &head[DATA_SIZE_OFFSET as usize..])?,
-            Format::Wav => self.file.write_all(0, &head)?,
+            Format::Phone => self.file.write_all_at(&head[DATA_SIZE_OFFSET as usize..], DATA_SIZE_OFFSET)?,
+            Format::Wav => self.file.write_all_at(&head, 0)?,
         }
         self.noted = frames;
         Ok(())
@@ -191,7 +192,7 @@ impl Part {
             return Ok(());
         }
         let begins = self.offset(self.frames) - buffer.len() as u64;
-        let done = self.file.write_all(begins, buffer);
+        let done = self.file.write_all_at(buffer, begins);
         if done.is_err() {
             self.frames -= buffer.len() as u64 / self.format.frame_bytes(); // whole frames only
         }

@@ -5,13 +5,16 @@
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
 use std::thread;
 
 use log::{info, warn};
 
-use crate::event_loop::repair::make_whole;
+use crate::event_loop::mend::{mend, Outcome, Refusal};
 use crate::io::clock;
 use crate::io::dir::Dir;
+use crate::io::file::claim;
 use crate::server::record::archive::{Archive, Place, UNFINISHED};
 use crate::server::record::sidecar::finish_interrupted;
 use crate::wire::g711::Law;
@@ -21,17 +24,19 @@ use crate::wire::riff;
 /// The longest sidecar that is read.
 const SIDECAR_BYTES: u64 = 64 * 1024;
 
-/// Starts the thread; it tells how many it has repaired when it is done.
-pub(super) fn start(archive: Archive, done: impl FnOnce(u64) + Send + 'static) -> io::Result<()> {
-    let work = move || match repair(&archive) {
-        Ok(repaired) => done(repaired),
-        Err(problem) => warn!("looking for unfinished recordings: {problem}"),
-    };
-    thread::Builder::new().name("repair".into()).spawn(work).map(|_| ())
+/// Starts the thread; what is returned counts what it has repaired.
+pub(super) fn start(archive: Archive) -> io::Result<Arc<AtomicU64>> {
+    let counter = Arc::new(AtomicU64::new(0));
+    let repaired = counter.clone();
+    thread::Builder::new().name("repair".into()).spawn(move || {
+        if let Err(problem) = repair(&archive, &repaired) {
+            warn!("looking for unfinished recordings: {problem}");
+        }
+    })?;
+    Ok(counter)
 }
 
-fn repair(archive: &Archive) -> io::Result<u64> {
-    let mut repaired = 0;
+fn repair(archive: &Archive, repaired: &AtomicU64) -> io::Result<()> {
     let mut folders = archive.root().names()?;
     while let Some(folder) = folders.next_folder()? {
         let Ok(folder) = String::from_utf8(folder.to_vec()) else { continue };
@@ -44,29 +49,29 @@ fn repair(archive: &Archive) -> io::Result<u64> {
             match repair_one(archive, &dir, &place) {
                 Ok(Some(frames)) => {
                     info!("{folder}/{}: made whole, {frames} frames", place.recording());
-                    repaired += 1;
+                    repaired.fetch_add(1, Ordering::Relaxed);
                 }
                 Ok(None) => {}
                 Err(problem) => warn!("{folder}/{}: cannot be repaired: {problem}", place.recording()),
             }
         }
     }
-    Ok(repaired)
+    Ok(())
 }
 
 /// The frames it has now; `None`: another process is writing it.
 fn repair_one(archive: &Archive, dir: &Dir, place: &Place) -> io::Result<Option<u64>> {
-    let held = match dir.open_held(place.recording().as_bytes()) {
-        Ok(held) => held,
-        Err(problem) if problem.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+    let file = match dir.open_file(place.recording().as_bytes()) {
+        Ok(file) if claim(&file) => file,
+        Ok(_) => return Ok(None),
         Err(problem) if problem.kind() == io::ErrorKind::NotFound => {
             dir.remove(place.name(UNFINISHED).as_bytes())?; // it has been moved away
             return Ok(None);
         }
         Err(problem) => return Err(problem),
     };
-    let ended = clock::now().civil(held.file().metadata()?.mtime());
-    let frames = frames_of(held.file())?;
+    let ended = clock::civil(file.metadata()?.mtime());
+    let frames = frames_of(&file)?;
     let mut begun = vec![];
     let unfinished = dir.open_file(place.name(UNFINISHED).as_bytes())?;
     io::Read::read_to_end(&mut io::Read::take(unfinished, SIDECAR_BYTES), &mut begun)?;
@@ -78,17 +83,21 @@ fn repair_one(archive: &Archive, dir: &Dir, place: &Place) -> io::Result<Option<
 
 /// Makes the file whole, whichever format it is in; how many frames it has.
 fn frames_of(file: &File) -> io::Result<u64> {
-    let mut head = [0; HEADER_BYTES];
-    let read = file.read_at(&mut head, 0)?;
-    if head.starts_with(b"RIFF") {
-        return make_riff_whole(file, &head);
+    match mend(file, false)? {
+        Outcome::Mended { extent, .. } => return Ok(extent.frames),
+        Outcome::Refused(Refusal::Riff) => return make_riff_whole(file),
+        Outcome::Refused(refusal) => return Err(io::Error::other(refusal.words())),
+        Outcome::Whole | Outcome::Odd | Outcome::InUse => {}
     }
-    make_whole(file)?;
-    let header = Header::parse(&head[..read]).map_err(|problem| io::Error::other(format!("no header: {problem:?}")))?;
+    let mut head = [0; HEADER_BYTES];
+    file.read_exact_at(&mut head, 0)?;
+    let header = Header::parse(&head).map_err(|_| io::Error::other(Refusal::Damaged.words()))?;
     Ok(header.extent(file.metadata()?.len()).frames)
 }
 
-fn make_riff_whole(file: &File, head: &[u8]) -> io::Result<u64> {
+fn make_riff_whole(file: &File) -> io::Result<u64> {
+    let mut head = [0; riff::HEADER_BYTES];
+    file.read_exact_at(&mut head, 0)?;
     let law = [Law::Mu, Law::A].into_iter().find(|law| riff::header(*law, None)[20..22] == head[20..22]);
     let law = law.ok_or_else(|| io::Error::other("is no G.711"))?;
     let frames = file.metadata()?.len().saturating_sub(riff::HEADER_BYTES as u64) / 160;

@@ -11,6 +11,8 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
 
 use log::{error, info, warn};
 use mio::unix::SourceFd;
@@ -28,6 +30,7 @@ use crate::server::record::connection::{open_listener, Connection};
 use crate::server::record::counters::{Counter, Counters, Gauge};
 use crate::server::record::part::Format;
 use crate::server::record::recording::{Bench, Ports, Recording, Storing, Why};
+use crate::server::record::repair;
 use crate::server::record::settings::Settings;
 use crate::server::record::sync::Syncer;
 
@@ -59,6 +62,8 @@ pub(super) struct Service {
     pub(super) counters: Counters,
     bench: Bench,
     syncer: Syncer,
+    /// Recordings of an earlier run that have been made whole.
+    repaired: Arc<AtomicU64>,
     metrics: Option<Metrics>,
     /// Something was written since the last sync began.
     dirty: bool,
@@ -100,6 +105,8 @@ impl Service {
         let waker = Waker::new(registry, SYNCED).map_err(failed("epoll"))?;
         let format = if settings.wav { Format::Wav } else { Format::Phone };
         Ok(Self {
+            repaired: repair::start(Archive::open(&settings.dir).map_err(failed(&settings.dir))?)
+                .map_err(failed("thread"))?,
             storing: Storing { format, file_limit: settings.file_limit, cut_pauses: settings.cut_pauses },
             ports: Ports::new(settings.listen.ip(), settings.rtp_ports),
             syncer: Syncer::start(root, waker).map_err(failed("thread"))?,
@@ -123,6 +130,12 @@ impl Service {
             signals,
             metrics,
         })
+    }
+
+    /// Where it listens.
+    pub(super) fn address(&self) -> String {
+        let address = self.listener.as_ref().and_then(|listener| listener.local_addr().ok());
+        address.unwrap_or(self.settings.listen).to_string()
     }
 
     /// Runs until a signal ends it.
@@ -181,6 +194,7 @@ impl Service {
             token => {
                 let (counters, healthy) = (&mut self.counters, !self.disk.full && !self.disk.failed);
                 counters.set(Gauge::Connections, self.connections.len() as u64);
+                counters.set(Gauge::Repaired, self.repaired.load(Ordering::Relaxed));
                 counters.set(Gauge::Recordings, self.recordings.len() as u64);
                 let mut page = |page: Page, text: &mut String| {
                     match page {
