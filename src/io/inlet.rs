@@ -58,7 +58,7 @@ mod tests {
         for address in ["127.0.0.1", "::"] {
             let (mut inlet, to) = open(address);
             let senders = [0; 2].map(|_| UdpSocket::bind("127.0.0.1:0").unwrap());
-            let mut batch = Batch::new();
+            let mut batch = Batch::default();
             assert_eq!(inlet.read(&mut batch), (0, 0));
             for number in 0..40u8 {
                 senders[usize::from(number % 2)].send_to(&[number; 7], to).unwrap();
@@ -81,7 +81,7 @@ mod tests {
         let (mut inlet, to) = open("127.0.0.1");
         sys::receive_buffer(inlet.socket.as_fd(), 4096).unwrap();
         let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let (mut came, mut dropped, mut batch) = (0, 0, Batch::new());
+        let (mut came, mut dropped, mut batch) = (0, 0, Batch::default());
         for _ in 0..2 {
             (0..200).for_each(|_| assert_eq!(sender.send_to(&[7; 172], to).unwrap(), 172));
             loop {

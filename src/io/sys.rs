@@ -311,7 +311,10 @@ pub fn receive_batch(socket: BorrowedFd, batch: &mut Batch) -> io::Result<usize>
                 batch.dropped = Some(libc::CMSG_DATA(cmsg).cast::<u32>().read_unaligned());
             }
             let cut = message.msg_hdr.msg_flags & libc::MSG_TRUNC != 0;
-            let _ = batch.read.push((message.msg_len as usize, cut, address(&names[number])));
+            let from = address(&names[number]);
+            // One of IPv4 in the clothes of IPv6 comes as what it is.
+            let from = SocketAddr::new(from.ip().to_canonical(), from.port());
+            let _ = batch.read.push((message.msg_len as usize, cut, from));
         }
         Ok(read)
     }
