@@ -10,11 +10,14 @@ use crate::cli::{print, usage, Failure};
 mod metrics;
 mod options;
 mod record;
+mod rendezvous;
 
 const HELP: &str = "\
 callrec-server - what the phones' recorders talk to
 
   callrec-server record [OPTIONS]    takes recordings that phones upload, and stores them
+  callrec-server rendezvous --devices FILE [OPTIONS]
+                                     brings callers and phones behind NAT together
   callrec-server COMMAND --help      more about a command, with an example
   callrec-server --version
 ";
@@ -37,6 +40,7 @@ fn command(mut arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
     }
     match name.to_str() {
         Some("record") => record::main(arguments),
+        Some("rendezvous") => rendezvous::main(arguments),
         Some("-h" | "--help" | "help") => print(HELP),
         Some("-V" | "--version") => version(),
         _ if name.is_empty() => usage("no command; 'callrec-server --help' lists them"),

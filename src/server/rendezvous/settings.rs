@@ -1,0 +1,148 @@
+//! What the rendezvous server is told.
+
+use core::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::path::PathBuf;
+
+use crate::base::time::Duration;
+use crate::config::{number, ports};
+use crate::proto::rendezvous::server::relay::Quota;
+use crate::proto::rendezvous::server::Settings as Core;
+use crate::server::options::{unknown, Options};
+
+pub(super) const HELP: &str = "\
+callrec-server rendezvous --devices FILE [OPTIONS]: brings callers and phones behind NAT together
+
+  -c, --config FILE           'key = value' lines; a key is an option's name without its dashes
+      --devices FILE          the phones: lines 'cid = key' or 'cid = key, invite code'; read again on SIGHUP
+      --listen ADDR:PORT      UDP, IPv4 [0.0.0.0:7042]
+      --metrics ADDR:PORT     HTTP: /metrics for Prometheus, /healthz [none]
+      --keep-seconds N        phones show that they are there so often: 5, 10, 15 or 20 [20]
+      --max-callers N         callers registered at once [4096]
+      --max-callers-of-one N  of them, from one address [64]
+      --relay ADDR            this server's public IPv4 address; turns the relay on, for phones and callers whose NATs
+                              let nothing else through [none]
+      --relay-ports LO-HI     a UDP port for each relayed connection [20000-20063]
+      --relay-megabytes N     what one of them may send and receive [256]
+      --relay-minutes N       how long it may last [60]
+
+A key is 32 characters, the phone's p2pKey; without an invite code here, callers need the phone's p2pInviteCode.
+
+Example: callrec-server rendezvous --devices phones.conf --metrics 127.0.0.1:9101
+";
+
+/// The options' values.
+#[derive(Clone, Debug)]
+pub(super) struct Settings {
+    pub(super) devices: Option<PathBuf>,
+    pub(super) listen: SocketAddrV4,
+    pub(super) metrics: Option<SocketAddr>,
+    keep_seconds: u32,
+    callers: u32,
+    callers_of_one: u32,
+    relay: Option<Ipv4Addr>,
+    pub(super) relay_ports: (u16, u16),
+    relay_megabytes: u32,
+    relay_minutes: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            devices: None,
+            listen: SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 7042),
+            metrics: None,
+            keep_seconds: 20,
+            callers: 4096,
+            callers_of_one: 64,
+            relay: None,
+            relay_ports: (20_000, 20_063),
+            relay_megabytes: 256,
+            relay_minutes: 60,
+        }
+    }
+}
+
+impl Options for Settings {
+    fn set(&mut self, key: &str, value: &str) -> Result<(), String> {
+        match key {
+            "devices" => self.devices = Some(value.into()),
+            "listen" => {
+                let problem = |_| format!("must be ADDRESS:PORT with IPv4, for example 0.0.0.0:7042, not '{value}'");
+                self.listen = value.parse().map_err(problem)?;
+            }
+            "metrics" => {
+                let problem = |_| format!("must be ADDRESS:PORT, for example 127.0.0.1:9101, not '{value}'");
+                self.metrics = Some(value.parse().map_err(problem)?);
+            }
+            "keep-seconds" => {
+                self.keep_seconds = number(value, 5, 20)?;
+                if self.keep_seconds % 5 != 0 {
+                    return Err(format!("must be 5, 10, 15 or 20, not '{value}'"));
+                }
+            }
+            "max-callers" => self.callers = number(value, 1, 1 << 20)?,
+            "max-callers-of-one" => self.callers_of_one = number(value, 1, 1 << 20)?,
+            "relay" => {
+                let address: Option<Ipv4Addr> = value.parse().ok();
+                let usable = address.filter(|ip| !ip.is_unspecified() && !ip.is_multicast() && !ip.is_broadcast());
+                self.relay = Some(usable.ok_or_else(|| {
+                    format!("must be the IPv4 address at which phones reach this server, not '{value}'")
+                })?);
+            }
+            "relay-ports" => self.relay_ports = ports(value)?,
+            "relay-megabytes" => self.relay_megabytes = number(value, 1, 1 << 20)?,
+            "relay-minutes" => self.relay_minutes = number(value, 1, 1440)?,
+            _ => return unknown(),
+        }
+        Ok(())
+    }
+}
+
+impl Settings {
+    /// How many ports the relay has.
+    pub(super) fn relays(&self) -> u16 {
+        let (low, high) = self.relay_ports;
+        self.relay.map_or(0, |_| high - low + 1)
+    }
+
+    /// The part that the protocol needs.
+    pub(super) fn core(&self) -> Core {
+        let quota = Quota {
+            bytes: u64::from(self.relay_megabytes) << 20,
+            time: Duration::from_millis(u64::from(self.relay_minutes) * 60_000),
+        };
+        Core {
+            callers: self.callers as usize,
+            callers_of_one: self.callers_of_one as usize,
+            keep: Duration::from_millis(u64::from(self.keep_seconds) * 1000),
+            relay: self.relay.map(|ip| (SocketAddrV4::new(ip, self.relay_ports.0), self.relays().into(), quota)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_taken_and_refused_with_what_would_be_right() {
+        let mut settings = Settings::default();
+        assert_eq!((settings.core().relay, settings.relays()), (None, 0));
+        for (key, value) in [("keep-seconds", "15"), ("relay", "203.0.113.9"), ("relay-ports", "30000-30009")] {
+            settings.set(key, value).unwrap();
+        }
+        let (first, count, quota) = settings.core().relay.unwrap();
+        assert_eq!((first.to_string().as_str(), count, quota.bytes), ("203.0.113.9:30000", 10, 256 << 20));
+        assert_eq!(settings.core().keep.millis(), 15_000);
+        for (key, value, problem) in [
+            ("listen", "[::1]:5", "must be ADDRESS:PORT with IPv4, for example 0.0.0.0:7042, not '[::1]:5'"),
+            ("keep-seconds", "7", "must be 5, 10, 15 or 20, not '7'"),
+            ("keep-seconds", "30", "must be a number from 5 to 20, not '30'"),
+            ("relay", "0.0.0.0", "must be the IPv4 address at which phones reach this server, not '0.0.0.0'"),
+            ("relay", "yes", "must be the IPv4 address at which phones reach this server, not 'yes'"),
+            ("dir", "x", "is no option of this program"),
+        ] {
+            assert_eq!(settings.set(key, value), Err(problem.into()));
+        }
+    }
+}
