@@ -11,9 +11,13 @@ use crate::wire::g711::Law;
 
 #[cfg(feature = "fsp")]
 pub use fsp::Fsp;
+#[cfg(feature = "fsp")]
+pub use p2p::P2p;
 
 #[cfg(feature = "fsp")]
 mod fsp;
+#[cfg(feature = "fsp")]
+mod p2p;
 
 /// The longest path of a Unix socket (`sun_path`), with its NUL.
 const SOCKET_PATH_BYTES: usize = 107;
@@ -104,8 +108,8 @@ impl Config {
         let mut config = Self::default();
         each_pair(text, &[], |key, value| config.set(key, value))?;
         #[cfg(feature = "fsp")]
-        if let Some((key, problem)) = config.fsp.missing() {
-            let line = 1 + text.lines().position(|line| line.trim_start().starts_with("fspEnabled")).unwrap_or(0);
+        if let Some((needs, key, problem)) = config.fsp.missing() {
+            let line = 1 + text.lines().position(|line| line.trim_start().starts_with(needs)).unwrap_or(0);
             return Err(Error { line, key: key.into(), problem: problem.into() });
         }
         Ok(config)

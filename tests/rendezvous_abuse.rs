@@ -6,6 +6,7 @@ mod rendezvous_net;
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
+use callrec::base::stats::Counter;
 use callrec::proto::rendezvous::endpoint::Status;
 use callrec::wire::rendezvous::{Class, Kind as What, Message, Writer};
 use callrec::wire::seal::Key;
@@ -63,7 +64,7 @@ fn a_forward_is_followed_only_if_the_server_has_sealed_it() {
     ] {
         assert!(reaction(&mut net, from, &datagram).is_empty());
     }
-    assert_eq!(net.phone.counts.ignored, 4);
+    assert_eq!(net.stats.of(Counter::P2pIgnored), 4);
 }
 
 #[test]
@@ -76,7 +77,7 @@ fn a_forward_with_another_code_or_service_is_answered_but_not_followed() {
         assert!(sent.iter().all(|packet| packet.to == SERVER), "{sent:?}");
         assert!(sent.iter().any(|packet| packet.text().contains(&format!("code: {code}\r\n"))), "{sent:?}");
     }
-    assert_eq!((net.phone.counts.followed, net.phone.counts.refused), (0, 4));
+    assert_eq!((net.stats.of(Counter::P2pFollowed), net.stats.of(Counter::P2pRefused)), (0, 4));
 }
 
 #[test]

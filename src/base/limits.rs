@@ -4,11 +4,8 @@ use super::time::Duration;
 
 #[cfg(feature = "fsp")]
 pub mod fsp;
-
 #[cfg(feature = "fsp")]
-mod rendezvous;
-#[cfg(feature = "fsp")]
-pub use rendezvous::*;
+pub mod rendezvous;
 #[cfg(feature = "server")]
 pub mod server;
 

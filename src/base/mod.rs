@@ -2,5 +2,7 @@
 
 pub mod limits;
 pub mod ring;
+#[cfg(feature = "fsp")]
+pub mod secret;
 pub mod stats;
 pub mod time;

@@ -64,6 +64,12 @@ pub enum Counter {
     FspDropped,
     /// FSP requests with a wrong password.
     FspWrongPassword,
+    /// Rendezvous messages that were not believed: not sealed by the server, or of nobody we know.
+    P2pIgnored,
+    /// Callers with another invite code, or one too many.
+    P2pRefused,
+    /// Callers that were followed.
+    P2pFollowed,
     /// Turns of the loop.
     Wakeups,
     /// Things that cannot happen; each is logged as "bug:".
@@ -101,6 +107,9 @@ pub const NAMES: [&str; COUNTERS] = [
     "fsp_requests",
     "fsp_dropped",
     "fsp_wrong_password",
+    "p2p_ignored",
+    "p2p_refused",
+    "p2p_followed",
     "wakeups",
     "bug",
 ];
@@ -108,11 +117,19 @@ pub const NAMES: [&str; COUNTERS] = [
 const COUNTERS: usize = Counter::Bug as usize + 1;
 
 /// All counters since the daemon's start.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stats {
     /// The longest time from one wake-up to the next sleep.
     pub longest_turn: Duration,
+    /// Where the phone stands with the rendezvous server, in a word.
+    pub p2p: &'static str,
     counts: [u64; COUNTERS],
+}
+
+impl Default for Stats {
+    fn default() -> Self {
+        Self { longest_turn: Duration::ZERO, p2p: "off", counts: [0; COUNTERS] }
+    }
 }
 
 impl Stats {

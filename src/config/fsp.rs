@@ -5,7 +5,7 @@ use core::net::{IpAddr, Ipv4Addr};
 
 use crate::base::limits::fsp::{PASSWORD_BYTES, UNPROVEN_PAYLOAD};
 use crate::base::limits::PATH_BYTES;
-use crate::config::{absolute, number, one_of, switch};
+use crate::config::{absolute, number, one_of, switch, P2p};
 use crate::proto::fsp::is_password;
 use crate::wire::fsp::MAX_PAYLOAD;
 
@@ -24,6 +24,7 @@ pub struct Fsp {
     /// Keeps a password that was changed over FSP.
     pub password_file: String,
     pub max_payload: usize,
+    pub p2p: P2p,
 }
 
 impl Default for Fsp {
@@ -35,6 +36,7 @@ impl Default for Fsp {
             password: String::new(),
             password_file: "/etc/callrec.fsp".into(),
             max_payload: 1460,
+            p2p: P2p::default(),
         }
     }
 }
@@ -62,15 +64,17 @@ impl Fsp {
             "fspMaxPayload" => number(value, UNPROVEN_PAYLOAD as u32, MAX_PAYLOAD as u32)
                 .map(|bytes: u16| self.max_payload = bytes.into()),
             "fspRoot" => one_of(value, &[("recordings", ())]),
-            _ => return None,
+            _ => return self.p2p.set(key, value),
         };
         Some(outcome)
     }
 
-    /// What is missing: a key, and what it is needed for.
-    pub(super) fn missing(&self) -> Option<(&'static str, &'static str)> {
-        let open = self.enabled && self.password.is_empty();
-        open.then_some(("fspPassword", "must be set when fspEnabled is 1"))
+    /// What is missing: the key that needs it, the one that is missing or wrong, and why.
+    pub(super) fn missing(&self) -> Option<(&'static str, &'static str, &'static str)> {
+        if self.enabled && self.password.is_empty() {
+            return Some(("fspEnabled", "fspPassword", "must be set when fspEnabled is 1"));
+        }
+        self.p2p.missing(self.enabled).map(|(key, problem)| ("p2pServer", key, problem))
     }
 
     /// The same without secrets.
@@ -78,6 +82,7 @@ impl Fsp {
         if !self.password.is_empty() {
             self.password = HIDDEN.into();
         }
+        self.p2p.hide();
     }
 }
 
@@ -91,7 +96,8 @@ impl Display for Fsp {
         }
         writeln!(f, "fspPasswordFile = {}", self.password_file)?;
         writeln!(f, "fspMaxPayload = {}", self.max_payload)?;
-        writeln!(f, "fspRoot = recordings")
+        writeln!(f, "fspRoot = recordings")?;
+        self.p2p.fmt(f)
     }
 }
 

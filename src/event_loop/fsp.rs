@@ -13,24 +13,31 @@ use crate::base::stats::{Counter, Stats};
 use crate::base::time::Instant;
 use crate::config::{self, Config};
 use crate::event_loop::disk::Disk;
+use crate::event_loop::rendezvous::Rendezvous;
 use crate::event_loop::SERVICE;
+use crate::io::clock;
 use crate::io::dir::Names;
 use crate::io::keep;
 use crate::io::random::Random;
+use crate::io::resolver::{Resolver, Ticket};
 use crate::io::service::{Origin, Service};
 use crate::proto::fsp::{is_password, Done, File, Next, Op, Password, Server, Settings};
 use crate::proto::recorder::Recorder;
 use crate::wire::fsp::{HEADER_BYTES, MAX_PAYLOAD};
+use crate::wire::rendezvous::is_message;
 
 /// The service, if it is enabled.
 pub(super) struct Fsp {
     config: config::Fsp,
     open: Option<Box<Open>>,
+    /// A name that nobody waits for any more.
+    orphan: Option<Ticket>,
 }
 
 /// What there is of it then.
 struct Open {
     service: Service,
+    rendezvous: Option<Rendezvous>,
     server: Server,
     request: [u8; REQUEST_BYTES],
     reply: [u8; HEADER_BYTES + MAX_PAYLOAD],
@@ -48,7 +55,7 @@ struct Open {
 impl Fsp {
     /// Binds the socket, allocates everything.
     pub(super) fn open(config: &Config, poll: &Poll, random: &mut Random) -> Result<Self, String> {
-        let mut this = Self { config: config::Fsp::default(), open: None };
+        let mut this = Self { config: config::Fsp::default(), open: None, orphan: None };
         this.reopen(config, poll, random)?;
         Ok(this)
     }
@@ -61,6 +68,7 @@ impl Fsp {
         }
         if let Some(open) = self.open.take() {
             let _ = poll.registry().deregister(&mut SourceFd(&open.service.fd()));
+            self.orphan = open.rendezvous.and_then(Rendezvous::close);
         }
         self.config = config::Fsp::default();
         if config.enabled {
@@ -91,7 +99,8 @@ impl Fsp {
 
     /// When to look again.
     pub(super) fn deadline(&self, disk: &Disk) -> Option<Instant> {
-        disk.readers.idle_at()
+        let rendezvous = self.open.as_ref().and_then(|open| open.rendezvous.as_ref()?.next_deadline());
+        disk.readers.idle_at().into_iter().chain(rendezvous).min()
     }
 
     /// Another stick is there, or none.
@@ -102,8 +111,27 @@ impl Fsp {
         }
     }
 
-    /// Answers what has come, as much as one turn may.
-    pub(super) fn turn(&mut self, now: Instant, disk: &mut Disk, recorder: &mut Recorder, random: &mut Random) {
+    /// Answers what has come, as much as one turn may; then what the rendezvous has to say.
+    pub(super) fn turn(
+        &mut self,
+        now: Instant,
+        disk: &mut Disk,
+        recorder: &mut Recorder,
+        random: &mut Random,
+        resolver: &mut Resolver,
+    ) {
+        self.serve(now, disk, recorder, random);
+        if let Some(ticket) = self.orphan.take() {
+            resolver.forget(ticket);
+        }
+        recorder.stats.p2p = "off";
+        let Some(open) = &mut self.open else { return };
+        if let Some(rendezvous) = &mut open.rendezvous {
+            rendezvous.turn(now, &open.service, resolver, &mut recorder.stats);
+        }
+    }
+
+    fn serve(&mut self, now: Instant, disk: &mut Disk, recorder: &mut Recorder, random: &mut Random) {
         let Some(open) = self.open.as_mut().filter(|open| open.readable || open.waiting.is_some()) else { return };
         let mut work = 0;
         while work < WORK_PER_TURN {
@@ -144,6 +172,7 @@ fn open(config: &config::Fsp, poll: &Poll, random: &mut Random) -> std::io::Resu
     let server = Server::new(settings, random.words()[0]);
     Ok(Box::new(Open {
         service,
+        rendezvous: Rendezvous::open(config, clock::monotonic(), random),
         server,
         request: [0; REQUEST_BYTES],
         reply: [0; HEADER_BYTES + MAX_PAYLOAD],
@@ -163,6 +192,12 @@ impl Open {
             return None;
         };
         let datagram = &self.request[..length];
+        if is_message(datagram) {
+            if let Some(rendezvous) = &mut self.rendezvous {
+                rendezvous.handle(now, origin.peer(), datagram, stats);
+            }
+            return Some((origin, Next::Silence));
+        }
         if self.keys.is_empty() {
             let halves = random.words().map(|word| [word as u16, (word >> 16) as u16]);
             self.keys.extend(halves.into_iter().flatten());

@@ -44,6 +44,8 @@ mod media;
 pub mod mend;
 #[cfg(feature = "fsp")]
 mod readers;
+#[cfg(feature = "fsp")]
+mod rendezvous;
 mod repair;
 mod stick;
 mod uplinks;
@@ -206,7 +208,8 @@ impl EventLoop {
 
     fn turn(&mut self) {
         let now = clock::now();
-        self.fsp.turn(now.monotonic, &mut self.disk, &mut self.recorder, &mut self.random);
+        let resolver = self.uplinks.resolver();
+        self.fsp.turn(now.monotonic, &mut self.disk, &mut self.recorder, &mut self.random, resolver);
         if self.light && !self.disk.is_suspicious() {
             return;
         }

@@ -6,6 +6,7 @@ use crate::base::time::Instant;
 use crate::config::Config;
 use crate::event_loop::disk::Disk;
 use crate::io::random::Random;
+use crate::io::resolver::Resolver;
 use crate::proto::recorder::Recorder;
 
 pub(super) struct Fsp;
@@ -35,5 +36,5 @@ impl Fsp {
 
     pub(super) fn handle_stick(&mut self) {}
 
-    pub(super) fn turn(&mut self, _: Instant, _: &mut Disk, _: &mut Recorder, _: &mut Random) {}
+    pub(super) fn turn(&mut self, _: Instant, _: &mut Disk, _: &mut Recorder, _: &mut Random, _: &mut Resolver) {}
 }

@@ -40,6 +40,11 @@ impl Uplinks {
         Ok(Self { resolver, places: (0..places).map(|_| Place::default()).collect() })
     }
 
+    /// For the others who look for names.
+    pub(super) fn resolver(&mut self) -> &mut Resolver {
+        &mut self.resolver
+    }
+
     /// The poll has something to tell of a connection.
     pub(super) fn set_ready(&mut self, event: &Event) {
         let number = event.token().0.checked_sub(FIRST_UPLINK);

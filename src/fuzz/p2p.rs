@@ -1,7 +1,7 @@
 //! Fuzz bodies of the rendezvous.
 #![allow(clippy::panic)] // an assertion that fails is what a fuzz target is for
 
-use crate::base::limits::{RENDEZVOUS_BYTES, SEALED_BYTES};
+use crate::base::limits::rendezvous::{RENDEZVOUS_BYTES, SEALED_BYTES};
 use crate::wire::rendezvous::{Kind, Message, Writer};
 use crate::wire::seal::Key;
 
@@ -54,7 +54,7 @@ pub fn rendezvous_ends(data: &[u8]) {
         now = now + Duration::from_millis(u64::from(*kind >> 4) * 50);
         let datagram = if kind & 8 == 0 { bytes.to_vec() } else { sealed(bytes, &key) };
         match kind & 3 {
-            0 => phone.handle_datagram(now, at(kind >> 2), &datagram),
+            0 => phone.handle_datagram(now, at(kind >> 2), &datagram, &mut Default::default()),
             1 => caller.handle_datagram(now, at(kind >> 2), &datagram),
             2 => server.handle_datagram(now, at(kind >> 2), &datagram),
             _ => drop(server.relay.handle(now, usize::from(kind >> 2 & 1), at(*len), &datagram, &mut buffer)),

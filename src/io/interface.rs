@@ -1,6 +1,8 @@
-//! The phone's network interfaces, for the address that names the phone.
+//! The phone's network interfaces, for the addresses that name the phone.
 
 use std::fs::{read_dir, read_to_string};
+#[cfg(feature = "fsp")]
+use std::net::{IpAddr, Ipv4Addr, SocketAddrV4, UdpSocket};
 
 /// Where the kernel lists them.
 const INTERFACES: &str = "/sys/class/net";
@@ -15,6 +17,17 @@ pub fn first_mac() -> Option<String> {
     interfaces.min().map(|(_, mac)| mac)
 }
 
+/// Our address on the way to another one. Nothing is sent.
+#[cfg(feature = "fsp")]
+pub fn address_towards(other: SocketAddrV4) -> Option<Ipv4Addr> {
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
+    socket.connect(other).ok()?;
+    match socket.local_addr().ok()?.ip() {
+        IpAddr::V4(own) => Some(own),
+        IpAddr::V6(_) => None,
+    }
+}
+
 /// `00:1a:...` without its colons; `None` for what is no Ethernet address, or none at all (zeros).
 fn digits(address: &str) -> Option<String> {
     let digits: String = address.trim().chars().filter(|c| *c != ':').map(|c| c.to_ascii_lowercase()).collect();
@@ -25,6 +38,12 @@ fn digits(address: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    #[cfg(feature = "fsp")]
+    fn the_way_to_ourselves_begins_here() {
+        assert_eq!(address_towards("127.0.0.1:9".parse().unwrap()), Some(Ipv4Addr::LOCALHOST));
+    }
 
     #[test]
     fn an_address_is_twelve_digits_or_none() {

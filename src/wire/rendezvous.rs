@@ -11,7 +11,7 @@
 
 use core::net::SocketAddrV4;
 
-use crate::base::limits::{RENDEZVOUS_BYTES, SEALED_BYTES};
+use crate::base::limits::rendezvous::{RENDEZVOUS_BYTES, SEALED_BYTES};
 use crate::wire::seal::{self, Key, BLOCK_BYTES};
 
 mod writer;

@@ -61,12 +61,6 @@ impl core::fmt::Debug for Key {
     }
 }
 
-/// Compares secrets in a time that tells nothing of where they differ.
-pub fn is_same(one: &[u8], other: &[u8]) -> bool {
-    let differs = one.iter().zip(other).fold(0, |bits, (a, b)| bits | (a ^ b));
-    one.len() == other.len() && differs == 0
-}
-
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /// Writes `bytes` as base64 (RFC 4648, with padding); `None` when `text` is too short for it.

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
+use callrec::base::stats::Stats;
 use callrec::base::time::{Duration, Instant};
 use callrec::proto::rendezvous::caller::Caller;
 use callrec::proto::rendezvous::endpoint::{Endpoint, Output};
@@ -119,6 +120,8 @@ impl Packet {
 pub struct Net {
     pub now: Instant,
     pub phone: Endpoint,
+    /// The phone's.
+    pub stats: Stats,
     pub caller: Option<Caller>,
     pub server: Option<Server>,
     pub phone_nat: Nat,
@@ -157,6 +160,7 @@ impl Net {
         let mut net = Self {
             now: Instant::default(),
             phone: phone("sesame"),
+            stats: Stats::default(),
             caller: None,
             server: Some(server(relay)),
             phone_nat: Nat::new(phone_nat, [203, 0, 113, 1]),
@@ -258,7 +262,7 @@ impl Net {
                 _ => {}
             }
         } else if self.is_at(&self.phone_nat, PHONE, from, to) {
-            self.phone.handle_datagram(now, from, &bytes);
+            self.phone.handle_datagram(now, from, &bytes, &mut self.stats);
         } else if self.is_at(&self.caller_nat, CALLER, from, to) {
             if let Some(caller) = &mut self.caller {
                 caller.handle_datagram(now, from, &bytes);

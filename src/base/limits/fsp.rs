@@ -12,6 +12,9 @@ pub const TIMEOUT: Duration = Duration::from_millis(60_000);
 /// The longest payload for an address that may not be the sender's: with the shortest request that gets one (24 bytes) 22
 /// times as much, and a wrong password gets less than 3 times as much.
 pub const UNPROVEN_PAYLOAD: usize = 512;
+/// The longest payload for an address beyond the own network, as it is when a client comes through the rendezvous: with
+/// its headers it is one Ethernet frame.
+pub const FAR_PAYLOAD: usize = 1460;
 /// The smallest directory block: the longest entry fits.
 pub const SMALLEST_BLOCK: usize = 64;
 /// Budgets of strangers; addresses that share one share its delays.

@@ -51,7 +51,7 @@ impl Recorder {
         let legs = self.places.iter().filter(|place| place.listens()).map(Recording::legs_heard).sum::<usize>();
         self.send(To::Client(client), "StatsResponse", |writer| {
             writer.pair("result", "success").pair("recordings", active).pair("legs", legs);
-            writer.pair("longest_turn_us", stats.longest_turn.nanos() / 1000);
+            writer.pair("longest_turn_us", stats.longest_turn.nanos() / 1000).pair("p2p", stats.p2p);
             for (name, count) in stats.all() {
                 writer.pair(name, count);
             }

@@ -16,7 +16,7 @@ use super::ladder::{Ladder, Progress};
 use super::peers::Peers;
 use super::question::{Ask, Question};
 use super::{name, write_notice, write_registration, Identity, Name, OBJECT, SERVICE};
-use crate::base::limits::{CONNECTS, CONNECT_AGAIN, SEALED_BYTES};
+use crate::base::limits::rendezvous::{CONNECTS, CONNECT_AGAIN, SEALED_BYTES};
 use crate::base::time::Instant;
 use crate::wire::rendezvous::{Attributes, Class, Kind, Message, Writer};
 use crate::wire::seal::Key;

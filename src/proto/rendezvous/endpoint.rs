@@ -19,12 +19,13 @@ use super::ladder::Ladder;
 use super::peers::Peers;
 use super::question::{Ask, Question};
 use super::{name, write_registration, Identity, Name, SERVICE};
-use crate::base::limits::{
+use crate::base::limits::rendezvous::{
     ANSWERS, KEEPS_TO_ADDRESS, KEEP_INTERVAL, KEEP_LEAST, KEEP_MOST, KEEP_STEP, REGISTER_AGAIN, SEALED_BYTES,
 };
+use crate::base::secret::is_equal;
+use crate::base::stats::{Counter, Stats};
 use crate::base::time::{Duration, Instant};
 use crate::wire::rendezvous::{emit_address, Attributes, Class, Kind, Message, Writer, KEEP};
-use crate::wire::seal::is_same;
 
 /// Where a phone stands with the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +42,19 @@ pub enum Status {
     Registered(Option<SocketAddrV4>),
 }
 
+impl Status {
+    /// It in a word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::NoName => "no-name",
+            Self::NoAnswer => "no-answer",
+            Self::Refused(_) => "refused",
+            Self::Registered(_) => "registered",
+        }
+    }
+}
+
 /// What is to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Output {
@@ -48,17 +62,6 @@ pub enum Output {
     Send(SocketAddrV4, usize),
     /// Look the server's name up, and call `handle_resolved`.
     Resolve,
-}
-
-/// What is only counted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Messages from nobody we know, unsealed or sealed with another key, or that make no sense.
-    pub ignored: u32,
-    /// FWDs with another invite code or service.
-    pub refused: u32,
-    /// FWDs that were followed.
-    pub followed: u32,
 }
 
 /// A phone's endpoint.
@@ -78,8 +81,6 @@ pub struct Endpoint {
     peers: Peers,
     /// Answers to FWDs that wait for the socket: number and code.
     answers: heapless::Deque<(u32, u16), ANSWERS>,
-    /// What is only counted.
-    pub counts: Counts,
 }
 
 impl Endpoint {
@@ -98,7 +99,6 @@ impl Endpoint {
             keeps: 0,
             peers: Peers::new(mid),
             answers: heapless::Deque::new(),
-            counts: Counts::default(),
         }
     }
 
@@ -119,18 +119,20 @@ impl Endpoint {
     }
 
     /// A datagram that is a message has come.
-    pub fn handle_datagram(&mut self, now: Instant, from: SocketAddrV4, datagram: &[u8]) {
+    pub fn handle_datagram(&mut self, now: Instant, from: SocketAddrV4, datagram: &[u8], stats: &mut Stats) {
         let understood = Message::parse(datagram).is_ok_and(|message| match (message.class, message.kind) {
             (Class::Request, Kind::Ping) | (Class::Response, Kind::Pong | Kind::Bind) => {
                 self.peers.handle(from, &message)
             }
             _ if Some(from) != self.server => false,
             (Class::Response, Kind::Register) => self.handle_registered(now, &message.clear),
-            (Class::Request, Kind::Forward) => self.handle_forward(now, &message.clear).is_some(),
+            (Class::Request, Kind::Forward) => self.handle_forward(now, &message.clear, stats).is_some(),
             (Class::Request, Kind::Notify) => self.handle_notice(now, &message.clear).is_some(),
             _ => false,
         });
-        self.counts.ignored += u32::from(!understood);
+        if !understood {
+            stats.count(Counter::P2pIgnored);
+        }
     }
 
     /// What is to be done now; to be called until there is nothing more.
@@ -218,7 +220,7 @@ impl Endpoint {
         true
     }
 
-    fn handle_forward(&mut self, now: Instant, clear: &Attributes<'_>) -> Option<()> {
+    fn handle_forward(&mut self, now: Instant, clear: &Attributes<'_>, stats: &mut Stats) -> Option<()> {
         let mut buffer = [0; SEALED_BYTES];
         let sealed = clear.open(&self.identity.key, &mut buffer).ok()?;
         let mid = clear.mid()?;
@@ -226,15 +228,14 @@ impl Endpoint {
         let (connid, outside) = (name(clear.value("connid"))?, sealed.address("ped")?);
         let code = if !is_ours || sealed.value("service") != Some(SERVICE) {
             404
-        } else if !is_same(sealed.value("ic").unwrap_or_default(), &self.invite) {
+        } else if !is_equal(sealed.value("ic").unwrap_or_default(), &self.invite) {
             403
         } else if !self.peers.follow(Ladder::new(now, connid, sealed.address("ed"), outside)) {
             503
         } else {
             200
         };
-        self.counts.refused += u32::from(code != 200);
-        self.counts.followed += u32::from(code == 200);
+        stats.count(if code == 200 { Counter::P2pFollowed } else { Counter::P2pRefused });
         let _ = self.answers.push_back((mid, code));
         self.register(now);
         Some(())

@@ -14,7 +14,7 @@
 use core::net::SocketAddrV4;
 
 use super::Name;
-use crate::base::limits::{LADDERS, PEER_KNOWN, PONGS};
+use crate::base::limits::rendezvous::{LADDERS, PEER_KNOWN, PONGS};
 use crate::base::time::{Duration, Instant};
 
 /// What a PING's tag says about the address that it was sent to.

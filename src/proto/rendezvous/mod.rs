@@ -8,7 +8,7 @@
 //! ```
 //! [`endpoint`] is the phone's side, [`ladder`] how it gets to the caller and the caller to it.
 
-use crate::base::limits::NAME_BYTES;
+use crate::base::limits::rendezvous::NAME_BYTES;
 use crate::wire::message::Text;
 use crate::wire::rendezvous::{Class, Kind, Writer};
 use crate::wire::seal::Key;

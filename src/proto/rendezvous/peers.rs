@@ -16,7 +16,7 @@ use core::net::SocketAddrV4;
 use super::ladder::{Ladder, Step, Tag};
 use super::question::{Ask, Question};
 use super::{name, write_notice, Identity, Name};
-use crate::base::limits::{ANSWERS, NAME_BYTES, PEERS};
+use crate::base::limits::rendezvous::{ANSWERS, NAME_BYTES, PEERS};
 use crate::base::time::Instant;
 use crate::wire::message::Text;
 use crate::wire::rendezvous::{Attributes, Class, Kind, Message, Writer};

@@ -1,6 +1,6 @@
 //! A question to the server: asked again, in ever longer steps, until there is an answer or no hope.
 
-use crate::base::limits::{ASKS, ASK_AGAIN};
+use crate::base::limits::rendezvous::{ASKS, ASK_AGAIN};
 use crate::base::time::{Duration, Instant};
 
 /// A question that waits for its answer.

@@ -3,7 +3,7 @@
 use core::net::SocketAddrV4;
 
 use super::{is_value, Class, Kind, KINDS};
-use crate::base::limits::SEALED_BYTES;
+use crate::base::limits::rendezvous::SEALED_BYTES;
 use crate::wire::seal::{self, Key, BLOCK_BYTES};
 
 /// Writes a message. What does not fit, or cannot stand in a line, is an error at `finish`.

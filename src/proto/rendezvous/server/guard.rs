@@ -4,7 +4,7 @@ use core::net::Ipv4Addr;
 
 use crate::base::time::{Duration, Instant};
 use crate::proto::rendezvous::{Identity, Name};
-use crate::wire::seal::{is_same, Key};
+use crate::wire::seal::Key;
 
 /// Places of a rate's table. Sources share one by chance: a collision makes a flood of two of them cost each other.
 const SLOTS: usize = 4096;
@@ -118,11 +118,6 @@ impl Rate {
     fn slot(&self, source: Ipv4Addr) -> usize {
         (u64::from(source.to_bits()).wrapping_mul(self.factor) >> 32) as usize % SLOTS
     }
-}
-
-/// Whether a caller's invite code is the one that a phone wants.
-pub(super) fn is_invited(given: Option<&[u8]>, wanted: &[u8]) -> bool {
-    is_same(given.unwrap_or_default(), wanted)
 }
 
 #[cfg(test)]

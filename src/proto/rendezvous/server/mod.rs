@@ -17,7 +17,7 @@
 use core::net::SocketAddrV4;
 use std::collections::{HashMap, VecDeque};
 
-use crate::base::limits::{KEEP_INTERVAL, KEEP_STEP, RENDEZVOUS_BYTES, SEALED_BYTES};
+use crate::base::limits::rendezvous::{KEEP_INTERVAL, KEEP_STEP, RENDEZVOUS_BYTES, SEALED_BYTES};
 use crate::base::time::{Duration, Instant};
 use crate::proto::rendezvous::{name, Identity, Name, OBJECT};
 use crate::wire::rendezvous::{parse_address, Attributes, Class, Error, Kind, Message, Writer, KEEP};

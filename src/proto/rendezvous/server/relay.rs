@@ -4,10 +4,10 @@
 
 use core::net::SocketAddrV4;
 
+use crate::base::secret::is_equal;
 use crate::base::time::{Duration, Instant};
 use crate::proto::rendezvous::Name;
 use crate::wire::rendezvous::{is_message, Class, Kind, Message, Writer};
-use crate::wire::seal::is_same;
 
 /// A connection through which nothing has gone for so long is over.
 const IDLE: Duration = Duration::from_millis(60_000);
@@ -154,7 +154,7 @@ impl Connection {
         let message = Message::parse(datagram).ok()?;
         let is_bind = (message.class, message.kind) == (Class::Request, Kind::Bind);
         let token = message.clear.value("token").filter(|_| is_bind)?;
-        let side = self.tokens.iter().position(|known| is_same(known, token))?;
+        let side = self.tokens.iter().position(|known| is_equal(token, known))?;
         self.sides[side] = Some(from);
         Writer::new(buffer, Class::Response, Kind::Bind).mid(message.clear.mid()?).code(200).finish()
     }

@@ -1,0 +1,120 @@
+//! The rendezvous on the FSP service's socket: how callers from elsewhere reach it.
+
+use core::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
+
+use log::{info, warn};
+
+use crate::base::limits::rendezvous::RENDEZVOUS_BYTES;
+use crate::base::stats::Stats;
+use crate::base::time::Instant;
+use crate::config::Fsp;
+use crate::io::interface::address_towards;
+use crate::io::random::Random;
+use crate::io::resolver::{Resolver, Ticket};
+use crate::io::service::Service;
+use crate::proto::rendezvous::endpoint::{Endpoint, Output, Status};
+
+/// The phone's endpoint, and what it asks for.
+pub(super) struct Rendezvous {
+    endpoint: Endpoint,
+    server: String,
+    port: u16,
+    /// The service's own address.
+    own: SocketAddr,
+    lookup: Option<Ticket>,
+    /// What was last said of where the phone stands.
+    shown: Status,
+}
+
+impl Rendezvous {
+    /// Begins to register, if there is a server.
+    pub(super) fn open(config: &Fsp, now: Instant, random: &mut Random) -> Option<Self> {
+        let (server, identity) = (config.p2p.server.clone()?, config.p2p.identity()?);
+        let endpoint = Endpoint::new(now, identity, config.p2p.invite.clone(), random.words()[0]);
+        let own = SocketAddr::new(config.addr, config.port);
+        let shown = endpoint.status();
+        Some(Self { endpoint, server, port: config.p2p.port, own, lookup: None, shown })
+    }
+
+    /// A message has come.
+    pub(super) fn handle(&mut self, now: Instant, from: SocketAddr, datagram: &[u8], stats: &mut Stats) {
+        if let Some(from) = v4(from) {
+            self.endpoint.handle_datagram(now, from, datagram, stats);
+        }
+    }
+
+    /// Does what is to be done now.
+    pub(super) fn turn(&mut self, now: Instant, service: &Service, resolver: &mut Resolver, stats: &mut Stats) {
+        if let Some(found) = self.lookup.and_then(|ticket| resolver.poll(ticket)) {
+            self.lookup = None;
+            self.handle_found(now, found);
+        }
+        let mut buffer = [0; RENDEZVOUS_BYTES];
+        while let Some(output) = self.endpoint.poll_output(now, &mut buffer) {
+            match output {
+                // What the network does not take now is sent again, like what it loses.
+                Output::Send(to, len) => drop(service.send(&buffer[..len], self.as_seen(to))),
+                Output::Resolve => match resolver.ask(&self.server, self.port) {
+                    Ok(ticket) => self.lookup = Some(ticket),
+                    Err(_) => self.handle_found(now, None),
+                },
+            }
+        }
+        self.show(stats);
+    }
+
+    /// When `turn` has something to do.
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        self.endpoint.next_deadline()
+    }
+
+    /// The name that it was waiting for.
+    pub(super) fn close(self) -> Option<Ticket> {
+        self.lookup
+    }
+
+    fn handle_found(&mut self, now: Instant, found: Option<SocketAddr>) {
+        let inside = |server: SocketAddrV4| {
+            let own = v4(self.own).map(|own| *own.ip()).filter(|own| !own.is_unspecified());
+            let own = own.or_else(|| address_towards(server)).unwrap_or(Ipv4Addr::UNSPECIFIED);
+            (server, SocketAddrV4::new(own, self.own.port()))
+        };
+        self.endpoint.handle_resolved(now, found.and_then(v4).map(inside));
+    }
+
+    /// An IPv4 address as the service's socket wants it.
+    fn as_seen(&self, to: SocketAddrV4) -> SocketAddr {
+        match self.own.ip() {
+            IpAddr::V4(_) => to.into(),
+            IpAddr::V6(_) => SocketAddr::new(to.ip().to_ipv6_mapped().into(), to.port()),
+        }
+    }
+
+    /// Says where the phone stands, once for each change.
+    fn show(&mut self, stats: &mut Stats) {
+        let status = self.endpoint.status();
+        stats.p2p = status.word();
+        if std::mem::replace(&mut self.shown, status) == status {
+            return;
+        }
+        let (server, port) = (&self.server, self.port);
+        match status {
+            Status::Starting => {}
+            Status::NoName => warn!("rendezvous: {server} is not found"),
+            Status::NoAnswer => warn!("rendezvous: {server} port {port} does not answer"),
+            Status::Refused(code) => {
+                warn!("rendezvous: {server} refuses p2pCid or p2pKey ({code})");
+            }
+            Status::Registered(Some(outside)) => info!("rendezvous: registered with {server}, seen at {outside}"),
+            Status::Registered(None) => info!("rendezvous: registered with {server}"),
+        }
+    }
+}
+
+/// The IPv4 address that it is, also when it comes from a socket for both kinds.
+fn v4(address: SocketAddr) -> Option<SocketAddrV4> {
+    match address.ip().to_canonical() {
+        IpAddr::V4(ip) => Some(SocketAddrV4::new(ip, address.port())),
+        IpAddr::V6(_) => None,
+    }
+}
