@@ -55,6 +55,11 @@ impl Metrics {
         Ok(Self { listener, first_token, clients: Default::default() })
     }
 
+    /// Where it listens.
+    pub(super) fn address(&self) -> Option<SocketAddr> {
+        self.listener.local_addr().ok()
+    }
+
     /// Something has come for one of its tokens. `page` writes a page, and says whether all is well.
     pub(super) fn handle(
         &mut self,
@@ -210,7 +215,7 @@ mod tests {
     fn real_clients_are_served_and_slow_ones_forgotten() {
         let mut poll = mio::Poll::new().unwrap();
         let mut metrics = Metrics::open("127.0.0.1:0".parse().unwrap(), poll.registry(), 5).unwrap();
-        let address = metrics.listener.local_addr().unwrap();
+        let address = metrics.address().unwrap();
         let mut events = mio::Events::with_capacity(32);
         let start = Instant::from_nanos(1);
         let silent: Vec<_> = (0..20).map(|_| std::net::TcpStream::connect(address).unwrap()).collect();

@@ -18,6 +18,8 @@ pub mod file;
 pub mod made;
 mod media;
 mod program;
+#[cfg(feature = "server")]
+pub mod server;
 
 pub use media::*;
 pub use program::*;

@@ -139,6 +139,7 @@ impl Service {
                 let Some(event) = connection.control.handle_bytes(now.monotonic, &mut bytes) else { break };
                 self.react(now, index, event);
             }
+            self.flush(index);
         }
         if let Some(connection) = self.connections.get(index) {
             self.again |= connection.readable;

@@ -135,7 +135,9 @@ impl Service {
     /// Where it listens.
     pub(super) fn address(&self) -> String {
         let address = self.listener.as_ref().and_then(|listener| listener.local_addr().ok());
-        address.unwrap_or(self.settings.listen).to_string()
+        let address = address.unwrap_or(self.settings.listen);
+        let metrics = self.metrics.as_ref().and_then(Metrics::address);
+        metrics.map_or_else(|| address.to_string(), |metrics| format!("{address}, metrics on {metrics}"))
     }
 
     /// Runs until a signal ends it.

@@ -1,0 +1,203 @@
+//! `callrec-server record` among strangers: nothing that one sends may touch another's recording, a path outside the
+//! folder, or the server's life.
+#![cfg(feature = "server")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use std::io::{ErrorKind, Write};
+use std::net::{TcpStream, UdpSocket};
+use std::time::Duration;
+
+use common::server::{Line, RecordingPhone, Server};
+use common::{file, marked, rtp, wait_for};
+
+const DEVICE: &str = "&device=0c383e000001";
+
+/// Its recording is what it sent, in spite of all.
+fn assert_unharmed(server: &Server, mut phone: RecordingPhone) {
+    phone.send(20, false);
+    let payloads = phone.payloads();
+    assert!(phone.stop().success());
+    assert_eq!(file::read(&server.file("0c383e000001", ".wav")).frames, payloads);
+}
+
+#[test]
+fn rtp_from_strangers_and_other_sources_is_counted_not_heard() {
+    let server = Server::new(&[]);
+    let mut phone = server.phone("1", DEVICE);
+    let forged = rtp(0, 65_000, 7000, 0x5151, &marked(9, 9));
+    let stranger = UdpSocket::bind("127.0.0.2:0").unwrap();
+    (0..50).for_each(|_| assert_eq!(stranger.send_to(&forged, phone.to).unwrap(), 172));
+    phone.send(20, false);
+    // From the phone's address, but not its socket; from its socket, but not its source.
+    let neighbour = UdpSocket::bind("127.0.0.1:0").unwrap();
+    (0..50).for_each(|_| assert_eq!(neighbour.send_to(&forged, phone.to).unwrap(), 172));
+    phone.media.send_to(&rtp(0, 65_020, 10_200, 0x5152, &marked(9, 9)), phone.to).unwrap();
+    phone.media.send_to(b"no RTP at all", phone.to).unwrap();
+    phone.media.send_to(&[0x80; 3000], phone.to).unwrap();
+    assert_unharmed(&server, phone);
+    let dropped = server.sidecar("0c383e000001")["dropped"].clone();
+    let expected = serde_json::json!({"stranger": 100, "other_source": 1, "not_rtp": 1, "oversize": 1});
+    assert_eq!(dropped, expected);
+}
+
+#[test]
+fn a_flood_from_a_stranger_and_one_from_another_phone_do_no_harm() {
+    let server = Server::new(&[]);
+    let phone = server.phone("1", DEVICE);
+    let other = server.phone("2", "&device=b");
+    let stranger = UdpSocket::bind("127.0.0.2:0").unwrap();
+    for n in 0..20_000u32 {
+        let _ = stranger.send_to(&[0x80; 172], phone.to);
+        let _ = other.media.send_to(&other.packet(n), other.to);
+        if n % 1000 == 0 {
+            std::thread::sleep(Duration::from_millis(10)); // the phone's own socket must not overflow
+        }
+    }
+    wait_for("an answer in the flood", || server.connect().ask("cmd=RecordStopRequest&id=9\n").success());
+    std::thread::sleep(Duration::from_millis(400)); // its socket is read out
+    assert_unharmed(&server, phone);
+    drop(other);
+    let flood = server.sidecar("b");
+    let frames = flood["frames"].as_u64().unwrap();
+    assert!(frames < 20_000 / 4, "{frames}: more than time had passed");
+}
+
+#[test]
+fn names_of_strangers_stay_in_the_folder() {
+    let server = Server::new(&[]);
+    for (id, device, folder) in [
+        ("../../../../tmp/evil", "../..", "_____"),
+        ("x%26cmd%3DRecordStopRequest", "%00%0A/etc", "___etc"),
+        ("\u{1F600}..", ".", "_"),
+    ] {
+        let mut phone = Line::connect(server.address());
+        let answer = phone.ask(&format!("cmd=RecordStartRequest&id={id}&device={device}\n"));
+        assert!(answer.success(), "{answer:?}");
+        phone.ask(&format!("cmd=RecordStopRequest&id={id}\n"));
+        assert_eq!(server.files(folder).len(), 2, "{device}: {:?}", server.files(folder));
+    }
+    let mut folders: Vec<_> = std::fs::read_dir(&server.dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    folders.sort();
+    assert_eq!(folders, ["log", "recordings"]);
+}
+
+#[test]
+fn a_device_folder_that_is_a_link_is_not_followed() {
+    let server = Server::new(&[]);
+    let outside = server.dir.join("outside");
+    std::fs::create_dir(&outside).unwrap();
+    std::os::unix::fs::symlink(&outside, server.dir.join("recordings/trap")).unwrap();
+    let refused = RecordingPhone::start(server.connect(), "1", "&device=trap").err().unwrap();
+    assert_eq!(refused.reason(), "disk-error");
+    assert_eq!(std::fs::read_dir(&outside).unwrap().count(), 0);
+}
+
+#[test]
+fn what_has_no_end_is_cut_off_and_says_nothing_to_others() {
+    let server = Server::new(&[]);
+    let phone = server.phone("1", DEVICE);
+    let mut endless = server.connect();
+    endless.send(&[b'x'; 65_536]);
+    assert_eq!(endless.next(), None);
+    let mut long = server.connect();
+    long.send(format!("cmd=RecordStartRequest&id=1&remote_name={}", "n".repeat(60_000)).as_bytes());
+    assert_eq!(long.next(), None);
+    let mut odd = server.connect();
+    for text in ["\0\0\n\r&&&=", "cmd=RecordStartRequest", "cmd=RecordStopRequest&id=1\n", "cmd=Nothing&id=1\n"] {
+        odd.send(text.as_bytes());
+    }
+    assert!(odd.next().unwrap().0.contains("cmd=RecordStopResponse&id=1&result=success"), "stopped here is nothing");
+    assert_unharmed(&server, phone);
+}
+
+#[test]
+fn a_phone_that_asks_and_never_reads_is_cut_off() {
+    let server = Server::new(&[]);
+    let phone = server.phone("1", DEVICE);
+    let mut deaf = server.connect();
+    let many = "cmd=RecordStopRequest&id=7\n".repeat(1000);
+    deaf.0.set_write_timeout(Some(Duration::from_millis(200))).unwrap();
+    wait_for("the end of who does not read", || match deaf.0.write_all(many.as_bytes()) {
+        Err(error) => matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset),
+        Ok(()) => false,
+    });
+    assert_unharmed(&server, phone);
+}
+
+#[test]
+fn a_thousand_idle_connections_take_no_recordings_place() {
+    let server = Server::new(&["--max-per-address", "1100", "--max-connections", "1050"]);
+    let phone = server.phone("1", DEVICE);
+    let idle: Vec<TcpStream> = (0..1000).map(|_| TcpStream::connect(server.address()).unwrap()).collect();
+    let other = server.phone("2", "&device=b");
+    assert_unharmed(&server, phone);
+    drop(other);
+    // They are given up after ten seconds.
+    let mut last = Line(idle.into_iter().next_back().unwrap());
+    last.0.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    assert_eq!(last.next(), None);
+}
+
+#[test]
+fn one_address_cannot_have_all_connections() {
+    let server = Server::new(&["--max-per-address", "3"]);
+    let phone = server.phone("1", DEVICE);
+    let others: Vec<Line> = (0..2).map(|_| server.connect()).collect();
+    let mut fourth = server.connect();
+    assert_eq!(fourth.next(), None);
+    drop(others);
+    wait_for("a place", || {
+        let mut line = server.connect();
+        line.send(b"cmd=RecordStopRequest&id=7\n");
+        line.next().is_some()
+    });
+    assert_unharmed(&server, phone);
+}
+
+#[test]
+fn only_allowed_networks_are_heard_and_only_trusted_ones_speak_for_others() {
+    let server = Server::new(&["--allow", "127.0.0.8/29", "--trust", "127.0.0.1"]);
+    let from = |ip: &str| {
+        let socket = nix::sys::socket::SockaddrIn::from(std::net::SocketAddrV4::new(ip.parse().unwrap(), 0));
+        let fd = nix::sys::socket::socket(
+            nix::sys::socket::AddressFamily::Inet,
+            nix::sys::socket::SockType::Stream,
+            nix::sys::socket::SockFlag::SOCK_CLOEXEC,
+            None,
+        )
+        .unwrap();
+        nix::sys::socket::bind(std::os::fd::AsRawFd::as_raw_fd(&fd), &socket).unwrap();
+        let std::net::SocketAddr::V4(to) = server.address() else { panic!() };
+        let to = nix::sys::socket::SockaddrIn::from(to);
+        nix::sys::socket::connect(std::os::fd::AsRawFd::as_raw_fd(&fd), &to).unwrap();
+        let stream = TcpStream::from(fd);
+        stream.set_read_timeout(Some(common::PATIENCE)).unwrap();
+        Line(stream)
+    };
+    assert_eq!(from("127.0.0.2").next(), None, "not allowed");
+    let start = "cmd=RecordStartRequest&id=1&device=0c383e000001\n";
+    assert!(from("127.0.0.9").ask(start).success());
+    // A proxy: the media comes from the address that it names.
+    let mut proxy = from("127.0.0.1");
+    let answer = proxy.ask(&format!("PROXY TCP4 127.0.0.10 127.0.0.1 5 6\r\n{}", start.replace("000001", "000002")));
+    let to = ("127.0.0.1", answer.value("port").parse::<u16>().unwrap());
+    for (source, name) in [("127.0.0.1", 8), ("127.0.0.10", 1)] {
+        let media = UdpSocket::bind((source, 0)).unwrap();
+        (0..30u32).for_each(|n| {
+            media.send_to(&rtp(0, n as u16, n * 160, 7, &marked(name, n)), to).unwrap();
+        });
+    }
+    proxy.ask("cmd=RecordStopRequest&id=1\n");
+    let recording = file::read(&server.file("0c383e000002", ".wav"));
+    assert_eq!(recording.frames, (0..30).map(|n| marked(1, n)).collect::<Vec<_>>());
+    for line in ["PROXY TCP4 192.0.2.1 127.0.0.1 5 6\r\n", "PROXY UNKNOWN\r\n", start] {
+        let mut proxy = from("127.0.0.1");
+        proxy.send(line.as_bytes());
+        assert_eq!(proxy.next(), None, "{line}");
+    }
+}
