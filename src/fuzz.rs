@@ -127,7 +127,13 @@ pub fn recorder(data: &[u8]) {
                 }
             }
             _ => {
-                let _ = recorder.handle_rtp(usize::from(kind >> 2 & 1), usize::from(kind >> 3), now, bytes);
+                let (place, port) = (usize::from(kind >> 2 & 1), usize::from(kind >> 3));
+                if recorder.reads_promptly(place, now) {
+                    let _ = recorder.handle_prompt_rtp(place, port, None, bytes)
+                        || recorder.handle_prompt_rtp(place, port, Some(now), bytes);
+                } else {
+                    let _ = recorder.handle_rtp(place, port, now, bytes);
+                }
             }
         }
         run_the_stick(&mut recorder, now);

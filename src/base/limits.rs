@@ -24,11 +24,12 @@ pub const RTP_FRAME_BYTES: usize = 12 + FRAME_SAMPLES;
 /// A recording has no listener to wait for, so it can afford what a phone's jitter buffer cannot; but
 /// delay + wake-up + sync interval must stay under the 2 s that may be lost with the power.
 pub const PLAYOUT_DELAY: Duration = Duration::from_millis(300);
-/// While recording to a file the loop wakes this often and reads all that has come: 5 wake-ups a
-/// second whatever the number of legs (a wake-up costs 5 600 ARMv7 instructions, a packet 1 650).
-pub const BATCH: Duration = Duration::from_millis(200);
-/// From one sync of a file to the next: with the two above, 1.7 s are at risk, and 0.3 s are left for
-/// the sync itself.
+/// While recording to a file the loop wakes this often and reads all that has come: 1.7 wake-ups a
+/// second whatever the number of legs. A wake-up costs 10 000 ARMv7 instructions, reading a packet
+/// 2 000; nobody waits for a frame of a file, and what a sync covers does not depend on it.
+pub const BATCH: Duration = Duration::from_millis(600);
+/// From one sync of a file to the next, in whole wake-ups: a sync covers what had been mixed when it
+/// began, so that with the playout delay and a frame 1.5 s are at risk; 0.5 s are left for the sync.
 pub const SYNC_INTERVAL: Duration = Duration::from_millis(1200);
 
 /// Recordings at once, at the most, that a configuration may ask for. Each costs 500 KiB of address
@@ -41,9 +42,9 @@ pub const MAX_PORTS: usize = MAX_LEG_PORTS + 1;
 /// Sources (SSRCs) mixed in one recording: an eight-party conference.
 pub const MAX_SOURCES: usize = 8;
 
-/// A leg's sample ring: 1.02 s, a power of two. 128 ms of it is history for concealment, 300 ms the
-/// playout delay, the rest is room for packets that come early.
-pub const LEG_SAMPLES: usize = 8192;
+/// A leg's ring of codes: 2 s, a power of two. 128 ms of it is history for concealment, 900 ms the
+/// playout delay and the time between two wake-ups, the rest is room for packets that come early.
+pub const LEG_SAMPLES: usize = 16384;
 /// Samples kept behind the read position: a 60 ms gap, two of the longest pitch periods, one frame.
 pub const LEG_HISTORY: usize = 1024;
 /// The longest payload taken, in samples: 160 ms. The field's longest packet time is 60 ms; a
@@ -65,7 +66,13 @@ pub const SKEW_DEAD_BAND: i64 = 32;
 /// How long the least delay is watched before a leg is moved: 4 s. At 500 ppm that is 16 samples.
 pub const SKEW_WINDOW: i64 = 4 * 8000;
 /// Packets a skew window must hold to be believed.
-pub const SKEW_PACKETS: u32 = 25;
+pub const SKEW_PACKETS: u32 = 15;
+/// Audio of a leg whose packets follow each other without a gap, before its next packet's arrival is
+/// asked for: 160 ms. Asking is a system call; within so little time no clock runs away.
+pub const MAX_BELIEVED: i64 = 1280;
+/// Ports that were read this little later than a batch were read in time: order and arrival of what
+/// came in between then matter only where a leg does not go on as expected.
+pub const PROMPT: Duration = Duration::from_millis(BATCH.millis() + 200);
 /// A leg that starts this close to a frame's border is put on it (3 ms): then one leg's packets are
 /// the file's frames, and legs sent together are mixed sample on sample.
 pub const SNAP: i64 = 24;

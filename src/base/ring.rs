@@ -35,7 +35,8 @@ impl Ring {
             return false;
         }
         let capacity = self.bytes.len();
-        let at = (self.start + self.len) % capacity;
+        let end = self.start + self.len;
+        let at = if end < capacity { end } else { end - capacity }; // an ARMv7 divides in a hundred instructions
         let first = bytes.len().min(capacity - at);
         let (head, tail) = bytes.split_at(first);
         self.bytes[at..at + first].copy_from_slice(head);

@@ -2,7 +2,7 @@
 #![allow(unsafe_code)]
 
 use std::io;
-use std::mem::{size_of, zeroed};
+use std::mem::{size_of, size_of_val, zeroed};
 #[cfg(feature = "fsp")]
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, BorrowedFd};
@@ -38,23 +38,10 @@ pub struct Civil {
     pub offset_minutes: i32,
 }
 
-/// What `receive` got.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Received {
-    /// Bytes in the buffer.
-    pub len: usize,
-    /// The datagram was longer than the buffer.
-    pub truncated: bool,
-    /// When the kernel got it, by the wall clock; the seconds may be cut to 32 bits.
-    pub stamp: Option<Timespec>,
-    /// Datagrams the kernel has dropped on this socket since it was opened, modulo 2^32.
-    pub dropped: Option<u32>,
-}
-
 // asm-generic/socket.h; the libc crate does not have them for all targets.
-const SO_TIMESTAMPNS_OLD: i32 = 35;
 const SO_RXQ_OVFL: i32 = 40;
-const SO_TIMESTAMPNS_NEW: i32 = 64;
+// asm-generic/sockios.h: the arrival of the datagram that was read last, as two longs.
+const SIOCGSTAMPNS_OLD: u32 = 0x8907;
 
 // With 32 bits a phone's wall clock ends in January 2038; .cargo/config.toml asks the libc crate for 64.
 #[cfg(target_env = "musl")]
@@ -105,16 +92,13 @@ pub fn local_time(seconds: i64) -> Option<Civil> {
 }
 
 /// Asks the kernel to stamp datagrams with their arrival, and to count those it drops. Where there is no such
-/// option (qemu-user), `Received` is without them.
+/// option (qemu-user), nothing is counted.
 pub fn stamp_arrivals(socket: BorrowedFd) -> io::Result<()> {
-    let optional = |done: io::Result<()>| match done {
+    arrival(socket); // from the first time it is asked on, it keeps them
+    match set_option(socket, libc::SOL_SOCKET, SO_RXQ_OVFL, 1) {
         Err(error) if error.raw_os_error() == Some(libc::ENOPROTOOPT) => Ok(()),
         done => done,
-    };
-    let set = |option| set_option(socket, libc::SOL_SOCKET, option, 1);
-    let stamps = set(SO_TIMESTAMPNS_NEW).or_else(|_| set(SO_TIMESTAMPNS_OLD));
-    optional(stamps)?;
-    optional(set(SO_RXQ_OVFL))
+    }
 }
 
 /// Asks for a receive buffer of this size; past the system's limit where we may.
@@ -132,9 +116,17 @@ fn set_option(socket: BorrowedFd, level: i32, option: i32, value: i32) -> io::Re
     check(done as isize).map(|_| ())
 }
 
-/// Reads one datagram without waiting.
-pub fn receive(socket: BorrowedFd, buffer: &mut [u8]) -> io::Result<Received> {
-    let mut control = [0u64; 16];
+/// Reads one datagram without waiting; returns its length, which may be more than the buffer's.
+pub fn receive(socket: BorrowedFd, buffer: &mut [u8]) -> io::Result<usize> {
+    let flags = libc::MSG_DONTWAIT | libc::MSG_TRUNC;
+    // SAFETY: the kernel writes at most `buffer.len()` bytes into `buffer`.
+    check(unsafe { libc::recv(socket.as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len(), flags) })
+}
+
+/// The same, at some hundred instructions more, with the number of datagrams that the kernel has dropped
+/// on this socket since it was opened, modulo 2^32; `None`: none.
+pub fn receive_and_count(socket: BorrowedFd, buffer: &mut [u8]) -> io::Result<(usize, Option<u32>)> {
+    let mut control = [0u64; 8];
     let mut vector = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
     // SAFETY: `message` points at `vector`, `buffer` and `control`, all alive and exclusively ours until
     // the call returns; the CMSG macros walk `control` within the length the kernel has set.
@@ -143,25 +135,21 @@ pub fn receive(socket: BorrowedFd, buffer: &mut [u8]) -> io::Result<Received> {
         message.msg_iov = &mut vector;
         message.msg_iovlen = 1;
         message.msg_control = control.as_mut_ptr().cast();
-        message.msg_controllen = size_of::<[u64; 16]>() as _;
-        let len = check(libc::recvmsg(socket.as_raw_fd(), &mut message, libc::MSG_DONTWAIT))?;
-        let truncated = message.msg_flags & libc::MSG_TRUNC != 0;
-        let mut received = Received { len, truncated, ..Received::default() };
+        message.msg_controllen = size_of_val(&control) as _;
+        let flags = libc::MSG_DONTWAIT | libc::MSG_TRUNC;
+        let len = check(libc::recvmsg(socket.as_raw_fd(), &mut message, flags))?;
+        let mut dropped = None;
         let mut header = libc::CMSG_FIRSTHDR(&message);
         while let Some(cmsg) = header.as_ref() {
             let data = libc::CMSG_DATA(header);
             #[allow(clippy::unnecessary_cast)] // 32 bits on some targets
             let bytes = (cmsg.cmsg_len as usize).saturating_sub(data as usize - header as usize);
-            match (cmsg.cmsg_level, cmsg.cmsg_type) {
-                (libc::SOL_SOCKET, SO_TIMESTAMPNS_OLD | SO_TIMESTAMPNS_NEW) => received.stamp = stamp(data, bytes),
-                (libc::SOL_SOCKET, SO_RXQ_OVFL) if bytes >= 4 => {
-                    received.dropped = Some(data.cast::<u32>().read_unaligned());
-                }
-                _ => {}
+            if (cmsg.cmsg_level, cmsg.cmsg_type) == (libc::SOL_SOCKET, SO_RXQ_OVFL) && bytes >= 4 {
+                dropped = Some(data.cast::<u32>().read_unaligned());
             }
             header = libc::CMSG_NXTHDR(&message, header);
         }
-        Ok(received)
+        Ok((len, dropped))
     }
 }
 
@@ -320,20 +308,14 @@ pub fn receive_batch(socket: BorrowedFd, batch: &mut Batch) -> io::Result<usize>
     }
 }
 
-/// # Safety
-/// `data` must be readable for `bytes` bytes.
-unsafe fn stamp(data: *const u8, bytes: usize) -> Option<Timespec> {
-    // SAFETY: the length is checked before each read; 32-bit kernels send two words of 4 or 8 bytes.
-    let (seconds, nanos) = unsafe {
-        if bytes >= 16 {
-            (data.cast::<i64>().read_unaligned(), data.add(8).cast::<i64>().read_unaligned())
-        } else if bytes >= 8 {
-            (data.cast::<i32>().read_unaligned().into(), data.add(4).cast::<i32>().read_unaligned().into())
-        } else {
-            return None;
-        }
-    };
-    Some(Timespec { seconds, nanos: u32::try_from(nanos).ok()? })
+/// When the kernel got the datagram that was read last, by the wall clock; the seconds may be cut to 32
+/// bits. `None` where it cannot say.
+pub fn arrival(socket: BorrowedFd) -> Option<Timespec> {
+    let mut words: [libc::c_long; 2] = [0; 2];
+    // SAFETY: the kernel writes two longs, for which there is room.
+    let done = unsafe { libc::ioctl(socket.as_raw_fd(), SIOCGSTAMPNS_OLD as _, words.as_mut_ptr()) };
+    #[allow(clippy::unnecessary_cast)] // 32 bits on some targets
+    (done == 0).then_some(Timespec { seconds: words[0] as i64, nanos: words[1] as u32 })
 }
 
 /// Reads directory entries (getdents64(2)) into `buffer`; 0 at the end.

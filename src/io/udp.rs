@@ -1,8 +1,9 @@
-//! A UDP port that is only read: in batches, each datagram with its kernel arrival time.
+//! A UDP port that is only read: in batches, each datagram with its kernel arrival time if that is wanted.
 //!
 //! It is not polled: while a recording runs the loop wakes on its own clock and reads all ports until
 //! they are empty. One datagram is held in the port, so that several ports can be read in the order
-//! of arrival.
+//! of arrival. Arrivals are asked for by a call of their own: read along with every datagram
+//! (SO_TIMESTAMPNS) they would make each a third dearer.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
@@ -22,23 +23,15 @@ pub struct Port {
     /// Nothing that is read now arrived before this. A turn that has found the port empty does not ask
     /// again: with several ports it would ask for each datagram of the others.
     empty_at: Instant,
+    /// The turn that has asked how many datagrams were dropped.
+    counted_at: Instant,
     dropped: u32,
 }
 
 #[derive(Clone, Copy)]
 struct Held {
     len: usize,
-    truncated: bool,
-    arrival: Instant,
-}
-
-/// A datagram that waits in its port.
-#[derive(Clone, Copy, Debug)]
-pub struct Datagram<'a> {
-    /// Its bytes; `None` when it was longer than any we want.
-    pub bytes: Option<&'a [u8]>,
-    /// When the kernel got it.
-    pub arrival: Instant,
+    arrival: Option<Instant>,
 }
 
 impl Port {
@@ -48,7 +41,7 @@ impl Port {
         socket.set_nonblocking(true)?;
         sys::stamp_arrivals(socket.as_fd())?;
         sys::receive_buffer(socket.as_fd(), RECEIVE_BUFFER as i32)?;
-        Ok(Self { socket, number, buffer: [0; DATAGRAM_BYTES], held: None, empty_at: now, dropped: 0 })
+        Ok(Self { socket, number, buffer: [0; DATAGRAM_BYTES], held: None, empty_at: now, counted_at: now, dropped: 0 })
     }
 
     /// The port's number.
@@ -56,39 +49,54 @@ impl Port {
         self.number
     }
 
-    /// Reads a datagram, if none is held; `None` when there is none. Counts those the kernel dropped.
-    pub fn fill(&mut self, now: &Now, dropped: &mut u32) -> Option<Instant> {
-        if let Some(held) = self.held {
-            return Some(held.arrival);
+    /// Reads a datagram, if none is held; `false` when there is none. Counts those the kernel dropped.
+    pub fn fill(&mut self, now: &Now, dropped: &mut u32) -> bool {
+        if self.held.is_some() {
+            return true;
         }
         if self.empty_at == now.monotonic {
-            return None;
+            return false;
         }
-        let received = loop {
-            match sys::receive(self.socket.as_fd(), &mut self.buffer) {
+        let (len, total) = loop {
+            match self.receive(now) {
                 Ok(received) => break received,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 // Besides EAGAIN only pending ICMP errors come here, and they end nothing.
                 Err(_) => {
                     self.empty_at = now.monotonic;
-                    return None;
+                    return false;
                 }
             }
         };
-        if let Some(total) = received.dropped {
+        if let Some(total) = total {
             *dropped += total.wrapping_sub(self.dropped);
             self.dropped = total;
         }
-        let arrival = received.stamp.map_or(now.monotonic, |stamp| now.arrival(stamp, self.empty_at, clock::monotonic));
-        self.held = Some(Held { len: received.len, truncated: received.truncated, arrival });
-        Some(arrival)
+        self.held = Some(Held { len, arrival: None });
+        true
     }
 
-    /// The datagram that `fill` has read.
-    pub fn held(&self) -> Option<Datagram<'_>> {
-        let held = self.held?;
-        let bytes = if held.truncated { None } else { self.buffer.get(..held.len) };
-        Some(Datagram { bytes, arrival: held.arrival })
+    fn receive(&mut self, now: &Now) -> io::Result<(usize, Option<u32>)> {
+        if self.counted_at == now.monotonic {
+            return sys::receive(self.socket.as_fd(), &mut self.buffer).map(|len| (len, None));
+        }
+        let received = sys::receive_and_count(self.socket.as_fd(), &mut self.buffer)?;
+        self.counted_at = now.monotonic;
+        Ok(received)
+    }
+
+    /// The datagram that `fill` has read: its bytes, `None` when it was longer than any we want.
+    pub fn held(&self) -> Option<&[u8]> {
+        self.held.and_then(|held| self.buffer.get(..held.len))
+    }
+
+    /// When the kernel got the held datagram.
+    pub fn arrival(&mut self, now: &Now) -> Instant {
+        let Some(Held { arrival, .. }) = &mut self.held else { return now.monotonic };
+        *arrival.get_or_insert_with(|| match sys::arrival(self.socket.as_fd()) {
+            Some(stamp) => now.arrival(stamp, self.empty_at, clock::monotonic),
+            None => now.monotonic,
+        })
     }
 
     /// Forgets the held datagram.
@@ -111,18 +119,20 @@ mod tests {
         let between = clock::monotonic();
         sender.send_to(&[0; DATAGRAM_BYTES + 1], to).unwrap();
         let (now, mut dropped) = (clock::now(), 0);
-        let arrival = port.fill(&now, &mut dropped).unwrap();
+        assert!(port.fill(&now, &mut dropped));
+        let arrival = port.arrival(&now);
         assert!(arrival.nanos() + 1_000_000 > before.nanos() && arrival.nanos() < between.nanos() + 1_000_000);
-        assert_eq!(port.held().unwrap().bytes, Some(&b"hello"[..]));
-        assert_eq!(port.fill(&now, &mut dropped), Some(arrival), "held until it is released");
+        assert_eq!(port.held(), Some(&b"hello"[..]));
+        assert!(port.fill(&now, &mut dropped), "held until it is released");
+        assert_eq!((port.arrival(&now), port.held()), (arrival, Some(&b"hello"[..])));
         port.release();
-        assert!(port.fill(&now, &mut dropped).is_some());
-        assert!(port.held().unwrap().bytes.is_none());
+        assert!(port.fill(&now, &mut dropped));
+        assert!(port.held().is_none() && port.arrival(&now) >= between);
         port.release();
-        assert_eq!((port.fill(&now, &mut dropped), dropped), (None, 0));
+        assert_eq!((port.fill(&now, &mut dropped), dropped), (false, 0));
         sender.send_to(b"later", to).unwrap();
-        assert_eq!(port.fill(&now, &mut dropped), None, "not again in the same turn");
-        assert!(port.fill(&clock::now(), &mut dropped).is_some());
+        assert!(!port.fill(&now, &mut dropped), "not again in the same turn");
+        assert!(port.fill(&clock::now(), &mut dropped));
     }
 
     #[test]
@@ -137,7 +147,7 @@ mod tests {
                 sender.send_to(&[7; 172], to).unwrap();
             }
             let now = clock::now();
-            while port.fill(&now, &mut dropped).is_some() {
+            while port.fill(&now, &mut dropped) {
                 port.release();
                 read += 1;
             }

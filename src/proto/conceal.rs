@@ -4,8 +4,7 @@
 
 use core::ops::Range;
 
-use crate::base::limits::{LEG_SAMPLES, MAX_CONCEALED};
-use crate::proto::leg::{audible, index, HOLE};
+use crate::base::limits::{FRAME_SAMPLES, LEG_HISTORY, MAX_CONCEALED};
 
 /// Pitch periods looked for: 66 to 200 Hz, as in Appendix I.
 const PITCH: Range<usize> = 40..121;
@@ -15,6 +14,37 @@ const COMPARED: usize = 160;
 const STEADY: i64 = 80;
 /// The gap's last samples lead over to what follows: 5 ms, the shortest period.
 const LEAD_OVER: i64 = 40;
+/// The history, a frame and one sample, and how far ahead of it the leading over looks.
+const WINDOW: usize = LEG_HISTORY + FRAME_SAMPLES + 1 + PITCH.end;
+
+/// Samples around a gap, decoded for its sake; `None` where no packet has written.
+pub struct Window {
+    first: i64,
+    samples: [Option<i16>; WINDOW],
+}
+
+impl Window {
+    /// The samples around the frame that begins at `read`.
+    pub fn around(read: i64, sample: impl Fn(i64) -> Option<i16>) -> Self {
+        let first = read - LEG_HISTORY as i64;
+        Self { first, samples: core::array::from_fn(|i| sample(first + i as i64)) }
+    }
+
+    /// The sample at a place; `None` also outside.
+    pub fn at(&self, at: i64) -> Option<i16> {
+        *self.samples.get(usize::try_from(at - self.first).ok()?)?
+    }
+
+    fn set(&mut self, at: i64, sample: i16) {
+        if let Some(place) = usize::try_from(at - self.first).ok().and_then(|i| self.samples.get_mut(i)) {
+            *place = Some(sample);
+        }
+    }
+
+    fn heard(&self, at: i64) -> i64 {
+        self.at(at).unwrap_or(0).into()
+    }
+}
 
 /// A gap that is being filled, over as many frames as it takes.
 #[derive(Clone, Debug, Default)]
@@ -35,36 +65,36 @@ impl Gap {
         self.open.is_some()
     }
 
-    /// Fills the holes of `span` in the ring; returns how many samples were made up. `end` is behind the
-    /// last sample the leg has; `linear` says that what is ahead is samples, not codes.
-    pub fn fill(&mut self, ring: &mut [i16], span: Range<i64>, end: i64, linear: bool) -> usize {
+    /// Fills the holes of `span`; returns how many samples were made up. `end` is behind the last sample
+    /// the leg has.
+    pub fn fill(&mut self, window: &mut Window, span: Range<i64>, end: i64) -> usize {
         let mut made_up = 0;
         for at in span {
-            if ring[index(at)] != HOLE {
+            if window.at(at).is_some() {
                 self.open = None;
                 continue;
             }
-            let open = self.open.get_or_insert_with(|| Open::at(ring, at, end));
-            let sample = open.sample(ring, at, if linear { end } else { at });
+            let open = self.open.get_or_insert_with(|| Open::at(window, at, end));
             made_up += usize::from(open.covers(at));
-            ring[index(at)] = sample;
+            let sample = open.sample(window, at);
+            window.set(at, sample);
         }
         made_up
     }
 }
 
 impl Open {
-    fn at(ring: &[i16], start: i64, end: i64) -> Self {
-        let goes_on = (start..end.min(start + LEG_SAMPLES as i64)).any(|at| ring[index(at)] != HOLE);
-        let known = ring[index(start - 1)] != HOLE;
-        Self { start, pitch: if goes_on && known { pitch(ring, start) } else { 0 } }
+    fn at(window: &Window, start: i64, end: i64) -> Self {
+        let goes_on = start < end;
+        let known = window.at(start - 1).is_some();
+        Self { start, pitch: if goes_on && known { pitch(window, start) } else { 0 } }
     }
 
     fn covers(&self, at: i64) -> bool {
         self.pitch > 0 && at - self.start < MAX_CONCEALED as i64
     }
 
-    fn sample(&self, ring: &[i16], at: i64, end: i64) -> i16 {
+    fn sample(&self, window: &Window, at: i64) -> i16 {
         if !self.covers(at) {
             return 0;
         }
@@ -75,30 +105,21 @@ impl Open {
         // can follow itself.
         let quarter = pitch / 4;
         let seam = (phase - (pitch - quarter)).max(0);
-        let mut value = (heard(ring, period) * (quarter - seam) + heard(ring, period - pitch) * seam) / quarter;
+        let mut value = (window.heard(period) * (quarter - seam) + window.heard(period - pitch) * seam) / quarter;
         value = value * (MAX_CONCEALED as i64 - into.max(STEADY)) / (MAX_CONCEALED as i64 - STEADY);
-        if let Some(left) = (1..=LEAD_OVER).find(|left| at + left < end && ring[index(at + left)] != HOLE) {
-            let ahead = heard(ring, at + pitch);
+        if let Some(left) = (1..=LEAD_OVER).find(|left| window.at(at + left).is_some()) {
+            let ahead = window.heard(at + pitch);
             value = (value * left + ahead * (LEAD_OVER + 1 - left)) / (LEAD_OVER + 1);
         }
-        audible(i32::try_from(value).unwrap_or(0))
-    }
-}
-
-fn heard(ring: &[i16], at: i64) -> i64 {
-    let sample = ring[index(at)];
-    if sample == HOLE {
-        0
-    } else {
-        i64::from(sample)
+        i16::try_from(value).unwrap_or(0)
     }
 }
 
 /// The period at which the samples before `start` repeat themselves best.
-fn pitch(ring: &[i16], start: i64) -> i64 {
+fn pitch(window: &Window, start: i64) -> i64 {
     let mut past = [0i64; COMPARED + PITCH.end];
     for (back, to) in (1..).zip(past.iter_mut().rev()) {
-        *to = heard(ring, start - back) >> 2; // 160 products of 14 bits fit 36
+        *to = window.heard(start - back) >> 2; // 160 products of 14 bits fit 36
     }
     let recent = &past[PITCH.end..];
     let score = |lag: usize| {

@@ -36,8 +36,8 @@ impl LocalStream {
         }
     }
 
-    /// Makes the next frame of these codes; the bytes to store are the returned part of `frame`.
-    pub fn frame<'a>(&mut self, codes: &[u8; FRAME_SAMPLES], frame: &'a mut [u8; RTP_FRAME_BYTES]) -> &'a [u8] {
+    /// Makes the next frame of the codes that lie at the end of `frame`; the bytes to store are the returned part.
+    pub fn frame<'a>(&mut self, frame: &'a mut [u8; RTP_FRAME_BYTES]) -> &'a [u8] {
         let header = Packet {
             marker: core::mem::take(&mut self.marker),
             payload_type: self.law.payload_type(),
@@ -46,9 +46,7 @@ impl LocalStream {
             ssrc: self.ssrc,
             payload: &[],
         };
-        let (head, payload) = frame.split_at_mut(RTP_FRAME_BYTES - FRAME_SAMPLES);
-        head.copy_from_slice(&header.emit_header());
-        payload.copy_from_slice(codes);
+        frame[..RTP_FRAME_BYTES - FRAME_SAMPLES].copy_from_slice(&header.emit_header());
         self.sequence = self.sequence.wrapping_add(1);
         self.timestamp = self.timestamp.wrapping_add(FRAME_SAMPLES as u32);
         &frame[RTP_FRAME_BYTES - self.frame_bytes()..]

@@ -2,40 +2,45 @@
 
 use crate::base::limits::{FRAME_SAMPLES, MAX_SOURCES};
 use crate::base::stats::Stats;
-use crate::proto::leg::Frame;
+use crate::proto::leg::Heard;
 use crate::proto::sources::Sources;
 use crate::wire::g711::Law;
 
-/// The frames of the sources that are heard; kept, so that they need not be cleared for each frame.
+type Codes = [u8; FRAME_SAMPLES];
+type Sums = [i32; FRAME_SAMPLES];
+
+/// The codes of the sources that are heard; kept, so that they need not be cleared for each frame.
 pub struct Mixer {
-    frames: [Frame; MAX_SOURCES],
+    heard: [Codes; MAX_SOURCES],
 }
 
 impl Mixer {
     /// Room for every source.
     pub fn new() -> Self {
-        Self { frames: [[0; FRAME_SAMPLES]; MAX_SOURCES] }
+        Self { heard: [[0; FRAME_SAMPLES]; MAX_SOURCES] }
     }
 
     /// Mixes the frame that begins at `clock` (samples since the recording began) into `codes`.
-    pub fn mix(
-        &mut self,
-        sources: &mut Sources,
-        clock: i64,
-        law: Law,
-        codes: &mut [u8; FRAME_SAMPLES],
-        stats: &mut Stats,
-    ) {
-        let mut heard = 0;
+    pub fn mix(&mut self, sources: &mut Sources, clock: i64, law: Law, codes: &mut Codes, stats: &mut Stats) {
+        let mut laws = heapless::Vec::<Law, MAX_SOURCES>::new();
+        let mut sums: Option<Sums> = None;
         for place in 0..MAX_SOURCES {
-            heard += usize::from(sources.take(place, clock, &mut self.frames[heard], stats));
+            match sources.take(place, clock, &mut self.heard[laws.len()], stats) {
+                None => {}
+                Some(Heard::Codes(law)) => drop(laws.push(law)),
+                Some(Heard::Samples(samples)) => add(&mut sums, |i| samples[i]),
+            }
         }
-        // Almost every frame has one or two legs: those are encoded as they are added.
-        match &self.frames[..heard] {
-            [] => codes.fill(law.silence()),
-            [one] => law.encode(codes, |i| one[i].into()),
-            [one, two] => law.encode(codes, |i| i32::from(one[i]) + i32::from(two[i])),
-            all => law.encode(codes, |i| all.iter().map(|frame| i32::from(frame[i])).sum()),
+        // Almost every frame has one or two legs whose codes are ours: nothing is decoded then.
+        match (&self.heard[..laws.len()], &mut sums) {
+            ([], None) => codes.fill(law.silence()),
+            ([one], None) if laws == [law] => *codes = *one,
+            ([one, two], None) if laws == [law; 2] => law.mix(one, two, codes),
+            (heard, sums) => {
+                heard.iter().zip(&laws).for_each(|(heard, law)| add(sums, |i| law.decode_one(heard[i])));
+                let sums = sums.unwrap_or([0; FRAME_SAMPLES]);
+                codes.iter_mut().zip(sums).for_each(|(code, sum)| *code = law.encode_one(sum));
+            }
         }
     }
 }
@@ -44,4 +49,9 @@ impl Default for Mixer {
     fn default() -> Self {
         Self::new()
     }
+}
+
+fn add(sums: &mut Option<Sums>, sample: impl Fn(usize) -> i16) {
+    let sums = sums.get_or_insert([0; FRAME_SAMPLES]);
+    sums.iter_mut().enumerate().for_each(|(i, sum)| *sum += i32::from(sample(i)));
 }

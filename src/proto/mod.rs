@@ -21,4 +21,5 @@ pub mod skew;
 pub mod sources;
 pub mod stick;
 pub mod timeline;
+pub mod track;
 pub mod uplink;

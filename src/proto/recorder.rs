@@ -79,6 +79,7 @@ impl Recorder {
         for law in [Law::Mu, Law::A] {
             law.prepare();
         }
+        settings.law.prepare_pairs();
         let places = (0..settings.max_recordings).map(|_| Recording::new()).collect();
         Self { settings, places, stick: None, outbox: Outbox::new(), ending: false, stats: Stats::default() }
     }
@@ -163,15 +164,26 @@ impl Recorder {
         }
     }
 
-    /// A datagram for a place. `false`: not taken, the stick has to take some frames first.
+    /// A datagram for a place, in the order of arrival on all its ports. `false`: not taken, the stick has to
+    /// take some frames first.
     #[must_use]
     pub fn handle_rtp(&mut self, place: usize, port: usize, arrival: Instant, datagram: &[u8]) -> bool {
         let Some(recording) = self.places.get_mut(place) else { return true };
-        if !recording.handle_timeout(arrival, &mut self.stats) {
-            return false;
-        }
-        recording.handle_rtp(port, arrival, datagram, &mut self.stats);
-        true
+        recording.handle_timeout(arrival, &mut self.stats)
+            && recording.handle_rtp(port, Some(arrival), datagram, &mut self.stats)
+    }
+
+    /// All ports of the place were read so short a time before `now` that `handle_prompt_rtp` will do.
+    pub fn reads_promptly(&mut self, place: usize, now: Instant) -> bool {
+        self.places.get_mut(place).is_some_and(|recording| recording.reads_promptly(now))
+    }
+
+    /// A datagram for a place that `reads_promptly`, port after port. `false`: not taken, its arrival is
+    /// needed.
+    #[must_use]
+    pub fn handle_prompt_rtp(&mut self, place: usize, port: usize, arrival: Option<Instant>, datagram: &[u8]) -> bool {
+        let Some(recording) = self.places.get_mut(place) else { return true };
+        recording.handle_rtp(port, arrival, datagram, &mut self.stats)
     }
 
     /// All datagrams that came until `now` have been given. `false`: call again after the stick.

@@ -9,17 +9,16 @@
 //! server knows. A failure of the stick leads from anywhere to Free; `upload` is about the server. Times of
 //! packets are their kernel arrival times: after a stall the backlog is mixed as if it had been read in time.
 
-use crate::base::limits::{FRAME, FRAME_SAMPLES, MAX_PARTS_NAMED, MAX_PORTS, RING_BYTES, RTP_FRAME_BYTES};
+use crate::base::limits::{FRAME, MAX_PARTS_NAMED, MAX_PORTS, PROMPT, RING_BYTES, RTP_FRAME_BYTES};
 use crate::base::ring::Ring;
 use crate::base::stats::{Counter, Stats};
 use crate::base::time::{Duration, Instant};
-use crate::proto::leg::Arrival;
 use crate::proto::local_stream::LocalStream;
 use crate::proto::mixer::Mixer;
 use crate::proto::outbox::ClientId;
 use crate::proto::part::{DiskError, Done, Name, Op, Part};
 use crate::proto::setup::{Call, Setup};
-use crate::proto::sources::Sources;
+use crate::proto::sources::{Sources, When};
 use crate::proto::timeline::{Timeline, TooMany};
 use crate::proto::uplink::Uplink;
 use crate::wire::rtp;
@@ -93,6 +92,10 @@ pub struct Recording {
     parts: u32,
     frames: u64,
     bound_at: Instant,
+    /// All packets that came until then have been read.
+    drained_at: Instant,
+    /// When what has not been read came.
+    unread: When,
 }
 
 impl Recording {
@@ -115,6 +118,8 @@ impl Recording {
             parts: 0,
             frames: 0,
             bound_at: Instant::default(),
+            drained_at: Instant::default(),
+            unread: When::Between(0, 0),
             setup,
         }
     }
@@ -138,7 +143,7 @@ impl Recording {
             self.state = State::Opening(client);
             self.bound_at = now;
             if self.upload.wanted {
-                self.timeline = Timeline::new(now);
+                (self.timeline, self.drained_at) = (Timeline::new(now), now);
                 self.uplink.start(now, &self.setup);
             }
         }
@@ -255,22 +260,38 @@ impl Recording {
         }
     }
 
-    /// A packet that arrived at `arrival` on port `port` of this recording. `handle_timeout(arrival)`
-    /// must have returned `true` before.
-    pub fn handle_rtp(&mut self, port: usize, arrival: Instant, datagram: &[u8], stats: &mut Stats) {
+    /// All ports are about to be read, and were read shortly before: each packet that came in between may
+    /// be given without its arrival, in any order of the ports, before anything is mixed.
+    pub fn reads_promptly(&mut self, now: Instant) -> bool {
+        self.unread = When::Between(self.timeline.position(self.drained_at), self.timeline.position(now));
+        self.state == State::Running && now.since(self.drained_at) <= PROMPT
+    }
+
+    /// A packet on port `port` of this recording. With its arrival: either `handle_timeout(arrival)` has
+    /// returned `true` before, or the recording `reads_promptly`. `false`: its arrival is needed.
+    #[must_use]
+    pub fn handle_rtp(&mut self, port: usize, arrival: Option<Instant>, datagram: &[u8], stats: &mut Stats) -> bool {
         let packet = match rtp::Packet::parse(datagram) {
             Ok(packet) => packet,
-            Err(rtp::Error::Rtcp) => return stats.count(Counter::Rtcp),
-            Err(_) => return stats.count(Counter::NotRtp),
+            Err(error) => {
+                stats.count(if error == rtp::Error::Rtcp { Counter::Rtcp } else { Counter::NotRtp });
+                return true;
+            }
         };
-        if matches!(self.state, State::Draining(at, _) if arrival > at) {
-            return;
-        }
-        if Sources::is_audio(&packet) {
-            self.timeline.align(arrival);
-        }
-        let arrival = Arrival { at: self.timeline.position(arrival), clock: self.timeline.clock() };
-        self.sources.put(port, &packet, arrival, stats);
+        let when = match arrival {
+            None if !self.timeline.is_aligned() => return false,
+            None => self.unread,
+            Some(arrival) => {
+                if matches!(self.state, State::Draining(at, _) if arrival > at) {
+                    return true;
+                }
+                if Sources::is_audio(&packet) {
+                    self.timeline.align(arrival);
+                }
+                When::At(self.timeline.position(arrival))
+            }
+        };
+        self.sources.put(port, &packet, when, self.timeline.clock(), stats)
     }
 
     /// Mixes what is due; `false` when the ring is full and the stick has to take some first.
@@ -300,6 +321,7 @@ impl Recording {
             self.state = State::Closing(client);
             return true;
         }
+        self.drained_at = now;
         let mixed = self.handle_timeout(now, stats);
         if mixed {
             self.read_at = now.next_multiple_of(self.period());
@@ -335,7 +357,7 @@ impl Recording {
         }
         if let (State::Opening(client), true) = (self.state, self.part.is_open()) {
             if !self.upload.wanted {
-                self.timeline = Timeline::new(now);
+                (self.timeline, self.drained_at) = (Timeline::new(now), now);
             }
             return Some(self.started(client, stats));
         }
@@ -349,8 +371,9 @@ impl Recording {
     }
 
     fn mix(&mut self, stats: &mut Stats) {
-        let (mut codes, mut frame) = ([0; FRAME_SAMPLES], [0; RTP_FRAME_BYTES]);
-        self.mixer.mix(&mut self.sources, self.timeline.clock(), self.setup.law, &mut codes, stats);
+        let mut frame = [0; RTP_FRAME_BYTES];
+        let Some(codes) = frame.last_chunk_mut() else { return };
+        self.mixer.mix(&mut self.sources, self.timeline.clock(), self.setup.law, codes, stats);
         if !self.timeline.advance() {
             if !self.setup.pause_is_silence {
                 if self.upload.active {
@@ -360,7 +383,7 @@ impl Recording {
             }
             codes.fill(self.setup.law.silence());
         }
-        let stored = self.ring.push(self.stream.frame(&codes, &mut frame));
+        let stored = self.ring.push(self.stream.frame(&mut frame));
         debug_assert!(stored, "bug: room was checked");
         self.frames += 1;
         stats.count(Counter::Frames);

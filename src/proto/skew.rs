@@ -1,7 +1,6 @@
 //! A sender's clock against ours: found by the least delay of some seconds, followed by single samples.
 
 use crate::base::limits::{FRAME_SAMPLES, SKEW_DEAD_BAND, SKEW_PACKETS, SKEW_WINDOW};
-use crate::proto::leg::{index, Frame};
 
 const FRAME: i64 = FRAME_SAMPLES as i64;
 
@@ -53,16 +52,16 @@ impl Skew {
     }
 }
 
-/// 159 or 161 samples -> 160: one is doubled or left out where it is heard least.
-pub fn resize(ring: &[i16], read: i64, span: usize, frame: &mut Frame) {
-    let sample = |i: usize| ring[index(read + i as i64)];
-    let jump = |i: usize| (i32::from(sample(i + 1)) - i32::from(sample(i))).abs();
-    let seam = (0..span - 1).min_by_key(|i| jump(*i)).unwrap_or(0);
-    for (i, to) in frame.iter_mut().enumerate() {
-        *to = sample(match (i > seam, span > FRAME_SAMPLES) {
-            (true, true) => i + 1,
-            (true, false) => i - 1,
-            (false, _) => i,
-        });
-    }
+/// 159, 160 or 161 samples -> 160: one is doubled or left out where it is heard least.
+pub fn resize(span: &[i16]) -> [i16; FRAME_SAMPLES] {
+    let jump = |pair: &[i16]| (i32::from(pair[1]) - i32::from(pair[0])).abs();
+    let seam = span.windows(2).map(jump).enumerate().min_by_key(|(_, jump)| *jump).map_or(0, |(seam, _)| seam);
+    core::array::from_fn(|i| {
+        let from = match span.len() {
+            longer if longer > FRAME_SAMPLES && i > seam => i + 1,
+            shorter if shorter < FRAME_SAMPLES && i > seam => i - 1,
+            _ => i,
+        };
+        span.get(from).copied().unwrap_or(0)
+    })
 }

@@ -2,11 +2,12 @@
 //!
 //! A leg is a source (SSRC) on a port. A source counts only once a second packet of it has come: one
 //! stray datagram is neither heard nor takes a place. A sender that begins a new sequence, or changes
-//! between G.711 and G.722, gets a new leg; the old one falls silent and gives its place away.
+//! its codec, gets a new leg; the old one falls silent and gives its place away.
 
-use crate::base::limits::{FRAME_SAMPLES, LEG_SAMPLES, MAX_PAYLOAD, MAX_SOURCES, SOURCE_IDLE};
+use crate::base::limits::{FRAME_SAMPLES, MAX_PAYLOAD, MAX_SOURCES, SOURCE_IDLE};
 use crate::base::stats::{Counter, Stats};
-use crate::proto::leg::{Arrival, Audio, Format, Frame, Leg};
+use crate::proto::leg::{Arrival, Audio, Format, Heard, Leg};
+use crate::proto::track::Tracks;
 use crate::wire::g711::Law;
 use crate::wire::rtp::Packet;
 
@@ -17,10 +18,26 @@ struct Source {
     leg: Leg,
 }
 
-/// All sources of a recording and their sample rings.
+impl Source {
+    /// A packet with this audio belongs to it.
+    fn is(&self, port: usize, ssrc: u32, audio: &Audio) -> bool {
+        self.port == port && self.ssrc == ssrc && self.leg.fits(audio.sequence, audio.format)
+    }
+}
+
+/// When a packet came, in samples since the recording began.
+#[derive(Clone, Copy, Debug)]
+pub enum When {
+    /// Here: it was measured.
+    At(i64),
+    /// From here to there, both included.
+    Between(i64, i64),
+}
+
+/// All sources of a recording and their tracks.
 pub struct Sources {
     sources: [Option<Source>; MAX_SOURCES],
-    rings: Box<[i16]>,
+    tracks: Tracks,
 }
 
 /// What a packet is for us.
@@ -34,7 +51,7 @@ enum Kind {
 impl Sources {
     /// No sources yet. The only allocation.
     pub fn new() -> Self {
-        Self { sources: [const { None }; MAX_SOURCES], rings: vec![0; MAX_SOURCES * LEG_SAMPLES].into_boxed_slice() }
+        Self { sources: [const { None }; MAX_SOURCES], tracks: Tracks::new(MAX_SOURCES) }
     }
 
     /// Forgets all sources; a packet that is still waiting for a second one is counted.
@@ -59,66 +76,76 @@ impl Sources {
         matches!(kind(packet), Kind::Audio(_))
     }
 
-    /// Takes a packet and counts it, once.
-    pub fn put(&mut self, port: usize, packet: &Packet, arrival: Arrival, stats: &mut Stats) {
-        let counter = match kind(packet) {
-            Kind::Other(counter) => {
+    /// Takes a packet and counts it, once. `false`: nothing was done, its arrival has to be measured.
+    #[must_use]
+    pub fn put(&mut self, port: usize, packet: &Packet, when: When, clock: i64, stats: &mut Stats) -> bool {
+        let counter = match (kind(packet), when) {
+            (Kind::Audio(format), when) => {
+                match self.put_audio(port, packet.ssrc, &audio(packet, format), when, clock, stats) {
+                    Some(counter) => counter,
+                    None => return false,
+                }
+            }
+            (Kind::Other(_), When::Between(..)) => return false,
+            (Kind::Other(counter), When::At(at)) => {
                 let mine = |source: &&mut Source| source.port == port && source.ssrc == packet.ssrc;
                 for source in self.sources.iter_mut().flatten().filter(mine) {
-                    source.leg.pass(packet.sequence, arrival.at);
+                    source.leg.pass(packet.sequence, at);
                 }
                 counter
             }
-            Kind::Audio(format) => {
-                let Packet { sequence, timestamp, payload, .. } = *packet;
-                let audio = Audio { sequence, timestamp, payload, format };
-                self.put_audio(port, packet.ssrc, &audio, arrival, stats)
-            }
         };
         stats.count(counter);
+        true
     }
 
-    fn put_audio(&mut self, port: usize, ssrc: u32, audio: &Audio, arrival: Arrival, stats: &mut Stats) -> Counter {
-        let known = |source: &Option<Source>| {
-            source.as_ref().is_some_and(|source| {
-                source.port == port && source.ssrc == ssrc && source.leg.fits(audio.sequence, audio.format)
-            })
+    fn put_audio(
+        &mut self,
+        port: usize,
+        ssrc: u32,
+        audio: &Audio,
+        when: When,
+        clock: i64,
+        stats: &mut Stats,
+    ) -> Option<Counter> {
+        let place = self.sources.iter().position(|source| source.as_ref().is_some_and(|it| it.is(port, ssrc, audio)));
+        let known = place.and_then(|place| self.sources[place].as_mut());
+        let arrival = match (when, &known) {
+            (When::At(at), _) => Arrival { at, clock, measured: true },
+            (When::Between(from, to), Some(source)) if source.confirmed => {
+                let at = source.leg.expects(audio).filter(|at| (from..=to).contains(at))?;
+                Arrival { at, clock, measured: false }
+            }
+            _ => return None,
         };
-        let place = match self.sources.iter().position(known) {
-            Some(place) => place,
-            None => match self.free_place(arrival.at, stats) {
-                Some(place) => {
-                    let hint = self.last_end(port);
-                    let leg = Leg::new(ring(&mut self.rings, place), arrival, audio, hint);
-                    self.sources[place] = Some(Source { port, ssrc, confirmed: false, leg });
-                    return self.put_in(place, audio, arrival, stats);
-                }
-                None => return Counter::TooManySources,
-            },
-        };
-        if let Some(source) = &mut self.sources[place] {
+        if let (Some(place), Some(source)) = (place, known) {
             source.confirmed = true;
+            return Some(self.put_in(place, audio, arrival, stats));
         }
-        self.put_in(place, audio, arrival, stats)
+        let Some(place) = self.free_place(arrival.at, stats) else { return Some(Counter::TooManySources) };
+        let hint = self.last_end(port);
+        let leg = Leg::new(&mut self.tracks.track(place), arrival, audio, hint);
+        self.sources[place] = Some(Source { port, ssrc, confirmed: false, leg });
+        Some(self.put_in(place, audio, arrival, stats))
     }
 
     fn put_in(&mut self, place: usize, audio: &Audio, arrival: Arrival, stats: &mut Stats) -> Counter {
         match &mut self.sources[place] {
-            Some(source) => source.leg.put(ring(&mut self.rings, place), arrival, audio, stats),
+            Some(source) => source.leg.put(&mut self.tracks.track(place), arrival, audio, stats),
             None => Counter::Bug,
         }
     }
 
-    /// Copies the next frame of one place into `frame`; `false` when nothing is to be heard there.
+    /// Takes the next frame of one place, into `codes` if it is codes; `None` when nothing is to be heard.
     #[must_use]
-    pub fn take(&mut self, place: usize, clock: i64, frame: &mut Frame, stats: &mut Stats) -> bool {
-        let Some(Some(source)) = self.sources.get_mut(place) else { return false };
+    pub fn take(&mut self, place: usize, clock: i64, codes: &mut [u8], stats: &mut Stats) -> Option<Heard> {
+        let source = self.sources.get_mut(place)?.as_mut()?;
         if !source.confirmed && source.leg.ends_at() <= clock + FRAME_SAMPLES as i64 {
             self.sources[place] = None;
             stats.count(Counter::Unconfirmed);
-            return false;
+            return None;
         }
-        source.leg.take(ring(&mut self.rings, place), clock, frame, stats) && source.confirmed
+        source.leg.take(&mut self.tracks.track(place), clock, codes, stats).filter(|_| source.confirmed)
     }
 
     /// Where the port's latest source ended.
@@ -152,8 +179,9 @@ impl Default for Sources {
     }
 }
 
-fn ring(rings: &mut [i16], place: usize) -> &mut [i16] {
-    &mut rings[place * LEG_SAMPLES..(place + 1) * LEG_SAMPLES]
+fn audio<'a>(packet: &Packet<'a>, format: Format) -> Audio<'a> {
+    let Packet { sequence, timestamp, payload, .. } = *packet;
+    Audio { sequence, timestamp, payload, format }
 }
 
 /// Payload types by RFC 3551. 19 was comfort noise before 13 was.

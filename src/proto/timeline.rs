@@ -35,6 +35,11 @@ impl Timeline {
         Self { origin: now, aligned: false, mixed: 0, until: None, toggles, paused: false, paused_now: false }
     }
 
+    /// The first packet has come.
+    pub fn is_aligned(&self) -> bool {
+        self.aligned
+    }
+
     /// Lays the first packet on a frame's border; later calls do nothing.
     pub fn align(&mut self, arrival: Instant) {
         if !std::mem::replace(&mut self.aligned, true) {

@@ -2,7 +2,8 @@
 //!
 //! Decoding is one load from a table made at build time. Encoding is one load, too, from a table of all
 //! 14-bit values that `prepare` makes at start: 16 KiB of memory instead of flash. 14 bits are all that
-//! a sum of decoded samples has; what lies between (G.722, concealment) is rounded down to them.
+//! a sum of decoded samples has; what lies between (G.722, concealment) is rounded down to them. Two
+//! codes are mixed by one load from a table of all pairs: 64 KiB, of which speech uses the middle.
 
 use std::sync::OnceLock;
 
@@ -24,6 +25,10 @@ static MU_DECODE: [i16; 256] = decode_table(Law::Mu);
 static A_DECODE: [i16; 256] = decode_table(Law::A);
 /// Codes of the 14-bit values from -8192 on.
 type EncodeTable = [u8; 1 << 14];
+/// Codes of the sums of two codes, at the first times 256 plus the second.
+type PairTable = [u8; 1 << 16];
+static MU_PAIRS: OnceLock<Box<[u8]>> = OnceLock::new();
+static A_PAIRS: OnceLock<Box<[u8]>> = OnceLock::new();
 static MU_ENCODE: OnceLock<Box<EncodeTable>> = OnceLock::new();
 static A_ENCODE: OnceLock<Box<EncodeTable>> = OnceLock::new();
 
@@ -60,18 +65,15 @@ impl Law {
         }
     }
 
+    /// Code -> linear sample.
+    pub fn decode_one(self, code: u8) -> i16 {
+        self.decode_table()[usize::from(code)]
+    }
+
     /// Codes -> linear samples, as many as both slices have.
     pub fn decode(self, codes: &[u8], samples: &mut [i16]) {
         let table = self.decode_table();
-        let (mut fours, mut places) = (codes.chunks_exact(4), samples.chunks_exact_mut(4));
-        for (four, place) in fours.by_ref().zip(places.by_ref()) {
-            place[0] = table[usize::from(four[0])];
-            place[1] = table[usize::from(four[1])];
-            place[2] = table[usize::from(four[2])];
-            place[3] = table[usize::from(four[3])];
-        }
-        let done = codes.len().min(samples.len()) / 4 * 4;
-        codes[done..].iter().zip(&mut samples[done..]).for_each(|(code, place)| *place = table[usize::from(*code)]);
+        codes.iter().zip(samples).for_each(|(code, place)| *place = table[usize::from(*code)]);
     }
 
     /// Makes the table that `encode` uses, on the heap; a recorder does it at its start.
@@ -92,28 +94,45 @@ impl Law {
         self.prepare()[((sample >> 2).clamp(-8192, 8191) + 8192) as usize]
     }
 
-    /// Linear samples, by their number, -> codes; sums out of 16 bits are saturated.
-    pub fn encode<const N: usize>(self, codes: &mut [u8; N], sample: impl Fn(usize) -> i32) {
-        let table = self.prepare();
-        encode_all(codes, |i| table[((sample(i) >> 2).clamp(-8192, 8191) + 8192) as usize]);
+    /// Makes the table that `mix` uses, on the heap, in some milliseconds; once.
+    pub fn prepare_pairs(self) -> &'static [u8] {
+        let table = match self {
+            Self::Mu => &MU_PAIRS,
+            Self::A => &A_PAIRS,
+        };
+        table.get_or_init(|| {
+            let mut pairs = vec![0; size_of::<PairTable>()].into_boxed_slice();
+            for (i, code) in pairs.iter_mut().enumerate() {
+                let sum = i32::from(self.decode_one((i >> 8) as u8)) + i32::from(self.decode_one(i as u8));
+                *code = self.encode_one(sum);
+            }
+            pairs
+        })
+    }
+
+    /// The codes of the saturated sums of two frames of codes, four at a time.
+    pub fn mix<const N: usize>(self, one: &[u8; N], two: &[u8; N], sums: &mut [u8; N]) {
+        let Some(table) = self.prepare_pairs().first_chunk() else { return };
+        let word = |four: &[u8]| u32::from_le_bytes(four.try_into().unwrap_or_default());
+        let fours = one.chunks_exact(4).zip(two.chunks_exact(4));
+        for ((one, two), sums) in fours.zip(sums.chunks_exact_mut(4)) {
+            if let Ok(sums) = <&mut [u8; 4]>::try_from(sums) {
+                *sums = mix_four(table, word(one), word(two)).to_le_bytes();
+            }
+        }
+        for i in N / 4 * 4..N {
+            sums[i] = mix_four(table, one[i].into(), two[i].into()) as u8;
+        }
     }
 }
 
-/// Four in a step, as `decode`: the firmware is compiled for size, which leaves loops as they are
-/// written, and these two are most of what a frame costs.
-fn encode_all<const N: usize>(codes: &mut [u8; N], code: impl Fn(usize) -> u8) {
-    let mut i = 0;
-    while i + 4 <= N {
-        codes[i] = code(i);
-        codes[i + 1] = code(i + 1);
-        codes[i + 2] = code(i + 2);
-        codes[i + 3] = code(i + 3);
-        i += 4;
-    }
-    while i < N {
-        codes[i] = code(i);
-        i += 1;
-    }
+/// Four codes in a word against four others: this is most of what a frame costs.
+fn mix_four(table: &PairTable, one: u32, two: u32) -> u32 {
+    const EVEN: u32 = 0x00FF_00FF;
+    let even = (one & EVEN) << 8 | two & EVEN;
+    let odd = one & !EVEN | two >> 8 & EVEN;
+    let sum = |pair: u32| u32::from(table[(pair & 0xFFFF) as usize]);
+    sum(even) | sum(odd) << 8 | sum(even >> 16) << 16 | sum(odd >> 16) << 24
 }
 
 /// The bias of mu-law, in 16-bit samples.
@@ -170,10 +189,22 @@ mod tests {
     use super::*;
 
     fn encode(law: Law, sample: i32) -> u8 {
-        let mut codes = [0; 7];
-        law.encode(&mut codes, |_| sample);
-        assert_eq!(codes, [law.encode_one(sample); 7]);
-        codes[0]
+        law.encode_one(sample)
+    }
+
+    #[test]
+    fn mixing_codes_is_mixing_samples() {
+        for law in [Law::Mu, Law::A] {
+            for one in 0..=255u8 {
+                let (ones, twos) = ([one; 259], core::array::from_fn(|i| i as u8));
+                let mut sums = [0; 259];
+                law.mix(&ones, &twos, &mut sums);
+                for (two, sum) in twos.iter().zip(sums) {
+                    let sample = i32::from(law.decode_one(one)) + i32::from(law.decode_one(*two));
+                    assert_eq!(sum, encode(law, sample.clamp(-32768, 32767)), "{law:?} {one} {two}");
+                }
+            }
+        }
     }
 
     // Values of ITU-T G.711 tables 1a and 2a, scaled to 16 bits.

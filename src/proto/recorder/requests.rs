@@ -82,6 +82,7 @@ impl Recorder {
             call: start.call,
             server,
         };
+        setup.law.prepare_pairs();
         self.places[place].begin(client, setup);
         Ok(Ask::Ports(place, start.legs))
     }

@@ -189,11 +189,12 @@ impl Recording {
         let count = (self.ring.len() / RTP_FRAME_BYTES) as u32;
         self.stream = self.stream.rewound(count, self.setup.rtp_header);
         for _ in 0..count {
-            let (mut codes, mut frame) = ([0; FRAME_SAMPLES], [0; RTP_FRAME_BYTES]);
+            let mut frame = [0; RTP_FRAME_BYTES];
+            let codes = &mut frame[RTP_FRAME_BYTES - FRAME_SAMPLES..];
             let stored = self.ring.piece(RTP_FRAME_BYTES - FRAME_SAMPLES, FRAME_SAMPLES);
             codes.iter_mut().zip(stored).for_each(|(code, stored)| *code = *stored);
             self.ring.consume(RTP_FRAME_BYTES);
-            let stored = self.ring.push(self.stream.frame(&codes, &mut frame));
+            let stored = self.ring.push(self.stream.frame(&mut frame));
             debug_assert!(stored, "bug: a frame is not longer than it was");
         }
         (self.upload.active, self.upload.sent) = (false, 0);

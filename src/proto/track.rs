@@ -1,0 +1,168 @@
+//! The codes of one leg on its axis: a ring, and a bit for each place that says whether it was written.
+//!
+//! Packets are kept as they came, one byte a sample: nothing is decoded that need not be, and what is
+//! wiped costs a bit.
+
+use core::ops::Range;
+
+use crate::base::limits::LEG_SAMPLES;
+
+/// Bits in a word of `written`.
+const BITS: usize = u32::BITS as usize;
+const WORDS: usize = LEG_SAMPLES / BITS;
+const MASK: usize = LEG_SAMPLES - 1;
+
+/// The memory of one track, lent to each call so that a leg itself is small. Positions are samples on
+/// the leg axis; those that are `LEG_SAMPLES` apart share a place.
+#[derive(Debug)]
+pub struct Track<'a> {
+    codes: &'a mut [u8],
+    written: &'a mut [u32],
+}
+
+/// The memory of several tracks: never touched where no leg comes.
+#[derive(Debug)]
+pub struct Tracks {
+    codes: Box<[u8]>,
+    written: Box<[u32]>,
+}
+
+impl Tracks {
+    /// So many tracks. The only allocation.
+    pub fn new(count: usize) -> Self {
+        let codes = vec![0; count * LEG_SAMPLES].into_boxed_slice();
+        Self { codes, written: vec![0; count * WORDS].into_boxed_slice() }
+    }
+
+    /// One of them; `place` is less than their number.
+    pub fn track(&mut self, place: usize) -> Track<'_> {
+        Track {
+            codes: &mut self.codes[place * LEG_SAMPLES..][..LEG_SAMPLES],
+            written: &mut self.written[place * WORDS..][..WORDS],
+        }
+    }
+}
+
+impl Track<'_> {
+    /// Nothing is written.
+    pub fn clear(&mut self) {
+        self.written.fill(0);
+    }
+
+    /// The place was written.
+    pub fn has(&self, at: i64) -> bool {
+        let place = index(at);
+        self.written[place / BITS] >> (place % BITS) & 1 != 0
+    }
+
+    /// The code at a place that was written.
+    pub fn code(&self, at: i64) -> Option<u8> {
+        self.has(at).then(|| self.codes[index(at)])
+    }
+
+    /// Writes codes, from `at` on.
+    pub fn store(&mut self, at: i64, codes: &[u8]) {
+        let place = index(at);
+        let (head, tail) = codes.split_at(codes.len().min(LEG_SAMPLES - place));
+        self.codes[place..place + head.len()].copy_from_slice(head);
+        self.codes[..tail.len()].copy_from_slice(tail);
+        self.mark(at, codes.len(), true);
+    }
+
+    /// Writes one code to all places of a range.
+    pub fn fill(&mut self, range: Range<i64>, code: u8) {
+        let count = length(&range);
+        (range.start..range.start + count as i64).for_each(|at| self.codes[index(at)] = code);
+        self.mark(range.start, count, true);
+    }
+
+    /// Forgets what is in a range.
+    pub fn wipe(&mut self, range: Range<i64>) {
+        self.mark(range.start, length(&range), false);
+    }
+
+    /// Copies the codes from `at` on, also of places that were never written.
+    pub fn copy(&self, at: i64, codes: &mut [u8]) {
+        let place = index(at);
+        let (head, tail) = codes.split_at_mut(codes.len().min(LEG_SAMPLES - place));
+        head.copy_from_slice(&self.codes[place..place + head.len()]);
+        tail.copy_from_slice(&self.codes[..tail.len()]);
+    }
+
+    fn mark(&mut self, at: i64, count: usize, written: bool) {
+        let (start, end) = (index(at), index(at) + count);
+        self.mark_run(start, end.min(LEG_SAMPLES), written);
+        if end > LEG_SAMPLES {
+            self.mark_run(0, end - LEG_SAMPLES, written);
+        }
+    }
+
+    fn mark_run(&mut self, start: usize, end: usize, written: bool) {
+        let bits = if written { u32::MAX } else { 0 };
+        let (head, tail) = (u32::MAX << (start % BITS), !(u32::MAX << (end % BITS)));
+        let put = |word: &mut u32, mask: u32| *word = *word & !mask | bits & mask;
+        match self.written.get_mut(start / BITS..end.div_ceil(BITS)) {
+            Some([one]) if tail != 0 => put(one, head & tail),
+            Some([first, between @ .., last]) if tail != 0 => {
+                put(first, head);
+                between.fill(bits);
+                put(last, tail);
+            }
+            Some([first, others @ ..]) => {
+                put(first, head);
+                others.fill(bits);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Places in a range: none if it is the wrong way round, at the most all.
+fn length(range: &Range<i64>) -> usize {
+    usize::try_from(range.end - range.start).unwrap_or(0).min(LEG_SAMPLES)
+}
+
+/// The place in the ring of a position on the leg axis.
+fn index(position: i64) -> usize {
+    position as usize & MASK
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_written_and_wiped_around_the_end() {
+        let mut tracks = Tracks::new(2);
+        for start in [0, 5, 8190, -3, 1 << 40] {
+            let mut track = tracks.track(1);
+            track.clear();
+            track.store(start, &[1, 2, 3, 4, 5, 6]);
+            let mut codes = [0; 6];
+            track.copy(start, &mut codes);
+            assert_eq!(codes, [1, 2, 3, 4, 5, 6]);
+            track.wipe(start + 1..start + 3);
+            track.wipe(start + 3..start);
+            let seen: Vec<_> = (start - 1..start + 7).map(|at| track.code(at)).collect();
+            assert_eq!(seen, [None, Some(1), None, None, Some(4), Some(5), Some(6), None], "{start}");
+        }
+        assert!((0..8192).all(|at| !tracks.track(0).has(at)), "the other track is untouched");
+    }
+
+    #[test]
+    fn any_range_is_marked_and_nothing_else() {
+        let mut tracks = Tracks::new(1);
+        let mut track = tracks.track(0);
+        for from in 0..70 {
+            for to in from..140 {
+                track.clear();
+                track.fill(from..to, 7);
+                assert!((-64..256).all(|at| track.has(at) == (from..to).contains(&at)), "{from} {to}");
+            }
+        }
+        track.fill(0..1 << 20, 9);
+        assert!((0..8192).all(|at| track.code(at) == Some(9)));
+        track.wipe(0..1 << 20);
+        assert!((0..8192).all(|at| !track.has(at)));
+    }
+}
