@@ -165,7 +165,9 @@ pub const SERVER_OUT_BYTES: usize = 2560;
 /// Bytes read from a server in `BATCH`: more than any server has to say, and no flood keeps the loop busy.
 pub const SERVER_BYTES_PER_BATCH: usize = MESSAGE_BYTES;
 
-/// Lookups of host names at once, each a thread. A dead name server keeps one for half a minute.
-pub const LOOKUPS: usize = 4;
-/// Their stacks: musl's lookup uses 20 KiB, glibc's loads libraries.
-pub const LOOKUP_STACK: usize = 256 * 1024;
+/// From one name server to the next: three are asked before a connection's time is over.
+pub const LOOKUP_STEP: Duration = Duration::from_millis(800);
+/// Questions about one name before it counts as unknown: 5 s.
+pub const LOOKUP_TRIES: usize = 6;
+/// What is read of /etc/hosts and /etc/resolv.conf: a phone's have a few lines.
+pub const NAMES_FILE_BYTES: usize = 8 * 1024;

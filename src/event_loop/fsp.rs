@@ -19,7 +19,6 @@ use crate::io::clock;
 use crate::io::dir::Names;
 use crate::io::keep;
 use crate::io::random::Random;
-use crate::io::resolver::{Resolver, Ticket};
 use crate::io::service::{Origin, Service};
 use crate::proto::fsp::{is_password, Done, File, Next, Op, Password, Server, Settings};
 use crate::proto::recorder::Recorder;
@@ -30,8 +29,6 @@ use crate::wire::rendezvous::is_message;
 pub(super) struct Fsp {
     config: config::Fsp,
     open: Option<Box<Open>>,
-    /// A name that nobody waits for any more.
-    orphan: Option<Ticket>,
 }
 
 /// What there is of it then.
@@ -55,7 +52,7 @@ struct Open {
 impl Fsp {
     /// Binds the socket, allocates everything.
     pub(super) fn open(config: &Config, poll: &Poll, random: &mut Random) -> Result<Self, String> {
-        let mut this = Self { config: config::Fsp::default(), open: None, orphan: None };
+        let mut this = Self { config: config::Fsp::default(), open: None };
         this.reopen(config, poll, random)?;
         Ok(this)
     }
@@ -68,7 +65,6 @@ impl Fsp {
         }
         if let Some(open) = self.open.take() {
             let _ = poll.registry().deregister(&mut SourceFd(&open.service.fd()));
-            self.orphan = open.rendezvous.and_then(Rendezvous::close);
         }
         self.config = config::Fsp::default();
         if config.enabled {
@@ -118,16 +114,13 @@ impl Fsp {
         disk: &mut Disk,
         recorder: &mut Recorder,
         random: &mut Random,
-        resolver: &mut Resolver,
+        poll: &Poll,
     ) {
         self.serve(now, disk, recorder, random);
-        if let Some(ticket) = self.orphan.take() {
-            resolver.forget(ticket);
-        }
         recorder.stats.p2p = "off";
         let Some(open) = &mut self.open else { return };
         if let Some(rendezvous) = &mut open.rendezvous {
-            rendezvous.turn(now, &open.service, resolver, &mut recorder.stats);
+            rendezvous.turn(now, &open.service, poll, random, &mut recorder.stats);
         }
     }
 

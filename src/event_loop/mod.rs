@@ -34,12 +34,13 @@ use crate::io::mounts::Table;
 use crate::io::random::Random;
 use crate::io::signals::{Order, Signals};
 use crate::proto::recorder::{Ask, Recorder, Settings};
-use crate::proto::setup::Device;
+use crate::proto::setup::device_of;
 
 mod clients;
 mod disk;
 #[cfg_attr(not(feature = "fsp"), path = "no_fsp.rs")]
 mod fsp;
+mod lookup;
 mod media;
 pub mod mend;
 #[cfg(feature = "fsp")]
@@ -54,9 +55,11 @@ const SIGNALS: Token = Token(0);
 const MOUNTS: Token = Token(1);
 const DEVICES: Token = Token(2);
 const LISTENER: Token = Token(3);
-const RESOLVER: Token = Token(4);
 /// The socket of FSP.
 const SERVICE: Token = Token(5);
+/// Answers of name servers, but those that recordings wait for.
+#[cfg(feature = "fsp")]
+const NAMES: Token = Token(6);
 /// Clients have the tokens from here on.
 const FIRST_CLIENT: usize = 8;
 /// Connections to recording servers have the tokens from here on.
@@ -124,7 +127,7 @@ impl EventLoop {
         let fsp = Fsp::open(&config, &poll, &mut random)?;
         let mut this = Self {
             media: Media::new(config.media_addr, config.media_ports, places),
-            uplinks: Uplinks::new(&poll, places).map_err(|error| format!("eventfd: {error}"))?,
+            uplinks: Uplinks::new(places),
             disk: Disk::new(places),
             woken: false,
             random,
@@ -163,7 +166,6 @@ impl EventLoop {
                     }
                     SERVICE => self.fsp.set_readable(),
                     LISTENER => self.clients.accept(&self.poll, &mut self.recorder.stats),
-                    RESOLVER => {}
                     token if token.0 >= FIRST_UPLINK => self.uplinks.set_ready(event),
                     token => self.clients.set_ready(token),
                 }
@@ -208,8 +210,7 @@ impl EventLoop {
 
     fn turn(&mut self) {
         let now = clock::now();
-        let resolver = self.uplinks.resolver();
-        self.fsp.turn(now.monotonic, &mut self.disk, &mut self.recorder, &mut self.random, resolver);
+        self.fsp.turn(now.monotonic, &mut self.disk, &mut self.recorder, &mut self.random, &self.poll);
         if self.light && !self.disk.is_suspicious() {
             return;
         }
@@ -241,7 +242,7 @@ impl EventLoop {
                 let mixed = drained && self.recorder.handle_drained(place, now.monotonic);
                 self.again |= !mixed;
             }
-            self.uplinks.work(place, now.monotonic, &self.poll, &mut self.recorder);
+            self.uplinks.work(place, now.monotonic, &self.poll, &mut self.recorder, &mut self.random);
             self.again |= self.disk.work(place, now, &mut self.recorder);
             self.recorder.settle(now.monotonic, place);
             self.media.close_unused(place, &self.recorder);
@@ -339,8 +340,7 @@ impl EventLoop {
 fn settings(config: &Config) -> Settings {
     let mut settings = config.settings();
     if let Some(server) = settings.server.as_mut().filter(|server| server.device.is_empty()) {
-        let mac = first_mac().unwrap_or_else(|| "000000000000".into());
-        server.device = Device::try_from(mac.as_str()).unwrap_or_default();
+        server.device = device_of(first_mac().unwrap_or_default());
     }
     settings
 }

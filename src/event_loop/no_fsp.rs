@@ -6,7 +6,6 @@ use crate::base::time::Instant;
 use crate::config::Config;
 use crate::event_loop::disk::Disk;
 use crate::io::random::Random;
-use crate::io::resolver::Resolver;
 use crate::proto::recorder::Recorder;
 
 pub(super) struct Fsp;
@@ -36,5 +35,5 @@ impl Fsp {
 
     pub(super) fn handle_stick(&mut self) {}
 
-    pub(super) fn turn(&mut self, _: Instant, _: &mut Disk, _: &mut Recorder, _: &mut Random, _: &mut Resolver) {}
+    pub(super) fn turn(&mut self, _: Instant, _: &mut Disk, _: &mut Recorder, _: &mut Random, _: &Poll) {}
 }

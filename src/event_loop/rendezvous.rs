@@ -3,14 +3,16 @@
 use core::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 
 use log::{info, warn};
+use mio::Poll;
 
 use crate::base::limits::rendezvous::RENDEZVOUS_BYTES;
 use crate::base::stats::Stats;
 use crate::base::time::Instant;
 use crate::config::Fsp;
+use crate::event_loop::lookup::Lookup;
+use crate::event_loop::NAMES;
 use crate::io::interface::address_towards;
 use crate::io::random::Random;
-use crate::io::resolver::{Resolver, Ticket};
 use crate::io::service::Service;
 use crate::proto::rendezvous::endpoint::{Endpoint, Output, Status};
 
@@ -21,7 +23,7 @@ pub(super) struct Rendezvous {
     port: u16,
     /// The service's own address.
     own: SocketAddr,
-    lookup: Option<Ticket>,
+    lookup: Option<Lookup>,
     /// What was last said of where the phone stands.
     shown: Status,
 }
@@ -44,20 +46,24 @@ impl Rendezvous {
     }
 
     /// Does what is to be done now.
-    pub(super) fn turn(&mut self, now: Instant, service: &Service, resolver: &mut Resolver, stats: &mut Stats) {
-        if let Some(found) = self.lookup.and_then(|ticket| resolver.poll(ticket)) {
+    pub(super) fn turn(
+        &mut self,
+        now: Instant,
+        service: &Service,
+        poll: &Poll,
+        random: &mut Random,
+        stats: &mut Stats,
+    ) {
+        if let Some(found) = self.lookup.as_mut().and_then(|lookup| lookup.poll(now, poll, NAMES)) {
             self.lookup = None;
-            self.handle_found(now, found);
+            self.handle_found(now, found.map(|address| SocketAddr::new(address, self.port)));
         }
         let mut buffer = [0; RENDEZVOUS_BYTES];
         while let Some(output) = self.endpoint.poll_output(now, &mut buffer) {
             match output {
                 // What the network does not take now is sent again, like what it loses.
                 Output::Send(to, len) => drop(service.send(&buffer[..len], self.as_seen(to))),
-                Output::Resolve => match resolver.ask(&self.server, self.port) {
-                    Ok(ticket) => self.lookup = Some(ticket),
-                    Err(_) => self.handle_found(now, None),
-                },
+                Output::Resolve => self.lookup = Some(Lookup::new(&self.server, random)),
             }
         }
         self.show(stats);
@@ -65,12 +71,8 @@ impl Rendezvous {
 
     /// When `turn` has something to do.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
-        self.endpoint.next_deadline()
-    }
-
-    /// The name that it was waiting for.
-    pub(super) fn close(self) -> Option<Ticket> {
-        self.lookup
+        let lookup = self.lookup.as_ref().map(Lookup::next_deadline);
+        self.endpoint.next_deadline().into_iter().chain(lookup).min()
     }
 
     fn handle_found(&mut self, now: Instant, found: Option<SocketAddr>) {

@@ -1,22 +1,23 @@
 //! The sockets of the recordings that go to a server: connections, datagrams, names.
 
 use std::io;
+use std::net::SocketAddr;
 
 use log::debug;
 use mio::event::Event;
-use mio::{Interest, Poll, Token, Waker};
+use mio::{Interest, Poll, Token};
 
 use crate::base::limits::{BATCH, SERVER_BYTES_PER_BATCH};
 use crate::base::time::Instant;
-use crate::event_loop::{FIRST_UPLINK, RESOLVER};
-use crate::io::resolver::{Resolver, Ticket};
-use crate::io::stream::{Connection, Sender};
+use crate::event_loop::lookup::Lookup;
+use crate::event_loop::FIRST_UPLINK;
+use crate::io::random::Random;
+use crate::io::stream::{Connection, Datagrams};
 use crate::proto::recorder::Recorder;
 use crate::proto::uplink::{Done, Input, Op};
 
 /// All conversations, by the recorder's places.
 pub(super) struct Uplinks {
-    resolver: Resolver,
     places: Vec<Place>,
 }
 
@@ -30,19 +31,14 @@ struct Place {
     /// Bytes that may still be read before `refill_at`: a server that floods waits.
     allowance: usize,
     refill_at: Instant,
-    media: Option<Sender>,
-    lookup: Option<Ticket>,
+    media: Option<Datagrams>,
+    /// The name being looked for, and the port that goes with it.
+    lookup: Option<(Lookup, u16)>,
 }
 
 impl Uplinks {
-    pub(super) fn new(poll: &Poll, places: usize) -> io::Result<Self> {
-        let resolver = Resolver::new(Waker::new(poll.registry(), RESOLVER)?);
-        Ok(Self { resolver, places: (0..places).map(|_| Place::default()).collect() })
-    }
-
-    /// For the others who look for names.
-    pub(super) fn resolver(&mut self) -> &mut Resolver {
-        &mut self.resolver
+    pub(super) fn new(places: usize) -> Self {
+        Self { places: (0..places).map(|_| Place::default()).collect() }
     }
 
     /// The poll has something to tell of a connection.
@@ -55,53 +51,52 @@ impl Uplinks {
     }
 
     /// Gives the recorder what has come for a place, then does what it asks for.
-    pub(super) fn work(&mut self, number: usize, now: Instant, poll: &Poll, recorder: &mut Recorder) {
-        if !recorder.talks(number) {
-            return;
-        }
-        let Some(place) = self.places.get_mut(number) else { return };
-        if let Some(address) = place.lookup.and_then(|ticket| self.resolver.poll(ticket)) {
-            place.lookup = None;
-            recorder.handle_server(number, now, Input::Resolved(address));
-        }
+    pub(super) fn work(
+        &mut self,
+        number: usize,
+        now: Instant,
+        poll: &Poll,
+        recorder: &mut Recorder,
+        random: &mut Random,
+    ) {
+        let Some(place) = self.places.get_mut(number).filter(|_| recorder.talks(number)) else { return };
+        place.look_up(number, now, poll, recorder);
         if std::mem::take(&mut place.writable) {
             place.look(number, now, recorder);
         }
         place.read(number, now, recorder);
         recorder.handle_server(number, now, Input::Tick);
-        self.obey(number, now, poll, recorder);
+        place.obey(number, now, poll, recorder, random);
     }
+}
 
-    fn obey(&mut self, number: usize, now: Instant, poll: &Poll, recorder: &mut Recorder) {
-        let Some(place) = self.places.get_mut(number) else { return };
+impl Place {
+    fn obey(&mut self, number: usize, now: Instant, poll: &Poll, recorder: &mut Recorder, random: &mut Random) {
         while let Some(op) = recorder.server_op(number, now) {
             let outcome = match op {
                 Op::Frame(frame) => {
-                    let (taken, errno) = place.media.as_ref().map_or((false, None), |media| media.send(frame));
+                    let (taken, errno) = self.media.as_ref().map_or((false, None), |media| media.send(frame));
                     recorder.handle_frame(number, now, taken, errno);
                     continue;
                 }
-                Op::Find(name, port) => match self.resolver.ask(name, port) {
-                    Ok(ticket) => {
-                        place.lookup = Some(ticket);
-                        Ok(Done::Yes)
-                    }
-                    Err(_) => Err(io::Error::from_raw_os_error(libc::EAGAIN)),
-                },
-                Op::Connect(to) => place.connect(to, number, poll).map(|()| Done::Yes),
-                Op::Media(to) => Sender::open(to).map(|media| {
-                    place.media = Some(media);
+                Op::Find(name, port) => {
+                    self.lookup = Some((Lookup::new(name, random), port));
+                    recorder.handle_server_done(number, now, Ok(Done::Yes));
+                    self.look_up(number, now, poll, recorder); // perhaps it is known already
+                    continue;
+                }
+                Op::Connect(to) => self.connect(to, number, poll).map(|()| Done::Yes),
+                Op::Media(to) => Datagrams::open(to).map(|media| {
+                    self.media = Some(media);
                     Done::Yes
                 }),
-                Op::Write(bytes) => match place.connection.as_mut().map(|connection| connection.write(bytes)) {
+                Op::Write(bytes) => match self.connection.as_mut().map(|connection| connection.write(bytes)) {
                     Some(Ok(Some(count))) => Ok(Done::Wrote(count)),
                     Some(Ok(None)) | None => Ok(Done::Blocked),
                     Some(Err(error)) => Err(error),
                 },
                 Op::Close => {
-                    if let Some(ticket) = place.close(poll) {
-                        self.resolver.forget(ticket);
-                    }
+                    self.close(poll);
                     Ok(Done::Yes)
                 }
             };
@@ -112,10 +107,17 @@ impl Uplinks {
             recorder.handle_server_done(number, now, outcome);
         }
     }
-}
 
-impl Place {
-    fn connect(&mut self, to: std::net::SocketAddr, number: usize, poll: &Poll) -> io::Result<()> {
+    fn look_up(&mut self, number: usize, now: Instant, poll: &Poll, recorder: &mut Recorder) {
+        let Some((lookup, port)) = &mut self.lookup else { return };
+        if let Some(address) = lookup.poll(now, poll, Token(FIRST_UPLINK + number)) {
+            let address = address.map(|address| SocketAddr::new(address, *port));
+            self.lookup = None;
+            recorder.handle_server(number, now, Input::Resolved(address));
+        }
+    }
+
+    fn connect(&mut self, to: SocketAddr, number: usize, poll: &Poll) -> io::Result<()> {
         let mut connection = Connection::open(to)?;
         let interest = Interest::READABLE | Interest::WRITABLE;
         poll.registry().register(connection.source(), Token(FIRST_UPLINK + number), interest)?;
@@ -166,12 +168,10 @@ impl Place {
         }
     }
 
-    /// Closes everything; the lookup that nobody waits for any more.
-    fn close(&mut self, poll: &Poll) -> Option<Ticket> {
+    fn close(&mut self, poll: &Poll) {
         if let Some(mut connection) = self.connection.take() {
             let _ = poll.registry().deregister(connection.source());
         }
-        (self.media, self.stands) = (None, false);
-        self.lookup.take()
+        (self.media, self.lookup, self.stands) = (None, None, false);
     }
 }

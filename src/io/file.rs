@@ -98,6 +98,13 @@ fn whole_file() -> libc::flock {
     libc::flock { l_type: libc::F_WRLCK as _, l_whence: libc::SEEK_SET as _, l_start: 0, l_len: 0, l_pid: 0 }
 }
 
+/// Reads a small file's beginning, as much of it as there is room for; nothing where there is none.
+pub fn read_small<'a>(path: &str, buffer: &'a mut [u8]) -> &'a [u8] {
+    let read = |buffer: &mut [u8]| File::open(path)?.read_at(buffer, 0);
+    let len = read(buffer).unwrap_or(0);
+    &buffer[..len]
+}
+
 #[cfg(test)]
 mod tests {
     use std::os::fd::AsFd;

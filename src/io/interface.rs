@@ -1,21 +1,14 @@
 //! The phone's network interfaces, for the addresses that name the phone.
 
-use std::fs::{read_dir, read_to_string};
 #[cfg(feature = "fsp")]
-use std::net::{IpAddr, Ipv4Addr, SocketAddrV4, UdpSocket};
+use std::net::{IpAddr, SocketAddrV4};
+use std::net::{Ipv4Addr, UdpSocket};
+use std::os::fd::AsFd;
 
-/// Where the kernel lists them.
-const INTERFACES: &str = "/sys/class/net";
+use crate::io::sys;
 
-/// The hardware address of the first interface that has one, as 12 lower-case hex digits; the loopback has none.
-pub fn first_mac() -> Option<String> {
-    let interfaces = read_dir(INTERFACES).ok()?.filter_map(|entry| {
-        let read = |file| read_to_string(entry.as_ref().ok()?.path().join(file)).ok();
-        let number: u32 = read("ifindex")?.trim().parse().ok()?;
-        Some((number, digits(&read("address")?)?))
-    });
-    interfaces.min().map(|(_, mac)| mac)
-}
+/// Interfaces have small numbers, given out in order.
+const NUMBERS: core::ops::Range<i32> = 1..1024;
 
 /// Our address on the way to another one. Nothing is sent.
 #[cfg(feature = "fsp")]
@@ -28,11 +21,10 @@ pub fn address_towards(other: SocketAddrV4) -> Option<Ipv4Addr> {
     }
 }
 
-/// `00:1a:...` without its colons; `None` for what is no Ethernet address, or none at all (zeros).
-fn digits(address: &str) -> Option<String> {
-    let digits: String = address.trim().chars().filter(|c| *c != ':').map(|c| c.to_ascii_lowercase()).collect();
-    let mac = digits.len() == 12 && digits.bytes().all(|b| b.is_ascii_hexdigit());
-    (mac && digits.bytes().any(|b| b != b'0')).then_some(digits)
+/// The Ethernet address of the first interface that has one; the loopback has none.
+pub fn first_mac() -> Option<[u8; 6]> {
+    let any = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
+    NUMBERS.filter_map(|number| sys::ethernet_address(any.as_fd(), number)).find(|mac| *mac != [0; 6])
 }
 
 #[cfg(test)]
@@ -46,11 +38,16 @@ mod tests {
     }
 
     #[test]
-    fn an_address_is_twelve_digits_or_none() {
-        assert_eq!(digits("0C:38:3e:00:00:01\n").as_deref(), Some("0c383e000001"));
-        for none in ["00:00:00:00:00:00\n", "", "00:11:22", "00:11:22:33:44:55:66:77", "zz:11:22:33:44:55"] {
-            assert_eq!(digits(none), None, "{none}");
+    fn it_is_the_address_that_the_kernel_shows() {
+        let addresses = |entry: std::io::Result<std::fs::DirEntry>| {
+            let text = std::fs::read_to_string(entry.ok()?.path().join("address")).ok()?;
+            let bytes = text.trim().split(':').map(|byte| u8::from_str_radix(byte, 16).ok());
+            bytes.collect::<Option<Vec<u8>>>()?.try_into().ok()
+        };
+        let shown: Vec<[u8; 6]> = std::fs::read_dir("/sys/class/net").unwrap().filter_map(addresses).collect();
+        match first_mac() {
+            Some(mac) => assert!(shown.contains(&mac), "{mac:x?} {shown:x?}"),
+            None => assert!(shown.iter().all(|mac| *mac == [0; 6]), "{shown:x?}"),
         }
-        assert!(first_mac().is_none_or(|mac| mac.len() == 12));
     }
 }

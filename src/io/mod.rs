@@ -11,7 +11,6 @@ pub mod interface;
 pub mod keep;
 pub mod mounts;
 pub mod random;
-pub mod resolver;
 #[cfg(feature = "fsp")]
 pub mod service;
 pub mod signals;

@@ -1,8 +1,9 @@
-//! The two sockets of a conversation with a server: a TCP connection that never waits, and a UDP socket that
-//! only sends.
+//! The two sockets of a conversation with a server: a TCP connection, and a UDP socket that is connected, too.
+//! Neither ever waits.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::os::fd::{AsRawFd, RawFd};
 
 use mio::net::TcpStream;
 use nix::sys::socket::{setsockopt, sockopt};
@@ -60,12 +61,12 @@ impl Connection {
     }
 }
 
-/// A UDP socket that sends to one address.
-pub struct Sender {
+/// A UDP socket that speaks with one address.
+pub struct Datagrams {
     socket: UdpSocket,
 }
 
-impl Sender {
+impl Datagrams {
     /// Binds any port and connects it.
     pub fn open(to: SocketAddr) -> io::Result<Self> {
         let any = match to {
@@ -85,6 +86,16 @@ impl Sender {
             Ok(taken) => (taken, None),
             Err(error) => (self.send_once(datagram).unwrap_or(false), Some(error.raw_os_error().unwrap_or(0))),
         }
+    }
+
+    /// Receives a datagram, if there is one. Errors, which are about earlier ones, count as none.
+    pub fn receive(&self, buffer: &mut [u8]) -> Option<usize> {
+        unless_blocked(|| self.socket.recv(buffer)).ok().flatten()
+    }
+
+    /// For the poll's registry; a socket that is dropped leaves it.
+    pub fn fd(&self) -> RawFd {
+        self.socket.as_raw_fd()
     }
 
     /// `false`: the kernel has no room for it.
@@ -147,7 +158,7 @@ mod tests {
     fn what_an_earlier_datagram_met_costs_no_later_one() {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         let address = socket.local_addr().unwrap();
-        let sender = Sender::open(address).unwrap();
+        let sender = Datagrams::open(address).unwrap();
         assert_eq!(sender.send(b"one"), (true, None));
         drop(socket);
         assert!(sender.send(b"two").0, "the answer to this one says that nobody is there");

@@ -341,6 +341,21 @@ pub fn random(bytes: &mut [u8]) -> bool {
     usize::try_from(got).is_ok_and(|got| got == bytes.len())
 }
 
+/// The address of the interface with this number, if there is one and it is Ethernet (netdevice(7)).
+pub fn ethernet_address(any_socket: BorrowedFd, number: i32) -> Option<[u8; 6]> {
+    let fd = any_socket.as_raw_fd();
+    // SAFETY: the kernel reads and writes a whole `ifreq`; the union's member is the one that the call has filled.
+    let address = unsafe {
+        let mut request: libc::ifreq = zeroed();
+        request.ifr_ifru.ifru_ifindex = number;
+        check(libc::ioctl(fd, libc::SIOCGIFNAME as _, &mut request) as isize).ok()?;
+        check(libc::ioctl(fd, libc::SIOCGIFHWADDR as _, &mut request) as isize).ok()?;
+        request.ifr_ifru.ifru_hwaddr
+    };
+    let [a, b, c, d, e, f, ..] = address.sa_data.map(|byte| byte as u8);
+    (address.sa_family == libc::ARPHRD_ETHER).then_some([a, b, c, d, e, f])
+}
+
 /// A non-blocking socket on which the kernel tells of devices that come and go.
 pub fn device_events() -> io::Result<std::os::fd::OwnedFd> {
     use std::os::fd::FromRawFd;

@@ -21,6 +21,12 @@ pub fn device(text: &[u8]) -> Option<Device> {
     (device.len() == 12 && device.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(device)
 }
 
+/// A hardware address as text.
+pub fn device_of(mac: [u8; 6]) -> Device {
+    let digit = |value: u8| char::from(b"0123456789abcdef"[usize::from(value & 15)]);
+    mac.into_iter().flat_map(|byte| [digit(byte >> 4), digit(byte)]).collect()
+}
+
 /// What the phone knows of a call.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Call {
@@ -148,5 +154,35 @@ impl Default for Setup {
             call: Call::default(),
             server: None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_is_twelve_digits_however_it_is_written() {
+        for text in ["0c383e0000fe", "0C:38:3E:00:00:FE", "0c-38-3e-00-00-fe", "0c38.3e00.00fe"] {
+            assert_eq!(device(text.as_bytes()).as_deref(), Some("0c383e0000fe"), "{text}");
+        }
+        for text in ["", "x4", "0c383e0000f", "0c383e0000fe0", "0c383e0000fg", "../../../../"] {
+            assert_eq!(device(text.as_bytes()), None, "{text}");
+        }
+        assert_eq!(device_of([12, 56, 62, 0, 0, 254]), "0c383e0000fe");
+    }
+
+    #[test]
+    fn a_stop_replaces_what_it_names_and_what_is_new() {
+        let text = |text: &str| Text::from_slice(text.as_bytes()).unwrap();
+        let mut call = Call { remote_number: text("100"), local_name: text("Ann"), ..Call::default() };
+        let stop =
+            Call { remote_number: text("101"), local_name: text("Ann"), stop_reason: text("bye"), ..Call::default() };
+        call.update(stop);
+        assert_eq!(
+            call.parties().map(|(_, value, changed)| (value.len(), changed)),
+            [(3, true), (0, false), (0, false), (3, false)]
+        );
+        assert_eq!((&call.remote_number[..], &call.stop_reason[..]), (&b"101"[..], &b"bye"[..]));
     }
 }

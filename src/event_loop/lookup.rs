@@ -1,0 +1,85 @@
+//! A host name's address: from `/etc/hosts`, or from the name servers of `/etc/resolv.conf`, one after the other.
+//! Nothing waits: whoever asks polls until there is an answer, or gives up.
+
+use std::net::{IpAddr, SocketAddr};
+
+use mio::unix::SourceFd;
+use mio::{Interest, Poll, Token};
+
+use crate::base::limits::{LOOKUP_STEP, LOOKUP_TRIES, NAMES_FILE_BYTES};
+use crate::base::time::Instant;
+use crate::io::file::read_small;
+use crate::io::random::Random;
+use crate::io::stream::Datagrams;
+use crate::wire::dns::{emit_query, in_hosts, name_servers, parse_answer, Answer, QUERY_BYTES, SERVERS};
+
+/// Where DNS servers listen.
+const DNS_PORT: u16 = 53;
+
+/// One name being looked for.
+pub(super) struct Lookup {
+    query: heapless::Vec<u8, QUERY_BYTES>,
+    servers: heapless::Vec<IpAddr, SERVERS>,
+    /// The server that is asked next, and when.
+    asked: usize,
+    ask_at: Instant,
+    socket: Option<Datagrams>,
+    found: Option<Option<IpAddr>>,
+}
+
+impl Lookup {
+    /// Begins to look for a name; an address is its own.
+    pub(super) fn new(name: &str, random: &mut Random) -> Self {
+        let mut buffer = [0; NAMES_FILE_BYTES];
+        let known = name.parse().ok().or_else(|| in_hosts(read_small("/etc/hosts", &mut buffer), name));
+        let mut query = [0; QUERY_BYTES];
+        let id = random.words()[0] as u16; // by which a stranger's answer is known
+        let len = emit_query(name, id, &mut query);
+        Self {
+            query: heapless::Vec::from_slice(&query[..len.unwrap_or(0)]).unwrap_or_default(),
+            servers: name_servers(read_small("/etc/resolv.conf", &mut buffer)),
+            asked: 0,
+            ask_at: Instant::default(),
+            socket: None,
+            found: known.map(Some).or(len.is_none().then_some(None)),
+        }
+    }
+
+    /// Goes on looking. `Some(None)`: there is no such name, or nobody who knows. To be called again when `token` comes
+    /// out of the poll, and at `next_deadline`.
+    pub(super) fn poll(&mut self, now: Instant, poll: &Poll, token: Token) -> Option<Option<IpAddr>> {
+        let mut buffer = [0; 512]; // RFC 1035: no answer by UDP is longer
+        while let Some(len) = self.socket.as_ref().and_then(|socket| socket.receive(&mut buffer)) {
+            match parse_answer(&buffer[..len], &self.query) {
+                Some(Answer::Address(address)) => self.found = Some(Some(address.into())),
+                Some(Answer::NoAddress) => self.found = Some(None),
+                Some(Answer::Failed) => self.ask_at = now,
+                None => {}
+            }
+        }
+        if self.found.is_none() && now >= self.ask_at {
+            match self.asked < LOOKUP_TRIES {
+                true => self.ask(poll, token),
+                false => self.found = Some(None),
+            }
+            self.ask_at = now + LOOKUP_STEP;
+        }
+        self.found
+    }
+
+    /// When the next server is to be asked. Recordings look several times a second anyway.
+    #[cfg(feature = "fsp")]
+    pub(super) fn next_deadline(&self) -> Instant {
+        self.ask_at
+    }
+
+    fn ask(&mut self, poll: &Poll, token: Token) {
+        let Some(server) = self.servers.get(self.asked % self.servers.len().max(1)) else { return };
+        self.asked += 1;
+        // Each question has a socket of its own, and so a port that nobody can guess.
+        self.socket = Datagrams::open(SocketAddr::new(*server, DNS_PORT)).ok();
+        let Some(socket) = &self.socket else { return };
+        let _ = poll.registry().register(&mut SourceFd(&socket.fd()), token, Interest::READABLE);
+        socket.send(&self.query);
+    }
+}
