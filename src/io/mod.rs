@@ -16,4 +16,5 @@ pub mod service;
 pub mod signals;
 pub mod stream;
 pub mod sys;
+pub mod times;
 pub mod udp;

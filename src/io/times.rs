@@ -1,0 +1,29 @@
+//! Times as the system's calls give them.
+
+/// Seconds and nanoseconds of some clock.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Timespec {
+    /// Whole seconds.
+    pub seconds: i64,
+    /// 0 to 999 999 999.
+    pub nanos: u32,
+}
+
+/// A time of day somewhere, as people write it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Civil {
+    /// Four digits.
+    pub year: i32,
+    /// 1 to 12.
+    pub month: i32,
+    /// 1 to 31.
+    pub day: i32,
+    /// 0 to 23.
+    pub hour: i32,
+    /// 0 to 59.
+    pub minute: i32,
+    /// 0 to 60.
+    pub second: i32,
+    /// This time minus UTC.
+    pub offset_minutes: i32,
+}
