@@ -5,20 +5,20 @@ import os
 import shutil
 import sys
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import ours
 import peers
 from feed import RATE, Call
-from measure import Failed, Folder, callgrind, total
+from measure import Busy, Failed, Folder, by_place, callgrind, dump
 from packages import need
 
 # The most user instructions a frame of two legs; a prototype in C that does the same takes 3 100.
 AIM = 4500
-# The shorter of the two calls whose difference counts: seconds that leave out start and end.
-SHORTER = 5
-# Seconds in which a running program is watched, in a call (twice: with strace, and without) and idle.
-WATCHED, IDLE, SETTLING = 10, 5, 2
+# Seconds in which a running program is watched, in a call (twice: with strace, and without) and idle; and how long it,
+# or a call, has been running before anything counts.
+WATCHED, IDLE, SETTLING = 10, 5, 3
 HEAD = """\
 | | user instructions a frame | system calls a frame | switches a frame | wake-ups a second, in a call / idle | \
 resident, KiB | program, KiB |
@@ -32,7 +32,7 @@ def main(arguments):
     parser.add_argument("--ours", action="store_true", help="only our instructions, against the aim; needs no root")
     options = parser.parse_args(arguments)
     if options.ours:
-        return judge(per_frame(ours.Recorder, options.seconds))
+        return judge(patiently(counted, ours.Recorder, options.seconds).total())
     if os.geteuid() != 0:
         if not shutil.which("sudo"):
             raise Failed("strace and tcpdump need root, and there is no sudo; --ours and profile do not")
@@ -41,11 +41,13 @@ def main(arguments):
     need("strace", *peers.PACKAGES)
     rows = {program: row(program, options.seconds) for program in [ours.Recorder, *peers.ALL]}
     print(HEAD)
-    for program, cells in rows.items():
-        print("|", " | ".join([program.title(), *(cells or ["failed", *["-"] * 5])]), "|")
+    for program, (instructions, *others) in rows.items():
+        first = f"{instructions:,.0f}".replace(",", " ") if instructions else "failed"
+        print("|", " | ".join([program.title(), first, *others]), "|")
     print()
-    missed = rows[ours.Recorder] is None or judge(int(rows[ours.Recorder][0].replace(" ", "")))
-    return int(missed or None in rows.values())
+    failed = [program for program, (instructions, *_) in rows.items() if not instructions]
+    missed = ours.Recorder not in failed and judge(rows[ours.Recorder][0])
+    return int(bool(failed or missed))
 
 
 def judge(instructions):
@@ -55,20 +57,19 @@ def judge(instructions):
 
 
 def row(program, seconds):
-    """One program's cells; `None`, and why, if it did not do the work."""
-    say(f"{program.title()}: a call to be watched, then two to be counted")
+    """What one program costs, the instructions as a number and the rest as text; no number, and why, if it failed."""
+    say(f"{program.title()}: a call to be watched, then one to be counted")
     try:
-        watched = watch(program)
-        instructions = per_frame(program, seconds)
+        watched = patiently(watch, program)
+        return [patiently(counted, program, seconds).total(), *watched]
     except Failed as problem:
         say(f"{program.title()} FAILED: {problem}")
-        return None
-    return [f"{instructions:,.0f}".replace(",", " "), *watched]
+        return [None, *["-"] * 5]
 
 
 def watch(program):
     """What the kernel says of a program: idle, in a call, and in a call under strace."""
-    call = Call(2 * SETTLING + 2 * WATCHED)
+    call = Call(SETTLING + 2 * WATCHED + 2)
     with Folder() as folder, program(folder) as running, ThreadPoolExecutor(1) as pool:
         time.sleep(SETTLING)
         idle, _ = rates(running, IDLE)
@@ -91,26 +92,33 @@ def rates(running, seconds):
     return [(more - fewer) / passed for fewer, more in zip(before, after)]
 
 
-def per_frame(program, seconds):
-    """User instructions a frame: what a longer call costs more than a shorter one."""
-    with Folder() as folder:
-        shorter, longer = (total(output) for output in counted(program, folder, seconds))
-    return (longer - shorter) / (seconds * RATE)
-
-
-def counted(program, folder, seconds):
-    """Callgrind's files of two runs with a call each, the second `seconds` longer."""
+def counted(program, seconds):
+    """User instructions a frame by place, over so many seconds in the middle of a call."""
     need("valgrind")
-    outputs = []
-    for length in (SHORTER, SHORTER + seconds):
-        place = os.path.join(folder, str(length))
-        os.mkdir(place)
-        outputs.append(os.path.join(place, "callgrind.out"))
-        call = Call(length)
-        with program(place, callgrind(outputs[-1])) as running:
-            call.send(running.begin())
-            say(f"  counted {length} s: {running.finish(call)}")
-    return outputs
+    call = Call(SETTLING + seconds + 3)
+    with Folder() as folder, ThreadPoolExecutor(1) as pool:
+        output = os.path.join(folder, "callgrind.out")
+        with program(folder, callgrind(output)) as running:
+            sending = pool.submit(call.send, running.begin())
+            time.sleep(SETTLING)
+            before = running.frames(call)
+            dump(running, f"{output}.1")
+            time.sleep(seconds)
+            frames = running.frames(call) - before
+            dump(running, f"{output}.2")
+            sending.result()
+            say(f"  {frames} frames counted; {running.finish(call)}")
+        return Counter({place: cost / frames for place, cost in by_place(f"{output}.2").items()})
+
+
+def patiently(measurement, *arguments):
+    """A measurement, begun anew when this machine was too busy to send the call at its pace."""
+    for _ in range(2):
+        try:
+            return measurement(*arguments)
+        except Busy as problem:
+            say(f"  {problem}; trying again")
+    return measurement(*arguments)
 
 
 def say(text):

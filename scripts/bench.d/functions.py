@@ -6,9 +6,7 @@ import os
 import re
 
 import ours
-from compare import counted
-from feed import RATE
-from measure import Folder, by_place
+from compare import counted, patiently
 
 FUNCTION = re.compile(r"\s*(?:pub(?:\(\w+\))? )?(?:const |unsafe )*fn (\w+)")
 
@@ -19,12 +17,8 @@ def main(arguments):
     parser.add_argument("--seconds", type=int, default=10, help="of audio that are counted [10]")
     parser.add_argument("--top", type=int, default=25, help="lines of each table [25]")
     options = parser.parse_args(arguments)
-    with Folder() as folder:
-        shorter, counts = (by_place(output) for output in counted(ours.Recorder, folder, options.seconds))
-    counts.subtract(shorter)
-    frames = options.seconds * RATE
-    counts = collections.Counter({place: cost / frames for place, cost in counts.items()})
-    print(f"{sum(counts.values()):8.1f} user instructions a frame of two legs, start and end of the call left out")
+    counts = patiently(counted, ours.Recorder, options.seconds)
+    print(f"{counts.total():8.1f} user instructions a frame of two legs, in the middle of a call")
     show(counts, lambda function, *_: short(function), "as compiled, with what was inlined", options.top)
     show(counts, written_in, "as written", options.top)
     show(counts, lambda function, file, line: f"{in_project(file)}:{line}", "by source line", options.top)

@@ -20,6 +20,10 @@ class Failed(Exception):
     """What did not work, in words."""
 
 
+class Busy(Failed):
+    """This machine was too busy to measure anything."""
+
+
 class Folder:
     """A folder that is gone afterwards; its path is short, as a socket's must be."""
 
@@ -80,6 +84,10 @@ class Program:
             with open(self.log, encoding="utf-8", errors="replace") as log:
                 raise Failed(f"it ended by itself: {log.read()[-2000:]}")
 
+    def frames(self, call):
+        """Frames of the call that it has dealt with."""
+        return call.sent
+
     # --- what the kernel knows of it
 
     def switches(self):
@@ -130,13 +138,13 @@ def callgrind(output):
     return ["valgrind", "--tool=callgrind", f"--callgrind-out-file={output}", *plain]
 
 
-def total(output):
-    """All user instructions of a run."""
-    with open(output, encoding="utf-8", errors="replace") as lines:
-        found = [int(line.split()[1]) for line in lines if line.startswith("totals:")]
-    if not found:
-        raise Failed(f"valgrind has left no count in {output}")
-    return found[0]
+def dump(program, output):
+    """Has what was counted since the last time written to this file, and counts from zero again."""
+    order = ["vgdb", "--max-invoke-ms=1", f"--pid={program.process.pid}", "dump"]
+    done = subprocess.run(order, capture_output=True, text=True, check=False)
+    if done.returncode or not os.path.exists(output):
+        program.must_run()
+        raise Failed(f"valgrind has not written {output}: {done.stdout}{done.stderr}")
 
 
 def by_place(output):

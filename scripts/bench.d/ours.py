@@ -4,10 +4,14 @@ import functools
 import os
 import socket
 import subprocess
+import time
 
 from measure import Failed, Program
 
 BINARY = os.path.join(os.environ.get("CARGO_TARGET_DIR", "target"), "profiling", "callrec")
+
+# A multiple of every period with which it wakes, in seconds.
+TURNS = 1.2
 
 
 @functools.cache
@@ -46,12 +50,20 @@ class Recorder(Program):
         return True
 
     def ask(self, message):
-        """A control message: its answer's keys and values."""
+        """A control message: the keys and values of its answer, and of a recording's line before it."""
         self.control.sendall(f"cmd={message}\n".encode())
-        answer = dict(pair.split("=", 1) for pair in self.answers.readline().strip().split("&") if "=" in pair)
+        answer, line = {}, "-"
+        while line and "result" not in answer:
+            line = self.answers.readline().strip()
+            answer.update(pair.split("=", 1) for pair in line.split("&") if "=" in pair)
         if answer.get("result") != "success":
             raise Failed(f"callrec refused {message}: {answer.get('reason', 'it is gone')}")
         return answer
+
+    def frames(self, call):
+        # It wakes at whole multiples of some hundred milliseconds: behind one, what was counted is of whole turns.
+        time.sleep(TURNS - time.monotonic() % TURNS + 0.02)
+        return int(self.ask("RecordStatusRequest")["frames"])
 
     def files(self):
         """As other programs', without symbols."""
