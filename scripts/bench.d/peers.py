@@ -118,10 +118,10 @@ ALL = [Tcpdump, Gstreamer, Ffmpeg]
 
 
 def _free_ports():
-    """Two even ports, each with the odd one behind it free too: RTP and its RTCP."""
+    """Two even ports that nobody has, each with the odd one behind it: RTP and its RTCP."""
     found = set()
     while len(found) < 2:
-        port = random.randrange(20_000, 32_000, 2)
+        port = random.randrange(16_000, 20_000, 2)
         with socket.socket(type=socket.SOCK_DGRAM) as even, socket.socket(type=socket.SOCK_DGRAM) as odd:
             try:
                 even.bind(("127.0.0.1", port))
