@@ -10,6 +10,7 @@
 //! | [`config`] | the configuration file |
 //! | [`cli`] | the commands of `bin/callrec.rs` |
 //! | `server` | the programs of `bin/callrec-server.rs`: the recording server, the rendezvous |
+//! | `tools` | what export, list and verify compute; pure |
 //! | [`sim`] | the phone's call application and media engine, for demos and tests |
 //!
 //! What always holds:
@@ -30,4 +31,6 @@ pub mod proto;
 pub mod server;
 #[cfg(feature = "sim")]
 pub mod sim;
+#[cfg(feature = "tools")]
+pub mod tools;
 pub mod wire;

@@ -4,7 +4,7 @@
 mod common;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
 use common::{callrec, folder, marked, rtp, wait_for, Phone};
@@ -294,51 +294,4 @@ fn what_cannot_be_written_is_a_failure() {
     let out = folder.0.join("no/folder/out.wav");
     assert_fails(&callrec(&["export", &file, out.to_str().unwrap()]), 1, &["no/folder/out.wav"]);
     assert!(silent.is_empty(), "{silent:#?}");
-}
-
-/// `fmt` tag and `data` of a RIFF/WAVE file, every chunk walked over.
-fn riff(path: &Path) -> (u16, Vec<u8>) {
-    let bytes = fs::read(path).unwrap();
-    let number = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
-    assert_eq!((&bytes[..4], &bytes[8..12], number(4)), (&b"RIFF"[..], &b"WAVE"[..], bytes.len() - 8));
-    let (mut at, mut tag, mut data) = (12, 0, vec![]);
-    while at < bytes.len() {
-        let (name, length) = (&bytes[at..at + 4], number(at + 4));
-        match name {
-            b"fmt " => {
-                tag = u16::from_le_bytes([bytes[at + 8], bytes[at + 9]]);
-                assert_eq!((bytes[at + 10], number(at + 12), bytes[at + 20]), (1, 8000, 1));
-            }
-            b"data" => data = bytes[at + 8..at + 8 + length].to_vec(),
-            _ => {}
-        }
-        at += 8 + length + length % 2;
-    }
-    assert_eq!(at, bytes.len());
-    (tag, data)
-}
-
-#[test]
-fn export_joins_parts_into_one_wave_file() {
-    let folder = Folder::new();
-    for (codec, tag) in [("PCMU", 7), ("PCMA", 6)] {
-        let with = folder.file("1.wav", &recording(codec, 5, true, true));
-        let without = folder.file("2.wav", &recording(codec, 3, false, false));
-        let mut unfinished = recording(codec, 4, true, true);
-        unfinished.truncate(76 + 3 * 172 + 5);
-        let unfinished = folder.file("3.wav", &unfinished);
-        let out = folder.0.join(format!("{codec}.wav"));
-        let output = callrec(&["export", &with, &without, &unfinished, out.to_str().unwrap()]);
-        assert!(output.status.success(), "{}", words(&output));
-        let expected: Vec<u8> = [5, 3, 3].into_iter().flat_map(|n| (0..n).flat_map(|i| marked(1, i))).collect();
-        assert_eq!(riff(&out), (tag, expected));
-        let piped = callrec(&["export", &with, &without, &unfinished, "-"]);
-        assert_eq!(piped.stdout, fs::read(&out).unwrap());
-    }
-    let (mu, a) =
-        (folder.file("u", &recording("PCMU", 1, true, true)), folder.file("a", &recording("PCMA", 1, true, true)));
-    let out = folder.0.join("mixed.wav");
-    assert_fails(&callrec(&["export", &mu, &a, out.to_str().unwrap()]), 1, &[&a, "PCMA"]);
-    assert!(!out.exists());
-    assert_fails(&callrec(&["export", "/no/such", out.to_str().unwrap()]), 1, &["/no/such"]);
 }

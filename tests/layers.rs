@@ -42,11 +42,12 @@ fn layers_name_only_what_is_below_them() {
         "warn!",
         "println!",
     ];
-    const ROOMS: [&str; 9] = ["base", "wire", "proto", "io", "event_loop", "config", "cli", "sim", "server"];
+    const ROOMS: [&str; 10] = ["base", "wire", "proto", "io", "event_loop", "config", "cli", "sim", "server", "tools"];
     for (layer, may_name, pure) in [
         ("base", &["base"][..], true),
         ("wire", &["base", "wire"], true),
         ("proto", &["base", "wire", "proto"], true),
+        ("tools", &["base", "wire", "tools"], true),
         ("io", &["base", "io"], false),
         ("event_loop", &["base", "wire", "proto", "io", "event_loop", "config"], false),
     ] {

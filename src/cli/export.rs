@@ -1,102 +1,181 @@
-//! `callrec export`: recordings as RIFF/WAVE files that every player opens.
+//! `callrec export`: recordings as RIFF/WAVE files that every player opens, or as a picture.
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Read, Write};
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use lexopt::prelude::{Long, Short, Value};
 
-use crate::cli::console::Console;
-use crate::cli::{open_file, parser, usage, Failure};
+use crate::cli::console::{shown, Console, Sink};
+use crate::cli::parts::{seconds, Audio, Parts, RATE};
+use crate::cli::{parser, usage, Failure};
 use crate::wire::g711::Law;
-use crate::wire::recording::{Codec, Header, HEADER_BYTES};
 use crate::wire::riff;
 
 const HELP: &str = "\
-callrec export FILE... OUT.wav: one RIFF/WAVE file of a recording, or of its parts in the order given
+callrec export FILE... OUT.wav: one RIFF/WAVE file of a recording, or of its parts
 
-OUT `-` is standard output. The audio stays as it was recorded: G.711, mono, 8 kHz.
+  --pcm16          16-bit linear samples; without it the audio stays as it was recorded: G.711, mono, 8 kHz
+  --from SECONDS   begin there; also as M:SS or H:MM:SS
+  --to SECONDS     end there
+
+OUT `-` is standard output; a file that exists is not overwritten. Parts are joined by their sequence numbers and
+timestamps, whatever their order; frames that several files have come once, missing ones become silence. Other
+recordings follow one behind the other.
 
 Example: callrec export Record_20260102_101500.wav Record_20260102_102000.wav call.wav
-         callrec export Record_20260102_101500.wav - | ffplay -
+         callrec export --from 1:30 --to 2:00 Record_20260102_101500.wav - | ffplay -
 ";
+/// Bytes written at once.
+const WRITE_BYTES: usize = 64 * 1024;
 
-/// A recording that is being read.
-struct Part {
-    path: PathBuf,
-    header: Header,
-    frames: u64,
-    law: Law,
-    file: BufReader<File>,
+#[derive(Default)]
+struct Options {
+    pcm16: bool,
+    from: u64,
+    to: Option<u64>,
+    paths: Vec<PathBuf>,
 }
 
 pub(super) fn export(arguments: Vec<OsString>, console: &mut Console) -> Result<ExitCode, Failure> {
+    let Some(options) = options_of(arguments)? else { return console.print(HELP) };
+    let Some((out, inputs)) = options.paths.split_last().filter(|(_, inputs)| !inputs.is_empty()) else {
+        return usage("export: which FILE..., and which OUT.wav?");
+    };
+    let parts = parts_of(inputs, &options, console)?;
+    let law = parts.parts.first().map_or(Law::Mu, |part| part.law);
+    let too_long = || {
+        let words = "more than the 4 GiB that a WAV file can have; export it in pieces with --from and --to";
+        Failure::Failed(format!("{}: it would be {words}", shown(out)))
+    };
+    let header = header(options.pcm16, law, parts.plan.samples()).ok_or_else(too_long)?;
+    let sample_bytes = if options.pcm16 { 2 } else { 1 };
+    write_out(out, console, &mut |sink| {
+        sink.extend(&header)?;
+        parts.play(&mut |audio| match audio {
+            Audio::Missing(samples) => (0..samples).try_for_each(|_| sink.sample(options.pcm16, law.silence(), 0)),
+            Audio::Codes(law, codes) => {
+                let table = law.decode_table();
+                codes.iter().try_for_each(|code| sink.sample(options.pcm16, *code, table[usize::from(*code)]))
+            }
+        })?;
+        let odd = parts.plan.samples() * sample_bytes % 2 == 1;
+        sink.extend(if odd { &[0] } else { &[] })
+    })
+}
+
+/// `None`: a WAV file cannot be as long.
+fn header(pcm16: bool, law: Law, samples: u64) -> Option<Vec<u8>> {
+    match pcm16 {
+        true => riff::pcm16_header(samples).map(Vec::from),
+        // With a size of 2^32 - 1 and thereabouts it would be one of unknown length.
+        false => (samples < u64::from(u32::MAX) - 64).then(|| riff::header(law, Some(samples)).to_vec()),
+    }
+}
+
+fn options_of(arguments: Vec<OsString>) -> Result<Option<Options>, Failure> {
     let mut parser = parser(arguments);
-    let mut paths = Vec::<PathBuf>::new();
+    let mut options = Options::default();
     while let Some(argument) = parser.next()? {
         match argument {
-            Short('h') | Long("help") => return console.print(HELP),
-            Value(path) => paths.push(path.into()),
+            Long("pcm16") => options.pcm16 = true,
+            Long("from") => options.from = time(&parser.value()?)?,
+            Long("to") => options.to = Some(time(&parser.value()?)?),
+            Short('h') | Long("help") => return Ok(None),
+            Value(path) => options.paths.push(path.into()),
             other => return Err(other.unexpected().into()),
         }
     }
-    let Some((out, inputs)) = paths.split_last().filter(|(_, inputs)| !inputs.is_empty()) else {
-        return usage("export: which FILE..., and which OUT.wav?");
-    };
-    let failed = |path: &Path| {
-        let path = path.display().to_string();
-        move |problem: String| Failure::Failed(format!("{path}: {problem}"))
-    };
-    let parts: Result<Vec<Part>, Failure> = inputs.iter().map(|path| open(path).map_err(failed(path))).collect();
-    let parts = parts?;
-    let law = parts.first().map_or(Law::Mu, |part| part.law);
-    if let Some(other) = parts.iter().find(|part| part.law != law) {
-        let problem = format!("is {}, the first one is {}", other.law.name(), law.name());
-        return Err(failed(&other.path)(problem));
-    }
-    let write = |sink: &mut dyn Write| write_all(parts, law, sink);
-    if out.as_os_str() == "-" {
-        write(&mut std::io::stdout().lock()).map_err(failed(Path::new("standard output")))?;
-    } else {
-        let file = File::create_new(out).map_err(|error| failed(out)(error.to_string()))?;
-        write(&mut BufWriter::new(file)).map_err(failed(out))?;
-    }
-    Ok(ExitCode::SUCCESS)
+    Ok(Some(options))
 }
 
-fn open(path: &Path) -> Result<Part, String> {
-    let file = open_file(path).map_err(|error| error.to_string())?;
-    let entry = file.metadata().map_err(|error| error.to_string())?;
-    let mut bytes = vec![];
-    (&file).take(HEADER_BYTES as u64).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
-    let header = Header::parse(&bytes).map_err(|_| "is no recording; 'callrec info' says more")?;
-    let Codec::G711(law) = header.codec else {
-        return Err(format!("{} cannot be exported", header.codec.name()));
-    };
-    let frames = header.extent(entry.len()).frames;
-    Ok(Part { path: path.into(), header, frames, law, file: BufReader::new(file) })
+/// `SECONDS`, `M:SS` or `H:MM:SS`, with fractions, in samples.
+fn time(text: &OsString) -> Result<u64, Failure> {
+    let text = text.to_string_lossy();
+    let known = text.bytes().all(|b| b.is_ascii_digit() || b == b'.' || b == b':') && text.split(':').count() <= 3;
+    let add = |sum: Option<f64>, part: &str| Some(sum? * 60.0 + part.parse::<f64>().ok()?);
+    let value = text.split(':').fold(Some(0.0), add).filter(|seconds| known && *seconds < 1e9);
+    match value {
+        Some(seconds) => Ok((seconds * RATE as f64).round() as u64),
+        None => usage(&format!("'{}' is no time; write seconds, or M:SS", shown(Path::new(&*text)))),
+    }
 }
 
-fn write_all(parts: Vec<Part>, law: Law, sink: &mut dyn Write) -> Result<(), String> {
-    let samples = parts.iter().map(|part| part.frames * u64::from(part.header.increment)).sum::<u64>();
-    sink.write_all(&riff::header(law, Some(samples))).map_err(|error| error.to_string())?;
-    for mut part in parts {
-        let increment = part.header.increment as usize;
-        let mut frame = vec![0; part.header.rtp_len as usize];
-        for _ in 0..part.frames {
-            part.file.read_exact(&mut frame).map_err(|error| format!("{}: {error}", part.path.display()))?;
-            // One byte is one sample; a frame's audio is its end, whatever stands before it.
-            let audio = &frame[frame.len().saturating_sub(increment)..];
-            sink.write_all(audio).map_err(|error| error.to_string())?;
-            for _ in audio.len()..increment {
-                sink.write_all(&[law.silence()]).map_err(|error| error.to_string())?;
-            }
+/// The parts, cut to what is wanted.
+fn parts_of(inputs: &[PathBuf], options: &Options, console: &mut Console) -> Result<Parts, Failure> {
+    let mut parts = Parts::open(inputs, !options.pcm16, console)?;
+    let (whole, to) = (parts.plan.samples(), options.to.unwrap_or(u64::MAX));
+    if options.from >= to {
+        return usage("export: --from must be before --to");
+    }
+    if options.from > 0 && options.from >= whole {
+        let words = format!("there are only {} of audio, nothing after --from", seconds(whole));
+        return Err(Failure::Failed(format!("{}: {words}", shown(&inputs[0]))));
+    }
+    parts.remark(console);
+    parts.cut(options.from, to);
+    Ok(parts)
+}
+
+/// Collects bytes and writes them in large pieces.
+struct Output<'a> {
+    sink: &'a mut dyn Sink,
+    name: String,
+    buffer: Vec<u8>,
+    /// Whoever read it has gone away (`| head`): no failure.
+    unread: bool,
+}
+
+impl Output<'_> {
+    fn extend(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        self.buffer.extend_from_slice(bytes);
+        if self.buffer.len() < WRITE_BYTES {
+            return Ok(());
+        }
+        self.flush()
+    }
+
+    fn sample(&mut self, pcm16: bool, code: u8, linear: i16) -> Result<(), Failure> {
+        match pcm16 {
+            true => self.extend(&linear.to_le_bytes()),
+            false => self.extend(&[code]),
         }
     }
-    if samples % 2 == 1 {
-        sink.write_all(&[0]).map_err(|error| error.to_string())?;
+
+    fn flush(&mut self) -> Result<(), Failure> {
+        let written = self.sink.put(&self.buffer);
+        self.buffer.clear();
+        self.unread = written.as_ref().is_err_and(|error| error.kind() == ErrorKind::BrokenPipe);
+        written.map_err(|error| Failure::Failed(format!("{}: {error}", self.name)))
     }
-    sink.flush().map_err(|error| error.to_string())
+}
+
+/// Has a new file written, or standard output for `-`. What fails leaves no file behind.
+fn write_out(
+    out: &Path,
+    console: &mut Console,
+    write: &mut dyn FnMut(&mut Output) -> Result<(), Failure>,
+) -> Result<ExitCode, Failure> {
+    let mut to = |sink: &mut dyn Sink, name: String| {
+        let mut output = Output { sink, name, buffer: Vec::with_capacity(WRITE_BYTES + 64), unread: false };
+        let written = write(&mut output).and_then(|()| output.flush());
+        written.or_else(|failure| if output.unread { Ok(()) } else { Err(failure) })
+    };
+    if out.as_os_str() == "-" {
+        return to(console.out, "standard output".into()).map(|()| ExitCode::SUCCESS);
+    }
+    let mut file = File::create_new(out).map_err(|error| match error.kind() {
+        ErrorKind::AlreadyExists => {
+            Failure::Failed(format!("{}: exists already; choose another name or delete it first", shown(out)))
+        }
+        _ => Failure::Failed(format!("{}: {error}", shown(out))),
+    })?;
+    let written = to(&mut file, shown(out));
+    if written.is_err() {
+        drop(file.flush());
+        let _ = std::fs::remove_file(out);
+    }
+    written.map(|()| ExitCode::SUCCESS)
 }

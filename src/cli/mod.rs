@@ -15,6 +15,8 @@ mod control;
 #[cfg(feature = "tools")]
 mod export;
 mod info;
+#[cfg(feature = "tools")]
+mod parts;
 mod recording;
 mod repair;
 mod run;

@@ -1,0 +1,4 @@
+//! What the commands for people with a stick compute: pure, and with a heap; they run on a PC.
+
+pub mod join;
+pub mod scan;

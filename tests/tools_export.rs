@@ -1,0 +1,288 @@
+//! `callrec export`: the audio bit for bit, parts in their places, and what other programs make of the files.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use std::fs;
+use std::process::{Command, Stdio};
+
+use callrec::wire::g711::Law;
+use common::made::{tool, tool_ok, Folder, Made};
+use common::SILENCE;
+
+/// What a WAV file says of itself, every chunk walked over as a browser does: RIFF sizes exact, chunks on even places,
+/// `fmt ` before `data`.
+struct Wave {
+    tag: u16,
+    bits: u16,
+    data: Vec<u8>,
+}
+
+fn wave(bytes: &[u8]) -> Wave {
+    let number = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
+    let short = |at: usize| u16::from_le_bytes(bytes[at..at + 2].try_into().unwrap());
+    assert_eq!((&bytes[..4], &bytes[8..12], number(4)), (&b"RIFF"[..], &b"WAVE"[..], bytes.len() - 8));
+    let (mut at, mut wave) = (12, Wave { tag: 0, bits: 0, data: vec![] });
+    let mut fact = None;
+    while at < bytes.len() {
+        assert_eq!(at % 2, 0);
+        let (name, length) = (&bytes[at..at + 4], number(at + 4));
+        match name {
+            b"fmt " => {
+                (wave.tag, wave.bits) = (short(at + 8), short(at + 22));
+                let frame = usize::from(wave.bits / 8);
+                assert_eq!((short(at + 10), number(at + 12)), (1, 8000), "mono, 8 kHz");
+                assert_eq!((number(at + 16), usize::from(short(at + 20))), (8000 * frame, frame));
+                assert_eq!(length, if wave.tag == 1 { 16 } else { 18 });
+            }
+            b"fact" => fact = Some(number(at + 8)),
+            b"data" => {
+                assert_ne!(wave.tag, 0, "fmt comes first");
+                wave.data = bytes[at + 8..at + 8 + length].to_vec();
+            }
+            _ => panic!("an unexpected chunk"),
+        }
+        at += 8 + length + length % 2;
+    }
+    assert_eq!((at, fact), (bytes.len(), (wave.tag != 1).then_some(wave.data.len())));
+    wave
+}
+
+fn part(first: u32, frames: u32) -> Made {
+    Made { first, frames, ..Made::default() }
+}
+
+/// Exports to standard output.
+fn exported(arguments: &[&str]) -> Wave {
+    wave(&tool_ok(&[&["export"], arguments, &["-"]].concat()).out)
+}
+
+#[test]
+fn one_recording_comes_out_bit_for_bit() {
+    let folder = Folder::new();
+    for (codec, tag) in [("PCMU", 7), ("PCMA", 6)] {
+        for (rtp, big_endian, frames) in
+            [(true, false, 5), (false, false, 3), (true, true, 4), (false, true, 1), (true, false, 0)]
+        {
+            let made = Made { codec, rtp, big_endian, frames, ..Made::default() };
+            let file = folder.file("in.wav", &made.bytes());
+            let out = folder.path("out.wav");
+            tool_ok(&["export", &file, &out]);
+            let bytes = fs::read(&out).unwrap();
+            let found = wave(&bytes);
+            assert_eq!((found.tag, found.bits, found.data == made.audio()), (tag, 8, true));
+            assert_eq!(tool_ok(&["export", &file, "-"]).out, bytes, "a pipe gets the same");
+            fs::remove_file(&out).unwrap();
+        }
+    }
+}
+
+#[test]
+fn linear_samples_are_the_decoded_codes() {
+    let folder = Folder::new();
+    for (codec, law) in [("PCMU", Law::Mu), ("PCMA", Law::A)] {
+        let made = Made { codec, ..Made::default() };
+        let found = exported(&["--pcm16", &folder.file("in.wav", &made.bytes())]);
+        let samples = made
+            .audio()
+            .iter()
+            .flat_map(|code| law.decode_table()[usize::from(*code)].to_le_bytes())
+            .collect::<Vec<u8>>();
+        assert_eq!((found.tag, found.bits, found.data == samples), (1, 16, true));
+    }
+}
+
+#[test]
+fn parts_come_in_sequence_each_frame_once() {
+    let folder = Folder::new();
+    let whole = part(0, 300).audio();
+    let [one, two, three] = [(0, 100), (100, 120), (220, 80)].map(|(first, frames)| part(first, frames).bytes());
+    let [one, two, three] = [("1", one), ("2", two), ("3", three)].map(|(name, bytes)| folder.file(name, &bytes));
+    assert!(exported(&[&one, &two, &three]).data == whole);
+    assert!(exported(&[&three, &one, &two]).data == whole, "in any order");
+    // A part that the server got, and the stick's that went on: they overlap by 40 frames.
+    let stick = folder.file("stick", &part(60, 240).bytes());
+    let ran = tool(&["export", &one, &stick, "-"]);
+    assert!(ran.ok && wave(&ran.out).data == whole && ran.err.contains("40 frames"), "{}", ran.err);
+    let ran = tool(&["export", &one, &one, &two, &three, "-"]);
+    assert!(ran.ok && wave(&ran.out).data == whole && ran.err.contains("100 frames"), "{}", ran.err);
+    let mut torn = part(100, 120).bytes();
+    torn.truncate(76 + 172 * 50 + 99);
+    let ran = tool(&["export", &one, &folder.file("torn", &torn), &three, "-"]);
+    let silence = vec![SILENCE; 70 * 160];
+    let expected = [&whole[..150 * 160], &silence, &whole[220 * 160..]].concat();
+    assert!(wave(&ran.out).data == expected && ran.err.contains("1.400 s of silence"), "{}", ran.err);
+}
+
+#[test]
+fn what_does_not_belong_together_follows_in_the_order_given() {
+    let folder = Folder::new();
+    let other = Made { ssrc: 78, ..part(5, 20) };
+    let bare = Made { rtp: false, ..part(0, 3) };
+    let [a, b, c] = [part(0, 10), other, bare].map(|made| (made.audio(), made.bytes()));
+    let [fa, fb, fc] = [("a", a.1), ("b", b.1), ("c", c.1)].map(|(name, bytes)| folder.file(name, &bytes));
+    let ran = tool(&["export", &fb, &fc, &fa, "-"]);
+    assert!(
+        wave(&ran.out).data == [b.0, c.0, a.0].concat() && ran.err.contains("more than one recording"),
+        "{}",
+        ran.err
+    );
+    // Numbers that are equal, audio that is not: phones with a constant SSRC.
+    let mut same = part(0, 10).bytes();
+    same[76..].chunks_mut(172).for_each(|frame| frame[12..].reverse());
+    let ran = tool(&["export", &fa, &folder.file("d", &same), "-"]);
+    assert_eq!(wave(&ran.out).data.len(), 20 * 160);
+    let law = Made { codec: "PCMA", ..part(10, 5) };
+    let alaw = folder.file("alaw", &law.bytes());
+    let ran = tool(&["export", &fa, &alaw, "-"]);
+    assert!(!ran.ok && ran.out.is_empty() && ran.err.contains(&alaw) && ran.err.contains("--pcm16"), "{}", ran.err);
+    assert_eq!(exported(&["--pcm16", &fa, &alaw]).data.len(), 15 * 320);
+}
+
+#[test]
+fn missing_and_damaged_frames_keep_their_time() {
+    let folder = Folder::new();
+    let (made, frame) = (part(0, 60), |n: usize| 76 + n * 172..76 + (n + 1) * 172);
+    let audio = made.audio();
+    let mut lossy = made.bytes();
+    lossy.drain(frame(20).start..frame(29).end);
+    let ran = tool(&["export", &folder.file("lossy", &lossy), "-"]);
+    let expected = [&audio[..20 * 160], &[SILENCE; 1600], &audio[30 * 160..]].concat();
+    assert!(wave(&ran.out).data == expected && ran.err.contains("0.200 s"), "{}", ran.err);
+    // A sector that was never written reads as zeros; a bit that flips in a header takes no audio away.
+    let mut damaged = made.bytes();
+    damaged[frame(20).start..frame(22).end].fill(0);
+    damaged[frame(40).start] ^= 0x80;
+    damaged[frame(41).start + 7] ^= 0x20;
+    let expected = [&audio[..20 * 160], &[SILENCE; 480], &audio[23 * 160..]].concat();
+    assert!(exported(&[&folder.file("damaged", &damaged)]).data == expected);
+    let mut header = made.bytes();
+    header[64] ^= 0xFF;
+    let ran = tool(&["export", &folder.file("header", &header), "-"]);
+    assert!(wave(&ran.out).data == audio && ran.err.contains("header is damaged"), "{}", ran.err);
+}
+
+#[test]
+fn from_and_to_cut_to_the_sample() {
+    let folder = Folder::new();
+    let [one, two] = [("1", part(0, 100)), ("2", part(150, 100))].map(|(name, made)| folder.file(name, &made.bytes()));
+    let whole = [part(0, 100).audio(), vec![SILENCE; 50 * 160], part(150, 100).audio()].concat();
+    for (from, to, samples) in [
+        ("0", "1", 0..8000),
+        ("0.5", "0.75", 4000..6000),
+        ("1.9", "3.1", 15_200..24_800),
+        ("0:02.000125", "0:00:02.5", 16_001..20_000),
+        ("4.9", "9", 39_200..40_000),
+        ("0", "3600", 0..40_000),
+    ] {
+        let ran = tool(&["export", "--from", from, "--to", to, &one, &two, "-"]);
+        assert!(ran.ok && wave(&ran.out).data == whole[samples], "{from} {to}: {}", ran.err);
+    }
+    let ran = tool(&["export", "--from", "5", &one, &two, "-"]);
+    assert!(!ran.ok && ran.err.contains("5.000 s"), "{}", ran.err);
+    for bad in
+        [&["--from", "2", "--to", "2"][..], &["--from", "-1"], &["--to", "x"], &["--from", "1:2:3:4"], &["--to", "1e3"]]
+    {
+        let output = common::callrec(&[&["export"], bad, &[&one, "-"]].concat());
+        assert_eq!(output.status.code(), Some(2), "{bad:?}");
+    }
+}
+
+#[test]
+fn what_cannot_be_exported_is_said_and_leaves_no_file() {
+    let folder = Folder::new();
+    let out = folder.path("out.wav");
+    let good = folder.file("good", &part(0, 3).bytes());
+    let mut g729 = Made { codec: "G729", ..part(0, 3) }.bytes();
+    g729[64] = 32;
+    let g729 = folder.file("g729", &g729);
+    let g722 = folder.file("g722", &Made { codec: "G722", ..part(0, 3) }.bytes());
+    let riff = folder.file("riff", &[b"RIFF", &[0u8; 200][..]].concat());
+    // A sparse file: 4 GiB as linear samples.
+    let mut header = Made { rtp: false, ..part(0, 0) }.bytes();
+    header[72..76].fill(0xFF);
+    let huge = folder.file("huge", &header);
+    fs::File::options().write(true).open(&huge).unwrap().set_len(76 + (1 << 31) + 160).unwrap();
+    for (arguments, words) in [
+        (&["/no/such"][..], &["/no/such", "No such file"][..]),
+        (&[&good, &riff], &[&riff, "RIFF"]),
+        (&[&g729], &[&g729, "G729 cannot be exported"]),
+        (&[&good, &g722], &[&g722, "G722 cannot be exported"]),
+        (&["--pcm16", &huge], &["4 GiB", "--from"]),
+    ] {
+        let ran = tool(&[&["export"], arguments, &[&out]].concat());
+        assert!(!ran.ok && words.iter().all(|word| ran.err.contains(word)), "{arguments:?}: {}", ran.err);
+        assert!(!fs::exists(&out).unwrap());
+    }
+    let ran = tool(&["export", &good, &good]);
+    assert!(
+        !ran.ok && ran.err.contains("exists already") && fs::read(&good).unwrap() == part(0, 3).bytes(),
+        "{}",
+        ran.err
+    );
+    assert!(exported(&["--pcm16", "--from", "0", "--to", "1", &huge]).data.len() == 16_000);
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    let folder = Folder::new();
+    let file = folder.file("long", &part(0, 5000).bytes());
+    let mut child = common::command(env!("CARGO_BIN_EXE_callrec"))
+        .args(["export", "--pcm16", &file, "-"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Runs another program on `input`; what it prints.
+fn other(program: &str, arguments: &[&str], input: &[u8]) -> Vec<u8> {
+    let mut child = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let input = input.to_vec();
+    let writer = std::thread::spawn(move || drop(std::io::Write::write_all(&mut stdin, &input)));
+    let output = child.wait_with_output().unwrap();
+    writer.join().unwrap();
+    let words = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success() && words.trim().is_empty(), "{program} {arguments:?}: {words}");
+    output.stdout
+}
+
+#[test]
+#[ignore = "needs the packages sox and ffmpeg: scripts/test installs them"]
+fn sox_and_ffmpeg_hear_every_sample_from_a_file_and_from_a_pipe() {
+    let folder = Folder::new();
+    for (codec, law, name) in [("PCMU", Law::Mu, "pcm_mulaw"), ("PCMA", Law::A, "pcm_alaw")] {
+        let made = Made { codec, ..part(0, 151) };
+        let table = law.decode_table();
+        let samples: Vec<u8> = made.audio().iter().flat_map(|code| table[usize::from(*code)].to_le_bytes()).collect();
+        let file = folder.file("in", &made.bytes());
+        for (flags, name) in [(&[][..], name), (&["--pcm16"], "pcm_s16le")] {
+            let out = folder.path(&format!("{codec}-{name}.wav"));
+            tool_ok(&[&["export"], flags, &[&file, &out]].concat());
+            let piped = tool_ok(&[&["export"], flags, &[&file, "-"]].concat()).out;
+            let probe = ["-v", "error", "-of", "json", "-show_streams", "-show_format", &out];
+            let json: serde_json::Value = serde_json::from_slice(&other("ffprobe", &probe, b"")).unwrap();
+            assert_eq!(
+                (&json["streams"][0]["codec_name"], &json["format"]["duration"]),
+                (&name.into(), &"3.020000".into())
+            );
+            assert_eq!(String::from_utf8(other("soxi", &["-s", &out], b"")).unwrap().trim(), "24160");
+            let raw = ["-v", "error", "-i", "-", "-f", "s16le", "-c:a", "pcm_s16le", "-"];
+            assert!(other("ffmpeg", &raw, &piped) == samples, "ffmpeg, {codec} {flags:?}");
+            let raw = ["-t", "wav", "-", "-t", "raw", "-e", "signed", "-b", "16", "-L", "-"];
+            assert!(other("sox", &raw, &piped) == samples, "sox, {codec} {flags:?}");
+            let raw = [&*out, "-t", "raw", "-e", "signed", "-b", "16", "-L", "-"];
+            assert!(other("sox", &raw, b"") == samples, "sox on a file, {codec} {flags:?}");
+        }
+    }
+}
