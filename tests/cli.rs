@@ -124,7 +124,11 @@ fn check_prints_what_check_accepts_again() {
                 recordRtpHeader = 1,pauseMode = skip,usbMount = auto,usbRequireMount = 1,usbReserve = 1,\
                 serverAddr = 0.0.0.0,serverPort = 10000,serverFallback = none,messageEnd = none,deviceMac = auto,\
                 controlSocket = /var/run/callrec.sock,mediaAddr = 127.0.0.1,mediaPorts = 41000-41199,maxRecordings = 4";
-    assert_eq!(defaults.lines().collect::<Vec<_>>(), keys.split(',').collect::<Vec<_>>());
+    let sharing =
+        "fspEnabled = 0,fspAddr = 0.0.0.0,fspPort = 9531,fspPasswordFile = /etc/callrec.fsp,fspMaxPayload = 1460,\
+                   fspRoot = recordings,p2pServer = none,p2pPort = 7042";
+    let sharing = sharing.split(',').filter(|_| cfg!(feature = "fsp"));
+    assert_eq!(defaults.lines().collect::<Vec<_>>(), keys.split(',').chain(sharing).collect::<Vec<_>>());
 }
 
 #[test]
