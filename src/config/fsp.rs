@@ -5,7 +5,7 @@ use core::net::{IpAddr, Ipv4Addr};
 
 use crate::base::limits::fsp::{PASSWORD_BYTES, UNPROVEN_PAYLOAD};
 use crate::base::limits::PATH_BYTES;
-use crate::config::{absolute, number, one_of, switch, P2p};
+use crate::config::{absolute, number, switch, P2p};
 use crate::proto::fsp::is_password;
 use crate::wire::fsp::MAX_PAYLOAD;
 
@@ -63,7 +63,8 @@ impl Fsp {
             "fspPasswordFile" => absolute(value, PATH_BYTES).map(|path| self.password_file = path),
             "fspMaxPayload" => number(value, UNPROVEN_PAYLOAD as u32, MAX_PAYLOAD as u32)
                 .map(|bytes: u16| self.max_payload = bytes.into()),
-            "fspRoot" => one_of(value, &[("recordings", ())]),
+            "fspRoot" if value == "recordings" => Ok(()),
+            "fspRoot" => Err(format!("must be recordings, not '{value}'")),
             _ => return self.p2p.set(key, value),
         };
         Some(outcome)

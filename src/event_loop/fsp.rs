@@ -2,8 +2,6 @@
 //!
 //! A turn does a bounded amount of work; what is left waits for the next one, and the recordings come in between.
 
-use std::os::fd::RawFd;
-
 use log::{info, warn};
 use mio::unix::SourceFd;
 use mio::{Interest, Poll};
@@ -27,7 +25,6 @@ use crate::wire::rendezvous::is_message;
 
 /// The service, if it is enabled.
 pub(super) struct Fsp {
-    config: config::Fsp,
     open: Option<Box<Open>>,
 }
 
@@ -52,27 +49,21 @@ struct Open {
 impl Fsp {
     /// Binds the socket, allocates everything.
     pub(super) fn open(config: &Config, poll: &Poll, random: &mut Random) -> Result<Self, String> {
-        let mut this = Self { config: config::Fsp::default(), open: None };
+        let mut this = Self { open: None };
         this.reopen(config, poll, random)?;
         Ok(this)
     }
 
-    /// Takes over a changed configuration: clients begin anew.
+    /// Begins anew with a changed configuration: clients have to prove themselves again.
     pub(super) fn reopen(&mut self, config: &Config, poll: &Poll, random: &mut Random) -> Result<(), String> {
+        self.open = None; // a closed socket is off the poll
         let config = &config.fsp;
-        if *config == self.config {
-            return Ok(());
-        }
-        if let Some(open) = self.open.take() {
-            let _ = poll.registry().deregister(&mut SourceFd(&open.service.fd()));
-        }
-        self.config = config::Fsp::default();
         if config.enabled {
-            let at = format!("FSP on {} port {}", config.addr, config.port);
-            self.open = Some(open(config, poll, random).map_err(|error| format!("{at}: {error}"))?);
-            info!("{at}");
+            let (addr, port) = (config.addr, config.port);
+            self.open =
+                Some(open(config, poll, random).map_err(|error| format!("FSP on {addr} port {port}: {error}"))?);
+            info!("FSP on {addr} port {port}");
         }
-        self.config = config.clone();
         Ok(())
     }
 
@@ -111,12 +102,13 @@ impl Fsp {
     pub(super) fn turn(
         &mut self,
         now: Instant,
+        config: &Config,
         disk: &mut Disk,
         recorder: &mut Recorder,
         random: &mut Random,
         poll: &Poll,
     ) {
-        self.serve(now, disk, recorder, random);
+        self.serve(now, config, disk, recorder, random);
         recorder.stats.p2p = "off";
         let Some(open) = &mut self.open else { return };
         if let Some(rendezvous) = &mut open.rendezvous {
@@ -124,7 +116,7 @@ impl Fsp {
         }
     }
 
-    fn serve(&mut self, now: Instant, disk: &mut Disk, recorder: &mut Recorder, random: &mut Random) {
+    fn serve(&mut self, now: Instant, config: &Config, disk: &mut Disk, recorder: &mut Recorder, random: &mut Random) {
         let Some(open) = self.open.as_mut().filter(|open| open.readable || open.waiting.is_some()) else { return };
         let mut work = 0;
         while work < WORK_PER_TURN {
@@ -148,7 +140,7 @@ impl Fsp {
                     }
                     Next::Do(op) => {
                         work += if op == Op::NextName { 1 } else { FILE_WORK };
-                        next = open.carry_out(now, op, &self.config, disk, recorder);
+                        next = open.carry_out(now, op, &config.fsp, disk, recorder);
                     }
                 }
             }
@@ -159,8 +151,7 @@ impl Fsp {
 
 fn open(config: &config::Fsp, poll: &Poll, random: &mut Random) -> std::io::Result<Box<Open>> {
     let service = Service::open(config.addr, config.port)?;
-    let fd: RawFd = service.fd();
-    poll.registry().register(&mut SourceFd(&fd), SERVICE, Interest::READABLE)?;
+    poll.registry().register(&mut SourceFd(&service.fd()), SERVICE, Interest::READABLE)?;
     let settings = Settings { password: password(config), max_payload: config.max_payload };
     let server = Server::new(settings, random.words()[0]);
     Ok(Box::new(Open {
@@ -199,25 +190,21 @@ impl Open {
         let wrong = stats.of(Counter::FspWrongPassword);
         let next = self.server.handle_datagram(now, origin.peer(), datagram, key, &mut self.reply, stats);
         if stats.of(Counter::FspWrongPassword) != wrong && now >= self.log_at {
-            warn!("FSP: wrong password from {}", origin.peer());
+            warn!("FSP: wrong password from {}", origin.peer().ip());
             self.log_at = now + LOG_INTERVAL;
         }
         Some((origin, next))
     }
 
     fn carry_out(&mut self, now: Instant, op: Op, config: &config::Fsp, disk: &mut Disk, recorder: &Recorder) -> Next {
-        let growing = |file: File| {
-            let durable = if recorder.is_idle() { None } else { recorder.durable_bytes(file.name().as_bytes()) };
-            durable.map(saturated)
-        };
         disk.readers.touch(now);
         let done = match op {
             Op::Stat(file) => disk.stat(file).map(|entry| Done::Entry {
                 time: u32::try_from(entry.modified.max(0)).unwrap_or(u32::MAX),
-                size: growing(file).unwrap_or(saturated(entry.bytes)),
+                size: growing(recorder, file).unwrap_or(saturated(entry.bytes)),
             }),
             Op::Read { file, at, len } => {
-                let growing = growing(file);
+                let growing = growing(recorder, file);
                 let left = growing.map_or(usize::MAX, |length| length.saturating_sub(at) as usize);
                 let payload = self.reply.get_mut(HEADER_BYTES..HEADER_BYTES + len.min(left)).unwrap_or_default();
                 disk.read(file, at.into(), payload).map(|len| Done::Read { len, growing })
@@ -251,6 +238,14 @@ impl Open {
 
 fn next_name(names: &mut Names) -> std::io::Result<Done<'_>> {
     names.next_file().map(Done::Name)
+}
+
+/// If this is a recording in progress, how much of it a power cut leaves.
+fn growing(recorder: &Recorder, file: File) -> Option<u32> {
+    if recorder.is_idle() {
+        return None; // the usual case costs no name
+    }
+    recorder.durable_bytes(file.name().as_bytes()).map(saturated)
 }
 
 fn saturated(bytes: u64) -> u32 {

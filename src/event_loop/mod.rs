@@ -210,7 +210,8 @@ impl EventLoop {
 
     fn turn(&mut self) {
         let now = clock::now();
-        self.fsp.turn(now.monotonic, &mut self.disk, &mut self.recorder, &mut self.random, &self.poll);
+        let (disk, recorder) = (&mut self.disk, &mut self.recorder);
+        self.fsp.turn(now.monotonic, &self.config, disk, recorder, &mut self.random, &self.poll);
         if self.light && !self.disk.is_suspicious() {
             return;
         }
@@ -327,8 +328,11 @@ impl EventLoop {
         }
         self.recorder.set_settings(settings(&config));
         self.media.set_range(config.media_addr, config.media_ports);
-        if let Err(problem) = self.fsp.reopen(&config, &self.poll, &mut self.random) {
-            warn!("{problem}");
+        #[cfg(feature = "fsp")]
+        if config.fsp != self.config.fsp {
+            if let Err(problem) = self.fsp.reopen(&config, &self.poll, &mut self.random) {
+                warn!("{problem}");
+            }
         }
         self.config = config;
         self.look_for_stick(&clock::now());

@@ -15,10 +15,6 @@ impl Fsp {
         Ok(Self)
     }
 
-    pub(super) fn reopen(&mut self, _: &Config, _: &Poll, _: &mut Random) -> Result<(), String> {
-        Ok(())
-    }
-
     pub(super) fn set_readable(&mut self) {}
 
     pub(super) fn has_more(&self) -> bool {
@@ -35,5 +31,5 @@ impl Fsp {
 
     pub(super) fn handle_stick(&mut self) {}
 
-    pub(super) fn turn(&mut self, _: Instant, _: &mut Disk, _: &mut Recorder, _: &mut Random, _: &Poll) {}
+    pub(super) fn turn(&mut self, _: Instant, _: &Config, _: &mut Disk, _: &mut Recorder, _: &mut Random, _: &Poll) {}
 }

@@ -11,7 +11,9 @@ use crate::proto::fsp::File;
 /// The open files.
 #[derive(Default)]
 pub(super) struct Readers {
-    files: heapless::Vec<(File, Input), OPEN_FILES>,
+    files: [Option<(File, Input)>; OPEN_FILES],
+    /// The place for the next one.
+    next: usize,
     /// When the stick was last used for a client; `None` when it is let go.
     used_at: Option<Instant>,
 }
@@ -25,23 +27,21 @@ impl Readers {
         buffer: &mut [u8],
         dir: impl FnOnce() -> io::Result<&'a Dir>,
     ) -> io::Result<usize> {
-        let place = match self.files.iter().position(|(open, _)| *open == file) {
-            Some(place) => place,
-            None => {
-                let input = Input::open(dir()?.fd(), file.name().as_bytes())?;
-                if self.files.is_full() {
-                    self.files.remove(0);
-                }
-                let _ = self.files.push((file, input));
-                self.files.len() - 1
+        for (open, input) in self.files.iter().flatten() {
+            if *open == file {
+                return input.read(at, buffer);
             }
-        };
-        self.files[place].1.read(at, buffer)
+        }
+        let input = Input::open(dir()?.fd(), file.name().as_bytes())?;
+        let read = input.read(at, buffer);
+        self.files[self.next % OPEN_FILES] = Some((file, input));
+        self.next += 1;
+        read
     }
 
     /// Closes them: the next read opens its file again.
     pub(super) fn close(&mut self) {
-        self.files.clear();
+        self.files = Default::default();
     }
 
     /// The stick is being used.

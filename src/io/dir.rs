@@ -4,9 +4,13 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+#[cfg(feature = "fsp")]
+use nix::fcntl::renameat;
 use nix::fcntl::{open, openat, AtFlags, OFlag};
 use nix::sys::stat::{fstatat, Mode, SFlag};
 use nix::sys::statvfs::fstatvfs;
+#[cfg(feature = "fsp")]
+use nix::unistd::fsync;
 use nix::unistd::{unlinkat, UnlinkatFlags};
 
 use crate::io::sys;
@@ -59,6 +63,13 @@ impl Dir {
     /// Deletes a file.
     pub fn remove(&self, name: &[u8]) -> io::Result<()> {
         retry(|| unlinkat(&self.fd, name, UnlinkatFlags::NoRemoveDir))
+    }
+
+    /// Renames a file, in place of another; returns when that is on the medium.
+    #[cfg(feature = "fsp")]
+    pub fn rename(&self, old: &[u8], new: &[u8]) -> io::Result<()> {
+        retry(|| renameat(&self.fd, old, &self.fd, new))?;
+        retry(|| fsync(&self.fd))
     }
 
     /// Opens a regular file to read and change it: never a link, a device or a pipe.

@@ -46,8 +46,13 @@ pub struct Output(File);
 impl Output {
     /// Creates a file that must not exist.
     pub fn create(directory: BorrowedFd, name: &str) -> io::Result<Self> {
+        Self::create_for(directory, name, 0o644)
+    }
+
+    /// The same for those whom these permission bits name.
+    pub fn create_for(directory: BorrowedFd, name: &str, mode: libc::mode_t) -> io::Result<Self> {
         let flags = OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_RDWR | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW;
-        let file = File::from(retry(|| openat(directory, name, flags, Mode::from_bits_truncate(0o644)))?);
+        let file = File::from(retry(|| openat(directory, name, flags, Mode::from_bits_truncate(mode)))?);
         claim(&file);
         Ok(Self(file))
     }

@@ -1,15 +1,14 @@
 //! A small file that is replaced as a whole: after a power cut there is the old one or the new one.
 
-use core::fmt::Write as _;
-use std::fs::{remove_file, rename, File};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::fs::File;
+use std::io::{self, Read};
 
 use crate::base::limits::PATH_BYTES;
+use crate::io::dir::Dir;
+use crate::io::file::Output;
 
 /// Only we may read it.
-const MODE: u32 = 0o600;
+const MODE: libc::mode_t = 0o600;
 
 /// Reads the file's beginning; `None` when there is none.
 pub fn read<'a>(path: &str, buffer: &'a mut [u8]) -> Option<&'a [u8]> {
@@ -26,17 +25,21 @@ pub fn read<'a>(path: &str, buffer: &'a mut [u8]) -> Option<&'a [u8]> {
     buffer.get(..len)
 }
 
-/// Replaces the file; returns when it is on the medium.
+/// Replaces the file, in a folder with a short name; returns when it is on the medium.
 pub fn replace(path: &str, bytes: &[u8]) -> io::Result<()> {
+    let (folder, name) = path.rsplit_once('/').unwrap_or((".", path));
     let mut new = heapless::String::<{ PATH_BYTES + 4 }>::new();
-    write!(new, "{path}.new").map_err(|_| io::Error::from_raw_os_error(libc::ENAMETOOLONG))?;
-    let _ = remove_file(&*new); // what a power cut has left
-    let mut file = File::options().write(true).create_new(true).mode(MODE).open(&*new)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    rename(&*new, path)?;
-    let folder = Path::new(path).parent().unwrap_or(Path::new("/"));
-    File::open(folder)?.sync_all()
+    let fits = new.push_str(name).and_then(|()| new.push_str(".new"));
+    fits.map_err(|()| io::Error::from_raw_os_error(libc::ENAMETOOLONG))?;
+    let folder = Dir::open(if folder.is_empty() { b"/" } else { folder.as_bytes() })?;
+    let _ = folder.remove(new.as_bytes()); // what a power cut has left
+    let file = Output::create_for(folder.fd(), &new, MODE)?;
+    let mut written = 0;
+    while written < bytes.len() {
+        written += file.write(written as u64, &bytes[written..])?;
+    }
+    file.sync()?;
+    folder.rename(new.as_bytes(), name.as_bytes())
 }
 
 #[cfg(test)]
@@ -55,7 +58,7 @@ mod tests {
             assert_eq!(read(path, &mut [0; 20]), Some(text.as_bytes()));
         }
         assert_eq!(std::fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o600);
-        assert!(!Path::new(&format!("{path}.new")).exists());
+        assert!(!std::path::Path::new(&format!("{path}.new")).exists());
         assert!(replace("/proc/nothing/here", b"x").is_err());
         std::fs::remove_file(path).unwrap();
     }

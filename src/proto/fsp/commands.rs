@@ -190,7 +190,7 @@ pub fn is_password(text: &[u8]) -> bool {
 
 /// On the phone's own network, as far as an address tells: a long datagram goes in fragments there, and none is lost.
 fn is_near(address: IpAddr) -> bool {
-    match address.to_canonical() {
+    match address {
         IpAddr::V4(ip) => ip.is_private() || ip.is_loopback() || ip.is_link_local(),
         IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
     }

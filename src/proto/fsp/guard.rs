@@ -4,10 +4,11 @@
 //! given the password may be guessing. Both are answered from a budget that refills with time, and when it
 //! is spent, not at all: neither is the password looked at then. Who has given the password is never counted.
 
-use core::net::IpAddr;
-
 use crate::base::limits::fsp::{BURST, SOURCES, STRANGER, STRANGERS, WRONG, WRONGS, WRONG_PROVEN};
 use crate::base::time::{Duration, Instant};
+
+/// Whose they are: an address, whatever the port.
+type Host = [u8; 16];
 
 /// All budgets. A budget is the time at which it will be full again.
 pub(super) struct Guard {
@@ -34,13 +35,13 @@ impl Guard {
     }
 
     /// The source may be answered.
-    pub(super) fn allows(&self, now: Instant, source: IpAddr) -> bool {
+    pub(super) fn allows(&self, now: Instant, source: &Host) -> bool {
         let spent = |full_at: Instant| full_at.since(now) > BURST;
         !spent(self.everyone) && !spent(self.sources[self.place(source)])
     }
 
     /// Takes an answer from the budgets.
-    pub(super) fn charge(&mut self, now: Instant, source: IpAddr, charge: Charge) {
+    pub(super) fn charge(&mut self, now: Instant, source: &Host, charge: Charge) {
         let (own, all) = match charge {
             Charge::Unproven => (STRANGER, STRANGERS),
             Charge::Wrong => (WRONG, WRONGS),
@@ -51,16 +52,10 @@ impl Guard {
         spend(&mut self.sources[self.place(source)], own);
     }
 
-    fn place(&self, source: IpAddr) -> usize {
-        let number = match source {
-            IpAddr::V4(address) => u32::from(address),
-            IpAddr::V6(address) => {
-                address.segments().iter().fold(0, |hash, part| u32::wrapping_mul(hash, 0x1F3) ^ u32::from(*part))
-            }
-        };
+    fn place(&self, source: &Host) -> usize {
+        let mixed = source.iter().fold(self.seed, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193));
         // The upper bits of a product depend on all bits of its factors.
-        let mixed = (number ^ self.seed).wrapping_mul(0x9E37_79B1);
-        ((mixed ^ self.seed.rotate_left(16)).wrapping_mul(0x85EB_CA6B) >> 16) as usize % SOURCES
+        (mixed.wrapping_mul(0x9E37_79B1) >> 16) as usize % SOURCES
     }
 }
 
@@ -68,15 +63,20 @@ impl Guard {
 mod tests {
     use super::*;
 
-    const ANN: IpAddr = IpAddr::V4(core::net::Ipv4Addr::new(192, 0, 2, 1));
+    const ANN: Host = host(192 << 24 | 2 << 8 | 1);
 
-    fn answered(guard: &mut Guard, charge: Charge, from: u64, to: u64, mut source: impl FnMut(u64) -> IpAddr) -> u64 {
+    const fn host(number: u32) -> Host {
+        let [a, b, c, d] = number.to_be_bytes();
+        [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF, a, b, c, d]
+    }
+
+    fn answered(guard: &mut Guard, charge: Charge, from: u64, to: u64, mut source: impl FnMut(u64) -> Host) -> u64 {
         let mut answers = 0;
         for millis in from..to {
             let now = Instant::from_nanos(millis * 1_000_000);
             let source = source(millis);
-            if guard.allows(now, source) {
-                guard.charge(now, source, charge);
+            if guard.allows(now, &source) {
+                guard.charge(now, &source, charge);
                 answers += 1;
             }
         }
@@ -98,7 +98,7 @@ mod tests {
     fn all_sources_together_are_bounded() {
         for (charge, most) in [(Charge::Unproven, 251), (Charge::Wrong, 33), (Charge::WrongProven, 33)] {
             let mut guard = Guard::new(1);
-            let anyone = |millis: u64| IpAddr::from((millis as u32).wrapping_mul(0x9E37_79B1).to_be_bytes());
+            let anyone = |millis: u64| host((millis as u32).wrapping_mul(0x9E37_79B1));
             answered(&mut guard, charge, 0, 20_000, anyone);
             let later = answered(&mut guard, charge, 20_000, 30_000, anyone);
             assert!(later <= most * 10, "{charge:?}: {later}");
@@ -110,8 +110,8 @@ mod tests {
         let mut guard = Guard::new(7);
         answered(&mut guard, Charge::Wrong, 0, 900, |_| ANN);
         let now = Instant::from_nanos(900_000_000);
-        assert!(!guard.allows(now, ANN));
-        let others = (1..=200).filter(|n| guard.allows(now, IpAddr::from([10, 0, 0, *n]))).count();
+        assert!(!guard.allows(now, &ANN));
+        let others = (1..=200).filter(|n| guard.allows(now, &host(10 << 24 | *n))).count();
         assert!(others >= 190, "{others}");
     }
 }

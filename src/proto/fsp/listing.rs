@@ -3,15 +3,14 @@
 //! A folder changes while it is being listed: without a snapshot entries would be lost or come twice. A snapshot holds four
 //! bytes an entry, in order; sizes and times are looked up when a block is made.
 
-use core::net::SocketAddr;
-
 use crate::base::limits::fsp::LISTING_ENTRIES;
+use crate::proto::fsp::sessions::Peer;
 use crate::proto::fsp::tree::{File, Folder, Node};
 use crate::wire::fsp::{Entry, ENTRY_HEAD};
 
 /// A folder's snapshot for one client.
 pub(super) struct Listing {
-    pub(super) owner: Option<SocketAddr>,
+    pub(super) owner: Option<Peer>,
     pub(super) folder: Folder,
     /// The length of every block but the last.
     pub(super) block: usize,
@@ -60,7 +59,7 @@ impl Listing {
     }
 
     /// Begins a snapshot.
-    pub(super) fn begin(&mut self, owner: Option<SocketAddr>, folder: Folder, block: usize) {
+    pub(super) fn begin(&mut self, owner: Option<Peer>, folder: Folder, block: usize) {
         (self.owner, self.folder, self.block) = (owner, folder, block);
         (self.len, self.last) = (usize::from(folder == Folder::Root), (0, 0));
     }

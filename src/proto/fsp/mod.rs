@@ -17,7 +17,7 @@ use crate::base::time::Instant;
 use crate::proto::fsp::guard::{Charge, Guard};
 use crate::proto::fsp::listing::Listing;
 use crate::proto::fsp::replies::refuse;
-use crate::proto::fsp::sessions::Sessions;
+use crate::proto::fsp::sessions::{Peer, Sessions};
 use crate::wire::fsp::{Head, Packet, Toward};
 
 #[cfg(feature = "tools")]
@@ -185,6 +185,7 @@ impl Server {
         reply: &mut [u8],
         stats: &mut Stats,
     ) -> Next {
+        let peer = Peer::from(peer);
         // The checksum before anything else: a stray datagram must not touch a session.
         let packet = Packet::parse(datagram, Toward::Server).ok();
         let admitted = packet.and_then(|packet| self.sessions.admit(now, peer, packet.head.key, random));
@@ -194,20 +195,20 @@ impl Server {
         };
         let session = *self.sessions.of(admitted.session);
         let stranger = !session.proven || !session.trusted;
-        if stranger && !self.guard.allows(now, peer.ip()) {
+        if stranger && !self.guard.allows(now, &peer.host) {
             stats.count(Counter::FspDropped);
             return Next::Silence;
         }
         stats.count(Counter::FspRequests);
         if !session.proven {
-            self.guard.charge(now, peer.ip(), Charge::Unproven);
+            self.guard.charge(now, &peer.host, Charge::Unproven);
         }
         let position = if packet.head.command.has_position() { packet.head.position } else { 0 };
         let head = Head { key: admitted.key, position, ..packet.head };
         let outcome = self.answer(&packet, head, admitted, reply);
         if core::mem::take(&mut self.wrong) {
             stats.count(Counter::FspWrongPassword);
-            self.guard.charge(now, peer.ip(), if session.proven { Charge::WrongProven } else { Charge::Wrong });
+            self.guard.charge(now, &peer.host, if session.proven { Charge::WrongProven } else { Charge::Wrong });
         }
         outcome.unwrap_or_else(|text| refuse(head, text, reply))
     }

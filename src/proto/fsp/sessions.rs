@@ -8,16 +8,39 @@
 //!
 //! A request with a wrong key changes nothing at all, so that nobody can disturb a session with forged ones.
 
-use core::net::SocketAddr;
+use core::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use crate::base::limits::fsp::{RETRY, SESSIONS, TIMEOUT};
 use crate::base::time::Instant;
 use crate::proto::fsp::tree::File;
 
+/// A client's address; one of IPv4 as IPv6 has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Peer {
+    pub(super) host: [u8; 16],
+    port: u16,
+}
+
+impl From<SocketAddr> for Peer {
+    fn from(address: SocketAddr) -> Self {
+        let host = match address.ip() {
+            IpAddr::V4(host) => host.to_ipv6_mapped(),
+            IpAddr::V6(host) => host,
+        };
+        Self { host: host.octets(), port: address.port() }
+    }
+}
+
+impl Peer {
+    pub(super) fn ip(&self) -> IpAddr {
+        Ipv6Addr::from(self.host).to_canonical()
+    }
+}
+
 /// One client.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Session {
-    pub(super) peer: SocketAddr,
+    pub(super) peer: Peer,
     /// The key of the last reply, and that of the request before it.
     next_key: u16,
     last_key: u16,
@@ -62,7 +85,7 @@ impl Sessions {
     }
 
     /// Looks at a request's key. `None`: it is not to be answered, and nothing has changed.
-    pub(super) fn admit(&mut self, now: Instant, peer: SocketAddr, key: u16, fresh: u16) -> Option<Admitted> {
+    pub(super) fn admit(&mut self, now: Instant, peer: Peer, key: u16, fresh: u16) -> Option<Admitted> {
         let fresh = if fresh == key { fresh.wrapping_add(1) } else { fresh };
         let known = self.0.iter().position(|session| session.peer == peer);
         let old = known.map(|known| self.0[known]);
@@ -94,25 +117,30 @@ impl Sessions {
         self.0[session].active = false;
     }
 
-    fn is_shared(&self, now: Instant, peer: SocketAddr, key: u16) -> bool {
-        let shares = |other: &Session| other.next_key == key && other.peer.ip() == peer.ip() && other.peer != peer;
+    fn is_shared(&self, now: Instant, peer: Peer, key: u16) -> bool {
+        let shares = |other: &Session| other.next_key == key && other.peer.host == peer.host && other.peer != peer;
         self.0.iter().any(|other| shares(other) && now.since(other.at) < TIMEOUT)
     }
 
     /// A new place, or that of the least: forged addresses, which prove nothing, only push out each other.
     fn place_for_one(&mut self, now: Instant) -> usize {
         if self.0.len() < SESSIONS {
-            self.0.push(Session::new(SocketAddr::from(([0; 4], 0))));
+            self.0.push(Session::new(Peer { host: [0; 16], port: 0 }));
             return self.0.len() - 1;
         }
-        let worth = |session: &Session| (session.is_live(now) && session.proven, session.at);
-        let least = self.0.iter().enumerate().min_by_key(|(_, session)| worth(session));
-        least.map_or(0, |(place, _)| place)
+        let mut least = (true, now, 0);
+        for (place, session) in self.0.iter().enumerate() {
+            let worth = session.proven && session.is_live(now);
+            if (worth, session.at) <= (least.0, least.1) {
+                least = (worth, session.at, place);
+            }
+        }
+        least.2
     }
 }
 
 impl Session {
-    fn new(peer: SocketAddr) -> Self {
+    fn new(peer: Peer) -> Self {
         Self {
             peer,
             next_key: 0,
@@ -141,12 +169,12 @@ mod tests {
         Instant::from_nanos(0) + Duration::from_millis(100_000 + millis)
     }
 
-    fn peer(host: u8, port: u16) -> SocketAddr {
-        SocketAddr::from(([192, 0, 2, host], port))
+    fn peer(host: u8, port: u16) -> Peer {
+        SocketAddr::from(([192, 0, 2, host], port)).into()
     }
 
     /// `Some(again)` if the request is taken.
-    fn ask(sessions: &mut Sessions, millis: u64, peer: SocketAddr, key: u16, fresh: u16) -> Option<bool> {
+    fn ask(sessions: &mut Sessions, millis: u64, peer: Peer, key: u16, fresh: u16) -> Option<bool> {
         sessions.admit(at(millis), peer, key, fresh).map(|admitted| admitted.again)
     }
 

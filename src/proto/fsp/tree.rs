@@ -117,19 +117,25 @@ impl Folder {
 impl Node {
     /// Follows a path. Leading, trailing and repeated slashes mean nothing.
     pub(super) fn parse(path: &[u8]) -> Self {
-        let mut parts = path.split(|byte| *byte == b'/').filter(|part| !part.is_empty());
-        let (first, day, name, rest) = (parts.next(), parts.next(), parts.next(), parts.next());
-        if first.is_some_and(|first| first != RECORDER.as_bytes()) || rest.is_some() {
+        let mut parts = [None; 3];
+        let mut depth = 0;
+        for part in path.split(|byte| *byte == b'/').filter(|part| !part.is_empty()) {
+            let Some(place) = parts.get_mut(depth) else { return Self::Nothing };
+            *place = Some(part);
+            depth += 1;
+        }
+        let [first, day, name] = parts;
+        if first.is_some_and(|first| first != RECORDER.as_bytes()) {
             return Self::Nothing;
         }
-        let day = day.map(parse_date);
-        let node = match (first, day, name) {
-            (None, ..) => Some(Self::Folder(Folder::Root)),
-            (_, None, _) => Some(Self::Folder(Folder::Recorder)),
-            (_, Some(date), None) => date.map(|date| Self::Folder(Folder::Day(date))),
-            (_, Some(date), Some(name)) => File::parse(name).filter(|file| date == Some(file.date)).map(Self::File),
+        let Some(day) = day else {
+            return Self::Folder(if depth == 0 { Folder::Root } else { Folder::Recorder });
         };
-        node.unwrap_or(Self::Nothing)
+        match (parse_date(day), name.map(File::parse)) {
+            (Some(date), None) => Self::Folder(Folder::Day(date)),
+            (Some(date), Some(Some(file))) if file.date == date => Self::File(file),
+            _ => Self::Nothing,
+        }
     }
 
     /// Its name in the folder that it is in.
