@@ -14,6 +14,8 @@ pub mod console;
 mod control;
 #[cfg(feature = "tools")]
 mod export;
+#[cfg(feature = "tools")]
+mod fetch;
 mod info;
 #[cfg(feature = "tools")]
 mod parts;
@@ -42,6 +44,8 @@ callrec - records calls of a desk phone to its USB stick
                                    what a recording is
   callrec repair FILE|DIR...       makes unfinished recordings whole; says what it did to each
   callrec export FILE... OUT.wav   one RIFF/WAVE file of a recording or of its parts; OUT `-` is standard output
+  callrec fetch --ip HOST:PORT ls|get ...
+                                   lists and fetches the recordings of a phone
   callrec COMMAND --help           more about a command, with an example
   callrec --version
 ";
@@ -79,6 +83,8 @@ fn command(mut arguments: Vec<OsString>, console: &mut Console) -> Result<ExitCo
         Some("repair") => repair::repair(arguments, console),
         #[cfg(feature = "tools")]
         Some("export") => export::export(arguments, console),
+        #[cfg(feature = "tools")]
+        Some("fetch") => fetch::fetch(arguments, console),
         #[cfg(not(feature = "tools"))]
         Some("export" | "list" | "verify" | "fetch") => {
             usage("this build, for a phone, has no such command; a PC's callrec has it")

@@ -1,0 +1,133 @@
+//! One file, from the phone to here: into `NAME.part` first, which a broken transfer leaves for the next one.
+
+use std::fs::{create_dir_all, rename, File};
+use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use crate::cli::console::shown;
+use crate::cli::fetch::remote::{Item, Remote, Trouble};
+
+/// Bytes that are written at once.
+const BUFFER: usize = 256 * 1024;
+/// Bytes of a broken transfer that are compared with the phone's before it goes on: it may have been another file.
+const OVERLAP: u32 = 512;
+
+/// What came of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Fetched {
+    /// All of it.
+    pub(super) bytes: u64,
+    /// Those that an earlier transfer had left.
+    pub(super) resumed: u64,
+}
+
+/// What stopped a step: the phone, or the file here.
+enum Stop {
+    Remote(Trouble),
+    Local(io::Error),
+}
+
+impl From<Trouble> for Stop {
+    fn from(trouble: Trouble) -> Self {
+        Self::Remote(trouble)
+    }
+}
+
+impl From<io::Error> for Stop {
+    fn from(error: io::Error) -> Self {
+        Self::Local(error)
+    }
+}
+
+/// Fetches the file at `path`, which `item` describes, to `target`; `show` is told how far it is.
+pub(super) fn fetch(
+    remote: &mut Remote,
+    path: &str,
+    item: &Item,
+    target: &Path,
+    show: impl FnMut(u64),
+) -> Result<Fetched, Trouble> {
+    let part = part_of(target);
+    take(remote, path, item, &part, show)
+        .and_then(|fetched| rename(&part, target).map(|()| fetched).map_err(Stop::Local))
+        .map_err(|stop| match stop {
+            Stop::Remote(trouble) => trouble,
+            Stop::Local(error) => Trouble::Local(format!("{}: {error}", shown(&part))),
+        })
+}
+
+fn take(remote: &mut Remote, path: &str, item: &Item, part: &Path, show: impl FnMut(u64)) -> Result<Fetched, Stop> {
+    // The first bytes come first, also for a transfer that goes on: they say how long a recording is that is still being
+    // made, and the phone keeps to that for who has begun with them.
+    let head = remote.read(path, 0)?.to_vec();
+    create_dir_all(part.parent().unwrap_or(Path::new(".")))?;
+    let file = File::options().read(true).write(true).create(true).truncate(false).open(part)?;
+    let resumed = resume_at(remote, path, item, &file)?;
+    file.set_len(resumed.into())?;
+    file.write_all_at(&head, 0)?;
+    let start = if resumed > 0 { resumed } else { head.len() as u32 };
+    let bytes = append(remote, path, start, &file, show)?;
+    if bytes < u64::from(item.size) {
+        let words = format!("{path}: it ended at {bytes} of {} bytes", item.size);
+        return Err(Trouble::Refused(words).into());
+    }
+    file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(item.time.into()))?;
+    file.sync_all()?;
+    Ok(Fetched { bytes, resumed: resumed.into() })
+}
+
+fn part_of(target: &Path) -> PathBuf {
+    let mut name = target.file_name().unwrap_or_default().to_owned();
+    name.push(".part");
+    target.with_file_name(name)
+}
+
+/// Where a transfer goes on: behind what is there, if the phone's file is the same as far as that can be seen.
+fn resume_at(remote: &mut Remote, path: &str, item: &Item, file: &File) -> Result<u32, Stop> {
+    let length = file.metadata()?.len();
+    let Some(length) = u32::try_from(length).ok().filter(|length| *length > OVERLAP && *length <= item.size) else {
+        return Ok(0);
+    };
+    let mut mine = [0; OVERLAP as usize];
+    file.read_exact_at(&mut mine, u64::from(length - OVERLAP))?;
+    let theirs = remote.read(path, length - OVERLAP)?;
+    let same = theirs.len() >= mine.len() && theirs[..mine.len()] == mine;
+    Ok(if same { length } else { 0 })
+}
+
+/// Fetches from `start` to the end; the length of the file.
+fn append(remote: &mut Remote, path: &str, start: u32, file: &File, mut show: impl FnMut(u64)) -> Result<u64, Stop> {
+    let mut sink = BufWriter::with_capacity(BUFFER, At { file, place: start.into() });
+    let mut done = start;
+    loop {
+        let bytes = remote.read(path, done)?;
+        if bytes.is_empty() {
+            sink.flush()?;
+            return Ok(done.into());
+        }
+        sink.write_all(bytes)?;
+        let too_large = || io::Error::from(io::ErrorKind::FileTooLarge);
+        done = done.checked_add(bytes.len() as u32).ok_or_else(too_large)?;
+        show(done.into());
+    }
+}
+
+/// A file that is written from some place on.
+struct At<'a> {
+    file: &'a File,
+    place: u64,
+}
+
+impl Write for At<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write_at(bytes, self.place)?;
+        self.place += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
