@@ -123,6 +123,23 @@ fn without_a_mount_nothing_is_written_and_with_one_it_works() {
 
 #[test]
 #[ignore = "needs root: scripts/test runs it"]
+fn a_stick_that_is_pulled_ends_what_is_played_from_it() {
+    let sticky = Sticky::new("");
+    older("Record_20260101_100000.wav", &sticky, 5000);
+    let mut watch = sticky.phone.watch();
+    let listeners = [common::listener::Listener::new(), common::listener::Listener::new()];
+    let ids = listeners.each_ref().map(|to| sticky.phone.play("Record_20260101_100000.wav", to, "").id());
+    assert!(sticky.phone.ask(&format!("cmd=PlayPauseRequest&id={}", ids[1])).success());
+    listeners[0].take(10);
+    sticky.unmount();
+    let events = [(); 2].map(|()| watch.until("PlayEvent", "failed"));
+    assert!(events.iter().zip(&ids).all(|(event, id)| event.id() == *id), "{events:?}");
+    assert!(events.iter().all(|event| event.value("reason").starts_with("stick-lost: ")), "{events:?}");
+    assert_eq!(sticky.phone.play("Record_20260101_100000.wav", &listeners[0], "").reason(), "no-stick");
+}
+
+#[test]
+#[ignore = "needs root: scripts/test runs it"]
 fn a_stick_that_is_pulled_ends_its_recordings_and_the_next_one_works() {
     let sticky = Sticky::new("");
     let mut watch = sticky.phone.watch();

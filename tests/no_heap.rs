@@ -103,6 +103,9 @@ fn nothing_is_allocated_while_a_call_is_recorded() {
     let first = request(&mut client, "cmd=RecordStartRequest");
     request(&mut client, &format!("cmd=RecordStopRequest&id={}", value(&first, "id")));
     std::thread::sleep(Duration::from_millis(300)); // the loop has gone back to sleep
+    let mut old = [&b"PCMU"[..], &[0; 60], &[172, 0, 0, 0, 160, 0, 0, 0, 0, 0, 0, 0]].concat();
+    (0..1000).for_each(|_| old.extend([[0x80].as_slice(), &[0; 171]].concat()));
+    std::fs::write(folder.join("old.wav"), old).unwrap();
     let before = ALLOCATIONS.load(Ordering::SeqCst);
     assert!(before > 0, "the count counts: the list of events was allocated");
 
@@ -120,6 +123,8 @@ fn nothing_is_allocated_while_a_call_is_recorded() {
         other.get_mut().write_all(&[b'x'; 10_000]).unwrap();
         other
     });
+    let play = request(&mut client, "cmd=PlayStartRequest&file=old.wav&host=127.0.0.1&port=9");
+    assert_eq!(value(&play, "result"), "success");
     media(&ports);
     request(&mut client, &format!("cmd=RecordPauseRequest&id={id}"));
     request(&mut client, &format!("cmd=RecordResumeRequest&id={id}"));

@@ -4,6 +4,7 @@ use super::time::Duration;
 
 #[cfg(feature = "fsp")]
 pub mod fsp;
+pub mod play;
 #[cfg(feature = "fsp")]
 pub mod rendezvous;
 #[cfg(feature = "server")]

@@ -70,6 +70,10 @@ pub enum Counter {
     P2pRefused,
     /// Callers that were followed.
     P2pFollowed,
+    /// Packets of recordings that were played.
+    Played,
+    /// Packets of recordings that were played, which the system did not take.
+    PlayDrop,
     /// Turns of the loop.
     Wakeups,
     /// Things that cannot happen; each is logged as "bug:".
@@ -110,6 +114,8 @@ pub const NAMES: [&str; COUNTERS] = [
     "p2p_ignored",
     "p2p_refused",
     "p2p_followed",
+    "played",
+    "play_drop",
     "wakeups",
     "bug",
 ];

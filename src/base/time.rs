@@ -14,6 +14,9 @@ pub struct Instant(u64);
 pub struct Duration(u64);
 
 impl Instant {
+    /// What never comes.
+    pub const NEVER: Self = Self(u64::MAX);
+
     /// The point `nanos` after the clock's origin.
     pub const fn from_nanos(nanos: u64) -> Self {
         Self(nanos)

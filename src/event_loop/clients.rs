@@ -173,7 +173,9 @@ impl Place {
         while let Some(walk) = self.status.filter(|_| has_room(&self.client)) {
             let line = match recorder.status_line(walk.place, walk.id, &mut buffer) {
                 Some((place, line)) => {
-                    self.status = Some(StatusWalk { place, count: walk.count + 1, ..walk });
+                    // Behind the recordings come the players, which have a count of their own.
+                    let count = walk.count + usize::from(place <= recorder.places());
+                    self.status = Some(StatusWalk { place, count, ..walk });
                     Some(line)
                 }
                 None => {

@@ -156,7 +156,8 @@ impl Disk {
         Ok(Done::Yes)
     }
 
-    fn judge(&mut self, error: &io::Error) -> DiskError {
+    /// What a failed call says of the stick.
+    pub(super) fn judge(&mut self, error: &io::Error) -> DiskError {
         let errno = error.raw_os_error().unwrap_or(0);
         let error = match errno {
             libc::ENOSPC | libc::EDQUOT => return DiskError::Full,

@@ -1,12 +1,13 @@
 //! The daemon's loop: the only place that polls, and the only one that knows both `proto` and `io`.
 //!
 //! ```text
-//! poll(timeout = the recordings' common deadline; 0 if something was left to do; none when idle)
+//! poll(timeout = the recordings' common deadline or a player's next packet; 0 if something was left to do; none when idle)
 //! 1  signals, mounts, devices
-//! 2  each recording: datagrams in the order of arrival, frames, calls to the stick     work
-//! 3  clients: at most one line each
-//! 4  again 2, if a line or the stick has changed anything
-//! 5  answers and events to the clients; flush; a few files repaired
+//! 2  each player: packets that are due, one read
+//! 3  each recording: datagrams in the order of arrival, frames, calls to the stick     work
+//! 4  clients: at most one line each
+//! 5  again 3, if a line or the stick has changed anything
+//! 6  answers and events to the clients; flush; a few files repaired
 //! ```
 //! Leg ports are not polled: while it records the loop wakes every `BATCH` and reads them until they
 //! are empty; each datagram has its kernel arrival time, so that reading late mixes nothing late.
@@ -26,6 +27,7 @@ use crate::event_loop::clients::Clients;
 use crate::event_loop::disk::Disk;
 use crate::event_loop::fsp::Fsp;
 use crate::event_loop::media::Media;
+use crate::event_loop::playing::Playing;
 use crate::event_loop::repair::Repair;
 use crate::event_loop::uplinks::Uplinks;
 use crate::io::clock::{self, Now};
@@ -43,12 +45,14 @@ mod fsp;
 mod lookup;
 mod media;
 pub mod mend;
+mod playing;
 #[cfg(feature = "fsp")]
 mod readers;
 #[cfg(feature = "fsp")]
 mod rendezvous;
 mod repair;
 mod stick;
+mod sweep;
 mod uplinks;
 
 const SIGNALS: Token = Token(0);
@@ -81,6 +85,7 @@ pub struct EventLoop {
     /// This turn is not by the clock alone: all recordings' packets are read, whether they are due or not.
     woken: bool,
     repair: Option<Repair>,
+    playing: Playing,
     clients: Clients,
     fsp: Fsp,
     /// An answer or event on its way.
@@ -88,7 +93,7 @@ pub struct EventLoop {
     /// Something was left to do: the next poll does not wait.
     again: bool,
     /// When the recordings are to be looked at next.
-    due: Option<Instant>,
+    due: Instant,
     /// FSP clients alone woke the loop: this turn is for them alone.
     light: bool,
     /// SIGTERM has come; when to stop waiting for the stick.
@@ -132,9 +137,10 @@ impl EventLoop {
             woken: false,
             random,
             repair: None,
+            playing: Playing::new(),
             message: [0; MESSAGE_BYTES],
             again: false,
-            due: None,
+            due: Instant::NEVER,
             light: false,
             ending: None,
             stick_config: config.clone(),
@@ -190,21 +196,21 @@ impl EventLoop {
     fn wait(&mut self, events: &mut Events) -> io::Result<()> {
         let now = clock::monotonic();
         if !self.light {
-            self.due = self.recorder.next_deadline(now);
+            self.due = self.recorder.next_deadline(now).unwrap_or(Instant::NEVER);
         }
         let again = std::mem::take(&mut self.again);
-        let deadline = self.due.into_iter().chain(self.fsp.deadline(&self.disk)).min();
-        let timeout = match deadline {
+        let service = self.fsp.deadline(&self.disk).unwrap_or(Instant::NEVER);
+        let timeout = match self.due.min(service).min(self.recorder.players().0.next_deadline()) {
             _ if again || self.fsp.has_more() => Some(Duration::ZERO),
-            Some(deadline) => Some(Duration::from_nanos(deadline.since(now).nanos())),
-            None => None,
+            Instant::NEVER => None,
+            deadline => Some(Duration::from_nanos(deadline.since(now).nanos())),
         };
         match self.poll.poll(events, timeout) {
             Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
             _ => {}
         }
         self.woken = again || events.iter().any(|event| event.token() != SERVICE);
-        self.light = !self.woken && deadline.is_none_or(|deadline| clock::monotonic() < deadline);
+        self.light = !self.woken && clock::monotonic() < self.due.min(service);
         Ok(())
     }
 
@@ -212,7 +218,8 @@ impl EventLoop {
         let now = clock::now();
         let (disk, recorder) = (&mut self.disk, &mut self.recorder);
         self.fsp.turn(now.monotonic, &self.config, disk, recorder, &mut self.random, &self.poll);
-        if self.light && !self.disk.is_suspicious() {
+        self.playing.turn(now.monotonic, &mut self.disk, self.recorder.players());
+        if !self.deliver() && self.light && !self.disk.is_suspicious() {
             return;
         }
         self.clients.accept_waiting(&self.poll, &mut self.recorder.stats);
@@ -275,11 +282,16 @@ impl EventLoop {
         changed
     }
 
-    fn deliver(&mut self) {
+    /// `true` when there was something to deliver.
+    fn deliver(&mut self) -> bool {
+        self.recorder.announce_players();
+        let mut any = false;
         while let Some((to, message)) = self.recorder.poll_output(&mut self.message) {
             let cut_off = self.clients.deliver(&self.poll, to, message);
             self.recorder.stats.add(Counter::SlowClient, cut_off);
+            any = true;
         }
+        any
     }
 
     fn look_for_stick(&mut self, now: &Now) {

@@ -1,4 +1,4 @@
-//! A file that is written once, from front to back, on a stick that may stall, fill up or vanish.
+//! Files on a stick that may stall, fill up or vanish: one that is written once, from front to back, and one that is read.
 
 use std::fs::File;
 use std::io;
@@ -6,7 +6,7 @@ use std::os::fd::BorrowedFd;
 use std::os::unix::fs::FileExt;
 
 use nix::errno::Errno;
-use nix::fcntl::{fallocate, fcntl, openat, FallocateFlags, FcntlArg, OFlag};
+use nix::fcntl::{fallocate, fcntl, openat, posix_fadvise, FallocateFlags, FcntlArg, OFlag, PosixFadviseAdvice};
 use nix::sys::stat::Mode;
 
 use crate::io::dir::retry;
@@ -25,6 +25,11 @@ impl Input {
         }
     }
 
+    /// Its length.
+    pub fn bytes(&self) -> io::Result<u64> {
+        Ok(self.0.metadata()?.len())
+    }
+
     /// Reads as much as there is, until `buffer` is full.
     pub fn read(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
         let mut done = 0;
@@ -37,6 +42,14 @@ impl Input {
             }
         }
         Ok(done)
+    }
+
+    /// Has the system begin to read here, without waiting for it: a later `read` finds it in memory.
+    pub fn expect(&self, offset: u64, bytes: u64) {
+        let place = (libc::off_t::try_from(offset), libc::off_t::try_from(bytes));
+        if let (Ok(offset), Ok(bytes)) = place {
+            let _ = posix_fadvise(&self.0, offset, bytes, PosixFadviseAdvice::POSIX_FADV_WILLNEED);
+        }
     }
 }
 

@@ -8,7 +8,11 @@ pub mod leg;
 pub mod local_stream;
 pub mod mixer;
 pub mod outbox;
+pub mod paced;
 pub mod part;
+pub mod playback;
+pub mod players;
+pub mod read_ahead;
 #[cfg(feature = "server")]
 pub mod record_server;
 pub mod recorder;

@@ -10,6 +10,7 @@ use crate::base::stats::{Counter, Stats};
 use crate::base::time::Instant;
 use crate::proto::outbox::{ClientId, Outbox, To};
 use crate::proto::part::{DiskError, Done, Op};
+use crate::proto::players::Players;
 use crate::proto::recording::{Ports, Recording, State};
 use crate::proto::request::{self, reason, Reason, Sink};
 use crate::proto::setup::Server;
@@ -20,6 +21,7 @@ use crate::wire::message::{Error, Message};
 
 mod answers;
 mod changes;
+mod playing;
 mod requests;
 
 /// The configuration, as far as it decides anything here.
@@ -68,6 +70,7 @@ pub struct Recorder {
     places: Vec<Recording>,
     stick: Option<Path>,
     outbox: Outbox,
+    players: Players,
     ending: bool,
     /// Counters, also of what the loop sees.
     pub stats: Stats,
@@ -81,7 +84,15 @@ impl Recorder {
         }
         settings.law.prepare_pairs();
         let places = (0..settings.max_recordings).map(|_| Recording::new()).collect();
-        Self { settings, places, stick: None, outbox: Outbox::new(), ending: false, stats: Stats::default() }
+        Self {
+            settings,
+            places,
+            stick: None,
+            outbox: Outbox::new(),
+            players: Players::new(),
+            ending: false,
+            stats: Stats::default(),
+        }
     }
 
     /// Takes over a changed configuration; running recordings keep theirs. The number of places stays.
@@ -203,6 +214,7 @@ impl Recorder {
                 self.places[place].lose_stick();
                 self.settle(now, place);
             }
+            self.players.lose_stick();
         }
         if let Some(path) = stick {
             self.stick_event("mounted", &path, free);
@@ -212,6 +224,7 @@ impl Recorder {
     /// Ends every recording, as a stop would, and begins no other: the daemon is to end.
     pub fn handle_shutdown(&mut self, now: Instant) {
         self.ending = true;
+        self.stop_players();
         for recording in &mut self.places {
             recording.stop(now, None);
             recording.hurry(now);

@@ -3,6 +3,8 @@
 use core::fmt::Write;
 
 use crate::base::limits::{MAX_LEG_PORTS, TEXT_BYTES};
+use crate::proto::part::DiskError;
+use crate::proto::players::{self, Play};
 use crate::proto::setup::Call;
 use crate::wire::g711::Law;
 use crate::wire::message::{Message, Text};
@@ -50,6 +52,8 @@ pub enum Request {
     Stats,
     /// Send events from now on.
     Subscribe,
+    /// Something about players.
+    Play(Play),
 }
 
 /// A reason of the contract, with words behind it.
@@ -58,6 +62,15 @@ pub fn reason(word: &str, more: core::fmt::Arguments) -> Reason {
     let mut whole = Cutting(&mut reason);
     let _ = write!(whole, "{word}: {more}");
     reason
+}
+
+/// The words for a failure of the stick.
+pub fn stick_reason(error: DiskError) -> Reason {
+    match error {
+        DiskError::Full => reason("disk-full", format_args!("the stick has no space left (usbReserve)")),
+        DiskError::Lost => reason("stick-lost", format_args!("the USB stick was removed")),
+        DiskError::Failed(errno) => reason("stick-error", format_args!("the USB stick failed (errno {errno})")),
+    }
 }
 
 /// Takes what fits: a long value must not hide the reason before it.
@@ -80,11 +93,13 @@ pub fn parse(message: &Message) -> Result<Request, Reason> {
         b"RecordStatusRequest" => Ok(Request::Status(Some(id(message)?))),
         b"StatsRequest" => Ok(Request::Stats),
         b"SubscribeRequest" => Ok(Request::Subscribe),
-        other => Err(bad(format_args!("unknown command '{}'", Shown(other)))),
+        other => players::parse(message)
+            .map(|play| play.map(Request::Play))
+            .unwrap_or_else(|| Err(bad(format_args!("unknown command '{}'", Shown(other))))),
     }
 }
 
-fn bad(words: core::fmt::Arguments) -> Reason {
+pub(super) fn bad(words: core::fmt::Arguments) -> Reason {
     reason("bad-request", words)
 }
 
@@ -127,11 +142,11 @@ fn call(message: &Message) -> Result<Call, Reason> {
     })
 }
 
-fn text<const N: usize>(message: &Message, key: &str) -> Result<Text<N>, Reason> {
+pub(super) fn text<const N: usize>(message: &Message, key: &str) -> Result<Text<N>, Reason> {
     message.text(key).map_err(|_| bad(format_args!("{key} is longer than {N} bytes")))
 }
 
-fn id(message: &Message) -> Result<u32, Reason> {
+pub(super) fn id(message: &Message) -> Result<u32, Reason> {
     match message.number::<u32>("id") {
         None => Err(bad(format_args!("id is missing"))),
         Some(Ok(id)) => Ok(id),

@@ -6,6 +6,7 @@ pub mod dns;
 pub mod fsp;
 pub mod g711;
 pub mod g722;
+pub mod head;
 pub mod json;
 pub mod message;
 pub mod message_stream;

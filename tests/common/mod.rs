@@ -15,6 +15,7 @@ use nix::sys::signal::{kill, Signal};
 use nix::unistd::Pid;
 
 pub mod file;
+pub mod listener;
 pub mod made;
 mod media;
 mod program;

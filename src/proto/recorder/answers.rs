@@ -124,13 +124,19 @@ impl Recorder {
                 return Some((place, &buffer[..len]));
             }
         }
-        None
+        let (next, line) = self.play_status(place - self.places.len(), id, buffer)?;
+        Some((self.places.len() + next, line))
     }
 
     /// The line behind all `status_line`s.
     pub fn status_end<'a>(&self, count: usize, buffer: &'a mut [u8; MESSAGE_BYTES]) -> Option<&'a [u8]> {
         let mut writer = Writer::new(buffer, "RecordStatusResponse");
-        let len = writer.pair("result", "success").pair("count", count).finish()?;
+        let players = self.players.all().iter().filter(|player| player.is_active()).count();
+        writer.pair("result", "success").pair("count", count);
+        if players > 0 {
+            writer.pair("players", players);
+        }
+        let len = writer.finish()?;
         Some(&buffer[..len])
     }
 

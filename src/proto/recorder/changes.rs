@@ -3,7 +3,7 @@
 use crate::proto::part::DiskError;
 use crate::proto::recorder::Recorder;
 use crate::proto::recording::{Change, Failure};
-use crate::proto::request::{reason, Reason};
+use crate::proto::request::{stick_reason, Reason};
 
 impl Recorder {
     pub(super) fn announce(&mut self, place: usize, change: Option<Change>) {
@@ -55,10 +55,6 @@ impl Recorder {
                 self.stick_event("full", &path, self.places[place].free_bytes());
             }
         }
-        match error {
-            DiskError::Full => reason("disk-full", format_args!("the stick has no space left (usbReserve)")),
-            DiskError::Lost => reason("stick-lost", format_args!("the USB stick was removed")),
-            DiskError::Failed(errno) => reason("stick-error", format_args!("the USB stick failed (errno {errno})")),
-        }
+        stick_reason(error)
     }
 }

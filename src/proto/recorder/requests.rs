@@ -34,7 +34,7 @@ impl Recorder {
                 Ok(Ask::Later)
             }
             Request::Status(id) => {
-                if let Some(id) = id {
+                if let Some(id) = id.filter(|id| !self.players.has(*id)) {
                     self.find(id)?;
                 }
                 Ok(Ask::Status(id))
@@ -47,6 +47,7 @@ impl Recorder {
                 self.answer_subscribed(client);
                 Ok(Ask::Events)
             }
+            Request::Play(play) => self.play(client, play, random),
         }
     }
 
@@ -98,9 +99,9 @@ impl Recorder {
     }
 
     /// 1 to 2^31 - 1 (spec, rule 15), and nobody's.
-    fn unused_id(&self, random: u32) -> u32 {
+    pub(super) fn unused_id(&self, random: u32) -> u32 {
         let mut id = (random & 0x7FFF_FFFF).max(1);
-        while self.find(id).is_ok() {
+        while self.find(id).is_ok() || self.players.has(id) {
             id = (id % 0x7FFF_FFFF) + 1;
         }
         id

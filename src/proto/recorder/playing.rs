@@ -1,0 +1,138 @@
+//! Playing recordings: the recorder's players, their answers and events.
+
+use crate::base::limits::play::MAX_PLAYERS;
+use crate::base::limits::MESSAGE_BYTES;
+use crate::base::stats::{Counter, Stats};
+use crate::proto::outbox::{ClientId, To};
+use crate::proto::playback::{Change, Player, Trouble};
+use crate::proto::players::{Play, Players};
+use crate::proto::recorder::{Ask, Recorder};
+use crate::proto::request::{reason, stick_reason, Reason};
+use crate::wire::message::Writer;
+
+impl Recorder {
+    /// The players, for whoever makes their calls, and the counters.
+    pub fn players(&mut self) -> (&mut Players, &mut Stats) {
+        (&mut self.players, &mut self.stats)
+    }
+
+    pub(super) fn play(&mut self, client: ClientId, play: Play, random: [u32; 3]) -> Result<Ask, Reason> {
+        let (id, answer) = match play {
+            Play::Start(_) if self.ending => return Err(reason("busy", format_args!("the recorder is ending"))),
+            Play::Start(_) if self.stick.is_none() => {
+                return Err(reason("no-stick", format_args!("there is no USB stick")))
+            }
+            Play::Start(start) => {
+                let [id, source, rest] = random;
+                let id = self.unused_id(id);
+                self.players.free()?.begin(client, id, start, [source, rest]);
+                return Ok(Ask::Later);
+            }
+            Play::Pause(id) => (id, "PlayPauseResponse"),
+            Play::Resume(id) => (id, "PlayResumeResponse"),
+            Play::Seek(id, _) => (id, "PlaySeekResponse"),
+            Play::Stop(id) => (id, "PlayStopResponse"),
+        };
+        let place = self.players.find(id)?;
+        let player = &mut self.players.all_mut()[place];
+        let changed = match play {
+            Play::Seek(_, position) if !player.seek(position) => return Err(words(Trouble::TooShort, player)),
+            Play::Stop(_) => player.stop(),
+            Play::Pause(_) => player.pause(true),
+            Play::Resume(_) => player.pause(false),
+            Play::Seek(..) | Play::Start(_) => true,
+        };
+        self.tell(To::Client(client), answer, place, ("result", "success"));
+        if changed {
+            self.tell_event(place);
+        }
+        Ok(Ask::Nothing)
+    }
+
+    /// Answers and tells of what the players have done since the last time.
+    pub fn announce_players(&mut self) {
+        for place in 0..MAX_PLAYERS {
+            let player = &mut self.players.all_mut()[place];
+            match player.take_change() {
+                None => {}
+                Some(Change::Refused(client, trouble)) => {
+                    let reason = words(trouble, player);
+                    self.refuse(client, b"PlayStartRequest", &reason);
+                }
+                Some(Change::Started(client)) => {
+                    self.tell(To::Client(client), "PlayStartResponse", place, ("result", "success"));
+                    self.tell_event(place);
+                }
+                Some(Change::Finished) => self.tell_event(place),
+                Some(Change::Failed(error)) => {
+                    self.tell(To::Subscribers, "PlayEvent", place, ("reason", &stick_reason(error)));
+                }
+            }
+        }
+    }
+
+    /// Ends all players: the daemon is to end.
+    pub(super) fn stop_players(&mut self) {
+        for place in 0..MAX_PLAYERS {
+            if self.players.all_mut()[place].stop() {
+                self.tell_event(place);
+            }
+        }
+    }
+
+    fn tell_event(&mut self, place: usize) {
+        self.tell(To::Subscribers, "PlayEvent", place, ("", ""));
+    }
+
+    /// Every message about a player says the same of it, and one thing more.
+    fn tell(&mut self, to: To, command: &str, place: usize, more: (&str, &str)) {
+        let mut buffer = [0; MESSAGE_BYTES];
+        let len = describe(&self.players.all()[place], command, more, &mut buffer);
+        if !len.is_some_and(|len| self.outbox.push(to, &buffer[..len])) {
+            self.stats.count(Counter::Bug);
+        }
+    }
+
+    /// The status line of the first player at or behind `place`, and the place behind it.
+    pub(super) fn play_status<'a>(
+        &self,
+        mut place: usize,
+        id: Option<u32>,
+        buffer: &'a mut [u8; MESSAGE_BYTES],
+    ) -> Option<(usize, &'a [u8])> {
+        loop {
+            let player = self.players.all().get(place)?;
+            place += 1;
+            if player.is_active() && id.is_none_or(|id| id == player.id()) {
+                let len = describe(player, "PlayStatus", ("", ""), buffer)?;
+                return Some((place, &buffer[..len]));
+            }
+        }
+    }
+}
+
+fn describe(player: &Player, command: &str, (key, value): (&str, &str), buffer: &mut [u8]) -> Option<usize> {
+    let mut writer = Writer::new(buffer, command);
+    if !key.is_empty() {
+        writer.pair(key, value);
+    }
+    writer.pair("id", player.id()).pair("state", player.state().name());
+    writer.pair("position_ms", player.position_ms()).pair("duration_ms", player.duration_ms());
+    writer.pair("period_ms", player.period_ms()).bytes("file", &player.start().file);
+    writer.finish()
+}
+
+/// Why it is not played.
+fn words(trouble: Trouble, player: &Player) -> Reason {
+    let (word, more) = match trouble {
+        Trouble::NoFile => ("not-found", "there is no such file on the stick"),
+        Trouble::NoRecording => ("not-found", "the file is no recording"),
+        Trouble::Unplayable => ("bad-request", "the file's frames do not fit RTP packets"),
+        Trouble::NoWay => ("bad-request", "nothing can be sent to this host"),
+        Trouble::TooShort => {
+            return reason("bad-request", format_args!("position_ms is behind the end, {}", player.duration_ms()));
+        }
+        Trouble::Stick(error) => return stick_reason(error),
+    };
+    reason(word, format_args!("{more}"))
+}
