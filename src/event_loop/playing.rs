@@ -120,13 +120,11 @@ fn search_parts((sweep, again): &mut (Sweep, bool), player: &mut Player, disk: &
 fn open(disk: &mut Disk, name: &[u8]) -> Result<(Input, Head), Trouble> {
     let mut bytes = [0; HEAD_BYTES];
     let opened = disk.dir().and_then(|dir| {
-        let file = Input::open(dir.fd(), name)?;
-        let read = file.read(0, &mut bytes)?;
-        let length = file.bytes()?;
-        Ok((file, read, length))
+        let (file, length) = Input::open(dir.fd(), name)?;
+        Ok((file.read(0, &mut bytes)?, file, length))
     });
     match opened {
-        Ok((file, read, length)) => {
+        Ok((read, file, length)) => {
             let head = Head::parse(&bytes[..read], length).map_err(|_| Trouble::NoRecording)?;
             Ok((file, head))
         }

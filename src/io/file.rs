@@ -15,19 +15,15 @@ use crate::io::dir::retry;
 pub struct Input(File);
 
 impl Input {
-    /// Opens a file of a folder: never a link, a device or a pipe.
-    pub fn open(directory: BorrowedFd, name: &[u8]) -> io::Result<Self> {
+    /// Opens a file of a folder: never a link, a device or a pipe. Besides, its length.
+    pub fn open(directory: BorrowedFd, name: &[u8]) -> io::Result<(Self, u64)> {
         let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
         let file = File::from(retry(|| openat(directory, name, flags, Mode::empty()))?);
-        match file.metadata()?.is_file() {
-            true => Ok(Self(file)),
+        let entry = file.metadata()?;
+        match entry.is_file() {
+            true => Ok((Self(file), entry.len())),
             false => Err(io::Error::from_raw_os_error(libc::EINVAL)),
         }
-    }
-
-    /// Its length.
-    pub fn bytes(&self) -> io::Result<u64> {
-        Ok(self.0.metadata()?.len())
     }
 
     /// Reads as much as there is, until `buffer` is full.

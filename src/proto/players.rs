@@ -15,14 +15,21 @@ use crate::wire::message::Message;
 pub enum Play {
     /// Begin.
     Start(Start),
+    /// What is to be done with the player of this number; a position in milliseconds.
+    Act(Action, u32, u32),
+}
+
+/// What can be done with a player.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
     /// Send nothing more for now.
-    Pause(u32),
+    Pause,
     /// Go on.
-    Resume(u32),
-    /// Go on at this place, in milliseconds.
-    Seek(u32, u32),
+    Resume,
+    /// Go on at another place.
+    Seek,
     /// End it.
-    Stop(u32),
+    Stop,
 }
 
 /// Places for players.
@@ -80,19 +87,15 @@ impl Default for Players {
 
 /// Makes a request of a message whose command begins with `Play`; `None` if there is no such command.
 pub fn parse(message: &Message) -> Option<Result<Play, Reason>> {
-    let action = match message.command() {
-        b"PlayStartRequest" => return Some(start(message).map(Play::Start)),
-        b"PlayPauseRequest" => |id, _| Play::Pause(id),
-        b"PlayResumeRequest" => |id, _| Play::Resume(id),
-        b"PlaySeekRequest" => Play::Seek,
-        b"PlayStopRequest" => |id, _| Play::Stop(id),
+    let action = match message.name() {
+        "PlayStartRequest" => return Some(start(message).map(Play::Start)),
+        "PlayPauseRequest" => Action::Pause,
+        "PlayResumeRequest" => Action::Resume,
+        "PlaySeekRequest" => Action::Seek,
+        "PlayStopRequest" => Action::Stop,
         _ => return None,
     };
-    let position = match action(0, 0) {
-        Play::Seek(..) if message.raw("position_ms").is_none() => Err(bad(format_args!("position_ms is missing"))),
-        _ => position(message),
-    };
-    Some(position.and_then(|position| Ok(action(id(message)?, position))))
+    Some(id(message).and_then(|id| Ok(Play::Act(action, id, position(message, action == Action::Seek)?))))
 }
 
 fn start(message: &Message) -> Result<Start, Reason> {
@@ -106,12 +109,15 @@ fn start(message: &Message) -> Result<Start, Reason> {
     let (Some(host), Some(port)) = (host, port) else {
         return Err(bad(format_args!("host must be an IP address, port a number from 1 to 65535")));
     };
-    Ok(Start { file, to: (host, port).into(), position_ms: position(message)? })
+    Ok(Start { file, to: (host, port).into(), position_ms: position(message, false)? })
 }
 
-fn position(message: &Message) -> Result<u32, Reason> {
-    let position = message.number::<u32>("position_ms").unwrap_or(Ok(0));
-    position.map_err(|()| bad(format_args!("position_ms must be a number of milliseconds")))
+fn position(message: &Message, wanted: bool) -> Result<u32, Reason> {
+    match message.number::<u32>("position_ms") {
+        Some(Ok(position)) => Ok(position),
+        None if !wanted => Ok(0),
+        _ => Err(bad(format_args!("position_ms must be a number of milliseconds"))),
+    }
 }
 
 #[cfg(test)]
@@ -144,7 +150,7 @@ mod tests {
             ("StartRequest&file=a&host=localhost&port=1", "host must be an IP address, port a number from 1 to 65535"),
             ("StartRequest&file=a&host=::1&port=0", "host must be an IP address, port a number from 1 to 65535"),
             ("StartRequest&file=a&host=::1&port=1&position_ms=-1", "position_ms must be a number of milliseconds"),
-            ("SeekRequest&id=1", "position_ms is missing"),
+            ("SeekRequest&id=1", "position_ms must be a number of milliseconds"),
             ("SeekRequest&position_ms=1", "id is missing"),
             ("StopRequest&id=1x", "id must be a decimal number"),
         ] {

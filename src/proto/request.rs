@@ -84,18 +84,18 @@ impl Write for Cutting<'_> {
 
 /// Makes a request of a message, or says what is wrong with it.
 pub fn parse(message: &Message) -> Result<Request, Reason> {
-    match message.command() {
-        b"RecordStartRequest" => start(message).map(Request::Start),
-        b"RecordPauseRequest" => Ok(Request::Pause(id(message)?, true)),
-        b"RecordResumeRequest" => Ok(Request::Pause(id(message)?, false)),
-        b"RecordStopRequest" => Ok(Request::Stop(id(message)?, call(message)?)),
-        b"RecordStatusRequest" if message.raw("id").is_none() => Ok(Request::Status(None)),
-        b"RecordStatusRequest" => Ok(Request::Status(Some(id(message)?))),
-        b"StatsRequest" => Ok(Request::Stats),
-        b"SubscribeRequest" => Ok(Request::Subscribe),
-        other => players::parse(message)
+    match message.name() {
+        "RecordStartRequest" => start(message).map(Request::Start),
+        "RecordPauseRequest" => Ok(Request::Pause(id(message)?, true)),
+        "RecordResumeRequest" => Ok(Request::Pause(id(message)?, false)),
+        "RecordStopRequest" => Ok(Request::Stop(id(message)?, call(message)?)),
+        "RecordStatusRequest" if message.raw("id").is_none() => Ok(Request::Status(None)),
+        "RecordStatusRequest" => Ok(Request::Status(Some(id(message)?))),
+        "StatsRequest" => Ok(Request::Stats),
+        "SubscribeRequest" => Ok(Request::Subscribe),
+        _ => players::parse(message)
             .map(|play| play.map(Request::Play))
-            .unwrap_or_else(|| Err(bad(format_args!("unknown command '{}'", Shown(other))))),
+            .unwrap_or_else(|| Err(bad(format_args!("unknown command '{}'", Shown(message.command()))))),
     }
 }
 

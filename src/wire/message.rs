@@ -48,6 +48,11 @@ impl<'a> Message<'a> {
         self.command
     }
 
+    /// The same to be matched with names, which takes less code than matching bytes; empty when it is no text.
+    pub fn name(&self) -> &'a str {
+        core::str::from_utf8(self.command).unwrap_or_default()
+    }
+
     /// The first value of `key`, trimmed, still escaped; `None` also when it is empty.
     pub fn raw(&self, key: &str) -> Option<&'a [u8]> {
         pairs(self.body).find(|(k, _)| *k == key.as_bytes()).map(|(_, value)| value).filter(|v| !v.is_empty())

@@ -5,7 +5,7 @@ use crate::base::limits::MESSAGE_BYTES;
 use crate::base::stats::{Counter, Stats};
 use crate::proto::outbox::{ClientId, To};
 use crate::proto::playback::{Change, Player, Trouble};
-use crate::proto::players::{Play, Players};
+use crate::proto::players::{Action, Play, Players};
 use crate::proto::recorder::{Ask, Recorder};
 use crate::proto::request::{reason, stick_reason, Reason};
 use crate::wire::message::Writer;
@@ -17,30 +17,25 @@ impl Recorder {
     }
 
     pub(super) fn play(&mut self, client: ClientId, play: Play, random: [u32; 3]) -> Result<Ask, Reason> {
-        let (id, answer) = match play {
+        let (action, id, position) = match play {
             Play::Start(_) if self.ending => return Err(reason("busy", format_args!("the recorder is ending"))),
-            Play::Start(_) if self.stick.is_none() => {
-                return Err(reason("no-stick", format_args!("there is no USB stick")))
-            }
+            Play::Start(_) if self.stick.is_none() => return Err(reason("no-stick", format_args!("there is none"))),
             Play::Start(start) => {
                 let [id, source, rest] = random;
                 let id = self.unused_id(id);
                 self.players.free()?.begin(client, id, start, [source, rest]);
                 return Ok(Ask::Later);
             }
-            Play::Pause(id) => (id, "PlayPauseResponse"),
-            Play::Resume(id) => (id, "PlayResumeResponse"),
-            Play::Seek(id, _) => (id, "PlaySeekResponse"),
-            Play::Stop(id) => (id, "PlayStopResponse"),
+            Play::Act(action, id, position) => (action, id, position),
         };
         let place = self.players.find(id)?;
         let player = &mut self.players.all_mut()[place];
-        let changed = match play {
-            Play::Seek(_, position) if !player.seek(position) => return Err(words(Trouble::TooShort, player)),
-            Play::Stop(_) => player.stop(),
-            Play::Pause(_) => player.pause(true),
-            Play::Resume(_) => player.pause(false),
-            Play::Seek(..) | Play::Start(_) => true,
+        let (answer, changed) = match action {
+            Action::Pause => ("PlayPauseResponse", player.pause(true)),
+            Action::Resume => ("PlayResumeResponse", player.pause(false)),
+            Action::Stop => ("PlayStopResponse", player.stop()),
+            Action::Seek if player.seek(position) => ("PlaySeekResponse", true),
+            Action::Seek => return Err(words(Trouble::TooShort, player)),
         };
         self.tell(To::Client(client), answer, place, ("result", "success"));
         if changed {

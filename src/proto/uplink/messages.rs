@@ -34,11 +34,11 @@ pub(super) struct Heard {
 pub(super) fn understand(message: &[u8], id: u32) -> Option<Heard> {
     let message = Message::parse(message).ok()?;
     let text = message.text::<ID_BYTES>("id").ok().filter(|text| !text.is_empty())?;
-    let said = match message.command() {
+    let said = match message.name() {
         _ if message.number::<u32>("id") != Some(Ok(id)) => None,
-        b"RecordStartResponse" => Some(answer(&message)),
-        b"RecordStopRequest" => Some(Said::Stop(words(&message))),
-        b"RecordStopResponse" => Some(Said::Stopped),
+        "RecordStartResponse" => Some(answer(&message)),
+        "RecordStopRequest" => Some(Said::Stop(words(&message))),
+        "RecordStopResponse" => Some(Said::Stopped),
         _ => None,
     };
     let stops = (message.command() == b"RecordStopRequest").then_some(text);
