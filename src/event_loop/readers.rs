@@ -32,7 +32,7 @@ impl Readers {
                 return input.read(at, buffer);
             }
         }
-        let input = Input::open(dir()?.fd(), file.name().as_bytes())?;
+        let (input, _) = Input::open(dir()?.fd(), file.name().as_bytes())?;
         let read = input.read(at, buffer);
         self.files[self.next % OPEN_FILES] = Some((file, input));
         self.next += 1;
