@@ -117,7 +117,7 @@ pub const HOST_BYTES: usize = 253;
 /// The longest value kept of a name or number.
 pub const TEXT_BYTES: usize = 128;
 /// The longest sidecar we write: five texts of control characters (6 bytes each), every counter, 32 pauses.
-pub const SIDECAR_BYTES: usize = 6 * 1024;
+pub const SIDECAR_BYTES: usize = 7 * 1024;
 /// Control clients at once: a phone has one or two, a person with `ctl` one more.
 pub const MAX_CLIENTS: usize = 16;
 /// Answers and events that wait for a slow client before it is cut off.
