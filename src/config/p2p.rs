@@ -2,12 +2,10 @@
 
 use core::fmt::{self, Display};
 
+use crate::base::limits::rendezvous::NAME_BYTES;
 use crate::config::{host, number};
 use crate::proto::rendezvous::{Identity, Name};
 use crate::wire::seal::Key;
-
-/// Stands for a key where people read; as long as one.
-const HIDDEN: &[u8] = &[b'*'; 32];
 
 /// How the phone is reached from outside.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,14 +14,15 @@ pub struct P2p {
     /// `None`: it is not.
     pub server: Option<String>,
     pub port: u16,
-    pub cid: Name,
-    pub key: Option<Key>,
-    pub invite: Name,
+    /// Empty: none, like the two that follow.
+    pub cid: String,
+    pub key: String,
+    pub invite: String,
 }
 
 impl Default for P2p {
     fn default() -> Self {
-        Self { server: None, port: 7042, cid: Name::new(), key: None, invite: Name::new() }
+        Self { server: None, port: 7042, cid: String::new(), key: String::new(), invite: String::new() }
     }
 }
 
@@ -39,13 +38,13 @@ impl P2p {
             "p2pPort" => number(value, 1, 65535).map(|port| self.port = port),
             "p2pCid" => name(value).map(|cid| self.cid = cid),
             // Secrets are not repeated.
-            "p2pKey" => match Key::new(value.as_bytes()) {
-                Some(key) => {
-                    self.key = Some(key);
-                    Ok(())
-                }
-                None => Err("must be 32 characters, letters and digits best".into()),
-            },
+            "p2pKey" if Key::new(value.as_bytes()).is_none() => {
+                Err("must be 32 characters, letters and digits best".into())
+            }
+            "p2pKey" => {
+                self.key = value.into();
+                Ok(())
+            }
             "p2pInviteCode" => name(value).map(|invite| self.invite = invite),
             _ => return None,
         };
@@ -55,48 +54,49 @@ impl P2p {
     /// What is missing for a server that is set.
     pub(super) fn missing(&self, enabled: bool) -> Option<(&'static str, &'static str)> {
         self.server.as_ref()?;
-        match (enabled, self.cid.is_empty(), &self.key) {
+        match (enabled, self.cid.is_empty(), self.key.is_empty()) {
             (false, ..) => Some(("p2pServer", "needs fspEnabled = 1: it is FSP that is reached through it")),
             (_, true, _) => Some(("p2pCid", "must be set when p2pServer is")),
-            (.., None) => Some(("p2pKey", "must be set when p2pServer is")),
+            (.., true) => Some(("p2pKey", "must be set when p2pServer is")),
             _ => None,
         }
     }
 
-    /// Who the phone is for the server.
-    pub fn identity(&self) -> Option<Identity> {
-        Some(Identity { cid: self.cid.clone(), key: self.key.clone()? })
+    /// Who the phone is for the server, and the invite code.
+    pub fn identity(&self) -> Option<(Identity, Name)> {
+        let name = |text: &str| Name::from_slice(text.as_bytes()).ok();
+        let identity = Identity { cid: name(&self.cid)?, key: Key::new(self.key.as_bytes())? };
+        Some((identity, name(&self.invite)?))
     }
 
     /// The same without secrets.
     pub(super) fn hide(&mut self) {
-        if self.key.is_some() {
-            self.key = Key::new(HIDDEN);
-        }
-        if !self.invite.is_empty() {
-            self.invite = Name::from_slice(&HIDDEN[..8]).unwrap_or_default();
+        for secret in [&mut self.key, &mut self.invite] {
+            *secret = "*".repeat(secret.len());
         }
     }
 }
 
 impl Display for P2p {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "p2pServer = {}", self.server.as_deref().unwrap_or("none"))?;
-        writeln!(f, "p2pPort = {}", self.port)?;
-        let key = self.key.as_ref().map_or(&[][..], |key| key.text());
-        for (name, value) in [("p2pCid", &self.cid[..]), ("p2pKey", key), ("p2pInviteCode", &self.invite)] {
+        let port = self.port.to_string();
+        let server = self.server.as_deref().unwrap_or("none");
+        let (cid, key, invite) = (("p2pCid", &*self.cid), ("p2pKey", &*self.key), ("p2pInviteCode", &*self.invite));
+        for (name, value) in [("p2pServer", server), ("p2pPort", &*port), cid, key, invite] {
             if !value.is_empty() {
-                writeln!(f, "{name} = {}", core::str::from_utf8(value).unwrap_or_default())?;
+                writeln!(f, "{name} = {value}")?;
             }
         }
         Ok(())
     }
 }
 
-fn name(value: &str) -> Result<Name, String> {
-    let plain = !value.is_empty() && value.bytes().all(|b| b >= b' ' && b != 0x7F);
-    let name = Name::from_slice(value.as_bytes()).ok().filter(|_| plain);
-    name.ok_or_else(|| format!("must be 1 to {} characters", Name::new().capacity()))
+fn name(value: &str) -> Result<String, String> {
+    let plain = value.bytes().all(|b| b >= b' ' && b != 0x7F);
+    match plain && (1..=NAME_BYTES).contains(&value.len()) {
+        true => Ok(value.into()),
+        false => Err(format!("must be 1 to {NAME_BYTES} characters")),
+    }
 }
 
 #[cfg(test)]
@@ -113,11 +113,8 @@ mod tests {
         );
         let config = Config::parse(&text).unwrap();
         let p2p = &config.fsp.p2p;
-        assert_eq!(
-            (p2p.server.as_deref(), p2p.port, &p2p.invite[..]),
-            (Some("p2p.example"), 7043, &b"open, sesame"[..])
-        );
-        assert_eq!(&p2p.identity().unwrap().cid[..], b"0015651a2b3c");
+        assert_eq!((p2p.server.as_deref(), p2p.port, &*p2p.invite), (Some("p2p.example"), 7043, "open, sesame"));
+        assert_eq!(&p2p.identity().unwrap().0.cid[..], b"0015651a2b3c");
         assert_eq!(Config::parse(&config.to_string()), Ok(config.clone()));
         let shown = config.without_secrets().to_string();
         assert!(!shown.contains("0123456789") && !shown.contains("sesame"), "{shown}");

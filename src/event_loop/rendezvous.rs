@@ -2,7 +2,7 @@
 
 use core::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 
-use log::{info, warn};
+use log::{log, Level};
 use mio::Poll;
 
 use crate::base::limits::rendezvous::RENDEZVOUS_BYTES;
@@ -11,9 +11,9 @@ use crate::base::time::Instant;
 use crate::config::Fsp;
 use crate::event_loop::lookup::Lookup;
 use crate::event_loop::NAMES;
-use crate::io::interface::address_towards;
 use crate::io::random::Random;
 use crate::io::service::Service;
+use crate::io::stream::Datagrams;
 use crate::proto::rendezvous::endpoint::{Endpoint, Output, Status};
 
 /// The phone's endpoint, and what it asks for.
@@ -31,8 +31,8 @@ pub(super) struct Rendezvous {
 impl Rendezvous {
     /// Begins to register, if there is a server.
     pub(super) fn open(config: &Fsp, now: Instant, random: &mut Random) -> Option<Self> {
-        let (server, identity) = (config.p2p.server.clone()?, config.p2p.identity()?);
-        let endpoint = Endpoint::new(now, identity, config.p2p.invite.clone(), random.words()[0]);
+        let (server, (identity, invite)) = (config.p2p.server.clone()?, config.p2p.identity()?);
+        let endpoint = Endpoint::new(now, identity, invite, random.words()[0]);
         let own = SocketAddr::new(config.addr, config.port);
         let shown = endpoint.status();
         Some(Self { endpoint, server, port: config.p2p.port, own, lookup: None, shown })
@@ -78,7 +78,8 @@ impl Rendezvous {
     fn handle_found(&mut self, now: Instant, found: Option<SocketAddr>) {
         let inside = |server: SocketAddrV4| {
             let own = v4(self.own).map(|own| *own.ip()).filter(|own| !own.is_unspecified());
-            let own = own.or_else(|| address_towards(server)).unwrap_or(Ipv4Addr::UNSPECIFIED);
+            let towards = || v4(Datagrams::open(server.into()).and_then(|socket| socket.own_address()).ok()?);
+            let own = own.or_else(|| towards().map(|own| *own.ip())).unwrap_or(Ipv4Addr::UNSPECIFIED);
             (server, SocketAddrV4::new(own, self.own.port()))
         };
         self.endpoint.handle_resolved(now, found.and_then(v4).map(inside));
@@ -99,17 +100,8 @@ impl Rendezvous {
         if std::mem::replace(&mut self.shown, status) == status {
             return;
         }
-        let (server, port) = (&self.server, self.port);
-        match status {
-            Status::Starting => {}
-            Status::NoName => warn!("rendezvous: {server} is not found"),
-            Status::NoAnswer => warn!("rendezvous: {server} port {port} does not answer"),
-            Status::Refused(code) => {
-                warn!("rendezvous: {server} refuses p2pCid or p2pKey ({code})");
-            }
-            Status::Registered(Some(outside)) => info!("rendezvous: registered with {server}, seen at {outside}"),
-            Status::Registered(None) => info!("rendezvous: registered with {server}"),
-        }
+        let level = if matches!(status, Status::Registered(_)) { Level::Info } else { Level::Warn };
+        log!(level, "rendezvous: {} port {}: {}", self.server, self.port, status);
     }
 }
 

@@ -79,6 +79,12 @@ impl Datagrams {
         Ok(Self { socket })
     }
 
+    /// Its own address: the one in the direction of the other end.
+    #[cfg(feature = "fsp")]
+    pub fn own_address(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
     /// Sends a datagram: whether the kernel took it, and the error it had to tell of, which may be about an
     /// earlier one (ICMP): then the kernel takes this one at the second try.
     pub fn send(&self, datagram: &[u8]) -> (bool, Option<i32>) {

@@ -13,6 +13,7 @@
 //! service and our invite code, whatever the server thinks of it. A PING is answered only when a FWD has told its
 //! connection, a bounded number of times; nothing that a stranger sends is answered otherwise.
 
+use core::fmt;
 use core::net::SocketAddrV4;
 
 use super::ladder::Ladder;
@@ -51,6 +52,17 @@ impl Status {
             Self::NoAnswer => "no-answer",
             Self::Refused(_) => "refused",
             Self::Registered(_) => "registered",
+        }
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())?;
+        match self {
+            Self::Registered(Some(outside)) => write!(f, ", seen at {outside}"),
+            Self::Refused(code) => write!(f, " ({code}): look at p2pCid and p2pKey"),
+            _ => Ok(()),
         }
     }
 }

@@ -13,6 +13,7 @@
 
 use core::net::SocketAddrV4;
 
+use super::question::{Ask, Question};
 use super::Name;
 use crate::base::limits::rendezvous::{LADDERS, PEER_KNOWN, PONGS};
 use crate::base::time::{Duration, Instant};
@@ -46,6 +47,8 @@ pub enum Step {
     Ping(SocketAddrV4, Tag),
     /// NFY ping_fork, to the server.
     Fork,
+    /// A BIND with this number, to the relay.
+    Bind(SocketAddrV4, u32),
 }
 
 #[derive(Clone, Copy)]
@@ -74,10 +77,13 @@ pub enum Progress {
 pub struct Ladder {
     /// The server's name for it.
     pub connid: Name,
+    /// What opens the relay to us.
+    pub token: Name,
     inside: Option<SocketAddrV4>,
     outside: SocketAddrV4,
-    /// `outside` is a port of the relay.
-    relayed: bool,
+    /// The relay that it is to be, and the BIND that is not answered yet.
+    relay: Option<SocketAddrV4>,
+    bind: Option<Question>,
     progress: Progress,
     rung: usize,
     next_at: Instant,
@@ -98,7 +104,9 @@ impl Ladder {
             connid,
             inside,
             outside,
-            relayed: false,
+            token: Name::new(),
+            relay: None,
+            bind: None,
             progress: Progress::Climbing,
             rung: 0,
             next_at: now,
@@ -127,15 +135,20 @@ impl Ladder {
 
     /// When `poll` has something to do.
     pub fn next_deadline(&self) -> Instant {
-        if self.is_done() {
-            self.expires_at
-        } else {
-            self.next_at.min(self.expires_at)
-        }
+        let ping_at = if self.is_done() { self.expires_at } else { self.next_at };
+        let bind_at = self.bind.map_or(self.expires_at, |bind| bind.next_deadline());
+        ping_at.min(bind_at).min(self.expires_at)
     }
 
     /// What is to be sent now.
     pub fn poll(&mut self, now: Instant) -> Option<Step> {
+        if let (Some(relay), Some(bind)) = (self.relay, &mut self.bind) {
+            match bind.poll(now) {
+                Ask::Now => return Some(Step::Bind(relay, bind.mid)),
+                Ask::GiveUp => self.bind = None,
+                Ask::Wait => {}
+            }
+        }
         while self.progress == Progress::Climbing && now >= self.next_at {
             let Some(rung) = RUNGS.get(self.rung) else {
                 self.progress = Progress::Failed;
@@ -143,7 +156,7 @@ impl Ladder {
             };
             self.rung += 1;
             match *rung {
-                Rung::Fork if self.relayed || self.forked => {}
+                Rung::Fork if self.relay.is_some() || self.forked => {}
                 Rung::Fork => {
                     self.forked = true;
                     return Some(Step::Fork);
@@ -155,7 +168,8 @@ impl Ladder {
                 }
                 Rung::Ping(tag, wait) => {
                     self.next_at = now + Duration::from_millis(wait);
-                    return Some(Step::Ping(self.outside, if self.relayed { Tag::Relay } else { tag }));
+                    let tag = if self.relay.is_some() { Tag::Relay } else { tag };
+                    return Some(Step::Ping(self.outside, tag));
                 }
             }
         }
@@ -188,14 +202,24 @@ impl Ladder {
         }
     }
 
-    /// The server has a relay for this connection; it says so again while it is asked.
-    pub fn handle_relay(&mut self, now: Instant, relay: SocketAddrV4) {
-        let climbs = self.relayed && self.progress == Progress::Climbing;
-        (self.inside, self.outside, self.relayed) = (None, relay, true);
+    /// The server has a relay for this connection; it says so again while it is asked. `mid` is for the BIND.
+    pub fn handle_relay(&mut self, now: Instant, relay: SocketAddrV4, mid: u32) {
+        let climbs = self.relay.is_some() && self.progress == Progress::Climbing;
+        (self.inside, self.outside, self.relay) = (None, relay, Some(relay));
+        self.bind = Some(Question::new(now, mid));
         if !climbs && self.relays < LADDERS {
             self.relays += 1;
             self.climb_again(now);
         }
+    }
+
+    /// The answer to a BIND has come; `false`: not to ours.
+    pub fn handle_bound(&mut self, from: SocketAddrV4, mid: u32) -> bool {
+        let ours = self.relay == Some(from) && self.bind.is_some_and(|bind| bind.mid == mid);
+        if ours {
+            self.bind = None;
+        }
+        ours
     }
 
     fn climb_again(&mut self, now: Instant) {
@@ -300,7 +324,10 @@ mod tests {
         let mut ladder = ladder("10.1.2.3:5");
         climb(&mut ladder);
         let relay = address("198.51.100.1:20000");
-        ladder.handle_relay(Instant::default(), relay);
+        ladder.handle_relay(Instant::default(), relay, 5);
+        assert_eq!(ladder.poll(Instant::default()), Some(Step::Bind(relay, 5)));
+        assert!(!ladder.handle_bound(relay, 4) && !ladder.handle_bound(address("198.51.100.1:20001"), 5));
+        assert!(ladder.handle_bound(relay, 5));
         let sent = climb(&mut ladder);
         assert_eq!(sent.len(), 9);
         assert!(sent.iter().all(|(_, step)| *step == Step::Ping(relay, Tag::Relay)));

@@ -14,8 +14,7 @@
 use core::net::SocketAddrV4;
 
 use super::ladder::{Ladder, Step, Tag};
-use super::question::{Ask, Question};
-use super::{name, write_notice, Identity, Name};
+use super::{name, write_notice, Identity};
 use crate::base::limits::rendezvous::{ANSWERS, NAME_BYTES, PEERS};
 use crate::base::time::Instant;
 use crate::wire::message::Text;
@@ -28,7 +27,6 @@ type Tagged = Text<{ NAME_BYTES + 1 }>;
 pub(super) struct Peers {
     mid: u32,
     ladders: heapless::Vec<Ladder, PEERS>,
-    binds: heapless::Vec<Bind, PEERS>,
     pongs: heapless::Deque<Pong, ANSWERS>,
 }
 
@@ -39,18 +37,10 @@ struct Pong {
     tagged: Tagged,
 }
 
-/// A place at the relay that is to be taken.
-struct Bind {
-    relay: SocketAddrV4,
-    connid: Name,
-    token: Name,
-    question: Question,
-}
-
 impl Peers {
     /// None yet; `mid` is where messages begin to be numbered.
     pub(super) fn new(mid: u32) -> Self {
-        Self { mid, ladders: heapless::Vec::new(), binds: heapless::Vec::new(), pongs: heapless::Deque::new() }
+        Self { mid, ladders: heapless::Vec::new(), pongs: heapless::Deque::new() }
     }
 
     /// The number of the next message.
@@ -78,16 +68,14 @@ impl Peers {
 
     /// The server has news of a connection; `None` when they make no sense.
     pub(super) fn handle_notice(&mut self, now: Instant, connid: &[u8], news: &Attributes<'_>) -> Option<()> {
-        let ladder = self.ladders.iter_mut().find(|ladder| ladder.connid == connid)?;
+        let mid = self.next_mid();
+        let ladder = self.find(connid)?;
         match news.value("event")? {
             b"ping_fork" | b"ping_change" => ladder.handle_moved(now, news.address("ped")),
             b"rtpp_open" => {
-                let (relay, token) = (news.address("ped")?, name(news.value("token"))?);
-                ladder.handle_relay(now, relay);
-                let connid = ladder.connid.clone();
-                let question = Question::new(now, self.next_mid());
-                self.binds.retain(|bind| bind.connid != connid);
-                self.binds.push(Bind { relay, connid, token, question }).ok()?;
+                let relay = news.address("ped")?;
+                ladder.token = name(news.value("token"))?;
+                ladder.handle_relay(now, relay, mid);
             }
             _ => return None,
         }
@@ -100,9 +88,8 @@ impl Peers {
             (Class::Request, Kind::Ping) => self.handle_ping(from, &message.clear).is_some(),
             (Class::Response, Kind::Pong) => self.handle_pong(from, &message.clear).is_some(),
             (Class::Response, Kind::Bind) => {
-                let before = self.binds.len();
-                self.binds.retain(|bind| bind.relay != from || Some(bind.question.mid) != message.clear.mid());
-                self.binds.len() < before
+                let mid = message.clear.mid();
+                mid.is_some_and(|mid| self.ladders.iter_mut().any(|ladder| ladder.handle_bound(from, mid)))
             }
             _ => false,
         }
@@ -134,43 +121,23 @@ impl Peers {
             let pong = Writer::new(buffer, Class::Response, Kind::Pong).mid(mid).text("connid", &tagged).finish();
             return pong.map(|len| (to, len));
         }
-        self.poll_binds(now, buffer).or_else(|| self.poll_ladders(now, identity, server, buffer))
-    }
-
-    fn poll_binds(&mut self, now: Instant, buffer: &mut [u8]) -> Option<(SocketAddrV4, usize)> {
-        let mut due = None;
-        self.binds.retain_mut(|bind| {
-            let ask = if due.is_none() { bind.question.poll(now) } else { Ask::Wait };
-            if ask == Ask::Now {
-                let mut writer = Writer::new(buffer, Class::Request, Kind::Bind);
-                writer.mid(bind.question.mid).text("connid", &bind.connid).text("token", &bind.token);
-                due = writer.finish().map(|len| (bind.relay, len));
-            }
-            ask != Ask::GiveUp
-        });
-        due
-    }
-
-    fn poll_ladders(
-        &mut self,
-        now: Instant,
-        identity: &Identity,
-        server: SocketAddrV4,
-        buffer: &mut [u8],
-    ) -> Option<(SocketAddrV4, usize)> {
         self.ladders.retain(|ladder| !ladder.is_over(now));
         let (ladder, step) = self.ladders.iter_mut().find_map(|ladder| ladder.poll(now).map(|step| (ladder, step)))?;
         self.mid = self.mid.wrapping_add(1);
         match step {
             Step::Ping(to, tag) => Some((to, write_ping(buffer, self.mid, &ladder.connid, tag)?)),
+            Step::Bind(relay, mid) => {
+                let mut writer = Writer::new(buffer, Class::Request, Kind::Bind);
+                let len = writer.mid(mid).text("connid", &ladder.connid).text("token", &ladder.token).finish()?;
+                Some((relay, len))
+            }
             Step::Fork => Some((server, write_notice(buffer, identity, self.mid, &ladder.connid, b"ping_fork")?)),
         }
     }
 
     /// When `poll` has something to do.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
-        let binds = self.binds.iter().map(|bind| bind.question.next_deadline());
-        binds.chain(self.ladders.iter().map(Ladder::next_deadline)).min()
+        self.ladders.iter().map(Ladder::next_deadline).min()
     }
 }
 
