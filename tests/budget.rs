@@ -113,6 +113,7 @@ fn places_that_nobody_uses_cost_address_space_alone() {
         status(&phone, "VmRSS")
     };
     let (few, many) = (memory("maxRecordings = 4"), memory("maxRecordings = 1024"));
-    // A phone has 64 MiB; src/base/limits.rs says that only what a call uses is ever touched.
-    assert!(many < few + 36 * 1024, "{few} KiB for 4 places, {many} KiB for 1024");
+    // 300 KiB of address space each, of which some 30 KiB are touched, on a phone a fourth more than on a PC;
+    // src/base/limits.rs says that only what a call uses ever is.
+    assert!(many < few + 48 * 1024, "{few} KiB for 4 places, {many} KiB for 1024");
 }

@@ -17,7 +17,7 @@ LOOK = (
 def budget():
     """Instructions a frame, wake-ups a second and memory, counted in the emulated phone."""
     stick = Stick(path("budget.img"))
-    with boot(stick, counted=True) as phone:
+    with boot(stick, paced=False) as phone:
         idle = _looks(phone, f"look; sleep {SECONDS}; look")
         call = f"callrec-sim call --quiet --seconds {SECONDS + 20} >/tmp/sim 2>&1 & sleep 10; look; sleep {SECONDS}; look; wait"
         busy = _looks(phone, call)

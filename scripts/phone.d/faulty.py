@@ -15,7 +15,7 @@ def bad_block():
     sector = (stick.offset + 2 * 4 * (288 * MIB // 4096) + 100_000) // 512
     error = f"inject-error.0.event=none,inject-error.0.iotype=write,inject-error.0.sector={sector}"
     stick.filters.append(f"driver=blkdebug,image={{below}},{error},inject-error.0.errno=5,inject-error.0.once=off")
-    with boot(stick, counted=True) as phone:
+    with boot(stick) as phone:
         phone.run(WATCH)
         phone.try_run(f"{EXACT_CALL} --seconds 20")
         events = [fields(line) for line in phone.run("grep RecordEvent /tmp/events")]
@@ -34,9 +34,9 @@ def bad_block():
 
 def read_only():
     """A write-protected stick: a start is refused with `no-stick`."""
-    stick = Stick(path("read-only.img"), mib=40)
+    stick = Stick(path("read-only.img"), mib=40, fat=16)
     stick.read_only = True
-    with boot(stick, counted=True) as phone:
+    with boot(stick) as phone:
         _refused(phone, ("no-stick",))
 
 
@@ -45,7 +45,7 @@ def full():
     stick = Stick(path("full.img"), mib=4, fat=12, sectors_a_cluster=4)
     filler = stick.free_bytes() - MIB - 100_000
     stick.put("FILLER.BIN", b"\0" * filler)
-    with boot(stick, counted=True) as phone:
+    with boot(stick) as phone:
         phone.run(WATCH)
         phone.try_run(f"{EXACT_CALL} --seconds 20")
         events = [fields(line) for line in phone.run("grep RecordEvent /tmp/events")]
@@ -69,7 +69,7 @@ def no_entries():
             put += 1
     except Failed:
         say(f"{put} files, then no entry is left; {stick.free_bytes()} bytes are free")
-    with boot(stick, counted=True) as phone:
+    with boot(stick) as phone:
         _refused(phone, ("disk-full", "stick-error"))
 
 

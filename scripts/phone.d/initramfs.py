@@ -98,35 +98,38 @@ def _in_order(paths, wanted):
     return order
 
 
-def kernel(phone):
+def kernel(system):
     """The kernel's path."""
-    boot = os.path.join(phone, "system", "boot")
+    boot = os.path.join(system, "boot")
     names = [name for name in os.listdir(boot) if name.startswith("vmlinuz-")]
     return os.path.join(boot, names[0])
 
 
-def build(phone, guest, files=()):
-    """Writes initramfs.gz: system, firmware, the guest's own scripts, and `files` as pairs (path, content)."""
-    archive = Archive()
-    archive.tree(os.path.join(phone, "root"))
+def build(result, parts, board, guest, files):
+    """Writes the compressed archive `result`: system, the board's firmware, the guest's own scripts, and `files`.
+
+    `files` by path: their bytes, or what a symbolic link points to.
+    """
+    archive, system = Archive(), os.path.join(parts, "system")
+    archive.tree(os.path.join(parts, board, "root"))
     for folder in ("bin", "sbin", "dev", "proc", "sys", "tmp", "mnt", "var/run", "var/log", "etc"):
         archive.folder(folder)
     archive.add("dev/console", stat.S_IFCHR | 0o600, device=(5, 1))
-    archive.file("bin/busybox", os.path.join(phone, "system", "bin", "busybox"))
+    archive.file("bin/busybox", os.path.join(system, "bin", "busybox"))
     for name, path in (("init", "init"), ("S10usb", "etc/init.d/S10usb"), ("motd", "etc/motd")):
         archive.file(path, os.path.join(guest, name))
     for name in ("stick-event", "agent"):
         archive.file("usr/sbin/" + name, os.path.join(guest, name))
-    archive.file("usr/bin/callrec-sim", os.path.join(phone, "callrec-sim"))
-    paths = _modules(os.path.join(phone, "system"))
+    archive.file("usr/bin/callrec-sim", os.path.join(parts, "callrec-sim"))
+    paths = _modules(system)
     order = _in_order(paths, MODULES)
     for name in order:
         archive.file(f"lib/modules/{name}.ko", paths[name], 0o644)
     archive.add("lib/modules/order", stat.S_IFREG | 0o644, "".join(f"{name}.ko\n" for name in order).encode())
-    for path, content in files:
-        archive.add(path, stat.S_IFREG | 0o644, content)
-    result = os.path.join(phone, "initramfs.gz")
-    with open(result + ".new", "wb") as out, gzip.GzipFile(fileobj=out, mode="wb", compresslevel=3, mtime=0) as packed:
+    for path, content in files.items():
+        if isinstance(content, str):
+            archive.add(path, stat.S_IFLNK | 0o777, content.encode())
+        else:
+            archive.add(path, stat.S_IFREG | 0o755, content)
+    with open(result, "wb") as out, gzip.GzipFile(fileobj=out, mode="wb", compresslevel=3, mtime=0) as packed:
         packed.write(archive.finish())
-    os.replace(result + ".new", result)
-    return result

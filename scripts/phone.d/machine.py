@@ -1,11 +1,11 @@
-"""One emulated phone: the QEMU process, its serial console (where the guest's agent listens) and its QMP socket."""
+"""One emulated phone: the QEMU process, its serial console (where the guest's agent listens) and its monitor."""
 
 import json
-import os
 import queue
 import shlex
 import socket
 import subprocess
+import tempfile
 import threading
 import time
 
@@ -20,44 +20,65 @@ BASE = (
     "qemu-system-arm -M virt,highmem=off -cpu cortex-a7 -m 128 -no-reboot -nic none -display none "
     "-device qemu-xhci,id=xhci"
 )
-# Guest time counts instructions, one a nanosecond, and idle time costs nothing: what runs is the same on any host.
-COUNTED = "-icount shift=0,sleep=off,align=off"
-APPEND = "console=ttyAMA0 quiet panic=-1"
+# The phone's time counts instructions, one a nanosecond, whatever the host has to do meanwhile.
+COUNTED = "-icount shift=0,sleep=off,align=off".split()
+# No kernel message but a panic: on the console they would stand in the middle of the agent's lines. `dmesg` has them.
+APPEND = "console=ttyAMA0 quiet loglevel=1 panic=-1"
+# The host's time after which a phone that says nothing is given up: far beyond what any command takes.
+PATIENCE = 300
+
+_emulators = []
 
 
-def command_line(phone, sticks, extra=(), append=""):
-    """QEMU's arguments without the console's."""
+def kill_all():
+    """Ends every phone that runs."""
+    for process in _emulators:
+        process.kill()
+
+
+def command_line(system, image, sticks, append=""):
+    """QEMU's arguments without the console's; `image` is the root file system."""
     append = f"{APPEND} {append}".strip()
-    kernel = ["-kernel", initramfs.kernel(phone), "-initrd", os.path.join(phone, "initramfs.gz"), "-append", append]
+    kernel = ["-kernel", initramfs.kernel(system), "-initrd", image, "-append", append]
     drives = []
     for number, stick in enumerate(sticks):
         drives += stick.blockdevs(f"stick{number}")
         drives += ["-device", f"usb-storage,bus=xhci.0,drive=stick{number},id=usb{number}-0"]
-    return BASE.split() + kernel + drives + list(extra)
+    return BASE.split() + kernel + drives
 
 
 class Phone:
     """Boots on entry; whatever happens, it is gone on exit."""
 
-    def __init__(self, phone, sticks=(), counted=False, extra=(), boot_time=120):
-        extra = list(extra) + (COUNTED.split() if counted else [])
-        self.socket_path = os.path.join(phone, f"qmp-{os.getpid()}.sock")
-        extra += ["-qmp", f"unix:{self.socket_path},server=on,wait=off", "-serial", "stdio", "-monitor", "none"]
-        self.arguments = command_line(phone, sticks, extra, "phone.test")
+    def __init__(self, system, image, sticks=(), paced=True, extra=()):
+        append = "phone.test phone.paced" if paced else "phone.test"
+        self.arguments = command_line(system, image, sticks, append) + COUNTED + list(extra)
         self.plugs = [0] * len(sticks)
         self.commands = 0
         self.log = []
         self.lines = queue.Queue()
-        self.boot_time = boot_time
-        self.process = self.monitor = self.replies = None
+        self.process = self.console = self.monitor = self.replies = None
 
     def __enter__(self):
-        pipe = subprocess.PIPE
-        self.process = subprocess.Popen(self.arguments, stdin=pipe, stdout=pipe, stderr=subprocess.STDOUT)
+        self.console, console = socket.socketpair()
+        self.monitor, monitor = socket.socketpair()
+        for name, end in (("console", console), ("monitor", monitor)):
+            self.arguments += ["-chardev", f"socket,id={name},fd={end.fileno()}"]
+        self.arguments += ["-serial", "chardev:console", "-mon", "chardev=monitor,mode=control"]
+        # The emulator never outlives this program, however that ends.
+        command = ["setpriv", "--pdeathsig", "KILL", *self.arguments]
+        self.output = tempfile.TemporaryFile()
+        descriptors = (console.fileno(), monitor.fileno())
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=self.output, stderr=self.output, pass_fds=descriptors
+        )
+        _emulators.append(self.process)
+        console.close()
+        monitor.close()
         threading.Thread(target=self._read_console, daemon=True).start()
         try:
-            self._wait_for("\x01ready", self.boot_time)
             self._open_monitor()
+            self._wait_for("\x01ready", PATIENCE)
         except BaseException:
             self.__exit__()
             raise
@@ -67,32 +88,33 @@ class Phone:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
-        if self.monitor:
-            self.monitor.close()
-        if os.path.exists(self.socket_path):
-            os.unlink(self.socket_path)
+        for opened in (self.replies, self.monitor, self.console, self.output):
+            if opened:
+                opened.close()
 
     # --- the console
 
     def _read_console(self):
-        for line in self.process.stdout:
-            self.lines.put(line.decode(errors="replace").rstrip("\r\n"))
+        with self.console.makefile("rb") as console:
+            for line in console:
+                self.lines.put(line.decode(errors="replace").rstrip("\r\n"))
         self.lines.put(None)
 
-    def line(self, timeout):
+    def line(self, timeout=PATIENCE):
         """The next line of the console."""
         try:
             line = self.lines.get(timeout=max(timeout, 0.01))
         except queue.Empty:
             raise Failed(f"the phone says nothing any more; its last words:\n{self.last_words()}") from None
         if line is None:
-            raise Failed(f"the emulator ended; the phone's last words:\n{self.last_words()}")
+            raise Failed(f"the emulator ended; the last words of phone and emulator:\n{self.last_words()}")
         self.log.append(line)
         return line
 
     def last_words(self):
-        """The console's last lines, for a person."""
-        return "\n".join(self.log[-20:])
+        """The console's last lines and the emulator's own, for a person."""
+        self.output.seek(0)
+        return "\n".join(self.log[-20:] + self.output.read().decode(errors="replace").split("\n")[-5:])
 
     def _wait_for(self, start, timeout):
         until = time.monotonic() + timeout
@@ -104,28 +126,26 @@ class Phone:
             seen.append(line)
 
     def send(self, command):
-        """Begins a command; `wait` or `lines_until` gets what it prints."""
+        """Begins a command; `wait` or `line` gets what it prints."""
         self.commands += 1
         line = " ".join(command.split("\n"))
-        self.process.stdin.write(f"{self.commands} {line}\n".encode())
-        self.process.stdin.flush()
+        self.console.sendall(f"{self.commands} {line}\n".encode())
 
-    def wait(self, timeout=60):
+    def wait(self, timeout=PATIENCE):
         """What the command printed (a list of lines), its status, and the phone's uptime."""
         seen, end = self._wait_for(f"\x02{self.commands} ", timeout)
         _, status, now = end.split()
         return seen, int(status), float(now)
 
-    def run(self, command, timeout=60):
+    def run(self, command, timeout=PATIENCE):
         """Runs a command in the phone, gives its lines; a status other than 0 is a failure."""
-        self.send(command)
-        seen, status, _ = self.wait(timeout)
+        seen, status = self.try_run(command, timeout)
         if status != 0:
             words = "\n".join(seen[-10:])
             raise Failed(f"in the phone, `{command}` ended with status {status}:\n{words}")
         return seen
 
-    def try_run(self, command, timeout=60):
+    def try_run(self, command, timeout=PATIENCE):
         """Runs a command that may fail: its lines and its status."""
         self.send(command)
         seen, status, _ = self.wait(timeout)
@@ -136,9 +156,16 @@ class Phone:
         self.send("true")
         return self.wait()[2]
 
-    def ctl(self, message, timeout=60):
+    def until(self, condition, seconds=20):
+        """Waits until a command succeeds in the phone; a failure when that takes more of the phone's seconds."""
+        count = f"i=$((i + 1)); [ $i -lt {seconds * 20} ] || exit 1; usleep 50000"
+        _, status = self.try_run(f"i=0; until {condition}; do {count}; done")
+        if status != 0:
+            raise Failed(f"not within {seconds} s: {condition}")
+
+    def ctl(self, message):
         """A control message to the daemon: its answer's last line as a dictionary."""
-        lines, _ = self.try_run(f"callrec ctl {shlex.quote(message)} 2>/dev/null", timeout)
+        lines, _ = self.try_run(f"callrec ctl {shlex.quote(message)} 2>/dev/null")
         if not lines:
             raise Failed(f"no answer to {message}")
         return fields(lines[-1])
@@ -146,9 +173,7 @@ class Phone:
     # --- the monitor
 
     def _open_monitor(self):
-        self.monitor = socket.socket(socket.AF_UNIX)
-        self.monitor.settimeout(20)
-        self.monitor.connect(self.socket_path)
+        self.monitor.settimeout(PATIENCE)
         self.replies = self.monitor.makefile("rb")
         self.replies.readline()
         self.qmp("qmp_capabilities")
@@ -159,9 +184,13 @@ class Phone:
         while True:
             reply = json.loads(self.replies.readline() or b'{"error": "the emulator is gone"}')
             if "error" in reply:
-                raise Failed(f"QMP {execute}: {reply['error']}")
+                raise Failed(f"QMP {execute}: {reply['error']}; {self.last_words()}")
             if "return" in reply:
                 return reply["return"]
+
+    def block(self, stick, command):
+        """A command of qemu-io to a stick's block device: see `slow.stall`."""
+        self.qmp("human-monitor-command", **{"command-line": f'qemu-io stick{stick} "{command}"'})
 
     def pull(self, stick=0):
         """Pulls a stick out."""
@@ -174,9 +203,13 @@ class Phone:
         self.qmp("device_add", driver="usb-storage", bus="xhci.0", drive=f"stick{stick}", id=number)
 
     def cut(self):
-        """The power goes: QEMU ends at once, what the guest has not written is lost."""
-        self.monitor.sendall(b'{"execute": "quit"}\n')
-        self.process.wait(timeout=20)
+        """The power goes: what the phone has not written is lost."""
+        self.process.kill()
+        self.process.wait()
+
+    def rest(self):
+        """The lines that the phone had still written when its power went."""
+        return list(iter(self.lines.get, None))
 
 
 def fields(line):

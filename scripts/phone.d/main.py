@@ -1,5 +1,8 @@
 """The emulated phone's command line; scripts/phone calls it when everything is built."""
 
+import concurrent.futures
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -12,13 +15,15 @@ import setting
 from machine import Failed
 from stick import Stick
 
+# A phone takes a core and 250 MB.
+MOST_AT_ONCE = 4
+
 
 def shell():
     """A person's shell on the console; what is on the stick is kept from one time to the next."""
-    setting.build()
-    image = setting.path("stick.img")
-    arguments = machine.command_line(setting.PHONE, [Stick(image, keep=True)], ["-serial", "mon:stdio"])
-    return subprocess.run(arguments, check=False).returncode
+    stick = Stick(os.path.join(setting.PARTS, "stick.img"), keep=True)
+    arguments = machine.command_line(setting.SYSTEM, setting.path("initramfs.gz"), [stick])
+    return subprocess.run([*arguments, "-serial", "mon:stdio"], check=False).returncode
 
 
 def list_scenarios():
@@ -29,45 +34,59 @@ def list_scenarios():
 
 
 def run(named):
-    """Runs scenarios one after the other; the exit status."""
-    failed = []
-    for name, scenario in named.items():
-        started = time.monotonic()
-        print(f"-- {name}: {scenario.__doc__.splitlines()[0]}", flush=True)
-        try:
-            scenario()
-            print(f"ok {name} ({time.monotonic() - started:.0f} s)", flush=True)
-        except Failed as problem:
-            failed.append(name)
-            print(f"FAILED {name}: {problem}", flush=True)
-        except Exception:  # a scenario's own mistake, or an answer of another shape: the others go on
-            failed.append(name)
-            print(f"FAILED {name}:\n{traceback.format_exc()}", flush=True)
-    print(f"phone: {len(named) - len(failed)} passed, {len(failed)} failed {' '.join(failed)}".rstrip())
+    """Runs scenarios, a phone for each core; the exit status."""
+    begun, failed = time.monotonic(), []
+    places = min(int(os.environ.get("PHONE_JOBS") or os.cpu_count() or 1), MOST_AT_ONCE)
+    pool = concurrent.futures.ThreadPoolExecutor(places)
+    try:
+        # What takes longest begins first.
+        first = [name for name in scenarios.LONG if name in named] + [name for name in named if name not in scenarios.LONG]
+        results = {pool.submit(_run_one, name, named[name]): name for name in first}
+        for result in concurrent.futures.as_completed(results):
+            lines, passed = result.result()
+            print("\n".join(lines), flush=True)
+            failed += [] if passed else [results[result]]
+    finally:
+        # Before its time only when ended from outside: the phones end, and with them their scenarios.
+        pool.shutdown(wait=False, cancel_futures=True)
+        machine.kill_all()
+    passed, seconds = len(named) - len(failed), time.monotonic() - begun
+    print(f"phone: {passed} passed, {len(failed)} failed {' '.join(failed)} ({seconds:.0f} s)")
     return 1 if failed else 0
 
 
-def test(names):
-    """The scenarios named, or all."""
-    unknown = [name for name in names if name not in scenarios.ALL]
-    if unknown:
-        print(f"phone: no scenario '{unknown[0]}'; there are: {' '.join(scenarios.ALL)}", file=sys.stderr)
-        return 2
-    setting.build()
-    return run({name: scenarios.ALL[name] for name in names or scenarios.ALL})
+def _run_one(name, scenario):
+    """One scenario: what it said, and whether it passed."""
+    started = time.monotonic()
+    setting.said.lines = lines = [f"-- {name}: {scenario.__doc__.splitlines()[0]}"]
+    try:
+        scenario()
+        return [*lines, f"ok {name} ({time.monotonic() - started:.0f} s)"], True
+    except Failed as problem:
+        return [*lines, f"FAILED {name}: {problem}"], False
+    except Exception:  # a scenario's own mistake, or an answer of another shape: the others go on
+        return [*lines, f"FAILED {name}:\n{traceback.format_exc()}"], False
 
 
 def main(arguments):
     """Runs the command line, gives the exit status."""
-    command = arguments[0] if arguments else "shell"
-    if command == "test":
-        return test(arguments[1:])
+    command, names = (arguments or ["shell"])[0], arguments[1:]
+    unknown = [name for name in names if name not in scenarios.ALL]
+    if unknown:
+        print(f"phone: no scenario '{unknown[0]}'; there are: {' '.join(scenarios.ALL)}", file=sys.stderr)
+        return 2
     if command == "list":
         return list_scenarios()
-    if command == "budget":
-        setting.build()
-        return run({"budget": budget.budget})
-    return shell()
+    # Ended from outside, it ends its phone and removes its folder.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    with setting.Run():
+        # What other runs use too has been read: scripts/phone's lock on it is given back.
+        os.close(int(os.environ.pop("PHONE_LOCK")))
+        if command == "test":
+            return run({name: scenarios.ALL[name] for name in names or scenarios.ALL})
+        if command == "budget":
+            return run({"budget": budget.budget})
+        return shell()
 
 
 if __name__ == "__main__":

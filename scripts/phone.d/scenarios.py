@@ -3,6 +3,7 @@
 import basic
 import faulty
 import pulled
+import rust_tests
 import slow
 
 ALL = {
@@ -20,4 +21,7 @@ ALL = {
     "full": faulty.full,
     "no-entries": faulty.no_entries,
     "two-sticks": faulty.two_sticks,
+    "rust-tests": rust_tests.rust_tests,
 }
+# Those that take longest.
+LONG = ("rust-tests", "power", "roll-over")

@@ -1,13 +1,21 @@
 """Where the emulated phone's parts lie, and what every scenario begins with."""
 
+import fcntl
+import glob
 import os
+import shutil
+import tempfile
+import threading
 
 import initramfs
+import pace
 import recording
 from machine import Failed, Phone
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-PHONE = os.path.abspath(os.path.join(HERE, "..", "..", "target", "phone"))
+# What scripts/phone.d/prepare leaves, for all runs.
+PARTS = os.path.abspath(os.path.join(HERE, "..", "..", "target", "phone"))
+SYSTEM = os.path.join(PARTS, "system")
 # What the scenarios play, /test/near in the phone: 30 s, every frame different.
 PLAYED = recording.noise(1500, 1)
 # A call of one leg, recorded bit for bit.
@@ -15,20 +23,52 @@ EXACT_CALL = "callrec-sim call --quiet --near /test/near --set legs=1"
 # The daemon's events with the phone's uptime before each.
 WATCH = "callrec watch </dev/null | while read -r line; do read -r now _ </proc/uptime; echo $now $line; done >>/tmp/events &"
 
+# What the scenario of this thread has said so far: its `lines`.
+said = threading.local()
+
+
+class Run:
+    """A folder of its own for each run, so that two at once are strangers to each other; gone at the end."""
+
+    folder = lock = None
+
+    def __enter__(self):
+        Run.folder = tempfile.mkdtemp(prefix="run.", dir=PARTS)
+        Run.lock = open(path("lock"), "w", encoding="ascii")
+        fcntl.flock(Run.lock, fcntl.LOCK_EX)
+        _remove_leftovers()
+        build("initramfs.gz", {"test/near": recording.as_file(PLAYED)})
+        return self
+
+    def __exit__(self, *_):
+        shutil.rmtree(Run.folder, ignore_errors=True)
+
+
+def _remove_leftovers():
+    """Folders of runs that were killed: nobody holds their lock."""
+    for folder in glob.glob(os.path.join(PARTS, "run.*")):
+        try:
+            with open(os.path.join(folder, "lock"), "w", encoding="ascii") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(folder, ignore_errors=True)
+        except BlockingIOError:
+            pass  # in use
+
 
 def path(name):
-    """A file under target/phone."""
-    return os.path.join(PHONE, name)
+    """A file of this run."""
+    return os.path.join(Run.folder, name)
 
 
-def build():
-    """The root file system, with what the scenarios play."""
-    initramfs.build(PHONE, os.path.join(HERE, "guest"), [("test/near", recording.as_file(PLAYED))])
+def build(name, files):
+    """The root file system under this name, with these files (path: content) besides the phone's own."""
+    board = os.environ.get("PHONE_BOARD", "generic")
+    initramfs.build(path(name), PARTS, board, os.path.join(HERE, "guest"), {"test/pace": pace.program(), **files})
 
 
-def boot(*sticks, counted=False, mounted=1, **options):
+def boot(*sticks, mounted=1, image="initramfs.gz", **options):
     """A phone with sticks, for `with`; started, and so many sticks mounted."""
-    return _Booted(PHONE, sticks, counted, mounted=mounted, **options)
+    return _Booted(SYSTEM, path(image), sticks, mounted=mounted, **options)
 
 
 class _Booted(Phone):
@@ -46,11 +86,9 @@ class _Booted(Phone):
         return self
 
 
-def wait_mounted(phone, count=1, seconds=30):
-    """Waits until so many sticks are mounted."""
-    command = f"i=0; until [ $(grep -c ' /mnt/usb.* vfat ' /proc/mounts) -ge {count} ]; do i=$((i + 1)); "
-    phone.run(command + f"[ $i -lt {seconds * 10} ] || exit 1; usleep 100000; done", timeout=seconds + 60)
-    # The daemon looks as soon as the kernel says that something was mounted; it may repair files first.
+def wait_mounted(phone, count=1):
+    """Waits until so many sticks are mounted and the daemon has seen it: it may repair files first."""
+    phone.until(f"[ $(grep -c ' /mnt/usb.* vfat ' /proc/mounts) -ge {count} ]", 30)
     phone.run("usleep 500000")
 
 
@@ -58,7 +96,8 @@ def configure(phone, **keys):
     """Changes the phone's configuration file and restarts the daemon through its init script."""
     for key, value in keys.items():
         phone.run(f"sed -i '/^{key} *=/d' /etc/callrec.conf; echo '{key} = {value}' >>/etc/callrec.conf")
-    phone.run("/etc/init.d/S80callrec restart; usleep 300000")
+    phone.run("/etc/init.d/S80callrec restart")
+    phone.until("callrec ctl StatsRequest >/dev/null 2>&1")
 
 
 def take(stick, name=None):
@@ -74,8 +113,8 @@ def take(stick, name=None):
 
 
 def say(text):
-    """What was checked, for the one who reads along."""
-    print(f"   {text}", flush=True)
+    """What was checked, for the one who reads it."""
+    said.lines.append(f"   {text}")
 
 
 def expect(holds, text):
