@@ -313,3 +313,15 @@ fn a_plain_folder_that_appears_later_is_used() {
     phone.stop(&again.id());
     assert_eq!(phone.files(), [again.value("file")]);
 }
+
+#[test]
+fn the_daemons_file_is_left_alone_while_it_records() {
+    let phone = Phone::new("");
+    let recording = phone.record("");
+    let ran = callrec(&["repair", phone.stick().to_str().unwrap()]);
+    let said = String::from_utf8(ran.stdout).unwrap();
+    assert!(ran.status.success() && said.contains("being recorded"), "{said}");
+    phone.stop(&recording.id());
+    let ran = callrec(&["repair", phone.stick().to_str().unwrap()]);
+    assert!(String::from_utf8(ran.stdout).unwrap().contains("is whole"));
+}
