@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use lexopt::prelude::{Long, Short, Value};
 
 use crate::cli::console::{shown, Console, Sink};
-use crate::cli::parts::{seconds, Audio, Parts, RATE};
+use crate::cli::parts::{seconds, time, Audio, Parts};
 use crate::cli::{parser, usage, Failure};
 use crate::wire::g711::Law;
 use crate::wire::riff;
@@ -89,18 +89,6 @@ fn options_of(arguments: Vec<OsString>) -> Result<Option<Options>, Failure> {
         }
     }
     Ok(Some(options))
-}
-
-/// `SECONDS`, `M:SS` or `H:MM:SS`, with fractions, in samples.
-fn time(text: &OsString) -> Result<u64, Failure> {
-    let text = text.to_string_lossy();
-    let known = text.bytes().all(|b| b.is_ascii_digit() || b == b'.' || b == b':') && text.split(':').count() <= 3;
-    let add = |sum: Option<f64>, part: &str| Some(sum? * 60.0 + part.parse::<f64>().ok()?);
-    let value = text.split(':').fold(Some(0.0), add).filter(|seconds| known && *seconds < 1e9);
-    match value {
-        Some(seconds) => Ok((seconds * RATE as f64).round() as u64),
-        None => usage(&format!("'{}' is no time; write seconds, or M:SS", shown(Path::new(&*text)))),
-    }
 }
 
 /// The parts, cut to what is wanted.

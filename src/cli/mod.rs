@@ -19,6 +19,8 @@ mod fetch;
 mod info;
 #[cfg(feature = "tools")]
 mod parts;
+#[cfg(feature = "tools")]
+mod play;
 mod recording;
 mod repair;
 mod run;
@@ -42,6 +44,8 @@ callrec - records calls of a desk phone to its USB stick
   callrec watch [-s SOCKET]        print events as they happen, one line each
   callrec info [--json] FILE|DIR...
                                    what a recording is
+  callrec play FILE HOST:PORT [--from SECONDS]
+                                   sends a recording and the parts behind it as RTP
   callrec repair FILE|DIR...       makes unfinished recordings whole; says what it did to each
   callrec export FILE... OUT.wav   one RIFF/WAVE file of a recording or of its parts; OUT `-` is standard output
   callrec fetch --ip HOST:PORT ls|get ...
@@ -85,8 +89,10 @@ fn command(mut arguments: Vec<OsString>, console: &mut Console) -> Result<ExitCo
         Some("export") => export::export(arguments, console),
         #[cfg(feature = "tools")]
         Some("fetch") => fetch::fetch(arguments, console),
+        #[cfg(feature = "tools")]
+        Some("play") => play::play(arguments, console),
         #[cfg(not(feature = "tools"))]
-        Some("export" | "list" | "verify" | "fetch") => {
+        Some("export" | "play" | "list" | "verify" | "fetch") => {
             usage("this build, for a phone, has no such command; a PC's callrec has it")
         }
         Some("-h" | "--help" | "help") => print(HELP),

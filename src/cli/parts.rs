@@ -1,12 +1,13 @@
 //! Several files read as one recording: their frames in their places, silence where some are missing.
 
+use std::ffi::OsString;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use crate::cli::console::{shown, Console};
 use crate::cli::recording::{Recording, State};
-use crate::cli::Failure;
+use crate::cli::{usage, Failure};
 use crate::tools::join::{self, Plan, Segment};
 use crate::tools::scan::{Head, Run, Scan, Scanned};
 use crate::wire::g711::Law;
@@ -188,6 +189,18 @@ impl Parts {
             }
         }
         Ok(())
+    }
+}
+
+/// `SECONDS`, `M:SS` or `H:MM:SS`, with fractions, in samples.
+pub(super) fn time(text: &OsString) -> Result<u64, Failure> {
+    let text = text.to_string_lossy();
+    let known = text.bytes().all(|b| b.is_ascii_digit() || b == b'.' || b == b':') && text.split(':').count() <= 3;
+    let add = |sum: Option<f64>, part: &str| Some(sum? * 60.0 + part.parse::<f64>().ok()?);
+    let value = text.split(':').fold(Some(0.0), add).filter(|seconds| known && *seconds < 1e9);
+    match value {
+        Some(seconds) => Ok((seconds * RATE as f64).round() as u64),
+        None => usage(&format!("'{}' is no time; write seconds, or M:SS", shown(Path::new(&*text)))),
     }
 }
 

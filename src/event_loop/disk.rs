@@ -49,12 +49,18 @@ impl Disk {
         }
     }
 
+    /// Works in this folder, whatever it is.
+    #[cfg(feature = "tools")]
+    pub(super) fn of(dir: Dir) -> Self {
+        Self { dir: Some(dir), ..Self::new(0) }
+    }
+
     /// The folder, opened if it is not.
     pub(super) fn dir(&mut self) -> io::Result<&Dir> {
-        let stick = self.stick.as_ref().ok_or_else(|| io::Error::from_raw_os_error(libc::ENODEV))?;
-        match &mut self.dir {
-            Some(dir) => Ok(dir),
-            none => Ok(none.insert(Dir::open(&stick.path)?)),
+        match (&mut self.dir, &self.stick) {
+            (Some(dir), _) => Ok(dir),
+            (none, Some(stick)) => Ok(none.insert(Dir::open(&stick.path)?)),
+            _ => Err(io::Error::from_raw_os_error(libc::ENODEV)),
         }
     }
 

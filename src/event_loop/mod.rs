@@ -38,6 +38,8 @@ use crate::io::signals::{Order, Signals};
 use crate::proto::recorder::{Ask, Recorder, Settings};
 use crate::proto::setup::device_of;
 
+#[cfg(feature = "tools")]
+pub mod alone;
 mod clients;
 mod disk;
 #[cfg_attr(not(feature = "fsp"), path = "no_fsp.rs")]

@@ -1,0 +1,80 @@
+//! `callrec play`: what a receiver hears, what a person reads.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use std::process::Output;
+
+use common::callrec;
+use common::listener::{assert_heard, recording, Listener};
+
+fn play(listener: &Listener, arguments: &[&str]) -> Output {
+    let to = format!("127.0.0.1:{}", listener.port());
+    callrec(&[&["play", arguments[0], &to], &arguments[1..]].concat())
+}
+
+#[test]
+fn a_recording_and_its_further_parts_are_sent() {
+    let (folder, _) = common::folder();
+    let first = folder.join("Record_20260101_100000.wav");
+    std::fs::write(&first, recording(9, 0, 60)).unwrap();
+    std::fs::write(folder.join("Record_20260101_100001.wav"), recording(9, 60, 40)).unwrap();
+    let link = folder.join("link");
+    std::os::unix::fs::symlink(&first, &link).unwrap();
+    for (file, from, frames) in [(&first, "0", 0..100), (&link, "1.5", 75..100)] {
+        let listener = Listener::new();
+        let output = play(&listener, &[file.to_str().unwrap(), "--from", from]);
+        assert!(output.status.success(), "{output:?}");
+        assert!(output.stdout.is_empty() && output.stderr.is_empty(), "no line where there is no terminal");
+        assert_heard(&listener.take(frames.len()), 9, frames);
+        listener.assert_silent();
+    }
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
+fn a_line_shows_the_position_on_a_terminal() {
+    let (folder, _) = common::folder();
+    let file = folder.join("Record_20260101_100000.wav");
+    std::fs::write(&file, recording(9, 0, 60)).unwrap();
+    let words = common::words_of(env!("CARGO_BIN_EXE_callrec")).join(" ");
+    let command = format!("{words} play {} 127.0.0.1:9", file.display());
+    // script(1) of util-linux gives it a terminal.
+    let output = common::run("script", &["-qec", &command, "/dev/null"]);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success() && text.contains("\r0:00:00 / 0:00:01"), "{text:?}");
+    assert!(text.trim_end_matches(['\r', '\n']).ends_with("\r0:00:01 / 0:00:01\u{1b}[K"), "{text:?}");
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
+fn what_cannot_be_played_is_said() {
+    let (folder, _) = common::folder();
+    let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+    std::fs::write(path("good.wav"), recording(9, 0, 10)).unwrap();
+    std::fs::write(path("notes.wav"), "hello").unwrap();
+    let mut long = recording(9, 0, 10);
+    long[64..66].copy_from_slice(&2000u16.to_le_bytes());
+    std::fs::write(path("long.wav"), long).unwrap();
+    for (file, to, more, status, words) in [
+        ("none.wav", "127.0.0.1:9", "0", 1, "none.wav: No such file"),
+        (".", "127.0.0.1:9", "0", 1, "is no regular file"),
+        ("notes.wav", "127.0.0.1:9", "0", 1, "notes.wav: is no recording"),
+        ("long.wav", "127.0.0.1:9", "0", 1, "long.wav: its frames do not fit RTP"),
+        ("good.wav", "127.0.0.1:9", "0.3", 1, "good.wav: it ends before --from"),
+        ("good.wav", "127.0.0.1", "0", 2, "is no HOST:PORT"),
+        ("good.wav", "127.0.0.1:0", "0", 2, "is no HOST:PORT"),
+        ("good.wav", "127.0.0.1:9", "now", 2, "'now' is no time"),
+        ("good.wav", "127.0.0.1:9", "99999999", 2, "more than a recording lasts"),
+    ] {
+        let output = callrec(&["play", &path(file), to, "--from", more]);
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(status), "{text}");
+        assert!(text.contains(words) && text.lines().count() == 1, "{text}");
+    }
+    assert_eq!(callrec(&["play"]).status.code(), Some(2));
+    assert_eq!(callrec(&["play", "a", "b:1", "c"]).status.code(), Some(2));
+    let help = callrec(&["play", "--help"]);
+    assert!(help.status.success() && String::from_utf8_lossy(&help.stdout).contains("Example: "));
+    std::fs::remove_dir_all(&folder).unwrap();
+}
