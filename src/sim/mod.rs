@@ -12,6 +12,7 @@ use track::Track;
 
 mod call;
 mod capture;
+mod load;
 mod parties;
 mod track;
 mod wav;
@@ -34,6 +35,16 @@ callrec-sim call [OPTIONS]: makes a call and has it recorded
 Without --near and --far two parties talk that can be told apart: the near one low, the far one high.
 
 Example: callrec-sim call --near /usr/share/sip-tester/g711a.pcap --codec PCMA --set dir=in
+
+callrec-sim load --server ADDR:PORT [OPTIONS]: many phones at once, against a recording server
+
+      --phones N         how many [100]
+      --seconds N        how long they talk, 50 packets a second each [10]
+      --dir DIR          the server's folder: each recording's sidecar is asked whether all of it came
+      --pid PID          the server's process: its memory and processor time are shown
+      --find-limit       10 phones, then 100, 500, 1000 and so on, up to the first packet that is lost
+
+Example: callrec-sim load --server 127.0.0.1:10000 --phones 500 --dir recordings
 ";
 
 /// What the command line asks for.
@@ -76,6 +87,10 @@ fn command(arguments: Vec<OsString>) -> Result<(), Failure> {
     match name.to_str() {
         Some("call") => match options(rest).map_err(|error| (error.to_string(), 2))? {
             Some(options) => call::call(&options, &tracks(&options)?).map_err(|message| (message, 1)),
+            None => help(),
+        },
+        Some("load") => match load_options(rest).map_err(|error| (error.to_string(), 2))? {
+            Some(options) => load::load(&options).map_err(|message| (message, 1)),
             None => help(),
         },
         Some("-h" | "--help" | "help") => help(),
@@ -129,6 +144,26 @@ fn options(arguments: &[OsString]) -> Result<Option<Options>, lexopt::Error> {
         }
     }
     Ok(Some(options))
+}
+
+fn load_options(arguments: &[OsString]) -> Result<Option<load::Load>, lexopt::Error> {
+    let mut parser = lexopt::Parser::from_args(arguments);
+    let (mut server, mut phones, mut seconds, mut find_limit, mut dir, mut pid) = (None, 100, 10.0, false, None, None);
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Long("server") => server = Some(text(&mut parser)?),
+            Long("phones") => phones = number(&text(&mut parser)?, 1.0, 50_000.0)? as usize,
+            Long("seconds") => seconds = number(&text(&mut parser)?, 0.0, 86_400.0)?,
+            Long("dir") => dir = Some(parser.value()?.into()),
+            Long("pid") => pid = Some(number(&text(&mut parser)?, 1.0, 4e9)? as u32),
+            Long("find-limit") => find_limit = true,
+            Short('h') | Long("help") => return Ok(None),
+            Value(_) | Short(_) | Long(_) => return Err(argument.unexpected()),
+        }
+    }
+    let server = server.ok_or("load: which --server ADDR:PORT?")?;
+    let server = server.parse().map_err(|_| format!("--server must be ADDR:PORT, not '{server}'"))?;
+    Ok(Some(load::Load { server, phones, seconds, find_limit, dir, pid }))
 }
 
 fn text(parser: &mut lexopt::Parser) -> Result<String, lexopt::Error> {

@@ -31,13 +31,6 @@ pub(super) struct Connection {
     ended: bool,
 }
 
-impl Connection {
-    /// There may be more to read.
-    pub(super) fn has_more(&self) -> bool {
-        self.readable
-    }
-}
-
 impl Service {
     /// Takes the connections that wait.
     pub(super) fn accept(&mut self, now: &Now) {
@@ -142,7 +135,9 @@ impl Service {
             self.flush(index);
         }
         if let Some(connection) = self.connections.get(index) {
-            self.again |= connection.readable;
+            if connection.readable {
+                self.left.unread.push(index);
+            }
             self.next_timeout = self.next_timeout.min(connection.control.next_deadline());
         }
     }

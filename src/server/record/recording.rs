@@ -71,6 +71,7 @@ pub(super) struct Recording {
     why: Option<Why>,
     /// It ends when the packets on their way have come.
     finish_at: Option<Instant>,
+    over: bool,
     /// The disk has failed it: nothing more is written.
     broken: bool,
 }
@@ -125,6 +126,7 @@ impl Recording {
             frames_before: 0,
             why: None,
             finish_at: None,
+            over: false,
             broken: false,
         };
         let written = archive.begin(&recording.part.place, &recording.sidecar(None));
@@ -157,9 +159,9 @@ impl Recording {
         self.why.get_or_insert(why);
     }
 
-    /// It is time to finish it.
-    pub(super) fn is_over(&self, now: Instant) -> bool {
-        self.finish_at.is_some_and(|at| now >= at)
+    /// It is time to finish it; told once.
+    pub(super) fn is_over(&mut self, now: Instant) -> bool {
+        self.finish_at.is_some_and(|at| now >= at) && !std::mem::replace(&mut self.over, true)
     }
 
     /// Reads what has come, and writes what can be; `true` when more waits in the socket. An error of the disk ends
@@ -180,8 +182,10 @@ impl Recording {
         }
         let written = written.and_then(|()| self.write(archive, now, &mut bench.buffer, counters));
         let written = written.and_then(|()| match self.stream.pause_reaches(now.monotonic) {
-            Some(frame) => self.part.write_ahead(&self.stream, frame, PREFILL_FRAMES, &mut bench.buffer),
-            None => Ok(()),
+            Some(frame) if self.finish_at.is_none() => {
+                self.part.write_ahead(&self.stream, frame, PREFILL_FRAMES, &mut bench.buffer)
+            }
+            _ => Ok(()),
         });
         self.broken |= written.is_err();
         (more, written)

@@ -9,7 +9,7 @@
 //! A recording has no listener: its packets wait in their socket for the tick, up to seconds if the disk does not
 //! answer. So ports are not polled, and the work for a packet is a part of one system call.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
 use slab::Slab;
 
-use crate::base::limits::server::{BATCH, FINISHED_PER_TURN, SERVER_SHUTDOWN, SPACE_INTERVAL};
+use crate::base::limits::server::{BATCH, EVENTS_PER_TURN, FINISHED_PER_TURN, SERVER_SHUTDOWN, SPACE_INTERVAL};
 use crate::base::time::Instant;
 use crate::io::clock::{self, Now};
 use crate::io::dir::Dir;
@@ -71,10 +71,26 @@ pub(super) struct Service {
     tick_at: Instant,
     /// When a connection may have waited long enough.
     pub(super) next_timeout: Instant,
-    /// Something was left to do: the next poll does not wait.
-    pub(super) again: bool,
+    pub(super) left: Left,
     /// SIGTERM has come; when to stop waiting.
     pub(super) ending: Option<Instant>,
+}
+
+/// What was left to do: then the next poll does not wait.
+#[derive(Default)]
+pub(super) struct Left {
+    /// Recordings with more in their socket than one turn reads.
+    flooded: Vec<usize>,
+    /// Recordings to be finished.
+    over: VecDeque<usize>,
+    /// Connections with more than one turn reads.
+    pub(super) unread: Vec<usize>,
+}
+
+impl Left {
+    fn is_empty(&self) -> bool {
+        self.flooded.is_empty() && self.over.is_empty() && self.unread.is_empty()
+    }
 }
 
 /// What is known of the disk.
@@ -122,7 +138,7 @@ impl Service {
             disk: Disk { looked_at: Instant::default(), full: false, failed: false },
             tick_at: FOREVER,
             next_timeout: FOREVER,
-            again: false,
+            left: Left::default(),
             ending: None,
             archive,
             settings,
@@ -142,7 +158,7 @@ impl Service {
 
     /// Runs until a signal ends it.
     pub(super) fn run(mut self) -> Result<(), String> {
-        let mut events = Events::with_capacity(256);
+        let mut events = Events::with_capacity(EVENTS_PER_TURN);
         loop {
             self.wait(&mut events)?;
             let now = clock::now();
@@ -170,7 +186,7 @@ impl Service {
         let metrics = self.metrics.as_ref().and_then(Metrics::next_deadline).unwrap_or(FOREVER);
         let deadline = self.tick_at.min(self.next_timeout).min(metrics).min(self.ending.unwrap_or(FOREVER));
         let timeout = match deadline {
-            _ if self.again || self.accepting => Some(std::time::Duration::ZERO),
+            _ if self.accepting || !self.left.is_empty() => Some(std::time::Duration::ZERO),
             FOREVER => None,
             deadline => Some(std::time::Duration::from_nanos(deadline.since(now).nanos())),
         };
@@ -214,11 +230,16 @@ impl Service {
     }
 
     fn take_turn(&mut self, now: &Now) {
-        if now.monotonic >= self.tick_at || self.again {
+        if now.monotonic >= self.tick_at {
             self.tick_at = now.monotonic.next_multiple_of(BATCH);
-            self.again = false;
-            self.accepting |= self.starved;
             self.tick(now);
+        } else {
+            std::mem::take(&mut self.left.flooded).into_iter().for_each(|index| self.work(now, index));
+        }
+        std::mem::take(&mut self.left.unread).into_iter().for_each(|index| self.listen(now, index));
+        for _ in 0..FINISHED_PER_TURN {
+            let Some(index) = self.left.over.pop_front() else { break };
+            self.finish(now, index);
         }
         if now.monotonic >= self.next_timeout {
             self.look_at_timeouts(now);
@@ -229,37 +250,37 @@ impl Service {
     }
 
     fn tick(&mut self, now: &Now) {
-        let most = self.settings.max_minutes * 60_000;
-        let mut over = vec![];
-        let mut stops = vec![];
-        for (index, recording) in &mut self.recordings {
-            let (more, worked) = recording.work(&self.archive, now, &mut self.bench, &mut self.counters);
-            self.again |= more;
-            if let Err(problem) = worked {
-                warn!("a recording cannot be written: {problem}");
-                stops.push((index, Why::of(&problem)));
-            } else if most > 0 && now.monotonic.since(recording.began_at).millis() >= most {
-                stops.push((index, Why::MaxMinutes));
-            }
-            if !more && recording.is_over(now.monotonic) {
-                over.push(index);
-            }
-        }
-        self.dirty |= !self.recordings.is_empty();
-        stops.into_iter().for_each(|(index, why)| self.stop(now, index, why));
+        self.accepting |= self.starved;
+        self.left.flooded.clear();
+        let all: Vec<usize> = self.recordings.iter().map(|(index, _)| index).collect();
+        self.dirty |= !all.is_empty();
+        all.into_iter().for_each(|index| self.work(now, index));
         if self.disk_refuses(now) == Some(Why::DiskFull) {
             self.stop_all(now, Why::DiskFull);
         }
-        self.again |= over.len() > FINISHED_PER_TURN;
-        over.into_iter().take(FINISHED_PER_TURN).for_each(|index| self.finish(now, index));
         self.look_at_timeouts(now);
-        let unread: Vec<usize> =
-            self.connections.iter().filter(|(_, c)| c.has_more()).map(|(index, _)| index).collect();
-        unread.into_iter().for_each(|index| self.listen(now, index));
         if self.dirty && self.syncer.is_due(now.monotonic) {
             self.recordings.iter_mut().for_each(|(_, recording)| recording.mark());
             self.syncer.begin(now.monotonic);
             self.dirty = false;
+        }
+    }
+
+    /// Reads what has come for a recording, and writes it.
+    fn work(&mut self, now: &Now, index: usize) {
+        let Some(recording) = self.recordings.get_mut(index) else { return };
+        let most = self.settings.max_minutes * 60_000;
+        let (more, worked) = recording.work(&self.archive, now, &mut self.bench, &mut self.counters);
+        if more {
+            self.left.flooded.push(index);
+        } else if recording.is_over(now.monotonic) {
+            self.left.over.push_back(index);
+        }
+        if let Err(problem) = worked {
+            warn!("a recording cannot be written: {problem}");
+            self.stop(now, index, Why::of(&problem));
+        } else if most > 0 && now.monotonic.since(recording.began_at).millis() >= most {
+            self.stop(now, index, Why::MaxMinutes);
         }
     }
 
