@@ -9,6 +9,10 @@ pub mod inlet;
 pub mod interface;
 #[cfg(feature = "fsp")]
 pub mod keep;
+#[cfg(feature = "server")]
+pub mod link;
+#[cfg(feature = "server")]
+pub mod listener;
 pub mod mounts;
 pub mod random;
 #[cfg(feature = "fsp")]

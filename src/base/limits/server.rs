@@ -73,3 +73,9 @@ pub const SPACE_INTERVAL: Duration = Duration::from_millis(1000);
 pub const CONTROL_BYTES_PER_TURN: usize = 8 * 1024;
 /// On SIGTERM: the phones' answers, the window for late packets, and a second for the disk.
 pub const SERVER_SHUTDOWN: Duration = Duration::from_millis(3500);
+/// A worker that has ended is started again, so long after its last start at the earliest.
+pub const RESTART_AFTER: Duration = Duration::from_millis(1000);
+/// How often a worker tells what it has counted.
+pub const REPORT_INTERVAL: Duration = Duration::from_millis(1000);
+/// Workers, at the most, that may be asked for.
+pub const MAX_WORKERS: u32 = 256;

@@ -1,6 +1,6 @@
 //! The control connections: who may connect, what they say, what is answered.
 
-use std::io::{self, ErrorKind};
+use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
 
 use ipnet::IpNet;
@@ -316,9 +316,4 @@ impl Service {
 
 fn contains(networks: &[IpNet], ip: IpAddr) -> bool {
     networks.iter().any(|network| network.contains(&ip))
-}
-
-/// Listens for control connections.
-pub(super) fn open_listener(address: SocketAddr) -> io::Result<mio::net::TcpListener> {
-    mio::net::TcpListener::bind(address)
 }

@@ -45,10 +45,13 @@ pub(super) enum Gauge {
     LongestTurn,
     LastSync,
     Repaired,
+    /// 1: it can store recordings.
+    Healthy,
+    Workers,
 }
 
 const COUNTERS: usize = Counter::SyncErrors as usize + 1;
-const GAUGES: usize = Gauge::Repaired as usize + 1;
+const GAUGES: usize = Gauge::Workers as usize + 1;
 const VALUES: usize = COUNTERS + VERDICTS.len() + GAUGES;
 
 /// Name, label and help of each counter, in their order; those of one name stand together.
@@ -86,6 +89,8 @@ const GAUGE_TEXTS: [(&str, &str); GAUGES] = [
     ("longest_turn_microseconds", "Longest time between two polls since the start."),
     ("last_sync_microseconds", "How long the last sync of the file system took."),
     ("repaired", "Recordings of an earlier run that have been made whole."),
+    ("healthy", "Processes that can store recordings."),
+    ("processes", "Processes that are to."),
 ];
 
 /// All counters and gauges.
@@ -114,12 +119,44 @@ impl Counters {
     }
 
     pub(super) fn set(&mut self, gauge: Gauge, value: u64) {
-        self.values[COUNTERS + VERDICTS.len() + gauge as usize] = value;
+        self.values[place(gauge)] = value;
+    }
+
+    pub(super) fn gauge(&self, gauge: Gauge) -> u64 {
+        self.values[place(gauge)]
     }
 
     pub(super) fn turn(&mut self, length: Duration) {
-        let longest = &mut self.values[COUNTERS + VERDICTS.len() + Gauge::LongestTurn as usize];
+        let longest = &mut self.values[place(Gauge::LongestTurn)];
         *longest = (*longest).max(length.nanos() / 1000);
+    }
+
+    /// As bytes, for the process that collects them.
+    pub(super) fn emit(&self) -> Vec<u8> {
+        self.values.iter().flat_map(|value| value.to_ne_bytes()).collect()
+    }
+
+    /// From the bytes of a process of the same program.
+    pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
+        let mut counters = Self::new();
+        for (value, word) in counters.values.iter_mut().zip(bytes.chunks_exact(8)) {
+            *value = u64::from_ne_bytes(word.try_into().ok()?);
+        }
+        (bytes.len() == VALUES * 8).then_some(counters)
+    }
+
+    /// Adds another process's; the worst of what cannot be added.
+    pub(super) fn merge(&mut self, other: &Self) {
+        let worst = [Gauge::FreeBytes, Gauge::LongestTurn, Gauge::LastSync].map(place);
+        for (number, (mine, other)) in self.values.iter_mut().zip(other.values).enumerate() {
+            *mine = if worst.contains(&number) { (*mine).max(other) } else { *mine + other };
+        }
+    }
+
+    /// Only what counts on when its process is gone.
+    pub(super) fn without_gauges(mut self) -> Self {
+        self.values[COUNTERS + VERDICTS.len()..].fill(0);
+        self
     }
 
     /// Writes all as Prometheus text.
@@ -137,6 +174,10 @@ impl Counters {
             line(page, name, "gauge", help, ("", ""), *value);
         }
     }
+}
+
+const fn place(gauge: Gauge) -> usize {
+    COUNTERS + VERDICTS.len() + gauge as usize
 }
 
 /// One value; with its head where there is a help text.
@@ -163,6 +204,8 @@ mod tests {
         counters.packet(Verdict::Excess);
         counters.set(Gauge::LastSync, 9);
         counters.turn(Duration::from_millis(2));
+        assert_eq!(Counters::parse(&counters.emit()), Some(counters.clone()));
+        assert_eq!(Counters::parse(&counters.emit()[1..]), None);
         let mut page = String::new();
         counters.print(&mut page);
         let values: Vec<&str> = page.lines().filter(|l| !l.starts_with('#') && !l.ends_with(" 0")).collect();
@@ -176,5 +219,19 @@ mod tests {
         assert_eq!(values, expected);
         let heads = page.lines().filter(|l| l.starts_with("# TYPE callrec_refused_total ")).count();
         assert_eq!(heads, 1);
+    }
+
+    #[test]
+    fn what_is_gone_counts_on_and_the_worst_is_shown() {
+        let mut one = Counters::new();
+        one.add(Counter::Bytes, 5);
+        one.set(Gauge::Recordings, 2);
+        one.set(Gauge::LastSync, 9);
+        let mut all = one.clone().without_gauges();
+        assert_eq!(all.gauge(Gauge::Recordings), 0);
+        all.merge(&one);
+        all.merge(&one);
+        assert_eq!((all.gauge(Gauge::Recordings), all.gauge(Gauge::LastSync)), (4, 9));
+        assert_eq!(all.values[Counter::Bytes as usize], 15);
     }
 }

@@ -11,24 +11,36 @@ use crate::server::options::read;
 
 use service::Service;
 use settings::{Settings, HELP};
+use workers::Workers;
 
 mod archive;
 mod connection;
 mod counters;
+mod disk;
 mod part;
 mod recording;
 mod repair;
+mod report;
 mod service;
 mod settings;
 mod sidecar;
 mod sync;
+mod workers;
 
 pub(super) fn main(arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
-    let Some(settings) = read::<Settings>(arguments)? else { return print(HELP) };
+    let Some(settings) = read::<Settings>(arguments.clone())? else { return print(HELP) };
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info")).init();
     raise_descriptors();
+    if settings.workers > 1 && !settings.worker {
+        let workers = Workers::open(&settings, &arguments).map_err(Failure::Failed)?;
+        workers.run().map_err(Failure::Failed)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let service = Service::open(settings).map_err(Failure::Failed)?;
-    info!("callrec-server {} is ready on {}", env!("CARGO_PKG_VERSION"), service.address());
+    match service.address() {
+        None => {} // the one that has started us says it
+        Some(address) => info!("callrec-server {} is ready on {address}", env!("CARGO_PKG_VERSION")),
+    }
     service.run().map_err(Failure::Failed)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -70,11 +70,14 @@ fn repair_one(archive: &Archive, dir: &Dir, place: &Place) -> io::Result<Option<
         }
         Err(problem) => return Err(problem),
     };
+    let mut begun = vec![];
+    let unfinished = match dir.open_file(place.name(UNFINISHED).as_bytes()) {
+        Err(problem) if problem.kind() == io::ErrorKind::NotFound => return Ok(None), // another worker was quicker
+        opened => opened?,
+    };
+    io::Read::read_to_end(&mut io::Read::take(unfinished, SIDECAR_BYTES), &mut begun)?;
     let ended = clock::civil(file.metadata()?.mtime());
     let frames = frames_of(&file)?;
-    let mut begun = vec![];
-    let unfinished = dir.open_file(place.name(UNFINISHED).as_bytes())?;
-    io::Read::read_to_end(&mut io::Read::take(unfinished, SIDECAR_BYTES), &mut begun)?;
     let whole = finish_interrupted(&begun, &place.recording(), frames, &ended);
     let whole = whole.or_else(|| finish_interrupted(b"{}", &place.recording(), frames, &ended));
     archive.finish(place, &whole.unwrap_or_default())?;

@@ -11,23 +11,26 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::Arc;
 
-use log::{error, info, warn};
+use log::{info, warn};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
 use slab::Slab;
 
-use crate::base::limits::server::{BATCH, EVENTS_PER_TURN, FINISHED_PER_TURN, SERVER_SHUTDOWN, SPACE_INTERVAL};
+use crate::base::limits::server::{BATCH, EVENTS_PER_TURN, FINISHED_PER_TURN, SERVER_SHUTDOWN};
 use crate::base::time::Instant;
 use crate::io::clock::{self, Now};
 use crate::io::dir::Dir;
+use crate::io::link::Link;
+use crate::io::listener;
 use crate::io::signals::{Order, Signals};
-use crate::server::metrics::{Metrics, Page};
+use crate::server::metrics::Metrics;
 use crate::server::record::archive::Archive;
-use crate::server::record::connection::{open_listener, Connection};
-use crate::server::record::counters::{Counter, Counters, Gauge};
+use crate::server::record::connection::Connection;
+use crate::server::record::counters::{Counter, Counters};
+use crate::server::record::disk::Disk;
 use crate::server::record::part::Format;
 use crate::server::record::recording::{Bench, Ports, Recording, Storing, Why};
 use crate::server::record::repair;
@@ -37,7 +40,8 @@ use crate::server::record::sync::Syncer;
 const SIGNALS: Token = Token(0);
 const LISTENER: Token = Token(1);
 const SYNCED: Token = Token(2);
-const FIRST_METRICS: usize = 3;
+const LINK: Token = Token(3);
+const FIRST_METRICS: usize = 4;
 /// Connections have the tokens from here on.
 pub(super) const FIRST_CONNECTION: usize = FIRST_METRICS + Metrics::TOKENS;
 
@@ -61,13 +65,16 @@ pub(super) struct Service {
     pub(super) ports: Ports,
     pub(super) counters: Counters,
     bench: Bench,
-    syncer: Syncer,
+    pub(super) syncer: Syncer,
     /// Recordings of an earlier run that have been made whole.
-    repaired: Arc<AtomicU64>,
-    metrics: Option<Metrics>,
+    pub(super) repaired: Arc<AtomicU64>,
+    pub(super) metrics: Option<Metrics>,
+    /// To the process that has started us as one of several, and when it is told again what we have counted.
+    pub(super) link: Option<Link>,
+    pub(super) report_at: Instant,
     /// Something was written since the last sync began.
     dirty: bool,
-    disk: Disk,
+    pub(super) disk: Disk,
     tick_at: Instant,
     /// When a connection may have waited long enough.
     pub(super) next_timeout: Instant,
@@ -93,14 +100,6 @@ impl Left {
     }
 }
 
-/// What is known of the disk.
-struct Disk {
-    looked_at: Instant,
-    full: bool,
-    /// The last sync failed.
-    failed: bool,
-}
-
 fn failed(what: &str) -> impl FnOnce(std::io::Error) -> String + '_ {
     move |problem| format!("{what}: {problem}")
 }
@@ -112,11 +111,16 @@ impl Service {
         let signals = Signals::open().map_err(failed("signals"))?;
         let archive = Archive::open(&settings.dir).map_err(failed(&settings.dir))?;
         let listen = format!("control connections on {}", settings.listen);
-        let mut listener = open_listener(settings.listen).map_err(failed(&listen))?;
+        let mut listener = listener::open(settings.listen, settings.worker).map_err(failed(&listen))?;
         let registry = poll.registry();
         registry.register(&mut SourceFd(&signals.fd()), SIGNALS, Interest::READABLE).map_err(failed("epoll"))?;
         registry.register(&mut listener, LISTENER, Interest::READABLE).map_err(failed("epoll"))?;
-        let metrics = settings.metrics.map(|address| Metrics::open(address, registry, FIRST_METRICS)).transpose()?;
+        let link = settings.worker.then(Link::of_standard_input).transpose().map_err(failed("standard input"))?;
+        if let Some(link) = &link {
+            registry.register(&mut SourceFd(&link.fd()), LINK, Interest::READABLE).map_err(failed("epoll"))?;
+        }
+        let metrics = settings.metrics.filter(|_| link.is_none());
+        let metrics = metrics.map(|address| Metrics::open(address, registry, FIRST_METRICS)).transpose()?;
         let root = Dir::open(settings.dir.as_bytes()).map_err(failed(&settings.dir))?;
         let waker = Waker::new(registry, SYNCED).map_err(failed("epoll"))?;
         let format = if settings.wav { Format::Wav } else { Format::Phone };
@@ -135,7 +139,7 @@ impl Service {
             counters: Counters::new(),
             bench: Bench::default(),
             dirty: false,
-            disk: Disk { looked_at: Instant::default(), full: false, failed: false },
+            disk: Disk::default(),
             tick_at: FOREVER,
             next_timeout: FOREVER,
             left: Left::default(),
@@ -145,21 +149,16 @@ impl Service {
             poll,
             signals,
             metrics,
+            link,
+            report_at: Instant::default(),
         })
-    }
-
-    /// Where it listens.
-    pub(super) fn address(&self) -> String {
-        let address = self.listener.as_ref().and_then(|listener| listener.local_addr().ok());
-        let address = address.unwrap_or(self.settings.listen);
-        let metrics = self.metrics.as_ref().and_then(Metrics::address);
-        metrics.map_or_else(|| address.to_string(), |metrics| format!("{address}, metrics on {metrics}"))
     }
 
     /// Runs until a signal ends it.
     pub(super) fn run(mut self) -> Result<(), String> {
         let mut events = Events::with_capacity(EVENTS_PER_TURN);
         loop {
+            self.report(clock::monotonic());
             self.wait(&mut events)?;
             let now = clock::now();
             for event in &events {
@@ -176,10 +175,14 @@ impl Service {
         }
     }
 
+    /// It has to look at something each tick.
+    pub(super) fn is_busy(&self) -> bool {
+        !self.connections.is_empty() || !self.recordings.is_empty() || self.dirty || self.starved
+    }
+
     fn wait(&mut self, events: &mut Events) -> Result<(), String> {
         let now = clock::monotonic();
-        let busy = !self.connections.is_empty() || !self.recordings.is_empty() || self.dirty || self.starved;
-        self.tick_at = match busy {
+        self.tick_at = match self.is_busy() {
             true => self.tick_at.min(now + BATCH),
             false => FOREVER,
         };
@@ -208,24 +211,10 @@ impl Service {
             }
             LISTENER => self.accepting = true,
             SYNCED => self.take_synced(now),
+            LINK if self.is_orphan() => self.begin_to_end(now),
+            LINK => {}
             Token(token) if token >= FIRST_CONNECTION => self.serve(now, token - FIRST_CONNECTION),
-            token => {
-                let (counters, healthy) = (&mut self.counters, !self.disk.full && !self.disk.failed);
-                counters.set(Gauge::Connections, self.connections.len() as u64);
-                counters.set(Gauge::Repaired, self.repaired.load(Ordering::Relaxed));
-                counters.set(Gauge::Recordings, self.recordings.len() as u64);
-                let mut page = |page: Page, text: &mut String| {
-                    match page {
-                        Page::Metrics => counters.print(text),
-                        Page::Health if healthy => text.push_str("ok\n"),
-                        Page::Health => text.push_str("recordings cannot be stored: look at the disk\n"),
-                    }
-                    healthy
-                };
-                if let Some(metrics) = &mut self.metrics {
-                    metrics.handle(self.poll.registry(), token, now.monotonic, &mut page);
-                }
-            }
+            token => self.show(now.monotonic, token),
         }
     }
 
@@ -303,41 +292,6 @@ impl Service {
                 };
                 self.react(now, index, event);
             }
-        }
-    }
-
-    /// Why nothing can be stored now.
-    pub(super) fn disk_refuses(&mut self, now: &Now) -> Option<Why> {
-        if now.monotonic.since(self.disk.looked_at) >= SPACE_INTERVAL || self.disk.looked_at == Instant::default() {
-            self.disk.looked_at = now.monotonic;
-            let free = self.archive.root().free_bytes().unwrap_or(0);
-            self.counters.set(Gauge::FreeBytes, free);
-            let full = free < self.settings.reserve;
-            if full != std::mem::replace(&mut self.disk.full, full) {
-                warn!("{}: {} MiB free, {} to stay free", self.settings.dir, free >> 20, self.settings.reserve >> 20);
-            }
-        }
-        match (self.disk.full, self.disk.failed) {
-            (true, _) => Some(Why::DiskFull),
-            (_, true) => Some(Why::DiskError),
-            _ => None,
-        }
-    }
-
-    fn take_synced(&mut self, now: &Now) {
-        let Some((synced, took)) = self.syncer.poll_result() else { return };
-        self.counters.count(Counter::Syncs);
-        self.counters.set(Gauge::LastSync, took.nanos() / 1000);
-        self.disk.failed = synced.is_err();
-        if let Err(problem) = synced {
-            error!("{}: cannot be synced: {problem}; recordings are stopped", self.settings.dir);
-            self.counters.count(Counter::SyncErrors);
-            return self.stop_all(now, Why::DiskError);
-        }
-        let noted: Vec<(usize, std::io::Result<()>)> =
-            self.recordings.iter_mut().map(|(index, recording)| (index, recording.note())).collect();
-        for (index, problem) in noted.into_iter().filter_map(|(index, noted)| Some((index, noted.err()?))) {
-            self.stop(now, index, Why::of(&problem));
         }
     }
 

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use ipnet::IpNet;
 
-use crate::base::limits::server::{MAX_CONNECTIONS, MAX_SERVER_RECORDINGS};
+use crate::base::limits::server::{MAX_CONNECTIONS, MAX_SERVER_RECORDINGS, MAX_WORKERS};
 use crate::config::{number, one_of, ports};
 use crate::server::options::{unknown, Options};
 
@@ -27,6 +27,7 @@ callrec-server record [OPTIONS]: takes recordings that phones upload, and stores
       --allow CIDR           a network that phones may be in, several times for several [all]
       --trust CIDR           proxies that say in a PROXY line (version 1) whom they speak for; several times for several
       --message-end END      what ends a message to a phone: none, lf, crlf or nul [none]
+      --workers N            processes that share address and ports; the limits above hold for each of them [1]
       --metrics ADDR:PORT    HTTP: /metrics (Prometheus) and /healthz
 
 It logs to standard error, a line for each recording at its end; RUST_LOG=warn for less, RUST_LOG=debug for
@@ -56,6 +57,9 @@ pub(super) struct Settings {
     pub(super) trust: Vec<IpNet>,
     pub(super) message_end: &'static str,
     pub(super) metrics: Option<SocketAddr>,
+    pub(super) workers: usize,
+    /// It is one of several, and its standard input a link to the one that has started it.
+    pub(super) worker: bool,
 }
 
 impl Default for Settings {
@@ -77,6 +81,8 @@ impl Default for Settings {
             trust: vec![],
             message_end: "",
             metrics: None,
+            workers: 1,
+            worker: false,
         }
     }
 }
@@ -109,6 +115,8 @@ impl Options for Settings {
                 self.message_end = one_of(value, &ends)?;
             }
             "metrics" => self.metrics = Some(address(value)?),
+            "workers" => self.workers = count(value, MAX_WORKERS)?,
+            "worker" => self.worker = one_of(value, &[("0", false), ("1", true)])?,
             _ => return unknown(),
         }
         Ok(())

@@ -1,0 +1,66 @@
+//! TCP listeners of which several processes have one each on the same port: the kernel shares the connections out.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+
+use nix::sys::socket::sockopt::{ReuseAddr, ReusePort};
+use nix::sys::socket::{bind, listen, setsockopt, socket, AddressFamily, Backlog, SockFlag, SockType, SockaddrStorage};
+
+/// Connections that may wait to be taken.
+const BACKLOG: i32 = 4096;
+
+/// Listens there; `shared`: beside others that do so too.
+pub fn open(address: SocketAddr, shared: bool) -> io::Result<mio::net::TcpListener> {
+    let fd = bound(address, shared)?;
+    listen(&fd, Backlog::new(BACKLOG)?)?;
+    let listener = TcpListener::from(fd);
+    listener.set_nonblocking(true)?;
+    Ok(mio::net::TcpListener::from_std(listener))
+}
+
+/// Holds a port for those who will listen there.
+pub struct Reserved {
+    fd: OwnedFd,
+}
+
+impl Reserved {
+    /// Takes the port, any if it is 0. One that others listen on, though shared, is an error.
+    pub fn open(address: SocketAddr) -> io::Result<Self> {
+        let port = TcpListener::bind(address)?.local_addr()?.port();
+        Ok(Self { fd: bound(SocketAddr::new(address.ip(), port), true)? })
+    }
+
+    /// The port.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        TcpListener::from(self.fd.as_fd().try_clone_to_owned()?).local_addr()
+    }
+}
+
+fn bound(address: SocketAddr, shared: bool) -> io::Result<OwnedFd> {
+    let family = if address.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
+    let fd = socket(family, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
+    setsockopt(&fd, ReuseAddr, &true)?;
+    setsockopt(&fd, ReusePort, &shared)?;
+    bind(fd.as_raw_fd(), &SockaddrStorage::from(address))?;
+    Ok(fd)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_is_shared_by_those_who_agree_to() {
+        let reserved = Reserved::open("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = reserved.address().unwrap();
+        let first = open(address, true).unwrap();
+        let second = open(address, true).unwrap();
+        assert!(open(address, false).is_err());
+        assert!(Reserved::open(address).is_err(), "others listen there");
+        let clients: Vec<_> = (0..64).map(|_| std::net::TcpStream::connect(address).unwrap()).collect();
+        let taken = |listener: &mio::net::TcpListener| std::iter::from_fn(|| listener.accept().ok()).count();
+        let (one, other) = (taken(&first), taken(&second));
+        assert!(one > 0 && other > 0 && one + other == clients.len(), "{one} {other}");
+    }
+}
