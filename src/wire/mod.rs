@@ -1,6 +1,8 @@
 //! Bytes <-> values, and nothing else: no I/O, no clock, no heap. Every file checks all lengths once
 //! in `parse`; what it returns cannot fail afterwards. `emit` is its mirror.
 
+#[cfg(feature = "fsp")]
+pub mod aes;
 pub mod dns;
 #[cfg(feature = "fsp")]
 pub mod fsp;

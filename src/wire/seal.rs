@@ -5,11 +5,10 @@
 //! The format is the vendor's. `rendezvous::Attributes::open` therefore takes nothing that is not whole lines
 //! of names and values, and a wrong key opens nothing: one in 10^10 texts of one block would pass.
 
-use aes::cipher::{BlockDecrypt, BlockEncrypt, KeyInit};
-use aes::{Aes256, Block};
+use crate::wire::aes::Aes256;
 
 /// Bytes of a block; a sealed text is a multiple of it.
-pub const BLOCK_BYTES: usize = 16;
+pub use crate::wire::aes::BLOCK_BYTES;
 
 /// An endpoint's key: 32 printable characters, used as they stand.
 #[derive(Clone, PartialEq, Eq)]
@@ -43,15 +42,19 @@ impl Key {
 
     /// Encrypts whole blocks in place; a remainder stays as it is.
     pub fn encrypt(&self, bytes: &mut [u8]) {
-        let cipher = Aes256::new(&self.0.into());
-        bytes.chunks_exact_mut(BLOCK_BYTES).for_each(|block| cipher.encrypt_block(Block::from_mut_slice(block)));
+        let cipher = Aes256::new(&self.0);
+        blocks(bytes).for_each(|block| cipher.encrypt(block));
     }
 
     /// Decrypts whole blocks in place; a remainder stays as it is.
     pub fn decrypt(&self, bytes: &mut [u8]) {
-        let cipher = Aes256::new(&self.0.into());
-        bytes.chunks_exact_mut(BLOCK_BYTES).for_each(|block| cipher.decrypt_block(Block::from_mut_slice(block)));
+        let cipher = Aes256::new(&self.0);
+        blocks(bytes).for_each(|block| cipher.decrypt(block));
     }
+}
+
+fn blocks(bytes: &mut [u8]) -> impl Iterator<Item = &mut [u8; BLOCK_BYTES]> {
+    bytes.chunks_exact_mut(BLOCK_BYTES).filter_map(|block| block.first_chunk_mut())
 }
 
 /// A key is a secret: a log shows that there is one.
