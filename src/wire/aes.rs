@@ -35,7 +35,7 @@ const fn put(tables: &mut [[u8; 256]; 2], byte: u8, inverse: u8) {
 
 /// Times x in GF(2^8).
 const fn double(byte: u8) -> u8 {
-    byte << 1 ^ (byte >> 7) * 0x1B
+    (byte << 1) ^ ((byte >> 7) * 0x1B)
 }
 
 const fn times(mut a: u8, mut b: u8) -> u8 {
