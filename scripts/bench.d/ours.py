@@ -17,7 +17,7 @@ TURNS = 1.2
 @functools.cache
 def build():
     """The release with the firmware's features, for this machine, with symbols."""
-    command = "cargo build --quiet --profile profiling --no-default-features --bin callrec"
+    command = "cargo build --quiet --profile profiling --no-default-features --features fsp --bin callrec"
     subprocess.run(command.split(), check=True)
 
 
