@@ -160,16 +160,7 @@ impl Session<'_, '_> {
         if path.is_empty() {
             return self.get_folder(path, &self.arguments.to.clone(), 0);
         }
-        let Some(item) = self.remote.stat(path)? else {
-            // STAT has no errors: what is wrong, the name or the password, a request that has says.
-            return match self.remote.read(path, 0).map(drop) {
-                Err(Trouble::Refused(problem)) => {
-                    self.problems.push(problem);
-                    Ok(())
-                }
-                other => other,
-            };
-        };
+        let Some(item) = self.find(path)? else { return Ok(()) };
         // What the caller names is followed by the phone; what it is called here is its last part.
         let name = Path::new(&item.name).file_name().map(OsString::from).unwrap_or_else(|| "_".into());
         let target = self.arguments.to.join(name);
@@ -177,6 +168,24 @@ impl Session<'_, '_> {
             true => self.get_folder(path, &target, 0),
             false => self.get_file(path, &item, &target),
         }
+    }
+
+    /// What is at a path; `None` when there is nothing, which is a problem then.
+    fn find(&mut self, path: &str) -> Result<Option<Item>, Trouble> {
+        if let Some(item) = self.remote.stat(path)? {
+            return Ok(Some(item));
+        }
+        // STAT has no errors: what is wrong, the name or the password, a request that has says.
+        let problem = match self.remote.read(path, 0).map(drop) {
+            Err(Trouble::Refused(problem)) => problem,
+            Err(trouble) => return Err(trouble),
+            Ok(()) => match self.remote.stat(path)? {
+                None => format!("{path}: it comes and goes"),
+                item => return Ok(item), // it has come meanwhile
+            },
+        };
+        self.problems.push(problem);
+        Ok(None)
     }
 
     fn get_folder(&mut self, path: &str, target: &Path, depth: u32) -> Result<(), Trouble> {
