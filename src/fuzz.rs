@@ -17,9 +17,11 @@ use crate::wire::rtp::Packet;
 use crate::wire::sidecar::{Sidecar, Start};
 
 #[cfg(feature = "fsp")]
+mod fsp;
+#[cfg(feature = "fsp")]
 mod p2p;
 #[cfg(feature = "fsp")]
-pub use p2p::*;
+pub use {fsp::*, p2p::*};
 
 /// RTP: a packet that is taken apart has its payload inside the datagram.
 pub fn rtp(data: &[u8]) {

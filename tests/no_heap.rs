@@ -7,11 +7,13 @@ use std::cell::Cell;
 use std::io::{BufRead, BufReader, Write};
 use std::net::UdpSocket;
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use callrec::config::Config;
 use callrec::event_loop::EventLoop;
+use callrec::wire::fsp::{Command, Head, Packet, Toward, HEADER_BYTES};
 
 struct Counting;
 
@@ -79,18 +81,57 @@ fn media(ports: &[u16]) {
     }
 }
 
+/// FSP requests of all kinds, good and bad, some of them again and again.
+fn fetch(file: &str) {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.connect(("127.0.0.1", 47_100)).unwrap();
+    socket.set_read_timeout(Some(Duration::from_millis(2000))).unwrap();
+    let (mut key, mut reply, mut answers) = (0, [0; 15_000], 0);
+    let (day, path) = (format!("Recorder/{}", &file[7..15]), format!("Recorder/{}/{file}", &file[7..15]));
+    for round in 0..30u16 {
+        for (command, name) in
+            [(0x41, "Recorder"), (0x41, &day), (0x42, &path), (0x4D, &path), (0x47, &day), (0x10, ""), (0x45, "x")]
+        {
+            let mut datagram = [&[0; HEADER_BYTES][..], name.as_bytes(), b"\npw\0"].concat();
+            let head = Head { command: Command(command), key, sequence: round * 8, position: 0 };
+            head.seal(&mut datagram, 0, Toward::Server);
+            socket.send(&datagram[..datagram.len() - 1]).unwrap();
+            socket.send(&datagram).unwrap();
+            let length = socket.recv(&mut reply).unwrap();
+            key = Packet::parse(&reply[..length], Toward::Client).unwrap().head.key;
+            answers += 1;
+        }
+    }
+    let mut datagram = [&[0; HEADER_BYTES][..], b"\npw\nother\0"].concat();
+    Head { command: Command::CH_PASSWD, key, sequence: 0, position: 0 }.seal(&mut datagram, 0, Toward::Server);
+    socket.send(&datagram).unwrap();
+    let length = socket.recv(&mut reply).unwrap();
+    assert_eq!((reply[0], length, answers), (0x4F, 12, 210));
+}
+
+fn config(folder: &Path, socket: &str) -> Config {
+    Config {
+        usb_mount: Some(folder.display().to_string()),
+        usb_require_mount: false,
+        control_socket: socket.into(),
+        media_ports: (47_000, 47_099),
+        fsp: callrec::config::Fsp {
+            enabled: true,
+            port: 47_100,
+            password: "pw".into(),
+            password_file: format!("{}/password", folder.display()),
+            ..Default::default()
+        },
+        ..Config::default()
+    }
+}
+
 #[test]
 fn nothing_is_allocated_while_a_call_is_recorded() {
     let folder = std::env::temp_dir().join(format!("callrec-heap-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
     let socket = format!("{}/s", folder.display());
-    let config = Config {
-        usb_mount: Some(folder.display().to_string()),
-        usb_require_mount: false,
-        control_socket: socket.clone(),
-        media_ports: (47_000, 47_099),
-        ..Config::default()
-    };
+    let config = config(&folder, &socket);
     env_logger::Builder::new().filter_level(log::LevelFilter::Info).init();
     std::thread::spawn(move || {
         let event_loop = EventLoop::open(config).unwrap();
@@ -125,7 +166,10 @@ fn nothing_is_allocated_while_a_call_is_recorded() {
     });
     let play = request(&mut client, "cmd=PlayStartRequest&file=old.wav&host=127.0.0.1&port=9");
     assert_eq!(value(&play, "result"), "success");
+    let fetching = value(&start, "file").to_owned();
+    let fetcher = std::thread::spawn(move || fetch(&fetching));
     media(&ports);
+    fetcher.join().unwrap();
     request(&mut client, &format!("cmd=RecordPauseRequest&id={id}"));
     request(&mut client, &format!("cmd=RecordResumeRequest&id={id}"));
     let stop = request(&mut client, &format!("cmd=RecordStopRequest&id={id}"));
