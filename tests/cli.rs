@@ -61,7 +61,8 @@ fn assert_fails(output: &Output, status: i32, expected: &[&str]) {
 #[test]
 fn help_and_version_are_everywhere() {
     let (recorder, sim) = (env!("CARGO_BIN_EXE_callrec"), option_env!("CARGO_BIN_EXE_callrec-sim"));
-    let commands = ["run", "check", "ctl", "watch", "info", "repair", "export"].map(|name| (recorder, Some(name)));
+    let commands = ["run", "check", "ctl", "watch", "info", "repair", "export", "list", "verify"]
+        .map(|name| (recorder, Some(name)));
     let more = sim.into_iter().flat_map(|sim| [(sim, None), (sim, Some("call"))]);
     let mut missing = vec![];
     for (program, command) in [(recorder, None)].into_iter().chain(commands).chain(more) {
@@ -100,6 +101,8 @@ fn bad_usage_is_status_2_and_one_line() {
         &["export", "one"],
         &["repair"],
         &["repair", "--harder", "x"],
+        &["list", "--yaml"],
+        &["verify"],
     ] {
         assert_fails(&callrec(arguments), 2, &["callrec: "]);
     }
@@ -275,7 +278,14 @@ fn a_pipe_in_a_files_place_stops_no_tool() {
     let pipe = folder.0.join("pipe").to_str().unwrap().to_owned();
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     let mut waiting = vec![];
-    for arguments in [&["info", &pipe][..], &["repair", &pipe], &["export", &pipe, "-"], &["check", "/dev/null"]] {
+    for arguments in [
+        &["info", &pipe][..],
+        &["list", &pipe],
+        &["verify", &pipe],
+        &["repair", &pipe],
+        &["export", &pipe, "-"],
+        &["check", "/dev/null"],
+    ] {
         if !ends(arguments) {
             waiting.push(arguments[0]);
         }
@@ -288,7 +298,14 @@ fn what_cannot_be_written_is_a_failure() {
     let folder = Folder::new();
     let file = folder.file("good", &recording("PCMU", 500, true, true));
     let mut silent = vec![];
-    for arguments in [&["info", &file][..], &["info", "--json", &file], &["repair", &file], &["export", &file, "-"]] {
+    for arguments in [
+        &["info", &file][..],
+        &["list", &file],
+        &["verify", &file],
+        &["info", "--json", &file],
+        &["repair", &file],
+        &["export", &file, "-"],
+    ] {
         let full = fs::File::options().write(true).open("/dev/full").unwrap();
         let output = common::command(env!("CARGO_BIN_EXE_callrec")).args(arguments).stdout(full).output().unwrap();
         if output.status.code() != Some(1) || words(&output).lines().count() != 1 {

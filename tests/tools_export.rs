@@ -1,5 +1,6 @@
 //! `callrec export`: the audio bit for bit, parts in their places, and what other programs make of the files.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![cfg(feature = "tools")]
 
 mod common;
 

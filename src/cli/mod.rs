@@ -10,13 +10,19 @@ use std::process::ExitCode;
 
 use console::{shown, Console, Sink};
 
+#[cfg(feature = "tools")]
+mod beside;
 pub mod console;
 mod control;
+#[cfg(feature = "tools")]
+mod entry;
 #[cfg(feature = "tools")]
 mod export;
 #[cfg(feature = "tools")]
 mod fetch;
 mod info;
+#[cfg(feature = "tools")]
+mod list;
 #[cfg(feature = "tools")]
 mod parts;
 #[cfg(feature = "tools")]
@@ -24,6 +30,8 @@ mod play;
 mod recording;
 mod repair;
 mod run;
+#[cfg(feature = "tools")]
+mod verify;
 
 /// How a command failed.
 #[derive(Debug, PartialEq, Eq)]
@@ -47,6 +55,8 @@ callrec - records calls of a desk phone to its USB stick
   callrec play FILE HOST:PORT [--from SECONDS]
                                    sends a recording and the parts behind it as RTP
   callrec repair FILE|DIR...       makes unfinished recordings whole; says what it did to each
+  callrec list [--json] [DIR]      the recordings, newest first
+  callrec verify FILE|DIR...       compares recordings with the sums beside them
   callrec export FILE... OUT.wav   one RIFF/WAVE file of a recording or of its parts; OUT `-` is standard output
   callrec fetch --ip HOST:PORT ls|get ...
                                    lists and fetches the recordings of a phone
@@ -85,21 +95,28 @@ fn command(mut arguments: Vec<OsString>, console: &mut Console) -> Result<ExitCo
         Some("watch") => control::watch(arguments),
         Some("info") => info::info(arguments, console),
         Some("repair") => repair::repair(arguments, console),
-        #[cfg(feature = "tools")]
-        Some("export") => export::export(arguments, console),
-        #[cfg(feature = "tools")]
-        Some("fetch") => fetch::fetch(arguments, console),
-        #[cfg(feature = "tools")]
-        Some("play") => play::play(arguments, console),
-        #[cfg(not(feature = "tools"))]
-        Some("export" | "play" | "list" | "verify" | "fetch") => {
-            usage("this build, for a phone, has no such command; a PC's callrec has it")
-        }
+        Some(tool @ ("export" | "fetch" | "list" | "play" | "verify")) => tool_for_a_pc(tool, arguments, console),
         Some("-h" | "--help" | "help") => print(HELP),
         Some("-V" | "--version") => version(),
         _ if name.is_empty() => usage("no command; 'callrec --help' lists them"),
         _ => usage(&format!("unknown command '{}'; 'callrec --help' lists them", shown(Path::new(&name)))),
     }
+}
+
+#[cfg(feature = "tools")]
+fn tool_for_a_pc(name: &str, arguments: Vec<OsString>, console: &mut Console) -> Result<ExitCode, Failure> {
+    match name {
+        "export" => export::export(arguments, console),
+        "fetch" => fetch::fetch(arguments, console),
+        "list" => list::list(arguments, console),
+        "play" => play::play(arguments, console),
+        _ => verify::verify(arguments, console),
+    }
+}
+
+#[cfg(not(feature = "tools"))]
+fn tool_for_a_pc(name: &str, _: Vec<OsString>, _: &mut Console) -> Result<ExitCode, Failure> {
+    usage(&format!("this build, for a phone, has no '{name}'; a PC's callrec has it"))
 }
 
 fn version() -> Result<ExitCode, Failure> {

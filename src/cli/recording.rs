@@ -104,7 +104,7 @@ pub(super) fn expand(paths: &[PathBuf], console: &mut Console, problems: &mut Ve
     for path in paths {
         let (before, problems_before) = (found.len(), problems.len());
         match path.is_dir() {
-            true => walk(path, MAX_DEPTH, &mut found, problems),
+            true => walk(path, NAME_SUFFIX, MAX_DEPTH, &mut found, problems),
             false => found.push(path.clone()),
         }
         if (found.len(), problems.len()) == (before, problems_before) {
@@ -114,7 +114,17 @@ pub(super) fn expand(paths: &[PathBuf], console: &mut Console, problems: &mut Ve
     found
 }
 
-fn walk(folder: &Path, depth: u32, found: &mut Vec<PathBuf>, problems: &mut Vec<String>) {
+/// The files below a folder whose names end so; none if it is no folder.
+#[cfg(feature = "tools")]
+pub(super) fn find(folder: &Path, suffix: &str) -> Vec<PathBuf> {
+    let mut found = vec![];
+    if folder.is_dir() {
+        walk(folder, suffix, MAX_DEPTH, &mut found, &mut vec![]);
+    }
+    found
+}
+
+fn walk(folder: &Path, suffix: &str, depth: u32, found: &mut Vec<PathBuf>, problems: &mut Vec<String>) {
     let (mut files, mut folders) = (vec![], vec![]);
     let mut read = || -> io::Result<()> {
         for entry in std::fs::read_dir(folder)? {
@@ -122,7 +132,7 @@ fn walk(folder: &Path, depth: u32, found: &mut Vec<PathBuf>, problems: &mut Vec<
             let kind = entry.file_type()?;
             if kind.is_dir() {
                 folders.push(entry.path());
-            } else if kind.is_file() && is_wav(entry.file_name().as_bytes()) {
+            } else if kind.is_file() && ends(entry.file_name().as_bytes(), suffix.as_bytes()) {
                 files.push(entry.path());
             }
         }
@@ -136,11 +146,10 @@ fn walk(folder: &Path, depth: u32, found: &mut Vec<PathBuf>, problems: &mut Vec<
     folders.sort_unstable_by(by_name);
     found.append(&mut files);
     for folder in folders.iter().filter(|_| depth > 0) {
-        walk(folder, depth - 1, found, problems);
+        walk(folder, suffix, depth - 1, found, problems);
     }
 }
 
-fn is_wav(name: &[u8]) -> bool {
-    let suffix = name.len().checked_sub(NAME_SUFFIX.len()).map(|at| &name[at..]);
-    suffix.is_some_and(|suffix| suffix.eq_ignore_ascii_case(NAME_SUFFIX.as_bytes()))
+fn ends(name: &[u8], suffix: &[u8]) -> bool {
+    name.len().checked_sub(suffix.len()).is_some_and(|at| name[at..].eq_ignore_ascii_case(suffix))
 }

@@ -42,9 +42,7 @@ pub(super) fn run(arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
             other => return Err(other.unexpected().into()),
         }
     }
-    let default = Path::new(DEFAULT_FILE);
-    let file = file.or_else(|| default.exists().then(|| default.into()));
-    let read = move || file.as_deref().map_or_else(|| Ok(Config::default()), read_config);
+    let read = move || effective(file.as_deref());
     let config = read()?;
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info")).init();
     map_large_allocations();
@@ -78,6 +76,15 @@ pub(super) fn check(arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
     match file {
         Some(file) => print(&read_config(&file)?.without_secrets().to_string()),
         None => usage("check: which FILE?"),
+    }
+}
+
+/// The configuration of this file, else that of the default one, else the defaults.
+pub(super) fn effective(file: Option<&Path>) -> Result<Config, Failure> {
+    let default = Path::new(DEFAULT_FILE);
+    match file.or_else(|| default.exists().then_some(default)) {
+        Some(file) => read_config(file),
+        None => Ok(Config::default()),
     }
 }
 

@@ -53,7 +53,7 @@ mod readers;
 #[cfg(feature = "fsp")]
 mod rendezvous;
 mod repair;
-mod stick;
+pub mod stick;
 mod sweep;
 mod uplinks;
 

@@ -12,6 +12,14 @@ pub(super) struct Stick {
     identity: (u64, u64),
 }
 
+/// The folder of the stick there is now, for those who only look.
+#[cfg(feature = "tools")]
+pub fn folder(config: &Config) -> Option<std::path::PathBuf> {
+    use std::os::unix::ffi::OsStrExt;
+    let stick = find(config, &mut Table::open().ok()?)?;
+    Some(std::ffi::OsStr::from_bytes(&stick.path).into())
+}
+
 /// The stick there is now, if there is one.
 pub(super) fn find(config: &Config, mounts: &mut Table) -> Option<Stick> {
     let path = match &config.usb_mount {
