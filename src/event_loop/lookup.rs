@@ -67,8 +67,7 @@ impl Lookup {
         self.found
     }
 
-    /// When the next server is to be asked. Recordings look several times a second anyway.
-    #[cfg(feature = "fsp")]
+    /// When the next server is to be asked.
     pub(super) fn next_deadline(&self) -> Instant {
         self.ask_at
     }

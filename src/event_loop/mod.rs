@@ -198,7 +198,8 @@ impl EventLoop {
     fn wait(&mut self, events: &mut Events) -> io::Result<()> {
         let now = clock::monotonic();
         if !self.light {
-            self.due = self.recorder.next_deadline(now).unwrap_or(Instant::NEVER);
+            let recordings = self.recorder.next_deadline(now).into_iter();
+            self.due = recordings.chain(self.uplinks.next_deadline()).min().unwrap_or(Instant::NEVER);
         }
         let again = std::mem::take(&mut self.again);
         let service = self.fsp.deadline(&self.disk).unwrap_or(Instant::NEVER);

@@ -41,6 +41,11 @@ impl Uplinks {
         Self { places: (0..places).map(|_| Place::default()).collect() }
     }
 
+    /// When a name server is to be asked again.
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        self.places.iter().filter_map(|place| place.lookup.as_ref()).map(|(lookup, _)| lookup.next_deadline()).min()
+    }
+
     /// The poll has something to tell of a connection.
     pub(super) fn set_ready(&mut self, event: &Event) {
         let number = event.token().0.checked_sub(FIRST_UPLINK);

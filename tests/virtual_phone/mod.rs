@@ -12,6 +12,12 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+pub mod calls;
+mod media;
+pub mod server;
+
+pub use media::*;
+
 use callrec::base::limits::{DATAGRAMS_PER_TURN, DISK_BYTES_PER_TURN, MESSAGE_BYTES};
 use callrec::base::time::{Duration, Instant};
 use callrec::proto::outbox::ClientId;
@@ -178,7 +184,9 @@ pub type Arriving = (Instant, usize, Vec<u8>);
 pub struct Phone {
     pub recorder: Recorder,
     pub stick: Stick,
+    pub server: server::Server,
     pub now: Instant,
+    pub wakeups: u64,
     pub queue: VecDeque<Arriving>,
     pub events: Vec<String>,
     pub answers: Vec<String>,
@@ -202,7 +210,8 @@ impl Phone {
             log: vec![],
         };
         let (queue, events, answers) = (VecDeque::new(), vec![], vec![]);
-        let mut phone = Self { recorder, stick, now, queue, events, answers, next_ports: 41000 };
+        let server = server::Server::new(server::Manner::Accepts);
+        let mut phone = Self { recorder, stick, server, now, wakeups: 0, queue, events, answers, next_ports: 41000 };
         phone.deliver();
         phone
     }
@@ -242,8 +251,9 @@ impl Phone {
     /// Lives on until `until`, waking as the loop would.
     pub fn run_until(&mut self, until: Instant) {
         while self.now < until {
-            let wake = self.recorder.next_deadline(self.now).unwrap_or(until);
-            self.now = wake.min(until);
+            let wake = self.recorder.next_deadline(self.now).into_iter().chain(self.server.next_at(self.now));
+            self.now = wake.chain([until]).min().unwrap().max(self.now);
+            self.wakeups += 1;
             while self.turn() {}
         }
     }
@@ -261,6 +271,7 @@ impl Phone {
                 let drained = self.read(place, now);
                 again |= !(drained && self.recorder.handle_drained(place, now));
             }
+            self.server.turn(&mut self.recorder, place, now);
             again |= self.disk(place, now);
             self.recorder.settle(now, place);
         }
@@ -369,32 +380,4 @@ pub fn joined<'a>(files: impl IntoIterator<Item = &'a [u8]>) -> Vec<Vec<u8>> {
         assert_eq!(two.ssrc, one.ssrc);
     }
     frames
-}
-
-/// An RTP packet.
-pub fn rtp(payload_type: u8, sequence: u16, timestamp: u32, ssrc: u32, payload: &[u8]) -> Vec<u8> {
-    let header = Packet { marker: false, payload_type, sequence, timestamp, ssrc, payload: &[] };
-    [&header.emit_header(), payload].concat()
-}
-
-/// Codes that are different for each packet and contain no code that changes when it is recoded, nor
-/// silence: a packet can be found again.
-pub fn marked(number: usize, len: usize) -> Vec<u8> {
-    let mut random = Random(number as u64);
-    (0..len).map(|_| 0x80 + random.below(0x60) as u8).collect()
-}
-
-/// Looks for each packet in order, at most `reach_ms` behind the last one found; the numbers of those
-/// that are not there whole.
-pub fn missing(audio: &[u8], packets: &[Vec<u8>], reach_ms: usize) -> Vec<usize> {
-    let mut from = 0;
-    let mut lost = vec![];
-    for (number, packet) in packets.iter().enumerate() {
-        let window = &audio[from..audio.len().min(from + reach_ms * 8)];
-        match window.windows(packet.len()).position(|run| run == packet.as_slice()) {
-            Some(at) => from += at + packet.len(),
-            None => lost.push(number),
-        }
-    }
-    lost
 }
