@@ -163,8 +163,10 @@ pub const UDP_TROUBLE_GAP: Duration = Duration::from_millis(2000);
 pub const BURST_FRAMES: u32 = 8;
 /// What is to be written to a server: a stop with every value escaped, and answers to two of its own.
 pub const SERVER_OUT_BYTES: usize = 2560;
-/// Bytes read from a server in `BATCH`: more than any server has to say, and no flood keeps the loop busy.
-pub const SERVER_BYTES_PER_BATCH: usize = MESSAGE_BYTES;
+/// Bytes read from a server in `SERVER_PACE`: more than any has to say, and no flood keeps the loop busy ...
+pub const SERVER_BYTES: usize = MESSAGE_BYTES;
+/// ... which is shorter than `MESSAGE_SILENCE`: what is left unread must not look like silence.
+pub const SERVER_PACE: Duration = Duration::from_millis(100);
 
 /// From one name server to the next: three are asked before a connection's time is over.
 pub const LOOKUP_STEP: Duration = Duration::from_millis(800);

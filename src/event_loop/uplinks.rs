@@ -7,7 +7,7 @@ use log::debug;
 use mio::event::Event;
 use mio::{Interest, Poll, Token};
 
-use crate::base::limits::{BATCH, SERVER_BYTES_PER_BATCH};
+use crate::base::limits::{SERVER_BYTES, SERVER_PACE};
 use crate::base::time::Instant;
 use crate::event_loop::lookup::Lookup;
 use crate::event_loop::FIRST_UPLINK;
@@ -149,7 +149,7 @@ impl Place {
 
     fn read(&mut self, number: usize, now: Instant, recorder: &mut Recorder) {
         if now >= self.refill_at {
-            (self.allowance, self.refill_at) = (SERVER_BYTES_PER_BATCH, now + BATCH);
+            (self.allowance, self.refill_at) = (SERVER_BYTES, now + SERVER_PACE);
         }
         let mut buffer = [0; 1024];
         while self.stands && self.readable && self.allowance > 0 {

@@ -19,6 +19,7 @@ pub mod listener;
 pub mod made;
 mod media;
 mod program;
+pub mod scripted;
 #[cfg(feature = "server")]
 pub mod server;
 
