@@ -4,7 +4,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
-use super::{Answer, PATIENCE};
+use super::{wait_for, Answer, PATIENCE};
 
 /// Where phones connect to.
 pub struct Scripted {
@@ -24,7 +24,14 @@ impl Scripted {
 
     /// The next phone's connection, which has asked for a recording.
     pub fn accept(&self) -> Talk {
-        let (stream, _) = self.listener.accept().unwrap();
+        self.listener.set_nonblocking(true).unwrap();
+        let mut stream = None;
+        wait_for("a phone", || {
+            stream = self.listener.accept().ok();
+            stream.is_some()
+        });
+        let (stream, _) = stream.unwrap();
+        stream.set_nonblocking(false).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let media = UdpSocket::bind("127.0.0.1:0").unwrap();
         let mut talk = Talk { stream, media, id: String::new(), start: Answer(String::new()) };
