@@ -129,6 +129,24 @@ fn what_a_server_does_not_confirm_at_the_stop_goes_to_the_stick() {
 }
 
 #[test]
+fn a_server_that_stops_because_it_has_to_leaves_the_call_to_the_stick() {
+    for reason in ["disk-full", "disk-error: 5", "shutdown"] {
+        let mut phone = Phone::new(to_server(true));
+        let id = start(&mut phone);
+        let sent = talk(&mut phone, 400);
+        phone.run_for(ms(4000));
+        let now = phone.now;
+        phone.server.say(now, 0, &format!("cmd=RecordStopRequest&id={id}&reason={reason}\n"));
+        phone.run_for(ms(4500));
+        assert_eq!(phone.server.heard.last().unwrap(), &format!("cmd=RecordStopResponse&id={id}&result=success"));
+        stop(&mut phone, id);
+        assert_whole(&phone, &sent);
+        let rolled = phone.events.iter().find(|event| event.contains("state=rolled")).unwrap();
+        assert_eq!(value(rolled, "reason"), Some(format!("server-lost: it has stopped: {reason}").as_str()));
+    }
+}
+
+#[test]
 fn without_a_stick_the_servers_reason_stands() {
     let mut phone = Phone::new(to_server(true));
     phone.stick.fail = Some((1, DiskError::Lost));

@@ -268,7 +268,7 @@ fn the_server_stops() {
     // Before it has answered the start, too.
     let mut trace = Trace::asked();
     trace.hears("cmd=RecordStopRequest&id=7\n").has(Some(News::Stopped)).does(&[STOPPED, "close"]).is_over();
-    assert_eq!(trace.uplink.why(), "server-refused: it has stopped the recording");
+    assert_eq!(trace.uplink.why(), "server-refused: it has stopped: ");
 }
 
 #[test]

@@ -127,6 +127,11 @@ impl Setup {
         )
     }
 
+    /// When the server fails, the call goes on to the stick.
+    pub fn falls_back(&self) -> bool {
+        self.server.as_ref().is_some_and(|server| server.fallback)
+    }
+
     /// The parts on the stick.
     pub fn plan(&self) -> Plan {
         let header = Header {

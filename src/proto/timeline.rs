@@ -101,6 +101,11 @@ impl Timeline {
         self.paused
     }
 
+    /// The last request was a pause, and all frames before it have been mixed.
+    pub fn rests(&self) -> bool {
+        self.paused && self.paused_now
+    }
+
     /// Pauses or resumes from now on; `Ok(false)` if nothing changes.
     pub fn pause(&mut self, now: Instant, paused: bool) -> Result<bool, TooMany> {
         if self.paused == paused {

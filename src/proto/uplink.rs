@@ -313,7 +313,7 @@ impl Uplink {
             (Opening, Event::Media(Ok(()))) => self.begin_sending(),
 
             (Asked | Locating(_) | Opening | Sending, Event::Stop) => self.say_stop(now, setup),
-            (Asked | Locating(_) | Opening | Sending, Event::Said(Said::Stop(words))) => self.heed(now, words),
+            (Asked | Locating(_) | Opening | Sending, Event::Said(Said::Stop(words))) => self.heed(now, words, setup),
             (Stopping, Event::Said(Said::Stop(_))) => self.tell(News::Stopped), // crossing; ours is answered, too
             (Stopping, Event::Said(Said::Stopped)) => self.end(now, News::Stopped),
             (Stopping, Event::Lost(_) | Event::Overlong | Event::Expired) => self.end(now, News::Unanswered),

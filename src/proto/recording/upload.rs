@@ -72,7 +72,7 @@ impl Recording {
             stats.count(Counter::UploadDropped);
         }
         self.upload.burst = self.upload.burst.saturating_sub(1);
-        if self.falls_back() {
+        if self.setup.falls_back() {
             self.upload.sent += RTP_FRAME_BYTES;
         } else {
             self.ring.consume(RTP_FRAME_BYTES);
@@ -108,8 +108,8 @@ impl Recording {
 
     /// How often packets are read: a server gets each frame in its time, a stick several at once.
     pub(super) fn period(&self) -> Duration {
-        let paused = self.timeline.paused() && self.unsent() == 0 && !self.setup.pause_is_silence;
-        if self.upload.active && self.uplink.is_sending() && !paused {
+        let rests = self.timeline.rests() && self.unsent() == 0 && !self.setup.pause_is_silence;
+        if self.upload.active && self.uplink.is_sending() && !rests {
             FRAME
         } else {
             BATCH
@@ -138,18 +138,14 @@ impl Recording {
         self.ring.len() - self.upload.sent
     }
 
-    fn falls_back(&self) -> bool {
-        self.setup.server.as_ref().is_some_and(|server| server.fallback)
-    }
-
     /// What the conversation's news mean for the recording.
     fn hear(&mut self, now: Instant, stats: &mut Stats) -> Option<Change> {
         let news = self.uplink.take_news().filter(|_| self.upload.active)?;
-        let salvages = self.falls_back() && !self.ring.is_empty();
+        let salvages = self.setup.falls_back() && !self.ring.is_empty();
         match (news, self.state) {
             (News::Accepted, State::Opening(client)) => return Some(self.started(client, stats)),
             (News::Accepted, _) => return None,
-            (News::Failed, State::Opening(_) | State::Running) if self.falls_back() => {
+            (News::Failed, State::Opening(_) | State::Running) if self.setup.falls_back() => {
                 self.fall_back();
                 return None;
             }

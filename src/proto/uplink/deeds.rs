@@ -6,8 +6,11 @@ use crate::base::limits::{ANSWER_TIMEOUT, STOP_TIMEOUT, TEXT_BYTES};
 use crate::base::time::Instant;
 use crate::proto::request::{reason, Foreign};
 use crate::proto::setup::{Host, Setup};
-use crate::proto::uplink::{messages, News, State, Todo, Uplink, REFUSED};
+use crate::proto::uplink::{messages, News, State, Todo, Uplink, LOST, REFUSED};
 use crate::wire::message::Text;
+
+/// How reasons of a server begin that stops because it has to.
+const UNABLE: [&[u8]; 2] = [b"disk-", b"shutdown"];
 
 impl Uplink {
     pub(super) fn enter(&mut self, state: State, until: Option<Instant>) {
@@ -60,11 +63,13 @@ impl Uplink {
         self.enter(State::Stopping, Some(now + STOP_TIMEOUT));
     }
 
-    /// The server has stopped it; it has been answered.
-    pub(super) fn heed(&mut self, now: Instant, words: Text<TEXT_BYTES>) {
+    /// The server has stopped it; it has been answered. One that stops because it can not go on has failed, if there
+    /// is a stick to go on to.
+    pub(super) fn heed(&mut self, now: Instant, words: Text<TEXT_BYTES>, setup: &Setup) {
+        let unable = UNABLE.iter().any(|word| words.starts_with(word)) && setup.falls_back();
+        self.because(if unable { LOST } else { REFUSED }, format_args!("it has stopped: {}", Foreign(&words)));
         self.words = words;
-        self.because(REFUSED, format_args!("it has stopped the recording"));
-        self.end(now, News::Stopped);
+        self.end(now, if unable { News::Failed } else { News::Stopped });
     }
 
     pub(super) fn refused(&mut self, now: Instant, words: &[u8]) {
