@@ -7,6 +7,7 @@ use std::fs;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use common::scripted::Scripted;
 use common::{wait_for, Phone, Talker};
 
 fn status(phone: &Phone, key: &str) -> u64 {
@@ -83,6 +84,29 @@ fn a_call_of_two_legs_costs_ten_wakeups_a_second_at_most() {
     // A sync may wait for the disk, some times each.
     assert!((slept as f64) <= seconds * 20.0, "slept {slept} times in {seconds} s");
     assert!(woken >= 5, "{woken} wake-ups: nothing was recorded");
+}
+
+#[test]
+fn a_call_to_a_server_costs_fifty_wakeups_a_second_and_nothing_when_it_is_over() {
+    let server = Scripted::new();
+    let phone = Phone::new(&server.config());
+    let mut control = phone.control();
+    control.send(b"cmd=RecordStartRequest&legs=2\n");
+    let mut talk = server.accept();
+    talk.agree();
+    let ports = control.next().unwrap().ports();
+    let talkers = [Talker::new(ports[0], 1), Talker::new(ports[1], 2)];
+    talkers[0].wait(20);
+    let mut wakeups = || control.ask("cmd=StatsRequest").value("wakeups").parse::<u64>().unwrap();
+    let (first, began) = (wakeups(), Instant::now());
+    sleep(Duration::from_secs(4));
+    let (woken, seconds) = (wakeups() - first, began.elapsed().as_secs_f64());
+    assert!((woken as f64) <= seconds * 52.0, "{woken} wake-ups in {seconds} s");
+    assert!(woken >= 20, "{woken} wake-ups: nothing was sent");
+    control.send(format!("cmd=RecordStopRequest&id={}\n", talk.id).as_bytes());
+    talk.finish();
+    assert!(control.next().unwrap().success() && talk.is_closed());
+    assert_asleep_for(&phone, 2);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::net::Shutdown;
 use std::time::{Duration, Instant};
 
 use common::scripted::{Scripted, Talk};
-use common::{wait_for, Answer, Control, Phone, Talker};
+use common::{in_time, wait_for, Answer, Control, Phone, Talker};
 use nix::sys::signal::Signal;
 
 /// Asks for a recording on a connection of its own; its answer comes when the server has spoken.
@@ -56,50 +56,57 @@ fn lost(payloads: &[Vec<u8>], sent: &[Vec<u8>]) -> usize {
 
 #[test]
 fn a_call_reaches_the_server_bit_for_bit() {
-    let server = Scripted::new();
-    let phone = Phone::new(&(server.config() + "deviceMac = 0c383e000001"));
-    let mut watch = phone.watch();
-    let mut control = ask(&phone, "&legs=1&codec=PCMU&dir=in&remote_number=100&remote_name=A%26B Müller");
-    let mut talk = server.accept();
-    assert_eq!(
-        talk.start.0,
-        format!(
-            "cmd=RecordStartRequest&id={}&device=0c383e000001&remote_number=100&remote_name=A%26B Müller\
+    in_time(|| {
+        let server = Scripted::new();
+        let phone = Phone::new(&(server.config() + "deviceMac = 0c383e000001"));
+        let mut watch = phone.watch();
+        let mut control = ask(&phone, "&legs=1&codec=PCMU&dir=in&remote_number=100&remote_name=A%26B Müller");
+        let mut talk = server.accept();
+        assert_eq!(
+            talk.start.0,
+            format!(
+                "cmd=RecordStartRequest&id={}&device=0c383e000001&remote_number=100&remote_name=A%26B Müller\
              &local_number=&local_name=&dir=in&codec=PCMU",
-            talk.id
-        )
-    );
-    talk.agree();
-    let answer = control.next().unwrap();
-    let port = talk.media.local_addr().unwrap().port().to_string();
-    assert_eq!(
-        (answer.id(), answer.value("server"), answer.value("port")),
-        (talk.id.clone(), "127.0.0.1".into(), port)
-    );
-    let talker = Talker::new(answer.ports()[0], 1);
-    talker.wait(100);
-    let status = phone.control().ask_lines("cmd=RecordStatusRequest");
-    for (key, value) in [("sink", "server"), ("server", "127.0.0.1"), ("state", "recording"), ("legs", "1")] {
-        assert_eq!(status[0].value(key), value, "{status:?}");
-    }
-    let sent = talker.end();
-    let mut control = phone.control();
-    control
-        .send(format!("cmd=RecordStopRequest&id={}&remote_name=Bob&local_name=&reason=hangup\n", talk.id).as_bytes());
-    let stop = talk.finish();
-    assert_eq!(stop.0, format!("cmd=RecordStopRequest&id={}&remote_name=Bob&reason=hangup", talk.id));
-    let stopped = control.next().unwrap();
-    let frames: usize = stopped.value("frames").parse().unwrap();
-    let packets = talk.packets(frames);
-    assert_eq!((packets.len(), stopped.value("files")), (frames, String::new()));
-    let payloads: Vec<Vec<u8>> = stream(&packets).into_iter().map(|(_, payload)| payload).collect();
-    assert!(payloads.concat().windows(sent.concat().len()).any(|run| run == sent.concat()));
-    assert!(packets.iter().all(|packet| packet[..2] == [0x80, 0]));
-    assert!(talk.is_closed());
-    assert_eq!(watch.next().unwrap().value("state"), "recording");
-    let event = watch.next().unwrap();
-    assert_eq!((event.value("state"), event.value("reason")), ("stopped".into(), "hangup".into()));
-    assert!(phone.files().is_empty());
+                talk.id
+            )
+        );
+        talk.agree();
+        let answer = control.next().unwrap();
+        let port = talk.media.local_addr().unwrap().port().to_string();
+        assert_eq!(
+            (answer.id(), answer.value("server"), answer.value("port")),
+            (talk.id.clone(), "127.0.0.1".into(), port)
+        );
+        let talker = Talker::new(answer.ports()[0], 1);
+        talker.wait(100);
+        let status = phone.control().ask_lines("cmd=RecordStatusRequest");
+        for (key, value) in [("sink", "server"), ("server", "127.0.0.1"), ("state", "recording"), ("legs", "1")] {
+            assert_eq!(status[0].value(key), value, "{status:?}");
+        }
+        if !talker.was_in_time() {
+            return false;
+        }
+        let sent = talker.end();
+        let mut control = phone.control();
+        control.send(
+            format!("cmd=RecordStopRequest&id={}&remote_name=Bob&local_name=&reason=hangup\n", talk.id).as_bytes(),
+        );
+        let stop = talk.finish();
+        assert_eq!(stop.0, format!("cmd=RecordStopRequest&id={}&remote_name=Bob&reason=hangup", talk.id));
+        let stopped = control.next().unwrap();
+        let frames: usize = stopped.value("frames").parse().unwrap();
+        let packets = talk.packets(frames);
+        assert_eq!((packets.len(), stopped.value("files")), (frames, String::new()));
+        let payloads: Vec<Vec<u8>> = stream(&packets).into_iter().map(|(_, payload)| payload).collect();
+        assert!(payloads.concat().windows(sent.concat().len()).any(|run| run == sent.concat()));
+        assert!(packets.iter().all(|packet| packet[..2] == [0x80, 0]));
+        assert!(talk.is_closed());
+        assert_eq!(watch.next().unwrap().value("state"), "recording");
+        let event = watch.next().unwrap();
+        assert_eq!((event.value("state"), event.value("reason")), ("stopped".into(), "hangup".into()));
+        assert!(phone.files().is_empty());
+        true
+    });
 }
 
 #[test]
@@ -191,106 +198,125 @@ fn either_side_may_stop_and_stops_may_cross() {
 
 #[test]
 fn a_server_that_dies_leaves_no_gap_between_its_part_and_the_sticks() {
-    let server = Scripted::new();
-    let phone = Phone::new(&(server.config() + "serverFallback = local"));
-    let mut watch = phone.watch();
-    let (talk, answer) = record(&phone, &server);
-    let talker = Talker::new(answer.ports()[0], 3);
-    talker.wait(100);
-    let theirs = talk.packets(60);
-    let id = talk.id.clone();
-    drop(talk);
-    talker.wait(200);
-    let sent = talker.end();
-    let stopped = phone.stop(&id);
-    let rolled = watch.until("RecordEvent", "rolled");
-    assert!(rolled.value("reason").starts_with("server-lost: "), "{rolled:?}");
-    assert_eq!(rolled.value("file"), stopped.value("files"));
-    let recording = common::file::read(&phone.stick().join(stopped.value("files")));
-    let mut whole: HashMap<u16, Vec<u8>> = stream(&theirs).into_iter().collect();
-    for (n, frame) in recording.frames.iter().enumerate() {
-        let number = recording.first.0.wrapping_add(n as u16);
-        assert_eq!(whole.entry(number).or_insert_with(|| frame.clone()), frame, "the same in both");
-    }
-    assert!(
-        whole.contains_key(&recording.first.0.wrapping_sub(1)) || theirs[0][2..4] == recording.first.0.to_be_bytes()
-    );
-    let payloads: Vec<Vec<u8>> = whole.into_values().collect();
-    assert_eq!(lost(&payloads, &sent), 0);
+    in_time(|| {
+        let server = Scripted::new();
+        let phone = Phone::new(&(server.config() + "serverFallback = local"));
+        let mut watch = phone.watch();
+        let (talk, answer) = record(&phone, &server);
+        let talker = Talker::new(answer.ports()[0], 3);
+        talker.wait(100);
+        let theirs = talk.packets(60);
+        let id = talk.id.clone();
+        drop(talk);
+        talker.wait(200);
+        if !talker.was_in_time() {
+            return false;
+        }
+        let sent = talker.end();
+        let stopped = phone.stop(&id);
+        let rolled = watch.until("RecordEvent", "rolled");
+        assert!(rolled.value("reason").starts_with("server-lost: "), "{rolled:?}");
+        assert_eq!(rolled.value("file"), stopped.value("files"));
+        let recording = common::file::read(&phone.stick().join(stopped.value("files")));
+        let mut whole: HashMap<u16, Vec<u8>> = stream(&theirs).into_iter().collect();
+        for (n, frame) in recording.frames.iter().enumerate() {
+            let number = recording.first.0.wrapping_add(n as u16);
+            assert_eq!(whole.entry(number).or_insert_with(|| frame.clone()), frame, "the same in both");
+        }
+        assert!(
+            whole.contains_key(&recording.first.0.wrapping_sub(1))
+                || theirs[0][2..4] == recording.first.0.to_be_bytes()
+        );
+        let payloads: Vec<Vec<u8>> = whole.into_values().collect();
+        assert_eq!(lost(&payloads, &sent), 0);
+        true
+    });
 }
 
 #[test]
 fn a_server_that_refuses_leaves_the_call_to_the_stick() {
-    let server = Scripted::new();
-    let phone = Phone::new(&(server.config() + "serverFallback = local"));
-    let mut watch = phone.watch();
-    let mut control = ask(&phone, "&legs=1");
-    let mut talk = server.accept();
-    talk.say(&format!("cmd=RecordStartResponse&id={}&result=failed&reason=full\n", talk.id));
-    let answer = control.next().unwrap();
-    assert_eq!(answer.value("file"), watch.until("RecordEvent", "recording").value("file"));
-    let talker = Talker::new(answer.ports()[0], 3);
-    talker.wait(50);
-    let sent = talker.end();
-    let status = phone.control().ask_lines("cmd=RecordStatusRequest");
-    assert_eq!(status[0].value("sink"), "local");
-    phone.stop(&answer.id());
-    common::file::read(&phone.stick().join(answer.value("file"))).assert_holds(&sent.concat());
-    std::fs::remove_dir_all(phone.stick()).unwrap();
-    let mut control = ask(&phone, "");
-    let mut talk = server.accept();
-    talk.say(&format!("cmd=RecordStartResponse&id={}&result=failed&reason=full\n", talk.id));
-    assert_eq!(control.next().unwrap().value("reason"), "server-refused: full", "no stick either");
+    in_time(|| {
+        let server = Scripted::new();
+        let phone = Phone::new(&(server.config() + "serverFallback = local"));
+        let mut watch = phone.watch();
+        let mut control = ask(&phone, "&legs=1");
+        let mut talk = server.accept();
+        talk.say(&format!("cmd=RecordStartResponse&id={}&result=failed&reason=full\n", talk.id));
+        let answer = control.next().unwrap();
+        assert_eq!(answer.value("file"), watch.until("RecordEvent", "recording").value("file"));
+        let talker = Talker::new(answer.ports()[0], 3);
+        talker.wait(50);
+        if !talker.was_in_time() {
+            return false;
+        }
+        let sent = talker.end();
+        let status = phone.control().ask_lines("cmd=RecordStatusRequest");
+        assert_eq!(status[0].value("sink"), "local");
+        phone.stop(&answer.id());
+        common::file::read(&phone.stick().join(answer.value("file"))).assert_holds(&sent.concat());
+        std::fs::remove_dir_all(phone.stick()).unwrap();
+        let mut control = ask(&phone, "");
+        let mut talk = server.accept();
+        talk.say(&format!("cmd=RecordStartResponse&id={}&result=failed&reason=full\n", talk.id));
+        assert_eq!(control.next().unwrap().value("reason"), "server-refused: full", "no stick either");
+        true
+    });
 }
 
 #[test]
 fn servers_that_misbehave_hurt_nobody_else() {
-    let server = Scripted::new();
-    let phone = Phone::new(&(server.config() + "maxRecordings = 8"));
-    let (mut good, answer) = record(&phone, &server);
-    let talker = Talker::new(answer.ports()[0], 9);
-    // One answers byte by byte, one never reads and floods, one says 64 KiB without an end, one says nothing.
-    let mut slow_control = ask(&phone, "");
-    let mut slow = server.accept();
-    let answering = std::thread::spawn(move || {
-        for byte in slow.yes().bytes() {
-            slow.say(&String::from(char::from(byte)));
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        slow
-    });
-    let (flood, _) = record(&phone, &server);
-    let flooding = std::thread::spawn(move || {
-        let (mut flood, started, mut bytes) = (flood, Instant::now(), 0);
-        flood.stream.set_nonblocking(true).unwrap();
-        while started.elapsed() < Duration::from_secs(3) {
-            match flood.stream.write(b"cmd=RecordStopRequest&id=1\ncmd=Hello\n".repeat(100).as_slice()) {
-                Ok(written) => bytes += written,
-                Err(_) => std::thread::sleep(Duration::from_millis(1)),
+    in_time(|| {
+        let server = Scripted::new();
+        let phone = Phone::new(&(server.config() + "maxRecordings = 8"));
+        let (mut good, answer) = record(&phone, &server);
+        let talker = Talker::new(answer.ports()[0], 9);
+        // One answers byte by byte, one never reads and floods, one says 64 KiB without an end, one says nothing.
+        let mut slow_control = ask(&phone, "");
+        let mut slow = server.accept();
+        let answering = std::thread::spawn(move || {
+            for byte in slow.yes().bytes() {
+                slow.say(&String::from(char::from(byte)));
+                std::thread::sleep(Duration::from_millis(5));
             }
+            slow
+        });
+        let (flood, _) = record(&phone, &server);
+        let flooding = std::thread::spawn(move || {
+            let (mut flood, started, mut bytes) = (flood, Instant::now(), 0);
+            flood.stream.set_nonblocking(true).unwrap();
+            while started.elapsed() < Duration::from_secs(3) {
+                match flood.stream.write(b"cmd=RecordStopRequest&id=1\ncmd=Hello\n".repeat(100).as_slice()) {
+                    Ok(written) => bytes += written,
+                    Err(_) => std::thread::sleep(Duration::from_millis(1)),
+                }
+            }
+            (flood, bytes)
+        });
+        let (mut endless, _) = record(&phone, &server);
+        let _ = endless.stream.write_all(&[b'x'; 65_536]);
+        assert!(endless.is_closed());
+        let _silent = (ask(&phone, ""), server.accept());
+        let before = (phone.stat("wakeups"), Instant::now());
+        assert!(slow_control.next().unwrap().success());
+        let mut slow = answering.join().unwrap();
+        talker.wait(150);
+        let woken = (phone.stat("wakeups") - before.0) as f64 / before.1.elapsed().as_secs_f64();
+        assert!(woken < 2000.0, "{woken} wake-ups a second");
+        stop(&phone, &mut slow);
+        if !talker.was_in_time() {
+            return false;
         }
-        (flood, bytes)
+        let sent = talker.end();
+        let mut control = phone.control();
+        control.send(format!("cmd=RecordStopRequest&id={}\n", good.id).as_bytes());
+        good.finish();
+        let frames: usize = control.next().unwrap().value("frames").parse().unwrap();
+        let payloads: Vec<Vec<u8>> = stream(&good.packets(frames)).into_iter().map(|(_, payload)| payload).collect();
+        assert_eq!((payloads.len(), lost(&payloads, &sent)), (frames, 0));
+        let (_flood, bytes) = flooding.join().unwrap();
+        assert!(bytes > 0 && phone.stat("bug") == 0);
+        true
     });
-    let (mut endless, _) = record(&phone, &server);
-    let _ = endless.stream.write_all(&[b'x'; 65_536]);
-    assert!(endless.is_closed());
-    let _silent = (ask(&phone, ""), server.accept());
-    let before = (phone.stat("wakeups"), Instant::now());
-    assert!(slow_control.next().unwrap().success());
-    let mut slow = answering.join().unwrap();
-    talker.wait(150);
-    let woken = (phone.stat("wakeups") - before.0) as f64 / before.1.elapsed().as_secs_f64();
-    assert!(woken < 2000.0, "{woken} wake-ups a second");
-    stop(&phone, &mut slow);
-    let sent = talker.end();
-    let mut control = phone.control();
-    control.send(format!("cmd=RecordStopRequest&id={}\n", good.id).as_bytes());
-    good.finish();
-    let frames: usize = control.next().unwrap().value("frames").parse().unwrap();
-    let payloads: Vec<Vec<u8>> = stream(&good.packets(frames)).into_iter().map(|(_, payload)| payload).collect();
-    assert_eq!((payloads.len(), lost(&payloads, &sent)), (frames, 0));
-    let (_flood, bytes) = flooding.join().unwrap();
-    assert!(bytes > 0 && phone.stat("bug") == 0);
 }
 
 #[test]

@@ -35,7 +35,7 @@ def serve(control):
             text = control.recv(4096).decode()
             if not text:
                 break
-            say("got", text)
+            say("got", text.rstrip("\r\n\0"))
             message = values(text)
             command, name = message["cmd"], message["id"]
             if command == "RecordStartRequest":

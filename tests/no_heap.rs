@@ -4,8 +4,8 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
-use std::io::{BufRead, BufReader, Write};
-use std::net::UdpSocket;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, UdpSocket};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -62,6 +62,25 @@ fn connect(socket: &str) -> BufReader<UnixStream> {
     panic!("the daemon does not answer");
 }
 
+/// A recording server that takes one recording after the other, and leaves each alone after some packets.
+fn server() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut text = [0; 4096];
+            let len = stream.read(&mut text).unwrap();
+            let id = value(std::str::from_utf8(&text[..len]).unwrap(), "id").to_owned();
+            let media = UdpSocket::bind("127.0.0.1:0").unwrap();
+            let port = media.local_addr().unwrap().port();
+            write!(stream, "cmd=RecordStartResponse&id={id}&result=success&port={port}").unwrap();
+            (0..30).for_each(|_| assert_eq!(media.recv(&mut text).unwrap(), 172));
+        }
+    });
+    port
+}
+
 /// Two legs of audio with loss and jumps, and on the same ports whatever else might come.
 fn media(ports: &[u16]) {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -115,6 +134,9 @@ fn config(folder: &Path, socket: &str) -> Config {
         usb_require_mount: false,
         control_socket: socket.into(),
         media_ports: (47_000, 47_099),
+        server_addr: "127.0.0.1".into(),
+        server_port: server(),
+        server_fallback: true,
         fsp: callrec::config::Fsp {
             enabled: true,
             port: 47_100,
@@ -151,8 +173,11 @@ fn nothing_is_allocated_while_a_call_is_recorded() {
     assert!(before > 0, "the count counts: the list of events was allocated");
 
     let start = request(&mut client, "cmd=RecordStartRequest&legs=2&remote_name=Someone");
-    let ports: Vec<u16> = value(&start, "leg_ports").split(',').map(|port| port.parse().unwrap()).collect();
+    let mut ports: Vec<u16> = value(&start, "leg_ports").split(',').map(|port| port.parse().unwrap()).collect();
     let id = value(&start, "id").to_owned();
+    let to_server = request(&mut client, "cmd=RecordStartRequest&legs=2&sink=server");
+    ports.extend(value(&to_server, "leg_ports").split(',').map(|port| port.parse::<u16>().unwrap()));
+    assert_eq!(value(&to_server, "server"), "127.0.0.1");
     let driver = std::thread::spawn(move || {
         for line in
             ["garbage", "", "cmd=X&id=%zz", "cmd=RecordStatusRequest", "cmd=StatsRequest", "cmd=SubscribeRequest"]
@@ -173,7 +198,9 @@ fn nothing_is_allocated_while_a_call_is_recorded() {
     request(&mut client, &format!("cmd=RecordPauseRequest&id={id}"));
     request(&mut client, &format!("cmd=RecordResumeRequest&id={id}"));
     let stop = request(&mut client, &format!("cmd=RecordStopRequest&id={id}"));
+    let on_the_stick = request(&mut client, &format!("cmd=RecordStopRequest&id={}", value(&to_server, "id")));
     let after = ALLOCATIONS.load(Ordering::SeqCst);
+    assert_eq!(value(&on_the_stick, "parts"), "1", "the server left it to the stick");
     assert_eq!(value(&stop, "result"), "success");
     assert!(value(&stop, "frames").parse::<u32>().unwrap() >= 100);
     assert_eq!(after - before, 0, "allocations while recording");
