@@ -79,3 +79,13 @@ pub const RESTART_AFTER: Duration = Duration::from_millis(1000);
 pub const REPORT_INTERVAL: Duration = Duration::from_millis(1000);
 /// Workers, at the most, that may be asked for.
 pub const MAX_WORKERS: u32 = 256;
+/// Media hosts behind one control address, at the most.
+pub const MAX_MEDIA_HOSTS: usize = 64;
+/// To connect to a media host before the next one is tried: the phone waits five seconds for its answer.
+pub const MEDIA_CONNECT: Duration = Duration::from_millis(1000);
+/// A media host that could not be reached is the last to be tried for so long.
+pub const MEDIA_DOWN: Duration = Duration::from_millis(5000);
+/// Bytes moved from one end to the other in one turn.
+pub const RELAY_PER_TURN: usize = 65_536;
+/// Bytes under way from one end to the other before no more are read: two messages.
+pub const RELAY_BYTES: usize = 8192;

@@ -3,7 +3,6 @@
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
 
-use ipnet::IpNet;
 use log::{debug, warn};
 use mio::{Interest, Token};
 
@@ -57,7 +56,7 @@ impl Service {
 
     fn take(&mut self, now: &Now, stream: mio::net::TcpStream, peer: SocketAddr) {
         let ip = peer.ip().to_canonical();
-        let proxy = contains(&self.settings.trust, ip);
+        let proxy = self.settings.trusts(ip);
         let refusal = match () {
             () if self.connections.len() >= self.settings.max_connections => Some(Counter::TooManyConnections),
             () if !proxy => self.refuses(ip),
@@ -93,7 +92,7 @@ impl Service {
 
     /// Why this address may have no connection, or no more.
     fn refuses(&self, ip: IpAddr) -> Option<Counter> {
-        if !self.settings.allow.is_empty() && !contains(&self.settings.allow, ip) {
+        if !self.settings.allows(ip) {
             return Some(Counter::NotAllowed);
         }
         let many = self.addresses.get(&ip).is_some_and(|count| *count >= self.settings.max_per_address);
@@ -312,8 +311,4 @@ impl Service {
             }
         }
     }
-}
-
-fn contains(networks: &[IpNet], ip: IpAddr) -> bool {
-    networks.iter().any(|network| network.contains(&ip))
 }

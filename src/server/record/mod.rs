@@ -9,6 +9,7 @@ use nix::sys::resource::{getrlimit, setrlimit, Resource};
 use crate::cli::{print, Failure};
 use crate::server::options::read;
 
+use dispatch::Dispatcher;
 use service::Service;
 use settings::{Settings, HELP};
 use workers::Workers;
@@ -17,6 +18,7 @@ mod archive;
 mod connection;
 mod counters;
 mod disk;
+mod dispatch;
 mod part;
 mod recording;
 mod repair;
@@ -31,6 +33,10 @@ pub(super) fn main(arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
     let Some(settings) = read::<Settings>(arguments.clone())? else { return print(HELP) };
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info")).init();
     raise_descriptors();
+    if !settings.media.is_empty() {
+        Dispatcher::open(settings).and_then(Dispatcher::run).map_err(Failure::Failed)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     if settings.workers > 1 && !settings.worker {
         let workers = Workers::open(&settings, &arguments).map_err(Failure::Failed)?;
         workers.run().map_err(Failure::Failed)?;

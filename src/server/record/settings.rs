@@ -1,10 +1,10 @@
 //! What the recording server is told.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 
 use ipnet::IpNet;
 
-use crate::base::limits::server::{MAX_CONNECTIONS, MAX_SERVER_RECORDINGS, MAX_WORKERS};
+use crate::base::limits::server::{MAX_CONNECTIONS, MAX_MEDIA_HOSTS, MAX_SERVER_RECORDINGS, MAX_WORKERS};
 use crate::config::{number, one_of, ports};
 use crate::server::options::{unknown, Options};
 
@@ -26,6 +26,7 @@ callrec-server record [OPTIONS]: takes recordings that phones upload, and stores
       --max-per-address N    connections of one address at once [256]
       --allow CIDR           a network that phones may be in, several times for several [all]
       --trust CIDR           proxies that say in a PROXY line (version 1) whom they speak for; several times for several
+      --media HOST:PORT      record nothing here: hand connections to this recording server, which trusts us; several times
       --message-end END      what ends a message to a phone: none, lf, crlf or nul [none]
       --workers N            processes that share address and ports; the limits above hold for each of them [1]
       --metrics ADDR:PORT    HTTP: /metrics (Prometheus) and /healthz
@@ -56,6 +57,7 @@ pub(super) struct Settings {
     pub(super) allow: Vec<IpNet>,
     pub(super) trust: Vec<IpNet>,
     pub(super) message_end: &'static str,
+    pub(super) media: Vec<SocketAddr>,
     pub(super) metrics: Option<SocketAddr>,
     pub(super) workers: usize,
     /// It is one of several, and its standard input a link to the one that has started it.
@@ -80,6 +82,7 @@ impl Default for Settings {
             allow: vec![],
             trust: vec![],
             message_end: "",
+            media: vec![],
             metrics: None,
             workers: 1,
             worker: false,
@@ -87,8 +90,20 @@ impl Default for Settings {
     }
 }
 
+impl Settings {
+    /// Phones may be at this address.
+    pub(super) fn allows(&self, ip: IpAddr) -> bool {
+        self.allow.is_empty() || self.allow.iter().any(|network| network.contains(&ip))
+    }
+
+    /// A proxy at this address may speak for others.
+    pub(super) fn trusts(&self, ip: IpAddr) -> bool {
+        self.trust.iter().any(|network| network.contains(&ip))
+    }
+}
+
 impl Options for Settings {
-    const REPEATABLE: &'static [&'static str] = &["allow", "trust"];
+    const REPEATABLE: &'static [&'static str] = &["allow", "trust", "media"];
 
     fn set(&mut self, key: &str, value: &str) -> Result<(), String> {
         match key {
@@ -110,6 +125,10 @@ impl Options for Settings {
             "max-per-address" => self.max_per_address = number(value, 1, MAX_CONNECTIONS)?,
             "allow" => self.allow.push(network(value)?),
             "trust" => self.trust.push(network(value)?),
+            "media" if self.media.len() == MAX_MEDIA_HOSTS => {
+                return Err(format!("may be given at most {MAX_MEDIA_HOSTS} times"));
+            }
+            "media" => self.media.push(host(value)?),
             "message-end" => {
                 let ends = [("none", ""), ("lf", "\n"), ("crlf", "\r\n"), ("nul", "\0")];
                 self.message_end = one_of(value, &ends)?;
@@ -125,6 +144,12 @@ impl Options for Settings {
 
 fn address(value: &str) -> Result<SocketAddr, String> {
     value.parse().map_err(|_| format!("must be ADDRESS:PORT, for example 127.0.0.1:10000, not '{value}'"))
+}
+
+/// Looked up once, at the start.
+fn host(value: &str) -> Result<SocketAddr, String> {
+    let found = value.to_socket_addrs().map_err(|problem| format!("must be HOST:PORT, not '{value}': {problem}"))?;
+    found.into_iter().next().ok_or_else(|| format!("'{value}' has no address"))
 }
 
 fn network(value: &str) -> Result<IpNet, String> {
