@@ -8,6 +8,7 @@ use mio::{Interest, Poll, Token};
 
 use crate::base::limits::{MAX_CLIENTS, MESSAGE_BYTES};
 use crate::base::stats::{Counter, Stats};
+use crate::event_loop::sweep::FileName;
 use crate::event_loop::{FIRST_CLIENT, LISTENER};
 use crate::io::control::{listen, Client, Line};
 use crate::proto::outbox::{ClientId, To};
@@ -29,7 +30,19 @@ struct Place {
     waits: bool,
     subscribed: bool,
     status: Option<StatusWalk>,
+    list: Option<Listed>,
 }
+
+/// A list under way.
+#[derive(Default)]
+struct Listed {
+    /// The recording that was told of last.
+    behind: FileName,
+    count: usize,
+}
+
+/// A client that wants more of its list, and has room for it.
+pub(super) struct Reader<'a>(&'a mut Place);
 
 /// A status answer under way: it can be longer than what is kept for a client.
 #[derive(Clone, Copy)]
@@ -43,7 +56,14 @@ impl Clients {
     pub(super) fn open(path: &str, poll: &Poll) -> io::Result<Self> {
         let mut listener = listen(path)?;
         poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
-        let place = |_| Place { client: Client::new(), id: ClientId(0), waits: false, subscribed: false, status: None };
+        let place = |_| Place {
+            client: Client::new(),
+            id: ClientId(0),
+            waits: false,
+            subscribed: false,
+            status: None,
+            list: None,
+        };
         Ok(Self { listener, waiting: false, places: (0..MAX_CLIENTS).map(place).collect(), next_id: 1 })
     }
 
@@ -81,7 +101,8 @@ impl Clients {
             }
             let place = &mut self.places[number];
             place.client.open(stream);
-            (place.id, place.waits, place.subscribed, place.status) = (ClientId(self.next_id), false, false, None);
+            (place.id, place.waits, place.subscribed) = (ClientId(self.next_id), false, false);
+            (place.status, place.list) = (None, None);
             self.next_id = self.next_id.wrapping_add(1);
         }
     }
@@ -108,7 +129,7 @@ impl Clients {
     /// for another one. `None` in place of its text: it was too long, or cut off.
     pub(super) fn next_line(&mut self, number: usize) -> Option<(ClientId, Option<&[u8]>)> {
         let place = self.places.get_mut(number)?;
-        if !place.client.is_open() || place.waits || place.status.is_some() || !has_room(&place.client) {
+        if !place.client.is_open() || place.is_busy() || !has_room(&place.client) {
             return None;
         }
         match place.client.next_line() {
@@ -123,6 +144,7 @@ impl Clients {
         match ask {
             Ask::Nothing => {}
             Ask::Ports(..) | Ask::Later => place.waits = true,
+            Ask::List => place.list = Some(Listed::default()),
             Ask::Events => place.subscribed = true,
             Ask::Status(id) => place.status = Some(StatusWalk { place: 0, count: 0, id }),
         }
@@ -151,19 +173,63 @@ impl Clients {
         for place in self.places.iter_mut().filter(|place| place.client.is_open()) {
             place.walk(recorder);
             let broken = !place.client.flush();
-            let done = !place.waits && place.status.is_none() && place.client.is_done();
+            let done = !place.is_busy() && place.client.is_done();
             if broken || done {
                 close(poll, &mut place.client);
                 more |= self.waiting;
             }
             let speaks = !place.waits && has_room(&place.client) && place.client.has_more();
-            more |= place.client.is_open() && (speaks || place.status.is_some() && has_room(&place.client));
+            let walks = place.status.is_some() || place.list.is_some();
+            more |= place.client.is_open() && (speaks || walks && has_room(&place.client));
         }
         more
+    }
+
+    /// A client that reads a list: this one if it can take more, else the next that can.
+    pub(super) fn next_reader(&mut self, last: Option<ClientId>) -> Option<Reader<'_>> {
+        let reads = |place: &Place| place.client.is_open() && place.list.is_some() && has_room(&place.client);
+        let same = self.places.iter().position(|place| reads(place) && Some(place.id) == last);
+        let number = same.or_else(|| self.places.iter().position(reads))?;
+        self.places.get_mut(number).map(Reader)
+    }
+}
+
+impl Reader<'_> {
+    pub(super) fn client(&self) -> ClientId {
+        self.0.id
+    }
+
+    /// The recording it was told of last.
+    pub(super) fn behind(&self) -> &[u8] {
+        self.0.list.as_ref().map_or(&[], |list| &list.behind)
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.0.list.as_ref().map_or(0, |list| list.count)
+    }
+
+    /// A line about this recording; `false` when there is no room for another one.
+    pub(super) fn push(&mut self, name: &FileName, line: &[u8]) -> bool {
+        if let Some(list) = &mut self.0.list {
+            (list.behind, list.count) = (name.clone(), list.count + 1);
+        }
+        (line.is_empty() || self.0.client.push_line(line)) && has_room(&self.0.client)
+    }
+
+    /// The line behind all others.
+    pub(super) fn end(&mut self, line: &[u8]) {
+        self.0.list = None;
+        let queued = self.0.client.push_line(line);
+        debug_assert!(queued, "bug: room was checked");
     }
 }
 
 impl Place {
+    /// It has not been answered yet.
+    fn is_busy(&self) -> bool {
+        self.waits || self.status.is_some() || self.list.is_some()
+    }
+
     /// Queues lines of a status answer while there is room.
     fn walk(&mut self, recorder: &Recorder) {
         if self.status.is_none() {

@@ -26,6 +26,7 @@ use crate::config::Config;
 use crate::event_loop::clients::Clients;
 use crate::event_loop::disk::Disk;
 use crate::event_loop::fsp::Fsp;
+use crate::event_loop::listing::Listing;
 use crate::event_loop::media::Media;
 use crate::event_loop::playing::Playing;
 use crate::event_loop::repair::Repair;
@@ -44,6 +45,7 @@ mod clients;
 mod disk;
 #[cfg_attr(not(feature = "fsp"), path = "no_fsp.rs")]
 mod fsp;
+mod listing;
 mod lookup;
 mod media;
 pub mod mend;
@@ -88,6 +90,7 @@ pub struct EventLoop {
     woken: bool,
     repair: Option<Repair>,
     playing: Playing,
+    listing: Listing,
     clients: Clients,
     fsp: Fsp,
     /// An answer or event on its way.
@@ -140,6 +143,7 @@ impl EventLoop {
             random,
             repair: None,
             playing: Playing::new(),
+            listing: Listing::default(),
             message: [0; MESSAGE_BYTES],
             again: false,
             due: Instant::NEVER,
@@ -232,6 +236,7 @@ impl EventLoop {
             self.work(&clock::now());
             self.deliver();
         }
+        self.again |= self.listing.step(&mut self.disk, &mut self.clients, &self.recorder);
         self.again |= self.clients.flush(&self.poll, &self.recorder);
         if let Some(repair) = &mut self.repair {
             match repair.step(&mut self.disk, &mut self.recorder) {

@@ -60,7 +60,7 @@ impl Place {
             Some(Want::Head(name, to)) => {
                 let opened =
                     Datagrams::open(to).map_err(|_| Trouble::NoWay).and_then(|socket| Ok((socket, open(disk, name)?)));
-                let head = opened.map(|(socket, (file, head))| {
+                let head = opened.map(|(socket, (file, head, _))| {
                     (self.socket, self.file) = (Some(socket), Some(file));
                     head
                 });
@@ -75,7 +75,7 @@ impl Place {
                 }
             }
             Some(Want::Part(name)) => {
-                let opened = open(disk, name).map(|(file, _)| self.file = Some(file));
+                let opened = open(disk, name).map(|(file, ..)| self.file = Some(file));
                 player.handle_part(opened);
             }
             Some(Want::Read(offset, bytes)) => {
@@ -101,7 +101,7 @@ fn search_parts((sweep, again): &mut (Sweep, bool), player: &mut Player, disk: &
         match disk.dir().and_then(|dir| sweep.next(dir)) {
             Ok(Found::Name(name)) if name == *first => return false, // all the way round
             Ok(Found::Name(name)) => {
-                let head = open(disk, &name).ok().map(|(_, head)| head);
+                let head = open(disk, &name).ok().map(|(_, head, _)| head);
                 if !player.handle_candidate(&name, head) {
                     return false;
                 }
@@ -117,7 +117,8 @@ fn search_parts((sweep, again): &mut (Sweep, bool), player: &mut Player, disk: &
     true
 }
 
-fn open(disk: &mut Disk, name: &[u8]) -> Result<(Input, Head), Trouble> {
+/// Opens a recording: its beginning, and its length.
+pub(super) fn open(disk: &mut Disk, name: &[u8]) -> Result<(Input, Head, u64), Trouble> {
     let mut bytes = [0; HEAD_BYTES];
     let opened = disk.dir().and_then(|dir| {
         let (file, length) = Input::open(dir.fd(), name)?;
@@ -126,7 +127,7 @@ fn open(disk: &mut Disk, name: &[u8]) -> Result<(Input, Head), Trouble> {
     match opened {
         Ok((read, file, length)) => {
             let head = Head::parse(&bytes[..read], length).map_err(|_| Trouble::NoRecording)?;
-            Ok((file, head))
+            Ok((file, head, length))
         }
         Err(error) => Err(match error.raw_os_error() {
             Some(libc::ENOENT | libc::ENAMETOOLONG) => Trouble::NoFile,

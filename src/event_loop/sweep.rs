@@ -45,16 +45,18 @@ impl Sweep {
 
     /// Looks at some names.
     pub(super) fn next(&mut self, dir: &Dir) -> io::Result<Found> {
-        if let Some(name) = self.batch.pop() {
-            self.behind.clone_from(&name);
-            return Ok(Found::Name(name));
-        }
-        if self.names.is_none() && !std::mem::take(&mut self.more) {
-            return Ok(Found::End);
-        }
         let mut names = match self.names.take() {
             Some(names) => names,
-            None => dir.names()?,
+            None => {
+                if let Some(name) = self.batch.pop() {
+                    self.behind.clone_from(&name);
+                    return Ok(Found::Name(name));
+                }
+                if !std::mem::take(&mut self.more) {
+                    return Ok(Found::End);
+                }
+                dir.names()?
+            }
         };
         for _ in 0..NAMES_PER_TURN {
             match names.next_file()? {

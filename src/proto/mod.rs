@@ -5,6 +5,7 @@ pub mod conceal;
 #[cfg(feature = "fsp")]
 pub mod fsp;
 pub mod leg;
+pub mod listing;
 pub mod local_stream;
 pub mod mixer;
 pub mod outbox;

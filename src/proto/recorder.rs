@@ -60,6 +60,8 @@ pub enum Ask {
     Later,
     /// Send this client `status_line`s, from 0 or of this id alone, then `status_end`.
     Status(Option<u32>),
+    /// Send this client a line for each recording on the stick, then the last line.
+    List,
     /// Send this client events.
     Events,
 }

@@ -52,6 +52,8 @@ pub enum Request {
     Stats,
     /// Send events from now on.
     Subscribe,
+    /// Say what recordings there are.
+    List,
     /// Something about players.
     Play(Play),
 }
@@ -92,6 +94,7 @@ pub fn parse(message: &Message) -> Result<Request, Reason> {
         "RecordStatusRequest" if message.raw("id").is_none() => Ok(Request::Status(None)),
         "RecordStatusRequest" => Ok(Request::Status(Some(id(message)?))),
         "StatsRequest" => Ok(Request::Stats),
+        "ListRequest" => Ok(Request::List),
         "SubscribeRequest" => Ok(Request::Subscribe),
         _ => players::parse(message)
             .map(|play| play.map(Request::Play))

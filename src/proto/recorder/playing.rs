@@ -6,6 +6,7 @@ use crate::base::stats::{Counter, Stats};
 use crate::proto::outbox::{ClientId, To};
 use crate::proto::playback::{Change, Player, Trouble};
 use crate::proto::players::{Action, Play, Players};
+use crate::proto::recorder::requests::no_stick;
 use crate::proto::recorder::{Ask, Recorder};
 use crate::proto::request::{reason, stick_reason, Reason};
 use crate::wire::message::Writer;
@@ -19,7 +20,7 @@ impl Recorder {
     pub(super) fn play(&mut self, client: ClientId, play: Play, random: [u32; 3]) -> Result<Ask, Reason> {
         let (action, id, position) = match play {
             Play::Start(_) if self.ending => return Err(reason("busy", format_args!("the recorder is ending"))),
-            Play::Start(_) if self.stick.is_none() => return Err(reason("no-stick", format_args!("there is none"))),
+            Play::Start(_) if self.stick.is_none() => return Err(no_stick()),
             Play::Start(start) => {
                 let [id, source, rest] = random;
                 let id = self.unused_id(id);

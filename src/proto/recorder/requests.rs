@@ -47,6 +47,8 @@ impl Recorder {
                 self.answer_subscribed(client);
                 Ok(Ask::Events)
             }
+            Request::List if self.stick.is_none() => Err(no_stick()),
+            Request::List => Ok(Ask::List),
             Request::Play(play) => self.play(client, play, random),
         }
     }
@@ -62,7 +64,7 @@ impl Recorder {
         let server = match start.sink.unwrap_or(settings.sink) {
             Sink::Server => Some(self.server_for(&start)?),
             Sink::Local if self.stick.is_none() => {
-                return Err(reason("no-stick", format_args!("no writable USB stick is mounted (usbMount)")));
+                return Err(no_stick());
             }
             Sink::Local => None,
         };
@@ -113,4 +115,8 @@ impl Recorder {
         let place = self.places.iter().position(mine);
         place.ok_or_else(|| reason("unknown-id", format_args!("no recording {id} is running")))
     }
+}
+
+pub(super) fn no_stick() -> Reason {
+    reason("no-stick", format_args!("no writable USB stick is mounted (usbMount)"))
 }

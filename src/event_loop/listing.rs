@@ -1,0 +1,82 @@
+//! What is on the stick, told to a client: newest first, a few files in each turn, at the client's pace.
+
+use crate::base::limits::play::HEADS_PER_TURN;
+use crate::base::limits::{MESSAGE_BYTES, SIDECAR_BYTES};
+use crate::event_loop::clients::Clients;
+use crate::event_loop::disk::Disk;
+use crate::event_loop::playing;
+use crate::event_loop::sweep::{Found, Sweep};
+use crate::io::dir::Dir;
+use crate::io::file::Input;
+use crate::proto::listing;
+use crate::proto::outbox::ClientId;
+use crate::proto::part::Name;
+use crate::proto::recorder::Recorder;
+use crate::wire::message::Writer;
+use crate::wire::recording::is_recording_name;
+use crate::wire::sidecar;
+
+/// The way through the folder that is under way, and for whom. Another client's begins anew where it stood.
+#[derive(Default)]
+pub(super) struct Listing {
+    sweep: Option<(ClientId, Sweep)>,
+}
+
+impl Listing {
+    /// Looks at some files; `true` when there is more to do.
+    pub(super) fn step(&mut self, disk: &mut Disk, clients: &mut Clients, recorder: &Recorder) -> bool {
+        let Some(mut reader) = clients.next_reader(self.sweep.as_ref().map(|(client, _)| *client)) else {
+            return false;
+        };
+        let other = |(client, _): &(ClientId, Sweep)| *client != reader.client();
+        if self.sweep.as_ref().is_none_or(other) {
+            self.sweep = Some((reader.client(), Sweep::new(reader.behind(), true, is_recording_name)));
+        }
+        let Some((_, sweep)) = &mut self.sweep else { return false };
+        let mut buffer = [0; MESSAGE_BYTES];
+        for _ in 0..HEADS_PER_TURN {
+            match disk.dir().and_then(|dir| sweep.next(dir)) {
+                Ok(Found::Name(name)) => {
+                    let len = line(&name, disk, recorder, &mut buffer).unwrap_or(0);
+                    if !reader.push(&name, &buffer[..len]) {
+                        return true;
+                    }
+                }
+                Ok(Found::Later) => return true,
+                end => {
+                    if let Err(error) = &end {
+                        disk.judge(error);
+                    }
+                    let len = last_line(reader.count(), end.is_ok(), &mut buffer).unwrap_or(0);
+                    reader.end(&buffer[..len]);
+                    self.sweep = None;
+                    return true;
+                }
+            }
+        }
+        true
+    }
+}
+
+fn line(name: &[u8], disk: &mut Disk, recorder: &Recorder, buffer: &mut [u8]) -> Option<usize> {
+    let head = playing::open(disk, name).ok().map(|(_, head, bytes)| (head, bytes));
+    let mut text = [0; SIDECAR_BYTES];
+    let len = disk.dir().ok().and_then(|dir| read_beside(dir, name, &mut text)).unwrap_or(0);
+    listing::Found { name, head, in_use: recorder.in_use(name), sidecar: &text[..len] }.emit(buffer)
+}
+
+/// The sidecar of a recording.
+fn read_beside(dir: &Dir, name: &[u8], text: &mut [u8]) -> Option<usize> {
+    let beside: Name = sidecar::name_of(core::str::from_utf8(name).ok()?)?;
+    let (file, _) = Input::open(dir.fd(), beside.as_bytes()).ok()?;
+    file.read(0, text).ok()
+}
+
+fn last_line(count: usize, whole: bool, buffer: &mut [u8]) -> Option<usize> {
+    let mut writer = Writer::new(buffer, "ListResponse");
+    match whole {
+        true => writer.pair("result", "success").pair("count", count),
+        false => writer.pair("result", "failed").pair("reason", "stick-lost: the stick was removed, or cannot be read"),
+    };
+    writer.finish()
+}
