@@ -3,8 +3,8 @@
 //! | room | owns |
 //! | --- | --- |
 //! | [`base`] | time, limits, counters, the byte ring |
-//! | [`wire`] | bytes <-> values: RTP, G.711, G.722, messages, the recording file |
-//! | [`proto`] | state machines, time as an argument: leg, mixer, local stream, parts, recorder |
+//! | [`wire`] | bytes <-> values: RTP, G.711, G.722, messages, the recording file and its sidecar, FSP, rendezvous |
+//! | [`proto`] | state machines, time as an argument: leg, mixer, local stream, parts, uplink, playback, recorder; FSP, rendezvous |
 //! | [`io`] | system calls, one kind of object a file; `io::sys` alone holds `unsafe` |
 //! | [`event_loop`] | joins `proto` and `io`; the only place that polls |
 //! | [`config`] | the configuration file |
