@@ -27,7 +27,8 @@ pub(super) fn call(options: &Options, tracks: &[Track]) -> Result<(), String> {
     let stopped = control.request(&format!("cmd=RecordStopRequest&id={id}&reason=hangup\n"))?;
     let field = |key| value(&stopped, key).unwrap_or("?");
     println!("recorded {} frames, {} ms", field("frames"), field("duration_ms"));
-    field("files").split(',').for_each(|file| println!("file {file}"));
+    let files = value(&stopped, "files").unwrap_or_default();
+    files.split(',').filter(|file| !file.is_empty()).for_each(|file| println!("file {file}"));
     played
 }
 
