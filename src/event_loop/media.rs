@@ -103,6 +103,10 @@ impl Media {
                     Some(bytes) if recorder.handle_prompt_rtp(place, number, None, bytes) => {}
                     Some(_) => {
                         let arrival = port.arrival(now);
+                        if arrival > now.monotonic {
+                            // The stick has held this turn up since it began: the next one knows how long.
+                            break;
+                        }
                         let taken = port
                             .held()
                             .is_none_or(|bytes| recorder.handle_prompt_rtp(place, number, Some(arrival), bytes));
