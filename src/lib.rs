@@ -5,7 +5,7 @@
 //! | [`base`] | time, limits, counters, the byte ring |
 //! | [`wire`] | bytes <-> values: RTP, G.711, G.722, messages, the recording file and its sidecar, FSP, rendezvous |
 //! | [`proto`] | state machines, time as an argument: leg, mixer, local stream, parts, uplink, playback, recorder; FSP, rendezvous |
-//! | [`io`] | system calls, one kind of object a file; `io::sys` alone holds `unsafe` |
+//! | [`io`] | system calls, one kind of object a file; `io::sys` and the allocator `io::pages` alone hold `unsafe` |
 //! | [`event_loop`] | joins `proto` and `io`; the only place that polls |
 //! | [`config`] | the configuration file |
 //! | [`cli`] | the commands of `bin/callrec.rs` |

@@ -1,5 +1,11 @@
 //! A byte ring: whole frames go in at one end, runs of bytes come out at the other. No heap after `new`.
 
+/// A ring that holds little goes back to its beginning from here on: a long one that is never quite empty would
+/// otherwise touch all of its pages.
+const WINDOW: usize = 16 * 1024;
+/// So little is moved for it.
+const SMALL: usize = 4096;
+
 /// A first-in first-out queue of bytes with a fixed capacity.
 pub struct Ring {
     bytes: Box<[u8]>,
@@ -63,6 +69,13 @@ impl Ring {
         let count = count.min(self.len);
         self.len -= count;
         self.start = if self.len == 0 { 0 } else { (self.start + count) % self.bytes.len() };
+        if self.start >= WINDOW && self.len <= SMALL {
+            let end = (self.start + self.len).min(self.bytes.len());
+            if end == self.start + self.len {
+                self.bytes.copy_within(self.start..end, 0);
+                self.start = 0;
+            }
+        }
     }
 
     /// Forgets everything.

@@ -2,6 +2,10 @@
 
 use std::process::ExitCode;
 
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static PAGES: callrec::io::pages::Pages = callrec::io::pages::Pages;
+
 fn main() -> ExitCode {
     callrec::cli::main(std::env::args_os().skip(1))
 }

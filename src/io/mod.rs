@@ -14,6 +14,7 @@ pub mod link;
 #[cfg(feature = "server")]
 pub mod listener;
 pub mod mounts;
+pub mod pages;
 pub mod random;
 #[cfg(feature = "fsp")]
 pub mod service;

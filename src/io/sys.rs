@@ -1,4 +1,4 @@
-//! The system calls that have no safe wrapper without a heap: the only `unsafe` of the project.
+//! The system calls that have no safe wrapper without a heap: the only `unsafe` of the project but the allocator.
 #![allow(unsafe_code)]
 
 use std::io;

@@ -4,8 +4,9 @@ use crate::base::time::Duration;
 
 /// Recordings played at once: one for each of a phone's lines in use.
 pub const MAX_PLAYERS: usize = 4;
-/// Frames read ahead of a player: 3.2 s of G.711 at the least, so that a slow stick does not stutter.
-pub const PLAY_BUFFER: usize = 32 * 1024;
+/// Frames read ahead of a player: 15 s of G.711, so that a slow stick does not stutter. So large an allocation is
+/// mapped, not cut from a heap that is cleared by hand: no player, no memory.
+pub const PLAY_BUFFER: usize = 128 * 1024;
 /// What one read of a player takes, a page or a little less: half a second of G.711.
 pub const PLAY_READ: usize = 4096;
 /// What the kernel is asked to have ready behind a read, without waiting for it: 7 s of G.711.
