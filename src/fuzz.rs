@@ -20,6 +20,10 @@ use crate::wire::sidecar::{Sidecar, Start};
 mod fsp;
 #[cfg(feature = "fsp")]
 mod p2p;
+#[cfg(feature = "server")]
+mod record_server;
+#[cfg(feature = "server")]
+pub use record_server::*;
 #[cfg(feature = "fsp")]
 pub use {fsp::*, p2p::*};
 
