@@ -19,7 +19,7 @@ impl Inlet {
     /// Binds a port.
     pub fn open(address: IpAddr, port: u16) -> io::Result<Self> {
         let socket = UdpSocket::bind(SocketAddr::new(address, port))?;
-        setsockopt(&socket, sockopt::RxqOvfl, &1)?;
+        let _ = setsockopt(&socket, sockopt::RxqOvfl, &1); // qemu-user does not know it: then drops are not counted
         sys::receive_buffer(socket.as_fd(), RECEIVE_BUFFER as i32)?;
         Ok(Self { socket, dropped: 0 })
     }
