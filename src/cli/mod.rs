@@ -15,8 +15,6 @@ mod beside;
 pub mod console;
 mod control;
 #[cfg(feature = "tools")]
-mod drawing;
-#[cfg(feature = "tools")]
 mod entry;
 #[cfg(feature = "tools")]
 mod export;

@@ -2,5 +2,4 @@
 
 pub mod calls;
 pub mod join;
-pub mod picture;
 pub mod scan;

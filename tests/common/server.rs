@@ -22,6 +22,7 @@ pub struct Server {
     child: Option<Child>,
     /// What it is started with: itself, or `ip netns exec` in front of it.
     pub before: Vec<String>,
+    pub environment: Vec<(String, String)>,
 }
 
 impl Server {
@@ -47,7 +48,7 @@ impl Server {
                 all.extend([option.to_owned(), value]);
             }
         }
-        Self { dir, options: all, child: None, before: vec![] }
+        Self { dir, options: all, child: None, before: vec![], environment: vec![] }
     }
 
     pub fn start(&mut self) {
@@ -58,6 +59,7 @@ impl Server {
         words.extend(self.options.clone());
         let mut command = Command::new(&words[0]);
         command.args(&words[1..]).env("RUST_LOG", "debug").env("TZ", "UTC");
+        command.envs(self.environment.clone());
         self.child = Some(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap());
         wait_for("the server", || {
             let ended = self.child.as_mut().unwrap().try_wait().unwrap();

@@ -89,3 +89,15 @@ pub const MEDIA_DOWN: Duration = Duration::from_millis(5000);
 pub const RELAY_PER_TURN: usize = 65_536;
 /// Bytes under way from one end to the other before no more are read: two messages.
 pub const RELAY_BYTES: usize = 8192;
+/// Uploads to object storage at once, each on a thread: enough for 2000 phones with calls of three minutes.
+pub const UPLOADS: usize = 4;
+/// The recordings' folder is looked through for what is to be uploaded this often, besides after each recording.
+pub const UPLOAD_INTERVAL: Duration = Duration::from_millis(10_000);
+/// After a failure an upload is tried again so late, and twice as late each time ...
+pub const UPLOAD_RETRY: Duration = Duration::from_millis(1000);
+/// ... up to this.
+pub const UPLOAD_RETRY_MOST: Duration = Duration::from_millis(60_000);
+/// Between two looks through the folder, however many recordings end.
+pub const UPLOAD_PAUSE: Duration = Duration::from_millis(1000);
+/// Object storage that takes and says nothing for so long has failed: the time in which a busy one answers.
+pub const STORE_SILENCE: Duration = Duration::from_millis(30_000);

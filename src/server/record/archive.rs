@@ -25,7 +25,7 @@ pub(super) struct Archive {
 }
 
 /// The place of one part: its phone's folder, and its files' name without an ending.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Place {
     pub(super) folder: String,
     pub(super) stem: String,

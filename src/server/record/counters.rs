@@ -38,6 +38,7 @@ pub(super) enum Counter {
 /// What is now, not since the start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]
+#[cfg_attr(not(feature = "s3"), allow(dead_code))] // some are set where there is a store only
 pub(super) enum Gauge {
     Connections,
     Recordings,
@@ -45,6 +46,9 @@ pub(super) enum Gauge {
     LongestTurn,
     LastSync,
     Repaired,
+    Uploaded,
+    UploadFailures,
+    UploadsWaiting,
     /// 1: it can store recordings.
     Healthy,
     Workers,
@@ -89,6 +93,9 @@ const GAUGE_TEXTS: [(&str, &str); GAUGES] = [
     ("longest_turn_microseconds", "Longest time between two polls since the start."),
     ("last_sync_microseconds", "How long the last sync of the file system took."),
     ("repaired", "Recordings of an earlier run that have been made whole."),
+    ("uploaded", "Recordings that have gone to object storage."),
+    ("upload_failures", "Times an upload failed; it is tried again."),
+    ("uploads_waiting", "Recordings on their way to object storage."),
     ("healthy", "Processes that can store recordings."),
     ("processes", "Processes that are to."),
 ];

@@ -26,11 +26,16 @@ mod report;
 mod service;
 mod settings;
 mod sidecar;
+#[cfg(feature = "s3")]
+mod store;
 mod sync;
+#[cfg(feature = "s3")]
+mod upload;
 mod workers;
 
 pub(super) fn main(arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
     let Some(settings) = read::<Settings>(arguments.clone())? else { return print(HELP) };
+    settings.check().map_err(Failure::Usage)?;
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info")).init();
     raise_descriptors();
     if !settings.media.is_empty() {

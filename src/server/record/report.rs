@@ -61,5 +61,7 @@ impl Service {
         ] {
             self.counters.set(gauge, value);
         }
+        #[cfg(feature = "s3")]
+        self.uploader.iter().for_each(|uploader| uploader.show(&mut self.counters));
     }
 }

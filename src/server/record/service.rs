@@ -36,6 +36,8 @@ use crate::server::record::recording::{Bench, Ports, Recording, Storing, Why};
 use crate::server::record::repair;
 use crate::server::record::settings::Settings;
 use crate::server::record::sync::Syncer;
+#[cfg(feature = "s3")]
+use crate::server::record::upload::Uploader;
 
 const SIGNALS: Token = Token(0);
 const LISTENER: Token = Token(1);
@@ -68,6 +70,8 @@ pub(super) struct Service {
     pub(super) syncer: Syncer,
     /// Recordings of an earlier run that have been made whole.
     pub(super) repaired: Arc<AtomicU64>,
+    #[cfg(feature = "s3")]
+    pub(super) uploader: Option<Uploader>,
     pub(super) metrics: Option<Metrics>,
     /// To the process that has started us as one of several, and when it is told again what we have counted.
     pub(super) link: Option<Link>,
@@ -127,6 +131,8 @@ impl Service {
         Ok(Self {
             repaired: repair::start(Archive::open(&settings.dir).map_err(failed(&settings.dir))?)
                 .map_err(failed("thread"))?,
+            #[cfg(feature = "s3")]
+            uploader: Uploader::open(&settings)?,
             storing: Storing { format, file_limit: settings.file_limit, cut_pauses: settings.cut_pauses },
             ports: Ports::new(settings.listen.ip(), settings.rtp_ports),
             syncer: Syncer::start(root, waker).map_err(failed("thread"))?,
@@ -279,6 +285,11 @@ impl Service {
         self.counters.count(if success { Counter::Finished } else { Counter::Failed });
         self.tell_finished(now, &recording);
         self.dirty = true;
+        #[cfg(feature = "s3")]
+        if let Some(uploader) = &self.uploader {
+            drop(recording); // its file is ours no longer
+            uploader.wake();
+        }
     }
 
     fn look_at_timeouts(&mut self, now: &Now) {

@@ -27,6 +27,10 @@ callrec-server record [OPTIONS]: takes recordings that phones upload, and stores
       --allow CIDR           a network that phones may be in, several times for several [all]
       --trust CIDR           proxies that say in a PROXY line (version 1) whom they speak for; several times for several
       --media HOST:PORT      record nothing here: hand connections to this recording server, which trusts us; several times
+      --store s3://BUCKET/PREFIX
+                             finished recordings go there, then they are deleted here; AWS_ACCESS_KEY_ID,
+                             AWS_SECRET_ACCESS_KEY, AWS_REGION and AWS_ENDPOINT_URL say where and as whom. Needs a
+                             build with --features s3
       --message-end END      what ends a message to a phone: none, lf, crlf or nul [none]
       --workers N            processes that share address and ports; the limits above hold for each of them [1]
       --metrics ADDR:PORT    HTTP: /metrics (Prometheus) and /healthz
@@ -58,6 +62,8 @@ pub(super) struct Settings {
     pub(super) trust: Vec<IpNet>,
     pub(super) message_end: &'static str,
     pub(super) media: Vec<SocketAddr>,
+    /// Only in a build that can.
+    pub(super) store: Option<String>,
     pub(super) metrics: Option<SocketAddr>,
     pub(super) workers: usize,
     /// It is one of several, and its standard input a link to the one that has started it.
@@ -83,6 +89,7 @@ impl Default for Settings {
             trust: vec![],
             message_end: "",
             media: vec![],
+            store: None,
             metrics: None,
             workers: 1,
             worker: false,
@@ -91,6 +98,17 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// What one option says of another.
+    pub(super) fn check(&self) -> Result<(), String> {
+        let Some(_url) = &self.store else { return Ok(()) };
+        if !self.media.is_empty() {
+            return Err("--store belongs to the media hosts: with --media nothing is recorded here".into());
+        }
+        #[cfg(feature = "s3")]
+        super::store::Store::parse(_url, |name| std::env::var(name).ok())?;
+        Ok(())
+    }
+
     /// Phones may be at this address.
     pub(super) fn allows(&self, ip: IpAddr) -> bool {
         self.allow.is_empty() || self.allow.iter().any(|network| network.contains(&ip))
@@ -129,6 +147,10 @@ impl Options for Settings {
                 return Err(format!("may be given at most {MAX_MEDIA_HOSTS} times"));
             }
             "media" => self.media.push(host(value)?),
+            "store" if !cfg!(feature = "s3") => {
+                return Err("is not in this build: make one with 'cargo build --release --features s3'".into());
+            }
+            "store" => self.store = Some(store(value)?),
             "message-end" => {
                 let ends = [("none", ""), ("lf", "\n"), ("crlf", "\r\n"), ("nul", "\0")];
                 self.message_end = one_of(value, &ends)?;
@@ -150,6 +172,14 @@ fn address(value: &str) -> Result<SocketAddr, String> {
 fn host(value: &str) -> Result<SocketAddr, String> {
     let found = value.to_socket_addrs().map_err(|problem| format!("must be HOST:PORT, not '{value}': {problem}"))?;
     found.into_iter().next().ok_or_else(|| format!("'{value}' has no address"))
+}
+
+fn store(value: &str) -> Result<String, String> {
+    let bucket = value.strip_prefix("s3://").map(|path| path.split('/').next().unwrap_or(path));
+    match bucket {
+        Some(bucket) if !bucket.is_empty() => Ok(value.into()),
+        _ => Err(format!("must be s3://BUCKET/PREFIX, not '{value}'")),
+    }
 }
 
 fn network(value: &str) -> Result<IpNet, String> {
@@ -182,6 +212,12 @@ mod tests {
             ("format", "mp3", "must be phone or wav, not 'mp3'"),
             ("max-recordings", "0", "must be a number from 1 to 50000, not '0'"),
             ("port", "1", "is no option of this program"),
+            #[cfg(feature = "s3")]
+            ("store", "http://calls", "must be s3://BUCKET/PREFIX, not 'http://calls'"),
+            #[cfg(feature = "s3")]
+            ("store", "s3:///calls", "must be s3://BUCKET/PREFIX, not 's3:///calls'"),
+            #[cfg(not(feature = "s3"))]
+            ("store", "s3://calls", "is not in this build: make one with 'cargo build --release --features s3'"),
         ] {
             assert_eq!(settings.set(key, value), Err(problem.into()));
         }

@@ -22,6 +22,8 @@ use crate::io::signals::Signals;
 use crate::server::metrics::{Metrics, Page};
 use crate::server::record::counters::{Counters, Gauge};
 use crate::server::record::settings::Settings;
+#[cfg(feature = "s3")]
+use crate::server::record::upload::Uploader;
 
 const SIGNALS: Token = Token(0);
 const FIRST_METRICS: usize = 1;
@@ -40,6 +42,9 @@ pub(super) struct Workers {
     workers: Vec<Worker>,
     /// What those counted that are gone.
     gone: Counters,
+    /// One uploads what all have recorded.
+    #[cfg(feature = "s3")]
+    uploader: Option<Uploader>,
     ready: bool,
     ending: Option<Instant>,
 }
@@ -78,8 +83,18 @@ impl Workers {
                 restart_at,
             });
         }
-        let gone = Counters::new();
-        Ok(Self { poll, signals, metrics, reserved, workers, gone, ready: false, ending: None })
+        Ok(Self {
+            #[cfg(feature = "s3")]
+            uploader: Uploader::open(settings)?,
+            gone: Counters::new(),
+            ready: false,
+            ending: None,
+            poll,
+            signals,
+            metrics,
+            reserved,
+            workers,
+        })
     }
 
     /// Runs until a signal ends it, and all of them have ended.
@@ -143,6 +158,8 @@ impl Workers {
         let mut all = self.gone.clone();
         self.workers.iter().filter_map(|worker| worker.counters.as_ref()).for_each(|counters| all.merge(counters));
         all.set(Gauge::Workers, self.workers.len() as u64);
+        #[cfg(feature = "s3")]
+        self.uploader.iter().for_each(|uploader| uploader.show(&mut all));
         all
     }
 
