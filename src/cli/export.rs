@@ -10,13 +10,14 @@ use lexopt::prelude::{Long, Short, Value};
 
 use crate::cli::console::{shown, Console, Sink};
 use crate::cli::parts::{seconds, time, Audio, Parts};
-use crate::cli::{parser, usage, Failure};
+use crate::cli::{drawing, parser, usage, Failure};
 use crate::wire::g711::Law;
 use crate::wire::riff;
 
 const HELP: &str = "\
 callrec export FILE... OUT.wav: one RIFF/WAVE file of a recording, or of its parts
 
+  --picture        OUT.svg is a picture of the waveform instead, with pauses, gaps and the borders of parts
   --pcm16          16-bit linear samples; without it the audio stays as it was recorded: G.711, mono, 8 kHz
   --from SECONDS   begin there; also as M:SS or H:MM:SS
   --to SECONDS     end there
@@ -27,6 +28,7 @@ recordings follow one behind the other.
 
 Example: callrec export Record_20260102_101500.wav Record_20260102_102000.wav call.wav
          callrec export --from 1:30 --to 2:00 Record_20260102_101500.wav - | ffplay -
+         callrec export --picture Record_20260102_101500.wav call.svg
 ";
 /// Bytes written at once.
 const WRITE_BYTES: usize = 64 * 1024;
@@ -34,6 +36,7 @@ const WRITE_BYTES: usize = 64 * 1024;
 #[derive(Default)]
 struct Options {
     pcm16: bool,
+    picture: bool,
     from: u64,
     to: Option<u64>,
     paths: Vec<PathBuf>,
@@ -45,6 +48,10 @@ pub(super) fn export(arguments: Vec<OsString>, console: &mut Console) -> Result<
         return usage("export: which FILE..., and which OUT.wav?");
     };
     let parts = parts_of(inputs, &options, console)?;
+    if options.picture {
+        let svg = drawing::svg(&parts, options.from)?;
+        return write_out(out, console, &mut |sink| sink.extend(svg.as_bytes()));
+    }
     let law = parts.parts.first().map_or(Law::Mu, |part| part.law);
     let too_long = || {
         let words = "more than the 4 GiB that a WAV file can have; export it in pieces with --from and --to";
@@ -81,6 +88,10 @@ fn options_of(arguments: Vec<OsString>) -> Result<Option<Options>, Failure> {
     while let Some(argument) = parser.next()? {
         match argument {
             Long("pcm16") => options.pcm16 = true,
+            Long("picture") => {
+                options.picture = true;
+                options.paths.extend(parser.optional_value().map(PathBuf::from));
+            }
             Long("from") => options.from = time(&parser.value()?)?,
             Long("to") => options.to = Some(time(&parser.value()?)?),
             Short('h') | Long("help") => return Ok(None),
@@ -88,12 +99,18 @@ fn options_of(arguments: Vec<OsString>) -> Result<Option<Options>, Failure> {
             other => return Err(other.unexpected().into()),
         }
     }
+    // `--picture OUT.svg FILE...` is as good as `--picture FILE... OUT.svg`.
+    let is_svg = |path: &PathBuf| path.extension().is_some_and(|end| end.eq_ignore_ascii_case("svg"));
+    if let Some(at) = options.paths.iter().rposition(is_svg).filter(|_| options.picture) {
+        let out = options.paths.remove(at);
+        options.paths.push(out);
+    }
     Ok(Some(options))
 }
 
 /// The parts, cut to what is wanted.
 fn parts_of(inputs: &[PathBuf], options: &Options, console: &mut Console) -> Result<Parts, Failure> {
-    let mut parts = Parts::open(inputs, !options.pcm16, console)?;
+    let mut parts = Parts::open(inputs, !options.pcm16 && !options.picture, console)?;
     let (whole, to) = (parts.plan.samples(), options.to.unwrap_or(u64::MAX));
     if options.from >= to {
         return usage("export: --from must be before --to");

@@ -15,6 +15,8 @@ mod beside;
 pub mod console;
 mod control;
 #[cfg(feature = "tools")]
+mod drawing;
+#[cfg(feature = "tools")]
 mod entry;
 #[cfg(feature = "tools")]
 mod export;

@@ -180,6 +180,21 @@ impl Parts {
         self.plan.segments = kept;
     }
 
+    /// Where a file's audio stands in what comes out: `(sample of the file, sample that comes out, how many)`.
+    pub(super) fn places(&self, wanted: usize) -> Vec<(u64, u64, u64)> {
+        let mut at = 0;
+        let mut places = vec![];
+        for segment in &self.plan.segments {
+            if let Segment::Frames { file, run, skip, samples } = segment {
+                if *file == wanted {
+                    places.push((run.first * u64::from(self.parts[*file].samples) + skip, at, *samples));
+                }
+            }
+            at += segment.samples();
+        }
+        places
+    }
+
     /// Hands out the audio in order.
     pub(super) fn play(&self, take: Take) -> Result<(), Failure> {
         for segment in &self.plan.segments {

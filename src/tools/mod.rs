@@ -2,4 +2,5 @@
 
 pub mod calls;
 pub mod join;
+pub mod picture;
 pub mod scan;
