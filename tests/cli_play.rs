@@ -48,6 +48,36 @@ fn a_line_shows_the_position_on_a_terminal() {
 }
 
 #[test]
+fn damaged_files_end_soon_with_what_they_have_or_with_a_word() {
+    let (folder, _) = common::folder();
+    let (good, whole) = (recording(9, 0, 3), 76 + 3 * 172);
+    let flips = (0..good.len()).filter(|byte| *byte < 88 || byte % 43 == 0).map(|byte| {
+        let mut flipped = good.clone();
+        flipped[byte] ^= 1 << (byte % 8);
+        flipped
+    });
+    let files: Vec<Vec<u8>> = (0..good.len()).step_by(3).map(|length| good[..length].to_vec()).chain(flips).collect();
+    // Each takes as long as it plays: many at once.
+    std::thread::scope(|scope| {
+        for (thread, files) in files.chunks(files.len().div_ceil(16)).enumerate() {
+            let file = folder.join(format!("{thread}/Record_20260101_100000.wav"));
+            std::fs::create_dir(file.parent().unwrap()).unwrap();
+            scope.spawn(move || {
+                let listener = Listener::new();
+                for bytes in files {
+                    std::fs::write(&file, bytes).unwrap();
+                    let name = file.to_str().unwrap();
+                    let ran = common::made::tool(&["play", name, &format!("127.0.0.1:{}", listener.port())]);
+                    assert!(ran.ok && ran.err.is_empty() || ran.err.contains(name), "{}", ran.err);
+                    assert!(ran.ok == (bytes.len() >= 76) || bytes.len() == whole, "{} bytes", bytes.len());
+                }
+            });
+        }
+    });
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
 fn what_cannot_be_played_is_said() {
     let (folder, _) = common::folder();
     let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
@@ -60,7 +90,7 @@ fn what_cannot_be_played_is_said() {
         ("none.wav", "127.0.0.1:9", "0", 1, "none.wav: No such file"),
         (".", "127.0.0.1:9", "0", 1, "is no regular file"),
         ("notes.wav", "127.0.0.1:9", "0", 1, "notes.wav: is no recording"),
-        ("long.wav", "127.0.0.1:9", "0", 1, "long.wav: its frames do not fit RTP"),
+        ("long.wav", "127.0.0.1:9", "0", 1, "long.wav: the lengths in its header"),
         ("good.wav", "127.0.0.1:9", "0.3", 1, "good.wav: it ends before --from"),
         ("good.wav", "127.0.0.1", "0", 2, "is no HOST:PORT"),
         ("good.wav", "127.0.0.1:0", "0", 2, "is no HOST:PORT"),

@@ -240,6 +240,25 @@ fn a_frame_that_is_no_packet_is_a_gap() {
 }
 
 #[test]
+fn a_damaged_first_frame_makes_none_of_the_others_noise() {
+    let mut file = part(1, 0, 50);
+    file[76] ^= 0x40;
+    assert_eq!(Stage::playing([(FIRST, file)]).run_out(), (1..50).collect::<Vec<_>>());
+}
+
+#[test]
+fn lengths_that_do_not_belong_together_are_refused() {
+    for (at, byte) in [(64, 173), (65, 1), (68, 159), (69, 32)] {
+        let mut file = part(1, 0, 50);
+        file[at] = byte;
+        let mut stage = Stage::new([(FIRST, file)]);
+        stage.begin(0);
+        assert!(stage.run_out().is_empty());
+        assert_eq!(stage.changes, [Change::Refused(ClientId(1), Trouble::Unplayable)]);
+    }
+}
+
+#[test]
 fn a_lost_stick_ends_it_wherever_it_stands() {
     for turns in 0..12 {
         let mut stage = Stage::new(four_parts());

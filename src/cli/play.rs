@@ -62,7 +62,9 @@ pub(super) fn play(arguments: Vec<OsString>, console: &mut Console) -> Result<Ex
         Ok(lost) => Err(failed(&format_args!("the system did not take {lost} of its packets"))),
         Err(Trouble::NoFile) => Err(failed(&"it is gone")),
         Err(Trouble::NoRecording) => Err(failed(&"is no recording; 'callrec info' says more")),
-        Err(Trouble::Unplayable) => Err(failed(&"its frames do not fit RTP packets; 'callrec info' says more")),
+        Err(Trouble::Unplayable) => {
+            Err(failed(&"the lengths in its header cannot be played; 'callrec info' says more"))
+        }
         Err(Trouble::TooShort) => Err(failed(&"it ends before --from")),
         Err(Trouble::NoWay) => Err(Failure::Failed(format!("{}: nothing can be sent there", to.to_string_lossy()))),
         Err(Trouble::Stick(error)) => Err(failed(&stick_reason(error))),

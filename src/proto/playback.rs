@@ -91,7 +91,7 @@ pub enum Trouble {
     NoFile,
     /// It is a folder, a link, a device, or no recording.
     NoRecording,
-    /// Its frames are longer than a packet, or shorter than any that are sent.
+    /// Its frames are longer than a packet, shorter than any that are sent, or not as long as its header says.
     Unplayable,
     /// It ends before the place where it is to begin.
     TooShort,
@@ -256,9 +256,9 @@ impl Player {
                 return None;
             }
             let frame = self.frames.front()?;
-            let audio = match self.head.first {
-                None => frame,
-                Some(_) => Packet::parse(frame).map_or(&[][..], |stored| stored.payload),
+            let audio = match self.head.is_rtp() {
+                false => frame,
+                true => Packet::parse(frame).map_or(&[][..], |stored| stored.payload),
             };
             let len = self.stream.emit(now, audio, self.head.header.increment, packet);
             self.frames.consume();
@@ -288,7 +288,7 @@ impl Player {
     pub fn handle_head(&mut self, now: Instant, head: Result<Head, Trouble>) {
         let State::Opening(client) = self.state else { return };
         let trouble = match head {
-            Ok(head) if head.header.increment >= MIN_PLAY_INCREMENT && packet_bytes(&head) <= DATAGRAM_BYTES => {
+            Ok(head) if is_playable(&head) => {
                 self.head = head;
                 self.frames.begin(&head);
                 self.state = State::Linking(client);
@@ -355,9 +355,11 @@ impl Player {
     }
 }
 
-/// The longest packet that is made of its frames.
-fn packet_bytes(head: &Head) -> usize {
-    head.header.rtp_len as usize + if head.first.is_none() { rtp::HEADER_BYTES } else { 0 }
+/// Its lengths belong together, and its frames make packets that can be sent at their pace.
+fn is_playable(head: &Head) -> bool {
+    let more = if head.is_rtp() { 0 } else { rtp::HEADER_BYTES };
+    let packet_bytes = head.header.rtp_len as usize + more;
+    head.header.fits() && head.header.increment >= MIN_PLAY_INCREMENT && packet_bytes <= DATAGRAM_BYTES
 }
 
 impl Default for Player {

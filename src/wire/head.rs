@@ -43,6 +43,11 @@ impl Head {
         Ok(Self { header, frames: header.extent(file_bytes).frames, first })
     }
 
+    /// Frames are whole packets, by the header's lengths: a damaged first frame makes none of the others a payload.
+    pub fn is_rtp(&self) -> bool {
+        self.header.rtp_len > self.header.codec.payload_bytes(self.header.increment)
+    }
+
     /// `next` is the next part of this recording: it has the same source, and goes on with the next
     /// sequence number. Payloads alone do not tell.
     pub fn is_followed_by(&self, next: &Self) -> bool {

@@ -123,7 +123,7 @@ fn words(trouble: Trouble, player: &Player) -> Reason {
     let (word, more) = match trouble {
         Trouble::NoFile => ("not-found", "there is no such file on the stick"),
         Trouble::NoRecording => ("not-found", "the file is no recording"),
-        Trouble::Unplayable => ("bad-request", "the file's frames do not fit RTP packets"),
+        Trouble::Unplayable => ("bad-request", "the lengths in the file's header cannot be played"),
         Trouble::NoWay => ("bad-request", "nothing can be sent to this host"),
         Trouble::TooShort => {
             return reason("bad-request", format_args!("position_ms is behind the end, {}", player.duration_ms()));
