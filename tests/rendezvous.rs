@@ -1,5 +1,5 @@
 //! Phone, caller and rendezvous server in virtual time, with every kind of NAT between them.
-#![cfg(all(feature = "fsp", feature = "server"))]
+#![cfg(all(feature = "server", feature = "tools"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod rendezvous_net;

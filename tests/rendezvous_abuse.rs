@@ -1,5 +1,5 @@
 //! What strangers can do to a phone's rendezvous endpoint and to the server, in virtual time: little, and not for long.
-#![cfg(all(feature = "fsp", feature = "server"))]
+#![cfg(all(feature = "server", feature = "tools"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod rendezvous_net;

@@ -24,7 +24,7 @@ pub fn rendezvous(data: &[u8]) {
 
 /// Phone, caller and server, each given any datagrams, in clear or sealed with the right key, from any of three
 /// addresses, while time passes. What they send can be read, and is bounded.
-#[cfg(feature = "server")]
+#[cfg(all(feature = "server", feature = "tools"))]
 pub fn rendezvous_ends(data: &[u8]) {
     use crate::base::time::{Duration, Instant};
     use crate::proto::rendezvous::{
@@ -76,7 +76,7 @@ pub fn rendezvous_ends(data: &[u8]) {
 }
 
 /// The first line of the bytes in clear, the rest sealed.
-#[cfg(feature = "server")]
+#[cfg(all(feature = "server", feature = "tools"))]
 fn sealed(bytes: &[u8], key: &Key) -> Vec<u8> {
     let head = bytes.windows(2).position(|end| end == b"\n\n").unwrap_or(bytes.len());
     let mut text = bytes[head..].trim_ascii_start().to_vec();
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    #[cfg(feature = "server")]
+    #[cfg(all(feature = "server", feature = "tools"))]
     fn the_ends_of_the_rendezvous_survive() {
         let mut good = vec![];
         for (kind, text) in [

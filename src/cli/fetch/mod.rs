@@ -8,10 +8,12 @@ use std::time::Duration;
 
 use lexopt::prelude::{Long, Short, Value, ValueExt};
 
+use crate::base::limits::fsp::FAR_PAYLOAD;
 use crate::cli::console::{harmless, quote, shown, Console};
 use crate::cli::fetch::link::Link;
 use crate::cli::fetch::progress::Progress;
 use crate::cli::fetch::remote::{Item, Remote, Trouble};
+use crate::cli::fetch::rendezvous::reach;
 use crate::cli::fetch::transfer::{fetch as transfer, Fetched};
 use crate::cli::{parser, usage, Failure};
 use crate::io::sys::local_time;
@@ -20,17 +22,22 @@ use crate::wire::fsp::MAX_PAYLOAD;
 mod link;
 mod progress;
 mod remote;
+mod rendezvous;
 mod transfer;
 
 const HELP: &str = "\
 callrec fetch --ip HOST:PORT [OPTION...] ls [DIR]
 callrec fetch --ip HOST:PORT [OPTION...] get [--to DIR] PATH...
 callrec fetch --ip HOST:PORT [OPTION...] get [--to DIR] --all-new
+callrec fetch --id CID --server HOST[:PORT] [--invite CODE] [OPTION...] ls|get ...
 
 Lists and fetches recordings of a phone with fspEnabled = 1. `get` of a folder fetches all in it; --all-new fetches what is not
 there yet, or has another size: of PATH, or of all recordings. A transfer that was broken off goes on where it ended.
 
   --ip HOST:PORT         the phone; the port is its fspPort, 9531
+  --id CID               a phone behind NAT, by its p2pCid; it is reached through
+  --server HOST[:PORT]   the rendezvous server that it registers with [port 7042]
+  --invite CODE          its p2pInviteCode
   --password-file FILE   its first line is the phone's fspPassword
   --to DIR               where files go [.]
   --json                 one JSON object a line, for programs
@@ -41,6 +48,7 @@ FSP is not confidential: who can listen on the way reads password and recordings
 
 Example: callrec fetch --ip 192.168.1.20:9531 --password-file phone.pw ls Recorder
          callrec fetch --ip 192.168.1.20:9531 --password-file phone.pw get --all-new --to /srv/calls
+         callrec fetch --id 0015651a2b3c --server p2p.example.org --invite sesame --password-file phone.pw ls
 ";
 
 /// What everything begins with when nothing else is said.
@@ -50,6 +58,9 @@ const DEEPEST: u32 = 8;
 
 struct Arguments {
     ip: Option<String>,
+    id: Option<String>,
+    server: Option<String>,
+    invite: String,
     password: Option<Vec<u8>>,
     to: PathBuf,
     json: bool,
@@ -65,10 +76,6 @@ pub(super) fn fetch(arguments: Vec<OsString>, console: &mut Console) -> Result<E
         Some((command, paths)) => (command.as_str(), paths),
         None => return usage("fetch: ls or get? 'callrec fetch --help' shows examples"),
     };
-    let Some(ip) = &arguments.ip else { return usage("fetch: from which phone? --ip HOST:PORT") };
-    if !ip.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok()) {
-        return usage(&format!("fetch: --ip must be HOST:PORT, not '{}'", harmless(ip)));
-    }
     let from = match (command, paths) {
         ("ls", []) => vec![String::new()],
         ("ls", [path]) => vec![path.clone()],
@@ -78,8 +85,9 @@ pub(super) fn fetch(arguments: Vec<OsString>, console: &mut Console) -> Result<E
         ("get", paths) => paths.to_vec(),
         _ => return usage(&format!("fetch: ls or get, not '{}'", harmless(command))),
     };
-    let link = Link::direct(ip).map_err(Failure::Failed)?;
-    let remote = Remote::new(link, arguments.password.as_deref(), arguments.timeout, arguments.max_payload);
+    let (link, phone, longest) = arguments.link()?;
+    let most = arguments.max_payload.min(longest);
+    let remote = Remote::new(link, arguments.password.as_deref(), arguments.timeout, most);
     let mut session = Session { remote, arguments: &arguments, console, progress: Progress::new(), problems: vec![] };
     let outcome = match command {
         "ls" => session.list(&from[0]),
@@ -88,8 +96,30 @@ pub(super) fn fetch(arguments: Vec<OsString>, console: &mut Console) -> Result<E
     session.remote.bye();
     let mut problems = session.problems;
     problems.extend(outcome.err().map(|trouble| trouble.words()));
-    problems.iter_mut().for_each(|problem| *problem = format!("{ip}: {}", harmless(problem)));
+    problems.iter_mut().for_each(|problem| *problem = format!("{phone}: {}", harmless(problem)));
     console.conclude(&problems)
+}
+
+impl Arguments {
+    /// The way to the phone, what the phone is called, and the longest payload that gets there in one piece.
+    fn link(&self) -> Result<(Link, String, usize), Failure> {
+        match (&self.ip, &self.id, &self.server) {
+            (Some(ip), None, None) => {
+                if !ip.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok()) {
+                    return usage(&format!("fetch: --ip must be HOST:PORT, not '{}'", harmless(ip)));
+                }
+                Ok((Link::direct(ip).map_err(Failure::Failed)?, ip.clone(), MAX_PAYLOAD))
+            }
+            (None, Some(id), Some(server)) => {
+                let (link, peer) = reach(id, server, &self.invite)?;
+                let longest = if peer.ip().is_private() { MAX_PAYLOAD } else { FAR_PAYLOAD };
+                Ok((link, format!("{id} at {peer}"), longest))
+            }
+            (None, Some(_), None) => usage("fetch: through which rendezvous server? --server HOST[:PORT]"),
+            (None, None, _) => usage("fetch: from which phone? --ip HOST:PORT, or --id CID --server HOST"),
+            (Some(_), ..) => usage("fetch: --ip goes without --id and --server"),
+        }
+    }
 }
 
 /// `None` for `--help`.
@@ -97,6 +127,9 @@ fn read_arguments(arguments: Vec<OsString>) -> Result<Option<Arguments>, Failure
     let mut parser = parser(arguments);
     let mut read = Arguments {
         ip: None,
+        id: None,
+        server: None,
+        invite: String::new(),
         password: None,
         to: ".".into(),
         json: false,
@@ -108,6 +141,9 @@ fn read_arguments(arguments: Vec<OsString>) -> Result<Option<Arguments>, Failure
     while let Some(argument) = parser.next()? {
         match argument {
             Long("ip") => read.ip = Some(parser.value()?.string()?),
+            Long("id") => read.id = Some(parser.value()?.string()?),
+            Long("server") => read.server = Some(parser.value()?.string()?),
+            Long("invite") => read.invite = parser.value()?.string()?,
             Long("password-file") => read.password = read_password(Path::new(&parser.value()?))?,
             Long("to") => read.to = parser.value()?.into(),
             Long("json") => read.json = true,

@@ -13,7 +13,7 @@ use crate::wire::message::Text;
 use crate::wire::rendezvous::{Class, Kind, Writer};
 use crate::wire::seal::Key;
 
-#[cfg(feature = "server")]
+#[cfg(feature = "tools")]
 pub mod caller;
 pub mod endpoint;
 pub mod ladder;

@@ -1,0 +1,83 @@
+//! The way to a phone behind NAT: its rendezvous server brings us together, over a socket that FSP then goes on with.
+
+use std::io::ErrorKind;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4, ToSocketAddrs, UdpSocket};
+use std::time::Duration;
+
+use crate::base::limits::rendezvous::{NAME_BYTES, RENDEZVOUS_BYTES};
+use crate::cli::fetch::link::Link;
+use crate::cli::{usage, Failure};
+use crate::io::clock;
+use crate::io::random::Random;
+use crate::proto::rendezvous::caller::Caller;
+use crate::proto::rendezvous::Name;
+
+/// Where rendezvous servers listen.
+const PORT: u16 = 7042;
+
+/// Gets through to the phone of this id. The failure's code and words are the server's, or what was waited for in vain.
+pub(super) fn reach(id: &str, server: &str, invite: &str) -> Result<(Link, SocketAddrV4), Failure> {
+    let (phone, invite) = (name("id", id)?, name("invite", invite)?);
+    let address = resolve(server)?;
+    let failed = |problem: std::io::Error| Failure::Failed(format!("{server}: {problem}"));
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).map_err(failed)?;
+    let inside = own_address(&socket, address).map_err(failed)?;
+    let mut caller = Caller::new(clock::monotonic(), phone, invite, address, inside, Random::open().words()[0]);
+    loop {
+        let mut buffer = [0; RENDEZVOUS_BYTES];
+        let now = clock::monotonic();
+        while let Some((to, len)) = caller.poll_output(now, &mut buffer) {
+            // A network that is down says so; the answer that does not come is failure enough.
+            let _ = socket.send_to(&buffer[..len], to);
+        }
+        match caller.outcome() {
+            Some(Ok(peer)) => return Ok((Link::over(socket, peer.into()).map_err(failed)?, peer)),
+            Some(Err(why)) => return Err(Failure::Failed(format!("{id} through {server}: {why}"))),
+            None => {}
+        }
+        let wait = caller.next_deadline().map_or(1_000_000, |at| at.since(now).nanos().max(1_000_000));
+        socket.set_read_timeout(Some(Duration::from_nanos(wait))).map_err(failed)?;
+        match socket.recv_from(&mut buffer) {
+            Ok((len, SocketAddr::V4(from))) => caller.handle_datagram(clock::monotonic(), from, &buffer[..len]),
+            Ok(_) => {}
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+            Err(error) if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::ConnectionRefused) => {}
+            Err(error) => return Err(failed(error)),
+        }
+    }
+}
+
+/// Where our socket is for our own network: what the phone pings if it is in the same one.
+fn own_address(socket: &UdpSocket, server: SocketAddrV4) -> std::io::Result<SocketAddrV4> {
+    let probe = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
+    probe.connect(server)?;
+    let own = match probe.local_addr()?.ip() {
+        IpAddr::V4(own) => own,
+        IpAddr::V6(_) => Ipv4Addr::UNSPECIFIED,
+    };
+    Ok(SocketAddrV4::new(own, socket.local_addr()?.port()))
+}
+
+fn resolve(server: &str) -> Result<SocketAddrV4, Failure> {
+    let (host, port) = match server.rsplit_once(':') {
+        Some((host, port)) => (host, port.parse().ok()),
+        None => (server, Some(PORT)),
+    };
+    let Some(port) = port.filter(|port| *port != 0 && !host.is_empty()) else {
+        return usage(&format!("fetch: --server must be HOST or HOST:PORT, not '{server}'"));
+    };
+    let mut found = (host, port).to_socket_addrs().map_err(|error| Failure::Failed(format!("{server}: {error}")))?;
+    let v4 = found.find_map(|address| match address {
+        SocketAddr::V4(address) => Some(address),
+        SocketAddr::V6(_) => None,
+    });
+    v4.ok_or_else(|| Failure::Failed(format!("{server}: no IPv4 address")))
+}
+
+fn name(option: &str, text: &str) -> Result<Name, Failure> {
+    let plain = text.bytes().all(|b| b >= b' ' && b != 0x7F);
+    match Name::from_slice(text.as_bytes()).ok().filter(|_| plain) {
+        Some(name) => Ok(name),
+        None => usage(&format!("fetch: --{option} has at most {NAME_BYTES} characters")),
+    }
+}
