@@ -57,8 +57,8 @@ fn lost_datagrams_cost_time_but_no_connection() {
         let mut net = Net::new(phone, caller, true);
         (0..seed).for_each(|_| net.inject(SERVER, CALLER, b"x")); // moves the random numbers on
         net.loss = Some(10);
-        if attempt(&mut net).0.is_err() {
-            failed.push(seed);
+        if let Err(why) = attempt(&mut net).0 {
+            failed.push((seed, why));
         }
     }
     assert!(failed.len() <= 2, "of 200 with one datagram of ten lost, these failed: {failed:?}");

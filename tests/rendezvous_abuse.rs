@@ -254,7 +254,8 @@ fn invite_codes_cannot_be_tried_out_and_others_may_go_on() {
         let since = net.sent.len();
         net.inject(from, SERVER, &message(Class::Request, What::Connect, &clear, &sealed, Some(&own)));
         net.run(100);
-        let (_, answer) = net.sent[since..].iter().find(|(_, packet)| packet.to == from).expect("an answer");
+        let to_us = |packet: &Packet| packet.to == from && packet.text().starts_with("P2PNAT01 CON");
+        let (_, answer) = net.sent[since..].iter().find(|(_, packet)| to_us(packet)).expect("an answer");
         Message::parse(&answer.bytes).unwrap().clear.code()
     };
     for n in 0..30 {

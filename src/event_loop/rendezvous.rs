@@ -15,6 +15,7 @@ use crate::io::random::Random;
 use crate::io::service::Service;
 use crate::io::stream::Datagrams;
 use crate::proto::rendezvous::endpoint::{Endpoint, Output, Status};
+use crate::proto::rendezvous::Datagram;
 
 /// The phone's endpoint, and what it asks for.
 pub(super) struct Rendezvous {
@@ -62,7 +63,9 @@ impl Rendezvous {
         while let Some(output) = self.endpoint.poll_output(now, &mut buffer) {
             match output {
                 // What the network does not take now is sent again, like what it loses.
-                Output::Send(to, len) => drop(service.send(&buffer[..len], self.as_seen(to))),
+                Output::Send(Datagram { to, len, opens }) => {
+                    let _ = service.send(&buffer[..len], self.as_seen(to), opens);
+                }
                 Output::Resolve => self.lookup = Some(Lookup::new(&self.server, random)),
             }
         }

@@ -14,6 +14,8 @@ pub mod link;
 #[cfg(feature = "server")]
 pub mod listener;
 pub mod mounts;
+#[cfg(feature = "fsp")]
+pub mod opening;
 pub mod pages;
 pub mod random;
 #[cfg(feature = "fsp")]

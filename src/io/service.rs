@@ -4,6 +4,7 @@ use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 
+use crate::io::opening::send_opening;
 use crate::io::sys;
 
 pub use crate::io::sys::Origin;
@@ -44,9 +45,12 @@ impl Service {
         let _ = sys::send_back(self.socket.as_fd(), bytes, origin);
     }
 
-    /// Sends a datagram to anybody.
-    pub fn send(&self, bytes: &[u8], to: SocketAddr) -> io::Result<()> {
-        self.socket.send_to(bytes, to).map(|_| ())
+    /// Sends a datagram to anybody; one that `opens` our NAT and goes no further.
+    pub fn send(&self, bytes: &[u8], to: SocketAddr, opens: bool) -> io::Result<()> {
+        match opens {
+            true => send_opening(&self.socket, bytes, to),
+            false => self.socket.send_to(bytes, to).map(|_| ()),
+        }
     }
 }
 
@@ -74,7 +78,7 @@ mod tests {
                 assert_eq!((&buffer[..len], origin.peer()), (&b"question"[..], client.local_addr().unwrap()));
                 service.reply(b"answer", &origin);
                 assert_eq!(client.recv(&mut buffer).unwrap(), 6);
-                service.send(b"more", origin.peer()).unwrap();
+                service.send(b"more", origin.peer(), false).unwrap();
             }
         }
     }

@@ -198,6 +198,17 @@ pub fn receive_from(socket: BorrowedFd, buffer: &mut [u8]) -> io::Result<(usize,
     }
 }
 
+/// The IP options of all that a socket sends from now on.
+#[cfg(feature = "fsp")]
+pub fn ip_options(socket: BorrowedFd, options: &[u8]) -> io::Result<()> {
+    // SAFETY: the kernel reads `options.len()` bytes from `options`, which lives through the call.
+    let done = unsafe {
+        let len = options.len() as u32;
+        libc::setsockopt(socket.as_raw_fd(), libc::IPPROTO_IP, libc::IP_OPTIONS, options.as_ptr().cast(), len)
+    };
+    check(done as isize).map(|_| ())
+}
+
 /// Sends a datagram back, from the address that the other one was sent to.
 #[cfg(feature = "fsp")]
 pub fn send_back(socket: BorrowedFd, bytes: &[u8], origin: &Origin) -> io::Result<()> {

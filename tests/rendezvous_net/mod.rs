@@ -11,7 +11,7 @@ use callrec::proto::rendezvous::endpoint::{Endpoint, Output};
 use callrec::proto::rendezvous::server::devices::{parse_device, Devices};
 use callrec::proto::rendezvous::server::relay::{Quota, Verdict};
 use callrec::proto::rendezvous::server::{Server, Settings};
-use callrec::proto::rendezvous::{Identity, Name};
+use callrec::proto::rendezvous::{Datagram, Identity, Name};
 use callrec::wire::seal::Key;
 
 pub const KEY: &str = "0123456789abcdefghijklmnopqrstuv";
@@ -213,6 +213,14 @@ impl Net {
         self.fly(Packet { from, to, bytes: bytes.to_vec() });
     }
 
+    /// Sent by phone or caller; what only opens a NAT goes no further than the other end's router.
+    fn leave(&mut self, opens: bool, packet: Packet) {
+        match opens && packet.to != PHONE && packet.to != CALLER {
+            true => self.sent.push((self.now.nanos() / 1_000_000, packet)),
+            false => self.fly(packet),
+        }
+    }
+
     fn fly(&mut self, packet: Packet) {
         self.sent.push((self.now.nanos() / 1_000_000, packet.clone()));
         self.random = self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -230,15 +238,16 @@ impl Net {
                     self.resolved += 1;
                     self.phone.handle_resolved(self.now, self.has_name.then_some((SERVER, PHONE)));
                 }
-                Output::Send(to, len) => {
+                Output::Send(Datagram { to, len, opens }) => {
                     let from = self.phone_nat.out(self.now, PHONE, to);
-                    self.fly(Packet { from, to, bytes: buffer[..len].to_vec() });
+                    self.leave(opens, Packet { from, to, bytes: buffer[..len].to_vec() });
                 }
             }
         }
-        while let Some((to, len)) = self.caller.as_mut().and_then(|caller| caller.poll_output(self.now, &mut buffer)) {
+        let poll = |caller: &mut Option<Caller>, now, buffer: &mut [u8]| caller.as_mut()?.poll_output(now, buffer);
+        while let Some(Datagram { to, len, opens }) = poll(&mut self.caller, self.now, &mut buffer) {
             let from = self.caller_nat.out(self.now, CALLER, to);
-            self.fly(Packet { from, to, bytes: buffer[..len].to_vec() });
+            self.leave(opens, Packet { from, to, bytes: buffer[..len].to_vec() });
         }
         while let Some((to, bytes)) = self.server.as_mut().and_then(Server::poll_output) {
             self.fly(Packet { from: SERVER, to, bytes });

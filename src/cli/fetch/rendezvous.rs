@@ -8,9 +8,10 @@ use crate::base::limits::rendezvous::{NAME_BYTES, RENDEZVOUS_BYTES};
 use crate::cli::fetch::link::Link;
 use crate::cli::{usage, Failure};
 use crate::io::clock;
+use crate::io::opening::send_opening;
 use crate::io::random::Random;
 use crate::proto::rendezvous::caller::Caller;
-use crate::proto::rendezvous::Name;
+use crate::proto::rendezvous::{Datagram, Name};
 
 /// Where rendezvous servers listen.
 const PORT: u16 = 7042;
@@ -26,9 +27,12 @@ pub(super) fn reach(id: &str, server: &str, invite: &str) -> Result<(Link, Socke
     loop {
         let mut buffer = [0; RENDEZVOUS_BYTES];
         let now = clock::monotonic();
-        while let Some((to, len)) = caller.poll_output(now, &mut buffer) {
+        while let Some(Datagram { to, len, opens }) = caller.poll_output(now, &mut buffer) {
             // A network that is down says so; the answer that does not come is failure enough.
-            let _ = socket.send_to(&buffer[..len], to);
+            let _ = match opens {
+                true => send_opening(&socket, &buffer[..len], to.into()),
+                false => socket.send_to(&buffer[..len], to).map(|_| ()),
+            };
         }
         match caller.outcome() {
             Some(Ok(peer)) => return Ok((Link::over(socket, peer.into()).map_err(failed)?, peer)),

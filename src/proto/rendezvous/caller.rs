@@ -15,7 +15,7 @@ use core::net::SocketAddrV4;
 use super::ladder::{Ladder, Progress};
 use super::peers::Peers;
 use super::question::{Ask, Question};
-use super::{name, write_notice, write_registration, Identity, Name, OBJECT, SERVICE};
+use super::{name, write_notice, write_registration, Datagram, Identity, Name, OBJECT, SERVICE};
 use crate::base::limits::rendezvous::{CONNECTS, CONNECT_AGAIN, SEALED_BYTES};
 use crate::base::time::Instant;
 use crate::wire::rendezvous::{Attributes, Class, Kind, Message, Writer};
@@ -112,14 +112,14 @@ impl Caller {
         }
     }
 
-    /// Writes what is to be sent now: where to, and its length. To be called until there is nothing more.
-    pub fn poll_output(&mut self, now: Instant, buffer: &mut [u8]) -> Option<(SocketAddrV4, usize)> {
+    /// Writes what is to be sent now. To be called until there is nothing more.
+    pub fn poll_output(&mut self, now: Instant, buffer: &mut [u8]) -> Option<Datagram> {
         if let Some(len) = self.poll_question(now, buffer) {
-            return Some((self.server, len));
+            return Some(Datagram::new(self.server, len));
         }
         let sent = self.peers.poll(now, self.identity.as_ref()?, self.server, buffer);
         self.look_for_outcome(now);
-        sent.or_else(|| Some((self.server, self.poll_question(now, buffer)?)))
+        sent.or_else(|| Some(Datagram::new(self.server, self.poll_question(now, buffer)?)))
     }
 
     /// When `poll_output` has something to do.

@@ -19,7 +19,7 @@ use core::net::SocketAddrV4;
 use super::ladder::Ladder;
 use super::peers::Peers;
 use super::question::{Ask, Question};
-use super::{name, write_registration, Identity, Name, SERVICE};
+use super::{name, write_registration, Datagram, Identity, Name, SERVICE};
 use crate::base::limits::rendezvous::{
     ANSWERS, KEEPS_TO_ADDRESS, KEEP_INTERVAL, KEEP_LEAST, KEEP_MOST, KEEP_STEP, REGISTER_AGAIN, SEALED_BYTES,
 };
@@ -70,8 +70,8 @@ impl fmt::Display for Status {
 /// What is to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Output {
-    /// Send this many bytes of the buffer there.
-    Send(SocketAddrV4, usize),
+    /// Send what is in the buffer.
+    Send(Datagram),
     /// Look the server's name up, and call `handle_resolved`.
     Resolve,
 }
@@ -154,14 +154,15 @@ impl Endpoint {
             return Some(Output::Resolve);
         }
         let server = self.server?;
-        if let Some((mid, code)) = self.answers.pop_front() {
-            let len = Writer::new(buffer, Class::Response, Kind::Forward).mid(mid).code(code).finish();
-            return len.map(|len| Output::Send(server, len));
+        // Pings before anything else: they must leave our NAT before those of the other side come to it.
+        if let Some(datagram) = self.peers.poll(now, &self.identity, server, buffer) {
+            return Some(Output::Send(datagram));
         }
-        if let Some(len) = self.poll_registration(now, buffer).or_else(|| self.poll_keep(now, buffer)) {
-            return Some(Output::Send(server, len));
-        }
-        self.peers.poll(now, &self.identity, server, buffer).map(|(to, len)| Output::Send(to, len))
+        let len = match self.answers.pop_front() {
+            Some((mid, code)) => Writer::new(buffer, Class::Response, Kind::Forward).mid(mid).code(code).finish(),
+            None => self.poll_registration(now, buffer).or_else(|| self.poll_keep(now, buffer)),
+        };
+        len.map(|len| Output::Send(Datagram::new(server, len)))
     }
 
     /// When `poll_output` has something to do.

@@ -1,6 +1,7 @@
 //! The way from one endpoint to another, through both NATs: pings, in ever longer steps, to where the other one may be.
 //!
-//! Each ping opens the own NAT for the address that it goes to, so both sides must climb. A full cone lets the
+//! Each ping opens the own NAT for the address that it goes to, so both sides must climb; the first one is for nothing
+//! else, and goes no further, since the other side's may not be open yet. A full cone lets the
 //! other side's first ping in; a NAT that keeps ports, the one after ours. Where the other one's pings come from
 //! counts more than what the server has said: behind a symmetric NAT it is another port. Two symmetric NATs never
 //! meet; then the server's relay is left.
@@ -43,8 +44,9 @@ impl Tag {
 /// What is to be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// A PING.
-    Ping(SocketAddrV4, Tag),
+    /// A PING; one that only `opens` our own NAT.
+    #[allow(missing_docs)]
+    Ping { to: SocketAddrV4, tag: Tag, opens: bool },
     /// NFY ping_fork, to the server.
     Fork,
     /// A BIND with this number, to the relay.
@@ -61,6 +63,9 @@ const E: Rung = Rung::Ping(Tag::Inside, 0);
 const P: Rung = Rung::Ping(Tag::Outside, 200);
 const SLOW: Rung = Rung::Ping(Tag::Outside, 600);
 const RUNGS: [Rung; 13] = [E, P, E, P, E, P, P, P, P, Rung::Fork, SLOW, SLOW, SLOW];
+
+/// The number of the rung behind the first ping to the address that the server sees.
+const FIRST_OUTSIDE: usize = 2;
 
 /// How far it has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -163,13 +168,14 @@ impl Ladder {
                 }
                 Rung::Ping(Tag::Inside, _) => {
                     if let Some(inside) = self.inside {
-                        return Some(Step::Ping(inside, Tag::Inside));
+                        return Some(Step::Ping { to: inside, tag: Tag::Inside, opens: false });
                     }
                 }
                 Rung::Ping(tag, wait) => {
                     self.next_at = now + Duration::from_millis(wait);
                     let tag = if self.relay.is_some() { Tag::Relay } else { tag };
-                    return Some(Step::Ping(self.outside, tag));
+                    let opens = self.rung == FIRST_OUTSIDE && tag == Tag::Outside;
+                    return Some(Step::Ping { to: self.outside, tag, opens });
                 }
             }
         }
@@ -203,11 +209,12 @@ impl Ladder {
     }
 
     /// The server has a relay for this connection; it says so again while it is asked. `mid` is for the BIND.
+    ///
+    /// Each time all pings are sent anew: the other one may hear of the relay only now.
     pub fn handle_relay(&mut self, now: Instant, relay: SocketAddrV4, mid: u32) {
-        let climbs = self.relay.is_some() && self.progress == Progress::Climbing;
         (self.inside, self.outside, self.relay) = (None, relay, Some(relay));
         self.bind = Some(Question::new(now, mid));
-        if !climbs && self.relays < LADDERS {
+        if self.relays < LADDERS {
             self.relays += 1;
             self.climb_again(now);
         }
@@ -257,8 +264,8 @@ mod tests {
     fn pings_in_the_sdks_steps_then_fails() {
         let (inside, outside) = (address("192.168.1.7:9531"), address("203.0.113.5:9531"));
         let sent = climb(&mut ladder("192.168.1.7:9531"));
-        let p = |at| (at, Step::Ping(outside, Tag::Outside));
-        let e = |at| (at, Step::Ping(inside, Tag::Inside));
+        let p = |at| (at, Step::Ping { to: outside, tag: Tag::Outside, opens: at == 0 });
+        let e = |at| (at, Step::Ping { to: inside, tag: Tag::Inside, opens: false });
         let quick = [e(0), p(0), e(200), p(200), e(400), p(400), p(600), p(800), p(1000)];
         let slow = [(1200, Step::Fork), p(1200), p(1800), p(2400)];
         assert_eq!(sent, [&quick[..], &slow].concat());
@@ -276,7 +283,8 @@ mod tests {
         ] {
             let sent = climb(&mut ladder(inside));
             assert_eq!(
-                sent.iter().any(|(_, step)| *step == Step::Ping(address(inside), Tag::Inside)),
+                sent.iter()
+                    .any(|(_, step)| matches!(step, Step::Ping { tag: Tag::Inside, to, .. } if *to == address(inside))),
                 pinged,
                 "{inside}"
             );
@@ -309,7 +317,8 @@ mod tests {
             for _ in 0..10 {
                 now = now + Duration::from_millis(100);
                 while let Some(step) = ladder.poll(now) {
-                    assert!(step == Step::Ping(new, Tag::Outside) || step == Step::Fork);
+                    let to_new = matches!(step, Step::Ping { to, tag: Tag::Outside, .. } if to == new);
+                    assert!(to_new || step == Step::Fork);
                     sent += 1;
                 }
             }
@@ -330,6 +339,6 @@ mod tests {
         assert!(ladder.handle_bound(relay, 5));
         let sent = climb(&mut ladder);
         assert_eq!(sent.len(), 9);
-        assert!(sent.iter().all(|(_, step)| *step == Step::Ping(relay, Tag::Relay)));
+        assert!(sent.iter().all(|(_, step)| *step == Step::Ping { to: relay, tag: Tag::Relay, opens: false }));
     }
 }

@@ -8,6 +8,8 @@
 //! ```
 //! [`endpoint`] is the phone's side, [`ladder`] how it gets to the caller and the caller to it.
 
+use core::net::SocketAddrV4;
+
 use crate::base::limits::rendezvous::NAME_BYTES;
 use crate::wire::message::Text;
 use crate::wire::rendezvous::{Class, Kind, Writer};
@@ -41,6 +43,23 @@ pub struct Identity {
     pub key: Key,
 }
 
+/// A datagram that is to be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Datagram {
+    /// Where to.
+    pub to: SocketAddrV4,
+    /// Its length in the buffer.
+    pub len: usize,
+    /// It is to open our own NAT, and better goes no further: the other end has not opened its own yet.
+    pub opens: bool,
+}
+
+impl Datagram {
+    fn new(to: SocketAddrV4, len: usize) -> Self {
+        Self { to, len, opens: false }
+    }
+}
+
 /// A value that is there and short enough to be kept.
 fn name(value: Option<&[u8]>) -> Option<Name> {
     Name::from_slice(value?).ok()
@@ -51,7 +70,7 @@ fn write_registration(
     buffer: &mut [u8],
     identity: &Identity,
     mid: u32,
-    inside: core::net::SocketAddrV4,
+    inside: SocketAddrV4,
     invite: &[u8],
 ) -> Option<usize> {
     let mut writer = Writer::new(buffer, Class::Request, Kind::Register);

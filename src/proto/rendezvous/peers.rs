@@ -14,7 +14,7 @@
 use core::net::SocketAddrV4;
 
 use super::ladder::{Ladder, Step, Tag};
-use super::{name, write_notice, Identity};
+use super::{name, write_notice, Datagram, Identity};
 use crate::base::limits::rendezvous::{ANSWERS, NAME_BYTES, PEERS};
 use crate::base::time::Instant;
 use crate::wire::message::Text;
@@ -109,29 +109,35 @@ impl Peers {
         Some(())
     }
 
-    /// Writes what is to be sent now: where to, and its length.
+    /// Writes what is to be sent now.
     pub(super) fn poll(
         &mut self,
         now: Instant,
         identity: &Identity,
         server: SocketAddrV4,
         buffer: &mut [u8],
-    ) -> Option<(SocketAddrV4, usize)> {
+    ) -> Option<Datagram> {
         if let Some(Pong { to, mid, tagged }) = self.pongs.pop_front() {
             let pong = Writer::new(buffer, Class::Response, Kind::Pong).mid(mid).text("connid", &tagged).finish();
-            return pong.map(|len| (to, len));
+            return pong.map(|len| Datagram::new(to, len));
         }
         self.ladders.retain(|ladder| !ladder.is_over(now));
         let (ladder, step) = self.ladders.iter_mut().find_map(|ladder| ladder.poll(now).map(|step| (ladder, step)))?;
         self.mid = self.mid.wrapping_add(1);
         match step {
-            Step::Ping(to, tag) => Some((to, write_ping(buffer, self.mid, &ladder.connid, tag)?)),
+            Step::Ping { to, tag, opens } => {
+                let len = write_ping(buffer, self.mid, &ladder.connid, tag)?;
+                Some(Datagram { to, len, opens })
+            }
             Step::Bind(relay, mid) => {
                 let mut writer = Writer::new(buffer, Class::Request, Kind::Bind);
                 let len = writer.mid(mid).text("connid", &ladder.connid).text("token", &ladder.token).finish()?;
-                Some((relay, len))
+                Some(Datagram::new(relay, len))
             }
-            Step::Fork => Some((server, write_notice(buffer, identity, self.mid, &ladder.connid, b"ping_fork")?)),
+            Step::Fork => {
+                let len = write_notice(buffer, identity, self.mid, &ladder.connid, b"ping_fork")?;
+                Some(Datagram::new(server, len))
+            }
         }
     }
 

@@ -11,6 +11,9 @@ use crate::wire::rendezvous::{Attributes, Class, Kind};
 
 /// A FWD that is not answered is sent again after this.
 const FORWARD_AGAIN: Duration = Duration::from_millis(500);
+/// The caller is told where the phone is when the phone has answered, and so has opened its NAT: what the caller sends
+/// then is let in. After this it is told anyway: the SDK asks again after 400 ms.
+const ANSWER: Duration = Duration::from_millis(300);
 /// Times that it is sent.
 const FORWARDS: u8 = 4;
 /// Connections of one caller in a minute: it needs one.
@@ -27,8 +30,11 @@ pub(super) struct Connection {
     service: Name,
     /// The caller's object, the phone's, and the invite code, as the FWD repeats them.
     words: [Name; 3],
+    /// The number of the caller's question, and when it is answered at the latest; `None`: it is.
+    caller_mid: u32,
+    answer_at: Option<Instant>,
     forward_mid: u32,
-    pub(super) forward_at: Instant,
+    forward_at: Instant,
     forwards: u8,
     /// The phone's answer to the FWD.
     answer: Option<u16>,
@@ -37,6 +43,11 @@ pub(super) struct Connection {
 }
 
 impl Connection {
+    /// When there is something to do for it while the phone has not answered.
+    pub(super) fn next_deadline(&self) -> Instant {
+        self.answer_at.map_or(self.forward_at, |at| at.min(self.forward_at))
+    }
+
     fn other(&self, cid: &Name) -> Option<&Name> {
         match cid {
             cid if *cid == self.caller => Some(&self.phone),
@@ -56,13 +67,14 @@ impl Server {
         });
         let code = match known {
             None => 400,
-            Some(Some(connid)) => return self.answer_connect(&me, mid, &connid),
+            Some(Some(connid)) => {
+                let is_answered = self.connections.get(&connid)?.answer_at.is_none();
+                return if is_answered { self.answer_connect(now, &connid) } else { Some(()) };
+            }
             Some(None) => match self.connect(now, from, &me, mid, &sealed) {
                 Ok(connid) => {
                     self.counts.connected += 1;
-                    self.answer_connect(&me, mid, &connid)?;
-                    self.forward(now, &connid);
-                    return Some(());
+                    return self.forward(now, &connid);
                 }
                 Err(code) => code,
             },
@@ -114,6 +126,8 @@ impl Server {
             phone,
             service,
             words,
+            caller_mid: mid,
+            answer_at: Some(now + ANSWER),
             forward_mid: self.next_mid(),
             forward_at: now,
             forwards: 0,
@@ -126,16 +140,24 @@ impl Server {
         Ok(connid)
     }
 
-    fn answer_connect(&mut self, me: &Identity, mid: u32, connid: &Name) -> Option<()> {
-        let connection = self.connections.get(connid)?;
-        let (phone, service, toid) =
-            (connection.phone.clone(), connection.service.clone(), connection.words[1].clone());
-        let to = self.places.of(&me.cid)?.address;
+    /// Tells the caller where the phone is, or that the phone does not want it.
+    fn answer_connect(&mut self, now: Instant, connid: &Name) -> Option<()> {
+        let connection = self.connections.get_mut(connid)?;
+        connection.answer_at = None;
+        let (mid, code) = (connection.caller_mid, connection.answer.unwrap_or(200));
+        let (caller, phone) = (connection.caller.clone(), connection.phone.clone());
+        let (service, toid) = (connection.service.clone(), connection.words[1].clone());
+        let to = self.places.of(&caller)?.address;
+        if code != 200 {
+            self.answer(to, Kind::Connect, mid, code);
+            return Some(());
+        }
+        let key = self.key_of(now, &caller)?;
         let (inside, outside) = self.places.of(&phone).map(|place| (place.inside, place.address))?;
         self.send(to, Class::Response, Kind::Connect, |writer| {
-            let mark = writer.text("cid", &me.cid).mid(mid).text("connid", connid).code(200).mark();
+            let mark = writer.text("cid", &caller).mid(mid).text("connid", connid).code(200).mark();
             writer.text("tid", &phone).text("service", &service).text("toid", &toid);
-            writer.address("ed", inside).address("ped", outside).seal(mark, &me.key);
+            writer.address("ed", inside).address("ped", outside).seal(mark, &key);
         });
         Some(())
     }
@@ -159,37 +181,47 @@ impl Server {
         Some(())
     }
 
-    /// Sends those FWDs again that are due; forgets those that have an answer, or will have none.
+    /// Sends those FWDs again that are due, and answers callers that have waited; forgets the connections for which
+    /// there is an answer, or will be none.
     pub(super) fn forward_again(&mut self, now: Instant) {
-        let mut due = vec![];
-        self.unanswered.retain(|connid| match self.connections.get(connid) {
-            Some(connection) if connection.answer.is_none() => {
-                let is_due = now >= connection.forward_at;
-                let gives_up = is_due && connection.forwards >= FORWARDS;
-                self.counts.unanswered += u64::from(gives_up);
-                if is_due && !gives_up {
-                    due.push(connid.clone());
-                }
-                !gives_up
+        let (mut forwards, mut answers) = (vec![], vec![]);
+        self.unanswered.retain(|connid| {
+            let Some(connection) = self.connections.get(connid) else { return false };
+            if connection.answer_at.is_some_and(|at| now >= at) {
+                answers.push(connid.clone());
             }
-            _ => false,
+            let is_due = now >= connection.forward_at;
+            let gives_up = is_due && connection.forwards >= FORWARDS;
+            self.counts.unanswered += u64::from(gives_up);
+            if is_due && !gives_up {
+                forwards.push(connid.clone());
+            }
+            !gives_up
         });
-        for connid in &due {
+        for connid in &forwards {
             let _ = self.forward(now, connid);
+        }
+        for connid in &answers {
+            let _ = self.answer_connect(now, connid);
         }
     }
 
     /// A phone has answered a FWD.
-    pub(super) fn handle_forwarded(&mut self, from: SocketAddrV4, clear: &Attributes<'_>) -> Option<()> {
+    pub(super) fn handle_forwarded(&mut self, now: Instant, from: SocketAddrV4, clear: &Attributes<'_>) -> Option<()> {
         let (mid, code) = (clear.mid()?, clear.code()?);
         let cid = self.places.cid_at(from)?;
         let asked = |connid: &&Name| {
             self.connections.get(*connid).is_some_and(|known| known.forward_mid == mid && known.phone == *cid)
         };
         let connid = self.unanswered.iter().find(asked)?.clone();
-        self.connections.get_mut(&connid)?.answer = Some(code);
+        let connection = self.connections.get_mut(&connid)?;
+        connection.answer = Some(code);
+        let waits = connection.answer_at.is_some();
         self.unanswered.retain(|known| *known != connid);
         self.counts.refused_by_phone += u64::from(code != 200);
+        if waits {
+            self.answer_connect(now, &connid)?;
+        }
         Some(())
     }
 

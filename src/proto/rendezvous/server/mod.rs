@@ -5,7 +5,7 @@
 //! | REG without cid | 201: a cid and its key, of which nothing is kept |
 //! | REG | 200 and how the endpoint is seen; 403: no phone of the file, or another key |
 //! | `keep`, `ip:port` | it is still there; when it is seen elsewhere than it thinks: NFY nat_change |
-//! | CON | 200 and where the phone is, FWD to the phone until it answers; 400 not registered, 403, 404 |
+//! | CON | FWD to the phone until it answers; then 200 and where the phone is; 400 not registered, 403, 404 |
 //! | NFY ping_fork, ping_change | to the other end of the connection |
 //! | NFY rtpp_open | to both ends, with a port of the relay; 404: there is none, 408: the phone never answered |
 //! | QRY | 200 and nothing: there are no further servers to check a NAT with |
@@ -142,7 +142,7 @@ impl Server {
             Ok(message) => match (message.class, message.kind) {
                 (Class::Request, Kind::Register) => self.handle_registration(now, from, &message.clear),
                 (Class::Request, Kind::Connect) => self.handle_connect(now, from, &message.clear),
-                (Class::Response, Kind::Forward) => self.handle_forwarded(from, &message.clear),
+                (Class::Response, Kind::Forward) => self.handle_forwarded(now, from, &message.clear),
                 (Class::Request, Kind::Notify) => self.handle_notice(now, from, &message.clear),
                 (Class::Request, Kind::Query) => self.handle_query(now, from, &message.clear),
                 _ => None,
@@ -174,7 +174,7 @@ impl Server {
         let [phones, _, callers, connections] = self.gauges();
         let sweep = (phones + callers + connections + self.relay.in_use() > 0).then_some(self.sweep_at);
         let unanswered = self.unanswered.iter().filter_map(|connid| self.connections.get(connid));
-        unanswered.map(|connection| connection.forward_at).chain(sweep).min()
+        unanswered.map(Connection::next_deadline).chain(sweep).min()
     }
 
     fn send(&mut self, to: SocketAddrV4, class: Class, kind: Kind, write: impl FnOnce(&mut Writer)) {

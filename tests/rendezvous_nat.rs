@@ -1,0 +1,251 @@
+//! Phone and caller each behind a NAT of the kernel's own, the rendezvous server between them: network namespaces,
+//! nftables, our real programs. Needs root, iproute2 and nftables; `scripts/test` runs it.
+#![cfg(all(feature = "server", feature = "tools"))]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+
+use common::{words_of, Phone};
+
+const KEY: &str = "0123456789abcdefghijklmnopqrstuv";
+const SERVER: &str = "198.51.100.1";
+/// Of the recording that is fetched, in bytes.
+const LENGTH: u32 = 300_000;
+const NAMESPACES: [&str; 5] = ["server", "router1", "router2", "phone", "caller"];
+
+/// What a router does to UDP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Nat {
+    /// What comes to its address goes to the host inside, whoever sent it.
+    FullCone,
+    /// MASQUERADE: the port stays as it is, and only answers are let in. What comes for nobody is the router's own.
+    KeepsPorts,
+    /// The same, but the router throws away what comes for nobody.
+    Guarded,
+    /// MASQUERADE --random-fully: another port for each whom the host speaks to.
+    Symmetric,
+}
+
+impl Nat {
+    fn rules(self, host: &str) -> String {
+        let (port, forward, own) = match self {
+            Self::FullCone => ("", format!("iifname wan meta l4proto udp dnat to {host}"), "accept"),
+            Self::KeepsPorts => ("", String::new(), "accept"),
+            Self::Guarded => ("", String::new(), "drop"),
+            Self::Symmetric => ("fully-random", String::new(), "accept"),
+        };
+        format!(
+            "table ip nat {{
+                chain out {{ type nat hook postrouting priority 100; oifname wan masquerade {port}; }}
+                chain in {{ type nat hook prerouting priority -100; {forward}; }}
+                chain own {{ type filter hook input priority 0; policy {own}; }}
+            }}"
+        )
+    }
+}
+
+/// What comes to the server's host, but not to its port, comes to the relay.
+const COUNT_RELAYED: &str =
+    "table ip relay { chain in { type filter hook input priority 0; ip protocol udp udp dport != 7042 counter; }; }";
+
+/// The namespaces, and what runs in those of server and phone.
+struct Network {
+    dir: PathBuf,
+    prefix: String,
+    phone: Option<Phone>,
+    server: Option<Child>,
+}
+
+fn must(words: &[&str]) {
+    let output = Command::new(words[0]).args(&words[1..]).output().unwrap_or_else(|e| panic!("{words:?}: {e}"));
+    assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+impl Network {
+    /// A phone that has registered with the server.
+    fn new(phone_nat: Nat, caller_nat: Nat, options: &[&str]) -> Self {
+        let (dir, _) = common::folder();
+        let prefix = dir.display().to_string().rsplit("callrec-it-").next().unwrap().to_owned();
+        let mut network = Self { dir, prefix, phone: None, server: None };
+        network.wire(phone_nat, caller_nat);
+        network.serve(options);
+        let text = format!(
+            "fspEnabled = 1\nfspPassword = pw\nfspPasswordFile = {}\np2pServer = {SERVER}\n\
+             p2pCid = phone1\np2pKey = {KEY}\np2pInviteCode = sesame",
+            network.path("changed")
+        );
+        let before = network.inside("phone");
+        let before: Vec<&str> = before.iter().map(String::as_str).collect();
+        let phone = network.phone.insert(Phone::prepared(&text).behind(&before));
+        phone.start();
+        common::wait_for("the registration", || phone.log().contains("registered"));
+        network
+    }
+
+    fn serve(&mut self, options: &[&str]) {
+        fs::write(self.dir.join("devices"), format!("phone1 = {KEY}\n")).unwrap();
+        self.load("server", COUNT_RELAYED);
+        let mut words = self.inside("server");
+        words.extend(words_of(env!("CARGO_BIN_EXE_callrec-server")));
+        words.extend(["rendezvous".into(), "--devices".into(), self.path("devices")]);
+        words.extend(options.iter().map(|option| (*option).to_owned()));
+        let log = fs::File::create(self.dir.join("server.log")).unwrap();
+        self.server = Some(Command::new(&words[0]).args(&words[1..]).stderr(log).spawn().unwrap());
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.dir.join(name).display().to_string()
+    }
+
+    fn name(&self, which: &str) -> String {
+        format!("{}-{which}", self.prefix)
+    }
+
+    /// What starts a program in a namespace.
+    fn inside(&self, which: &str) -> Vec<String> {
+        ["ip", "netns", "exec", &self.name(which)].map(str::to_owned).to_vec()
+    }
+
+    fn run(&self, which: &str, words: &[&str]) {
+        let name = self.name(which);
+        must(&[&["ip", "netns", "exec", &name], words].concat());
+    }
+
+    /// server 198.51.100.1 = (198.51.100.11) router1 (192.168.1.1) = phone 192.168.1.10, and so on.
+    fn wire(&self, phone_nat: Nat, caller_nat: Nat) {
+        for which in NAMESPACES {
+            must(&["ip", "netns", "add", &self.name(which)]);
+            self.run(which, &["ip", "link", "set", "lo", "up"]);
+        }
+        self.run("server", &["ip", "link", "add", "wan", "type", "bridge"]);
+        self.run("server", &["ip", "addr", "add", "198.51.100.1/24", "dev", "wan"]);
+        self.run("server", &["ip", "link", "set", "wan", "up"]);
+        for (router, host, wan, gateway, own, nat) in [
+            ("router1", "phone", "198.51.100.11/24", "192.168.1.1", "192.168.1.10", phone_nat),
+            ("router2", "caller", "198.51.100.12/24", "10.0.0.1", "10.0.0.5", caller_nat),
+        ] {
+            let (in_router, in_server, in_host) = (self.name(router), self.name("server"), self.name(host));
+            let cable = |near: &str, near_name: &str, far: &str, far_name: &str| {
+                let far = ["peer", "name", far_name, "netns", far];
+                must(&[&["ip", "-n", near, "link", "add", near_name, "type", "veth"][..], &far].concat());
+            };
+            cable(&in_router, "wan", &in_server, router);
+            cable(&in_router, "lan", &in_host, "lan");
+            self.run("server", &["ip", "link", "set", router, "master", "wan", "up"]);
+            self.run(router, &["ip", "addr", "add", wan, "dev", "wan"]);
+            self.run(router, &["ip", "addr", "add", &format!("{gateway}/24"), "dev", "lan"]);
+            self.run(host, &["ip", "addr", "add", &format!("{own}/24"), "dev", "lan"]);
+            for (which, link) in [(router, "wan"), (router, "lan"), (host, "lan")] {
+                self.run(which, &["ip", "link", "set", link, "up"]);
+            }
+            self.run(host, &["ip", "route", "add", "default", "via", gateway]);
+            self.run(router, &["sysctl", "-qw", "net.ipv4.ip_forward=1"]);
+            self.load(router, &nat.rules(own));
+        }
+    }
+
+    fn load(&self, which: &str, rules: &str) {
+        fs::write(self.dir.join("rules"), rules).unwrap();
+        self.run(which, &["nft", "-f", &self.path("rules")]);
+    }
+
+    /// Datagrams that came to the relay, as the kernel has counted them.
+    fn relayed(&self) -> u64 {
+        let words = ["netns", "exec", &self.name("server"), "nft", "list", "table", "ip", "relay"];
+        let output = Command::new("ip").args(words).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let count = text.split("packets ").nth(1).and_then(|rest| rest.split(' ').next());
+        count.unwrap_or_else(|| panic!("no counter: {text}")).parse().unwrap()
+    }
+
+    /// `callrec fetch` behind the caller's NAT.
+    fn fetch(&self, phone: &str, invite: &str, words: &[&str]) -> Output {
+        fs::write(self.dir.join("password"), "pw\n").unwrap();
+        let mut all = self.inside("caller");
+        all.extend(words_of(env!("CARGO_BIN_EXE_callrec")));
+        let options = ["fetch", "--id", phone, "--server", SERVER, "--invite", invite, "--password-file"];
+        all.extend(options.map(str::to_owned));
+        all.push(self.path("password"));
+        all.extend(words.iter().map(|word| (*word).to_owned()));
+        Command::new(&all[0]).args(&all[1..]).stdin(Stdio::null()).output().unwrap()
+    }
+
+    /// A recording comes over whole, with so many datagrams through the relay; or what `callrec fetch` says.
+    fn fetches(&self) -> Result<u64, String> {
+        let name = "Record_20260102_101500.wav";
+        let bytes: Vec<u8> = (0..LENGTH).map(|i| (i.wrapping_mul(i) >> 7) as u8).collect();
+        fs::write(self.phone.as_ref().unwrap().stick().join(name), &bytes).unwrap();
+        let (to, before) = (self.path("got"), self.relayed());
+        let output = self.fetch("phone1", "sesame", &["--to", &to, "get", &format!("Recorder/20260102/{name}")]);
+        if !output.status.success() {
+            return Err(String::from_utf8_lossy(&output.stderr).into_owned());
+        }
+        assert!(fs::read(self.dir.join("got").join(name)).unwrap() == bytes, "another file than the phone has");
+        fs::remove_dir_all(to).unwrap();
+        Ok(self.relayed() - before)
+    }
+}
+
+impl Drop for Network {
+    fn drop(&mut self) {
+        if let Some(mut server) = self.server.take() {
+            let _ = server.kill();
+            let _ = server.wait();
+        }
+        drop(self.phone.take());
+        for which in NAMESPACES {
+            let _ = Command::new("ip").args(["netns", "del", &self.name(which)]).output();
+        }
+        let _ = fs::remove_dir_all(&self.dir);
+    }
+}
+
+#[test]
+#[ignore = "needs root, iproute2, nftables"]
+fn nats_that_let_pings_in_connect_directly() {
+    for (phone, caller) in [
+        (Nat::FullCone, Nat::FullCone),
+        (Nat::KeepsPorts, Nat::KeepsPorts),
+        (Nat::Guarded, Nat::Guarded),
+        (Nat::FullCone, Nat::KeepsPorts),
+        (Nat::Guarded, Nat::KeepsPorts),
+        (Nat::FullCone, Nat::Symmetric),
+        (Nat::Symmetric, Nat::FullCone),
+    ] {
+        // There is a relay; they do not need it.
+        let network = Network::new(phone, caller, &["--relay", SERVER]);
+        for _ in 0..3 {
+            assert_eq!(network.fetches(), Ok(0), "{phone:?} {caller:?}");
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs root, iproute2, nftables"]
+fn symmetric_nats_need_the_relay() {
+    for (phone, caller) in [(Nat::Symmetric, Nat::Symmetric), (Nat::KeepsPorts, Nat::Symmetric)] {
+        let network = Network::new(phone, caller, &["--relay", SERVER]);
+        let relayed = network.fetches().unwrap();
+        assert!(relayed > 2 * u64::from(LENGTH) / 1460, "{phone:?} {caller:?}: {relayed} datagrams");
+        drop(network);
+        let network = Network::new(phone, caller, &[]);
+        let problem = network.fetches().unwrap_err();
+        assert!(problem.contains(" 408 ") && problem.contains("NATs"), "{problem}");
+    }
+}
+
+#[test]
+#[ignore = "needs root, iproute2, nftables"]
+fn refusals_come_through_with_their_codes() {
+    let network = Network::new(Nat::KeepsPorts, Nat::KeepsPorts, &[]);
+    for (phone, invite, code) in [("phone1", "guess", " 403 "), ("phone1", "", " 403 "), ("phone2", "sesame", " 404 ")]
+    {
+        let output = network.fetch(phone, invite, &["ls"]);
+        let words = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(1) && words.contains(code) && words.lines().count() == 1, "{words}");
+    }
+}
