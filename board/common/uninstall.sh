@@ -8,7 +8,7 @@ root=${1:-}
 [ -z "$root" ] || [ -d "$root" ] || { echo "uninstall: $root: no such folder" >&2; exit 1; }
 [ ! -x "$root/etc/init.d/S80callrec" ] || CALLREC_ROOT=$root "$root/etc/init.d/S80callrec" stop
 rm -f "$root/usr/bin/callrec" "$root/etc/init.d/S80callrec" "$root/etc/callrec.conf.dist" "$root/var/log/callrec.log"
-[ -z "$purge" ] || rm -f "$root/etc/callrec.conf"
+[ -z "$purge" ] || rm -f "$root/etc/callrec.conf" "$root/etc/callrec.fsp"
 rm -rf "$root/usr/share/callrec"
 sync
 echo "uninstall: done"
