@@ -121,6 +121,7 @@ def build(result, parts, board, guest, files):
     for name in ("stick-event", "agent"):
         archive.file("usr/sbin/" + name, os.path.join(guest, name))
     archive.file("usr/bin/callrec-sim", os.path.join(parts, "callrec-sim"))
+    archive.file("test/callrec", os.path.join(parts, "callrec-tools"))
     paths = _modules(system)
     order = _in_order(paths, MODULES)
     for name in order:

@@ -2,6 +2,7 @@
 
 import basic
 import faulty
+import fetching
 import pulled
 import rust_tests
 import slow
@@ -21,6 +22,7 @@ ALL = {
     "full": faulty.full,
     "no-entries": faulty.no_entries,
     "two-sticks": faulty.two_sticks,
+    "fetch": fetching.fetch,
     "rust-tests": rust_tests.rust_tests,
 }
 # Those that take longest.
