@@ -147,9 +147,15 @@ fn missing_and_damaged_frames_keep_their_time() {
     let audio = made.audio();
     let mut lossy = made.bytes();
     lossy.drain(frame(20).start..frame(29).end);
-    let ran = tool(&["export", &folder.file("lossy", &lossy), "-"]);
+    let lossy = folder.file("lossy", &lossy);
+    let ran = tool(&["export", &lossy, "-"]);
     let expected = [&audio[..20 * 160], &[SILENCE; 1600], &audio[30 * 160..]].concat();
     assert!(wave(&ran.out).data == expected && ran.err.contains("0.200 s"), "{}", ran.err);
+    tool_ok(&["export", "--to", "0.4", &lossy, "-"]); // nothing is missing there
+    for (out, words) in [(&*lossy, "exists already"), ("/dev/null", "no place for a new file")] {
+        let ran = tool(&["export", &lossy, out]);
+        assert!(!ran.ok && ran.err.contains(words) && ran.err.lines().count() == 1, "{}", ran.err);
+    }
     // A sector that was never written reads as zeros; a bit that flips in a header takes no audio away.
     let mut damaged = made.bytes();
     damaged[frame(20).start..frame(22).end].fill(0);

@@ -96,6 +96,8 @@ fn what_is_wrong_with_one_file_hides_no_other() {
     assert_eq!(found.iter().filter(|line| line.contains(" finished ")).count(), 6, "{found:#?}");
     assert_eq!(found.iter().filter(|line| line.contains(" damaged ")).count(), 2, "{found:#?}");
     assert!(tool_ok(&["list", "--json", folder.0.to_str().unwrap()]).json().len() == 8);
+    let ran = tool(&["list", &folder.file("notes.wav", b"hello")]);
+    assert!(!ran.ok && ran.err.contains("notes.wav: is no recording"), "{}", ran.err);
     let ran = tool(&["list", "/no/such/folder"]);
     assert!(!ran.ok && ran.err.contains("/no/such/folder"), "{}", ran.err);
 }
@@ -182,6 +184,8 @@ fn sums_tell_the_damaged_from_the_whole() {
     let lonely = folder.file("Record_3.wav", &bytes);
     let missing = beside(&folder, "Record_4", &made, facts);
     fs::remove_file(&missing).unwrap();
+    let sumless = beside(&folder, "Record_5", &made, json!({"frames": 1000, "end": "stopped"}));
+    assert!(tool_ok(&["verify", &sumless]).text().contains("no sum; the file beside it has none"));
     let ran = tool(&["verify", folder.0.to_str().unwrap()]);
     let said = ran.text();
     assert!(!ran.ok && ran.err.contains(&missing) && ran.err.lines().count() == 1, "{}", ran.err);

@@ -47,25 +47,33 @@ pub(super) fn export(arguments: Vec<OsString>, console: &mut Console) -> Result<
     let Some((out, inputs)) = options.paths.split_last().filter(|(_, inputs)| !inputs.is_empty()) else {
         return usage("export: which FILE..., and which OUT.wav?");
     };
-    let parts = parts_of(inputs, &options, console)?;
-    if options.picture {
-        let svg = drawing::svg(&parts, options.from)?;
-        return write_out(out, console, &mut |sink| sink.extend(svg.as_bytes()));
-    }
+    let parts = parts_of(inputs, &options)?;
+    let written = match options.picture {
+        true => {
+            let svg = drawing::svg(&parts, options.from)?;
+            write_out(out, console, &mut |sink| sink.extend(svg.as_bytes()))
+        }
+        false => write_wave(&parts, options.pcm16, out, console),
+    };
+    // One line when it failed: these are of no use then.
+    written.inspect(|_| parts.remark(console))
+}
+
+fn write_wave(parts: &Parts, pcm16: bool, out: &Path, console: &mut Console) -> Result<ExitCode, Failure> {
     let law = parts.parts.first().map_or(Law::Mu, |part| part.law);
     let too_long = || {
         let words = "more than the 4 GiB that a WAV file can have; export it in pieces with --from and --to";
         Failure::Failed(format!("{}: it would be {words}", shown(out)))
     };
-    let header = header(options.pcm16, law, parts.plan.samples()).ok_or_else(too_long)?;
-    let sample_bytes = if options.pcm16 { 2 } else { 1 };
+    let header = header(pcm16, law, parts.plan.samples()).ok_or_else(too_long)?;
+    let sample_bytes = if pcm16 { 2 } else { 1 };
     write_out(out, console, &mut |sink| {
         sink.extend(&header)?;
         parts.play(&mut |audio| match audio {
-            Audio::Missing(samples) => (0..samples).try_for_each(|_| sink.sample(options.pcm16, law.silence(), 0)),
+            Audio::Missing(samples) => (0..samples).try_for_each(|_| sink.sample(pcm16, law.silence(), 0)),
             Audio::Codes(law, codes) => {
                 let table = law.decode_table();
-                codes.iter().try_for_each(|code| sink.sample(options.pcm16, *code, table[usize::from(*code)]))
+                codes.iter().try_for_each(|code| sink.sample(pcm16, *code, table[usize::from(*code)]))
             }
         })?;
         let odd = parts.plan.samples() * sample_bytes % 2 == 1;
@@ -109,8 +117,8 @@ fn options_of(arguments: Vec<OsString>) -> Result<Option<Options>, Failure> {
 }
 
 /// The parts, cut to what is wanted.
-fn parts_of(inputs: &[PathBuf], options: &Options, console: &mut Console) -> Result<Parts, Failure> {
-    let mut parts = Parts::open(inputs, !options.pcm16 && !options.picture, console)?;
+fn parts_of(inputs: &[PathBuf], options: &Options) -> Result<Parts, Failure> {
+    let mut parts = Parts::open(inputs, !options.pcm16 && !options.picture)?;
     let (whole, to) = (parts.plan.samples(), options.to.unwrap_or(u64::MAX));
     if options.from >= to {
         return usage("export: --from must be before --to");
@@ -119,7 +127,6 @@ fn parts_of(inputs: &[PathBuf], options: &Options, console: &mut Console) -> Res
         let words = format!("there are only {} of audio, nothing after --from", seconds(whole));
         return Err(Failure::Failed(format!("{}: {words}", shown(&inputs[0]))));
     }
-    parts.remark(console);
     parts.cut(options.from, to);
     Ok(parts)
 }
@@ -172,6 +179,9 @@ fn write_out(
         return to(console.out, "standard output".into()).map(|()| ExitCode::SUCCESS);
     }
     let mut file = File::create_new(out).map_err(|error| match error.kind() {
+        ErrorKind::AlreadyExists if !out.symlink_metadata().is_ok_and(|entry| entry.is_file()) => {
+            Failure::Failed(format!("{}: is no place for a new file; `-` is standard output", shown(out)))
+        }
         ErrorKind::AlreadyExists => {
             Failure::Failed(format!("{}: exists already; choose another name or delete it first", shown(out)))
         }

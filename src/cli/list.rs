@@ -48,6 +48,7 @@ pub(super) fn list(arguments: Vec<OsString>, console: &mut Console) -> Result<Ex
     let mut entries = vec![];
     for path in expand(&paths, console, &mut problems) {
         match Entry::of(&path) {
+            Ok(None) if paths.contains(&path) => problems.push(format!("{}: is no recording", shown(&path))),
             Ok(entry) => entries.extend(entry),
             Err(problem) => problems.push(format!("{}: {problem}", shown(&path))),
         }

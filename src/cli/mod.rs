@@ -142,7 +142,14 @@ fn open_file(path: &Path) -> std::io::Result<File> {
 }
 
 fn open_regular(path: &Path, options: &mut OpenOptions, flags: i32) -> std::io::Result<File> {
-    let file = options.custom_flags(libc::O_NONBLOCK | flags).open(path)?;
+    let file = options.custom_flags(libc::O_NONBLOCK | flags).open(path).map_err(|error| {
+        let link = flags & libc::O_NOFOLLOW != 0 && error.raw_os_error() == Some(libc::ELOOP);
+        if link {
+            std::io::Error::other("is a link, which is not followed")
+        } else {
+            error
+        }
+    })?;
     match file.metadata()?.is_file() {
         true => Ok(file),
         false => Err(std::io::Error::other("is no regular file")),

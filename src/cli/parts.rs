@@ -129,8 +129,8 @@ impl Part {
 }
 
 impl Parts {
-    /// Opens the files, and says what is remarkable about them. Only parts `one_law` can be joined without decoding.
-    pub(super) fn open(paths: &[PathBuf], one_law: bool, console: &mut Console) -> Result<Self, Failure> {
+    /// Opens the files. Only parts of `one_law` can be joined without decoding.
+    pub(super) fn open(paths: &[PathBuf], one_law: bool) -> Result<Self, Failure> {
         let mut parts = Vec::<Part>::new();
         for path in paths {
             let failed = |problem: String| Failure::Failed(format!("{}: {problem}", shown(path)));
@@ -138,9 +138,6 @@ impl Parts {
             if let Some(first) = parts.first().filter(|first| one_law && first.law != part.law) {
                 let (law, other) = (part.law.name(), first.law.name());
                 return Err(failed(format!("is {law}, the first one is {other}; --pcm16 joins them")));
-            }
-            if part.recording.state == State::Damaged {
-                console.note(&format!("{}: its header is damaged; read as its frames say", shown(path)));
             }
             parts.push(part);
         }
@@ -152,8 +149,12 @@ impl Parts {
         Ok(Self { parts, plan })
     }
 
-    /// Says what is remarkable about how the parts fit together.
+    /// Says what is remarkable about the parts, and how they fit together.
     pub(super) fn remark(&self, console: &mut Console) {
+        for part in self.parts.iter().filter(|part| part.recording.state == State::Damaged) {
+            let name = shown(&part.recording.path);
+            console.note(&format!("{name}: its header is damaged; read as its frames say"));
+        }
         let Plan { repeated, strangers, .. } = self.plan;
         if repeated > 0 {
             console.note(&format!("{repeated} frames were in more than one file, or twice in one; they come once"));

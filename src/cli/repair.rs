@@ -76,7 +76,7 @@ fn words(outcome: Outcome, only_say: bool) -> String {
                 Some(was) => format!("dataSize {was} {done} set to {}, ", extent.data_size),
             };
             if cut > 0 {
-                words.push_str(&format!("{cut} bytes of half a frame {done} cut, "));
+                words.push_str(&format!("half a frame of {cut} bytes {done} cut, "));
             }
             format!("{words}{} frames", extent.frames)
         }

@@ -78,6 +78,7 @@ fn check(path: &Path) -> Result<String, String> {
             State::Recording => "it is being recorded",
             _ if !name_of(path).exists() => "there is no file beside it",
             _ if beside.object().is_none() => "the file beside it cannot be read",
+            _ if beside.has_end() => "the file beside it has none",
             _ => "it was not finished",
         };
         return Ok(format!("no sum; {why}"));
