@@ -27,7 +27,7 @@ timestamps, whatever their order; frames that several files have come once, miss
 recordings follow one behind the other.
 
 Example: callrec export Record_20260102_101500.wav Record_20260102_102000.wav call.wav
-         callrec export --from 1:30 --to 2:00 Record_20260102_101500.wav - | ffplay -
+         callrec export --from 1:30 --to 2:00 Record_20260102_101500.wav - | ffplay -nodisp -autoexit -
          callrec export --picture Record_20260102_101500.wav call.svg
 ";
 /// Bytes written at once.

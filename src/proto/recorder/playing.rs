@@ -109,10 +109,13 @@ impl Recorder {
 
 fn describe(player: &Player, command: &str, (key, value): (&str, &str), buffer: &mut [u8]) -> Option<usize> {
     let mut writer = Writer::new(buffer, command);
-    if !key.is_empty() {
+    if key == "result" {
         writer.pair(key, value);
     }
     writer.pair("id", player.id()).pair("state", player.state().name());
+    if key == "reason" {
+        writer.pair(key, value);
+    }
     writer.pair("position_ms", player.position_ms()).pair("duration_ms", player.duration_ms());
     writer.pair("period_ms", player.period_ms()).bytes("file", &player.start().file);
     writer.finish()
