@@ -55,6 +55,7 @@ fn files_and_folders_are_fetched() {
     assert!(times[0] <= times[1] && times[1].duration_since(times[0]).unwrap() < Duration::from_secs(1));
     // Only what is new or has grown comes again.
     assert_eq!(offering.fetch(&["get", "--all-new"]), "");
+    assert_eq!(offering.fetch(&["get", "--all-new", DAY, "/Recorder//20260103/Record_20260103_080000_2.wav"]), "");
     offering.put("Record_20260102_101500.wav", &noise(5, 10_000));
     offering.put("Record_20260104_000000.wav", &noise(6, 10));
     let text = offering.fetch(&["get", "--all-new", "--json"]);
@@ -139,6 +140,10 @@ fn bad_usage_is_told_from_failure() {
         &["fetch", "--ip", "127.0.0.1:9531", "ls", "a", "b"],
         &["fetch", "--ip", "127.0.0.1:9531", "--max-payload", "511", "ls"],
         &["fetch", "--ip", "127.0.0.1:9531", "--password-file", "/no/such/file", "ls"],
+        &["fetch", "--id", "x", "ls"],
+        &["fetch", "--id", "", "--server", "127.0.0.1", "ls"],
+        &["fetch", "--id", "x", "--server", "127.0.0.1:port", "ls"],
+        &["fetch", "--id", "x", "--server", "127.0.0.1", "--ip", "127.0.0.1:9531", "ls"],
         &["fetch", "--nonsense"],
     ] {
         let output = callrec(words);

@@ -2,7 +2,7 @@
 
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr, UdpSocket};
-use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
 use crate::io::opening::send_opening;
 use crate::io::sys;
@@ -51,6 +51,12 @@ impl Service {
             true => send_opening(&self.socket, bytes, to),
             false => self.socket.send_to(bytes, to).map(|_| ()),
         }
+    }
+}
+
+impl AsFd for Service {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
     }
 }
 

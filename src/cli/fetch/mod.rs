@@ -12,7 +12,7 @@ use crate::base::limits::fsp::FAR_PAYLOAD;
 use crate::cli::console::{harmless, quote, shown, Console};
 use crate::cli::fetch::link::Link;
 use crate::cli::fetch::progress::Progress;
-use crate::cli::fetch::remote::{Item, Remote, Trouble};
+use crate::cli::fetch::remote::{safe, Item, Remote, Trouble};
 use crate::cli::fetch::rendezvous::reach;
 use crate::cli::fetch::transfer::{fetch as transfer, Fetched};
 use crate::cli::{parser, usage, Failure};
@@ -32,7 +32,8 @@ callrec fetch --ip HOST:PORT [OPTION...] get [--to DIR] --all-new
 callrec fetch --id CID --server HOST[:PORT] [--invite CODE] [OPTION...] ls|get ...
 
 Lists and fetches recordings of a phone with fspEnabled = 1. `get` of a folder fetches all in it; --all-new fetches what is not
-there yet, or has another size: of PATH, or of all recordings. A transfer that was broken off goes on where it ended.
+there yet, or has another size, of PATH or of all recordings, into the phone's folders under DIR. A transfer that was broken
+off goes on where it ended.
 
   --ip HOST:PORT         the phone; the port is its fspPort, 9531
   --id CID               a phone behind NAT, by its p2pCid; it is reached through
@@ -197,9 +198,9 @@ impl Session<'_, '_> {
             return self.get_folder(path, &self.arguments.to.clone(), 0);
         }
         let Some(item) = self.find(path)? else { return Ok(()) };
-        // What the caller names is followed by the phone; what it is called here is its last part.
-        let name = Path::new(&item.name).file_name().map(OsString::from).unwrap_or_else(|| "_".into());
-        let target = self.arguments.to.join(name);
+        // A mirror is laid out as the phone is, whatever part of it is asked for; else the last part is the name here.
+        let name = if self.arguments.all_new { path } else { &item.name };
+        let target = self.arguments.to.join(name.split('/').filter(safe).collect::<PathBuf>());
         match item.folder {
             true => self.get_folder(path, &target, 0),
             false => self.get_file(path, &item, &target),

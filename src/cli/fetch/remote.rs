@@ -189,6 +189,6 @@ fn item(entry: &Entry, name: &str) -> Item {
 }
 
 /// It can be the name of a file here. The phone may be anybody's.
-fn safe(name: &&str) -> bool {
+pub(super) fn safe(name: &&str) -> bool {
     !name.is_empty() && !name.starts_with('.') && !name.contains('/') && !name.chars().any(char::is_control)
 }

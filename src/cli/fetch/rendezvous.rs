@@ -19,6 +19,9 @@ const PORT: u16 = 7042;
 /// Gets through to the phone of this id. The failure's code and words are the server's, or what was waited for in vain.
 pub(super) fn reach(id: &str, server: &str, invite: &str) -> Result<(Link, SocketAddrV4), Failure> {
     let (phone, invite) = (name("id", id)?, name("invite", invite)?);
+    if phone.is_empty() {
+        return usage("fetch: --id must not be empty: it is the phone's p2pCid");
+    }
     let address = resolve(server)?;
     let failed = |problem: std::io::Error| Failure::Failed(format!("{server}: {problem}"));
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).map_err(failed)?;

@@ -54,7 +54,7 @@ pub(super) fn fetch(
         .and_then(|fetched| rename(&part, target).map(|()| fetched).map_err(Stop::Local))
         .map_err(|stop| match stop {
             Stop::Remote(trouble) => trouble,
-            Stop::Local(error) => Trouble::Local(format!("{}: {error}", shown(&part))),
+            Stop::Local(error) => Trouble::Local(format!("writing {}: {error}", shown(&part))),
         })
 }
 

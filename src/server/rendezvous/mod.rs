@@ -12,6 +12,7 @@ use crate::server::options::read;
 use service::Service;
 use settings::{Settings, HELP};
 
+mod origins;
 mod service;
 mod settings;
 

@@ -1,7 +1,7 @@
 //! The rendezvous server's loop: one socket for all messages, one for each relayed connection.
 
-use std::net::{SocketAddr, SocketAddrV4, UdpSocket};
-use std::os::fd::{AsFd, AsRawFd};
+use std::net::{SocketAddr, UdpSocket};
+use std::os::fd::{AsFd, AsRawFd, RawFd};
 
 use log::{info, warn};
 use mio::unix::SourceFd;
@@ -10,18 +10,21 @@ use mio::{Events, Interest, Poll, Registry, Token};
 use crate::base::time::Instant;
 use crate::io::clock;
 use crate::io::random::Random;
+use crate::io::service;
 use crate::io::signals::{Order, Signals};
 use crate::io::sys::receive_buffer;
 use crate::proto::rendezvous::server::devices::Devices;
 use crate::proto::rendezvous::server::relay::Verdict;
 use crate::proto::rendezvous::server::Server;
 use crate::server::metrics::{write_metric, Metrics, Page};
+use crate::server::rendezvous::origins::Origins;
 use crate::server::rendezvous::settings::Settings;
 
 const SIGNALS: Token = Token(0);
 const FIRST_METRICS: usize = 1;
-/// The sockets have the tokens from here on, the one for messages first.
-const FIRST_SOCKET: usize = FIRST_METRICS + Metrics::TOKENS;
+const MESSAGES: usize = FIRST_METRICS + Metrics::TOKENS;
+/// The relay's sockets have the tokens from here on.
+const FIRST_RELAY: usize = MESSAGES + 1;
 /// Datagrams of one socket in one turn: one that is flooded does not hold up the others.
 const DATAGRAMS: usize = 256;
 /// The longest datagram there is.
@@ -35,13 +38,17 @@ pub(super) struct Service {
     signals: Signals,
     server: Server,
     metrics: Option<Metrics>,
-    sockets: Vec<Socket>,
+    socket: service::Service,
+    /// There may be more to read: nobody tells twice.
+    readable: bool,
+    origins: Origins,
+    relays: Vec<Relay>,
     buffer: Vec<u8>,
 }
 
-struct Socket {
+/// A port of the relay.
+struct Relay {
     socket: UdpSocket,
-    /// There may be more to read: nobody tells twice.
     readable: bool,
 }
 
@@ -53,11 +60,12 @@ impl Service {
         let registry = poll.registry();
         let watched = registry.register(&mut SourceFd(&signals.fd()), SIGNALS, Interest::READABLE);
         watched.map_err(|problem| format!("epoll: {problem}"))?;
-        let (ip, (low, _)) = (*settings.listen.ip(), settings.relay_ports);
-        let relays = (0..settings.relays()).map(|n| SocketAddrV4::new(ip, low + n));
-        let addresses = [settings.listen].into_iter().chain(relays);
-        let sockets = (FIRST_SOCKET..).zip(addresses).map(|(token, address)| open_socket(registry, token, address));
-        let sockets = sockets.collect::<Result<Vec<_>, _>>()?;
+        let problem = |problem: std::io::Error| format!("{}, UDP: {problem}", settings.listen);
+        let socket = service::Service::open((*settings.listen.ip()).into(), settings.listen.port()).map_err(problem)?;
+        let _ = receive_buffer(socket.as_fd(), BUFFER);
+        watch(registry, MESSAGES, socket.fd()).map_err(problem)?;
+        let relays = (0..settings.relays().into()).map(|number| open_relay(registry, settings, number));
+        let relays = relays.collect::<Result<Vec<_>, _>>()?;
         let metrics = settings.metrics.map(|address| Metrics::open(address, registry, FIRST_METRICS)).transpose()?;
         let mut random = Random::open();
         let mut word = || random.words()[0].to_ne_bytes();
@@ -68,7 +76,8 @@ impl Service {
         let (core, known) = (settings.core(), devices.len());
         let server = Server::new(core, devices, [seed(), seed()]);
         info!("rendezvous on {}: {known} phones known, {} ports to relay", settings.listen, settings.relays());
-        Ok(Self { poll, signals, server, metrics, sockets, buffer: vec![0; LONGEST] })
+        let (origins, buffer) = (Origins::default(), vec![0; LONGEST]);
+        Ok(Self { poll, signals, server, metrics, socket, readable: true, origins, relays, buffer })
     }
 
     /// Runs until a signal ends it. `reload` reads the phones again, for SIGHUP.
@@ -84,12 +93,15 @@ impl Service {
                             return Ok(());
                         }
                     }
-                    Token(token) if token >= FIRST_SOCKET => self.sockets[token - FIRST_SOCKET].readable = true,
+                    Token(MESSAGES) => self.readable = true,
+                    Token(token) if token >= FIRST_RELAY => self.relays[token - FIRST_RELAY].readable = true,
                     token => self.show(now, token),
                 }
             }
             self.server.handle_timeout(now);
-            (0..self.sockets.len()).for_each(|number| self.read(now, number));
+            self.read(now);
+            (0..self.relays.len()).for_each(|number| self.relay(now, number));
+            self.send();
             if let Some(metrics) = &mut self.metrics {
                 metrics.handle_timeout(now);
             }
@@ -100,7 +112,7 @@ impl Service {
         let now = clock::monotonic();
         let metrics = self.metrics.as_ref().and_then(Metrics::next_deadline);
         let deadline = [self.server.next_deadline(), metrics].into_iter().flatten().min();
-        let more = self.sockets.iter().any(|socket| socket.readable);
+        let more = self.readable || self.relays.iter().any(|relay| relay.readable);
         let wait = deadline.map(|at| std::time::Duration::from_nanos(at.since(now).nanos()));
         match self.poll.poll(events, if more { Some(std::time::Duration::ZERO) } else { wait }) {
             Err(problem) if problem.kind() != std::io::ErrorKind::Interrupted => Err(format!("epoll: {problem}")),
@@ -125,36 +137,56 @@ impl Service {
         false
     }
 
-    /// Some datagrams of one socket, and what is to be sent for them.
-    fn read(&mut self, now: Instant, number: usize) {
-        let mut answer = [0; 256];
+    /// Some messages.
+    fn read(&mut self, now: Instant) {
         for _ in 0..DATAGRAMS {
-            let place = &mut self.sockets[number];
-            if !place.readable {
+            if !self.readable {
                 break;
             }
-            let (len, from) = match place.socket.recv_from(&mut self.buffer) {
+            let Some((len, origin)) = self.socket.receive(&mut self.buffer) else {
+                self.readable = false;
+                break;
+            };
+            if let SocketAddr::V4(from) = origin.peer() {
+                self.origins.note(from, origin);
+                self.server.handle_datagram(now, from, &self.buffer[..len]);
+            }
+        }
+    }
+
+    /// Some datagrams of a port of the relay.
+    fn relay(&mut self, now: Instant, number: usize) {
+        let mut answer = [0; 256];
+        let Relay { socket, readable } = &mut self.relays[number];
+        for _ in 0..DATAGRAMS {
+            if !*readable {
+                break;
+            }
+            let (len, from) = match socket.recv_from(&mut self.buffer) {
                 Ok((len, SocketAddr::V4(from))) => (len, from),
                 Err(problem) if problem.kind() == std::io::ErrorKind::WouldBlock => {
-                    place.readable = false;
+                    *readable = false;
                     break;
                 }
                 // Whatever a datagram that could not be delivered has left behind.
                 _ => continue,
             };
-            let (socket, datagram) = (&self.sockets[number].socket, &self.buffer[..len]);
-            match number.checked_sub(1) {
-                None => self.server.handle_datagram(now, from, datagram),
-                Some(place) => match self.server.relay.handle(now, place, from, datagram, &mut answer) {
-                    Verdict::Forward(to) => drop(socket.send_to(datagram, to)),
-                    Verdict::Answer(len) => drop(socket.send_to(&answer[..len], from)),
-                    Verdict::Drop => {}
-                },
+            let datagram = &self.buffer[..len];
+            match self.server.relay.handle(now, number, from, datagram, &mut answer) {
+                Verdict::Forward(to) => drop(socket.send_to(datagram, to)),
+                Verdict::Answer(len) => drop(socket.send_to(&answer[..len], from)),
+                Verdict::Drop => {}
             }
         }
-        // What the network does not take now is lost, as on the network.
+    }
+
+    /// What the server has to say. What the network does not take now is lost, as on the network.
+    fn send(&mut self) {
         while let Some((to, datagram)) = self.server.poll_output() {
-            let _ = self.sockets[0].socket.send_to(&datagram, to);
+            match self.origins.of(to) {
+                Some(origin) => self.socket.reply(&datagram, origin),
+                None => drop(self.socket.send(&datagram, to.into(), false)),
+            }
         }
     }
 
@@ -173,13 +205,25 @@ impl Service {
     }
 }
 
-fn open_socket(registry: &Registry, token: usize, address: SocketAddrV4) -> Result<Socket, String> {
-    let problem = |problem: std::io::Error| format!("{address}, UDP: {problem}");
-    let socket = UdpSocket::bind(address).map_err(problem)?;
+/// At the relay's own address, if this host has it, so that what is relayed comes from there.
+fn open_relay(registry: &Registry, settings: &Settings, number: usize) -> Result<Relay, String> {
+    let port = settings.relay_ports.0 + number as u16;
+    let listen = *settings.listen.ip();
+    let own = settings.relay.filter(|_| listen.is_unspecified()).unwrap_or(listen);
+    let problem = |problem: std::io::Error| format!("port {port} of the relay, UDP: {problem}");
+    let socket = match UdpSocket::bind((own, port)) {
+        Err(error) if error.kind() == std::io::ErrorKind::AddrNotAvailable => UdpSocket::bind((listen, port)),
+        socket => socket,
+    };
+    let socket = socket.map_err(problem)?;
     socket.set_nonblocking(true).map_err(problem)?;
     let _ = receive_buffer(socket.as_fd(), BUFFER);
-    registry.register(&mut SourceFd(&socket.as_raw_fd()), Token(token), Interest::READABLE).map_err(problem)?;
-    Ok(Socket { socket, readable: true })
+    watch(registry, FIRST_RELAY + number, socket.as_raw_fd()).map_err(problem)?;
+    Ok(Relay { socket, readable: true })
+}
+
+fn watch(registry: &Registry, token: usize, fd: RawFd) -> std::io::Result<()> {
+    registry.register(&mut SourceFd(&fd), Token(token), Interest::READABLE)
 }
 
 fn print_metrics(server: &Server, page: &mut String) {

@@ -39,7 +39,7 @@ pub(super) struct Settings {
     keep_seconds: u32,
     callers: u32,
     callers_of_one: u32,
-    relay: Option<Ipv4Addr>,
+    pub(super) relay: Option<Ipv4Addr>,
     pub(super) relay_ports: (u16, u16),
     relay_megabytes: u32,
     relay_minutes: u32,
