@@ -40,7 +40,7 @@ fn a_line_shows_the_position_on_a_terminal() {
     let words = common::words_of(env!("CARGO_BIN_EXE_callrec")).join(" ");
     let command = format!("{words} play {} 127.0.0.1:9", file.display());
     // script(1) of util-linux gives it a terminal.
-    let output = common::run("script", &["-qec", &command, "/dev/null"]);
+    let output = std::process::Command::new("script").args(["-qec", &command, "/dev/null"]).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success() && text.contains("\r0:00:00 / 0:00:01"), "{text:?}");
     assert!(text.trim_end_matches(['\r', '\n']).ends_with("\r0:00:01 / 0:00:01\u{1b}[K"), "{text:?}");

@@ -145,43 +145,43 @@ fn survive_all(call: &'static str) {
 }
 
 #[test]
-#[ignore = "needs the package strace: scripts/test installs it"]
+#[ignore = "needs the package strace, which would trace qemu-user: scripts/test installs it"]
 fn every_write_may_fail() {
     survive_all("pwrite64");
 }
 
 #[test]
-#[ignore = "needs the package strace: scripts/test installs it"]
+#[ignore = "needs the package strace, which would trace qemu-user: scripts/test installs it"]
 fn every_sync_may_fail() {
     survive_all("fdatasync");
 }
 
 #[test]
-#[ignore = "needs the package strace: scripts/test installs it"]
+#[ignore = "needs the package strace, which would trace qemu-user: scripts/test installs it"]
 fn every_opening_may_fail() {
     survive_all("openat");
 }
 
 #[test]
-#[ignore = "needs the package strace: scripts/test installs it"]
+#[ignore = "needs the package strace, which would trace qemu-user: scripts/test installs it"]
 fn every_look_at_the_free_space_may_fail() {
     survive_all(FSTATFS);
 }
 
 #[test]
-#[ignore = "needs the package strace: scripts/test installs it"]
+#[ignore = "needs the package strace, which would trace qemu-user: scripts/test installs it"]
 fn every_cut_may_fail() {
     survive_all(FTRUNCATE);
 }
 
 #[test]
-#[ignore = "needs the package strace: scripts/test installs it"]
+#[ignore = "needs the package strace, which would trace qemu-user: scripts/test installs it"]
 fn every_reservation_may_fail() {
     survive_all("fallocate");
 }
 
 #[test]
-#[ignore = "needs the package strace: scripts/test installs it"]
+#[ignore = "needs the package strace, which would trace qemu-user: scripts/test installs it"]
 fn a_stick_that_fails_for_good_ends_every_recording_with_its_reason() {
     for (call_name, error, reason) in
         [("pwrite64", "ENOSPC", "disk-full"), ("pwrite64", "EIO", "stick-error"), ("fdatasync", "EIO", "stick-error")]
@@ -203,7 +203,7 @@ fn a_stick_that_fails_for_good_ends_every_recording_with_its_reason() {
 }
 
 #[test]
-#[ignore = "needs the package strace: scripts/test installs it"]
+#[ignore = "needs the package strace, which would trace qemu-user: scripts/test installs it"]
 fn a_stick_that_stalls_for_four_seconds_loses_nothing() {
     std::thread::scope(|scope| {
         for (name, k) in [("pwrite64", 3), ("fdatasync", 1), ("fdatasync", 2), (FSTATFS, 4), ("fallocate", 1)] {

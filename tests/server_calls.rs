@@ -107,9 +107,9 @@ fn what_came_before_the_answer_is_sent_after_it() {
     phone.run_until(started + ms(4990));
     assert!(phone.server.frames.is_empty() && phone.answers.is_empty(), "no RTP before the answer");
     phone.run_for(ms(510));
-    let burst = phone.server.frames.windows(9).map(|frames| frames[8].1.since(frames[0].1));
-    assert!(burst.min().unwrap() >= ms(10), "not more than eight frames at once");
-    assert!(phone.server.frames.len() >= 200, "{}", phone.server.frames.len());
+    let burst = phone.server.frames.windows(5).map(|frames| frames[4].1.since(frames[0].1));
+    assert!(burst.min().unwrap() >= ms(10), "not more than four frames at once");
+    assert!(phone.server.frames.len() >= 100, "{}", phone.server.frames.len());
     phone.run_for(ms(2600));
     let id = value(phone.answers.last().unwrap(), "id").unwrap().parse().unwrap();
     stop(&mut phone, id);

@@ -7,13 +7,11 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use nix::sys::socket::sockopt::{ReuseAddr, ReusePort};
 use nix::sys::socket::{bind, listen, setsockopt, socket, AddressFamily, Backlog, SockFlag, SockType, SockaddrStorage};
 
-/// Connections that may wait to be taken.
-const BACKLOG: i32 = 4096;
-
 /// Listens there; `shared`: beside others that do so too.
 pub fn open(address: SocketAddr, shared: bool) -> io::Result<mio::net::TcpListener> {
     let fd = bound(address, shared)?;
-    listen(&fd, Backlog::new(BACKLOG)?)?;
+    // As many may wait as the machine lets (net.core.somaxconn); what musl calls the most is 128.
+    listen(&fd, Backlog::MAXALLOWABLE)?;
     let listener = TcpListener::from(fd);
     listener.set_nonblocking(true)?;
     Ok(mio::net::TcpListener::from_std(listener))

@@ -10,7 +10,7 @@ use std::time::Duration;
 use nix::sys::signal::{kill, Signal};
 use nix::unistd::Pid;
 
-use super::{folder, marked, rtp, wait_for, Answer, PATIENCE};
+use super::{folder, marked, rtp, wait_for, words_of, Answer, PATIENCE};
 
 /// RTP ports of one server.
 const PORTS: u32 = 40;
@@ -55,7 +55,8 @@ impl Server {
         let _ = fs::remove_file(self.log_path());
         let log = fs::File::create(self.log_path()).unwrap();
         let mut words = self.before.clone();
-        words.extend([env!("CARGO_BIN_EXE_callrec-server").to_owned(), "record".to_owned()]);
+        words.extend(words_of(env!("CARGO_BIN_EXE_callrec-server")));
+        words.push("record".to_owned());
         words.extend(self.options.clone());
         let mut command = Command::new(&words[0]);
         command.args(&words[1..]).env("RUST_LOG", "debug").env("TZ", "UTC");
