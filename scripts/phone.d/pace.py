@@ -8,8 +8,8 @@ costs the host next to nothing, the jump behind a row of them does: their number
 
 import struct
 
-# About seven seconds of the phone in one of the host's: a write that waits 10 ms for a busy host takes the stick 70 ms.
-NOPS = 32
+# About four seconds of the phone in one of the host's: a write that waits 10 ms for a busy host takes the stick 40 ms.
+NOPS = 16
 
 NOP = 0xE320F000
 BEGIN = (

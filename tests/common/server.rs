@@ -39,6 +39,7 @@ impl Server {
         let low = 33_000 + (std::process::id() * 7 + number) % 160 * PORTS;
         let place = [
             ("--listen", "127.0.0.1:0".to_owned()),
+            ("--reserve", "8".to_owned()), // an emulated phone has no more
             ("--dir", dir.join("recordings").display().to_string()),
             ("--rtp-ports", format!("{low}-{}", low + PORTS - 1)),
         ];
