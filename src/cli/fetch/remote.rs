@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use crate::base::time::{Duration as Span, Instant as Point};
 use crate::cli::fetch::link::Link;
 use crate::io::random::Random;
-use crate::proto::fsp::client::{Client, Payload, Timeout};
+use crate::proto::fsp::client::{Client, Timeout};
+use crate::proto::fsp::payload::Payload;
 use crate::wire::fsp::{text, Command, Entry, Head, Kind, Packet, HEADER_BYTES, MAX_PAYLOAD};
 
 /// The longest block that is asked for in a listing: it goes through every network in one piece.
@@ -72,10 +73,9 @@ impl Remote {
 
     /// Reads from a file; nothing at its end.
     pub(super) fn read(&mut self, path: &str, position: u32) -> Result<&[u8], Trouble> {
-        let wish = self.payload.size() as u16;
-        let resends = self.client.resends;
-        let length = self.ask(Command::GET_FILE, position, path, &wish.to_be_bytes())?;
-        self.payload.handle_reply(self.client.resends != resends);
+        let before = self.client.resends;
+        let length = self.ask(Command::GET_FILE, position, path, &self.payload.wish(0).to_be_bytes())?;
+        self.payload.handle_reply(self.client.resends - before);
         Ok(&self.buffer[HEADER_BYTES..HEADER_BYTES + length])
     }
 
@@ -125,11 +125,15 @@ impl Remote {
         let packet = Packet { head: head(command, position), data: &data, extra };
         self.begin(&packet);
         self.send()?;
+        let before = self.client.resends;
         loop {
             let now = self.now();
             let until = match self.client.handle_timeout(now) {
                 Timeout::Wait(until) => until,
                 Timeout::Resend => {
+                    if command == Command::GET_FILE {
+                        self.client.wish(self.payload.wish(self.client.resends - before));
+                    }
                     self.send()?;
                     continue;
                 }

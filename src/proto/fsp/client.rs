@@ -1,7 +1,7 @@
-//! The client's side of FSP: one request at a time, sent again until its reply comes; and how long payloads may be.
+//! The client's side of FSP: one request at a time, sent again until its reply comes.
 
 use crate::base::time::{Duration, Instant};
-use crate::wire::fsp::{Command, Head, Packet, Toward, DEFAULT_PAYLOAD, HEADER_BYTES, MAX_PAYLOAD};
+use crate::wire::fsp::{Command, Head, Packet, Toward, HEADER_BYTES};
 
 /// The first wait for a reply, as all clients have it. Servers answer a resend after a second at the earliest.
 const FIRST_WAIT: Duration = Duration::from_millis(1340);
@@ -9,13 +9,6 @@ const FIRST_WAIT: Duration = Duration::from_millis(1340);
 const LONGEST_WAIT: Duration = Duration::from_millis(30_000);
 /// The counter of resends in a sequence number.
 const RESENDS: u16 = 7;
-/// Payloads do not shrink below this: any path carries it in one piece.
-const SMALLEST: usize = 512;
-/// Replies without loss before payloads grow, at first: two or three round trips would prove nothing.
-const REPLIES_TO_GROW: u32 = 32;
-/// The same, at the most: a path that loses long datagrams is tried with them again now and then.
-const MOST_REPLIES_TO_GROW: u32 = 4096;
-
 /// One session with a server.
 #[derive(Debug)]
 pub struct Client {
@@ -67,6 +60,15 @@ impl Client {
         &self.datagram
     }
 
+    /// Has the request wish for payloads of this length from now on; only one with a wish as its extra data.
+    pub fn wish(&mut self, bytes: u16) {
+        let end = self.datagram.len() - self.extra;
+        self.datagram.truncate(end);
+        self.datagram.extend_from_slice(&bytes.to_be_bytes());
+        self.extra = size_of::<u16>();
+        self.head.seal(&mut self.datagram, self.extra, Toward::Server);
+    }
+
     /// Looks at the clock: the request is made ready to be sent again when it is time.
     pub fn handle_timeout(&mut self, now: Instant) -> Timeout {
         if now >= self.give_up_at {
@@ -96,42 +98,5 @@ impl Client {
         }
         self.head.key = reply.head.key;
         Some(reply)
-    }
-}
-
-/// How long payloads to ask for: longer as long as nothing is lost.
-#[derive(Clone, Copy, Debug)]
-pub struct Payload {
-    size: usize,
-    most: usize,
-    good: u32,
-    needed: u32,
-}
-
-impl Payload {
-    /// Begins with what every server gives.
-    pub fn new(most: usize) -> Self {
-        let most = most.clamp(SMALLEST, MAX_PAYLOAD);
-        Self { size: DEFAULT_PAYLOAD.min(most), most, good: 0, needed: REPLIES_TO_GROW }
-    }
-
-    /// What to ask for.
-    pub fn size(&self) -> usize {
-        self.size
-    }
-
-    /// A reply came; `resent`: not to the first request.
-    pub fn handle_reply(&mut self, resent: bool) {
-        if resent {
-            self.size = (self.size / 2).max(SMALLEST);
-            self.needed = (self.needed * 4).min(MOST_REPLIES_TO_GROW);
-            self.good = 0;
-            return;
-        }
-        self.good += 1;
-        if self.good >= self.needed && self.size < self.most {
-            self.size = (self.size * 2).min(self.most);
-            self.good = 0;
-        }
     }
 }

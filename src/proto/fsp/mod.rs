@@ -26,6 +26,8 @@ mod commands;
 mod folders;
 mod guard;
 mod listing;
+#[cfg(feature = "tools")]
+pub mod payload;
 mod replies;
 mod sessions;
 mod tree;
