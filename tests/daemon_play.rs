@@ -210,8 +210,10 @@ fn damaged_files_do_no_harm() {
         let list = control.ask_lines("cmd=ListRequest");
         assert_eq!((list.len(), list[0].value("file"), list[1].value("count")), (2, FILE.into(), "1".into()));
     };
-    (0..=good.len()).for_each(|length| attempt(&good[..length]));
-    for bit in (0..88 * 8).chain((88 * 8..good.len() * 8).step_by(83)) {
+    // Under an emulator every fifth will do.
+    let each = if cfg!(target_arch = "arm") { 5 } else { 1 };
+    (0..=good.len()).step_by(each).for_each(|length| attempt(&good[..length]));
+    for bit in (0..88 * 8).chain((88 * 8..good.len() * 8).step_by(83)).step_by(each) {
         let mut flipped = good.clone();
         flipped[bit / 8] ^= 1 << (bit % 8);
         attempt(&flipped);

@@ -12,6 +12,9 @@ use std::process::Command;
 use common::made::{tool, tool_ok, Folder, Made};
 use serde_json::{json, Value};
 
+/// A day; of an emulator's time, less.
+const HOURS: u64 = if cfg!(target_arch = "arm") { 4 } else { 24 };
+
 fn part(first: u32, frames: u32) -> Made {
     Made { first, frames, ..Made::default() }
 }
@@ -101,10 +104,11 @@ fn a_day_is_drawn_as_large_as_a_minute() {
     let folder = Folder::new();
     // A sparse file: the loudest codes there are.
     let day = folder.file("day.wav", &Made { rtp: false, ..part(0, 0) }.bytes());
-    let size = 24 * 3600 * 50 * 160;
+    let size = HOURS * 3600 * 50 * 160;
     fs::File::options().write(true).open(&day).unwrap().set_len(76 + size).unwrap();
     let svg = picture(&[&day]);
-    assert!(svg.len() < 100_000 && svg.contains(">24:00:00</text>") && svg.contains("24:00:00 of PCMU"));
+    assert!(svg.len() < 100_000 && svg.contains(&format!(">{HOURS}:00:00</text>")));
+    assert!(svg.contains(&format!("{HOURS}:00:00 of PCMU")));
 }
 
 /// All that may go wrong with XML: names and texts from strangers, and recordings of all kinds.
