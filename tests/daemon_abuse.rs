@@ -279,6 +279,34 @@ fn a_hundred_connections_at_once_are_answered_or_refused() {
 }
 
 #[test]
+fn connections_that_say_nothing_keep_nobody_out() {
+    let mut phone = Phone::new("");
+    let mut speaker = phone.control();
+    let mut heard = || assert!(speaker.ask("cmd=StatsRequest").success());
+    heard();
+    // One after the other: what has just come may be about to speak.
+    let silence = |_| (phone.control(), heard()).0;
+    let mut silent: Vec<_> = (0..40).map(silence).collect();
+    assert!(phone.control().ask("cmd=StatsRequest").success());
+    assert_eq!(silent[0].next().unwrap().reason(), "busy");
+    assert!(silent[0].next().is_none());
+    assert!(silent[39].ask("cmd=StatsRequest").success());
+    // Sixteen that have spoken stay.
+    drop(silent);
+    heard();
+    heard();
+    let speaking = |_| {
+        let mut control = phone.control();
+        assert!(control.ask("cmd=StatsRequest").success());
+        control
+    };
+    let mut crowd: Vec<_> = (0..15).map(speaking).collect();
+    assert_eq!(phone.control().next().unwrap().reason(), "busy");
+    assert!(crowd.iter_mut().all(|control| control.ask("cmd=StatsRequest").success()));
+    assert!(phone.lives());
+}
+
+#[test]
 fn a_subscriber_that_does_not_read_is_cut_off_and_the_others_hear_everything() {
     let mut phone = Phone::new("");
     let witness = Witness::new(&phone);

@@ -201,3 +201,21 @@ fn only_allowed_networks_are_heard_and_only_trusted_ones_speak_for_others() {
         assert_eq!(proxy.next(), None, "{line}");
     }
 }
+
+#[test]
+fn without_descriptors_phones_are_told_to_come_later() {
+    // A recording takes one for its port and one for its file: each is the one that is missing once.
+    for limit in ["--nofile=26", "--nofile=27"] {
+        let mut server = Server::prepared(&[]);
+        server.before = vec!["prlimit".to_owned(), limit.to_owned()];
+        server.start();
+        let first = server.phone("1", DEVICE);
+        let mut line = server.connect();
+        let ask = |line: &mut Line, id| line.ask(&format!("cmd=RecordStartRequest&id={id}&codec=PCMU\n"));
+        let refusal = (2..=8).map(|id| ask(&mut line, id)).find(|answer| !answer.success());
+        assert_eq!(refusal.unwrap().reason(), "busy");
+        assert!(line.ask("cmd=RecordStopRequest&id=2\n").success());
+        assert!(ask(&mut line, 2).success());
+        assert_unharmed(&server, first);
+    }
+}

@@ -3,7 +3,7 @@
 use std::io::{self, ErrorKind};
 
 use log::warn;
-use mio::net::UnixListener;
+use mio::net::{UnixListener, UnixStream};
 use mio::{Interest, Poll, Token};
 
 use crate::base::limits::{MAX_CLIENTS, MESSAGE_BYTES};
@@ -26,6 +26,8 @@ pub(super) struct Clients {
 struct Place {
     client: Client,
     id: ClientId,
+    /// It has said a line.
+    spoke: bool,
     /// An answer will come: no line is read before.
     waits: bool,
     subscribed: bool,
@@ -59,6 +61,7 @@ impl Clients {
         let place = |_| Place {
             client: Client::new(),
             id: ClientId(0),
+            spoke: false,
             waits: false,
             subscribed: false,
             status: None,
@@ -71,7 +74,8 @@ impl Clients {
         self.places.len()
     }
 
-    /// Takes the connections that wait. One too many is told so and closed.
+    /// Takes the connections that wait. One too many is told so and closed: the oldest that has never said anything, if
+    /// there is one, so that connections which a program has forgotten keep nobody out.
     pub(super) fn accept(&mut self, poll: &Poll, stats: &mut Stats) {
         loop {
             let mut stream = match self.listener.accept() {
@@ -88,12 +92,15 @@ impl Clients {
                     return;
                 }
             };
-            let Some(number) = self.places.iter().position(|place| !place.client.is_open()) else {
+            let free = self.places.iter().position(|place| !place.client.is_open());
+            let number = free.or_else(|| self.silent());
+            if free.is_none() {
                 stats.count(Counter::TooManyClients);
+                let old = number.and_then(|number| take(poll, &mut self.places[number].client));
                 let refusal = b"cmd=ErrorResponse&result=failed&reason=busy: too many control clients\n";
-                let _ = io::Write::write(&mut stream, refusal);
-                continue;
-            };
+                let _ = io::Write::write(&mut old.as_ref().unwrap_or(&stream), refusal);
+            }
+            let Some(number) = number else { continue };
             let interest = Interest::READABLE | Interest::WRITABLE;
             if let Err(error) = poll.registry().register(&mut stream, Token(FIRST_CLIENT + number), interest) {
                 warn!("control client: {error}");
@@ -101,10 +108,18 @@ impl Clients {
             }
             let place = &mut self.places[number];
             place.client.open(stream);
-            (place.id, place.waits, place.subscribed) = (ClientId(self.next_id), false, false);
+            (place.id, place.spoke) = (ClientId(self.next_id), false);
+            (place.waits, place.subscribed) = (false, false);
             (place.status, place.list) = (None, None);
             self.next_id = self.next_id.wrapping_add(1);
         }
+    }
+
+    /// The oldest client that has never said anything.
+    fn silent(&self) -> Option<usize> {
+        let silent = |place: &&Place| !place.spoke && !place.client.has_more();
+        let oldest = self.places.iter().filter(silent).map(|place| place.id.0).min()?;
+        self.places.iter().position(|place| place.id.0 == oldest)
     }
 
     /// Takes a connection that had to wait, if a client or a recording has ended since.
@@ -133,9 +148,12 @@ impl Clients {
             return None;
         }
         match place.client.next_line() {
-            Line::Text(line) => Some((place.id, Some(line))),
-            Line::Broken => Some((place.id, None)),
             Line::Nothing | Line::End => None,
+            Line::Text(line) => {
+                place.spoke = true;
+                Some((place.id, Some(line)))
+            }
+            Line::Broken => Some((place.id, None)),
         }
     }
 
@@ -260,7 +278,12 @@ fn has_room(client: &Client) -> bool {
 }
 
 fn close(poll: &Poll, client: &mut Client) {
-    if let Some(mut stream) = client.close() {
-        let _ = poll.registry().deregister(&mut stream);
-    }
+    take(poll, client);
+}
+
+/// Closes a place; what is returned is the last that holds the connection.
+fn take(poll: &Poll, client: &mut Client) -> Option<UnixStream> {
+    let mut stream = client.close()?;
+    let _ = poll.registry().deregister(&mut stream);
+    Some(stream)
 }

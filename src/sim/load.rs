@@ -69,7 +69,13 @@ pub(super) fn load(load: &Load) -> Result<(), String> {
     println!("recordings    packets       lost  wrong  RSS KiB  KiB/recording  CPU %  latest ms");
     let mut limit = 0;
     for phones in rounds {
-        let round = round(load, *phones)?;
+        let round = match round(load, *phones) {
+            Err(problem) if limit > 0 => {
+                println!("{phones:>10} {problem}");
+                return summary(limit);
+            }
+            round => round?,
+        };
         let lost = round.received.map_or("?".into(), |received| round.sent.saturating_sub(received).to_string());
         println!(
             "{phones:>10} {:>10} {lost:>10} {:>6} {:>8} {:>14.1} {:>6.1} {:>10}",

@@ -248,6 +248,9 @@ impl Service {
         let port = port.map_err(|error| (Counter::NoPort, format!("busy: no RTP port is free: {error}")))?;
         Recording::begin(&self.archive, self.storing, now, start, peer, port).map_err(|error| {
             warn!("{}: a recording cannot be created: {error}", self.settings.dir);
+            if matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE)) {
+                return (Counter::TooManyRecordings, "busy: the server has no file descriptor left (ulimit -n)".into());
+            }
             let why = Why::of(&error);
             let counter = if why == Why::DiskFull { Counter::NoSpace } else { Counter::DiskError };
             (counter, format!("{}: the server cannot create a file", why.word()))
