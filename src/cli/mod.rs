@@ -10,6 +10,8 @@ use std::process::ExitCode;
 
 use console::{shown, Console, Sink};
 
+use crate::io::words;
+
 #[cfg(feature = "tools")]
 mod beside;
 pub mod console;
@@ -145,14 +147,14 @@ fn open_regular(path: &Path, options: &mut OpenOptions, flags: i32) -> std::io::
     let file = options.custom_flags(libc::O_NONBLOCK | flags).open(path).map_err(|error| {
         let link = flags & libc::O_NOFOLLOW != 0 && error.raw_os_error() == Some(libc::ELOOP);
         if link {
-            std::io::Error::other("is a link, which is not followed")
+            words::error(ErrorKind::Other, "is a link, which is not followed")
         } else {
             error
         }
     })?;
     match file.metadata()?.is_file() {
         true => Ok(file),
-        false => Err(std::io::Error::other("is no regular file")),
+        false => Err(words::error(ErrorKind::Other, "is no regular file")),
     }
 }
 

@@ -10,6 +10,7 @@ use mio::net::{UnixListener, UnixStream};
 
 use crate::base::limits::{CLIENT_BYTES, MESSAGE_BYTES};
 use crate::base::ring::Ring;
+use crate::io::words;
 
 /// The socket's mode: its group may use it.
 const MODE: u32 = 0o660;
@@ -17,11 +18,11 @@ const MODE: u32 = 0o660;
 /// Binds the control socket. One left behind by a daemon that died is replaced; one that answers is not.
 pub fn listen(path: &str) -> io::Result<UnixListener> {
     if std::os::unix::net::UnixStream::connect(path).is_ok() {
-        return Err(io::Error::new(ErrorKind::AddrInUse, "another callrec answers there"));
+        return Err(words::error(ErrorKind::AddrInUse, "another callrec answers there"));
     }
     match std::fs::symlink_metadata(path) {
         Ok(entry) if std::os::unix::fs::FileTypeExt::is_socket(&entry.file_type()) => remove_file(path)?,
-        Ok(_) => return Err(io::Error::new(ErrorKind::AlreadyExists, "there is something that is no socket")),
+        Ok(_) => return Err(words::error(ErrorKind::AlreadyExists, "there is something that is no socket")),
         Err(_) => {}
     }
     let listener = UnixListener::bind(path)?;

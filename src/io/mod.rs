@@ -25,3 +25,4 @@ pub mod stream;
 pub mod sys;
 pub mod times;
 pub mod udp;
+pub mod words;
