@@ -14,7 +14,7 @@ use crate::wire::message::{Message, Writer};
 use crate::wire::message_stream::Reader;
 use crate::wire::recording::{age_key, is_recording_name, Header};
 use crate::wire::rtp::Packet;
-use crate::wire::sidecar::{Sidecar, Start};
+use crate::wire::sidecar::{add_sum, Sidecar, Start};
 
 #[cfg(feature = "fsp")]
 mod fsp;
@@ -95,10 +95,12 @@ pub fn sidecar(data: &[u8]) {
     let name = object.text::<128>("remote_name");
     let start = Start::parse(&object.text::<40>("start"));
     let mut buffer = [0; SIDECAR_BYTES];
-    let written = Sidecar { remote_name: &name, start, ..Sidecar::default() }.emit(&mut buffer);
+    let shown = start.map(|start| start.to_string()).unwrap_or_default();
+    let sidecar = Sidecar { remote_name: &name, start: shown.as_bytes(), ..Sidecar::default() };
+    let written = sidecar.emit(&mut buffer).and_then(|len| add_sum(&mut buffer, len, &[7; 32]));
     let Some(Ok(again)) = written.map(|len| Object::parse(&buffer[..len])) else { panic!("a sidecar is an object") };
     assert_eq!(String::from_utf8_lossy(&again.text::<384>("remote_name")), String::from_utf8_lossy(&name));
-    assert_eq!(Start::parse(&again.text::<40>("start")), start);
+    assert_eq!((Start::parse(&again.text::<40>("start")), again.digest("sha256")), (start, Some([7; 32])));
 }
 
 /// Configurations: what is accepted is printed and accepted again.

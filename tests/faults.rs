@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Mutex;
 
 use common::file::{read, read_unfinished};
-use common::{callrec, Answer, Phone, Talker};
+use common::{callrec, wait_for, Answer, Phone, Talker};
 
 const ERRORS: [&str; 4] = ["ENOSPC", "EIO", "EROFS", "EINTR"];
 const MOST: u32 = 6;
@@ -37,14 +37,19 @@ enum Outcome {
 }
 
 fn traced(fault: Fault) -> Phone {
+    let Fault { call, error, k } = fault;
+    // Of the many files that are opened only what is done in the stick's folder counts.
+    injected(call, &format!("error={error}:when={k}"), call == "openat")
+}
+
+/// A phone with one fault, in the stick's folder only or wherever the call is made.
+fn injected(call: &str, fault: &str, in_folder: bool) -> Phone {
     let phone = Phone::prepared("");
     let stick = phone.stick().to_str().unwrap().to_owned();
-    let Fault { call, error, k } = fault;
     let log = phone.path("strace").to_str().unwrap().to_owned();
-    let (trace, inject) = (format!("trace={call}"), format!("inject={call}:error={error}:when={k}"));
+    let (trace, inject) = (format!("trace={call}"), format!("inject={call}:{fault}"));
     let mut words = vec!["strace", "-D", "-f", "-qq", "-o", &log, "-e", &trace, "-e", &inject];
-    // Of the many files that are opened only what is done in the stick's folder counts.
-    if call == "openat" {
+    if in_folder {
         words.extend(["-P", &stick]);
     }
     let mut phone = phone.behind(&words);
@@ -186,11 +191,7 @@ fn a_stick_that_fails_for_good_ends_every_recording_with_its_reason() {
     for (call_name, error, reason) in
         [("pwrite64", "ENOSPC", "disk-full"), ("pwrite64", "EIO", "stick-error"), ("fdatasync", "EIO", "stick-error")]
     {
-        let phone = Phone::prepared("");
-        let log = phone.path("strace").to_str().unwrap().to_owned();
-        let (trace, inject) = (format!("trace={call_name}"), format!("inject={call_name}:error={error}:when=2+"));
-        let mut phone = phone.behind(&["strace", "-D", "-f", "-qq", "-o", &log, "-e", &trace, "-e", &inject]);
-        phone.start();
+        let mut phone = injected(call_name, &format!("error={error}:when=2+"), false);
         for _ in 0..3 {
             match call(&phone).0 {
                 Outcome::Refused(word) | Outcome::Failed(word) => assert_eq!(word, reason),
@@ -208,11 +209,7 @@ fn a_stick_that_stalls_for_four_seconds_loses_nothing() {
     std::thread::scope(|scope| {
         for (name, k) in [("pwrite64", 3), ("fdatasync", 1), ("fdatasync", 2), (FSTATFS, 4), ("fallocate", 1)] {
             scope.spawn(move || {
-                let phone = Phone::prepared("");
-                let log = phone.path("strace").to_str().unwrap().to_owned();
-                let (trace, inject) = (format!("trace={name}"), format!("inject={name}:delay_enter=3900000:when={k}"));
-                let mut phone = phone.behind(&["strace", "-D", "-f", "-qq", "-o", &log, "-e", &trace, "-e", &inject]);
-                phone.start();
+                let phone = injected(name, &format!("delay_enter=3900000:when={k}"), false);
                 let starts: Vec<Answer> = (0..2).map(|_| phone.record("&legs=1")).collect();
                 let talkers: Vec<Talker> =
                     starts.iter().zip(1..).map(|(start, n)| Talker::new(start.ports()[0], n)).collect();
@@ -228,4 +225,83 @@ fn a_stick_that_stalls_for_four_seconds_loses_nothing() {
             });
         }
     });
+}
+
+#[test]
+#[ignore = "needs the package strace: scripts/test installs it"]
+fn nothing_that_fails_beside_a_recording_harms_it() {
+    std::thread::scope(|scope| {
+        for (name, error) in [("renameat", "EIO"), ("fsync", "EROFS"), ("unlinkat", "EIO"), ("renameat", "ENOSPC")] {
+            scope.spawn(move || {
+                let mut phone = injected(name, &format!("error={error}:when=1+"), false);
+                for _ in 0..2 {
+                    let (Outcome::Stopped(stop), file, sent) = call(&phone) else { panic!("{name}: {}", phone.log()) };
+                    read(&phone.stick().join(&file)).assert_holds(&sent.concat());
+                    assert_eq!(stop.value("files"), file);
+                }
+                assert_eq!((phone.stat("failed"), phone.stat("bug")), (0, 0));
+                assert!(name == "unlinkat" || phone.stat("sidecars_lost") > 0, "{name} was not called");
+                assert_eq!(phone.end().0, Some(0));
+            });
+        }
+    });
+}
+
+#[test]
+#[ignore = "needs the package strace: scripts/test installs it"]
+fn a_daemon_that_is_killed_beside_a_recording_leaves_all_of_it() {
+    std::thread::scope(|scope| {
+        for name in ["renameat", "fsync", "unlinkat"] {
+            // At a part's beginning, at its end, and with its sum.
+            for k in 1..=3 {
+                scope.spawn(move || {
+                    let mut phone = injected(name, &format!("signal=KILL:when={k}"), false);
+                    let start = phone.ask("cmd=RecordStartRequest&legs=1&remote_name=Ann");
+                    let talker = Talker::new(start.ports()[0], 5);
+                    talker.wait(PACKETS);
+                    let sent = talker.end();
+                    if k > 1 {
+                        phone.stop(&start.id());
+                    }
+                    wait_for("its end", || !phone.lives());
+                    phone.kill();
+                    let mut phone = phone.behind(&[]);
+                    phone.start();
+                    assert_eq!(phone.files(), [start.value("file")], "{name} {k}");
+                    let path = phone.stick().join(start.value("file"));
+                    if k > 1 {
+                        read(&path).assert_holds(&sent.concat());
+                    }
+                    let verified = callrec(&["verify", phone.stick().to_str().unwrap()]);
+                    assert!(verified.status.success(), "{name} {k}: {verified:?}");
+                    let beside = std::fs::read_to_string(path.with_extension("json")).unwrap_or_default();
+                    let whole = serde_json::from_str::<serde_json::Value>(&beside);
+                    assert!(
+                        beside.is_empty() && k == 1 || whole.unwrap()["remote_name"] == "Ann",
+                        "{name} {k}: {beside}"
+                    );
+                    assert_eq!(phone.end().0, Some(0));
+                });
+            }
+        }
+    });
+}
+
+#[test]
+#[ignore = "needs the package strace: scripts/test installs it"]
+fn reading_a_recording_back_from_a_slow_stick_costs_the_next_one_nothing() {
+    let phone = injected("pread64", "delay_enter=300000:when=1+", false);
+    let first = phone.record("&legs=1");
+    let talker = Talker::new(first.ports()[0], 1);
+    talker.wait(150);
+    drop(talker);
+    phone.stop(&first.id());
+    let second = phone.record("&legs=1");
+    let talker = Talker::new(second.ports()[0], 2);
+    talker.wait(250);
+    let sent = talker.end();
+    phone.stop(&second.id());
+    read(&phone.stick().join(second.value("file"))).assert_holds(&sent.concat());
+    assert_eq!((phone.stat("frames_lost"), phone.stat("kernel_drop"), phone.stat("sidecars_lost")), (0, 0, 0));
+    phone.beside(&first.value("file"), "sha256");
 }

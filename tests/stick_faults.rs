@@ -235,6 +235,22 @@ fn covering_deletes_the_oldest_and_never_one_in_use() {
 }
 
 #[test]
+fn covering_makes_room_for_a_name_where_the_folder_is_full() {
+    let mut phone = Phone::new(Settings { cover: true, ..settings() });
+    for name in ["Record_000000_old.wav", "Record_000000_older.wav"] {
+        phone.stick.files.insert(name.into(), MemoryFile::default());
+    }
+    phone.stick.fail = Some((2, DiskError::Full));
+    let id = phone.start("");
+    assert_eq!(phone.stick.log[..5], ["space", "create", "make room", "space", "create"]);
+    assert!(
+        phone.stick.files.contains_key("Record_000000_older.wav") && phone.stick.files.len() == 2,
+        "one was enough"
+    );
+    assert_eq!(value(&phone.stop(id), "result"), Some("success"));
+}
+
+#[test]
 fn a_stick_that_is_pulled_ends_its_recordings_and_the_next_one_works() {
     let mut phone = Phone::new(settings());
     phone.start("");

@@ -78,6 +78,23 @@ impl Ring {
         }
     }
 
+    /// Takes as many bytes as `place` has room for; `false` when there are fewer.
+    #[must_use]
+    pub fn take(&mut self, place: &mut [u8]) -> bool {
+        let mut done = 0;
+        while done < place.len() {
+            let run = self.front(place.len() - done);
+            if run.is_empty() {
+                return false;
+            }
+            let len = run.len();
+            place[done..done + len].copy_from_slice(run);
+            self.consume(len);
+            done += len;
+        }
+        true
+    }
+
     /// Forgets everything.
     pub fn clear(&mut self) {
         self.consume(self.len);

@@ -74,6 +74,8 @@ pub enum Counter {
     Played,
     /// Packets of recordings that were played, which the system did not take.
     PlayDrop,
+    /// Lines beside recordings that were not written.
+    SidecarsLost,
     /// Turns of the loop.
     Wakeups,
     /// Things that cannot happen; each is logged as "bug:".
@@ -116,6 +118,7 @@ pub const NAMES: [&str; COUNTERS] = [
     "p2p_followed",
     "played",
     "play_drop",
+    "sidecars_lost",
     "wakeups",
     "bug",
 ];

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use crate::cli::Failure;
+use crate::wire::json::{self, steers};
 
 /// Takes bytes, all or none. Smaller in a program than `dyn Write`.
 pub trait Sink {
@@ -58,23 +59,9 @@ pub(super) fn harmless(text: &str) -> String {
     text.chars().map(|c| if steers(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
-/// Control characters, line and paragraph separators, and the marks of bidirectional text.
-pub(super) fn steers(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}')
-}
-
 /// Adds `text` as a JSON string. What steers a terminal is escaped, too.
 pub(super) fn quote(json: &mut String, text: &str) {
-    json.push('"');
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => json.extend(['\\', c]),
-            c if steers(c) => json.push_str(&format!("\\u{:04x}", u32::from(c))),
-            c => json.push(c),
-        }
-    }
-    json.push('"');
+    let _ = json::quote(json, text.as_bytes());
 }
 
 #[cfg(test)]

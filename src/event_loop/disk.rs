@@ -6,7 +6,6 @@ use log::info;
 
 use crate::base::limits::DISK_BYTES_PER_TURN;
 use crate::base::stats::Counter;
-use crate::base::time::Instant;
 #[cfg(feature = "fsp")]
 use crate::event_loop::readers::Readers;
 use crate::event_loop::stick::Stick;
@@ -15,14 +14,20 @@ use crate::io::dir::Dir;
 #[cfg(feature = "fsp")]
 use crate::io::dir::Entry;
 use crate::io::file::Output;
+use crate::io::sys::Civil;
+use crate::proto::chronicle::Zone;
 #[cfg(feature = "fsp")]
 use crate::proto::fsp::File;
 use crate::proto::part::{DiskError, Done, Name, Op};
 use crate::proto::recorder::Recorder;
 use crate::wire::recording::{age_key, is_recording_name, NAME_PREFIX, NAME_SUFFIX};
+use crate::wire::sidecar;
 
 /// Names tried for one second: what a second can hold on any stick.
 const MOST_OF_A_NAME: u32 = 999;
+
+/// A clock that shows an earlier year has not been set: phones begin in 1970, or when they were made.
+const CLOCK_SET: i32 = 2024;
 
 /// The stick's folder and the file of each place. The folder is held open only while there is work in
 /// it: an idle recorder must not keep a stick from being unmounted.
@@ -30,6 +35,8 @@ pub(super) struct Disk {
     stick: Option<Stick>,
     dir: Option<Dir>,
     files: Vec<Option<(Name, Output)>>,
+    /// When the last one of them was created.
+    zone: Zone,
     /// A call failed as it does when the stick is gone: it should be looked for.
     suspicion: bool,
     /// What FSP clients read.
@@ -43,6 +50,7 @@ impl Disk {
             stick: None,
             dir: None,
             files: (0..places).map(|_| None).collect(),
+            zone: Zone::default(),
             suspicion: false,
             #[cfg(feature = "fsp")]
             readers: Readers::default(),
@@ -111,6 +119,7 @@ impl Disk {
                 op => self.call(place, now, &op),
             };
             let result = result.map_err(|error| self.judge(&error));
+            recorder.set_zone(self.zone);
             recorder.handle_disk(place, now.monotonic, result);
         }
         true
@@ -122,7 +131,9 @@ impl Disk {
         match op {
             Op::Space => Ok(Done::Free(self.dir()?.free_bytes()?)),
             Op::Create(at) => {
-                let (name, output) = create(self.dir()?, now, *at)?;
+                let time = now.local(*at);
+                self.zone = Zone { offset_minutes: time.offset_minutes as i16, clock_set: time.year >= CLOCK_SET };
+                let (name, output) = create(self.dir()?, &time)?;
                 self.files[place] = Some((name.clone(), output));
                 Ok(Done::Created(name))
             }
@@ -148,7 +159,7 @@ impl Disk {
         let mut names = dir.names()?;
         while let Some(name) = names.next_file()? {
             let older = oldest.as_ref().is_none_or(|oldest| age_key(name) < age_key(oldest));
-            if older && is_recording_name(name) && !recorder.in_use(name) {
+            if older && is_recording_name(name) && !recorder.in_use(name) && !recorder.plays(name) {
                 oldest = heapless::Vec::from_slice(name).ok().or(oldest);
             }
         }
@@ -158,6 +169,7 @@ impl Disk {
         self.readers.close();
         let dir = self.dir()?;
         dir.remove(&name)?;
+        let _ = sidecar::name_of(&name).map(|beside| dir.remove(&beside));
         recorder.stats.count(Counter::Deleted);
         Ok(Done::Yes)
     }
@@ -200,9 +212,8 @@ impl Disk {
 }
 
 /// Creates `Record_YYYYMMDD_HHMMSS.wav`, or with `_2`, `_3` and so on behind the time.
-fn create(dir: &Dir, now: &Now, at: Instant) -> io::Result<(Name, Output)> {
+fn create(dir: &Dir, time: &Civil) -> io::Result<(Name, Output)> {
     use core::fmt::Write;
-    let time = now.local(at);
     for number in 1..=MOST_OF_A_NAME {
         let mut name = Name::new();
         let _ = write!(

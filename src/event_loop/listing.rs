@@ -10,7 +10,6 @@ use crate::io::dir::Dir;
 use crate::io::file::Input;
 use crate::proto::listing;
 use crate::proto::outbox::ClientId;
-use crate::proto::part::Name;
 use crate::proto::recorder::Recorder;
 use crate::wire::message::Writer;
 use crate::wire::recording::is_recording_name;
@@ -67,8 +66,7 @@ fn line(name: &[u8], disk: &mut Disk, recorder: &Recorder, buffer: &mut [u8]) ->
 
 /// The sidecar of a recording.
 fn read_beside(dir: &Dir, name: &[u8], text: &mut [u8]) -> Option<usize> {
-    let beside: Name = sidecar::name_of(core::str::from_utf8(name).ok()?)?;
-    let (file, _) = Input::open(dir.fd(), beside.as_bytes()).ok()?;
+    let (file, _) = Input::open(dir.fd(), &sidecar::name_of(name)?).ok()?;
     file.read(0, text).ok()
 }
 

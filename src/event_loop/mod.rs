@@ -30,6 +30,7 @@ use crate::event_loop::listing::Listing;
 use crate::event_loop::media::Media;
 use crate::event_loop::playing::Playing;
 use crate::event_loop::repair::Repair;
+use crate::event_loop::sidecars::Sidecars;
 use crate::event_loop::uplinks::Uplinks;
 use crate::io::clock::{self, Now};
 use crate::io::interface::first_mac;
@@ -55,6 +56,7 @@ mod readers;
 #[cfg(feature = "fsp")]
 mod rendezvous;
 mod repair;
+mod sidecars;
 pub mod stick;
 mod sweep;
 mod uplinks;
@@ -91,6 +93,7 @@ pub struct EventLoop {
     repair: Option<Repair>,
     playing: Playing,
     listing: Listing,
+    sidecars: Sidecars,
     clients: Clients,
     fsp: Fsp,
     /// An answer or event on its way.
@@ -115,8 +118,8 @@ pub enum Ended {
 }
 
 impl EventLoop {
-    /// Opens everything, allocates everything.
-    pub fn open(config: Config) -> Result<Self, String> {
+    /// Opens everything, allocates everything. Not on the stack, where pages that were used once stay.
+    pub fn open(config: Config) -> Result<Box<Self>, String> {
         let poll = Poll::new().map_err(|error| format!("epoll: {error}"))?;
         let signals = Signals::open().map_err(|error| format!("signals: {error}"))?;
         let mounts = Table::open().map_err(|error| format!("/proc/self/mountinfo: {error}"))?;
@@ -135,7 +138,7 @@ impl EventLoop {
         let places = recorder.places();
         let mut random = Random::open();
         let fsp = Fsp::open(&config, &poll, &mut random)?;
-        let mut this = Self {
+        let mut this = Box::new(Self {
             media: Media::new(config.media_addr, config.media_ports, places),
             uplinks: Uplinks::new(places),
             disk: Disk::new(places),
@@ -144,6 +147,7 @@ impl EventLoop {
             repair: None,
             playing: Playing::new(),
             listing: Listing::default(),
+            sidecars: Sidecars::default(),
             message: [0; MESSAGE_BYTES],
             again: false,
             due: Instant::NEVER,
@@ -157,13 +161,13 @@ impl EventLoop {
             recorder,
             clients,
             fsp,
-        };
+        });
         this.look_for_stick(&clock::now());
         Ok(this)
     }
 
     /// Runs until a signal ends it. `reload` reads the configuration again, for SIGHUP.
-    pub fn run(mut self, mut reload: impl FnMut() -> Result<Config, String>) -> io::Result<Ended> {
+    pub fn run(mut self: Box<Self>, mut reload: impl FnMut() -> Result<Config, String>) -> io::Result<Ended> {
         let mut events = Events::with_capacity(64);
         loop {
             self.wait(&mut events)?;
@@ -189,10 +193,11 @@ impl EventLoop {
             let turn = clock::monotonic().since(started);
             self.recorder.stats.longest_turn = self.recorder.stats.longest_turn.max(turn);
             if let Some(until) = self.ending {
-                if self.recorder.is_idle() {
+                let late = clock::monotonic() >= until;
+                if self.recorder.is_idle() && (late || !self.recorder.has_notes()) {
                     let _ = std::fs::remove_file(&self.config.control_socket);
                     return Ok(Ended::Done);
-                } else if clock::monotonic() >= until {
+                } else if late {
                     return Ok(Ended::Unfinished);
                 }
             }
@@ -207,6 +212,7 @@ impl EventLoop {
         }
         let again = std::mem::take(&mut self.again);
         let service = self.fsp.deadline(&self.disk).unwrap_or(Instant::NEVER);
+        let service = service.min(self.sidecars.deadline(&self.recorder));
         let timeout = match self.due.min(service).min(self.recorder.players().0.next_deadline()) {
             _ if again || self.fsp.has_more() => Some(Duration::ZERO),
             Instant::NEVER => None,
@@ -244,6 +250,7 @@ impl EventLoop {
                 false => self.repair = None,
             }
         }
+        self.sidecars.turn(now.monotonic, &mut self.disk, &mut self.recorder);
         let fetched = self.fsp.holds_stick(now.monotonic, &mut self.disk);
         if self.repair.is_none() && self.recorder.is_idle() && !fetched {
             self.disk.rest();
@@ -317,6 +324,7 @@ impl EventLoop {
         let shown = path.as_ref().map(|path| String::from_utf8_lossy(path).into_owned());
         info!("stick: {}", shown.as_deref().unwrap_or("none"));
         self.disk.set_stick(found);
+        self.sidecars.forget();
         self.fsp.handle_stick();
         self.recorder.handle_stick(now.monotonic, path, self.disk.free_bytes());
         self.repair = Repair::begin(&mut self.disk);

@@ -4,12 +4,10 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-#[cfg(feature = "fsp")]
 use nix::fcntl::renameat;
 use nix::fcntl::{open, openat, AtFlags, OFlag};
 use nix::sys::stat::{fstatat, Mode, SFlag};
 use nix::sys::statvfs::fstatvfs;
-#[cfg(feature = "fsp")]
 use nix::unistd::fsync;
 use nix::unistd::{unlinkat, UnlinkatFlags};
 
@@ -66,7 +64,6 @@ impl Dir {
     }
 
     /// Renames a file, in place of another; returns when that is on the medium.
-    #[cfg(feature = "fsp")]
     pub fn rename(&self, old: &[u8], new: &[u8]) -> io::Result<()> {
         retry(|| renameat(&self.fd, old, &self.fd, new))?;
         retry(|| fsync(&self.fd))

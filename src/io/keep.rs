@@ -3,11 +3,13 @@
 use std::fs::File;
 use std::io::{self, Read};
 
+#[cfg(feature = "fsp")]
 use crate::base::limits::PATH_BYTES;
 use crate::io::dir::Dir;
 use crate::io::file::Output;
 
 /// Only we may read it.
+#[cfg(feature = "fsp")]
 const MODE: libc::mode_t = 0o600;
 
 /// Reads the file's beginning; `None` when there is none.
@@ -26,20 +28,34 @@ pub fn read<'a>(path: &str, buffer: &'a mut [u8]) -> Option<&'a [u8]> {
 }
 
 /// Replaces the file, in a folder with a short name; returns when it is on the medium.
+#[cfg(feature = "fsp")]
 pub fn replace(path: &str, bytes: &[u8]) -> io::Result<()> {
     let (folder, name) = path.rsplit_once('/').unwrap_or((".", path));
     let mut new = heapless::String::<{ PATH_BYTES + 4 }>::new();
     let fits = new.push_str(name).and_then(|()| new.push_str(".new"));
     fits.map_err(|()| io::Error::from_raw_os_error(libc::ENAMETOOLONG))?;
     let folder = Dir::open(if folder.is_empty() { b"/" } else { folder.as_bytes() })?;
+    replace_in(&folder, &new, name.as_bytes(), bytes, MODE)
+}
+
+/// Replaces a file of this folder, for those whom the permission bits name; returns when it is on the medium. Until
+/// then it is called `new`.
+pub fn replace_in(folder: &Dir, new: &str, name: &[u8], bytes: &[u8], mode: libc::mode_t) -> io::Result<()> {
     let _ = folder.remove(new.as_bytes()); // what a power cut has left
-    let file = Output::create_for(folder.fd(), &new, MODE)?;
+    let written = write(folder, new, bytes, mode).and_then(|()| folder.rename(new.as_bytes(), name));
+    if written.is_err() {
+        let _ = folder.remove(new.as_bytes());
+    }
+    written
+}
+
+fn write(folder: &Dir, name: &str, bytes: &[u8], mode: libc::mode_t) -> io::Result<()> {
+    let file = Output::create_for(folder.fd(), name, mode)?;
     let mut written = 0;
     while written < bytes.len() {
         written += file.write(written as u64, &bytes[written..])?;
     }
-    file.sync()?;
-    folder.rename(new.as_bytes(), name.as_bytes())
+    file.sync()
 }
 
 #[cfg(test)]

@@ -7,7 +7,6 @@ pub mod file;
 #[cfg(feature = "server")]
 pub mod inlet;
 pub mod interface;
-#[cfg(feature = "fsp")]
 pub mod keep;
 #[cfg(feature = "server")]
 pub mod link;

@@ -1,12 +1,10 @@
 //! What a client is told of a recording on the stick.
 
-use core::fmt::{self, Display};
-
 use crate::base::limits::TEXT_BYTES;
 use crate::wire::head::Head;
 use crate::wire::json::Object;
 use crate::wire::message::Writer;
-use crate::wire::recording::{age_key, HEADER_BYTES};
+use crate::wire::recording::{age_key, LocalTime, HEADER_BYTES};
 use crate::wire::sidecar::Start;
 
 /// What was found of one recording.
@@ -36,7 +34,7 @@ impl Found<'_> {
         let start = text("start");
         match Start::parse(&start) {
             Some(_) => writer.bytes("time", &start),
-            None => writer.pair("time", Named(&age_key(self.name).0)),
+            None => writer.pair("time", LocalTime(age_key(self.name).0)),
         };
         for key in ["id", "dir", "remote_number", "remote_name", "local_number", "local_name"] {
             let value = text(key);
@@ -63,24 +61,6 @@ impl Found<'_> {
                 }
             }
         }
-    }
-}
-
-/// `YYYYMMDD_HHMMSS` as a local time.
-struct Named<'a>(&'a [u8; 15]);
-
-impl Display for Named<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, digit) in self.0.iter().enumerate().filter(|(_, digit)| digit.is_ascii_digit()) {
-            f.write_str(match at {
-                4 | 6 => "-",
-                9 => "T",
-                11 | 13 => ":",
-                _ => "",
-            })?;
-            fmt::Write::write_char(f, char::from(*digit))?;
-        }
-        Ok(())
     }
 }
 

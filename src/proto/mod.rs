@@ -1,6 +1,7 @@
 //! The recorder's state machines: pure. Time is an argument, bytes go out through caller's buffers,
 //! nothing here opens, polls, logs or allocates while a call is recorded.
 
+pub mod chronicle;
 pub mod conceal;
 #[cfg(feature = "fsp")]
 pub mod fsp;
@@ -8,6 +9,7 @@ pub mod leg;
 pub mod listing;
 pub mod local_stream;
 pub mod mixer;
+pub mod notes;
 pub mod outbox;
 pub mod paced;
 pub mod part;

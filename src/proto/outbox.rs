@@ -48,29 +48,14 @@ impl Outbox {
     /// The oldest message, copied into `buffer`.
     pub fn pop<'a>(&mut self, buffer: &'a mut [u8; MESSAGE_BYTES]) -> Option<(To, &'a [u8])> {
         let mut head = [0; HEAD];
-        if !self.read(&mut head) {
+        if !self.ring.take(&mut head) {
             return None;
         }
         let [kind, c0, c1, c2, c3, l0, l1] = head;
         let message = buffer.get_mut(..usize::from(u16::from_be_bytes([l0, l1])))?;
         let client = ClientId(u32::from_be_bytes([c0, c1, c2, c3]));
         let to = if kind == 1 { To::Client(client) } else { To::Subscribers };
-        self.read(message).then_some((to, message))
-    }
-
-    fn read(&mut self, bytes: &mut [u8]) -> bool {
-        let mut done = 0;
-        while done < bytes.len() {
-            let run = self.ring.front(bytes.len() - done);
-            if run.is_empty() {
-                return false;
-            }
-            let len = run.len();
-            bytes[done..done + len].copy_from_slice(run);
-            self.ring.consume(len);
-            done += len;
-        }
-        true
+        self.ring.take(message).then_some((to, message))
     }
 }
 

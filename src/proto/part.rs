@@ -18,6 +18,8 @@ use crate::base::ring::Ring;
 use crate::base::time::Instant;
 use crate::wire::recording::{Header, DATA_SIZE_OFFSET, HEADER_BYTES};
 
+mod kept;
+
 /// A file name: `Record_YYYYMMDD_HHMMSS_NNN.wav`.
 pub type Name = heapless::String<48>;
 
@@ -206,8 +208,9 @@ impl Part {
                 self.reserved = 0;
                 Done::Yes
             }
-            Err(DiskError::Full) if self.state == State::Open && self.plan.cover && self.failure.is_none() => {
-                self.state = State::MakeMoreRoom; // others have filled the stick between two looks
+            Err(DiskError::Full) if self.may_cover() => {
+                // Others have filled the stick between two looks, or its folder has no room for another name.
+                self.state = if self.state == State::Open { State::MakeMoreRoom } else { State::MakeRoom };
                 return None;
             }
             Err(error) => {
@@ -270,11 +273,6 @@ impl Part {
     /// No file is open and none will be; with the error if it did not end by `finish`.
     pub fn ended(&self) -> Option<Option<DiskError>> {
         (self.state == State::Ended).then_some(self.failure)
-    }
-
-    /// What a power cut leaves of the file: whole frames and the header.
-    pub fn durable_bytes(&self) -> u64 {
-        HEADER_BYTES as u64 + self.synced
     }
 
     /// Free bytes when they were last asked for.

@@ -180,6 +180,15 @@ impl Player {
         matches!(self.state, State::Playing | State::Paused)
     }
 
+    /// It reads this file now.
+    pub fn plays(&self, name: &[u8]) -> bool {
+        let file = match self.frames.name() {
+            Some(further) => further,
+            None => &self.start.file,
+        };
+        !matches!(self.state, State::Free(_)) && file == name
+    }
+
     /// What has changed since this was last asked.
     pub fn take_change(&mut self) -> Option<Change> {
         self.change.take()

@@ -65,6 +65,11 @@ impl ReadAhead {
         self.further.push((name, frames)).is_ok() && !self.further.is_full()
     }
 
+    /// The further part that is being read; `None`: the first one.
+    pub fn name(&self) -> Option<&[u8]> {
+        Some(&self.further.get(self.part.checked_sub(1)?)?.0)
+    }
+
     /// Frames of all parts.
     pub fn total(&self) -> u64 {
         self.first + self.further.iter().map(|(_, frames)| frames).sum::<u64>()

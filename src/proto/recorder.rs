@@ -8,6 +8,8 @@
 use crate::base::limits::MESSAGE_BYTES;
 use crate::base::stats::{Counter, Stats};
 use crate::base::time::Instant;
+use crate::proto::chronicle::{Zone, MISSING};
+use crate::proto::notes::Notes;
 use crate::proto::outbox::{ClientId, Outbox, To};
 use crate::proto::part::{DiskError, Done, Op};
 use crate::proto::players::Players;
@@ -20,6 +22,7 @@ use crate::wire::g711::Law;
 use crate::wire::message::{Error, Message};
 
 mod answers;
+mod beside;
 mod changes;
 mod playing;
 mod requests;
@@ -73,6 +76,10 @@ pub struct Recorder {
     stick: Option<Path>,
     outbox: Outbox,
     players: Players,
+    notes: Notes,
+    zone: Zone,
+    /// Counts of what is missing, as far as they have been given to recordings.
+    seen: [u64; MISSING.len()],
     ending: bool,
     /// Counters, also of what the loop sees.
     pub stats: Stats,
@@ -92,6 +99,9 @@ impl Recorder {
             stick: None,
             outbox: Outbox::new(),
             players: Players::new(),
+            notes: Notes::new(),
+            zone: Zone::default(),
+            seen: [0; MISSING.len()],
             ending: false,
             stats: Stats::default(),
         }
@@ -241,7 +251,13 @@ impl Recorder {
     /// The result of that call.
     pub fn handle_disk(&mut self, place: usize, now: Instant, result: Result<Done, DiskError>) {
         let Some(recording) = self.places.get_mut(place) else { return };
+        let had_file = recording.has_file();
         let change = recording.disk_done(now, result, &mut self.stats);
+        let closed = had_file && !recording.has_file();
+        self.count_missing(place);
+        if closed {
+            self.note(place);
+        }
         self.announce(place, change);
     }
 
@@ -278,6 +294,9 @@ impl Recorder {
 
     /// Looks whether the place's recording has ended without a further call.
     pub fn settle(&mut self, now: Instant, place: usize) {
+        if self.state(place) != State::Free {
+            self.count_missing(place);
+        }
         let Some(recording) = self.places.get_mut(place) else { return };
         let change = recording.settle(now, &mut self.stats);
         self.announce(place, change);

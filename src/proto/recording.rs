@@ -12,11 +12,12 @@
 use crate::base::limits::{FRAME, MAX_PARTS_NAMED, MAX_PORTS, PROMPT, RING_BYTES, RTP_FRAME_BYTES};
 use crate::base::ring::Ring;
 use crate::base::stats::{Counter, Stats};
-use crate::base::time::{Duration, Instant};
+use crate::base::time::Instant;
+use crate::proto::chronicle::Chronicle;
 use crate::proto::local_stream::LocalStream;
 use crate::proto::mixer::Mixer;
 use crate::proto::outbox::ClientId;
-use crate::proto::part::{DiskError, Done, Name, Op, Part};
+use crate::proto::part::{DiskError, Name, Part};
 use crate::proto::setup::{Call, Setup};
 use crate::proto::sources::{Sources, When};
 use crate::proto::timeline::{Timeline, TooMany};
@@ -25,6 +26,7 @@ use crate::wire::rtp;
 use upload::Upload;
 
 mod ending;
+mod files;
 mod upload;
 
 /// The leg ports in order, then the local stream's.
@@ -91,6 +93,7 @@ pub struct Recording {
     names: heapless::Vec<Name, MAX_PARTS_NAMED>,
     parts: u32,
     frames: u64,
+    chronicle: Chronicle,
     bound_at: Instant,
     /// All packets that came until then have been read.
     drained_at: Instant,
@@ -117,6 +120,7 @@ impl Recording {
             names: heapless::Vec::new(),
             parts: 0,
             frames: 0,
+            chronicle: Chronicle::default(),
             bound_at: Instant::default(),
             drained_at: Instant::default(),
             unread: When::Between(0, 0),
@@ -132,6 +136,7 @@ impl Recording {
         self.ring.clear();
         self.names.clear();
         (self.parts, self.frames) = (0, 0);
+        self.chronicle = Chronicle::default();
         self.upload = Upload::new(setup.server.is_some());
         self.setup = setup;
     }
@@ -329,52 +334,12 @@ impl Recording {
         mixed
     }
 
-    /// The next call to the stick.
-    pub fn disk_op(&mut self, now: Instant) -> Option<Op<'_>> {
-        let first_frame_at = match self.state {
-            State::Free | State::Ports(_) | State::Leaving => return None,
-            _ if self.upload.active => return None,
-            State::Opening(_) if !self.upload.wanted => self.bound_at,
-            _ => {
-                let waiting = (self.ring.len() / self.stream.frame_bytes()) as u64;
-                self.timeline.next_frame_at() - Duration::from_nanos(FRAME.nanos() * waiting)
-            }
-        };
-        self.part.op(now, first_frame_at, &self.ring)
-    }
-
-    /// Takes a call's result.
-    pub fn disk_done(&mut self, now: Instant, result: Result<Done, DiskError>, stats: &mut Stats) -> Option<Change> {
-        if let Some(name) = self.part.done(now, &mut self.ring, result) {
-            self.parts += 1;
-            if let Err(name) = self.names.push(name) {
-                self.names.pop();
-                let _ = self.names.push(name); // the last one is the one that is in use
-            }
-            if !matches!(self.state, State::Opening(_)) {
-                return Some(Change::Rolled);
-            }
-        }
-        if let (State::Opening(client), true) = (self.state, self.part.is_open()) {
-            if !self.upload.wanted {
-                (self.timeline, self.drained_at) = (Timeline::new(now), now);
-            }
-            return Some(self.started(client, stats));
-        }
-        self.settle(now, stats)
-    }
-
-    fn started(&mut self, client: ClientId, stats: &mut Stats) -> Change {
-        self.state = State::Running;
-        stats.count(Counter::Started);
-        Change::Started(client)
-    }
-
     fn mix(&mut self, stats: &mut Stats) {
         let mut frame = [0; RTP_FRAME_BYTES];
         let Some(codes) = frame.last_chunk_mut() else { return };
         self.mixer.mix(&mut self.sources, self.timeline.clock(), self.setup.law, codes, stats);
         if !self.timeline.advance() {
+            self.chronicle.pause(self.frames, self.setup.pause_is_silence);
             if !self.setup.pause_is_silence {
                 if self.upload.active {
                     self.stream.skip();

@@ -1,7 +1,9 @@
-//! A reader of flat JSON objects (RFC 8259), which sidecars are: small, no heap, and tolerant.
+//! A reader of flat JSON objects (RFC 8259), which sidecars are: small, no heap, and tolerant; and what writes strings.
 //!
 //! It takes commas too many, control characters in strings and escapes that are none; lists and objects in the object are
 //! skipped. Bytes that end before the object does are no object; what follows it is ignored.
+
+use core::fmt::{self, Write};
 
 use crate::wire::message::Text;
 
@@ -78,6 +80,30 @@ impl<'a> Object<'a> {
         }
         (text.len() == 64).then_some(digest)
     }
+}
+
+/// Adds a JSON string. What steers a terminal is escaped, too; what is no UTF-8 becomes U+FFFD.
+pub fn quote(out: &mut dyn Write, text: &[u8]) -> fmt::Result {
+    out.write_str("\"")?;
+    for chunk in text.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            match c {
+                '"' | '\\' => write!(out, "\\{c}")?,
+                c if steers(c) => write!(out, "\\u{:04x}", u32::from(c))?,
+                c => out.write_char(c)?,
+            }
+        }
+        if !chunk.invalid().is_empty() {
+            out.write_str("\u{FFFD}")?;
+        }
+    }
+    out.write_str("\"")
+}
+
+/// Control characters, line and paragraph separators, and the marks of bidirectional text.
+pub fn steers(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}')
 }
 
 struct Members<'a> {

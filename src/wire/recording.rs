@@ -10,6 +10,8 @@
 //! A C structure dumped by a little-endian phone; readers also take it from a big-endian one, and
 //! with a `dataSize` that does not fit the file: the file is what was on the stick when power failed.
 
+use core::fmt;
+
 use crate::wire::g711::Law;
 
 /// Bytes before the first frame.
@@ -187,6 +189,24 @@ pub fn age_key(name: &[u8]) -> ([u8; 15], u32) {
     let digits = tail.strip_prefix(b"_").unwrap_or_default().iter().take_while(|b| b.is_ascii_digit());
     let number = digits.fold(0u32, |n, digit| n.saturating_mul(10).saturating_add(u32::from(digit - b'0')));
     (time, number)
+}
+
+/// `YYYYMMDD_HHMMSS`, as `age_key` finds it in a name: shown as `YYYY-MM-DDTHH:MM:SS`.
+pub struct LocalTime(pub [u8; 15]);
+
+impl fmt::Display for LocalTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, digit) in self.0.iter().enumerate().filter(|(_, digit)| digit.is_ascii_digit()) {
+            f.write_str(match at {
+                4 | 6 => "-",
+                9 => "T",
+                11 | 13 => ":",
+                _ => "",
+            })?;
+            fmt::Write::write_char(f, char::from(*digit))?;
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]

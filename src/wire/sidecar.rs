@@ -13,10 +13,15 @@
 
 use core::fmt::{self, Write};
 
-use crate::wire::json::number;
+use crate::wire::json::{number, quote};
 
 /// What a sidecar is called behind the recording's own name without `.wav`.
 pub const NAME_SUFFIX: &str = ".json";
+
+/// What a sum adds to the line at the most.
+pub const SUM_BYTES: usize = 80;
+/// How the line ends.
+const END: &str = "}\n";
 
 /// A part of a recording. Empty texts, zeros of `part` and `parts`, and `None` are left out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,8 +48,8 @@ pub struct Sidecar<'a> {
     pub local_number: &'a [u8],
     /// The phone's own name.
     pub local_name: &'a [u8],
-    /// When the part's first frame began.
-    pub start: Option<Start>,
+    /// When the part's first frame began, as `Start` shows it.
+    pub start: &'a [u8],
     /// The phone's clock had been set by then.
     pub clock_set: Option<bool>,
     /// Length of the part's audio.
@@ -53,10 +58,8 @@ pub struct Sidecar<'a> {
     pub frames: u64,
     /// Pauses in the part.
     pub pauses: Pauses<'a>,
-    /// What is missing from the audio, counted by reason.
+    /// What is missing from the audio, counted by reason; zeros are left out.
     pub dropped: &'a [(&'a str, u64)],
-    /// SHA-256 of the part's frames.
-    pub sha256: Option<[u8; 32]>,
     /// Why the part ended.
     pub end: &'a [u8],
 }
@@ -101,7 +104,7 @@ impl Sidecar<'_> {
         let room = buffer.len();
         let mut out = Out { rest: buffer, separator: "{" };
         self.emit_members(&mut out).ok()?;
-        out.write_str("}\n").ok()?;
+        out.write_str(END).ok()?;
         Some(room - out.rest.len())
     }
 
@@ -118,12 +121,9 @@ impl Sidecar<'_> {
             ("remote_name", self.remote_name),
             ("local_number", self.local_number),
             ("local_name", self.local_name),
+            ("start", self.start),
         ];
         calls.iter().try_for_each(|(key, value)| out.text(key, value))?;
-        if let Some(start) = &self.start {
-            out.key("start")?;
-            write!(out, "\"{start}\"")?;
-        }
         if let Some(set) = self.clock_set {
             out.key("clock_set")?;
             out.write_str(if set { "true" } else { "false" })?;
@@ -143,16 +143,13 @@ impl Sidecar<'_> {
             }
         }
         out.key("dropped")?;
-        out.separator = "{";
-        self.dropped.iter().try_for_each(|(reason, count)| out.number(reason, *count))?;
-        out.separator = ",";
-        out.write_str(if self.dropped.is_empty() { "{}" } else { "}" })?;
-        if let Some(sum) = &self.sha256 {
-            out.key("sha256")?;
-            out.write_str("\"")?;
-            sum.iter().try_for_each(|byte| write!(out, "{byte:02x}"))?;
-            out.write_str("\"")?;
+        out.write_str("{")?;
+        out.separator = "";
+        for (reason, count) in self.dropped.iter().filter(|(_, count)| *count > 0) {
+            out.number(reason, *count)?;
         }
+        out.separator = ",";
+        out.write_str("}")?;
         out.text("end", self.end)
     }
 }
@@ -165,9 +162,8 @@ struct Out<'a> {
 
 impl Out<'_> {
     fn key(&mut self, key: &str) -> fmt::Result {
-        self.write_str(self.separator)?;
-        self.separator = ",";
-        write!(self, "\"{key}\":")
+        let separator = core::mem::replace(&mut self.separator, ",");
+        write!(self, "{separator}\"{key}\":")
     }
 
     fn number(&mut self, key: &str, value: u64) -> fmt::Result {
@@ -187,21 +183,7 @@ impl Out<'_> {
             return Ok(());
         }
         self.key(key)?;
-        self.write_char('"')?;
-        for chunk in value.utf8_chunks() {
-            for c in chunk.valid().chars() {
-                match c {
-                    '"' | '\\' => write!(self, "\\{c}")?,
-                    // DEL and the C1 controls too: someone may print the line to a terminal.
-                    c if c.is_control() => write!(self, "\\u{:04x}", u32::from(c))?,
-                    c => self.write_char(c)?,
-                }
-            }
-            if !chunk.invalid().is_empty() {
-                self.write_char(char::REPLACEMENT_CHARACTER)?;
-            }
-        }
-        self.write_char('"')
+        quote(self, value)
     }
 }
 
@@ -251,11 +233,26 @@ impl Start {
     }
 }
 
-/// The sidecar's name for a recording's: `.json` in the place of its `.wav`.
-pub fn name_of<const N: usize>(recording: &str) -> Option<heapless::String<N>> {
-    let stem = recording.len().checked_sub(4).and_then(|len| recording.split_at_checked(len)).map(|(stem, _)| stem)?;
-    let mut name = heapless::String::try_from(stem).ok()?;
-    name.push_str(NAME_SUFFIX).ok()?;
+/// Adds the SHA-256 of a part's frames to the line of `len` bytes at the beginning of `buffer`, one without a sum; its
+/// length then. `None` when it does not fit, or is no such line.
+pub fn add_sum(buffer: &mut [u8], len: usize, sum: &[u8; 32]) -> Option<usize> {
+    let end = len.checked_sub(END.len())?;
+    let rest = buffer.get_mut(end..).filter(|rest| rest.starts_with(END.as_bytes()))?;
+    let mut out = Out { rest, separator: "," };
+    out.key("sha256").ok()?;
+    out.write_str("\"").ok()?;
+    sum.iter().try_for_each(|byte| write!(out, "{byte:02x}")).ok()?;
+    out.write_str("\"").ok()?;
+    out.write_str(END).ok()?;
+    let left = out.rest.len();
+    Some(buffer.len() - left)
+}
+
+/// The sidecar's name for a recording's: `.json` in the place of its `.wav`. `None` when it is too long or too short.
+pub fn name_of(recording: &[u8]) -> Option<heapless::Vec<u8, 64>> {
+    let stem = recording.get(..recording.len().checked_sub(4)?)?;
+    let mut name = heapless::Vec::from_slice(stem).ok()?;
+    name.extend_from_slice(NAME_SUFFIX.as_bytes()).ok()?;
     Some(name)
 }
 
@@ -281,13 +278,12 @@ mod tests {
             remote_name: "A\"n\\n\u{1}\u{7f}\u{9b} \u{e9}\u{1F600}".as_bytes(),
             local_number: b"200",
             local_name: b"G\xC4\xE3BK",
-            start: Some(START),
+            start: b"2026-11-21T10:15:00+01:00",
             clock_set: Some(true),
             duration_ms: 12_000,
             frames: 600,
             pauses: Pauses::List(&[[4000, 1500], [8000, 20]]),
             dropped: &[("late", 3), ("kernel_drop", u64::MAX)],
-            sha256: Some([0x0F; 32]),
             end: b"stopped",
         }
     }
@@ -311,7 +307,7 @@ mod tests {
             "remote_name": "A\"n\\n\u{1}\u{7f}\u{9b} \u{e9}\u{1F600}",
             "local_number": "200", "local_name": "G\u{FFFD}\u{FFFD}BK", "start": "2026-11-21T10:15:00+01:00",
             "clock_set": true, "duration_ms": 12000, "frames": 600, "pauses": [[4000, 1500], [8000, 20]],
-            "dropped": {"late": 3, "kernel_drop": u64::MAX}, "sha256": "0f".repeat(32), "end": "stopped",
+            "dropped": {"late": 3, "kernel_drop": u64::MAX}, "end": "stopped",
         });
         assert_eq!(serde_json::from_slice::<serde_json::Value>(&line).unwrap(), expected);
     }
@@ -328,11 +324,26 @@ mod tests {
         let object = Object::parse(&line).unwrap();
         assert_eq!(object.text::<64>("remote_name"), full().remote_name);
         assert_eq!((object.number("frames"), object.flag("clock_set")), (Some(600), Some(true)));
-        assert_eq!((object.digest("sha256"), Start::parse(&object.text::<40>("start"))), (full().sha256, full().start));
+        assert_eq!(Start::parse(&object.text::<40>("start")), Some(START));
         assert_eq!(object.pairs("pauses").collect::<Vec<_>>(), [[4000, 1500], [8000, 20]]);
         let dropped = Object::parse(object.raw("dropped").unwrap()).unwrap();
         assert_eq!(dropped.number("kernel_drop"), Some(u64::MAX));
         (0..line.len() - 2).for_each(|cut| assert!(Object::parse(&line[..cut]).is_err(), "{cut}"));
+    }
+
+    #[test]
+    fn a_sum_is_added_at_the_end() {
+        let line = emitted(&full());
+        let sum: [u8; 32] = core::array::from_fn(|n| n as u8 * 8);
+        let mut buffer = [line.clone(), vec![0; 80]].concat();
+        let len = add_sum(&mut buffer, line.len(), &sum).unwrap();
+        let (before, after) = (&line[..line.len() - 2], &buffer[..len]);
+        assert!(after.starts_with(before) && after.ends_with(b"}\n"));
+        assert_eq!(Object::parse(after).unwrap().digest("sha256"), Some(sum));
+        assert!(serde_json::from_slice::<serde_json::Value>(after).is_ok());
+        let mut short = line.clone();
+        assert_eq!(add_sum(&mut short, line.len(), &sum), None);
+        assert_eq!([0, 1, 7].map(|len| add_sum(&mut buffer, len, &sum)), [None; 3]);
     }
 
     #[test]
@@ -359,7 +370,7 @@ mod tests {
             assert_eq!(parsed, Some(Start { offset_minutes: minutes, ..START }), "{text}");
         }
         let written = Start { offset_minutes: -210, ..START }.to_string();
-        assert_eq!(Start::parse(written.as_bytes()).unwrap().offset_minutes, -210);
+        assert_eq!((written.as_str(), START.to_string().as_bytes()), ("2026-11-21T10:15:00-03:30", full().start));
         for cut in 0..25 {
             assert_eq!(Start::parse(&b"2026-11-21T10:15:00+01:00"[..cut]), None);
         }
@@ -372,7 +383,7 @@ mod tests {
 
     #[test]
     fn stands_beside_its_recording() {
-        assert_eq!(name_of::<48>("Record_20261121_101500_2.wav").unwrap(), "Record_20261121_101500_2.json");
-        assert_eq!((name_of::<8>("Record_2.wav"), name_of::<8>("wav")), (None, None));
+        assert_eq!(name_of(b"Record_20261121_101500_2.wav").unwrap(), b"Record_20261121_101500_2.json");
+        assert_eq!((name_of(&[b'x'; 64]), name_of(b"wav")), (None, None));
     }
 }

@@ -219,9 +219,21 @@ impl Phone {
     /// The recordings on the stick, by name.
     pub fn files(&self) -> Vec<String> {
         let names = fs::read_dir(self.stick()).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
-        let mut names: Vec<String> = names.collect();
+        let mut names: Vec<String> = names.filter(|name| !name.ends_with(".json") && name != "Record.new").collect();
         names.sort();
         names
+    }
+
+    /// What stands beside a recording, once it says this.
+    pub fn beside(&self, recording: &str, says: &str) -> serde_json::Value {
+        let path = self.stick().join(recording).with_extension("json");
+        let mut text = String::new();
+        wait_for("the file beside a recording", || {
+            text = fs::read_to_string(&path).unwrap_or_default();
+            text.contains(says)
+        });
+        assert!(text.ends_with("}\n") && text.lines().count() == 1, "{text}");
+        serde_json::from_str(&text).unwrap()
     }
 }
 

@@ -25,3 +25,18 @@ pub const NAMES_PER_TURN: usize = 128;
 pub const SORTED_NAMES: usize = 32;
 /// Files whose beginning is read in one turn: each may cost a seek on a slow stick.
 pub const HEADS_PER_TURN: usize = 4;
+
+/// The longest line beside a recording that we write: 512 bytes of names and numbers, all counts, the pauses. One whose
+/// texts are all control characters is not written.
+pub const NOTE_BYTES: usize = 2048;
+/// Such lines that wait to be written: at the end of the daemon, all recordings end at once.
+pub const NOTES_BYTES: usize = 32 * 1024;
+/// Pauses of a part that are listed; more are only counted.
+pub const MAX_PAUSES: usize = 32;
+/// Finished parts whose sums wait to be made.
+pub const SUMS: usize = 32;
+/// Bytes that are summed up in one turn: 2 ms of a phone's time, reading included.
+pub const SUM_PIECE: usize = 16 * 1024;
+/// The rest behind such a piece, as many times as long as it took: an hour of audio takes 40 s, and no recording waits
+/// for more than a tenth of the time, however slow the stick is.
+pub const SUM_REST: u64 = 10;

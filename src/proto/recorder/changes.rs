@@ -10,10 +10,12 @@ impl Recorder {
         match change {
             None => {}
             Some(Change::Started(client)) => {
+                self.note_begun(place);
                 self.answer_started(client, place);
                 self.record_event(place, "recording", self.why_not_server(place).as_ref());
             }
             Some(Change::Rolled) => {
+                self.note_begun(place);
                 let first = self.places[place].names().1 == 1;
                 let reason = self.why_not_server(place).filter(|_| first);
                 self.record_event(place, "rolled", reason.as_ref());

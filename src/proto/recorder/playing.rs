@@ -3,6 +3,7 @@
 use crate::base::limits::play::MAX_PLAYERS;
 use crate::base::limits::MESSAGE_BYTES;
 use crate::base::stats::{Counter, Stats};
+use crate::base::time::Instant;
 use crate::proto::outbox::{ClientId, To};
 use crate::proto::playback::{Change, Player, Trouble};
 use crate::proto::players::{Action, Play, Players};
@@ -15,6 +16,16 @@ impl Recorder {
     /// The players, for whoever makes their calls, and the counters.
     pub fn players(&mut self) -> (&mut Players, &mut Stats) {
         (&mut self.players, &mut self.stats)
+    }
+
+    /// Players have something to do.
+    pub fn is_playing(&self) -> bool {
+        self.players.next_deadline() != Instant::NEVER
+    }
+
+    /// A file of this name is being played.
+    pub fn plays(&self, name: &[u8]) -> bool {
+        self.players.all().iter().any(|player| player.plays(name))
     }
 
     pub(super) fn play(&mut self, client: ClientId, play: Play, random: [u32; 3]) -> Result<Ask, Reason> {

@@ -65,6 +65,7 @@ impl Facts<'_> {
             .collect();
         let call = &self.start.call;
         let codec = Codec::G711(self.start.law);
+        let began = time(self.began).to_string();
         let sidecar = Sidecar {
             id: &self.start.id,
             part: self.part,
@@ -77,7 +78,7 @@ impl Facts<'_> {
             remote_name: &call.remote_name,
             local_number: &call.local_number,
             local_name: &call.local_name,
-            start: Some(time(self.began)),
+            start: began.as_bytes(),
             duration_ms: self.frames * FRAME.millis(),
             frames: self.frames,
             dropped: &dropped,
