@@ -60,21 +60,23 @@ impl Sidecars {
 
     /// Writes a line, or sums up a piece.
     pub(super) fn turn(&mut self, now: Instant, disk: &mut Disk, recorder: &mut Recorder) {
-        let mut line = [0; NOTE_BYTES + SUM_BYTES];
-        let done = match recorder.next_note(&mut line) {
-            Some(note) => self.write(note, disk, recorder),
-            None if self.may_sum(recorder) && now >= self.next_at => {
-                let began = monotonic();
-                let done = self.sum_up(disk, &mut line);
-                let ended = monotonic();
-                self.next_at = ended + Duration::from_nanos(ended.since(began).nanos() * SUM_REST);
-                done
-            }
-            None => return,
-        };
-        if done.is_err() {
+        let sum = now >= self.next_at && self.may_sum(recorder);
+        if (sum || recorder.has_notes()) && self.work(disk, recorder).is_err() {
             recorder.stats.count(Counter::SidecarsLost);
         }
+    }
+
+    #[inline(never)] // its buffers are cleared only when they are used
+    fn work(&mut self, disk: &mut Disk, recorder: &mut Recorder) -> io::Result<()> {
+        let mut line = [0; NOTE_BYTES + SUM_BYTES];
+        if let Some(note) = recorder.next_note(&mut line) {
+            return self.write(note, disk, recorder);
+        }
+        let began = monotonic();
+        let done = self.sum_up(disk, &mut line);
+        let ended = monotonic();
+        self.next_at = ended + Duration::from_nanos(ended.since(began).nanos() * SUM_REST);
+        done
     }
 
     /// Writes the line beside its recording, if that is still there.

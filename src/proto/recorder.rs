@@ -254,8 +254,8 @@ impl Recorder {
         let had_file = recording.has_file();
         let change = recording.disk_done(now, result, &mut self.stats);
         let closed = had_file && !recording.has_file();
-        self.count_missing(place);
         if closed {
+            self.count_missing(place);
             self.note(place);
         }
         self.announce(place, change);
