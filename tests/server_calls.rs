@@ -117,6 +117,22 @@ fn what_came_before_the_answer_is_sent_after_it() {
 }
 
 #[test]
+fn while_the_server_thinks_and_nobody_talks_nothing_is_recorded() {
+    let mut phone = Phone::new(to_server(false));
+    phone.server.delay = ms(1000); // connected, asked, answered: 2 s
+    let asked = phone.now;
+    let id = start(&mut phone);
+    assert!(phone.now.since(asked) >= ms(2000));
+    let sent = talk(&mut phone, 100);
+    phone.run_for(ms(2000));
+    let answer = stop(&mut phone, id);
+    let packets = phone.server.packets(0);
+    assert_eq!(missing(&audio(&packets), &sent, 40), [0usize; 0]);
+    assert!((100..=104).contains(&packets.len()), "{} frames", packets.len());
+    assert_eq!(value(&answer, "frames"), Some(packets.len().to_string().as_str()));
+}
+
+#[test]
 fn a_refusal_is_told_and_leaves_nothing() {
     for (manner, reason) in [
         (Manner::Refuses("no license"), "server-refused: no license"),

@@ -326,6 +326,12 @@ impl Recording {
             self.state = State::Closing(client);
             return true;
         }
+        if self.upload.active && !self.timeline.is_aligned() && matches!(self.state, State::Opening(_)) {
+            // The server has not answered, and nobody has been heard: the recording begins now at the earliest.
+            self.timeline = Timeline::new(now);
+            self.ring.clear();
+            self.frames = 0;
+        }
         self.drained_at = now;
         let mixed = self.handle_timeout(now, stats);
         if mixed {

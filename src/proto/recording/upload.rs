@@ -106,10 +106,12 @@ impl Recording {
         self.uplink.why()
     }
 
-    /// How often packets are read: a server gets each frame in its time, a stick several at once.
+    /// How often packets are read: a server gets each frame in its time, a stick several at once. Also while the server
+    /// is asked, so that the recording begins when it has answered.
     pub(super) fn period(&self) -> Duration {
         let rests = self.timeline.rests() && self.unsent() == 0 && !self.setup.pause_is_silence;
-        if self.upload.active && self.uplink.is_sending() && !rests {
+        let asks = matches!(self.state, State::Opening(_));
+        if self.upload.active && (asks || self.uplink.is_sending() && !rests) {
             FRAME
         } else {
             BATCH
