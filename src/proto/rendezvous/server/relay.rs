@@ -60,6 +60,9 @@ struct Connection {
 /// All ports, by their number counted from the first one.
 pub struct Relay {
     places: Vec<Option<Connection>>,
+    /// Where a free one is looked for first. The phone may still hold the session of a caller that has died, by address and
+    /// port: a port that was just left must be the last to be given again.
+    next: usize,
     quota: Quota,
     /// What is only counted.
     pub counts: Counts,
@@ -68,7 +71,7 @@ pub struct Relay {
 impl Relay {
     /// So many ports.
     pub fn new(ports: usize, quota: Quota) -> Self {
-        Self { places: (0..ports).map(|_| None).collect(), quota, counts: Counts::default() }
+        Self { places: (0..ports).map(|_| None).collect(), next: 0, quota, counts: Counts::default() }
     }
 
     /// Connections that have a port.
@@ -83,10 +86,13 @@ impl Relay {
         if let Some(place) = self.places.iter().position(known) {
             return self.places[place].as_ref().map(|connection| (place, connection.tokens.clone()));
         }
-        let Some(place) = self.places.iter().position(Option::is_none) else {
+        let count = self.places.len();
+        let from_next = (0..count).map(|place| (self.next + place) % count);
+        let Some(place) = from_next.into_iter().find(|place| self.places[*place].is_none()) else {
             self.counts.full += 1;
             return None;
         };
+        self.next = place + 1;
         self.counts.opened += 1;
         self.places[place] = Some(Connection {
             connid: connid.clone(),
@@ -238,5 +244,16 @@ mod tests {
         assert_eq!(relay.open(start, &name("e"), tokens()), None);
         assert_eq!((relay.counts.opened, relay.counts.full), (2, 1));
         assert!(relay.open(start + IDLE, &name("e"), tokens()).is_some());
+    }
+
+    #[test]
+    fn a_port_that_was_left_is_given_again_last() {
+        let (mut relay, tokens) = (Relay::new(3, QUOTA), || [name("x"), name("y")]);
+        let mut at = Instant::default();
+        for expected in [0, 1, 2, 0, 1] {
+            let (place, _) = relay.open(at, &name(&at.nanos().to_string()), tokens()).unwrap();
+            assert_eq!(place, expected);
+            at = at + IDLE;
+        }
     }
 }
