@@ -51,8 +51,9 @@ fn a_recording_in_progress_is_fetched_as_far_as_it_is_durable() {
     let name = start.value("file");
     let path = path_of(&name);
     let size = || {
-        let line = offering.fetch(&["ls", "--json", path.rsplit_once('/').unwrap().0]);
-        serde_json::from_str::<serde_json::Value>(&line).unwrap()["size"].as_u64().unwrap()
+        let lines = offering.fetch(&["ls", "--json", path.rsplit_once('/').unwrap().0]);
+        let line = lines.lines().find(|line| line.contains(&name)).unwrap_or_else(|| panic!("no {name}: {lines}"));
+        serde_json::from_str::<serde_json::Value>(line).unwrap()["size"].as_u64().unwrap()
     };
     wait_for("a second of it to be durable", || size() > 76 + 172 * 50);
     let line = offering.fetch(&["get", "--json", &path]);

@@ -22,7 +22,7 @@ def fetch():
         phone.run(f"cmp {folder}/{OLD} /tmp/to/{OLD} && pidof callrec-sim")
         say("byte for byte what is on the stick; the call still ran")
         now = phone.run(f"{FETCH} ls Recorder")[-1].split()[-1]
-        growing = phone.run(f"{FETCH} ls Recorder/{now}")[-1].split()
+        growing = phone.run(f"{FETCH} ls Recorder/{now} | grep 'wav$'")[-1].split()
         size = int(growing[1])
         whole = size > 76 and (size - 76) % 172 == 0
         expect(whole, f"{growing[-1]}, being recorded: {size} bytes durable, whole frames")
