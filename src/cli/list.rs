@@ -162,6 +162,18 @@ fn size(bytes: u64) -> String {
     match bytes {
         0..1_000 => format!("{bytes} B"),
         1_000..1_000_000 => format!("{} kB", bytes / 1_000),
-        _ => format!("{}.{} MB", bytes / 1_000_000, bytes / 100_000 % 10),
+        1_000_000..1_000_000_000 => format!("{}.{} MB", bytes / 1_000_000, bytes / 100_000 % 10),
+        _ => format!("{}.{} GB", bytes / 1_000_000_000, bytes / 100_000_000 % 10),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::size;
+
+    #[test]
+    fn sizes_are_short() {
+        let said = [0, 999, 1_000, 999_999, 1_000_000, 999_999_999, 5_368_709_120].map(size);
+        assert_eq!(said, ["0 B", "999 B", "1 kB", "999 kB", "1.0 MB", "999.9 MB", "5.3 GB"]);
     }
 }
