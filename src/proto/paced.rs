@@ -35,6 +35,11 @@ impl Paced {
             Packet { payload_type, ssrc, sequence: rest as u16, timestamp: rest.rotate_left(16), ..self.packet };
     }
 
+    /// The next packet may come at any time.
+    pub fn is_fresh(&self) -> bool {
+        self.fresh
+    }
+
     /// It was interrupted: the next packet is not late.
     pub fn interrupt(&mut self) {
         self.fresh = true;

@@ -10,7 +10,7 @@
 
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use crate::base::limits::play::{MAX_STRANGERS, MIN_PLAY_INCREMENT};
+use crate::base::limits::play::{MAX_STRANGERS, MIN_PLAY_INCREMENT, PLAY_READ_EACH};
 use crate::base::limits::{DATAGRAM_BYTES, TEXT_BYTES};
 use crate::base::time::Instant;
 use crate::proto::outbox::ClientId;
@@ -264,6 +264,9 @@ impl Player {
                 self.end(End::Finished, Change::Finished);
                 return None;
             }
+            if self.stream.is_fresh() && !self.frames.is_ready(self.next) {
+                return None;
+            }
             let frame = self.frames.front()?;
             let audio = match self.head.is_rtp() {
                 false => frame,
@@ -284,6 +287,7 @@ impl Player {
         match self.state {
             State::Opening(_) => Some(Want::Head(&self.start.file, self.start.to)),
             State::Linking(_) => Some(Want::Link(&self.start.file)),
+            State::Playing if self.frames.is_ready(self.next) && self.next % PLAY_READ_EACH != 0 => None,
             State::Playing => self.frames.want().map(|step| match step {
                 Step::Open([]) => Want::Part(&self.start.file),
                 Step::Open(name) => Want::Part(name),

@@ -1,6 +1,6 @@
 //! The frames of a recording that is played: its parts in order, read ahead of their time. No heap after `new`.
 
-use crate::base::limits::play::{PLAY_BUFFER, PLAY_READ};
+use crate::base::limits::play::{PLAY_BUFFER, PLAY_READ, PLAY_READY};
 use crate::base::limits::MAX_PARTS_NAMED;
 use crate::wire::head::Head;
 use crate::wire::message::Text;
@@ -85,6 +85,11 @@ impl ReadAhead {
             self.part += 1;
         }
         self.open &= was == self.part;
+    }
+
+    /// Enough waits to begin, or to take one's time: frame `next` is the front one.
+    pub fn is_ready(&self, next: u64) -> bool {
+        self.waiting >= PLAY_READY * self.unit() || next + self.waiting as u64 >= self.total()
     }
 
     /// The next frame, if it is there.

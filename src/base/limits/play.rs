@@ -11,6 +11,11 @@ pub const PLAY_BUFFER: usize = 128 * 1024;
 pub const PLAY_READ: usize = 4096;
 /// What the kernel is asked to have ready behind a read, without waiting for it: 7 s of G.711.
 pub const PLAY_AHEAD: u64 = 64 * 1024;
+/// Reads that wait before a player begins, 2.8 s: the first ones wait for the stick, and so would those who listen.
+pub const PLAY_READY: usize = 6;
+/// With these, each fourth frame has a read: what it asks for has had a second to come (`PLAY_AHEAD`), and the loop does
+/// not wait for a slow stick.
+pub const PLAY_READ_EACH: u64 = 4;
 /// A packet this late is not caught up with: no receiver's buffer is that long, so what follows is
 /// played later instead of in a burst.
 pub const MAX_PLAY_LATE: Duration = Duration::from_millis(500);
