@@ -28,10 +28,10 @@ pub const PLAYOUT_DELAY: Duration = Duration::from_millis(300);
 /// While recording to a file the loop wakes this often and reads all that has come: 1.7 wake-ups a
 /// second whatever the number of legs. A wake-up costs 10 000 ARMv7 instructions, reading a packet
 /// 2 000; nobody waits for a frame of a file, and what a sync covers does not depend on it.
+///
+/// A file is synced with every second one: a sync covers what had been mixed when it began, so that with the playout
+/// delay and a frame 1.5 s are at risk; 0.5 s are left for the sync.
 pub const BATCH: Duration = Duration::from_millis(600);
-/// From one sync of a file to the next, in whole wake-ups: a sync covers what had been mixed when it
-/// began, so that with the playout delay and a frame 1.5 s are at risk; 0.5 s are left for the sync.
-pub const SYNC_INTERVAL: Duration = Duration::from_millis(1200);
 
 /// Recordings at once, at the most, that a configuration may ask for. Each costs 500 KiB of address
 /// space, of which only what its call uses is ever touched.

@@ -42,12 +42,20 @@ const HISTORY_LAW: Law = Law::Mu;
 
 /// What a leg gives to one frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(clippy::large_enum_variant)] // samples are rare, and are summed up at once
 pub enum Heard {
     /// Codes of this law, as they came.
     Codes(Law),
     /// Samples: something had to be done to them.
-    Samples([i16; FRAME_SAMPLES]),
+    Samples,
+}
+
+/// Where a leg puts what it gives: it is not carried from hand to hand.
+#[derive(Debug)]
+pub struct Room<'a> {
+    /// For `Heard::Codes`.
+    pub codes: &'a mut [u8; FRAME_SAMPLES],
+    /// For `Heard::Samples`.
+    pub samples: &'a mut [i16; FRAME_SAMPLES],
 }
 
 /// How a payload is decoded.
@@ -199,9 +207,9 @@ impl Leg {
         self.store(track, arrival.clock, place, audio)
     }
 
-    /// Takes the next frame, into `codes` if it is codes; `None` when the leg is silent.
+    /// Takes the next frame; `None` when the leg is silent.
     #[must_use]
-    pub fn take(&mut self, track: &mut Track, clock: i64, codes: &mut [u8], stats: &mut Stats) -> Option<Heard> {
+    pub fn take(&mut self, track: &mut Track, clock: i64, room: Room, stats: &mut Stats) -> Option<Heard> {
         let read = clock + self.drift;
         if self.wiped + WIPED <= read - LEG_HISTORY as i64 {
             self.wipe(track, read - LEG_HISTORY as i64);
@@ -215,7 +223,7 @@ impl Leg {
         }
         let step = self.skew.step(clock, self.end - read);
         if let (0, Some(law), false) = (step, self.law, self.gap.is_open() || self.whole_to < read + FRAME) {
-            track.copy(read, codes);
+            track.copy(read, room.codes);
             return Some(Heard::Codes(law));
         }
         let span = read..read + FRAME - step;
@@ -226,7 +234,8 @@ impl Leg {
             return None;
         }
         stats.add(Counter::SkewSteps, step.unsigned_abs());
-        Some(Heard::Samples(resize(samples)))
+        *room.samples = resize(samples);
+        Some(Heard::Samples)
     }
 
     fn step(&self, sequence: u16) -> i32 {

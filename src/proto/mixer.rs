@@ -2,33 +2,35 @@
 
 use crate::base::limits::{FRAME_SAMPLES, MAX_SOURCES};
 use crate::base::stats::Stats;
-use crate::proto::leg::Heard;
+use crate::proto::leg::{Heard, Room};
 use crate::proto::sources::Sources;
 use crate::wire::g711::Law;
 
 type Codes = [u8; FRAME_SAMPLES];
 type Sums = [i32; FRAME_SAMPLES];
 
-/// The codes of the sources that are heard; kept, so that they need not be cleared for each frame.
+/// What the sources give; kept, so that it need not be cleared for each frame.
 pub struct Mixer {
     heard: [Codes; MAX_SOURCES],
+    samples: [i16; FRAME_SAMPLES],
 }
 
 impl Mixer {
     /// Room for every source.
     pub fn new() -> Self {
-        Self { heard: [[0; FRAME_SAMPLES]; MAX_SOURCES] }
+        Self { heard: [[0; FRAME_SAMPLES]; MAX_SOURCES], samples: [0; FRAME_SAMPLES] }
     }
 
     /// Mixes the frame that begins at `clock` (samples since the recording began) into `codes`.
     pub fn mix(&mut self, sources: &mut Sources, clock: i64, law: Law, codes: &mut Codes, stats: &mut Stats) {
         let mut laws = heapless::Vec::<Law, MAX_SOURCES>::new();
         let mut sums: Option<Sums> = None;
-        for place in 0..MAX_SOURCES {
-            match sources.take(place, clock, &mut self.heard[laws.len()], stats) {
+        for place in 0..sources.places() {
+            let room = Room { codes: &mut self.heard[laws.len()], samples: &mut self.samples };
+            match sources.take(place, clock, room, stats) {
                 None => {}
                 Some(Heard::Codes(law)) => drop(laws.push(law)),
-                Some(Heard::Samples(samples)) => add(&mut sums, |i| samples[i]),
+                Some(Heard::Samples) => add(&mut sums, |i| self.samples[i]),
             }
         }
         // Almost every frame has one or two legs whose codes are ours: nothing is decoded then.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! Idle -> Room -> Create -> Head -> Reserve -> Open            a part begins
-//! Open -> Sync -> Size -> Check -> Reserve -> Open             every SYNC_INTERVAL
+//! Open -> Sync -> Size -> Check -> Reserve -> Open             with every second wake-up
 //! Open -> Trim -> LastSync -> LastSize -> FinalSync -> Close   a part ends; Idle, or Ended
 //! Room, Check -> MakeRoom -> back                              the stick is full, old ones may go
 //! ```
@@ -11,9 +11,7 @@
 //! the header never promises what is not there. A failed call ends the recording: the file is cut to
 //! whole frames and closed, as far as the stick still lets us.
 
-use crate::base::limits::{
-    MAX_PART_BYTES, MIN_PART_FRAMES, PREALLOCATE, PREALLOCATE_FLOOR, SYNC_INTERVAL, WRITE_ALIGN,
-};
+use crate::base::limits::{MAX_PART_BYTES, MIN_PART_FRAMES, PREALLOCATE, PREALLOCATE_FLOOR, WRITE_ALIGN};
 use crate::base::ring::Ring;
 use crate::base::time::Instant;
 use crate::wire::recording::{Header, DATA_SIZE_OFFSET, HEADER_BYTES};
@@ -296,7 +294,7 @@ impl Part {
         (self.data, self.synced) = (0, 0);
         self.reserved = 0;
         self.dirty = false;
-        self.sync_at = now + SYNC_INTERVAL;
+        self.sync_at = kept::next_sync(now);
     }
 
     fn next_of_open(&mut self, now: Instant, ring: &Ring) -> State {
@@ -309,7 +307,7 @@ impl Part {
         if now < self.sync_at {
             return State::Open;
         }
-        self.sync_at = now + SYNC_INTERVAL;
+        self.sync_at = kept::next_sync(now);
         if std::mem::replace(&mut self.dirty, false) {
             State::Sync
         } else {

@@ -6,7 +6,7 @@
 
 use crate::base::limits::{FRAME_SAMPLES, MAX_PAYLOAD, MAX_SOURCES, SOURCE_IDLE};
 use crate::base::stats::{Counter, Stats};
-use crate::proto::leg::{Arrival, Audio, Format, Heard, Leg};
+use crate::proto::leg::{Arrival, Audio, Format, Heard, Leg, Room};
 use crate::proto::track::Tracks;
 use crate::wire::g711::Law;
 use crate::wire::rtp::Packet;
@@ -37,6 +37,8 @@ pub enum When {
 /// All sources of a recording and their tracks.
 pub struct Sources {
     sources: [Option<Source>; MAX_SOURCES],
+    /// Behind the last place that was ever taken.
+    used: usize,
     tracks: Tracks,
 }
 
@@ -51,7 +53,7 @@ enum Kind {
 impl Sources {
     /// No sources yet. The only allocation.
     pub fn new() -> Self {
-        Self { sources: [const { None }; MAX_SOURCES], tracks: Tracks::new(MAX_SOURCES) }
+        Self { sources: [const { None }; MAX_SOURCES], used: 0, tracks: Tracks::new(MAX_SOURCES) }
     }
 
     /// Forgets all sources; a packet that is still waiting for a second one is counted.
@@ -59,6 +61,12 @@ impl Sources {
         let strays = self.sources.iter().flatten().filter(|source| !source.confirmed).count();
         stats.add(Counter::Unconfirmed, strays as u64);
         self.sources = [const { None }; MAX_SOURCES];
+        self.used = 0;
+    }
+
+    /// Places that may have a source: the first so many.
+    pub fn places(&self) -> usize {
+        self.used
     }
 
     /// Sources whose audio is being mixed.
@@ -125,6 +133,7 @@ impl Sources {
         let Some(place) = self.free_place(arrival.at, stats) else { return Some(Counter::TooManySources) };
         let hint = self.last_end(port);
         let leg = Leg::new(&mut self.tracks.track(place), arrival, audio, hint);
+        self.used = self.used.max(place + 1);
         self.sources[place] = Some(Source { port, ssrc, confirmed: false, leg });
         Some(self.put_in(place, audio, arrival, stats))
     }
@@ -136,16 +145,16 @@ impl Sources {
         }
     }
 
-    /// Takes the next frame of one place, into `codes` if it is codes; `None` when nothing is to be heard.
+    /// Takes the next frame of one place; `None` when nothing is to be heard.
     #[must_use]
-    pub fn take(&mut self, place: usize, clock: i64, codes: &mut [u8], stats: &mut Stats) -> Option<Heard> {
+    pub fn take(&mut self, place: usize, clock: i64, room: Room, stats: &mut Stats) -> Option<Heard> {
         let source = self.sources.get_mut(place)?.as_mut()?;
         if !source.confirmed && source.leg.ends_at() <= clock + FRAME_SAMPLES as i64 {
             self.sources[place] = None;
             stats.count(Counter::Unconfirmed);
             return None;
         }
-        source.leg.take(&mut self.tracks.track(place), clock, codes, stats).filter(|_| source.confirmed)
+        source.leg.take(&mut self.tracks.track(place), clock, room, stats).filter(|_| source.confirmed)
     }
 
     /// Where the port's latest source ended.

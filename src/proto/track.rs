@@ -65,7 +65,9 @@ impl Track<'_> {
         let place = index(at);
         let (head, tail) = codes.split_at(codes.len().min(LEG_SAMPLES - place));
         self.codes[place..place + head.len()].copy_from_slice(head);
-        self.codes[..tail.len()].copy_from_slice(tail);
+        if !tail.is_empty() {
+            self.codes[..tail.len()].copy_from_slice(tail);
+        }
         self.mark(at, codes.len(), true);
     }
 
@@ -86,7 +88,9 @@ impl Track<'_> {
         let place = index(at);
         let (head, tail) = codes.split_at_mut(codes.len().min(LEG_SAMPLES - place));
         head.copy_from_slice(&self.codes[place..place + head.len()]);
-        tail.copy_from_slice(&self.codes[..tail.len()]);
+        if !tail.is_empty() {
+            tail.copy_from_slice(&self.codes[..tail.len()]);
+        }
     }
 
     fn mark(&mut self, at: i64, count: usize, written: bool) {
