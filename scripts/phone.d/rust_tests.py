@@ -20,14 +20,11 @@ def rust_tests():
 
 
 def _files(programs):
-    """What the tests need: themselves, our programs where they look for them, strace, and captures of calls."""
+    """What the tests need: themselves, our programs in `bin` beside them, strace, and captures of calls."""
     built = os.path.join(PARTS, "rust-tests")
     files = {f"test/rust/{name}": _loaded(os.path.join(built, name)) for name in programs}
     for path in glob.glob(os.path.join(built, "bin", "*")):
         files["test/rust/bin/" + os.path.basename(path)] = _loaded(path)
-    # Where they look for them: where cargo built them, or (with `cross`) where its container sees that.
-    for folder in (_content(os.path.join(built, "folder")).decode().strip(), "/target/armv7-unknown-linux-musleabihf/debug"):
-        files[folder.lstrip("/")] = "/test/rust/bin"
     for path in ("usr/bin/strace", "lib/ld-linux-armhf.so.3", "lib/arm-linux-gnueabihf/libc.so.6"):
         files[path] = _content(os.path.join(SYSTEM, path))
     for path in glob.glob("/usr/share/sip-tester/*.pcap"):

@@ -1,9 +1,15 @@
 //! Runs of our programs.
 
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-/// The words that start a program of ours: one for the phone has cargo's own runner, qemu, in front.
+/// The words that start a program of ours: one for the phone has cargo's own runner, qemu, in front. In the emulated
+/// phone it is not where cargo built it, but in `bin` beside the tests.
 pub fn words_of(path: &str) -> Vec<String> {
+    let built = Path::new(path);
+    let beside = || std::env::current_exe().unwrap().with_file_name("bin").join(built.file_name().unwrap());
+    let path = if built.exists() { built.to_owned() } else { beside() };
+    let path = path.to_str().unwrap();
     let runner = std::env::var("CARGO_TARGET_ARMV7_UNKNOWN_LINUX_MUSLEABIHF_RUNNER").unwrap_or_default();
     let runner = if cfg!(target_arch = "arm") { &*runner } else { "" };
     runner.split_whitespace().chain([path]).map(str::to_owned).collect()
