@@ -81,6 +81,12 @@ impl Scene {
         [server.flat_map(numbers).collect(), stick.flat_map(numbers).collect()]
     }
 
+    /// The recording has its sidecar: it ended, or was made whole.
+    fn until_the_server_has_finished(&self) {
+        let finished = || self.server.files(DEVICE).iter().any(|name| name.ends_with(".json"));
+        within(NOTICED, "the server's end of the recording", finished);
+    }
+
     fn assert_all_is_somewhere(&self, sent: &[Vec<u8>]) {
         let [server, stick] = self.heard(sent);
         let missing: Vec<usize> = (0..sent.len()).filter(|n| !server.contains(n) && !stick.contains(n)).collect();
@@ -116,8 +122,7 @@ fn over_a_bad_network_the_length_is_true_and_what_is_lost_is_counted() {
     call.talker.wait(500);
     let (sent, answer) = scene.hang_up(call);
     assert!(answer.success(), "{answer:?}");
-    let end = || scene.server.files(DEVICE).iter().any(|name| name.ends_with(".json"));
-    within(NOTICED, "the server's end of the call", end);
+    scene.until_the_server_has_finished();
     let sidecar = scene.server.sidecar(DEVICE);
     let recording = file::read(&scene.server.file(DEVICE, ".wav"));
     let numbers = recording.numbers(&sent);
@@ -147,8 +152,23 @@ fn a_server_that_dies_leaves_the_rest_to_the_stick() {
     let (sent, answer) = scene.hang_up(call);
     assert!(answer.success() && !answer.value("files").is_empty(), "{answer:?}");
     scene.server.start(); // which makes the file whole that was not finished
-    let whole = || scene.server.files(DEVICE).iter().any(|name| name.ends_with(".json"));
-    within(NOTICED, "the server's repair", whole);
+    scene.until_the_server_has_finished();
+    scene.assert_all_is_somewhere(&sent);
+    scene.assert_the_next_call_records();
+}
+
+/// One of the two is stopped for 20 s in the middle of a call.
+fn nothing_is_lost_when_one_stands_still(signal: impl Fn(&Scene, Signal)) {
+    let scene = Scene::new(FAR);
+    let call = scene.call(0x1111);
+    call.talker.wait(100);
+    signal(&scene, Signal::SIGSTOP);
+    sleep(Duration::from_secs(20));
+    signal(&scene, Signal::SIGCONT);
+    call.talker.wait(call.talker.sent() + 100);
+    let (sent, answer) = scene.hang_up(call);
+    assert!(answer.success(), "{answer:?}");
+    scene.until_the_server_has_finished();
     scene.assert_all_is_somewhere(&sent);
     scene.assert_the_next_call_records();
 }
@@ -156,35 +176,13 @@ fn a_server_that_dies_leaves_the_rest_to_the_stick() {
 #[test]
 #[ignore = "needs root, iproute2 and ethtool"]
 fn a_server_that_stands_still_for_20_s_loses_nothing() {
-    let scene = Scene::new(FAR);
-    let call = scene.call(0x1111);
-    call.talker.wait(100);
-    scene.server.signal(Signal::SIGSTOP);
-    sleep(Duration::from_secs(20));
-    scene.server.signal(Signal::SIGCONT);
-    call.talker.wait(call.talker.sent() + 100);
-    let (sent, answer) = scene.hang_up(call);
-    assert!(answer.success(), "{answer:?}");
-    within(NOTICED, "the sidecar", || scene.server.files(DEVICE).iter().any(|name| name.ends_with(".json")));
-    scene.assert_all_is_somewhere(&sent);
-    scene.assert_the_next_call_records();
+    nothing_is_lost_when_one_stands_still(|scene, signal| scene.server.signal(signal));
 }
 
 #[test]
 #[ignore = "needs root, iproute2 and ethtool"]
 fn a_phone_that_stands_still_for_20_s_loses_nothing() {
-    let scene = Scene::new(FAR);
-    let call = scene.call(0x1111);
-    call.talker.wait(100);
-    scene.phone.signal(Signal::SIGSTOP);
-    sleep(Duration::from_secs(20));
-    scene.phone.signal(Signal::SIGCONT);
-    call.talker.wait(call.talker.sent() + 100);
-    let (sent, answer) = scene.hang_up(call);
-    assert!(answer.success(), "{answer:?}");
-    within(NOTICED, "the sidecar", || scene.server.files(DEVICE).iter().any(|name| name.ends_with(".json")));
-    scene.assert_all_is_somewhere(&sent);
-    scene.assert_the_next_call_records();
+    nothing_is_lost_when_one_stands_still(|scene, signal| scene.phone.signal(signal));
 }
 
 #[test]
@@ -198,8 +196,7 @@ fn cut_off_from_each_other_both_end_it_and_the_stick_has_the_rest() {
     scene.network.cut(true);
     let event = events.until("RecordEvent", "rolled");
     assert!(event.value("reason").starts_with("server-lost"), "{event:?}");
-    let finished = || scene.server.files(DEVICE).iter().any(|name| name.ends_with(".json"));
-    within(NOTICED, "the server's end of the call", finished);
+    scene.until_the_server_has_finished();
     scene.network.cut(false);
     call.talker.wait(call.talker.sent() + 100);
     let (sent, answer) = scene.hang_up(call);
@@ -215,9 +212,7 @@ fn a_phone_that_dies_leaves_a_finished_recording() {
     let call = scene.call(0x1111);
     call.talker.wait(200);
     scene.phone.kill();
-    within(NOTICED, "the server's end of the call", || {
-        scene.server.files(DEVICE).iter().any(|name| name.ends_with(".json"))
-    });
+    scene.until_the_server_has_finished();
     let sent = call.talker.end();
     let [server, _] = scene.heard(&sent);
     // All but what the phone had not sent yet: its playout delay.

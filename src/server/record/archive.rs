@@ -42,6 +42,23 @@ impl Archive {
         &self.root
     }
 
+    /// Visits the place of each file whose name ends so, with its folder opened.
+    pub(super) fn each(&self, ending: &str, mut visit: impl FnMut(&Dir, Place)) -> io::Result<()> {
+        let mut folders = self.root.names()?;
+        while let Some(folder) = folders.next_folder()? {
+            let Ok(folder) = String::from_utf8(folder.to_vec()) else { continue };
+            let Ok(dir) = self.root.folder(folder.as_bytes()) else { continue };
+            let mut names = dir.names()?;
+            while let Some(name) = names.next_file()? {
+                let stem = core::str::from_utf8(name).ok().and_then(|name| name.strip_suffix(ending));
+                if let Some(stem) = stem {
+                    visit(&dir, Place { folder: folder.clone(), stem: stem.into() });
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Creates the file of a part that begins at this time; names and ids may be a stranger's.
     pub(super) fn create(&self, device: &[u8], id: &[u8], time: &Civil) -> io::Result<(Place, File)> {
         let folder = clean(device, "unknown");

@@ -37,26 +37,14 @@ pub(super) fn start(archive: Archive) -> io::Result<Arc<AtomicU64>> {
 }
 
 fn repair(archive: &Archive, repaired: &AtomicU64) -> io::Result<()> {
-    let mut folders = archive.root().names()?;
-    while let Some(folder) = folders.next_folder()? {
-        let Ok(folder) = String::from_utf8(folder.to_vec()) else { continue };
-        let Ok(dir) = archive.root().folder(folder.as_bytes()) else { continue };
-        let mut names = dir.names()?;
-        while let Some(name) = names.next_file()? {
-            let stem = name.strip_suffix(UNFINISHED.as_bytes()).and_then(|stem| core::str::from_utf8(stem).ok());
-            let Some(stem) = stem else { continue };
-            let place = Place { folder: folder.clone(), stem: stem.into() };
-            match repair_one(archive, &dir, &place) {
-                Ok(Some(frames)) => {
-                    info!("{folder}/{}: made whole, {frames} frames", place.recording());
-                    repaired.fetch_add(1, Ordering::Relaxed);
-                }
-                Ok(None) => {}
-                Err(problem) => warn!("{folder}/{}: cannot be repaired: {problem}", place.recording()),
-            }
+    archive.each(UNFINISHED, |dir, place| match repair_one(archive, dir, &place) {
+        Ok(Some(frames)) => {
+            info!("{}/{}: made whole, {frames} frames", place.folder, place.recording());
+            repaired.fetch_add(1, Ordering::Relaxed);
         }
-    }
-    Ok(())
+        Ok(None) => {}
+        Err(problem) => warn!("{}/{}: cannot be repaired: {problem}", place.folder, place.recording()),
+    })
 }
 
 /// The frames it has now; `None`: another process is writing it.

@@ -106,19 +106,11 @@ fn run(archive: &Archive, store: &Store, inbox: &Receiver<()>, counts: &Counts) 
 /// All recordings that are finished and still here.
 fn list(archive: &Archive) -> io::Result<VecDeque<Place>> {
     let mut places = VecDeque::new();
-    let mut folders = archive.root().names()?;
-    while let Some(folder) = folders.next_folder()? {
-        let Ok(folder) = String::from_utf8(folder.to_vec()) else { continue };
-        let Ok(dir) = archive.root().folder(folder.as_bytes()) else { continue };
-        let mut names = dir.names()?;
-        while let Some(name) = names.next_file()? {
-            let stem = core::str::from_utf8(name).ok().and_then(|name| name.strip_suffix(FINISHED));
-            let stem = stem.filter(|stem| stem.starts_with(NAME_PREFIX));
-            if let Some(stem) = stem {
-                places.push_back(Place { folder: folder.clone(), stem: stem.into() });
-            }
+    archive.each(FINISHED, |_, place| {
+        if place.stem.starts_with(NAME_PREFIX) {
+            places.push_back(place);
         }
-    }
+    })?;
     Ok(places)
 }
 
