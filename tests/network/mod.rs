@@ -3,15 +3,22 @@
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::collections::BTreeMap;
+use std::io::IoSliceMut;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::Arc;
 use std::thread::{sleep, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
+use nix::cmsg_space;
 use nix::ifaddrs::getifaddrs;
-use nix::sys::socket::{bind, recv, send, socket, AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType};
+use nix::sys::socket::sockopt::ReceiveTimestampns;
+use nix::sys::socket::{
+    bind, recvmsg, send, setsockopt, socket, AddressFamily, ControlMessageOwned, MsgFlags, SockFlag, SockProtocol,
+    SockType,
+};
+use nix::sys::time::TimeSpec;
 
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
@@ -109,7 +116,22 @@ fn tap(link: &str) -> OwnedFd {
     let mut addresses = getifaddrs().unwrap().filter(|it| it.interface_name == link).filter_map(|it| it.address);
     let address = addresses.find_map(|address| address.as_link_addr().copied()).unwrap();
     bind(fd.as_raw_fd(), &address).unwrap();
+    setsockopt(&fd, ReceiveTimestampns, &true).unwrap();
     fd
+}
+
+/// The next frame of an end: its length, and when it was sent. That is not now: a relay that has to wait for its turn
+/// must not mix up more than the wire would.
+fn frame(end: &OwnedFd, buffer: &mut [u8]) -> Option<(usize, Instant)> {
+    let mut control = cmsg_space!(TimeSpec);
+    let mut parts = [IoSliceMut::new(buffer)];
+    let message = recvmsg::<()>(end.as_raw_fd(), &mut parts, Some(&mut control), MsgFlags::MSG_DONTWAIT).ok()?;
+    let sent = message.cmsgs().unwrap().find_map(|control| match control {
+        ControlMessageOwned::ScmTimestampns(time) => Some(UNIX_EPOCH + Duration::from(time)),
+        _ => None,
+    });
+    let age = sent.expect("a time stamp").elapsed().unwrap_or_default();
+    Some((message.bytes, Instant::now() - age))
 }
 
 fn relay(ends: &[OwnedFd; 2], weather: Weather, cut: &AtomicBool, end: &AtomicBool) {
@@ -124,7 +146,7 @@ fn relay(ends: &[OwnedFd; 2], weather: Weather, cut: &AtomicBool, end: &AtomicBo
     let (mut buffer, mut number) = ([0; 2048], 0);
     while !end.load(Ordering::Relaxed) {
         for from in [0, 1] {
-            while let Ok(length) = recv(ends[from].as_raw_fd(), &mut buffer, MsgFlags::MSG_DONTWAIT) {
+            while let Some((length, came)) = frame(&ends[from], &mut buffer) {
                 // The kernel's own talk on this end (IPv6) is not the wire's.
                 let theirs = buffer[6..12] == [2, 0, 0, 0, 0, from as u8 + 1];
                 let copies = 1 + u64::from(random(100) < weather.doubled);
@@ -134,7 +156,7 @@ fn relay(ends: &[OwnedFd; 2], weather: Weather, cut: &AtomicBool, end: &AtomicBo
                 for _ in 0..copies {
                     let delay = weather.delay_ms * 1000 + random(weather.jitter_ms * 1000 + 1);
                     number += 1;
-                    let at = (Instant::now() + Duration::from_micros(delay), number);
+                    let at = (came + Duration::from_micros(delay), number);
                     waiting.insert(at, (1 - from, buffer[..length].to_vec()));
                 }
             }

@@ -18,9 +18,10 @@ pub(super) enum Order {
     Restarted,
 }
 
-/// The newest number, which of the 64 up to it have come, and the counts.
+/// The first and the newest number, which of the 64 up to it have come, and the counts.
 #[derive(Debug)]
 pub(super) struct Sequence {
+    first: u16,
     newest: u16,
     /// Bit n: `newest - n` has come.
     seen: u64,
@@ -32,7 +33,7 @@ pub(super) struct Sequence {
 impl Sequence {
     /// Before the first packet, which has this number.
     pub(super) fn new(first: u16) -> Self {
-        Self { newest: first.wrapping_sub(1), seen: 0, after_odd: None, expected: 0, came: 0 }
+        Self { first, newest: first.wrapping_sub(1), seen: 0, after_odd: None, expected: 0, came: 0 }
     }
 
     /// Where a number stands. Nothing changes.
@@ -62,6 +63,15 @@ impl Sequence {
                 (self.newest, self.seen, self.after_odd) = (number, 1, None);
             }
             Order::Duplicate | Order::Odd => {}
+        }
+    }
+
+    /// What the first packet has overtaken came with this number, which is still to be noted.
+    pub(super) fn begin_earlier(&mut self, number: u16) {
+        let before = self.first.wrapping_sub(number);
+        if (before as i16) > 0 {
+            self.expected += u64::from(before);
+            self.first = number;
         }
     }
 

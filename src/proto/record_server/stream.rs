@@ -4,7 +4,8 @@
 //! newest sample. A packet in sequence belongs at `end`, or behind a gap that its timestamp names: loss, a
 //! pause of the phone, or a silent talker; the gap is silence. A timestamp that goes back, or names a
 //! gap longer than time has passed, is a jump: the packet is placed by its arrival. Frames are given out when
-//! the newest one is a reorder window ahead, or nothing has come for as long.
+//! the newest one is a reorder window ahead, or nothing has come for as long. A packet that the first one has
+//! overtaken on its way moves the beginning back, as long as nothing has been given out.
 //!
 //! ```text
 //! frames:   0 ... next ......... ready ............ end/160 ...... next + HELD_FRAMES
@@ -261,6 +262,11 @@ impl Stream {
             self.backlog += granted;
             limit += granted;
         }
+        if let (Order::Older, 0) = (order, self.ready) {
+            let frames = source.begin_earlier(packet, limit);
+            self.held.rotate_right(frames);
+            self.touched = self.touched.rotate_left(frames as u32);
+        }
         let place = match order {
             Order::Duplicate => return Verdict::Duplicate,
             Order::Odd => {
@@ -339,6 +345,22 @@ impl Source {
         let (gap, len) = (packet.timestamp.wrapping_sub(self.end_timestamp), packet.payload.len() as u64);
         self.in_step &= u64::from(gap) == u64::from(ahead - 1) * len;
         self.in_step.then_some(self.end + u64::from(gap) + len)
+    }
+
+    /// A packet from before the first one is the first one now. Says by how many frames everything moves: none, if it
+    /// is not from before, or if there is no room for so many.
+    fn begin_earlier(&mut self, packet: &Packet, limit: u64) -> usize {
+        let back = u64::from(self.end_timestamp.wrapping_sub(packet.timestamp));
+        let frames = back.saturating_sub(self.end).div_ceil(FRAME);
+        let end = self.end + frames * FRAME;
+        if frames == 0 || end > limit || end > (HELD_FRAMES as u64) * FRAME {
+            return 0;
+        }
+        self.origin.0 = self.origin.0.wrapping_sub(frames as u16);
+        self.origin.1 = self.origin.1.wrapping_sub((frames * FRAME) as u32);
+        self.end = end;
+        self.sequence.begin_earlier(packet.sequence);
+        frames as usize
     }
 
     /// Where a packet belongs that came out of order.

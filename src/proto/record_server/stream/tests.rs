@@ -111,6 +111,37 @@ fn lost_late_and_doubled_packets_each_have_their_place() {
 }
 
 #[test]
+fn the_beginning_is_the_earliest_packet_of_the_first_ones_to_come() {
+    let orders: [&[u64]; 4] = [&[1, 0], &[3, 1, 2, 0], &[7, 6, 5, 4, 3, 2, 1, 0], &[19, 0, 10, 2]];
+    for order in orders {
+        let mut run = Run::new(false);
+        let rest = (0..100).filter(|number| !order.contains(number));
+        for (at, number) in order.iter().copied().chain(rest).enumerate() {
+            assert_eq!(run.frame(600 + at as u64, number), Verdict::Audio, "{number} of {order:?}");
+            assert_eq!(run.frame(600 + at as u64, number), Verdict::Duplicate, "{number} of {order:?}");
+        }
+        let (frames, stream) = run.finish();
+        assert_eq!((frames, stream.lost(), stream.silence()), (marks(0..100), 0, 0), "{order:?}");
+        assert_eq!(stream.header(99)[..], packet(10 + 99, 5000 + 99 * 160, &[])[..], "{order:?}");
+    }
+}
+
+#[test]
+fn what_came_before_the_beginning_is_late_once_that_has_been_given_out() {
+    let mut run = Run::new(false);
+    (1..=REORDER_FRAMES).for_each(|number| assert_eq!(run.frame(number * 20, number), Verdict::Audio));
+    run.stream.handle_drained(ms(1000));
+    assert_eq!(run.frame(1000, 0), Verdict::Late);
+    let (frames, _) = run.finish();
+    assert_eq!(frames, marks(1..REORDER_FRAMES + 1));
+    // Nor does a packet from long ago make room for itself.
+    let mut run = Run::new(false);
+    run.frame(0, 50);
+    assert_eq!((run.frame(20, 10), run.frame(20, 51)), (Verdict::Late, Verdict::Audio));
+    assert_eq!(run.finish().0, marks(50..52));
+}
+
+#[test]
 fn packets_of_any_length_become_frames() {
     for size in [1usize, 40, 80, 160, 240, 480, 1280] {
         let mut run = Run::new(false);
