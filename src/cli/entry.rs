@@ -120,14 +120,6 @@ fn of_name(path: &Path) -> Option<Start> {
 }
 
 fn of_seconds(seconds: i64) -> Start {
-    let civil = civil(seconds);
-    Start {
-        year: civil.year.clamp(0, 9999) as u16,
-        month: civil.month as u8,
-        day: civil.day as u8,
-        hour: civil.hour as u8,
-        minute: civil.minute as u8,
-        second: civil.second as u8,
-        offset_minutes: civil.offset_minutes as i16,
-    }
+    let c = civil(seconds);
+    Start::new([c.year, c.month, c.day], [c.hour, c.minute, c.second], c.offset_minutes)
 }

@@ -2,14 +2,11 @@
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
-use std::path::PathBuf;
 use std::process::ExitCode;
-
-use lexopt::prelude::{Long, Short, Value};
 
 use crate::cli::console::{quote, shown, Console};
 use crate::cli::recording::{expand, Recording, State};
-use crate::cli::{parser, usage, Failure};
+use crate::cli::{json_and_paths, usage, Failure};
 
 const HELP: &str = "\
 callrec info [--json] FILE|DIR...: what a recording is
@@ -23,16 +20,7 @@ Example: callrec info /mnt/usb/Record_*.wav
 ";
 
 pub(super) fn info(arguments: Vec<OsString>, console: &mut Console) -> Result<ExitCode, Failure> {
-    let mut parser = parser(arguments);
-    let (mut json, mut paths) = (false, Vec::<PathBuf>::new());
-    while let Some(argument) = parser.next()? {
-        match argument {
-            Long("json") => json = true,
-            Short('h') | Long("help") => return console.print(HELP),
-            Value(path) => paths.push(path.into()),
-            other => return Err(other.unexpected().into()),
-        }
-    }
+    let Some((json, paths)) = json_and_paths(arguments)? else { return console.print(HELP) };
     if paths.is_empty() {
         return usage("info: which FILE or DIR?");
     }

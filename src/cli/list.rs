@@ -5,12 +5,10 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use lexopt::prelude::{Long, Short, Value};
-
 use crate::cli::console::{harmless, quote, shown, Console};
 use crate::cli::entry::Entry;
 use crate::cli::recording::expand;
-use crate::cli::{parser, run, Failure};
+use crate::cli::{json_and_paths, run, Failure};
 use crate::event_loop::stick;
 use crate::tools::calls::{group, Key};
 
@@ -31,16 +29,7 @@ const TITLES: [&str; 9] = ["TIME", "LENGTH", "DIR", "NUMBER", "NAME", "CODEC", "
 const RIGHT: [usize; 2] = [1, 6];
 
 pub(super) fn list(arguments: Vec<OsString>, console: &mut Console) -> Result<ExitCode, Failure> {
-    let mut parser = parser(arguments);
-    let (mut json, mut paths) = (false, Vec::<PathBuf>::new());
-    while let Some(argument) = parser.next()? {
-        match argument {
-            Long("json") => json = true,
-            Short('h') | Long("help") => return console.print(HELP),
-            Value(path) => paths.push(path.into()),
-            other => return Err(other.unexpected().into()),
-        }
-    }
+    let Some((json, mut paths)) = json_and_paths(arguments)? else { return console.print(HELP) };
     if paths.is_empty() {
         paths.push(stick::folder(&run::effective(None)?).unwrap_or_else(|| ".".into()));
     }

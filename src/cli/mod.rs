@@ -5,8 +5,10 @@ use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+
+use lexopt::prelude::{Long, Short, Value};
 
 use console::{shown, Console, Sink};
 
@@ -166,6 +168,21 @@ impl From<lexopt::Error> for Failure {
     fn from(error: lexopt::Error) -> Self {
         Self::Usage(error.to_string())
     }
+}
+
+/// `[--json] PATH...`; `None`: the help was asked for.
+fn json_and_paths(arguments: Vec<OsString>) -> Result<Option<(bool, Vec<PathBuf>)>, Failure> {
+    let mut parser = parser(arguments);
+    let (mut json, mut paths) = (false, vec![]);
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Long("json") => json = true,
+            Short('h') | Long("help") => return Ok(None),
+            Value(path) => paths.push(path.into()),
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    Ok(Some((json, paths)))
 }
 
 /// The arguments of one command, taken one after the other.

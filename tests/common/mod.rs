@@ -6,24 +6,25 @@ use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{kill, Signal};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 
 pub mod file;
 pub mod listener;
 pub mod made;
 mod media;
+mod process;
 mod program;
 pub mod scripted;
 #[cfg(feature = "server")]
 pub mod server;
 
 pub use media::*;
+pub use process::Process;
 pub use program::*;
 
 /// Nothing that is awaited takes this long, however busy the machine.
@@ -56,7 +57,7 @@ pub fn folder() -> (PathBuf, u32) {
 /// A phone: a folder with the configuration, the stick and the socket, and the daemon.
 pub struct Phone {
     dir: PathBuf,
-    child: Option<Child>,
+    process: Process,
     /// What the daemon is started with: itself, or a tracer in front of it.
     before: Vec<String>,
     /// Its time zone.
@@ -75,7 +76,7 @@ impl Phone {
     pub fn prepared(config: &str) -> Self {
         let (dir, number) = folder();
         fs::create_dir(dir.join("stick")).unwrap();
-        let phone = Self { dir, child: None, before: vec![], zone: "UTC" };
+        let phone = Self { dir, process: Process::default(), before: vec![], zone: "UTC" };
         phone.configure(config, number);
         phone
     }
@@ -137,7 +138,7 @@ impl Phone {
         words.extend(["run".into(), "-c".into()]);
         let mut command = Command::new(&words[0]);
         command.args(&words[1..]).arg(self.config()).env("RUST_LOG", "debug").env("TZ", self.zone);
-        self.child = Some(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap());
+        self.process.start(&mut command, log);
         let socket = self.socket();
         wait_for("the control socket", || {
             assert!(self.lives(), "the daemon did not start: {}", self.log());
@@ -146,7 +147,7 @@ impl Phone {
     }
 
     pub fn lives(&mut self) -> bool {
-        self.child.as_mut().is_some_and(|child| child.try_wait().unwrap().is_none())
+        self.process.lives()
     }
 
     pub fn log(&self) -> String {
@@ -154,32 +155,22 @@ impl Phone {
     }
 
     pub fn pid(&self) -> i32 {
-        self.child.as_ref().unwrap().id() as i32
+        self.process.pid()
     }
 
     pub fn signal(&self, signal: Signal) {
-        kill(Pid::from_raw(self.pid()), signal).unwrap();
+        self.process.signal(signal);
     }
 
-    /// Power cut, as far as a process can have one.
     pub fn kill(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            let _ = child.kill();
-            child.wait().unwrap();
-        }
+        self.process.kill();
     }
 
     /// SIGTERM; the exit status and how long it took.
     pub fn end(&mut self) -> (Option<i32>, Duration) {
         let started = Instant::now();
         self.signal(Signal::SIGTERM);
-        let mut child = self.child.take().unwrap();
-        let mut status = None;
-        wait_for("the daemon's end", || {
-            status = child.try_wait().unwrap();
-            status.is_some()
-        });
-        (status.unwrap().code(), started.elapsed())
+        (self.process.wait(), started.elapsed())
     }
 
     pub fn control(&self) -> Control {

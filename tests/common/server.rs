@@ -4,13 +4,12 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
-use nix::sys::signal::{kill, Signal};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 
-use super::{folder, marked, rtp, wait_for, words_of, Answer, PATIENCE};
+use super::{folder, marked, rtp, wait_for, words_of, Answer, Process, PATIENCE};
 
 /// RTP ports of one server.
 const PORTS: u32 = 40;
@@ -19,7 +18,7 @@ const PORTS: u32 = 40;
 pub struct Server {
     pub dir: PathBuf,
     options: Vec<String>,
-    child: Option<Child>,
+    process: Process,
     /// What it is started with: itself, or `ip netns exec` in front of it.
     pub before: Vec<String>,
     pub environment: Vec<(String, String)>,
@@ -49,7 +48,7 @@ impl Server {
                 all.extend([option.to_owned(), value]);
             }
         }
-        Self { dir, options: all, child: None, before: vec![], environment: vec![] }
+        Self { dir, options: all, process: Process::default(), before: vec![], environment: vec![] }
     }
 
     pub fn start(&mut self) {
@@ -62,10 +61,9 @@ impl Server {
         let mut command = Command::new(&words[0]);
         command.args(&words[1..]).env("RUST_LOG", "debug").env("TZ", "UTC");
         command.envs(self.environment.clone());
-        self.child = Some(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap());
+        self.process.start(&mut command, log);
         wait_for("the server", || {
-            let ended = self.child.as_mut().unwrap().try_wait().unwrap();
-            assert!(ended.is_none(), "the server did not start: {}", self.log());
+            assert!(self.process.lives(), "the server did not start: {}", self.log());
             self.log().contains(" is ready on ")
         });
     }
@@ -91,30 +89,20 @@ impl Server {
     }
 
     pub fn pid(&self) -> i32 {
-        self.child.as_ref().unwrap().id() as i32
+        self.process.pid()
     }
 
     pub fn signal(&self, signal: Signal) {
-        kill(Pid::from_raw(self.pid()), signal).unwrap();
+        self.process.signal(signal);
     }
 
-    /// The power goes, as far as a process can tell.
     pub fn kill(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            let _ = child.kill();
-            child.wait().unwrap();
-        }
+        self.process.kill();
     }
 
     /// Waits for its own end; the exit status.
     pub fn wait(&mut self) -> Option<i32> {
-        let mut child = self.child.take().unwrap();
-        let mut status = None;
-        wait_for("the server's end", || {
-            status = child.try_wait().unwrap();
-            status.is_some()
-        });
-        status.unwrap().code()
+        self.process.wait()
     }
 
     /// The files in a device's folder, sorted.

@@ -131,16 +131,8 @@ pub(super) fn finish_interrupted(begun: &[u8], file: &str, frames: u64, ended: &
     Some((Value::Object(members).to_string() + "\n").into_bytes())
 }
 
-fn time(civil: &Civil) -> Time {
-    Time {
-        year: civil.year as u16,
-        month: civil.month as u8,
-        day: civil.day as u8,
-        hour: civil.hour as u8,
-        minute: civil.minute as u8,
-        second: civil.second as u8,
-        offset_minutes: civil.offset_minutes as i16,
-    }
+fn time(c: &Civil) -> Time {
+    Time::new([c.year, c.month, c.day], [c.hour, c.minute, c.second], c.offset_minutes)
 }
 
 #[cfg(test)]
