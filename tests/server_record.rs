@@ -180,6 +180,20 @@ fn whoever_ends_his_side_after_the_stop_still_hears_the_answer() {
 }
 
 #[test]
+fn a_stop_for_an_id_of_nobody_is_answered_however_it_ends() {
+    let server = Server::new(&[]);
+    let mut line = server.connect();
+    for end in ["\n", ""] {
+        let answer = line.ask(&format!("cmd=RecordStopRequest&id=5{end}"));
+        assert_eq!(answer.0, "cmd=RecordStopResponse&id=5&result=success", "{end:?}");
+    }
+    line.send(b"cmd=RecordStopRequest&id=6");
+    line.0.shutdown(std::net::Shutdown::Write).unwrap();
+    assert_eq!(line.next().unwrap().0, "cmd=RecordStopResponse&id=6&result=success");
+    assert_eq!(line.next(), None);
+}
+
+#[test]
 fn the_metrics_tell_what_goes_on() {
     let server = Server::new(&["--metrics", "127.0.0.1:0", "--max-recordings", "1"]);
     let mut phone = server.phone("1", DEVICE);
@@ -244,9 +258,15 @@ impl Drop for SmallDisk {
 #[test]
 #[ignore = "needs root"]
 fn a_disk_that_fills_up_stops_recordings_with_valid_files_and_refuses_new_ones() {
-    let mut server = Server::prepared(&["--reserve", "1"]);
+    let mut server = Server::prepared(&["--reserve", "1", "--metrics", "127.0.0.1:0"]);
     let disk = SmallDisk::under(&server, "4m");
     server.start();
+    let free = || {
+        let body = server.page("/metrics").1;
+        let value = body.lines().find_map(|line| line.strip_prefix("callrec_free_bytes ")).unwrap();
+        value.parse::<u64>().unwrap()
+    };
+    wait_for("a first look at the disk", || free() == 4 << 20);
     let mut phone = server.phone("1", DEVICE);
     phone.send(50, false);
     std::fs::write(disk.0.join("other"), vec![0; 3_500_000]).unwrap();
@@ -258,7 +278,12 @@ fn a_disk_that_fills_up_stops_recordings_with_valid_files_and_refuses_new_ones()
     assert_eq!(file::read(&server.file("0c383e000001", ".wav")).frames, phone.payloads());
     let refused = RecordingPhone::start(server.connect(), "2", DEVICE).err().unwrap();
     assert_eq!(refused.reason(), "disk-full");
+    // Whoever asks for its health must not be told of a disk as it was when the last phone called.
+    let is_healthy = || server.page("/healthz").0.contains(" 200 ");
+    drop(phone);
+    wait_for("an unhealthy server", || !is_healthy());
     std::fs::remove_file(disk.0.join("other")).unwrap();
+    wait_for("a healthy one, without anybody who calls", is_healthy);
     wait_for("room", || RecordingPhone::start(server.connect(), "3", "&device=b").is_ok());
 }
 

@@ -145,8 +145,9 @@ impl Service {
     fn end(&mut self, now: &Now, index: usize) {
         let Some(connection) = self.connections.get_mut(index) else { return };
         (connection.readable, connection.ended) = (false, true);
-        if let Some(event) = connection.control.handle_end() {
-            self.react(now, index, event);
+        match connection.control.handle_end() {
+            Some(event) => self.react(now, index, event),
+            None => self.flush(index),
         }
         let Some(connection) = self.connections.get(index) else { return };
         let ending = |index: &usize| self.recordings.get(*index).is_some_and(|r| r.ends().is_some());
@@ -292,7 +293,7 @@ impl Service {
     }
 
     /// Sends what waits to be sent.
-    fn flush(&mut self, index: usize) {
+    pub(super) fn flush(&mut self, index: usize) {
         let Some(connection) = self.connections.get_mut(index) else { return };
         while !connection.control.unsent().is_empty() {
             match connection.stream.write(connection.control.unsent()) {

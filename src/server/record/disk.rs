@@ -12,10 +12,10 @@ use crate::server::record::service::Service;
 /// What is known of the disk.
 #[derive(Default)]
 pub(super) struct Disk {
-    looked_at: Instant,
+    pub(super) looked_at: Instant,
     full: bool,
     /// The last sync failed.
-    failed: bool,
+    pub(super) failed: bool,
 }
 
 impl Service {
@@ -42,9 +42,11 @@ impl Service {
         let Some((synced, took)) = self.syncer.poll_result() else { return };
         self.counters.count(Counter::Syncs);
         self.counters.set(Gauge::LastSync, took.nanos() / 1000);
-        self.disk.failed = synced.is_err();
+        let failed_before = std::mem::replace(&mut self.disk.failed, synced.is_err());
         if let Err(problem) = synced {
-            error!("{}: cannot be synced: {problem}; recordings are stopped", self.settings.dir);
+            if !failed_before {
+                error!("{}: cannot be synced: {problem}; recordings are stopped", self.settings.dir);
+            }
             self.counters.count(Counter::SyncErrors);
             return self.stop_all(now, Why::DiskError);
         }

@@ -1,7 +1,7 @@
 //! The recording server's loop.
 //!
 //! ```text
-//! poll(timeout: the next tick, or a message that may be whole; none when there is no connection)
+//! poll(timeout: the next tick, or a message that may be whole; a look at the disk when there is no connection)
 //! 1  signals, new connections, what phones say, answers
 //! 2  each tick: every RTP port is read until it is empty, frames are written; what has ended is finished,
 //!    a few in one turn; the disk's free space; time-outs; a sync, whose end lets the headers follow
@@ -19,7 +19,7 @@ use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
 use slab::Slab;
 
-use crate::base::limits::server::{BATCH, EVENTS_PER_TURN, FINISHED_PER_TURN, SERVER_SHUTDOWN};
+use crate::base::limits::server::{BATCH, EVENTS_PER_TURN, FINISHED_PER_TURN, SERVER_SHUTDOWN, SPACE_INTERVAL};
 use crate::base::time::Instant;
 use crate::io::clock::{self, Now};
 use crate::io::dir::Dir;
@@ -190,16 +190,13 @@ impl Service {
         let now = clock::monotonic();
         self.tick_at = match self.is_busy() {
             true => self.tick_at.min(now + BATCH),
-            false => FOREVER,
+            false => now.max(self.disk.looked_at + SPACE_INTERVAL),
         };
         let metrics = self.metrics.as_ref().and_then(Metrics::next_deadline).unwrap_or(FOREVER);
         let deadline = self.tick_at.min(self.next_timeout).min(metrics).min(self.ending.unwrap_or(FOREVER));
-        let timeout = match deadline {
-            _ if self.accepting || !self.left.is_empty() => Some(std::time::Duration::ZERO),
-            FOREVER => None,
-            deadline => Some(std::time::Duration::from_nanos(deadline.since(now).nanos())),
-        };
-        match self.poll.poll(events, timeout) {
+        let at_once = self.accepting || !self.left.is_empty();
+        let timeout = std::time::Duration::from_nanos(if at_once { 0 } else { deadline.since(now).nanos() });
+        match self.poll.poll(events, Some(timeout)) {
             Err(problem) if problem.kind() != std::io::ErrorKind::Interrupted => Err(format!("epoll: {problem}")),
             _ => Ok(()),
         }
@@ -248,7 +245,8 @@ impl Service {
         self.accepting |= self.starved;
         self.left.flooded.clear();
         let all: Vec<usize> = self.recordings.iter().map(|(index, _)| index).collect();
-        self.dirty |= !all.is_empty();
+        // A disk that has failed is asked again, also when nothing is recorded: it may have come back.
+        self.dirty |= !all.is_empty() || self.disk.failed;
         all.into_iter().for_each(|index| self.work(now, index));
         if self.disk_refuses(now) == Some(Why::DiskFull) {
             self.stop_all(now, Why::DiskFull);
@@ -303,6 +301,8 @@ impl Service {
                 };
                 self.react(now, index, event);
             }
+            // What silence has ended may have been answered without an event.
+            self.flush(index);
         }
     }
 
