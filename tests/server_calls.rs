@@ -147,7 +147,8 @@ fn a_refusal_is_told_and_leaves_nothing() {
         let answer = phone.answers.last().expect(reason);
         assert_eq!((value(answer, "result"), value(answer, "reason")), (Some("failed"), Some(reason)));
         assert!(phone.recorder.is_idle() && phone.server.frames.is_empty() && phone.stick.files.is_empty());
-        assert_eq!(states(&phone), [""; 0], "what has not begun does not end");
+        let event = phone.events.last().expect(reason);
+        assert_eq!((states(&phone), value(event, "reason")), (vec!["failed"], Some(reason)), "others are told, too");
         phone.server.manner = Manner::Accepts;
         let id = start(&mut phone);
         stop(&mut phone, id);

@@ -302,6 +302,7 @@ fn a_stop_that_is_not_answered() {
     trace.at(10_000).stops().does(&[STOP]);
     trace.at(11_999).has(None);
     trace.at(12_000).has(Some(News::Unanswered)).does(&["close"]).is_over();
+    assert_eq!(trace.uplink.why(), "server-lost: it has not confirmed the stop (10.0.0.9:10000)");
     let mut trace = Trace::sending();
     trace.stops().does(&[STOP]).gets(Input::Lost(0)).has(Some(News::Unanswered)).does(&["close"]).is_over();
     let mut trace = Trace::sending();

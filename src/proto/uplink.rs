@@ -218,7 +218,10 @@ impl Uplink {
 
     /// Ends the conversation: no frame is sent from now on.
     pub fn stop(&mut self, now: Instant, setup: &Setup) {
-        self.because("busy", format_args!("it was stopped before the server had answered"));
+        match self.state {
+            State::Sending => self.blame(LOST, "it has not confirmed the stop", 0, setup),
+            _ => self.because("busy", format_args!("it was stopped before the server had answered")),
+        }
         self.step(now, Event::Stop, setup);
     }
 

@@ -29,6 +29,9 @@ impl Recorder {
             Some(Change::Refused(client, failure)) => {
                 let reason = self.failure(place, failure);
                 self.refuse(client, b"RecordStartRequest", &reason);
+                if failure == Failure::Server {
+                    self.record_event(place, "failed", Some(&reason));
+                }
             }
             Some(Change::Failed(client, failure)) => {
                 let reason = self.failure(place, failure);
