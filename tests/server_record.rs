@@ -100,6 +100,7 @@ fn what_a_killed_server_leaves_is_valid_to_the_last_two_seconds_and_repaired() {
     for format in ["phone", "wav"] {
         let mut server = Server::new(&["--format", format]);
         let mut phone = server.phone("5", DEVICE);
+        let _silent = server.phone("6", "&device=silent");
         phone.send(120, true);
         server.kill();
         let path = server.file("0c383e000001", ".wav");
@@ -112,6 +113,7 @@ fn what_a_killed_server_leaves_is_valid_to_the_last_two_seconds_and_repaired() {
         let sidecar = server.sidecar("0c383e000001");
         assert_eq!((&sidecar["end"], &sidecar["frames"]), (&"interrupted".into(), &frames.into()));
         assert_eq!(server.files("0c383e000001").len(), 2);
+        assert_eq!(server.sidecar("silent")["frames"], 0);
         let bytes = std::fs::read(&path).unwrap();
         let said = if format == "phone" { &bytes[72..76] } else { &bytes[54..58] };
         assert_eq!(u64::from(u32::from_le_bytes(said.try_into().unwrap())), frames * frame);

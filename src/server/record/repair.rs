@@ -77,6 +77,10 @@ fn frames_of(file: &File) -> io::Result<u64> {
     match mend(file, false)? {
         Outcome::Mended { extent, .. } => return Ok(extent.frames),
         Outcome::Refused(Refusal::Riff) => return make_riff_whole(file),
+        // A RIFF header is shorter than ours: the call had no audio yet.
+        Outcome::Refused(Refusal::Short) if file.metadata()?.len() >= riff::HEADER_BYTES as u64 => {
+            return make_riff_whole(file);
+        }
         Outcome::Refused(refusal) => return Err(io::Error::other(refusal.words())),
         Outcome::Whole | Outcome::Odd | Outcome::InUse => {}
     }
