@@ -229,7 +229,7 @@ fn info_describes_every_kind_of_recording() {
         assert_eq!((&json["rtpLen"], &json["increment"]), (&length.into(), &160.into()));
         assert_eq!((&json["frames"], &json["dataSize"]), (&frames.into(), &(frames * length).into()));
         assert_eq!((&json["duration_ms"], &json["period_ms"]), (&(frames * 20).into(), &20.into()));
-        assert_eq!(json["file"], path.as_str());
+        assert_eq!((&json["file"], &json["rtp"]), (&path.as_str().into(), &with_header.into()));
         let text = String::from_utf8(callrec(&["info", &path]).stdout).unwrap();
         for word in ["codec", "rtpLen", "increment", "dataSize", "frames", "duration_ms", "period_ms", codec] {
             assert!(text.contains(word), "{text}");

@@ -64,6 +64,7 @@ fn a_damaged_header_is_written_anew_from_the_frames() {
             |bytes: &mut Vec<u8>| bytes[..64].fill(0),
             |bytes: &mut Vec<u8>| bytes[64..68].fill(0),
             |bytes: &mut Vec<u8>| bytes[64..68].fill(0xFF),
+            |bytes: &mut Vec<u8>| bytes.copy_within(68..72, 64), // frames are packets all the same
             |bytes: &mut Vec<u8>| bytes[68..72].fill(0),
             |bytes: &mut Vec<u8>| (bytes[64], bytes[67]) = (bytes[64] ^ 4, bytes[67] ^ 4),
             |bytes: &mut Vec<u8>| {

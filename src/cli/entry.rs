@@ -69,7 +69,8 @@ impl Entry {
         self.state = recording.state.name();
         (self.frames, self.duration_ms) = (frames, header.duration_ms(frames));
         let mut first = [0; 12];
-        if recording.is_rtp() && recording.file.read_exact_at(&mut first, HEADER_BYTES as u64).is_ok() {
+        let read = recording.file.read_exact_at(&mut first, HEADER_BYTES as u64);
+        if read.is_ok() && header.frames_are_rtp(first[0]) {
             let head = Head::parse(&first);
             self.ends = Some([head, head.after(frames, header.increment)]);
         }

@@ -54,7 +54,7 @@ impl Part {
                 "{name} cannot be exported, only PCMU and PCMA; 'callrec play' can send it to a phone"
             ));
         };
-        let rtp = if header.fits() { header.rtp_len > header.increment } else { recording.is_rtp() };
+        let rtp = recording.is_rtp();
         let room = if rtp { header.rtp_len - 12 } else { header.rtp_len };
         let samples = header.increment.min(room);
         Ok(Self { law, rtp, samples, recording })

@@ -90,11 +90,13 @@ impl Recording {
         Ok(Self { path: path.into(), file, header, extent, state })
     }
 
-    /// The first frame begins as an RTP packet does.
+    /// Frames are whole packets: by the header's lengths; where these make no sense, by the first frame's first byte.
     pub(super) fn is_rtp(&self) -> bool {
-        let mut first = [0];
-        let read = self.file.read_at(&mut first, HEADER_BYTES as u64);
-        read.is_ok_and(|len| len == 1) && self.header.frames_are_rtp(first[0])
+        let mut first = [0x80];
+        if !self.header.fits() {
+            let _ = self.file.read_at(&mut first, HEADER_BYTES as u64);
+        }
+        self.header.frames_are_rtp(first[0])
     }
 }
 

@@ -82,12 +82,14 @@ pub fn look(file: &File) -> io::Result<Look> {
     }
     let parsed = Header::parse(&bytes);
     match parsed {
-        Ok(header) if header.fits() => return Ok(Look::Sound(header)),
+        // Where it speaks of payloads alone, packets may tell that its `rtpLen` is damaged.
+        Ok(header) if header.overhead() == 12 => return Ok(Look::Sound(header)),
         _ if bytes.starts_with(b"RIFF") => return Ok(Look::Refused(Refusal::Riff)),
         _ => {}
     }
     Ok(match (salvaged(file, &bytes)?, parsed) {
         (Some(header), _) => Look::Salvaged(header),
+        (None, Ok(header)) if header.overhead() == 0 => Look::Sound(header),
         (None, Ok(header)) => Look::Odd(header),
         (None, Err(Error::Lengths)) => Look::Refused(Refusal::Damaged),
         (None, Err(Error::Short | Error::Codec)) => Look::Refused(Refusal::Foreign),

@@ -143,8 +143,7 @@ impl Header {
 
     /// `rtpLen` is what `increment` says: that of a payload, or of one with its RTP header (spec, rule 1).
     pub fn fits(&self) -> bool {
-        let payload = self.codec.payload_bytes(self.increment);
-        self.rtp_len == payload || self.rtp_len == payload + 12
+        matches!(self.overhead(), 0 | 12)
     }
 
     /// What a file of `file_bytes` holds: whole frames, as many as there are bytes for.
@@ -167,9 +166,14 @@ impl Header {
         frames * u64::from(self.increment) * 1000 / u64::from(self.codec.clock_rate())
     }
 
+    /// Bytes of a frame that are no payload: those of an RTP header, none, or, in a damaged header, any number.
+    pub fn overhead(&self) -> u32 {
+        self.rtp_len.wrapping_sub(self.codec.payload_bytes(self.increment))
+    }
+
     /// Frames are whole RTP packets, told from bare payloads by their first byte.
     pub fn frames_are_rtp(&self, first_byte: u8) -> bool {
-        self.rtp_len > 12 && first_byte & 0xC0 == 0x80 && self.rtp_len != self.increment
+        self.rtp_len > 12 && first_byte & 0xC0 == 0x80 && self.overhead() != 0
     }
 }
 
@@ -288,6 +292,7 @@ mod tests {
         assert!(ours().frames_are_rtp(0x80));
         assert!(!ours().frames_are_rtp(0xD5 & 0x3F));
         assert!(!Header { rtp_len: 160, ..ours() }.frames_are_rtp(0x80));
+        assert!(!Header { codec: Codec::G729, rtp_len: 20, ..ours() }.frames_are_rtp(0x80));
     }
 
     #[test]
