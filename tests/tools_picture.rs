@@ -58,6 +58,8 @@ fn pauses_gaps_and_borders_of_parts_stand_where_they_are() {
         "<path class=\"pause\" d=\"M957.2 78v212\"><title>paused for 0.02 s</title></path>",
         "<rect class=\"gap\" x=\"248.1\" y=\"84\" width=\"109.1\" height=\"200\"><title>0.2 s missing</title></rect>",
         "<path class=\"part\" d=\"M684.5 78v212\"><title>Record_2.wav</title></path>",
+        // None of these lines is lost in a loud waveform.
+        "<path class=\"halo\" d=\"M193.6 84v200M630 84v200M957.2 84v200M684.5 84v200\"/>",
         ">0:00</text>",
         ">0:02</text>",
         "prefers-color-scheme:dark",

@@ -119,11 +119,13 @@ impl Waveform {
             let rms = (column.squares / column.count.max(1)).isqrt() as i32 * scale;
             (-rms, rms)
         });
-        for (at, paused) in self.spread(&marks.pauses, |(at, _)| *at) {
+        let (pauses, parts) = (self.spread(&marks.pauses, |(at, _)| *at), self.spread(&marks.parts, |(at, _)| *at));
+        self.halo(&mut svg, pauses.iter().map(|(at, _)| *at).chain(parts.iter().map(|(at, _)| *at)));
+        for (at, paused) in pauses {
             labels.push((self.x(*at), "paused", length(*paused)));
             self.line(&mut svg, "pause", *at, &format!("paused for {}", length(*paused)));
         }
-        for (at, name) in self.spread(&marks.parts, |(at, _)| *at) {
+        for (at, name) in parts {
             self.line(&mut svg, "part", *at, &text(name, TITLE_CHARS));
         }
         above(&mut svg, labels);
@@ -175,6 +177,14 @@ impl Waveform {
     fn line(&self, svg: &mut String, class: &str, at: u64, words: &str) {
         let (x, top, long) = (tenths(self.x(at)), TOP - 6, HEIGHT + 12);
         let _ = writeln!(svg, "<path class=\"{class}\" d=\"M{x} {top}v{long}\"><title>{words}</title></path>");
+    }
+
+    /// The ground's colour around the lines that follow: against a loud waveform's they could not be seen.
+    fn halo(&self, svg: &mut String, lines: impl Iterator<Item = u64>) {
+        let around: String = lines.map(|at| format!("M{} {TOP}v{HEIGHT}", tenths(self.x(at)))).collect();
+        if !around.is_empty() {
+            let _ = writeln!(svg, "<path class=\"halo\" d=\"{around}\"/>");
+        }
     }
 
     fn axis(&self, svg: &mut String, from: u64) {
