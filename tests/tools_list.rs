@@ -165,7 +165,7 @@ fn sums_tell_the_damaged_from_the_whole() {
     for (change, words) in [
         (&(|bytes: &mut Vec<u8>| bytes[100_000] ^= 1) as &dyn Fn(&mut Vec<u8>), "not what was recorded"),
         (&|bytes| bytes.truncate(76 + 172 * 999), "999 of 1000 frames"),
-        (&|bytes| bytes.truncate(40), "damaged"),
+        (&|bytes| bytes.truncate(40), "damaged: it is no recording"),
         (&|bytes| bytes.extend([0; 172]), "not what was recorded"),
     ] {
         let mut changed = bytes.clone();
@@ -174,6 +174,8 @@ fn sums_tell_the_damaged_from_the_whole() {
         let (ok, said) = verdict(&whole);
         assert!(!ok && said.contains(words) && said.contains(&whole), "{said}");
     }
+    let (ok, said) = verdict("/no/such.wav");
+    assert!(!ok && said.starts_with("callrec: /no/such.wav: No such file"), "{said}");
     let mut header = bytes.clone();
     header[64..76].fill(0);
     fs::write(&whole, &header).unwrap();

@@ -71,7 +71,8 @@ fn check(path: &Path) -> Result<String, String> {
         {
             return Ok(format!("no sum; it {}", refusal.words()));
         }
-        Err(problem) => return Err(format!("damaged: {problem}")),
+        Err(problem @ (Problem::Unreadable(_) | Problem::Refused(Refusal::Damaged))) => return Err(problem.to_string()),
+        Err(problem) => return Err(format!("damaged: it {problem}")),
     };
     let Some(expected) = expected else {
         let why = match recording.state {
