@@ -83,14 +83,20 @@ fn what_cannot_be_played_is_said() {
     let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
     std::fs::write(path("good.wav"), recording(9, 0, 10)).unwrap();
     std::fs::write(path("notes.wav"), "hello").unwrap();
-    let mut long = recording(9, 0, 10);
-    long[64..66].copy_from_slice(&2000u16.to_le_bytes());
-    std::fs::write(path("long.wav"), long).unwrap();
+    std::fs::write(path("riff.wav"), [&b"RIFF"[..], &[0; 200]].concat()).unwrap();
+    for (name, frames, rtp_len) in [("long.wav", 1, 2000u16), ("damaged.wav", 10, 2000), ("bare.wav", 10, 160)] {
+        let mut bytes = recording(9, 0, frames);
+        bytes[64..66].copy_from_slice(&rtp_len.to_le_bytes());
+        std::fs::write(path(name), bytes).unwrap();
+    }
     for (file, to, more, status, words) in [
         ("none.wav", "127.0.0.1:9", "0", 1, "none.wav: No such file"),
         (".", "127.0.0.1:9", "0", 1, "is no regular file"),
         ("notes.wav", "127.0.0.1:9", "0", 1, "notes.wav: is no recording"),
+        ("riff.wav", "127.0.0.1:9", "0", 1, "riff.wav: is a RIFF/WAVE file"),
         ("long.wav", "127.0.0.1:9", "0", 1, "long.wav: the lengths in its header"),
+        ("damaged.wav", "127.0.0.1:9", "0", 1, "damaged.wav: its header is damaged; 'callrec repair'"),
+        ("bare.wav", "127.0.0.1:9", "0", 1, "bare.wav: its header is damaged; 'callrec repair'"),
         ("good.wav", "127.0.0.1:9", "0.3", 1, "good.wav: it ends before --from"),
         ("good.wav", "127.0.0.1", "0", 2, "is no HOST:PORT"),
         ("good.wav", "127.0.0.1:0", "0", 2, "is no HOST:PORT"),

@@ -13,7 +13,8 @@ use lexopt::prelude::{Long, Short, Value};
 use crate::base::limits::TEXT_BYTES;
 use crate::cli::console::{shown, Console};
 use crate::cli::parts::{time, RATE};
-use crate::cli::{open_file, parser, usage, Failure};
+use crate::cli::recording::{Recording, State};
+use crate::cli::{parser, usage, Failure};
 use crate::event_loop::alone::{Alone, Position};
 use crate::proto::playback::{Start, Trouble};
 use crate::proto::request::stick_reason;
@@ -46,7 +47,10 @@ pub(super) fn play(arguments: Vec<OsString>, console: &mut Console) -> Result<Ex
         <[OsString; 2]>::try_from(words).or_else(|_| usage("play: which FILE, and to which HOST:PORT?"))?;
     let file = PathBuf::from(file);
     let failed = |problem: &dyn std::fmt::Display| Failure::Failed(format!("{}: {problem}", shown(&file)));
-    open_file(&file).map_err(|error| failed(&error))?;
+    let recording = Recording::open(&file).map_err(|problem| failed(&problem))?;
+    if recording.state == State::Damaged && recording.header.fits() {
+        return Err(failed(&"its header is damaged; 'callrec repair' mends it"));
+    }
     let position_ms =
         u32::try_from(from * 1000 / RATE).or_else(|_| usage("play: --from is more than a recording lasts"))?;
     let real = file.canonicalize().map_err(|error| failed(&error))?;
@@ -61,7 +65,7 @@ pub(super) fn play(arguments: Vec<OsString>, console: &mut Console) -> Result<Ex
         Ok(0) => Ok(ExitCode::SUCCESS),
         Ok(lost) => Err(failed(&format_args!("the system did not take {lost} of its packets"))),
         Err(Trouble::NoFile) => Err(failed(&"it is gone")),
-        Err(Trouble::NoRecording) => Err(failed(&"is no recording; 'callrec info' says more")),
+        Err(Trouble::NoRecording) => Err(failed(&"is no recording")),
         Err(Trouble::Unplayable) => {
             Err(failed(&"the lengths in its header cannot be played; 'callrec info' says more"))
         }
