@@ -33,7 +33,12 @@ pub(super) fn read<O: Options>(arguments: Vec<OsString>) -> Result<Option<O>, Fa
             Short('c') | Long("config") => file = Some(parser.value()?.into()),
             Long(key) => {
                 let key = key.to_owned();
-                let value = parser.value()?.to_string_lossy().into_owned();
+                let value = match parser.value() {
+                    Ok(value) => value.to_string_lossy().into_owned(),
+                    // Who has mistyped an option is told so, not that its value is missing.
+                    Err(_) if O::default().set(&key, "") == unknown() => String::new(),
+                    Err(missing) => return Err(missing.into()),
+                };
                 given.push((key, value));
             }
             other => return Err(other.unexpected().into()),
@@ -107,6 +112,8 @@ mod tests {
         for (line, problem) in [
             (&["--port", "x"][..], "--port must be a number from 1 to 65535, not 'x'"),
             (&["--prot", "5"], "--prot is no option of this program"),
+            (&["--prot"], "--prot is no option of this program"),
+            (&["--port"], "missing argument for option '--port'"),
         ] {
             assert_eq!(words(line), Err(Failure::Usage(problem.into())));
         }

@@ -121,7 +121,7 @@ fn options(arguments: &[OsString]) -> Result<Option<Options>, lexopt::Error> {
         match argument {
             Short('s') | Long("socket") => options.socket = text(&mut parser)?,
             Long("near" | "far") => options.audio.push(parser.value()?.into()),
-            Long("seconds") => options.seconds = Some(number(&text(&mut parser)?, 0.0, 86_400.0)?),
+            Long("seconds") => options.seconds = Some(number("seconds", &text(&mut parser)?, 0.0, 86_400.0)?),
             Long("sink") => options.sink = Some(text(&mut parser)?),
             Long("codec") => {
                 options.codec = match text(&mut parser)?.as_str() {
@@ -130,7 +130,7 @@ fn options(arguments: &[OsString]) -> Result<Option<Options>, lexopt::Error> {
                     other => return Err(format!("--codec must be PCMU or PCMA, not '{other}'").into()),
                 }
             }
-            Long("ptime") => options.ptime_ms = number(&text(&mut parser)?, 5.0, 60.0)? as u32,
+            Long("ptime") => options.ptime_ms = number("ptime", &text(&mut parser)?, 5.0, 60.0)? as u32,
             Long("one-port") => options.one_port = true,
             Long("mixed") => options.mixed = true,
             Long("set") => {
@@ -152,10 +152,10 @@ fn load_options(arguments: &[OsString]) -> Result<Option<load::Load>, lexopt::Er
     while let Some(argument) = parser.next()? {
         match argument {
             Long("server") => server = Some(text(&mut parser)?),
-            Long("phones") => phones = number(&text(&mut parser)?, 1.0, 50_000.0)? as usize,
-            Long("seconds") => seconds = number(&text(&mut parser)?, 0.0, 86_400.0)?,
+            Long("phones") => phones = number("phones", &text(&mut parser)?, 1.0, 50_000.0)? as usize,
+            Long("seconds") => seconds = number("seconds", &text(&mut parser)?, 0.0, 86_400.0)?,
             Long("dir") => dir = Some(parser.value()?.into()),
-            Long("pid") => pid = Some(number(&text(&mut parser)?, 1.0, 4e9)? as u32),
+            Long("pid") => pid = Some(number("pid", &text(&mut parser)?, 1.0, 4e9)? as u32),
             Long("find-limit") => find_limit = true,
             Short('h') | Long("help") => return Ok(None),
             Value(_) | Short(_) | Long(_) => return Err(argument.unexpected()),
@@ -170,9 +170,9 @@ fn text(parser: &mut lexopt::Parser) -> Result<String, lexopt::Error> {
     Ok(parser.value()?.to_string_lossy().into_owned())
 }
 
-fn number(text: &str, least: f64, most: f64) -> Result<f64, lexopt::Error> {
+fn number(name: &str, text: &str, least: f64, most: f64) -> Result<f64, lexopt::Error> {
     let number = text.parse().ok().filter(|number| (least..=most).contains(number));
-    number.ok_or_else(|| format!("must be a number from {least} to {most}, not '{text}'").into())
+    number.ok_or_else(|| format!("--{name} must be a number from {least} to {most}, not '{text}'").into())
 }
 
 /// The legs of the call, in the order of their ports.

@@ -100,6 +100,9 @@ impl Default for Settings {
 impl Settings {
     /// What one option says of another.
     pub(super) fn check(&self) -> Result<(), String> {
+        if !self.worker {
+            super::workers::shares(self.rtp_ports, self.workers)?;
+        }
         let Some(_url) = &self.store else { return Ok(()) };
         if !self.media.is_empty() {
             return Err("--store belongs to the media hosts: with --media nothing is recorded here".into());

@@ -240,7 +240,7 @@ impl Worker {
 }
 
 /// Each worker's ports.
-fn shares((low, high): (u16, u16), workers: usize) -> Result<Vec<String>, String> {
+pub(super) fn shares((low, high): (u16, u16), workers: usize) -> Result<Vec<String>, String> {
     let ports = usize::from(high - low) + 1;
     if ports < workers {
         return Err(format!("--rtp-ports {low}-{high} are too few for {workers} workers"));
