@@ -71,6 +71,8 @@ fn errors_have_the_position_of_their_request_where_clients_look_at_it() {
         (Command::GET_FILE, "Recorder/20260102/Record_20260102_101501.wav", "No such file", 77),
         (Command::GET_FILE, "../etc/passwd", "No such file", 77),
         (Command::GET_FILE, DAY, "Is a directory", 77),
+        (Command::GET_FILE, "Recorder", "Is a directory", 77),
+        (Command::GET_FILE, "Recorder/20260104", "No such file", 77),
         (Command::GET_DIR, FILE, "Not a directory", 77),
         (Command::GET_DIR, "Recorder/20260104", "No such directory", 77),
         (Command::GET_DIR, "voicefile_1", "No such directory", 77),

@@ -40,7 +40,6 @@ impl Server {
                 self.authorise(admitted.session, target.password)?;
                 match (head.command, Node::parse(target.name)) {
                     (Command::GET_FILE, Node::File(file)) => self.read(packet, head, admitted.session, file, reply),
-                    (Command::GET_FILE, Node::Folder(_)) => Err("Is a directory"),
                     (Command::GET_FILE, Node::Nothing) => Err(NO_SUCH_FILE),
                     (_, Node::File(_)) => Err("Not a directory"),
                     (_, Node::Nothing) => Err(NO_SUCH_FOLDER),
@@ -108,7 +107,7 @@ impl Server {
                 finish(head, 0, 0, reply)
             }
             (Job::Save, _) => return Err("The password could not be kept"),
-            (Job::Read(..), _) => return Err(NO_SUCH_FILE),
+            (Job::Read(..) | Job::Probe(_), _) if head.command == Command::GET_FILE => return Err(NO_SUCH_FILE),
             _ => return Err(NO_SUCH_FOLDER),
         })
     }

@@ -2,7 +2,7 @@
 
 use crate::base::limits::fsp::SMALLEST_BLOCK;
 use crate::proto::fsp::listing::{Next as InBlock, Place};
-use crate::proto::fsp::replies::{describe, finish, send};
+use crate::proto::fsp::replies::{describe, finish, refuse, send};
 use crate::proto::fsp::tree::{Folder, Node};
 use crate::proto::fsp::{Block, Job, Next, Op, Outcome, Server};
 use crate::wire::fsp::{Command, Entry, Head, Kind, Packet, ENTRY_HEAD, HEADER_BYTES};
@@ -84,7 +84,8 @@ impl Server {
         }
     }
 
-    /// Describes a folder, as STAT or GET_PRO do; one that is made of its files is looked for first.
+    /// Describes a folder, as STAT or GET_PRO do, or says that it is no file; one that is made of its files is looked for
+    /// first.
     pub(super) fn look_at(&mut self, head: Head, session: usize, folder: Folder, reply: &mut [u8]) -> Next {
         match folder {
             Folder::Day(date) => self.wait(session, head, Job::Probe(date), Op::FirstName),
@@ -95,6 +96,7 @@ impl Server {
 
 pub(super) fn describe_folder(head: Head, folder: Folder, reply: &mut [u8]) -> Next {
     match head.command {
+        Command::GET_FILE => refuse(head, "Is a directory", reply),
         Command::GET_PRO => send(Head { position: 1, ..head }, &[PROTECTION], 1, reply),
         _ => describe(head, Entry { time: folder.time(), ..Entry::mark(Kind::FOLDER) }, reply),
     }
