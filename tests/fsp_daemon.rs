@@ -165,6 +165,10 @@ fn a_changed_password_is_kept_until_the_configuration_is_changed() {
     offering.phone.signal(Signal::SIGHUP);
     wait_for("the new configuration", || offering.phone.log().contains("configuration reloaded"));
     assert!(works(&offering, "provisioned") && !works(&offering, "newer"));
+    fs::write(offering.phone.config(), text).unwrap();
+    offering.phone.kill();
+    offering.start();
+    assert!(works(&offering, PASSWORD) && !works(&offering, "newer"), "it does not come back");
 }
 
 #[test]
@@ -198,6 +202,28 @@ fn it_is_switched_on_and_off_by_the_configuration() {
     wait_for("the service", || {
         listed = listed || offering.fetch_through(offering.port, &["--timeout", "1", "ls"]).status.success();
         listed
+    });
+}
+
+#[test]
+fn a_port_that_was_taken_is_tried_again_with_a_signal() {
+    let offering = Offering::new("");
+    let text = fs::read_to_string(offering.phone.config()).unwrap();
+    fs::write(offering.phone.config(), text.replace("fspEnabled = 1", "fspEnabled = 0")).unwrap();
+    offering.phone.signal(Signal::SIGHUP);
+    let mut other = None;
+    wait_for("the port to be free", || {
+        other = std::net::UdpSocket::bind(("127.0.0.1", offering.port)).ok();
+        other.is_some()
+    });
+    fs::write(offering.phone.config(), text).unwrap();
+    offering.phone.signal(Signal::SIGHUP);
+    wait_for("a warning", || offering.phone.log().contains("Address already in use"));
+    drop(other);
+    // A program that another test is just starting may still hold the socket for a moment.
+    wait_for("the service", || {
+        offering.phone.signal(Signal::SIGHUP);
+        offering.fetch_through(offering.port, &["--timeout", "1", "ls"]).status.success()
     });
 }
 

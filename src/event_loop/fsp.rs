@@ -67,6 +67,11 @@ impl Fsp {
         Ok(())
     }
 
+    /// It is not enabled, or its address was not to be had.
+    pub(super) fn is_closed(&self) -> bool {
+        self.open.is_none()
+    }
+
     /// The poll has seen something to read.
     pub(super) fn set_readable(&mut self) {
         if let Some(open) = &mut self.open {
@@ -258,9 +263,14 @@ fn password(config: &config::Fsp) -> Password {
     let mut buffer = [0; 2 * (PASSWORD_BYTES + 1)];
     let kept = keep::read(&config.password_file, &mut buffer).unwrap_or_default();
     let mut lines = kept.split(|byte| *byte == b'\n');
-    let (new, old) = (lines.next().unwrap_or_default(), lines.next());
-    let changed = old == Some(config.password.as_bytes()) && is_password(new);
-    Password::from_slice(if changed { new } else { config.password.as_bytes() }).unwrap_or_default()
+    let mut changed = None;
+    if let [Some(new), Some(old), Some([]), None] = [(); 4].map(|()| lines.next()) {
+        changed = Some(new).filter(|new| old == config.password.as_bytes() && is_password(new));
+        if changed.is_none() {
+            keep::remove(&config.password_file); // or it would be in force again with the earlier configuration
+        }
+    }
+    Password::from_slice(changed.unwrap_or(config.password.as_bytes())).unwrap_or_default()
 }
 
 fn save(config: &config::Fsp, new: &[u8]) -> std::io::Result<()> {

@@ -357,7 +357,7 @@ impl EventLoop {
         self.recorder.set_settings(settings(&config));
         self.media.set_range(config.media_addr, config.media_ports);
         #[cfg(feature = "fsp")]
-        if config.fsp != self.config.fsp {
+        if config.fsp != self.config.fsp || self.fsp.is_closed() {
             if let Err(problem) = self.fsp.reopen(&config, &self.poll, &mut self.random) {
                 warn!("{problem}");
             }

@@ -27,6 +27,12 @@ pub fn read<'a>(path: &str, buffer: &'a mut [u8]) -> Option<&'a [u8]> {
     buffer.get(..len)
 }
 
+/// Removes the file. Nothing is lost when that fails: it is tried again when it is read next.
+#[cfg(feature = "fsp")]
+pub fn remove(path: &str) {
+    let _ = std::fs::remove_file(path);
+}
+
 /// Replaces the file, in a folder with a short name; returns when it is on the medium.
 #[cfg(feature = "fsp")]
 pub fn replace(path: &str, bytes: &[u8]) -> io::Result<()> {
