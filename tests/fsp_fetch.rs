@@ -118,6 +118,13 @@ fn errors_say_what_is_wrong() {
     assert!(missing.contains("Record_20260102_101501.wav: the phone says: No such file"), "{missing}");
     assert_eq!(read(&offering.to().join(NAME)), b"x", "the other one was fetched");
     assert!(!offering.to().join("Record_20260102_101501.wav.part").exists());
+    assert!(offering
+        .fail(1, &["get", "Recorder/20260105"])
+        .contains("Recorder/20260105: the phone says: No such file"));
+    fs::remove_file(offering.to().join(NAME)).unwrap();
+    fs::create_dir(offering.to().join(NAME)).unwrap();
+    assert!(offering.fail(1, &["get", FILE]).contains(&format!("{NAME}: Is a directory")));
+    fs::remove_dir(offering.to().join(NAME)).unwrap();
     fs::write(offering.phone.path("pw"), "wrong").unwrap();
     assert!(offering.fail(1, &["ls"]).contains("Invalid password"));
     assert!(offering.fail(1, &["get", FILE]).contains("Invalid password"));

@@ -51,11 +51,11 @@ pub(super) fn fetch(
 ) -> Result<Fetched, Trouble> {
     let part = part_of(target);
     take(remote, path, item, &part, show)
-        .and_then(|fetched| rename(&part, target).map(|()| fetched).map_err(Stop::Local))
         .map_err(|stop| match stop {
             Stop::Remote(trouble) => trouble,
-            Stop::Local(error) => Trouble::Local(format!("writing {}: {error}", shown(&part))),
+            Stop::Local(error) => local(&part, &error),
         })
+        .and_then(|fetched| rename(&part, target).map(|()| fetched).map_err(|error| local(target, &error)))
 }
 
 fn take(remote: &mut Remote, path: &str, item: &Item, part: &Path, show: impl FnMut(u64)) -> Result<Fetched, Stop> {
@@ -76,6 +76,10 @@ fn take(remote: &mut Remote, path: &str, item: &Item, part: &Path, show: impl Fn
     file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(item.time.into()))?;
     file.sync_all()?;
     Ok(Fetched { bytes, resumed: resumed.into() })
+}
+
+fn local(path: &Path, error: &io::Error) -> Trouble {
+    Trouble::Local(format!("writing {}: {error}", shown(path)))
 }
 
 fn part_of(target: &Path) -> PathBuf {
