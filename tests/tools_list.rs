@@ -33,7 +33,8 @@ fn recordings_are_listed_newest_first_with_what_is_known_of_them() {
     let call = json!({"id": "17", "part": 1, "parts": 2, "device": "0015651a2b3c", "dir": "in", "remote_number": "100",
         "remote_name": "Ann", "start": start, "clock_set": true, "end": "rolled", "frames": 7, "unknown": [{}]});
     beside(&folder, "Record_20261121_101500", &part(7, 0, 3000), call);
-    let call = json!({"id": "17", "part": 2, "device": "0015651a2b3c", "start": "2026-11-21T10:16:00+01:00", "end": "stopped"});
+    let call = json!({"id": "17", "part": 2, "device": "0015651a2b3c", "remote_name": "Anna", "end": "stopped",
+        "start": "2026-11-21T10:16:00+01:00"});
     beside(&folder, "Record_20261121_101600", &part(7, 3000, 600), call);
     folder.file("Record_19700101_000007.wav", &Made { codec: "PCMA", ..part(8, 0, 200_000) }.bytes());
     let mut torn = part(9, 0, 100).bytes();
@@ -47,7 +48,7 @@ fn recordings_are_listed_newest_first_with_what_is_known_of_them() {
             "TIME LENGTH DIR NUMBER NAME CODEC SIZE STATE FILE",
             "2026-11-22 09:00:00 0:01 PCMU 8 kB finished Record_20261122_090000_10.wav",
             "2026-11-22 09:00:00 0:01 PCMU 8 kB unfinished Record_20261122_090000_2.wav",
-            "2026-11-21 10:15:00 1:12 in 100 Ann PCMU 619 kB finished Record_20261121_101500.wav and 1 more",
+            "2026-11-21 10:15:00 1:12 in 100 Anna PCMU 619 kB finished Record_20261121_101500.wav and 1 more",
             "1970-01-01 00:00:07 1:06:40 PCMA 34.4 MB finished Record_19700101_000007.wav",
         ]
     );

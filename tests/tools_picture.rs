@@ -39,7 +39,8 @@ fn two_parts(folder: &Folder) -> [String; 2] {
     let call = json!({"dir": "in", "remote_number": "100", "remote_name": "Ann", "start": "2026-11-21T10:15:00-01:30",
         "pauses": [[300, 8000], [900, 65_000]]});
     let one = beside(folder, "Record_1", &lossy, call);
-    let two = beside(folder, "Record_2", &part(60, 50).bytes(), json!({"dir": "in", "pauses": [[500, 20]]}));
+    let call = json!({"dir": "in", "remote_name": "Anna", "start": "2026-11-21T10:15:02-01:30", "pauses": [[500, 20]]});
+    let two = beside(folder, "Record_2", &part(60, 50).bytes(), call);
     [one, two]
 }
 
@@ -50,7 +51,7 @@ fn pauses_gaps_and_borders_of_parts_stand_where_they_are() {
     let svg = picture(&[&two, &one]);
     // 2.2 s on 1200 units, beginning at 30.
     for expected in [
-        "<title id=\"t\">Call from 100 Ann</title>",
+        "<title id=\"t\">Call from 100 Anna</title>",
         ">2026-11-21 10:15:00 -01:30, 0:00:02 of PCMU, 3 pauses, 0.2 s missing, 2 files<",
         "<path class=\"pause\" d=\"M193.6 78v212\"><title>paused for 8.0 s</title></path>",
         // 0.9 s into the file's audio, 1.1 s into the call.

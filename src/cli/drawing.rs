@@ -51,8 +51,12 @@ pub(super) fn svg(parts: &Parts, from: u64) -> Result<String, Failure> {
 
 /// Who talked, or the file's name if nobody knows.
 fn title(parts: &Parts, beside: &[Beside]) -> String {
-    let known =
-        |key: &str| beside.iter().map(|beside| beside.text(key)).find(|text| !text.is_empty()).unwrap_or_default();
+    // The latest word, as in a list: a stop may replace what the start said.
+    let known = |key: &str| {
+        let said = beside.iter().filter(|beside| !beside.text(key).is_empty());
+        let latest = said.max_by_key(|beside| beside.start().map(|start| start.to_string()));
+        latest.map(|beside| beside.text(key)).unwrap_or_default()
+    };
     let party = |number: &str, name: &str| [known(number), known(name)].join(" ").trim().to_owned();
     let (remote, local) = (party("remote_number", "remote_name"), party("local_number", "local_name"));
     let way = known("dir");

@@ -109,8 +109,9 @@ fn table(entries: &[Entry], folders: &[PathBuf]) -> String {
 
 fn row(parts: &[&Entry]) -> [String; 9] {
     let sum = |of: fn(&Entry) -> u64| parts.iter().map(|part| of(part)).sum::<u64>();
+    // The latest word: a stop may replace what the start said, and an earlier part has been written by then.
     let known = |key: &str| {
-        let value = parts.iter().map(|part| part.beside.text(key)).find(|value| !value.is_empty());
+        let value = parts.iter().rev().map(|part| part.beside.text(key)).find(|value| !value.is_empty());
         cut(&harmless(&value.unwrap_or_default()))
     };
     let worst = parts.iter().map(|part| part.state).max_by_key(|state| STATES.iter().position(|s| s == state));
