@@ -86,6 +86,19 @@ service start | grep -q "already running" || fail "a second start does not see t
 [ "$(count)" -eq 1 ] || fail "there are $(count) daemons after the second start"
 ok "start returns at once; the daemon answers; a second start changes nothing"
 
+# At the same time, right after each other: each sees what the other one has begun.
+service stop >/dev/null || fail "stop failed"
+for n in 1 2 3 4; do service start >"$work/start$n" & done
+wait
+[ "$(cat "$work"/start? | grep -c "callrec started")" -eq 1 ] || fail "four starts at once: $(cat "$work"/start?)"
+until_true 5 answers || fail "after four starts at once the daemon does not answer"
+service status | grep -q "running, process $(pid)" && [ "$(count)" -eq 1 ] || fail "four starts at once: $(service status)"
+for n in 1 2 3 4 5; do
+    service restart >/dev/null && service stop >/dev/null && [ "$(count)" -eq 0 ] || fail "restart and stop: $(count) daemons"
+done
+service start >/dev/null && until_true 5 answers || fail "start failed"
+ok "of several starts at once one starts it; stop ends what has hardly begun"
+
 service stop >/dev/null || fail "stop failed"
 [ "$(count)" -eq 0 ] || fail "the daemon lives after stop"
 [ ! -e "$run/callrec.pid" ] && [ ! -e "$run/callrec-guard.pid" ] || fail "stop left PID files"
@@ -95,6 +108,7 @@ ok "stop ends it, also when it does not run"
 # --- stale PID files, as after a power cut
 echo 1 >"$run/callrec.pid"
 echo 999999 >"$run/callrec-guard.pid"
+echo 999999 >"$run/callrec.lock"
 if service status >/dev/null; then fail "status trusts a stale PID file"; fi
 service start >/dev/null && until_true 5 answers || fail "start trusts a stale PID file"
 kill -0 1 2>/dev/null || fail "process 1 was ended"
@@ -142,6 +156,16 @@ kill -9 "$(cat "$run/callrec-guard.pid")"
 service start | grep -q "already running" || fail "start does not see a daemon without guard"
 service stop >/dev/null && [ "$(count)" -eq 0 ] || fail "stop does not end a daemon without guard"
 ok "a daemon without guard is seen and stopped"
+
+# --- stop between a crash and the next start, which is a second later
+service start >/dev/null && until_true 5 answers || fail "start failed"
+kill -9 "$(pid)"
+until_true 5 says "ended with status 137" || fail "the log does not tell of the crash"
+service start | grep -q "already running" || fail "start does not see a guard that is about to start the daemon"
+service stop | grep -q "callrec stopped" || fail "stop does not see a guard that is about to start the daemon"
+sleep 2
+[ "$(count)" -eq 0 ] || fail "the daemon was started after stop"
+ok "stop ends a guard that is about to start the daemon again"
 
 # --- SIGTERM to the daemon itself, a bad configuration
 service start >/dev/null && until_true 5 answers || fail "start failed"
