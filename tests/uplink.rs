@@ -220,6 +220,9 @@ fn a_server_that_refuses() {
     let mut trace = Trace::asked();
     trace.gets(Input::Bytes(b"cmd=RecordStartResponse&id=7&result=failed&reason=\xB0\xA1&x=1\n"));
     trace.fails("server-refused: ??");
+    let mut trace = Trace::asked();
+    trace.hears(&format!("cmd=RecordStartResponse&id=7&result=failed&reason={}\0", "no more ".repeat(40)));
+    assert!(trace.uplink.why().starts_with("server-refused: no more no more"), "{}", trace.uplink.why());
 }
 
 #[test]

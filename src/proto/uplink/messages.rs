@@ -57,8 +57,9 @@ fn answer(message: &Message) -> Said {
     }
 }
 
+/// A reason that is too long is cut: its beginning says more than none.
 fn words(message: &Message) -> Text<TEXT_BYTES> {
-    message.text("reason").unwrap_or_default()
+    message.text_cut("reason")
 }
 
 /// Asks for the recording: all keys of the document in its order, also those without a value.
