@@ -182,6 +182,7 @@ ok "a bad configuration is told once, not retried"
 # --- uninstall
 cp "$work/own.conf" "$root/etc/callrec.conf"
 service start >/dev/null && until_true 5 answers || fail "start failed"
+if sh "$root/usr/share/callrec/uninstall.sh" "$root" --purge 2>/dev/null; then fail "uninstall.sh overlooks an argument"; fi
 sh "$root/usr/share/callrec/uninstall.sh" "$root" >/dev/null || fail "uninstall.sh failed"
 [ "$(count)" -eq 0 ] || fail "uninstall.sh left the daemon running"
 [ ! -e "$root/usr/bin/callrec" ] && [ ! -e "$root/etc/init.d/S80callrec" ] || fail "uninstall.sh left files"

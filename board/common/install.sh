@@ -11,6 +11,7 @@ fail() {
     exit 1
 }
 
+case $root in -h | --help) sed -n '2,4s/^# //p' "$0" && exit 0 ;; esac
 [ -z "$root" ] || [ -d "$root" ] || fail "$root: no such folder"
 (cd "$here" && sha256sum -c SHA256SUMS >/dev/null) || fail "$here: files are damaged or missing: unpack the package again"
 
