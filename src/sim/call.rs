@@ -12,7 +12,11 @@ use crate::wire::message::Writer;
 /// Makes the call and prints what the daemon says of its recording.
 pub(super) fn call(options: &Options, tracks: &[Track]) -> Result<(), String> {
     let ports_wanted = if options.one_port || options.mixed { tracks.len().min(1) } else { tracks.len() };
+    let longest = tracks.iter().map(Track::length).max().unwrap_or_default();
+    let length = options.seconds.map_or(longest, Duration::from_secs_f64);
     let mut control = Control::open(&options.socket)?;
+    // Before the call begins: milliseconds on a phone, by which the first packets would be late, and then no others.
+    let queue = queue(tracks, length);
     let answer = control.request(&start_request(options, ports_wanted)?)?;
     let started = Instant::now();
     let id = value(&answer, "id").ok_or("the daemon's answer names no id")?.to_owned();
@@ -21,9 +25,7 @@ pub(super) fn call(options: &Options, tracks: &[Track]) -> Result<(), String> {
     for (track, target) in tracks.iter().zip(&targets) {
         println!("  leg {:<24} {} packets -> {target}", track.name, track.packets.len());
     }
-    let longest = tracks.iter().map(Track::length).max().unwrap_or_default();
-    let length = options.seconds.map_or(longest, Duration::from_secs_f64);
-    let played = play(tracks, &targets, started, length, options.quiet);
+    let played = play(&queue, &targets, started, length, options.quiet);
     let stopped = control.request(&format!("cmd=RecordStopRequest&id={id}&reason=hangup\n"))?;
     let field = |key| value(&stopped, key).unwrap_or("?");
     println!("recorded {} frames, {} ms", field("frames"), field("duration_ms"));
@@ -60,23 +62,25 @@ fn targets(options: &Options, legs: usize, answer: &str) -> Result<Vec<SocketAdd
     all.ok_or_else(|| format!("the daemon gave too few ports: {answer}"))
 }
 
-/// Sends every packet at its time, then waits for the call's end.
-fn play(
-    tracks: &[Track],
-    targets: &[SocketAddr],
-    started: Instant,
-    length: Duration,
-    quiet: bool,
-) -> Result<(), String> {
-    let socket = |_| UdpSocket::bind("127.0.0.1:0").map_err(|error| format!("UDP socket: {error}"));
-    let sockets: Vec<UdpSocket> = tracks.iter().map(socket).collect::<Result<_, _>>()?;
-    let mut queue: Vec<(Duration, usize, &[u8])> = vec![];
+/// A packet of a leg, and when it is sent.
+type Due<'a> = (Duration, usize, &'a [u8]);
+
+/// The packets of all legs in the order in which they are sent.
+fn queue(tracks: &[Track], length: Duration) -> Vec<Due<'_>> {
+    let mut queue = vec![];
     for (leg, track) in tracks.iter().enumerate() {
         // Only a length that was asked for cuts a leg; a packet of no length may stand at its end.
         let in_call = track.packets.iter().filter(|(at, _)| *at < length || *at == track.length());
         queue.extend(in_call.map(|(at, bytes)| (*at, leg, bytes.as_slice())));
     }
     queue.sort_by_key(|(at, leg, _)| (*at, *leg));
+    queue
+}
+
+/// Sends every packet at its time, then waits for the call's end.
+fn play(queue: &[Due], targets: &[SocketAddr], started: Instant, length: Duration, quiet: bool) -> Result<(), String> {
+    let socket = |_| UdpSocket::bind("127.0.0.1:0").map_err(|error| format!("UDP socket: {error}"));
+    let sockets: Vec<UdpSocket> = targets.iter().map(socket).collect::<Result<_, _>>()?;
     let mut progress = Progress::new(length, quiet);
     for (sent, (at, leg, bytes)) in queue.iter().enumerate() {
         sleep_until(started + *at);
