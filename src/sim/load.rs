@@ -180,11 +180,12 @@ impl Phone {
         let id = since.as_micros() as u64;
         let mut phone = Self { control, id, device: format!("10ad{number:08x}"), to: server, sent: 0 };
         let device = &phone.device;
-        phone.say(&format!(
+        let request = format!(
             "cmd=RecordStartRequest&id={id}&device={device}&remote_number={number}&remote_name=&local_number=1\
              &local_name=&dir=out&codec=PCMU\n"
-        ))?;
-        let answer = phone.answer()?;
+        );
+        let answer = phone.say(&request).and_then(|()| phone.answer());
+        let answer = answer.map_err(|error| format!("{error} (is the server's --max-per-address high enough?)"))?;
         let message = Message::parse(answer.as_bytes()).map_err(|_| format!("no message: {answer}"))?;
         let port = message.number("port").and_then(Result::ok).filter(|_| message.raw("result") == Some(b"success"));
         let port = port.ok_or_else(|| format!("refused: {answer}"))?;

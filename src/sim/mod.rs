@@ -38,13 +38,14 @@ Example: callrec-sim call --near /usr/share/sip-tester/g711a.pcap --codec PCMA -
 
 callrec-sim load --server ADDR:PORT [OPTIONS]: many phones at once, against a recording server
 
-      --phones N         how many [100]
+      --phones N         how many [100]; they come from one address: more than 256 need a server with --max-per-address
       --seconds N        how long they talk, 50 packets a second each [10]
       --dir DIR          the server's folder: each recording's sidecar is asked whether all of it came
       --pid PID          the server's process: its memory and processor time are shown
       --find-limit       10 phones, then 100, 500, 1000 and so on, up to the first packet that is lost
 
-Example: callrec-sim load --server 127.0.0.1:10000 --phones 500 --dir recordings
+Example: callrec-server record --listen 127.0.0.1:10000 --dir recordings --max-per-address 500 &
+         callrec-sim load --server 127.0.0.1:10000 --phones 500 --dir recordings
 ";
 
 /// What the command line asks for.
