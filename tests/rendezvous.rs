@@ -49,6 +49,15 @@ fn every_pair_of_nats_connects_directly_if_it_can_and_else_through_the_relay() {
 }
 
 #[test]
+fn callers_that_have_got_through_leave_their_places_to_the_next() {
+    let mut net = Net::new(Kind::Open, Kind::Open, false);
+    for n in 0..10 {
+        let (outcome, took) = attempt(&mut net); // the one before is gone and answers no ping
+        assert!(outcome.is_ok() && took < 700, "{n}: {outcome:?}, {took} ms");
+    }
+}
+
+#[test]
 fn lost_datagrams_cost_time_but_no_connection() {
     let mut failed = vec![];
     for seed in 0..200 {

@@ -30,7 +30,7 @@ pub const ASKS: u8 = 4;
 pub const REGISTER_AGAIN: Duration = Duration::from_millis(30_000);
 
 /// Peers that a phone helps through its NAT at once. A new one finds its place when an old one has been reached,
-/// or given up.
+/// has come through itself, or is given up.
 pub const PEERS: usize = 4;
 /// How long a connection's id is known: the SDK's.
 pub const PEER_KNOWN: Duration = Duration::from_millis(60_000);

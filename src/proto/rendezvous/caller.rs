@@ -53,7 +53,7 @@ impl fmt::Display for Failure {
             Self::Refused(400) => "the rendezvous server does not take our registration",
             Self::Refused(403) => "wrong invite code",
             Self::Refused(404) => "no phone of this id is registered with the rendezvous server",
-            Self::Refused(503) => "too many want this phone at once",
+            Self::Refused(503) => "too many callers at once, of this phone or from this address; try again in a minute",
             Self::Refused(_) => "the rendezvous server refuses",
             Self::NoPhone => "the phone is registered, but does not answer the rendezvous server",
             Self::NoPath => "no packet gets through the NATs between here and the phone",

@@ -138,6 +138,12 @@ impl Ladder {
         self.progress != Progress::Climbing
     }
 
+    /// Whether the other one has come through and has had our answer. It may be content, and answer no pings of ours any
+    /// more: a caller that fetches five times in a second must not find all places taken by itself.
+    pub fn is_answered(&self) -> bool {
+        self.pongs > 0
+    }
+
     /// When `poll` has something to do.
     pub fn next_deadline(&self) -> Instant {
         let ping_at = if self.is_done() { self.expires_at } else { self.next_at };

@@ -54,14 +54,15 @@ impl Peers {
         self.ladders.iter_mut().find(|ladder| ladder.connid == connid)
     }
 
-    /// Begins to ping; `false` when there are too many that have not been reached yet.
+    /// Begins to ping; `false` when there are too many of whom nothing has been heard yet.
     pub(super) fn follow(&mut self, ladder: Ladder) -> bool {
         if self.find(&ladder.connid).is_some() {
             return true; // the server asks again, because our answer was lost
         }
         if self.ladders.is_full() {
-            let Some(done) = self.ladders.iter().position(Ladder::is_done) else { return false };
-            self.ladders.remove(done);
+            let first = |free: fn(&Ladder) -> bool| self.ladders.iter().position(free);
+            let Some(free) = first(Ladder::is_done).or_else(|| first(Ladder::is_answered)) else { return false };
+            self.ladders.remove(free);
         }
         self.ladders.push(ladder).is_ok()
     }
