@@ -105,7 +105,7 @@ def roll_over():
         if not part.exact or part.size > 1024 * 1024:
             raise Failed(f"{part.name}: {part.size} bytes, header exact: {part.exact}")
     say("sequence and timestamp go on from part to part, every header exact")
-    # The simulator needs some milliseconds to sort so long a call, and sends its first packets late: single samples move.
+    # What holds the simulator up makes single packets late, and the recorder follow.
     shift = recording.follow([frame for part in parts for frame in part.payloads()], (PLAYED * 9)[:12999])
     say(f"together they are what was played, moved by {shift} samples at the most")
     stick.check()
