@@ -213,6 +213,26 @@ fn nothing_that_arrived_is_lost_when_the_sender_changes_its_mind() {
 }
 
 #[test]
+fn what_came_in_a_burst_just_before_the_stop_is_in_the_recording() {
+    for stalled in [100, 300, 800, 1500] {
+        for talks_on in [1, 5, 40] {
+            let mut phone = Phone::new(settings());
+            let id = phone.start("");
+            let sent = packets(100 + stalled / 20 + talks_on, 160);
+            let mut stream = leg(phone.now + ms(7), 0, 0, 5, &sent);
+            let behind = stream[100 + stalled / 20].0;
+            stream[100..100 + stalled / 20].iter_mut().for_each(|packet| packet.0 = behind);
+            let ends = stream.last().unwrap().0;
+            phone.send(stream);
+            phone.run_until(ends + ms(20));
+            phone.stop(id);
+            let lost = missing(&phone.audio(), &sent, 2000);
+            assert!(lost.is_empty(), "{stalled} ms, {talks_on} packets: {lost:?}");
+        }
+    }
+}
+
+#[test]
 fn a_leg_changes_between_all_codecs() {
     let mut phone = Phone::new(settings());
     let id = phone.start("");

