@@ -141,6 +141,7 @@ fn bad_usage_is_told_from_failure() {
         &["fetch"][..],
         &["fetch", "ls"],
         &["fetch", "--ip", "127.0.0.1", "ls"],
+        &["fetch", "--ip", "127.0.0.1:0", "ls"],
         &["fetch", "--ip", "127.0.0.1:9531"],
         &["fetch", "--ip", "127.0.0.1:9531", "get"],
         &["fetch", "--ip", "127.0.0.1:9531", "put", "x"],

@@ -34,6 +34,9 @@ impl P2p {
                 self.server = None;
                 Ok(())
             }
+            "p2pServer" if value.contains(':') => {
+                Err(format!("must be a host name or an IPv4 address, and its port in p2pPort, not '{value}'"))
+            }
             "p2pServer" => host(value).map(|host| self.server = Some(host)),
             "p2pPort" => number(value, 1, 65535).map(|port| self.port = port),
             "p2pCid" => name(value).map(|cid| self.cid = cid),
@@ -135,6 +138,10 @@ mod tests {
             ("p2pKey = 0123".into(), "line 1: p2pKey must be 32 characters, letters and digits best"),
             ("p2pCid =".into(), "line 1: p2pCid must be 1 to 64 characters"),
             ("p2pServer = a b".into(), "line 1: p2pServer must be an IP address or a host name, not 'a b'"),
+            (
+                "p2pServer = a:7042".into(),
+                "line 1: p2pServer must be a host name or an IPv4 address, and its port in p2pPort, not 'a:7042'",
+            ),
             ("p2pPort = 0".into(), "line 1: p2pPort must be a number from 1 to 65535, not '0'"),
         ] {
             assert_eq!(Config::parse(&text).unwrap_err().to_string(), message);

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
+use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -106,7 +107,8 @@ impl Arguments {
     fn link(&self) -> Result<(Link, String, usize), Failure> {
         match (&self.ip, &self.id, &self.server) {
             (Some(ip), None, None) => {
-                if !ip.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok()) {
+                let whole = |(host, port): (&str, &str)| !host.is_empty() && port.parse::<NonZeroU16>().is_ok();
+                if !ip.rsplit_once(':').is_some_and(whole) {
                     return usage(&format!("fetch: --ip must be HOST:PORT, not '{}'", harmless(ip)));
                 }
                 Ok((Link::direct(ip).map_err(Failure::Failed)?, ip.clone(), MAX_PAYLOAD))
