@@ -116,12 +116,12 @@ fn tap(link: &str) -> OwnedFd {
     let mut addresses = getifaddrs().unwrap().filter(|it| it.interface_name == link).filter_map(|it| it.address);
     let address = addresses.find_map(|address| address.as_link_addr().copied()).unwrap();
     bind(fd.as_raw_fd(), &address).unwrap();
-    setsockopt(&fd, ReceiveTimestampns, &true).unwrap();
+    let _ = setsockopt(&fd, ReceiveTimestampns, &true); // qemu-user does not know it
     fd
 }
 
-/// The next frame of an end: its length, and when it was sent. That is not now: a relay that has to wait for its turn
-/// must not mix up more than the wire would.
+/// The next frame of an end: its length, and when it was sent, where the kernel tells; else now. A relay that has to wait
+/// for its turn should not mix up more than the wire would.
 fn frame(end: &OwnedFd, buffer: &mut [u8]) -> Option<(usize, Instant)> {
     let mut control = cmsg_space!(TimeSpec);
     let mut parts = [IoSliceMut::new(buffer)];
@@ -130,7 +130,7 @@ fn frame(end: &OwnedFd, buffer: &mut [u8]) -> Option<(usize, Instant)> {
         ControlMessageOwned::ScmTimestampns(time) => Some(UNIX_EPOCH + Duration::from(time)),
         _ => None,
     });
-    let age = sent.expect("a time stamp").elapsed().unwrap_or_default();
+    let age = sent.and_then(|sent| sent.elapsed().ok()).unwrap_or_default();
     Some((message.bytes, Instant::now() - age))
 }
 
