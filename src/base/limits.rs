@@ -53,9 +53,9 @@ pub const LEG_HISTORY: usize = 1024;
 pub const MAX_PAYLOAD: usize = 1280;
 /// The longest gap that is concealed: 60 ms (spec, rule 7).
 pub const MAX_CONCEALED: usize = 480;
-/// Frames that a recording may go on behind its stop, so that what has come is whole: `MAX_TIMESTAMP_ERROR`, as
-/// far as packets that came in a burst are ahead of their time.
-pub const MAX_TAIL_FRAMES: u64 = 50;
+/// Frames that a recording may go on behind its stop, so that what has come is whole: packets of a burst are so far
+/// ahead of their time.
+pub const MAX_TAIL_FRAMES: u64 = MAX_TIMESTAMP_ERROR as u64 / FRAME_SAMPLES as u64;
 /// |timestamp step - arrival step| beyond this is a jump, not jitter: 1 s (spec, rule 7).
 pub const MAX_TIMESTAMP_ERROR: i64 = 8000;
 /// A packet in sequence whose timestamp ran ahead of its arrival by more than this has a wrong
