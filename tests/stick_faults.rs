@@ -263,7 +263,7 @@ fn a_stick_that_is_pulled_ends_its_recordings_and_the_next_one_works() {
     assert!(phone.request("cmd=RecordStartRequest").unwrap().contains("reason=no-stick"));
     let stick = heapless::Vec::from_slice(b"/mnt/usb").unwrap();
     phone.recorder.handle_stick(phone.now, Some(stick), 1 << 30);
-    phone.queue.clear();
+    phone.sockets.queue.clear();
     phone.stick.files.clear();
     let id = phone.start("");
     let (sent, stream) = leg(phone.now, 0, 100);
@@ -287,4 +287,51 @@ fn a_sync_that_fails_gives_up_what_came_since_the_last_good_one() {
     assert_eq!(file.bytes.len(), file.durable.len(), "only what a sync has covered is kept");
     let mixed = phone.counted("frames");
     assert!(phone.counted("frames_lost") >= mixed - audio.len() as u64 / 160);
+}
+
+/// A call on a stick that stalls for four seconds, once, after three.
+fn call_on_a_stalling_stick() -> (Phone, u32) {
+    let mut phone = Phone::new(settings());
+    let id = phone.start("");
+    let (_, packets) = leg(phone.now, 0, 500);
+    phone.send(packets);
+    phone.stick.stall = Some((phone.now + ms(3000), ms(4000)));
+    (phone, id)
+}
+
+/// The frames of such a call, when these requests are made so long after the stall began.
+fn frames_with(lines: &[(u64, &str)], with_time: bool) -> usize {
+    let (mut probe, _) = call_on_a_stalling_stick();
+    probe.run_for(ms(9000));
+    let began = probe.stick.stalled_at.expect("the stick stalls");
+    let (mut phone, id) = call_on_a_stalling_stick();
+    for (after, request) in lines {
+        let at = began + ms(*after);
+        let time = if with_time { format!("&at_ms={}", at.nanos() / 1_000_000) } else { String::new() };
+        phone.request_at(at, &format!("cmd={request}&id={id}{time}"));
+    }
+    phone.run_for(ms(11_000));
+    assert!(phone.recorder.is_idle() && phone.counted("bug") == 0);
+    phone.audio().len() / 160
+}
+
+#[test]
+fn what_is_asked_for_while_the_stick_stalls_counts_from_when_it_was_asked_for() {
+    let stop = frames_with(&[(500, "RecordStopRequest")], true);
+    let untimed = frames_with(&[(500, "RecordStopRequest")], false);
+    assert!((174..=176).contains(&(untimed - stop)), "{stop} frames, {untimed} without a time");
+    let lines = [(500, "RecordPauseRequest"), (1500, "RecordResumeRequest"), (2500, "RecordStopRequest")];
+    let paused = frames_with(&lines, true);
+    assert!((49..=51).contains(&(paused - stop)), "{stop} frames, {paused} with a pause between");
+}
+
+#[test]
+fn a_time_that_cannot_be_true_is_the_time_of_reading() {
+    for (name, at) in [("long ago", 0), ("never", u64::MAX), ("an hour ago", 5_000)] {
+        let mut phone = Phone::new(settings());
+        let id = phone.start("");
+        phone.run_for(ms(2000));
+        let answer = phone.request(&format!("cmd=RecordStopRequest&id={id}&at_ms={at}")).unwrap();
+        assert_eq!(value(&answer, "frames"), Some("100"), "{name}");
+    }
 }

@@ -1,6 +1,7 @@
 """The scenarios by name."""
 
 import basic
+import clock
 import faulty
 import fetching
 import pulled
@@ -10,6 +11,7 @@ import slow
 ALL = {
     "call": basic.call,
     "late-clock": basic.late_clock,
+    "clock": clock.clock,
     "eight": basic.eight,
     "pause": basic.pause,
     "roll-over": basic.roll_over,

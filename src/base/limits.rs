@@ -120,6 +120,9 @@ pub const TEXT_BYTES: usize = 128;
 pub const SIDECAR_BYTES: usize = 7 * 1024;
 /// Control clients at once: a phone has one or two, a person with `ctl` one more.
 pub const MAX_CLIENTS: usize = 16;
+/// Control lines of one client in one turn: a stop after a pause and a resume takes effect in the same turn, and a client
+/// that never stops talking keeps nobody waiting.
+pub const LINES_PER_TURN: usize = 8;
 /// Answers and events that wait for a slow client before it is cut off.
 pub const CLIENT_BYTES: usize = 16 * 1024;
 /// Answers and events of one input, before they are handed to the clients.

@@ -1,4 +1,4 @@
-//! What everything else stands on: time, limits, counters, the byte ring. No dependencies.
+//! What everything else stands on: time, clocks, limits, counters, the byte ring. No dependencies.
 
 pub mod limits;
 pub mod ring;
@@ -6,3 +6,4 @@ pub mod ring;
 pub mod secret;
 pub mod stats;
 pub mod time;
+pub mod wall_clock;

@@ -40,7 +40,7 @@ pub(super) fn ctl(arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
     let mut connection = Connection::open(&socket)?;
     let mut failed = None;
     for message in &messages {
-        connection.send(message)?;
+        connection.send(&with_time(message))?;
         loop {
             let line = connection.next_line()?.ok_or_else(|| connection.ended())?;
             print(&format!("{line}\n"))?;
@@ -81,6 +81,17 @@ pub(super) fn watch(arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
         }
     }
     Err(connection.ended())
+}
+
+/// A request whose time counts says when it was made: a slow stick may keep the daemon from reading it at once.
+fn with_time(message: &str) -> String {
+    let name = message.strip_prefix("cmd=").unwrap_or(message).split('&').next();
+    let counts = ["RecordStopRequest", "RecordPauseRequest", "RecordResumeRequest"].map(Some).contains(&name);
+    if !counts || message.contains("&at_ms=") {
+        return message.to_owned();
+    }
+    let millis = crate::io::clock::monotonic().nanos() / 1_000_000;
+    format!("{message}&at_ms={millis}")
 }
 
 fn has(line: &str, pair: &str) -> bool {

@@ -31,6 +31,8 @@ struct Place {
     /// An answer will come: no line is read before.
     waits: bool,
     subscribed: bool,
+    /// It wants the counters.
+    stats: bool,
     status: Option<StatusWalk>,
     list: Option<Listed>,
 }
@@ -64,6 +66,7 @@ impl Clients {
             spoke: false,
             waits: false,
             subscribed: false,
+            stats: false,
             status: None,
             list: None,
         };
@@ -109,7 +112,7 @@ impl Clients {
             let place = &mut self.places[number];
             place.client.open(stream);
             (place.id, place.spoke) = (ClientId(self.next_id), false);
-            (place.waits, place.subscribed) = (false, false);
+            (place.waits, place.subscribed, place.stats) = (false, false, false);
             (place.status, place.list) = (None, None);
             self.next_id = self.next_id.wrapping_add(1);
         }
@@ -164,6 +167,7 @@ impl Clients {
             Ask::Ports(..) | Ask::Later => place.waits = true,
             Ask::List => place.list = Some(Listed::default()),
             Ask::Events => place.subscribed = true,
+            Ask::Stats => place.stats = true,
             Ask::Status(id) => place.status = Some(StatusWalk { place: 0, count: 0, id }),
         }
     }
@@ -245,15 +249,19 @@ impl Reader<'_> {
 impl Place {
     /// It has not been answered yet.
     fn is_busy(&self) -> bool {
-        self.waits || self.status.is_some() || self.list.is_some()
+        self.waits || self.stats || self.status.is_some() || self.list.is_some()
     }
 
-    /// Queues lines of a status answer while there is room.
+    /// Queues the counters, or lines of a status answer, while there is room.
     fn walk(&mut self, recorder: &Recorder) {
-        if self.status.is_none() {
+        if !self.stats && self.status.is_none() {
             return;
         }
         let mut buffer = [0; MESSAGE_BYTES];
+        if std::mem::take(&mut self.stats) {
+            let queued = recorder.stats_line(&mut buffer).is_some_and(|line| self.client.push_line(line));
+            debug_assert!(queued, "bug: room was checked");
+        }
         while let Some(walk) = self.status.filter(|_| has_room(&self.client)) {
             let line = match recorder.status_line(walk.place, walk.id, &mut buffer) {
                 Some((place, line)) => {

@@ -3,17 +3,15 @@
 use std::io::ErrorKind;
 use std::net::IpAddr;
 
-use crate::base::limits::{DATAGRAMS_PER_TURN, MAX_PORTS};
-use crate::base::stats::Counter;
+use crate::base::limits::MAX_PORTS;
 use crate::base::time::Instant;
-use crate::io::clock::Now;
+use crate::base::wall_clock::Stamp;
+use crate::io::clock::Clock;
 use crate::io::udp::Port;
+use crate::proto::receiver::{self, Sockets};
 use crate::proto::recorder::Recorder;
 use crate::proto::recording::{Ports, State};
 use crate::proto::request::{reason, Reason};
-
-/// Later than anything.
-const NEVER: Instant = Instant::from_nanos(u64::MAX);
 
 /// All ports, by the recorder's places.
 pub(super) struct Media {
@@ -81,68 +79,10 @@ impl Media {
         Err(reason("busy", format_args!("all ports of mediaPorts {low}-{high} are in use")))
     }
 
-    /// Gives the recorder what has come; `true` when nothing more is waiting.
-    pub(super) fn read(&mut self, place: usize, now: &Now, recorder: &mut Recorder) -> bool {
-        match recorder.reads_promptly(place, now.monotonic) {
-            true => self.read_each(place, now, recorder),
-            false => self.read_in_order(place, now, recorder),
-        }
-    }
-
-    /// Port after port: when little has come, its order means nothing, and most arrivals need not be known.
-    fn read_each(&mut self, place: usize, now: &Now, recorder: &mut Recorder) -> bool {
-        let mut left = DATAGRAMS_PER_TURN;
-        for (number, port) in self.places[place].iter_mut().enumerate() {
-            while fill(port, now, recorder) {
-                if left == 0 {
-                    return false;
-                }
-                left -= 1;
-                match port.held() {
-                    None => recorder.stats.count(Counter::Oversize),
-                    Some(bytes) if recorder.handle_prompt_rtp(place, number, None, bytes) => {}
-                    Some(_) => {
-                        let arrival = port.arrival(now);
-                        if arrival > now.monotonic {
-                            // The stick has held this turn up since it began: the next one knows how long.
-                            break;
-                        }
-                        let taken = port
-                            .held()
-                            .is_none_or(|bytes| recorder.handle_prompt_rtp(place, number, Some(arrival), bytes));
-                        debug_assert!(taken, "bug: its arrival is known");
-                    }
-                }
-                port.release();
-            }
-        }
-        true
-    }
-
-    /// The earliest first: after a stall, what has come is to be mixed as if it had been read in time.
-    fn read_in_order(&mut self, place: usize, now: &Now, recorder: &mut Recorder) -> bool {
-        let ports = &mut self.places[place];
-        let ends_at = match recorder.state(place) {
-            State::Draining(at, _) => at,
-            _ => now.monotonic,
-        };
-        let mut heads = heapless::Vec::<Instant, MAX_PORTS>::new();
-        for port in ports.iter_mut() {
-            let _ = heads.push(head(port, now, recorder));
-        }
-        for _ in 0..DATAGRAMS_PER_TURN {
-            let earliest = heads.iter().enumerate().min_by_key(|(_, arrival)| **arrival);
-            // What came after a stop, or after this turn began, belongs to nobody or to the next turn.
-            let Some((number, arrival)) = earliest.filter(|(_, arrival)| **arrival <= ends_at) else { return true };
-            match ports[number].held() {
-                Some(bytes) if !recorder.handle_rtp(place, number, *arrival, bytes) => return false,
-                Some(_) => {}
-                None => recorder.stats.count(Counter::Oversize),
-            }
-            ports[number].release();
-            heads[number] = head(&mut ports[number], now, recorder);
-        }
-        false
+    /// Gives the recorder what has come; `true` when nothing more waits that it wants.
+    pub(super) fn drain(&mut self, place: usize, now: Instant, clock: &mut Clock, recorder: &mut Recorder) -> bool {
+        let mut reading = Reading { ports: &mut self.places[place], now, clock };
+        receiver::drain(&mut reading, place, now, recorder)
     }
 
     /// Closes the ports of a recording that has ended.
@@ -154,18 +94,35 @@ impl Media {
     }
 }
 
-/// Reads the port's next datagram; `false` if there is none.
-fn fill(port: &mut Port, now: &Now, recorder: &mut Recorder) -> bool {
-    let mut dropped = 0;
-    let filled = port.fill(now, &mut dropped);
-    recorder.stats.add(Counter::KernelDrop, dropped.into());
-    filled
+/// The ports of one recording in one turn.
+struct Reading<'a> {
+    ports: &'a mut [Port],
+    now: Instant,
+    clock: &'a mut Clock,
 }
 
-/// When the next datagram of this port arrived; `NEVER` if there is none.
-fn head(port: &mut Port, now: &Now, recorder: &mut Recorder) -> Instant {
-    match fill(port, now, recorder) {
-        true => port.arrival(now),
-        false => NEVER,
+impl Sockets for Reading<'_> {
+    fn count(&self) -> usize {
+        self.ports.len()
+    }
+
+    fn fill(&mut self, socket: usize, dropped: &mut u32) -> bool {
+        self.ports[socket].fill(self.now, dropped)
+    }
+
+    fn held(&self, socket: usize) -> Option<&[u8]> {
+        self.ports[socket].held()
+    }
+
+    fn stamp(&mut self, socket: usize) -> Stamp {
+        self.ports[socket].stamp(self.clock)
+    }
+
+    fn settle(&mut self, socket: usize, arrival: Instant) {
+        self.ports[socket].settle(arrival);
+    }
+
+    fn release(&mut self, socket: usize) {
+        self.ports[socket].release();
     }
 }

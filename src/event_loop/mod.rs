@@ -2,12 +2,11 @@
 //!
 //! ```text
 //! poll(timeout = the recordings' common deadline or a player's next packet; 0 if something was left to do; none when idle)
-//! 1  signals, mounts, devices
+//! 1  signals, mounts, devices, a wall clock that was set
 //! 2  each player: packets that are due, one read
-//! 3  each recording: datagrams in the order of arrival, frames, calls to the stick     work
-//! 4  clients: at most one line each
-//! 5  again 3, if a line or the stick has changed anything
-//! 6  answers and events to the clients; flush; a few files repaired
+//! 3  clients: a few lines each. A stop cuts a recording where it was asked for, so it comes before the packets
+//! 4  each recording: datagrams in the order of arrival, frames, calls to the stick     work
+//! 5  answers and events to the clients; flush; a few files repaired
 //! ```
 //! Leg ports are not polled: while it records the loop wakes every `BATCH` and reads them until they
 //! are empty; each datagram has its kernel arrival time, so that reading late mixes nothing late.
@@ -19,7 +18,7 @@ use log::{info, warn};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 
-use crate::base::limits::{MESSAGE_BYTES, SHUTDOWN};
+use crate::base::limits::{LINES_PER_TURN, MESSAGE_BYTES, SHUTDOWN};
 use crate::base::stats::Counter;
 use crate::base::time::Instant;
 use crate::config::Config;
@@ -32,7 +31,7 @@ use crate::event_loop::playing::Playing;
 use crate::event_loop::repair::Repair;
 use crate::event_loop::sidecars::Sidecars;
 use crate::event_loop::uplinks::Uplinks;
-use crate::io::clock::{self, Now};
+use crate::io::clock::{self, Clock, Now};
 use crate::io::interface::first_mac;
 use crate::io::mounts::Table;
 use crate::io::random::Random;
@@ -65,6 +64,8 @@ const SIGNALS: Token = Token(0);
 const MOUNTS: Token = Token(1);
 const DEVICES: Token = Token(2);
 const LISTENER: Token = Token(3);
+/// The wall clock was set.
+const CLOCK: Token = Token(4);
 /// The socket of FSP.
 const SERVICE: Token = Token(5);
 /// Answers of name servers, but those that recordings wait for.
@@ -83,6 +84,7 @@ pub struct EventLoop {
     poll: Poll,
     signals: Signals,
     mounts: Table,
+    clock: Clock,
     random: Random,
     recorder: Recorder,
     media: Media,
@@ -123,6 +125,7 @@ impl EventLoop {
         let poll = Poll::new().map_err(|error| format!("epoll: {error}"))?;
         let signals = Signals::open().map_err(|error| format!("signals: {error}"))?;
         let mounts = Table::open().map_err(|error| format!("/proc/self/mountinfo: {error}"))?;
+        let clock = Clock::open();
         let clients = Clients::open(&config.control_socket, &poll)
             .map_err(|error| format!("control socket {}: {error}", config.control_socket))?;
         let registry = poll.registry();
@@ -130,6 +133,7 @@ impl EventLoop {
             (signals.fd(), SIGNALS, Interest::READABLE),
             (mounts.changes(), MOUNTS, Interest::PRIORITY),
             (mounts.device_changes().unwrap_or(-1), DEVICES, Interest::READABLE),
+            (clock.changes().unwrap_or(-1), CLOCK, Interest::READABLE),
         ];
         for (fd, token, interest) in watched.into_iter().filter(|(fd, ..)| *fd >= 0) {
             registry.register(&mut SourceFd(&fd), token, interest).map_err(|error| format!("epoll: {error}"))?;
@@ -158,6 +162,7 @@ impl EventLoop {
             poll,
             signals,
             mounts,
+            clock,
             recorder,
             clients,
             fsp,
@@ -180,6 +185,7 @@ impl EventLoop {
                         self.mounts.drain_device_changes();
                         self.look_for_stick(&clock::now());
                     }
+                    CLOCK => self.clock.drain_changes(),
                     SERVICE => self.fsp.set_readable(),
                     LISTENER => self.clients.accept(&self.poll, &mut self.recorder.stats),
                     token if token.0 >= FIRST_UPLINK => self.uplinks.set_ready(event),
@@ -228,7 +234,9 @@ impl EventLoop {
     }
 
     fn turn(&mut self) {
-        let now = clock::now();
+        let now = self.clock.read();
+        self.tell_clock();
+        self.recorder.handle_turn(now.monotonic);
         let (disk, recorder) = (&mut self.disk, &mut self.recorder);
         self.fsp.turn(now.monotonic, &self.config, disk, recorder, &mut self.random, &self.poll);
         self.playing.turn(now.monotonic, &mut self.disk, self.recorder.players());
@@ -236,12 +244,9 @@ impl EventLoop {
             return;
         }
         self.clients.accept_waiting(&self.poll, &mut self.recorder.stats);
-        self.work(&now);
+        self.listen_to_clients(&now);
+        self.work();
         self.deliver();
-        if self.listen_to_clients(&now) {
-            self.work(&clock::now());
-            self.deliver();
-        }
         self.again |= self.listing.step(&mut self.disk, &mut self.clients, &self.recorder);
         self.again |= self.clients.flush(&self.poll, &self.recorder);
         if let Some(repair) = &mut self.repair {
@@ -257,11 +262,12 @@ impl EventLoop {
         }
     }
 
-    /// Packets, frames and the stick, for each recording.
-    fn work(&mut self, now: &Now) {
+    /// Packets, frames and the stick, for each recording. The stick may hold up each of them, so each has its own time.
+    fn work(&mut self) {
         for place in 0..self.recorder.places() {
+            let now = &self.clock.read();
             if self.recorder.listens(place) && (self.woken || self.recorder.is_due(place, now.monotonic)) {
-                let drained = self.media.read(place, now, &mut self.recorder);
+                let drained = self.media.drain(place, now.monotonic, &mut self.clock, &mut self.recorder);
                 let mixed = drained && self.recorder.handle_drained(place, now.monotonic);
                 self.again |= !mixed;
             }
@@ -271,30 +277,36 @@ impl EventLoop {
             self.media.close_unused(place, &self.recorder);
         }
         if self.disk.take_suspicion() {
-            self.look_for_stick(now);
+            self.look_for_stick(&clock::now());
         }
     }
 
-    /// One line of each client; `true` when a recording was started, stopped or changed.
-    fn listen_to_clients(&mut self, now: &Now) -> bool {
-        let mut changed = false;
+    /// A few lines of each client.
+    fn listen_to_clients(&mut self, now: &Now) {
         if self.recorder.is_idle() && self.clients.anyone_speaks() {
             // Nobody tells of every change: a plain folder may have come or gone.
             self.look_for_stick(now);
         }
         for client in 0..self.clients.len() {
-            let Some((id, line)) = self.clients.next_line(client) else { continue };
-            let words = self.random.words();
-            let ask = self.recorder.handle_line(now.monotonic, id, line, words);
-            if let Ask::Ports(place, legs) = ask {
-                let bound = self.media.open(place, legs, now.monotonic);
-                self.recorder.handle_ports(now.monotonic, place, bound);
+            for _ in 0..LINES_PER_TURN {
+                let Some((id, line)) = self.clients.next_line(client) else { break };
+                let words = self.random.words();
+                let ask = self.recorder.handle_line(now.monotonic, id, line, words);
+                if let Ask::Ports(place, legs) = ask {
+                    let bound = self.media.open(place, legs, now.monotonic);
+                    self.recorder.handle_ports(now.monotonic, place, bound);
+                }
+                self.clients.set_ask(client, ask);
+                self.deliver();
             }
-            changed |= matches!(ask, Ask::Ports(..) | Ask::Later);
-            self.clients.set_ask(client, ask);
-            self.deliver();
         }
-        changed
+    }
+
+    fn tell_clock(&mut self) {
+        let set_by = self.clock.take_set();
+        if set_by.abs() >= 1000 {
+            info!("the system's clock was set by {set_by} ms");
+        }
     }
 
     /// `true` when there was something to deliver.

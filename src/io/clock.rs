@@ -1,6 +1,9 @@
 //! The clocks: monotonic for everything that is measured, the wall clock for names and kernel stamps.
 
-use crate::base::time::{Duration, Instant};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+
+use crate::base::time::Instant;
+use crate::base::wall_clock::{Stamp, WallClock};
 use crate::io::sys::{self, Civil, Timespec};
 
 /// One reading of both clocks.
@@ -26,21 +29,6 @@ fn instant(time: Timespec) -> Instant {
 }
 
 impl Now {
-    /// The monotonic time of a kernel stamp, which is by the wall clock; not before `earliest`, and not
-    /// after `latest`, which is asked only if the stamp is later than this reading (a stick may have
-    /// stalled since): whoever sets the clock in between moves no audio. Seconds are compared modulo
-    /// 2^32, since some kernels stamp with 32 bits.
-    pub fn arrival(&self, stamp: Timespec, earliest: Instant, latest: impl FnOnce() -> Instant) -> Instant {
-        let seconds = (self.wall.seconds as u32).wrapping_sub(stamp.seconds as u32) as i32;
-        let ago = i64::from(seconds) * 1_000_000_000 + i64::from(self.wall.nanos) - i64::from(stamp.nanos);
-        let length = Duration::from_nanos(ago.unsigned_abs());
-        if ago >= 0 {
-            (self.monotonic - length).max(earliest)
-        } else {
-            (self.monotonic + length).min(latest()).max(earliest)
-        }
-    }
-
     /// The local time of day at `at`.
     pub fn local(&self, at: Instant) -> Civil {
         let ago = self.monotonic.since(at).nanos() as i64 - at.since(self.monotonic).nanos() as i64;
@@ -55,35 +43,59 @@ pub fn civil(seconds: i64) -> Civil {
     sys::local_time(seconds).unwrap_or(unknown)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// The clocks of a loop that reads kernel stamps: it remembers that the wall clock was set.
+#[derive(Default)]
+pub struct Clock {
+    wall: WallClock,
+    changes: Option<OwnedFd>,
+    set_by: i64,
+}
 
-    fn reading(seconds: i64) -> Now {
-        let monotonic = Instant::from_nanos(100_000_000_000);
-        Now { monotonic, wall: Timespec { seconds, nanos: 500_000_000 } }
+impl Clock {
+    /// Asks the kernel to tell when the wall clock is set. Without it, the next reading shows that it was.
+    pub fn open() -> Self {
+        Self { changes: sys::clock_changes().ok(), ..Self::default() }
     }
 
-    #[test]
-    fn stamps_of_either_width_become_monotonic_also_after_2038() {
-        for wall in [0, 1_764_000_000, i64::from(i32::MAX), 2_300_000_000, 4_294_967_296] {
-            let now = reading(wall + 1);
-            for seconds in [wall, i64::from(wall as i32)] {
-                let at = now.arrival(Timespec { seconds, nanos: 700_000_000 }, Instant::default(), || now.monotonic);
-                assert_eq!(now.monotonic.since(at).millis(), 800, "{wall} {seconds}");
-            }
+    /// Becomes readable when the wall clock is set.
+    pub fn changes(&self) -> Option<RawFd> {
+        self.changes.as_ref().map(AsRawFd::as_raw_fd)
+    }
+
+    /// Takes what the kernel told; the next reading shows what it was.
+    pub fn drain_changes(&self) {
+        if let Some(changes) = &self.changes {
+            let _ = nix::unistd::read(changes, &mut [0; 8]);
         }
     }
 
-    #[test]
-    fn a_clock_that_was_set_moves_no_packet_out_of_its_turn() {
-        let now = reading(1_000_000);
-        let earliest = now.monotonic - Duration::from_millis(200);
-        let latest = now.monotonic + Duration::from_millis(4000);
-        let arrival = |seconds| now.arrival(Timespec { seconds, nanos: 500_000_000 }, earliest, || latest);
-        assert_eq!((arrival(5), arrival(2_000_000)), (earliest, latest));
-        assert_eq!(arrival(1_000_003).since(now.monotonic).millis(), 3000, "read late, after a stall");
+    /// Reads both clocks.
+    pub fn read(&mut self) -> Now {
+        let now = now();
+        self.set_by += self.wall.read(now.monotonic, now.wall);
+        now
     }
+
+    /// By how many milliseconds the wall clock was set since the last call.
+    pub fn take_set(&mut self) -> i64 {
+        std::mem::take(&mut self.set_by)
+    }
+
+    /// What a kernel stamp means. One that fits no reading is later than the latest, or the clock has been set since.
+    pub fn stamp(&mut self, stamp: Timespec, earliest: Instant) -> Stamp {
+        let known = self.wall.stamp(stamp, earliest);
+        if known.certain().is_some() {
+            return known;
+        }
+        self.read();
+        self.wall.stamp(stamp, earliest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::time::Duration;
 
     #[test]
     fn local_time_goes_back_and_forth() {
@@ -92,5 +104,28 @@ mod tests {
         let ago = now.local(now.monotonic - Duration::from_millis(10_000));
         let difference = (seconds(now.local(now.monotonic)) - seconds(ago)).rem_euclid(86_400);
         assert!((9..=11).contains(&difference) || difference % 3600 == 10, "{difference}");
+    }
+
+    #[test]
+    fn a_stamp_that_is_later_than_the_reading_has_the_clocks_read_again() {
+        let mut clock = Clock::open();
+        let early = clock.read();
+        let mut now = clock::now_after(early.monotonic + Duration::from_millis(50));
+        now.wall.nanos = now.wall.nanos.saturating_sub(1_000);
+        let at = clock.stamp(now.wall, early.monotonic).certain();
+        assert!(at.is_some_and(|at| at.since(early.monotonic).millis() >= 49), "{at:?}");
+        assert_eq!(clock.take_set(), 0);
+    }
+
+    mod clock {
+        /// A reading of both clocks, not before `at`.
+        pub(super) fn now_after(at: super::Instant) -> super::Now {
+            loop {
+                let now = super::super::now();
+                if now.monotonic >= at {
+                    return now;
+                }
+            }
+        }
     }
 }

@@ -360,6 +360,24 @@ pub fn device_events() -> io::Result<std::os::fd::OwnedFd> {
     }
 }
 
+/// A non-blocking descriptor that becomes readable whenever the wall clock is set (timerfd_create(2)).
+pub fn clock_changes() -> io::Result<std::os::fd::OwnedFd> {
+    use std::os::fd::FromRawFd;
+    let flags = libc::TFD_CLOEXEC | libc::TFD_NONBLOCK;
+    // SAFETY: the descriptor is new and ours; `never` is a whole itimerspec that the kernel only reads.
+    unsafe {
+        let fd = libc::timerfd_create(libc::CLOCK_REALTIME, flags);
+        check(fd as isize)?;
+        let fd = std::os::fd::OwnedFd::from_raw_fd(fd);
+        let mut never: libc::itimerspec = zeroed();
+        // As late as 32 bits go: a kernel before 5.1 takes no more. After it has expired it still tells of changes.
+        never.it_value.tv_sec = i32::MAX as _;
+        let flags = libc::TFD_TIMER_ABSTIME | libc::TFD_TIMER_CANCEL_ON_SET;
+        check(libc::timerfd_settime(fd.as_raw_fd(), flags, &never, std::ptr::null_mut()) as isize)?;
+        Ok(fd)
+    }
+}
+
 /// Has large allocations mapped, not cut from a heap that is cleared by hand: pages that no call uses
 /// stay untouched. musl, on the phone, does so anyway.
 pub fn map_large_allocations() {

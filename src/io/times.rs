@@ -1,13 +1,6 @@
 //! Times as the system's calls give them.
 
-/// Seconds and nanoseconds of some clock.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Timespec {
-    /// Whole seconds.
-    pub seconds: i64,
-    /// 0 to 999 999 999.
-    pub nanos: u32,
-}
+pub use crate::base::wall_clock::Timespec;
 
 /// A time of day somewhere, as people write it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 //! It is not polled: while a recording runs the loop wakes on its own clock and reads all ports until
 //! they are empty. One datagram is held in the port, so that several ports can be read in the order
 //! of arrival. Arrivals are asked for by a call of their own: read along with every datagram
-//! (SO_TIMESTAMPNS) they would make each a third dearer.
+//! (SO_TIMESTAMPNS) they would add a third to its cost.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
@@ -11,7 +11,8 @@ use std::os::fd::AsFd;
 
 use crate::base::limits::{DATAGRAM_BYTES, RECEIVE_BUFFER};
 use crate::base::time::Instant;
-use crate::io::clock::{self, Now};
+use crate::base::wall_clock::Stamp;
+use crate::io::clock::Clock;
 use crate::io::sys;
 
 /// A bound port.
@@ -20,9 +21,11 @@ pub struct Port {
     number: u16,
     buffer: [u8; DATAGRAM_BYTES],
     held: Option<Held>,
-    /// Nothing that is read now arrived before this. A turn that has found the port empty does not ask
-    /// again: with several ports it would ask for each datagram of the others.
+    /// The turn that has found the port empty. It does not ask again: with several ports it would ask for each
+    /// datagram of the others.
     empty_at: Instant,
+    /// Nothing that is read now arrived before this.
+    earliest: Instant,
     /// The turn that has asked how many datagrams were dropped.
     counted_at: Instant,
     dropped: u32,
@@ -41,7 +44,16 @@ impl Port {
         socket.set_nonblocking(true)?;
         sys::stamp_arrivals(socket.as_fd())?;
         sys::receive_buffer(socket.as_fd(), RECEIVE_BUFFER as i32)?;
-        Ok(Self { socket, number, buffer: [0; DATAGRAM_BYTES], held: None, empty_at: now, counted_at: now, dropped: 0 })
+        Ok(Self {
+            socket,
+            number,
+            buffer: [0; DATAGRAM_BYTES],
+            held: None,
+            empty_at: now,
+            earliest: now,
+            counted_at: now,
+            dropped: 0,
+        })
     }
 
     /// The port's number.
@@ -49,12 +61,13 @@ impl Port {
         self.number
     }
 
-    /// Reads a datagram, if none is held; `false` when there is none. Counts those the kernel dropped.
-    pub fn fill(&mut self, now: &Now, dropped: &mut u32) -> bool {
+    /// Reads a datagram, if none is held; `false` when there is none. Counts those the kernel dropped. `now` is the
+    /// same all through a turn.
+    pub fn fill(&mut self, now: Instant, dropped: &mut u32) -> bool {
         if self.held.is_some() {
             return true;
         }
-        if self.empty_at == now.monotonic {
+        if self.empty_at == now {
             return false;
         }
         let (len, total) = loop {
@@ -63,7 +76,7 @@ impl Port {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 // Besides EAGAIN only pending ICMP errors come here, and they end nothing.
                 Err(_) => {
-                    self.empty_at = now.monotonic;
+                    (self.empty_at, self.earliest) = (now, self.earliest.max(now));
                     return false;
                 }
             }
@@ -76,12 +89,12 @@ impl Port {
         true
     }
 
-    fn receive(&mut self, now: &Now) -> io::Result<(usize, Option<u32>)> {
-        if self.counted_at == now.monotonic {
+    fn receive(&mut self, now: Instant) -> io::Result<(usize, Option<u32>)> {
+        if self.counted_at == now {
             return sys::receive(self.socket.as_fd(), &mut self.buffer).map(|len| (len, None));
         }
         let received = sys::receive_and_count(self.socket.as_fd(), &mut self.buffer)?;
-        self.counted_at = now.monotonic;
+        self.counted_at = now;
         Ok(received)
     }
 
@@ -91,12 +104,22 @@ impl Port {
     }
 
     /// When the kernel got the held datagram.
-    pub fn arrival(&mut self, now: &Now) -> Instant {
-        let Some(Held { arrival, .. }) = &mut self.held else { return now.monotonic };
-        *arrival.get_or_insert_with(|| match sys::arrival(self.socket.as_fd()) {
-            Some(stamp) => now.arrival(stamp, self.empty_at, clock::monotonic),
-            None => now.monotonic,
-        })
+    pub fn stamp(&mut self, clock: &mut Clock) -> Stamp {
+        match self.held {
+            Some(Held { arrival: Some(arrival), .. }) => Stamp::at(arrival),
+            _ => match sys::arrival(self.socket.as_fd()) {
+                Some(stamp) => clock.stamp(stamp, self.earliest),
+                None => Stamp::at(clock.read().monotonic),
+            },
+        }
+    }
+
+    /// The held datagram arrived at this time; those behind it did not arrive earlier.
+    pub fn settle(&mut self, arrival: Instant) {
+        if let Some(held) = &mut self.held {
+            held.arrival = Some(arrival);
+            self.earliest = self.earliest.max(arrival);
+        }
     }
 
     /// Forgets the held datagram.
@@ -108,31 +131,34 @@ impl Port {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::io::clock;
 
     #[test]
     fn datagrams_come_with_their_arrival_and_long_ones_without_bytes() {
-        let mut port = Port::open(IpAddr::from([127, 0, 0, 1]), 0, clock::monotonic()).unwrap();
+        let mut clock = Clock::open();
+        let mut port = Port::open(IpAddr::from([127, 0, 0, 1]), 0, clock.read().monotonic).unwrap();
         let to = port.socket.local_addr().unwrap();
         let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let before = clock::monotonic();
+        let before = clock.read().monotonic;
         sender.send_to(b"hello", to).unwrap();
-        let between = clock::monotonic();
+        let between = clock.read().monotonic;
         sender.send_to(&[0; DATAGRAM_BYTES + 1], to).unwrap();
-        let (now, mut dropped) = (clock::now(), 0);
-        assert!(port.fill(&now, &mut dropped));
-        let arrival = port.arrival(&now);
+        let (now, mut dropped) = (clock.read().monotonic, 0);
+        assert!(port.fill(now, &mut dropped));
+        let arrival = port.stamp(&mut clock).certain().unwrap();
         assert!(arrival.nanos() + 1_000_000 > before.nanos() && arrival.nanos() < between.nanos() + 1_000_000);
         assert_eq!(port.held(), Some(&b"hello"[..]));
-        assert!(port.fill(&now, &mut dropped), "held until it is released");
-        assert_eq!((port.arrival(&now), port.held()), (arrival, Some(&b"hello"[..])));
+        port.settle(between);
+        assert!(port.fill(now, &mut dropped), "held until it is released");
+        assert_eq!((port.stamp(&mut clock).certain(), port.held()), (Some(between), Some(&b"hello"[..])));
         port.release();
-        assert!(port.fill(&now, &mut dropped));
-        assert!(port.held().is_none() && port.arrival(&now) >= between);
+        assert!(port.fill(now, &mut dropped));
+        assert!(port.held().is_none() && port.stamp(&mut clock).certain() >= Some(between));
         port.release();
-        assert_eq!((port.fill(&now, &mut dropped), dropped), (false, 0));
+        assert_eq!((port.fill(now, &mut dropped), dropped), (false, 0));
         sender.send_to(b"later", to).unwrap();
-        assert!(!port.fill(&now, &mut dropped), "not again in the same turn");
-        assert!(port.fill(&clock::now(), &mut dropped));
+        assert!(!port.fill(now, &mut dropped), "not again in the same turn");
+        assert!(port.fill(clock.read().monotonic, &mut dropped));
     }
 
     #[test]
@@ -147,8 +173,8 @@ mod tests {
             for _ in 0..200 {
                 sender.send_to(&[7; 172], to).unwrap();
             }
-            let now = clock::now();
-            while port.fill(&now, &mut dropped) {
+            let now = clock::monotonic();
+            while port.fill(now, &mut dropped) {
                 port.release();
                 read += 1;
             }

@@ -168,6 +168,11 @@ impl Leg {
         (goes_on && self.believed + length <= MAX_BELIEVED).then_some(self.last_at + length)
     }
 
+    /// When a packet with this timestamp should come, going by the latest one.
+    pub fn expected_at(&self, timestamp: u32) -> i64 {
+        self.last_at + i64::from(timestamp.wrapping_sub(self.anchor_timestamp) as i32)
+    }
+
     /// A packet of the source without audio: it only keeps the sequence, so that what is behind it
     /// counts as meant, not as lost.
     pub fn pass(&mut self, sequence: u16, at: i64) {

@@ -16,6 +16,7 @@ pub mod part;
 pub mod playback;
 pub mod players;
 pub mod read_ahead;
+pub mod receiver;
 #[cfg(feature = "server")]
 pub mod record_server;
 pub mod recorder;

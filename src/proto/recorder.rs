@@ -67,6 +67,8 @@ pub enum Ask {
     List,
     /// Send this client events.
     Events,
+    /// Send this client `stats_line`, once this turn's packets have been counted.
+    Stats,
 }
 
 /// The recorder.
@@ -81,6 +83,8 @@ pub struct Recorder {
     /// Counts of what is missing, as far as they have been given to recordings.
     seen: [u64; MISSING.len()],
     ending: bool,
+    /// When the turn before this one began, and this one.
+    turns: [Instant; 2],
     /// Counters, also of what the loop sees.
     pub stats: Stats,
 }
@@ -103,6 +107,7 @@ impl Recorder {
             zone: Zone::default(),
             seen: [0; MISSING.len()],
             ending: false,
+            turns: [Instant::default(); 2],
             stats: Stats::default(),
         }
     }
@@ -152,6 +157,11 @@ impl Recorder {
         self.places.iter().find(|recording| recording.writes(name)).map(Recording::durable_bytes)
     }
 
+    /// A turn of the loop begins.
+    pub fn handle_turn(&mut self, now: Instant) {
+        self.turns = [self.turns[1], now];
+    }
+
     /// One line of a control client, `None` when it was too long or cut off. `random` is for a recording's start.
     pub fn handle_line(&mut self, now: Instant, client: ClientId, line: Option<&[u8]>, random: [u32; 3]) -> Ask {
         let message = match line.map(Message::parse) {
@@ -185,6 +195,11 @@ impl Recorder {
             }
             _ => self.stats.count(Counter::Bug),
         }
+    }
+
+    /// When the place expects this datagram by its RTP timestamp, if it knows its source.
+    pub fn expected_arrival(&self, place: usize, port: usize, datagram: &[u8]) -> Option<Instant> {
+        self.places.get(place)?.expected_arrival(port, datagram)
     }
 
     /// A datagram for a place, in the order of arrival on all its ports. `false`: not taken, the stick has to
@@ -238,7 +253,7 @@ impl Recorder {
         self.ending = true;
         self.stop_players();
         for recording in &mut self.places {
-            recording.stop(now, None);
+            recording.stop(now, now, None);
             recording.hurry(now);
         }
     }

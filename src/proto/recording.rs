@@ -249,10 +249,10 @@ impl Recording {
         self.timeline.pause(now, paused)
     }
 
-    /// Ends the recording here, once what has come by now has been read.
-    pub fn stop(&mut self, now: Instant, client: Option<ClientId>) {
+    /// Ends the recording at `at`, once what had come by then has been read.
+    pub fn stop(&mut self, now: Instant, at: Instant, client: Option<ClientId>) {
         match self.state {
-            State::Running => self.state = State::Draining(now, client),
+            State::Running => self.state = State::Draining(at, client),
             State::Opening(_) if self.upload.active => self.uplink.stop(now, &self.setup),
             _ => {}
         }
@@ -270,6 +270,12 @@ impl Recording {
     pub fn reads_promptly(&mut self, now: Instant) -> bool {
         self.unread = When::Between(self.timeline.position(self.drained_at), self.timeline.position(now));
         self.state == State::Running && now.since(self.drained_at) <= PROMPT
+    }
+
+    /// When this packet should arrive by its timestamp, if it goes on with a source that is known.
+    pub fn expected_arrival(&self, port: usize, datagram: &[u8]) -> Option<Instant> {
+        let packet = rtp::Packet::parse(datagram).ok()?;
+        self.sources.expected_at(port, &packet).map(|at| self.timeline.instant(at))
     }
 
     /// A packet on port `port` of this recording. With its arrival: either `handle_timeout(arrival)` has

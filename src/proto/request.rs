@@ -3,6 +3,7 @@
 use core::fmt::Write;
 
 use crate::base::limits::{MAX_LEG_PORTS, TEXT_BYTES};
+use crate::base::time::Instant;
 use crate::proto::part::DiskError;
 use crate::proto::players::{self, Play};
 use crate::proto::setup::Call;
@@ -42,10 +43,10 @@ pub struct Start {
 pub enum Request {
     /// Begin a recording.
     Start(Start),
-    /// Pause (`true`) or resume it.
-    Pause(u32, bool),
-    /// End it; non-empty values replace those of the start.
-    Stop(u32, Call),
+    /// Pause (`true`) or resume it, from the time on at which it was asked for, if the client says.
+    Pause(u32, bool, Option<Instant>),
+    /// End it, likewise; non-empty values replace those of the start.
+    Stop(u32, Call, Option<Instant>),
     /// Say where one or all stand.
     Status(Option<u32>),
     /// Print the counters.
@@ -88,9 +89,9 @@ impl Write for Cutting<'_> {
 pub fn parse(message: &Message) -> Result<Request, Reason> {
     match message.name() {
         "RecordStartRequest" => start(message).map(Request::Start),
-        "RecordPauseRequest" => Ok(Request::Pause(id(message)?, true)),
-        "RecordResumeRequest" => Ok(Request::Pause(id(message)?, false)),
-        "RecordStopRequest" => Ok(Request::Stop(id(message)?, call(message)?)),
+        "RecordPauseRequest" => Ok(Request::Pause(id(message)?, true, at(message)?)),
+        "RecordResumeRequest" => Ok(Request::Pause(id(message)?, false, at(message)?)),
+        "RecordStopRequest" => Ok(Request::Stop(id(message)?, call(message)?, at(message)?)),
         "RecordStatusRequest" if message.raw("id").is_none() => Ok(Request::Status(None)),
         "RecordStatusRequest" => Ok(Request::Status(Some(id(message)?))),
         "StatsRequest" => Ok(Request::Stats),
@@ -157,6 +158,13 @@ pub(super) fn id(message: &Message) -> Result<u32, Reason> {
     }
 }
 
+/// `at_ms`: milliseconds of CLOCK_MONOTONIC.
+fn at(message: &Message) -> Result<Option<Instant>, Reason> {
+    let wrong = |()| bad(format_args!("at_ms must be milliseconds of CLOCK_MONOTONIC"));
+    let millis = message.number::<u64>("at_ms").transpose().map_err(wrong)?;
+    Ok(millis.map(|millis| Instant::from_nanos(millis.saturating_mul(1_000_000))))
+}
+
 /// A stranger's bytes, shortened and made printable, in an answer.
 struct Shown<'a>(&'a [u8]);
 
@@ -205,6 +213,10 @@ mod tests {
         assert_eq!(refusal("cmd=RecordStartRequest&legs=9"), "bad-request: legs must be a number from 0 to 8");
         assert_eq!(refusal("cmd=RecordStartRequest&codec=G729"), "bad-request: codec must be PCMU or PCMA, not 'G729'");
         assert_eq!(refusal("cmd=RecordStopRequest"), "bad-request: id is missing");
+        assert_eq!(
+            refusal("cmd=RecordStopRequest&id=1&at_ms=-5"),
+            "bad-request: at_ms must be milliseconds of CLOCK_MONOTONIC"
+        );
         assert_eq!(refusal("cmd=RecordPauseRequest&id=x"), "bad-request: id must be a decimal number");
         let long = format!("cmd=RecordStartRequest&local_name={}", "n".repeat(129));
         assert_eq!(refusal(&long), "bad-request: local_name is longer than 128 bytes");

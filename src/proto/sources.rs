@@ -84,6 +84,15 @@ impl Sources {
         matches!(kind(packet), Kind::Audio(_))
     }
 
+    /// Where this packet is expected by its timestamp, if its source is known.
+    pub fn expected_at(&self, port: usize, packet: &Packet) -> Option<i64> {
+        let Kind::Audio(format) = kind(packet) else { return None };
+        let audio = audio(packet, format);
+        let mut sources = self.sources.iter().flatten();
+        let source = sources.find(|source| source.is(port, packet.ssrc, &audio))?;
+        Some(source.leg.expected_at(packet.timestamp))
+    }
+
     /// Takes a packet and counts it, once. `false`: nothing was done, its arrival has to be measured.
     #[must_use]
     pub fn put(&mut self, port: usize, packet: &Packet, when: When, clock: i64, stats: &mut Stats) -> bool {

@@ -60,6 +60,17 @@ impl Timeline {
         }
     }
 
+    /// When a sample is heard: the inverse of `position`.
+    pub fn instant(&self, position: i64) -> Instant {
+        let ahead = position - self.clock();
+        let length = Duration::from_nanos(ahead.unsigned_abs().saturating_mul(SAMPLE_NANOS));
+        if ahead >= 0 {
+            self.next_frame_at() + length
+        } else {
+            self.next_frame_at() - length
+        }
+    }
+
     /// The first sample that has not been mixed.
     pub fn clock(&self) -> i64 {
         (self.mixed * SAMPLES) as i64
@@ -111,7 +122,8 @@ impl Timeline {
         if self.paused == paused {
             return Ok(false);
         }
-        let frame = self.frames_to(now);
+        // What was asked for later takes effect later, whatever times the requests name.
+        let frame = self.frames_to(now).max(self.toggles.back().map_or(0, |(last, _)| *last));
         let cancels = self.toggles.back().is_some_and(|(last, _)| *last == frame);
         if cancels {
             self.toggles.pop_back();
@@ -161,7 +173,10 @@ mod tests {
         for nanos in [0, 1, 124_999, 125_000, 19_999_999, 5_000_000_000, 16_000_000_001, 18_000_000_001, 90_000_000_000]
         {
             let at = ms(0) + Duration::from_nanos(nanos);
-            assert_eq!(timeline.position(at), (nanos / 125_000) as i64, "{nanos}");
+            let position = timeline.position(at);
+            assert_eq!(position, (nanos / 125_000) as i64, "{nanos}");
+            assert!(at.since(timeline.instant(position)).nanos() < 125_000, "{nanos}");
+            assert_eq!(timeline.position(timeline.instant(position)), position);
         }
     }
 

@@ -15,15 +15,17 @@ use std::collections::{BTreeMap, VecDeque};
 pub mod calls;
 mod media;
 pub mod server;
+mod sockets;
 
 pub use media::*;
+pub use sockets::*;
 
-use callrec::base::limits::{DATAGRAMS_PER_TURN, DISK_BYTES_PER_TURN, MESSAGE_BYTES};
+use callrec::base::limits::{DISK_BYTES_PER_TURN, MESSAGE_BYTES};
 use callrec::base::time::{Duration, Instant};
 use callrec::proto::outbox::ClientId;
 use callrec::proto::part::{DiskError, Done, Name, Op};
+use callrec::proto::receiver;
 use callrec::proto::recorder::{Ask, Recorder, Settings};
-use callrec::proto::recording::State;
 use callrec::proto::request::Sink;
 use callrec::wire::g711::Law;
 use callrec::wire::recording::{Header, HEADER_BYTES};
@@ -87,6 +89,8 @@ pub struct Stick {
     pub longest_write: usize,
     /// (from, length): a write or sync that begins then takes that long.
     pub stall: Option<(Instant, Duration)>,
+    /// When it did.
+    pub stalled_at: Option<Instant>,
     pub log: Vec<&'static str>,
 }
 
@@ -178,16 +182,15 @@ impl Stick {
     }
 }
 
-/// A datagram on its way: arrival, port, bytes.
-pub type Arriving = (Instant, usize, Vec<u8>);
-
 pub struct Phone {
     pub recorder: Recorder,
     pub stick: Stick,
     pub server: server::Server,
     pub now: Instant,
     pub wakeups: u64,
-    pub queue: VecDeque<Arriving>,
+    pub sockets: VirtualSockets,
+    /// Control lines to come.
+    lines: VecDeque<(Instant, String)>,
     pub events: Vec<String>,
     pub answers: Vec<String>,
     next_ports: u16,
@@ -207,28 +210,29 @@ impl Phone {
             stays_broken: false,
             longest_write: usize::MAX,
             stall: None,
+            stalled_at: None,
             log: vec![],
         };
-        let (queue, events, answers) = (VecDeque::new(), vec![], vec![]);
+        let (lines, events, answers) = (VecDeque::new(), vec![], vec![]);
+        let sockets = VirtualSockets::new(now);
         let server = server::Server::new(server::Manner::Accepts);
-        let mut phone = Self { recorder, stick, server, now, wakeups: 0, queue, events, answers, next_ports: 41000 };
+        let (wakeups, next_ports) = (0, 41000);
+        let mut phone = Self { recorder, stick, server, now, wakeups, sockets, lines, events, answers, next_ports };
         phone.deliver();
         phone
     }
 
     /// One control line; its answer if it has come by the end of the turn.
     pub fn request(&mut self, line: &str) -> Option<String> {
-        self.turn();
         let before = self.answers.len();
-        let random = [self.now.nanos() as u32 ^ 0x1234_5678, 0xABCD_0123, 0x0102_FFFE];
-        let ask = self.recorder.handle_line(self.now, ClientId(1), Some(line.as_bytes()), random);
-        if let Ask::Ports(place, legs) = ask {
-            let ports = (0..=legs as u16).map(|i| self.next_ports + 2 * i).collect();
-            self.next_ports += 100;
-            self.recorder.handle_ports(self.now, place, Ok(ports));
-        }
+        self.request_at(self.now, line);
         while self.turn() {}
         self.answers.get(before).cloned()
+    }
+
+    /// A control line that a client will write at this time.
+    pub fn request_at(&mut self, at: Instant, line: &str) {
+        self.lines.push_back((at, line.into()));
     }
 
     /// Starts a recording; its id.
@@ -241,18 +245,17 @@ impl Phone {
         self.request(&format!("cmd=RecordStopRequest&id={id}")).expect("an answer")
     }
 
-    /// Packets to come; sorted by arrival.
+    /// Packets to come.
     pub fn send(&mut self, packets: impl IntoIterator<Item = Arriving>) {
-        let mut all: Vec<Arriving> = self.queue.drain(..).chain(packets).collect();
-        all.sort_by_key(|(arrival, port, _)| (*arrival, *port));
-        self.queue = all.into();
+        self.sockets.send(packets);
     }
 
     /// Lives on until `until`, waking as the loop would.
     pub fn run_until(&mut self, until: Instant) {
         while self.now < until {
             let wake = self.recorder.next_deadline(self.now).into_iter().chain(self.server.next_at(self.now));
-            self.now = wake.chain([until]).min().unwrap().max(self.now);
+            let told = self.lines.front().map(|(at, _)| *at).into_iter().chain(self.sockets.clock.next_set(self.now));
+            self.now = wake.chain(told).chain([until]).min().unwrap().max(self.now);
             self.wakeups += 1;
             while self.turn() {}
         }
@@ -264,11 +267,19 @@ impl Phone {
 
     /// One turn of the loop; `true` when something was left to do.
     pub fn turn(&mut self) -> bool {
-        let now = self.now;
+        let began = self.now;
+        self.recorder.handle_turn(began);
+        while self.lines.front().is_some_and(|(at, _)| *at <= began) {
+            let (_, line) = self.lines.pop_front().unwrap();
+            self.line(&line);
+        }
         let mut again = false;
         for place in 0..self.recorder.places() {
+            let now = self.now;
+            self.sockets.look(now);
             if self.recorder.listens(place) {
-                let drained = self.read(place, now);
+                // Only place 0 is sent packets here.
+                let drained = place != 0 || receiver::drain(&mut self.sockets, place, now, &mut self.recorder);
                 again |= !(drained && self.recorder.handle_drained(place, now));
             }
             self.server.turn(&mut self.recorder, place, now);
@@ -276,43 +287,18 @@ impl Phone {
             self.recorder.settle(now, place);
         }
         self.deliver();
-        again || self.now > now // a stall has made the turn long: look again
+        again || self.now > began // a stall has made the turn long: look again
     }
 
-    /// Only place 0 is sent packets here.
-    fn read(&mut self, place: usize, now: Instant) -> bool {
-        let ends_at = match self.recorder.state(place) {
-            State::Draining(at, _) => at,
-            _ => now,
-        };
-        let promptly = self.recorder.reads_promptly(place, now);
-        if promptly && place == 0 {
-            return self.read_each(now);
+    fn line(&mut self, line: &str) {
+        let random = [self.now.nanos() as u32 ^ 0x1234_5678, 0xABCD_0123, 0x0102_FFFE];
+        let ask = self.recorder.handle_line(self.now, ClientId(1), Some(line.as_bytes()), random);
+        if let Ask::Ports(place, legs) = ask {
+            let ports = (0..=legs as u16).map(|i| self.next_ports + 2 * i).collect();
+            self.next_ports += 100;
+            self.sockets.open(self.now, 1 + legs);
+            self.recorder.handle_ports(self.now, place, Ok(ports));
         }
-        for _ in 0..DATAGRAMS_PER_TURN {
-            let Some((arrival, port, bytes)) = self.queue.front().filter(|_| place == 0) else { return true };
-            if *arrival > ends_at {
-                return true;
-            }
-            if !self.recorder.handle_rtp(place, *port, *arrival, bytes) {
-                return false;
-            }
-            self.queue.pop_front();
-        }
-        false
-    }
-
-    /// Port after port, as the loop does when it reads in time.
-    fn read_each(&mut self, now: Instant) -> bool {
-        let come = self.queue.iter().take_while(|(arrival, ..)| *arrival <= now).count();
-        let mut batch: Vec<_> = self.queue.drain(..come.min(DATAGRAMS_PER_TURN)).collect();
-        batch.sort_by_key(|(_, port, _)| *port);
-        for (arrival, port, bytes) in batch {
-            let taken = self.recorder.handle_prompt_rtp(0, port, None, &bytes)
-                || self.recorder.handle_prompt_rtp(0, port, Some(arrival), &bytes);
-            assert!(taken, "with its arrival, a packet is taken");
-        }
-        come <= DATAGRAMS_PER_TURN
     }
 
     fn disk(&mut self, place: usize, now: Instant) -> bool {
@@ -324,7 +310,9 @@ impl Phone {
             }
             if matches!(op, Op::Write(..) | Op::Sync) {
                 if let Some((_, length)) = self.stick.stall.take_if(|(from, _)| self.now >= *from) {
+                    self.stick.stalled_at = Some(self.now);
                     self.now = self.now + length;
+                    self.sockets.now = self.now;
                 }
             }
             let result = self.stick.call(place, &op);

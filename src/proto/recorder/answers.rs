@@ -45,17 +45,17 @@ impl Recorder {
         });
     }
 
-    pub(super) fn answer_stats(&mut self, client: ClientId) {
-        let stats = self.stats.clone();
-        let active = self.active();
+    /// All counters.
+    pub fn stats_line<'a>(&self, buffer: &'a mut [u8; MESSAGE_BYTES]) -> Option<&'a [u8]> {
         let legs = self.places.iter().filter(|place| place.listens()).map(Recording::legs_heard).sum::<usize>();
-        self.send(To::Client(client), "StatsResponse", |writer| {
-            writer.pair("result", "success").pair("recordings", active).pair("legs", legs);
-            writer.pair("longest_turn_us", stats.longest_turn.nanos() / 1000).pair("p2p", stats.p2p);
-            for (name, count) in stats.all() {
-                writer.pair(name, count);
-            }
-        });
+        let mut writer = Writer::new(buffer, "StatsResponse");
+        writer.pair("result", "success").pair("recordings", self.active()).pair("legs", legs);
+        writer.pair("longest_turn_us", self.stats.longest_turn.nanos() / 1000).pair("p2p", self.stats.p2p);
+        for (name, count) in self.stats.all() {
+            writer.pair(name, count);
+        }
+        let len = writer.finish()?;
+        Some(&buffer[..len])
     }
 
     /// The answer lists the ports that the loop has bound, and says where the recording goes.

@@ -1,5 +1,6 @@
 //! What each request of a control client does.
 
+use crate::base::limits::PLAYOUT_DELAY;
 use crate::base::time::Instant;
 use crate::proto::outbox::ClientId;
 use crate::proto::recorder::{Ask, Recorder};
@@ -17,9 +18,10 @@ impl Recorder {
     ) -> Result<Ask, Reason> {
         match request {
             Request::Start(start) => self.start(client, start, random),
-            Request::Pause(id, paused) => {
+            Request::Pause(id, paused, at) => {
                 let place = self.find(id)?;
-                let changed = self.places[place].pause(now, paused);
+                let at = self.requested_at(now, at);
+                let changed = self.places[place].pause(at, paused);
                 let changed = changed.map_err(|_| reason("busy", format_args!("too many pauses in half a second")))?;
                 if changed {
                     self.record_event(place, if paused { "paused" } else { "resumed" }, None);
@@ -27,10 +29,11 @@ impl Recorder {
                 self.answer_plain(client, if paused { "RecordPauseResponse" } else { "RecordResumeResponse" }, id);
                 Ok(Ask::Nothing)
             }
-            Request::Stop(id, call) => {
+            Request::Stop(id, call, at) => {
                 let place = self.find(id)?;
+                let at = self.requested_at(now, at);
                 self.places[place].call_mut().update(call);
-                self.places[place].stop(now, Some(client));
+                self.places[place].stop(now, at, Some(client));
                 Ok(Ask::Later)
             }
             Request::Status(id) => {
@@ -39,10 +42,7 @@ impl Recorder {
                 }
                 Ok(Ask::Status(id))
             }
-            Request::Stats => {
-                self.answer_stats(client);
-                Ok(Ask::Nothing)
-            }
+            Request::Stats => Ok(Ask::Stats),
             Request::Subscribe => {
                 self.answer_subscribed(client);
                 Ok(Ask::Events)
@@ -51,6 +51,14 @@ impl Recorder {
             Request::List => Ok(Ask::List),
             Request::Play(play) => self.play(client, play, random),
         }
+    }
+
+    /// When a person wanted what a request asks for: a stick may have held up the turn in which it came. What a client
+    /// says counts if it lies in that time. What lies further back has been mixed already, or is a mistake.
+    fn requested_at(&self, now: Instant, at: Option<Instant>) -> Instant {
+        let [previous_turn, _] = self.turns;
+        let believable = previous_turn - PLAYOUT_DELAY..=now;
+        at.filter(|at| believable.contains(at)).unwrap_or(now)
     }
 
     fn start(&mut self, client: ClientId, start: Start, random: [u32; 3]) -> Result<Ask, Reason> {

@@ -1,0 +1,210 @@
+//! The wall clock against the monotonic clock: what a kernel's stamp means although somebody may set the clock.
+//!
+//! The kernel stamps a datagram by the wall clock when it arrives; everything here is measured by the monotonic clock.
+//! Two readings of both clocks show by how much the wall clock was set between them, but not when. A stamp from that
+//! time has two possible meanings. `Stamp` carries both, and the limits between which the arrival must lie.
+
+use super::time::{Duration, Instant};
+
+/// Readings of both clocks that differ by less than this are the same clock: 1 ms. A busy machine lets time pass
+/// between the two system calls of a reading, and NTP slews by half a millisecond a second at the most.
+const MIN_STEP: i64 = 1_000_000;
+/// How far a stamp may lie outside its limits: 20 ms. They come from readings that a busy machine may delay.
+const SLACK: Duration = Duration::from_millis(20);
+
+/// Seconds and nanoseconds of some clock.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Timespec {
+    /// Whole seconds.
+    pub seconds: i64,
+    /// 0 to 999 999 999.
+    pub nanos: u32,
+}
+
+/// The latest reading of both clocks, and the latest step between two readings.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct WallClock {
+    read_at: Instant,
+    wall: Timespec,
+    step: Option<Step>,
+}
+
+/// The wall clock was set by `nanos`, at some time before `noticed_at`.
+#[derive(Clone, Copy, Debug)]
+struct Step {
+    nanos: i64,
+    noticed_at: Instant,
+}
+
+/// The arrival of a datagram, as far as its stamp says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    /// By the clock as it is now.
+    after: Instant,
+    /// By the clock as it was before it was set, if the datagram may have come before that.
+    before: Option<Instant>,
+    /// It did not arrive before this ...
+    earliest: Instant,
+    /// ... nor after this.
+    latest: Instant,
+}
+
+impl WallClock {
+    /// Takes a reading; by how many milliseconds the clock was set since the one before, 0 if it was not.
+    pub fn read(&mut self, monotonic: Instant, wall: Timespec) -> i64 {
+        let passed = monotonic.nanos() as i64 - self.read_at.nanos() as i64;
+        let nanos = difference(wall, self.wall) - passed;
+        let is_first = self.read_at == Instant::default();
+        (self.read_at, self.wall) = (monotonic, wall);
+        if is_first || nanos.abs() < MIN_STEP {
+            return 0;
+        }
+        self.step = Some(Step { nanos, noticed_at: monotonic });
+        nanos / 1_000_000
+    }
+
+    /// When both clocks were read last.
+    pub fn read_at(&self) -> Instant {
+        self.read_at
+    }
+
+    /// What the stamp of a datagram means that arrived after `earliest` and before the latest reading.
+    pub fn stamp(&self, stamp: Timespec, earliest: Instant) -> Stamp {
+        let ago = difference(self.wall, stamp);
+        let step = self.step.filter(|step| earliest < step.noticed_at);
+        Stamp {
+            after: back(self.read_at, ago),
+            // An older clock that was behind by `step` meant a later time by the same digits.
+            before: step.map(|step| back(self.read_at, ago.saturating_sub(step.nanos))),
+            earliest,
+            latest: self.read_at,
+        }
+    }
+}
+
+impl Stamp {
+    /// An arrival that is known.
+    pub fn at(arrival: Instant) -> Self {
+        Self { after: arrival, before: None, earliest: arrival, latest: arrival }
+    }
+
+    /// The arrival, if the stamp leaves no doubt.
+    pub fn certain(&self) -> Option<Instant> {
+        match (self.fitting(self.after), self.before.and_then(|before| self.fitting(before))) {
+            (Some(at), None) | (None, Some(at)) => Some(at),
+            (Some(one), Some(other)) if one == other => Some(one),
+            _ => None,
+        }
+    }
+
+    /// The arrival that is closest to what is expected. Without an expectation it is the earliest that can be: datagrams
+    /// that wait in a socket follow each other closely. A stamp that cannot be true is ignored.
+    pub fn nearest(&self, expected: Option<Instant>) -> Instant {
+        let after = self.fitting(self.after);
+        let before = self.before.and_then(|before| self.fitting(before));
+        let distance = |at: &Instant| expected.map_or(*at, |expected| absolute(*at, expected));
+        let nearest = after.into_iter().chain(before).min_by_key(distance);
+        nearest.or(expected).unwrap_or(self.latest).clamp(self.earliest, self.latest)
+    }
+
+    fn fitting(&self, at: Instant) -> Option<Instant> {
+        let fits = at + SLACK >= self.earliest && at <= self.latest + SLACK;
+        fits.then_some(at.clamp(self.earliest, self.latest))
+    }
+}
+
+/// One time of day minus another in nanoseconds. Seconds are compared modulo 2^32: some kernels stamp with 32 bits.
+fn difference(one: Timespec, other: Timespec) -> i64 {
+    let seconds = (one.seconds as u32).wrapping_sub(other.seconds as u32) as i32;
+    i64::from(seconds) * 1_000_000_000 + i64::from(one.nanos) - i64::from(other.nanos)
+}
+
+fn back(from: Instant, ago: i64) -> Instant {
+    let length = Duration::from_nanos(ago.unsigned_abs());
+    if ago >= 0 {
+        from - length
+    } else {
+        from + length
+    }
+}
+
+/// The time between two points, as a point, so that it compares with one.
+fn absolute(one: Instant, other: Instant) -> Instant {
+    Instant::from_nanos(one.since(other).nanos().max(other.since(one).nanos()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ORIGIN: u64 = 100_000_000_000;
+
+    fn ms(millis: u64) -> Instant {
+        Instant::from_nanos(ORIGIN) + Duration::from_millis(millis)
+    }
+
+    fn wall(seconds: i64, millis: u64) -> Timespec {
+        Timespec { seconds: seconds + (millis / 1000) as i64, nanos: (millis % 1000 * 1_000_000) as u32 }
+    }
+
+    /// A clock that was read at 0 and at 600 ms, and set by `step` seconds between.
+    fn set(base: i64, step: i64) -> WallClock {
+        let mut clock = WallClock::default();
+        assert_eq!(clock.read(ms(0), wall(base, 0)), 0);
+        assert_eq!(clock.read(ms(600), wall(base + step, 600)), step * 1000);
+        clock
+    }
+
+    #[test]
+    fn stamps_of_either_width_become_monotonic_also_after_2038() {
+        for base in [0, 1_764_000_000, i64::from(i32::MAX), 2_300_000_000, 4_294_967_296] {
+            let clock = set(base, 0);
+            for base in [base, i64::from(base as i32)] {
+                let stamp = clock.stamp(wall(base, 250), ms(0));
+                assert_eq!(stamp.certain(), Some(ms(250)), "{base}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_stamp_from_before_and_one_from_after_the_step_both_have_their_time() {
+        for (base, step) in
+            [(1_764_000_000, 5), (1_764_000_000, -5), (1_764_000_000, -3600), (1_764_000_000, -1_764_000_000)]
+        {
+            let clock = set(base, step);
+            assert_eq!(clock.stamp(wall(base, 100), ms(0)).certain(), Some(ms(100)), "{step}");
+            assert_eq!(clock.stamp(wall(base + step, 500), ms(0)).certain(), Some(ms(500)), "{step}");
+            let later = clock.stamp(wall(base, 100), ms(600));
+            assert_eq!((later.certain(), later.nearest(Some(ms(590)))), (None, ms(600)), "{step}: read since the step");
+        }
+    }
+
+    #[test]
+    fn where_both_clocks_fit_the_expected_arrival_decides() {
+        let mut clock = WallClock::default();
+        clock.read(ms(0), wall(1000, 0));
+        clock.read(ms(4000), wall(1001, 4000));
+        let stamp = clock.stamp(wall(1000, 3000), ms(0));
+        assert_eq!(stamp.certain(), None, "3000 by the old clock, 2000 by the new one");
+        assert_eq!(stamp.nearest(Some(ms(2990))), ms(3000));
+        assert_eq!(stamp.nearest(Some(ms(2400))), ms(2000));
+        assert_eq!(stamp.nearest(None), ms(2000));
+    }
+
+    #[test]
+    fn a_stamp_that_cannot_be_true_gives_way_to_what_is_expected() {
+        let clock = set(1000, 0);
+        let stamp = clock.stamp(wall(5000, 0), ms(100));
+        assert_eq!((stamp.certain(), stamp.nearest(Some(ms(300)))), (None, ms(300)));
+        assert_eq!((stamp.nearest(Some(ms(50))), stamp.nearest(None)), (ms(100), ms(600)));
+    }
+
+    #[test]
+    fn a_slow_reading_is_no_step() {
+        let mut clock = WallClock::default();
+        clock.read(ms(0), wall(1000, 0));
+        let late = Timespec { seconds: 1000, nanos: 600_900_000 };
+        assert_eq!(clock.read(ms(600), late), 0);
+        assert_eq!(clock.stamp(wall(1000, 599), ms(0)).certain().map(|at| at.since(ms(598)).millis()), Some(0));
+    }
+}

@@ -1,0 +1,120 @@
+//! Reads the sockets of one recording: which datagram comes next, and when it arrived.
+//!
+//! Read in time, a socket is emptied before the next one is read, and few arrivals are asked for. After a stall of the
+//! stick the datagrams of all sockets are given to the recorder in the order of their arrival, so that they are mixed
+//! as if they had been read in time. Where a stamp leaves doubt, since the wall clock was set, the leg says when it
+//! expects the datagram.
+
+use crate::base::limits::{DATAGRAMS_PER_TURN, MAX_PORTS};
+use crate::base::stats::Counter;
+use crate::base::time::Instant;
+use crate::base::wall_clock::Stamp;
+use crate::proto::recorder::Recorder;
+use crate::proto::recording::State;
+
+/// The sockets of one recording, each of which holds the datagram that it has read last.
+pub trait Sockets {
+    /// How many there are.
+    fn count(&self) -> usize;
+    /// Reads a datagram unless one is held; `false` if none waits. Adds how many the kernel has dropped.
+    fn fill(&mut self, socket: usize, dropped: &mut u32) -> bool;
+    /// The bytes of the datagram that is held; `None` if they are more than any that we want.
+    fn held(&self, socket: usize) -> Option<&[u8]>;
+    /// When it arrived, as far as the kernel says.
+    fn stamp(&mut self, socket: usize) -> Stamp;
+    /// It arrived at this time, so those after it did not arrive earlier.
+    fn settle(&mut self, socket: usize, arrival: Instant);
+    /// Forgets the datagram that is held.
+    fn release(&mut self, socket: usize);
+}
+
+/// Gives the recorder what has come for a place; `true` when nothing more waits that it wants.
+pub fn drain(sockets: &mut impl Sockets, place: usize, now: Instant, recorder: &mut Recorder) -> bool {
+    if recorder.reads_promptly(place, now) {
+        drain_each(sockets, place, recorder)
+    } else {
+        drain_in_order(sockets, place, recorder)
+    }
+}
+
+/// Socket after socket: when little has come, its order means nothing.
+fn drain_each(sockets: &mut impl Sockets, place: usize, recorder: &mut Recorder) -> bool {
+    let mut left = DATAGRAMS_PER_TURN;
+    for socket in 0..sockets.count() {
+        while fill(sockets, socket, recorder) {
+            if left == 0 {
+                return false;
+            }
+            left -= 1;
+            give_promptly(sockets, socket, place, recorder);
+            sockets.release(socket);
+        }
+    }
+    true
+}
+
+fn give_promptly(sockets: &mut impl Sockets, socket: usize, place: usize, recorder: &mut Recorder) {
+    match sockets.held(socket) {
+        None => return recorder.stats.count(Counter::Oversize),
+        Some(bytes) if recorder.handle_prompt_rtp(place, socket, None, bytes) => return,
+        Some(_) => {}
+    }
+    let arrival = arrival(sockets, socket, place, recorder);
+    if let Some(bytes) = sockets.held(socket) {
+        let taken = recorder.handle_prompt_rtp(place, socket, Some(arrival), bytes);
+        debug_assert!(taken, "bug: its arrival is known");
+    }
+}
+
+/// The earliest first.
+fn drain_in_order(sockets: &mut impl Sockets, place: usize, recorder: &mut Recorder) -> bool {
+    let ends_at = match recorder.state(place) {
+        State::Draining(at, _) => at,
+        _ => Instant::NEVER,
+    };
+    let mut heads = heapless::Vec::<Instant, MAX_PORTS>::new();
+    for socket in 0..sockets.count() {
+        let _ = heads.push(head(sockets, socket, place, recorder));
+    }
+    for _ in 0..DATAGRAMS_PER_TURN {
+        let earliest = heads.iter().enumerate().min_by_key(|(_, arrival)| **arrival);
+        // What came after a stop belongs to nobody.
+        let waits = |arrival: Instant| arrival <= ends_at && arrival < Instant::NEVER;
+        let Some((socket, arrival)) = earliest.filter(|(_, arrival)| waits(**arrival)) else { return true };
+        match sockets.held(socket) {
+            Some(bytes) if !recorder.handle_rtp(place, socket, *arrival, bytes) => return false,
+            Some(_) => {}
+            None => recorder.stats.count(Counter::Oversize),
+        }
+        sockets.release(socket);
+        heads[socket] = head(sockets, socket, place, recorder);
+    }
+    false
+}
+
+fn fill(sockets: &mut impl Sockets, socket: usize, recorder: &mut Recorder) -> bool {
+    let mut dropped = 0;
+    let filled = sockets.fill(socket, &mut dropped);
+    recorder.stats.add(Counter::KernelDrop, dropped.into());
+    filled
+}
+
+/// When the next datagram of this socket arrived; `NEVER` if there is none.
+fn head(sockets: &mut impl Sockets, socket: usize, place: usize, recorder: &mut Recorder) -> Instant {
+    if fill(sockets, socket, recorder) {
+        arrival(sockets, socket, place, recorder)
+    } else {
+        Instant::NEVER
+    }
+}
+
+/// When the datagram that is held arrived.
+fn arrival(sockets: &mut impl Sockets, socket: usize, place: usize, recorder: &mut Recorder) -> Instant {
+    let stamp = sockets.stamp(socket);
+    let arrival = stamp.certain().unwrap_or_else(|| {
+        let expected = sockets.held(socket).and_then(|bytes| recorder.expected_arrival(place, socket, bytes));
+        stamp.nearest(expected)
+    });
+    sockets.settle(socket, arrival);
+    arrival
+}
