@@ -64,6 +64,9 @@ pub const MAX_EARLY_STEP: i64 = 480;
 /// A leg whose place differs from its arrivals by less than this is left alone: 4 ms, well under the
 /// 20 ms that two legs may be apart, well over a busy sender's scheduling noise.
 pub const SKEW_DEAD_BAND: i64 = 32;
+/// Packets in a row whose timestamps disagree with their bytes before one of the two is believed: 200 ms of them are
+/// not mixed yet, and can still be laid where they belong.
+pub const RATE_PACKETS: usize = 10;
 /// How long the least delay is watched before a leg is moved: 4 s. At 500 ppm that is 16 samples.
 pub const SKEW_WINDOW: i64 = 4 * 8000;
 /// Packets a skew window must hold to be believed.

@@ -32,6 +32,8 @@ pub enum Counter {
     TooManySources,
     /// Times that a leg was placed anew: a timestamp jump or a pause of the sender.
     Reanchored,
+    /// Times that a leg's timestamps were found to run at another rate than its bytes.
+    WrongClock,
     /// Samples added to or taken from legs to follow their clocks.
     SkewSteps,
     /// Samples made up for lost packets.
@@ -97,6 +99,7 @@ pub const NAMES: [&str; COUNTERS] = [
     "unconfirmed",
     "too_many_sources",
     "reanchored",
+    "wrong_clock",
     "skew_steps",
     "concealed",
     "kernel_drop",

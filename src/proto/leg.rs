@@ -12,6 +12,7 @@
 //!   them in sequence, is anchored anew, behind what is still waiting.
 //! - **Skew.** The least delay of some seconds is the sender's clock against ours; when it leaves a
 //!   dead band, the reader takes 159 or 161 samples for a frame until it is back.
+//! - **Rate.** A clock that runs at another rate than the bytes is scaled (`rate`).
 //! - **Gaps.** Places never written are holes: concealed, if audio goes on behind them, else silent.
 //!   A gap between two packets in sequence was meant by the sender, and is silence.
 //!
@@ -20,8 +21,7 @@
 use core::ops::Range;
 
 use crate::base::limits::{
-    FRAME_SAMPLES, LEG_HISTORY, LEG_SAMPLES, MAX_BELIEVED, MAX_DROPOUT, MAX_EARLY_STEP, MAX_MISORDER,
-    MAX_TIMESTAMP_ERROR, SKEW_DEAD_BAND, SNAP,
+    FRAME_SAMPLES, LEG_HISTORY, LEG_SAMPLES, MAX_BELIEVED, MAX_DROPOUT, MAX_MISORDER, MAX_TIMESTAMP_ERROR,
 };
 use crate::base::stats::{Counter, Stats};
 use crate::proto::conceal::{Gap, Window};
@@ -29,14 +29,15 @@ use crate::proto::skew::{resize, Skew};
 use crate::proto::track::Track;
 use crate::wire::g711::Law;
 use crate::wire::g722::Decoder;
+use placing::snap;
+use rate::{Rate, Trial};
+
+mod placing;
+mod rate;
 
 const FRAME: i64 = FRAME_SAMPLES as i64;
-/// How far ahead of the reader a packet may lie.
-const AHEAD: i64 = (LEG_SAMPLES - LEG_HISTORY - 2 * FRAME_SAMPLES) as i64 - WIPED;
 /// History is wiped in pieces of this length at least: 80 ms.
 const WIPED: i64 = 640;
-/// How far a leg may have run ahead before audio that comes faster than time is dropped: 200 ms.
-const MAX_BACKLOG: i64 = 1600;
 /// In what law a G.722 leg keeps samples it has decoded, for concealment.
 const HISTORY_LAW: Law = Law::Mu;
 
@@ -97,6 +98,10 @@ pub struct Leg {
     newest: u16,
     anchor_timestamp: u32,
     anchor: i64,
+    /// Samples of the newest packet.
+    length: i64,
+    rate: Rate,
+    trial: Trial,
     drift: i64,
     /// Behind the last sample stored.
     end: i64,
@@ -130,6 +135,9 @@ impl Leg {
             newest: audio.sequence.wrapping_sub(1),
             anchor_timestamp: audio.timestamp,
             anchor: place,
+            length: 0,
+            rate: Rate::default(),
+            trial: Trial::default(),
             drift: 0,
             end: place,
             whole_to: arrival.clock,
@@ -163,14 +171,19 @@ impl Leg {
     /// When this packet must have come, if it goes on exactly where the last one ended: its arrival
     /// need not be asked for.
     pub fn expects(&self, audio: &Audio) -> Option<i64> {
-        let length = i64::from(audio.timestamp.wrapping_sub(self.anchor_timestamp) as i32);
+        let length = self.since_anchor(audio.timestamp);
         let goes_on = self.step(audio.sequence) == 1 && self.anchor + length == self.end && self.provisional.is_none();
         (goes_on && self.believed + length <= MAX_BELIEVED).then_some(self.last_at + length)
     }
 
     /// When a packet with this timestamp should come, going by the latest one.
     pub fn expected_at(&self, timestamp: u32) -> i64 {
-        self.last_at + i64::from(timestamp.wrapping_sub(self.anchor_timestamp) as i32)
+        self.last_at + self.since_anchor(timestamp)
+    }
+
+    /// Samples from the newest packet to one with this timestamp.
+    fn since_anchor(&self, timestamp: u32) -> i64 {
+        self.rate.samples(timestamp.wrapping_sub(self.anchor_timestamp) as i32)
     }
 
     /// A packet of the source without audio: it only keeps the sequence, so that what is behind it
@@ -185,7 +198,7 @@ impl Leg {
     /// Takes a packet's audio; says how it is to be counted.
     pub fn put(&mut self, track: &mut Track, arrival: Arrival, audio: &Audio, stats: &mut Stats) -> Counter {
         let step = self.step(audio.sequence);
-        let place = self.anchor + i64::from(audio.timestamp.wrapping_sub(self.anchor_timestamp) as i32);
+        let place = self.anchor + self.since_anchor(audio.timestamp);
         if step == 0 {
             return Counter::Duplicate;
         }
@@ -194,6 +207,7 @@ impl Leg {
             let lost = late.abs() > MAX_TIMESTAMP_ERROR;
             return if lost { Counter::Late } else { self.store(track, arrival.clock, place, audio) };
         }
+        self.compare_rate(step, audio);
         let followed = std::mem::replace(&mut self.newest, audio.sequence);
         let in_sequence = followed.wrapping_add(1) == audio.sequence;
         let Some(place) = self.place(track, arrival, place, in_sequence, audio.payload.len() as i64, stats) else {
@@ -201,6 +215,7 @@ impl Leg {
         };
         self.anchor_timestamp = audio.timestamp;
         self.anchor = place;
+        self.length = audio.payload.len() as i64;
         self.last_at = arrival.at;
         if in_sequence {
             self.silence(track, arrival.clock, place);
@@ -209,7 +224,9 @@ impl Leg {
             self.skew.observe(arrival.at, arrival.at + self.drift - place);
         }
         self.believed = if arrival.measured { 0 } else { self.believed + audio.payload.len() as i64 };
-        self.store(track, arrival.clock, place, audio)
+        let counter = self.store(track, arrival.clock, place, audio);
+        self.judge_rate(track, arrival.clock, stats);
+        counter
     }
 
     /// Takes the next frame; `None` when the leg is silent.
@@ -245,59 +262,6 @@ impl Leg {
 
     fn step(&self, sequence: u16) -> i32 {
         i32::from(sequence.wrapping_sub(self.newest) as i16)
-    }
-
-    /// Where the newest packet goes: by its timestamp, unless that cannot be true.
-    fn place(
-        &mut self,
-        track: &mut Track,
-        arrival: Arrival,
-        place: i64,
-        in_sequence: bool,
-        len: i64,
-        stats: &mut Stats,
-    ) -> Option<i64> {
-        let Arrival { at, clock, .. } = arrival;
-        let (here, read) = (at + self.drift, clock + self.drift);
-        let (late, empty) = (here - place, self.end <= read);
-        let ran_ahead = in_sequence && place > self.end && (place - self.anchor) - (at - self.last_at) > MAX_EARLY_STEP;
-        let jumped = late.abs() > MAX_TIMESTAMP_ERROR || place + len > read + AHEAD || ran_ahead;
-        if jumped || (empty && (place < read || late.abs() > FRAME)) {
-            return self.anchor_anew(at, empty, stats);
-        }
-        if self.provisional.is_some() && late < -SKEW_DEAD_BAND {
-            self.hasten(track, clock, place - snap(at));
-        }
-        // Two packets in sequence never share a place, whatever their timestamps say.
-        Some(if in_sequence { place.max(self.end.min(here + MAX_BACKLOG)) } else { place })
-    }
-
-    /// A place by arrival: behind what is waiting, if that is near; `None` if too much is waiting.
-    fn anchor_anew(&mut self, at: i64, empty: bool, stats: &mut Stats) -> Option<i64> {
-        let here = at + self.drift;
-        stats.count(Counter::Reanchored);
-        self.skew = Skew::from(at);
-        if empty {
-            let place = snap(at) + self.drift;
-            self.provisional = Some(place);
-            return Some(place);
-        }
-        match here - self.end {
-            gap if gap > FRAME => Some(snap(at) + self.drift),
-            gap if gap >= -MAX_BACKLOG => Some(self.end),
-            _ => None,
-        }
-    }
-
-    /// Moves the reader ahead, since the provisional anchor was late by this much; but not past audio
-    /// that is waiting: what is left is skew, to be followed in small steps.
-    fn hasten(&mut self, track: &mut Track, clock: i64, drift: i64) {
-        let drift = drift.min(self.provisional.unwrap_or(0) - clock);
-        if drift > self.drift {
-            self.wipe(track, clock + drift);
-            self.drift = drift;
-            self.skew = Skew::from(self.last_at);
-        }
     }
 
     /// Nothing is waiting, so the reader can go where the skew wants it at once, unheard.
@@ -336,6 +300,9 @@ impl Leg {
             self.whole_to = self.whole_to.max(end);
         }
         self.end = self.end.max(end);
+        if skipped == 0 {
+            self.note_place(place, audio);
+        }
         Counter::Audio
     }
 
@@ -380,14 +347,5 @@ impl Leg {
             track.wipe(self.wiped.max(until - LEG_SAMPLES as i64)..until);
             self.wiped = until;
         }
-    }
-}
-
-/// The frame border close by, or the position itself.
-fn snap(at: i64) -> i64 {
-    match at.rem_euclid(FRAME) {
-        past if past <= SNAP => at - past,
-        past if past >= FRAME - SNAP => at + FRAME - past,
-        _ => at,
     }
 }

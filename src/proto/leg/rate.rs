@@ -1,0 +1,146 @@
+//! The rate of a leg's RTP clock where it is not one tick a sample.
+//!
+//! A payload says how many samples a packet has, two timestamps how many ticks lie between them. The two disagree in a
+//! pause that the sender meant (DTX), and in a sender whose clock is wrong: G.722 with a clock of 16 kHz, or 320 ticks
+//! for each 160 bytes. The arrivals tell one from the other. When ten packets in a row disagree, and came as fast as
+//! their bytes say, then the timestamps are scaled from there on, and these ten are laid where they belong.
+
+use super::{Audio, Leg};
+use crate::base::limits::{MAX_PAYLOAD, RATE_PACKETS};
+use crate::base::stats::{Counter, Stats};
+use crate::proto::skew::Skew;
+use crate::proto::track::Track;
+
+/// So many ticks of the sender are so many samples.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rate {
+    ticks: i64,
+    samples: i64,
+}
+
+impl Default for Rate {
+    fn default() -> Self {
+        Self { ticks: 1, samples: 1 }
+    }
+}
+
+impl Rate {
+    /// The samples that pass with these ticks.
+    pub(super) fn samples(self, ticks: i32) -> i64 {
+        let ticks = i64::from(ticks);
+        if self.ticks == self.samples {
+            ticks // a phone divides 64 bits in hundreds of instructions
+        } else {
+            (ticks * self.samples).div_euclid(self.ticks)
+        }
+    }
+}
+
+/// A packet whose timestamp does not fit the bytes of the one before it.
+#[derive(Clone, Copy, Debug)]
+struct Departed {
+    /// Ticks since the last packet that did fit, and samples by the bytes.
+    ticks: i32,
+    samples: i64,
+    /// Where it was laid, and how much of it.
+    place: i64,
+    len: usize,
+}
+
+/// Packets in a row that disagree.
+#[derive(Debug, Default)]
+pub(super) struct Trial {
+    departed: heapless::Vec<Departed, RATE_PACKETS>,
+    /// The leg as it was before the first of them.
+    timestamp: u32,
+    anchor: i64,
+    end: i64,
+    drift: i64,
+    arrived_at: i64,
+    /// Samples that passed from the last packet that fitted to the newest, lost ones included.
+    samples: i64,
+}
+
+impl Trial {
+    /// All packets keep this rate: their timestamps are no arbitrary numbers.
+    fn is_steady(&self, rate: Rate) -> bool {
+        let keeps = |packet: &Departed| (rate.samples(packet.ticks) - packet.samples).abs() <= packet.len as i64 / 2;
+        self.departed.iter().all(keeps)
+    }
+}
+
+impl Leg {
+    /// The newest packet is about to be placed, `step` behind the one before it.
+    pub(super) fn compare_rate(&mut self, step: i32, audio: &Audio) {
+        let ticks = audio.timestamp.wrapping_sub(self.anchor_timestamp) as i32;
+        let samples = i64::from(step) * self.length;
+        if self.rate.samples(ticks) == samples {
+            self.trial.samples = 0;
+            self.trial.departed.clear();
+            return;
+        }
+        if self.trial.samples == 0 {
+            self.trial.timestamp = self.anchor_timestamp;
+            self.trial.arrived_at = self.last_at;
+            (self.trial.anchor, self.trial.end, self.trial.drift) = (self.anchor, self.end, self.drift);
+        }
+        self.trial.samples += samples;
+    }
+
+    /// The packet was laid here whole.
+    pub(super) fn note_place(&mut self, place: i64, audio: &Audio) {
+        if self.trial.samples > 0 {
+            let ticks = audio.timestamp.wrapping_sub(self.trial.timestamp) as i32;
+            let (samples, len) = (self.trial.samples, audio.payload.len());
+            let _ = self.trial.departed.push(Departed { ticks, samples, place, len });
+        }
+    }
+
+    /// Whether enough packets disagree, and what that means; `clock` is the first sample not yet mixed.
+    pub(super) fn judge_rate(&mut self, track: &mut Track, clock: i64, stats: &mut Stats) {
+        if !self.trial.departed.is_full() {
+            return;
+        }
+        let ticks = self.anchor_timestamp.wrapping_sub(self.trial.timestamp) as i32;
+        let passed = self.last_at - self.trial.arrived_at;
+        let by_bytes = (passed - self.trial.samples).abs();
+        let by_ticks = (passed - self.rate.samples(ticks)).abs();
+        let rate = Rate { ticks: ticks.into(), samples: self.trial.samples };
+        if ticks > 0 && by_bytes < by_ticks / 2 && self.trial.is_steady(rate) {
+            stats.count(Counter::WrongClock);
+            self.rate = rate;
+            self.lay_anew(track, clock);
+        }
+        self.trial.samples = 0;
+        self.trial.departed.clear();
+    }
+
+    /// Lays the packets of the trial where the rate says. Not inlined: its stack is 13 KB, and it hardly ever runs.
+    #[inline(never)]
+    fn lay_anew(&mut self, track: &mut Track, clock: i64) {
+        let mut codes = [[0; MAX_PAYLOAD]; RATE_PACKETS];
+        for (packet, codes) in self.trial.departed.iter().zip(&mut codes) {
+            track.copy(packet.place, &mut codes[..packet.len]);
+        }
+        track.wipe(self.trial.end..self.end);
+        if self.provisional.is_some() {
+            // They seemed to come early, so the reader was moved ahead.
+            self.drift = self.trial.drift;
+        }
+        let read = clock + self.drift;
+        self.end = self.trial.end;
+        for (packet, codes) in self.trial.departed.iter().zip(&codes) {
+            let place = self.trial.anchor + self.rate.samples(packet.ticks);
+            let skipped = usize::try_from(read - place).unwrap_or(0).min(packet.len);
+            track.store(place + skipped as i64, &codes[skipped..packet.len]);
+            self.end = self.end.max(place + packet.len as i64);
+        }
+        let ticks = self.anchor_timestamp.wrapping_sub(self.trial.timestamp) as i32;
+        self.anchor = self.trial.anchor + self.rate.samples(ticks);
+        self.whole_to = self.whole_to.min(self.trial.end).max(read);
+        while self.whole_to < self.end && track.has(self.whole_to) {
+            self.whole_to += 1;
+        }
+        self.skew = Skew::from(self.last_at);
+    }
+}
