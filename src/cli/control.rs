@@ -87,7 +87,7 @@ pub(super) fn watch(arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
 fn with_time(message: &str) -> String {
     let name = message.strip_prefix("cmd=").unwrap_or(message).split('&').next();
     let counts = ["RecordStopRequest", "RecordPauseRequest", "RecordResumeRequest"].map(Some).contains(&name);
-    if !counts || message.contains("&at_ms=") {
+    if !counts || message.split('&').any(|pair| pair.starts_with("at_ms=")) {
         return message.to_owned();
     }
     let millis = crate::io::clock::monotonic().nanos() / 1_000_000;
