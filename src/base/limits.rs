@@ -2,6 +2,8 @@
 
 use super::time::Duration;
 
+#[cfg(feature = "tools")]
+pub mod fetch;
 #[cfg(feature = "fsp")]
 pub mod fsp;
 pub mod play;

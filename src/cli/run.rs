@@ -10,6 +10,7 @@ use log::{error, info};
 use crate::cli::{parser, print, usage, Failure};
 use crate::config::Config;
 use crate::event_loop::{Ended, EventLoop};
+use crate::io::descriptors::raise_limit;
 use crate::io::sys::map_large_allocations;
 
 /// Where a phone keeps it.
@@ -46,6 +47,7 @@ pub(super) fn run(arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
     let config = read()?;
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info")).init();
     map_large_allocations();
+    raise_limit();
     let event_loop = EventLoop::open(config).map_err(Failure::Failed)?;
     info!("callrec {} is ready", env!("CARGO_PKG_VERSION"));
     let reload = || {

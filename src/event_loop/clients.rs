@@ -17,8 +17,10 @@ use crate::proto::recorder::{Ask, Recorder};
 /// All places for clients.
 pub(super) struct Clients {
     listener: UnixListener,
-    /// No descriptor was left for a connection that waits: it is tried again, since nobody tells twice.
+    /// A connection waits, for a descriptor or for `unseen`: it is tried again, since nobody tells twice.
     waiting: bool,
+    /// All places are taken, and of some clients nobody knows yet whether they say anything.
+    unseen: bool,
     places: Vec<Place>,
     next_id: u32,
 }
@@ -70,7 +72,7 @@ impl Clients {
             status: None,
             list: None,
         };
-        Ok(Self { listener, waiting: false, places: (0..MAX_CLIENTS).map(place).collect(), next_id: 1 })
+        Ok(Self { listener, waiting: false, unseen: false, places: (0..MAX_CLIENTS).map(place).collect(), next_id: 1 })
     }
 
     pub(super) fn len(&self) -> usize {
@@ -79,8 +81,19 @@ impl Clients {
 
     /// Takes the connections that wait. One too many is told so and closed: the oldest that has never said anything, if
     /// there is one, so that connections which a program has forgotten keep nobody out.
+    ///
+    /// Whether a client that has just come says anything is known when it has been read. Until then the next one waits:
+    /// in a burst all places may be held by clients that nobody has looked at yet.
     pub(super) fn accept(&mut self, poll: &Poll, stats: &mut Stats) {
         loop {
+            let free = self.places.iter().position(|place| !place.client.is_open());
+            let number = free.or_else(|| self.silent());
+            let is_unseen = |place: &Place| !place.spoke && place.client.has_more();
+            self.unseen = number.is_none() && self.places.iter().any(is_unseen);
+            if self.unseen {
+                self.waiting = true;
+                return;
+            }
             let mut stream = match self.listener.accept() {
                 Ok((stream, _)) => stream,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
@@ -95,8 +108,6 @@ impl Clients {
                     return;
                 }
             };
-            let free = self.places.iter().position(|place| !place.client.is_open());
-            let number = free.or_else(|| self.silent());
             if free.is_none() {
                 stats.count(Counter::TooManyClients);
                 let old = number.and_then(|number| take(poll, &mut self.places[number].client));
@@ -125,7 +136,7 @@ impl Clients {
         self.places.iter().position(|place| place.id.0 == oldest)
     }
 
-    /// Takes a connection that had to wait, if a client or a recording has ended since.
+    /// Takes a connection that had to wait, if a client or a recording has ended since, or has been looked at.
     pub(super) fn accept_waiting(&mut self, poll: &Poll, stats: &mut Stats) {
         if self.waiting {
             self.accept(poll, stats);
@@ -156,7 +167,10 @@ impl Clients {
                 place.spoke = true;
                 Some((place.id, Some(line)))
             }
-            Line::Broken => Some((place.id, None)),
+            Line::Broken => {
+                place.spoke = true;
+                Some((place.id, None))
+            }
         }
     }
 
@@ -204,7 +218,7 @@ impl Clients {
             let walks = place.status.is_some() || place.list.is_some();
             more |= place.client.is_open() && (speaks || walks && has_room(&place.client));
         }
-        more
+        more || self.unseen
     }
 
     /// A client that reads a list: this one if it can take more, else the next that can.

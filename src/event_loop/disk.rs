@@ -1,6 +1,7 @@
 //! Calls to the stick, made for the recorder's places.
 
 use std::io;
+use std::os::fd::OwnedFd;
 
 use log::info;
 
@@ -10,6 +11,7 @@ use crate::base::stats::Counter;
 use crate::event_loop::readers::Readers;
 use crate::event_loop::stick::Stick;
 use crate::io::clock::Now;
+use crate::io::descriptors::{is_shortage, spare};
 use crate::io::dir::Dir;
 #[cfg(feature = "fsp")]
 use crate::io::dir::Entry;
@@ -20,11 +22,15 @@ use crate::proto::chronicle::Zone;
 use crate::proto::fsp::File;
 use crate::proto::part::{DiskError, Done, Name, Op};
 use crate::proto::recorder::Recorder;
+use crate::proto::recording::State;
 use crate::wire::recording::{age_key, is_recording_name, NAME_PREFIX, NAME_SUFFIX};
 use crate::wire::sidecar;
 
 /// Names tried for one second: what a second can hold on any stick.
 const MOST_OF_A_NAME: u32 = 999;
+
+/// Descriptors that a recording's next file needs: the folder's, if that is not open, and its own.
+const FOR_NEW_FILE: usize = 2;
 
 /// A clock that shows an earlier year has not been set: phones begin in 1970, or when they were made.
 const CLOCK_SET: i32 = 2024;
@@ -35,6 +41,8 @@ pub(super) struct Disk {
     stick: Option<Stick>,
     dir: Option<Dir>,
     files: Vec<Option<(Name, Output)>>,
+    /// Descriptors that nobody else gets while something is recorded, see `keep_descriptors`.
+    spares: Vec<OwnedFd>,
     /// When the last one of them was created.
     zone: Zone,
     /// A call failed as it does when the stick is gone: it should be looked for.
@@ -50,6 +58,7 @@ impl Disk {
             stick: None,
             dir: None,
             files: (0..places).map(|_| None).collect(),
+            spares: Vec::with_capacity(1 + FOR_NEW_FILE * places),
             zone: Zone::default(),
             suspicion: false,
             #[cfg(feature = "fsp")]
@@ -119,10 +128,35 @@ impl Disk {
                 op => self.call(place, now, &op),
             };
             let result = result.map_err(|error| self.judge(&error));
+            if result == Err(DiskError::Busy) {
+                if self.spares.pop().is_some() {
+                    continue; // the same call again, with that descriptor
+                }
+                if recorder.state(place) == State::Running {
+                    return false; // the same call in a later turn: the ring holds what comes meanwhile
+                }
+            }
             recorder.set_zone(self.zone);
             recorder.handle_disk(place, now.monotonic, result);
         }
         true
+    }
+
+    /// Keeps descriptors for the recordings that run, so that they do not end when control clients, players or listings have
+    /// taken all others: one for a walk over the folder, and those for each recording that has no file now, because it goes
+    /// on in the next one, or may have to go on here when its server is lost.
+    pub(super) fn keep_descriptors(&mut self, recorder: &Recorder) {
+        let mut wanted = 0;
+        for (place, file) in self.files.iter().enumerate() {
+            if recorder.state(place) == State::Running {
+                wanted = wanted.max(1) + if file.is_none() { FOR_NEW_FILE } else { 0 };
+            }
+        }
+        self.spares.truncate(wanted);
+        while self.spares.len() < wanted {
+            let Ok(spare) = spare() else { return };
+            self.spares.push(spare);
+        }
     }
 
     fn call(&mut self, place: usize, now: &Now, op: &Op) -> io::Result<Done> {
@@ -176,6 +210,9 @@ impl Disk {
 
     /// What a failed call says of the stick.
     pub(super) fn judge(&mut self, error: &io::Error) -> DiskError {
+        if is_shortage(error) {
+            return DiskError::Busy;
+        }
         let errno = error.raw_os_error().unwrap_or(0);
         let error = match errno {
             libc::ENOSPC | libc::EDQUOT => return DiskError::Full,

@@ -14,6 +14,7 @@ use crate::event_loop::disk::Disk;
 use crate::event_loop::rendezvous::Rendezvous;
 use crate::event_loop::SERVICE;
 use crate::io::clock;
+use crate::io::descriptors::is_shortage;
 use crate::io::dir::Names;
 use crate::io::keep;
 use crate::io::random::Random;
@@ -227,6 +228,9 @@ impl Open {
                 saved.map(|()| Done::Saved)
             }
         };
+        if done.as_ref().is_err_and(is_shortage) {
+            return Next::Silence; // not "No such file": the client asks again
+        }
         let done = done.unwrap_or_else(|error| {
             if op != Op::SavePassword {
                 disk.suspect(&error);

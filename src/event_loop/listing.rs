@@ -2,7 +2,7 @@
 
 use crate::base::limits::play::HEADS_PER_TURN;
 use crate::base::limits::{MESSAGE_BYTES, SIDECAR_BYTES};
-use crate::event_loop::clients::Clients;
+use crate::event_loop::clients::{Clients, Reader};
 use crate::event_loop::disk::Disk;
 use crate::event_loop::playing;
 use crate::event_loop::sweep::{Found, Sweep};
@@ -10,7 +10,10 @@ use crate::io::dir::Dir;
 use crate::io::file::Input;
 use crate::proto::listing;
 use crate::proto::outbox::ClientId;
+use crate::proto::part::DiskError;
+use crate::proto::playback::Trouble;
 use crate::proto::recorder::Recorder;
+use crate::proto::request::stick_reason;
 use crate::wire::message::Writer;
 use crate::wire::recording::is_recording_name;
 use crate::wire::sidecar;
@@ -36,32 +39,42 @@ impl Listing {
         for _ in 0..HEADS_PER_TURN {
             match disk.dir().and_then(|dir| sweep.next(dir)) {
                 Ok(Found::Name(name)) => {
-                    let len = line(&name, disk, recorder, &mut buffer).unwrap_or(0);
+                    let Ok(len) = line(&name, disk, recorder, &mut buffer) else {
+                        return self.end(reader, Some(DiskError::Busy));
+                    };
                     if !reader.push(&name, &buffer[..len]) {
                         return true;
                     }
                 }
                 Ok(Found::Later) => return true,
-                end => {
-                    if let Err(error) = &end {
-                        disk.judge(error);
-                    }
-                    let len = last_line(reader.count(), end.is_ok(), &mut buffer).unwrap_or(0);
-                    reader.end(&buffer[..len]);
-                    self.sweep = None;
-                    return true;
-                }
+                Ok(Found::End) => return self.end(reader, None),
+                Err(error) => return self.end(reader, Some(disk.judge(&error))),
             }
         }
         true
     }
+
+    /// Answers the request; there is more to do, perhaps for another client.
+    fn end(&mut self, mut reader: Reader, error: Option<DiskError>) -> bool {
+        let mut buffer = [0; MESSAGE_BYTES];
+        let len = last_line(reader.count(), error, &mut buffer).unwrap_or(0);
+        reader.end(&buffer[..len]);
+        self.sweep = None;
+        true
+    }
 }
 
-fn line(name: &[u8], disk: &mut Disk, recorder: &Recorder, buffer: &mut [u8]) -> Option<usize> {
-    let head = playing::open(disk, name).ok().map(|(_, head, bytes)| (head, bytes));
+/// The line about a recording; an error when it cannot be known now what it is.
+fn line(name: &[u8], disk: &mut Disk, recorder: &Recorder, buffer: &mut [u8]) -> Result<usize, ()> {
+    let opened = playing::open(disk, name);
+    if matches!(opened, Err(Trouble::Stick(DiskError::Busy))) {
+        return Err(());
+    }
+    let head = opened.ok().map(|(_, head, bytes)| (head, bytes));
     let mut text = [0; SIDECAR_BYTES];
     let len = disk.dir().ok().and_then(|dir| read_beside(dir, name, &mut text)).unwrap_or(0);
-    listing::Found { name, head, in_use: recorder.in_use(name), sidecar: &text[..len] }.emit(buffer)
+    let found = listing::Found { name, head, in_use: recorder.in_use(name), sidecar: &text[..len] };
+    Ok(found.emit(buffer).unwrap_or(0))
 }
 
 /// The sidecar of a recording.
@@ -70,11 +83,11 @@ fn read_beside(dir: &Dir, name: &[u8], text: &mut [u8]) -> Option<usize> {
     file.read(0, text).ok()
 }
 
-fn last_line(count: usize, whole: bool, buffer: &mut [u8]) -> Option<usize> {
+fn last_line(count: usize, error: Option<DiskError>, buffer: &mut [u8]) -> Option<usize> {
     let mut writer = Writer::new(buffer, "ListResponse");
-    match whole {
-        true => writer.pair("result", "success").pair("count", count),
-        false => writer.pair("result", "failed").pair("reason", "stick-lost: the stick was removed, or cannot be read"),
+    match error {
+        None => writer.pair("result", "success").pair("count", count),
+        Some(error) => writer.pair("result", "failed").pair("reason", stick_reason(error)),
     };
     writer.finish()
 }

@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod control;
+pub mod descriptors;
 pub mod dir;
 pub mod file;
 #[cfg(feature = "server")]

@@ -69,6 +69,8 @@ pub enum DiskError {
     Full,
     /// The stick is gone.
     Lost,
+    /// No file descriptor or memory is left: the stick is not to blame, and a later call may go well.
+    Busy,
     /// Anything else, with its errno.
     Failed(i32),
 }

@@ -71,6 +71,7 @@ pub fn reason(word: &str, more: core::fmt::Arguments) -> Reason {
 pub fn stick_reason(error: DiskError) -> Reason {
     match error {
         DiskError::Full => reason("disk-full", format_args!("the stick has no space (usbReserve) or no entries left")),
+        DiskError::Busy => reason("busy", format_args!("no file descriptor or memory is left")),
         DiskError::Lost => reason("stick-lost", format_args!("the USB stick was removed")),
         DiskError::Failed(errno) => reason("stick-error", format_args!("the USB stick failed (errno {errno})")),
     }

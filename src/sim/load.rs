@@ -7,10 +7,10 @@ use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use nix::sys::resource::{getrlimit, setrlimit, Resource};
 use nix::sys::socket::{sendmmsg, MsgFlags, MultiHeaders, SockaddrStorage};
 
 use crate::base::limits::{FRAME_SAMPLES, RTP_FRAME_BYTES};
+use crate::io::descriptors::raise_limit;
 use crate::wire::g711::Law;
 use crate::wire::message::Message;
 use crate::wire::rtp::Packet;
@@ -61,9 +61,7 @@ struct Round {
 
 /// Runs the round, or rounds; an error when anything was lost.
 pub(super) fn load(load: &Load) -> Result<(), String> {
-    if let Ok((_, most)) = getrlimit(Resource::RLIMIT_NOFILE) {
-        let _ = setrlimit(Resource::RLIMIT_NOFILE, most, most);
-    }
+    raise_limit();
     let idle = memory(load.pid);
     let rounds: &[usize] = if load.find_limit { &ROUNDS } else { &[load.phones] };
     println!("recordings    packets       lost  wrong  RSS KiB  KiB/recording  CPU %  latest ms");

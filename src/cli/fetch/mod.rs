@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use lexopt::prelude::{Long, Short, Value, ValueExt};
 
+use crate::base::limits::fetch::{FOLDER_DEPTH, RUN_ENTRIES};
 use crate::base::limits::fsp::FAR_PAYLOAD;
 use crate::cli::console::{harmless, quote, shown, Console};
 use crate::cli::fetch::link::Link;
@@ -55,8 +56,6 @@ Example: callrec fetch --ip 192.168.1.20:9531 --password-file phone.pw ls Record
 
 /// What everything begins with when nothing else is said.
 const EVERYTHING: &str = "Recorder";
-/// Folders in folders: more than a phone has.
-const DEEPEST: u32 = 8;
 
 struct Arguments {
     ip: Option<String>,
@@ -90,7 +89,8 @@ pub(super) fn fetch(arguments: Vec<OsString>, console: &mut Console) -> Result<E
     let (link, phone, longest) = arguments.link()?;
     let most = arguments.max_payload.min(longest);
     let remote = Remote::new(link, arguments.password.as_deref(), arguments.timeout, most);
-    let mut session = Session { remote, arguments: &arguments, console, progress: Progress::new(), problems: vec![] };
+    let progress = Progress::new();
+    let mut session = Session { remote, arguments: &arguments, console, progress, entries: 0, problems: vec![] };
     let outcome = match command {
         "ls" => session.list(&from[0]),
         _ => from.iter().try_for_each(|path| session.get(path)),
@@ -182,6 +182,8 @@ struct Session<'a, 'b> {
     arguments: &'a Arguments,
     console: &'a mut Console<'b>,
     progress: Progress,
+    /// Files and folders that listings have named.
+    entries: usize,
     /// What failed while the rest went on.
     problems: Vec<String>,
 }
@@ -235,12 +237,16 @@ impl Session<'_, '_> {
             }
             items => items?,
         };
+        self.entries += items.len();
+        if self.entries > RUN_ENTRIES {
+            return Err(Trouble::Lost(format!("{path}: more than {RUN_ENTRIES} files and folders in one run")));
+        }
         for item in items {
             let path = if path.is_empty() { item.name.clone() } else { format!("{path}/{}", item.name) };
             let target = target.join(&item.name);
             match item.folder {
                 false => self.get_file(&path, &item, &target)?,
-                true if depth < DEEPEST => self.get_folder(&path, &target, depth + 1)?,
+                true if depth < FOLDER_DEPTH => self.get_folder(&path, &target, depth + 1)?,
                 true => self.problems.push(format!("{path}: folders in folders without end")),
             }
         }

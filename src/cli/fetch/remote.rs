@@ -3,17 +3,13 @@
 use std::io::{self, ErrorKind};
 use std::time::{Duration, Instant};
 
+use crate::base::limits::fetch::{FOLDER_ENTRIES, LISTING_BLOCK, LISTING_BLOCKS};
 use crate::base::time::{Duration as Span, Instant as Point};
 use crate::cli::fetch::link::Link;
 use crate::io::random::Random;
 use crate::proto::fsp::client::{Client, Timeout};
 use crate::proto::fsp::payload::Payload;
 use crate::wire::fsp::{text, Command, Entry, Head, Kind, Packet, HEADER_BYTES, MAX_PAYLOAD};
-
-/// The longest block that is asked for in a listing: it goes through every network in one piece.
-const BLOCK: u16 = 1024;
-/// Blocks of one listing: more than any folder has, so that a server's mistake ends.
-const MOST_BLOCKS: u32 = 100_000;
 
 /// A session with a phone.
 pub(super) struct Remote {
@@ -90,8 +86,12 @@ impl Remote {
     /// A folder's entries, without hidden ones. Names that could lead elsewhere are left out.
     pub(super) fn list(&mut self, path: &str) -> Result<Vec<Item>, Trouble> {
         let (mut items, mut position, mut block) = (vec![], 0u32, 0u32);
-        for _ in 0..MOST_BLOCKS {
-            let length = self.ask(Command::GET_DIR, position, path, &BLOCK.to_be_bytes())?;
+        for _ in 0..LISTING_BLOCKS {
+            let length = self.ask(Command::GET_DIR, position, path, &LISTING_BLOCK.to_be_bytes())?;
+            if length > LISTING_BLOCK.into() {
+                let words = format!("{path}: a listing's block has {length} bytes, {LISTING_BLOCK} were asked for");
+                return Err(Trouble::Refused(words));
+            }
             let mut rest = &self.buffer[HEADER_BYTES..HEADER_BYTES + length];
             if rest.is_empty() {
                 return Ok(items);
@@ -105,11 +105,14 @@ impl Remote {
                     }
                 }
             }
+            if items.len() > FOLDER_ENTRIES {
+                return Err(Trouble::Refused(format!("{path}: more than {FOLDER_ENTRIES} entries in one folder")));
+            }
             // The first block's length is that of all.
             block = if block == 0 { length as u32 } else { block };
             position = position.saturating_add(block);
         }
-        Err(Trouble::Lost(format!("{path}: a listing without end")))
+        Err(Trouble::Refused(format!("{path}: a listing without end")))
     }
 
     /// Ends the session. Nobody waits for the answer.

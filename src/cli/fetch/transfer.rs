@@ -61,14 +61,19 @@ pub(super) fn fetch(
 fn take(remote: &mut Remote, path: &str, item: &Item, part: &Path, show: impl FnMut(u64)) -> Result<Fetched, Stop> {
     // The first bytes come first, also for a transfer that goes on: they say how long a recording is that is still being
     // made, and the phone keeps to that for who has begun with them.
-    let head = remote.read(path, 0)?.to_vec();
+    let mut length = Length { bytes: item.size, asked_again: false };
+    let mut head = remote.read(path, 0)?.to_vec();
+    if length.is_doubtful(0, head.len()) {
+        length.ask_again(remote, path, 0, head.len())?;
+    }
+    head.truncate(length.left(0));
     create_dir_all(part.parent().unwrap_or(Path::new(".")))?;
     let file = File::options().read(true).write(true).create(true).truncate(false).open(part)?;
     let resumed = resume_at(remote, path, item, &file)?;
     file.set_len(resumed.into())?;
     file.write_all_at(&head, 0)?;
     let start = if resumed > 0 { resumed } else { head.len() as u32 };
-    let bytes = append(remote, path, start, &file, show)?;
+    let bytes = append(remote, path, start, &mut length, &file, show)?;
     if bytes < u64::from(item.size) {
         let words = format!("{path}: it ended at {bytes} of {} bytes", item.size);
         return Err(Trouble::Refused(words).into());
@@ -101,19 +106,64 @@ fn resume_at(remote: &mut Remote, path: &str, item: &Item, file: &File) -> Resul
     Ok(if same { length } else { 0 })
 }
 
+/// The length that the phone has said a file has: nothing is written beyond it, whatever the phone sends.
+///
+/// A recording in progress may have grown since it was listed. When bytes come for a place behind the length, the phone
+/// is asked for the length once more, and only once: the file then ends there, however long it has become meanwhile.
+struct Length {
+    bytes: u32,
+    asked_again: bool,
+}
+
+impl Length {
+    /// The bytes end behind the length, and the phone has not been asked again.
+    fn is_doubtful(&self, position: u32, bytes: usize) -> bool {
+        !self.asked_again && u64::from(position) + bytes as u64 > self.bytes.into()
+    }
+
+    /// Asks the phone again; an error when it says that the file has not grown.
+    fn ask_again(&mut self, remote: &mut Remote, path: &str, position: u32, bytes: usize) -> Result<(), Stop> {
+        let now = remote.stat(path)?.map_or(0, |item| item.size);
+        if now <= self.bytes {
+            let sent = u64::from(position) + bytes as u64;
+            let words = format!("{path}: the phone sends {sent} bytes or more of a file of {} bytes", self.bytes);
+            return Err(Trouble::Refused(words).into());
+        }
+        (self.bytes, self.asked_again) = (now, true);
+        Ok(())
+    }
+
+    /// Bytes that may be written from a place on.
+    fn left(&self, position: u32) -> usize {
+        self.bytes.saturating_sub(position) as usize
+    }
+}
+
 /// Fetches from `start` to the end; the length of the file.
-fn append(remote: &mut Remote, path: &str, start: u32, file: &File, mut show: impl FnMut(u64)) -> Result<u64, Stop> {
+fn append(
+    remote: &mut Remote,
+    path: &str,
+    start: u32,
+    length: &mut Length,
+    file: &File,
+    mut show: impl FnMut(u64),
+) -> Result<u64, Stop> {
     let mut sink = BufWriter::with_capacity(BUFFER, At { file, place: start.into() });
     let mut done = start;
     loop {
         let bytes = remote.read(path, done)?;
+        let count = bytes.len();
+        if length.is_doubtful(done, count) {
+            length.ask_again(remote, path, done, count)?;
+            continue;
+        }
+        let bytes = &bytes[..count.min(length.left(done))];
         if bytes.is_empty() {
             sink.flush()?;
             return Ok(done.into());
         }
         sink.write_all(bytes)?;
-        let too_large = || io::Error::from(io::ErrorKind::FileTooLarge);
-        done = done.checked_add(bytes.len() as u32).ok_or_else(too_large)?;
+        done += bytes.len() as u32;
         show(done.into());
     }
 }

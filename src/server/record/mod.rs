@@ -4,9 +4,9 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use log::info;
-use nix::sys::resource::{getrlimit, setrlimit, Resource};
 
 use crate::cli::{print, Failure};
+use crate::io::descriptors::raise_limit;
 use crate::server::options::read;
 
 use dispatch::Dispatcher;
@@ -37,7 +37,7 @@ pub(super) fn main(arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
     let Some(settings) = read::<Settings>(arguments.clone())? else { return print(HELP) };
     settings.check().map_err(Failure::Usage)?;
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info")).init();
-    raise_descriptors();
+    raise_limit(); // a recording has three descriptors
     if !settings.media.is_empty() {
         Dispatcher::open(settings).and_then(Dispatcher::run).map_err(Failure::Failed)?;
         return Ok(ExitCode::SUCCESS);
@@ -54,11 +54,4 @@ pub(super) fn main(arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
     }
     service.run().map_err(Failure::Failed)?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// A recording has three descriptors: as many as the system allows.
-fn raise_descriptors() {
-    if let Ok((_, most)) = getrlimit(Resource::RLIMIT_NOFILE) {
-        let _ = setrlimit(Resource::RLIMIT_NOFILE, most, most);
-    }
 }
