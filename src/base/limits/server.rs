@@ -30,18 +30,19 @@ pub const MAX_AHEAD: Duration = Duration::from_millis(1000);
 /// twice what a leg's clock may be off. After eight hours that is 29 s, and nothing of it is lost.
 pub const FAST_CLOCK_PART: u64 = 1000;
 /// A phone records from its user's request on and sends what it has when the server has said yes: as much as it takes
-/// to connect and to wait for the answer, at the most. It comes all at once, ahead of the clock.
+/// to connect and to wait for the answer, at the most. It comes all at once, ahead of the clock. Only packets that come
+/// are granted it, with gaps of at most `REORDER_FRAMES`: two packets alone do not make eight seconds of silence.
 pub const START_BACKLOG: Duration =
     Duration::from_millis(super::CONNECT_TIMEOUT.millis() + super::ANSWER_TIMEOUT.millis());
 /// With `pauses = skip`, the longest gap of lost packets that is filled: 20 s. A connection does not live
 /// longer without its peer; what is longer was a pause.
 pub const MAX_FILL_FRAMES: u64 = 1000;
-/// From the last packet to silence being written ahead of the next one, so that the end of a pause of hours finds its
-/// silence in the file: 20 s. A phone that is gone is known by then: cutting silence off again costs ext4 up to 20 ms
-/// a file, and a network that fails ends a thousand recordings at once.
-pub const PREFILL_AFTER: Duration = Duration::from_millis(20_000);
-/// Frames of silence written ahead in one turn of one recording: three times as fast as time goes by.
-pub const PREFILL_FRAMES: u64 = 30;
+/// Frames of silence that each recording may write in one turn, 5 s: a gap of lost packets never waits, and a long
+/// pause is written at 25 times the speed at which it came ...
+pub const SILENCE_FRAMES_PER_TURN: u64 = 250;
+/// ... and beyond that so many for all recordings together: what 4096 recordings (the default limit) gain in a turn of
+/// 200 ms, 7 MB. A pause of an hour is so written in a second, while its recording's packets wait in their socket.
+pub const SHARED_SILENCE_FRAMES_PER_TURN: u64 = 40_960;
 
 /// The server reads its RTP ports and looks at its timers this often. Its recordings have no listener; each
 /// turn costs a system call and a write for each of them, so it has fewer turns than packets.

@@ -6,8 +6,8 @@ use crate::base::limits::server::SPACE_INTERVAL;
 use crate::base::time::Instant;
 use crate::io::clock::Now;
 use crate::server::record::counters::{Counter, Gauge};
-use crate::server::record::recording::Why;
 use crate::server::record::service::Service;
+use crate::server::record::why::Why;
 
 /// What is known of the disk.
 #[derive(Default)]

@@ -15,11 +15,13 @@ use settings::{Settings, HELP};
 use workers::Workers;
 
 mod archive;
+mod bench;
 mod connection;
 mod counters;
 mod disk;
 mod dispatch;
 mod part;
+mod ports;
 mod recording;
 mod repair;
 mod report;
@@ -31,6 +33,7 @@ mod store;
 mod sync;
 #[cfg(feature = "s3")]
 mod upload;
+mod why;
 mod workers;
 
 pub(super) fn main(arguments: Vec<OsString>) -> Result<ExitCode, Failure> {

@@ -28,16 +28,19 @@ use crate::io::listener;
 use crate::io::signals::{Order, Signals};
 use crate::server::metrics::Metrics;
 use crate::server::record::archive::Archive;
+use crate::server::record::bench::{Bench, Turn};
 use crate::server::record::connection::Connection;
 use crate::server::record::counters::{Counter, Counters};
 use crate::server::record::disk::Disk;
 use crate::server::record::part::Format;
-use crate::server::record::recording::{Bench, Ports, Recording, Storing, Why};
+use crate::server::record::ports::Ports;
+use crate::server::record::recording::{Recording, Storing};
 use crate::server::record::repair;
 use crate::server::record::settings::Settings;
 use crate::server::record::sync::Syncer;
 #[cfg(feature = "s3")]
 use crate::server::record::upload::Uploader;
+use crate::server::record::why::Why;
 
 const SIGNALS: Token = Token(0);
 const LISTENER: Token = Token(1);
@@ -247,6 +250,7 @@ impl Service {
         let all: Vec<usize> = self.recordings.iter().map(|(index, _)| index).collect();
         // A disk that has failed is asked again, also when nothing is recorded: it may have come back.
         self.dirty |= !all.is_empty() || self.disk.failed;
+        self.bench.room.begin_turn();
         all.into_iter().for_each(|index| self.work(now, index));
         if self.disk_refuses(now) == Some(Why::DiskFull) {
             self.stop_all(now, Why::DiskFull);
@@ -263,7 +267,9 @@ impl Service {
     fn work(&mut self, now: &Now, index: usize) {
         let Some(recording) = self.recordings.get_mut(index) else { return };
         let most = self.settings.max_minutes * 60_000;
-        let (more, worked) = recording.work(&self.archive, now, &mut self.bench, &mut self.counters);
+        let Bench { batch, room } = &mut self.bench;
+        let mut turn = Turn { archive: &self.archive, now, room, counters: &mut self.counters };
+        let (more, worked) = recording.work(&mut turn, batch);
         if more {
             self.left.flooded.push(index);
         } else if recording.is_over(now.monotonic) {
@@ -279,7 +285,8 @@ impl Service {
 
     fn finish(&mut self, now: &Now, index: usize) {
         let Some(mut recording) = self.recordings.try_remove(index) else { return };
-        let success = recording.finish(&self.archive, now, &mut self.bench, &mut self.counters);
+        let room = &mut self.bench.room;
+        let success = recording.finish(&mut Turn { archive: &self.archive, now, room, counters: &mut self.counters });
         self.counters.count(if success { Counter::Finished } else { Counter::Failed });
         self.tell_finished(now, &recording);
         self.dirty = true;
