@@ -68,8 +68,15 @@ pub const MAX_CONNECTIONS: u32 = 100_000;
 pub const PORTS_TRIED: u32 = 64;
 /// Frames are written to a file in pieces of this: a batch of 200 ms is 1720 bytes, the fill of a gap may be more.
 pub const WRITE_BYTES: usize = 64 * 1024;
-/// Free disk space is looked at this often.
+/// The recordings' folder and its free space are looked at this often, and sidecars that could not be written are tried
+/// again.
 pub const SPACE_INTERVAL: Duration = Duration::from_millis(1000);
+/// Free space below which the disk is full whatever `--reserve` says: a recording needs four blocks of 4 KiB for its
+/// folder, its file's beginning, and its sidecar twice.
+pub const LEAST_FREE: u64 = 16 * 1024;
+/// Bytes of the file that is written to see whether a disk that has refused a write takes it again: a recording's first
+/// file and its sidecar.
+pub const PROBE_BYTES: usize = 8 * 1024;
 /// Bytes read of one connection in one turn: the longest message and a bit.
 pub const CONTROL_BYTES_PER_TURN: usize = 8 * 1024;
 /// On SIGTERM: the phones' answers, the window for late packets, and a second for the disk.
@@ -78,6 +85,9 @@ pub const SERVER_SHUTDOWN: Duration = Duration::from_millis(3500);
 pub const RESTART_AFTER: Duration = Duration::from_millis(1000);
 /// How often a worker tells what it has counted.
 pub const REPORT_INTERVAL: Duration = Duration::from_millis(1000);
+/// A worker that tells nothing for so long counts as one that cannot store recordings: five reports, and more than a
+/// disk stalls in a busy hour.
+pub const WORKER_SILENCE: Duration = Duration::from_millis(5000);
 /// Workers, at the most, that may be asked for.
 pub const MAX_WORKERS: u32 = 256;
 /// Media hosts behind one control address, at the most.

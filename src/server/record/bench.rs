@@ -3,7 +3,6 @@
 use crate::base::limits::server::{SHARED_SILENCE_FRAMES_PER_TURN, SILENCE_FRAMES_PER_TURN};
 use crate::io::clock::Now;
 use crate::io::sys::Batch;
-use crate::server::record::archive::Archive;
 use crate::server::record::counters::Counters;
 
 /// Room to work in, for one recording after the other.
@@ -24,7 +23,6 @@ pub(super) struct Room {
 
 /// One recording's turn.
 pub(super) struct Turn<'a> {
-    pub(super) archive: &'a Archive,
     pub(super) now: &'a Now,
     pub(super) room: &'a mut Room,
     pub(super) counters: &'a mut Counters,

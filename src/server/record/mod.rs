@@ -31,6 +31,8 @@ mod sidecar;
 #[cfg(feature = "s3")]
 mod store;
 mod sync;
+mod trouble;
+mod unfinished;
 #[cfg(feature = "s3")]
 mod upload;
 mod why;

@@ -5,7 +5,7 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 
 use crate::base::limits::server::WRITE_BYTES;
 use crate::base::limits::{FRAME_SAMPLES, MAX_PART_BYTES, MIN_PART_FRAMES, RTP_FRAME_BYTES};
@@ -83,6 +83,16 @@ impl Part {
     /// Its length in bytes.
     pub(super) fn bytes(&self) -> u64 {
         self.offset(self.frames)
+    }
+
+    /// Its folder and file name.
+    pub(super) fn path(&self) -> String {
+        format!("{}/{}", self.place.folder, self.place.recording())
+    }
+
+    /// Nobody can find its file any more: it has been deleted, alone or with its folder.
+    pub(super) fn is_deleted(&self) -> bool {
+        self.file.metadata().is_ok_and(|entry| entry.nlink() == 0)
     }
 
     /// It takes no more: the next frame begins another part.

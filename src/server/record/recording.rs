@@ -2,8 +2,9 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
-use log::{info, warn};
+use log::{error, info, warn};
 
 use crate::base::limits::server::{DATAGRAMS_AT_ONCE, DATAGRAMS_PER_TURN, REORDER_WINDOW};
 use crate::base::time::Instant;
@@ -17,6 +18,7 @@ use crate::server::record::bench::Turn;
 use crate::server::record::counters::Counter;
 use crate::server::record::part::{Format, Part};
 use crate::server::record::sidecar::{End, Facts, Tally};
+use crate::server::record::unfinished::Unfinished;
 use crate::server::record::why::Why;
 
 /// How recordings are stored.
@@ -41,6 +43,8 @@ pub(super) struct Recording {
     start: Start,
     peer: IpAddr,
     storing: Storing,
+    /// The folder that the part is in.
+    archive: Arc<Archive>,
     stream: Stream,
     inlet: Inlet,
     /// Datagrams that wait until a long pause before them has been written; then more are read.
@@ -58,12 +62,14 @@ pub(super) struct Recording {
     /// The disk has failed it: nothing more is written. With what, until that has been told.
     broken: bool,
     problem: Option<io::Error>,
+    /// Its end could not be written: the sidecar that is to be.
+    late_sidecar: Option<Vec<u8>>,
 }
 
 impl Recording {
     /// Creates the file.
     pub(super) fn begin(
-        archive: &Archive,
+        archive: &Arc<Archive>,
         storing: Storing,
         now: &Now,
         start: Start,
@@ -81,6 +87,7 @@ impl Recording {
             start,
             peer,
             storing,
+            archive: archive.clone(),
             inlet,
             held_back: vec![],
             part,
@@ -93,6 +100,7 @@ impl Recording {
             over: false,
             broken: false,
             problem: None,
+            late_sidecar: None,
         };
         let written = archive.begin(&recording.part.place, &recording.sidecar(None));
         if let Err(error) = written {
@@ -180,16 +188,33 @@ impl Recording {
             success,
             last: true,
         };
-        let finished =
-            self.part.finish().and_then(|()| turn.archive.finish(&self.part.place, &self.sidecar(Some(end))));
-        if let Err(error) = &finished {
-            warn!("{}: cannot be finished: {error}", self.path());
+        let sidecar = self.sidecar(Some(end));
+        let finished = self.part.finish().and_then(|()| self.archive.finish(&self.part.place, &sidecar));
+        if let Err(problem) = &finished {
+            warn!("{}: cannot be finished now: {problem}", self.part.path());
+            self.late_sidecar = Some(sidecar);
         }
         turn.counters.add(Counter::Lost, self.stream.lost());
         turn.counters.add(Counter::Silence, self.stream.silence());
         let success = success && finished.is_ok();
         self.log(why, success);
         success
+    }
+
+    /// What is left to do, if it could not be finished.
+    pub(super) fn into_unfinished(self) -> Option<Unfinished> {
+        let Self { archive, part, late_sidecar, .. } = self;
+        late_sidecar.map(|sidecar| Unfinished { archive, part, sidecar })
+    }
+
+    /// The folder of all recordings has been exchanged: it goes on in the new one.
+    pub(super) fn move_to(&mut self, archive: &Arc<Archive>, now: &Now) -> io::Result<()> {
+        if self.broken {
+            return Ok(());
+        }
+        let moved = self.roll(archive.clone(), now);
+        self.broken |= moved.is_err();
+        moved
     }
 
     /// Reads what has come; `true` when more waits in the socket that the next turn can take at once.
@@ -250,7 +275,7 @@ impl Recording {
     /// Writes until the stream has no more, or the part is full.
     fn write_part(&mut self, turn: &mut Turn) -> io::Result<()> {
         if self.part.is_full() {
-            self.roll(turn.archive, turn.now)?;
+            self.roll(self.archive.clone(), turn.now)?;
         }
         let before = self.part.bytes();
         let written = self.part.write(&mut self.stream, &mut turn.room.silence, &mut turn.room.buffer);
@@ -267,19 +292,27 @@ impl Recording {
         self.write(turn);
     }
 
-    /// Goes on in another file.
-    fn roll(&mut self, archive: &Archive, now: &Now) -> io::Result<()> {
+    /// Goes on in another file, in this folder.
+    fn roll(&mut self, archive: Arc<Archive>, now: &Now) -> io::Result<()> {
         let time = now.local(now.monotonic);
-        let next = create(archive, self.storing, &self.start, &time)?;
+        let next = create(&archive, self.storing, &self.start, &time)?;
         let end = End { time, word: "rolled", reason: b"", success: true, last: false };
-        self.part.finish()?;
-        archive.finish(&self.part.place, &self.sidecar(Some(end)))?;
+        let sidecar = self.sidecar(Some(end));
+        match self.part.finish().and_then(|()| self.archive.finish(&self.part.place, &sidecar)) {
+            Ok(()) => {}
+            Err(_) if self.part.is_deleted() => error!("{}: has been deleted while it was written", self.part.path()),
+            Err(problem) => {
+                archive.discard(&next.place);
+                return Err(problem);
+            }
+        }
+        self.archive = archive;
         self.before = self.tally();
         self.frames_before += self.part.frames();
         self.part = next;
         self.number += 1;
         self.began = time;
-        archive.begin(&self.part.place, &self.sidecar(None))
+        self.archive.begin(&self.part.place, &self.sidecar(None))
     }
 
     fn tally(&self) -> Tally {
@@ -301,17 +334,13 @@ impl Recording {
         facts.emit()
     }
 
-    fn path(&self) -> String {
-        format!("{}/{}", self.part.place.folder, self.part.place.recording())
-    }
-
     /// The one line that a recording is worth.
     fn log(&self, why: Why, success: bool) {
         let count = |verdict: Verdict| self.stream.counts()[verdict as usize];
         info!(
             "recording file={} peer={} codec={} parts={} frames={} received={} lost={} late={} duplicate={} silence={} \
              stranger={} end={} result={}",
-            self.path(),
+            self.part.path(),
             self.peer,
             self.start.law.name(),
             self.number,

@@ -16,7 +16,6 @@ const MINUTE: u64 = 60 * 50;
 /// A recording in virtual time, with a real port and a real folder.
 struct Run {
     path: PathBuf,
-    archive: Archive,
     recording: Recording,
     media: UdpSocket,
     to: SocketAddr,
@@ -28,7 +27,7 @@ struct Run {
 impl Run {
     fn new(name: &str, format: Format, file_limit: u64) -> Self {
         let path = std::env::temp_dir().join(format!("callrec-recording-{name}-{}", std::process::id()));
-        let archive = Archive::open(path.to_str().unwrap()).unwrap();
+        let archive = Arc::new(Archive::open(path.to_str().unwrap()).unwrap());
         let local: IpAddr = "127.0.0.1".parse().unwrap();
         let inlet = Inlet::open(local, 0).unwrap();
         let to = SocketAddr::new(local, inlet.port());
@@ -42,7 +41,7 @@ impl Run {
         let now = clock::now();
         let recording = Recording::begin(&archive, storing, &now, start, local, (to.port(), inlet)).unwrap();
         let media = UdpSocket::bind("127.0.0.1:0").unwrap();
-        Self { path, archive, recording, media, to, bench: Bench::default(), counters: Counters::new(), now }
+        Self { path, recording, media, to, bench: Bench::default(), counters: Counters::new(), now }
     }
 
     /// A packet with this sequence number, at the time of this frame; all of it is this code.
@@ -59,7 +58,7 @@ impl Run {
         self.now.monotonic = self.recording.began_at + Duration::from_millis(frame * 20);
         let Bench { batch, room } = &mut self.bench;
         room.begin_turn();
-        let mut turn = Turn { archive: &self.archive, now: &self.now, room, counters: &mut self.counters };
+        let mut turn = Turn { now: &self.now, room, counters: &mut self.counters };
         self.recording.work(&mut turn, batch).1.unwrap();
         self.bytes() - before
     }
@@ -78,7 +77,7 @@ impl Run {
 
     fn finish(&mut self) {
         let room = &mut self.bench.room;
-        let mut turn = Turn { archive: &self.archive, now: &self.now, room, counters: &mut self.counters };
+        let mut turn = Turn { now: &self.now, room, counters: &mut self.counters };
         self.recording.end(turn.now.monotonic, Why::Stopped);
         assert!(self.recording.finish(&mut turn));
     }
