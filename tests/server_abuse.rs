@@ -219,3 +219,18 @@ fn without_descriptors_phones_are_told_to_come_later() {
         assert_unharmed(&server, first);
     }
 }
+
+#[test]
+fn two_packets_far_apart_make_no_recording_of_seconds() {
+    let server = Server::new(&[]);
+    let phone = server.phone("1", DEVICE);
+    let mut peer = server.phone("2", "&device=b");
+    // Eight seconds of packets lie between them, as if the phone had recorded before it was answered.
+    for n in [0, 400] {
+        peer.media.send_to(&peer.packet(n), peer.to).unwrap();
+    }
+    assert!(peer.stop().success());
+    let frames = server.sidecar("b")["frames"].as_u64().unwrap();
+    assert!((2..=60).contains(&frames), "{frames} frames in a moment");
+    assert_unharmed(&server, phone);
+}

@@ -8,6 +8,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use common::server::{RecordingPhone, Server};
+use common::small_disk::SmallDisk;
 use common::{file, wait_for};
 use nix::sys::signal::Signal;
 
@@ -237,31 +238,11 @@ fn a_pause_of_the_phone_is_silence_while_it_lasts() {
     }
 }
 
-/// A small disk in place of the recordings' folder.
-struct SmallDisk(std::path::PathBuf);
-
-impl SmallDisk {
-    fn under(server: &Server, size: &str) -> Self {
-        let path = server.dir.join("recordings");
-        std::fs::create_dir_all(&path).unwrap();
-        let size = format!("size={size}");
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "none"]).arg(&path).status().unwrap();
-        assert!(mounted.success(), "mount needs root");
-        Self(path)
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
-    }
-}
-
 #[test]
 #[ignore = "needs root"]
 fn a_disk_that_fills_up_stops_recordings_with_valid_files_and_refuses_new_ones() {
     let mut server = Server::prepared(&["--reserve", "1", "--metrics", "127.0.0.1:0"]);
-    let disk = SmallDisk::under(&server, "4m");
+    let disk = SmallDisk::over(&server, "size=4m");
     server.start();
     let free = || {
         let body = server.page("/metrics").1;
@@ -293,7 +274,7 @@ fn a_disk_that_fills_up_stops_recordings_with_valid_files_and_refuses_new_ones()
 #[ignore = "needs root"]
 fn a_write_that_finds_no_room_ends_on_a_whole_frame() {
     let mut server = Server::prepared(&["--reserve", "0"]);
-    let disk = SmallDisk::under(&server, "400k");
+    let disk = SmallDisk::over(&server, "size=400k");
     server.start();
     let mut phone = server.phone("1", DEVICE);
     phone.send(50, false);

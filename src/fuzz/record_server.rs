@@ -72,7 +72,7 @@ pub fn record_stream(mut data: &[u8]) {
             if time % 5 == 0 {
                 stream.handle_drained(now);
             }
-            while stream.take(u64::from(length) + 1).is_some() {}
+            while stream.take(u64::from(length) + 1, u64::MAX).is_some() {}
             assert!(verdict != Verdict::TakeFirst || again == 0, "the second try has room");
             if verdict != Verdict::TakeFirst {
                 break;
@@ -81,7 +81,7 @@ pub fn record_stream(mut data: &[u8]) {
         taken = taken.max(stream.taken());
     }
     stream.finish();
-    while stream.take(u64::MAX).is_some() {}
+    while stream.take(u64::MAX, u64::MAX).is_some() {}
     assert!(stream.taken() >= taken && stream.taken() <= millis / 20 + 451 + 1, "{}", stream.taken());
     assert_eq!(stream.counts().iter().sum::<u64>(), put);
     assert!(stream.lost() <= 3000 * put);

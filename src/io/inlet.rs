@@ -25,6 +25,11 @@ impl Inlet {
         Ok(Self { socket, dropped: 0 })
     }
 
+    /// The port, also where the system has chosen it; 0: it does not say.
+    pub fn port(&self) -> u16 {
+        self.socket.local_addr().map_or(0, |address| address.port())
+    }
+
     /// Reads a batch: how many came (when they filled it, there may be more), and how many the kernel has dropped.
     pub fn read(&mut self, batch: &mut Batch) -> (usize, u32) {
         let read = loop {
@@ -50,7 +55,7 @@ mod tests {
 
     fn open(address: &str) -> (Inlet, SocketAddr) {
         let inlet = Inlet::open(address.parse().unwrap(), 0).unwrap();
-        let port = inlet.socket.local_addr().unwrap().port();
+        let port = inlet.port();
         (inlet, SocketAddr::new([127, 0, 0, 1].into(), port))
     }
 

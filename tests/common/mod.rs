@@ -22,6 +22,8 @@ mod program;
 pub mod scripted;
 #[cfg(feature = "server")]
 pub mod server;
+#[cfg(feature = "server")]
+pub mod small_disk;
 
 pub use media::*;
 pub use process::Process;

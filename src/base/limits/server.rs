@@ -30,18 +30,19 @@ pub const MAX_AHEAD: Duration = Duration::from_millis(1000);
 /// twice what a leg's clock may be off. After eight hours that is 29 s, and nothing of it is lost.
 pub const FAST_CLOCK_PART: u64 = 1000;
 /// A phone records from its user's request on and sends what it has when the server has said yes: as much as it takes
-/// to connect and to wait for the answer, at the most. It comes all at once, ahead of the clock.
+/// to connect and to wait for the answer, at the most. It comes all at once, ahead of the clock. Only packets that come
+/// are granted it, with gaps of at most `REORDER_FRAMES`: two packets alone do not make eight seconds of silence.
 pub const START_BACKLOG: Duration =
     Duration::from_millis(super::CONNECT_TIMEOUT.millis() + super::ANSWER_TIMEOUT.millis());
 /// With `pauses = skip`, the longest gap of lost packets that is filled: 20 s. A connection does not live
 /// longer without its peer; what is longer was a pause.
 pub const MAX_FILL_FRAMES: u64 = 1000;
-/// From the last packet to silence being written ahead of the next one, so that the end of a pause of hours finds its
-/// silence in the file: 20 s. A phone that is gone is known by then: cutting silence off again costs ext4 up to 20 ms
-/// a file, and a network that fails ends a thousand recordings at once.
-pub const PREFILL_AFTER: Duration = Duration::from_millis(20_000);
-/// Frames of silence written ahead in one turn of one recording: three times as fast as time goes by.
-pub const PREFILL_FRAMES: u64 = 30;
+/// Frames of silence that each recording may write in one turn, 5 s: a gap of lost packets never waits, and a long
+/// pause is written at 25 times the speed at which it came ...
+pub const SILENCE_FRAMES_PER_TURN: u64 = 250;
+/// ... and beyond that so many for all recordings together: what 4096 recordings (the default limit) gain in a turn of
+/// 200 ms, 7 MB. A pause of an hour is so written in a second, while its recording's packets wait in their socket.
+pub const SHARED_SILENCE_FRAMES_PER_TURN: u64 = 40_960;
 
 /// The server reads its RTP ports and looks at its timers this often. Its recordings have no listener; each
 /// turn costs a system call and a write for each of them, so it has fewer turns than packets.
@@ -67,8 +68,15 @@ pub const MAX_CONNECTIONS: u32 = 100_000;
 pub const PORTS_TRIED: u32 = 64;
 /// Frames are written to a file in pieces of this: a batch of 200 ms is 1720 bytes, the fill of a gap may be more.
 pub const WRITE_BYTES: usize = 64 * 1024;
-/// Free disk space is looked at this often.
+/// The recordings' folder and its free space are looked at this often, and sidecars that could not be written are tried
+/// again.
 pub const SPACE_INTERVAL: Duration = Duration::from_millis(1000);
+/// Free space below which the disk is full whatever `--reserve` says: a recording needs four blocks of 4 KiB for its
+/// folder, its file's beginning, and its sidecar twice.
+pub const LEAST_FREE: u64 = 16 * 1024;
+/// Bytes of the file that is written to see whether a disk that has refused a write takes it again: a recording's first
+/// file and its sidecar.
+pub const PROBE_BYTES: usize = 8 * 1024;
 /// Bytes read of one connection in one turn: the longest message and a bit.
 pub const CONTROL_BYTES_PER_TURN: usize = 8 * 1024;
 /// On SIGTERM: the phones' answers, the window for late packets, and a second for the disk.
@@ -77,6 +85,9 @@ pub const SERVER_SHUTDOWN: Duration = Duration::from_millis(3500);
 pub const RESTART_AFTER: Duration = Duration::from_millis(1000);
 /// How often a worker tells what it has counted.
 pub const REPORT_INTERVAL: Duration = Duration::from_millis(1000);
+/// A worker that tells nothing for so long counts as one that cannot store recordings: five reports, and more than a
+/// disk stalls in a busy hour.
+pub const WORKER_SILENCE: Duration = Duration::from_millis(5000);
 /// Workers, at the most, that may be asked for.
 pub const MAX_WORKERS: u32 = 256;
 /// Media hosts behind one control address, at the most.

@@ -5,9 +5,9 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
-use nix::fcntl::{openat, renameat, OFlag};
-use nix::sys::stat::{mkdirat, Mode};
-use nix::unistd::syncfs;
+use nix::fcntl::{openat, renameat, AtFlags, OFlag};
+use nix::sys::stat::{fstat, mkdirat, Mode};
+use nix::unistd::{faccessat, syncfs, AccessFlags};
 
 use super::{retry, Dir, Names, FOLDER};
 use crate::io::file::claim;
@@ -48,6 +48,18 @@ impl Dir {
             let _ = self.remove(&new);
         }
         done
+    }
+
+    /// Device and inode: what is at a path now may be compared with it (`mounts::identity`).
+    pub fn identity(&self) -> io::Result<(u64, u64)> {
+        let entry = retry(|| fstat(&self.fd))?;
+        #[allow(clippy::unnecessary_cast)] // 32 bits on some targets
+        Ok((entry.st_dev as u64, entry.st_ino as u64))
+    }
+
+    /// Whether files may be created in it: an error says why not, a file system that is read-only included.
+    pub fn check_writable(&self) -> io::Result<()> {
+        retry(|| faccessat(&self.fd, ".", AccessFlags::W_OK | AccessFlags::X_OK, AtFlags::empty()))
     }
 
     /// Returns when all that was written to this file system is on the medium.
@@ -98,6 +110,14 @@ mod tests {
         }
         assert_eq!(folders, [b"phone"]);
         root.sync_file_system().unwrap();
+        root.check_writable().unwrap();
+        let at = |path: &std::path::Path| crate::io::mounts::identity(path.to_str().unwrap().as_bytes());
+        assert_eq!(root.identity().ok(), at(&path));
+        // A folder that has been made anew under the same name is another one.
+        std::fs::remove_dir_all(&path).unwrap();
+        assert_eq!(at(&path), None);
+        std::fs::create_dir(&path).unwrap();
+        assert_ne!(root.identity().ok(), at(&path));
         std::fs::remove_dir_all(&path).unwrap();
     }
 }

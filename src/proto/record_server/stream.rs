@@ -17,8 +17,7 @@
 use core::net::{IpAddr, SocketAddr};
 
 use crate::base::limits::server::{
-    FAST_CLOCK_PART, HELD_FRAMES, MAX_AHEAD, MAX_FILL_FRAMES, PREFILL_AFTER, REORDER_FRAMES, REORDER_WINDOW,
-    START_BACKLOG,
+    FAST_CLOCK_PART, HELD_FRAMES, MAX_AHEAD, MAX_FILL_FRAMES, REORDER_FRAMES, REORDER_WINDOW, START_BACKLOG,
 };
 use crate::base::limits::{FRAME_SAMPLES, MAX_PAYLOAD, SAMPLE_NANOS};
 use crate::base::time::{Duration, Instant};
@@ -169,8 +168,9 @@ impl Stream {
         self.next < self.ready
     }
 
-    /// The next frame, or run of silence of at most so many.
-    pub fn take(&mut self, most: u64) -> Option<Output<'_>> {
+    /// The next of at most `most` frames: one with audio, or a run of silence of at most `silence` frames. `None`: none
+    /// waits, or only silence does and there may be none.
+    pub fn take(&mut self, most: u64, silence: u64) -> Option<Output<'_>> {
         let waiting = self.ready.saturating_sub(self.next).min(most);
         if waiting == 0 {
             return None;
@@ -184,16 +184,13 @@ impl Stream {
         }
         let held = self.touched.rotate_right(place as u32);
         let run = if held == 0 { waiting } else { waiting.min(held.trailing_zeros().into()) };
+        let run = run.min(silence);
+        if run == 0 {
+            return None;
+        }
         self.next += run;
         self.silence += run;
         Some(Output::Silence(first, run))
-    }
-
-    /// During a pause: up to this frame the pause has come by now. `None`: there is none, or it is cut.
-    pub fn pause_reaches(&self, now: Instant) -> Option<u64> {
-        let source = self.source.as_ref().filter(|_| !self.cut_pauses)?;
-        let pause = now.since(source.arrival);
-        (pause >= PREFILL_AFTER).then(|| (source.end + samples(pause)).min(self.limit(now)) / FRAME)
     }
 
     /// The RTP header of a stored frame: sequence and timestamp run on from those of the first packet.
@@ -338,13 +335,14 @@ impl Source {
         }
     }
 
-    /// Behind a new packet, if sequence and timestamps have run in step from the first one on: then no timestamp
-    /// has jumped.
+    /// Behind a new packet, if sequence and timestamps have run in step from the first one on, so that no timestamp
+    /// has jumped, and if it is not far ahead: silence alone is not granted.
     fn end_in_step(&mut self, packet: &Packet, order: Order) -> Option<u64> {
         let Order::Newer(ahead) = order else { return None };
         let (gap, len) = (packet.timestamp.wrapping_sub(self.end_timestamp), packet.payload.len() as u64);
         self.in_step &= u64::from(gap) == u64::from(ahead - 1) * len;
-        self.in_step.then_some(self.end + u64::from(gap) + len)
+        let near = u64::from(gap) <= REORDER_FRAMES * FRAME;
+        (self.in_step && near).then_some(self.end + u64::from(gap) + len)
     }
 
     /// A packet from before the first one is the first one now. Says by how many frames everything moves: none, if it

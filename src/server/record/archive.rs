@@ -7,6 +7,7 @@
 use std::fs::File;
 use std::io;
 
+use crate::base::limits::server::PROBE_BYTES;
 use crate::io::dir::Dir;
 use crate::io::sys::Civil;
 use crate::wire::recording::{NAME_PREFIX, NAME_SUFFIX};
@@ -35,7 +36,24 @@ impl Archive {
     /// Opens the folder, made if there is none.
     pub(super) fn open(path: &str) -> io::Result<Self> {
         std::fs::create_dir_all(path)?;
+        Self::open_existing(path)
+    }
+
+    /// Opens the folder that is there.
+    pub(super) fn open_existing(path: &str) -> io::Result<Self> {
         Ok(Self { root: Dir::open(path.as_bytes())? })
+    }
+
+    /// It is the folder that is at the path with this identity.
+    pub(super) fn is(&self, identity: (u64, u64)) -> bool {
+        self.root.identity().is_ok_and(|own| own == identity)
+    }
+
+    /// Writes a file and deletes it again: an error says why recordings cannot be stored.
+    pub(super) fn probe(&self) -> io::Result<()> {
+        let name = format!(".probe-{}", std::process::id()); // other workers have their own
+        self.root.put_file(name.as_bytes(), &[0; PROBE_BYTES])?;
+        self.root.remove(name.as_bytes())
     }
 
     pub(super) fn root(&self) -> &Dir {
@@ -86,7 +104,11 @@ impl Archive {
     pub(super) fn finish(&self, place: &Place, sidecar: &[u8]) -> io::Result<()> {
         let folder = self.folder(place)?;
         folder.put_file(place.name(FINISHED).as_bytes(), sidecar)?;
-        folder.remove(place.name(UNFINISHED).as_bytes())
+        match folder.remove(place.name(UNFINISHED).as_bytes()) {
+            // A part whose first sidecar could not be written, or one that is finished at the second try.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            removed => removed,
+        }
     }
 
     /// Deletes a part that never became one.
@@ -167,6 +189,7 @@ mod tests {
         assert_eq!(names(), [place.name(".json.part"), place.name(".wav")]);
         archive.finish(&place, b"{}").unwrap();
         assert_eq!(names(), [place.name(".json"), place.name(".wav")]);
+        archive.finish(&place, b"{}").unwrap(); // once more does no harm
         archive.discard(&place);
         assert_eq!(names(), [place.name(".json")]);
         std::fs::remove_dir_all(&path).unwrap();

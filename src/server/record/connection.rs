@@ -12,8 +12,9 @@ use crate::io::clock::Now;
 use crate::io::stream::Connection as Stream;
 use crate::proto::record_server::{Control, Event, Peer, Start};
 use crate::server::record::counters::Counter;
-use crate::server::record::recording::{Recording, Why};
+use crate::server::record::recording::Recording;
 use crate::server::record::service::{Service, FIRST_CONNECTION};
+use crate::server::record::why::Why;
 
 /// A control connection.
 pub(super) struct Connection {
@@ -241,9 +242,9 @@ impl Service {
         if self.recordings.len() >= self.settings.max_recordings {
             return Err((Counter::TooManyRecordings, "busy: too many recordings at once".into()));
         }
-        if let Some(why) = self.disk_refuses(now) {
-            let counter = if why == Why::DiskFull { Counter::NoSpace } else { Counter::DiskError };
-            return Err((counter, format!("{}: the server cannot store recordings now", why.word())));
+        if let Some(trouble) = self.disk_trouble(now) {
+            let word = trouble.why().word();
+            return Err((counter_of(trouble.why()), format!("{word}: the server cannot store recordings now")));
         }
         let port = self.ports.open(PORTS_TRIED);
         let port = port.map_err(|error| (Counter::NoPort, format!("busy: no RTP port is free: {error}")))?;
@@ -252,9 +253,10 @@ impl Service {
             if matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE)) {
                 return (Counter::TooManyRecordings, "busy: the server has no file descriptor left (ulimit -n)".into());
             }
+            // A stranger's device name may be at fault, or the disk: the next look finds out.
+            self.disk.is_suspect = true;
             let why = Why::of(&error);
-            let counter = if why == Why::DiskFull { Counter::NoSpace } else { Counter::DiskError };
-            (counter, format!("{}: the server cannot create a file", why.word()))
+            (counter_of(why), format!("{}: the server cannot create a file", why.word()))
         })
     }
 
@@ -314,5 +316,13 @@ impl Service {
                 recording.end(now.monotonic, Why::ConnectionLost);
             }
         }
+    }
+}
+
+fn counter_of(why: Why) -> Counter {
+    if why == Why::DiskFull {
+        Counter::NoSpace
+    } else {
+        Counter::DiskError
     }
 }

@@ -49,6 +49,10 @@ pub(super) enum Gauge {
     Uploaded,
     UploadFailures,
     UploadsWaiting,
+    /// Recordings whose sidecar is still to be written.
+    Unfinished,
+    /// `Trouble` as a number; 0: none.
+    DiskTrouble,
     /// 1: it can store recordings.
     Healthy,
     Workers,
@@ -96,6 +100,12 @@ const GAUGE_TEXTS: [(&str, &str); GAUGES] = [
     ("uploaded", "Recordings that have gone to object storage."),
     ("upload_failures", "Times an upload failed; it is tried again."),
     ("uploads_waiting", "Recordings on their way to object storage."),
+    ("unfinished", "Recordings that have ended and whose sidecar could not be written yet; it is tried again."),
+    (
+        "disk_trouble",
+        "What keeps recordings from being stored: 0 nothing, 1 folder missing, 2 folder unusable, 3 disk full, 4 not \
+         writable, 5 sync fails.",
+    ),
     ("healthy", "Processes that can store recordings."),
     ("processes", "Processes that are to."),
 ];
@@ -154,7 +164,7 @@ impl Counters {
 
     /// Adds another process's; the worst of what cannot be added.
     pub(super) fn merge(&mut self, other: &Self) {
-        let worst = [Gauge::FreeBytes, Gauge::LongestTurn, Gauge::LastSync].map(place);
+        let worst = [Gauge::FreeBytes, Gauge::LongestTurn, Gauge::LastSync, Gauge::DiskTrouble].map(place);
         for (number, (mine, other)) in self.values.iter_mut().zip(other.values).enumerate() {
             *mine = if worst.contains(&number) { (*mine).max(other) } else { *mine + other };
         }

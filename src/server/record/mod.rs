@@ -15,11 +15,13 @@ use settings::{Settings, HELP};
 use workers::Workers;
 
 mod archive;
+mod bench;
 mod connection;
 mod counters;
 mod disk;
 mod dispatch;
 mod part;
+mod ports;
 mod recording;
 mod repair;
 mod report;
@@ -29,8 +31,11 @@ mod sidecar;
 #[cfg(feature = "s3")]
 mod store;
 mod sync;
+mod trouble;
+mod unfinished;
 #[cfg(feature = "s3")]
 mod upload;
+mod why;
 mod workers;
 
 pub(super) fn main(arguments: Vec<OsString>) -> Result<ExitCode, Failure> {

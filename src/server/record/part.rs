@@ -1,11 +1,11 @@
 //! One file of a recording: frames go in, in order; the header follows what the disk has.
 //!
-//! Silence may be written ahead while a phone pauses: what then comes of the pause is in the file already, what does
-//! not is written over, or cut off at the end.
+//! Nothing is written while a phone pauses. The pause is written as silence once a packet behind it has come, in pieces
+//! over several turns if it was long.
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 
 use crate::base::limits::server::WRITE_BYTES;
 use crate::base::limits::{FRAME_SAMPLES, MAX_PART_BYTES, MIN_PART_FRAMES, RTP_FRAME_BYTES};
@@ -32,9 +32,8 @@ pub(super) struct Part {
     file: File,
     format: Format,
     law: Law,
-    /// Frames written, those of silence written ahead, and those that the header tells of.
+    /// Frames written, and those that the header tells of.
     frames: u64,
-    ahead: u64,
     noted: u64,
     /// What the sync that runs will have covered.
     marked: u64,
@@ -71,7 +70,7 @@ impl Part {
     pub(super) fn begin(place: Place, file: File, format: Format, law: Law, limit: u64) -> io::Result<Self> {
         let limit = if limit == 0 { MAX_PART_BYTES } else { limit.min(MAX_PART_BYTES) };
         let limit = (limit.saturating_sub(format.head_bytes()) / format.frame_bytes()).max(MIN_PART_FRAMES);
-        let part = Self { place, file, format, law, frames: 0, ahead: 0, noted: 0, marked: 0, limit, torn: false };
+        let part = Self { place, file, format, law, frames: 0, noted: 0, marked: 0, limit, torn: false };
         part.file.write_all_at(&part.head(0), 0)?;
         Ok(part)
     }
@@ -86,16 +85,27 @@ impl Part {
         self.offset(self.frames)
     }
 
+    /// Its folder and file name.
+    pub(super) fn path(&self) -> String {
+        format!("{}/{}", self.place.folder, self.place.recording())
+    }
+
+    /// Nobody can find its file any more: it has been deleted, alone or with its folder.
+    pub(super) fn is_deleted(&self) -> bool {
+        self.file.metadata().is_ok_and(|entry| entry.nlink() == 0)
+    }
+
     /// It takes no more: the next frame begins another part.
     pub(super) fn is_full(&self) -> bool {
         self.frames == self.limit
     }
 
-    /// Writes what the stream gives out, until there is no more or the part is full. `buffer` is room to work in.
-    pub(super) fn write(&mut self, stream: &mut Stream, buffer: &mut Vec<u8>) -> io::Result<()> {
+    /// Writes what the stream gives out, until there is no more or the part is full. `silence`: frames of it that may
+    /// still be written. `buffer` is room to work in.
+    pub(super) fn write(&mut self, stream: &mut Stream, silence: &mut u64, buffer: &mut Vec<u8>) -> io::Result<()> {
         let format = self.format;
         buffer.clear();
-        while let Some(output) = stream.take(self.limit - self.frames) {
+        while let Some(output) = stream.take(self.limit - self.frames, *silence) {
             match output {
                 Output::Frame(_, header, codes) => {
                     push(buffer, format, header, codes);
@@ -103,37 +113,12 @@ impl Part {
                     self.flush(buffer, WRITE_BYTES)?;
                 }
                 Output::Silence(first, count) => {
-                    let there = self.ahead.saturating_sub(self.frames).min(count);
-                    if there > 0 {
-                        self.flush(buffer, 1)?;
-                        self.frames += there;
-                    }
-                    self.write_silence(stream, first + there, count - there, buffer)?;
+                    *silence -= count;
+                    self.write_silence(stream, first, count, buffer)?;
                 }
             }
         }
         self.flush(buffer, 1)
-    }
-
-    /// During a pause: writes silence up to this frame of the stream, at most so many at once, without counting it.
-    pub(super) fn write_ahead(
-        &mut self,
-        stream: &Stream,
-        up_to: u64,
-        most: u64,
-        buffer: &mut Vec<u8>,
-    ) -> io::Result<()> {
-        let begins = stream.taken() - self.frames;
-        let from = self.ahead.max(self.frames);
-        let until = up_to.saturating_sub(begins).min(self.limit).min(from + most);
-        if until <= from {
-            return Ok(());
-        }
-        buffer.clear();
-        let silence = [self.law.silence(); FRAME_SAMPLES];
-        (from..until).for_each(|frame| push(buffer, self.format, stream.header(begins + frame), &silence));
-        self.ahead = until;
-        self.file.write_all_at(buffer, self.offset(from))
     }
 
     /// A sync begins: it covers what has been written.
@@ -151,10 +136,7 @@ impl Part {
 
     /// Makes the file exact, as far as the disk still lets us.
     pub(super) fn finish(&mut self) -> io::Result<()> {
-        let cut = match self.ahead > self.frames || self.torn {
-            true => self.file.set_len(self.bytes()),
-            false => Ok(()),
-        };
+        let cut = if self.torn { self.file.set_len(self.bytes()) } else { Ok(()) };
         self.write_head(self.frames).and(cut)
     }
 
@@ -215,90 +197,4 @@ fn push(buffer: &mut Vec<u8>, format: Format, header: [u8; 12], codes: &[u8; FRA
         buffer.extend_from_slice(&header);
     }
     buffer.extend_from_slice(codes);
-}
-
-#[cfg(test)]
-mod tests {
-    use std::net::SocketAddr;
-
-    use super::*;
-    use crate::base::time::{Duration, Instant};
-    use crate::io::sys::Civil;
-    use crate::server::record::archive::Archive;
-    use crate::wire::rtp::Packet;
-
-    const TIME: Civil = Civil { year: 2026, month: 1, day: 2, hour: 3, minute: 4, second: 5, offset_minutes: 0 };
-
-    fn ms(millis: u64) -> Instant {
-        Instant::from_nanos(1) + Duration::from_millis(millis)
-    }
-
-    /// The n-th packet, `late` frames later by its timestamp.
-    fn put(stream: &mut Stream, at: Instant, n: u16, late: u32) {
-        let from: SocketAddr = "10.0.0.5:4000".parse().unwrap();
-        let head = Packet {
-            marker: false,
-            payload_type: 0,
-            sequence: n,
-            timestamp: (u32::from(n) + late) * 160,
-            ssrc: 7,
-            payload: &[],
-        };
-        let bytes = [&head.emit_header()[..], &[n as u8 + 1; 160]].concat();
-        stream.put(at, from, Some(&bytes));
-    }
-
-    /// A pause of a minute after 50 frames: what is in the file at its end, and after 50 frames more.
-    fn paused(format: Format, resumes_at: u64) -> (Vec<u8>, Vec<u8>) {
-        let path = std::env::temp_dir().join(format!("callrec-part-{}-{format:?}-{resumes_at}", std::process::id()));
-        let archive = Archive::open(path.to_str().unwrap()).unwrap();
-        let (place, file) = archive.create(b"d", b"1", &TIME).unwrap();
-        let file_path = path.join("d").join(place.recording());
-        let mut part = Part::begin(place, file, format, Law::Mu, 0).unwrap();
-        let mut stream = Stream::new(Law::Mu, "10.0.0.5".parse().unwrap(), false, ms(0));
-        let mut buffer = vec![];
-        for n in 0..50 {
-            put(&mut stream, ms(u64::from(n) * 20), n, 0);
-            part.write(&mut stream, &mut buffer).unwrap();
-        }
-        for at in (1000..60_000).step_by(200) {
-            stream.handle_drained(ms(at));
-            part.write(&mut stream, &mut buffer).unwrap();
-            if let Some(frame) = stream.pause_reaches(ms(at)) {
-                part.write_ahead(&stream, frame, 30, &mut buffer).unwrap();
-            }
-        }
-        let before = std::fs::read(&file_path).unwrap();
-        for n in 50..100 {
-            put(&mut stream, ms(60_000 + u64::from(n) * 20), n, resumes_at as u32);
-            part.write(&mut stream, &mut buffer).unwrap();
-            put(&mut stream, ms(60_000 + u64::from(n) * 20), n, resumes_at as u32);
-        }
-        stream.finish();
-        part.write(&mut stream, &mut buffer).unwrap();
-        part.finish().unwrap();
-        let after = std::fs::read(&file_path).unwrap();
-        std::fs::remove_dir_all(&path).unwrap();
-        (before, after)
-    }
-
-    #[test]
-    fn silence_written_ahead_is_used_written_over_or_cut_off() {
-        for (format, head, size, skip) in [(Format::Phone, 76, 172, 12), (Format::Wav, 58, 160, 0)] {
-            for silent in [3000usize, 2000, 10] {
-                let (before, after) = paused(format, silent as u64);
-                let ahead = (before.len() - head) / size;
-                assert!((2950..=3000).contains(&ahead), "{ahead} frames at the end of the pause");
-                let frames: Vec<&[u8]> = after[head..].chunks(size).collect();
-                let codes: Vec<u8> = frames.iter().map(|frame| frame[skip]).collect();
-                let expected = [(1..=50).collect(), vec![0xFF; silent], (51..=100).collect::<Vec<u8>>()].concat();
-                let differs = codes.iter().zip(&expected).position(|(code, expected)| code != expected);
-                assert_eq!((codes.len(), differs), (expected.len(), None), "{format:?} {silent}");
-                if skip > 0 {
-                    let numbers = frames.iter().map(|frame| u16::from_be_bytes([frame[2], frame[3]]));
-                    assert!(numbers.eq(0..frames.len() as u16));
-                }
-            }
-        }
-    }
 }

@@ -1,11 +1,12 @@
 //! One recording: its RTP port, the stream that comes there, the file it becomes.
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
-use log::{info, warn};
+use log::{error, info, warn};
 
-use crate::base::limits::server::{DATAGRAMS_AT_ONCE, DATAGRAMS_PER_TURN, PREFILL_FRAMES, REORDER_WINDOW};
+use crate::base::limits::server::{DATAGRAMS_AT_ONCE, DATAGRAMS_PER_TURN, REORDER_WINDOW};
 use crate::base::time::Instant;
 use crate::io::clock::Now;
 use crate::io::inlet::Inlet;
@@ -13,9 +14,12 @@ use crate::io::sys::{Batch, Civil};
 use crate::proto::record_server::{Start, Stream, Verdict};
 use crate::proto::setup::Call;
 use crate::server::record::archive::Archive;
-use crate::server::record::counters::{Counter, Counters};
+use crate::server::record::bench::Turn;
+use crate::server::record::counters::Counter;
 use crate::server::record::part::{Format, Part};
 use crate::server::record::sidecar::{End, Facts, Tally};
+use crate::server::record::unfinished::Unfinished;
+use crate::server::record::why::Why;
 
 /// How recordings are stored.
 #[derive(Clone, Copy, Debug)]
@@ -26,29 +30,8 @@ pub(super) struct Storing {
     pub(super) cut_pauses: bool,
 }
 
-/// Room to work in, for one recording after the other.
-#[derive(Default)]
-pub(super) struct Bench {
-    batch: Batch,
-    buffer: Vec<u8>,
-}
-
-/// Why a recording ends: a word for the sidecar, and whether that is as it should be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Why {
-    /// The phone said so.
-    Stopped,
-    /// The control connection is gone.
-    ConnectionLost,
-    /// The server is ending.
-    Shutdown,
-    /// `max-minutes` have passed.
-    MaxMinutes,
-    /// There is no room left.
-    DiskFull,
-    /// The disk does not take it.
-    DiskError,
-}
+/// Where it came from, and its bytes; `None`: too many.
+type Datagram = (SocketAddr, Option<Vec<u8>>);
 
 /// A recording that runs, or is being finished.
 pub(super) struct Recording {
@@ -60,8 +43,12 @@ pub(super) struct Recording {
     start: Start,
     peer: IpAddr,
     storing: Storing,
+    /// The folder that the part is in.
+    archive: Arc<Archive>,
     stream: Stream,
     inlet: Inlet,
+    /// Datagrams that wait until a long pause before them has been written; then more are read.
+    held_back: Vec<Datagram>,
     part: Part,
     /// Of the part: its number, when it began, what had come by then.
     number: u32,
@@ -72,35 +59,17 @@ pub(super) struct Recording {
     /// It ends when the packets on their way have come.
     finish_at: Option<Instant>,
     over: bool,
-    /// The disk has failed it: nothing more is written.
+    /// The disk has failed it: nothing more is written. With what, until that has been told.
     broken: bool,
-}
-
-impl Why {
-    pub(super) fn word(self) -> &'static str {
-        match self {
-            Self::Stopped => "stopped",
-            Self::ConnectionLost => "connection-lost",
-            Self::Shutdown => "shutdown",
-            Self::MaxMinutes => "max-minutes",
-            Self::DiskFull => "disk-full",
-            Self::DiskError => "disk-error",
-        }
-    }
-
-    /// An error of the disk.
-    pub(super) fn of(error: &io::Error) -> Self {
-        match error.raw_os_error() {
-            Some(libc::ENOSPC | libc::EDQUOT) => Self::DiskFull,
-            _ => Self::DiskError,
-        }
-    }
+    problem: Option<io::Error>,
+    /// Its end could not be written: the sidecar that is to be.
+    late_sidecar: Option<Vec<u8>>,
 }
 
 impl Recording {
     /// Creates the file.
     pub(super) fn begin(
-        archive: &Archive,
+        archive: &Arc<Archive>,
         storing: Storing,
         now: &Now,
         start: Start,
@@ -118,7 +87,9 @@ impl Recording {
             start,
             peer,
             storing,
+            archive: archive.clone(),
             inlet,
+            held_back: vec![],
             part,
             number: 1,
             began,
@@ -128,6 +99,8 @@ impl Recording {
             finish_at: None,
             over: false,
             broken: false,
+            problem: None,
+            late_sidecar: None,
         };
         let written = archive.begin(&recording.part.place, &recording.sidecar(None));
         if let Err(error) = written {
@@ -159,36 +132,28 @@ impl Recording {
         self.why.get_or_insert(why);
     }
 
-    /// It is time to finish it; told once.
+    /// It is time to finish it, and no long pause is still to be written; told once.
     pub(super) fn is_over(&mut self, now: Instant) -> bool {
-        self.finish_at.is_some_and(|at| now >= at) && !std::mem::replace(&mut self.over, true)
+        let filling = !self.broken && (!self.held_back.is_empty() || self.stream.is_waiting());
+        let over = self.finish_at.is_some_and(|at| now >= at) && !filling;
+        over && !std::mem::replace(&mut self.over, true)
     }
 
     /// Reads what has come, and writes what can be; `true` when more waits in the socket. An error of the disk ends
     /// it; it is told once.
-    pub(super) fn work(
-        &mut self,
-        archive: &Archive,
-        now: &Now,
-        bench: &mut Bench,
-        counters: &mut Counters,
-    ) -> (bool, io::Result<()>) {
-        let (more, written) = self.read(archive, now, bench, counters);
-        if self.broken {
+    pub(super) fn work(&mut self, turn: &mut Turn, batch: &mut Batch) -> (bool, io::Result<()>) {
+        let was_broken = self.broken;
+        turn.room.grant_silence();
+        let more = self.read(turn, batch);
+        if was_broken {
             return (more, Ok(()));
         }
-        if !more {
-            self.stream.handle_drained(now.monotonic);
+        if !more && self.held_back.is_empty() {
+            self.stream.handle_drained(turn.now.monotonic);
         }
-        let written = written.and_then(|()| self.write(archive, now, &mut bench.buffer, counters));
-        let written = written.and_then(|()| match self.stream.pause_reaches(now.monotonic) {
-            Some(frame) if self.finish_at.is_none() => {
-                self.part.write_ahead(&self.stream, frame, PREFILL_FRAMES, &mut bench.buffer)
-            }
-            _ => Ok(()),
-        });
-        self.broken |= written.is_err();
-        (more, written)
+        self.write(turn);
+        turn.room.settle_silence();
+        (more, self.problem.take().map_or(Ok(()), Err))
     }
 
     /// A sync of the file system begins.
@@ -207,89 +172,147 @@ impl Recording {
     }
 
     /// Makes all of it whole; `true` if it ended as it should.
-    pub(super) fn finish(&mut self, archive: &Archive, now: &Now, bench: &mut Bench, counters: &mut Counters) -> bool {
+    pub(super) fn finish(&mut self, turn: &mut Turn) -> bool {
         if !self.broken {
-            self.stream.finish();
-            let written = self.write(archive, now, &mut bench.buffer, counters);
-            self.broken |= written.is_err();
-            if let Err(error) = written {
-                self.why = Some(Why::of(&error));
+            self.write_rest(turn);
+            if let Some(problem) = self.problem.take() {
+                self.why = Some(Why::of(&problem));
             }
         }
         let why = self.why.unwrap_or(Why::DiskError);
         let success = !self.broken && matches!(why, Why::Stopped | Why::Shutdown | Why::MaxMinutes);
         let end = End {
-            time: now.local(now.monotonic),
+            time: turn.now.local(turn.now.monotonic),
             word: why.word(),
             reason: &self.start.call.stop_reason,
             success,
             last: true,
         };
-        let finished = self.part.finish().and_then(|()| archive.finish(&self.part.place, &self.sidecar(Some(end))));
-        if let Err(error) = &finished {
-            warn!("{}: cannot be finished: {error}", self.path());
+        let sidecar = self.sidecar(Some(end));
+        let finished = self.part.finish().and_then(|()| self.archive.finish(&self.part.place, &sidecar));
+        if let Err(problem) = &finished {
+            warn!("{}: cannot be finished now: {problem}", self.part.path());
+            self.late_sidecar = Some(sidecar);
         }
-        counters.add(Counter::Lost, self.stream.lost());
-        counters.add(Counter::Silence, self.stream.silence());
+        turn.counters.add(Counter::Lost, self.stream.lost());
+        turn.counters.add(Counter::Silence, self.stream.silence());
         let success = success && finished.is_ok();
         self.log(why, success);
         success
     }
 
-    fn read(
-        &mut self,
-        archive: &Archive,
-        now: &Now,
-        bench: &mut Bench,
-        counters: &mut Counters,
-    ) -> (bool, io::Result<()>) {
-        let (mut left, mut written) = (DATAGRAMS_PER_TURN, Ok(()));
-        loop {
-            let (read, dropped) = self.inlet.read(&mut bench.batch);
-            counters.add(Counter::KernelDrop, dropped.into());
-            for (from, bytes) in bench.batch.datagrams() {
-                let mut verdict = self.stream.put(now.monotonic, from, bytes);
-                if verdict == Verdict::TakeFirst {
-                    written = written.and_then(|()| self.write(archive, now, &mut bench.buffer, counters));
-                    while self.stream.take(u64::MAX).is_some() {} // what could not be written
-                    verdict = self.stream.put(now.monotonic, from, bytes);
-                }
-                counters.packet(verdict);
-            }
+    /// What is left to do, if it could not be finished.
+    pub(super) fn into_unfinished(self) -> Option<Unfinished> {
+        let Self { archive, part, late_sidecar, .. } = self;
+        late_sidecar.map(|sidecar| Unfinished { archive, part, sidecar })
+    }
+
+    /// The folder of all recordings has been exchanged: it goes on in the new one.
+    pub(super) fn move_to(&mut self, archive: &Arc<Archive>, now: &Now) -> io::Result<()> {
+        if self.broken {
+            return Ok(());
+        }
+        let moved = self.roll(archive.clone(), now);
+        self.broken |= moved.is_err();
+        moved
+    }
+
+    /// Reads what has come; `true` when more waits in the socket that the next turn can take at once.
+    fn read(&mut self, turn: &mut Turn, batch: &mut Batch) -> bool {
+        self.put_held_back(turn);
+        let mut left = DATAGRAMS_PER_TURN;
+        while self.held_back.is_empty() {
+            let (read, dropped) = self.inlet.read(batch);
+            turn.counters.add(Counter::KernelDrop, dropped.into());
+            batch.datagrams().for_each(|(from, bytes)| self.put(turn, from, bytes));
             left = left.saturating_sub(read);
             if read < DATAGRAMS_AT_ONCE || left == 0 {
-                return (read == DATAGRAMS_AT_ONCE, written);
+                return read == DATAGRAMS_AT_ONCE;
             }
+        }
+        false
+    }
+
+    /// Goes on with what had to wait for a long pause to be written.
+    fn put_held_back(&mut self, turn: &mut Turn) {
+        for (from, bytes) in std::mem::take(&mut self.held_back) {
+            self.put(turn, from, bytes.as_deref());
         }
     }
 
-    /// Writes what the stream gives out, into as many parts as it needs.
-    fn write(&mut self, archive: &Archive, now: &Now, buffer: &mut Vec<u8>, counters: &mut Counters) -> io::Result<()> {
+    /// Hands a datagram to the stream. If frames have to be written first and may not all be in this turn, it is held
+    /// back, and so are those behind it.
+    fn put(&mut self, turn: &mut Turn, from: SocketAddr, bytes: Option<&[u8]>) {
+        if !self.held_back.is_empty() {
+            return self.held_back.push((from, bytes.map(<[u8]>::to_vec)));
+        }
+        let mut verdict = self.stream.put(turn.now.monotonic, from, bytes);
+        if verdict == Verdict::TakeFirst {
+            self.write(turn);
+            if self.broken {
+                while self.stream.take(u64::MAX, u64::MAX).is_some() {} // nothing more is written
+            } else if self.stream.is_waiting() {
+                return self.held_back.push((from, bytes.map(<[u8]>::to_vec)));
+            }
+            verdict = self.stream.put(turn.now.monotonic, from, bytes);
+        }
+        turn.counters.packet(verdict);
+    }
+
+    /// Writes what the stream gives out; of a long silence as much as it may. An error is kept in `problem`.
+    fn write(&mut self, turn: &mut Turn) {
         while self.stream.is_waiting() && !self.broken {
-            if self.part.is_full() {
-                self.roll(archive, now)?;
+            if let Err(problem) = self.write_part(turn) {
+                self.broken = true;
+                self.problem = Some(problem);
             }
-            let before = self.part.bytes();
-            let written = self.part.write(&mut self.stream, buffer);
-            counters.add(Counter::Bytes, self.part.bytes().saturating_sub(before));
-            written?;
+            if turn.room.silence == 0 {
+                return;
+            }
         }
-        Ok(())
     }
 
-    /// Goes on in another file.
-    fn roll(&mut self, archive: &Archive, now: &Now) -> io::Result<()> {
+    /// Writes until the stream has no more, or the part is full.
+    fn write_part(&mut self, turn: &mut Turn) -> io::Result<()> {
+        if self.part.is_full() {
+            self.roll(self.archive.clone(), turn.now)?;
+        }
+        let before = self.part.bytes();
+        let written = self.part.write(&mut self.stream, &mut turn.room.silence, &mut turn.room.buffer);
+        turn.counters.add(Counter::Bytes, self.part.bytes().saturating_sub(before));
+        written
+    }
+
+    /// Writes all that is left, however long a pause in it was.
+    fn write_rest(&mut self, turn: &mut Turn) {
+        turn.room.silence = u64::MAX;
+        self.write(turn);
+        self.put_held_back(turn);
+        self.stream.finish();
+        self.write(turn);
+    }
+
+    /// Goes on in another file, in this folder.
+    fn roll(&mut self, archive: Arc<Archive>, now: &Now) -> io::Result<()> {
         let time = now.local(now.monotonic);
-        let next = create(archive, self.storing, &self.start, &time)?;
+        let next = create(&archive, self.storing, &self.start, &time)?;
         let end = End { time, word: "rolled", reason: b"", success: true, last: false };
-        self.part.finish()?;
-        archive.finish(&self.part.place, &self.sidecar(Some(end)))?;
+        let sidecar = self.sidecar(Some(end));
+        match self.part.finish().and_then(|()| self.archive.finish(&self.part.place, &sidecar)) {
+            Ok(()) => {}
+            Err(_) if self.part.is_deleted() => error!("{}: has been deleted while it was written", self.part.path()),
+            Err(problem) => {
+                archive.discard(&next.place);
+                return Err(problem);
+            }
+        }
+        self.archive = archive;
         self.before = self.tally();
         self.frames_before += self.part.frames();
         self.part = next;
         self.number += 1;
         self.began = time;
-        archive.begin(&self.part.place, &self.sidecar(None))
+        self.archive.begin(&self.part.place, &self.sidecar(None))
     }
 
     fn tally(&self) -> Tally {
@@ -311,17 +334,13 @@ impl Recording {
         facts.emit()
     }
 
-    fn path(&self) -> String {
-        format!("{}/{}", self.part.place.folder, self.part.place.recording())
-    }
-
     /// The one line that a recording is worth.
     fn log(&self, why: Why, success: bool) {
         let count = |verdict: Verdict| self.stream.counts()[verdict as usize];
         info!(
             "recording file={} peer={} codec={} parts={} frames={} received={} lost={} late={} duplicate={} silence={} \
              stranger={} end={} result={}",
-            self.path(),
+            self.part.path(),
             self.peer,
             self.start.law.name(),
             self.number,
@@ -347,31 +366,5 @@ fn create(archive: &Archive, storing: Storing, start: &Start, time: &Civil) -> i
     part
 }
 
-/// The ports that recordings are given, one after the other: one that has just been used comes last, so that
-/// nothing which is late for one recording comes to the next.
-pub(super) struct Ports {
-    address: IpAddr,
-    range: (u16, u16),
-    next: u16,
-}
-
-impl Ports {
-    pub(super) fn new(address: IpAddr, range: (u16, u16)) -> Self {
-        Self { address, range, next: range.0 }
-    }
-
-    /// Binds a free one.
-    pub(super) fn open(&mut self, most: u32) -> io::Result<(u16, Inlet)> {
-        let ports = u32::from(self.range.1 - self.range.0) + 1;
-        let mut last = io::Error::from_raw_os_error(libc::EADDRINUSE);
-        for _ in 0..ports.min(most) {
-            let port = self.next;
-            self.next = if port == self.range.1 { self.range.0 } else { port + 1 };
-            match Inlet::open(self.address, port) {
-                Ok(inlet) => return Ok((port, inlet)),
-                Err(error) => last = error,
-            }
-        }
-        Err(last)
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,7 @@
 //! Recordings that a server before us left unfinished (it was killed, or lost its power) are made whole: those whose
 //! sidecar is still called `....json.part`, and which no other process holds. On a thread of its own, since each one is
-//! synced; new recordings need not wait for it.
+//! synced; new recordings need not wait for it. It is done at the start, when the folder has been exchanged, and when
+//! the disk takes data again.
 
 use std::fs::File;
 use std::io;
@@ -24,16 +25,15 @@ use crate::wire::riff;
 /// The longest sidecar that is read.
 const SIDECAR_BYTES: u64 = 64 * 1024;
 
-/// Starts the thread; what is returned counts what it has repaired.
-pub(super) fn start(archive: Archive) -> io::Result<Arc<AtomicU64>> {
-    let counter = Arc::new(AtomicU64::new(0));
-    let repaired = counter.clone();
+/// Starts the thread, which ends when it has looked at all; `repaired` counts. It may be started again while another one
+/// runs: each of them claims what it works on.
+pub(super) fn start(archive: Arc<Archive>, repaired: Arc<AtomicU64>) -> io::Result<()> {
     thread::Builder::new().name("repair".into()).spawn(move || {
         if let Err(problem) = repair(&archive, &repaired) {
             warn!("looking for unfinished recordings: {problem}");
         }
     })?;
-    Ok(counter)
+    Ok(())
 }
 
 fn repair(archive: &Archive, repaired: &AtomicU64) -> io::Result<()> {

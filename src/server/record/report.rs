@@ -9,6 +9,7 @@ use crate::base::time::Instant;
 use crate::server::metrics::{Metrics, Page};
 use crate::server::record::counters::Gauge;
 use crate::server::record::service::Service;
+use crate::server::record::trouble::Trouble;
 
 impl Service {
     /// Where it listens; `None` when it is one of several.
@@ -21,12 +22,13 @@ impl Service {
     /// Something has come for the metrics' listener or one of its clients.
     pub(super) fn show(&mut self, now: Instant, token: Token) {
         self.set_gauges();
-        let (counters, healthy) = (&self.counters, self.is_healthy());
+        let (counters, healthy, dir) = (&self.counters, self.is_healthy(), &self.settings.dir);
+        let trouble = self.disk.trouble.unwrap_or(Trouble::Unsynced);
         let mut page = |page: Page, text: &mut String| {
             match page {
                 Page::Metrics => counters.print(text),
                 Page::Health if healthy => text.push_str("ok\n"),
-                Page::Health => text.push_str("recordings cannot be stored: look at the disk\n"),
+                Page::Health => *text += &format!("{}\n", trouble.words(dir)),
             }
             healthy
         };
@@ -56,6 +58,8 @@ impl Service {
             (Gauge::Connections, self.connections.len() as u64),
             (Gauge::Recordings, self.recordings.len() as u64),
             (Gauge::Repaired, self.repaired.load(Ordering::Relaxed)),
+            (Gauge::Unfinished, self.unfinished.len() as u64),
+            (Gauge::DiskTrouble, self.disk.trouble.map_or(0, |trouble| trouble as u64)),
             (Gauge::Healthy, u64::from(self.is_healthy())),
             (Gauge::Workers, 1),
         ] {

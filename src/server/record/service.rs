@@ -22,22 +22,25 @@ use slab::Slab;
 use crate::base::limits::server::{BATCH, EVENTS_PER_TURN, FINISHED_PER_TURN, SERVER_SHUTDOWN, SPACE_INTERVAL};
 use crate::base::time::Instant;
 use crate::io::clock::{self, Now};
-use crate::io::dir::Dir;
 use crate::io::link::Link;
 use crate::io::listener;
 use crate::io::signals::{Order, Signals};
 use crate::server::metrics::Metrics;
 use crate::server::record::archive::Archive;
+use crate::server::record::bench::{Bench, Turn};
 use crate::server::record::connection::Connection;
-use crate::server::record::counters::{Counter, Counters};
+use crate::server::record::counters::Counters;
 use crate::server::record::disk::Disk;
 use crate::server::record::part::Format;
-use crate::server::record::recording::{Bench, Ports, Recording, Storing, Why};
+use crate::server::record::ports::Ports;
+use crate::server::record::recording::{Recording, Storing};
 use crate::server::record::repair;
 use crate::server::record::settings::Settings;
 use crate::server::record::sync::Syncer;
+use crate::server::record::unfinished::Unfinished;
 #[cfg(feature = "s3")]
 use crate::server::record::upload::Uploader;
+use crate::server::record::why::Why;
 
 const SIGNALS: Token = Token(0);
 const LISTENER: Token = Token(1);
@@ -62,11 +65,12 @@ pub(super) struct Service {
     /// Connections by address.
     pub(super) addresses: HashMap<IpAddr, u32>,
     pub(super) recordings: Slab<Recording>,
-    pub(super) archive: Archive,
+    pub(super) unfinished: VecDeque<Unfinished>,
+    pub(super) archive: Arc<Archive>,
     pub(super) storing: Storing,
     pub(super) ports: Ports,
     pub(super) counters: Counters,
-    bench: Bench,
+    pub(super) bench: Bench,
     pub(super) syncer: Syncer,
     /// Recordings of an earlier run that have been made whole.
     pub(super) repaired: Arc<AtomicU64>,
@@ -77,7 +81,7 @@ pub(super) struct Service {
     pub(super) link: Option<Link>,
     pub(super) report_at: Instant,
     /// Something was written since the last sync began.
-    dirty: bool,
+    pub(super) dirty: bool,
     pub(super) disk: Disk,
     tick_at: Instant,
     /// When a connection may have waited long enough.
@@ -113,7 +117,7 @@ impl Service {
     pub(super) fn open(settings: Settings) -> Result<Self, String> {
         let poll = Poll::new().map_err(failed("epoll"))?;
         let signals = Signals::open().map_err(failed("signals"))?;
-        let archive = Archive::open(&settings.dir).map_err(failed(&settings.dir))?;
+        let archive = Arc::new(Archive::open(&settings.dir).map_err(failed(&settings.dir))?);
         let listen = format!("control connections on {}", settings.listen);
         let mut listener = listener::open(settings.listen, settings.worker).map_err(failed(&listen))?;
         let registry = poll.registry();
@@ -125,23 +129,24 @@ impl Service {
         }
         let metrics = settings.metrics.filter(|_| link.is_none());
         let metrics = metrics.map(|address| Metrics::open(address, registry, FIRST_METRICS)).transpose()?;
-        let root = Dir::open(settings.dir.as_bytes()).map_err(failed(&settings.dir))?;
         let waker = Waker::new(registry, SYNCED).map_err(failed("epoll"))?;
         let format = if settings.wav { Format::Wav } else { Format::Phone };
+        let repaired = Arc::default();
+        repair::start(archive.clone(), Arc::clone(&repaired)).map_err(failed("thread"))?;
         Ok(Self {
-            repaired: repair::start(Archive::open(&settings.dir).map_err(failed(&settings.dir))?)
-                .map_err(failed("thread"))?,
+            repaired,
             #[cfg(feature = "s3")]
             uploader: Uploader::open(&settings)?,
             storing: Storing { format, file_limit: settings.file_limit, cut_pauses: settings.cut_pauses },
             ports: Ports::new(settings.listen.ip(), settings.rtp_ports),
-            syncer: Syncer::start(root, waker).map_err(failed("thread"))?,
+            syncer: Syncer::start(waker).map_err(failed("thread"))?,
             listener: Some(listener),
             accepting: true,
             starved: false,
             connections: Slab::new(),
             addresses: HashMap::new(),
             recordings: Slab::new(),
+            unfinished: VecDeque::new(),
             counters: Counters::new(),
             bench: Bench::default(),
             dirty: false,
@@ -246,15 +251,16 @@ impl Service {
         self.left.flooded.clear();
         let all: Vec<usize> = self.recordings.iter().map(|(index, _)| index).collect();
         // A disk that has failed is asked again, also when nothing is recorded: it may have come back.
-        self.dirty |= !all.is_empty() || self.disk.failed;
+        self.dirty |= !all.is_empty() || self.disk.sync_fails;
+        self.bench.room.begin_turn();
         all.into_iter().for_each(|index| self.work(now, index));
-        if self.disk_refuses(now) == Some(Why::DiskFull) {
-            self.stop_all(now, Why::DiskFull);
+        if let Some(trouble) = self.disk_trouble(now).filter(|trouble| trouble.ends_recordings()) {
+            self.stop_all(now, trouble.why());
         }
         self.look_at_timeouts(now);
         if self.dirty && self.syncer.is_due(now.monotonic) {
             self.recordings.iter_mut().for_each(|(_, recording)| recording.mark());
-            self.syncer.begin(now.monotonic);
+            self.syncer.begin(now.monotonic, &self.archive);
             self.dirty = false;
         }
     }
@@ -263,7 +269,9 @@ impl Service {
     fn work(&mut self, now: &Now, index: usize) {
         let Some(recording) = self.recordings.get_mut(index) else { return };
         let most = self.settings.max_minutes * 60_000;
-        let (more, worked) = recording.work(&self.archive, now, &mut self.bench, &mut self.counters);
+        let Bench { batch, room } = &mut self.bench;
+        let mut turn = Turn { now, room, counters: &mut self.counters };
+        let (more, worked) = recording.work(&mut turn, batch);
         if more {
             self.left.flooded.push(index);
         } else if recording.is_over(now.monotonic) {
@@ -271,22 +279,10 @@ impl Service {
         }
         if let Err(problem) = worked {
             warn!("a recording cannot be written: {problem}");
+            self.disk.is_suspect = true;
             self.stop(now, index, Why::of(&problem));
         } else if most > 0 && now.monotonic.since(recording.began_at).millis() >= most {
             self.stop(now, index, Why::MaxMinutes);
-        }
-    }
-
-    fn finish(&mut self, now: &Now, index: usize) {
-        let Some(mut recording) = self.recordings.try_remove(index) else { return };
-        let success = recording.finish(&self.archive, now, &mut self.bench, &mut self.counters);
-        self.counters.count(if success { Counter::Finished } else { Counter::Failed });
-        self.tell_finished(now, &recording);
-        self.dirty = true;
-        #[cfg(feature = "s3")]
-        if let Some(uploader) = &self.uploader {
-            drop(recording); // its file is ours no longer
-            uploader.wake();
         }
     }
 
@@ -320,6 +316,7 @@ impl Service {
     fn close_down(mut self, now: &Now) -> Result<(), String> {
         let left: Vec<usize> = self.recordings.iter().map(|(index, _)| index).collect();
         left.into_iter().for_each(|index| self.finish(now, index));
+        self.finish_last();
         let synced = self.archive.root().sync_file_system();
         synced.map_err(|problem| format!("{}: cannot be synced: {problem}", self.settings.dir))
     }

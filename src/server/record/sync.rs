@@ -7,18 +7,20 @@
 
 use std::io;
 use std::sync::mpsc::{channel, Receiver, Sender};
+use std::sync::Arc;
 use std::thread;
 
+use log::warn;
 use mio::Waker;
 
 use crate::base::limits::server::SYNC_INTERVAL;
 use crate::base::time::{Duration, Instant};
 use crate::io::clock;
-use crate::io::dir::Dir;
+use crate::server::record::archive::Archive;
 
 /// The thread, and what it is doing.
 pub(super) struct Syncer {
-    orders: Sender<()>,
+    orders: Sender<Arc<Archive>>,
     results: Receiver<(io::Result<()>, Duration)>,
     running: bool,
     next_at: Instant,
@@ -26,13 +28,19 @@ pub(super) struct Syncer {
 
 impl Syncer {
     /// Starts the thread; `waker` is woken at each sync's end.
-    pub(super) fn start(root: Dir, waker: Waker) -> io::Result<Self> {
-        let (orders, inbox) = channel::<()>();
+    pub(super) fn start(waker: Waker) -> io::Result<Self> {
+        let (orders, inbox) = channel::<Arc<Archive>>();
         let (outbox, results) = channel();
         thread::Builder::new().name("sync".into()).spawn(move || {
-            while inbox.recv().is_ok() {
+            let mut last: Option<Arc<Archive>> = None;
+            while let Ok(archive) = inbox.recv() {
                 let began = clock::monotonic();
-                let done = root.sync_file_system();
+                let before = last.replace(archive.clone()).filter(|before| !Arc::ptr_eq(before, &archive));
+                // The folder has been exchanged: what was finished in the old one is synced once more.
+                if let Some(problem) = before.and_then(|before| before.root().sync_file_system().err()) {
+                    warn!("the folder before this one cannot be synced: {problem}");
+                }
+                let done = archive.root().sync_file_system();
                 let result = (done, clock::monotonic().since(began));
                 if outbox.send(result).is_err() || waker.wake().is_err() {
                     return;
@@ -47,9 +55,9 @@ impl Syncer {
         !self.running && now >= self.next_at
     }
 
-    /// Begins a sync.
-    pub(super) fn begin(&mut self, now: Instant) {
-        self.running = self.orders.send(()).is_ok();
+    /// Begins a sync of the file system that the recordings are on.
+    pub(super) fn begin(&mut self, now: Instant, archive: &Arc<Archive>) {
+        self.running = self.orders.send(archive.clone()).is_ok();
         self.next_at = now + SYNC_INTERVAL;
     }
 

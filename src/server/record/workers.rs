@@ -13,7 +13,7 @@ use mio::{Events, Interest, Poll, Token};
 use nix::sys::signal::{kill, Signal};
 use nix::unistd::Pid;
 
-use crate::base::limits::server::{RESTART_AFTER, SERVER_SHUTDOWN};
+use crate::base::limits::server::{RESTART_AFTER, SERVER_SHUTDOWN, WORKER_SILENCE};
 use crate::base::time::Instant;
 use crate::io::clock;
 use crate::io::link::Link;
@@ -22,6 +22,7 @@ use crate::io::signals::Signals;
 use crate::server::metrics::{Metrics, Page};
 use crate::server::record::counters::{Counters, Gauge};
 use crate::server::record::settings::Settings;
+use crate::server::record::trouble::Trouble;
 #[cfg(feature = "s3")]
 use crate::server::record::upload::Uploader;
 
@@ -45,6 +46,8 @@ pub(super) struct Workers {
     /// One uploads what all have recorded.
     #[cfg(feature = "s3")]
     uploader: Option<Uploader>,
+    /// The recordings' folder.
+    dir: String,
     ready: bool,
     ending: Option<Instant>,
 }
@@ -54,6 +57,8 @@ struct Worker {
     arguments: Vec<OsString>,
     process: Option<(Child, Link)>,
     counters: Option<Counters>,
+    /// When it has told what it has counted.
+    heard_at: Instant,
     started_at: Instant,
     restart_at: Option<Instant>,
 }
@@ -79,6 +84,7 @@ impl Workers {
                 arguments,
                 process: None,
                 counters: None,
+                heard_at: Instant::default(),
                 started_at: Instant::default(),
                 restart_at,
             });
@@ -87,6 +93,7 @@ impl Workers {
             #[cfg(feature = "s3")]
             uploader: Uploader::open(settings)?,
             gone: Counters::new(),
+            dir: settings.dir.clone(),
             ready: false,
             ending: None,
             poll,
@@ -136,13 +143,17 @@ impl Workers {
                 }
             }
             None => {
-                let all = self.counters();
+                let (all, dir) = (self.counters(now), &self.dir);
                 let mut page = |page: Page, text: &mut String| {
                     let (healthy, wanted) = (all.gauge(Gauge::Healthy), all.gauge(Gauge::Workers));
                     match page {
                         Page::Metrics => all.print(text),
                         Page::Health if healthy == wanted => text.push_str("ok\n"),
-                        Page::Health => *text += &format!("{healthy} of {wanted} processes can store recordings\n"),
+                        Page::Health => {
+                            *text += &format!("{healthy} of {wanted} processes can store recordings\n");
+                            let trouble = Trouble::of(all.gauge(Gauge::DiskTrouble));
+                            trouble.iter().for_each(|trouble| *text += &format!("{}\n", trouble.words(dir)));
+                        }
                     }
                     healthy == wanted
                 };
@@ -154,9 +165,15 @@ impl Workers {
     }
 
     /// What all have counted, those that are gone included.
-    fn counters(&self) -> Counters {
+    fn counters(&self, now: Instant) -> Counters {
         let mut all = self.gone.clone();
-        self.workers.iter().filter_map(|worker| worker.counters.as_ref()).for_each(|counters| all.merge(counters));
+        for worker in &self.workers {
+            let Some(mut counters) = worker.counters.clone() else { continue };
+            if now.since(worker.heard_at) >= WORKER_SILENCE {
+                counters.set(Gauge::Healthy, 0); // what it said last is not true any more
+            }
+            all.merge(&counters);
+        }
         all.set(Gauge::Workers, self.workers.len() as u64);
         #[cfg(feature = "s3")]
         self.uploader.iter().for_each(|uploader| uploader.show(&mut all));
@@ -182,7 +199,10 @@ impl Workers {
                         worker.restart_at = Some(now.max(worker.started_at + RESTART_AFTER));
                     }
                 }
-                Some(len) => worker.counters = Counters::parse(&buffer[..len]).or(worker.counters.take()),
+                Some(len) => {
+                    worker.counters = Counters::parse(&buffer[..len]).or(worker.counters.take());
+                    worker.heard_at = now;
+                }
             }
         }
         if !self.ready && self.workers.iter().all(|worker| worker.counters.is_some()) {
