@@ -4,101 +4,13 @@
 mod common;
 
 use std::fs;
-use std::path::PathBuf;
-use std::process::Command;
 
 use common::file::{read, read_unfinished};
-use common::{wait_for, Answer, Phone, Talker};
+use common::sticky::{older, system, Sticky};
+use common::wait_for;
 use nix::sys::signal::Signal;
 
 const MIB: u64 = 1 << 20;
-
-/// A phone with a folder that a tmpfs can be mounted on.
-struct Sticky {
-    phone: Phone,
-    mounts: std::cell::Cell<u32>,
-}
-
-impl Sticky {
-    /// Nothing is mounted yet.
-    fn bare(config: &str) -> Self {
-        Self { phone: Phone::new(&format!("usbRequireMount = 1\n{config}")), mounts: std::cell::Cell::new(0) }
-    }
-
-    /// 2 MiB are mounted, and the daemon knows.
-    fn new(config: &str) -> Self {
-        let this = Self::bare(config);
-        let mut watch = this.phone.watch();
-        this.mount("size=2m");
-        let event = watch.until("StickEvent", "mounted");
-        assert_eq!(event.value("path"), this.phone.stick().to_str().unwrap());
-        this
-    }
-
-    fn path(&self) -> PathBuf {
-        self.phone.stick()
-    }
-
-    fn mount(&self, options: &str) {
-        system("mount", &["-t", "tmpfs", "-o", options, "tmpfs", self.path().to_str().unwrap()]);
-        self.mounts.set(self.mounts.get() + 1);
-    }
-
-    fn unmount(&self) {
-        system("umount", &["-l", self.path().to_str().unwrap()]);
-        self.mounts.set(self.mounts.get() - 1);
-    }
-
-    fn remount(&self, options: &str) {
-        system("mount", &["-o", &format!("remount,{options}"), self.path().to_str().unwrap()]);
-    }
-
-    fn free(&self) -> u64 {
-        let space = nix::sys::statvfs::statvfs(&self.path()).unwrap();
-        #[allow(clippy::unnecessary_cast)] // 32 bits on some targets
-        let (blocks, size) = (space.blocks_available() as u64, space.fragment_size() as u64);
-        blocks * size
-    }
-
-    /// Fills the stick with a foreign file until this many bytes are free.
-    fn leave_free(&self, bytes: u64) {
-        let filler = self.path().join("holiday.mp4");
-        let length = fs::metadata(&filler).map_or(0, |entry| entry.len());
-        fs::write(&filler, vec![7; (length + self.free() - bytes) as usize]).unwrap();
-        assert_eq!(self.free(), bytes / 4096 * 4096);
-    }
-
-    fn start(&self) -> (Answer, Talker) {
-        let start = self.phone.record("&legs=1");
-        let talker = Talker::new(start.ports()[0], 0xBEEF);
-        (start, talker)
-    }
-}
-
-impl Drop for Sticky {
-    fn drop(&mut self) {
-        self.phone.kill();
-        (0..self.mounts.get()).for_each(|_| self.unmount());
-    }
-}
-
-fn system(program: &str, arguments: &[&str]) {
-    let output = Command::new(program).args(arguments).output().unwrap();
-    assert!(output.status.success(), "{program} {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-}
-
-/// A recording of 20 frames that was made before.
-fn older(name: &str, sticky: &Sticky, frames: u32) -> PathBuf {
-    let mut bytes = b"PCMU".to_vec();
-    bytes.resize(64, 0);
-    [172, 160, frames * 172].iter().for_each(|number: &u32| bytes.extend(number.to_le_bytes()));
-    for n in 0..frames {
-        bytes.extend(common::rtp(0, n as u16, n * 160, 1, &[0xFF; 160]));
-    }
-    let path = sticky.path().join(name);
-    fs::write(&path, bytes).unwrap();
-    path
-}
 
 #[test]
 #[ignore = "needs root: scripts/test runs it"]
@@ -266,69 +178,6 @@ fn a_stick_that_others_fill_to_the_last_byte_keeps_a_whole_file() {
     assert_eq!(sticky.phone.ask("cmd=RecordStartRequest").reason(), "disk-full");
     fs::remove_file(filler).unwrap();
     sticky.phone.stop(&sticky.phone.record("").id());
-}
-
-#[test]
-#[ignore = "needs root: scripts/test runs it"]
-fn covering_deletes_the_oldest_recordings_and_nothing_else() {
-    let sticky = Sticky::new("coverOlderRecordings = 1");
-    let foreign = ["a.wav", "record_19990101_000000.wav", "Record_19990101_000000.txt", "Recorder.wav", "notes"];
-    foreign.iter().for_each(|name| fs::write(sticky.path().join(name), "x").unwrap());
-    let old: Vec<PathBuf> = ["20200101_000000", "20200101_000000_2", "20200101_000000_10", "20210101_000000"]
-        .iter()
-        .map(|time| older(&format!("Record_{time}.wav"), &sticky, 150))
-        .collect();
-    sticky.leave_free(MIB + 64 * 1024 + 12 * 1024);
-    let (start, talker) = sticky.start();
-    let gone = || old.iter().take_while(|path| !path.exists()).count();
-    wait_for("two to be deleted", || gone() >= 2);
-    assert_eq!(old.iter().filter(|path| path.exists()).count(), old.len() - gone(), "the oldest first");
-    assert!(gone() < 4, "no more than is needed");
-    let sent = talker.end();
-    let stop = sticky.phone.stop(&start.id());
-    read(&sticky.path().join(stop.value("files"))).assert_holds(&sent.concat());
-    foreign.iter().for_each(|name| assert!(sticky.path().join(name).exists(), "{name}"));
-    assert!(sticky.path().join("holiday.mp4").exists());
-    assert_eq!(sticky.phone.stat("deleted") as usize, gone());
-}
-
-#[test]
-#[ignore = "needs root: scripts/test runs it"]
-fn covering_ends_with_disk_full_when_nothing_old_is_left() {
-    let sticky = Sticky::new("coverOlderRecordings = 1");
-    let mut watch = sticky.phone.watch();
-    sticky.leave_free(MIB + 64 * 1024 + 8 * 1024);
-    let (start, talker) = sticky.start();
-    let failed = watch.until("RecordEvent", "failed");
-    assert_eq!(failed.value("reason").split(':').next(), Some("disk-full"));
-    drop(talker);
-    read(&sticky.path().join(start.value("file")));
-    // Now it is old: what comes next may take its place, if that is enough.
-    fs::remove_file(sticky.path().join("holiday.mp4")).unwrap();
-    sticky.leave_free(MIB);
-    let refused = sticky.phone.ask("cmd=RecordStartRequest").reason();
-    assert_eq!(refused, "disk-full", "it was too small");
-    assert_eq!(sticky.phone.files(), ["holiday.mp4"]);
-}
-
-#[test]
-#[ignore = "needs root: scripts/test runs it"]
-fn covering_is_not_stopped_by_a_folder_or_link_with_a_recordings_name() {
-    let sticky = Sticky::new("coverOlderRecordings = 1");
-    fs::create_dir(sticky.path().join("Record_19990101_000000.wav")).unwrap();
-    let kept = sticky.phone.path("kept");
-    fs::write(&kept, "x").unwrap();
-    std::os::unix::fs::symlink(&kept, sticky.path().join("Record_19990101_000001.wav")).unwrap();
-    let old = older("Record_20200101_000000.wav", &sticky, 150);
-    sticky.leave_free(MIB + 64 * 1024 + 12 * 1024);
-    let (start, talker) = sticky.start();
-    talker.wait(10);
-    wait_for("the old one to go", || !old.exists() || sticky.phone.stat("failed") > 0);
-    assert_eq!(sticky.phone.stat("failed"), 0, "the recording ended: {}", sticky.phone.log());
-    let sent = talker.end();
-    let stop = sticky.phone.stop(&start.id());
-    read(&sticky.path().join(stop.value("files"))).assert_holds(&sent.concat());
-    assert!(kept.exists());
 }
 
 #[test]

@@ -7,6 +7,7 @@ use log::info;
 
 use crate::base::limits::DISK_BYTES_PER_TURN;
 use crate::base::stats::Counter;
+use crate::event_loop::cover::{Cover, Progress};
 #[cfg(feature = "fsp")]
 use crate::event_loop::readers::Readers;
 use crate::event_loop::stick::Stick;
@@ -23,8 +24,7 @@ use crate::proto::fsp::File;
 use crate::proto::part::{DiskError, Done, Name, Op};
 use crate::proto::recorder::Recorder;
 use crate::proto::recording::State;
-use crate::wire::recording::{age_key, is_recording_name, NAME_PREFIX, NAME_SUFFIX};
-use crate::wire::sidecar;
+use crate::wire::recording::{NAME_PREFIX, NAME_SUFFIX};
 
 /// Names tried for one second: what a second can hold on any stick.
 const MOST_OF_A_NAME: u32 = 999;
@@ -43,6 +43,7 @@ pub(super) struct Disk {
     files: Vec<Option<(Name, Output)>>,
     /// Descriptors that nobody else gets while something is recorded, see `keep_descriptors`.
     spares: Vec<OwnedFd>,
+    cover: Cover,
     /// When the last one of them was created.
     zone: Zone,
     /// A call failed as it does when the stick is gone: it should be looked for.
@@ -59,6 +60,7 @@ impl Disk {
             dir: None,
             files: (0..places).map(|_| None).collect(),
             spares: Vec::with_capacity(1 + FOR_NEW_FILE * places),
+            cover: Cover::default(),
             zone: Zone::default(),
             suspicion: false,
             #[cfg(feature = "fsp")]
@@ -84,6 +86,7 @@ impl Disk {
     /// Lets go of the folder.
     pub(super) fn rest(&mut self) {
         self.dir = None;
+        self.cover = Cover::default();
     }
 
     pub(super) fn is_suspicious(&self) -> bool {
@@ -111,6 +114,7 @@ impl Disk {
 
     fn close(&mut self) {
         self.dir = None;
+        self.cover = Cover::default();
         #[cfg(feature = "fsp")]
         self.readers.close();
     }
@@ -120,12 +124,20 @@ impl Disk {
         let mut written = 0;
         while written < DISK_BYTES_PER_TURN {
             let Some(op) = recorder.disk_op(place, now.monotonic) else { return false };
-            if let Op::Write(_, bytes) = &op {
-                written += bytes.len();
-            }
             let result = match op {
-                Op::MakeRoom => self.make_room(recorder),
-                op => self.call(place, now, &op),
+                Op::MakeRoom => match self.make_room(recorder).transpose() {
+                    None => return true,
+                    Some(done) => {
+                        written = DISK_BYTES_PER_TURN; // the next one is deleted in the next turn
+                        done
+                    }
+                },
+                op => {
+                    if let Op::Write(_, bytes) = &op {
+                        written += bytes.len();
+                    }
+                    self.call(place, now, &op)
+                }
             };
             let result = result.map_err(|error| self.judge(&error));
             if result == Err(DiskError::Busy) {
@@ -186,26 +198,22 @@ impl Disk {
         }
     }
 
-    /// Deletes the oldest recording that is not being written.
-    fn make_room(&mut self, recorder: &mut Recorder) -> io::Result<Done> {
-        let dir = self.dir()?;
-        let mut oldest: Option<heapless::Vec<u8, 64>> = None;
-        let mut names = dir.names()?;
-        while let Some(name) = names.next_file()? {
-            let older = oldest.as_ref().is_none_or(|oldest| age_key(name) < age_key(oldest));
-            if older && is_recording_name(name) && !recorder.in_use(name) && !recorder.plays(name) {
-                oldest = heapless::Vec::from_slice(name).ok().or(oldest);
-            }
-        }
-        let Some(name) = oldest else { return Ok(Done::NothingToDelete) };
+    /// Does a turn's share of deleting the oldest recording; `None` when it goes on in the next turn.
+    fn make_room(&mut self, recorder: &mut Recorder) -> io::Result<Option<Done>> {
         // A deleted file that somebody has open still takes its space.
         #[cfg(feature = "fsp")]
         self.readers.close();
-        let dir = self.dir()?;
-        dir.remove(&name)?;
-        let _ = sidecar::name_of(&name).map(|beside| dir.remove(&beside));
-        recorder.stats.count(Counter::Deleted);
-        Ok(Done::Yes)
+        let mut cover = std::mem::take(&mut self.cover);
+        let progress = cover.step(self.dir()?, recorder)?;
+        self.cover = cover;
+        Ok(match progress {
+            Progress::Looking => None,
+            Progress::NothingLeft => Some(Done::NothingToDelete),
+            Progress::Deleted => {
+                recorder.stats.count(Counter::Deleted);
+                Some(Done::Yes)
+            }
+        })
     }
 
     /// What a failed call says of the stick.

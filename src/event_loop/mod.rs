@@ -42,6 +42,7 @@ use crate::proto::setup::device_of;
 #[cfg(feature = "tools")]
 pub mod alone;
 mod clients;
+mod cover;
 mod disk;
 #[cfg_attr(not(feature = "fsp"), path = "no_fsp.rs")]
 mod fsp;

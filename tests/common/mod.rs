@@ -24,6 +24,7 @@ pub mod scripted;
 pub mod server;
 #[cfg(feature = "server")]
 pub mod small_disk;
+pub mod sticky;
 
 pub use media::*;
 pub use process::Process;
