@@ -42,8 +42,9 @@ pub const MAX_RECORDINGS: usize = 4096;
 pub const MAX_LEG_PORTS: usize = 8;
 /// Leg ports and the local stream's own port.
 pub const MAX_PORTS: usize = MAX_LEG_PORTS + 1;
-/// Sources (SSRCs) mixed in one recording: an eight-party conference.
-pub const MAX_SOURCES: usize = 8;
+/// Sources (SSRCs) kept in one recording: an eight-party conference in which each party has just changed its SSRC. What
+/// the old source has sent is mixed up to a second later, beside the new one.
+pub const MAX_SOURCES: usize = 16;
 
 /// A leg's ring of codes: 2 s, a power of two. 128 ms of it is history for concealment, 900 ms the
 /// playout delay and the time between two wake-ups, the rest is room for packets that come early.
@@ -86,6 +87,8 @@ pub const SNAP: i64 = 24;
 pub const MAX_DROPOUT: i32 = 3000;
 /// RFC 3550 A.1: a sequence number further behind is a restart, not reordering.
 pub const MAX_MISORDER: i32 = 100;
+/// A source whose second packet has not come for so long is a stray packet: 200 ms, more than the longest packet.
+pub const SECOND_PACKET: i64 = 1600;
 /// A source that has been silent this long gives its place to a new one: 5 s.
 pub const SOURCE_IDLE: i64 = 5 * 8000;
 
@@ -137,6 +140,15 @@ pub const OUTBOX_BYTES: usize = 32 * 1024;
 pub const DATAGRAM_BYTES: usize = 1500;
 /// Datagrams of one recording in one turn: 0.6 s of eight legs. A flood waits for the next turn.
 pub const DATAGRAMS_PER_TURN: usize = 256;
+/// Datagrams that a socket gives without being empty in between before they may be a flood: eight legs send less in
+/// a batch, and less than this comes in a turn.
+pub const FLOOD_DATAGRAMS: u32 = DATAGRAMS_PER_TURN as u32;
+/// Packets of one source in that time that are believed to be audio: twice what the longest stall holds back.
+pub const FLOOD_PACKETS: u16 = 500;
+/// While the kernel keeps a flood out, one datagram of 64 comes through, so that its end is seen, ...
+pub const FLOOD_SAMPLE: u32 = 64;
+/// ... which is when fewer than so many came in a batch: 200 a second harm nobody.
+pub const FLOOD_OVER: u32 = 2;
 /// What is asked of the kernel for each port: the default holds 1.6 s of a leg behind a network
 /// driver, and sticks have been seen to stall for 4 s; eight legs may share a port.
 pub const RECEIVE_BUFFER: usize = 1024 * 1024;

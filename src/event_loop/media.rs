@@ -125,4 +125,20 @@ impl Sockets for Reading<'_> {
     fn release(&mut self, socket: usize) {
         self.ports[socket].release();
     }
+
+    fn backlog(&self, socket: usize) -> u32 {
+        self.ports[socket].backlog()
+    }
+
+    fn forget_backlog(&mut self, socket: usize) {
+        self.ports[socket].forget_backlog();
+    }
+
+    fn guard(&mut self, socket: usize, sources: &[u32]) {
+        self.ports[socket].guard(sources);
+    }
+
+    fn guarded(&self, socket: usize) -> &[u32] {
+        self.ports[socket].guarded()
+    }
 }

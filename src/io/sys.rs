@@ -7,13 +7,18 @@ use std::mem::{size_of, size_of_val, zeroed};
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
-#[cfg(feature = "server")]
-use crate::base::limits::{server::DATAGRAMS_AT_ONCE, DATAGRAM_BYTES};
-
 pub use crate::io::times::{Civil, Timespec};
+#[cfg(feature = "server")]
+pub use batch::{receive_batch, Batch};
+pub use filter::{let_all_in, let_in};
+
+#[cfg(feature = "server")]
+mod batch;
+mod filter;
 
 // asm-generic/socket.h; the libc crate does not have them for all targets.
 const SO_RXQ_OVFL: i32 = 40;
+const SO_MEMINFO: i32 = 55;
 // asm-generic/sockios.h: the arrival of the datagram that was read last, as two longs.
 const SIOCGSTAMPNS_OLD: u32 = 0x8907;
 
@@ -127,6 +132,20 @@ pub fn receive_and_count(socket: BorrowedFd, buffer: &mut [u8]) -> io::Result<(u
     }
 }
 
+/// The number of datagrams that the kernel has dropped on this socket since it was opened, modulo 2^32; `None` where it
+/// cannot be asked (before Linux 4.12).
+pub fn drops(socket: BorrowedFd) -> Option<u32> {
+    // linux/sock_diag.h: nine numbers, of which the last one is SK_MEMINFO_DROPS.
+    let mut numbers = [0u32; 9];
+    let mut size = size_of_val(&numbers) as libc::socklen_t;
+    // SAFETY: the kernel writes at most `size` bytes into `numbers`, and their number into `size`.
+    let done = unsafe {
+        let numbers = numbers.as_mut_ptr().cast();
+        libc::getsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, SO_MEMINFO, numbers, &mut size)
+    };
+    (done == 0 && size as usize == size_of_val(&numbers)).then_some(numbers[8])
+}
+
 /// Who sent a datagram, and to which of our addresses: the way back.
 #[cfg(feature = "fsp")]
 #[derive(Clone, Copy)]
@@ -225,72 +244,6 @@ pub fn send_back(socket: BorrowedFd, bytes: &[u8], origin: &Origin) -> io::Resul
         libc::sendmsg(socket.as_raw_fd(), &message, libc::MSG_DONTWAIT)
     };
     check(sent).map(|_| ())
-}
-
-/// Room for the datagrams that one call of `receive_batch` reads, each with its length, whether it was cut, and its
-/// source.
-#[cfg(feature = "server")]
-pub struct Batch {
-    bytes: Box<[[u8; DATAGRAM_BYTES]; DATAGRAMS_AT_ONCE]>,
-    read: heapless::Vec<(usize, bool, SocketAddr), DATAGRAMS_AT_ONCE>,
-    /// Datagrams the kernel has dropped on this socket since it was opened, modulo 2^32, if it says.
-    pub dropped: Option<u32>,
-}
-
-#[cfg(feature = "server")]
-impl Default for Batch {
-    fn default() -> Self {
-        Self { bytes: Box::new([[0; DATAGRAM_BYTES]; DATAGRAMS_AT_ONCE]), read: heapless::Vec::new(), dropped: None }
-    }
-}
-
-#[cfg(feature = "server")]
-impl Batch {
-    /// Each datagram with its source; `None` in place of bytes that were too many.
-    pub fn datagrams(&self) -> impl Iterator<Item = (SocketAddr, Option<&[u8]>)> {
-        let datagrams = self.read.iter().zip(self.bytes.iter());
-        datagrams.map(|((len, cut, from), bytes)| (*from, bytes.get(..*len).filter(|_| !cut)))
-    }
-}
-
-/// Reads as many datagrams as wait and fit, without waiting; how many.
-#[cfg(feature = "server")]
-pub fn receive_batch(socket: BorrowedFd, batch: &mut Batch) -> io::Result<usize> {
-    const NAME: usize = size_of::<libc::sockaddr_in6>();
-    let mut controls = [[0u64; 4]; DATAGRAMS_AT_ONCE];
-    batch.read.clear();
-    batch.dropped = None;
-    // SAFETY: all zeros are valid for these structures. Each message points at its own vector, name, control and
-    // bytes, all alive and exclusively ours until the call returns, with their lengths.
-    unsafe {
-        let mut names: [libc::sockaddr_in6; DATAGRAMS_AT_ONCE] = zeroed();
-        let mut vectors: [libc::iovec; DATAGRAMS_AT_ONCE] = zeroed();
-        let mut messages: [libc::mmsghdr; DATAGRAMS_AT_ONCE] = zeroed();
-        for (number, message) in messages.iter_mut().enumerate() {
-            let bytes = &mut batch.bytes[number];
-            vectors[number] = libc::iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: bytes.len() };
-            let header = &mut message.msg_hdr;
-            (header.msg_iov, header.msg_iovlen) = (&raw mut vectors[number], 1);
-            (header.msg_name, header.msg_namelen) = ((&raw mut names[number]).cast(), NAME as _);
-            header.msg_control = controls[number].as_mut_ptr().cast();
-            header.msg_controllen = size_of::<[u64; 4]>() as _;
-        }
-        let (first, flags) = (messages.as_mut_ptr(), libc::MSG_DONTWAIT as _);
-        let read = libc::recvmmsg(socket.as_raw_fd(), first, DATAGRAMS_AT_ONCE as u32, flags, std::ptr::null_mut());
-        let read = check(read as isize)?;
-        for (number, message) in messages[..read].iter().enumerate() {
-            let cmsg = libc::CMSG_FIRSTHDR(&message.msg_hdr);
-            if cmsg.as_ref().is_some_and(|c| (c.cmsg_level, c.cmsg_type) == (libc::SOL_SOCKET, SO_RXQ_OVFL)) {
-                batch.dropped = Some(libc::CMSG_DATA(cmsg).cast::<u32>().read_unaligned());
-            }
-            let cut = message.msg_hdr.msg_flags & libc::MSG_TRUNC != 0;
-            let from = address(&names[number]);
-            // One of IPv4 in the clothes of IPv6 comes as what it is.
-            let from = SocketAddr::new(from.ip().to_canonical(), from.port());
-            let _ = batch.read.push((message.msg_len as usize, cut, from));
-        }
-        Ok(read)
-    }
 }
 
 /// When the kernel got the datagram that was read last, by the wall clock; the seconds may be cut to 32

@@ -9,7 +9,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::os::fd::AsFd;
 
-use crate::base::limits::{DATAGRAM_BYTES, RECEIVE_BUFFER};
+use crate::base::limits::{DATAGRAM_BYTES, FLOOD_SAMPLE, MAX_SOURCES, RECEIVE_BUFFER};
 use crate::base::time::Instant;
 use crate::base::wall_clock::Stamp;
 use crate::io::clock::Clock;
@@ -29,6 +29,10 @@ pub struct Port {
     /// The turn that has asked how many datagrams were dropped.
     counted_at: Instant,
     dropped: u32,
+    /// Drops that nobody has been told of.
+    untold: u32,
+    backlog: u32,
+    guarded: heapless::Vec<u32, MAX_SOURCES>,
 }
 
 #[derive(Clone, Copy)]
@@ -53,6 +57,9 @@ impl Port {
             earliest: now,
             counted_at: now,
             dropped: 0,
+            untold: 0,
+            backlog: 0,
+            guarded: heapless::Vec::new(),
         })
     }
 
@@ -76,17 +83,24 @@ impl Port {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 // Besides EAGAIN only pending ICMP errors come here, and they end nothing.
                 Err(_) => {
+                    *dropped += std::mem::take(&mut self.untold);
                     (self.empty_at, self.earliest) = (now, self.earliest.max(now));
                     return false;
                 }
             }
         };
-        if let Some(total) = total {
-            *dropped += total.wrapping_sub(self.dropped);
-            self.dropped = total;
-        }
+        self.note_drops(total);
+        *dropped += std::mem::take(&mut self.untold);
         self.held = Some(Held { len, arrival: None });
         true
+    }
+
+    /// `total`: since the socket was opened, modulo 2^32; `None`: it is not known now.
+    fn note_drops(&mut self, total: Option<u32>) {
+        if let Some(total) = total {
+            self.untold = self.untold.wrapping_add(total.wrapping_sub(self.dropped));
+            self.dropped = total;
+        }
     }
 
     fn receive(&mut self, now: Instant) -> io::Result<(usize, Option<u32>)> {
@@ -125,6 +139,37 @@ impl Port {
     /// Forgets the held datagram.
     pub fn release(&mut self) {
         self.held = None;
+        self.backlog = self.backlog.saturating_add(1);
+    }
+
+    /// Datagrams released since `forget_backlog`.
+    pub fn backlog(&self) -> u32 {
+        self.backlog
+    }
+
+    /// Counts from here on.
+    pub fn forget_backlog(&mut self) {
+        self.backlog = 0;
+    }
+
+    /// The kernel keeps out what does not have one of these words where RTP has its SSRC, but for a sample; none: all
+    /// comes through. What it keeps out, it counts as dropped. A kernel that cannot do it (before 3.16) lets all through.
+    pub fn guard(&mut self, words: &[u32]) {
+        let done = if words.is_empty() {
+            sys::let_all_in(self.socket.as_fd())
+        } else {
+            sys::let_in(self.socket.as_fd(), words, FLOOD_SAMPLE)
+        };
+        // The last datagrams that were kept out may be followed by none that tells of them.
+        self.note_drops(sys::drops(self.socket.as_fd()));
+        if done.is_ok() {
+            self.guarded = heapless::Vec::from_slice(words).unwrap_or_default();
+        }
+    }
+
+    /// What `guard` lets in; empty when that is everything.
+    pub fn guarded(&self) -> &[u32] {
+        &self.guarded
     }
 }
 

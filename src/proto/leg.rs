@@ -109,6 +109,8 @@ pub struct Leg {
     whole_to: i64,
     /// Everything before this has been wiped from the track.
     wiped: i64,
+    /// The sender goes back and forth between this codec and another: no gap is a loss.
+    shares: bool,
     /// Where the anchor's audio begins, while none of it has been mixed.
     provisional: Option<i64>,
     last_at: i64,
@@ -142,6 +144,7 @@ impl Leg {
             end: place,
             whole_to: arrival.clock,
             wiped: arrival.clock - LEG_HISTORY as i64,
+            shares: false,
             provisional: Some(place),
             last_at: arrival.at,
             believed: 0,
@@ -184,6 +187,19 @@ impl Leg {
     /// Samples from the newest packet to one with this timestamp.
     fn since_anchor(&self, timestamp: u32) -> i64 {
         self.rate.samples(timestamp.wrapping_sub(self.anchor_timestamp) as i32)
+    }
+
+    /// A packet of the source in another codec, which another leg has: this one is silent there, and misses nothing.
+    pub fn cede(&mut self, at: i64, audio: &Audio) {
+        if !(1..=MAX_DROPOUT).contains(&self.step(audio.sequence)) {
+            return;
+        }
+        self.shares = true;
+        self.newest = audio.sequence;
+        self.anchor += self.since_anchor(audio.timestamp);
+        self.anchor_timestamp = audio.timestamp;
+        self.length = audio.payload.len() as i64;
+        self.last_at = self.last_at.max(at);
     }
 
     /// A packet of the source without audio: it only keeps the sequence, so that what is behind it
@@ -246,7 +262,9 @@ impl Leg {
         let step = self.skew.step(clock, self.end - read);
         if let (0, Some(law), false) = (step, self.law, self.gap.is_open() || self.whole_to < read + FRAME) {
             track.copy(read, room.codes);
-            return Some(Heard::Codes(law));
+            // A-law has no zero: silence that nobody has sent would be heard in the other codec's frame.
+            let ceded = self.shares && room.codes.iter().all(|code| *code == law.silence());
+            return (!ceded).then_some(Heard::Codes(law));
         }
         let span = read..read + FRAME - step;
         self.drift -= step;
@@ -278,9 +296,13 @@ impl Leg {
     }
 
     fn silence(&mut self, track: &mut Track, clock: i64, until: i64) {
-        let from = self.end.max(clock + self.drift);
-        if let Some(law) = self.law.filter(|_| from < until) {
-            track.fill(from..until.min(from + LEG_SAMPLES as i64), law.silence());
+        let read = clock + self.drift;
+        let from = self.end.max(read);
+        let Some(law) = self.law.filter(|_| from < until) else { return };
+        let until = until.min(from + LEG_SAMPLES as i64);
+        track.fill(from..until, law.silence());
+        if from <= self.whole_to.max(read) {
+            self.whole_to = until;
         }
     }
 
@@ -317,7 +339,9 @@ impl Leg {
         let decoded = |at| track.code(at).filter(|_| at < known_to).map(|code| law.decode_one(code));
         let mut window = Window::around(span.start, decoded);
         let holes = span.clone().filter(|at| !track.has(*at)).count();
-        let made_up = self.gap.fill(&mut window, span.clone(), self.end);
+        // What has been ceded is not made up.
+        let goes_on_to = if self.shares { span.start } else { self.end };
+        let made_up = self.gap.fill(&mut window, span.clone(), goes_on_to);
         for (at, sample) in span.clone().zip(samples.iter_mut()) {
             *sample = window.at(at).unwrap_or(0);
             if !track.has(at) {

@@ -5,7 +5,7 @@
 //! as if they had been read in time. Where a stamp leaves doubt, since the wall clock was set, the leg says when it
 //! expects the datagram.
 
-use crate::base::limits::{DATAGRAMS_PER_TURN, MAX_PORTS};
+use crate::base::limits::{DATAGRAMS_PER_TURN, FLOOD_DATAGRAMS, FLOOD_OVER, MAX_PORTS, MAX_SOURCES};
 use crate::base::stats::Counter;
 use crate::base::time::Instant;
 use crate::base::wall_clock::Stamp;
@@ -26,14 +26,57 @@ pub trait Sockets {
     fn settle(&mut self, socket: usize, arrival: Instant);
     /// Forgets the datagram that is held.
     fn release(&mut self, socket: usize);
+    /// Datagrams released since `forget_backlog`.
+    fn backlog(&self, socket: usize) -> u32;
+    /// Counts from here on.
+    fn forget_backlog(&mut self, socket: usize);
+    /// The kernel keeps out what is of none of these sources (SSRC), but for a sample.
+    fn guard(&mut self, socket: usize, sources: &[u32]);
+    /// The sources that come through; empty when all do.
+    fn guarded(&self, socket: usize) -> &[u32];
 }
 
 /// Gives the recorder what has come for a place; `true` when nothing more waits that it wants.
 pub fn drain(sockets: &mut impl Sockets, place: usize, now: Instant, recorder: &mut Recorder) -> bool {
-    if recorder.reads_promptly(place, now) {
+    let drained = if recorder.reads_promptly(place, now) {
         drain_each(sockets, place, recorder)
     } else {
         drain_in_order(sockets, place, recorder)
+    };
+    for socket in 0..sockets.count() {
+        if sockets.backlog(socket) >= FLOOD_DATAGRAMS {
+            keep_flood_out(sockets, socket, place, recorder);
+        }
+        if drained {
+            if !sockets.guarded(socket).is_empty() {
+                let_all_in_again(sockets, socket, place, recorder);
+            }
+            sockets.forget_backlog(socket);
+        }
+    }
+    drained
+}
+
+/// A flood takes the room of a leg's packets in the socket: once the leg is known, the kernel lets only that in.
+fn keep_flood_out(sockets: &mut impl Sockets, socket: usize, place: usize, recorder: &Recorder) {
+    let mut sources = heapless::Vec::<u32, MAX_SOURCES>::new();
+    let mut theirs = 0;
+    for (ssrc, packets) in recorder.steady_sources(place, socket) {
+        theirs += u32::from(packets);
+        let _ = sources.push(ssrc);
+    }
+    let flood = sockets.backlog(socket).saturating_sub(theirs) >= FLOOD_DATAGRAMS / 2;
+    if flood && !sources.is_empty() && sockets.guarded(socket).is_empty() {
+        sockets.guard(socket, &sources);
+    }
+}
+
+fn let_all_in_again(sockets: &mut impl Sockets, socket: usize, place: usize, recorder: &Recorder) {
+    let sources = recorder.steady_sources(place, socket);
+    let guarded = sources.filter(|(ssrc, _)| sockets.guarded(socket).contains(ssrc));
+    let theirs = guarded.map(|(_, packets)| u32::from(packets)).sum();
+    if sockets.backlog(socket).saturating_sub(theirs) < FLOOD_OVER {
+        sockets.guard(socket, &[]);
     }
 }
 

@@ -202,6 +202,11 @@ impl Recorder {
         self.places.get(place)?.expected_arrival(port, datagram)
     }
 
+    /// The sources of a port that are no flood, and how many packets of each came since all ports were empty.
+    pub fn steady_sources(&self, place: usize, port: usize) -> impl Iterator<Item = (u32, u16)> + '_ {
+        self.places.get(place).into_iter().flat_map(move |recording| recording.steady_sources(port))
+    }
+
     /// A datagram for a place, in the order of arrival on all its ports. `false`: not taken, the stick has to
     /// take some frames first.
     #[must_use]

@@ -278,6 +278,11 @@ impl Recording {
         self.sources.expected_at(port, &packet).map(|at| self.timeline.instant(at))
     }
 
+    /// The sources of a port that are no flood, and how many packets of each came lately.
+    pub fn steady_sources(&self, port: usize) -> impl Iterator<Item = (u32, u16)> + '_ {
+        self.sources.steady(port)
+    }
+
     /// A packet on port `port` of this recording. With its arrival: either `handle_timeout(arrival)` has
     /// returned `true` before, or the recording `reads_promptly`. `false`: its arrival is needed.
     #[must_use]
@@ -332,6 +337,7 @@ impl Recording {
             self.state = State::Closing(client);
             return true;
         }
+        self.sources.handle_drained();
         if self.upload.active && !self.timeline.is_aligned() && matches!(self.state, State::Opening(_)) {
             // The server has not answered, and nobody has been heard: the recording begins now at the earliest.
             self.timeline = Timeline::new(now);

@@ -2,9 +2,10 @@
 //!
 //! A leg is a source (SSRC) on a port. A source counts only once a second packet of it has come: one
 //! stray datagram is neither heard nor takes a place. A sender that begins a new sequence, or changes
-//! its codec, gets a new leg; the old one falls silent and gives its place away.
+//! its codec, gets a new leg; the old one falls silent and gives its place away. When a sender goes back and forth
+//! between two codecs, each of its two legs is silent where the other one has a packet.
 
-use crate::base::limits::{FRAME_SAMPLES, MAX_PAYLOAD, MAX_SOURCES, SOURCE_IDLE};
+use crate::base::limits::{FLOOD_PACKETS, FRAME_SAMPLES, MAX_PAYLOAD, MAX_SOURCES, SECOND_PACKET, SOURCE_IDLE};
 use crate::base::stats::{Counter, Stats};
 use crate::proto::leg::{Arrival, Audio, Format, Heard, Leg, Room};
 use crate::proto::track::Tracks;
@@ -15,14 +16,41 @@ struct Source {
     port: usize,
     ssrc: u32,
     confirmed: bool,
+    /// Packets since all sockets were empty: no audio comes as fast as a flood.
+    recent: u16,
     leg: Leg,
 }
 
 impl Source {
+    /// How much it needs its place when a new source of this port wants one; `None`: it keeps it. One that has just come
+    /// keeps it, too: where many come at once, those that came first are heard, and not none of them.
+    fn need(&self, port: usize, arrival: Arrival) -> Option<Need> {
+        let silent = arrival.at - self.leg.last_at();
+        if !self.confirmed {
+            return (silent >= SECOND_PACKET).then_some(Need::Stray);
+        }
+        if silent >= SOURCE_IDLE {
+            return Some(Need::Idle);
+        }
+        let replaced = self.port == port && self.leg.ends_at() <= arrival.clock;
+        replaced.then_some(Need::Replaced)
+    }
+
     /// A packet with this audio belongs to it.
     fn is(&self, port: usize, ssrc: u32, audio: &Audio) -> bool {
         self.port == port && self.ssrc == ssrc && self.leg.fits(audio.sequence, audio.format)
     }
+}
+
+/// Why a source may lose its place; the first one loses it first.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Need {
+    /// No second packet has come.
+    Stray,
+    /// It has said nothing for long.
+    Idle,
+    /// All of it is mixed, and its port has a new source: its sender may have changed its SSRC.
+    Replaced,
 }
 
 /// When a packet came, in samples since the recording began.
@@ -39,6 +67,8 @@ pub struct Sources {
     sources: [Option<Source>; MAX_SOURCES],
     /// Behind the last place that was ever taken.
     used: usize,
+    /// A sender has changed its codec: two sources have one SSRC.
+    shared: bool,
     tracks: Tracks,
 }
 
@@ -53,7 +83,7 @@ enum Kind {
 impl Sources {
     /// No sources yet. The only allocation.
     pub fn new() -> Self {
-        Self { sources: [const { None }; MAX_SOURCES], used: 0, tracks: Tracks::new(MAX_SOURCES) }
+        Self { sources: [const { None }; MAX_SOURCES], used: 0, shared: false, tracks: Tracks::new(MAX_SOURCES) }
     }
 
     /// Forgets all sources; a packet that is still waiting for a second one is counted.
@@ -62,6 +92,7 @@ impl Sources {
         stats.add(Counter::Unconfirmed, strays as u64);
         self.sources = [const { None }; MAX_SOURCES];
         self.used = 0;
+        self.shared = false;
     }
 
     /// Places that may have a source: the first so many.
@@ -82,6 +113,19 @@ impl Sources {
     /// Whether this packet would be heard: what the first frame's border is laid on.
     pub fn is_audio(packet: &Packet) -> bool {
         matches!(kind(packet), Kind::Audio(_))
+    }
+
+    /// All that came has been read.
+    pub fn handle_drained(&mut self) {
+        self.sources.iter_mut().flatten().for_each(|source| source.recent = 0);
+    }
+
+    /// The confirmed sources of a port whose packets are no flood: the SSRC, and how many have come since all sockets
+    /// were empty.
+    pub fn steady(&self, port: usize) -> impl Iterator<Item = (u32, u16)> + '_ {
+        let sources = self.sources.iter().flatten();
+        let steady = sources.filter(move |it| it.port == port && it.confirmed && it.recent <= FLOOD_PACKETS);
+        steady.map(|source| (source.ssrc, source.recent))
     }
 
     /// Where this packet is expected by its timestamp, if its source is known.
@@ -137,14 +181,30 @@ impl Sources {
         };
         if let (Some(place), Some(source)) = (place, known) {
             source.confirmed = true;
+            source.recent = source.recent.saturating_add(1);
+            if self.shared {
+                self.cede(place, port, ssrc, arrival.at, audio);
+            }
             return Some(self.put_in(place, audio, arrival, stats));
         }
-        let Some(place) = self.free_place(arrival.at, stats) else { return Some(Counter::TooManySources) };
+        let Some(place) = self.free_place(port, arrival, stats) else { return Some(Counter::TooManySources) };
         let hint = self.last_end(port);
         let leg = Leg::new(&mut self.tracks.track(place), arrival, audio, hint);
+        self.shared |= self.sources.iter().flatten().any(|source| (source.port, source.ssrc) == (port, ssrc));
         self.used = self.used.max(place + 1);
-        self.sources[place] = Some(Source { port, ssrc, confirmed: false, leg });
+        self.sources[place] = Some(Source { port, ssrc, confirmed: false, recent: 1, leg });
+        self.cede(place, port, ssrc, arrival.at, audio);
         Some(self.put_in(place, audio, arrival, stats))
+    }
+
+    /// The packet of the source in this place belongs to no other one that has its SSRC, in another codec.
+    fn cede(&mut self, place: usize, port: usize, ssrc: u32, at: i64, audio: &Audio) {
+        for (other, source) in self.sources.iter_mut().enumerate() {
+            let Some(source) = source.as_mut().filter(|_| other != place) else { continue };
+            if (source.port, source.ssrc) == (port, ssrc) {
+                source.leg.cede(at, audio);
+            }
+        }
     }
 
     fn put_in(&mut self, place: usize, audio: &Audio, arrival: Arrival, stats: &mut Stats) -> Counter {
@@ -172,19 +232,17 @@ impl Sources {
         same.max_by_key(|source| source.leg.last_at()).map(|source| source.leg.ends_at())
     }
 
-    /// An empty place, or that of the longest silent source, or of the oldest stray packet.
-    fn free_place(&mut self, at: i64, stats: &mut Stats) -> Option<usize> {
+    /// An empty place, or that of a source which needs it least, and of those the longest silent.
+    fn free_place(&mut self, port: usize, arrival: Arrival, stats: &mut Stats) -> Option<usize> {
         if let Some(place) = self.sources.iter().position(Option::is_none) {
             return Some(place);
         }
-        let age = |(place, source): (usize, &Option<Source>)| {
-            source.as_ref().map(|source| (source.confirmed, source.leg.last_at(), place))
+        let rank = |(place, source): (usize, &Option<Source>)| {
+            let source = source.as_ref()?;
+            Some((source.need(port, arrival)?, source.leg.last_at(), place))
         };
-        let (confirmed, last_at, place) = self.sources.iter().enumerate().filter_map(age).min()?;
-        if confirmed && at - last_at < SOURCE_IDLE {
-            return None;
-        }
-        if !confirmed {
+        let (_, _, place) = self.sources.iter().enumerate().filter_map(rank).min()?;
+        if self.sources[place].as_ref().is_some_and(|source| !source.confirmed) {
             stats.count(Counter::Unconfirmed);
         }
         Some(place)

@@ -106,6 +106,18 @@ impl Sockets for VirtualSockets {
         self.earliest[socket] = self.earliest[socket].max(arrival);
     }
 
+    fn backlog(&self, _socket: usize) -> u32 {
+        0 // no flood fills a virtual socket
+    }
+
+    fn forget_backlog(&mut self, _socket: usize) {}
+
+    fn guard(&mut self, _socket: usize, _sources: &[u32]) {}
+
+    fn guarded(&self, _socket: usize) -> &[u32] {
+        &[]
+    }
+
     fn release(&mut self, socket: usize) {
         let at = self.next(socket).unwrap();
         self.queue.remove(at);
