@@ -99,7 +99,7 @@ pub struct Leg {
     anchor_timestamp: u32,
     anchor: i64,
     /// Samples of the newest packet.
-    length: i64,
+    length: i32,
     rate: Rate,
     trial: Trial,
     drift: i64,
@@ -198,7 +198,7 @@ impl Leg {
         self.newest = audio.sequence;
         self.anchor += self.since_anchor(audio.timestamp);
         self.anchor_timestamp = audio.timestamp;
-        self.length = audio.payload.len() as i64;
+        self.length = audio.payload.len() as i32;
         self.last_at = self.last_at.max(at);
     }
 
@@ -214,7 +214,8 @@ impl Leg {
     /// Takes a packet's audio; says how it is to be counted.
     pub fn put(&mut self, track: &mut Track, arrival: Arrival, audio: &Audio, stats: &mut Stats) -> Counter {
         let step = self.step(audio.sequence);
-        let place = self.anchor + self.since_anchor(audio.timestamp);
+        let ahead = self.since_anchor(audio.timestamp);
+        let place = self.anchor + ahead;
         if step == 0 {
             return Counter::Duplicate;
         }
@@ -223,7 +224,7 @@ impl Leg {
             let lost = late.abs() > MAX_TIMESTAMP_ERROR;
             return if lost { Counter::Late } else { self.store(track, arrival.clock, place, audio) };
         }
-        self.compare_rate(step, audio);
+        self.compare_rate(step, ahead);
         let followed = std::mem::replace(&mut self.newest, audio.sequence);
         let in_sequence = followed.wrapping_add(1) == audio.sequence;
         let Some(place) = self.place(track, arrival, place, in_sequence, audio.payload.len() as i64, stats) else {
@@ -231,7 +232,7 @@ impl Leg {
         };
         self.anchor_timestamp = audio.timestamp;
         self.anchor = place;
-        self.length = audio.payload.len() as i64;
+        self.length = audio.payload.len() as i32;
         self.last_at = arrival.at;
         if in_sequence {
             self.silence(track, arrival.clock, place);
@@ -241,7 +242,9 @@ impl Leg {
         }
         self.believed = if arrival.measured { 0 } else { self.believed + audio.payload.len() as i64 };
         let counter = self.store(track, arrival.clock, place, audio);
-        self.judge_rate(track, arrival.clock, stats);
+        if self.trial.is_open() {
+            self.judge_rate(track, arrival.clock, stats);
+        }
         counter
     }
 
@@ -322,7 +325,7 @@ impl Leg {
             self.whole_to = self.whole_to.max(end);
         }
         self.end = self.end.max(end);
-        if skipped == 0 {
+        if skipped == 0 && self.trial.is_open() {
             self.note_place(place, audio);
         }
         Counter::Audio

@@ -64,9 +64,8 @@ pub enum When {
 
 /// All sources of a recording and their tracks.
 pub struct Sources {
-    sources: [Option<Source>; MAX_SOURCES],
-    /// Behind the last place that was ever taken.
-    used: usize,
+    /// As many as were ever taken at once: what is not used is not touched.
+    sources: Vec<Option<Source>>,
     /// A sender has changed its codec: two sources have one SSRC.
     shared: bool,
     tracks: Tracks,
@@ -81,23 +80,22 @@ enum Kind {
 }
 
 impl Sources {
-    /// No sources yet. The only allocation.
+    /// No sources yet. Nothing is allocated later.
     pub fn new() -> Self {
-        Self { sources: [const { None }; MAX_SOURCES], used: 0, shared: false, tracks: Tracks::new(MAX_SOURCES) }
+        Self { sources: Vec::with_capacity(MAX_SOURCES), shared: false, tracks: Tracks::new(MAX_SOURCES) }
     }
 
     /// Forgets all sources; a packet that is still waiting for a second one is counted.
     pub fn clear(&mut self, stats: &mut Stats) {
         let strays = self.sources.iter().flatten().filter(|source| !source.confirmed).count();
         stats.add(Counter::Unconfirmed, strays as u64);
-        self.sources = [const { None }; MAX_SOURCES];
-        self.used = 0;
+        self.sources.clear();
         self.shared = false;
     }
 
     /// Places that may have a source: the first so many.
     pub fn places(&self) -> usize {
-        self.used
+        self.sources.len()
     }
 
     /// Sources whose audio is being mixed.
@@ -191,7 +189,6 @@ impl Sources {
         let hint = self.last_end(port);
         let leg = Leg::new(&mut self.tracks.track(place), arrival, audio, hint);
         self.shared |= self.sources.iter().flatten().any(|source| (source.port, source.ssrc) == (port, ssrc));
-        self.used = self.used.max(place + 1);
         self.sources[place] = Some(Source { port, ssrc, confirmed: false, recent: 1, leg });
         self.cede(place, port, ssrc, arrival.at, audio);
         Some(self.put_in(place, audio, arrival, stats))
@@ -236,6 +233,10 @@ impl Sources {
     fn free_place(&mut self, port: usize, arrival: Arrival, stats: &mut Stats) -> Option<usize> {
         if let Some(place) = self.sources.iter().position(Option::is_none) {
             return Some(place);
+        }
+        if self.sources.len() < MAX_SOURCES {
+            self.sources.push(None);
+            return Some(self.sources.len() - 1);
         }
         let rank = |(place, source): (usize, &Option<Source>)| {
             let source = source.as_ref()?;

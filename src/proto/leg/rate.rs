@@ -14,8 +14,8 @@ use crate::proto::track::Track;
 /// So many ticks of the sender are so many samples.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rate {
-    ticks: i64,
-    samples: i64,
+    ticks: i32,
+    samples: i32,
 }
 
 impl Default for Rate {
@@ -27,12 +27,11 @@ impl Default for Rate {
 impl Rate {
     /// The samples that pass with these ticks.
     pub(super) fn samples(self, ticks: i32) -> i64 {
-        let ticks = i64::from(ticks);
         if self.ticks == self.samples {
-            ticks // a phone divides 64 bits in hundreds of instructions
-        } else {
-            (ticks * self.samples).div_euclid(self.ticks)
+            return ticks.into(); // a phone divides 64 bits in hundreds of instructions
         }
+        let scaled = i64::from(ticks) * i64::from(self.samples);
+        scaled.div_euclid(self.ticks.into())
     }
 }
 
@@ -41,10 +40,10 @@ impl Rate {
 struct Departed {
     /// Ticks since the last packet that did fit, and samples by the bytes.
     ticks: i32,
-    samples: i64,
-    /// Where it was laid, and how much of it.
-    place: i64,
-    len: usize,
+    samples: i32,
+    /// Where it was laid, from that packet's place on, and how much of it.
+    place: i32,
+    len: u16,
 }
 
 /// Packets in a row that disagree.
@@ -58,28 +57,41 @@ pub(super) struct Trial {
     drift: i64,
     arrived_at: i64,
     /// Samples that passed from the last packet that fitted to the newest, lost ones included.
-    samples: i64,
+    samples: i32,
 }
 
 impl Trial {
+    /// Some packets disagree, and have not been judged.
+    pub(super) fn is_open(&self) -> bool {
+        self.samples != 0
+    }
+
+    fn close(&mut self) {
+        self.samples = 0;
+        self.departed.clear();
+    }
+
     /// All packets keep this rate: their timestamps are no arbitrary numbers.
     fn is_steady(&self, rate: Rate) -> bool {
-        let keeps = |packet: &Departed| (rate.samples(packet.ticks) - packet.samples).abs() <= packet.len as i64 / 2;
+        let keeps = |packet: &Departed| {
+            let off = rate.samples(packet.ticks) - i64::from(packet.samples);
+            off.abs() <= i64::from(packet.len / 2)
+        };
         self.departed.iter().all(keeps)
     }
 }
 
 impl Leg {
-    /// The newest packet is about to be placed, `step` behind the one before it.
-    pub(super) fn compare_rate(&mut self, step: i32, audio: &Audio) {
-        let ticks = audio.timestamp.wrapping_sub(self.anchor_timestamp) as i32;
-        let samples = i64::from(step) * self.length;
-        if self.rate.samples(ticks) == samples {
-            self.trial.samples = 0;
-            self.trial.departed.clear();
+    /// The newest packet is about to be placed, `step` after the one before it, and `ahead` samples by its timestamp.
+    pub(super) fn compare_rate(&mut self, step: i32, ahead: i64) {
+        let samples = step * self.length;
+        if ahead == i64::from(samples) {
+            if self.trial.is_open() {
+                self.trial.close();
+            }
             return;
         }
-        if self.trial.samples == 0 {
+        if !self.trial.is_open() {
             self.trial.timestamp = self.anchor_timestamp;
             self.trial.arrived_at = self.last_at;
             (self.trial.anchor, self.trial.end, self.trial.drift) = (self.anchor, self.end, self.drift);
@@ -89,11 +101,10 @@ impl Leg {
 
     /// The packet was laid here whole.
     pub(super) fn note_place(&mut self, place: i64, audio: &Audio) {
-        if self.trial.samples > 0 {
-            let ticks = audio.timestamp.wrapping_sub(self.trial.timestamp) as i32;
-            let (samples, len) = (self.trial.samples, audio.payload.len());
-            let _ = self.trial.departed.push(Departed { ticks, samples, place, len });
-        }
+        let ticks = audio.timestamp.wrapping_sub(self.trial.timestamp) as i32;
+        let place = (place - self.trial.anchor) as i32;
+        let (samples, len) = (self.trial.samples, audio.payload.len() as u16);
+        let _ = self.trial.departed.push(Departed { ticks, samples, place, len });
     }
 
     /// Whether enough packets disagree, and what that means; `clock` is the first sample not yet mixed.
@@ -103,16 +114,15 @@ impl Leg {
         }
         let ticks = self.anchor_timestamp.wrapping_sub(self.trial.timestamp) as i32;
         let passed = self.last_at - self.trial.arrived_at;
-        let by_bytes = (passed - self.trial.samples).abs();
+        let by_bytes = (passed - i64::from(self.trial.samples)).abs();
         let by_ticks = (passed - self.rate.samples(ticks)).abs();
-        let rate = Rate { ticks: ticks.into(), samples: self.trial.samples };
+        let rate = Rate { ticks, samples: self.trial.samples };
         if ticks > 0 && by_bytes < by_ticks / 2 && self.trial.is_steady(rate) {
             stats.count(Counter::WrongClock);
             self.rate = rate;
             self.lay_anew(track, clock);
         }
-        self.trial.samples = 0;
-        self.trial.departed.clear();
+        self.trial.close();
     }
 
     /// Lays the packets of the trial where the rate says. Not inlined: its stack is 13 KB, and it hardly ever runs.
@@ -120,7 +130,7 @@ impl Leg {
     fn lay_anew(&mut self, track: &mut Track, clock: i64) {
         let mut codes = [[0; MAX_PAYLOAD]; RATE_PACKETS];
         for (packet, codes) in self.trial.departed.iter().zip(&mut codes) {
-            track.copy(packet.place, &mut codes[..packet.len]);
+            track.copy(self.trial.anchor + i64::from(packet.place), &mut codes[..packet.len.into()]);
         }
         track.wipe(self.trial.end..self.end);
         if self.provisional.is_some() {
@@ -131,9 +141,10 @@ impl Leg {
         self.end = self.trial.end;
         for (packet, codes) in self.trial.departed.iter().zip(&codes) {
             let place = self.trial.anchor + self.rate.samples(packet.ticks);
-            let skipped = usize::try_from(read - place).unwrap_or(0).min(packet.len);
-            track.store(place + skipped as i64, &codes[skipped..packet.len]);
-            self.end = self.end.max(place + packet.len as i64);
+            let len = usize::from(packet.len);
+            let skipped = usize::try_from(read - place).unwrap_or(0).min(len);
+            track.store(place + skipped as i64, &codes[skipped..len]);
+            self.end = self.end.max(place + len as i64);
         }
         let ticks = self.anchor_timestamp.wrapping_sub(self.trial.timestamp) as i32;
         self.anchor = self.trial.anchor + self.rate.samples(ticks);
