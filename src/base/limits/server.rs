@@ -94,11 +94,18 @@ pub const MAX_WORKERS: u32 = 256;
 pub const MAX_MEDIA_HOSTS: usize = 64;
 /// To connect to a media host before the next one is tried: the phone waits five seconds for its answer.
 pub const MEDIA_CONNECT: Duration = Duration::from_millis(1000);
-/// A media host that could not be reached is the last to be tried for so long.
-pub const MEDIA_DOWN: Duration = Duration::from_millis(5000);
+/// A media host that has not answered a phone's first request by then loses it to another one. A phone waits five
+/// seconds (`ANSWER_TIMEOUT`): three hosts may hang one after the other, and the fourth still answers in time.
+pub const MEDIA_ANSWER: Duration = Duration::from_millis(1200);
+/// Each media host is asked for its health this often, and is down when it has not answered in `MEDIA_ANSWER`: one that
+/// hangs is known after little more than two seconds. It costs each of them one connection a second.
+pub const MEDIA_CHECK_INTERVAL: Duration = Duration::from_millis(1000);
+/// The longest answer to such a question.
+pub const MEDIA_CHECK_BYTES: usize = 1024;
 /// Bytes moved from one end to the other in one turn.
 pub const RELAY_PER_TURN: usize = 65_536;
-/// Bytes under way from one end to the other before no more are read: two messages.
+/// Bytes under way from one end to the other before no more are read, and bytes of a phone kept for another media host
+/// until the first one has answered: two messages.
 pub const RELAY_BYTES: usize = 8192;
 /// Uploads to object storage at once, each on a thread: enough for 2000 phones with calls of three minutes.
 pub const UPLOADS: usize = 4;
