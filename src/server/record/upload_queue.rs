@@ -133,5 +133,4 @@ fn backoff(failures: u32) -> Duration {
 }
 
 #[cfg(test)]
-#[path = "upload_queue/tests.rs"]
 mod tests;
