@@ -195,11 +195,16 @@ fn only_allowed_networks_are_heard_and_only_trusted_ones_speak_for_others() {
     proxy.ask("cmd=RecordStopRequest&id=1\n");
     let recording = file::read(&server.file("0c383e000002", ".wav"));
     assert_eq!(recording.frames, (0..30).map(|n| marked(1, n)).collect::<Vec<_>>());
-    for line in ["PROXY TCP4 192.0.2.1 127.0.0.1 5 6\r\n", "PROXY UNKNOWN\r\n", start] {
+    for line in ["PROXY TCP4 192.0.2.1 127.0.0.1 5 6\r\n", "PROXY UNKNOWNS\r\n", start] {
         let mut proxy = from("127.0.0.1");
         proxy.send(line.as_bytes());
         assert_eq!(proxy.next(), None, "{line}");
     }
+    // A proxy that speaks for itself hears of our health, and records nothing.
+    let mut proxy = from("127.0.0.1");
+    let answer = proxy.ask(&format!("PROXY UNKNOWN\r\n{start}cmd=HealthRequest&id=1\n"));
+    assert_eq!(answer.0, "cmd=HealthResponse&id=1&reason=&result=success");
+    assert_eq!(server.files("0c383e000001").len(), 2, "one recording and its sidecar");
 }
 
 #[test]

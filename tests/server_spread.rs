@@ -99,7 +99,7 @@ fn connections_go_to_media_hosts_that_answer_and_end_with_them() {
         assert_eq!(file::read(&media.file(&format!("d{n}"), ".wav")).frames, phone.payloads());
     }
     assert!(metric(&control, &format!("callrec_media_failures_total{{host=\"{dead}\"}}")) > 0);
-    assert_eq!(metric(&control, "callrec_media_hosts_up"), 1);
+    wait_for("the other host", || metric(&control, "callrec_media_hosts_up") == 1);
     // The host dies: its phones are told by the end of their connections, new ones find nobody.
     media.kill();
     assert_eq!(phones[3].line.next(), None);

@@ -222,7 +222,7 @@ fn killed_in_the_middle_of_an_upload_it_uploads_again() {
     assert!(taken.starts_with(head.as_bytes()), "{}", String::from_utf8_lossy(&taken[..200]));
     // Recording and its counters go on meanwhile.
     record(&server, "b");
-    assert_eq!(metric(&server, "uploads_waiting"), 1);
+    wait_for("both", || metric(&server, "uploads_waiting") == 2);
     server.kill();
     fs::remove_dir_all(server.dir.join("recordings/b")).unwrap(); // not the one that is asked for below
     drop((listener, stream));

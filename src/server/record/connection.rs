@@ -172,6 +172,11 @@ impl Service {
                     }
                     None
                 }
+                Event::Health(id) => {
+                    let problem = self.refusal(now).map(|(_, reason)| reason);
+                    let connection = self.connections.get_mut(index);
+                    connection.and_then(|connection| connection.control.tell_health(&id, problem.as_deref()))
+                }
                 Event::Ignored => {
                     self.counters.count(Counter::Ignored);
                     None
@@ -234,17 +239,22 @@ impl Service {
         connection.control.started(place, server, port)
     }
 
-    /// Makes a recording, or says why not, in words for the phone's user.
-    fn begin(&mut self, now: &Now, start: Start, peer: IpAddr) -> Result<Recording, (Counter, String)> {
+    /// Why no recording can begin now, in words for the phone's user.
+    fn refusal(&mut self, now: &Now) -> Option<(Counter, String)> {
         if self.ending.is_some() {
-            return Err((Counter::Ending, "busy: the server is ending".into()));
+            return Some((Counter::Ending, "busy: the server is ending".into()));
         }
         if self.recordings.len() >= self.settings.max_recordings {
-            return Err((Counter::TooManyRecordings, "busy: too many recordings at once".into()));
+            return Some((Counter::TooManyRecordings, "busy: too many recordings at once".into()));
         }
-        if let Some(trouble) = self.disk_trouble(now) {
-            let word = trouble.why().word();
-            return Err((counter_of(trouble.why()), format!("{word}: the server cannot store recordings now")));
+        let why = self.disk_trouble(now)?.why();
+        Some((counter_of(why), format!("{}: the server cannot store recordings now", why.word())))
+    }
+
+    /// Makes a recording, or says why not, in words for the phone's user.
+    fn begin(&mut self, now: &Now, start: Start, peer: IpAddr) -> Result<Recording, (Counter, String)> {
+        if let Some(refusal) = self.refusal(now) {
+            return Err(refusal);
         }
         let port = self.ports.open(PORTS_TRIED);
         let port = port.map_err(|error| (Counter::NoPort, format!("busy: no RTP port is free: {error}")))?;

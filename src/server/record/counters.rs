@@ -46,9 +46,13 @@ pub(super) enum Gauge {
     LongestTurn,
     LastSync,
     Repaired,
+    UploadedTotal,
+    UploadFailuresTotal,
+    /// The same two under the names that they had first, until version 2.0.
     Uploaded,
     UploadFailures,
     UploadsWaiting,
+    UploadsRunning,
     /// Recordings whose sidecar is still to be written.
     Unfinished,
     /// `Trouble` as a number; 0: none.
@@ -97,9 +101,12 @@ const GAUGE_TEXTS: [(&str, &str); GAUGES] = [
     ("longest_turn_microseconds", "Longest time between two polls since the start."),
     ("last_sync_microseconds", "How long the last sync of the file system took."),
     ("repaired", "Recordings of an earlier run that have been made whole."),
-    ("uploaded", "Recordings that have gone to object storage."),
-    ("upload_failures", "Times an upload failed; it is tried again."),
-    ("uploads_waiting", "Recordings on their way to object storage."),
+    ("uploaded_total", "Recordings that have gone to object storage."),
+    ("upload_failures_total", "Times an upload failed; it is tried again."),
+    ("uploaded", "The same as callrec_uploaded_total, until version 2.0."),
+    ("upload_failures", "The same as callrec_upload_failures_total, until version 2.0."),
+    ("uploads_waiting", "Recordings that are not in object storage yet, those on their way included."),
+    ("uploads_running", "Recordings on their way to object storage."),
     ("unfinished", "Recordings that have ended and whose sidecar could not be written yet; it is tried again."),
     (
         "disk_trouble",
@@ -188,7 +195,8 @@ impl Counters {
             line(page, "packets_total", "counter", help, ("verdict", verdict), *value);
         }
         for ((name, help), value) in GAUGE_TEXTS.into_iter().zip(gauges) {
-            line(page, name, "gauge", help, ("", ""), *value);
+            let kind = if name.ends_with("_total") { "counter" } else { "gauge" };
+            line(page, name, kind, help, ("", ""), *value);
         }
     }
 }

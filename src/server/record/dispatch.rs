@@ -1,11 +1,13 @@
 //! One control address for many media hosts: `--media`.
 //!
 //! Each control connection is handed to the media host with the fewest, as bytes, behind a PROXY line that names the
-//! phone. The media host answers with its own address, so RTP goes there directly. A host that cannot be reached is
-//! left out for a while and the next one is tried; what a connection has been given to it keeps, and ends with it.
+//! phone. The media host answers with its own address, so RTP goes there directly. Each host is asked for its health
+//! each second; one that does not answer is left out. A host that does not answer a phone's first request in time
+//! loses it to the next one, which is told the same. Once it has answered, the connection stays with it, and ends with
+//! it.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Shutdown, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 
 use log::{debug, info, warn};
 use mio::net::TcpListener;
@@ -13,23 +15,31 @@ use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 use slab::Slab;
 
-use crate::base::limits::server::{
-    ACCEPTS_PER_TURN, EVENTS_PER_TURN, MEDIA_CONNECT, MEDIA_DOWN, RELAY_BYTES, RELAY_PER_TURN, STOP_ANSWER,
-};
+use crate::base::limits::server::{ACCEPTS_PER_TURN, EVENTS_PER_TURN, MAX_MEDIA_HOSTS, MEDIA_CONNECT, STOP_ANSWER};
 use crate::base::time::Instant;
 use crate::io::clock;
 use crate::io::listener;
 use crate::io::signals::Signals;
 use crate::io::stream::Connection;
-use crate::server::metrics::{write_metric, Metrics, Page};
+use crate::server::metrics::Metrics;
 use crate::server::record::settings::Settings;
 use crate::wire::proxy;
+
+use host::{choose, is_choice, is_ours, Host};
+use pair::{Broken, Pair, Side, Stage};
+
+mod check;
+mod host;
+mod pages;
+mod pair;
 
 const SIGNALS: Token = Token(0);
 const LISTENER: Token = Token(1);
 const FIRST_METRICS: usize = 2;
+/// Each host has a token for the question for its health.
+const FIRST_CHECK: usize = FIRST_METRICS + Metrics::TOKENS;
 /// Each pair has two tokens: the phone's side, then the media host's.
-const FIRST_PAIR: usize = FIRST_METRICS + Metrics::TOKENS;
+const FIRST_PAIR: usize = FIRST_CHECK + MAX_MEDIA_HOSTS;
 
 /// The process that hands connections out.
 pub(super) struct Dispatcher {
@@ -49,78 +59,6 @@ pub(super) struct Dispatcher {
     left: Vec<usize>,
 }
 
-/// A media host.
-struct Host {
-    address: SocketAddr,
-    connections: u64,
-    failures: u64,
-    /// It could not be reached: until then it is the last to be tried.
-    down_until: Option<Instant>,
-}
-
-/// A phone's connection and the one that is made for it.
-struct Pair {
-    peer: SocketAddr,
-    phone: Side,
-    media: Option<Side>,
-    host: usize,
-    /// Hosts that could not be reached, a bit for each.
-    tried: u64,
-    /// The media host is still to be reached.
-    connecting: bool,
-    /// Until then: to be reached, or, when it has ended, to have its last words read.
-    until: Option<Instant>,
-}
-
-/// One end of a pair, and what is to be written to it.
-struct Side {
-    connection: Connection,
-    readable: bool,
-    /// It has ended what it sends.
-    ended: bool,
-    unsent: Vec<u8>,
-}
-
-impl Side {
-    fn new(connection: Connection) -> Self {
-        Self { connection, readable: true, ended: false, unsent: vec![] }
-    }
-
-    /// Moves what it has to say to the other end, `true` when there is more than one turn moves; `Err` when either is
-    /// broken.
-    fn relay(&mut self, to: &mut Self) -> std::io::Result<bool> {
-        let (mut buffer, mut left) = ([0; 2048], RELAY_PER_TURN);
-        loop {
-            to.flush()?;
-            if !self.readable || left == 0 || to.unsent.len() >= RELAY_BYTES {
-                break;
-            }
-            match self.connection.read(&mut buffer)? {
-                Some(0) => (self.readable, self.ended) = (false, true),
-                Some(read) => {
-                    to.unsent.extend_from_slice(&buffer[..read]);
-                    left = left.saturating_sub(read);
-                }
-                None => self.readable = false,
-            }
-        }
-        if self.ended && to.unsent.is_empty() {
-            let _ = to.connection.source().shutdown(Shutdown::Write);
-        }
-        Ok(left == 0)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        while !self.unsent.is_empty() {
-            match self.connection.write(&self.unsent)? {
-                Some(sent) => drop(self.unsent.drain(..sent)),
-                None => return Ok(()),
-            }
-        }
-        Ok(())
-    }
-}
-
 impl Dispatcher {
     pub(super) fn open(settings: Settings) -> Result<Self, String> {
         let epoll = |error| format!("epoll: {error}");
@@ -132,9 +70,8 @@ impl Dispatcher {
         registry.register(&mut SourceFd(&signals.fd()), SIGNALS, Interest::READABLE).map_err(epoll)?;
         registry.register(&mut listener, LISTENER, Interest::READABLE).map_err(epoll)?;
         let metrics = settings.metrics.map(|address| Metrics::open(address, registry, FIRST_METRICS)).transpose()?;
-        let host = |address: &SocketAddr| Host { address: *address, connections: 0, failures: 0, down_until: None };
         Ok(Self {
-            hosts: settings.media.iter().map(host).collect(),
+            hosts: settings.media.iter().map(|address| Host::new(*address)).collect(),
             settings,
             poll,
             signals,
@@ -160,11 +97,9 @@ impl Dispatcher {
         let mut events = Events::with_capacity(EVENTS_PER_TURN);
         loop {
             let now = clock::monotonic();
-            let connects = self.pairs.iter().filter_map(|(_, pair)| pair.until);
-            let deadline = connects.chain(self.metrics.as_ref().and_then(Metrics::next_deadline)).min();
-            let timeout = deadline.map(|at| std::time::Duration::from_nanos(at.since(now).nanos()));
-            let timeout =
-                if self.accepting || !self.left.is_empty() { Some(std::time::Duration::ZERO) } else { timeout };
+            let is_waiting = !self.accepting && self.left.is_empty();
+            let deadline = self.next_deadline().filter(|_| is_waiting).unwrap_or(now);
+            let timeout = Some(std::time::Duration::from_nanos(deadline.since(now).nanos()));
             match self.poll.poll(&mut events, timeout) {
                 Err(error) if error.kind() != std::io::ErrorKind::Interrupted => return Err(format!("epoll: {error}")),
                 _ => {}
@@ -176,6 +111,9 @@ impl Dispatcher {
                     SIGNALS => {}
                     LISTENER => self.accepting = true,
                     Token(token) if token >= FIRST_PAIR => self.serve(now, token - FIRST_PAIR),
+                    Token(token) if token >= FIRST_CHECK => {
+                        self.hosts.get_mut(token - FIRST_CHECK).into_iter().for_each(Host::handle_check);
+                    }
                     token => self.show(now, token),
                 }
             }
@@ -185,6 +123,12 @@ impl Dispatcher {
             }
             self.look_at_timeouts(now);
         }
+    }
+
+    fn next_deadline(&self) -> Option<Instant> {
+        let pairs = self.pairs.iter().filter_map(|(_, pair)| pair.stage.deadline());
+        let hosts = self.hosts.iter().map(Host::next_deadline);
+        pairs.chain(hosts).chain(self.metrics.as_ref().and_then(Metrics::next_deadline)).min()
     }
 
     fn accept(&mut self, now: Instant) {
@@ -204,7 +148,7 @@ impl Dispatcher {
         }
     }
 
-    fn take(&mut self, now: Instant, connection: Connection, peer: SocketAddr) {
+    fn take(&mut self, now: Instant, mut connection: Connection, peer: SocketAddr) {
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
         let of_address = self.addresses.get(&peer.ip()).copied().unwrap_or(0);
         let full = self.pairs.len() >= self.settings.max_connections || of_address >= self.settings.max_per_address;
@@ -215,15 +159,14 @@ impl Dispatcher {
         }
         let entry = self.pairs.vacant_entry();
         let index = entry.key();
-        let mut phone = Side::new(connection);
         let interest = Interest::READABLE | Interest::WRITABLE;
         let token = Token(FIRST_PAIR + 2 * index);
-        if self.poll.registry().register(phone.connection.source(), token, interest).is_err() {
+        if self.poll.registry().register(connection.source(), token, interest).is_err() {
             return;
         }
         self.taken += 1;
         *self.addresses.entry(peer.ip()).or_default() += 1;
-        entry.insert(Pair { peer, phone, media: None, host: 0, tried: 0, connecting: true, until: None });
+        entry.insert(Pair::new(peer, connection, now + MEDIA_CONNECT));
         self.place(now, index);
     }
 
@@ -231,7 +174,7 @@ impl Dispatcher {
     fn place(&mut self, now: Instant, index: usize) {
         loop {
             let Some(pair) = self.pairs.get_mut(index) else { return };
-            let Some(host) = choose(&self.hosts, now, pair.tried) else {
+            let Some(host) = choose(&self.hosts, pair.tried) else {
                 self.unplaced += 1;
                 return self.close(index);
             };
@@ -247,11 +190,17 @@ impl Dispatcher {
                     let local = pair.phone.connection.source().local_addr().unwrap_or(pair.peer);
                     let local = SocketAddr::new(local.ip().to_canonical(), local.port());
                     media.unsent.extend_from_slice(proxy::emit(pair.peer, local).as_bytes());
-                    (pair.media, pair.host, pair.until) = (Some(media), host, Some(now + MEDIA_CONNECT));
+                    (pair.media, pair.host) = (Some(media), host);
+                    pair.stage = Stage::Connecting(now + MEDIA_CONNECT);
                     self.hosts[host].connections += 1;
                     return;
                 }
-                Err(error) => self.hosts[host].fail(now, &error.to_string()),
+                Err(error) if is_ours(&error) => {
+                    warn!("a media host cannot be connected to: {error}");
+                    self.unplaced += 1;
+                    return self.close(index);
+                }
+                Err(error) => self.hosts[host].fail(&error.to_string()),
             }
         }
     }
@@ -264,25 +213,32 @@ impl Dispatcher {
         if let Some(side) = side {
             side.readable = true;
         }
-        let Some(media) = &mut pair.media else { return };
-        if pair.connecting {
+        let Some(media) = &pair.media else { return };
+        if matches!(pair.stage, Stage::Connecting(_)) {
             match media.connection.peer() {
                 Ok(None) => return,
-                Ok(Some(_)) => {
-                    (pair.connecting, pair.until) = (false, None);
-                    self.hosts[pair.host].reached();
+                Ok(Some(_)) => pair.connected(),
+                Err(error) => {
+                    self.hosts[pair.host].fail(&error.to_string());
+                    return self.place_anew(now, index);
                 }
-                Err(error) => return self.place_anew(now, index, &error.to_string()),
             }
         }
-        let relayed = pair.phone.relay(media).and_then(|more| Ok(more | media.relay(&mut pair.phone)?));
+        let relayed = pair.relay(now);
+        let media_ended = pair.media.as_ref().is_some_and(|media| media.ended);
+        let media_lost = media_ended || relayed == Err(Broken::Media);
         match relayed {
+            // Another host may have an answer to what the phone has asked.
+            _ if media_lost && pair.is_unanswered() => {
+                self.hosts[pair.host].doubt(now);
+                self.place_anew(now, index);
+            }
             Err(_) => self.close(index),
             // It has said all; when the phone has been told, there is nothing left to say.
-            Ok(_) if media.ended && pair.phone.unsent.is_empty() => self.close(index),
+            Ok(_) if media_ended && pair.phone.unsent.is_empty() => self.close(index),
             Ok(more) => {
-                if media.ended {
-                    pair.until.get_or_insert(now + STOP_ANSWER);
+                if media_ended && !matches!(pair.stage, Stage::Ending(_)) {
+                    pair.stage = Stage::Ending(now + STOP_ANSWER);
                 }
                 if more {
                     self.left.push(token);
@@ -291,12 +247,11 @@ impl Dispatcher {
         }
     }
 
-    fn place_anew(&mut self, now: Instant, index: usize, problem: &str) {
+    /// Leaves the pair's media host for the next one.
+    fn place_anew(&mut self, now: Instant, index: usize) {
         let Some(pair) = self.pairs.get_mut(index) else { return };
-        (pair.media, pair.until) = (None, None);
-        let host = &mut self.hosts[pair.host];
-        host.connections -= 1;
-        host.fail(now, problem);
+        pair.media = None;
+        self.hosts[pair.host].connections -= 1;
         self.place(now, index);
     }
 
@@ -316,75 +271,41 @@ impl Dispatcher {
     }
 
     fn look_at_timeouts(&mut self, now: Instant) {
-        let late: Vec<(usize, bool)> = self
+        let late: Vec<(usize, Stage)> = self
             .pairs
             .iter()
-            .filter(|(_, pair)| pair.until.is_some_and(|until| now >= until))
-            .map(|(index, pair)| (index, pair.connecting))
+            .filter(|(_, pair)| pair.stage.deadline().is_some_and(|until| now >= until))
+            .map(|(index, pair)| (index, pair.stage))
             .collect();
-        for (index, connecting) in late {
-            match connecting {
-                true => self.place_anew(now, index, "no answer"),
-                false => self.close(index),
-            }
+        for (index, stage) in late {
+            self.take_too_long(now, index, stage);
+        }
+        for (number, host) in self.hosts.iter_mut().enumerate() {
+            host.handle_timeout(now, self.poll.registry(), Token(FIRST_CHECK + number));
         }
         if let Some(metrics) = &mut self.metrics {
             metrics.handle_timeout(now);
         }
     }
 
-    fn show(&mut self, now: Instant, token: Token) {
-        let (hosts, taken, refused, unplaced) = (&self.hosts, self.taken, self.refused, self.unplaced);
-        let open = self.pairs.len() as u64;
-        let mut page = |page: Page, text: &mut String| {
-            let up = hosts.iter().filter(|host| host.is_up(now)).count();
-            if page == Page::Health {
-                *text += &format!("{up} of {} media hosts\n", hosts.len());
-                return up > 0;
+    /// A pair has been at this stage for too long.
+    fn take_too_long(&mut self, now: Instant, index: usize, stage: Stage) {
+        let Some(pair) = self.pairs.get_mut(index) else { return };
+        let host = &mut self.hosts[pair.host];
+        match stage {
+            Stage::Connecting(_) => {
+                host.fail("does not take a connection");
+                self.place_anew(now, index);
             }
-            for (name, kind, help, value) in [
-                ("callrec_connections_total", "counter", "Control connections taken.", taken),
-                ("callrec_refused_total", "counter", "Control connections refused.", refused),
-                ("callrec_unplaced_total", "counter", "Connections for which no media host was there.", unplaced),
-                ("callrec_connections", "gauge", "Control connections open.", open),
-                ("callrec_media_hosts_up", "gauge", "Media hosts that can be reached.", up as u64),
-            ] {
-                write_metric(text, name, kind, help, value);
+            Stage::Asked(_) => {
+                host.doubt(now);
+                if is_choice(&self.hosts, pair.tried) {
+                    self.place_anew(now, index);
+                } else {
+                    pair.stage = Stage::Waiting;
+                }
             }
-            for host in hosts {
-                let Host { address, connections, failures, .. } = host;
-                *text += &format!("callrec_media_connections{{host=\"{address}\"}} {connections}\n");
-                *text += &format!("callrec_media_failures_total{{host=\"{address}\"}} {failures}\n");
-            }
-            true
-        };
-        if let Some(metrics) = &mut self.metrics {
-            metrics.handle(self.poll.registry(), token, now, &mut page);
+            _ => self.close(index),
         }
     }
-}
-
-impl Host {
-    fn is_up(&self, now: Instant) -> bool {
-        self.down_until.is_none_or(|until| now >= until)
-    }
-
-    fn fail(&mut self, now: Instant, problem: &str) {
-        self.failures += 1;
-        if self.down_until.replace(now + MEDIA_DOWN).is_none() {
-            warn!("media host {}: {problem}; others are tried first", self.address);
-        }
-    }
-
-    fn reached(&mut self) {
-        if self.down_until.take().is_some() {
-            info!("media host {} is back", self.address);
-        }
-    }
-}
-
-/// The host with the fewest connections among those that can be reached; if there is none, among the others.
-fn choose(hosts: &[Host], now: Instant, tried: u64) -> Option<usize> {
-    let untried = hosts.iter().enumerate().filter(|(number, _)| tried & 1 << number == 0);
-    untried.min_by_key(|(_, host)| (!host.is_up(now), host.connections)).map(|(number, _)| number)
 }

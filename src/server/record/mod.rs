@@ -16,6 +16,8 @@ use workers::Workers;
 
 mod archive;
 mod bench;
+#[cfg(feature = "s3")]
+mod checksum;
 mod connection;
 mod counters;
 mod disk;
@@ -35,6 +37,8 @@ mod trouble;
 mod unfinished;
 #[cfg(feature = "s3")]
 mod upload;
+#[cfg(feature = "s3")]
+mod upload_queue;
 mod why;
 mod workers;
 

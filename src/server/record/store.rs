@@ -2,19 +2,26 @@
 //! Amazon's own tools have them.
 
 use std::fs::File;
+use std::io::Seek;
 use std::time::Duration;
 
 use rusty_s3::{Bucket, Credentials, S3Action, UrlStyle};
 use ureq::http::{Response, StatusCode};
 use ureq::Body;
 
-use crate::base::limits::server::STORE_SILENCE;
+use crate::base::limits::server::{STORE_BYTES_PER_SECOND, STORE_PATIENCE};
 use crate::server::record::archive::Place;
+use crate::server::record::checksum::Sums;
 
 /// A signed address is good for so long; it is used at once.
 const SIGNED: Duration = Duration::from_secs(900);
 /// What is read of a refusal: its code stands in the first lines.
 const REFUSAL_BYTES: u64 = 4096;
+/// By these the store checks what comes, and says afterwards what it has. Old stores know the first one only.
+const MD5: &str = "content-md5";
+const SHA256: &str = "x-amz-checksum-sha256";
+/// Asks for the second one.
+const CHECKSUM_MODE: &str = "x-amz-checksum-mode";
 
 /// The bucket, and how it is reached.
 pub(super) struct Store {
@@ -46,7 +53,7 @@ impl Store {
         };
         let prefix = prefix.trim_matches('/');
         let prefix = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };
-        let silence = Some(Duration::from_millis(STORE_SILENCE.millis()));
+        let silence = Some(Duration::from_millis(STORE_PATIENCE.millis()));
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0) // a PUT would arrive as a GET
@@ -58,23 +65,87 @@ impl Store {
         Ok(Self { bucket, credentials, prefix, agent: agent.into() })
     }
 
-    /// Puts a file there; an error in words.
-    pub(super) fn put(&self, place: &Place, name: &str, file: &File) -> Result<(), String> {
+    /// Puts a file there; an error in words. It is there, whole, when that has gone well.
+    pub(super) fn put(&self, place: &Place, name: &str, file: &mut File) -> Result<(), String> {
         let key = format!("{}{}/{name}", self.prefix, place.folder);
-        let url = self.bucket.put_object(Some(&self.credentials), &key).sign(SIGNED);
-        let answer = self.agent.put(url.as_str()).send(file).map_err(|problem| format!("{key}: {problem}"))?;
-        accept(answer).map_err(|problem| format!("{key}: {problem}"))
+        self.put_key(&key, file).map_err(|problem| format!("{key}: {problem}"))
+    }
+
+    fn put_key(&self, key: &str, file: &mut File) -> Result<(), String> {
+        let sums = Sums::of(&mut *file).map_err(|problem| problem.to_string())?;
+        file.rewind().map_err(|problem| problem.to_string())?;
+        let (md5, sha256) = (sums.md5_base64(), sums.sha256_base64());
+        let mut action = self.bucket.put_object(Some(&self.credentials), key);
+        action.headers_mut().insert(MD5, md5.as_str());
+        action.headers_mut().insert(SHA256, sha256.as_str());
+        let url = action.sign(SIGNED);
+        let request = self.agent.put(url.as_str()).config().timeout_global(Some(patience(sums.length))).build();
+        let answer = request.header(MD5, &md5).header(SHA256, &sha256).send(&*file);
+        let stored = accept(answer.map_err(|problem| problem.to_string())?)?;
+        if sums.is_tag(&stored.tag) {
+            return Ok(());
+        }
+        self.confirm(key, &sums, &stored)
+    }
+
+    /// The tag is not the MD5 sum of what was sent. With encryption by a key of the store's user (SSE-KMS, SSE-C), and in
+    /// stores that make their tags otherwise, that is as it should be; so the object itself is asked for. Its SHA-256 is
+    /// the proof. A store that keeps none has at least compared what came with `Content-MD5`, as the protocol asks it
+    /// to, and tells the object's length; but a tag that looks like an MD5 sum and is another one is a contradiction.
+    fn confirm(&self, key: &str, sums: &Sums, stored: &Stored) -> Result<(), String> {
+        let mut action = self.bucket.head_object(Some(&self.credentials), key);
+        action.headers_mut().insert(CHECKSUM_MODE, "ENABLED");
+        let url = action.sign(SIGNED);
+        let request = self.agent.head(url.as_str()).config().timeout_global(Some(patience(0))).build();
+        let answer = request.header(CHECKSUM_MODE, "ENABLED").call();
+        let answer = answer.map_err(|problem| format!("cannot be confirmed: {problem}"))?;
+        if answer.status() != StatusCode::OK {
+            return Err(format!("the store has not kept it: {}", answer.status()));
+        }
+        let length = header(&answer, "content-length").and_then(|length| length.parse::<u64>().ok());
+        if length != Some(sums.length) {
+            let found = length.map_or_else(|| "an unknown number of".into(), |length| length.to_string());
+            return Err(format!("the store has {found} bytes of {}", sums.length));
+        }
+        match header(&answer, SHA256) {
+            Some(sha256) if sha256 == sums.sha256_base64() => Ok(()),
+            Some(_) => Err("the store has something else: its SHA-256 is another one".into()),
+            None if stored.is_encrypted || !looks_like_md5(&stored.tag) => Ok(()),
+            None => Err(format!("the store has something else: its ETag is {}", stored.tag)),
+        }
     }
 }
 
-/// An object is there when it has got its tag. Another server that happens to be at the address may say 200, too.
-fn accept(mut answer: Response<Body>) -> Result<(), String> {
+/// What a store says of an object that it has taken.
+struct Stored {
+    tag: String,
+    /// With a key of its user: then the tag is no sum of the object.
+    is_encrypted: bool,
+}
+
+/// How long a whole request with so many bytes may take. Without one deadline for all of it, a server that sends a byte
+/// now and then would hold its thread for ever.
+fn patience(bytes: u64) -> Duration {
+    Duration::from_millis(STORE_PATIENCE.millis()) + Duration::from_secs(bytes / STORE_BYTES_PER_SECOND)
+}
+
+fn looks_like_md5(tag: &str) -> bool {
+    let tag = tag.trim_matches('"');
+    tag.len() == 32 && tag.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+fn header<'a>(answer: &'a Response<Body>, name: &str) -> Option<&'a str> {
+    answer.headers().get(name).and_then(|value| value.to_str().ok())
+}
+
+/// An object that has been taken has a tag. Another server that happens to be at the address may say 200, too.
+fn accept(mut answer: Response<Body>) -> Result<Stored, String> {
     let status = answer.status();
-    if status == StatusCode::OK && answer.headers().contains_key("etag") {
-        return Ok(());
-    }
     if status == StatusCode::OK {
-        return Err("the endpoint is no object storage: it gives no ETag".into());
+        let tag = header(&answer, "etag").ok_or("the endpoint is no object storage: it gives no ETag")?.to_owned();
+        let with_kms = header(&answer, "x-amz-server-side-encryption").is_some_and(|kind| kind.starts_with("aws:kms"));
+        let is_encrypted = with_kms || header(&answer, "x-amz-server-side-encryption-customer-algorithm").is_some();
+        return Ok(Stored { tag, is_encrypted });
     }
     let text = answer.body_mut().with_config().limit(REFUSAL_BYTES).read_to_string().unwrap_or_default();
     let code = text.split_once("<Code>").and_then(|(_, rest)| rest.split_once("</Code>"));

@@ -169,3 +169,20 @@ fn a_proxy_says_first_whom_it_speaks_for() {
     assert_eq!(say(&mut control, ms(0), "cmd=RecordStartRequest&id=1\n").0, [Event::Close("no-proxy-line")]);
     assert_eq!(say(&mut phone(), ms(0), "PROXY TCP4 192.0.2.7 192.0.2.1 5000 10000\r\n").0, [Event::Ignored]);
 }
+
+#[test]
+fn a_proxy_that_speaks_for_itself_hears_of_our_health_and_records_nothing() {
+    let mut control = Control::new(ms(0), Peer::Proxy, "\n");
+    let id: Id = b"7".as_slice().try_into().unwrap();
+    let asked = say(&mut control, ms(0), "PROXY UNKNOWN\r\ncmd=HealthRequest&id=7\n");
+    assert_eq!(asked.0, [Event::Health(id.clone())]);
+    assert_eq!(control.tell_health(&id, None), None);
+    assert_eq!(sent(&mut control), "cmd=HealthResponse&id=7&reason=&result=success\n");
+    assert_eq!(control.tell_health(&id, Some("disk full")), None);
+    assert_eq!(sent(&mut control), "cmd=HealthResponse&id=7&reason=disk full&result=failed\n");
+    for text in ["cmd=RecordStartRequest&id=1\n", "cmd=RecordStopRequest&id=1\n", "PROXY TCP4 1.1.1.1 1.1.1.1 1 1\n"] {
+        assert_eq!(say(&mut control, ms(0), text), (vec![Event::Ignored], String::new()), "{text}");
+    }
+    // Phones are told nothing.
+    assert_eq!(say(&mut phone(), ms(0), "cmd=HealthRequest&id=7\n"), (vec![Event::Ignored], String::new()));
+}
