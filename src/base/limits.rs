@@ -101,6 +101,9 @@ pub const RING_BYTES: usize = 24 * 50 * RTP_FRAME_BYTES;
 pub const WRITE_ALIGN: u64 = 4096;
 /// Disk work of one recording in one turn.
 pub const DISK_BYTES_PER_TURN: usize = 64 * 1024;
+/// File descriptors kept for the recordings: a walk over the folder needs one, and one that goes on here because its
+/// server was lost, the folder's and its file's. A next part has that of the one before.
+pub const SPARES: usize = 3;
 /// Space reserved ahead with `fallocate`, so that a sync has no cluster chain to write.
 pub const PREALLOCATE: u64 = 1024 * 1024;
 /// Free space below which nothing is reserved ahead: the last megabytes are shared by all.

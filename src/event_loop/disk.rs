@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 
 use log::info;
 
-use crate::base::limits::DISK_BYTES_PER_TURN;
+use crate::base::limits::{DISK_BYTES_PER_TURN, SPARES};
 use crate::base::stats::Counter;
 use crate::event_loop::cover::{Cover, Progress};
 #[cfg(feature = "fsp")]
@@ -29,9 +29,6 @@ use crate::wire::recording::{NAME_PREFIX, NAME_SUFFIX};
 /// Names tried for one second: what a second can hold on any stick.
 const MOST_OF_A_NAME: u32 = 999;
 
-/// Descriptors that a recording's next file needs: the folder's, if that is not open, and its own.
-const FOR_NEW_FILE: usize = 2;
-
 /// A clock that shows an earlier year has not been set: phones begin in 1970, or when they were made.
 const CLOCK_SET: i32 = 2024;
 
@@ -41,8 +38,8 @@ pub(super) struct Disk {
     stick: Option<Stick>,
     dir: Option<Dir>,
     files: Vec<Option<(Name, Output)>>,
-    /// Descriptors that nobody else gets while something is recorded, see `keep_descriptors`.
-    spares: Vec<OwnedFd>,
+    /// Descriptors that nobody else gets, see `keep_descriptors`.
+    spares: [Option<OwnedFd>; SPARES],
     cover: Cover,
     /// When the last one of them was created.
     zone: Zone,
@@ -59,7 +56,7 @@ impl Disk {
             stick: None,
             dir: None,
             files: (0..places).map(|_| None).collect(),
-            spares: Vec::with_capacity(1 + FOR_NEW_FILE * places),
+            spares: [const { None }; SPARES],
             cover: Cover::default(),
             zone: Zone::default(),
             suspicion: false,
@@ -124,27 +121,23 @@ impl Disk {
         let mut written = 0;
         while written < DISK_BYTES_PER_TURN {
             let Some(op) = recorder.disk_op(place, now.monotonic) else { return false };
-            let result = match op {
-                Op::MakeRoom => match self.make_room(recorder).transpose() {
-                    None => return true,
-                    Some(done) => {
-                        written = DISK_BYTES_PER_TURN; // the next one is deleted in the next turn
-                        done
-                    }
-                },
-                op => {
-                    if let Op::Write(_, bytes) = &op {
-                        written += bytes.len();
-                    }
-                    self.call(place, now, &op)
-                }
+            written += match &op {
+                Op::Write(_, bytes) => bytes.len(),
+                Op::MakeRoom => DISK_BYTES_PER_TURN, // the next one is deleted in the next turn
+                _ => 0,
+            };
+            let result = if op == Op::MakeRoom {
+                let Some(made) = self.make_room(recorder).transpose() else { return true };
+                made
+            } else {
+                self.call(place, now, &op)
             };
             let result = result.map_err(|error| self.judge(&error));
-            if result == Err(DiskError::Busy) {
-                if self.spares.pop().is_some() {
+            if matches!(result, Err(DiskError::Busy)) {
+                if self.spares.iter_mut().find_map(Option::take).is_some() {
                     continue; // the same call again, with that descriptor
                 }
-                if recorder.state(place) == State::Running {
+                if matches!(recorder.state(place), State::Running) {
                     return false; // the same call in a later turn: the ring holds what comes meanwhile
                 }
             }
@@ -154,20 +147,16 @@ impl Disk {
         true
     }
 
-    /// Keeps descriptors for the recordings that run, so that they do not end when control clients, players or listings have
-    /// taken all others: one for a walk over the folder, and those for each recording that has no file now, because it goes
-    /// on in the next one, or may have to go on here when its server is lost.
+    /// Keeps descriptors while something is recorded, so that no recording ends when control clients, players or listings
+    /// have taken all others.
     pub(super) fn keep_descriptors(&mut self, recorder: &Recorder) {
-        let mut wanted = 0;
-        for (place, file) in self.files.iter().enumerate() {
-            if recorder.state(place) == State::Running {
-                wanted = wanted.max(1) + if file.is_none() { FOR_NEW_FILE } else { 0 };
+        let wanted = !recorder.is_idle();
+        for place in &mut self.spares {
+            match (wanted, &place) {
+                (false, _) => *place = None,
+                (true, None) => *place = spare().ok(),
+                (true, Some(_)) => {}
             }
-        }
-        self.spares.truncate(wanted);
-        while self.spares.len() < wanted {
-            let Ok(spare) = spare() else { return };
-            self.spares.push(spare);
         }
     }
 

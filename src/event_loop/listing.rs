@@ -13,7 +13,6 @@ use crate::proto::outbox::ClientId;
 use crate::proto::part::DiskError;
 use crate::proto::playback::Trouble;
 use crate::proto::recorder::Recorder;
-use crate::proto::request::stick_reason;
 use crate::wire::message::Writer;
 use crate::wire::recording::is_recording_name;
 use crate::wire::sidecar;
@@ -85,9 +84,11 @@ fn read_beside(dir: &Dir, name: &[u8], text: &mut [u8]) -> Option<usize> {
 
 fn last_line(count: usize, error: Option<DiskError>, buffer: &mut [u8]) -> Option<usize> {
     let mut writer = Writer::new(buffer, "ListResponse");
-    match error {
-        None => writer.pair("result", "success").pair("count", count),
-        Some(error) => writer.pair("result", "failed").pair("reason", stick_reason(error)),
+    let reason = match error {
+        None => return writer.pair("result", "success").pair("count", count).finish(),
+        Some(DiskError::Busy) => "busy: no file descriptor or memory is left",
+        Some(_) => "stick-lost: the stick was removed, or cannot be read",
     };
+    writer.pair("result", "failed").pair("reason", reason);
     writer.finish()
 }

@@ -111,8 +111,12 @@ mod tests {
         let mut good = vec![];
         for (kind, text) in [
             (8, "P2PNAT01 REG\r\nmid: 00000002\r\ncode: 200\n\nped: 203.0.113.1:7042\r\n"),
+            (8, "P2PNAT01 REG\r\nmid: 00000002\r\ncode: 200\n\nped: 203.0.113.1:7042\r\nnonce: 0123456789abcdef\r\n"),
+            (10, "P2PNAT00 REG\r\ncid: phone1\r\nmid: 00000008\n\nservice: FSP\r\nversion: -callrec\r\nproof: 0\r\n"),
             (10, "P2PNAT00 REG\r\ncid: phone1\r\nmid: 00000009\n\nservice: FSP\r\nic: phone1\r\n"),
             (8, "P2PNAT00 FWD\r\nmid: 00000003\r\nconnid: c\n\nservice: FSP\r\nic: phone1\r\nped: 203.0.113.2:7042\r\n"),
+            (9, "P2PNAT01 CON\r\nmid: 00000004\r\nconnid: c\r\ncode: 200\n\nped: 203.0.113.1:7042\r\nsecret: 0\r\n"),
+            (1, "P2PNAT01 PONG\r\nmid: 00000003\r\nconnid: cP\r\nproof: 0\r\n"),
             (0, "P2PNAT00 PING\r\nmid: 00000003\r\nconnid: cP\r\n"),
             (8, "P2PNAT00 NFY\r\nmid: 00000003\r\nconnid: c\n\nevent: rtpp_open\r\nped: 203.0.113.2:7042\r\ntoken: t\r\n"),
             (1, "P2PNAT01 REG\r\nmid: 00000002\r\ncode: 201\r\ncid: a\r\nkey: 01234567ab89cdefghijklmnopqrstuv\r\n"),

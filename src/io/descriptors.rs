@@ -3,14 +3,7 @@
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
-use nix::sys::resource::{getrlimit, setrlimit, Resource};
-
-/// Raises the number that this program may have to the most that the system allows it.
-pub fn raise_limit() {
-    if let Ok((_, most)) = getrlimit(Resource::RLIMIT_NOFILE) {
-        let _ = setrlimit(Resource::RLIMIT_NOFILE, most, most);
-    }
-}
+pub use crate::io::sys::raise_descriptor_limit as raise_limit;
 
 /// A descriptor that only keeps a number occupied: dropped just before a call, it leaves one for it.
 pub fn spare() -> io::Result<OwnedFd> {

@@ -4,6 +4,7 @@
 //! It has neither nonce nor authentication: equal texts look equal, and a changed block opens as other bytes.
 //! The format is the vendor's. `rendezvous::Attributes::open` therefore takes nothing that is not whole lines
 //! of names and values, and a wrong key opens nothing: one in 10^10 texts of one block would pass.
+//! `Key::mac` is ours: with it our own ends prove who they are, which sealing does not.
 
 use crate::wire::aes::Aes256;
 
@@ -38,6 +39,20 @@ impl Key {
     /// Its characters.
     pub fn text(&self) -> &[u8; 32] {
         &self.0
+    }
+
+    /// What only who knows the key can make of a text: CBC-MAC, the text's length in front. Its first block has NULs before
+    /// other bytes, as no sealed text has, so that nothing which was sealed can be made a part of one.
+    pub fn mac(&self, text: &[u8]) -> [u8; BLOCK_BYTES] {
+        let cipher = Aes256::new(&self.0);
+        let mut block = [0xFF; BLOCK_BYTES];
+        block[..4].copy_from_slice(&(text.len() as u32).to_be_bytes());
+        cipher.encrypt(&mut block);
+        for piece in text.chunks(BLOCK_BYTES) {
+            block.iter_mut().zip(piece).for_each(|(place, byte)| *place ^= byte);
+            cipher.encrypt(&mut block);
+        }
+        block
     }
 
     /// Encrypts whole blocks in place; a remainder stays as it is.
@@ -130,6 +145,21 @@ mod tests {
         assert_eq!(core::str::from_utf8(&base64), Ok("lz6e42HhDtoz5FXpTcujxX4XX9JbY7kdw353VHQEaYA="));
         key.decrypt(&mut text);
         assert_eq!(text, plain);
+    }
+
+    #[test]
+    fn a_mac_is_of_its_key_and_of_all_of_its_text() {
+        let key = Key::new(b"0123456789abcdefghijklmnopqrstuv").unwrap();
+        // printf '\0\0\0\3\xff...' (12 of them), encrypted as above, xor 'abc', encrypted once more.
+        let mut block = [0xFF; 16];
+        block[..4].copy_from_slice(&[0, 0, 0, 3]);
+        key.encrypt(&mut block);
+        block.iter_mut().zip(b"abc").for_each(|(place, byte)| *place ^= byte);
+        key.encrypt(&mut block);
+        assert_eq!(key.mac(b"abc"), block);
+        let texts = [&b""[..], b"\0", b"abc", b"abc\0", &[7; 16], &[7; 17], &[7; 32]];
+        let macs: std::collections::BTreeSet<_> = texts.iter().map(|text| key.mac(text)).collect();
+        assert!(macs.len() == texts.len() && key.swapped().mac(b"abc") != key.mac(b"abc"));
     }
 
     #[test]

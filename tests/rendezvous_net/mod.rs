@@ -130,6 +130,8 @@ pub struct Net {
     pub loss: Option<u64>,
     /// The server's name has an address.
     pub has_name: bool,
+    /// What the caller sends to the phone itself is lost.
+    pub phone_deaf_to_caller: bool,
     pub resolved: usize,
     /// Each datagram that was sent, with its time in milliseconds, as the public network sees it.
     pub sent: Vec<(u64, Packet)>,
@@ -167,6 +169,7 @@ impl Net {
             caller_nat: Nat::new(caller_nat, [203, 0, 113, 2]),
             loss: None,
             has_name: true,
+            phone_deaf_to_caller: false,
             resolved: 0,
             sent: vec![],
             flying: BTreeMap::new(),
@@ -271,6 +274,9 @@ impl Net {
                 _ => {}
             }
         } else if self.is_at(&self.phone_nat, PHONE, from, to) {
+            if self.phone_deaf_to_caller && from == CALLER {
+                return;
+            }
             self.phone.handle_datagram(now, from, &bytes, &mut self.stats);
         } else if self.is_at(&self.caller_nat, CALLER, from, to) {
             if let Some(caller) = &mut self.caller {

@@ -17,20 +17,23 @@ pub const UNPROVEN_PAYLOAD: usize = 512;
 pub const FAR_PAYLOAD: usize = 1460;
 /// The smallest directory block: the longest entry fits.
 pub const SMALLEST_BLOCK: usize = 64;
-/// Budgets of strangers; addresses that share one share its delays.
-pub const SOURCES: usize = 64;
+/// Budgets of strangers in each of two rows: 32 KiB, of which only what is used is touched. 5000 forged addresses a second
+/// that try a password each fill 61 % of what one row refills, so that it is rare that a client finds both of its budgets
+/// spent by others.
+pub const BUDGETS: usize = 8192;
+/// The unit of a budget. In 16 bits it counts 35 minutes: whatever stands further ahead than a budget can be is old.
+pub const BUDGET_TICK: Duration = Duration::from_millis(32);
 /// How far a budget may be overdrawn: what a stranger may have at once.
 pub const BURST: Duration = Duration::from_millis(4000);
-/// What an unproven reply costs its source: 32 a second, 17 kB.
-pub const STRANGER: Duration = Duration::from_millis(31);
-/// What it costs all of them: 250 a second.
+/// What an unproven reply costs its source: 31 a second, 16 kB.
+pub const STRANGER: Duration = Duration::from_millis(32);
+/// What it costs all of them together: 250 a second. Those who know the password have a budget of their own, of the same
+/// size.
 pub const STRANGERS: Duration = Duration::from_millis(4);
-/// What a wrong password costs an address that may be forged: two a second, so that forging delays nobody for long.
-pub const WRONG: Duration = Duration::from_millis(500);
+/// What a wrong password costs an address that may be forged: one a second, so that forging delays nobody for long.
+pub const WRONG: Duration = Duration::from_millis(1000);
 /// What it costs an address that is really the sender's: one in two seconds.
 pub const WRONG_PROVEN: Duration = Duration::from_millis(2000);
-/// What it costs all of them: 32 guesses a second, whoever makes them.
-pub const WRONGS: Duration = Duration::from_millis(31);
 /// The longest FSP password.
 pub const PASSWORD_BYTES: usize = 64;
 /// Folders that are being listed at once; a client beyond begins its listing anew.

@@ -29,6 +29,10 @@ pub const ASKS: u8 = 4;
 /// thousand phones do not come back in the same second.
 pub const REGISTER_AGAIN: Duration = Duration::from_millis(30_000);
 
+/// An endpoint has this long at least, and twice as long at the most, to prove that it is where it says: the third
+/// keep-alive of an endpoint of another make, which tells, comes within a minute.
+pub const PROVE_WITHIN: Duration = Duration::from_millis(75_000);
+
 /// Peers that a phone helps through its NAT at once. A new one finds its place when an old one has been reached,
 /// has come through itself, or is given up.
 pub const PEERS: usize = 4;

@@ -15,7 +15,7 @@ use crate::cli::console::{harmless, quote, shown, Console};
 use crate::cli::fetch::link::Link;
 use crate::cli::fetch::progress::Progress;
 use crate::cli::fetch::remote::{safe, Item, Remote, Trouble};
-use crate::cli::fetch::rendezvous::reach;
+use crate::cli::fetch::rendezvous::{reach, Reached};
 use crate::cli::fetch::transfer::{fetch as transfer, Fetched};
 use crate::cli::{parser, usage, Failure};
 use crate::io::sys::local_time;
@@ -41,6 +41,8 @@ off goes on where it ended.
   --id CID               a phone behind NAT, by its p2pCid; it is reached through
   --server HOST[:PORT]   the rendezvous server that it registers with [port 7042]
   --invite CODE          its p2pInviteCode
+  --unproven             send the password also to a phone that cannot prove who it is: one of another make, or behind
+                         another server. Who has heard it register may answer in its place
   --password-file FILE   its first line is the phone's fspPassword
   --to DIR               where files go [.]
   --json                 one JSON object a line, for programs
@@ -62,6 +64,8 @@ struct Arguments {
     id: Option<String>,
     server: Option<String>,
     invite: String,
+    /// Whoever answers in the phone's name gets the password.
+    unproven: bool,
     password: Option<Vec<u8>>,
     to: PathBuf,
     json: bool,
@@ -114,7 +118,11 @@ impl Arguments {
                 Ok((Link::direct(ip).map_err(Failure::Failed)?, ip.clone(), MAX_PAYLOAD))
             }
             (None, Some(id), Some(server)) => {
-                let (link, peer) = reach(id, server, &self.invite)?;
+                let Reached { link, peer, is_proven } = reach(id, server, &self.invite)?;
+                if !is_proven && !self.unproven && self.password.is_some() {
+                    let words = "it cannot prove that it is the phone, and does not get the password (see --unproven)";
+                    return Err(Failure::Failed(format!("{id} at {peer}: {words}")));
+                }
                 let longest = if peer.ip().is_private() { MAX_PAYLOAD } else { FAR_PAYLOAD };
                 Ok((link, format!("{id} at {peer}"), longest))
             }
@@ -133,6 +141,7 @@ fn read_arguments(arguments: Vec<OsString>) -> Result<Option<Arguments>, Failure
         id: None,
         server: None,
         invite: String::new(),
+        unproven: false,
         password: None,
         to: ".".into(),
         json: false,
@@ -147,6 +156,7 @@ fn read_arguments(arguments: Vec<OsString>) -> Result<Option<Arguments>, Failure
             Long("id") => read.id = Some(parser.value()?.string()?),
             Long("server") => read.server = Some(parser.value()?.string()?),
             Long("invite") => read.invite = parser.value()?.string()?,
+            Long("unproven") => read.unproven = true,
             Long("password-file") => read.password = read_password(Path::new(&parser.value()?))?,
             Long("to") => read.to = parser.value()?.into(),
             Long("json") => read.json = true,

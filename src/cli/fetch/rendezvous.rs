@@ -16,8 +16,16 @@ use crate::proto::rendezvous::{Datagram, Name};
 /// Where rendezvous servers listen.
 const PORT: u16 = 7042;
 
+/// A way to a phone.
+pub(super) struct Reached {
+    pub(super) link: Link,
+    pub(super) peer: SocketAddrV4,
+    /// The peer has proven to be the phone.
+    pub(super) is_proven: bool,
+}
+
 /// Gets through to the phone of this id. The failure's code and words are the server's, or what was waited for in vain.
-pub(super) fn reach(id: &str, server: &str, invite: &str) -> Result<(Link, SocketAddrV4), Failure> {
+pub(super) fn reach(id: &str, server: &str, invite: &str) -> Result<Reached, Failure> {
     let (phone, invite) = (name("id", id)?, name("invite", invite)?);
     if phone.is_empty() {
         return usage("fetch: --id must not be empty: it is the phone's p2pCid");
@@ -38,7 +46,10 @@ pub(super) fn reach(id: &str, server: &str, invite: &str) -> Result<(Link, Socke
             };
         }
         match caller.outcome() {
-            Some(Ok(peer)) => return Ok((Link::over(socket, peer.into()).map_err(failed)?, peer)),
+            Some(Ok(peer)) => {
+                let link = Link::over(socket, peer.into()).map_err(failed)?;
+                return Ok(Reached { link, peer, is_proven: caller.is_proven() });
+            }
             Some(Err(why)) => return Err(Failure::Failed(format!("{id} through {server}: {why}"))),
             None => {}
         }

@@ -197,20 +197,28 @@ impl Server {
         };
         let session = *self.sessions.of(admitted.session);
         let stranger = !session.proven || !session.trusted;
-        if stranger && !self.guard.allows(now, &peer.host) {
+        if stranger && !self.guard.may_try(now, &peer.host) {
             stats.count(Counter::FspDropped);
             return Next::Silence;
         }
         stats.count(Counter::FspRequests);
-        if !session.proven {
-            self.guard.charge(now, &peer.host, Charge::Unproven);
-        }
         let position = if packet.head.command.has_position() { packet.head.position } else { 0 };
         let head = Head { key: admitted.key, position, ..packet.head };
         let outcome = self.answer(&packet, head, admitted, reply);
-        if core::mem::take(&mut self.wrong) {
-            stats.count(Counter::FspWrongPassword);
-            self.guard.charge(now, &peer.host, if session.proven { Charge::WrongProven } else { Charge::Wrong });
+        let charge = match (core::mem::take(&mut self.wrong), session.proven) {
+            (true, true) => Some(Charge::WrongProven),
+            (true, false) => Some(Charge::Wrong),
+            (false, true) => None,
+            (false, false) => Some(Charge::Unproven),
+        };
+        if let Some(charge) = charge {
+            self.guard.charge(now, &peer.host, charge);
+            stats.add(Counter::FspWrongPassword, u64::from(charge != Charge::Unproven));
+        }
+        let knows = self.sessions.of(admitted.session).trusted;
+        if !session.proven && !self.guard.may_reply(now, knows) {
+            self.work = None;
+            return Next::Silence;
         }
         outcome.unwrap_or_else(|text| refuse(head, text, reply))
     }

@@ -122,15 +122,19 @@ impl Sessions {
         self.0.iter().any(|other| shares(other) && now.since(other.at) < TIMEOUT)
     }
 
-    /// A new place, or that of the least: forged addresses, which prove nothing, only push out each other.
+    /// A new place, or that of the least: forged addresses, which prove nothing, only push out each other, and who does not
+    /// know the password nobody who does.
     fn place_for_one(&mut self, now: Instant) -> usize {
         if self.0.len() < SESSIONS {
             self.0.push(Session::new(Peer { host: [0; 16], port: 0 }));
             return self.0.len() - 1;
         }
-        let mut least = (true, now, 0);
+        let mut least = (u8::MAX, now, 0);
         for (place, session) in self.0.iter().enumerate() {
-            let worth = session.proven && session.is_live(now);
+            let worth = match session.is_live(now) {
+                true => 2 * u8::from(session.trusted) + u8::from(session.proven),
+                false => 0,
+            };
             if (worth, session.at) <= (least.0, least.1) {
                 least = (worth, session.at, place);
             }

@@ -15,8 +15,9 @@ use core::net::SocketAddrV4;
 use super::ladder::{Ladder, Progress};
 use super::peers::Peers;
 use super::question::{Ask, Question};
-use super::{name, write_notice, write_registration, Datagram, Identity, Name, OBJECT, SERVICE};
+use super::{name, pong_proof, write_notice, write_registration, Datagram, Identity, Name, OBJECT, SERVICE};
 use crate::base::limits::rendezvous::{CONNECTS, CONNECT_AGAIN, SEALED_BYTES};
+use crate::base::secret::is_equal;
 use crate::base::time::Instant;
 use crate::wire::rendezvous::{Attributes, Class, Kind, Message, Writer};
 use crate::wire::seal::Key;
@@ -34,6 +35,8 @@ pub enum Failure {
     NoRelay,
     /// 408: the phone has registered, but does not answer the server.
     NoPhone,
+    /// 408: something has answered the pings that cannot prove that it is the phone.
+    NoProof,
 }
 
 impl Failure {
@@ -56,6 +59,7 @@ impl fmt::Display for Failure {
             Self::Refused(503) => "too many callers at once, of this phone or from this address; try again in a minute",
             Self::Refused(_) => "the rendezvous server refuses",
             Self::NoPhone => "the phone is registered, but does not answer the rendezvous server",
+            Self::NoProof => "what answers there does not prove that it is the phone",
             Self::NoPath => "no packet gets through the NATs between here and the phone",
             Self::NoRelay => {
                 "no packet gets through the NATs between here and the phone, and the server does not relay"
@@ -80,8 +84,14 @@ pub struct Caller {
     invite: Name,
     server: SocketAddrV4,
     inside: SocketAddrV4,
+    /// Where the server has seen it.
+    outside: Option<SocketAddrV4>,
     identity: Option<Identity>,
     state: State,
+    /// The server has told a secret: the phone is one that proves who it is.
+    is_proven: bool,
+    /// A PONG without such a proof has come.
+    is_doubtful: bool,
     peers: Peers,
 }
 
@@ -91,7 +101,8 @@ impl Caller {
     pub fn new(now: Instant, phone: Name, invite: Name, server: SocketAddrV4, inside: SocketAddrV4, mid: u32) -> Self {
         let mut peers = Peers::new(mid);
         let state = State::Asking(Question::new(now, peers.next_mid()));
-        Self { phone, invite, server, inside, identity: None, state, peers }
+        let (outside, identity) = (None, None);
+        Self { phone, invite, server, inside, outside, identity, state, is_proven: false, is_doubtful: false, peers }
     }
 
     /// Where the phone answers, or why it does not; `None` while that is open.
@@ -102,9 +113,18 @@ impl Caller {
         }
     }
 
+    /// Whoever was reached has proven to be the phone. Phones of other makes cannot.
+    pub fn is_proven(&self) -> bool {
+        self.is_proven
+    }
+
     /// A message has come; what is none of ours is ignored.
     pub fn handle_datagram(&mut self, now: Instant, from: SocketAddrV4, datagram: &[u8]) {
         let Ok(message) = Message::parse(datagram) else { return };
+        if (message.class, message.kind) == (Class::Response, Kind::Pong) && !self.is_good(from, &message.clear) {
+            self.is_doubtful = self.is_proven;
+            return;
+        }
         if self.peers.handle(from, &message) {
             self.look_for_outcome(now);
         } else if from == self.server {
@@ -133,6 +153,24 @@ impl Caller {
         [question, self.peers.next_deadline()].into_iter().flatten().min()
     }
 
+    /// A PONG may be believed. Its proof names the address from which the phone has seen our PING: where the server sees us,
+    /// our own in a network that we share, or the relay. Another one would be of somebody who passes on what we send.
+    fn is_good(&mut self, from: SocketAddrV4, clear: &Attributes<'_>) -> bool {
+        let (Some(tagged), Some(mid)) = (clear.value("connid"), clear.mid()) else { return false };
+        let connid = tagged.split_last().map_or(&[][..], |(_, connid)| connid);
+        let Some(ladder) = self.peers.find(connid) else { return false };
+        if !self.is_proven {
+            return true;
+        }
+        let is_near = from.ip().is_private() || from.ip().is_link_local() || from.ip().is_loopback();
+        let inside = Some(self.inside).filter(|_| is_near);
+        let relay = ladder.relay().filter(|relay| *relay == from);
+        [self.outside, inside, relay].into_iter().flatten().any(|own| {
+            let proof = pong_proof(&ladder.secret, tagged, mid, *own.ip());
+            proof.is_some_and(|proof| is_equal(clear.value("proof").unwrap_or_default(), proof.text()))
+        })
+    }
+
     fn poll_question(&mut self, now: Instant, buffer: &mut [u8]) -> Option<usize> {
         let (question, hopeless) = match &mut self.state {
             State::Asking(question) | State::Registering(question) | State::Connecting { question, .. } => {
@@ -146,14 +184,14 @@ impl Caller {
             Ask::Now => {}
             Ask::Wait => return None,
             Ask::GiveUp => {
-                self.state = State::Done(Err(hopeless));
+                self.state = State::Done(Err(if self.is_doubtful { Failure::NoProof } else { hopeless }));
                 return None;
             }
         }
         let (mid, me) = (question.mid, self.identity.as_ref());
         match &self.state {
             State::Asking(_) => Writer::new(buffer, Class::Request, Kind::Register).mid(mid).finish(),
-            State::Registering(_) => write_registration(buffer, me?, mid, self.inside, b""),
+            State::Registering(_) => write_registration(buffer, me?, mid, self.inside, b"", b""),
             State::Connecting { .. } => self.write_connect(buffer, me?, mid),
             State::Relaying { connid, .. } => write_notice(buffer, me?, mid, connid, b"rtpp_open"),
             _ => None,
@@ -182,6 +220,9 @@ impl Caller {
             }
             (State::Registering(asked), Class::Response, Kind::Register) if mid == Some(asked.mid) => {
                 let question = Question::new(now, self.peers.next_mid());
+                let mut buffer = [0; SEALED_BYTES];
+                let sealed = clear.open(&self.identity.as_ref()?.key, &mut buffer).unwrap_or(clear);
+                self.outside = sealed.address("ped");
                 self.state = match code? {
                     200 => State::Connecting { question, asked: 1 },
                     code => State::Done(Err(Failure::Refused(code))),
@@ -193,6 +234,7 @@ impl Caller {
             }
             (State::Relaying { question, .. }, Class::Response, Kind::Notify) if mid == Some(question.mid) => {
                 self.state = State::Done(Err(match code? {
+                    _ if self.is_doubtful => Failure::NoProof,
                     403 => Failure::Refused(403),
                     408 => Failure::NoPhone,
                     _ => Failure::NoRelay,
@@ -231,7 +273,10 @@ impl Caller {
             None => *clear,
         };
         let (connid, outside) = (name(clear.value("connid"))?, sealed.address("ped")?);
-        self.peers.follow(Ladder::new(now, connid.clone(), sealed.address("ed"), outside));
+        let mut ladder = Ladder::new(now, connid.clone(), sealed.address("ed"), outside);
+        ladder.secret = name(sealed.value("secret")).unwrap_or_default();
+        self.is_proven = !ladder.secret.is_empty();
+        self.peers.follow(ladder);
         self.state = State::Climbing(connid);
         Some(())
     }

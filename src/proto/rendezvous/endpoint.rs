@@ -1,7 +1,7 @@
 //! The phone's side: known to the server, and reached through it.
 //!
 //! ```text
-//!             name resolved            200                    20 s: `keep`, `keep`, own ip:port and
+//!             name resolved            200, twice             20 s: `keep`, `keep`, own ip:port and
 //! Resolving -------------> Registering ------> Registered <-- REG again, a phone that is registered stays so
 //!     ^  ^                  |        |            |   ^       meanwhile; at once after FWD and NFY nat_change
 //!     |  |   no answer, 6 s |        | 400, 403   |   |
@@ -87,6 +87,8 @@ pub struct Endpoint {
     /// When the server's name is to be looked up: `None` while it is, or is known.
     resolve_at: Option<Instant>,
     registration: Option<Question>,
+    /// What the server wants a proof for, while it is not content; else empty.
+    nonce: Name,
     keep_at: Option<Instant>,
     keep_interval: Duration,
     keeps: u8,
@@ -106,6 +108,7 @@ impl Endpoint {
             status: Status::Starting,
             resolve_at: Some(now),
             registration: None,
+            nonce: Name::new(),
             keep_at: None,
             keep_interval: KEEP_INTERVAL,
             keeps: 0,
@@ -181,6 +184,7 @@ impl Endpoint {
     /// The server is out of reach: its name is looked up again in a while, it may have moved.
     fn lose(&mut self, now: Instant, status: Status) {
         (self.status, self.registration, self.keep_at) = (status, None, None);
+        self.nonce = Name::new();
         let spread = Duration::from_millis(u64::from(self.peers.next_mid() % 8192));
         self.resolve_at = Some(now + REGISTER_AGAIN + spread);
     }
@@ -195,7 +199,7 @@ impl Endpoint {
             }
             Ask::Now => {}
         }
-        write_registration(buffer, &self.identity, question.mid, self.inside, &self.invite)
+        write_registration(buffer, &self.identity, question.mid, self.inside, &self.invite, &self.nonce)
     }
 
     fn poll_keep(&mut self, now: Instant, buffer: &mut [u8]) -> Option<usize> {
@@ -220,15 +224,22 @@ impl Endpoint {
             return true;
         }
         let mut buffer = [0; SEALED_BYTES];
-        let outside = match clear.value("data") {
-            None => clear.address("ped"),
+        let (outside, nonce) = match clear.value("data") {
+            None => (clear.address("ped"), None),
             Some(_) => match clear.open(&self.identity.key, &mut buffer) {
-                Ok(sealed) => sealed.address("ped"),
+                Ok(sealed) => (sealed.address("ped"), name(sealed.value("nonce"))),
                 Err(_) => return false,
             },
         };
-        self.status = Status::Registered(outside);
         self.registration = None;
+        if let Some(nonce) = nonce.filter(|_| self.nonce.is_empty()) {
+            self.nonce = nonce;
+            self.register(now);
+            return true;
+        }
+        // A server that is not content with the proof has another one with the next registration.
+        self.nonce = Name::new();
+        self.status = Status::Registered(outside);
         self.keep_at.get_or_insert(now + self.keep_interval);
         true
     }
@@ -243,7 +254,7 @@ impl Endpoint {
             404
         } else if !is_equal(sealed.value("ic").unwrap_or_default(), &self.invite) {
             403
-        } else if !self.peers.follow(Ladder::new(now, connid, sealed.address("ed"), outside)) {
+        } else if !self.follow(now, connid, outside, &sealed) {
             503
         } else {
             200
@@ -252,6 +263,12 @@ impl Endpoint {
         let _ = self.answers.push_back((mid, code));
         self.register(now);
         Some(())
+    }
+
+    fn follow(&mut self, now: Instant, connid: Name, outside: SocketAddrV4, sealed: &Attributes<'_>) -> bool {
+        let mut ladder = Ladder::new(now, connid, sealed.address("ed"), outside);
+        ladder.secret = name(sealed.value("secret")).unwrap_or_default();
+        self.peers.follow(ladder)
     }
 
     fn handle_notice(&mut self, now: Instant, clear: &Attributes<'_>) -> Option<()> {

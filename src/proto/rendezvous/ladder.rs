@@ -84,6 +84,8 @@ pub struct Ladder {
     pub connid: Name,
     /// What opens the relay to us.
     pub token: Name,
+    /// What the server has told both ends, for proofs; or empty.
+    pub secret: Name,
     inside: Option<SocketAddrV4>,
     outside: SocketAddrV4,
     /// The relay that it is to be, and the BIND that is not answered yet.
@@ -110,6 +112,7 @@ impl Ladder {
             inside,
             outside,
             token: Name::new(),
+            secret: Name::new(),
             relay: None,
             bind: None,
             progress: Progress::Climbing,
@@ -212,6 +215,12 @@ impl Ladder {
             self.ladders += 1;
             self.climb_again(now);
         }
+    }
+
+    /// The relay, if there is one for this connection.
+    #[cfg(feature = "tools")]
+    pub(super) fn relay(&self) -> Option<SocketAddrV4> {
+        self.relay
     }
 
     /// The server has a relay for this connection; it says so again while it is asked. `mid` is for the BIND.

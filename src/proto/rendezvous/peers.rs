@@ -14,7 +14,7 @@
 use core::net::SocketAddrV4;
 
 use super::ladder::{Ladder, Step, Tag};
-use super::{name, write_notice, Datagram, Identity};
+use super::{name, pong_proof, write_notice, Datagram, Identity};
 use crate::base::limits::rendezvous::{ANSWERS, NAME_BYTES, PEERS};
 use crate::base::time::Instant;
 use crate::wire::message::Text;
@@ -119,8 +119,15 @@ impl Peers {
         buffer: &mut [u8],
     ) -> Option<Datagram> {
         if let Some(Pong { to, mid, tagged }) = self.pongs.pop_front() {
-            let pong = Writer::new(buffer, Class::Response, Kind::Pong).mid(mid).text("connid", &tagged).finish();
-            return pong.map(|len| Datagram::new(to, len));
+            let connid = tagged.split_last().map_or(&[][..], |(_, connid)| connid);
+            let secret = self.find(connid).map_or(&[][..], |ladder| &ladder.secret);
+            let proof = pong_proof(secret, &tagged, mid, *to.ip());
+            let mut pong = Writer::new(buffer, Class::Response, Kind::Pong);
+            pong.mid(mid).text("connid", &tagged);
+            if let Some(proof) = proof {
+                pong.text("proof", proof.text());
+            }
+            return pong.finish().map(|len| Datagram::new(to, len));
         }
         self.ladders.retain(|ladder| !ladder.is_over(now));
         let (ladder, step) = self.ladders.iter_mut().find_map(|ladder| ladder.poll(now).map(|step| (ladder, step)))?;

@@ -240,6 +240,8 @@ fn print_metrics(server: &Server, page: &mut String) {
     }
     for (name, help, value) in [
         ("registered", "Endpoints that have registered, not counting again.", counts.registered),
+        ("repeated", "Registrations that were sent again from another address.", counts.repeated),
+        ("claimed", "Endpoints of other makes that have said to be elsewhere.", counts.claimed),
         ("issued", "Names and keys given to callers.", counts.issued),
         ("connected", "Callers brought to a phone.", counts.connected),
         ("wrong_key", "Messages of an unknown endpoint, or sealed with another key.", counts.wrong_key),

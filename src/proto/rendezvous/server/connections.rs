@@ -30,6 +30,8 @@ pub(super) struct Connection {
     service: Name,
     /// The caller's object, the phone's, and the invite code, as the FWD repeats them.
     words: [Name; 3],
+    /// What both ends are told, so that the phone can prove who it is; empty if it cannot.
+    secret: Name,
     /// The number of the caller's question, and when it is answered at the latest; `None`: it is.
     caller_mid: u32,
     answer_at: Option<Instant>,
@@ -61,10 +63,11 @@ impl Server {
     pub(super) fn handle_connect(&mut self, now: Instant, from: SocketAddrV4, clear: &Attributes<'_>) -> Option<()> {
         let mut buffer = [0; SEALED_BYTES];
         let (me, mid, sealed) = self.open(now, from, Kind::Connect, clear, &mut buffer)?;
-        let known = self.places.of(&me.cid).map(|place| {
-            place.address = from;
-            place.connections.iter().find(|(asked, _)| *asked == mid).map(|(_, connid)| connid.clone())
-        });
+        // From where it has registered only: a repeated message must not say where the caller is.
+        let known =
+            self.places.of(&me.cid).filter(|place| place.address == from).map(|place| {
+                place.connections.iter().find(|(asked, _)| *asked == mid).map(|(_, connid)| connid.clone())
+            });
         let code = match known {
             None => 400,
             Some(Some(connid)) => {
@@ -105,7 +108,10 @@ impl Server {
             self.guesses.take(now, *from.ip());
             return Err(403);
         }
+        // Programs of other makes are sent nothing that they do not know, neither by us nor by the other end.
+        let is_ours = place.is_ours && self.places.of(&me.cid).is_some_and(|caller| caller.is_ours);
         let connid = self.random.name();
+        let secret = if is_ours { self.random.name() } else { Name::new() };
         for (cid, most) in [(&me.cid, OF_CALLER), (&phone, OF_PHONE)] {
             let place = self.places.of(cid).ok_or(404_u16)?;
             place.connections.retain(|(_, connid)| self.connections.contains_key(connid));
@@ -126,6 +132,7 @@ impl Server {
             phone,
             service,
             words,
+            secret,
             caller_mid: mid,
             answer_at: Some(now + ANSWER),
             forward_mid: self.next_mid(),
@@ -147,6 +154,7 @@ impl Server {
         let (mid, code) = (connection.caller_mid, connection.answer.unwrap_or(200));
         let (caller, phone) = (connection.caller.clone(), connection.phone.clone());
         let (service, toid) = (connection.service.clone(), connection.words[1].clone());
+        let secret = connection.secret.clone();
         let to = self.places.of(&caller)?.address;
         if code != 200 {
             self.answer(to, Kind::Connect, mid, code);
@@ -157,7 +165,8 @@ impl Server {
         self.send(to, Class::Response, Kind::Connect, |writer| {
             let mark = writer.text("cid", &caller).mid(mid).text("connid", connid).code(200).mark();
             writer.text("tid", &phone).text("service", &service).text("toid", &toid);
-            writer.address("ed", inside).address("ped", outside).seal(mark, &key);
+            writer.address("ed", inside).address("ped", outside);
+            writer.text("secret", &secret).seal(mark, &key);
         });
         Some(())
     }
@@ -170,13 +179,15 @@ impl Server {
         let (phone, mid) = (connection.phone.clone(), connection.forward_mid);
         let (caller, service, words) =
             (connection.caller.clone(), connection.service.clone(), connection.words.clone());
+        let secret = connection.secret.clone();
         let to = self.places.of(&phone)?.address;
         let (inside, outside) = self.places.of(&caller).map(|place| (place.inside, place.address))?;
         let key = self.key_of(now, &phone)?;
         self.send(to, Class::Request, Kind::Forward, |writer| {
             let mark = writer.text("cid", &phone).mid(mid).text("connid", connid).mark();
             writer.text("tid", &caller).text("service", &service).text("oid", &words[0]).text("toid", &words[1]);
-            writer.text("ic", &words[2]).address("ed", inside).address("ped", outside).seal(mark, &key);
+            writer.text("ic", &words[2]).address("ed", inside).address("ped", outside);
+            writer.text("secret", &secret).seal(mark, &key);
         });
         Some(())
     }
@@ -230,6 +241,8 @@ impl Server {
         let mut buffer = [0; SEALED_BYTES];
         let (me, mid, sealed) = self.open(now, from, Kind::Notify, clear, &mut buffer)?;
         let connid = name(clear.value("connid"))?;
+        // It may come from another port, but not from another host: a repeated one must not lead the other end elsewhere.
+        self.places.of(&me.cid).filter(|place| place.address.ip() == from.ip())?;
         let connection = self.connections.get_mut(&connid)?;
         let other = connection.other(&me.cid)?.clone();
         connection.notices += 1;

@@ -3,9 +3,9 @@
 //! | message | what is done |
 //! | --- | --- |
 //! | REG without cid | 201: a cid and its key, of which nothing is kept |
-//! | REG | 200 and how the endpoint is seen; 403: no phone of the file, or another key |
+//! | REG | 200 and how the endpoint is seen; 403: no phone of the file, or another key; see `registration` |
 //! | `keep`, `ip:port` | it is still there; when it is seen elsewhere than it thinks: NFY nat_change |
-//! | CON | FWD to the phone until it answers; then 200 and where the phone is; 400 not registered, 403, 404 |
+//! | CON | FWD to the phone until it answers; then 200 and where the phone is; 400 not registered there, 403, 404 |
 //! | NFY ping_fork, ping_change | to the other end of the connection |
 //! | NFY rtpp_open | to both ends, with a port of the relay; 404: there is none, 408: the phone never answered |
 //! | QRY | 200 and nothing: there are no further servers to check a NAT with |
@@ -17,22 +17,25 @@
 use core::net::SocketAddrV4;
 use std::collections::{HashMap, VecDeque};
 
-use crate::base::limits::rendezvous::{KEEP_INTERVAL, KEEP_STEP, RENDEZVOUS_BYTES, SEALED_BYTES};
+use crate::base::limits::rendezvous::{KEEP_INTERVAL, RENDEZVOUS_BYTES, SEALED_BYTES};
 use crate::base::time::{Duration, Instant};
 use crate::proto::rendezvous::{name, Identity, Name, OBJECT};
-use crate::wire::rendezvous::{parse_address, Attributes, Class, Error, Kind, Message, Writer, KEEP};
+use crate::wire::rendezvous::{Attributes, Class, Error, Kind, Message, Writer};
 use crate::wire::seal::Key;
 
+mod challenges;
 mod connections;
 pub mod devices;
 mod guard;
 mod places;
+mod registration;
 pub mod relay;
 
+use challenges::Challenges;
 use connections::Connection;
 use devices::Devices;
 use guard::{Issuer, Random, Rate};
-use places::{Place, Places};
+use places::Places;
 use relay::{Quota, Relay};
 
 /// Two answers a second to a source that has shown no key, after the first ten.
@@ -63,6 +66,10 @@ pub struct Settings {
 pub struct Counts {
     pub registered: u64,
     pub issued: u64,
+    /// Registrations that were sent again from another address.
+    pub repeated: u64,
+    /// Endpoints that have said to be elsewhere, and were to prove it.
+    pub claimed: u64,
     pub connected: u64,
     pub wrong_key: u64,
     pub wrong_invite: u64,
@@ -83,6 +90,7 @@ pub struct Server {
     settings: Settings,
     devices: Devices,
     issuer: Issuer,
+    challenges: Challenges,
     random: Random,
     strangers: Rate,
     guesses: Rate,
@@ -107,6 +115,7 @@ impl Server {
         Self {
             devices,
             issuer: Issuer::new(seeds[1]),
+            challenges: Challenges::new(&mut random),
             strangers: Rate::new(STRANGERS.0, STRANGERS.1, &mut random),
             guesses: Rate::new(GUESSES.0, GUESSES.1, &mut random),
             places: Places::new(settings.callers, settings.callers_of_one),
@@ -128,6 +137,7 @@ impl Server {
         let same =
             |cid: &Name| old.get(cid).map(|device| &device.key) == self.devices.get(cid).map(|device| &device.key);
         self.places.expire(now, |cid, _| same(cid));
+        self.challenges.clear();
     }
 
     /// Phones that are registered, phones that are known, callers, connections of the last minute.
@@ -164,6 +174,7 @@ impl Server {
         if now >= self.sweep_at {
             self.sweep_at = now + SWEEP;
             self.places.expire(now, |_, _| true);
+            self.challenges.expire(now);
             self.connections.retain(|_, connection| now < connection.expires_at);
             self.relay.expire(now);
         }
@@ -230,68 +241,6 @@ impl Server {
         self.send(to, Class::Response, kind, |writer| {
             writer.mid(mid).code(code);
         });
-    }
-
-    fn handle_registration(&mut self, now: Instant, from: SocketAddrV4, clear: &Attributes<'_>) -> Option<()> {
-        if clear.value("cid").is_none() {
-            return self.issue(now, from, clear.mid()?);
-        }
-        let mut buffer = [0; SEALED_BYTES];
-        let (me, mid, sealed) = self.open(now, from, Kind::Register, clear, &mut buffer)?;
-        let place = Place {
-            address: from,
-            inside: sealed.value("ed").and_then(parse_address).unwrap_or(from),
-            service: name(sealed.value("service"))?,
-            invite: name(sealed.value("ic")).unwrap_or_default(),
-            is_device: self.devices.contains_key(&me.cid),
-            expires_at: now + GONE,
-            connections: vec![],
-        };
-        let Some(is_new) = self.places.put(&me.cid, place) else {
-            self.counts.too_many += 1;
-            self.answer(from, Kind::Register, mid, 503);
-            return Some(());
-        };
-        self.counts.registered += u64::from(is_new);
-        self.send(from, Class::Response, Kind::Register, |writer| {
-            let mark = writer.text("cid", &me.cid).mid(mid).code(200).mark();
-            writer.address("ped", from).seal(mark, &me.key);
-        });
-        let sooner = KEEP_INTERVAL.millis().saturating_sub(self.settings.keep.millis()) / KEEP_STEP.millis();
-        for _ in 0..if is_new { sooner } else { 0 } {
-            self.notify(&me, None, b"keep_alive_change_dec", |_| {});
-        }
-        Some(())
-    }
-
-    /// A name and a key for who has none.
-    fn issue(&mut self, now: Instant, from: SocketAddrV4, mid: u32) -> Option<()> {
-        if !self.strangers.take(now, *from.ip()) {
-            self.counts.held_back += 1;
-            return Some(());
-        }
-        self.counts.issued += 1;
-        let identity = self.issuer.issue(now, &mut self.random);
-        self.send(from, Class::Response, Kind::Register, |writer| {
-            writer.mid(mid).code(201).text("cid", &identity.cid).text("key", identity.key.swapped().text());
-        });
-        Some(())
-    }
-
-    fn handle_keep(&mut self, now: Instant, from: SocketAddrV4, datagram: &[u8]) -> Option<()> {
-        let text = datagram.strip_suffix(b"\0").unwrap_or(datagram);
-        let address = if text == KEEP { from } else { parse_address(text)? };
-        let cid = self.places.cid_at(address)?.clone();
-        if address == from {
-            self.places.of(&cid)?.expires_at = now + GONE;
-        } else if self.strangers.take(now, *from.ip()) {
-            // Its NAT has another port for it now; this one lets our answer in.
-            let key = self.key_of(now, &cid)?;
-            self.notify_at(from, &Identity { cid, key }, None, b"nat_change", |writer| {
-                writer.address("ped", from);
-            });
-        }
-        Some(())
     }
 
     fn handle_query(&mut self, now: Instant, from: SocketAddrV4, clear: &Attributes<'_>) -> Option<()> {

@@ -18,6 +18,10 @@ pub(super) struct Place {
     pub(super) invite: Name,
     /// A known phone, that may be called.
     pub(super) is_device: bool,
+    /// It runs our own program: a phone that has proven to be there, or a caller that wants such a proof.
+    pub(super) is_ours: bool,
+    /// The number of its last registration.
+    pub(super) mid: u32,
     pub(super) expires_at: Instant,
     /// Its connections of the last minute, with the number of the question that they came from.
     pub(super) connections: Vec<(u32, Name)>,
@@ -110,7 +114,17 @@ mod tests {
         let address = SocketAddrV4::new([203, 0, 113, last].into(), port);
         let expires_at = Instant::default() + Duration::from_millis(75_000);
         let (service, invite) = (name("FSP"), Name::new());
-        Place { address, inside: address, service, invite, is_device, expires_at, connections: vec![] }
+        Place {
+            address,
+            inside: address,
+            service,
+            invite,
+            is_device,
+            is_ours: false,
+            mid: 0,
+            expires_at,
+            connections: vec![],
+        }
     }
 
     #[test]
