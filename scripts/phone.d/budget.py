@@ -6,11 +6,12 @@ from stick import Stick
 
 SECONDS = 60
 # The process's run time so far in ns (with `-icount shift=0`: instructions, the kernel's for it included), its
-# wake-ups, its memory and the phone's clock. Reading these runs no code of the daemon.
+# wake-ups, its memory and the phone's clock. Reading these runs no code of the daemon. Memory is summed up over the
+# mappings: VmRSS is a counter that the kernel keeps for each thread, and up to 64 pages behind.
 LOOK = (
     "look() { pid=$(cat /var/run/callrec.pid); cat /proc/$pid/task/*/schedstat | awk '{ n += $1 } END { printf \"%.0f \", n }'; "
     "cat /proc/$pid/task/*/status | awk '/^voluntary/ { n += $2 } END { printf \"%d \", n }'; "
-    "awk '/^VmRSS/ { printf \"%d \", $2 }' /proc/$pid/status; cut -d' ' -f1 /proc/uptime; }; "
+    "awk '/^Rss:/ { n += $2 } END { printf \"%d \", n }' /proc/$pid/smaps; cut -d' ' -f1 /proc/uptime; }; "
 )
 
 

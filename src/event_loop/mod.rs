@@ -246,7 +246,7 @@ impl EventLoop {
         }
         self.clients.accept_waiting(&self.poll, &mut self.recorder.stats);
         self.listen_to_clients(&now);
-        self.work();
+        self.work(now);
         self.deliver();
         self.again |= self.listing.step(&mut self.disk, &mut self.clients, &self.recorder);
         self.again |= self.clients.flush(&self.poll, &self.recorder);
@@ -263,10 +263,13 @@ impl EventLoop {
         }
     }
 
-    /// Packets, frames and the stick, for each recording. The stick may hold up each of them, so each has its own time.
-    fn work(&mut self) {
+    /// Packets, frames and the stick, for each recording. The stick may have held up the one before it: it is later then.
+    fn work(&mut self, mut now: Now) {
         for place in 0..self.recorder.places() {
-            let now = &self.clock.read();
+            if place > 0 && self.recorder.listens(place) {
+                now = self.clock.read();
+            }
+            let now = &now;
             if self.recorder.listens(place) && (self.woken || self.recorder.is_due(place, now.monotonic)) {
                 let drained = self.media.drain(place, now.monotonic, &mut self.clock, &mut self.recorder);
                 let mixed = drained && self.recorder.handle_drained(place, now.monotonic);

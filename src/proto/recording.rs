@@ -90,7 +90,8 @@ pub struct Recording {
     upload: Upload,
     /// When packets are to be read again.
     read_at: Instant,
-    names: heapless::Vec<Name, MAX_PARTS_NAMED>,
+    /// As many as `MAX_PARTS_NAMED`: what is not used is not touched.
+    names: Vec<Name>,
     parts: u32,
     frames: u64,
     chronicle: Chronicle,
@@ -117,7 +118,7 @@ impl Recording {
             uplink: Uplink::new(),
             upload: Upload::default(),
             read_at: Instant::default(),
-            names: heapless::Vec::new(),
+            names: Vec::with_capacity(MAX_PARTS_NAMED),
             parts: 0,
             frames: 0,
             chronicle: Chronicle::default(),

@@ -1,6 +1,6 @@
 //! A recording's calls to the stick, and what they say of its parts.
 
-use crate::base::limits::FRAME;
+use crate::base::limits::{FRAME, MAX_PARTS_NAMED};
 use crate::base::stats::{Counter, Stats};
 use crate::base::time::{Duration, Instant};
 use crate::proto::chronicle::Chronicle;
@@ -29,10 +29,8 @@ impl Recording {
         if let Some(name) = self.part.done(now, &mut self.ring, result) {
             self.parts += 1;
             self.chronicle.begin(self.frames - (self.ring.len() / self.stream.frame_bytes()) as u64);
-            if let Err(name) = self.names.push(name) {
-                self.names.pop();
-                let _ = self.names.push(name); // the last one is the one that is in use
-            }
+            self.names.truncate(MAX_PARTS_NAMED - 1);
+            self.names.push(name); // the last one is the one that is in use
             if !matches!(self.state, State::Opening(_)) {
                 return Some(Change::Rolled);
             }
