@@ -133,12 +133,10 @@ impl Disk {
                 self.call(place, now, &op)
             };
             let result = result.map_err(|error| self.judge(&error));
-            if matches!(result, Err(DiskError::Busy)) {
-                if self.spares.iter_mut().find_map(Option::take).is_some() {
-                    continue; // the same call again, with that descriptor
-                }
-                if matches!(recorder.state(place), State::Running) {
-                    return false; // the same call in a later turn: the ring holds what comes meanwhile
+            if matches!(result, Err(DiskError::Busy)) && matches!(recorder.state(place), State::Running) {
+                match self.spares.iter_mut().find_map(Option::take) {
+                    Some(_) => continue,  // the same call again, with that descriptor
+                    None => return false, // the same call in a later turn: the ring holds what comes meanwhile
                 }
             }
             recorder.set_zone(self.zone);
@@ -147,15 +145,12 @@ impl Disk {
         true
     }
 
-    /// Keeps descriptors while something is recorded, so that no recording ends when control clients, players or listings
-    /// have taken all others.
-    pub(super) fn keep_descriptors(&mut self, recorder: &Recorder) {
-        let wanted = !recorder.is_idle();
+    /// Keeps descriptors for recordings that run, so that none ends when control clients, players or listings have taken all
+    /// others.
+    pub(super) fn keep_descriptors(&mut self) {
         for place in &mut self.spares {
-            match (wanted, &place) {
-                (false, _) => *place = None,
-                (true, None) => *place = spare().ok(),
-                (true, Some(_)) => {}
+            if place.is_none() {
+                *place = spare().ok();
             }
         }
     }

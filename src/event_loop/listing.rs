@@ -2,7 +2,7 @@
 
 use crate::base::limits::play::HEADS_PER_TURN;
 use crate::base::limits::{MESSAGE_BYTES, SIDECAR_BYTES};
-use crate::event_loop::clients::{Clients, Reader};
+use crate::event_loop::clients::Clients;
 use crate::event_loop::disk::Disk;
 use crate::event_loop::playing;
 use crate::event_loop::sweep::{Found, Sweep};
@@ -36,29 +36,21 @@ impl Listing {
         let Some((_, sweep)) = &mut self.sweep else { return false };
         let mut buffer = [0; MESSAGE_BYTES];
         for _ in 0..HEADS_PER_TURN {
-            match disk.dir().and_then(|dir| sweep.next(dir)) {
-                Ok(Found::Name(name)) => {
-                    let Ok(len) = line(&name, disk, recorder, &mut buffer) else {
-                        return self.end(reader, Some(DiskError::Busy));
-                    };
-                    if !reader.push(&name, &buffer[..len]) {
-                        return true;
-                    }
-                }
+            let error = match disk.dir().and_then(|dir| sweep.next(dir)) {
+                Ok(Found::Name(name)) => match line(&name, disk, recorder, &mut buffer) {
+                    Ok(len) if reader.push(&name, &buffer[..len]) => continue,
+                    Ok(_) => return true,
+                    Err(()) => Some(DiskError::Busy),
+                },
                 Ok(Found::Later) => return true,
-                Ok(Found::End) => return self.end(reader, None),
-                Err(error) => return self.end(reader, Some(disk.judge(&error))),
-            }
+                Ok(Found::End) => None,
+                Err(error) => Some(disk.judge(&error)),
+            };
+            let len = last_line(reader.count(), error, &mut buffer).unwrap_or(0);
+            reader.end(&buffer[..len]);
+            self.sweep = None;
+            return true;
         }
-        true
-    }
-
-    /// Answers the request; there is more to do, perhaps for another client.
-    fn end(&mut self, mut reader: Reader, error: Option<DiskError>) -> bool {
-        let mut buffer = [0; MESSAGE_BYTES];
-        let len = last_line(reader.count(), error, &mut buffer).unwrap_or(0);
-        reader.end(&buffer[..len]);
-        self.sweep = None;
         true
     }
 }

@@ -280,7 +280,7 @@ impl EventLoop {
             self.recorder.settle(now.monotonic, place);
             self.media.close_unused(place, &self.recorder);
         }
-        self.disk.keep_descriptors(&self.recorder);
+        self.disk.keep_descriptors();
         if self.disk.take_suspicion() {
             self.look_for_stick(&clock::now());
         }
