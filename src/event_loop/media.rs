@@ -106,10 +106,12 @@ impl Sockets for Reading<'_> {
         self.ports.len()
     }
 
+    #[inline]
     fn fill(&mut self, socket: usize, dropped: &mut u32) -> bool {
         self.ports[socket].fill(self.now, dropped)
     }
 
+    #[inline]
     fn held(&self, socket: usize) -> Option<&[u8]> {
         self.ports[socket].held()
     }

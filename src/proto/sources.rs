@@ -187,7 +187,8 @@ impl Sources {
         }
         let Some(place) = self.free_place(port, arrival, stats) else { return Some(Counter::TooManySources) };
         let hint = self.last_end(port);
-        let leg = Leg::new(&mut self.tracks.track(place), arrival, audio, hint);
+        let Some(mut track) = self.tracks.track(place) else { return Some(Counter::Bug) };
+        let leg = Leg::new(&mut track, arrival, audio, hint);
         self.shared |= self.sources.iter().flatten().any(|source| (source.port, source.ssrc) == (port, ssrc));
         self.sources[place] = Some(Source { port, ssrc, confirmed: false, recent: 1, leg });
         self.cede(place, port, ssrc, arrival.at, audio);
@@ -205,9 +206,9 @@ impl Sources {
     }
 
     fn put_in(&mut self, place: usize, audio: &Audio, arrival: Arrival, stats: &mut Stats) -> Counter {
-        match &mut self.sources[place] {
-            Some(source) => source.leg.put(&mut self.tracks.track(place), arrival, audio, stats),
-            None => Counter::Bug,
+        match (&mut self.sources[place], self.tracks.track(place)) {
+            (Some(source), Some(mut track)) => source.leg.put(&mut track, arrival, audio, stats),
+            _ => Counter::Bug,
         }
     }
 
@@ -220,7 +221,8 @@ impl Sources {
             stats.count(Counter::Unconfirmed);
             return None;
         }
-        source.leg.take(&mut self.tracks.track(place), clock, room, stats).filter(|_| source.confirmed)
+        let mut track = self.tracks.track(place)?;
+        source.leg.take(&mut track, clock, room, stats).filter(|_| source.confirmed)
     }
 
     /// Where the port's latest source ended.

@@ -16,8 +16,9 @@ const MASK: usize = LEG_SAMPLES - 1;
 /// the leg axis; those that are `LEG_SAMPLES` apart share a place.
 #[derive(Debug)]
 pub struct Track<'a> {
-    codes: &'a mut [u8],
-    written: &'a mut [u32],
+    // Arrays, not slices: no place in the ring is beyond their end, which need not be checked for each sample.
+    codes: &'a mut [u8; LEG_SAMPLES],
+    written: &'a mut [u32; WORDS],
 }
 
 /// The memory of several tracks: never touched where no leg comes.
@@ -34,12 +35,11 @@ impl Tracks {
         Self { codes, written: vec![0; count * WORDS].into_boxed_slice() }
     }
 
-    /// One of them; `place` is less than their number.
-    pub fn track(&mut self, place: usize) -> Track<'_> {
-        Track {
-            codes: &mut self.codes[place * LEG_SAMPLES..][..LEG_SAMPLES],
-            written: &mut self.written[place * WORDS..][..WORDS],
-        }
+    /// One of them, if there are so many.
+    pub fn track(&mut self, place: usize) -> Option<Track<'_>> {
+        let codes = self.codes.get_mut(place * LEG_SAMPLES..)?.first_chunk_mut()?;
+        let written = self.written.get_mut(place * WORDS..)?.first_chunk_mut()?;
+        Some(Track { codes, written })
     }
 }
 
@@ -139,7 +139,7 @@ mod tests {
     fn places_are_written_and_wiped_around_the_end() {
         let mut tracks = Tracks::new(2);
         for start in [0, 5, 8190, -3, 1 << 40] {
-            let mut track = tracks.track(1);
+            let mut track = tracks.track(1).unwrap();
             track.clear();
             track.store(start, &[1, 2, 3, 4, 5, 6]);
             let mut codes = [0; 6];
@@ -150,13 +150,13 @@ mod tests {
             let seen: Vec<_> = (start - 1..start + 7).map(|at| track.code(at)).collect();
             assert_eq!(seen, [None, Some(1), None, None, Some(4), Some(5), Some(6), None], "{start}");
         }
-        assert!((0..8192).all(|at| !tracks.track(0).has(at)), "the other track is untouched");
+        assert!((0..8192).all(|at| !tracks.track(0).unwrap().has(at)), "the other track is untouched");
     }
 
     #[test]
     fn any_range_is_marked_and_nothing_else() {
         let mut tracks = Tracks::new(1);
-        let mut track = tracks.track(0);
+        let mut track = tracks.track(0).unwrap();
         for from in 0..70 {
             for to in from..140 {
                 track.clear();

@@ -26,10 +26,18 @@ impl Default for Rate {
 
 impl Rate {
     /// The samples that pass with these ticks.
+    #[inline]
     pub(super) fn samples(self, ticks: i32) -> i64 {
         if self.ticks == self.samples {
-            return ticks.into(); // a phone divides 64 bits in hundreds of instructions
+            ticks.into()
+        } else {
+            self.scaled(ticks)
         }
+    }
+
+    /// Not inlined: a phone divides 64 bits in hundreds of instructions, and hardly ever has to.
+    #[inline(never)]
+    fn scaled(self, ticks: i32) -> i64 {
         let scaled = i64::from(ticks) * i64::from(self.samples);
         scaled.div_euclid(self.ticks.into())
     }
@@ -130,7 +138,9 @@ impl Leg {
     fn lay_anew(&mut self, track: &mut Track, clock: i64) {
         let mut codes = [[0; MAX_PAYLOAD]; RATE_PACKETS];
         for (packet, codes) in self.trial.departed.iter().zip(&mut codes) {
-            track.copy(self.trial.anchor + i64::from(packet.place), &mut codes[..packet.len.into()]);
+            let from = self.trial.anchor + i64::from(packet.place);
+            let places = from..from + i64::from(packet.len);
+            codes.iter_mut().zip(places).for_each(|(code, at)| *code = track.code(at).unwrap_or_default());
         }
         track.wipe(self.trial.end..self.end);
         if self.provisional.is_some() {
