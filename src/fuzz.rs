@@ -3,11 +3,7 @@
 #![allow(clippy::panic)] // an assertion that fails is what a fuzz target is for
 
 use crate::base::limits::{MESSAGE_BYTES, SIDECAR_BYTES};
-use crate::base::time::{Duration, Instant};
 use crate::config::Config;
-use crate::proto::outbox::ClientId;
-use crate::proto::recorder::{Ask, Recorder};
-use crate::proto::recording::Ports;
 use crate::proto::stick::parse_mount;
 use crate::wire::json::Object;
 use crate::wire::message::{Message, Writer};
@@ -20,10 +16,14 @@ use crate::wire::sidecar::{add_sum, Sidecar, Start};
 mod fsp;
 #[cfg(feature = "fsp")]
 mod p2p;
+mod phone;
 #[cfg(feature = "server")]
 mod record_server;
+mod time;
+pub use phone::recorder;
 #[cfg(feature = "server")]
 pub use record_server::*;
+pub use time::{clock, receiver};
 #[cfg(feature = "fsp")]
 pub use {fsp::*, p2p::*};
 
@@ -112,65 +112,45 @@ pub fn config(data: &[u8]) {
     }
 }
 
-/// Mount tables.
+/// Mount tables: what is read of a line stands in it.
 pub fn mounts(data: &[u8]) {
-    data.split(|b| *b == b'\n').for_each(|line| drop(parse_mount(line)));
+    for line in data.split(|b| *b == b'\n') {
+        let Some(mount) = parse_mount(line) else { continue };
+        let words: Vec<&[u8]> = line.split(|b| *b == b' ').filter(|word| !word.is_empty()).collect();
+        let device = String::from_utf8_lossy(words[2]).replace('+', "");
+        let numbers: Vec<Option<u32>> = device.split(':').map(|number| number.parse().ok()).collect();
+        assert_eq!(numbers, [Some(mount.device.0), Some(mount.device.1)]);
+        assert_eq!(escaped(&mount.point), escaped_again(words[4]), "the path is what the line says");
+        assert!(words.contains(&mount.source));
+        let options = |word: &[u8]| word.split(|b| *b == b',').any(|option| option == b"ro");
+        assert!(!(mount.writable && options(words[5])), "a mount that is read-only is not written to");
+    }
 }
 
-/// The whole recorder: control lines, datagrams and the passing of time, in any order.
-pub fn recorder(data: &[u8]) {
-    let mut recorder = Recorder::new(Config { max_recordings: 2, ..Config::default() }.settings());
-    let mut now = Instant::from_nanos(1_000_000_000);
-    recorder.handle_stick(now, heapless::Vec::from_slice(b"/mnt/usb").ok(), 1 << 30);
-    let mut rest = data;
-    while let Some(([kind, len], tail)) = rest.split_first_chunk::<2>() {
-        let (bytes, behind) = tail.split_at(tail.len().min(usize::from(*len)));
-        rest = behind;
-        match kind % 4 {
-            0 => now = now + Duration::from_millis(u64::from(*len) * 4),
-            1 => {
-                let random = [now.nanos() as u32, 2, 3];
-                if let Ask::Ports(place, legs) = recorder.handle_line(now, ClientId(1), Some(bytes), random) {
-                    recorder.handle_ports(now, place, Ok((0..=legs as u16).collect::<Ports>()));
-                }
+/// A path with each byte as three octal digits.
+fn escaped(path: &[u8]) -> String {
+    path.iter().map(|byte| format!("\\{byte:03o}")).collect()
+}
+
+/// The same of one in which some bytes are written like that already.
+fn escaped_again(word: &[u8]) -> String {
+    let is_octal = |digits: &[u8]| digits[0] <= b'3' && digits.iter().all(|digit| (b'0'..=b'7').contains(digit));
+    let mut text = String::new();
+    let mut rest = word;
+    while let Some((first, tail)) = rest.split_first() {
+        match tail.first_chunk::<3>() {
+            Some(digits) if *first == b'\\' && is_octal(digits) => {
+                text.push('\\');
+                text.extend(digits.iter().map(|digit| char::from(*digit)));
+                rest = &tail[3..];
             }
             _ => {
-                let (place, port) = (usize::from(kind >> 2 & 1), usize::from(kind >> 3));
-                if recorder.reads_promptly(place, now) {
-                    let _ = recorder.handle_prompt_rtp(place, port, None, bytes)
-                        || recorder.handle_prompt_rtp(place, port, Some(now), bytes);
-                } else {
-                    let _ = recorder.handle_rtp(place, port, now, bytes);
-                }
+                text += &escaped(&[*first]);
+                rest = tail;
             }
         }
-        run_the_stick(&mut recorder, now);
-        let mut buffer = [0; MESSAGE_BYTES];
-        while let Some((_, message)) = recorder.poll_output(&mut buffer) {
-            assert!(Message::parse(message).is_ok());
-        }
     }
-    assert_eq!(recorder.stats.of(crate::base::stats::Counter::Bug), 0);
-}
-
-fn run_the_stick(recorder: &mut Recorder, now: Instant) {
-    use crate::proto::part::{Done, Name, Op};
-    for place in 0..recorder.places() {
-        let mut more = true;
-        while more {
-            more = recorder.listens(place) && !recorder.handle_drained(place, now);
-            while let Some(op) = recorder.disk_op(place, now) {
-                let done = match op {
-                    Op::Space => Done::Free(1 << 30),
-                    Op::Create(_) => Done::Created(Name::try_from("Record_1.wav").unwrap_or_default()),
-                    Op::Write(_, bytes) => Done::Wrote(bytes.len()),
-                    _ => Done::Yes,
-                };
-                recorder.handle_disk(place, now, Ok(done));
-            }
-            recorder.settle(now, place);
-        }
-    }
+    text
 }
 
 #[cfg(test)]
@@ -271,13 +251,25 @@ mod tests {
 
     #[test]
     fn the_recorder_survives() {
-        let line = b"cmd=RecordStartRequest";
-        let mut good = vec![1, line.len() as u8];
-        good.extend(line);
+        // Configured for the stick with parts of a second: a start, talk, a clock that is set, a pause, a stall, a stop.
+        let mut good = vec![0b10010, 8, 0];
         for n in 0..6u8 {
-            good.extend([2, 20, 0x80, 0, 0, n, 0, 0, 0, n * 8, 0, 0, 0, 1, n, n, n, n, n, n, n, n]);
-            good.extend([0, 50]);
+            good.extend([4, 0, 24 * 8, 0, 0, 80, 12, n, 9, 1 + n % 2, 5, 14, 60, 3, 20]);
         }
-        attack(recorder, &[&good]);
+        good.extend([9, 0, 1]);
+        // The same to a server that dies, and then a stick that fails.
+        let mut server = vec![0b101010, 8, 6];
+        server.extend([4, 0, 200, 0, 3, 30, 15, 8, 4, 2, 255, 32, 3, 30, 13, 10, 14, 129, 3, 9, 9, 0, 0]);
+        attack(recorder, &[&good, &server]);
+    }
+
+    #[test]
+    fn clocks_survive() {
+        attack(clock, &[&[1; 40], b"\x00\x10\x20\x30\x40\x50\x60\x70\x80\x90"]);
+    }
+
+    #[test]
+    fn media_reading_survives() {
+        attack(receiver, &[&[3; 60], b"\x00\x01\x02\x03\x04\x05\x06\x07"]);
     }
 }

@@ -40,11 +40,11 @@ pub enum Counter {
     Concealed,
     /// Datagrams that the kernel dropped before we read them (SO_RXQ_OVFL).
     KernelDrop,
-    /// Frames written.
+    /// Frames mixed.
     Frames,
     /// Frames that were mixed but not written, because their recording's stick failed.
     FramesLost,
-    /// Frames for a server that the kernel did not take.
+    /// Frames for a server that were not sent: the kernel did not take them, or the server had stopped.
     UploadDropped,
     /// Control lines, and messages of servers, that were none.
     BadMessage,
@@ -153,6 +153,12 @@ impl Stats {
     /// Adds `amount`.
     pub fn add(&mut self, counter: Counter, amount: u64) {
         self.counts[counter as usize] += amount;
+    }
+
+    /// Takes back what is not to count after all.
+    pub fn take_back(&mut self, counter: Counter, amount: u64) {
+        let count = &mut self.counts[counter as usize];
+        *count = count.saturating_sub(amount);
     }
 
     /// The count so far.

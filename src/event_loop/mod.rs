@@ -23,6 +23,7 @@ use crate::base::stats::Counter;
 use crate::base::time::Instant;
 use crate::config::Config;
 use crate::event_loop::clients::Clients;
+use crate::event_loop::devices::Devices;
 use crate::event_loop::disk::Disk;
 use crate::event_loop::fsp::Fsp;
 use crate::event_loop::listing::Listing;
@@ -38,11 +39,13 @@ use crate::io::random::Random;
 use crate::io::signals::{Order, Signals};
 use crate::proto::recorder::{Ask, Recorder, Settings};
 use crate::proto::setup::device_of;
+use crate::proto::turn;
 
 #[cfg(feature = "tools")]
 pub mod alone;
 mod clients;
 mod cover;
+mod devices;
 mod disk;
 #[cfg_attr(not(feature = "fsp"), path = "no_fsp.rs")]
 mod fsp;
@@ -269,15 +272,17 @@ impl EventLoop {
             if place > 0 && self.recorder.listens(place) {
                 now = self.clock.read();
             }
-            let now = &now;
-            if self.recorder.listens(place) && (self.woken || self.recorder.is_due(place, now.monotonic)) {
-                let drained = self.media.drain(place, now.monotonic, &mut self.clock, &mut self.recorder);
-                let mixed = drained && self.recorder.handle_drained(place, now.monotonic);
-                self.again |= !mixed;
-            }
-            self.uplinks.work(place, now.monotonic, &self.poll, &mut self.recorder, &mut self.random);
-            self.again |= self.disk.work(place, now, &mut self.recorder);
-            self.recorder.settle(now.monotonic, place);
+            let due = self.woken || self.recorder.is_due(place, now.monotonic);
+            let mut devices = Devices {
+                media: &mut self.media,
+                clock: &mut self.clock,
+                uplinks: &mut self.uplinks,
+                poll: &self.poll,
+                random: &mut self.random,
+                disk: &mut self.disk,
+                now,
+            };
+            self.again |= turn::serve_place(&mut devices, place, now.monotonic, &mut self.recorder, due);
             self.media.close_unused(place, &self.recorder);
         }
         self.disk.keep_descriptors();

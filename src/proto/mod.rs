@@ -30,4 +30,5 @@ pub mod sources;
 pub mod stick;
 pub mod timeline;
 pub mod track;
+pub mod turn;
 pub mod uplink;

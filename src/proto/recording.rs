@@ -343,7 +343,7 @@ impl Recording {
             // The server has not answered, and nobody has been heard: the recording begins now at the earliest.
             self.timeline = Timeline::new(now);
             self.ring.clear();
-            self.frames = 0;
+            stats.take_back(Counter::Frames, std::mem::take(&mut self.frames));
         }
         self.drained_at = now;
         let mixed = self.handle_timeout(now, stats);

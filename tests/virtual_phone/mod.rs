@@ -13,20 +13,23 @@
 use std::collections::{BTreeMap, VecDeque};
 
 pub mod calls;
+mod devices;
 mod media;
 pub mod server;
 mod sockets;
 
+use devices::Devices;
+
 pub use media::*;
 pub use sockets::*;
 
-use callrec::base::limits::{DISK_BYTES_PER_TURN, MESSAGE_BYTES};
+use callrec::base::limits::MESSAGE_BYTES;
 use callrec::base::time::{Duration, Instant};
 use callrec::proto::outbox::ClientId;
 use callrec::proto::part::{DiskError, Done, Name, Op};
-use callrec::proto::receiver;
 use callrec::proto::recorder::{Ask, Recorder, Settings};
 use callrec::proto::request::Sink;
+use callrec::proto::turn;
 use callrec::wire::g711::Law;
 use callrec::wire::recording::{Header, HEADER_BYTES};
 use callrec::wire::rtp::Packet;
@@ -277,14 +280,9 @@ impl Phone {
         for place in 0..self.recorder.places() {
             let now = self.now;
             self.sockets.look(now);
-            if self.recorder.listens(place) {
-                // Only place 0 is sent packets here.
-                let drained = place != 0 || receiver::drain(&mut self.sockets, place, now, &mut self.recorder);
-                again |= !(drained && self.recorder.handle_drained(place, now));
-            }
-            self.server.turn(&mut self.recorder, place, now);
-            again |= self.disk(place, now);
-            self.recorder.settle(now, place);
+            let mut devices = Devices { sockets: &mut self.sockets, server: &mut self.server, stick: &mut self.stick };
+            again |= turn::serve_place(&mut devices, place, now, &mut self.recorder, true);
+            self.now = self.sockets.now;
         }
         self.deliver();
         again || self.now > began // a stall has made the turn long: look again
@@ -299,26 +297,6 @@ impl Phone {
             self.sockets.open(self.now, 1 + legs);
             self.recorder.handle_ports(self.now, place, Ok(ports));
         }
-    }
-
-    fn disk(&mut self, place: usize, now: Instant) -> bool {
-        let mut written = 0;
-        while written < DISK_BYTES_PER_TURN {
-            let Some(op) = self.recorder.disk_op(place, now) else { return false };
-            if let Op::Write(_, bytes) = &op {
-                written += bytes.len();
-            }
-            if matches!(op, Op::Write(..) | Op::Sync) {
-                if let Some((_, length)) = self.stick.stall.take_if(|(from, _)| self.now >= *from) {
-                    self.stick.stalled_at = Some(self.now);
-                    self.now = self.now + length;
-                    self.sockets.now = self.now;
-                }
-            }
-            let result = self.stick.call(place, &op);
-            self.recorder.handle_disk(place, now, result);
-        }
-        true
     }
 
     pub fn deliver(&mut self) {

@@ -30,11 +30,12 @@ impl Recording {
         };
         let Some(failure) = failure else { return Some(Change::Stopped(client)) };
         stats.count(Counter::Failed);
+        stats.add(Counter::FramesLost, unwritten);
         if let State::Opening(client) = state {
             return Some(Change::Refused(client, failure));
         }
         self.frames -= unwritten.min(self.frames);
-        stats.add(Counter::FramesLost, unwritten + self.timeline.unmixed(now));
+        stats.add(Counter::FramesLost, self.timeline.unmixed(now));
         Some(Change::Failed(client, failure))
     }
 

@@ -169,6 +169,8 @@ impl Recording {
         if failed {
             stats.count(Counter::Failed);
             stats.add(Counter::FramesLost, unsent + self.timeline.unmixed(now));
+        } else {
+            stats.add(Counter::UploadDropped, unsent);
         }
         match self.leave(stats) {
             State::Opening(client) => Some(Change::Refused(client, Failure::Server)),

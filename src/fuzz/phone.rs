@@ -1,0 +1,208 @@
+//! A whole phone under fuzz: the daemon's own turn with a virtual clock that is set forth and back, sockets, a stick and a
+//! server that fail. Two laws must hold whatever happens: each datagram that was read is counted once, and each frame that
+//! was mixed is in a file, sent, or counted as lost.
+
+use crate::base::limits::MESSAGE_BYTES;
+use crate::base::stats::Counter;
+use crate::base::time::{Duration, Instant};
+use crate::config::Config;
+use crate::proto::outbox::{ClientId, To};
+use crate::proto::recorder::{Ask, Recorder, Settings};
+use crate::proto::recording::State;
+use crate::proto::request::Sink;
+use crate::proto::turn;
+use crate::wire::message::Message;
+
+use devices::Devices;
+use input::{Input, Step};
+
+mod devices;
+mod input;
+mod laws;
+mod sockets;
+
+/// Recordings at once.
+const PLACES: usize = 2;
+/// Steps of one input: more find nothing that these do not.
+const MAX_STEPS: usize = 200;
+/// All that can still happen has happened after so long: a server's time-outs, with those of its loss.
+const REST: Duration = Duration::from_millis(40_000);
+
+fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+/// The whole recorder: requests, datagrams, time, and everything that can fail, in any order.
+pub fn recorder(data: &[u8]) {
+    let Some((settings, mut input)) = Input::begin(data) else { return };
+    let mut phone = Phone::new(settings);
+    for _ in 0..MAX_STEPS {
+        let Some(step) = input.next(phone.now) else { break };
+        phone.take(step);
+    }
+    phone.end();
+}
+
+struct Phone {
+    recorder: Recorder,
+    devices: Devices,
+    now: Instant,
+    /// Ids of recordings that were started, and what their stops have said.
+    started: Vec<String>,
+    stopped: Vec<laws::Stopped>,
+}
+
+impl Phone {
+    fn new(settings: Settings) -> Self {
+        let mut recorder = Recorder::new(Settings { max_recordings: PLACES, ..settings });
+        let now = Instant::from_nanos(1_000_000_000_000);
+        recorder.handle_stick(now, heapless::Vec::from_slice(b"/mnt/usb").ok(), 1 << 30);
+        let mut phone = Self { recorder, devices: Devices::new(now), now, started: vec![], stopped: vec![] };
+        phone.deliver();
+        phone
+    }
+
+    fn take(&mut self, step: Step) {
+        match step {
+            Step::Wait(length) => self.live(length),
+            Step::Datagrams(place, datagrams) => self.devices.sockets[place].send(datagrams),
+            Step::Line(line) => self.line(&line),
+            Step::Stop(request, which, ago) => {
+                let Some(id) = self.started.get(which % self.started.len().max(1)) else { return };
+                let at = (self.now.nanos() / 1_000_000).saturating_sub(ago);
+                self.line(format!("cmd={request}&id={id}&at_ms={at}").as_bytes());
+            }
+            Step::SetClock(by) => self.devices.set_clock(self.now, by),
+            Step::StickFails(after, error) => self.devices.stick.fail(after, error),
+            Step::StickStalls(length) => self.devices.stick.stall = length,
+            Step::StickIsThere(there) => {
+                let path = there.then(|| heapless::Vec::from_slice(b"/mnt/usb").unwrap_or_default());
+                self.devices.stick.there = there;
+                self.recorder.handle_stick(self.now, path, 1 << 30);
+                self.deliver();
+            }
+            Step::Server(place, deed) => self.devices.servers[place].manner = deed,
+        }
+        self.check();
+    }
+
+    /// Time passes, and the loop wakes as the daemon's does.
+    fn live(&mut self, length: Duration) {
+        let until = self.now + length;
+        while self.now < until {
+            let next = self.recorder.next_deadline(self.now).unwrap_or(until);
+            self.now = next.min(until).max(self.now + ms(1));
+            self.turns();
+        }
+    }
+
+    /// As many turns as there is something to do, and no more than that.
+    fn turns(&mut self) {
+        for _ in 0..4096 {
+            if !self.turn() {
+                return;
+            }
+        }
+        panic!("the loop has something to do for ever");
+    }
+
+    fn turn(&mut self) -> bool {
+        self.recorder.handle_turn(self.now);
+        let mut again = false;
+        for place in 0..PLACES {
+            self.devices.look(place, self.now);
+            again |= turn::serve_place(&mut self.devices, place, self.now, &mut self.recorder, true);
+            self.now = self.now.max(self.devices.now);
+            if !self.recorder.listens(place) {
+                self.devices.sockets[place].close();
+            }
+        }
+        self.deliver();
+        again
+    }
+
+    fn line(&mut self, line: &[u8]) {
+        let random = [self.now.nanos() as u32 ^ 0x5A5A_1234, 2, 3];
+        let ask = self.recorder.handle_line(self.now, ClientId(1), Some(line), random);
+        if let Ask::Ports(place, legs) = ask {
+            self.devices.sockets[place].open(self.now, legs + 1);
+            let ports = (0..=legs as u16).map(|number| 41_000 + 2 * number).collect();
+            self.recorder.handle_ports(self.now, place, Ok(ports));
+        }
+        self.turns();
+    }
+
+    fn deliver(&mut self) {
+        let mut buffer = [0; MESSAGE_BYTES];
+        while let Some((to, message)) = self.recorder.poll_output(&mut buffer) {
+            assert!(Message::parse(message).is_ok());
+            let text = String::from_utf8_lossy(message).into_owned();
+            match to {
+                To::Client(_) if text.starts_with("cmd=RecordStartResponse&result=success") => {
+                    self.started.extend(laws::value(&text, "id").map(str::to_owned));
+                }
+                To::Client(_) if text.starts_with("cmd=RecordStopResponse&result=success") => {
+                    self.stopped.extend(laws::Stopped::parse(&text));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Everything is stopped, and given the time that it may take.
+    fn end(&mut self) {
+        // A server may still be asked for a start.
+        self.live(REST);
+        for id in self.started.clone() {
+            self.line(format!("cmd=RecordStopRequest&id={id}").as_bytes());
+        }
+        self.live(REST);
+        if !self.recorder.is_idle() {
+            let states = [0, 1].map(|place| self.recorder.state(place));
+            assert!(states.iter().all(|state| matches!(state, State::Free)), "a recording never ends: {states:?}");
+        }
+        self.check();
+        self.check_frames();
+    }
+}
+
+/// The configuration of a phone, by the bits of a number.
+fn settings(bits: u8) -> Settings {
+    let text = "serverAddr = 10.0.0.9\nserverFallback = local\n";
+    let mut settings = Config::parse(text).unwrap_or_default().settings();
+    let has = |bit: u8| bits >> bit & 1 != 0;
+    settings.pause_is_silence = has(0);
+    settings.rtp_header = has(1);
+    settings.cover = has(2);
+    settings.sink = if has(3) { Sink::Server } else { Sink::Local };
+    settings.limit = if has(4) { 1 } else { 0 }; // a second a part
+    if let Some(server) = &mut settings.server {
+        server.fallback = has(5);
+    }
+    settings
+}
+
+impl Phone {
+    /// What holds at any time.
+    fn check(&self) {
+        assert_eq!(self.recorder.stats.of(Counter::Bug), 0, "a bug was counted");
+        let read: u64 = self.devices.sockets.iter().map(|sockets| sockets.released).sum();
+        assert_eq!(laws::datagrams(&self.recorder.stats), read, "each datagram is counted once");
+    }
+
+    fn check_frames(&self) {
+        let mixed = self.recorder.stats.of(Counter::Frames);
+        let lost = self.recorder.stats.of(Counter::FramesLost) + self.recorder.stats.of(Counter::UploadDropped);
+        let stored = self.devices.stick.frames();
+        let sent: u64 = self.devices.servers.iter().map(|server| server.frames).sum();
+        assert!(mixed <= stored + sent + lost, "{mixed} mixed: {stored} stored, {sent} sent, {lost} lost");
+        if sent == 0 {
+            assert!(stored <= mixed, "{stored} frames are in files, {mixed} were mixed");
+        }
+        for stopped in &self.stopped {
+            let frames = self.devices.stick.frames_of(&stopped.files);
+            // A recording that began at the server has a part of its frames there.
+            assert!(frames == stopped.frames || sent > 0 || lost > 0, "{stopped:?}: {frames} frames are in its files");
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! A stick and servers that fail as the input says.
+
+use std::collections::BTreeMap;
+
+use crate::base::limits::DISK_BYTES_PER_TURN;
+use crate::base::time::{Duration, Instant};
+use crate::proto::part::{DiskError, Done, Name, Op};
+use crate::proto::receiver;
+use crate::proto::recorder::Recorder;
+use crate::proto::recording::State;
+use crate::proto::turn::Outside;
+use crate::proto::uplink::{self, Input};
+use crate::wire::recording::{Header, HEADER_BYTES};
+
+use super::sockets::{Day, VirtualSockets};
+use super::PLACES;
+
+pub(super) struct Devices {
+    pub(super) sockets: [VirtualSockets; PLACES],
+    pub(super) servers: [Server; PLACES],
+    pub(super) stick: Stick,
+    /// It may be later than when the turn began: a stick has stalled.
+    pub(super) now: Instant,
+    day: Day,
+}
+
+impl Devices {
+    pub(super) fn new(now: Instant) -> Self {
+        let (sockets, servers) = (Default::default(), Default::default());
+        Self { sockets, servers, stick: Stick::new(), now, day: Day::default() }
+    }
+
+    pub(super) fn look(&mut self, place: usize, now: Instant) {
+        self.now = now;
+        self.sockets[place].look(now, &self.day);
+    }
+
+    pub(super) fn set_clock(&mut self, at: Instant, by_millis: i64) {
+        self.day.set(at, by_millis);
+    }
+}
+
+impl Outside for Devices {
+    fn drain(&mut self, place: usize, now: Instant, recorder: &mut Recorder) -> bool {
+        receiver::drain(&mut self.sockets[place], place, now, recorder)
+    }
+
+    fn serve(&mut self, place: usize, now: Instant, recorder: &mut Recorder) {
+        self.servers[place].serve(place, now, recorder);
+    }
+
+    fn store(&mut self, place: usize, now: Instant, recorder: &mut Recorder) -> bool {
+        let mut written = 0;
+        while written < DISK_BYTES_PER_TURN {
+            let Some(op) = recorder.disk_op(place, now) else { return false };
+            if let Op::Write(_, bytes) = &op {
+                written += bytes.len();
+                self.now = self.now + std::mem::take(&mut self.stick.stall);
+            }
+            let result = self.stick.call(place, &op);
+            if matches!(result, Err(DiskError::Busy)) && matches!(recorder.state(place), State::Running) {
+                return false; // the daemon tries it again in a later turn
+            }
+            recorder.handle_disk(place, now, result);
+        }
+        true
+    }
+}
+
+/// How a server behaves from now on.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) enum Manner {
+    #[default]
+    Accepts,
+    Refuses,
+    Silent,
+    Unreachable,
+    Dies,
+    Stops,
+    TakesNoFrames,
+}
+
+#[derive(Default)]
+pub(super) struct Server {
+    pub(super) manner: Manner,
+    /// Frames that were sent to it.
+    pub(super) frames: u64,
+    answers: Vec<Vec<u8>>,
+    connected: bool,
+    id: String,
+}
+
+impl Server {
+    fn serve(&mut self, place: usize, now: Instant, recorder: &mut Recorder) {
+        if !recorder.talks(place) {
+            return;
+        }
+        if std::mem::take(&mut self.connected) {
+            recorder.handle_server(place, now, Input::Connected(([10, 0, 0, 9], 10_000).into()));
+        }
+        for answer in std::mem::take(&mut self.answers) {
+            recorder.handle_server(place, now, Input::Bytes(&answer));
+        }
+        match self.manner {
+            Manner::Dies => recorder.handle_server(place, now, Input::Lost(104)),
+            Manner::Stops => {
+                let stop = format!("cmd=RecordStopRequest&id={}&reason=x\n", self.id);
+                recorder.handle_server(place, now, Input::Bytes(stop.as_bytes()));
+                self.manner = Manner::Accepts;
+            }
+            _ => {}
+        }
+        recorder.handle_server(place, now, Input::Tick);
+        self.obey(place, now, recorder);
+    }
+
+    fn obey(&mut self, place: usize, now: Instant, recorder: &mut Recorder) {
+        while let Some(op) = recorder.server_op(place, now) {
+            let mut done = uplink::Done::Yes;
+            match op {
+                uplink::Op::Frame(_) => {
+                    let taken = !matches!(self.manner, Manner::TakesNoFrames);
+                    self.frames += u64::from(taken);
+                    recorder.handle_frame(place, now, taken, (!taken).then_some(111));
+                    continue;
+                }
+                uplink::Op::Connect(_) => self.connected = !matches!(self.manner, Manner::Unreachable),
+                uplink::Op::Write(bytes) => {
+                    done = uplink::Done::Wrote(bytes.len());
+                    self.hear(&String::from_utf8_lossy(bytes));
+                }
+                _ => {}
+            }
+            recorder.handle_server_done(place, now, Ok(done));
+        }
+    }
+
+    fn hear(&mut self, text: &str) {
+        let Some(id) = super::laws::value(text, "id") else { return };
+        self.id = id.to_owned();
+        let answer = match self.manner {
+            Manner::Silent => return,
+            _ if text.starts_with("cmd=RecordStopRequest") => {
+                format!("cmd=RecordStopResponse&id={id}&result=success\n")
+            }
+            Manner::Refuses => format!("cmd=RecordStartResponse&id={id}&result=failed&reason=full\n"),
+            _ => format!("cmd=RecordStartResponse&id={id}&result=success&port=40000\n"),
+        };
+        self.answers.push(answer.into_bytes());
+    }
+}
+
+pub(super) struct Stick {
+    files: BTreeMap<String, Vec<u8>>,
+    open: [Option<String>; PLACES],
+    calls: u64,
+    fails: Option<(u64, DiskError)>,
+    pub(super) stall: Duration,
+    pub(super) there: bool,
+}
+
+impl Stick {
+    fn new() -> Self {
+        let open = Default::default();
+        Self { files: BTreeMap::new(), open, calls: 0, fails: None, stall: Duration::ZERO, there: true }
+    }
+
+    /// The call after so many others fails.
+    pub(super) fn fail(&mut self, after: u64, error: DiskError) {
+        self.fails = Some((self.calls + after, error));
+    }
+
+    /// Whole frames in all files.
+    pub(super) fn frames(&self) -> u64 {
+        self.files.values().map(|bytes| frames(bytes)).sum()
+    }
+
+    pub(super) fn frames_of(&self, names: &[String]) -> u64 {
+        names.iter().filter_map(|name| self.files.get(name)).map(|bytes| frames(bytes)).sum()
+    }
+
+    fn call(&mut self, place: usize, op: &Op) -> Result<Done, DiskError> {
+        self.calls += 1;
+        if matches!(op, Op::Close) {
+            self.open[place] = None; // it never fails
+            return Ok(Done::Yes);
+        }
+        if !self.there {
+            return Err(DiskError::Lost);
+        }
+        if let Some((_, error)) = self.fails.take_if(|(number, _)| *number <= self.calls) {
+            return Err(error);
+        }
+        if let Op::Create(_) = op {
+            let name = format!("Record_{:06}.wav", self.calls);
+            self.files.insert(name.clone(), vec![]);
+            self.open[place] = Some(name.clone());
+            return Ok(Done::Created(Name::try_from(name.as_str()).unwrap_or_default()));
+        }
+        let name = self.open[place].clone().unwrap_or_default();
+        let file = self.files.get_mut(&name);
+        match (op, file) {
+            (Op::Space, _) => Ok(Done::Free(1 << 40)),
+            (Op::MakeRoom, _) => Ok(Done::NothingToDelete),
+            (Op::Write(at, bytes), Some(file)) => {
+                let at = *at as usize;
+                assert!(at <= file.len(), "no hole is written");
+                // Now and then a write is short.
+                let len = if self.calls % 7 == 0 { bytes.len().div_ceil(2) } else { bytes.len() };
+                file.resize(file.len().max(at + len), 0);
+                file[at..at + len].copy_from_slice(&bytes[..len]);
+                Ok(Done::Wrote(len))
+            }
+            (Op::Truncate(bytes), Some(file)) => {
+                file.truncate(*bytes as usize);
+                Ok(Done::Yes)
+            }
+            (Op::Discard, _) => {
+                self.files.remove(&name);
+                self.open[place] = None;
+                Ok(Done::Yes)
+            }
+            (Op::Reserve(_) | Op::Sync, Some(_)) => Ok(Done::Yes),
+            (op, None) => panic!("{op:?} without a file"),
+            (op, Some(_)) => panic!("{op:?} with a file"),
+        }
+    }
+}
+
+fn frames(bytes: &[u8]) -> u64 {
+    let length = bytes.len() as u64;
+    Header::parse(bytes).map_or(0, |header| (length - HEADER_BYTES as u64) / u64::from(header.rtp_len))
+}

@@ -1,0 +1,131 @@
+//! Bytes of the fuzzer -> steps of a phone's life.
+
+use crate::base::time::{Duration, Instant};
+use crate::proto::part::DiskError;
+use crate::proto::recorder::Settings;
+use crate::wire::rtp::Packet;
+
+use super::devices::Manner;
+use super::sockets::Datagram;
+use super::{ms, PLACES};
+
+/// What happens next.
+pub(super) enum Step {
+    Wait(Duration),
+    /// For a place's sockets.
+    Datagrams(usize, Vec<Datagram>),
+    /// A control line.
+    Line(Vec<u8>),
+    /// A request for a recording that was started, made so many milliseconds ago.
+    Stop(&'static str, usize, u64),
+    /// By so many milliseconds.
+    SetClock(i64),
+    /// The call to the stick after so many others.
+    StickFails(u64, DiskError),
+    /// With its next write.
+    StickStalls(Duration),
+    StickIsThere(bool),
+    Server(usize, Manner),
+}
+
+/// Sequence and timestamp of a source go on from one step to the next.
+#[derive(Clone, Copy, Default)]
+struct Source {
+    sequence: u16,
+    timestamp: u32,
+}
+
+pub(super) struct Input<'a> {
+    bytes: &'a [u8],
+    sources: [Source; 4],
+}
+
+const STARTS: [&str; 4] = [
+    "cmd=RecordStartRequest&legs=1",
+    "cmd=RecordStartRequest&legs=2&codec=PCMA",
+    "cmd=RecordStartRequest&sink=local&legs=8",
+    "cmd=RecordStartRequest&sink=server&legs=2",
+];
+const REQUESTS: [&str; 3] = ["RecordStopRequest", "RecordPauseRequest", "RecordResumeRequest"];
+const STEPS: [i64; 8] = [1000, -1000, 5000, -5000, 3_600_000, -3_600_000, -1_764_000_000_000, 37];
+const MANNERS: [Manner; 7] = [
+    Manner::Accepts,
+    Manner::Refuses,
+    Manner::Silent,
+    Manner::Unreachable,
+    Manner::Dies,
+    Manner::Stops,
+    Manner::TakesNoFrames,
+];
+const ERRORS: [DiskError; 4] = [DiskError::Full, DiskError::Lost, DiskError::Failed(5), DiskError::Busy];
+const PAYLOAD_TYPES: [u8; 8] = [0, 8, 9, 0, 13, 101, 18, 72];
+
+impl<'a> Input<'a> {
+    /// The first byte says how the phone is configured.
+    pub(super) fn begin(data: &'a [u8]) -> Option<(Settings, Self)> {
+        let (first, bytes) = data.split_first()?;
+        Some((super::settings(*first), Self { bytes, sources: [Source::default(); 4] }))
+    }
+
+    fn byte(&mut self) -> u8 {
+        let Some((first, rest)) = self.bytes.split_first() else { return 0 };
+        self.bytes = rest;
+        *first
+    }
+
+    pub(super) fn next(&mut self, now: Instant) -> Option<Step> {
+        if self.bytes.is_empty() {
+            return None;
+        }
+        let (kind, number) = (self.byte(), self.byte());
+        let (place, which) = (usize::from(number) % PLACES, usize::from(number) / PLACES);
+        Some(match kind % 16 {
+            0..=2 => Step::Wait(ms(u64::from(number) * 7 + 1)),
+            3 => Step::Wait(ms(u64::from(number) * 100)),
+            4..=6 => Step::Datagrams(place, self.talk(now, which)),
+            7 => Step::Datagrams(place, vec![(now, which % 9, self.take(usize::from(number)))]),
+            8 => Step::Line(STARTS[which % 4].into()),
+            9 | 10 => {
+                let ago = u64::from(self.byte()) * 20;
+                Step::Stop(REQUESTS[usize::from(number) % 3], usize::from(number) / 3, ago)
+            }
+            11 => Step::Line(self.take(usize::from(number))),
+            12 => Step::SetClock(STEPS[usize::from(number) % 8]),
+            13 => Step::StickFails(u64::from(number) / 4, ERRORS[usize::from(number) % 4]),
+            14 if number < 128 => Step::StickStalls(ms(u64::from(number) * 40)),
+            14 => Step::StickIsThere(number % 2 == 0),
+            _ => Step::Server(place, MANNERS[which % 7]),
+        })
+    }
+
+    fn take(&mut self, len: usize) -> Vec<u8> {
+        let (bytes, rest) = self.bytes.split_at(self.bytes.len().min(len));
+        self.bytes = rest;
+        bytes.to_vec()
+    }
+
+    /// A run of packets of one source.
+    fn talk(&mut self, now: Instant, which: usize) -> Vec<Datagram> {
+        let (shape, jump) = (self.byte(), self.byte());
+        let source = &mut self.sources[which % 4];
+        let payload_type = PAYLOAD_TYPES[usize::from(shape) % 8];
+        let count = if jump == 255 { 700 } else { usize::from(shape / 8) + 1 };
+        let len = [160, 80, 240, 160, 480, 0, 1, 1300][usize::from(jump) % 8];
+        let step = [160, 160, 320, len as u32][usize::from(jump / 8) % 4];
+        let spacing = [20, 20, 0, 5][usize::from(jump / 32) % 4];
+        if jump % 13 == 12 {
+            source.sequence = source.sequence.wrapping_add(u16::from(jump) * 97);
+            source.timestamp = source.timestamp.wrapping_mul(77).wrapping_add(1 << 20);
+        }
+        let packet = |n: usize| {
+            source.sequence = source.sequence.wrapping_add(1);
+            source.timestamp = source.timestamp.wrapping_add(step);
+            let Source { sequence, timestamp } = *source;
+            let ssrc = if jump == 255 { n as u32 } else { which as u32 % 4 };
+            let header = Packet { marker: false, payload_type, sequence, timestamp, ssrc, payload: &[] };
+            let bytes = [&header.emit_header()[..], &vec![shape ^ n as u8; len]].concat();
+            (now + ms(n as u64 * spacing), which % 3, bytes)
+        };
+        (0..count).map(packet).collect()
+    }
+}
