@@ -41,8 +41,8 @@ struct Step {
 pub struct Stamp {
     /// By the clock as it is now.
     after: Instant,
-    /// By the clock as it was before it was set, if the datagram may have come before that.
-    before: Option<Instant>,
+    /// By the clock as it was before it was set; the same if the datagram came after that.
+    before: Instant,
     /// It did not arrive before this ...
     earliest: Instant,
     /// ... nor after this.
@@ -71,26 +71,22 @@ impl WallClock {
     /// What the stamp of a datagram means that arrived after `earliest` and before the latest reading.
     pub fn stamp(&self, stamp: Timespec, earliest: Instant) -> Stamp {
         let ago = difference(self.wall, stamp);
-        let step = self.step.filter(|step| earliest < step.noticed_at);
-        Stamp {
-            after: back(self.read_at, ago),
-            // An older clock that was behind by `step` meant a later time by the same digits.
-            before: step.map(|step| back(self.read_at, ago.saturating_sub(step.nanos))),
-            earliest,
-            latest: self.read_at,
-        }
+        // An older clock that was behind by `step` meant a later time by the same digits.
+        let step = self.step.filter(|step| earliest < step.noticed_at).map_or(0, |step| step.nanos);
+        let (after, before) = (back(self.read_at, ago), back(self.read_at, ago.saturating_sub(step)));
+        Stamp { after, before, earliest, latest: self.read_at }
     }
 }
 
 impl Stamp {
     /// An arrival that is known.
     pub fn at(arrival: Instant) -> Self {
-        Self { after: arrival, before: None, earliest: arrival, latest: arrival }
+        Self { after: arrival, before: arrival, earliest: arrival, latest: arrival }
     }
 
     /// The arrival, if the stamp leaves no doubt.
     pub fn certain(&self) -> Option<Instant> {
-        match (self.fitting(self.after), self.before.and_then(|before| self.fitting(before))) {
+        match (self.fitting(self.after), self.fitting(self.before)) {
             (Some(at), None) | (None, Some(at)) => Some(at),
             (Some(one), Some(other)) if one == other => Some(one),
             _ => None,
@@ -100,11 +96,14 @@ impl Stamp {
     /// The arrival that is closest to what is expected. Without an expectation it is the earliest that can be: datagrams
     /// that wait in a socket follow each other closely. A stamp that cannot be true is ignored.
     pub fn nearest(&self, expected: Option<Instant>) -> Instant {
-        let after = self.fitting(self.after);
-        let before = self.before.and_then(|before| self.fitting(before));
-        let distance = |at: &Instant| expected.map_or(*at, |expected| absolute(*at, expected));
-        let nearest = after.into_iter().chain(before).min_by_key(distance);
-        nearest.or(expected).unwrap_or(self.latest).clamp(self.earliest, self.latest)
+        let distance = |at: Instant| expected.map_or(at, |expected| absolute(at, expected));
+        let nearest = match (self.fitting(self.after), self.fitting(self.before)) {
+            (Some(after), Some(before)) if distance(before) < distance(after) => before,
+            (Some(after), _) => after,
+            (None, Some(before)) => before,
+            (None, None) => expected.unwrap_or(self.latest),
+        };
+        nearest.clamp(self.earliest, self.latest)
     }
 
     fn fitting(&self, at: Instant) -> Option<Instant> {

@@ -137,7 +137,7 @@ pub fn receiver(data: &[u8]) {
         guarded: vec![vec![]; SOCKETS],
         given: vec![],
     };
-    let mut sent = vec![0u32; SOCKETS];
+    let mut sent = [0u32; SOCKETS];
     for step in data.chunks_exact(3).take(MAX_STEPS) {
         let flood = if step[0] > 250 { 8 } else { 1 };
         let (socket, count) = (usize::from(step[0]) % SOCKETS, u32::from(step[1]) / 4 * flood);
