@@ -71,10 +71,16 @@ impl WallClock {
     /// What the stamp of a datagram means that arrived after `earliest` and before the latest reading.
     pub fn stamp(&self, stamp: Timespec, earliest: Instant) -> Stamp {
         let ago = difference(self.wall, stamp);
-        // An older clock that was behind by `step` meant a later time by the same digits.
-        let step = self.step.filter(|step| earliest < step.noticed_at).map_or(0, |step| step.nanos);
-        let (after, before) = (back(self.read_at, ago), back(self.read_at, ago.saturating_sub(step)));
-        Stamp { after, before, earliest, latest: self.read_at }
+        let after = back(self.read_at, ago);
+        let mut stamp = Stamp { after, before: after, earliest, latest: self.read_at };
+        if let Some(step) = self.step {
+            // Where only this program's clock was set, not the kernel's, stamps go on by the older one.
+            if earliest < step.noticed_at || stamp.fitting(after).is_none() {
+                // An older clock that was behind by `step` meant a later time by the same digits.
+                stamp.before = back(self.read_at, ago.saturating_sub(step.nanos));
+            }
+        }
+        stamp
     }
 }
 

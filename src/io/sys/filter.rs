@@ -12,27 +12,25 @@ use crate::base::limits::MAX_SOURCES;
 pub fn let_in(socket: BorrowedFd, words: &[u32], sample: u32) -> io::Result<()> {
     const UDP_HEADER: u32 = 8;
     const SSRC: u32 = UDP_HEADER + 8;
-    // A load beyond the end of a datagram would drop it, and hide a flood of short ones.
-    let shorter = [instruction(libc::BPF_LD | libc::BPF_W | libc::BPF_LEN, 0, 0, 0)];
-    let all = words.len() as u8;
-    let is_long = [
-        instruction(libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K, SSRC + 4, 0, all + 1),
-        instruction(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, SSRC, 0, 0),
-    ];
-    let compare =
-        |(word, left): (&u32, u8)| instruction(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, *word, left + 3, 0);
-    let random = (libc::SKF_AD_OFF + libc::SKF_AD_RANDOM) as u32;
-    let others = [
-        instruction(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, random, 0, 0),
-        instruction(libc::BPF_ALU | libc::BPF_MOD | libc::BPF_K, sample, 0, 0),
-        instruction(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 0, 0, 1),
-        instruction(libc::BPF_RET | libc::BPF_K, u32::MAX, 0, 0),
-        instruction(libc::BPF_RET | libc::BPF_K, 0, 0, 0),
-    ];
+    let words = words.get(..MAX_SOURCES).unwrap_or(words);
+    let count = words.len() as u8;
     let mut program = heapless::Vec::<libc::sock_filter, { MAX_SOURCES + 8 }>::new();
-    program.extend(shorter.into_iter().chain(is_long));
-    program.extend(words.iter().take(MAX_SOURCES).zip((0..all).rev()).map(compare));
-    program.extend(others);
+    let mut add = |code: u32, k: u32, jump_if: u8, jump_else: u8| {
+        let _ = program.push(libc::sock_filter { code: code as u16, jt: jump_if, jf: jump_else, k });
+    };
+    // A load beyond the end of a datagram would drop it, and hide a flood of short ones.
+    add(libc::BPF_LD | libc::BPF_W | libc::BPF_LEN, 0, 0, 0);
+    add(libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K, SSRC + 4, 0, count + 1);
+    add(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, SSRC, 0, 0);
+    for (word, left) in words.iter().zip((0..count).rev()) {
+        add(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, *word, left + 3, 0);
+    }
+    let random = (libc::SKF_AD_OFF + libc::SKF_AD_RANDOM) as u32;
+    add(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, random, 0, 0);
+    add(libc::BPF_ALU | libc::BPF_MOD | libc::BPF_K, sample, 0, 0);
+    add(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 0, 0, 1);
+    add(libc::BPF_RET | libc::BPF_K, u32::MAX, 0, 0);
+    add(libc::BPF_RET | libc::BPF_K, 0, 0, 0);
     let code = libc::sock_fprog { len: program.len() as u16, filter: program.as_mut_ptr() };
     // SAFETY: the kernel reads a whole `sock_fprog`, and `len` instructions from `program`, which lives through the call.
     let done = unsafe {
@@ -45,10 +43,6 @@ pub fn let_in(socket: BorrowedFd, words: &[u32], sample: u32) -> io::Result<()> 
 /// Takes back what `let_in` has asked for.
 pub fn let_all_in(socket: BorrowedFd) -> io::Result<()> {
     set_option(socket, libc::SOL_SOCKET, libc::SO_DETACH_FILTER, 0)
-}
-
-fn instruction(code: u32, k: u32, jump_if: u8, jump_else: u8) -> libc::sock_filter {
-    libc::sock_filter { code: code as u16, jt: jump_if, jf: jump_else, k }
 }
 
 #[cfg(test)]
