@@ -272,4 +272,42 @@ mod tests {
     fn media_reading_survives() {
         attack(receiver, &[&[3; 60], b"\x00\x01\x02\x03\x04\x05\x06\x07"]);
     }
+
+    /// What the fuzzer has found worth keeping.
+    #[test]
+    fn corpora_survive() {
+        let bodies: &[(&str, fn(&[u8]))] = &[
+            ("rtp", rtp),
+            ("message", message),
+            ("message_stream", message_stream),
+            ("header", header),
+            ("sidecar", sidecar),
+            ("config", config),
+            ("mounts", mounts),
+            ("recorder", recorder),
+            ("clock", clock),
+            ("receiver", receiver),
+            #[cfg(feature = "fsp")]
+            ("fsp", fsp),
+            #[cfg(feature = "fsp")]
+            ("fsp_service", fsp_service),
+            #[cfg(feature = "fsp")]
+            ("rendezvous", rendezvous),
+            #[cfg(feature = "fsp")]
+            ("rendezvous_ends", rendezvous_ends),
+            #[cfg(feature = "server")]
+            ("record_control", record_control),
+            #[cfg(feature = "server")]
+            ("record_stream", record_stream),
+            #[cfg(feature = "server")]
+            ("proxy_line", proxy_line),
+        ];
+        for (name, body) in bodies {
+            let inputs: Vec<_> = std::fs::read_dir(format!("tests/fuzz/corpus/{name}")).unwrap().collect();
+            assert!(!inputs.is_empty(), "{name} has a corpus");
+            for input in inputs {
+                body(&std::fs::read(input.unwrap().path()).unwrap());
+            }
+        }
+    }
 }
