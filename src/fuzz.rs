@@ -273,10 +273,12 @@ mod tests {
         attack(receiver, &[&[3; 60], b"\x00\x01\x02\x03\x04\x05\x06\x07"]);
     }
 
+    type Body = fn(&[u8]);
+
     /// What the fuzzer has found worth keeping.
     #[test]
     fn corpora_survive() {
-        let bodies: &[(&str, fn(&[u8]))] = &[
+        let bodies: &[(&str, Body)] = &[
             ("rtp", rtp),
             ("message", message),
             ("message_stream", message_stream),
