@@ -335,3 +335,42 @@ fn a_time_that_cannot_be_true_is_the_time_of_reading() {
         assert_eq!(value(&answer, "frames"), Some("100"), "{name}");
     }
 }
+
+/// Sidecars as they were written last, by file.
+fn sidecars(phone: &mut Phone) -> std::collections::BTreeMap<String, serde_json::Value> {
+    let mut buffer = [0; 4096];
+    let mut last = std::collections::BTreeMap::new();
+    while let Some(note) = phone.recorder.next_note(&mut buffer) {
+        last.insert(note.name.to_string(), serde_json::from_slice(note.line).unwrap());
+    }
+    last
+}
+
+#[test]
+fn what_a_failed_roll_over_loses_is_missing_from_that_recording_alone() {
+    let mut phone = Phone::new(Settings { limit: 1, ..settings() });
+    let rolling = phone.start("&legs=1");
+    // The other one has all the room that it wants.
+    phone.recorder.set_settings(settings());
+    let other = phone.start("&legs=1");
+    let (_, packets) = leg(phone.now, 0, 200);
+    phone.send(packets);
+    phone.run_for(ms(1500));
+    phone.stick.refuses_files = true;
+    phone.run_for(ms(2500));
+    assert!(phone.events.iter().any(|event| event.contains(&format!("id={rolling}&state=failed"))));
+    let stop = phone.stop(other);
+    assert_eq!(value(&stop, "result"), Some("success"));
+    let lost = phone.counted("frames_lost");
+    assert!(lost > 0);
+    let sidecars = sidecars(&mut phone);
+    let of =
+        |id: u32| -> Vec<&serde_json::Value> { sidecars.values().filter(|it| it["id"] == id.to_string()).collect() };
+    let (failed, whole) = (of(rolling), of(other));
+    let (last, nothing) = (failed.last().unwrap(), serde_json::json!({}));
+    assert_eq!((&last["end"], &last["dropped"]["frames_lost"]), (&"failed".into(), &lost.into()), "{last}");
+    for part in &failed[..failed.len() - 1] {
+        assert_eq!((&part["end"], &part["dropped"]), (&"rolled".into(), &nothing), "{part}");
+    }
+    assert_eq!((&whole[0]["end"], &whole[0]["dropped"]), (&"stopped".into(), &nothing), "{}", whole[0]);
+}

@@ -18,6 +18,7 @@ ALL = {
     "pull": pulled.pull,
     "power": pulled.power,
     "stall": slow.stall,
+    "stop-in-stall": slow.stop_in_stall,
     "trickle": slow.trickle,
     "bad-block": faulty.bad_block,
     "read-only": faulty.read_only,

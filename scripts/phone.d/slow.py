@@ -1,7 +1,7 @@
 """Scenarios with a stick that stalls, or is hardly faster than what is recorded."""
 
 import recording
-from machine import Failed
+from machine import Failed, fields
 from setting import EXACT_CALL, PLAYED, boot, expect, path, say, take
 from stick import Stick
 
@@ -39,6 +39,32 @@ def stall():
         expect(STALL <= seconds < STALL + 1, f"the stick took nothing for {seconds:.2f} s")
         turn = _check_two_calls(phone, stick)
         expect(STALL / 2 < turn < STALL + 1, f"the daemon waited for it, {turn:.2f} s in one turn")
+
+
+def stop_in_stall():
+    """A stop asked for while the stick takes no write counts from then on, not from when the stick has gone on."""
+    stick = Stick(path("stop-in-stall.img"))
+    stick.filters.append("driver=blkdebug,image={below}")
+    with boot(stick) as phone:
+        begin = "cut -d' ' -f1 /proc/uptime >/tmp/began"
+        phone.run(f"{begin}; {EXACT_CALL} --seconds {SECONDS} >/tmp/sim 2>&1 & sleep 4")
+        call = fields(phone.run("callrec ctl RecordStatusRequest")[0])
+        phone.block(0, "break write_aio stalled")
+        phone.run(BEGUN)
+        # A second into the stall; the answer comes when the stick goes on.
+        asked = f"usleep 1000000; cut -d' ' -f1 /proc/uptime >/tmp/asked; callrec ctl 'cmd=RecordStopRequest&id={call['id']}' >/tmp/stop"
+        phone.run(f"({asked}) >/dev/null 2>&1 & usleep {STALL * 1e6:.0f}")
+        expect(not phone.run("cat /tmp/stop"), f"the daemon does not answer while the stick takes nothing, {STALL:.0f} s")
+        phone.block(0, "resume stalled")
+        phone.until("[ -s /tmp/stop ]")
+        stop = fields(phone.run("cat /tmp/stop")[0])
+        began, asked = float(phone.run("cat /tmp/began")[0]), float(phone.run("cat /tmp/asked")[0])
+        phone.run("sync")
+        phone.cut()
+    taken = take(stick)
+    expect(int(stop["frames"]) == len(taken.frames) and taken.exact, f"the answer's {stop['frames']} frames are in the file")
+    late = len(taken.frames) * 0.02 - (asked - began)
+    expect(-0.5 < late < 0.5, f"it ends {late:+.2f} s from when it was asked for, where the stick was {STALL - 1:.0f} s late")
 
 
 def trickle():

@@ -155,6 +155,11 @@ impl Stats {
         self.counts[counter as usize] += amount;
     }
 
+    /// Adds all counts of another's.
+    pub fn add_all(&mut self, other: &Self) {
+        self.counts.iter_mut().zip(other.counts).for_each(|(count, more)| *count += more);
+    }
+
     /// Takes back what is not to count after all.
     pub fn take_back(&mut self, counter: Counter, amount: u64) {
         let count = &mut self.counts[counter as usize];

@@ -185,14 +185,15 @@ fn settings(bits: u8) -> Settings {
 impl Phone {
     /// What holds at any time.
     fn check(&self) {
-        assert_eq!(self.recorder.stats.of(Counter::Bug), 0, "a bug was counted");
+        assert_eq!(self.recorder.totals().of(Counter::Bug), 0, "a bug was counted");
         let read: u64 = self.devices.sockets.iter().map(|sockets| sockets.released).sum();
-        assert_eq!(laws::datagrams(&self.recorder.stats), read, "each datagram is counted once");
+        assert_eq!(laws::datagrams(&self.recorder.totals()), read, "each datagram is counted once");
     }
 
     fn check_frames(&self) {
-        let mixed = self.recorder.stats.of(Counter::Frames);
-        let lost = self.recorder.stats.of(Counter::FramesLost) + self.recorder.stats.of(Counter::UploadDropped);
+        let totals = self.recorder.totals();
+        let mixed = totals.of(Counter::Frames);
+        let lost = totals.of(Counter::FramesLost) + totals.of(Counter::UploadDropped);
         let stored = self.devices.stick.frames();
         let sent: u64 = self.devices.servers.iter().map(|server| server.frames).sum();
         assert!(mixed <= stored + sent + lost, "{mixed} mixed: {stored} stored, {sent} sent, {lost} lost");

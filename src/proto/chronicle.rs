@@ -37,8 +37,8 @@ pub struct Chronicle {
     more: u32,
     /// By which clock its file is named.
     pub zone: Zone,
-    /// Counts of `MISSING`.
-    pub missing: [u64; MISSING.len()],
+    /// Its sidecar says that another part follows.
+    pub followed: bool,
 }
 
 impl Chronicle {
@@ -51,7 +51,7 @@ impl Chronicle {
         self.pauses.iter_mut().for_each(|[at, _]| *at -= behind);
         self.first = first;
         self.more = 0;
-        self.missing = Default::default();
+        self.followed = false;
     }
 
     /// A frame is paused, behind so many frames of the recording; it counts as one of them if it is `stored` as silence.

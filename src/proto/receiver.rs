@@ -84,7 +84,7 @@ fn let_all_in_again(sockets: &mut impl Sockets, socket: usize, place: usize, rec
 fn drain_each(sockets: &mut impl Sockets, place: usize, recorder: &mut Recorder) -> bool {
     let mut left = DATAGRAMS_PER_TURN;
     for socket in 0..sockets.count() {
-        while fill(sockets, socket, recorder) {
+        while fill(sockets, socket, place, recorder) {
             if left == 0 {
                 return false;
             }
@@ -98,7 +98,7 @@ fn drain_each(sockets: &mut impl Sockets, place: usize, recorder: &mut Recorder)
 
 fn give_promptly(sockets: &mut impl Sockets, socket: usize, place: usize, recorder: &mut Recorder) {
     match sockets.held(socket) {
-        None => return recorder.stats.count(Counter::Oversize),
+        None => return recorder.count(place, Counter::Oversize, 1),
         Some(bytes) if recorder.handle_prompt_rtp(place, socket, None, bytes) => return,
         Some(_) => {}
     }
@@ -127,7 +127,7 @@ fn drain_in_order(sockets: &mut impl Sockets, place: usize, recorder: &mut Recor
         match sockets.held(socket) {
             Some(bytes) if !recorder.handle_rtp(place, socket, *arrival, bytes) => return false,
             Some(_) => {}
-            None => recorder.stats.count(Counter::Oversize),
+            None => recorder.count(place, Counter::Oversize, 1),
         }
         sockets.release(socket);
         heads[socket] = head(sockets, socket, place, recorder);
@@ -135,16 +135,18 @@ fn drain_in_order(sockets: &mut impl Sockets, place: usize, recorder: &mut Recor
     false
 }
 
-fn fill(sockets: &mut impl Sockets, socket: usize, recorder: &mut Recorder) -> bool {
+fn fill(sockets: &mut impl Sockets, socket: usize, place: usize, recorder: &mut Recorder) -> bool {
     let mut dropped = 0;
     let filled = sockets.fill(socket, &mut dropped);
-    recorder.stats.add(Counter::KernelDrop, dropped.into());
+    if dropped > 0 {
+        recorder.count(place, Counter::KernelDrop, dropped.into());
+    }
     filled
 }
 
 /// When the next datagram of this socket arrived; `NEVER` if there is none.
 fn head(sockets: &mut impl Sockets, socket: usize, place: usize, recorder: &mut Recorder) -> Instant {
-    if fill(sockets, socket, recorder) {
+    if fill(sockets, socket, place, recorder) {
         arrival(sockets, socket, place, recorder)
     } else {
         Instant::NEVER

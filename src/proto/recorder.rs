@@ -8,7 +8,7 @@
 use crate::base::limits::MESSAGE_BYTES;
 use crate::base::stats::{Counter, Stats};
 use crate::base::time::Instant;
-use crate::proto::chronicle::{Zone, MISSING};
+use crate::proto::chronicle::Zone;
 use crate::proto::notes::Notes;
 use crate::proto::outbox::{ClientId, Outbox, To};
 use crate::proto::part::{DiskError, Done, Op};
@@ -20,12 +20,14 @@ use crate::proto::stick::Path;
 use crate::proto::uplink::{self, Input};
 use crate::wire::g711::Law;
 use crate::wire::message::{Error, Message};
+use tally::Tally;
 
 mod answers;
 mod beside;
 mod changes;
 mod playing;
 mod requests;
+mod tally;
 
 /// The configuration, as far as it decides anything here.
 #[derive(Clone, Debug)]
@@ -80,12 +82,12 @@ pub struct Recorder {
     players: Players,
     notes: Notes,
     zone: Zone,
-    /// Counts of what is missing, as far as they have been given to recordings.
-    seen: [u64; MISSING.len()],
+    /// What is counted of the recordings, by their places.
+    tallies: Vec<Tally>,
     ending: bool,
     /// When the turn before this one began, and this one.
     turns: [Instant; 2],
-    /// Counters, also of what the loop sees.
+    /// What is counted of the phone, and of no recording.
     pub stats: Stats,
 }
 
@@ -97,6 +99,7 @@ impl Recorder {
         }
         settings.law.prepare_pairs();
         let places = (0..settings.max_recordings).map(|_| Recording::new()).collect();
+        let tallies = (0..settings.max_recordings).map(|_| Tally::default()).collect();
         Self {
             settings,
             places,
@@ -105,7 +108,7 @@ impl Recorder {
             players: Players::new(),
             notes: Notes::new(),
             zone: Zone::default(),
-            seen: [0; MISSING.len()],
+            tallies,
             ending: false,
             turns: [Instant::default(); 2],
             stats: Stats::default(),
@@ -212,8 +215,8 @@ impl Recorder {
     #[must_use]
     pub fn handle_rtp(&mut self, place: usize, port: usize, arrival: Instant, datagram: &[u8]) -> bool {
         let Some(recording) = self.places.get_mut(place) else { return true };
-        recording.handle_timeout(arrival, &mut self.stats)
-            && recording.handle_rtp(port, Some(arrival), datagram, &mut self.stats)
+        let stats = &mut self.tallies[place].stats;
+        recording.handle_timeout(arrival, stats) && recording.handle_rtp(port, Some(arrival), datagram, stats)
     }
 
     /// All ports of the place were read so short a time before `now` that `handle_prompt_rtp` will do.
@@ -226,13 +229,14 @@ impl Recorder {
     #[must_use]
     pub fn handle_prompt_rtp(&mut self, place: usize, port: usize, arrival: Option<Instant>, datagram: &[u8]) -> bool {
         let Some(recording) = self.places.get_mut(place) else { return true };
-        recording.handle_rtp(port, arrival, datagram, &mut self.stats)
+        recording.handle_rtp(port, arrival, datagram, &mut self.tallies[place].stats)
     }
 
     /// All datagrams that came until `now` have been given. `false`: call again after the stick.
     #[must_use]
     pub fn handle_drained(&mut self, place: usize, now: Instant) -> bool {
-        self.places.get_mut(place).is_none_or(|recording| recording.handle_drained(now, &mut self.stats))
+        let Some(recording) = self.places.get_mut(place) else { return true };
+        recording.handle_drained(now, &mut self.tallies[place].stats)
     }
 
     /// The stick that is there now, and its free bytes, for the events.
@@ -272,10 +276,8 @@ impl Recorder {
     pub fn handle_disk(&mut self, place: usize, now: Instant, result: Result<Done, DiskError>) {
         let Some(recording) = self.places.get_mut(place) else { return };
         let had_file = recording.has_file();
-        let change = recording.disk_done(now, result, &mut self.stats);
-        let closed = had_file && !recording.has_file();
-        if closed {
-            self.count_missing(place);
+        let change = recording.disk_done(now, result, &mut self.tallies[place].stats);
+        if had_file && !recording.has_file() {
             self.note(place);
         }
         self.announce(place, change);
@@ -289,7 +291,7 @@ impl Recorder {
     /// Something came from the server of this place's recording, or time has passed.
     pub fn handle_server(&mut self, place: usize, now: Instant, input: Input) {
         let Some(recording) = self.places.get_mut(place) else { return };
-        let change = recording.handle_server(now, input, &mut self.stats);
+        let change = recording.handle_server(now, input, &mut self.tallies[place].stats);
         self.announce(place, change);
     }
 
@@ -301,24 +303,21 @@ impl Recorder {
     /// How that went; frames have `handle_frame`.
     pub fn handle_server_done(&mut self, place: usize, now: Instant, outcome: Result<uplink::Done, i32>) {
         let Some(recording) = self.places.get_mut(place) else { return };
-        let change = recording.server_done(now, outcome, &mut self.stats);
+        let change = recording.server_done(now, outcome, &mut self.tallies[place].stats);
         self.announce(place, change);
     }
 
     /// Whether the kernel took a frame, and the error it had to tell of.
     pub fn handle_frame(&mut self, place: usize, now: Instant, taken: bool, errno: Option<i32>) {
         let Some(recording) = self.places.get_mut(place) else { return };
-        let change = recording.frame_done(now, taken, errno, &mut self.stats);
+        let change = recording.frame_done(now, taken, errno, &mut self.tallies[place].stats);
         self.announce(place, change);
     }
 
     /// Looks whether the place's recording has ended without a further call.
     pub fn settle(&mut self, now: Instant, place: usize) {
-        if self.state(place) != State::Free {
-            self.count_missing(place);
-        }
         let Some(recording) = self.places.get_mut(place) else { return };
-        let change = recording.settle(now, &mut self.stats);
+        let change = recording.settle(now, &mut self.tallies[place].stats);
         self.announce(place, change);
     }
 

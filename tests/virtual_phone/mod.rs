@@ -88,6 +88,8 @@ pub struct Stick {
     pub fail: Option<(u64, DiskError)>,
     /// Every call from that one on fails.
     pub stays_broken: bool,
+    /// No file can be created any more.
+    pub refuses_files: bool,
     /// Writes of more than this many bytes are cut short.
     pub longest_write: usize,
     /// (from, length): a write or sync that begins then takes that long.
@@ -141,6 +143,7 @@ impl Stick {
                     None => Done::NothingToDelete,
                 })
             }
+            Op::Create(_) if self.refuses_files => Err(DiskError::Failed(5)),
             Op::Create(_) => {
                 let name = format!("Record_{:06}.wav", self.calls);
                 self.files.insert(name.clone(), MemoryFile { open: true, ..MemoryFile::default() });
@@ -211,6 +214,7 @@ impl Phone {
             calls: 0,
             fail: None,
             stays_broken: false,
+            refuses_files: false,
             longest_write: usize::MAX,
             stall: None,
             stalled_at: None,
@@ -312,7 +316,7 @@ impl Phone {
     }
 
     pub fn counted(&self, name: &str) -> u64 {
-        self.recorder.stats.all().find(|(known, _)| *known == name).unwrap().1
+        self.recorder.totals().all().find(|(known, _)| *known == name).unwrap().1
     }
 
     /// The frames of all files in order, after checking that they are one stream.

@@ -18,8 +18,8 @@ const DATAGRAMS: [Counter; 11] = [
 ];
 
 /// Datagrams that were counted.
-pub(super) fn datagrams(stats: &Stats) -> u64 {
-    DATAGRAMS.iter().map(|counter| stats.of(*counter)).sum()
+pub(super) fn datagrams(totals: &Stats) -> u64 {
+    DATAGRAMS.iter().map(|counter| totals.of(*counter)).sum()
 }
 
 /// The answer to a stop.

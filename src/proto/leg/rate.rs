@@ -6,7 +6,7 @@
 //! their bytes say, then the timestamps are scaled from there on, and these ten are laid where they belong.
 
 use super::{Audio, Leg};
-use crate::base::limits::{MAX_PAYLOAD, RATE_PACKETS};
+use crate::base::limits::RATE_PACKETS;
 use crate::base::stats::{Counter, Stats};
 use crate::proto::skew::Skew;
 use crate::proto::track::Track;
@@ -128,34 +128,36 @@ impl Leg {
         if ticks > 0 && by_bytes < by_ticks / 2 && self.trial.is_steady(rate) {
             stats.count(Counter::WrongClock);
             self.rate = rate;
-            self.lay_anew(track, clock);
+            if rate.samples < rate.ticks {
+                self.lay_anew(track, clock);
+            }
         }
         self.trial.close();
     }
 
-    /// Lays the packets of the trial where the rate says. Not inlined: its stack is 13 KB, and it hardly ever runs.
+    /// Lays the packets of the trial where the rate says. A clock that is too slow needs no such thing: packets in sequence
+    /// never share a place, so they follow each other already.
     #[inline(never)]
     fn lay_anew(&mut self, track: &mut Track, clock: i64) {
-        let mut codes = [[0; MAX_PAYLOAD]; RATE_PACKETS];
-        for (packet, codes) in self.trial.departed.iter().zip(&mut codes) {
-            let from = self.trial.anchor + i64::from(packet.place);
-            let places = from..from + i64::from(packet.len);
-            codes.iter_mut().zip(places).for_each(|(code, at)| *code = track.code(at).unwrap_or_default());
-        }
-        track.wipe(self.trial.end..self.end);
         if self.provisional.is_some() {
             // They seemed to come early, so the reader was moved ahead.
             self.drift = self.trial.drift;
         }
-        let read = clock + self.drift;
-        self.end = self.trial.end;
-        for (packet, codes) in self.trial.departed.iter().zip(&codes) {
+        let (read, mut end) = (clock + self.drift, self.trial.end);
+        for packet in &self.trial.departed {
+            let from = self.trial.anchor + i64::from(packet.place);
             let place = self.trial.anchor + self.rate.samples(packet.ticks);
-            let len = usize::from(packet.len);
-            let skipped = usize::try_from(read - place).unwrap_or(0).min(len);
-            track.store(place + skipped as i64, &codes[skipped..len]);
-            self.end = self.end.max(place + len as i64);
+            track.wipe(end..place); // lost on the way
+            for at in 0..i64::from(packet.len) {
+                // It moves back, so nothing is overwritten that has still to move; what has been mixed stays.
+                if let Some(code) = track.code(from + at).filter(|_| place + at >= read) {
+                    track.store(place + at, &[code]);
+                }
+            }
+            end = place + i64::from(packet.len);
         }
+        track.wipe(end..self.end);
+        self.end = end;
         let ticks = self.anchor_timestamp.wrapping_sub(self.trial.timestamp) as i32;
         self.anchor = self.trial.anchor + self.rate.samples(ticks);
         self.whole_to = self.whole_to.min(self.trial.end).max(read);

@@ -51,7 +51,7 @@ impl Recorder {
         let mut writer = Writer::new(buffer, "StatsResponse");
         writer.pair("result", "success").pair("recordings", self.active()).pair("legs", legs);
         writer.pair("longest_turn_us", self.stats.longest_turn.nanos() / 1000).pair("p2p", self.stats.p2p);
-        for (name, count) in self.stats.all() {
+        for (name, count) in self.totals().all() {
             writer.pair(name, count);
         }
         let len = writer.finish()?;

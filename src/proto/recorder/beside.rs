@@ -8,6 +8,7 @@ use crate::base::stats::{Counter, NAMES};
 use crate::proto::chronicle::{Zone, MISSING};
 use crate::proto::notes::Note;
 use crate::proto::part::Name;
+use crate::proto::recorder::tally::Missing;
 use crate::proto::recorder::Recorder;
 use crate::proto::recording::Recording;
 use crate::wire::recording::{age_key, Codec, LocalTime};
@@ -34,36 +35,39 @@ impl Recorder {
         !self.notes.is_empty()
     }
 
-    /// What has been counted since the last place was looked at belongs to this place.
-    pub(super) fn count_missing(&mut self, place: usize) {
-        let Some(recording) = self.places.get_mut(place) else { return };
-        let missing = recording.chronicle_mut().missing.iter_mut();
-        for ((missing, seen), counter) in missing.zip(&mut self.seen).zip(MISSING) {
-            let now = self.stats.of(counter);
-            *missing += now - *seen;
-            *seen = now;
-        }
-    }
-
     /// A part has begun.
     pub(super) fn note_begun(&mut self, place: usize) {
         self.places[place].chronicle_mut().zone = self.zone;
+        self.tallies[place].begin_part();
         self.note(place);
+    }
+
+    /// A recording has failed: if no file was open, its last one was said to be followed by another.
+    pub(super) fn note_failed(&mut self, place: usize) {
+        if self.places[place].chronicle().followed {
+            self.note(place);
+        }
     }
 
     /// What is known of the part that has begun, or has ended.
     pub(super) fn note(&mut self, place: usize) {
         let mut buffer = [0; NOTE_BYTES];
+        let recording = &mut self.places[place];
+        let (closed, followed) = (!recording.has_file(), recording.part_ended().is_none());
+        recording.chronicle_mut().followed = closed && followed;
         let recording = &self.places[place];
         let Some(name) = recording.names().0.last() else { return };
-        let len = emit(recording, name, &mut buffer);
+        let len = emit(recording, name, self.tallies[place].missing(), &mut buffer);
+        if closed {
+            self.tallies[place].close_part();
+        }
         if !len.is_some_and(|len| self.notes.push(name, !recording.has_file(), &buffer[..len])) {
             self.stats.count(Counter::SidecarsLost);
         }
     }
 }
 
-fn emit(recording: &Recording, name: &Name, buffer: &mut [u8]) -> Option<usize> {
+fn emit(recording: &Recording, name: &Name, missing: Missing, buffer: &mut [u8]) -> Option<usize> {
     let (setup, chronicle, parts) = (recording.setup(), recording.chronicle(), recording.names().1);
     let (mut id, mut start) = (heapless::String::<10>::new(), heapless::String::<32>::new());
     let Zone { offset_minutes, clock_set } = chronicle.zone;
@@ -80,7 +84,7 @@ fn emit(recording: &Recording, name: &Name, buffer: &mut [u8]) -> Option<usize> 
         Some(Some(_)) => b"failed",
     };
     let mut dropped = [("", 0); MISSING.len()];
-    for (place, (counter, count)) in dropped.iter_mut().zip(MISSING.into_iter().zip(chronicle.missing)) {
+    for (place, (counter, count)) in dropped.iter_mut().zip(MISSING.into_iter().zip(missing)) {
         *place = (NAMES[counter as usize], count);
     }
     let sidecar = Sidecar {

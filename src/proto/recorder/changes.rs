@@ -34,6 +34,7 @@ impl Recorder {
                 }
             }
             Some(Change::Failed(client, failure)) => {
+                self.note_failed(place);
                 let reason = self.failure(place, failure);
                 if let Some(client) = client {
                     self.refuse(client, b"RecordStopRequest", &reason);

@@ -95,6 +95,7 @@ impl Recorder {
         };
         setup.law.prepare_pairs();
         self.places[place].begin(client, setup);
+        self.tallies[place].begin();
         Ok(Ask::Ports(place, start.legs))
     }
 
