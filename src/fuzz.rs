@@ -117,7 +117,7 @@ pub fn mounts(data: &[u8]) {
     for line in data.split(|b| *b == b'\n') {
         let Some(mount) = parse_mount(line) else { continue };
         let words: Vec<&[u8]> = line.split(|b| *b == b' ').filter(|word| !word.is_empty()).collect();
-        let device = String::from_utf8_lossy(words[2]).replace('+', "");
+        let device = String::from_utf8_lossy(words[2]);
         let numbers: Vec<Option<u32>> = device.split(':').map(|number| number.parse().ok()).collect();
         assert_eq!(numbers, [Some(mount.device.0), Some(mount.device.1)]);
         assert_eq!(escaped(&mount.point), escaped_again(words[4]), "the path is what the line says");

@@ -4,10 +4,10 @@
 mod common;
 
 use std::io::Read;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use common::file::read;
-use common::{in_time, Phone, Talker};
+use common::{command, in_time, Phone, Talker};
 use nix::sys::signal::Signal;
 
 /// Packets before the daemon is held up, while it is, and after.
@@ -20,7 +20,7 @@ const AFTER: u32 = 325;
 fn asked_while_held_up(phone: &Phone, request: &str, talker: &Talker) -> (String, u32) {
     talker.wait(BEFORE);
     phone.signal(Signal::SIGSTOP);
-    let mut ctl = Command::new(env!("CARGO_BIN_EXE_callrec"));
+    let mut ctl = command(env!("CARGO_BIN_EXE_callrec"));
     ctl.args(["ctl", "-s", phone.socket().to_str().unwrap(), request]);
     let mut asked = ctl.stdout(Stdio::piped()).spawn().unwrap();
     let sent = talker.sent();

@@ -364,9 +364,8 @@ fn what_a_failed_roll_over_loses_is_missing_from_that_recording_alone() {
     let lost = phone.counted("frames_lost");
     assert!(lost > 0);
     let sidecars = sidecars(&mut phone);
-    let of =
-        |id: u32| -> Vec<&serde_json::Value> { sidecars.values().filter(|it| it["id"] == id.to_string()).collect() };
-    let (failed, whole) = (of(rolling), of(other));
+    let of = |id: &str| -> Vec<&serde_json::Value> { sidecars.values().filter(|it| it["id"] == *id).collect() };
+    let (failed, whole) = (of(&rolling.to_string()), of(&other.to_string()));
     let (last, nothing) = (failed.last().unwrap(), serde_json::json!({}));
     assert_eq!((&last["end"], &last["dropped"]["frames_lost"]), (&"failed".into(), &lost.into()), "{last}");
     for part in &failed[..failed.len() - 1] {

@@ -90,6 +90,11 @@ impl Stamp {
         Self { after: arrival, before: arrival, earliest: arrival, latest: arrival }
     }
 
+    /// It lies between its limits, and the clock was not set: a newer reading would say nothing else.
+    pub fn is_plain(&self) -> bool {
+        self.before == self.after && self.earliest <= self.after && self.after <= self.latest
+    }
+
     /// The arrival, if the stamp leaves no doubt.
     pub fn certain(&self) -> Option<Instant> {
         match (self.fitting(self.after), self.fitting(self.before)) {

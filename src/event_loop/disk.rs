@@ -121,7 +121,7 @@ impl Disk {
         let mut written = 0;
         while written < DISK_BYTES_PER_TURN {
             let Some(op) = recorder.disk_op(place, now.monotonic) else { return false };
-            written += match &op {
+            let cost = match &op {
                 Op::Write(_, bytes) => bytes.len(),
                 Op::MakeRoom => DISK_BYTES_PER_TURN, // the next one is deleted in the next turn
                 _ => 0,
@@ -139,6 +139,7 @@ impl Disk {
                     None => return false, // the same call in a later turn: the ring holds what comes meanwhile
                 }
             }
+            written += cost;
             recorder.set_zone(self.zone);
             recorder.handle_disk(place, now.monotonic, result);
         }

@@ -29,6 +29,7 @@ use crate::event_loop::fsp::Fsp;
 use crate::event_loop::listing::Listing;
 use crate::event_loop::media::Media;
 use crate::event_loop::playing::Playing;
+use crate::event_loop::polling::poll_events;
 use crate::event_loop::repair::Repair;
 use crate::event_loop::sidecars::Sidecars;
 use crate::event_loop::uplinks::Uplinks;
@@ -54,6 +55,7 @@ mod lookup;
 mod media;
 pub mod mend;
 mod playing;
+mod polling;
 #[cfg(feature = "fsp")]
 mod readers;
 #[cfg(feature = "fsp")]
@@ -228,10 +230,7 @@ impl EventLoop {
             Instant::NEVER => None,
             deadline => Some(Duration::from_nanos(deadline.since(now).nanos())),
         };
-        match self.poll.poll(events, timeout) {
-            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
-            _ => {}
-        }
+        poll_events(&mut self.poll, events, timeout)?;
         self.woken = again || events.iter().any(|event| event.token() != SERVICE);
         self.light = !self.woken && clock::monotonic() < self.due.min(service);
         Ok(())

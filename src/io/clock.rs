@@ -81,10 +81,10 @@ impl Clock {
         std::mem::take(&mut self.set_by)
     }
 
-    /// What a kernel stamp means. One that fits no reading is later than the latest, or the clock has been set since.
+    /// What a kernel stamp means. One that is later than the latest reading, or fits none, has both clocks read again.
     pub fn stamp(&mut self, stamp: Timespec, earliest: Instant) -> Stamp {
         let known = self.wall.stamp(stamp, earliest);
-        if known.certain().is_some() {
+        if known.is_plain() {
             return known;
         }
         self.read();

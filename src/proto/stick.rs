@@ -41,7 +41,7 @@ pub fn parse_mount(line: &[u8]) -> Option<Mount<'_>> {
 }
 
 fn number(digits: &[u8]) -> Option<u32> {
-    core::str::from_utf8(digits).ok()?.parse().ok()
+    crate::wire::json::number(digits)?.try_into().ok()
 }
 
 /// Blanks, tabs, line ends and backslashes stand as three octal digits behind a backslash.

@@ -73,10 +73,10 @@ impl<'a> Message<'a> {
     }
 
     /// The first value of `key` as a decimal number: `Some(Err)` when it is something else.
-    pub fn number<T: core::str::FromStr>(&self, key: &str) -> Option<Result<T, ()>> {
-        let raw = self.raw(key)?;
-        let digits = core::str::from_utf8(raw).ok().filter(|text| text.bytes().all(|b| b.is_ascii_digit()));
-        Some(digits.and_then(|text| text.parse().ok()).ok_or(()))
+    pub fn number<T: TryFrom<u64>>(&self, key: &str) -> Option<Result<T, ()>> {
+        // One parser for all integers: each further one costs a phone 200 bytes.
+        let number = crate::wire::json::number(self.raw(key)?);
+        Some(number.and_then(|number| T::try_from(number).ok()).ok_or(()))
     }
 }
 
