@@ -23,6 +23,10 @@ fn a_recording_has_its_call_its_pauses_and_its_sum_beside_it() {
     let begun = phone.beside(&start.value("file"), "}");
     assert_eq!((&begun["remote_number"], &begun["end"]), (&json!("100"), &Value::Null));
     let talker = Talker::new(start.ports()[0], 7);
+    let stranger = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    for datagram in [&b"no RTP"[..], &common::rtp(18, 1, 160, 9, &[0; 20]), b"nor this"] {
+        stranger.send_to(datagram, ("127.0.0.1", start.ports()[0])).unwrap();
+    }
     talker.wait(20);
     assert!(phone.ask(&format!("cmd=RecordPauseRequest&id={}", start.id())).success());
     talker.wait(40);
@@ -37,7 +41,8 @@ fn a_recording_has_its_call_its_pauses_and_its_sum_beside_it() {
         "id": start.id(), "part": 1, "parts": 1, "file": name, "codec": "PCMU", "dir": "in", "remote_number": "200",
         "remote_name": "Jos\u{e9} & \"Co\"", "local_number": "7", "local_name": "Me", "clock_set": true,
         "frames": recording.frames.len(), "duration_ms": recording.frames.len() * 20, "end": "stopped",
-        "sha256": sum(&phone, &name), "pauses": beside["pauses"], "start": beside["start"], "dropped": beside["dropped"],
+        "sha256": sum(&phone, &name), "pauses": beside["pauses"], "start": beside["start"],
+        "dropped": {"not_rtp": 2, "unknown_payload": 1},
     });
     assert_eq!(beside, known);
     let time = beside["start"].as_str().unwrap();

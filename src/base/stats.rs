@@ -181,8 +181,26 @@ impl Stats {
 mod tests {
     use super::*;
 
+    /// `KernelDrop` -> `kernel_drop`.
+    fn snake_case(variant: &str) -> String {
+        let mut name = String::new();
+        for letter in variant.chars() {
+            if letter.is_ascii_uppercase() && !name.is_empty() {
+                name.push('_');
+            }
+            name.push(letter.to_ascii_lowercase());
+        }
+        name
+    }
+
     #[test]
-    fn names_stand_in_the_counters_order() {
+    fn each_counter_is_printed_under_its_own_name() {
+        let source = include_str!("stats.rs");
+        let (_, variants) = source.split_once("pub enum Counter {").unwrap();
+        let (variants, _) = variants.split_once("\n}").unwrap();
+        let lines = variants.lines().map(str::trim).filter(|line| !line.starts_with("//"));
+        let names: Vec<String> = lines.filter_map(|line| line.strip_suffix(',')).map(snake_case).collect();
+        assert_eq!(names, NAMES);
         let mut stats = Stats::default();
         stats.add(Counter::KernelDrop, 7);
         stats.count(Counter::Bug);

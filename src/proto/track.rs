@@ -138,7 +138,7 @@ mod tests {
     #[test]
     fn places_are_written_and_wiped_around_the_end() {
         let mut tracks = Tracks::new(2);
-        for start in [0, 5, 8190, -3, 1 << 40] {
+        for start in [0, 5, LEG_SAMPLES as i64 - 2, -3, 1 << 40] {
             let mut track = tracks.track(1).unwrap();
             track.clear();
             track.store(start, &[1, 2, 3, 4, 5, 6]);
@@ -150,7 +150,7 @@ mod tests {
             let seen: Vec<_> = (start - 1..start + 7).map(|at| track.code(at)).collect();
             assert_eq!(seen, [None, Some(1), None, None, Some(4), Some(5), Some(6), None], "{start}");
         }
-        assert!((0..8192).all(|at| !tracks.track(0).unwrap().has(at)), "the other track is untouched");
+        assert!((0..LEG_SAMPLES as i64).all(|at| !tracks.track(0).unwrap().has(at)), "the other track is untouched");
     }
 
     #[test]
@@ -165,8 +165,8 @@ mod tests {
             }
         }
         track.fill(0..1 << 20, 9);
-        assert!((0..8192).all(|at| track.code(at) == Some(9)));
+        assert!((0..LEG_SAMPLES as i64).all(|at| track.code(at) == Some(9)));
         track.wipe(0..1 << 20);
-        assert!((0..8192).all(|at| !track.has(at)));
+        assert!((0..LEG_SAMPLES as i64).all(|at| !track.has(at)));
     }
 }
