@@ -106,26 +106,23 @@ mod tests {
         assert!((9..=11).contains(&difference) || difference % 3600 == 10, "{difference}");
     }
 
+    /// A reading of both clocks, not before `at`.
+    fn reading_after(at: Instant) -> Now {
+        loop {
+            let now = super::now();
+            if now.monotonic >= at {
+                return now;
+            }
+        }
+    }
+
     #[test]
     fn a_stamp_that_is_later_than_the_reading_has_the_clocks_read_again() {
         let mut clock = Clock::open();
         let early = clock.read();
-        let mut now = clock::now_after(early.monotonic + Duration::from_millis(50));
-        now.wall.nanos = now.wall.nanos.saturating_sub(1_000);
-        let at = clock.stamp(now.wall, early.monotonic).certain();
+        let later = reading_after(early.monotonic + Duration::from_millis(50));
+        let at = clock.stamp(later.wall, early.monotonic).certain();
         assert!(at.is_some_and(|at| at.since(early.monotonic).millis() >= 49), "{at:?}");
         assert_eq!(clock.take_set(), 0);
-    }
-
-    mod clock {
-        /// A reading of both clocks, not before `at`.
-        pub(super) fn now_after(at: super::Instant) -> super::Now {
-            loop {
-                let now = super::super::now();
-                if now.monotonic >= at {
-                    return now;
-                }
-            }
-        }
     }
 }
