@@ -117,7 +117,7 @@ pub const MAX_PARTS_NAMED: usize = 128;
 /// Pauses and resumes that may wait for their frame (a frame is mixed up to half a second later).
 pub const MAX_TOGGLES: usize = 32;
 
-/// The longest message, without its line end (contract, section 3).
+/// The longest message, without its line end (board/README.md).
 pub const MESSAGE_BYTES: usize = 4096;
 /// A message of the server protocol that has no end of its own ends when nothing came for so long (spec, rule 13).
 pub const MESSAGE_SILENCE: Duration = Duration::from_millis(200);

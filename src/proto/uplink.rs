@@ -1,4 +1,4 @@
-//! One recording's conversation with the recording server (contract, section 3.3).
+//! One recording's conversation with the recording server (board/README.md).
 //!
 //! The phone connects (3 s, the name's lookup included) and sends RecordStartRequest. Within 5 s the server
 //! answers RecordStartResponse: `success` with the address and port at which it waits for this recording's
@@ -31,7 +31,7 @@ use messages::{Heard, Said};
 mod deeds;
 mod messages;
 
-// The words with which reasons begin (contract, section 3.1).
+// The words with which reasons begin (board/README.md).
 const UNREACHABLE: &str = "no-server";
 const REFUSED: &str = "server-refused";
 const LATE: &str = "server-timeout";

@@ -1,4 +1,4 @@
-//! The one message syntax: `cmd=Name&key=value&...` (contract, section 3).
+//! The one message syntax: `cmd=Name&key=value&...` (board/README.md).
 //!
 //! In values `%`, `&`, `=` and control bytes are written `%XX`; all else, blanks and UTF-8 included,
 //! stands as it is. A reader trims blanks around keys and values, ignores what it does not know, keeps

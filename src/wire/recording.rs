@@ -1,4 +1,4 @@
-//! The recording file: a 76-byte header and frames of one size (contract, section 4).
+//! The recording file: a 76-byte header and frames of one size (src/cli/README.md).
 //!
 //! ```text
 //! 0   codec      64 bytes ASCII, NUL-padded

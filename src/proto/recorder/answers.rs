@@ -1,4 +1,4 @@
-//! The texts of the recorder's answers and events (contract, section 3.1).
+//! The texts of the recorder's answers and events (board/README.md).
 
 use core::fmt::Display;
 use core::net::SocketAddr;
