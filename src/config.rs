@@ -1,4 +1,4 @@
-//! The configuration file: `key = value` lines (contract, section 2).
+//! The configuration file: `key = value` lines (board/README.md).
 
 use core::fmt::{self, Display};
 use core::net::{IpAddr, Ipv4Addr};
@@ -24,7 +24,7 @@ const SOCKET_PATH_BYTES: usize = 107;
 
 /// The effective configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(missing_docs)] // the fields are the contract's keys
+#[allow(missing_docs)] // the fields are the keys of board/README.md
 pub struct Config {
     pub enabled: bool,
     pub record_type: Sink,

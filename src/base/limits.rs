@@ -38,7 +38,7 @@ pub const BATCH: Duration = Duration::from_millis(600);
 /// Recordings at once, at the most, that a configuration may ask for. Each costs 500 KiB of address
 /// space, of which only what its call uses is ever touched.
 pub const MAX_RECORDINGS: usize = 4096;
-/// Leg ports of one recording (contract: `legs` 0-8).
+/// Leg ports of one recording (`legs` in a start request).
 pub const MAX_LEG_PORTS: usize = 8;
 /// Leg ports and the local stream's own port.
 pub const MAX_PORTS: usize = MAX_LEG_PORTS + 1;

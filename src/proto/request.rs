@@ -19,7 +19,7 @@ pub enum Sink {
     Server,
 }
 
-/// Why a request is refused: begins with a word of the contract (section 3.1).
+/// Why a request is refused: begins with one of the words in board/README.md.
 pub type Reason = heapless::String<200>;
 
 /// `RecordStartRequest`.
@@ -59,7 +59,7 @@ pub enum Request {
     Play(Play),
 }
 
-/// A reason of the contract, with words behind it.
+/// One of these words, followed by a description.
 pub fn reason(word: &str, more: core::fmt::Arguments) -> Reason {
     let mut reason = Reason::new();
     let mut whole = Cutting(&mut reason);
