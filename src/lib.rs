@@ -2,7 +2,7 @@
 //!
 //! | room | owns |
 //! | --- | --- |
-//! | [`base`] | time, limits, counters, the byte ring |
+//! | [`base`] | time, the wall clock, limits, counters, the byte ring |
 //! | [`wire`] | bytes <-> values: RTP, G.711, G.722, messages, the recording file and its sidecar, FSP, rendezvous |
 //! | [`proto`] | state machines, time as an argument: leg, mixer, local stream, parts, uplink, playback, recorder; FSP, rendezvous |
 //! | [`io`] | system calls, one kind of object a file; `io::sys` and the allocator `io::pages` alone hold `unsafe` |

@@ -80,7 +80,7 @@ pub enum Counter {
     SidecarsLost,
     /// Turns of the loop.
     Wakeups,
-    /// Things that cannot happen; each is logged as "bug:".
+    /// Broken invariants: a fault of this program.
     Bug,
 }
 
