@@ -131,9 +131,10 @@ impl Sessions {
         }
         let mut least = (u8::MAX, now, 0);
         for (place, session) in self.0.iter().enumerate() {
-            let worth = match session.is_live(now) {
-                true => 2 * u8::from(session.trusted) + u8::from(session.proven),
-                false => 0,
+            let worth = if session.is_live(now) {
+                2 * u8::from(session.trusted) + u8::from(session.proven)
+            } else {
+                0
             };
             if (worth, session.at) <= (least.0, least.1) {
                 least = (worth, session.at, place);

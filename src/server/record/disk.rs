@@ -84,10 +84,10 @@ impl Service {
             })?;
             self.disk.is_suspect = false;
         }
-        match self.disk.sync_fails {
-            true => Err((Trouble::Unsynced, "the last sync failed".into())),
-            false => Ok(()),
+        if self.disk.sync_fails {
+            return Err((Trouble::Unsynced, "the last sync failed".into()));
         }
+        Ok(())
     }
 
     /// The path names another folder than the one that is open: recordings go on in that one.
