@@ -131,11 +131,7 @@ impl Sessions {
         }
         let mut least = (u8::MAX, now, 0);
         for (place, session) in self.0.iter().enumerate() {
-            let worth = if session.is_live(now) {
-                2 * u8::from(session.trusted) + u8::from(session.proven)
-            } else {
-                0
-            };
+            let worth = if session.is_live(now) { 2 * u8::from(session.trusted) + u8::from(session.proven) } else { 0 };
             if (worth, session.at) <= (least.0, least.1) {
                 least = (worth, session.at, place);
             }
