@@ -7,7 +7,8 @@
 use super::time::{Duration, Instant};
 
 /// Readings of both clocks that differ by less than this are the same clock: 1 ms. A busy machine lets time pass
-/// between the two system calls of a reading, and NTP slews by half a millisecond a second at the most.
+/// between the two system calls of a reading, and NTP slews by half a millisecond a second at most. What it slews in a
+/// longer time between two readings counts as a step; its two meanings are then as good as one.
 const MIN_STEP: i64 = 1_000_000;
 /// How far a stamp may lie outside its limits: 20 ms. They come from readings that a busy machine may delay.
 const SLACK: Duration = Duration::from_millis(20);
@@ -61,11 +62,6 @@ impl WallClock {
         }
         self.step = Some(Step { nanos, noticed_at: monotonic });
         nanos / 1_000_000
-    }
-
-    /// When both clocks were read last.
-    pub fn read_at(&self) -> Instant {
-        self.read_at
     }
 
     /// What the stamp of a datagram means that arrived after `earliest` and before the latest reading.
