@@ -109,8 +109,15 @@ impl Config {
         each_pair(text, &[], |key, value| config.set(key, value))?;
         #[cfg(feature = "fsp")]
         if let Some((needs, key, problem)) = config.fsp.missing() {
-            let line = 1 + text.lines().position(|line| line.trim_start().starts_with(needs)).unwrap_or(0);
-            return Err(Error { line, key: key.into(), problem: problem.into() });
+            let line = 1 + text
+                .lines()
+                .position(|line| line.trim_start().starts_with(needs))
+                .unwrap_or(0);
+            return Err(Error {
+                line,
+                key: key.into(),
+                problem: problem.into(),
+            });
         }
         Ok(config)
     }
@@ -126,31 +133,56 @@ impl Config {
     fn set(&mut self, key: &str, value: &str) -> Result<(), String> {
         match key {
             "enabled" => self.enabled = switch(value)?,
-            "recordType" => self.record_type = one_of(value, &[("local", Sink::Local), ("server", Sink::Server)])?,
-            "voiceCodec" => self.voice_codec = one_of(value, &[("PCMU", Law::Mu), ("PCMA", Law::A)])?,
+            "recordType" => {
+                self.record_type =
+                    one_of(value, &[("local", Sink::Local), ("server", Sink::Server)])?
+            }
+            "voiceCodec" => {
+                self.voice_codec = one_of(value, &[("PCMU", Law::Mu), ("PCMA", Law::A)])?
+            }
             "fileSizeLimit" => self.file_size_limit = number(value, 0, 4095)?,
             "coverOlderRecordings" => self.cover_older_recordings = switch(value)?,
             "recordRtpHeader" => self.record_rtp_header = switch(value)?,
-            "pauseMode" => self.pause_is_silence = one_of(value, &[("skip", false), ("silence", true)])?,
-            "usbMount" => self.usb_mount = auto(value).map(|path| absolute(path, PATH_BYTES)).transpose()?,
+            "pauseMode" => {
+                self.pause_is_silence = one_of(value, &[("skip", false), ("silence", true)])?
+            }
+            "usbMount" => {
+                self.usb_mount = auto(value)
+                    .map(|path| absolute(path, PATH_BYTES))
+                    .transpose()?
+            }
             "usbRequireMount" => self.usb_require_mount = switch(value)?,
             "usbReserve" => self.usb_reserve = number(value, 0, 1 << 20)?,
             "serverAddr" => self.server_addr = host(value)?,
             "serverPort" => self.server_port = number(value, 1, 65535)?,
-            "serverFallback" => self.server_fallback = one_of(value, &[("none", false), ("local", true)])?,
+            "serverFallback" => {
+                self.server_fallback = one_of(value, &[("none", false), ("local", true)])?
+            }
             "messageEnd" => {
-                let ends = [MessageEnd::None, MessageEnd::Lf, MessageEnd::Crlf, MessageEnd::Nul];
+                let ends = [
+                    MessageEnd::None,
+                    MessageEnd::Lf,
+                    MessageEnd::Crlf,
+                    MessageEnd::Nul,
+                ];
                 self.message_end = one_of(value, &ends.map(|end| (end.name(), end)))?;
             }
             "deviceMac" => self.device_mac = auto(value).map(mac).transpose()?,
             "controlSocket" => self.control_socket = absolute(value, SOCKET_PATH_BYTES)?,
             "mediaAddr" => {
-                self.media_addr = value.parse().map_err(|_| format!("must be an IP address, not '{value}'"))?;
+                self.media_addr = value
+                    .parse()
+                    .map_err(|_| format!("must be an IP address, not '{value}'"))?;
             }
             "mediaPorts" => self.media_ports = ports(value)?,
             "maxRecordings" => self.max_recordings = number(value, 1, MAX_RECORDINGS as u32)?,
             #[cfg(feature = "fsp")]
-            key => return self.fsp.set(key, value).unwrap_or_else(|| Err("is no key of this program".into())),
+            key => {
+                return self
+                    .fsp
+                    .set(key, value)
+                    .unwrap_or_else(|| Err("is no key of this program".into()))
+            }
             #[cfg(not(feature = "fsp"))]
             _ => return Err("is no key of this program".into()),
         }
@@ -175,10 +207,15 @@ impl Config {
 
     /// The recording server; with `deviceMac = auto` its `device` is empty, to be filled in.
     fn server(&self) -> Option<Server> {
-        let none = self.server_addr.parse().is_ok_and(|address: IpAddr| address.is_unspecified());
+        let none = self
+            .server_addr
+            .parse()
+            .is_ok_and(|address: IpAddr| address.is_unspecified());
         let mac = self.device_mac.as_deref().unwrap_or_default();
         Some(Server {
-            host: Host::try_from(self.server_addr.as_str()).ok().filter(|_| !none)?,
+            host: Host::try_from(self.server_addr.as_str())
+                .ok()
+                .filter(|_| !none)?,
             port: self.server_port,
             message_end: self.message_end.bytes(),
             device: Device::try_from(mac).unwrap_or_default(),
@@ -221,23 +258,55 @@ impl Display for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let auto = |value: &Option<String>| value.clone().unwrap_or_else(|| "auto".into());
         writeln!(f, "enabled = {}", u8::from(self.enabled))?;
-        writeln!(f, "recordType = {}", if self.record_type == Sink::Local { "local" } else { "server" })?;
+        writeln!(
+            f,
+            "recordType = {}",
+            if self.record_type == Sink::Local {
+                "local"
+            } else {
+                "server"
+            }
+        )?;
         writeln!(f, "voiceCodec = {}", self.voice_codec.name())?;
         writeln!(f, "fileSizeLimit = {}", self.file_size_limit)?;
-        writeln!(f, "coverOlderRecordings = {}", u8::from(self.cover_older_recordings))?;
+        writeln!(
+            f,
+            "coverOlderRecordings = {}",
+            u8::from(self.cover_older_recordings)
+        )?;
         writeln!(f, "recordRtpHeader = {}", u8::from(self.record_rtp_header))?;
-        writeln!(f, "pauseMode = {}", if self.pause_is_silence { "silence" } else { "skip" })?;
+        writeln!(
+            f,
+            "pauseMode = {}",
+            if self.pause_is_silence {
+                "silence"
+            } else {
+                "skip"
+            }
+        )?;
         writeln!(f, "usbMount = {}", auto(&self.usb_mount))?;
         writeln!(f, "usbRequireMount = {}", u8::from(self.usb_require_mount))?;
         writeln!(f, "usbReserve = {}", self.usb_reserve)?;
         writeln!(f, "serverAddr = {}", self.server_addr)?;
         writeln!(f, "serverPort = {}", self.server_port)?;
-        writeln!(f, "serverFallback = {}", if self.server_fallback { "local" } else { "none" })?;
+        writeln!(
+            f,
+            "serverFallback = {}",
+            if self.server_fallback {
+                "local"
+            } else {
+                "none"
+            }
+        )?;
         writeln!(f, "messageEnd = {}", self.message_end.name())?;
         writeln!(f, "deviceMac = {}", auto(&self.device_mac))?;
         writeln!(f, "controlSocket = {}", self.control_socket)?;
         writeln!(f, "mediaAddr = {}", self.media_addr)?;
-        writeln!(f, "mediaPorts = {}-{}", self.media_ports.0, self.media_ports.1)?;
+        writeln!(
+            f,
+            "mediaPorts = {}-{}",
+            self.media_ports.0, self.media_ports.1
+        )?;
         writeln!(f, "maxRecordings = {}", self.max_recordings)?;
         #[cfg(feature = "fsp")]
         self.fsp.fmt(f)?;
@@ -258,12 +327,19 @@ pub(crate) fn each_pair(
         if line.is_empty() {
             continue;
         }
-        let error = |key: &str, problem: String| Error { line: number, key: key.into(), problem };
+        let error = |key: &str, problem: String| Error {
+            line: number,
+            key: key.into(),
+            problem,
+        };
         let (key, value) = line
             .split_once('=')
             .map(|(key, value)| (key.trim(), value.trim()))
             .ok_or_else(|| error("", format!("expected 'key = value', found '{line}'")))?;
-        if let Some((_, first)) = seen.iter().find(|(known, _)| *known == key && !repeatable.contains(&key)) {
+        if let Some((_, first)) = seen
+            .iter()
+            .find(|(known, _)| *known == key && !repeatable.contains(&key))
+        {
             return Err(error(key, format!("is set already on line {first}")));
         }
         seen.push((key, number));
@@ -277,7 +353,10 @@ pub(crate) fn switch(value: &str) -> Result<bool, String> {
 }
 
 pub(crate) fn one_of<T: Copy>(value: &str, choices: &[(&str, T)]) -> Result<T, String> {
-    let found = choices.iter().find(|(name, _)| *name == value).map(|(_, choice)| *choice);
+    let found = choices
+        .iter()
+        .find(|(name, _)| *name == value)
+        .map(|(_, choice)| *choice);
     found.ok_or_else(|| {
         let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
         format!("must be {}, not '{value}'", names.join(" or "))
@@ -286,7 +365,10 @@ pub(crate) fn one_of<T: Copy>(value: &str, choices: &[(&str, T)]) -> Result<T, S
 
 pub(crate) fn number<T: TryFrom<u32>>(value: &str, least: u32, most: u32) -> Result<T, String> {
     let digits = !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit());
-    let number = value.parse().ok().filter(|number| digits && (least..=most).contains(number));
+    let number = value
+        .parse()
+        .ok()
+        .filter(|number| digits && (least..=most).contains(number));
     let number = number.and_then(|number| T::try_from(number).ok());
     number.ok_or_else(|| format!("must be a number from {least} to {most}, not '{value}'"))
 }
@@ -307,24 +389,37 @@ fn host(value: &str) -> Result<String, String> {
     let known = |b: u8| b.is_ascii_alphanumeric() || b".-:_".contains(&b);
     match !value.is_empty() && value.len() <= 253 && value.bytes().all(known) {
         true => Ok(value.into()),
-        false => Err(format!("must be an IP address or a host name, not '{value}'")),
+        false => Err(format!(
+            "must be an IP address or a host name, not '{value}'"
+        )),
     }
 }
 
 fn mac(value: &str) -> Result<String, String> {
-    match value.len() == 12 && value.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)) {
+    match value.len() == 12
+        && value
+            .bytes()
+            .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+    {
         true => Ok(value.into()),
-        false => Err(format!("must be auto or 12 lower-case hex digits, not '{value}'")),
+        false => Err(format!(
+            "must be auto or 12 lower-case hex digits, not '{value}'"
+        )),
     }
 }
 
 pub(crate) fn ports(value: &str) -> Result<(u16, u16), String> {
-    let range = value
-        .split_once('-')
-        .and_then(|(low, high)| Some((number(low.trim(), 1, 65535).ok()?, number(high.trim(), 1, 65535).ok()?)));
+    let range = value.split_once('-').and_then(|(low, high)| {
+        Some((
+            number(low.trim(), 1, 65535).ok()?,
+            number(high.trim(), 1, 65535).ok()?,
+        ))
+    });
     match range {
         Some((low, high)) if low <= high => Ok((low, high)),
-        _ => Err(format!("must be LOW-HIGH with ports from 1 to 65535, not '{value}'")),
+        _ => Err(format!(
+            "must be LOW-HIGH with ports from 1 to 65535, not '{value}'"
+        )),
     }
 }
 
@@ -336,26 +431,62 @@ mod tests {
     fn what_is_printed_can_be_read() {
         let text = "voiceCodec=PCMA # comment\n\n# all\n usbMount = /mnt/usb\nmediaPorts = 5000 - 5010\nusbReserve=3\n";
         let config = Config::parse(text).unwrap();
-        assert_eq!((config.voice_codec, config.usb_mount.as_deref()), (Law::A, Some("/mnt/usb")));
+        assert_eq!(
+            (config.voice_codec, config.usb_mount.as_deref()),
+            (Law::A, Some("/mnt/usb"))
+        );
         assert_eq!(config.media_ports, (5000, 5010));
         assert_eq!(Config::parse(&config.to_string()), Ok(config));
-        assert_eq!(Config::parse(&Config::default().to_string()), Ok(Config::default()));
+        assert_eq!(
+            Config::parse(&Config::default().to_string()),
+            Ok(Config::default())
+        );
     }
 
     #[test]
     fn errors_name_line_and_key() {
         for (text, message) in [
-            ("enabled = 1\nvoicecodec = PCMU", "line 2: voicecodec is no key of this program"),
+            (
+                "enabled = 1\nvoicecodec = PCMU",
+                "line 2: voicecodec is no key of this program",
+            ),
             ("enabled = yes", "line 1: enabled must be 0 or 1, not 'yes'"),
-            ("\n\nenabled", "line 3: expected 'key = value', found 'enabled'"),
-            ("enabled=1\nenabled=1", "line 2: enabled is set already on line 1"),
-            ("maxRecordings = 0", "line 1: maxRecordings must be a number from 1 to 4096, not '0'"),
-            ("fileSizeLimit = -1", "line 1: fileSizeLimit must be a number from 0 to 4095, not '-1'"),
-            ("serverPort = +5", "line 1: serverPort must be a number from 1 to 65535, not '+5'"),
-            ("usbMount = mnt", "line 1: usbMount must be an absolute path, not 'mnt'"),
-            ("deviceMac = 00:11", "line 1: deviceMac must be auto or 12 lower-case hex digits, not '00:11'"),
-            ("mediaPorts = 9-8", "line 1: mediaPorts must be LOW-HIGH with ports from 1 to 65535, not '9-8'"),
-            ("voiceCodec =", "line 1: voiceCodec must be PCMU or PCMA, not ''"),
+            (
+                "\n\nenabled",
+                "line 3: expected 'key = value', found 'enabled'",
+            ),
+            (
+                "enabled=1\nenabled=1",
+                "line 2: enabled is set already on line 1",
+            ),
+            (
+                "maxRecordings = 0",
+                "line 1: maxRecordings must be a number from 1 to 4096, not '0'",
+            ),
+            (
+                "fileSizeLimit = -1",
+                "line 1: fileSizeLimit must be a number from 0 to 4095, not '-1'",
+            ),
+            (
+                "serverPort = +5",
+                "line 1: serverPort must be a number from 1 to 65535, not '+5'",
+            ),
+            (
+                "usbMount = mnt",
+                "line 1: usbMount must be an absolute path, not 'mnt'",
+            ),
+            (
+                "deviceMac = 00:11",
+                "line 1: deviceMac must be auto or 12 lower-case hex digits, not '00:11'",
+            ),
+            (
+                "mediaPorts = 9-8",
+                "line 1: mediaPorts must be LOW-HIGH with ports from 1 to 65535, not '9-8'",
+            ),
+            (
+                "voiceCodec =",
+                "line 1: voiceCodec must be PCMU or PCMA, not ''",
+            ),
         ] {
             assert_eq!(Config::parse(text).unwrap_err().to_string(), message);
         }

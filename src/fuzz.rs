@@ -32,19 +32,28 @@ pub fn rtp(data: &[u8]) {
     if let Ok(packet) = Packet::parse(data) {
         assert!(packet.payload.len() + 12 <= data.len());
         let header = packet.emit_header();
-        let again = Packet::parse(&header).map(|again| (again.sequence, again.timestamp, again.ssrc));
+        let again =
+            Packet::parse(&header).map(|again| (again.sequence, again.timestamp, again.ssrc));
         assert_eq!(again, Ok((packet.sequence, packet.timestamp, packet.ssrc)));
     }
 }
 
 /// Messages: every value that is read can be written and read again.
 pub fn message(data: &[u8]) {
-    let Ok(message) = Message::parse(data) else { return };
+    let Ok(message) = Message::parse(data) else {
+        return;
+    };
     let _ = crate::proto::request::parse(&message);
-    let Ok(value) = message.text::<128>("remote_name") else { return };
+    let Ok(value) = message.text::<128>("remote_name") else {
+        return;
+    };
     let mut buffer = [0; MESSAGE_BYTES];
-    let written = Writer::new(&mut buffer, "Echo").bytes("remote_name", &value).finish();
-    let Some(length) = written else { panic!("128 bytes always fit") };
+    let written = Writer::new(&mut buffer, "Echo")
+        .bytes("remote_name", &value)
+        .finish();
+    let Some(length) = written else {
+        panic!("128 bytes always fit")
+    };
     let again = Message::parse(&buffer[..length]).map(|message| message.text::<128>("remote_name"));
     assert_eq!(again, Ok(Ok(trimmed(&value))));
 }
@@ -63,14 +72,20 @@ pub fn message_stream(data: &[u8]) {
     };
     let whole = read(&mut core::iter::once(data));
     assert_eq!(read(&mut data.chunks(1)), whole);
-    assert!(whole.iter().flatten().all(|message| message.len() <= MESSAGE_BYTES));
+    assert!(whole
+        .iter()
+        .flatten()
+        .all(|message| message.len() <= MESSAGE_BYTES));
 }
 
 /// A reader trims blanks around values, also those that were escaped.
 fn trimmed(value: &[u8]) -> crate::wire::message::Text<128> {
     // Blanks and tabs: only the blank is written as it stands.
     let start = value.iter().position(|b| *b != b' ').unwrap_or(value.len());
-    let end = value.iter().rposition(|b| *b != b' ').map_or(start, |last| last + 1);
+    let end = value
+        .iter()
+        .rposition(|b| *b != b' ')
+        .map_or(start, |last| last + 1);
     heapless::Vec::from_slice(&value[start..end]).unwrap_or_default()
 }
 
@@ -88,24 +103,49 @@ pub fn header(data: &[u8]) {
 /// Sidecars: what is read as text is written as JSON that holds it, and read again.
 pub fn sidecar(data: &[u8]) {
     let _ = Start::parse(data);
-    let Ok(object) = Object::parse(data) else { return };
+    let Ok(object) = Object::parse(data) else {
+        return;
+    };
     assert!(object.members().all(|(_, value)| !value.is_empty()));
-    let _ =
-        (object.digest("sha256"), object.pairs("pauses").count(), object.number("frames"), object.flag("clock_set"));
+    let _ = (
+        object.digest("sha256"),
+        object.pairs("pauses").count(),
+        object.number("frames"),
+        object.flag("clock_set"),
+    );
     let name = object.text::<128>("remote_name");
     let start = Start::parse(&object.text::<40>("start"));
     let mut buffer = [0; SIDECAR_BYTES];
     let shown = start.map(|start| start.to_string()).unwrap_or_default();
-    let sidecar = Sidecar { remote_name: &name, start: shown.as_bytes(), ..Sidecar::default() };
-    let written = sidecar.emit(&mut buffer).and_then(|len| add_sum(&mut buffer, len, &[7; 32]));
-    let Some(Ok(again)) = written.map(|len| Object::parse(&buffer[..len])) else { panic!("a sidecar is an object") };
-    assert_eq!(String::from_utf8_lossy(&again.text::<384>("remote_name")), String::from_utf8_lossy(&name));
-    assert_eq!((Start::parse(&again.text::<40>("start")), again.digest("sha256")), (start, Some([7; 32])));
+    let sidecar = Sidecar {
+        remote_name: &name,
+        start: shown.as_bytes(),
+        ..Sidecar::default()
+    };
+    let written = sidecar
+        .emit(&mut buffer)
+        .and_then(|len| add_sum(&mut buffer, len, &[7; 32]));
+    let Some(Ok(again)) = written.map(|len| Object::parse(&buffer[..len])) else {
+        panic!("a sidecar is an object")
+    };
+    assert_eq!(
+        String::from_utf8_lossy(&again.text::<384>("remote_name")),
+        String::from_utf8_lossy(&name)
+    );
+    assert_eq!(
+        (
+            Start::parse(&again.text::<40>("start")),
+            again.digest("sha256")
+        ),
+        (start, Some([7; 32]))
+    );
 }
 
 /// Configurations: what is accepted is printed and accepted again.
 pub fn config(data: &[u8]) {
-    let Ok(text) = core::str::from_utf8(data) else { return };
+    let Ok(text) = core::str::from_utf8(data) else {
+        return;
+    };
     match Config::parse(text) {
         Ok(config) => assert_eq!(Config::parse(&config.to_string()), Ok(config)),
         Err(error) => assert!(error.line >= 1 && error.line <= text.lines().count()),
@@ -115,15 +155,30 @@ pub fn config(data: &[u8]) {
 /// Mount tables: what is read of a line stands in it.
 pub fn mounts(data: &[u8]) {
     for line in data.split(|b| *b == b'\n') {
-        let Some(mount) = parse_mount(line) else { continue };
-        let words: Vec<&[u8]> = line.split(|b| *b == b' ').filter(|word| !word.is_empty()).collect();
+        let Some(mount) = parse_mount(line) else {
+            continue;
+        };
+        let words: Vec<&[u8]> = line
+            .split(|b| *b == b' ')
+            .filter(|word| !word.is_empty())
+            .collect();
         let device = String::from_utf8_lossy(words[2]);
-        let numbers: Vec<Option<u32>> = device.split(':').map(|number| number.parse().ok()).collect();
+        let numbers: Vec<Option<u32>> = device
+            .split(':')
+            .map(|number| number.parse().ok())
+            .collect();
         assert_eq!(numbers, [Some(mount.device.0), Some(mount.device.1)]);
-        assert_eq!(escaped(&mount.point), escaped_again(words[4]), "the path is what the line says");
+        assert_eq!(
+            escaped(&mount.point),
+            escaped_again(words[4]),
+            "the path is what the line says"
+        );
         assert!(words.contains(&mount.source));
         let options = |word: &[u8]| word.split(|b| *b == b',').any(|option| option == b"ro");
-        assert!(!(mount.writable && options(words[5])), "a mount that is read-only is not written to");
+        assert!(
+            !(mount.writable && options(words[5])),
+            "a mount that is read-only is not written to"
+        );
     }
 }
 
@@ -134,7 +189,9 @@ fn escaped(path: &[u8]) -> String {
 
 /// The same of one in which some bytes are written like that already.
 fn escaped_again(word: &[u8]) -> String {
-    let is_octal = |digits: &[u8]| digits[0] <= b'3' && digits.iter().all(|digit| (b'0'..=b'7').contains(digit));
+    let is_octal = |digits: &[u8]| {
+        digits[0] <= b'3' && digits.iter().all(|digit| (b'0'..=b'7').contains(digit))
+    };
     let mut text = String::new();
     let mut rest = word;
     while let Some((first, tail)) = rest.split_first() {
@@ -225,7 +282,10 @@ mod tests {
             bytes[64..72].copy_from_slice(&[172, 0, 0, 0, 160, 0, 0, 0]);
             bytes
         });
-        attack(super::header, &[&header.unwrap().emit(), b"Record_20260101_120000_2.wav"]);
+        attack(
+            super::header,
+            &[&header.unwrap().emit(), b"Record_20260101_120000_2.wav"],
+        );
     }
 
     #[test]
@@ -246,7 +306,10 @@ mod tests {
 
     #[test]
     fn mount_tables_survive() {
-        attack(mounts, &[b"36 35 8:1 / /mnt/my\\040stick rw,noatime master:1 - vfat /dev/sda1 rw\n"]);
+        attack(
+            mounts,
+            &[b"36 35 8:1 / /mnt/my\\040stick rw,noatime master:1 - vfat /dev/sda1 rw\n"],
+        );
     }
 
     #[test]
@@ -254,18 +317,39 @@ mod tests {
         // Configured for the stick with parts of a second: a start, talk, a clock that is set, a pause, a stall, a stop.
         let mut good = vec![0b10010, 8, 0];
         for n in 0..6u8 {
-            good.extend([4, 0, 24 * 8, 0, 0, 80, 12, n, 9, 1 + n % 2, 5, 14, 60, 3, 20]);
+            good.extend([
+                4,
+                0,
+                24 * 8,
+                0,
+                0,
+                80,
+                12,
+                n,
+                9,
+                1 + n % 2,
+                5,
+                14,
+                60,
+                3,
+                20,
+            ]);
         }
         good.extend([9, 0, 1]);
         // The same to a server that dies, and then a stick that fails.
         let mut server = vec![0b101010, 8, 6];
-        server.extend([4, 0, 200, 0, 3, 30, 15, 8, 4, 2, 255, 32, 3, 30, 13, 10, 14, 129, 3, 9, 9, 0, 0]);
+        server.extend([
+            4, 0, 200, 0, 3, 30, 15, 8, 4, 2, 255, 32, 3, 30, 13, 10, 14, 129, 3, 9, 9, 0, 0,
+        ]);
         attack(recorder, &[&good, &server]);
     }
 
     #[test]
     fn clocks_survive() {
-        attack(clock, &[&[1; 40], b"\x00\x10\x20\x30\x40\x50\x60\x70\x80\x90"]);
+        attack(
+            clock,
+            &[&[1; 40], b"\x00\x10\x20\x30\x40\x50\x60\x70\x80\x90"],
+        );
     }
 
     #[test]
@@ -305,7 +389,9 @@ mod tests {
             ("proxy_line", proxy_line),
         ];
         for (name, body) in bodies {
-            let inputs: Vec<_> = std::fs::read_dir(format!("tests/fuzz/corpus/{name}")).unwrap().collect();
+            let inputs: Vec<_> = std::fs::read_dir(format!("tests/fuzz/corpus/{name}"))
+                .unwrap()
+                .collect();
             assert!(!inputs.is_empty(), "{name} has a corpus");
             for input in inputs {
                 body(&std::fs::read(input.unwrap().path()).unwrap());

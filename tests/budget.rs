@@ -12,7 +12,10 @@ use common::{wait_for, Phone, Talker};
 
 fn status(phone: &Phone, key: &str) -> u64 {
     let text = fs::read_to_string(format!("/proc/{}/status", phone.pid())).unwrap();
-    let line = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':')).unwrap();
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix(key)?.strip_prefix(':'))
+        .unwrap();
     line.split_whitespace().next().unwrap().parse().unwrap()
 }
 
@@ -35,12 +38,24 @@ fn settle(phone: &Phone) {
 
 fn assert_asleep_for(phone: &Phone, seconds: u64) {
     let mut control = phone.control();
-    let wakeups: u64 = control.ask("cmd=StatsRequest").value("wakeups").parse().unwrap();
+    let wakeups: u64 = control
+        .ask("cmd=StatsRequest")
+        .value("wakeups")
+        .parse()
+        .unwrap();
     settle(phone);
     let before = sleeps(phone);
     sleep(Duration::from_secs(seconds));
-    assert_eq!(sleeps(phone) - before, 0, "it was awake in {seconds} s of nothing");
-    let after: u64 = control.ask("cmd=StatsRequest").value("wakeups").parse().unwrap();
+    assert_eq!(
+        sleeps(phone) - before,
+        0,
+        "it was awake in {seconds} s of nothing"
+    );
+    let after: u64 = control
+        .ask("cmd=StatsRequest")
+        .value("wakeups")
+        .parse()
+        .unwrap();
     // Asking wakes it: the second question, and that earlier answers were read.
     assert!(after - wakeups <= 4, "{wakeups} {after}");
 }
@@ -76,13 +91,29 @@ fn a_call_of_two_legs_costs_ten_wakeups_a_second_at_most() {
     let talkers = [Talker::new(ports[0], 1), Talker::new(ports[1], 2)];
     talkers[0].wait(20);
     let mut control = phone.control();
-    let mut wakeups = || control.ask("cmd=StatsRequest").value("wakeups").parse::<u64>().unwrap();
+    let mut wakeups = || {
+        control
+            .ask("cmd=StatsRequest")
+            .value("wakeups")
+            .parse::<u64>()
+            .unwrap()
+    };
     let (first, began, slept) = (wakeups(), Instant::now(), sleeps(&phone));
     sleep(Duration::from_secs(5));
-    let (slept, woken, seconds) = (sleeps(&phone) - slept, wakeups() - first, began.elapsed().as_secs_f64());
-    assert!((woken as f64) <= seconds * 10.0, "{woken} wake-ups in {seconds} s");
+    let (slept, woken, seconds) = (
+        sleeps(&phone) - slept,
+        wakeups() - first,
+        began.elapsed().as_secs_f64(),
+    );
+    assert!(
+        (woken as f64) <= seconds * 10.0,
+        "{woken} wake-ups in {seconds} s"
+    );
     // A sync may wait for the disk, some times each.
-    assert!((slept as f64) <= seconds * 20.0, "slept {slept} times in {seconds} s");
+    assert!(
+        (slept as f64) <= seconds * 20.0,
+        "slept {slept} times in {seconds} s"
+    );
     assert!(woken >= 5, "{woken} wake-ups: nothing was recorded");
 }
 
@@ -97,11 +128,20 @@ fn a_call_to_a_server_costs_fifty_wakeups_a_second_and_nothing_when_it_is_over()
     let ports = control.next().unwrap().ports();
     let talkers = [Talker::new(ports[0], 1), Talker::new(ports[1], 2)];
     talkers[0].wait(20);
-    let mut wakeups = || control.ask("cmd=StatsRequest").value("wakeups").parse::<u64>().unwrap();
+    let mut wakeups = || {
+        control
+            .ask("cmd=StatsRequest")
+            .value("wakeups")
+            .parse::<u64>()
+            .unwrap()
+    };
     let (first, began) = (wakeups(), Instant::now());
     sleep(Duration::from_secs(4));
     let (woken, seconds) = (wakeups() - first, began.elapsed().as_secs_f64());
-    assert!((woken as f64) <= seconds * 52.0, "{woken} wake-ups in {seconds} s");
+    assert!(
+        (woken as f64) <= seconds * 52.0,
+        "{woken} wake-ups in {seconds} s"
+    );
     assert!(woken >= 20, "{woken} wake-ups: nothing was sent");
     control.send(format!("cmd=RecordStopRequest&id={}\n", talk.id).as_bytes());
     talk.finish();
@@ -110,28 +150,48 @@ fn a_call_to_a_server_costs_fifty_wakeups_a_second_and_nothing_when_it_is_over()
 }
 
 #[test]
-#[cfg_attr(target_arch = "arm", ignore = "qemu-user shows its own memory; scripts/phone runs it")]
+#[cfg_attr(
+    target_arch = "arm",
+    ignore = "qemu-user shows its own memory; scripts/phone runs it"
+)]
 fn memory_and_descriptors_do_not_grow_with_calls() {
     let phone = Phone::new("");
-    let open = || fs::read_dir(format!("/proc/{}/fd", phone.pid())).unwrap().count();
+    let open = || {
+        fs::read_dir(format!("/proc/{}/fd", phone.pid()))
+            .unwrap()
+            .count()
+    };
     let call = || {
         let starts: Vec<_> = (0..4).map(|_| phone.record("&legs=8")).collect();
-        let talkers: Vec<_> = starts[0].ports().iter().map(|port| Talker::new(*port, u32::from(*port))).collect();
+        let talkers: Vec<_> = starts[0]
+            .ports()
+            .iter()
+            .map(|port| Talker::new(*port, u32::from(*port)))
+            .collect();
         talkers[0].wait(30);
-        starts.iter().for_each(|start| drop(phone.stop(&start.id())));
+        starts
+            .iter()
+            .for_each(|start| drop(phone.stop(&start.id())));
     };
     call();
     let (memory, descriptors) = (status(&phone, "VmRSS"), open());
     assert!(memory < 8 * 1024, "{memory} KiB");
     (0..5).for_each(|_| call());
     // A page here and there is touched for the first time; twenty recordings that leave something would show.
-    assert!(status(&phone, "VmHWM") <= memory + 512, "{memory} KiB, then {} KiB", status(&phone, "VmHWM"));
+    assert!(
+        status(&phone, "VmHWM") <= memory + 512,
+        "{memory} KiB, then {} KiB",
+        status(&phone, "VmHWM")
+    );
     wait_for("all descriptors to be given back", || open() <= descriptors);
     assert_eq!(status(&phone, "Threads"), 1);
 }
 
 #[test]
-#[cfg_attr(target_arch = "arm", ignore = "qemu-user shows its own memory; scripts/phone runs it")]
+#[cfg_attr(
+    target_arch = "arm",
+    ignore = "qemu-user shows its own memory; scripts/phone runs it"
+)]
 fn places_that_nobody_uses_cost_address_space_alone() {
     let memory = |config: &str| {
         let phone = Phone::new(config);
@@ -141,5 +201,8 @@ fn places_that_nobody_uses_cost_address_space_alone() {
     let (few, many) = (memory("maxRecordings = 4"), memory("maxRecordings = 1024"));
     // 300 KiB of address space each, of which some 30 KiB are touched, on a phone a fourth more than on a PC;
     // src/base/limits.rs says that only what a call uses ever is.
-    assert!(many < few + 48 * 1024, "{few} KiB for 4 places, {many} KiB for 1024");
+    assert!(
+        many < few + 48 * 1024,
+        "{few} KiB for 4 places, {many} KiB for 1024"
+    );
 }

@@ -8,13 +8,23 @@ use callrec::wire::g711::Law;
 use virtual_phone::{marked, missing, ms, rtp, settings, value, Arriving, Phone, Random};
 
 /// A leg that sends `packets` of `len` codes in its own time from `at`.
-fn leg(at: Instant, port: usize, payload_type: u8, ssrc: u32, packets: &[Vec<u8>]) -> Vec<Arriving> {
+fn leg(
+    at: Instant,
+    port: usize,
+    payload_type: u8,
+    ssrc: u32,
+    packets: &[Vec<u8>],
+) -> Vec<Arriving> {
     let mut timestamp = 0xFFFF_F000u32; // wraps soon
     let mut time = at;
     let mut all = vec![];
     for (number, payload) in packets.iter().enumerate() {
         let sequence = (number as u16).wrapping_add(65_500); // wraps soon
-        all.push((time, port, rtp(payload_type, sequence, timestamp, ssrc, payload)));
+        all.push((
+            time,
+            port,
+            rtp(payload_type, sequence, timestamp, ssrc, payload),
+        ));
         timestamp = timestamp.wrapping_add(payload.len() as u32);
         time = time + callrec::base::time::Duration::from_nanos(payload.len() as u64 * 125_000);
     }
@@ -49,7 +59,9 @@ fn two_legs_come_out_as_their_exact_mix() {
     let mut phone = Phone::new(settings());
     let id = phone.start("");
     let near: Vec<Vec<u8>> = packets(500, 160);
-    let far: Vec<Vec<u8>> = (0..500).map(|n| marked(n + 9000, 160).iter().map(|c| c & 0x7F).collect()).collect();
+    let far: Vec<Vec<u8>> = (0..500)
+        .map(|n| marked(n + 9000, 160).iter().map(|c| c & 0x7F).collect())
+        .collect();
     phone.send(leg(phone.now + ms(3), 0, 0, 5, &near));
     // The second leg's packets come a moment later, as they would from one media engine.
     phone.send(leg(phone.now + ms(4), 1, 0, 6, &far));
@@ -58,7 +70,9 @@ fn two_legs_come_out_as_their_exact_mix() {
     let table = Law::Mu.decode_table();
     let linear = |code: u8| i32::from(table[usize::from(code)]);
     let both = near.concat().into_iter().zip(far.concat());
-    let mix: Vec<u8> = both.map(|(a, b)| Law::Mu.encode_one(linear(a) + linear(b))).collect();
+    let mix: Vec<u8> = both
+        .map(|(a, b)| Law::Mu.encode_one(linear(a) + linear(b)))
+        .collect();
     assert!(phone.audio()[..80_000] == mix);
 }
 
@@ -78,7 +92,11 @@ fn loss_jitter_reordering_and_duplicates_cost_only_what_was_lost() {
                 continue;
             }
             // Up to 150 ms late: packets overtake each other.
-            let delay = if !(3..=8980).contains(&number) { 0 } else { random.below(150) * random.below(2) };
+            let delay = if !(3..=8980).contains(&number) {
+                0
+            } else {
+                random.below(150) * random.below(2)
+            };
             stream.push((at + ms(delay), port, bytes.clone()));
             if random.below(100) < 3 {
                 stream.push((at + ms(delay + random.below(100)), port, bytes));
@@ -89,7 +107,12 @@ fn loss_jitter_reordering_and_duplicates_cost_only_what_was_lost() {
         let answer = phone.stop(id);
         let gone = missing(&phone.audio(), &sent, 1000);
         let unexpected: Vec<_> = gone.iter().filter(|n| !lost.contains(n)).collect();
-        assert_eq!(unexpected, [&0usize; 0], "seed {seed} {:?}", phone.recorder.totals().all().collect::<Vec<_>>());
+        assert_eq!(
+            unexpected,
+            [&0usize; 0],
+            "seed {seed} {:?}",
+            phone.recorder.totals().all().collect::<Vec<_>>()
+        );
         assert_eq!(gone, lost, "seed {seed}");
         let frames: u64 = value(&answer, "frames").unwrap().parse().unwrap();
         assert!(frames.abs_diff(180_050 / 20) <= 1, "{answer}");
@@ -100,7 +123,14 @@ fn loss_jitter_reordering_and_duplicates_cost_only_what_was_lost() {
 
 /// Sends of a leg whose clock runs `ppm` fast: silence, with a click at each whole ten seconds of true
 /// time. What stands in the recording is where the click was heard.
-fn clicking(phone: &Phone, port: usize, ppm: f64, click: u8, seconds: u64, random: &mut Random) -> Vec<Arriving> {
+fn clicking(
+    phone: &Phone,
+    port: usize,
+    ppm: f64,
+    click: u8,
+    seconds: u64,
+    random: &mut Random,
+) -> Vec<Arriving> {
     let begin = phone.now;
     let rate = 8000.0 * (1.0 + ppm / 1e6);
     let count = (seconds as f64 * rate / 160.0) as u64;
@@ -114,14 +144,29 @@ fn clicking(phone: &Phone, port: usize, ppm: f64, click: u8, seconds: u64, rando
         }
         let nanos = (from as f64 / rate * 1e9) as u64 + random.below(8_000_000);
         let arrival = begin + callrec::base::time::Duration::from_nanos(nanos);
-        (arrival, port, rtp(0, number as u16, (from as u32).wrapping_mul(1), 7 + port as u32, &payload))
+        (
+            arrival,
+            port,
+            rtp(
+                0,
+                number as u16,
+                (from as u32).wrapping_mul(1),
+                7 + port as u32,
+                &payload,
+            ),
+        )
     };
     (0..count).map(packet).collect()
 }
 
 #[test]
 fn legs_with_wrong_clocks_stay_together_for_hours() {
-    for (ppm_near, ppm_far, hours) in [(500.0, 0.0, 8), (0.0, -500.0, 8), (100.0, -100.0, 2), (-100.0, 100.0, 2)] {
+    for (ppm_near, ppm_far, hours) in [
+        (500.0, 0.0, 8),
+        (0.0, -500.0, 8),
+        (100.0, -100.0, 2),
+        (-100.0, 100.0, 2),
+    ] {
         let seconds = hours * 3600;
         let mut phone = Phone::new(settings());
         let id = phone.start("");
@@ -135,12 +180,17 @@ fn legs_with_wrong_clocks_stay_together_for_hours() {
         let frames: i64 = value(&answer, "frames").unwrap().parse().unwrap();
         assert!((frames - seconds as i64 * 50).abs() <= 1, "{answer}");
         let audio = phone.audio();
-        let found =
-            |click: u8| -> Vec<i64> { (0..audio.len()).filter(|at| audio[*at] == click).map(|at| at as i64).collect() };
+        let found = |click: u8| -> Vec<i64> {
+            (0..audio.len())
+                .filter(|at| audio[*at] == click)
+                .map(|at| at as i64)
+                .collect()
+        };
         let (near, far) = (found(0x80), found(0x00));
         // Clicks that fall together cancel out, and one may be the sample that a skew step leaves out.
         assert!(
-            near.len() as u64 * 10 > seconds * 95 / 100 && far.len() as u64 * 10 > seconds * 95 / 100,
+            near.len() as u64 * 10 > seconds * 95 / 100
+                && far.len() as u64 * 10 > seconds * 95 / 100,
             "{} {} of {}",
             near.len(),
             far.len(),
@@ -149,11 +199,19 @@ fn legs_with_wrong_clocks_stay_together_for_hours() {
         for clicks in [&near, &far] {
             for at in clicks.iter() {
                 let off = (at + 40_000).rem_euclid(80_000) - 40_000;
-                assert!(off.abs() <= 160, "{ppm_near} {ppm_far}: {off} samples off at {} s", at / 8000);
+                assert!(
+                    off.abs() <= 160,
+                    "{ppm_near} {ppm_far}: {off} samples off at {} s",
+                    at / 8000
+                );
             }
         }
         assert_eq!(phone.counted("audio"), sent);
-        assert_eq!((phone.counted("late"), phone.counted("reanchored")), (0, 0), "{ppm_near} {ppm_far}");
+        assert_eq!(
+            (phone.counted("late"), phone.counted("reanchored")),
+            (0, 0),
+            "{ppm_near} {ppm_far}"
+        );
     }
 }
 
@@ -188,12 +246,26 @@ fn nothing_that_arrived_is_lost_when_the_sender_changes_its_mind() {
             stream.push((
                 time,
                 0,
-                rtp(101, sequence.wrapping_add(1), timestamp.wrapping_sub(800), ssrc, &[1, 10, 0, 160]),
+                rtp(
+                    101,
+                    sequence.wrapping_add(1),
+                    timestamp.wrapping_sub(800),
+                    ssrc,
+                    &[1, 10, 0, 160],
+                ),
             ));
-            stream.push((time, 0, rtp(0, sequence.wrapping_add(2), timestamp, ssrc, &[])));
+            stream.push((
+                time,
+                0,
+                rtp(0, sequence.wrapping_add(2), timestamp, ssrc, &[]),
+            ));
             sequence = sequence.wrapping_add(3);
         }
-        stream.push((time, 0, rtp(payload_type, sequence, timestamp, ssrc, payload)));
+        stream.push((
+            time,
+            0,
+            rtp(payload_type, sequence, timestamp, ssrc, payload),
+        ));
         time = time + ms(20);
         timestamp = timestamp.wrapping_add(160);
         sequence = sequence.wrapping_add(1);
@@ -204,10 +276,18 @@ fn nothing_that_arrived_is_lost_when_the_sender_changes_its_mind() {
     let answer = phone.stop(id);
     assert_eq!(missing(&phone.audio(), &sent, 40_000), [0usize; 0]);
     let frames: u64 = value(&answer, "frames").unwrap().parse().unwrap();
-    assert!(frames.abs_diff(length.millis() / 20) <= 1, "{answer} {}", length.millis());
+    assert!(
+        frames.abs_diff(length.millis() / 20) <= 1,
+        "{answer} {}",
+        length.millis()
+    );
     assert_eq!(phone.counted("audio"), 3000);
     assert_eq!(
-        (phone.counted("comfort_noise"), phone.counted("telephone_event"), phone.counted("empty")),
+        (
+            phone.counted("comfort_noise"),
+            phone.counted("telephone_event"),
+            phone.counted("empty")
+        ),
         (30, 30, 30)
     );
 }
@@ -221,13 +301,18 @@ fn what_came_in_a_burst_just_before_the_stop_is_in_the_recording() {
             let sent = packets(100 + stalled / 20 + talks_on, 160);
             let mut stream = leg(phone.now + ms(7), 0, 0, 5, &sent);
             let behind = stream[100 + stalled / 20].0;
-            stream[100..100 + stalled / 20].iter_mut().for_each(|packet| packet.0 = behind);
+            stream[100..100 + stalled / 20]
+                .iter_mut()
+                .for_each(|packet| packet.0 = behind);
             let ends = stream.last().unwrap().0;
             phone.send(stream);
             phone.run_until(ends + ms(20));
             phone.stop(id);
             let lost = missing(&phone.audio(), &sent, 2000);
-            assert!(lost.is_empty(), "{stalled} ms, {talks_on} packets: {lost:?}");
+            assert!(
+                lost.is_empty(),
+                "{stalled} ms, {talks_on} packets: {lost:?}"
+            );
         }
     }
 }
@@ -238,17 +323,33 @@ fn a_leg_changes_between_all_codecs() {
     let id = phone.start("");
     let begin = phone.now;
     let codec = |n: u64| [0u8, 8, 9][(n / 50 % 3) as usize];
-    let stream =
-        (0..600).map(|n| (begin + ms(20 * n), 0, rtp(codec(n), n as u16, n as u32 * 160, 5, &marked(n as usize, 160))));
+    let stream = (0..600).map(|n| {
+        (
+            begin + ms(20 * n),
+            0,
+            rtp(
+                codec(n),
+                n as u16,
+                n as u32 * 160,
+                5,
+                &marked(n as usize, 160),
+            ),
+        )
+    });
     phone.send(stream.collect::<Vec<_>>());
     phone.run_for(ms(12_000));
     let answer = phone.stop(id);
     assert_eq!(value(&answer, "frames"), Some("600"));
     assert_eq!(phone.counted("audio"), 600);
     let audio = phone.audio();
-    let mu: Vec<Vec<u8>> = (0..600).filter(|n| codec(*n) == 0).map(|n| marked(n as usize, 160)).collect();
+    let mu: Vec<Vec<u8>> = (0..600)
+        .filter(|n| codec(*n) == 0)
+        .map(|n| marked(n as usize, 160))
+        .collect();
     assert_eq!(missing(&audio, &mu, 4000), [0usize; 0]);
-    assert!(audio.chunks(8000).all(|second| second.iter().filter(|code| **code != 0xFF).count() > 7000));
+    assert!(audio
+        .chunks(8000)
+        .all(|second| second.iter().filter(|code| **code != 0xFF).count() > 7000));
 }
 
 #[test]
@@ -268,14 +369,24 @@ fn no_timestamps_make_a_recording_longer_than_its_call() {
         let begin = phone.now;
         let sent = packets(1500, 160);
         let stream: Vec<Arriving> = (0..1500u64)
-            .map(|n| (begin + ms(20 * n), 0, rtp(0, n as u16, step(n, &mut random), 5, &sent[n as usize])))
+            .map(|n| {
+                (
+                    begin + ms(20 * n),
+                    0,
+                    rtp(0, n as u16, step(n, &mut random), 5, &sent[n as usize]),
+                )
+            })
             .collect();
         phone.send(stream);
         phone.run_for(ms(30_000));
         let answer = phone.stop(id);
         assert_eq!(value(&answer, "frames"), Some("1500"), "{which}");
         // In sequence and in time: their audio is there, whatever the timestamps say.
-        assert_eq!(missing(&phone.audio(), &sent, 40_000), [0usize; 0], "{which}");
+        assert_eq!(
+            missing(&phone.audio(), &sent, 40_000),
+            [0usize; 0],
+            "{which}"
+        );
     }
 }
 
@@ -302,7 +413,10 @@ fn a_flood_and_garbage_leave_the_other_leg_whole() {
     assert_eq!(value(&answer, "frames"), Some("500"));
     assert_eq!(missing(&phone.audio(), &sent, 40_000), [0usize; 0]);
     let strangers = phone.counted("unconfirmed") + phone.counted("too_many_sources");
-    assert!(strangers > 40_000 && phone.counted("not_rtp") > 10_000, "{strangers} strangers");
+    assert!(
+        strangers > 40_000 && phone.counted("not_rtp") > 10_000,
+        "{strangers} strangers"
+    );
     assert_eq!(phone.counted("bug"), 0);
 }
 
@@ -311,13 +425,18 @@ fn a_lost_packet_is_concealed_and_a_long_gap_is_silence() {
     let tone = |n: usize| -> Vec<u8> {
         let sample = |i: usize| (((n * 160 + i) as f64 * 0.157).sin() * 8000.0) as i32;
         let codes = (0..160).map(|i| Law::Mu.encode_one(sample(i)));
-        codes.map(|code| if code == 0x7F { 0xFF } else { code }).collect()
+        codes
+            .map(|code| if code == 0x7F { 0xFF } else { code })
+            .collect()
     };
     let sent: Vec<Vec<u8>> = (0..200).map(tone).collect();
     let mut phone = Phone::new(settings());
     let id = phone.start("");
     let lost = |n: usize| n == 50 || (100..108).contains(&n);
-    let stream = leg(phone.now, 0, 0, 5, &sent).into_iter().enumerate().filter(|(n, _)| !lost(*n));
+    let stream = leg(phone.now, 0, 0, 5, &sent)
+        .into_iter()
+        .enumerate()
+        .filter(|(n, _)| !lost(*n));
     phone.send(stream.map(|(_, packet)| packet).collect::<Vec<_>>());
     phone.run_for(ms(4000));
     phone.stop(id);
@@ -325,18 +444,31 @@ fn a_lost_packet_is_concealed_and_a_long_gap_is_silence() {
     let table = Law::Mu.decode_table();
     let energy = |from_ms: usize, to_ms: usize| -> f64 {
         let run = &audio[from_ms * 8..to_ms * 8];
-        (run.iter().map(|c| f64::from(table[usize::from(*c)]).powi(2)).sum::<f64>() / run.len() as f64).sqrt()
+        (run.iter()
+            .map(|c| f64::from(table[usize::from(*c)]).powi(2))
+            .sum::<f64>()
+            / run.len() as f64)
+            .sqrt()
     };
-    assert!(energy(1000, 1020) > 4000.0, "one lost packet: {}", energy(1000, 1020));
-    let close = audio[8000..8160]
-        .iter()
-        .zip(&sent[50])
-        .map(|(a, b)| (f64::from(table[usize::from(*a)]) - f64::from(table[usize::from(*b)])).powi(2));
-    assert!(close.sum::<f64>() / 160.0 < 1000.0f64.powi(2), "a tone goes on as it was");
+    assert!(
+        energy(1000, 1020) > 4000.0,
+        "one lost packet: {}",
+        energy(1000, 1020)
+    );
+    let close = audio[8000..8160].iter().zip(&sent[50]).map(|(a, b)| {
+        (f64::from(table[usize::from(*a)]) - f64::from(table[usize::from(*b)])).powi(2)
+    });
+    assert!(
+        close.sum::<f64>() / 160.0 < 1000.0f64.powi(2),
+        "a tone goes on as it was"
+    );
     assert!(energy(2000, 2020) > 3000.0 && energy(2062, 2160) == 0.0);
     assert_eq!(phone.counted("concealed"), 160 + 480);
     let untouched = |n: usize| audio[n * 160..(n + 1) * 160] == sent[n];
-    assert!((0..200).filter(|n| !lost(*n)).all(untouched), "what arrived is untouched");
+    assert!(
+        (0..200).filter(|n| !lost(*n)).all(untouched),
+        "what arrived is untouched"
+    );
 }
 
 #[test]
@@ -347,14 +479,27 @@ fn what_is_no_audio_leaves_silence() {
     let kinds: [(u8, usize); 6] = [(13, 5), (19, 1), (101, 4), (0, 1), (77, 160), (127, 40)];
     let stream = (0..600u64).map(|n| {
         let (payload_type, len) = kinds[(n % 6) as usize];
-        (begin + ms(10 * n), 0, rtp(payload_type, n as u16, n as u32 * 80, 5, &marked(n as usize, len)))
+        (
+            begin + ms(10 * n),
+            0,
+            rtp(
+                payload_type,
+                n as u16,
+                n as u32 * 80,
+                5,
+                &marked(n as usize, len),
+            ),
+        )
     });
     phone.send(stream.collect::<Vec<_>>());
     phone.run_for(ms(6000));
     let answer = phone.stop(id);
     assert_eq!(value(&answer, "frames"), Some("300"));
     assert!(phone.audio().iter().all(|code| *code == 0xFF));
-    assert_eq!((phone.counted("rtcp"), phone.counted("unknown_payload")), (0, 200));
+    assert_eq!(
+        (phone.counted("rtcp"), phone.counted("unknown_payload")),
+        (0, 200)
+    );
 }
 
 #[test]
@@ -365,5 +510,8 @@ fn a_packet_that_stays_alone_is_counted_not_heard() {
     phone.run_for(ms(1000));
     phone.stop(id);
     assert!(phone.audio().iter().all(|code| *code == 0xFF));
-    assert_eq!((phone.counted("audio"), phone.counted("unconfirmed")), (1, 1));
+    assert_eq!(
+        (phone.counted("audio"), phone.counted("unconfirmed")),
+        (1, 1)
+    );
 }

@@ -48,7 +48,11 @@ impl<'a> Witness<'a> {
         let start = phone.record("&legs=1");
         let talker = Talker::new(start.ports()[0], 0x600D);
         talker.wait(5);
-        Self { phone, start, talker }
+        Self {
+            phone,
+            start,
+            talker,
+        }
     }
 
     /// Ends the call: everything the party said is there, nothing else is.
@@ -69,15 +73,30 @@ fn datagram(random: &mut Random) -> Vec<u8> {
         1 => {
             let size = random.below(400);
             let payload = random.bytes(size);
-            rtp([0, 8, 9, 13, 19, 101][random.below(6) as usize], sequence, timestamp, ssrc, &payload)
+            rtp(
+                [0, 8, 9, 13, 19, 101][random.below(6) as usize],
+                sequence,
+                timestamp,
+                ssrc,
+                &payload,
+            )
         }
         2 => {
             let payload = random.bytes(160);
-            rtp(random.below(128) as u8, sequence % 50, timestamp % 100_000, ssrc, &payload)
+            rtp(
+                random.below(128) as u8,
+                sequence % 50,
+                timestamp % 100_000,
+                ssrc,
+                &payload,
+            )
         }
         3 => {
             let mut bytes = random.bytes(len);
-            bytes.iter_mut().take(1).for_each(|first| *first = 0x80 | *first & 0x3F);
+            bytes
+                .iter_mut()
+                .take(1)
+                .for_each(|first| *first = 0x80 | *first & 0x3F);
             bytes
         }
         4 => [&[0x80, 200 + random.below(5) as u8][..], &random.bytes(40)].concat(),
@@ -103,7 +122,10 @@ const DATAGRAM_COUNTERS: [&str; 11] = [
 ];
 
 #[test]
-#[cfg_attr(target_arch = "arm", ignore = "qemu-user has no SO_RXQ_OVFL; scripts/phone runs it")]
+#[cfg_attr(
+    target_arch = "arm",
+    ignore = "qemu-user has no SO_RXQ_OVFL; scripts/phone runs it"
+)]
 fn a_hundred_thousand_datagrams_are_counted_and_harm_no_other_recording() {
     let mut phone = Phone::new("");
     let victim = phone.record("&legs=2");
@@ -114,9 +136,17 @@ fn a_hundred_thousand_datagrams_are_counted_and_harm_no_other_recording() {
     let mut random = Random(20_260_102);
     let mut control = phone.control();
     for n in 0..DATAGRAMS {
-        socket.send_to(&datagram(&mut random), ("127.0.0.1", ports[random.below(3) as usize])).unwrap();
+        socket
+            .send_to(
+                &datagram(&mut random),
+                ("127.0.0.1", ports[random.below(3) as usize]),
+            )
+            .unwrap();
         if n % 5000 == 0 {
-            assert!(control.ask("cmd=StatsRequest").success(), "answers in the flood");
+            assert!(
+                control.ask("cmd=StatsRequest").success(),
+                "answers in the flood"
+            );
         }
     }
     let own = witness.talker.sent();
@@ -128,21 +158,35 @@ fn a_hundred_thousand_datagrams_are_counted_and_harm_no_other_recording() {
     wait_for("every datagram to be counted", || {
         let stats = control.ask("cmd=StatsRequest");
         let count = |name: &str| stats.value(name).parse::<u64>().unwrap();
-        let seen = DATAGRAM_COUNTERS.iter().map(|name| count(name)).sum::<u64>() + count("kernel_drop");
+        let seen = DATAGRAM_COUNTERS
+            .iter()
+            .map(|name| count(name))
+            .sum::<u64>()
+            + count("kernel_drop");
         seen >= u64::from(DATAGRAMS + 3 + own)
     });
     let stats = control.ask("cmd=StatsRequest");
     let count = |name: &str| stats.value(name).parse::<u64>().unwrap();
-    for name in DATAGRAM_COUNTERS.iter().filter(|name| **name != "duplicate") {
+    for name in DATAGRAM_COUNTERS
+        .iter()
+        .filter(|name| **name != "duplicate")
+    {
         assert!(count(name) > 0, "{name} is never counted: {stats:?}");
     }
     assert_eq!(count("bug"), 0);
-    let total = DATAGRAM_COUNTERS.iter().map(|name| count(name)).sum::<u64>() + count("kernel_drop");
+    let total = DATAGRAM_COUNTERS
+        .iter()
+        .map(|name| count(name))
+        .sum::<u64>()
+        + count("kernel_drop");
     let most = u64::from(DATAGRAMS + 3 + witness.talker.sent());
     assert!(total <= most, "{total} counted of {most}");
     let stop = phone.stop(&victim.id());
     let recorded = Duration::from_millis(stop.value("duration_ms").parse().unwrap());
-    assert!(recorded <= started.elapsed() + Duration::from_secs(1), "{recorded:?}");
+    assert!(
+        recorded <= started.elapsed() + Duration::from_secs(1),
+        "{recorded:?}"
+    );
     read(&phone.stick().join(stop.value("files")));
     witness.assert_unharmed();
     assert!(phone.lives());
@@ -159,12 +203,16 @@ fn a_stop_in_a_flood_is_answered_and_the_file_is_whole() {
             let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
             let mut n = 0u32;
             while !done.load(Ordering::Relaxed) {
-                let _ = socket.send_to(&rtp(0, n as u16, n * 160, 5, &[0x12; 160]), ("127.0.0.1", port));
+                let _ = socket.send_to(
+                    &rtp(0, n as u16, n * 160, 5, &[0x12; 160]),
+                    ("127.0.0.1", port),
+                );
                 n += 1;
             }
         });
         std::thread::sleep(Duration::from_millis(700));
-        let stop = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| phone.stop(&start.id())));
+        let stop =
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| phone.stop(&start.id())));
         done.store(true, Ordering::Relaxed);
         read(&phone.stick().join(stop.unwrap().value("files")));
     });
@@ -172,7 +220,16 @@ fn a_stop_in_a_flood_is_answered_and_the_file_is_whole() {
 
 /// A line that is nothing, or nearly a request. It never names a recording that there is.
 fn line(random: &mut Random) -> Vec<u8> {
-    let commands = ["RecordStop", "RecordPause", "RecordResume", "RecordStatus", "Stats", "Play", "RecordStart", ""];
+    let commands = [
+        "RecordStop",
+        "RecordPause",
+        "RecordResume",
+        "RecordStatus",
+        "Stats",
+        "Play",
+        "RecordStart",
+        "",
+    ];
     let command = commands[random.below(8) as usize];
     let mut line = match random.below(8) {
         0 => {
@@ -180,9 +237,16 @@ fn line(random: &mut Random) -> Vec<u8> {
             random.bytes(len)
         }
         1 => format!("cmd={command}Request&id={}", random.next()).into_bytes(),
-        2 => format!("cmd={command}Request&legs={}&codec=%zz&dir=\u{fc}\u{2028}", random.below(12)).into_bytes(),
-        3 => format!("cmd={command}Request&remote_name={}", "\u{4f60}%00&".repeat(random.below(90) as usize))
-            .into_bytes(),
+        2 => format!(
+            "cmd={command}Request&legs={}&codec=%zz&dir=\u{fc}\u{2028}",
+            random.below(12)
+        )
+        .into_bytes(),
+        3 => format!(
+            "cmd={command}Request&remote_name={}",
+            "\u{4f60}%00&".repeat(random.below(90) as usize)
+        )
+        .into_bytes(),
         4 => vec![0; random.below(60) as usize],
         5 => format!("id=7&cmd={command}Request&&&=&cmd=Stats&%=%").into_bytes(),
         6 => vec![b'='; random.below(5000) as usize],
@@ -199,13 +263,17 @@ fn line(random: &mut Random) -> Vec<u8> {
 
 /// One connection's worth of nonsense; how it behaves is up to chance.
 fn misbehave(phone: &Phone, random: &mut Random, lines: u32) {
-    let Ok(stream) = UnixStream::connect(phone.socket()) else { return };
+    let Ok(stream) = UnixStream::connect(phone.socket()) else {
+        return;
+    };
     let short = Some(Duration::from_millis(300));
     stream.set_write_timeout(short).unwrap();
     stream.set_read_timeout(short).unwrap();
     let mut reader = stream.try_clone().unwrap();
     let reads = random.below(4) != 0;
-    let listener = reads.then(|| std::thread::spawn(move || while reader.read(&mut [0; 4096]).is_ok_and(|n| n > 0) {}));
+    let listener = reads.then(|| {
+        std::thread::spawn(move || while reader.read(&mut [0; 4096]).is_ok_and(|n| n > 0) {})
+    });
     let mut stream = stream;
     for _ in 0..lines {
         // A client that does not read is not heard for ever: the daemon stops reading it.
@@ -226,7 +294,10 @@ fn misbehave(phone: &Phone, random: &mut Random, lines: u32) {
 }
 
 #[test]
-#[cfg_attr(target_arch = "arm", ignore = "qemu-user has no SO_TIMESTAMPNS; scripts/phone runs it")]
+#[cfg_attr(
+    target_arch = "arm",
+    ignore = "qemu-user has no SO_TIMESTAMPNS; scripts/phone runs it"
+)]
 fn a_hundred_thousand_control_lines_harm_nobody() {
     let mut phone = Phone::new("");
     let witness = Witness::new(&phone);
@@ -272,7 +343,12 @@ fn a_hundred_connections_at_once_are_answered_or_refused() {
     drop(crowd);
     wait_for("a place", || {
         let mut control = phone.control();
-        control.lines.get_mut().write_all(b"cmd=StatsRequest\n").is_ok() && control.next().is_some_and(|a| a.success())
+        control
+            .lines
+            .get_mut()
+            .write_all(b"cmd=StatsRequest\n")
+            .is_ok()
+            && control.next().is_some_and(|a| a.success())
     });
     witness.assert_unharmed();
     assert!(phone.lives());
@@ -302,7 +378,9 @@ fn connections_that_say_nothing_keep_nobody_out() {
     };
     let mut crowd: Vec<_> = (0..15).map(speaking).collect();
     assert_eq!(phone.control().next().unwrap().reason(), "busy");
-    assert!(crowd.iter_mut().all(|control| control.ask("cmd=StatsRequest").success()));
+    assert!(crowd
+        .iter_mut()
+        .all(|control| control.ask("cmd=StatsRequest").success()));
     assert!(phone.lives());
 }
 
@@ -328,7 +406,9 @@ fn a_subscriber_that_does_not_read_is_cut_off_and_the_others_hear_everything() {
     while control.ask("cmd=StatsRequest").value("slow_client") == "0" {
         assert!(ids.len() < 5000, "it is kept for ever");
         let id = control.ask("cmd=RecordStartRequest&legs=0").id();
-        assert!(control.ask(&format!("cmd=RecordStopRequest&id={id}")).success());
+        assert!(control
+            .ask(&format!("cmd=RecordStopRequest&id={id}"))
+            .success());
         ids.push(id);
     }
     let mut rest = vec![];
@@ -339,7 +419,11 @@ fn a_subscriber_that_does_not_read_is_cut_off_and_the_others_hear_everything() {
     phone.end();
     let heard = heard.join().unwrap();
     for id in &ids {
-        let states: Vec<&str> = heard.iter().filter(|(of, _)| of == id).map(|(_, state)| state.as_str()).collect();
+        let states: Vec<&str> = heard
+            .iter()
+            .filter(|(of, _)| of == id)
+            .map(|(_, state)| state.as_str())
+            .collect();
         assert_eq!(states, ["recording", "stopped"]);
     }
 }
@@ -378,7 +462,9 @@ fn a_client_that_waits_for_a_descriptor_is_heard_when_there_is_one() {
     // Nobody else comes: what was left in the queue must be remembered.
     std::thread::sleep(Duration::from_millis(300));
     drop(crowd);
-    assert!(last.next().is_none_or(|answer| answer.success() || answer.reason() == "busy"));
+    assert!(last
+        .next()
+        .is_none_or(|answer| answer.success() || answer.reason() == "busy"));
     phone.stop(&id);
     assert!(phone.lives());
 }

@@ -19,21 +19,38 @@ fn sum(phone: &Phone, name: &str) -> String {
 fn a_recording_has_its_call_its_pauses_and_its_sum_beside_it() {
     let mut phone = Phone::prepared("").somewhere("IST-5:30");
     phone.start();
-    let start = phone.record("&legs=1&dir=in&remote_number=100&remote_name=Jos\u{e9} %26 \"Co\"&local_number=7");
+    let start = phone
+        .record("&legs=1&dir=in&remote_number=100&remote_name=Jos\u{e9} %26 \"Co\"&local_number=7");
     let begun = phone.beside(&start.value("file"), "}");
-    assert_eq!((&begun["remote_number"], &begun["end"]), (&json!("100"), &Value::Null));
+    assert_eq!(
+        (&begun["remote_number"], &begun["end"]),
+        (&json!("100"), &Value::Null)
+    );
     let talker = Talker::new(start.ports()[0], 7);
     let stranger = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
-    for datagram in [&b"no RTP"[..], &common::rtp(18, 1, 160, 9, &[0; 20]), b"nor this"] {
-        stranger.send_to(datagram, ("127.0.0.1", start.ports()[0])).unwrap();
+    for datagram in [
+        &b"no RTP"[..],
+        &common::rtp(18, 1, 160, 9, &[0; 20]),
+        b"nor this",
+    ] {
+        stranger
+            .send_to(datagram, ("127.0.0.1", start.ports()[0]))
+            .unwrap();
     }
     talker.wait(20);
-    assert!(phone.ask(&format!("cmd=RecordPauseRequest&id={}", start.id())).success());
+    assert!(phone
+        .ask(&format!("cmd=RecordPauseRequest&id={}", start.id()))
+        .success());
     talker.wait(40);
-    assert!(phone.ask(&format!("cmd=RecordResumeRequest&id={}", start.id())).success());
+    assert!(phone
+        .ask(&format!("cmd=RecordResumeRequest&id={}", start.id()))
+        .success());
     talker.wait(60);
     drop(talker);
-    let stop = phone.ask(&format!("cmd=RecordStopRequest&id={}&local_name=Me&remote_number=200", start.id()));
+    let stop = phone.ask(&format!(
+        "cmd=RecordStopRequest&id={}&local_name=Me&remote_number=200",
+        start.id()
+    ));
     let name = stop.value("files");
     let beside = phone.beside(&name, "sha256");
     let recording = read(&phone.stick().join(&name));
@@ -47,10 +64,16 @@ fn a_recording_has_its_call_its_pauses_and_its_sum_beside_it() {
     assert_eq!(beside, known);
     let time = beside["start"].as_str().unwrap();
     let digits: String = time[..19].chars().filter(char::is_ascii_digit).collect();
-    assert_eq!(format!("Record_{}_{}.wav", &digits[..8], &digits[8..]), name);
+    assert_eq!(
+        format!("Record_{}_{}.wav", &digits[..8], &digits[8..]),
+        name
+    );
     assert_eq!(&time[19..], "+05:30");
     let [at, length] = [0, 1].map(|n| beside["pauses"][0][n].as_u64().unwrap());
-    assert!((200..1000).contains(&at) && (200..1200).contains(&length) && beside["pauses"][1].is_null(), "{beside}");
+    assert!(
+        (200..1000).contains(&at) && (200..1200).contains(&length) && beside["pauses"][1].is_null(),
+        "{beside}"
+    );
     let left: Vec<_> = fs::read_dir(phone.stick()).unwrap().collect();
     assert_eq!(left.len(), 2, "nothing else is left: {left:?}");
 }
@@ -65,9 +88,13 @@ fn verify_finds_a_single_wrong_bit() {
         drop(talker);
         phone.stop(&start.id()).value("files")
     });
-    names.iter().for_each(|name| drop(phone.beside(name, "sha256")));
+    names
+        .iter()
+        .for_each(|name| drop(phone.beside(name, "sha256")));
     let verify = || callrec(&["verify", phone.stick().to_str().unwrap()]);
-    let (whole, said) = (verify(), |output: Vec<u8>| String::from_utf8(output).unwrap());
+    let (whole, said) = (verify(), |output: Vec<u8>| {
+        String::from_utf8(output).unwrap()
+    });
     assert!(whole.status.success() && said(whole.stdout).matches(": ok\n").count() == 2);
     let path = phone.stick().join(&names[0]);
     let mut bytes = fs::read(&path).unwrap();
@@ -78,7 +105,11 @@ fn verify_finds_a_single_wrong_bit() {
         let damaged = verify();
         assert_eq!(damaged.status.code(), Some(1));
         let (out, err) = (said(damaged.stdout), said(damaged.stderr));
-        assert!(err.contains(&format!("{}: damaged", names[0])) && out.contains(&format!("{}: ok", names[1])), "{err}");
+        assert!(
+            err.contains(&format!("{}: damaged", names[0]))
+                && out.contains(&format!("{}: ok", names[1])),
+            "{err}"
+        );
         bytes[at] ^= 1;
     }
     fs::write(&path, &bytes).unwrap();
@@ -88,25 +119,49 @@ fn verify_finds_a_single_wrong_bit() {
 #[test]
 fn what_callers_call_themselves_is_json_whatever_it_is() {
     let phone = Phone::new("");
-    let names = ["\"},{\"sha256\":\"", "a%0A%0D%09%00%1B[2Jb", "\\\\u0022 \u{202e}\u{1F600}%26", "\u{fffd}"];
+    let names = [
+        "\"},{\"sha256\":\"",
+        "a%0A%0D%09%00%1B[2Jb",
+        "\\\\u0022 \u{202e}\u{1F600}%26",
+        "\u{fffd}",
+    ];
     for (name, n) in names.iter().zip(1..) {
-        let start = phone.record(&format!("&legs=1&remote_name={name}&remote_number=+49%25{n}&local_name={name}"));
+        let start = phone.record(&format!(
+            "&legs=1&remote_name={name}&remote_number=+49%25{n}&local_name={name}"
+        ));
         phone.stop(&start.id());
         let beside = phone.beside(&start.value("file"), "\"sha256\"");
-        let name = name.replace("%0A%0D%09%00%1B", "\n\r\t\0\u{1b}").replace("%26", "&");
-        assert_eq!((&beside["remote_name"], &beside["local_name"]), (&json!(name), &json!(name)));
+        let name = name
+            .replace("%0A%0D%09%00%1B", "\n\r\t\0\u{1b}")
+            .replace("%26", "&");
+        assert_eq!(
+            (&beside["remote_name"], &beside["local_name"]),
+            (&json!(name), &json!(name))
+        );
         assert_eq!(beside["remote_number"], json!(format!("+49%{n}")));
         let listed = &phone.control().ask_lines("cmd=ListRequest")[0];
-        assert_eq!((listed.value("file"), listed.value("id")), (start.value("file"), start.id()));
+        assert_eq!(
+            (listed.value("file"), listed.value("id")),
+            (start.value("file"), start.id())
+        );
         assert_eq!(listed.value("remote_number"), format!("+49%{n}"));
     }
     let listed = callrec(&["list", "--json", phone.stick().to_str().unwrap()]);
-    let lines: Vec<Value> =
-        String::from_utf8(listed.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let lines: Vec<Value> = String::from_utf8(listed.stdout)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
     assert_eq!(lines.len(), names.len());
-    assert!(lines.iter().all(|line| !line["remote_name"].is_null() && !line["duration_ms"].is_null()));
-    let table = String::from_utf8(callrec(&["list", phone.stick().to_str().unwrap()]).stdout).unwrap();
-    assert!(!table.contains(['\u{1b}', '\u{202e}']) && table.contains("+49%1"), "{table}");
+    assert!(lines
+        .iter()
+        .all(|line| !line["remote_name"].is_null() && !line["duration_ms"].is_null()));
+    let table =
+        String::from_utf8(callrec(&["list", phone.stick().to_str().unwrap()]).stdout).unwrap();
+    assert!(
+        !table.contains(['\u{1b}', '\u{202e}']) && table.contains("+49%1"),
+        "{table}"
+    );
 }
 
 #[test]
@@ -120,13 +175,22 @@ fn recordings_that_end_at_once_all_get_theirs() {
         phone.stop(&start.id());
     }
     for name in &names[..6] {
-        assert_eq!(phone.beside(name, "sha256")["sha256"], json!(sum(&phone, name)));
+        assert_eq!(
+            phone.beside(name, "sha256")["sha256"],
+            json!(sum(&phone, name))
+        );
     }
     assert_eq!(phone.end().0, Some(0));
     for name in &names[6..] {
         let beside = phone.beside(name, "\"end\"");
-        assert_eq!((&beside["end"], &beside["codec"]), (&json!("stopped"), &json!("PCMA")));
-        assert_eq!(beside["frames"], json!(read(&phone.stick().join(name)).frames.len()));
+        assert_eq!(
+            (&beside["end"], &beside["codec"]),
+            (&json!("stopped"), &json!("PCMA"))
+        );
+        assert_eq!(
+            beside["frames"],
+            json!(read(&phone.stick().join(name)).frames.len())
+        );
     }
 }
 
@@ -138,9 +202,15 @@ fn after_a_power_cut_there_is_what_was_known_at_the_beginning() {
     phone.kill();
     phone.start();
     assert_eq!(phone.beside(&start.value("file"), "Ann"), begun);
-    assert_eq!((&begun["end"], &begun["sha256"]), (&Value::Null, &Value::Null));
+    assert_eq!(
+        (&begun["end"], &begun["sha256"]),
+        (&Value::Null, &Value::Null)
+    );
     let listed = &phone.control().ask_lines("cmd=ListRequest")[0];
-    assert_eq!((listed.value("remote_name"), listed.value("id")), ("Ann".into(), start.id()));
+    assert_eq!(
+        (listed.value("remote_name"), listed.value("id")),
+        ("Ann".into(), start.id())
+    );
 }
 
 #[test]
@@ -162,7 +232,10 @@ fn a_file_that_cannot_be_written_harms_nothing() {
         assert!(path.is_dir());
     }
     wait_for("both to be counted", || phone.stat("sidecars_lost") == 2);
-    assert_eq!(["failed", "frames_lost", "bug"].map(|name| phone.stat(name)), [0, 0, 0]);
+    assert_eq!(
+        ["failed", "frames_lost", "bug"].map(|name| phone.stat(name)),
+        [0, 0, 0]
+    );
     let left = fs::read_dir(phone.stick()).unwrap().count();
     assert_eq!(left, 4, "no half of one is left");
 }

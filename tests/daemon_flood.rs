@@ -52,16 +52,26 @@ fn lost_to(datagram: impl Fn(u64) -> Vec<u8> + Sync) -> Option<usize> {
     let in_time = talker.was_in_time();
     let sent = talker.end();
     let file = phone.stick().join(phone.stop(&start.id()).value("files"));
-    assert!(phone.stat("kernel_drop") > flooded.load(Ordering::Relaxed) / 2, "the kernel keeps most of it out");
+    assert!(
+        phone.stat("kernel_drop") > flooded.load(Ordering::Relaxed) / 2,
+        "the kernel keeps most of it out"
+    );
     let audio = read(&file).audio();
-    let is_there = |packet: &&Vec<u8>| audio.windows(packet.len()).any(|run| run == packet.as_slice());
+    let is_there = |packet: &&Vec<u8>| {
+        audio
+            .windows(packet.len())
+            .any(|run| run == packet.as_slice())
+    };
     in_time.then(|| sent.len() - sent.iter().filter(is_there).count())
 }
 
 fn assert_heard(what: &str, datagram: impl Fn(u64) -> Vec<u8> + Sync) {
     in_time(|| {
         let lost = lost_to(&datagram);
-        assert!(lost.is_none_or(|lost| lost <= LOST), "{what}: {lost:?} of {PACKETS} packets are not recorded");
+        assert!(
+            lost.is_none_or(|lost| lost <= LOST),
+            "{what}: {lost:?} of {PACKETS} packets are not recorded"
+        );
         lost.is_some()
     });
 }
@@ -73,10 +83,14 @@ fn a_leg_is_heard_in_a_flood_of_garbage() {
 
 #[test]
 fn a_leg_is_heard_in_a_flood_of_strangers() {
-    assert_heard("strangers", |n| rtp(0, n as u16, n as u32 * 160, 1000 + n as u32, &[0xFF; 160]));
+    assert_heard("strangers", |n| {
+        rtp(0, n as u16, n as u32 * 160, 1000 + n as u32, &[0xFF; 160])
+    });
 }
 
 #[test]
 fn a_leg_is_heard_beside_a_source_that_sends_too_much() {
-    assert_heard("one source", |n| rtp(0, n as u16, n as u32 * 160, 99, &[0xFF; 160]));
+    assert_heard("one source", |n| {
+        rtp(0, n as u16, n as u32 * 160, 99, &[0xFF; 160])
+    });
 }

@@ -28,7 +28,12 @@ fn asked_while_held_up(phone: &Phone, request: &str, talker: &Talker) -> (String
     phone.signal(Signal::SIGCONT);
     talker.wait(AFTER);
     let mut answer = String::new();
-    asked.stdout.take().unwrap().read_to_string(&mut answer).unwrap();
+    asked
+        .stdout
+        .take()
+        .unwrap()
+        .read_to_string(&mut answer)
+        .unwrap();
     assert!(asked.wait().unwrap().success(), "{answer}");
     (answer, sent)
 }
@@ -39,7 +44,8 @@ fn assert_ends_where_asked(request: &str, ends_the_call: bool) {
         let phone = Phone::new("");
         let start = phone.record("&legs=1");
         let talker = Talker::new(start.ports()[0], 7);
-        let (answer, sent) = asked_while_held_up(&phone, &format!("cmd={request}&id={}", start.id()), &talker);
+        let (answer, sent) =
+            asked_while_held_up(&phone, &format!("cmd={request}&id={}", start.id()), &talker);
         let in_time = talker.was_in_time();
         let packets = talker.end();
         if !ends_the_call {
@@ -50,7 +56,10 @@ fn assert_ends_where_asked(request: &str, ends_the_call: bool) {
         assert!(!ends_the_call || answer.contains(&frames), "{answer}");
         let numbers: Vec<usize> = recording.numbers(&packets).into_iter().flatten().collect();
         let last = *numbers.last().unwrap() as u32;
-        assert!(!in_time || (sent - 10..sent + 60).contains(&last), "asked for at {sent}, the last packet is {last}");
+        assert!(
+            !in_time || (sent - 10..sent + 60).contains(&last),
+            "asked for at {sent}, the last packet is {last}"
+        );
         in_time
     });
 }

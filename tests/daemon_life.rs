@@ -40,8 +40,13 @@ fn cut_off(packets: u32) {
         bytes.len() < 76 || 76 + header(&bytes).3 as usize == bytes.len()
     });
     let whole = read(&path);
-    assert_eq!(whole.frames, left.frames, "no more and no less than was there");
-    wait_for("the time to be set back", || fs::metadata(&path).unwrap().modified().unwrap() == modified);
+    assert_eq!(
+        whole.frames, left.frames,
+        "no more and no less than was there"
+    );
+    wait_for("the time to be set back", || {
+        fs::metadata(&path).unwrap().modified().unwrap() == modified
+    });
     let again = phone.record("");
     assert_ne!(again.value("file"), start.value("file"));
 }
@@ -74,7 +79,13 @@ fn every_kind_of_torn_file_is_repaired_and_others_are_left_alone() {
     whole[..4].copy_from_slice(b"PCMU");
     whole[64..72].copy_from_slice(&[172, 0, 0, 0, 160, 0, 0, 0]);
     for n in 0..5u16 {
-        whole.extend(common::rtp(0, n, u32::from(n) * 160, 1, &common::marked(1, n.into())));
+        whole.extend(common::rtp(
+            0,
+            n,
+            u32::from(n) * 160,
+            1,
+            &common::marked(1, n.into()),
+        ));
     }
     let stick = phone.stick();
     let name = |cut: usize| stick.join(format!("Record_20200101_{cut:06}.wav"));
@@ -82,19 +93,28 @@ fn every_kind_of_torn_file_is_repaired_and_others_are_left_alone() {
     let foreign: Vec<(_, Vec<u8>)> = [
         (
             "Record_20200101_900000.wav",
-            b"RIFF....WAVEfmt and so on, longer than a header of ours is, I should say so..".to_vec(),
+            b"RIFF....WAVEfmt and so on, longer than a header of ours is, I should say so.."
+                .to_vec(),
         ),
         ("music.wav", whole[..300].to_vec()),
         ("Record_20200101_900001.txt", whole[..300].to_vec()),
     ]
     .map(|(name, bytes)| (phone.stick().join(name), bytes))
     .into();
-    foreign.iter().for_each(|(path, bytes)| fs::write(path, bytes).unwrap());
+    foreign
+        .iter()
+        .for_each(|(path, bytes)| fs::write(path, bytes).unwrap());
     fs::create_dir(phone.stick().join("Record_20200101_910000.wav")).unwrap();
-    std::os::unix::fs::symlink(phone.config(), phone.stick().join("Record_20200101_910001.wav")).unwrap();
+    std::os::unix::fs::symlink(
+        phone.config(),
+        phone.stick().join("Record_20200101_910001.wav"),
+    )
+    .unwrap();
     let config = fs::read(phone.config()).unwrap();
     phone.start();
-    wait_for("the repairs", || phone.stat("repaired") as usize >= whole.len() - 76);
+    wait_for("the repairs", || {
+        phone.stat("repaired") as usize >= whole.len() - 76
+    });
     for cut in 0..=whole.len() {
         let bytes = fs::read(name(cut)).unwrap();
         if cut < 76 {
@@ -102,28 +122,52 @@ fn every_kind_of_torn_file_is_repaired_and_others_are_left_alone() {
             continue;
         }
         let frames = (cut - 76) / 172;
-        assert_eq!((bytes.len(), header(&bytes).3 as usize), (76 + frames * 172, frames * 172), "cut at {cut}");
+        assert_eq!(
+            (bytes.len(), header(&bytes).3 as usize),
+            (76 + frames * 172, frames * 172),
+            "cut at {cut}"
+        );
         assert_eq!(bytes[76..], whole[76..76 + frames * 172]);
     }
-    foreign.iter().for_each(|(path, bytes)| assert_eq!(&fs::read(path).unwrap(), bytes, "{}", path.display()));
-    assert_eq!(fs::read(phone.config()).unwrap(), config, "a link is not followed");
+    foreign.iter().for_each(|(path, bytes)| {
+        assert_eq!(&fs::read(path).unwrap(), bytes, "{}", path.display())
+    });
+    assert_eq!(
+        fs::read(phone.config()).unwrap(),
+        config,
+        "a link is not followed"
+    );
 }
 
 #[test]
-#[cfg_attr(target_arch = "arm", ignore = "qemu-user has no SO_TIMESTAMPNS; scripts/phone runs it")]
+#[cfg_attr(
+    target_arch = "arm",
+    ignore = "qemu-user has no SO_TIMESTAMPNS; scripts/phone runs it"
+)]
 fn sigterm_finishes_every_recording_and_says_so_by_status() {
     let mut phone = Phone::new("");
     let mut watch = phone.watch();
     let starts: Vec<_> = (0..4).map(|_| phone.record("&legs=1")).collect();
-    let talkers: Vec<Talker> = starts.iter().zip(1..).map(|(start, n)| Talker::new(start.ports()[0], n)).collect();
+    let talkers: Vec<Talker> = starts
+        .iter()
+        .zip(1..)
+        .map(|(start, n)| Talker::new(start.ports()[0], n))
+        .collect();
     talkers.iter().for_each(|talker| talker.wait(40));
     let (status, took) = phone.end();
     assert_eq!(status, Some(0));
     assert!(took < Duration::from_secs(2), "{took:?}");
     for (start, talker) in starts.iter().zip(talkers) {
         let recording = read(&phone.stick().join(start.value("file")));
-        let numbers: Vec<usize> = recording.numbers(&talker.end()).into_iter().flatten().collect();
-        assert!(numbers.len() >= 40 && numbers.iter().zip(0..).all(|(n, i)| *n == i), "{numbers:?}");
+        let numbers: Vec<usize> = recording
+            .numbers(&talker.end())
+            .into_iter()
+            .flatten()
+            .collect();
+        assert!(
+            numbers.len() >= 40 && numbers.iter().zip(0..).all(|(n, i)| *n == i),
+            "{numbers:?}"
+        );
     }
     let mut stopped = 0;
     while let Some(event) = watch.next() {
@@ -142,7 +186,10 @@ fn sigterm_in_a_flood_of_packets_ends_in_time() {
         scope.spawn(|| {
             let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
             while !done.load(std::sync::atomic::Ordering::Relaxed) {
-                let _ = socket.send_to(&common::rtp(0, 1, 160, 5, &[0x12; 160]), ("127.0.0.1", port));
+                let _ = socket.send_to(
+                    &common::rtp(0, 1, 160, 5, &[0x12; 160]),
+                    ("127.0.0.1", port),
+                );
             }
         });
         std::thread::sleep(Duration::from_millis(500));
@@ -156,7 +203,10 @@ fn sigterm_in_a_flood_of_packets_ends_in_time() {
 }
 
 #[test]
-#[cfg_attr(target_arch = "arm", ignore = "qemu-user has no SO_TIMESTAMPNS; scripts/phone runs it")]
+#[cfg_attr(
+    target_arch = "arm",
+    ignore = "qemu-user has no SO_TIMESTAMPNS; scripts/phone runs it"
+)]
 fn a_daemon_that_did_not_run_for_seconds_loses_nothing() {
     let phone = Phone::new("");
     let start = phone.record("&legs=2");
@@ -178,12 +228,17 @@ fn an_idle_daemon_and_a_paused_one_end_at_once() {
         let mut phone = Phone::new("");
         if let Some(keys) = keys {
             let id = phone.record(keys).id();
-            assert!(phone.ask(&format!("cmd=RecordPauseRequest&id={id}")).success());
+            assert!(phone
+                .ask(&format!("cmd=RecordPauseRequest&id={id}"))
+                .success());
         }
         let (status, took) = phone.end();
         assert_eq!(status, Some(0));
         assert!(took < Duration::from_secs(2), "{took:?}");
-        phone.files().iter().for_each(|name| drop(read(&phone.stick().join(name))));
+        phone
+            .files()
+            .iter()
+            .for_each(|name| drop(read(&phone.stick().join(name))));
     }
 }
 
@@ -202,7 +257,10 @@ fn a_start_that_comes_with_sigterm_delays_nothing() {
     log += &phone.log();
     assert_eq!(status, Some(0), "{log}");
     assert!(took < Duration::from_secs(2), "{took:?}");
-    phone.files().iter().for_each(|name| drop(read(&phone.stick().join(name))));
+    phone
+        .files()
+        .iter()
+        .for_each(|name| drop(read(&phone.stick().join(name))));
 }
 
 #[test]
@@ -213,7 +271,9 @@ fn sighup_reads_the_configuration_again_and_leaves_recordings_alone() {
     talker.wait(20);
     phone.reconfigure("voiceCodec = PCMA\nrecordRtpHeader = 0");
     phone.signal(Signal::SIGHUP);
-    wait_for("the reload", || phone.log().contains("configuration reloaded"));
+    wait_for("the reload", || {
+        phone.log().contains("configuration reloaded")
+    });
     talker.wait(60);
     let sent = talker.end();
     let second = phone.record("");
@@ -232,7 +292,10 @@ fn sighup_with_a_bad_configuration_changes_nothing_and_says_where() {
     phone.signal(Signal::SIGHUP);
     wait_for("the complaint", || phone.log().contains("line 1: enabled"));
     let start = phone.record("");
-    assert_eq!(read(&phone.stick().join(phone.stop(&start.id()).value("files"))).codec, "PCMA");
+    assert_eq!(
+        read(&phone.stick().join(phone.stop(&start.id()).value("files"))).codec,
+        "PCMA"
+    );
     fs::remove_file(phone.config()).unwrap();
     phone.signal(Signal::SIGHUP);
     wait_for("the complaint", || phone.log().contains("No such file"));
@@ -252,10 +315,15 @@ fn sighup_that_changes_the_stick_leaves_a_running_recording_whole() {
     let changed = text.replace(phone.stick().to_str().unwrap(), other.to_str().unwrap());
     fs::write(phone.config(), changed).unwrap();
     phone.signal(Signal::SIGHUP);
-    wait_for("the reload", || phone.log().contains("configuration reloaded"));
+    wait_for("the reload", || {
+        phone.log().contains("configuration reloaded")
+    });
     let second = phone.record("");
     phone.stop(&second.id());
-    assert!(phone.stick().join(second.value("file")).exists(), "as long as one runs, the stick stays");
+    assert!(
+        phone.stick().join(second.value("file")).exists(),
+        "as long as one runs, the stick stays"
+    );
     let stop = phone.stop(&start.id());
     assert!(stop.success(), "{stop:?}");
     drop(talker);
@@ -263,7 +331,9 @@ fn sighup_that_changes_the_stick_leaves_a_running_recording_whole() {
     let third = phone.record("");
     phone.stop(&third.id());
     assert!(other.join(third.value("file")).exists());
-    let states: Vec<String> = (0..8).map(|_| watch.next().unwrap().value("state")).collect();
+    let states: Vec<String> = (0..8)
+        .map(|_| watch.next().unwrap().value("state"))
+        .collect();
     assert!(!states.contains(&"failed".to_owned()), "{states:?}");
 }
 
@@ -285,9 +355,18 @@ fn a_second_daemon_on_the_same_socket_refuses_and_harms_nothing() {
 #[test]
 fn a_stale_socket_is_replaced_and_anything_else_is_not() {
     let mut phone = Phone::new("");
-    assert_eq!(fs::metadata(phone.socket()).unwrap().permissions().mode() & 0o777, 0o660);
+    assert_eq!(
+        fs::metadata(phone.socket()).unwrap().permissions().mode() & 0o777,
+        0o660
+    );
     phone.kill();
-    assert!(fs::metadata(phone.socket()).unwrap().file_type().is_socket(), "left behind");
+    assert!(
+        fs::metadata(phone.socket())
+            .unwrap()
+            .file_type()
+            .is_socket(),
+        "left behind"
+    );
     phone.start();
     phone.record("");
     phone.kill();
@@ -310,7 +389,10 @@ fn a_plain_folder_that_appears_later_is_used() {
     phone.beside(&start.value("file"), "sha256");
     fs::remove_dir_all(phone.stick()).unwrap();
     let refused = phone.ask("cmd=RecordStartRequest").reason();
-    assert!(["no-stick", "stick-lost"].contains(&refused.as_str()), "{refused}");
+    assert!(
+        ["no-stick", "stick-lost"].contains(&refused.as_str()),
+        "{refused}"
+    );
     fs::create_dir(phone.stick()).unwrap();
     let again = phone.record("");
     phone.stop(&again.id());
@@ -323,7 +405,10 @@ fn the_daemons_file_is_left_alone_while_it_records() {
     let recording = phone.record("");
     let ran = callrec(&["repair", phone.stick().to_str().unwrap()]);
     let said = String::from_utf8(ran.stdout).unwrap();
-    assert!(ran.status.success() && said.contains("being recorded"), "{said}");
+    assert!(
+        ran.status.success() && said.contains("being recorded"),
+        "{said}"
+    );
     phone.stop(&recording.id());
     let ran = callrec(&["repair", phone.stick().to_str().unwrap()]);
     assert!(String::from_utf8(ran.stdout).unwrap().contains("is whole"));

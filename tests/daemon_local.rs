@@ -11,16 +11,28 @@ fn paused_call(phone: &Phone) -> (common::file::Recording, Vec<Vec<u8>>) {
     let start = phone.record("&legs=1");
     let talker = Talker::new(start.ports()[0], 7);
     talker.wait(40);
-    assert!(phone.ask(&format!("cmd=RecordPauseRequest&id={}", start.id())).success());
-    assert!(phone.ask(&format!("cmd=RecordPauseRequest&id={}", start.id())).success(), "paused when paused");
+    assert!(phone
+        .ask(&format!("cmd=RecordPauseRequest&id={}", start.id()))
+        .success());
+    assert!(
+        phone
+            .ask(&format!("cmd=RecordPauseRequest&id={}", start.id()))
+            .success(),
+        "paused when paused"
+    );
     talker.wait(80);
-    assert!(phone.ask(&format!("cmd=RecordResumeRequest&id={}", start.id())).success());
+    assert!(phone
+        .ask(&format!("cmd=RecordResumeRequest&id={}", start.id()))
+        .success());
     talker.wait(120);
     let sent = talker.end();
     let stop = phone.stop(&start.id());
     let recording = read(&phone.stick().join(stop.value("files")));
     assert_eq!(stop.value("frames"), recording.frames.len().to_string());
-    assert_eq!(stop.value("duration_ms"), (recording.frames.len() * 20).to_string());
+    assert_eq!(
+        stop.value("duration_ms"),
+        (recording.frames.len() * 20).to_string()
+    );
     (recording, sent)
 }
 
@@ -35,9 +47,15 @@ fn a_leg_is_stored_bit_exact_in_frames_with_header() {
     let stop = phone.stop(&start.id());
     assert_eq!(stop.value("files"), start.value("file"));
     let name = start.value("file");
-    let digits = name.strip_prefix("Record_").and_then(|n| n.strip_suffix(".wav")).unwrap();
+    let digits = name
+        .strip_prefix("Record_")
+        .and_then(|n| n.strip_suffix(".wav"))
+        .unwrap();
     assert!(digits.len() == 15 && digits.as_bytes()[8] == b'_', "{name}");
-    assert!(digits.bytes().all(|b| b.is_ascii_digit() || b == b'_'), "{name}");
+    assert!(
+        digits.bytes().all(|b| b.is_ascii_digit() || b == b'_'),
+        "{name}"
+    );
     let recording = read(&phone.stick().join(&name));
     assert_eq!(recording.codec, "PCMU");
     recording.assert_holds(&sent.concat());
@@ -63,14 +81,32 @@ fn a_pause_that_skips_leaves_no_gap_in_the_sequence() {
     let phone = Phone::new("pauseMode = skip");
     let (recording, sent) = paused_call(&phone);
     let numbers: Vec<usize> = recording.numbers(&sent).into_iter().flatten().collect();
-    assert!(numbers.windows(2).all(|pair| pair[0] < pair[1]), "{numbers:?}");
-    let gaps: Vec<(usize, usize)> =
-        numbers.windows(2).filter(|pair| pair[1] != pair[0] + 1).map(|pair| (pair[0], pair[1])).collect();
+    assert!(
+        numbers.windows(2).all(|pair| pair[0] < pair[1]),
+        "{numbers:?}"
+    );
+    let gaps: Vec<(usize, usize)> = numbers
+        .windows(2)
+        .filter(|pair| pair[1] != pair[0] + 1)
+        .map(|pair| (pair[0], pair[1]))
+        .collect();
     assert_eq!(gaps.len(), 1, "{numbers:?}");
     assert!(gaps[0].1 - gaps[0].0 >= 20, "{gaps:?}");
-    let silent = recording.frames.iter().filter(|frame| frame.iter().all(|code| *code == SILENCE)).count();
-    assert!(silent + numbers.len() >= recording.frames.len() - 4, "{silent} {} {}", numbers.len(), sent.len());
-    assert_eq!((numbers[0], numbers[numbers.len() - 1]), (0, sent.len() - 1));
+    let silent = recording
+        .frames
+        .iter()
+        .filter(|frame| frame.iter().all(|code| *code == SILENCE))
+        .count();
+    assert!(
+        silent + numbers.len() >= recording.frames.len() - 4,
+        "{silent} {} {}",
+        numbers.len(),
+        sent.len()
+    );
+    assert_eq!(
+        (numbers[0], numbers[numbers.len() - 1]),
+        (0, sent.len() - 1)
+    );
 }
 
 #[test]
@@ -83,7 +119,10 @@ fn a_pause_that_is_silence_keeps_the_length_true() {
     assert_eq!((known[0], known[known.len() - 1]), (0, sent.len() - 1));
     assert!(known.len() < sent.len() - 20, "nothing was paused");
     for (place, number) in numbers.iter().enumerate().skip(first) {
-        assert!(number.is_none_or(|number| number == place - first), "frame {place} is packet {number:?}");
+        assert!(
+            number.is_none_or(|number| number == place - first),
+            "frame {place} is packet {number:?}"
+        );
     }
 }
 
@@ -94,13 +133,24 @@ fn a_pause_can_be_taken_back_and_a_paused_recording_stopped() {
     let id = phone.record("").id();
     for request in ["Resume", "Pause", "Pause", "Resume", "Pause"] {
         let answer = phone.ask(&format!("cmd=Record{request}Request&id={id}"));
-        assert_eq!(answer.0, format!("cmd=Record{request}Response&result=success&id={id}"));
+        assert_eq!(
+            answer.0,
+            format!("cmd=Record{request}Response&result=success&id={id}")
+        );
     }
-    let status = phone.control().ask_lines(&format!("cmd=RecordStatusRequest&id={id}"));
+    let status = phone
+        .control()
+        .ask_lines(&format!("cmd=RecordStatusRequest&id={id}"));
     assert_eq!(status[0].value("state"), "paused");
     phone.stop(&id);
-    let states: Vec<String> = (0..5).map(|_| watch.next().unwrap().value("state")).collect();
-    assert_eq!(states, ["recording", "paused", "resumed", "paused", "stopped"], "a state that stays is no event");
+    let states: Vec<String> = (0..5)
+        .map(|_| watch.next().unwrap().value("state"))
+        .collect();
+    assert_eq!(
+        states,
+        ["recording", "paused", "resumed", "paused", "stopped"],
+        "a state that stays is no event"
+    );
 }
 
 #[test]
@@ -108,13 +158,20 @@ fn events_come_in_order_and_name_the_recording() {
     let phone = Phone::new("");
     let (mut first, mut second) = (phone.watch(), phone.watch());
     let start = phone.record("");
-    assert!(phone.ask(&format!("cmd=RecordPauseRequest&id={}", start.id())).success());
-    assert!(phone.ask(&format!("cmd=RecordResumeRequest&id={}", start.id())).success());
+    assert!(phone
+        .ask(&format!("cmd=RecordPauseRequest&id={}", start.id()))
+        .success());
+    assert!(phone
+        .ask(&format!("cmd=RecordResumeRequest&id={}", start.id()))
+        .success());
     phone.stop(&start.id());
     for watch in [&mut first, &mut second] {
         for state in ["recording", "paused", "resumed", "stopped"] {
             let event = watch.next().unwrap();
-            assert_eq!((event.value("cmd").as_str(), event.value("state").as_str()), ("RecordEvent", state));
+            assert_eq!(
+                (event.value("cmd").as_str(), event.value("state").as_str()),
+                ("RecordEvent", state)
+            );
             assert_eq!(event.id(), start.id());
             if state == "recording" {
                 assert_eq!(event.value("file"), start.value("file"));
@@ -131,16 +188,54 @@ fn status_says_who_calls_whom_and_ends_with_a_count() {
     let two = phone.record("&codec=PCMU");
     let lines = phone.control().ask_lines("cmd=RecordStatusRequest");
     assert_eq!(lines.len(), 3, "{lines:?}");
-    assert_eq!((lines[2].value("cmd").as_str(), lines[2].value("count").as_str()), ("RecordStatusResponse", "2"));
+    assert_eq!(
+        (
+            lines[2].value("cmd").as_str(),
+            lines[2].value("count").as_str()
+        ),
+        ("RecordStatusResponse", "2")
+    );
     let line = lines.iter().find(|line| line.id() == one.id()).unwrap();
-    let values = ["remote_number", "remote_name", "local_number", "local_name", "dir", "codec", "state", "file"];
-    let expected = ["+49 40=1", "Jos\u{e9} & Co", "7", "me", "out", "PCMA", "recording", &one.value("file")];
+    let values = [
+        "remote_number",
+        "remote_name",
+        "local_number",
+        "local_name",
+        "dir",
+        "codec",
+        "state",
+        "file",
+    ];
+    let expected = [
+        "+49 40=1",
+        "Jos\u{e9} & Co",
+        "7",
+        "me",
+        "out",
+        "PCMA",
+        "recording",
+        &one.value("file"),
+    ];
     assert_eq!(values.map(|key| line.value(key)), expected);
-    let lines = phone.control().ask_lines(&format!("cmd=RecordStatusRequest&id={}", two.id()));
-    assert_eq!((lines.len(), lines[0].value("codec").as_str(), lines[1].value("count").as_str()), (2, "PCMU", "1"));
+    let lines = phone
+        .control()
+        .ask_lines(&format!("cmd=RecordStatusRequest&id={}", two.id()));
+    assert_eq!(
+        (
+            lines.len(),
+            lines[0].value("codec").as_str(),
+            lines[1].value("count").as_str()
+        ),
+        (2, "PCMU", "1")
+    );
     phone.stop(&one.id());
     assert_eq!(phone.ask("cmd=RecordStatusRequest").value("count"), "1");
-    assert_eq!(phone.ask(&format!("cmd=RecordStatusRequest&id={}", one.id())).reason(), "unknown-id");
+    assert_eq!(
+        phone
+            .ask(&format!("cmd=RecordStatusRequest&id={}", one.id()))
+            .reason(),
+        "unknown-id"
+    );
 }
 
 #[test]
@@ -148,7 +243,11 @@ fn recordings_beside_each_other_do_not_mix_and_one_more_is_refused() {
     let phone = Phone::new("maxRecordings = 3");
     let starts: Vec<_> = (0..3).map(|_| phone.record("&legs=2")).collect();
     let mut ports: Vec<u16> = starts.iter().flat_map(common::Answer::ports).collect();
-    let talkers: Vec<Talker> = starts.iter().zip(1..).map(|(start, n)| Talker::new(start.ports()[1], n)).collect();
+    let talkers: Vec<Talker> = starts
+        .iter()
+        .zip(1..)
+        .map(|(start, n)| Talker::new(start.ports()[1], n))
+        .collect();
     assert_eq!(phone.ask("cmd=RecordStartRequest").reason(), "busy");
     talkers.iter().for_each(|talker| talker.wait(50));
     let sent: Vec<Vec<Vec<u8>>> = talkers.into_iter().map(Talker::end).collect();
@@ -170,7 +269,12 @@ fn every_number_of_legs_from_none_to_eight_has_its_ports() {
     for legs in 0..=8 {
         let start = phone.record(&format!("&legs={legs}"));
         assert_eq!(start.ports().len(), legs + 1);
-        assert!(phone.ask(&format!("cmd=RecordStartRequest&legs={}", legs + 9)).reason() == "bad-request");
+        assert!(
+            phone
+                .ask(&format!("cmd=RecordStartRequest&legs={}", legs + 9))
+                .reason()
+                == "bad-request"
+        );
         phone.stop(&start.id());
     }
 }
@@ -186,7 +290,11 @@ fn ports_that_run_out_are_busy_and_come_back() {
     assert_eq!(phone.ask("cmd=RecordStartRequest&legs=0").reason(), "busy");
     phone.stop(&start.id());
     phone.stop(&phone.record("&legs=3").id());
-    assert_eq!(phone.files().len(), 2, "a start that is refused leaves no file");
+    assert_eq!(
+        phone.files().len(),
+        2,
+        "a start that is refused leaves no file"
+    );
 }
 
 #[test]
@@ -225,7 +333,9 @@ fn two_sources_on_one_port_are_two_legs() {
     let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
     for n in 0..40u16 {
         let silence = common::rtp(0, n, u32::from(n) * 160, 99, &[SILENCE; 160]);
-        socket.send_to(&silence, ("127.0.0.1", start.ports()[0])).unwrap();
+        socket
+            .send_to(&silence, ("127.0.0.1", start.ports()[0]))
+            .unwrap();
         talker.wait(u32::from(n) + 1);
     }
     let status = phone.control().ask_lines("cmd=RecordStatusRequest");
@@ -254,10 +364,23 @@ fn a_refusal_begins_with_its_reason() {
     ] {
         let answer = phone.ask(&format!("cmd={request}"));
         assert_eq!(answer.reason(), reason, "{request}: {answer:?}");
-        assert!(answer.value("reason").len() > reason.len() + 2, "no words: {answer:?}");
+        assert!(
+            answer.value("reason").len() > reason.len() + 2,
+            "no words: {answer:?}"
+        );
     }
-    assert_eq!(Phone::new("enabled = 0").ask("cmd=RecordStartRequest").reason(), "disabled");
-    assert_eq!(Phone::new("usbMount = /nowhere").ask("cmd=RecordStartRequest").reason(), "no-stick");
+    assert_eq!(
+        Phone::new("enabled = 0")
+            .ask("cmd=RecordStartRequest")
+            .reason(),
+        "disabled"
+    );
+    assert_eq!(
+        Phone::new("usbMount = /nowhere")
+            .ask("cmd=RecordStartRequest")
+            .reason(),
+        "no-stick"
+    );
     let plain = Phone::new("usbRequireMount = 1");
     assert_eq!(plain.ask("cmd=RecordStartRequest").reason(), "no-stick");
     assert!(plain.files().is_empty());
@@ -266,13 +389,18 @@ fn a_refusal_begins_with_its_reason() {
 #[test]
 fn a_name_that_exists_gets_a_number() {
     let phone = Phone::new("maxRecordings = 6");
-    let names: Vec<String> = (0..6).map(|_| phone.record("&legs=0").value("file")).collect();
+    let names: Vec<String> = (0..6)
+        .map(|_| phone.record("&legs=0").value("file"))
+        .collect();
     let mut distinct = names.clone();
     distinct.sort();
     distinct.dedup();
     assert_eq!(distinct.len(), 6, "{names:?}");
     // Six starts take well under two seconds: some share theirs.
-    assert!(names.iter().any(|name| name.ends_with("_2.wav")), "{names:?}");
+    assert!(
+        names.iter().any(|name| name.ends_with("_2.wav")),
+        "{names:?}"
+    );
 }
 
 #[test]
@@ -281,8 +409,14 @@ fn names_are_in_local_time() {
     let mut phone = Phone::prepared("").somewhere("JST-9");
     phone.start();
     let date = || {
-        let output = std::process::Command::new("date").arg("+Record_%Y%m%d_%H%M%S.wav").env("TZ", "JST-9").output();
-        String::from_utf8(output.unwrap().stdout).unwrap().trim().to_owned()
+        let output = std::process::Command::new("date")
+            .arg("+Record_%Y%m%d_%H%M%S.wav")
+            .env("TZ", "JST-9")
+            .output();
+        String::from_utf8(output.unwrap().stdout)
+            .unwrap()
+            .trim()
+            .to_owned()
     };
     let before = date();
     let name = phone.record("").value("file");
@@ -293,13 +427,22 @@ fn names_are_in_local_time() {
 fn hundreds_of_short_recordings_leave_nothing_open() {
     let phone = Phone::new("maxRecordings = 1");
     let mut control = phone.control();
-    let open = || std::fs::read_dir(format!("/proc/{}/fd", phone.pid())).unwrap().count();
-    assert!(control.ask("cmd=StatsRequest").success(), "it has been let in");
+    let open = || {
+        std::fs::read_dir(format!("/proc/{}/fd", phone.pid()))
+            .unwrap()
+            .count()
+    };
+    assert!(
+        control.ask("cmd=StatsRequest").success(),
+        "it has been let in"
+    );
     let before = open();
     for _ in 0..300 {
         let start = control.ask("cmd=RecordStartRequest");
         assert!(start.success(), "{start:?}");
-        assert!(control.ask(&format!("cmd=RecordStopRequest&id={}", start.id())).success());
+        assert!(control
+            .ask(&format!("cmd=RecordStopRequest&id={}", start.id()))
+            .success());
     }
     assert_eq!(phone.files().len(), 300);
     common::wait_for("all descriptors to be given back", || open() <= before);

@@ -24,16 +24,39 @@ fn a_recording_is_heard_as_it_was_recorded() {
     let answer = phone.play(&name, &listener, "");
     let length = recorded.frames.len() * 20;
     assert_eq!(answer.value("cmd"), "PlayStartResponse");
-    assert_eq!((answer.value("duration_ms"), answer.value("period_ms")), (length.to_string(), "20".into()));
+    assert_eq!(
+        (answer.value("duration_ms"), answer.value("period_ms")),
+        (length.to_string(), "20".into())
+    );
     let heard = listener.take(recorded.frames.len());
-    assert!(heard.iter().map(|packet| &packet.payload).eq(&recorded.frames));
+    assert!(heard
+        .iter()
+        .map(|packet| &packet.payload)
+        .eq(&recorded.frames));
     let first = heard[0].timestamp;
-    assert!(heard.iter().zip(0..).all(|(packet, n)| packet.timestamp.wrapping_sub(first) >= n * 160));
+    assert!(heard
+        .iter()
+        .zip(0..)
+        .all(|(packet, n)| packet.timestamp.wrapping_sub(first) >= n * 160));
     assert!(heard[0].marker && heard.iter().filter(|packet| packet.marker).count() >= 1);
-    let states: Vec<_> = (0..2).map(|_| watch.next().unwrap()).map(|e| (e.id(), e.value("state"))).collect();
-    assert_eq!(states, [(answer.id(), "playing".into()), (answer.id(), "finished".into())]);
+    let states: Vec<_> = (0..2)
+        .map(|_| watch.next().unwrap())
+        .map(|e| (e.id(), e.value("state")))
+        .collect();
+    assert_eq!(
+        states,
+        [
+            (answer.id(), "playing".into()),
+            (answer.id(), "finished".into())
+        ]
+    );
     listener.assert_silent();
-    assert_eq!(phone.ask(&format!("cmd=PlayStopRequest&id={}", answer.id())).reason(), "unknown-id");
+    assert_eq!(
+        phone
+            .ask(&format!("cmd=PlayStopRequest&id={}", answer.id()))
+            .reason(),
+        "unknown-id"
+    );
     assert_eq!(phone.stat("played"), recorded.frames.len() as u64);
 }
 
@@ -46,18 +69,32 @@ fn pausing_jumping_and_stopping() {
     let id = phone.play(FILE, &listener, "&position_ms=1000").id();
     let mut ask = |request: &str| control.ask_lines(&format!("cmd={request}&id={id}"));
     assert_heard(&listener.take(10), 9, 50..60);
-    let position = |answers: Vec<common::Answer>| answers[0].value("position_ms").parse::<u32>().unwrap();
+    let position =
+        |answers: Vec<common::Answer>| answers[0].value("position_ms").parse::<u32>().unwrap();
     let paused = position(ask("PlayPauseRequest"));
-    assert_eq!(position(ask("PlayPauseRequest")), paused, "paused when paused");
+    assert_eq!(
+        position(ask("PlayPauseRequest")),
+        paused,
+        "paused when paused"
+    );
     // What was sent before the pause.
     let before = listener.take(paused as usize / 20 - 60);
     assert_heard(&before, 9, 60..paused / 20);
     listener.assert_silent();
     let status = ask("RecordStatusRequest");
     assert_eq!(status[0].value("cmd"), "PlayStatus");
-    assert_eq!((status[0].value("state"), status[0].value("position_ms")), ("paused".into(), paused.to_string()));
-    assert_eq!((status[0].value("duration_ms"), status[0].value("file")), ("100000".into(), FILE.into()));
-    assert_eq!((status[1].value("count"), status[1].value("players")), ("0".into(), "1".into()));
+    assert_eq!(
+        (status[0].value("state"), status[0].value("position_ms")),
+        ("paused".into(), paused.to_string())
+    );
+    assert_eq!(
+        (status[0].value("duration_ms"), status[0].value("file")),
+        ("100000".into(), FILE.into())
+    );
+    assert_eq!(
+        (status[1].value("count"), status[1].value("players")),
+        ("0".into(), "1".into())
+    );
     ask("PlayResumeRequest");
     let heard = listener.take(1);
     assert!(heard[0].marker);
@@ -65,14 +102,24 @@ fn pausing_jumping_and_stopping() {
     assert!(ask("PlaySeekRequest&position_ms=99999999")[0].reason() == "bad-request");
     assert!(ask("PlaySeekRequest&position_ms=80000")[0].success());
     let target = common::marked(9, 4000);
-    let jumped = (0..1000).map(|_| listener.next()).find(|packet| packet.payload == target);
+    let jumped = (0..1000)
+        .map(|_| listener.next())
+        .find(|packet| packet.payload == target);
     assert!(jumped.unwrap().marker);
     let stopped = position(ask("PlayStopRequest"));
     listener.take(stopped as usize / 20 - 4001);
     listener.assert_silent();
-    let states: Vec<_> = (0..5).map(|_| watch.next().unwrap().value("state")).collect();
-    assert_eq!(states, ["playing", "paused", "playing", "playing", "stopped"]);
-    assert_eq!(ask("PlaySeekRequest&position_ms=0")[0].reason(), "unknown-id");
+    let states: Vec<_> = (0..5)
+        .map(|_| watch.next().unwrap().value("state"))
+        .collect();
+    assert_eq!(
+        states,
+        ["playing", "paused", "playing", "playing", "stopped"]
+    );
+    assert_eq!(
+        ask("PlaySeekRequest&position_ms=0")[0].reason(),
+        "unknown-id"
+    );
 }
 
 #[test]
@@ -88,15 +135,30 @@ fn parts_follow_each_other_without_a_gap() {
     let start = phone.play(FILE, &listener, "");
     assert_eq!(start.value("duration_ms"), "3000");
     assert_heard(&listener.take(150), 9, 0..150);
-    assert_eq!(watch.until("PlayEvent", "finished").value("position_ms"), "3000");
+    assert_eq!(
+        watch.until("PlayEvent", "finished").value("position_ms"),
+        "3000"
+    );
     let id = phone.play(FILE, &listener, "&position_ms=2980").id();
     assert_heard(&listener.take(1), 9, [149]);
     watch.until("PlayEvent", "finished");
-    assert_eq!(phone.ask(&format!("cmd=PlaySeekRequest&id={id}&position_ms=0")).reason(), "unknown-id");
+    assert_eq!(
+        phone
+            .ask(&format!("cmd=PlaySeekRequest&id={id}&position_ms=0"))
+            .reason(),
+        "unknown-id"
+    );
     let id = phone.play(FILE, &listener, "&position_ms=2000").id();
-    assert!(phone.ask(&format!("cmd=PlaySeekRequest&id={id}&position_ms=20")).success());
+    assert!(phone
+        .ask(&format!("cmd=PlaySeekRequest&id={id}&position_ms=20"))
+        .success());
     let heard = std::iter::repeat_with(|| listener.next()).take(100);
-    assert!(heard.into_iter().any(|packet| packet.payload == common::marked(9, 1)), "back in the first part");
+    assert!(
+        heard
+            .into_iter()
+            .any(|packet| packet.payload == common::marked(9, 1)),
+        "back in the first part"
+    );
 }
 
 #[test]
@@ -109,7 +171,11 @@ fn a_refusal_says_why_and_nothing_is_sent() {
     std::fs::copy(phone.stick().join(FILE), phone.stick().join("sub/a.wav")).unwrap();
     std::fs::copy(phone.stick().join(FILE), phone.path("outside.wav")).unwrap();
     std::os::unix::fs::symlink(phone.path("outside.wav"), phone.stick().join("link.wav")).unwrap();
-    nix::unistd::mkfifo(&phone.stick().join("pipe.wav"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    nix::unistd::mkfifo(
+        &phone.stick().join("pipe.wav"),
+        nix::sys::stat::Mode::S_IRWXU,
+    )
+    .unwrap();
     let listener = Listener::new();
     for (file, reason) in [
         ("missing.wav", "not-found"),
@@ -124,14 +190,40 @@ fn a_refusal_says_why_and_nothing_is_sent() {
     ] {
         assert_eq!(phone.play(file, &listener, "").reason(), reason, "{file}");
     }
-    assert_eq!(phone.play(FILE, &listener, "&position_ms=1001").reason(), "bad-request");
-    assert_eq!(phone.play(FILE, &listener, "&position_ms=x").reason(), "bad-request");
-    for to in ["host=&port=5", "host=phone.example&port=5", "host=::1", "host=::1&port=65536", "host=::1&port=0"] {
-        assert_eq!(phone.ask(&format!("cmd=PlayStartRequest&file={FILE}&{to}")).reason(), "bad-request", "{to}");
+    assert_eq!(
+        phone.play(FILE, &listener, "&position_ms=1001").reason(),
+        "bad-request"
+    );
+    assert_eq!(
+        phone.play(FILE, &listener, "&position_ms=x").reason(),
+        "bad-request"
+    );
+    for to in [
+        "host=&port=5",
+        "host=phone.example&port=5",
+        "host=::1",
+        "host=::1&port=65536",
+        "host=::1&port=0",
+    ] {
+        assert_eq!(
+            phone
+                .ask(&format!("cmd=PlayStartRequest&file={FILE}&{to}"))
+                .reason(),
+            "bad-request",
+            "{to}"
+        );
     }
     listener.assert_silent();
-    assert_eq!(phone.ask("cmd=PlayDanceRequest&id=1").reason(), "bad-request");
-    assert_eq!(Phone::new("usbMount = /nowhere").play(FILE, &listener, "").reason(), "no-stick");
+    assert_eq!(
+        phone.ask("cmd=PlayDanceRequest&id=1").reason(),
+        "bad-request"
+    );
+    assert_eq!(
+        Phone::new("usbMount = /nowhere")
+            .play(FILE, &listener, "")
+            .reason(),
+        "no-stick"
+    );
     assert_eq!(phone.stat("played"), 0);
 }
 
@@ -142,7 +234,10 @@ fn nobody_listening_ends_nothing() {
     let mut watch = phone.watch();
     let answer = phone.play(FILE, &Listener::new(), "");
     assert!(answer.success());
-    assert_eq!(watch.until("PlayEvent", "finished").value("position_ms"), "600");
+    assert_eq!(
+        watch.until("PlayEvent", "finished").value("position_ms"),
+        "600"
+    );
     assert_eq!(phone.stat("played") + phone.stat("play_drop"), 30);
 }
 
@@ -154,7 +249,10 @@ fn four_play_beside_a_recording_and_a_fifth_is_refused() {
     let talker = Talker::new(start.ports()[0], 3);
     talker.wait(10);
     let listeners: Vec<Listener> = (0..4).map(|_| Listener::new()).collect();
-    let answers: Vec<_> = listeners.iter().map(|listener| phone.play(FILE, listener, "")).collect();
+    let answers: Vec<_> = listeners
+        .iter()
+        .map(|listener| phone.play(FILE, listener, ""))
+        .collect();
     assert_eq!(phone.play(FILE, &listeners[0], "").reason(), "busy");
     let mut sources = vec![];
     for (listener, answer) in listeners.iter().zip(&answers) {
@@ -170,7 +268,10 @@ fn four_play_beside_a_recording_and_a_fifth_is_refused() {
     let sent = talker.end();
     let stop = phone.stop(&start.id());
     read(&phone.stick().join(stop.value("files"))).assert_holds(&sent.concat());
-    assert_eq!(["kernel_drop", "frames_lost", "bug"].map(|name| phone.stat(name)), [0, 0, 0]);
+    assert_eq!(
+        ["kernel_drop", "frames_lost", "bug"].map(|name| phone.stat(name)),
+        [0, 0, 0]
+    );
 }
 
 #[test]
@@ -186,7 +287,12 @@ fn the_recording_that_is_being_made_is_played_as_far_as_it_is() {
     listener.take(frames);
     drop(talker);
     let stop = phone.stop(&start.id());
-    assert!(callrec(&["info", phone.stick().join(stop.value("files")).to_str().unwrap()]).status.success());
+    assert!(callrec(&[
+        "info",
+        phone.stick().join(stop.value("files")).to_str().unwrap()
+    ])
+    .status
+    .success());
 }
 
 #[test]
@@ -198,22 +304,38 @@ fn damaged_files_do_no_harm() {
     let mut attempt = |bytes: &[u8]| {
         phone.put(FILE, bytes);
         let port = listener.port();
-        let answer = control.ask(&format!("cmd=PlayStartRequest&file={FILE}&host=127.0.0.1&port={port}"));
+        let answer = control.ask(&format!(
+            "cmd=PlayStartRequest&file={FILE}&host=127.0.0.1&port={port}"
+        ));
         if answer.success() {
             // One of so few frames may have ended by now.
-            let jumped = control.ask(&format!("cmd=PlaySeekRequest&position_ms=0&id={}", answer.id()));
+            let jumped = control.ask(&format!(
+                "cmd=PlaySeekRequest&position_ms=0&id={}",
+                answer.id()
+            ));
             assert!(jumped.success() || jumped.reason() == "unknown-id");
             control.ask(&format!("cmd=PlayStopRequest&id={}", answer.id()));
         } else {
-            assert!(["not-found", "bad-request"].contains(&answer.reason().as_str()), "{answer:?}");
+            assert!(
+                ["not-found", "bad-request"].contains(&answer.reason().as_str()),
+                "{answer:?}"
+            );
         }
         let list = control.ask_lines("cmd=ListRequest");
-        assert_eq!((list.len(), list[0].value("file"), list[1].value("count")), (2, FILE.into(), "1".into()));
+        assert_eq!(
+            (list.len(), list[0].value("file"), list[1].value("count")),
+            (2, FILE.into(), "1".into())
+        );
     };
     // Under an emulator every fifth will do.
     let each = if cfg!(target_arch = "arm") { 5 } else { 1 };
-    (0..=good.len()).step_by(each).for_each(|length| attempt(&good[..length]));
-    for bit in (0..88 * 8).chain((88 * 8..good.len() * 8).step_by(83)).step_by(each) {
+    (0..=good.len())
+        .step_by(each)
+        .for_each(|length| attempt(&good[..length]));
+    for bit in (0..88 * 8)
+        .chain((88 * 8..good.len() * 8).step_by(83))
+        .step_by(each)
+    {
         let mut flipped = good.clone();
         flipped[bit / 8] ^= 1 << (bit % 8);
         attempt(&flipped);
@@ -228,7 +350,9 @@ fn a_daemon_that_has_played_goes_back_to_sleep() {
     let listener = Listener::new();
     let id = phone.play(FILE, &listener, "").id();
     listener.take(5);
-    assert!(phone.ask(&format!("cmd=PlayPauseRequest&id={id}")).success());
+    assert!(phone
+        .ask(&format!("cmd=PlayPauseRequest&id={id}"))
+        .success());
     let asleep = |phone: &Phone| {
         let mut last = phone.stat("wakeups");
         wait_for("no wake-ups but for the question", || {

@@ -46,12 +46,17 @@ fn stream(packets: &[Vec<u8>]) -> Vec<(u16, Vec<u8>)> {
         assert_eq!(time(&pair[1]), time(&pair[0]).wrapping_add(160));
         assert_eq!(pair[0][8..12], pair[1][8..12], "one source");
     }
-    packets.iter().map(|packet| (number(packet), packet[12..].to_vec())).collect()
+    packets
+        .iter()
+        .map(|packet| (number(packet), packet[12..].to_vec()))
+        .collect()
 }
 
 /// Those of `sent` that are not among the payloads.
 fn lost(payloads: &[Vec<u8>], sent: &[Vec<u8>]) -> usize {
-    sent.iter().filter(|payload| !payloads.contains(payload)).count()
+    sent.iter()
+        .filter(|payload| !payloads.contains(payload))
+        .count()
 }
 
 #[test]
@@ -60,7 +65,10 @@ fn a_call_reaches_the_server_bit_for_bit() {
         let server = Scripted::new();
         let phone = Phone::new(&(server.config() + "deviceMac = 0c383e000001"));
         let mut watch = phone.watch();
-        let mut control = ask(&phone, "&legs=1&codec=PCMU&dir=in&remote_number=100&remote_name=A%26B Müller");
+        let mut control = ask(
+            &phone,
+            "&legs=1&codec=PCMU&dir=in&remote_number=100&remote_name=A%26B Müller",
+        );
         let mut talk = server.accept();
         assert_eq!(
             talk.start.0,
@@ -80,7 +88,12 @@ fn a_call_reaches_the_server_bit_for_bit() {
         let talker = Talker::new(answer.ports()[0], 1);
         talker.wait(100);
         let status = phone.control().ask_lines("cmd=RecordStatusRequest");
-        for (key, value) in [("sink", "server"), ("server", "127.0.0.1"), ("state", "recording"), ("legs", "1")] {
+        for (key, value) in [
+            ("sink", "server"),
+            ("server", "127.0.0.1"),
+            ("state", "recording"),
+            ("legs", "1"),
+        ] {
             assert_eq!(status[0].value(key), value, "{status:?}");
         }
         if !talker.was_in_time() {
@@ -89,21 +102,43 @@ fn a_call_reaches_the_server_bit_for_bit() {
         let sent = talker.end();
         let mut control = phone.control();
         control.send(
-            format!("cmd=RecordStopRequest&id={}&remote_name=Bob&local_name=&reason=hangup\n", talk.id).as_bytes(),
+            format!(
+                "cmd=RecordStopRequest&id={}&remote_name=Bob&local_name=&reason=hangup\n",
+                talk.id
+            )
+            .as_bytes(),
         );
         let stop = talk.finish();
-        assert_eq!(stop.0, format!("cmd=RecordStopRequest&id={}&remote_name=Bob&reason=hangup", talk.id));
+        assert_eq!(
+            stop.0,
+            format!(
+                "cmd=RecordStopRequest&id={}&remote_name=Bob&reason=hangup",
+                talk.id
+            )
+        );
         let stopped = control.next().unwrap();
         let frames: usize = stopped.value("frames").parse().unwrap();
         let packets = talk.packets(frames);
-        assert_eq!((packets.len(), stopped.value("files")), (frames, String::new()));
-        let payloads: Vec<Vec<u8>> = stream(&packets).into_iter().map(|(_, payload)| payload).collect();
-        assert!(payloads.concat().windows(sent.concat().len()).any(|run| run == sent.concat()));
+        assert_eq!(
+            (packets.len(), stopped.value("files")),
+            (frames, String::new())
+        );
+        let payloads: Vec<Vec<u8>> = stream(&packets)
+            .into_iter()
+            .map(|(_, payload)| payload)
+            .collect();
+        assert!(payloads
+            .concat()
+            .windows(sent.concat().len())
+            .any(|run| run == sent.concat()));
         assert!(packets.iter().all(|packet| packet[..2] == [0x80, 0]));
         assert!(talk.is_closed());
         assert_eq!(watch.next().unwrap().value("state"), "recording");
         let event = watch.next().unwrap();
-        assert_eq!((event.value("state"), event.value("reason")), ("stopped".into(), "hangup".into()));
+        assert_eq!(
+            (event.value("state"), event.value("reason")),
+            ("stopped".into(), "hangup".into())
+        );
         assert!(phone.files().is_empty());
         true
     });
@@ -115,14 +150,20 @@ fn alaw_goes_out_as_payload_type_8_and_a_pause_sends_nothing() {
     let phone = Phone::new(&(server.config() + "voiceCodec = PCMA"));
     let (mut talk, _) = record(&phone, &server);
     let before = talk.packets(20);
-    assert!(before.iter().all(|packet| packet[1] == 8 && packet[12..] == [0xD5; 160]));
-    assert!(phone.ask(&format!("cmd=RecordPauseRequest&id={}", talk.id)).success());
+    assert!(before
+        .iter()
+        .all(|packet| packet[1] == 8 && packet[12..] == [0xD5; 160]));
+    assert!(phone
+        .ask(&format!("cmd=RecordPauseRequest&id={}", talk.id))
+        .success());
     talk.packets(10); // those of the time before
     std::thread::sleep(Duration::from_millis(500));
     talk.packets(0);
     std::thread::sleep(Duration::from_millis(500));
     assert!(talk.packets(0).is_empty());
-    assert!(phone.ask(&format!("cmd=RecordResumeRequest&id={}", talk.id)).success());
+    assert!(phone
+        .ask(&format!("cmd=RecordResumeRequest&id={}", talk.id))
+        .success());
     assert_eq!(talk.packets(5)[0][1], 0x88, "the marker");
     stop(&phone, &mut talk);
 }
@@ -132,9 +173,18 @@ fn what_the_server_says_is_what_the_client_hears() {
     let server = Scripted::new();
     let phone = Phone::new(&server.config());
     for (said, reason) in [
-        ("cmd=RecordStartResponse&id=ID&result=failed&reason=no license\n", "server-refused: no license"),
-        ("cmd=RecordStartResponse&id=ID&result=success&port=0\n", "server-refused: its answer has no port"),
-        ("cmd=RecordStartResponse&id=ID\n", "server-refused: its answer is not clear"),
+        (
+            "cmd=RecordStartResponse&id=ID&result=failed&reason=no license\n",
+            "server-refused: no license",
+        ),
+        (
+            "cmd=RecordStartResponse&id=ID&result=success&port=0\n",
+            "server-refused: its answer has no port",
+        ),
+        (
+            "cmd=RecordStartResponse&id=ID\n",
+            "server-refused: its answer is not clear",
+        ),
         ("", "server-lost: the connection has ended"),
     ] {
         let mut control = ask(&phone, "");
@@ -146,7 +196,9 @@ fn what_the_server_says_is_what_the_client_hears() {
         let answer = control.next().unwrap();
         assert!(answer.value("reason").starts_with(reason), "{answer:?}");
     }
-    wait_for("all places to be free again", || phone.stat("recordings") == 0);
+    wait_for("all places to be free again", || {
+        phone.stat("recordings") == 0
+    });
     let (mut talk, _) = record(&phone, &server);
     stop(&phone, &mut talk);
     assert_eq!(phone.stat("bug"), 0);
@@ -159,14 +211,22 @@ fn a_server_that_is_not_there_or_says_nothing_is_refused_in_time() {
     let started = Instant::now();
     let mut control = ask(&phone, "");
     let _talk = server.accept();
-    assert!(phone.ask("cmd=StatsRequest").success(), "others are answered meanwhile");
+    assert!(
+        phone.ask("cmd=StatsRequest").success(),
+        "others are answered meanwhile"
+    );
     assert_eq!(control.next().unwrap().reason(), "server-timeout");
     assert!(started.elapsed() >= Duration::from_millis(4900));
     drop(server);
     assert_eq!(ask(&phone, "").next().unwrap().reason(), "no-server");
     let phone = Phone::new("recordType = server");
     assert_eq!(phone.ask("cmd=RecordStartRequest").reason(), "no-server");
-    assert_eq!(phone.ask("cmd=RecordStartRequest&sink=local").value("result"), "success");
+    assert_eq!(
+        phone
+            .ask("cmd=RecordStartRequest&sink=local")
+            .value("result"),
+        "success"
+    );
 }
 
 #[test]
@@ -179,17 +239,35 @@ fn either_side_may_stop_and_stops_may_cross() {
     talk.say("cmd=RecordStopRequest&id=1&reason=not yours\n");
     assert_eq!(talk.hear().0, "cmd=RecordStopResponse&id=1&result=success");
     talk.packets(5);
-    talk.say(&format!("cmd=RecordStopRequest&id={}&reason=enough", talk.id));
-    assert_eq!(talk.hear().0, format!("cmd=RecordStopResponse&id={}&result=success", talk.id));
+    talk.say(&format!(
+        "cmd=RecordStopRequest&id={}&reason=enough",
+        talk.id
+    ));
+    assert_eq!(
+        talk.hear().0,
+        format!("cmd=RecordStopResponse&id={}&result=success", talk.id)
+    );
     assert!(talk.is_closed());
-    assert_eq!(watch.until("RecordEvent", "stopped").value("reason"), "enough");
-    assert_eq!(phone.ask(&format!("cmd=RecordStopRequest&id={}", talk.id)).reason(), "unknown-id");
+    assert_eq!(
+        watch.until("RecordEvent", "stopped").value("reason"),
+        "enough"
+    );
+    assert_eq!(
+        phone
+            .ask(&format!("cmd=RecordStopRequest&id={}", talk.id))
+            .reason(),
+        "unknown-id"
+    );
 
     let (mut talk, _) = record(&phone, &server);
     let mut control = phone.control();
     control.send(format!("cmd=RecordStopRequest&id={}\n", talk.id).as_bytes());
     assert_eq!(talk.hear().value("cmd"), "RecordStopRequest");
-    talk.say(&format!("cmd=RecordStopRequest&id={}\n{}", talk.id, talk.stopped()));
+    talk.say(&format!(
+        "cmd=RecordStopRequest&id={}\n{}",
+        talk.id,
+        talk.stopped()
+    ));
     assert_eq!(talk.hear().value("cmd"), "RecordStopResponse");
     assert!(control.next().unwrap().success() && talk.is_closed());
     watch.until("RecordEvent", "stopped");
@@ -215,13 +293,20 @@ fn a_server_that_dies_leaves_no_gap_between_its_part_and_the_sticks() {
         let sent = talker.end();
         let stopped = phone.stop(&id);
         let rolled = watch.until("RecordEvent", "rolled");
-        assert!(rolled.value("reason").starts_with("server-lost: "), "{rolled:?}");
+        assert!(
+            rolled.value("reason").starts_with("server-lost: "),
+            "{rolled:?}"
+        );
         assert_eq!(rolled.value("file"), stopped.value("files"));
         let recording = common::file::read(&phone.stick().join(stopped.value("files")));
         let mut whole: HashMap<u16, Vec<u8>> = stream(&theirs).into_iter().collect();
         for (n, frame) in recording.frames.iter().enumerate() {
             let number = recording.first.0.wrapping_add(n as u16);
-            assert_eq!(whole.entry(number).or_insert_with(|| frame.clone()), frame, "the same in both");
+            assert_eq!(
+                whole.entry(number).or_insert_with(|| frame.clone()),
+                frame,
+                "the same in both"
+            );
         }
         assert!(
             whole.contains_key(&recording.first.0.wrapping_sub(1))
@@ -241,9 +326,15 @@ fn a_server_that_refuses_leaves_the_call_to_the_stick() {
         let mut watch = phone.watch();
         let mut control = ask(&phone, "&legs=1");
         let mut talk = server.accept();
-        talk.say(&format!("cmd=RecordStartResponse&id={}&result=failed&reason=full\n", talk.id));
+        talk.say(&format!(
+            "cmd=RecordStartResponse&id={}&result=failed&reason=full\n",
+            talk.id
+        ));
         let answer = control.next().unwrap();
-        assert_eq!(answer.value("file"), watch.until("RecordEvent", "recording").value("file"));
+        assert_eq!(
+            answer.value("file"),
+            watch.until("RecordEvent", "recording").value("file")
+        );
         let talker = Talker::new(answer.ports()[0], 3);
         talker.wait(50);
         if !talker.was_in_time() {
@@ -258,8 +349,15 @@ fn a_server_that_refuses_leaves_the_call_to_the_stick() {
         std::fs::remove_dir_all(phone.stick()).unwrap();
         let mut control = ask(&phone, "");
         let mut talk = server.accept();
-        talk.say(&format!("cmd=RecordStartResponse&id={}&result=failed&reason=full\n", talk.id));
-        assert_eq!(control.next().unwrap().value("reason"), "server-refused: full", "no stick either");
+        talk.say(&format!(
+            "cmd=RecordStartResponse&id={}&result=failed&reason=full\n",
+            talk.id
+        ));
+        assert_eq!(
+            control.next().unwrap().value("reason"),
+            "server-refused: full",
+            "no stick either"
+        );
         true
     });
 }
@@ -286,7 +384,11 @@ fn servers_that_misbehave_hurt_nobody_else() {
             let (mut flood, started, mut bytes) = (flood, Instant::now(), 0);
             flood.stream.set_nonblocking(true).unwrap();
             while started.elapsed() < Duration::from_secs(3) {
-                match flood.stream.write(b"cmd=RecordStopRequest&id=1\ncmd=Hello\n".repeat(100).as_slice()) {
+                match flood.stream.write(
+                    b"cmd=RecordStopRequest&id=1\ncmd=Hello\n"
+                        .repeat(100)
+                        .as_slice(),
+                ) {
                     Ok(written) => bytes += written,
                     Err(_) => std::thread::sleep(Duration::from_millis(1)),
                 }
@@ -312,7 +414,10 @@ fn servers_that_misbehave_hurt_nobody_else() {
         control.send(format!("cmd=RecordStopRequest&id={}\n", good.id).as_bytes());
         good.finish();
         let frames: usize = control.next().unwrap().value("frames").parse().unwrap();
-        let payloads: Vec<Vec<u8>> = stream(&good.packets(frames)).into_iter().map(|(_, payload)| payload).collect();
+        let payloads: Vec<Vec<u8>> = stream(&good.packets(frames))
+            .into_iter()
+            .map(|(_, payload)| payload)
+            .collect();
         assert_eq!((payloads.len(), lost(&payloads, &sent)), (frames, 0));
         let (_flood, bytes) = flooding.join().unwrap();
         assert!(bytes > 0 && phone.stat("bug") == 0);
@@ -348,7 +453,13 @@ fn a_name_is_looked_up_and_one_that_is_none_is_refused_in_time() {
     let mut control = ask(&phone, "");
     let started = Instant::now();
     assert!(phone.ask("cmd=StatsRequest").success());
-    assert!(started.elapsed() < Duration::from_secs(2), "the loop does not wait for it");
+    assert!(
+        started.elapsed() < Duration::from_secs(2),
+        "the loop does not wait for it"
+    );
     let answer = control.next().unwrap();
-    assert!(["no-server", "server-timeout"].contains(&answer.reason().as_str()), "{answer:?}");
+    assert!(
+        ["no-server", "server-timeout"].contains(&answer.reason().as_str()),
+        "{answer:?}"
+    );
 }

@@ -13,14 +13,18 @@ use nix::sys::signal::Signal;
 
 fn limit(phone: &Phone, number: usize) {
     let (pid, limit) = (phone.pid().to_string(), format!("--nofile={number}:"));
-    let status = Command::new("prlimit").args(["--pid", &pid, &limit]).status().unwrap();
+    let status = Command::new("prlimit")
+        .args(["--pid", &pid, &limit])
+        .status()
+        .unwrap();
     assert!(status.success());
 }
 
 /// Lets the daemon open nothing more, and leaves it what it has: control clients take the numbers between.
 fn exhaust(phone: &Phone) -> Vec<Control> {
     // Larger numbers are those of whoever runs the tests, inherited.
-    let used = |number: &usize| fs::symlink_metadata(format!("/proc/{}/fd/{number}", phone.pid())).is_ok();
+    let used =
+        |number: &usize| fs::symlink_metadata(format!("/proc/{}/fd/{number}", phone.pid())).is_ok();
     let end = (0..100).rev().find(used).unwrap() + 1;
     let mut crowd = vec![];
     while !(0..end).all(|number| used(&number)) {
@@ -38,7 +42,9 @@ fn lists_that_find_no_descriptor_are_refused_and_the_recording_goes_on() {
     fs::write(phone.stick().join("Record_20200101_000000.wav"), "x").unwrap();
     let mut watch = phone.watch();
     let mut clients: Vec<_> = (0..6).map(|_| phone.control()).collect();
-    clients.iter_mut().for_each(|client| assert!(client.ask("cmd=ListRequest").success()));
+    clients
+        .iter_mut()
+        .for_each(|client| assert!(client.ask("cmd=ListRequest").success()));
     let start = start_one(&phone);
     let talker = Talker::new(start.1, 7);
     talker.wait(40);
@@ -48,11 +54,19 @@ fn lists_that_find_no_descriptor_are_refused_and_the_recording_goes_on() {
     }
     for client in &mut clients {
         let answer = client.next().expect("an answer");
-        assert_eq!((answer.value("cmd").as_str(), answer.reason().as_str()), ("ListResponse", "busy"), "{answer:?}");
+        assert_eq!(
+            (answer.value("cmd").as_str(), answer.reason().as_str()),
+            ("ListResponse", "busy"),
+            "{answer:?}"
+        );
     }
-    let refused = clients[0].ask("cmd=PlayStartRequest&file=Record_20200101_000000.wav&host=127.0.0.1&port=9");
+    let refused = clients[0]
+        .ask("cmd=PlayStartRequest&file=Record_20200101_000000.wav&host=127.0.0.1&port=9");
     assert!(!refused.success(), "{refused:?}");
-    assert_eq!(clients[0].ask("cmd=RecordStartRequest&legs=0").reason(), "busy");
+    assert_eq!(
+        clients[0].ask("cmd=RecordStartRequest&legs=0").reason(),
+        "busy"
+    );
     talker.wait(talker.sent() + 100); // syncs, and looks at the free space
     assert_eq!(clients[0].ask("cmd=StatsRequest").value("failed"), "0");
     limit(&phone, 1024);
@@ -80,7 +94,11 @@ impl Small {
         let phone = Phone::prepared(config);
         let stick = phone.stick().display().to_string();
         let words = ["-t", "tmpfs", "-o", "size=4m", "tmpfs", &stick];
-        assert!(Command::new("mount").args(words).status().unwrap().success());
+        assert!(Command::new("mount")
+            .args(words)
+            .status()
+            .unwrap()
+            .success());
         let mut this = Self(phone);
         this.0.start();
         this
@@ -89,7 +107,10 @@ impl Small {
 
 impl Drop for Small {
     fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(self.0.stick()).status();
+        let _ = Command::new("umount")
+            .arg("-l")
+            .arg(self.0.stick())
+            .status();
     }
 }
 
@@ -132,15 +153,25 @@ fn a_burst_of_clients_is_served_while_silent_ones_hold_places() {
     phone.signal(Signal::SIGSTOP);
     let silent: Vec<_> = (0..16).map(|_| phone.control()).collect();
     let mut burst: Vec<_> = (0..16).map(|_| phone.control()).collect();
-    burst.iter_mut().for_each(|control| control.send(b"cmd=StatsRequest\n"));
+    burst
+        .iter_mut()
+        .for_each(|control| control.send(b"cmd=StatsRequest\n"));
     phone.signal(Signal::SIGCONT);
     for (n, control) in burst.iter_mut().enumerate() {
-        let answer = control.next().unwrap_or_else(|| panic!("client {n} was closed"));
+        let answer = control
+            .next()
+            .unwrap_or_else(|| panic!("client {n} was closed"));
         assert!(answer.success(), "client {n}: {answer:?}");
     }
     for mut control in silent {
-        assert_eq!(control.next().expect("a word before it is closed").reason(), "busy");
+        assert_eq!(
+            control.next().expect("a word before it is closed").reason(),
+            "busy"
+        );
     }
-    assert_eq!(burst[0].ask("cmd=StatsRequest").value("too_many_clients"), "16");
+    assert_eq!(
+        burst[0].ask("cmd=StatsRequest").value("too_many_clients"),
+        "16"
+    );
     assert!(phone.lives());
 }

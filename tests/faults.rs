@@ -17,8 +17,16 @@ const MOST: u32 = 6;
 const PACKETS: u32 = 70;
 
 /// The phone's 32 bits have calls of their own for sizes of 64.
-const FSTATFS: &str = if cfg!(target_pointer_width = "32") { "fstatfs64" } else { "fstatfs" };
-const FTRUNCATE: &str = if cfg!(target_pointer_width = "32") { "ftruncate64" } else { "ftruncate" };
+const FSTATFS: &str = if cfg!(target_pointer_width = "32") {
+    "fstatfs64"
+} else {
+    "fstatfs"
+};
+const FTRUNCATE: &str = if cfg!(target_pointer_width = "32") {
+    "ftruncate64"
+} else {
+    "ftruncate"
+};
 
 /// One failure: the k-th call of this name.
 #[derive(Clone, Copy, Debug)]
@@ -48,7 +56,9 @@ fn injected(call: &str, fault: &str, in_folder: bool) -> Phone {
     let stick = phone.stick().to_str().unwrap().to_owned();
     let log = phone.path("strace").to_str().unwrap().to_owned();
     let (trace, inject) = (format!("trace={call}"), format!("inject={call}:{fault}"));
-    let mut words = vec!["strace", "-D", "-f", "-qq", "-o", &log, "-e", &trace, "-e", &inject];
+    let mut words = vec![
+        "strace", "-D", "-f", "-qq", "-o", &log, "-e", &trace, "-e", &inject,
+    ];
     if in_folder {
         words.extend(["-P", &stick]);
     }
@@ -70,19 +80,43 @@ fn call(phone: &Phone) -> (Outcome, String, Vec<Vec<u8>>) {
     let stop = phone.ask(&format!("cmd=RecordStopRequest&id={}", start.id()));
     let last = loop {
         let event = watch.next().expect("an event tells of the end");
-        assert_eq!(event.id(), if event.value("cmd") == "RecordEvent" { start.id() } else { String::new() });
+        assert_eq!(
+            event.id(),
+            if event.value("cmd") == "RecordEvent" {
+                start.id()
+            } else {
+                String::new()
+            }
+        );
         if ["stopped", "failed"].contains(&event.value("state").as_str()) {
             break event;
         }
     };
-    assert_eq!(stop.success(), last.value("state") == "stopped", "{stop:?} {last:?}");
-    let reason = last.value("reason").split(':').next().unwrap_or_default().to_owned();
-    let outcome = if stop.success() { Outcome::Stopped(stop) } else { Outcome::Failed(reason) };
+    assert_eq!(
+        stop.success(),
+        last.value("state") == "stopped",
+        "{stop:?} {last:?}"
+    );
+    let reason = last
+        .value("reason")
+        .split(':')
+        .next()
+        .unwrap_or_default()
+        .to_owned();
+    let outcome = if stop.success() {
+        Outcome::Stopped(stop)
+    } else {
+        Outcome::Failed(reason)
+    };
     (outcome, start.value("file"), sent)
 }
 
 fn assert_reason(error: &str, reason: &str) {
-    let expected: &[&str] = if error == "ENOSPC" { &["disk-full"] } else { &["stick-error", "stick-lost"] };
+    let expected: &[&str] = if error == "ENOSPC" {
+        &["disk-full"]
+    } else {
+        &["stick-error", "stick-lost"]
+    };
     assert!(expected.contains(&reason), "{reason}");
 }
 
@@ -94,13 +128,20 @@ fn judge(fault: Fault, phone: &Phone) -> bool {
     match &outcome {
         Outcome::Refused(reason) => {
             assert_reason(fault.error, reason);
-            assert_eq!(phone.files(), before, "a start that is refused leaves no file");
+            assert_eq!(
+                phone.files(),
+                before,
+                "a start that is refused leaves no file"
+            );
         }
         Outcome::Failed(reason) => {
             assert_reason(fault.error, reason);
             let (recording, size) = read_unfinished(&path);
             let kept: Vec<usize> = recording.numbers(&sent).into_iter().flatten().collect();
-            assert!(kept.iter().zip(0..).all(|(n, i)| *n == i), "not the beginning of what was sent: {kept:?}");
+            assert!(
+                kept.iter().zip(0..).all(|(n, i)| *n == i),
+                "not the beginning of what was sent: {kept:?}"
+            );
             assert!(size as usize <= recording.frames.len() * 172);
             assert!(callrec(&["info", path.to_str().unwrap()]).status.success());
         }
@@ -112,7 +153,10 @@ fn judge(fault: Fault, phone: &Phone) -> bool {
         }
     }
     // Being interrupted is no failure, and space need not be reserved.
-    assert!(fault.error != "EINTR" && fault.call != "fallocate", "{outcome:?}");
+    assert!(
+        fault.error != "EINTR" && fault.call != "fallocate",
+        "{outcome:?}"
+    );
     false
 }
 
@@ -129,8 +173,10 @@ fn survive(fault: Fault) {
 
 /// Every error at every k of one call, some at a time.
 fn survive_all(call: &'static str) {
-    let faults: Vec<Fault> =
-        ERRORS.iter().flat_map(|error| (1..=MOST).map(move |k| Fault { call, error, k })).collect();
+    let faults: Vec<Fault> = ERRORS
+        .iter()
+        .flat_map(|error| (1..=MOST).map(move |k| Fault { call, error, k }))
+        .collect();
     let (next, wrong) = (AtomicUsize::new(0), Mutex::new(vec![]));
     std::thread::scope(|scope| {
         for _ in 0..8 {
@@ -138,15 +184,24 @@ fn survive_all(call: &'static str) {
                 while let Some(fault) = faults.get(next.fetch_add(1, Ordering::Relaxed)) {
                     if let Err(why) = std::panic::catch_unwind(|| survive(*fault)) {
                         let words = why.downcast_ref::<String>().cloned();
-                        let words = words.or_else(|| why.downcast_ref::<&str>().map(|text| (*text).to_owned()));
-                        wrong.lock().unwrap().push(format!("{fault:?}: {}", words.unwrap_or_default()));
+                        let words = words
+                            .or_else(|| why.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+                        wrong
+                            .lock()
+                            .unwrap()
+                            .push(format!("{fault:?}: {}", words.unwrap_or_default()));
                     }
                 }
             });
         }
     });
     let wrong = wrong.into_inner().unwrap();
-    assert!(wrong.is_empty(), "{} of {}: {wrong:#?}", wrong.len(), faults.len());
+    assert!(
+        wrong.is_empty(),
+        "{} of {}: {wrong:#?}",
+        wrong.len(),
+        faults.len()
+    );
 }
 
 #[test]
@@ -188,9 +243,11 @@ fn every_reservation_may_fail() {
 #[test]
 #[ignore = "needs the package strace, which would trace qemu-user: scripts/test installs it"]
 fn a_stick_that_fails_for_good_ends_every_recording_with_its_reason() {
-    for (call_name, error, reason) in
-        [("pwrite64", "ENOSPC", "disk-full"), ("pwrite64", "EIO", "stick-error"), ("fdatasync", "EIO", "stick-error")]
-    {
+    for (call_name, error, reason) in [
+        ("pwrite64", "ENOSPC", "disk-full"),
+        ("pwrite64", "EIO", "stick-error"),
+        ("fdatasync", "EIO", "stick-error"),
+    ] {
         let mut phone = injected(call_name, &format!("error={error}:when=2+"), false);
         for _ in 0..3 {
             match call(&phone).0 {
@@ -207,21 +264,37 @@ fn a_stick_that_fails_for_good_ends_every_recording_with_its_reason() {
 #[ignore = "needs the package strace, which would trace qemu-user: scripts/test installs it"]
 fn a_stick_that_stalls_for_four_seconds_loses_nothing() {
     std::thread::scope(|scope| {
-        for (name, k) in [("pwrite64", 3), ("fdatasync", 1), ("fdatasync", 2), (FSTATFS, 4), ("fallocate", 1)] {
+        for (name, k) in [
+            ("pwrite64", 3),
+            ("fdatasync", 1),
+            ("fdatasync", 2),
+            (FSTATFS, 4),
+            ("fallocate", 1),
+        ] {
             scope.spawn(move || {
                 let phone = injected(name, &format!("delay_enter=3900000:when={k}"), false);
                 let starts: Vec<Answer> = (0..2).map(|_| phone.record("&legs=1")).collect();
-                let talkers: Vec<Talker> =
-                    starts.iter().zip(1..).map(|(start, n)| Talker::new(start.ports()[0], n)).collect();
+                let talkers: Vec<Talker> = starts
+                    .iter()
+                    .zip(1..)
+                    .map(|(start, n)| Talker::new(start.ports()[0], n))
+                    .collect();
                 talkers.iter().for_each(|talker| talker.wait(370));
                 for (start, talker) in starts.iter().zip(talkers) {
                     let sent = talker.end();
                     let stop = phone.stop(&start.id());
                     read(&phone.stick().join(stop.value("files"))).assert_holds(&sent.concat());
                 }
-                assert_eq!((phone.stat("frames_lost"), phone.stat("kernel_drop")), (0, 0), "{name} {k}");
+                assert_eq!(
+                    (phone.stat("frames_lost"), phone.stat("kernel_drop")),
+                    (0, 0),
+                    "{name} {k}"
+                );
                 let longest = phone.stat("longest_turn_us");
-                assert!(longest >= 3_900_000, "{name} {k} did not stall: {longest} us");
+                assert!(
+                    longest >= 3_900_000,
+                    "{name} {k} did not stall: {longest} us"
+                );
             });
         }
     });
@@ -231,16 +304,26 @@ fn a_stick_that_stalls_for_four_seconds_loses_nothing() {
 #[ignore = "needs the package strace: scripts/test installs it"]
 fn nothing_that_fails_beside_a_recording_harms_it() {
     std::thread::scope(|scope| {
-        for (name, error) in [("renameat", "EIO"), ("fsync", "EROFS"), ("unlinkat", "EIO"), ("renameat", "ENOSPC")] {
+        for (name, error) in [
+            ("renameat", "EIO"),
+            ("fsync", "EROFS"),
+            ("unlinkat", "EIO"),
+            ("renameat", "ENOSPC"),
+        ] {
             scope.spawn(move || {
                 let mut phone = injected(name, &format!("error={error}:when=1+"), false);
                 for _ in 0..2 {
-                    let (Outcome::Stopped(stop), file, sent) = call(&phone) else { panic!("{name}: {}", phone.log()) };
+                    let (Outcome::Stopped(stop), file, sent) = call(&phone) else {
+                        panic!("{name}: {}", phone.log())
+                    };
                     read(&phone.stick().join(&file)).assert_holds(&sent.concat());
                     assert_eq!(stop.value("files"), file);
                 }
                 assert_eq!((phone.stat("failed"), phone.stat("bug")), (0, 0));
-                assert!(name == "unlinkat" || phone.stat("sidecars_lost") > 0, "{name} was not called");
+                assert!(
+                    name == "unlinkat" || phone.stat("sidecars_lost") > 0,
+                    "{name} was not called"
+                );
                 assert_eq!(phone.end().0, Some(0));
             });
         }
@@ -274,7 +357,8 @@ fn a_daemon_that_is_killed_beside_a_recording_leaves_all_of_it() {
                     }
                     let verified = callrec(&["verify", phone.stick().to_str().unwrap()]);
                     assert!(verified.status.success(), "{name} {k}: {verified:?}");
-                    let beside = std::fs::read_to_string(path.with_extension("json")).unwrap_or_default();
+                    let beside =
+                        std::fs::read_to_string(path.with_extension("json")).unwrap_or_default();
                     let whole = serde_json::from_str::<serde_json::Value>(&beside);
                     assert!(
                         beside.is_empty() && k == 1 || whole.unwrap()["remote_name"] == "Ann",
@@ -302,6 +386,13 @@ fn reading_a_recording_back_from_a_slow_stick_costs_the_next_one_nothing() {
     let sent = talker.end();
     phone.stop(&second.id());
     read(&phone.stick().join(second.value("file"))).assert_holds(&sent.concat());
-    assert_eq!((phone.stat("frames_lost"), phone.stat("kernel_drop"), phone.stat("sidecars_lost")), (0, 0, 0));
+    assert_eq!(
+        (
+            phone.stat("frames_lost"),
+            phone.stat("kernel_drop"),
+            phone.stat("sidecars_lost")
+        ),
+        (0, 0, 0)
+    );
     phone.beside(&first.value("file"), "sha256");
 }

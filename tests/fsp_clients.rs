@@ -25,19 +25,40 @@ fn offering() -> Offering {
 fn driver(offering: &Offering) -> PathBuf {
     let program = offering.phone.path("driver");
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fsp_clients/driver.c");
-    let output = Command::new("cc").arg(source).arg("-o").arg(&program).arg("-lfsplib").output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let output = Command::new("cc")
+        .arg(source)
+        .arg("-o")
+        .arg(&program)
+        .arg("-lfsplib")
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     program
 }
 
 fn start(driver: &Path, offering: &Offering, password: &str, words: &[&str]) -> Child {
     let mut command = Command::new("timeout");
-    command.arg("60").arg(driver).arg(offering.port.to_string()).arg(password).args(words);
-    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    command
+        .arg("60")
+        .arg(driver)
+        .arg(offering.port.to_string())
+        .arg(password)
+        .args(words);
+    command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
 }
 
 fn run(driver: &Path, offering: &Offering, password: &str, words: &[&str]) -> Output {
-    start(driver, offering, password, words).wait_with_output().unwrap()
+    start(driver, offering, password, words)
+        .wait_with_output()
+        .unwrap()
 }
 
 #[test]
@@ -52,9 +73,19 @@ fn libfsplib_lists_describes_and_fetches() {
     };
     assert_eq!(text(&["list", "/"]), "2 0 Recorder\n");
     assert_eq!(text(&["list", "Recorder"]), "2 0 20260102\n2 0 20260103\n");
-    assert_eq!(text(&["list", DAY]), format!("1 300000 {NAME}\n1 2 Record_20260102_101500.json\n"));
-    assert_eq!(text(&["list", "/Recorder/20260103/"]).lines().count(), 100, "several blocks");
-    assert_eq!((text(&["stat", FILE]), text(&["stat", DAY])), ("file 300000\n".into(), "dir 0\n".into()));
+    assert_eq!(
+        text(&["list", DAY]),
+        format!("1 300000 {NAME}\n1 2 Record_20260102_101500.json\n")
+    );
+    assert_eq!(
+        text(&["list", "/Recorder/20260103/"]).lines().count(),
+        100,
+        "several blocks"
+    );
+    assert_eq!(
+        (text(&["stat", FILE]), text(&["stat", DAY])),
+        ("file 300000\n".into(), "dir 0\n".into())
+    );
     let to = offering.phone.path("fetched");
     text(&["get", FILE, to.to_str().unwrap(), "1"]);
     assert_eq!(read(&to), noise(1, 300_000));
@@ -70,13 +101,24 @@ fn libfsplib_hears_of_errors_at_once() {
     for (password, words) in [
         (PASSWORD, &["list", "Recorder/20260109"][..]),
         (PASSWORD, &["stat", "Recorder/20260109"]),
-        (PASSWORD, &["get", "Recorder/20260102/Record_20260102_101501.wav", &to, "1"]),
+        (
+            PASSWORD,
+            &[
+                "get",
+                "Recorder/20260102/Record_20260102_101501.wav",
+                &to,
+                "1",
+            ],
+        ),
         ("wrong", &["list", "Recorder"]),
     ] {
         let output = run(&driver, &offering, password, words);
         assert_eq!(output.status.code(), Some(1), "{words:?}: {output:?}");
     }
-    assert!(started.elapsed() < Duration::from_secs(20), "a client that waits, waits for 300 s");
+    assert!(
+        started.elapsed() < Duration::from_secs(20),
+        "a client that waits, waits for 300 s"
+    );
 }
 
 /// Processes of one machine share their key through the library, and each has a port of its own.
@@ -85,11 +127,20 @@ fn libfsplib_hears_of_errors_at_once() {
 fn two_processes_of_one_machine_and_another_client_do_not_lock_each_other_out() {
     let offering = offering();
     let driver = driver(&offering);
-    let targets: Vec<PathBuf> = (0..2).map(|n| offering.phone.path(&format!("fetched-{n}"))).collect();
+    let targets: Vec<PathBuf> = (0..2)
+        .map(|n| offering.phone.path(&format!("fetched-{n}")))
+        .collect();
     let started = Instant::now();
     let children: Vec<Child> = targets
         .iter()
-        .map(|to| start(&driver, &offering, PASSWORD, &["get", FILE, to.to_str().unwrap(), "5"]))
+        .map(|to| {
+            start(
+                &driver,
+                &offering,
+                PASSWORD,
+                &["get", FILE, to.to_str().unwrap(), "5"],
+            )
+        })
         .collect();
     while started.elapsed() < Duration::from_millis(200) {
         offering.fetch(&["get", FILE]);
@@ -99,7 +150,11 @@ fn two_processes_of_one_machine_and_another_client_do_not_lock_each_other_out() 
         assert!(output.status.success(), "{output:?}");
     }
     assert!(targets.iter().all(|to| read(to) == noise(1, 300_000)));
-    assert!(started.elapsed() < Duration::from_secs(30), "{:?}: they waited for each other", started.elapsed());
+    assert!(
+        started.elapsed() < Duration::from_secs(30),
+        "{:?}: they waited for each other",
+        started.elapsed()
+    );
 }
 
 #[test]
@@ -115,16 +170,34 @@ fn gftp_lists_and_fetches() {
     let home = offering.phone.path("home");
     std::fs::create_dir(&home).unwrap();
     let mut gftp = Command::new("timeout");
-    gftp.args(["60", "gftp-text"]).env("HOME", &home).env("LANG", "C").current_dir(&home);
-    let mut gftp = gftp.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    gftp.args(["60", "gftp-text"])
+        .env("HOME", &home)
+        .env("LANG", "C")
+        .current_dir(&home);
+    let mut gftp = gftp
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     let commands = format!(
         "open fsp://x:PASSWORD@127.0.0.1:{}/\nls\ncd Recorder\nls\ncd 20260102\nls\nget {NAME}\nquit\n",
         offering.port
     );
-    gftp.stdin.take().unwrap().write_all(commands.as_bytes()).unwrap();
+    gftp.stdin
+        .take()
+        .unwrap()
+        .write_all(commands.as_bytes())
+        .unwrap();
     let output = gftp.wait_with_output().unwrap();
     let words = String::from_utf8_lossy(&output.stdout).into_owned();
-    for expected in ["Recorder", "20260102", "300000", NAME, "Successfully transferred"] {
+    for expected in [
+        "Recorder",
+        "20260102",
+        "300000",
+        NAME,
+        "Successfully transferred",
+    ] {
         assert!(words.contains(expected), "{expected}: {words}");
     }
     assert_eq!(read(&home.join(NAME)), noise(1, 300_000));

@@ -18,12 +18,24 @@ const ROUND_TRIP: u64 = 50;
 
 /// Any address, each time another one.
 fn anyone(n: u64) -> SocketAddr {
-    SocketAddr::from(((n as u32).wrapping_mul(0x9E37_79B1).to_be_bytes(), (n % 60_000) as u16 + 1))
+    SocketAddr::from((
+        (n as u32).wrapping_mul(0x9E37_79B1).to_be_bytes(),
+        (n % 60_000) as u16 + 1,
+    ))
 }
 
 /// A request of a stranger.
 fn stranger(command: Command, data: &[u8], n: u64) -> Vec<u8> {
-    datagram(Head { command, key: n as u16, sequence: n as u16, position: 0 }, data, b"")
+    datagram(
+        Head {
+            command,
+            key: n as u16,
+            sequence: n as u16,
+            position: 0,
+        },
+        data,
+        b"",
+    )
 }
 
 /// How long a new client waits for three blocks of a file, while strangers send what `flood` says; the longest of many.
@@ -35,8 +47,17 @@ fn slowest(mut flood: impl FnMut(u64, &mut Service)) -> u64 {
         let (started, mut client, mut bytes) = (millis, Client::new(host << 8), 0);
         for n in 0..3u16 {
             let (head, data, extra) = request(Command::GET_FILE, bytes, FILE, &[0x39, 0x74]);
-            let packet = Packet { head, data: &data, extra: &extra };
-            client.begin(at(millis), Duration::from_millis(60_000), &packet, 8 * (n + 1));
+            let packet = Packet {
+                head,
+                data: &data,
+                extra: &extra,
+            };
+            client.begin(
+                at(millis),
+                Duration::from_millis(60_000),
+                &packet,
+                8 * (n + 1),
+            );
             let mut reply = service.take(millis, peer, client.datagram());
             while reply.is_none() {
                 assert!(millis - started < 60_000, "host {host}: it is kept out");
@@ -50,7 +71,9 @@ fn slowest(mut flood: impl FnMut(u64, &mut Service)) -> u64 {
                 flood(millis, &mut service);
                 millis += 1;
             }
-            let answer = client.handle_datagram(reply.as_ref().unwrap()).expect("its own reply");
+            let answer = client
+                .handle_datagram(reply.as_ref().unwrap())
+                .expect("its own reply");
             assert_eq!(answer.head.command, Command::GET_FILE);
             bytes += answer.data.len() as u32;
         }
@@ -74,7 +97,11 @@ fn who_knows_the_password_gets_in_while_thousands_of_wrong_ones_come() {
     };
     let few = |n: u64| SocketAddr::from(([10, 0, 0, (n % 200) as u8], (n % 60_000) as u16 + 1));
     for (source, command, data) in [
-        (anyone as fn(u64) -> SocketAddr, Command::GET_FILE, &wrong[..]),
+        (
+            anyone as fn(u64) -> SocketAddr,
+            Command::GET_FILE,
+            &wrong[..],
+        ),
         (few, Command::GET_FILE, &wrong),
         (anyone, Command::CH_PASSWD, b"\nguess\nother\0"),
         (anyone, Command::STAT, &wrong),
@@ -83,7 +110,10 @@ fn who_knows_the_password_gets_in_while_thousands_of_wrong_ones_come() {
         (anyone, Command::GET_DIR, b"Recorder\0"),
     ] {
         let slowest = each_from(source, command, data);
-        assert!(slowest < 3000, "{slowest} ms beside 5000 of {command:?} a second");
+        assert!(
+            slowest < 3000,
+            "{slowest} ms beside 5000 of {command:?} a second"
+        );
     }
 }
 
@@ -110,13 +140,21 @@ fn an_address_tries_one_password_a_second() {
         for n in 0..5 {
             let guess = format!("{FILE}\nguess{}\0", millis * 5 + n);
             let mallory = SocketAddr::from(([192, 0, 2, 66], (millis * 5 + n) as u16));
-            service.take(millis, mallory, &stranger(Command::GET_FILE, guess.as_bytes(), millis));
+            service.take(
+                millis,
+                mallory,
+                &stranger(Command::GET_FILE, guess.as_bytes(), millis),
+            );
         }
         tried += service.stats.of(Counter::FspWrongPassword) - before;
         // Others that it forges, so that its own are not noticed.
         for n in 0..20 {
             let wrong = format!("{FILE}\nguess\0");
-            service.take(millis, anyone(millis * 20 + n), &stranger(Command::GET_FILE, wrong.as_bytes(), millis));
+            service.take(
+                millis,
+                anyone(millis * 20 + n),
+                &stranger(Command::GET_FILE, wrong.as_bytes(), millis),
+            );
         }
     }
     assert!((10..=65).contains(&tried), "{tried} in a minute");
@@ -129,8 +167,16 @@ fn replies_to_those_who_do_not_know_are_bounded() {
     let wrong = [FILE.as_bytes(), b"\nguess\0"].concat();
     let mut replies = 0;
     for n in 0..100_000u64 {
-        let (command, data) = if n % 2 == 0 { (Command::VERSION, &b""[..]) } else { (Command::GET_FILE, &wrong[..]) };
-        replies += u64::from(service.take(n / 10, anyone(n), &stranger(command, data, n)).is_some());
+        let (command, data) = if n % 2 == 0 {
+            (Command::VERSION, &b""[..])
+        } else {
+            (Command::GET_FILE, &wrong[..])
+        };
+        replies += u64::from(
+            service
+                .take(n / 10, anyone(n), &stranger(command, data, n))
+                .is_some(),
+        );
     }
     assert!((2500..=3600).contains(&replies), "{replies} in ten seconds");
 }

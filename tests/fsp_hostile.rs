@@ -30,28 +30,52 @@ struct Liar {
 impl Liar {
     fn new(answers: Box<Answers>) -> Self {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-        socket.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
+        socket
+            .set_read_timeout(Some(Duration::from_millis(20)))
+            .unwrap();
         let port = socket.local_addr().unwrap().port();
-        let (stop, requests) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU32::new(0)));
+        let (stop, requests) = (
+            Arc::new(AtomicBool::new(false)),
+            Arc::new(AtomicU32::new(0)),
+        );
         let (stopped, counted) = (Arc::clone(&stop), Arc::clone(&requests));
         let thread = std::thread::spawn(move || {
             let mut buffer = [0; 2048];
             while !stopped.load(Ordering::Relaxed) {
-                let Ok((length, from)) = socket.recv_from(&mut buffer) else { continue };
+                let Ok((length, from)) = socket.recv_from(&mut buffer) else {
+                    continue;
+                };
                 counted.fetch_add(1, Ordering::Relaxed);
                 let packet = Packet::parse(&buffer[..length], Toward::Server).unwrap();
                 let name = target(packet.data).map_or(&b""[..], |target| target.name);
-                let payload = answers(packet.head.command, packet.head.position, &String::from_utf8_lossy(name));
+                let payload = answers(
+                    packet.head.command,
+                    packet.head.position,
+                    &String::from_utf8_lossy(name),
+                );
                 let mut reply = [&[0; HEADER_BYTES], &payload[..]].concat();
-                Head { key: 7, ..packet.head }.seal(&mut reply, 0, Toward::Client);
+                Head {
+                    key: 7,
+                    ..packet.head
+                }
+                .seal(&mut reply, 0, Toward::Client);
                 socket.send_to(&reply, from).unwrap();
             }
         });
-        Self { port, requests, stop, thread: Some(thread), dir: folder().0 }
+        Self {
+            port,
+            requests,
+            stop,
+            thread: Some(thread),
+            dir: folder().0,
+        }
     }
 
     fn fetch(&self, words: &[&str]) -> Output {
-        let (ip, to) = (format!("127.0.0.1:{}", self.port), self.dir.display().to_string());
+        let (ip, to) = (
+            format!("127.0.0.1:{}", self.port),
+            self.dir.display().to_string(),
+        );
         callrec(&[&["fetch", "--ip", &ip], words, &["--to", &to]].concat())
     }
 
@@ -73,17 +97,35 @@ impl Drop for Liar {
 
 fn file(size: u32, name: &[u8]) -> Vec<u8> {
     let mut entry = vec![0; Entry::len_of(name.len())];
-    Entry { time: 1_700_000_000, size, kind: Kind::FILE, name }.emit(&mut entry).unwrap();
+    Entry {
+        time: 1_700_000_000,
+        size,
+        kind: Kind::FILE,
+        name,
+    }
+    .emit(&mut entry)
+    .unwrap();
     entry
 }
 
 fn stat(size: u32) -> Vec<u8> {
-    Entry { time: 1_700_000_000, size, kind: Kind::FILE, name: b"" }.head().to_vec()
+    Entry {
+        time: 1_700_000_000,
+        size,
+        kind: Kind::FILE,
+        name: b"",
+    }
+    .head()
+    .to_vec()
 }
 
 /// Bytes of all files in a folder.
 fn written(dir: &Path) -> u64 {
-    fs::read_dir(dir).map_or(0, |entries| entries.map(|entry| entry.unwrap().metadata().unwrap().len()).sum())
+    fs::read_dir(dir).map_or(0, |entries| {
+        entries
+            .map(|entry| entry.unwrap().metadata().unwrap().len())
+            .sum()
+    })
 }
 
 #[test]
@@ -96,8 +138,15 @@ fn nothing_is_written_beyond_the_length_that_the_server_has_said() {
             _ => vec![],
         }));
         let words = liar.fails(&["get", "a.wav"]);
-        assert!(words.contains("a.wav: the phone sends ") && words.contains(&format!("of a file of {size} bytes")));
-        assert!(written(&liar.dir) <= size.into(), "{} bytes written of {size}", written(&liar.dir));
+        assert!(
+            words.contains("a.wav: the phone sends ")
+                && words.contains(&format!("of a file of {size} bytes"))
+        );
+        assert!(
+            written(&liar.dir) <= size.into(),
+            "{} bytes written of {size}",
+            written(&liar.dir)
+        );
         assert!(!liar.dir.join("a.wav").exists());
     }
 }
@@ -119,28 +168,44 @@ fn a_file_that_grows_is_fetched_with_the_length_that_it_had_when_it_was_asked_fo
 #[test]
 fn listings_are_bounded_in_their_blocks_and_entries() {
     let long = Liar::new(Box::new(|_, _, _| file(5, b"a.wav").repeat(75)));
-    assert!(long.fails(&["get", "--all-new", ""]).contains("a listing's block has 1200 bytes, 1024 were asked for"));
+    assert!(long
+        .fails(&["get", "--all-new", ""])
+        .contains("a listing's block has 1200 bytes, 1024 were asked for"));
     let endless = Liar::new(Box::new(|_, _, _| file(5, b"a").repeat(85)));
-    assert!(endless.fails(&["get", ""]).contains("more than 65536 entries in one folder"));
+    assert!(endless
+        .fails(&["get", ""])
+        .contains("more than 65536 entries in one folder"));
     assert!(endless.requests.load(Ordering::Relaxed) < 1000);
     assert_eq!(written(&endless.dir), 0);
 }
 
 #[test]
 fn names_lead_nowhere_but_into_the_folder() {
-    let listing = [&b".."[..], b"../up.wav", b"/etc/x.wav", b".hidden", b"a/b.wav", b"good.wav"];
+    let listing = [
+        &b".."[..],
+        b"../up.wav",
+        b"/etc/x.wav",
+        b".hidden",
+        b"a/b.wav",
+        b"good.wav",
+    ];
     let entries = listing.map(|name| file(3, name)).concat();
-    let liar = Liar::new(Box::new(move |command, position, _| match (command, position) {
-        (Command::GET_DIR, 0) => entries.clone(),
-        (Command::GET_FILE, 0) => vec![7; 3],
-        (Command::STAT, _) => stat(3),
-        _ => vec![],
+    let liar = Liar::new(Box::new(move |command, position, _| {
+        match (command, position) {
+            (Command::GET_DIR, 0) => entries.clone(),
+            (Command::GET_FILE, 0) => vec![7; 3],
+            (Command::STAT, _) => stat(3),
+            _ => vec![],
+        }
     }));
     let inner = liar.dir.join("inner").display().to_string();
     let ip = format!("127.0.0.1:{}", liar.port);
     let output = callrec(&["fetch", "--ip", &ip, "get", "--to", &inner, ""]);
     assert!(output.status.success(), "{output:?}");
-    let names: Vec<_> = fs::read_dir(&inner).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let names: Vec<_> = fs::read_dir(&inner)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
     assert_eq!(names, ["good.wav"]);
     assert_eq!(fs::read_dir(&liar.dir).unwrap().count(), 1);
 }

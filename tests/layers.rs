@@ -21,13 +21,21 @@ fn files_under(folder: &Path) -> Vec<PathBuf> {
 fn code(path: &Path) -> String {
     let text = fs::read_to_string(path).unwrap();
     let text = text.split("#[cfg(test)]").next().unwrap();
-    text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+    text.lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 /// The code, and behind it each path that a `use` of several names stands for: `use std::{fs, io}` names `std::io`.
 fn code_and_paths(path: &Path) -> String {
     let mut code = code(path);
-    let uses: Vec<String> = code.split("use ").skip(1).filter_map(|rest| rest.split(';').next()).map(joined).collect();
+    let uses: Vec<String> = code
+        .split("use ")
+        .skip(1)
+        .filter_map(|rest| rest.split(';').next())
+        .map(joined)
+        .collect();
     for used in uses {
         for path in expanded(&used) {
             code.push('\n');
@@ -43,7 +51,9 @@ fn joined(text: &str) -> String {
 
 /// `a::{b, c::{d, e}}` as `a::b`, `a::c::d`, `a::c::e`.
 fn expanded(path: &str) -> Vec<String> {
-    let Some((before, rest)) = path.split_once('{') else { return vec![path.to_owned()] };
+    let Some((before, rest)) = path.split_once('{') else {
+        return vec![path.to_owned()];
+    };
     let inner = rest.strip_suffix('}').unwrap_or(rest);
     let (mut depth, mut start, mut parts) = (0, 0, vec![]);
     for (at, byte) in inner.bytes().enumerate() {
@@ -58,12 +68,18 @@ fn expanded(path: &str) -> Vec<String> {
         }
     }
     parts.push(&inner[start..]);
-    parts.into_iter().flat_map(|part| expanded(&format!("{before}{part}"))).collect()
+    parts
+        .into_iter()
+        .flat_map(|part| expanded(&format!("{before}{part}")))
+        .collect()
 }
 
 #[test]
 fn a_use_of_several_names_is_seen() {
-    assert_eq!(expanded("std::{fs,io::{Read,self},net}"), ["std::fs", "std::io::Read", "std::io::self", "std::net"]);
+    assert_eq!(
+        expanded("std::{fs,io::{Read,self},net}"),
+        ["std::fs", "std::io::Read", "std::io::self", "std::net"]
+    );
     assert_eq!(expanded("std::io"), ["std::io"]);
 }
 
@@ -85,25 +101,70 @@ fn layers_name_only_what_is_below_them() {
         "warn!",
         "println!",
     ];
-    const ROOMS: [&str; 10] = ["base", "wire", "proto", "io", "event_loop", "config", "cli", "sim", "server", "tools"];
+    const ROOMS: [&str; 10] = [
+        "base",
+        "wire",
+        "proto",
+        "io",
+        "event_loop",
+        "config",
+        "cli",
+        "sim",
+        "server",
+        "tools",
+    ];
     for (layer, may_name, pure) in [
         ("base", &["base"][..], true),
         ("wire", &["base", "wire"], true),
         ("proto", &["base", "wire", "proto"], true),
         ("tools", &["base", "wire", "tools"], true),
         ("io", &["base", "io"], false),
-        ("event_loop", &["base", "wire", "proto", "io", "event_loop", "config"], false),
+        (
+            "event_loop",
+            &["base", "wire", "proto", "io", "event_loop", "config"],
+            false,
+        ),
         ("config", &["base", "wire", "proto", "config"], false),
         ("sim", &["base", "wire", "io", "sim", "cli"], false),
-        ("server", &["base", "wire", "proto", "io", "server", "config", "event_loop", "cli"], false),
-        ("cli", &["base", "wire", "proto", "io", "event_loop", "config", "cli", "tools"], false),
+        (
+            "server",
+            &[
+                "base",
+                "wire",
+                "proto",
+                "io",
+                "server",
+                "config",
+                "event_loop",
+                "cli",
+            ],
+            false,
+        ),
+        (
+            "cli",
+            &[
+                "base",
+                "wire",
+                "proto",
+                "io",
+                "event_loop",
+                "config",
+                "cli",
+                "tools",
+            ],
+            false,
+        ),
     ] {
         let files = files_under(&Path::new("src").join(layer));
         assert!(!files.is_empty(), "{layer}");
         for path in files {
             let code = code_and_paths(&path);
             for room in ROOMS.iter().filter(|room| !may_name.contains(room)) {
-                assert!(!code.contains(&format!("crate::{room}")), "{} names {room}", path.display());
+                assert!(
+                    !code.contains(&format!("crate::{room}")),
+                    "{} names {room}",
+                    path.display()
+                );
             }
             for word in PURE.iter().filter(|_| pure) {
                 assert!(!code.contains(word), "{} names {word}", path.display());
@@ -115,15 +176,28 @@ fn layers_name_only_what_is_below_them() {
 #[test]
 fn unsafe_code_is_in_two_places() {
     for path in files_under(Path::new("src")) {
-        let allowed = path.ends_with("io/sys.rs") || path.starts_with("src/io/sys") || path.ends_with("io/pages.rs");
-        assert!(allowed || !code(&path).contains("unsafe"), "{}", path.display());
+        let allowed = path.ends_with("io/sys.rs")
+            || path.starts_with("src/io/sys")
+            || path.ends_with("io/pages.rs");
+        assert!(
+            allowed || !code(&path).contains("unsafe"),
+            "{}",
+            path.display()
+        );
     }
 }
 
 #[test]
 fn files_are_short() {
-    for path in ["src", "tests"].iter().flat_map(|folder| files_under(Path::new(folder))) {
+    for path in ["src", "tests"]
+        .iter()
+        .flat_map(|folder| files_under(Path::new(folder)))
+    {
         let lines = fs::read_to_string(&path).unwrap().lines().count();
-        assert!(lines <= 400 || path.starts_with("tests/fuzz/target"), "{} has {lines} lines", path.display());
+        assert!(
+            lines <= 400 || path.starts_with("tests/fuzz/target"),
+            "{} has {lines} lines",
+            path.display()
+        );
     }
 }

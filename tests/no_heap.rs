@@ -42,14 +42,20 @@ unsafe impl GlobalAlloc for Counting {
 static ALLOCATOR: Counting = Counting;
 
 fn request(client: &mut BufReader<UnixStream>, line: &str) -> String {
-    client.get_mut().write_all(format!("{line}\n").as_bytes()).unwrap();
+    client
+        .get_mut()
+        .write_all(format!("{line}\n").as_bytes())
+        .unwrap();
     let mut answer = String::new();
     client.read_line(&mut answer).unwrap();
     answer.trim_end().to_owned()
 }
 
 fn value<'a>(message: &'a str, key: &str) -> &'a str {
-    message.split('&').find_map(|pair| pair.strip_prefix(key)?.strip_prefix('=')).expect(message)
+    message
+        .split('&')
+        .find_map(|pair| pair.strip_prefix(key)?.strip_prefix('='))
+        .expect(message)
 }
 
 fn connect(socket: &str) -> BufReader<UnixStream> {
@@ -74,7 +80,11 @@ fn server() -> u16 {
             let id = value(std::str::from_utf8(&text[..len]).unwrap(), "id").to_owned();
             let media = UdpSocket::bind("127.0.0.1:0").unwrap();
             let port = media.local_addr().unwrap().port();
-            write!(stream, "cmd=RecordStartResponse&id={id}&result=success&port={port}").unwrap();
+            write!(
+                stream,
+                "cmd=RecordStartResponse&id={id}&result=success&port={port}"
+            )
+            .unwrap();
             (0..30).for_each(|_| assert_eq!(media.recv(&mut text).unwrap(), 172));
         }
     });
@@ -87,14 +97,22 @@ fn media(ports: &[u16]) {
     for n in 0..100u32 {
         for (port, ssrc) in ports.iter().zip(1u32..) {
             let mut packet = vec![0x80, [0, 8, 9, 13, 101][(n / 20) as usize], 0, n as u8];
-            packet.extend((n * 160).wrapping_add((n / 30).wrapping_mul(1_500_000_000)).to_be_bytes());
+            packet.extend(
+                (n * 160)
+                    .wrapping_add((n / 30).wrapping_mul(1_500_000_000))
+                    .to_be_bytes(),
+            );
             packet.extend(ssrc.to_be_bytes());
             packet.extend([n as u8; 160]);
             if n % 7 != 3 {
                 socket.send_to(&packet, ("127.0.0.1", *port)).unwrap();
             }
-            socket.send_to(&packet[..(n as usize * 5) % 172], ("127.0.0.1", *port)).unwrap();
-            socket.send_to(&vec![n as u8; 2000], ("127.0.0.1", *port)).unwrap();
+            socket
+                .send_to(&packet[..(n as usize * 5) % 172], ("127.0.0.1", *port))
+                .unwrap();
+            socket
+                .send_to(&vec![n as u8; 2000], ("127.0.0.1", *port))
+                .unwrap();
         }
         std::thread::sleep(Duration::from_millis(20));
     }
@@ -104,25 +122,50 @@ fn media(ports: &[u16]) {
 fn fetch(file: &str) {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     socket.connect(("127.0.0.1", 47_100)).unwrap();
-    socket.set_read_timeout(Some(Duration::from_millis(2000))).unwrap();
+    socket
+        .set_read_timeout(Some(Duration::from_millis(2000)))
+        .unwrap();
     let (mut key, mut reply, mut answers) = (0, [0; 15_000], 0);
-    let (day, path) = (format!("Recorder/{}", &file[7..15]), format!("Recorder/{}/{file}", &file[7..15]));
+    let (day, path) = (
+        format!("Recorder/{}", &file[7..15]),
+        format!("Recorder/{}/{file}", &file[7..15]),
+    );
     for round in 0..30u16 {
-        for (command, name) in
-            [(0x41, "Recorder"), (0x41, &day), (0x42, &path), (0x4D, &path), (0x47, &day), (0x10, ""), (0x45, "x")]
-        {
+        for (command, name) in [
+            (0x41, "Recorder"),
+            (0x41, &day),
+            (0x42, &path),
+            (0x4D, &path),
+            (0x47, &day),
+            (0x10, ""),
+            (0x45, "x"),
+        ] {
             let mut datagram = [&[0; HEADER_BYTES][..], name.as_bytes(), b"\npw\0"].concat();
-            let head = Head { command: Command(command), key, sequence: round * 8, position: 0 };
+            let head = Head {
+                command: Command(command),
+                key,
+                sequence: round * 8,
+                position: 0,
+            };
             head.seal(&mut datagram, 0, Toward::Server);
             socket.send(&datagram[..datagram.len() - 1]).unwrap();
             socket.send(&datagram).unwrap();
             let length = socket.recv(&mut reply).unwrap();
-            key = Packet::parse(&reply[..length], Toward::Client).unwrap().head.key;
+            key = Packet::parse(&reply[..length], Toward::Client)
+                .unwrap()
+                .head
+                .key;
             answers += 1;
         }
     }
     let mut datagram = [&[0; HEADER_BYTES][..], b"\npw\nother\0"].concat();
-    Head { command: Command::CH_PASSWD, key, sequence: 0, position: 0 }.seal(&mut datagram, 0, Toward::Server);
+    Head {
+        command: Command::CH_PASSWD,
+        key,
+        sequence: 0,
+        position: 0,
+    }
+    .seal(&mut datagram, 0, Toward::Server);
     socket.send(&datagram).unwrap();
     let length = socket.recv(&mut reply).unwrap();
     assert_eq!((reply[0], length, answers), (0x4F, 12, 210));
@@ -154,7 +197,9 @@ fn nothing_is_allocated_while_a_call_is_recorded() {
     std::fs::create_dir_all(&folder).unwrap();
     let socket = format!("{}/s", folder.display());
     let config = config(&folder, &socket);
-    env_logger::Builder::new().filter_level(log::LevelFilter::Info).init();
+    env_logger::Builder::new()
+        .filter_level(log::LevelFilter::Info)
+        .init();
     std::thread::spawn(move || {
         let event_loop = EventLoop::open(config).unwrap();
         WATCHED.with(|watched| watched.set(true));
@@ -164,24 +209,50 @@ fn nothing_is_allocated_while_a_call_is_recorded() {
     let mut other = connect(&socket);
     // The first recording warms up what is made once: the C library's time zone, the logger's buffer.
     let first = request(&mut client, "cmd=RecordStartRequest");
-    request(&mut client, &format!("cmd=RecordStopRequest&id={}", value(&first, "id")));
+    request(
+        &mut client,
+        &format!("cmd=RecordStopRequest&id={}", value(&first, "id")),
+    );
     std::thread::sleep(Duration::from_millis(300)); // the loop has gone back to sleep
-    let mut old = [&b"PCMU"[..], &[0; 60], &[172, 0, 0, 0, 160, 0, 0, 0, 0, 0, 0, 0]].concat();
+    let mut old = [
+        &b"PCMU"[..],
+        &[0; 60],
+        &[172, 0, 0, 0, 160, 0, 0, 0, 0, 0, 0, 0],
+    ]
+    .concat();
     (0..1000).for_each(|_| old.extend([[0x80].as_slice(), &[0; 171]].concat()));
     std::fs::write(folder.join("old.wav"), old).unwrap();
     let before = ALLOCATIONS.load(Ordering::SeqCst);
-    assert!(before > 0, "the count counts: the list of events was allocated");
+    assert!(
+        before > 0,
+        "the count counts: the list of events was allocated"
+    );
 
-    let start = request(&mut client, "cmd=RecordStartRequest&legs=2&remote_name=Someone");
-    let mut ports: Vec<u16> = value(&start, "leg_ports").split(',').map(|port| port.parse().unwrap()).collect();
+    let start = request(
+        &mut client,
+        "cmd=RecordStartRequest&legs=2&remote_name=Someone",
+    );
+    let mut ports: Vec<u16> = value(&start, "leg_ports")
+        .split(',')
+        .map(|port| port.parse().unwrap())
+        .collect();
     let id = value(&start, "id").to_owned();
     let to_server = request(&mut client, "cmd=RecordStartRequest&legs=2&sink=server");
-    ports.extend(value(&to_server, "leg_ports").split(',').map(|port| port.parse::<u16>().unwrap()));
+    ports.extend(
+        value(&to_server, "leg_ports")
+            .split(',')
+            .map(|port| port.parse::<u16>().unwrap()),
+    );
     assert_eq!(value(&to_server, "server"), "127.0.0.1");
     let driver = std::thread::spawn(move || {
-        for line in
-            ["garbage", "", "cmd=X&id=%zz", "cmd=RecordStatusRequest", "cmd=StatsRequest", "cmd=SubscribeRequest"]
-        {
+        for line in [
+            "garbage",
+            "",
+            "cmd=X&id=%zz",
+            "cmd=RecordStatusRequest",
+            "cmd=StatsRequest",
+            "cmd=SubscribeRequest",
+        ] {
             if !line.is_empty() {
                 request(&mut other, line);
             }
@@ -189,7 +260,10 @@ fn nothing_is_allocated_while_a_call_is_recorded() {
         other.get_mut().write_all(&[b'x'; 10_000]).unwrap();
         other
     });
-    let play = request(&mut client, "cmd=PlayStartRequest&file=old.wav&host=127.0.0.1&port=9");
+    let play = request(
+        &mut client,
+        "cmd=PlayStartRequest&file=old.wav&host=127.0.0.1&port=9",
+    );
     assert_eq!(value(&play, "result"), "success");
     let fetching = value(&start, "file").to_owned();
     let fetcher = std::thread::spawn(move || fetch(&fetching));
@@ -198,13 +272,22 @@ fn nothing_is_allocated_while_a_call_is_recorded() {
     request(&mut client, &format!("cmd=RecordPauseRequest&id={id}"));
     request(&mut client, &format!("cmd=RecordResumeRequest&id={id}"));
     let stop = request(&mut client, &format!("cmd=RecordStopRequest&id={id}"));
-    let on_the_stick = request(&mut client, &format!("cmd=RecordStopRequest&id={}", value(&to_server, "id")));
+    let on_the_stick = request(
+        &mut client,
+        &format!("cmd=RecordStopRequest&id={}", value(&to_server, "id")),
+    );
     let after = ALLOCATIONS.load(Ordering::SeqCst);
-    assert_eq!(value(&on_the_stick, "parts"), "1", "the server left it to the stick");
+    assert_eq!(
+        value(&on_the_stick, "parts"),
+        "1",
+        "the server left it to the stick"
+    );
     assert_eq!(value(&stop, "result"), "success");
     assert!(value(&stop, "frames").parse::<u32>().unwrap() >= 100);
     assert_eq!(after - before, 0, "allocations while recording");
     driver.join().unwrap();
     // The daemon may still write what stands beside a recording.
-    while std::fs::remove_dir_all(&folder).is_err_and(|error| error.kind() == ErrorKind::DirectoryNotEmpty) {}
+    while std::fs::remove_dir_all(&folder)
+        .is_err_and(|error| error.kind() == ErrorKind::DirectoryNotEmpty)
+    {}
 }

@@ -25,23 +25,37 @@ fn an_hour_is_sent_without_drift_however_late_the_loop_wakes() {
     let begun = stage.sent[0].0;
     for (n, (at, _)) in stage.sent.iter().enumerate() {
         let due = begun + ms(20 * n as u64);
-        assert!(*at + ms(2) >= due && *at < due + ms(2), "packet {n} at {at:?}, due {due:?}");
+        assert!(
+            *at + ms(2) >= due && *at < due + ms(2),
+            "packet {n} at {at:?}, due {due:?}"
+        );
     }
     stage.run_for(ms(40));
     assert_eq!(stage.changes.last(), Some(&Change::Finished));
     assert_eq!(stage.player.position_ms(), 3_600_000);
-    assert_eq!(stage.player.next_deadline(), Instant::NEVER, "nothing wakes the loop any more");
+    assert_eq!(
+        stage.player.next_deadline(),
+        Instant::NEVER,
+        "nothing wakes the loop any more"
+    );
     assert!(stage.longest_read <= PLAY_READ);
 }
 
 #[test]
 fn what_is_sent_is_what_was_recorded() {
     let mut stage = Stage::playing([(FIRST, part(1, 0, 500))]);
-    assert_eq!((stage.player.duration_ms(), stage.player.period_ms()), (10_000, 20));
+    assert_eq!(
+        (stage.player.duration_ms(), stage.player.period_ms()),
+        (10_000, 20)
+    );
     assert_eq!(stage.run_out(), (0..500).collect::<Vec<_>>());
     assert_eq!(stage.markers(), [0]);
     let first = Packet::parse(&stage.sent[0].1).unwrap();
-    assert_eq!((first.ssrc, first.sequence), (0xAABB_CCDD, 0xFFF0), "its own stream, not the recording's");
+    assert_eq!(
+        (first.ssrc, first.sequence),
+        (0xAABB_CCDD, 0xFFF0),
+        "its own stream, not the recording's"
+    );
     // The last frame is heard before the end is told.
     assert_eq!(stage.changes.last(), Some(&Change::Finished));
 }
@@ -51,7 +65,10 @@ fn a_pause_is_a_gap_in_time_alone() {
     let mut stage = Stage::playing([(FIRST, part(1, 0, 200))]);
     stage.run_for(ms(1005));
     assert!(stage.player.pause(true) && !stage.player.pause(true));
-    assert_eq!((stage.player.position_ms(), stage.player.next_deadline()), (1020, Instant::NEVER));
+    assert_eq!(
+        (stage.player.position_ms(), stage.player.next_deadline()),
+        (1020, Instant::NEVER)
+    );
     stage.run_for(ms(123_456));
     assert_eq!(stage.sent.len(), 51);
     assert!(stage.player.pause(false) && !stage.player.pause(false));
@@ -68,7 +85,11 @@ fn a_pause_shorter_than_a_period_moves_nothing() {
     stage.run_for(ms(10));
     stage.player.pause(false);
     stage.run_out();
-    assert!(stage.sent.iter().zip(0..).all(|((at, _), n)| *at == BEGIN + ms(20 * n)));
+    assert!(stage
+        .sent
+        .iter()
+        .zip(0..)
+        .all(|((at, _), n)| *at == BEGIN + ms(20 * n)));
 }
 
 #[test]
@@ -84,7 +105,9 @@ fn a_jump_goes_on_in_the_same_stream() {
     assert!(stage.player.seek(59_980));
     stage.run_for(ms(5000));
     stage.player.pause(false);
-    let expected = [0..11, 2000..2005, 500..505, 2999..3000].into_iter().flatten();
+    let expected = [0..11, 2000..2005, 500..505, 2999..3000]
+        .into_iter()
+        .flatten();
     assert_eq!(stage.run_out(), expected.collect::<Vec<_>>());
     assert_eq!(stage.markers(), [0, 11, 16, 21]);
     assert_eq!(stage.changes.last(), Some(&Change::Finished));
@@ -101,7 +124,10 @@ fn a_start_may_be_anywhere_up_to_the_end() {
     let mut stage = Stage::new([(FIRST, part(1, 0, 50))]);
     stage.begin(1001);
     assert_eq!(stage.run_out().len(), 0);
-    assert_eq!(stage.changes, [Change::Refused(ClientId(1), Trouble::TooShort)]);
+    assert_eq!(
+        stage.changes,
+        [Change::Refused(ClientId(1), Trouble::TooShort)]
+    );
 }
 
 fn four_parts() -> [(&'static str, Vec<u8>); 7] {
@@ -122,7 +148,11 @@ fn parts_are_found_by_their_source_and_number() {
     assert_eq!(stage.player.duration_ms(), 4000);
     assert_eq!(stage.run_out(), (0..200).collect::<Vec<_>>());
     assert_eq!(stage.markers(), [0], "no gap between two parts");
-    assert!(stage.sent.iter().zip(0..).all(|((at, _), n)| *at == BEGIN + ms(20 * n)));
+    assert!(stage
+        .sent
+        .iter()
+        .zip(0..)
+        .all(|((at, _), n)| *at == BEGIN + ms(20 * n)));
 }
 
 #[test]
@@ -146,7 +176,11 @@ fn a_part_that_is_gone_or_shorter_than_it_was_ends_early() {
         stage.turn();
     }
     stage.files.remove("Record_20260101_100002.wav");
-    stage.files.get_mut("Record_20260101_100006.wav").unwrap().truncate(76 + 172 * 10 + 100);
+    stage
+        .files
+        .get_mut("Record_20260101_100006.wav")
+        .unwrap()
+        .truncate(76 + 172 * 10 + 100);
     let expected = [0..100, 160..171].into_iter().flatten();
     assert_eq!(stage.run_out(), expected.collect::<Vec<_>>());
     assert_eq!(stage.changes.last(), Some(&Change::Finished));
@@ -159,11 +193,16 @@ fn the_search_for_parts_ends() {
     let begin = |player: &mut Player, first: &[u8]| {
         player.begin(ClientId(1), 5, start.clone(), [1, 2]);
         let length = first.len() as u64;
-        player.handle_head(BEGIN, Head::parse(&first[..HEAD_BYTES], length).map_err(|_| Trouble::NoRecording));
+        player.handle_head(
+            BEGIN,
+            Head::parse(&first[..HEAD_BYTES], length).map_err(|_| Trouble::NoRecording),
+        );
         assert_eq!(player.state(), State::Linking(ClientId(1)));
     };
     begin(&mut player, &part(1, 0, 100));
-    let looked = (1..).find(|_| !player.handle_candidate(b"x.wav", None)).unwrap();
+    let looked = (1..)
+        .find(|_| !player.handle_candidate(b"x.wav", None))
+        .unwrap();
     assert_eq!(looked, MAX_STRANGERS);
     assert!(!player.wants_older());
     // One that its limit has ended: another part should be somewhere.
@@ -176,7 +215,9 @@ fn the_search_for_parts_ends() {
         let bytes = part(1, 100 * n, 100);
         Head::parse(&bytes[..HEAD_BYTES], bytes.len() as u64).ok()
     };
-    assert!((1..1000).find(|n| !player.handle_candidate(b"x.wav", next(*n))).is_some());
+    assert!((1..1000)
+        .find(|n| !player.handle_candidate(b"x.wav", next(*n)))
+        .is_some());
 }
 
 #[test]
@@ -207,10 +248,17 @@ fn three_seconds_are_read_ahead() {
     let mut packet = [0; DATAGRAM_BYTES];
     let mut left = 0;
     // What can be sent without another read.
-    while stage.player.poll_packet(stage.player.next_deadline(), &mut packet).is_some() {
+    while stage
+        .player
+        .poll_packet(stage.player.next_deadline(), &mut packet)
+        .is_some()
+    {
         left += 1;
     }
-    assert!((3000..9000).contains(&(left * 20)), "{left} frames: the reads take their time");
+    assert!(
+        (3000..9000).contains(&(left * 20)),
+        "{left} frames: the reads take their time"
+    );
 }
 
 #[test]
@@ -224,7 +272,9 @@ fn a_stick_that_is_slow_to_begin_does_not_stutter() {
         assert_eq!(stage.run_out().len(), 500 - position as usize / 20);
         let first = stage.sent[0].0;
         assert!(first >= BEGIN + ms(1200));
-        assert!((0..).zip(&stage.sent).all(|(n, (at, _))| *at == first + ms(n * 20)));
+        assert!((0..)
+            .zip(&stage.sent)
+            .all(|(n, (at, _))| *at == first + ms(n * 20)));
     }
 }
 
@@ -237,7 +287,10 @@ fn every_kind_of_file_is_played_as_far_as_it_goes() {
     let unfinished = [header(172, false, 0), good[76..].to_vec()].concat();
     let promising = [header(172, false, 5000), good[76..].to_vec()].concat();
     let torn = [good.clone(), vec![1; 171]].concat();
-    for (name, file) in [good, swapped, payloads, unfinished, promising, torn].into_iter().enumerate() {
+    for (name, file) in [good, swapped, payloads, unfinished, promising, torn]
+        .into_iter()
+        .enumerate()
+    {
         let mut stage = Stage::playing([(FIRST, file)]);
         assert_eq!(stage.run_out(), (0..50).collect::<Vec<_>>(), "{name}");
         assert_eq!(stage.markers(), [0]);
@@ -262,7 +315,10 @@ fn a_frame_that_is_no_packet_is_a_gap() {
 fn a_damaged_first_frame_makes_none_of_the_others_noise() {
     let mut file = part(1, 0, 50);
     file[76] ^= 0x40;
-    assert_eq!(Stage::playing([(FIRST, file)]).run_out(), (1..50).collect::<Vec<_>>());
+    assert_eq!(
+        Stage::playing([(FIRST, file)]).run_out(),
+        (1..50).collect::<Vec<_>>()
+    );
 }
 
 #[test]
@@ -273,7 +329,10 @@ fn lengths_that_do_not_belong_together_are_refused() {
         let mut stage = Stage::new([(FIRST, file)]);
         stage.begin(0);
         assert!(stage.run_out().is_empty());
-        assert_eq!(stage.changes, [Change::Refused(ClientId(1), Trouble::Unplayable)]);
+        assert_eq!(
+            stage.changes,
+            [Change::Refused(ClientId(1), Trouble::Unplayable)]
+        );
     }
 }
 
@@ -301,7 +360,10 @@ fn a_lost_stick_ends_it_wherever_it_stands() {
 /// Plays whatever this is; what comes out are packets, no more than there can be, each at its time.
 fn attack(file: Vec<u8>) {
     let most = file.len() as u64;
-    let mut stage = Stage::new([(FIRST, file), ("Record_20260101_100009.wav", part(1, 50, 5))]);
+    let mut stage = Stage::new([
+        (FIRST, file),
+        ("Record_20260101_100009.wav", part(1, 50, 5)),
+    ]);
     stage.begin(0);
     for _ in 0..200 {
         stage.run_for(ms(100));
@@ -316,7 +378,9 @@ fn attack(file: Vec<u8>) {
 #[test]
 fn damaged_files_do_no_harm() {
     let good = part(1, 0, 50);
-    (0..=300).chain((300..good.len()).step_by(97)).for_each(|length| attack(good[..length].to_vec()));
+    (0..=300)
+        .chain((300..good.len()).step_by(97))
+        .for_each(|length| attack(good[..length].to_vec()));
     let flips = (0..88 * 8).chain((88 * 8..good.len() * 8).step_by(997));
     for bit in flips {
         let mut flipped = good.clone();

@@ -14,7 +14,16 @@ fn first_column(heading: &str) -> Vec<String> {
     let section = section.split("\n## ").next().unwrap();
     let rows = section.lines().filter(|line| line.starts_with("| `"));
     let columns = rows.map(|row| row.split(" | ").next().unwrap());
-    columns.flat_map(|column| column.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>()).collect()
+    columns
+        .flat_map(|column| {
+            column
+                .split('`')
+                .skip(1)
+                .step_by(2)
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        })
+        .collect()
 }
 
 fn set(names: impl IntoIterator<Item = String>) -> BTreeSet<String> {
@@ -24,17 +33,27 @@ fn set(names: impl IntoIterator<Item = String>) -> BTreeSet<String> {
 #[test]
 fn the_keys_are_those_of_the_configuration() {
     // All keys, also those that are printed only when they have a value.
-    let text = "fspEnabled = 1\nfspPassword = x\np2pServer = p2p.example.org\np2pCid = 0015651a2b3c\n\
+    let text =
+        "fspEnabled = 1\nfspPassword = x\np2pServer = p2p.example.org\np2pCid = 0015651a2b3c\n\
                 p2pKey = 0123456789abcdef0123456789abcdef\np2pInviteCode = sesame\n";
     let printed = Config::parse(text).unwrap().to_string();
-    let keys = printed.lines().filter_map(|line| line.trim_start_matches("# ").split_once(" = "));
-    assert_eq!(set(first_column("Configuration")), set(keys.map(|(key, _)| key.to_owned())));
+    let keys = printed
+        .lines()
+        .filter_map(|line| line.trim_start_matches("# ").split_once(" = "));
+    assert_eq!(
+        set(first_column("Configuration")),
+        set(keys.map(|(key, _)| key.to_owned()))
+    );
 }
 
 #[test]
 fn the_requests_are_those_that_are_understood() {
-    let sources = ["src/proto/request.rs", "src/proto/players.rs"].map(|path| fs::read_to_string(path).unwrap());
-    let code: String = sources.iter().map(|source| source.split("#[cfg(test)]").next().unwrap()).collect();
+    let sources = ["src/proto/request.rs", "src/proto/players.rs"]
+        .map(|path| fs::read_to_string(path).unwrap());
+    let code: String = sources
+        .iter()
+        .map(|source| source.split("#[cfg(test)]").next().unwrap())
+        .collect();
     let arms = code.lines().filter(|line| line.contains("=>"));
     let names = arms.filter_map(|line| line.trim().strip_prefix('"')?.split_once("Request\""));
     let understood = set(names.map(|(name, _)| format!("{name}Request")));

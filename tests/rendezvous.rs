@@ -14,15 +14,24 @@ fn attempt(net: &mut Net) -> (Result<std::net::SocketAddrV4, Failure>, u64) {
     net.call("phone1", "sesame");
     while net.caller.as_ref().unwrap().outcome().is_none() {
         net.run(10);
-        assert!(net.now.since(started).millis() < 30_000, "neither reached nor failed");
+        assert!(
+            net.now.since(started).millis() < 30_000,
+            "neither reached nor failed"
+        );
     }
-    (net.caller.as_ref().unwrap().outcome().unwrap(), net.now.since(started).millis())
+    (
+        net.caller.as_ref().unwrap().outcome().unwrap(),
+        net.now.since(started).millis(),
+    )
 }
 
 /// Symmetric NATs that nothing gets through directly.
 fn hopeless(phone: Kind, caller: Kind) -> bool {
     use Kind::{KeepsPorts, Symmetric};
-    matches!((phone, caller), (Symmetric, Symmetric) | (KeepsPorts, Symmetric) | (Symmetric, KeepsPorts))
+    matches!(
+        (phone, caller),
+        (Symmetric, Symmetric) | (KeepsPorts, Symmetric) | (Symmetric, KeepsPorts)
+    )
 }
 
 #[test]
@@ -35,13 +44,23 @@ fn every_pair_of_nats_connects_directly_if_it_can_and_else_through_the_relay() {
                 let (outcome, took) = attempt(&mut net);
                 match (hopeless(phone, caller), relay) {
                     (false, _) => {
-                        let reached = outcome.unwrap_or_else(|why| panic!("{phone:?} {caller:?}: {why}"));
-                        assert!(took < 700 && *reached.ip() != *RELAY.ip(), "{phone:?} {caller:?}: {took} ms");
+                        let reached =
+                            outcome.unwrap_or_else(|why| panic!("{phone:?} {caller:?}: {why}"));
+                        assert!(
+                            took < 700 && *reached.ip() != *RELAY.ip(),
+                            "{phone:?} {caller:?}: {took} ms"
+                        );
                     }
                     (true, true) => {
-                        assert_eq!((outcome, took < 6500), (Ok(RELAY), true), "{phone:?} {caller:?}: {took}")
+                        assert_eq!(
+                            (outcome, took < 6500),
+                            (Ok(RELAY), true),
+                            "{phone:?} {caller:?}: {took}"
+                        )
                     }
-                    (true, false) => assert_eq!(outcome, Err(Failure::NoRelay), "{phone:?} {caller:?}"),
+                    (true, false) => {
+                        assert_eq!(outcome, Err(Failure::NoRelay), "{phone:?} {caller:?}")
+                    }
                 }
             }
         }
@@ -61,7 +80,10 @@ fn callers_that_have_got_through_leave_their_places_to_the_next() {
 fn lost_datagrams_cost_time_but_no_connection() {
     let mut failed = vec![];
     for seed in 0..200 {
-        let kinds = [(Kind::KeepsPorts, Kind::KeepsPorts), (Kind::Symmetric, Kind::Symmetric)];
+        let kinds = [
+            (Kind::KeepsPorts, Kind::KeepsPorts),
+            (Kind::Symmetric, Kind::Symmetric),
+        ];
         let (phone, caller) = kinds[seed % 2];
         let mut net = Net::new(phone, caller, true);
         // Moves the random numbers on, further than one attempt does: else neighbours lose the same datagrams.
@@ -71,7 +93,10 @@ fn lost_datagrams_cost_time_but_no_connection() {
             failed.push((seed, why));
         }
     }
-    assert!(failed.len() <= 2, "of 200 with one datagram of ten lost, these failed: {failed:?}");
+    assert!(
+        failed.len() <= 2,
+        "of 200 with one datagram of ten lost, these failed: {failed:?}"
+    );
 }
 
 #[test]
@@ -85,9 +110,21 @@ fn refusals_have_their_codes() {
     assert_eq!(outcome(&mut net, "phone1", "guess"), Failure::Refused(403));
     assert_eq!(outcome(&mut net, "phone1", "s"), Failure::Refused(403));
     assert_eq!(outcome(&mut net, "phone2", "sesame"), Failure::Refused(404));
-    assert_eq!(outcome(&mut net, "phone2", "sesame").to_string().split(' ').next(), Some("404"));
+    assert_eq!(
+        outcome(&mut net, "phone2", "sesame")
+            .to_string()
+            .split(' ')
+            .next(),
+        Some("404")
+    );
     net.server = None;
-    assert_eq!((outcome(&mut net, "phone1", "sesame"), Failure::NoServer.code()), (Failure::NoServer, 408));
+    assert_eq!(
+        (
+            outcome(&mut net, "phone1", "sesame"),
+            Failure::NoServer.code()
+        ),
+        (Failure::NoServer, 408)
+    );
 }
 
 #[test]
@@ -106,14 +143,35 @@ fn keep_alives_keep_the_nat_open_and_each_third_is_the_own_address() {
     let mut net = Net::new(Kind::KeepsPorts, Kind::Open, false);
     let since = net.sent.len();
     net.run(200_000);
-    let sent: Vec<(u64, String)> = net.by_phone(since).map(|(at, packet)| (at / 1000, packet.text())).collect();
-    let keeps: Vec<(u64, &str)> =
-        sent.iter().filter(|(_, text)| !text.starts_with("P2P")).map(|(at, text)| (*at, text.as_str())).collect();
+    let sent: Vec<(u64, String)> = net
+        .by_phone(since)
+        .map(|(at, packet)| (at / 1000, packet.text()))
+        .collect();
+    let keeps: Vec<(u64, &str)> = sent
+        .iter()
+        .filter(|(_, text)| !text.starts_with("P2P"))
+        .map(|(at, text)| (*at, text.as_str()))
+        .collect();
     let own = "203.0.113.1:50001";
-    let expected = [(20, "keep"), (40, "keep"), (60, own), (80, "keep"), (100, "keep"), (120, own), (140, "keep")];
+    let expected = [
+        (20, "keep"),
+        (40, "keep"),
+        (60, own),
+        (80, "keep"),
+        (100, "keep"),
+        (120, own),
+        (140, "keep"),
+    ];
     assert_eq!(keeps[..7], expected);
-    assert_eq!(sent.len() - keeps.len(), 3, "registrations, one a minute: {sent:?}");
-    assert_eq!(net.phone.status(), Status::Registered(Some(own.parse().unwrap())));
+    assert_eq!(
+        sent.len() - keeps.len(),
+        3,
+        "registrations, one a minute: {sent:?}"
+    );
+    assert_eq!(
+        net.phone.status(),
+        Status::Registered(Some(own.parse().unwrap()))
+    );
     assert!(attempt(&mut net).0.is_ok());
 }
 
@@ -137,7 +195,9 @@ fn the_server_notices_an_own_address_that_is_wrong_and_says_so() {
     net.inject(new, SERVER, old.to_string().as_bytes());
     net.run(1000);
     assert_eq!(net.phone.status(), Status::Registered(Some(new)));
-    assert!(net.by_phone(since).any(|(_, packet)| packet.text().starts_with("P2PNAT00 REG")));
+    assert!(net
+        .by_phone(since)
+        .any(|(_, packet)| packet.text().starts_with("P2PNAT00 REG")));
 }
 
 #[test]
@@ -157,7 +217,11 @@ fn a_server_that_is_gone_is_looked_for_again_and_again() {
     assert_eq!((net.phone.status(), net.resolved), (Status::NoAnswer, 1));
     let since = net.sent.len();
     net.run(400_000);
-    assert!((8..=13).contains(&(net.resolved - 1)), "{} times in 400 s", net.resolved);
+    assert!(
+        (8..=13).contains(&(net.resolved - 1)),
+        "{} times in 400 s",
+        net.resolved
+    );
     assert!(net.by_phone(since).count() <= 13 * 4);
     net.has_name = false;
     net.run(60_000);
@@ -174,11 +238,17 @@ fn a_phone_that_is_refused_says_so_and_tries_again() {
     let mut net = Net::new(Kind::Open, Kind::Open, false);
     let other = [("phone1", "zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz")];
     let now = net.now;
-    net.server.as_mut().unwrap().set_devices(now, devices(&other));
+    net.server
+        .as_mut()
+        .unwrap()
+        .set_devices(now, devices(&other));
     net.run(70_000);
     assert_eq!(net.phone.status(), Status::Refused(403));
     assert_eq!(attempt(&mut net).0, Err(Failure::Refused(404)));
-    net.server.as_mut().unwrap().set_devices(now, devices(&[("phone1", KEY)]));
+    net.server
+        .as_mut()
+        .unwrap()
+        .set_devices(now, devices(&[("phone1", KEY)]));
     net.run(45_000);
     assert!(matches!(net.phone.status(), Status::Registered(_)));
 }

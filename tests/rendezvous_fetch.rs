@@ -20,7 +20,11 @@ use common::{callrec, folder, wait_for, words_of, Phone};
 const KEY: &str = "0123456789abcdefghijklmnopqrstuv";
 
 fn free_port() -> u16 {
-    UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    UdpSocket::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
 }
 
 /// A rendezvous server that knows one phone.
@@ -37,14 +41,35 @@ impl Server {
         fs::write(dir.join("password"), "secret\n").unwrap();
         let mut words = words_of(env!("CARGO_BIN_EXE_callrec-server"));
         words.extend(["rendezvous", "--listen"].map(str::to_owned));
-        words.extend([format!("127.0.0.1:{port}"), "--devices".into(), dir.join("devices").display().to_string()]);
-        let child = Command::new(&words[0]).args(&words[1..]).stderr(Stdio::null()).spawn().unwrap();
+        words.extend([
+            format!("127.0.0.1:{port}"),
+            "--devices".into(),
+            dir.join("devices").display().to_string(),
+        ]);
+        let child = Command::new(&words[0])
+            .args(&words[1..])
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
         Self { dir, port, child }
     }
 
     fn fetch(&self, options: &[&str]) -> Output {
-        let (server, password) = (format!("127.0.0.1:{}", self.port), self.dir.join("password").display().to_string());
-        let words = ["fetch", "--id", "phone1", "--server", &server, "--password-file", &password, "--timeout", "2"];
+        let (server, password) = (
+            format!("127.0.0.1:{}", self.port),
+            self.dir.join("password").display().to_string(),
+        );
+        let words = [
+            "fetch",
+            "--id",
+            "phone1",
+            "--server",
+            &server,
+            "--password-file",
+            &password,
+            "--timeout",
+            "2",
+        ];
         callrec(&[&words[..], options, &["ls"]].concat())
     }
 }
@@ -68,10 +93,19 @@ struct Foreign {
 impl Foreign {
     fn new(server: u16) -> Self {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-        socket.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
-        let (stop, came) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(vec![])));
+        socket
+            .set_read_timeout(Some(Duration::from_millis(50)))
+            .unwrap();
+        let (stop, came) = (
+            Arc::new(AtomicBool::new(false)),
+            Arc::new(Mutex::new(vec![])),
+        );
         let registered = Arc::new(AtomicBool::new(false));
-        let (stopped, kept, is_known) = (Arc::clone(&stop), Arc::clone(&came), Arc::clone(&registered));
+        let (stopped, kept, is_known) = (
+            Arc::clone(&stop),
+            Arc::clone(&came),
+            Arc::clone(&registered),
+        );
         let thread = std::thread::spawn(move || {
             let server = SocketAddr::from(([127, 0, 0, 1], server));
             let (mut buffer, mut mid) = ([0; 2048], 1);
@@ -80,7 +114,9 @@ impl Foreign {
                     mid += 1;
                     let _ = socket.send_to(&registration(mid), server);
                 }
-                let Ok((length, from)) = socket.recv_from(&mut buffer) else { continue };
+                let Ok((length, from)) = socket.recv_from(&mut buffer) else {
+                    continue;
+                };
                 let datagram = &buffer[..length];
                 if !is_message(datagram) {
                     kept.lock().unwrap().push(datagram.to_vec());
@@ -99,8 +135,15 @@ impl Foreign {
                 }
             }
         });
-        let this = Self { stop, registered, came, thread: Some(thread) };
-        wait_for("the registration", || this.registered.load(Ordering::Relaxed));
+        let this = Self {
+            stop,
+            registered,
+            came,
+            thread: Some(thread),
+        };
+        wait_for("the registration", || {
+            this.registered.load(Ordering::Relaxed)
+        });
         this
     }
 }
@@ -116,15 +159,24 @@ fn registration(mid: u32) -> Vec<u8> {
     let mut buffer = [0; 500];
     let mut writer = Writer::new(&mut buffer, Class::Request, Kind::Register);
     let mark = writer.text("cid", b"phone1").mid(mid).mark();
-    writer.text("service", b"FSP").text("oid", b"default").text("version", b"1.1.16");
-    let len = writer.seal(mark, &Key::new(KEY.as_bytes()).unwrap()).finish().unwrap();
+    writer
+        .text("service", b"FSP")
+        .text("oid", b"default")
+        .text("version", b"1.1.16");
+    let len = writer
+        .seal(mark, &Key::new(KEY.as_bytes()).unwrap())
+        .finish()
+        .unwrap();
     buffer[..len].to_vec()
 }
 
 fn answer(kind: Kind, to: &Message<'_>) -> Vec<u8> {
     let mut buffer = [0; 500];
     let mut writer = Writer::new(&mut buffer, Class::Response, kind);
-    writer.mid(to.clear.mid().unwrap()).code(200).text("connid", to.clear.value("connid").unwrap_or_default());
+    writer
+        .mid(to.clear.mid().unwrap())
+        .code(200)
+        .text("connid", to.clear.value("connid").unwrap_or_default());
     let len = writer.finish().unwrap();
     buffer[..len].to_vec()
 }
@@ -136,11 +188,19 @@ fn a_phone_that_cannot_prove_who_it_is_gets_no_password_unless_asked_to() {
     let output = server.fetch(&[]);
     let words = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{words}");
-    assert!(words.contains("it cannot prove that it is the phone") && words.lines().count() == 1, "{words}");
-    assert!(phone.came.lock().unwrap().is_empty(), "not one datagram of the file service");
+    assert!(
+        words.contains("it cannot prove that it is the phone") && words.lines().count() == 1,
+        "{words}"
+    );
+    assert!(
+        phone.came.lock().unwrap().is_empty(),
+        "not one datagram of the file service"
+    );
     server.fetch(&["--unproven"]);
     let came = phone.came.lock().unwrap();
-    assert!(came.iter().any(|datagram| datagram.windows(6).any(|part| part == b"secret")));
+    assert!(came
+        .iter()
+        .any(|datagram| datagram.windows(6).any(|part| part == b"secret")));
 }
 
 #[test]

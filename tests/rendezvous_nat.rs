@@ -34,7 +34,11 @@ enum Nat {
 impl Nat {
     fn rules(self, host: &str) -> String {
         let (port, forward, own) = match self {
-            Self::FullCone => ("", format!("iifname wan meta l4proto udp dnat to {host}"), "accept"),
+            Self::FullCone => (
+                "",
+                format!("iifname wan meta l4proto udp dnat to {host}"),
+                "accept",
+            ),
             Self::KeepsPorts => ("", String::new(), "accept"),
             Self::Guarded => ("", String::new(), "drop"),
             Self::Symmetric => ("fully-random", String::new(), "accept"),
@@ -62,16 +66,34 @@ struct Network {
 }
 
 fn must(words: &[&str]) {
-    let output = Command::new(words[0]).args(&words[1..]).output().unwrap_or_else(|e| panic!("{words:?}: {e}"));
-    assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
+    let output = Command::new(words[0])
+        .args(&words[1..])
+        .output()
+        .unwrap_or_else(|e| panic!("{words:?}: {e}"));
+    assert!(
+        output.status.success(),
+        "{words:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
 }
 
 impl Network {
     /// A phone that has registered with the server.
     fn new(phone_nat: Nat, caller_nat: Nat, options: &[&str]) -> Self {
         let (dir, _) = common::folder();
-        let prefix = dir.display().to_string().rsplit("callrec-it-").next().unwrap().to_owned();
-        let mut network = Self { dir, prefix, phone: None, server: None };
+        let prefix = dir
+            .display()
+            .to_string()
+            .rsplit("callrec-it-")
+            .next()
+            .unwrap()
+            .to_owned();
+        let mut network = Self {
+            dir,
+            prefix,
+            phone: None,
+            server: None,
+        };
         network.wire(phone_nat, caller_nat);
         network.serve(options);
         let text = format!(
@@ -92,10 +114,20 @@ impl Network {
         self.load("server", COUNT_RELAYED);
         let mut words = self.inside("server");
         words.extend(words_of(env!("CARGO_BIN_EXE_callrec-server")));
-        words.extend(["rendezvous".into(), "--devices".into(), self.path("devices")]);
+        words.extend([
+            "rendezvous".into(),
+            "--devices".into(),
+            self.path("devices"),
+        ]);
         words.extend(options.iter().map(|option| (*option).to_owned()));
         let log = fs::File::create(self.dir.join("server.log")).unwrap();
-        self.server = Some(Command::new(&words[0]).args(&words[1..]).stderr(log).spawn().unwrap());
+        self.server = Some(
+            Command::new(&words[0])
+                .args(&words[1..])
+                .stderr(log)
+                .spawn()
+                .unwrap(),
+        );
     }
 
     fn path(&self, name: &str) -> String {
@@ -108,7 +140,9 @@ impl Network {
 
     /// What starts a program in a namespace.
     fn inside(&self, which: &str) -> Vec<String> {
-        ["ip", "netns", "exec", &self.name(which)].map(str::to_owned).to_vec()
+        ["ip", "netns", "exec", &self.name(which)]
+            .map(str::to_owned)
+            .to_vec()
     }
 
     fn run(&self, which: &str, words: &[&str]) {
@@ -129,20 +163,50 @@ impl Network {
         }
         self.run("server", &["ip", "link", "set", "wan", "up"]);
         for (router, host, wan, gateway, own, nat) in [
-            ("router1", "phone", "198.51.100.11/24", "192.168.1.1", "192.168.1.10", phone_nat),
-            ("router2", "caller", "198.51.100.12/24", "10.0.0.1", "10.0.0.5", caller_nat),
+            (
+                "router1",
+                "phone",
+                "198.51.100.11/24",
+                "192.168.1.1",
+                "192.168.1.10",
+                phone_nat,
+            ),
+            (
+                "router2",
+                "caller",
+                "198.51.100.12/24",
+                "10.0.0.1",
+                "10.0.0.5",
+                caller_nat,
+            ),
         ] {
-            let (in_router, in_server, in_host) = (self.name(router), self.name("server"), self.name(host));
+            let (in_router, in_server, in_host) =
+                (self.name(router), self.name("server"), self.name(host));
             let cable = |near: &str, near_name: &str, far: &str, far_name: &str| {
                 let far = ["peer", "name", far_name, "netns", far];
-                must(&[&["ip", "-n", near, "link", "add", near_name, "type", "veth"][..], &far].concat());
+                must(
+                    &[
+                        &["ip", "-n", near, "link", "add", near_name, "type", "veth"][..],
+                        &far,
+                    ]
+                    .concat(),
+                );
             };
             cable(&in_router, "wan", &in_server, router);
             cable(&in_router, "lan", &in_host, "lan");
-            self.run("server", &["ip", "link", "set", router, "master", "wan", "up"]);
+            self.run(
+                "server",
+                &["ip", "link", "set", router, "master", "wan", "up"],
+            );
             self.run(router, &["ip", "addr", "add", wan, "dev", "wan"]);
-            self.run(router, &["ip", "addr", "add", &format!("{gateway}/24"), "dev", "lan"]);
-            self.run(host, &["ip", "addr", "add", &format!("{own}/24"), "dev", "lan"]);
+            self.run(
+                router,
+                &["ip", "addr", "add", &format!("{gateway}/24"), "dev", "lan"],
+            );
+            self.run(
+                host,
+                &["ip", "addr", "add", &format!("{own}/24"), "dev", "lan"],
+            );
             for (which, link) in [(router, "wan"), (router, "lan"), (host, "lan")] {
                 self.run(which, &["ip", "link", "set", link, "up"]);
             }
@@ -159,11 +223,26 @@ impl Network {
 
     /// Datagrams that came to the relay, as the kernel has counted them.
     fn relayed(&self) -> u64 {
-        let words = ["netns", "exec", &self.name("server"), "nft", "list", "table", "ip", "relay"];
+        let words = [
+            "netns",
+            "exec",
+            &self.name("server"),
+            "nft",
+            "list",
+            "table",
+            "ip",
+            "relay",
+        ];
         let output = Command::new("ip").args(words).output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
-        let count = text.split("packets ").nth(1).and_then(|rest| rest.split(' ').next());
-        count.unwrap_or_else(|| panic!("no counter: {text}")).parse().unwrap()
+        let count = text
+            .split("packets ")
+            .nth(1)
+            .and_then(|rest| rest.split(' ').next());
+        count
+            .unwrap_or_else(|| panic!("no counter: {text}"))
+            .parse()
+            .unwrap()
     }
 
     /// `callrec fetch` in one of the namespaces.
@@ -171,24 +250,47 @@ impl Network {
         fs::write(self.dir.join("password"), "pw\n").unwrap();
         let mut all = self.inside(from);
         all.extend(words_of(env!("CARGO_BIN_EXE_callrec")));
-        let options = ["fetch", "--id", phone, "--server", SERVER, "--invite", invite, "--password-file"];
+        let options = [
+            "fetch",
+            "--id",
+            phone,
+            "--server",
+            SERVER,
+            "--invite",
+            invite,
+            "--password-file",
+        ];
         all.extend(options.map(str::to_owned));
         all.push(self.path("password"));
         all.extend(words.iter().map(|word| (*word).to_owned()));
-        Command::new(&all[0]).args(&all[1..]).stdin(Stdio::null()).output().unwrap()
+        Command::new(&all[0])
+            .args(&all[1..])
+            .stdin(Stdio::null())
+            .output()
+            .unwrap()
     }
 
     /// A recording comes over whole, with so many datagrams through the relay; or what `callrec fetch` says.
     fn fetches(&self, from: &str) -> Result<u64, String> {
         let name = "Record_20260102_101500.wav";
-        let bytes: Vec<u8> = (0..LENGTH).map(|i| (i.wrapping_mul(i) >> 7) as u8).collect();
+        let bytes: Vec<u8> = (0..LENGTH)
+            .map(|i| (i.wrapping_mul(i) >> 7) as u8)
+            .collect();
         fs::write(self.phone.as_ref().unwrap().stick().join(name), &bytes).unwrap();
         let (to, before) = (self.path("got"), self.relayed());
-        let output = self.fetch(from, "phone1", "sesame", &["--to", &to, "get", &format!("Recorder/20260102/{name}")]);
+        let output = self.fetch(
+            from,
+            "phone1",
+            "sesame",
+            &["--to", &to, "get", &format!("Recorder/20260102/{name}")],
+        );
         if !output.status.success() {
             return Err(String::from_utf8_lossy(&output.stderr).into_owned());
         }
-        assert!(fs::read(self.dir.join("got").join(name)).unwrap() == bytes, "another file than the phone has");
+        assert!(
+            fs::read(self.dir.join("got").join(name)).unwrap() == bytes,
+            "another file than the phone has"
+        );
         fs::remove_dir_all(to).unwrap();
         Ok(self.relayed() - before)
     }
@@ -202,7 +304,9 @@ impl Drop for Network {
         }
         drop(self.phone.take());
         for which in NAMESPACES {
-            let _ = Command::new("ip").args(["netns", "del", &self.name(which)]).output();
+            let _ = Command::new("ip")
+                .args(["netns", "del", &self.name(which)])
+                .output();
         }
         let _ = fs::remove_dir_all(&self.dir);
     }
@@ -241,14 +345,23 @@ fn a_caller_behind_the_phones_own_router_reaches_it_there() {
 #[test]
 #[ignore = "needs root, iproute2, nftables"]
 fn symmetric_nats_need_the_relay() {
-    for (phone, caller) in [(Nat::Symmetric, Nat::Symmetric), (Nat::KeepsPorts, Nat::Symmetric)] {
+    for (phone, caller) in [
+        (Nat::Symmetric, Nat::Symmetric),
+        (Nat::KeepsPorts, Nat::Symmetric),
+    ] {
         let network = Network::new(phone, caller, &["--relay", SERVER]);
         let relayed = network.fetches("caller").unwrap();
-        assert!(relayed > 2 * u64::from(LENGTH) / 1460, "{phone:?} {caller:?}: {relayed} datagrams");
+        assert!(
+            relayed > 2 * u64::from(LENGTH) / 1460,
+            "{phone:?} {caller:?}: {relayed} datagrams"
+        );
         drop(network);
         let network = Network::new(phone, caller, &[]);
         let problem = network.fetches("caller").unwrap_err();
-        assert!(problem.contains(" 408 ") && problem.contains("NATs"), "{problem}");
+        assert!(
+            problem.contains(" 408 ") && problem.contains("NATs"),
+            "{problem}"
+        );
     }
 }
 
@@ -256,10 +369,16 @@ fn symmetric_nats_need_the_relay() {
 #[ignore = "needs root, iproute2, nftables"]
 fn refusals_come_through_with_their_codes() {
     let network = Network::new(Nat::KeepsPorts, Nat::KeepsPorts, &[]);
-    for (phone, invite, code) in [("phone1", "guess", " 403 "), ("phone1", "", " 403 "), ("phone2", "sesame", " 404 ")]
-    {
+    for (phone, invite, code) in [
+        ("phone1", "guess", " 403 "),
+        ("phone1", "", " 403 "),
+        ("phone2", "sesame", " 404 "),
+    ] {
         let output = network.fetch("caller", phone, invite, &["ls"]);
         let words = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.code() == Some(1) && words.contains(code) && words.lines().count() == 1, "{words}");
+        assert!(
+            output.status.code() == Some(1) && words.contains(code) && words.lines().count() == 1,
+            "{words}"
+        );
     }
 }

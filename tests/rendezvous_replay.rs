@@ -27,7 +27,9 @@ fn renumbered(bytes: &[u8], mid: u32) -> Vec<u8> {
 
 /// All registrations that the phone has sent.
 fn registrations(net: &Net) -> Vec<Vec<u8>> {
-    let sent = net.by_phone(0).filter(|(_, packet)| packet.text().starts_with("P2PNAT00 REG"));
+    let sent = net
+        .by_phone(0)
+        .filter(|(_, packet)| packet.text().starts_with("P2PNAT00 REG"));
     sent.map(|(_, packet)| packet.bytes.clone()).collect()
 }
 
@@ -37,13 +39,22 @@ fn call(net: &mut Net) -> (Result<SocketAddrV4, Failure>, u64) {
     net.call("phone1", "sesame");
     while net.caller.as_ref().unwrap().outcome().is_none() {
         net.run(10);
-        assert!(net.now.since(started).millis() < 30_000, "neither reached nor failed");
+        assert!(
+            net.now.since(started).millis() < 30_000,
+            "neither reached nor failed"
+        );
     }
-    (net.caller.as_ref().unwrap().outcome().unwrap(), net.now.since(started).millis())
+    (
+        net.caller.as_ref().unwrap().outcome().unwrap(),
+        net.now.since(started).millis(),
+    )
 }
 
 fn heard_by(net: &Net, since: usize, whom: SocketAddrV4, what: &str) -> usize {
-    net.sent[since..].iter().filter(|(_, packet)| packet.to == whom && packet.text().starts_with(what)).count()
+    net.sent[since..]
+        .iter()
+        .filter(|(_, packet)| packet.to == whom && packet.text().starts_with(what))
+        .count()
 }
 
 #[test]
@@ -56,7 +67,11 @@ fn a_repeated_registration_moves_no_phone() {
         let since = net.sent.len();
         for (n, registration) in heard.iter().enumerate() {
             net.inject(MALLORY, SERVER, registration);
-            net.inject(MALLORY, SERVER, &renumbered(registration, 0x7000 + n as u32));
+            net.inject(
+                MALLORY,
+                SERVER,
+                &renumbered(registration, 0x7000 + n as u32),
+            );
             net.run(100);
         }
         let (outcome, took) = call(&mut net);
@@ -79,7 +94,11 @@ fn nor_does_it_take_the_place_of_a_phone_that_is_not_there() {
         net.inject(MALLORY, SERVER, &renumbered(registration, 0x7000));
     }
     net.run(1000);
-    assert_eq!(call(&mut net).0, Err(Failure::Refused(404)), "nobody is there");
+    assert_eq!(
+        call(&mut net).0,
+        Err(Failure::Refused(404)),
+        "nobody is there"
+    );
     net.run(62_000);
     assert_eq!(call(&mut net).0, Ok(PHONE));
 }
@@ -92,7 +111,11 @@ fn a_phone_whose_nat_has_changed_is_there_a_second_after_its_next_own_address() 
     let new = net.phone_outside();
     // Somebody does all to keep the phone out.
     for n in 0..600 {
-        net.inject(MALLORY, SERVER, &renumbered(&heard[n % 2], 0x7000 + n as u32));
+        net.inject(
+            MALLORY,
+            SERVER,
+            &renumbered(&heard[n % 2], 0x7000 + n as u32),
+        );
         net.run(20);
     }
     net.inject(new, SERVER, old.to_string().as_bytes()); // its next own address
@@ -111,17 +134,30 @@ fn register(cid: &str, key: &Key, mid: u32) -> Vec<u8> {
     let mut buffer = [0; 1200];
     let mut writer = Writer::new(&mut buffer, Class::Request, What::Register);
     let mark = writer.text("cid", cid.as_bytes()).mid(mid).mark();
-    writer.text("service", b"FSP").text("ed", b"10.0.0.9:5").text("oid", b"default").text("ic", b"sesame");
-    let len = writer.text("version", b"1.1.16").seal(mark, key).finish().unwrap();
+    writer
+        .text("service", b"FSP")
+        .text("ed", b"10.0.0.9:5")
+        .text("oid", b"default")
+        .text("ic", b"sesame");
+    let len = writer
+        .text("version", b"1.1.16")
+        .seal(mark, key)
+        .finish()
+        .unwrap();
     buffer[..len].to_vec()
 }
 
 /// How the server says that an endpoint is seen, in its last answer to this address.
 fn seen(net: &Net, to: SocketAddrV4) -> String {
-    let is_answer = |packet: &&(u64, Packet)| packet.1.to == to && packet.1.text().starts_with("P2PNAT01 REG");
+    let is_answer =
+        |packet: &&(u64, Packet)| packet.1.to == to && packet.1.text().starts_with("P2PNAT01 REG");
     let (_, answer) = net.sent.iter().rev().find(is_answer).expect("an answer");
     let clear = Message::parse(&answer.bytes).unwrap().clear;
-    assert_eq!(open(&clear, "nonce"), "", "an endpoint of another make is sent nothing that it does not know");
+    assert_eq!(
+        open(&clear, "nonce"),
+        "",
+        "an endpoint of another make is sent nothing that it does not know"
+    );
     open(&clear, "ped")
 }
 
@@ -158,9 +194,17 @@ fn an_endpoint_of_another_make_moves_when_it_has_repeated_what_was_sealed_for_it
     net.run(100);
     let alias = seen(&net, MOVED);
     assert_ne!(alias, MOVED.to_string());
-    assert_eq!(heard_by(&net, 0, MOVED, "P2PNAT00 NFY"), 3, "keep-alives each 5 s, until the next own address");
+    assert_eq!(
+        heard_by(&net, 0, MOVED, "P2PNAT00 NFY"),
+        3,
+        "keep-alives each 5 s, until the next own address"
+    );
     assert_eq!(called(&mut net), [FOREIGN], "until then");
-    for (from, text) in [(MOVED, MOVED), (MOVED, FOREIGN), (MALLORY, alias.parse().unwrap())] {
+    for (from, text) in [
+        (MOVED, MOVED),
+        (MOVED, FOREIGN),
+        (MALLORY, alias.parse().unwrap()),
+    ] {
         net.inject(from, SERVER, text.to_string().as_bytes());
         net.run(100);
         assert_eq!(called(&mut net), [FOREIGN], "{text} from {from}");
@@ -199,7 +243,10 @@ fn what_a_caller_has_sent_leads_nobody_elsewhere_when_it_is_repeated() {
     let mut net = Net::new(Kind::Open, Kind::Open, false);
     net.call("phone1", "sesame");
     net.run(1000);
-    let sent = net.sent.iter().filter(|(_, packet)| packet.from == CALLER && packet.to == SERVER);
+    let sent = net
+        .sent
+        .iter()
+        .filter(|(_, packet)| packet.from == CALLER && packet.to == SERVER);
     let heard: Vec<Vec<u8>> = sent.map(|(_, packet)| packet.bytes.clone()).collect();
     assert_eq!(heard.len(), 3, "REG, REG, CON");
     let since = net.sent.len();
@@ -208,9 +255,13 @@ fn what_a_caller_has_sent_leads_nobody_elsewhere_when_it_is_repeated() {
         net.inject(MALLORY, SERVER, &renumbered(bytes, 0x7000));
         net.run(1000);
     }
-    let to_phone = net.sent[since..].iter().filter(|(_, packet)| packet.to == PHONE);
+    let to_phone = net.sent[since..]
+        .iter()
+        .filter(|(_, packet)| packet.to == PHONE);
     assert_eq!(to_phone.count(), 0, "no FWD that names another caller");
-    assert!(net.sent[since..].iter().all(|(_, packet)| packet.to != MALLORY || !packet.text().contains("connid")));
+    assert!(net.sent[since..]
+        .iter()
+        .all(|(_, packet)| packet.to != MALLORY || !packet.text().contains("connid")));
 }
 
 /// Clients of other makes reach our phone, and neither server nor phone sends them what they do not know.
@@ -222,7 +273,8 @@ fn a_caller_of_another_make_sees_none_of_our_extensions() {
     net.run(100);
     let to_us = |net: &Net, what: &str| {
         let mut sent = net.sent[since..].iter().rev();
-        let found = sent.find(|(_, packet)| packet.to == FOREIGN && packet.text().starts_with(what));
+        let found =
+            sent.find(|(_, packet)| packet.to == FOREIGN && packet.text().starts_with(what));
         found.unwrap_or_else(|| panic!("no {what}")).1.bytes.clone()
     };
     let issued = to_us(&net, "P2PNAT01 REG");
@@ -233,15 +285,27 @@ fn a_caller_of_another_make_sees_none_of_our_extensions() {
     let mut buffer = [0; 1200];
     let mut writer = Writer::new(&mut buffer, Class::Request, What::Connect);
     let mark = writer.text("cid", cid.as_bytes()).mid(3).mark();
-    writer.text("service", b"FSP").text("tid", b"phone1").text("ic", b"sesame").seal(mark, &own);
+    writer
+        .text("service", b"FSP")
+        .text("tid", b"phone1")
+        .text("ic", b"sesame")
+        .seal(mark, &own);
     let len = writer.finish().unwrap();
     net.inject(FOREIGN, SERVER, &buffer[..len]);
     net.run(100);
     for what in ["P2PNAT01 REG", "P2PNAT01 CON"] {
         let answer = to_us(&net, what);
         let mut opened = [0; 640];
-        let sealed = Message::parse(&answer).unwrap().clear.open(&own, &mut opened).unwrap();
-        assert_eq!((sealed.value("nonce"), sealed.value("secret")), (None, None), "{what}");
+        let sealed = Message::parse(&answer)
+            .unwrap()
+            .clear
+            .open(&own, &mut opened)
+            .unwrap();
+        assert_eq!(
+            (sealed.value("nonce"), sealed.value("secret")),
+            (None, None),
+            "{what}"
+        );
     }
     let ping = String::from_utf8(to_us(&net, "P2PNAT00 PING")).unwrap();
     net.inject(FOREIGN, PHONE, ping.as_bytes());
@@ -258,11 +322,22 @@ fn a_caller_is_content_with_its_phone_alone() {
     let mut answered = 0;
     for _ in 0..600 {
         net.run(1);
-        let pings = net.sent.iter().filter(|(_, packet)| packet.from == CALLER && packet.text().contains(" PING"));
+        let pings = net
+            .sent
+            .iter()
+            .filter(|(_, packet)| packet.from == CALLER && packet.text().contains(" PING"));
         let pings: Vec<String> = pings.map(|(_, packet)| packet.text()).collect();
         for ping in &pings[answered..] {
-            net.inject(MALLORY, CALLER, ping.replace("P2PNAT00 PING", "P2PNAT01 PONG").as_bytes());
-            let proof = format!("{}proof: {}\r\n", ping.replace("P2PNAT00 PING", "P2PNAT01 PONG"), "0".repeat(32));
+            net.inject(
+                MALLORY,
+                CALLER,
+                ping.replace("P2PNAT00 PING", "P2PNAT01 PONG").as_bytes(),
+            );
+            let proof = format!(
+                "{}proof: {}\r\n",
+                ping.replace("P2PNAT00 PING", "P2PNAT01 PONG"),
+                "0".repeat(32)
+            );
             net.inject(MALLORY, CALLER, proof.as_bytes());
         }
         answered = pings.len();
@@ -281,9 +356,15 @@ fn nor_with_somebody_who_passes_its_pings_on() {
     net.phone_deaf_to_caller = true;
     for _ in 0..400 {
         net.run(10);
-        let new: Vec<Packet> = net.sent[since..].iter().map(|(_, packet)| packet.clone()).collect();
+        let new: Vec<Packet> = net.sent[since..]
+            .iter()
+            .map(|(_, packet)| packet.clone())
+            .collect();
         since = net.sent.len();
-        for packet in new.iter().filter(|packet| packet.text().starts_with("P2PNAT0")) {
+        for packet in new
+            .iter()
+            .filter(|packet| packet.text().starts_with("P2PNAT0"))
+        {
             if packet.from == CALLER && packet.to == PHONE {
                 net.inject(MALLORY, PHONE, &packet.bytes);
                 passed += 1;
@@ -295,7 +376,13 @@ fn nor_with_somebody_who_passes_its_pings_on() {
         since = since.max(net.sent.len());
     }
     assert!(passed > 4, "{passed}");
-    assert!(!matches!(net.caller.as_ref().unwrap().outcome(), Some(Ok(_))), "it would send its password there");
+    assert!(
+        !matches!(net.caller.as_ref().unwrap().outcome(), Some(Ok(_))),
+        "it would send its password there"
+    );
     net.run(9000);
-    assert_eq!(net.caller.as_ref().unwrap().outcome(), Some(Err(Failure::NoProof)));
+    assert_eq!(
+        net.caller.as_ref().unwrap().outcome(),
+        Some(Err(Failure::NoProof))
+    );
 }

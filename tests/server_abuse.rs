@@ -19,7 +19,10 @@ fn assert_unharmed(server: &Server, mut phone: RecordingPhone) {
     phone.send(20, false);
     let payloads = phone.payloads();
     assert!(phone.stop().success());
-    assert_eq!(file::read(&server.file("0c383e000001", ".wav")).frames, payloads);
+    assert_eq!(
+        file::read(&server.file("0c383e000001", ".wav")).frames,
+        payloads
+    );
 }
 
 #[test]
@@ -33,12 +36,16 @@ fn rtp_from_strangers_and_other_sources_is_counted_not_heard() {
     // From the phone's address, but not its socket; from its socket, but not its source.
     let neighbour = UdpSocket::bind("127.0.0.1:0").unwrap();
     (0..50).for_each(|_| assert_eq!(neighbour.send_to(&forged, phone.to).unwrap(), 172));
-    phone.media.send_to(&rtp(0, 65_020, 10_200, 0x5152, &marked(9, 9)), phone.to).unwrap();
+    phone
+        .media
+        .send_to(&rtp(0, 65_020, 10_200, 0x5152, &marked(9, 9)), phone.to)
+        .unwrap();
     phone.media.send_to(b"no RTP at all", phone.to).unwrap();
     phone.media.send_to(&[0x80; 3000], phone.to).unwrap();
     assert_unharmed(&server, phone);
     let dropped = server.sidecar("0c383e000001")["dropped"].clone();
-    let expected = serde_json::json!({"stranger": 100, "other_source": 1, "not_rtp": 1, "oversize": 1});
+    let expected =
+        serde_json::json!({"stranger": 100, "other_source": 1, "not_rtp": 1, "oversize": 1});
     assert_eq!(dropped, expected);
 }
 
@@ -55,7 +62,12 @@ fn a_flood_from_a_stranger_and_one_from_another_phone_do_no_harm() {
             std::thread::sleep(Duration::from_millis(10)); // the phone's own socket must not overflow
         }
     }
-    wait_for("an answer in the flood", || server.connect().ask("cmd=RecordStopRequest&id=9\n").success());
+    wait_for("an answer in the flood", || {
+        server
+            .connect()
+            .ask("cmd=RecordStopRequest&id=9\n")
+            .success()
+    });
     std::thread::sleep(Duration::from_millis(400)); // its socket is read out
     assert_unharmed(&server, phone);
     drop(other);
@@ -76,7 +88,12 @@ fn names_of_strangers_stay_in_the_folder() {
         let answer = phone.ask(&format!("cmd=RecordStartRequest&id={id}&device={device}\n"));
         assert!(answer.success(), "{answer:?}");
         phone.ask(&format!("cmd=RecordStopRequest&id={id}\n"));
-        assert_eq!(server.files(folder).len(), 2, "{device}: {:?}", server.files(folder));
+        assert_eq!(
+            server.files(folder).len(),
+            2,
+            "{device}: {:?}",
+            server.files(folder)
+        );
     }
     let mut folders: Vec<_> = std::fs::read_dir(&server.dir)
         .unwrap()
@@ -92,7 +109,9 @@ fn a_device_folder_that_is_a_link_is_not_followed() {
     let outside = server.dir.join("outside");
     std::fs::create_dir(&outside).unwrap();
     std::os::unix::fs::symlink(&outside, server.dir.join("recordings/trap")).unwrap();
-    let refused = RecordingPhone::start(server.connect(), "1", "&device=trap").err().unwrap();
+    let refused = RecordingPhone::start(server.connect(), "1", "&device=trap")
+        .err()
+        .unwrap();
     assert_eq!(refused.reason(), "disk-error");
     assert_eq!(std::fs::read_dir(&outside).unwrap().count(), 0);
 }
@@ -105,13 +124,30 @@ fn what_has_no_end_is_cut_off_and_says_nothing_to_others() {
     endless.send(&[b'x'; 65_536]);
     assert_eq!(endless.next(), None);
     let mut long = server.connect();
-    long.send(format!("cmd=RecordStartRequest&id=1&remote_name={}", "n".repeat(60_000)).as_bytes());
+    long.send(
+        format!(
+            "cmd=RecordStartRequest&id=1&remote_name={}",
+            "n".repeat(60_000)
+        )
+        .as_bytes(),
+    );
     assert_eq!(long.next(), None);
     let mut odd = server.connect();
-    for text in ["\0\0\n\r&&&=", "cmd=RecordStartRequest", "cmd=RecordStopRequest&id=1\n", "cmd=Nothing&id=1\n"] {
+    for text in [
+        "\0\0\n\r&&&=",
+        "cmd=RecordStartRequest",
+        "cmd=RecordStopRequest&id=1\n",
+        "cmd=Nothing&id=1\n",
+    ] {
         odd.send(text.as_bytes());
     }
-    assert!(odd.next().unwrap().0.contains("cmd=RecordStopResponse&id=1&result=success"), "stopped here is nothing");
+    assert!(
+        odd.next()
+            .unwrap()
+            .0
+            .contains("cmd=RecordStopResponse&id=1&result=success"),
+        "stopped here is nothing"
+    );
     assert_unharmed(&server, phone);
 }
 
@@ -121,10 +157,17 @@ fn a_phone_that_asks_and_never_reads_is_cut_off() {
     let phone = server.phone("1", DEVICE);
     let mut deaf = server.connect();
     let many = "cmd=RecordStopRequest&id=7\n".repeat(1000);
-    deaf.0.set_write_timeout(Some(Duration::from_millis(200))).unwrap();
-    wait_for("the end of who does not read", || match deaf.0.write_all(many.as_bytes()) {
-        Err(error) => matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset),
-        Ok(()) => false,
+    deaf.0
+        .set_write_timeout(Some(Duration::from_millis(200)))
+        .unwrap();
+    wait_for("the end of who does not read", || {
+        match deaf.0.write_all(many.as_bytes()) {
+            Err(error) => matches!(
+                error.kind(),
+                ErrorKind::BrokenPipe | ErrorKind::ConnectionReset
+            ),
+            Ok(()) => false,
+        }
     });
     assert_unharmed(&server, phone);
 }
@@ -133,13 +176,17 @@ fn a_phone_that_asks_and_never_reads_is_cut_off() {
 fn a_thousand_idle_connections_take_no_recordings_place() {
     let server = Server::new(&["--max-per-address", "1100", "--max-connections", "1050"]);
     let phone = server.phone("1", DEVICE);
-    let idle: Vec<TcpStream> = (0..1000).map(|_| TcpStream::connect(server.address()).unwrap()).collect();
+    let idle: Vec<TcpStream> = (0..1000)
+        .map(|_| TcpStream::connect(server.address()).unwrap())
+        .collect();
     let other = server.phone("2", "&device=b");
     assert_unharmed(&server, phone);
     drop(other);
     // They are given up after ten seconds.
     let mut last = Line(idle.into_iter().next_back().unwrap());
-    last.0.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    last.0
+        .set_read_timeout(Some(Duration::from_secs(20)))
+        .unwrap();
     assert_eq!(last.next(), None);
 }
 
@@ -163,7 +210,8 @@ fn one_address_cannot_have_all_connections() {
 fn only_allowed_networks_are_heard_and_only_trusted_ones_speak_for_others() {
     let server = Server::new(&["--allow", "127.0.0.8/29", "--trust", "127.0.0.1"]);
     let from = |ip: &str| {
-        let socket = nix::sys::socket::SockaddrIn::from(std::net::SocketAddrV4::new(ip.parse().unwrap(), 0));
+        let socket =
+            nix::sys::socket::SockaddrIn::from(std::net::SocketAddrV4::new(ip.parse().unwrap(), 0));
         let fd = nix::sys::socket::socket(
             nix::sys::socket::AddressFamily::Inet,
             nix::sys::socket::SockType::Stream,
@@ -172,7 +220,9 @@ fn only_allowed_networks_are_heard_and_only_trusted_ones_speak_for_others() {
         )
         .unwrap();
         nix::sys::socket::bind(std::os::fd::AsRawFd::as_raw_fd(&fd), &socket).unwrap();
-        let std::net::SocketAddr::V4(to) = server.address() else { panic!() };
+        let std::net::SocketAddr::V4(to) = server.address() else {
+            panic!()
+        };
         let to = nix::sys::socket::SockaddrIn::from(to);
         nix::sys::socket::connect(std::os::fd::AsRawFd::as_raw_fd(&fd), &to).unwrap();
         let stream = TcpStream::from(fd);
@@ -184,18 +234,30 @@ fn only_allowed_networks_are_heard_and_only_trusted_ones_speak_for_others() {
     assert!(from("127.0.0.9").ask(start).success());
     // A proxy: the media comes from the address that it names.
     let mut proxy = from("127.0.0.1");
-    let answer = proxy.ask(&format!("PROXY TCP4 127.0.0.10 127.0.0.1 5 6\r\n{}", start.replace("000001", "000002")));
+    let answer = proxy.ask(&format!(
+        "PROXY TCP4 127.0.0.10 127.0.0.1 5 6\r\n{}",
+        start.replace("000001", "000002")
+    ));
     let to = ("127.0.0.1", answer.value("port").parse::<u16>().unwrap());
     for (source, name) in [("127.0.0.1", 8), ("127.0.0.10", 1)] {
         let media = UdpSocket::bind((source, 0)).unwrap();
         (0..30u32).for_each(|n| {
-            media.send_to(&rtp(0, n as u16, n * 160, 7, &marked(name, n)), to).unwrap();
+            media
+                .send_to(&rtp(0, n as u16, n * 160, 7, &marked(name, n)), to)
+                .unwrap();
         });
     }
     proxy.ask("cmd=RecordStopRequest&id=1\n");
     let recording = file::read(&server.file("0c383e000002", ".wav"));
-    assert_eq!(recording.frames, (0..30).map(|n| marked(1, n)).collect::<Vec<_>>());
-    for line in ["PROXY TCP4 192.0.2.1 127.0.0.1 5 6\r\n", "PROXY UNKNOWNS\r\n", start] {
+    assert_eq!(
+        recording.frames,
+        (0..30).map(|n| marked(1, n)).collect::<Vec<_>>()
+    );
+    for line in [
+        "PROXY TCP4 192.0.2.1 127.0.0.1 5 6\r\n",
+        "PROXY UNKNOWNS\r\n",
+        start,
+    ] {
         let mut proxy = from("127.0.0.1");
         proxy.send(line.as_bytes());
         assert_eq!(proxy.next(), None, "{line}");
@@ -204,7 +266,11 @@ fn only_allowed_networks_are_heard_and_only_trusted_ones_speak_for_others() {
     let mut proxy = from("127.0.0.1");
     let answer = proxy.ask(&format!("PROXY UNKNOWN\r\n{start}cmd=HealthRequest&id=1\n"));
     assert_eq!(answer.0, "cmd=HealthResponse&id=1&reason=&result=success");
-    assert_eq!(server.files("0c383e000001").len(), 2, "one recording and its sidecar");
+    assert_eq!(
+        server.files("0c383e000001").len(),
+        2,
+        "one recording and its sidecar"
+    );
 }
 
 #[test]
@@ -216,8 +282,11 @@ fn without_descriptors_phones_are_told_to_come_later() {
         server.start();
         let first = server.phone("1", DEVICE);
         let mut line = server.connect();
-        let ask = |line: &mut Line, id| line.ask(&format!("cmd=RecordStartRequest&id={id}&codec=PCMU\n"));
-        let refusal = (2..=8).map(|id| ask(&mut line, id)).find(|answer| !answer.success());
+        let ask =
+            |line: &mut Line, id| line.ask(&format!("cmd=RecordStartRequest&id={id}&codec=PCMU\n"));
+        let refusal = (2..=8)
+            .map(|id| ask(&mut line, id))
+            .find(|answer| !answer.success());
         assert_eq!(refusal.unwrap().reason(), "busy");
         assert!(line.ask("cmd=RecordStopRequest&id=2\n").success());
         assert!(ask(&mut line, 2).success());

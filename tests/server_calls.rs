@@ -13,17 +13,26 @@ fn a_call_reaches_the_server_bit_for_bit_frame_by_frame() {
     let mut phone = Phone::new(to_server(false));
     let id = start(&mut phone);
     let answer = phone.answers.last().unwrap().clone();
-    assert_eq!((value(&answer, "server"), value(&answer, "port")), (Some("10.0.0.9"), Some("40000")));
+    assert_eq!(
+        (value(&answer, "server"), value(&answer, "port")),
+        (Some("10.0.0.9"), Some("40000"))
+    );
     let sent = talk(&mut phone, 500);
     phone.run_for(ms(10_020));
     let answer = stop(&mut phone, id);
     let packets = phone.server.packets(0);
-    assert_eq!(value(&answer, "frames"), Some(packets.len().to_string().as_str()));
+    assert_eq!(
+        value(&answer, "frames"),
+        Some(packets.len().to_string().as_str())
+    );
     assert!((500..=505).contains(&packets.len()), "{}", packets.len());
     assert_eq!(missing(&audio(&packets), &sent, 40), [0usize; 0]);
     for pair in packets.windows(2) {
         let expected = (pair[0].0.wrapping_add(1), pair[0].1.wrapping_add(160));
-        assert_eq!((pair[1].0, pair[1].1, pair[1].2), (expected.0, expected.1, false));
+        assert_eq!(
+            (pair[1].0, pair[1].1, pair[1].2),
+            (expected.0, expected.1, false)
+        );
     }
     assert!(phone.stick.files.is_empty());
     assert_eq!(phone.server.heard.len(), 2);
@@ -38,7 +47,11 @@ fn frames_go_out_one_by_one_and_fifty_wakeups_a_second_do() {
     phone.run_for(ms(1000));
     let (before, wakeups) = (phone.server.frames.len(), phone.wakeups);
     phone.run_for(ms(50_000));
-    assert!(phone.wakeups - wakeups <= 2501, "{}", phone.wakeups - wakeups); // the last one is the test's own
+    assert!(
+        phone.wakeups - wakeups <= 2501,
+        "{}",
+        phone.wakeups - wakeups
+    ); // the last one is the test's own
     let frames = &phone.server.frames[before..];
     assert_eq!(frames.len(), 2500);
     for pair in frames.windows(2) {
@@ -72,29 +85,59 @@ fn a_pause_is_a_gap_in_the_timestamps_alone() {
     let id = start(&mut phone);
     talk(&mut phone, 400);
     phone.run_for(ms(2000));
-    assert!(phone.request(&format!("cmd=RecordPauseRequest&id={id}")).unwrap().contains("success"));
+    assert!(phone
+        .request(&format!("cmd=RecordPauseRequest&id={id}"))
+        .unwrap()
+        .contains("success"));
     phone.run_for(ms(1000));
     let paused = phone.server.frames.len();
     phone.run_for(ms(2000));
     assert_eq!(phone.server.frames.len(), paused, "nothing is sent");
     phone.request(&format!("cmd=RecordResumeRequest&id={id}"));
     phone.run_for(ms(3000));
-    assert_eq!(phone.server.heard.len(), 1, "the connection knows nothing of it");
+    assert_eq!(
+        phone.server.heard.len(),
+        1,
+        "the connection knows nothing of it"
+    );
     stop(&mut phone, id);
     let packets = phone.server.packets(0);
-    let jumps: Vec<_> = packets.windows(2).filter(|pair| pair[1].1 != pair[0].1.wrapping_add(160)).collect();
+    let jumps: Vec<_> = packets
+        .windows(2)
+        .filter(|pair| pair[1].1 != pair[0].1.wrapping_add(160))
+        .collect();
     assert_eq!(jumps.len(), 1);
-    assert_eq!(jumps[0][1].1.wrapping_sub(jumps[0][0].1), 151 * 160, "3 s, and a frame");
-    assert!(packets.windows(2).all(|pair| pair[1].0 == pair[0].0.wrapping_add(1)));
+    assert_eq!(
+        jumps[0][1].1.wrapping_sub(jumps[0][0].1),
+        151 * 160,
+        "3 s, and a frame"
+    );
+    assert!(packets
+        .windows(2)
+        .all(|pair| pair[1].0 == pair[0].0.wrapping_add(1)));
     let marked: Vec<usize> = (0..packets.len()).filter(|n| packets[*n].2).collect();
-    assert_eq!(marked, [packets.iter().position(|packet| packet.0 == jumps[0][1].0).unwrap()]);
+    assert_eq!(
+        marked,
+        [packets
+            .iter()
+            .position(|packet| packet.0 == jumps[0][1].0)
+            .unwrap()]
+    );
 
-    let mut phone = Phone::new(Settings { pause_is_silence: true, ..to_server(false) });
+    let mut phone = Phone::new(Settings {
+        pause_is_silence: true,
+        ..to_server(false)
+    });
     let id = start(&mut phone);
     phone.request(&format!("cmd=RecordPauseRequest&id={id}"));
     phone.run_for(ms(2000));
     let packets = phone.server.packets(0);
-    assert!(packets.len() >= 80 && packets.iter().all(|(.., payload)| payload.iter().all(|code| *code == 0xFF)));
+    assert!(
+        packets.len() >= 80
+            && packets
+                .iter()
+                .all(|(.., payload)| payload.iter().all(|code| *code == 0xFF))
+    );
 }
 
 #[test]
@@ -105,15 +148,35 @@ fn what_came_before_the_answer_is_sent_after_it() {
     phone.request("cmd=RecordStartRequest");
     let started = phone.now;
     phone.run_until(started + ms(4990));
-    assert!(phone.server.frames.is_empty() && phone.answers.is_empty(), "no RTP before the answer");
+    assert!(
+        phone.server.frames.is_empty() && phone.answers.is_empty(),
+        "no RTP before the answer"
+    );
     phone.run_for(ms(510));
-    let burst = phone.server.frames.windows(5).map(|frames| frames[4].1.since(frames[0].1));
-    assert!(burst.min().unwrap() >= ms(10), "not more than four frames at once");
-    assert!(phone.server.frames.len() >= 100, "{}", phone.server.frames.len());
+    let burst = phone
+        .server
+        .frames
+        .windows(5)
+        .map(|frames| frames[4].1.since(frames[0].1));
+    assert!(
+        burst.min().unwrap() >= ms(10),
+        "not more than four frames at once"
+    );
+    assert!(
+        phone.server.frames.len() >= 100,
+        "{}",
+        phone.server.frames.len()
+    );
     phone.run_for(ms(2600));
-    let id = value(phone.answers.last().unwrap(), "id").unwrap().parse().unwrap();
+    let id = value(phone.answers.last().unwrap(), "id")
+        .unwrap()
+        .parse()
+        .unwrap();
     stop(&mut phone, id);
-    assert_eq!(missing(&audio(&phone.server.packets(0)), &sent, 40), [0usize; 0]);
+    assert_eq!(
+        missing(&audio(&phone.server.packets(0)), &sent, 40),
+        [0usize; 0]
+    );
 }
 
 #[test]
@@ -128,27 +191,54 @@ fn while_the_server_thinks_and_nobody_talks_nothing_is_recorded() {
     let answer = stop(&mut phone, id);
     let packets = phone.server.packets(0);
     assert_eq!(missing(&audio(&packets), &sent, 40), [0usize; 0]);
-    assert!((100..=104).contains(&packets.len()), "{} frames", packets.len());
-    assert_eq!(value(&answer, "frames"), Some(packets.len().to_string().as_str()));
+    assert!(
+        (100..=104).contains(&packets.len()),
+        "{} frames",
+        packets.len()
+    );
+    assert_eq!(
+        value(&answer, "frames"),
+        Some(packets.len().to_string().as_str())
+    );
 }
 
 #[test]
 fn a_refusal_is_told_and_leaves_nothing() {
     for (manner, reason) in [
         (Manner::Refuses("no license"), "server-refused: no license"),
-        (Manner::Silent, "server-timeout: no answer in time (10.0.0.9:10000)"),
-        (Manner::Unreachable, "server-timeout: no connection in time (10.0.0.9:10000)"),
-        (Manner::Absent, "no-server: no connection (10.0.0.9:10000, errno 111)"),
+        (
+            Manner::Silent,
+            "server-timeout: no answer in time (10.0.0.9:10000)",
+        ),
+        (
+            Manner::Unreachable,
+            "server-timeout: no connection in time (10.0.0.9:10000)",
+        ),
+        (
+            Manner::Absent,
+            "no-server: no connection (10.0.0.9:10000, errno 111)",
+        ),
     ] {
         let mut phone = Phone::new(to_server(false));
         phone.server.manner = manner;
         phone.request("cmd=RecordStartRequest");
         phone.run_for(ms(5100));
         let answer = phone.answers.last().expect(reason);
-        assert_eq!((value(answer, "result"), value(answer, "reason")), (Some("failed"), Some(reason)));
-        assert!(phone.recorder.is_idle() && phone.server.frames.is_empty() && phone.stick.files.is_empty());
+        assert_eq!(
+            (value(answer, "result"), value(answer, "reason")),
+            (Some("failed"), Some(reason))
+        );
+        assert!(
+            phone.recorder.is_idle()
+                && phone.server.frames.is_empty()
+                && phone.stick.files.is_empty()
+        );
         let event = phone.events.last().expect(reason);
-        assert_eq!((states(&phone), value(event, "reason")), (vec!["failed"], Some(reason)), "others are told, too");
+        assert_eq!(
+            (states(&phone), value(event, "reason")),
+            (vec!["failed"], Some(reason)),
+            "others are told, too"
+        );
         phone.server.manner = Manner::Accepts;
         let id = start(&mut phone);
         stop(&mut phone, id);
@@ -164,7 +254,10 @@ fn without_a_fallback_a_lost_server_ends_the_recording() {
     phone.run_for(ms(100));
     assert!(phone.recorder.is_idle() && phone.stick.files.is_empty());
     assert_eq!(states(&phone), ["recording", "failed"]);
-    assert!((14..=17).contains(&phone.counted("frames_lost")), "what had not been mixed, 320 ms");
+    assert!(
+        (14..=17).contains(&phone.counted("frames_lost")),
+        "what had not been mixed, 320 ms"
+    );
 }
 
 #[test]
@@ -173,15 +266,25 @@ fn the_server_may_stop_and_the_stick_stays_out_of_it() {
     let id = start(&mut phone);
     phone.run_for(ms(2000));
     let now = phone.now;
-    phone.server.say(now, 0, &format!("cmd=RecordStopRequest&id={id}&reason=enough\n"));
+    phone.server.say(
+        now,
+        0,
+        &format!("cmd=RecordStopRequest&id={id}&reason=enough\n"),
+    );
     phone.run_for(ms(100));
     let sent = phone.server.frames.len();
     phone.run_for(ms(1000));
     assert_eq!(phone.server.frames.len(), sent, "RTP ends at once");
     assert!(phone.recorder.is_idle() && phone.stick.files.is_empty());
-    assert_eq!(phone.server.heard.last().unwrap(), &format!("cmd=RecordStopResponse&id={id}&result=success"));
     assert_eq!(
-        (states(&phone), value(phone.events.last().unwrap(), "reason")),
+        phone.server.heard.last().unwrap(),
+        &format!("cmd=RecordStopResponse&id={id}&result=success")
+    );
+    assert_eq!(
+        (
+            states(&phone),
+            value(phone.events.last().unwrap(), "reason")
+        ),
         (vec!["recording", "stopped"], Some("enough"))
     );
 }

@@ -26,12 +26,19 @@ fn reason(server: &Server) -> String {
 
 fn metric(server: &Server, name: &str) -> u64 {
     let page = server.page("/metrics").1;
-    let line = page.lines().find_map(|line| line.strip_prefix(&format!("callrec_{name} ")));
-    line.unwrap_or_else(|| panic!("no {name} in {page}")).parse().unwrap()
+    let line = page
+        .lines()
+        .find_map(|line| line.strip_prefix(&format!("callrec_{name} ")));
+    line.unwrap_or_else(|| panic!("no {name} in {page}"))
+        .parse()
+        .unwrap()
 }
 
 fn refusal(server: &Server) -> String {
-    RecordingPhone::start(server.connect(), "9", "&device=late").err().unwrap().reason()
+    RecordingPhone::start(server.connect(), "9", "&device=late")
+        .err()
+        .unwrap()
+        .reason()
 }
 
 /// Records 30 frames as this device; they are in its file in the folder.
@@ -39,12 +46,19 @@ fn assert_records(server: &Server, device: &str) {
     let mut phone = server.phone("1", &format!("&device={device}"));
     phone.send(30, false);
     assert!(phone.stop().success());
-    assert_eq!(file::read(&server.file(device, ".wav")).frames, phone.payloads());
+    assert_eq!(
+        file::read(&server.file(device, ".wav")).frames,
+        phone.payloads()
+    );
     assert_eq!(server.sidecar(device)["result"], "success");
 }
 
 fn lines_with(server: &Server, words: &str) -> usize {
-    server.log().lines().filter(|line| line.contains(words)).count()
+    server
+        .log()
+        .lines()
+        .filter(|line| line.contains(words))
+        .count()
 }
 
 #[test]
@@ -55,31 +69,66 @@ fn a_removed_folder_is_told_of_and_used_again_once_it_is_there() {
     phone.send(30, false);
     fs::remove_dir_all(&folder).unwrap();
     // The phone is told: it may go on to its own stick.
-    assert_eq!(phone.line.next().unwrap().0, "cmd=RecordStopRequest&id=1&reason=disk-error");
+    assert_eq!(
+        phone.line.next().unwrap().0,
+        "cmd=RecordStopRequest&id=1&reason=disk-error"
+    );
     let words = reason(&server);
-    assert!(words.contains(&format!("the folder {} does not exist", folder.display())), "{words}");
-    assert!(words.contains("create it or mount its file system"), "{words}");
-    assert_eq!((refusal(&server).as_str(), metric(&server, "disk_trouble")), ("disk-error", 1));
-    phone.line.send(b"cmd=RecordStopResponse&id=1&result=success\n");
+    assert!(
+        words.contains(&format!("the folder {} does not exist", folder.display())),
+        "{words}"
+    );
+    assert!(
+        words.contains("create it or mount its file system"),
+        "{words}"
+    );
+    assert_eq!(
+        (refusal(&server).as_str(), metric(&server, "disk_trouble")),
+        ("disk-error", 1)
+    );
+    phone
+        .line
+        .send(b"cmd=RecordStopResponse&id=1&result=success\n");
     wait_for("the end", || metric(&server, "recordings") == 0);
     fs::create_dir(&folder).unwrap();
     wait_for("a healthy server", || is_healthy(&server));
     assert_records(&server, "b");
-    assert_eq!((metric(&server, "disk_trouble"), metric(&server, "unfinished")), (0, 0));
-    assert_eq!(lines_with(&server, "does not exist"), 1, "one line for one change");
+    assert_eq!(
+        (
+            metric(&server, "disk_trouble"),
+            metric(&server, "unfinished")
+        ),
+        (0, 0)
+    );
+    assert_eq!(
+        lines_with(&server, "does not exist"),
+        1,
+        "one line for one change"
+    );
     assert_eq!(lines_with(&server, "recordings can be stored again"), 1);
 }
 
 #[test]
-#[cfg_attr(target_arch = "arm", ignore = "under qemu-user no ARM program starts another; scripts/phone runs it")]
+#[cfg_attr(
+    target_arch = "arm",
+    ignore = "under qemu-user no ARM program starts another; scripts/phone runs it"
+)]
 fn workers_tell_of_their_folder_and_one_that_hangs_is_not_healthy() {
     let server = Server::new(&[&METRICS[..], &["--workers", "2"]].concat());
     let folder = server.dir.join("recordings");
     wait_for("healthy workers", || is_healthy(&server));
     fs::remove_dir(&folder).unwrap();
-    wait_for("all workers to notice", || server.page("/healthz").1.contains("0 of 2 processes can store recordings"));
+    wait_for("all workers to notice", || {
+        server
+            .page("/healthz")
+            .1
+            .contains("0 of 2 processes can store recordings")
+    });
     let words = reason(&server);
-    assert!(words.contains(&format!("the folder {} does not exist", folder.display())), "{words}");
+    assert!(
+        words.contains(&format!("the folder {} does not exist", folder.display())),
+        "{words}"
+    );
     fs::create_dir(&folder).unwrap();
     wait_for("healthy workers", || is_healthy(&server));
     let pid = server.pid();
@@ -98,14 +147,22 @@ fn a_file_system_mounted_over_the_folder_gets_what_is_recorded_from_then_on() {
     let server = Server::new(&METRICS);
     let mut phone = server.phone("1", "&device=a");
     phone.send(30, false);
-    wait_for("the packets", || server.page("/metrics").1.contains("{verdict=\"audio\"} 30\n"));
+    wait_for("the packets", || {
+        server
+            .page("/metrics")
+            .1
+            .contains("{verdict=\"audio\"} 30\n")
+    });
     let disk = SmallDisk::over(&server, "size=20m");
     // What runs goes on there, in another file.
     wait_for("another file", || !server.files("a").is_empty());
     phone.send(30, false);
     assert!(phone.stop().success());
     let sidecar = server.sidecar("a");
-    assert_eq!((&sidecar["part"], &sidecar["end"]), (&2.into(), &"stopped".into()));
+    assert_eq!(
+        (&sidecar["part"], &sidecar["end"]),
+        (&2.into(), &"stopped".into())
+    );
     let behind = file::read(&server.file("a", ".wav")).frames;
     assert_records(&server, "b");
     assert!(is_healthy(&server));
@@ -114,7 +171,10 @@ fn a_file_system_mounted_over_the_folder_gets_what_is_recorded_from_then_on() {
     let unmounted = || lines_with(&server, "is another folder than before") == 2;
     wait_for("the first folder", unmounted);
     let sidecar = server.sidecar("a");
-    assert_eq!((&sidecar["part"], &sidecar["end"]), (&1.into(), &"rolled".into()));
+    assert_eq!(
+        (&sidecar["part"], &sidecar["end"]),
+        (&1.into(), &"rolled".into())
+    );
     let frames = [file::read(&server.file("a", ".wav")).frames, behind].concat();
     assert_eq!(frames, phone.payloads(), "nothing is lost between the two");
     assert!(server.files("b").is_empty());
@@ -130,22 +190,47 @@ fn a_full_disk_without_reserve_is_told_of_and_the_sidecar_is_written_later() {
     server.start();
     let mut phone = server.phone("1", "&device=a");
     phone.send(50, false);
-    wait_for("the packets", || server.page("/metrics").1.contains("{verdict=\"audio\"} 50\n"));
+    wait_for("the packets", || {
+        server
+            .page("/metrics")
+            .1
+            .contains("{verdict=\"audio\"} 50\n")
+    });
     disk.fill("other");
     phone.send(250, false);
     assert!(phone.line.next().unwrap().0.ends_with("reason=disk-full"));
-    phone.line.send(b"cmd=RecordStopResponse&id=1&result=success\n");
-    wait_for("a sidecar that waits", || metric(&server, "unfinished") == 1);
+    phone
+        .line
+        .send(b"cmd=RecordStopResponse&id=1&result=success\n");
+    wait_for("a sidecar that waits", || {
+        metric(&server, "unfinished") == 1
+    });
     let words = reason(&server);
-    assert!(words.starts_with("disk full: ") && words.contains("delete files"), "{words}");
-    assert_eq!((refusal(&server).as_str(), metric(&server, "disk_trouble")), ("disk-full", 3));
-    assert!(!server.files("a").iter().any(|name| name.ends_with(".json")), "{:?}", server.files("a"));
+    assert!(
+        words.starts_with("disk full: ") && words.contains("delete files"),
+        "{words}"
+    );
+    assert_eq!(
+        (refusal(&server).as_str(), metric(&server, "disk_trouble")),
+        ("disk-full", 3)
+    );
+    assert!(
+        !server.files("a").iter().any(|name| name.ends_with(".json")),
+        "{:?}",
+        server.files("a")
+    );
     fs::remove_file(disk.0.join("other")).unwrap();
     wait_for("a healthy server", || is_healthy(&server));
     let sidecar = server.sidecar("a");
-    assert_eq!((&sidecar["end"], &sidecar["result"]), (&"disk-full".into(), &"failed".into()));
+    assert_eq!(
+        (&sidecar["end"], &sidecar["result"]),
+        (&"disk-full".into(), &"failed".into())
+    );
     wait_for("nothing that waits", || metric(&server, "unfinished") == 0);
-    assert_eq!(sidecar["frames"], file::read(&server.file("a", ".wav")).frames.len());
+    assert_eq!(
+        sidecar["frames"],
+        file::read(&server.file("a", ".wav")).frames.len()
+    );
     assert_records(&server, "b");
 }
 

@@ -19,7 +19,9 @@ fn media() -> Server {
 /// What hands connections to these.
 fn dispatcher(hosts: &[String]) -> Server {
     let mut options = vec!["--metrics", "127.0.0.1:0"];
-    hosts.iter().for_each(|host| options.extend(["--media", host.as_str()]));
+    hosts
+        .iter()
+        .for_each(|host| options.extend(["--media", host.as_str()]));
     Server::new(&options)
 }
 
@@ -34,18 +36,23 @@ fn wait_for_health(server: &Server, words: &str) {
 /// Records as so many phones at once; which of the hosts had each.
 fn record(control: &Server, hosts: [&Server; 2], name: &str, phones: usize) -> [usize; 2] {
     let device = |n: usize| format!("{name}{n}");
-    let mut running: Vec<RecordingPhone> =
-        (0..phones).map(|n| control.phone("1", &format!("&device={}", device(n)))).collect();
+    let mut running: Vec<RecordingPhone> = (0..phones)
+        .map(|n| control.phone("1", &format!("&device={}", device(n))))
+        .collect();
     let mut at = [0; 2];
     for (n, phone) in running.iter_mut().enumerate() {
         phone.send(10, false);
         assert!(phone.stop().success());
         // One that hung may find the call that it has lost when it goes on: then it has a recording without audio.
         let heard = |host: &Server| {
-            host.dir.join("recordings").join(device(n)).exists() && host.sidecar(&device(n))["received"] == 10
+            host.dir.join("recordings").join(device(n)).exists()
+                && host.sidecar(&device(n))["received"] == 10
         };
         let host = hosts.iter().position(|host| heard(host)).unwrap();
-        assert_eq!(file::read(&hosts[host].file(&device(n), ".wav")).frames, phone.payloads());
+        assert_eq!(
+            file::read(&hosts[host].file(&device(n), ".wav")).frames,
+            phone.payloads()
+        );
         at[host] += 1;
     }
     at
@@ -60,8 +67,15 @@ fn a_media_host_that_hangs_loses_its_calls_to_the_other_one_until_it_answers() {
     first.signal(Signal::SIGSTOP);
     assert_eq!(record(&control, [&first, &second], "hung", 12), [0, 12]);
     wait_for_health(&control, "1 of 2 media hosts");
-    assert!(health(&control).contains(&format!("{}: does not answer", first.address())), "{}", health(&control));
-    assert!(control.page("/metrics").1.contains(&format!("callrec_media_up{{host=\"{}\"}} 0", first.address())));
+    assert!(
+        health(&control).contains(&format!("{}: does not answer", first.address())),
+        "{}",
+        health(&control)
+    );
+    assert!(control.page("/metrics").1.contains(&format!(
+        "callrec_media_up{{host=\"{}\"}} 0",
+        first.address()
+    )));
     assert_eq!(record(&control, [&first, &second], "known", 4), [0, 4]);
     first.signal(Signal::SIGCONT);
     wait_for_health(&control, "2 of 2 media hosts");
@@ -77,7 +91,11 @@ fn a_media_host_that_cannot_store_recordings_gets_none() {
     let folder = first.dir.join("recordings");
     fs::remove_dir(&folder).unwrap();
     wait_for_health(&control, "1 of 2 media hosts");
-    assert!(health(&control).contains("says disk-error"), "{}", health(&control));
+    assert!(
+        health(&control).contains("says disk-error"),
+        "{}",
+        health(&control)
+    );
     assert_eq!(record(&control, [&first, &second], "refused", 4), [0, 4]);
     fs::create_dir(&folder).unwrap();
     wait_for_health(&control, "2 of 2 media hosts");
@@ -88,7 +106,10 @@ fn a_media_host_that_cannot_store_recordings_gets_none() {
 fn what_takes_connections_and_is_no_media_host_is_not_counted() {
     let host = media();
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-    let control = dispatcher(&[silent.local_addr().unwrap().to_string(), host.address().to_string()]);
+    let control = dispatcher(&[
+        silent.local_addr().unwrap().to_string(),
+        host.address().to_string(),
+    ]);
     // Also before it is known: the call is handed on with all that the phone has said.
     let mut phone = control.connect();
     phone.send(b"cmd=RecordStartRequest&id=1&device=a");

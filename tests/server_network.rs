@@ -43,7 +43,11 @@ impl Scene {
             "recordType = server\nserverAddr = {}\nserverPort = 10000\nserverFallback = local\ndeviceMac = {DEVICE}",
             network.server
         );
-        Self { phone: Phone::new(&keys), server, network }
+        Self {
+            phone: Phone::new(&keys),
+            server,
+            network,
+        }
     }
 
     /// A call that the server has said yes to.
@@ -59,7 +63,10 @@ impl Scene {
             assert!(tries < 4, "{answer:?}");
             self.phone.stop(&answer.id());
         };
-        Call { id: answer.id(), talker: Talker::new(answer.ports()[0], name) }
+        Call {
+            id: answer.id(),
+            talker: Talker::new(answer.ports()[0], name),
+        }
     }
 
     /// The call goes on for so long, ends, and is stopped.
@@ -72,35 +79,67 @@ impl Scene {
 
     /// What of `sent` is in the files of the server, and on the stick.
     fn heard(&self, sent: &[Vec<u8>]) -> [BTreeSet<usize>; 2] {
-        let server = self.server.files(DEVICE).into_iter().filter(|name| name.ends_with(".wav"));
+        let server = self
+            .server
+            .files(DEVICE)
+            .into_iter()
+            .filter(|name| name.ends_with(".wav"));
         let server = server.map(|name| self.server.dir.join("recordings").join(DEVICE).join(name));
-        let stick = self.phone.files().into_iter().filter(|name| name.ends_with(".wav"));
+        let stick = self
+            .phone
+            .files()
+            .into_iter()
+            .filter(|name| name.ends_with(".wav"));
         let stick = stick.map(|name| self.phone.stick().join(name));
-        let numbers =
-            |path: std::path::PathBuf| file::read(&path).numbers(sent).into_iter().flatten().collect::<Vec<_>>();
-        [server.flat_map(numbers).collect(), stick.flat_map(numbers).collect()]
+        let numbers = |path: std::path::PathBuf| {
+            file::read(&path)
+                .numbers(sent)
+                .into_iter()
+                .flatten()
+                .collect::<Vec<_>>()
+        };
+        [
+            server.flat_map(numbers).collect(),
+            stick.flat_map(numbers).collect(),
+        ]
     }
 
     /// The recording has its sidecar: it ended, or was made whole.
     fn until_the_server_has_finished(&self) {
-        let finished = || self.server.files(DEVICE).iter().any(|name| name.ends_with(".json"));
+        let finished = || {
+            self.server
+                .files(DEVICE)
+                .iter()
+                .any(|name| name.ends_with(".json"))
+        };
         within(NOTICED, "the server's end of the recording", finished);
     }
 
     fn assert_all_is_somewhere(&self, sent: &[Vec<u8>]) {
         let [server, stick] = self.heard(sent);
-        let missing: Vec<usize> = (0..sent.len()).filter(|n| !server.contains(n) && !stick.contains(n)).collect();
+        let missing: Vec<usize> = (0..sent.len())
+            .filter(|n| !server.contains(n) && !stick.contains(n))
+            .collect();
         let (first, last) = (server.last(), stick.first());
-        assert!(missing.is_empty(), "missing {missing:?}; server to {first:?}, stick from {last:?}");
+        assert!(
+            missing.is_empty(),
+            "missing {missing:?}; server to {first:?}, stick from {last:?}"
+        );
     }
 
     /// Nobody is left recording, and the next call is.
     fn assert_the_next_call_records(&self) {
-        assert_eq!(self.phone.ask("cmd=RecordStatusRequest").value("count"), "0");
+        assert_eq!(
+            self.phone.ask("cmd=RecordStatusRequest").value("count"),
+            "0"
+        );
         let call = self.call(0x2222);
         call.talker.wait(100);
         let (sent, answer) = self.hang_up(call);
-        assert!(answer.success() && answer.value("files").is_empty(), "{answer:?}");
+        assert!(
+            answer.success() && answer.value("files").is_empty(),
+            "{answer:?}"
+        );
         let held = || (0..sent.len()).all(|n| self.heard(&sent)[0].contains(&n));
         wait_for("the next call on the server", held);
     }
@@ -129,13 +168,25 @@ fn over_a_bad_network_the_length_is_true_and_what_is_lost_is_counted() {
     let first = numbers.iter().position(Option::is_some).unwrap();
     for (at, number) in numbers.iter().enumerate().skip(first).take(sent.len() - 10) {
         let place = at - first + numbers[first].unwrap();
-        assert!(number.is_none_or(|number| number == place), "packet {number:?} stands in the place of {place}");
+        assert!(
+            number.is_none_or(|number| number == place),
+            "packet {number:?} stands in the place of {place}"
+        );
     }
     let whole = numbers.iter().flatten().count();
-    assert!(whole * 10 > sent.len() * 8, "{whole} of {} packets", sent.len());
+    assert!(
+        whole * 10 > sent.len() * 8,
+        "{whole} of {} packets",
+        sent.len()
+    );
     let lost = sidecar["lost"].as_u64().unwrap();
     assert!(lost > 0 && lost < sent.len() as u64 / 5, "{sidecar}");
-    assert!(recording.frames.len() + 10 > sent.len(), "{} frames for {} packets", recording.frames.len(), sent.len());
+    assert!(
+        recording.frames.len() + 10 > sent.len(),
+        "{} frames for {} packets",
+        recording.frames.len(),
+        sent.len()
+    );
 }
 
 #[test]
@@ -147,10 +198,16 @@ fn a_server_that_dies_leaves_the_rest_to_the_stick() {
     call.talker.wait(200);
     scene.server.kill();
     let event = events.until("RecordEvent", "rolled");
-    assert!(event.value("reason").starts_with("server-lost") && !event.value("file").is_empty(), "{event:?}");
+    assert!(
+        event.value("reason").starts_with("server-lost") && !event.value("file").is_empty(),
+        "{event:?}"
+    );
     call.talker.wait(call.talker.sent() + 150);
     let (sent, answer) = scene.hang_up(call);
-    assert!(answer.success() && !answer.value("files").is_empty(), "{answer:?}");
+    assert!(
+        answer.success() && !answer.value("files").is_empty(),
+        "{answer:?}"
+    );
     scene.server.start(); // which makes the file whole that was not finished
     scene.until_the_server_has_finished();
     scene.assert_all_is_somewhere(&sent);
@@ -190,17 +247,27 @@ fn a_phone_that_stands_still_for_20_s_loses_nothing() {
 fn cut_off_from_each_other_both_end_it_and_the_stick_has_the_rest() {
     let scene = Scene::new(FAR);
     let mut events = scene.phone.watch();
-    events.lines.get_mut().set_read_timeout(Some(NOTICED)).unwrap();
+    events
+        .lines
+        .get_mut()
+        .set_read_timeout(Some(NOTICED))
+        .unwrap();
     let call = scene.call(0x1111);
     call.talker.wait(100);
     scene.network.cut(true);
     let event = events.until("RecordEvent", "rolled");
-    assert!(event.value("reason").starts_with("server-lost"), "{event:?}");
+    assert!(
+        event.value("reason").starts_with("server-lost"),
+        "{event:?}"
+    );
     scene.until_the_server_has_finished();
     scene.network.cut(false);
     call.talker.wait(call.talker.sent() + 100);
     let (sent, answer) = scene.hang_up(call);
-    assert!(answer.success() && !answer.value("files").is_empty(), "{answer:?}");
+    assert!(
+        answer.success() && !answer.value("files").is_empty(),
+        "{answer:?}"
+    );
     scene.assert_all_is_somewhere(&sent);
     scene.assert_the_next_call_records();
 }

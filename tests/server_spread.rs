@@ -13,23 +13,45 @@ use nix::unistd::Pid;
 
 /// The processes that this one has started.
 fn children(pid: i32) -> Vec<i32> {
-    let list = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
-    list.split_whitespace().map(|pid| pid.parse().unwrap()).collect()
+    let list =
+        std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    list.split_whitespace()
+        .map(|pid| pid.parse().unwrap())
+        .collect()
 }
 
 fn metric(server: &Server, name: &str) -> u64 {
     let body = server.page("/metrics").1;
-    let line = body.lines().find(|line| line.rsplit_once(' ').unwrap().0 == name);
-    line.unwrap_or_else(|| panic!("no {name} in {body}")).rsplit_once(' ').unwrap().1.parse().unwrap()
+    let line = body
+        .lines()
+        .find(|line| line.rsplit_once(' ').unwrap().0 == name);
+    line.unwrap_or_else(|| panic!("no {name} in {body}"))
+        .rsplit_once(' ')
+        .unwrap()
+        .1
+        .parse()
+        .unwrap()
 }
 
 #[test]
-#[cfg_attr(target_arch = "arm", ignore = "under qemu-user no ARM program starts another; scripts/phone runs it")]
+#[cfg_attr(
+    target_arch = "arm",
+    ignore = "under qemu-user no ARM program starts another; scripts/phone runs it"
+)]
 fn workers_share_an_address_and_one_that_dies_is_started_again() {
     // The kernel shares connections out by chance: each worker has ports for all.
-    let options = ["--workers", "3", "--metrics", "127.0.0.1:0", "--rtp-ports", "39500-39619"];
+    let options = [
+        "--workers",
+        "3",
+        "--metrics",
+        "127.0.0.1:0",
+        "--rtp-ports",
+        "39500-39619",
+    ];
     let mut server = Server::new(&options);
-    let mut phones: Vec<_> = (0..24).map(|n| server.phone(&n.to_string(), &format!("&device=d{n}"))).collect();
+    let mut phones: Vec<_> = (0..24)
+        .map(|n| server.phone(&n.to_string(), &format!("&device=d{n}")))
+        .collect();
     phones.iter_mut().for_each(|phone| phone.send(25, false));
     // Each recording's port tells whose it is: every worker has its own.
     let workers = children(server.pid());
@@ -38,13 +60,17 @@ fn workers_share_an_address_and_one_that_dies_is_started_again() {
     ports.sort();
     ports.dedup();
     assert_eq!(ports.len(), 24);
-    wait_for("all counters", || metric(&server, "callrec_recordings") == 24);
+    wait_for("all counters", || {
+        metric(&server, "callrec_recordings") == 24
+    });
     // One dies: its phones see their connections end, the others record on.
     kill(Pid::from_raw(workers[0]), Signal::SIGKILL).unwrap();
     let mut lost = 0;
     for (n, phone) in phones.iter_mut().enumerate() {
         phone.send(25, false);
-        phone.line.send(format!("cmd=RecordStopRequest&id={n}\n").as_bytes());
+        phone
+            .line
+            .send(format!("cmd=RecordStopRequest&id={n}\n").as_bytes());
     }
     for (n, phone) in phones.iter_mut().enumerate() {
         let answer = phone.line.next();
@@ -53,28 +79,46 @@ fn workers_share_an_address_and_one_that_dies_is_started_again() {
         match answer {
             Some(answer) => {
                 assert!(answer.success());
-                assert_eq!(file::read(&server.file(&format!("d{n}"), ".wav")).frames, payloads);
+                assert_eq!(
+                    file::read(&server.file(&format!("d{n}"), ".wav")).frames,
+                    payloads
+                );
             }
             // What came before is made whole by the one that takes its place.
-            None => wait_for("a repair", || server.sidecar(&format!("d{n}"))["end"] == "interrupted"),
+            None => wait_for("a repair", || {
+                server.sidecar(&format!("d{n}"))["end"] == "interrupted"
+            }),
         }
     }
-    assert!(0 < lost && lost < 24, "{lost} of 24 recordings were on the worker that died");
+    assert!(
+        0 < lost && lost < 24,
+        "{lost} of 24 recordings were on the worker that died"
+    );
     wait_for("three workers", || children(server.pid()).len() == 3);
     wait_for("health", || server.page("/healthz").0.ends_with("200 OK"));
-    wait_for("all counters", || metric(&server, "callrec_finished_total") == 24 - lost);
+    wait_for("all counters", || {
+        metric(&server, "callrec_finished_total") == 24 - lost
+    });
     // SIGTERM reaches all of them.
     let mut phone = server.phone("x", "&device=x");
     let workers = children(server.pid());
     server.signal(Signal::SIGTERM);
     assert!(phone.line.next().unwrap().0.ends_with("reason=shutdown"));
     assert_eq!(server.wait(), Some(0));
-    workers.iter().for_each(|pid| assert!(kill(Pid::from_raw(*pid), None).is_err(), "{pid} still lives"));
+    workers.iter().for_each(|pid| {
+        assert!(
+            kill(Pid::from_raw(*pid), None).is_err(),
+            "{pid} still lives"
+        )
+    });
     assert_eq!(server.sidecar("x")["end"], "shutdown");
 }
 
 #[test]
-#[cfg_attr(target_arch = "arm", ignore = "under qemu-user no ARM program starts another; scripts/phone runs it")]
+#[cfg_attr(
+    target_arch = "arm",
+    ignore = "under qemu-user no ARM program starts another; scripts/phone runs it"
+)]
 fn workers_end_with_the_process_that_started_them() {
     let mut server = Server::new(&["--workers", "2"]);
     let mut phone = server.phone("1", "&device=d");
@@ -82,24 +126,53 @@ fn workers_end_with_the_process_that_started_them() {
     let workers = children(server.pid());
     server.kill();
     assert!(phone.line.next().unwrap().0.ends_with("reason=shutdown"));
-    wait_for("the workers' end", || workers.iter().all(|pid| kill(Pid::from_raw(*pid), None).is_err()));
-    assert_eq!(file::read(&server.file("d", ".wav")).frames, phone.payloads());
+    wait_for("the workers' end", || {
+        workers
+            .iter()
+            .all(|pid| kill(Pid::from_raw(*pid), None).is_err())
+    });
+    assert_eq!(
+        file::read(&server.file("d", ".wav")).frames,
+        phone.payloads()
+    );
 }
 
 #[test]
 fn connections_go_to_media_hosts_that_answer_and_end_with_them() {
     let mut media = Server::new(&["--trust", "127.0.0.1", "--message-end", "lf"]);
-    let dead = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let dead = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
     let hosts = [dead.to_string(), media.address().to_string()];
-    let control = Server::new(&["--media", &hosts[0], "--media", &hosts[1], "--metrics", "127.0.0.1:0"]);
-    let mut phones: Vec<_> = (0..4).map(|n| control.phone(&n.to_string(), &format!("&device=d{n}"))).collect();
+    let control = Server::new(&[
+        "--media",
+        &hosts[0],
+        "--media",
+        &hosts[1],
+        "--metrics",
+        "127.0.0.1:0",
+    ]);
+    let mut phones: Vec<_> = (0..4)
+        .map(|n| control.phone(&n.to_string(), &format!("&device=d{n}")))
+        .collect();
     phones.iter_mut().for_each(|phone| phone.send(25, false));
     for (n, phone) in phones.iter_mut().enumerate().take(3) {
         assert!(phone.stop().success());
-        assert_eq!(file::read(&media.file(&format!("d{n}"), ".wav")).frames, phone.payloads());
+        assert_eq!(
+            file::read(&media.file(&format!("d{n}"), ".wav")).frames,
+            phone.payloads()
+        );
     }
-    assert!(metric(&control, &format!("callrec_media_failures_total{{host=\"{dead}\"}}")) > 0);
-    wait_for("the other host", || metric(&control, "callrec_media_hosts_up") == 1);
+    assert!(
+        metric(
+            &control,
+            &format!("callrec_media_failures_total{{host=\"{dead}\"}}")
+        ) > 0
+    );
+    wait_for("the other host", || {
+        metric(&control, "callrec_media_hosts_up") == 1
+    });
     // The host dies: its phones are told by the end of their connections, new ones find nobody.
     media.kill();
     assert_eq!(phones[3].line.next(), None);
@@ -114,7 +187,11 @@ struct Hosts(Vec<String>);
 
 fn ip(words: &str) {
     let output = Command::new("ip").args(words.split(' ')).output().unwrap();
-    assert!(output.status.success(), "ip {words}: {}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "ip {words}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
 }
 
 impl Hosts {
@@ -127,7 +204,9 @@ impl Hosts {
         ip(&format!("-n {switch} link set br0 up"));
         for (n, host) in hosts.0.iter().enumerate().skip(1) {
             ip(&format!("netns add {host}"));
-            ip(&format!("-n {host} link add eth0 type veth peer name port{n} netns {switch}"));
+            ip(&format!(
+                "-n {host} link add eth0 type veth peer name port{n} netns {switch}"
+            ));
             ip(&format!("-n {switch} link set port{n} master br0 up"));
             ip(&format!("-n {host} addr add 10.77.0.{n}/24 dev eth0"));
             ip(&format!("-n {host} link set eth0 up"));
@@ -137,7 +216,9 @@ impl Hosts {
 
     /// What to put before a command to run it on the n-th host.
     fn on(&self, n: usize) -> Vec<String> {
-        ["ip", "netns", "exec", &self.0[n]].map(String::from).to_vec()
+        ["ip", "netns", "exec", &self.0[n]]
+            .map(String::from)
+            .to_vec()
     }
 
     fn server(&self, n: usize, options: &str) -> Server {
@@ -163,14 +244,23 @@ impl Drop for Hosts {
 #[ignore = "needs root, python3 and iproute2"]
 fn one_control_address_hands_recordings_to_two_media_hosts() {
     let hosts = Hosts::new(5);
-    let media = [2, 3].map(|n| hosts.server(n, "--trust 10.77.0.1 --allow 10.77.0.4 --allow 10.77.0.5"));
+    let media =
+        [2, 3].map(|n| hosts.server(n, "--trust 10.77.0.1 --allow 10.77.0.4 --allow 10.77.0.5"));
     let _control = hosts.server(1, "--media 10.77.0.2:10000 --media 10.77.0.3:10000");
     // Each phone gives its own address, so each media host hears RTP from there and from nowhere else.
     let phone = |n: usize, id: usize| {
         let words = hosts.on(4 + n % 2);
         let mut command = Command::new(&words[0]);
-        command.args(&words[1..]).args(["python3", "tests/naive_phone.py", "10.77.0.1", "10000", "50"]);
-        command.args([format!("id={id}"), format!("device=phone{n}")]).stdout(std::process::Stdio::piped());
+        command.args(&words[1..]).args([
+            "python3",
+            "tests/naive_phone.py",
+            "10.77.0.1",
+            "10000",
+            "50",
+        ]);
+        command
+            .args([format!("id={id}"), format!("device=phone{n}")])
+            .stdout(std::process::Stdio::piped());
         command.spawn().unwrap()
     };
     let running: Vec<_> = (0..6).map(|n| phone(n, n + 1)).collect();
@@ -179,12 +269,17 @@ fn one_control_address_hands_recordings_to_two_media_hosts() {
         let output = phone.wait_with_output().unwrap();
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(output.status.success(), "{text}");
-        let host = [2, 3].iter().position(|host| text.contains(&format!("&server=10.77.0.{host}&")));
+        let host = [2, 3]
+            .iter()
+            .position(|host| text.contains(&format!("&server=10.77.0.{host}&")));
         let host = host.unwrap_or_else(|| panic!("no media host in {text}"));
         at[host] += 1;
         let device = format!("phone{n}");
         let sidecar = media[host].sidecar(&device);
-        assert_eq!((&sidecar["received"], &sidecar["lost"]), (&50.into(), &0.into()));
+        assert_eq!(
+            (&sidecar["received"], &sidecar["lost"]),
+            (&50.into(), &0.into())
+        );
         assert_eq!(sidecar["peer"], format!("10.77.0.{}", 4 + n % 2));
         assert!(media[1 - host].files(&device).is_empty());
     }

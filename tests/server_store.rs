@@ -13,7 +13,9 @@ use std::process::{Child, Command, Stdio};
 
 use common::server::Server;
 use common::{wait_for, PATIENCE};
-use nix::sys::socket::{bind, getsockname, setsockopt, socket, sockopt, AddressFamily, SockFlag, SockType, SockaddrIn};
+use nix::sys::socket::{
+    bind, getsockname, setsockopt, socket, sockopt, AddressFamily, SockFlag, SockType, SockaddrIn,
+};
 
 /// An S3 server that can be stopped and started again on its port; it forgets what it had.
 struct Storage {
@@ -25,20 +27,40 @@ struct Storage {
 
 impl Storage {
     fn prepared() -> Self {
-        let reserved = socket(AddressFamily::Inet, SockType::Stream, SockFlag::SOCK_CLOEXEC, None).unwrap();
+        let reserved = socket(
+            AddressFamily::Inet,
+            SockType::Stream,
+            SockFlag::SOCK_CLOEXEC,
+            None,
+        )
+        .unwrap();
         setsockopt(&reserved, sockopt::ReuseAddr, &true).unwrap();
         bind(reserved.as_raw_fd(), &SockaddrIn::new(127, 0, 0, 1, 0)).unwrap();
-        let port = getsockname::<SockaddrIn>(reserved.as_raw_fd()).unwrap().port();
-        Self { address: SocketAddr::from(([127, 0, 0, 1], port)), child: None, _reserved: reserved }
+        let port = getsockname::<SockaddrIn>(reserved.as_raw_fd())
+            .unwrap()
+            .port();
+        Self {
+            address: SocketAddr::from(([127, 0, 0, 1], port)),
+            child: None,
+            _reserved: reserved,
+        }
     }
 
     /// Without its bucket.
     fn start_empty(&mut self) {
         let own = "target/moto/bin/moto_server";
-        let program = if Path::new(own).exists() { own } else { "moto_server" };
+        let program = if Path::new(own).exists() {
+            own
+        } else {
+            "moto_server"
+        };
         let mut command = Command::new(program);
         command.args(["-H", "127.0.0.1", "-p", &self.address.port().to_string()]);
-        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
         self.child = Some(child.expect("moto_server is not there: scripts/test installs it"));
         wait_for("the S3 server", || TcpStream::connect(self.address).is_ok());
     }
@@ -73,11 +95,19 @@ impl Storage {
     fn ask(&self, method: &str, path: &str) -> (u16, Vec<u8>) {
         let mut stream = TcpStream::connect(self.address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        let sign = "Authorization: AWS4-HMAC-SHA256 Credential=k/20260101/us-east-1/s3/aws4_request\r\n";
-        write!(stream, "{method} {path} HTTP/1.0\r\nHost: s3\r\n{sign}Content-Length: 0\r\n\r\n").unwrap();
+        let sign =
+            "Authorization: AWS4-HMAC-SHA256 Credential=k/20260101/us-east-1/s3/aws4_request\r\n";
+        write!(
+            stream,
+            "{method} {path} HTTP/1.0\r\nHost: s3\r\n{sign}Content-Length: 0\r\n\r\n"
+        )
+        .unwrap();
         let mut bytes = vec![];
         stream.read_to_end(&mut bytes).unwrap();
-        let end = bytes.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
+        let end = bytes
+            .windows(4)
+            .position(|window| window == b"\r\n\r\n")
+            .unwrap();
         let status = String::from_utf8_lossy(&bytes[9..12]).parse().unwrap();
         (status, bytes[end + 4..].to_vec())
     }
@@ -110,15 +140,27 @@ fn record(server: &Server, device: &str) -> (String, Vec<u8>) {
 fn assert_uploaded(server: &Server, storage: &Storage, device: &str, stem: &str, bytes: &[u8]) {
     wait_for("an upload", || server.files(device).is_empty());
     let (status, found) = storage.ask("GET", &format!("/calls/pbx/{device}/{stem}.wav"));
-    assert!(status == 200 && found == bytes, "{status}, {} of {} bytes", found.len(), bytes.len());
+    assert!(
+        status == 200 && found == bytes,
+        "{status}, {} of {} bytes",
+        found.len(),
+        bytes.len()
+    );
     let (status, sidecar) = storage.ask("GET", &format!("/calls/pbx/{device}/{stem}.json"));
     let sidecar: serde_json::Value = serde_json::from_slice(&sidecar).unwrap();
-    assert_eq!((status, &sidecar["received"], &sidecar["end"]), (200, &30.into(), &"stopped".into()));
+    assert_eq!(
+        (status, &sidecar["received"], &sidecar["end"]),
+        (200, &30.into(), &"stopped".into())
+    );
 }
 
 /// A server that uploads there.
 fn prepared(storage: &Storage, options: &[&str]) -> Server {
-    let all = [&["--store", "s3://calls/pbx", "--metrics", "127.0.0.1:0"], options].concat();
+    let all = [
+        &["--store", "s3://calls/pbx", "--metrics", "127.0.0.1:0"],
+        options,
+    ]
+    .concat();
     let mut server = Server::prepared(&all);
     let endpoint = format!("http://{}", storage.address);
     for (name, value) in [
@@ -135,8 +177,12 @@ fn prepared(storage: &Storage, options: &[&str]) -> Server {
 /// What a page of metrics says of this.
 fn metric(server: &Server, name: &str) -> u64 {
     let page = server.page("/metrics").1;
-    let line = page.lines().find_map(|line| line.strip_prefix(&format!("callrec_{name} ")));
-    line.unwrap_or_else(|| panic!("no {name} in {page}")).parse().unwrap()
+    let line = page
+        .lines()
+        .find_map(|line| line.strip_prefix(&format!("callrec_{name} ")));
+    line.unwrap_or_else(|| panic!("no {name} in {page}"))
+        .parse()
+        .unwrap()
 }
 
 /// A finished recording of an earlier run, larger than any socket's buffer.
@@ -146,7 +192,11 @@ fn leave_behind(server: &Server, device: &str) -> (String, Vec<u8>) {
     let stem = "Record_20260101_000000_1".to_owned();
     let bytes: Vec<u8> = (0..20_000_000u32).map(|n| (n % 251) as u8).collect();
     fs::write(folder.join(format!("{stem}.wav")), &bytes).unwrap();
-    fs::write(folder.join(format!("{stem}.json")), r#"{"received": 30, "end": "stopped"}"#).unwrap();
+    fs::write(
+        folder.join(format!("{stem}.json")),
+        r#"{"received": 30, "end": "stopped"}"#,
+    )
+    .unwrap();
     (stem, bytes)
 }
 
@@ -159,7 +209,10 @@ fn recordings_reach_the_store_that_is_down_at_times() {
     // Nobody is there: the recording stays, also when the server is killed.
     let (first, first_bytes) = record(&server, "a");
     wait_for("a failure", || server.log().contains("tried again in 1 s"));
-    assert_eq!(server.files("a"), [format!("{first}.json"), format!("{first}.wav")]);
+    assert_eq!(
+        server.files("a"),
+        [format!("{first}.json"), format!("{first}.wav")]
+    );
     assert!(metric(&server, "upload_failures") >= 1);
     server.kill();
     storage.start();
@@ -167,7 +220,12 @@ fn recordings_reach_the_store_that_is_down_at_times() {
     assert_uploaded(&server, &storage, "a", &first, &first_bytes);
     let (second, second_bytes) = record(&server, "b");
     assert_uploaded(&server, &storage, "b", &second, &second_bytes);
-    wait_for("the counters", || (metric(&server, "uploaded"), metric(&server, "uploads_waiting")) == (2, 0));
+    wait_for("the counters", || {
+        (
+            metric(&server, "uploaded"),
+            metric(&server, "uploads_waiting"),
+        ) == (2, 0)
+    });
     // It goes away and comes back.
     storage.stop();
     let (third, third_bytes) = record(&server, "c");
@@ -185,7 +243,11 @@ fn a_store_that_refuses_is_quoted_and_asked_again() {
     storage.start_empty();
     server.start();
     let (stem, bytes) = record(&server, "a");
-    wait_for("no bucket", || server.log().contains("refused: 404 Not Found (NoSuchBucket); tried again in"));
+    wait_for("no bucket", || {
+        server
+            .log()
+            .contains("refused: 404 Not Found (NoSuchBucket); tried again in")
+    });
     storage.make_bucket();
     assert_uploaded(&server, &storage, "a", &stem, &bytes);
     // The keys are not valid there (moto takes any): as Amazon says it.
@@ -197,7 +259,11 @@ fn a_store_that_refuses_is_quoted_and_asked_again() {
     let refusal = "<?xml version=\"1.0\"?><Error><Code>InvalidAccessKeyId</Code><Message>The AWS ...</Message></Error>";
     let head = format!("Content-Length: {}\r\nConnection: close", refusal.len());
     write!(stream, "HTTP/1.1 403 Forbidden\r\n{head}\r\n\r\n{refusal}").unwrap();
-    wait_for("a refusal", || server.log().contains("refused: 403 Forbidden (InvalidAccessKeyId); tried again in"));
+    wait_for("a refusal", || {
+        server
+            .log()
+            .contains("refused: 403 Forbidden (InvalidAccessKeyId); tried again in")
+    });
     assert_eq!(server.files("b"), both);
     // What cannot be uploaded is not in the way of what can.
     let folder = server.dir.join("recordings/a");
@@ -205,7 +271,12 @@ fn a_store_that_refuses_is_quoted_and_asked_again() {
     fs::write(folder.join("Record_1.json"), "{}").unwrap();
     storage.start();
     assert_uploaded(&server, &storage, "b", &stem, &bytes);
-    wait_for("the counters", || (metric(&server, "uploaded"), metric(&server, "uploads_waiting")) == (2, 1));
+    wait_for("the counters", || {
+        (
+            metric(&server, "uploaded"),
+            metric(&server, "uploads_waiting"),
+        ) == (2, 1)
+    });
     assert!(!server.log().contains("AWS"), "{}", server.log());
 }
 
@@ -219,7 +290,11 @@ fn killed_in_the_middle_of_an_upload_it_uploads_again() {
     server.start();
     let (listener, stream, taken) = storage.pretend(100_000);
     let head = format!("PUT /calls/pbx/a/{stem}.wav?");
-    assert!(taken.starts_with(head.as_bytes()), "{}", String::from_utf8_lossy(&taken[..200]));
+    assert!(
+        taken.starts_with(head.as_bytes()),
+        "{}",
+        String::from_utf8_lossy(&taken[..200])
+    );
     // Recording and its counters go on meanwhile.
     record(&server, "b");
     wait_for("both", || metric(&server, "uploads_waiting") == 2);
@@ -233,12 +308,23 @@ fn killed_in_the_middle_of_an_upload_it_uploads_again() {
     wait_for("a failure", || server.log().contains("tried again in"));
     assert_eq!(server.files("a"), both);
     // Somebody who takes everything, and is no object storage.
-    for answer in ["HTTP/1.1 200 OK\r\n", "HTTP/1.1 301 Moved Permanently\r\nLocation: /elsewhere\r\n"] {
+    for answer in [
+        "HTTP/1.1 200 OK\r\n",
+        "HTTP/1.1 301 Moved Permanently\r\nLocation: /elsewhere\r\n",
+    ] {
         let (listener, mut stream, _) = storage.pretend(bytes.len());
         drop(listener);
-        write!(stream, "{answer}Content-Length: 0\r\nConnection: close\r\n\r\n").unwrap();
+        write!(
+            stream,
+            "{answer}Content-Length: 0\r\nConnection: close\r\n\r\n"
+        )
+        .unwrap();
         let _ = stream.read_to_end(&mut vec![]);
-        let said = if answer.contains("200") { "is no object storage" } else { "refused: 301 Moved Permanently" };
+        let said = if answer.contains("200") {
+            "is no object storage"
+        } else {
+            "refused: 301 Moved Permanently"
+        };
         wait_for(said, || server.log().contains(said));
         assert_eq!(server.files("a"), both);
     }

@@ -30,7 +30,11 @@ fn server(store: &FakeStore, devices: &[&str]) -> Server {
     for device in devices {
         let folder = server.dir.join("recordings").join(device);
         fs::create_dir_all(&folder).unwrap();
-        fs::write(folder.join(format!("{STEM}.wav")), format!("audio of {device}")).unwrap();
+        fs::write(
+            folder.join(format!("{STEM}.wav")),
+            format!("audio of {device}"),
+        )
+        .unwrap();
         fs::write(folder.join(format!("{STEM}.json")), "{}").unwrap();
     }
     server.start();
@@ -39,8 +43,12 @@ fn server(store: &FakeStore, devices: &[&str]) -> Server {
 
 fn metric(server: &Server, name: &str) -> u64 {
     let page = server.page("/metrics").1;
-    let line = page.lines().find_map(|line| line.strip_prefix(&format!("callrec_{name} ")));
-    line.unwrap_or_else(|| panic!("no {name} in {page}")).parse().unwrap()
+    let line = page
+        .lines()
+        .find_map(|line| line.strip_prefix(&format!("callrec_{name} ")));
+    line.unwrap_or_else(|| panic!("no {name} in {page}"))
+        .parse()
+        .unwrap()
 }
 
 fn md5_hex(bytes: &[u8]) -> String {
@@ -62,7 +70,10 @@ fn sha256(bytes: &[u8]) -> String {
 
 /// As a store does that keeps what it was sent.
 fn kept(request: &Request) -> Reply {
-    Reply::Head(format!("200 OK\r\nETag: \"{}\"\r\nContent-Length: 0\r\n", md5_hex(&request.body)))
+    Reply::Head(format!(
+        "200 OK\r\nETag: \"{}\"\r\nContent-Length: 0\r\n",
+        md5_hex(&request.body)
+    ))
 }
 
 #[test]
@@ -74,11 +85,22 @@ fn a_slow_answer_holds_up_no_other_upload_and_is_given_up() {
         _ => kept(request),
     });
     let others: Vec<String> = (0..40).map(|n| format!("d{n}")).collect();
-    let devices = ["slow1", "slow2", "slow3", "slow4"].into_iter().chain(others.iter().map(String::as_str));
+    let devices = ["slow1", "slow2", "slow3", "slow4"]
+        .into_iter()
+        .chain(others.iter().map(String::as_str));
     let server = server(&store, &devices.collect::<Vec<_>>());
-    wait_for("all others", || others.iter().all(|device| server.files(device).is_empty()));
-    let names = ["uploaded_total", "uploaded", "uploads_waiting", "uploads_running"];
-    wait_for("the counters", || names.map(|name| metric(&server, name)) == [40, 40, 4, 4]);
+    wait_for("all others", || {
+        others.iter().all(|device| server.files(device).is_empty())
+    });
+    let names = [
+        "uploaded_total",
+        "uploaded",
+        "uploads_waiting",
+        "uploads_running",
+    ];
+    wait_for("the counters", || {
+        names.map(|name| metric(&server, name)) == [40, 40, 4, 4]
+    });
     // What is recorded meanwhile goes, too.
     let mut phone = server.phone("1", "&device=new");
     phone.send(10, false);
@@ -87,8 +109,16 @@ fn a_slow_answer_holds_up_no_other_upload_and_is_given_up() {
     assert_eq!(server.files("slow1").len(), 2);
     // A byte now and then is no progress: the whole request has a deadline.
     is_slow.store(false, Ordering::Relaxed);
-    wait_long_for("the end of the slow ones", || metric(&server, "uploads_waiting") == 0);
-    assert_eq!((metric(&server, "upload_failures_total"), metric(&server, "upload_failures")), (4, 4));
+    wait_long_for("the end of the slow ones", || {
+        metric(&server, "uploads_waiting") == 0
+    });
+    assert_eq!(
+        (
+            metric(&server, "upload_failures_total"),
+            metric(&server, "upload_failures")
+        ),
+        (4, 4)
+    );
     assert_eq!(metric(&server, "uploaded_total"), 45);
     assert!(server.log().contains("timeout"), "{}", server.log());
 }
@@ -99,14 +129,23 @@ fn sums_are_sent_with_what_they_are_of() {
     let server = server(&store, &["a"]);
     wait_for("the upload", || server.files("a").is_empty());
     let puts = store.asked("PUT");
-    let names: Vec<&str> = puts.iter().map(|put| put.path.rsplit('.').next().unwrap()).collect();
+    let names: Vec<&str> = puts
+        .iter()
+        .map(|put| put.path.rsplit('.').next().unwrap())
+        .collect();
     assert_eq!(names, ["wav", "json"], "the sidecar last");
     for put in puts {
         let md5 = <Md5 as md5::Digest>::new_with_prefix(&put.body);
-        assert_eq!(put.headers["content-md5"], base64(&md5::Digest::finalize(md5)));
+        assert_eq!(
+            put.headers["content-md5"],
+            base64(&md5::Digest::finalize(md5))
+        );
         assert_eq!(put.headers["x-amz-checksum-sha256"], sha256(&put.body));
     }
-    assert!(store.asked("HEAD").is_empty(), "the tag is the sum of what was sent");
+    assert!(
+        store.asked("HEAD").is_empty(),
+        "the tag is the sum of what was sent"
+    );
 }
 
 /// A store that answers a PUT of the recording with these fields, and a HEAD with those; what belongs to the audio is
@@ -115,7 +154,9 @@ fn odd(put: &'static str, head: &'static str) -> FakeStore {
     FakeStore::new(move |request| {
         let audio = b"audio of a";
         let fill = |text: &str| {
-            let text = text.replace("LENGTH", &audio.len().to_string()).replace("SHA256", &sha256(audio));
+            let text = text
+                .replace("LENGTH", &audio.len().to_string())
+                .replace("SHA256", &sha256(audio));
             Reply::Head(text.replace("MD5", &md5_hex(b"something else")))
         };
         match request.method.as_str() {
@@ -129,29 +170,58 @@ fn odd(put: &'static str, head: &'static str) -> FakeStore {
 #[test]
 fn what_the_store_does_not_prove_to_have_stays_here() {
     for (put, head, problem) in [
-        ("200 OK\r\nETag: \"x\"\r\n", "404 Not Found\r\n", "the store has not kept it: 404"),
-        ("200 OK\r\nETag: \"x\"\r\n", "200 OK\r\nContent-Length: 3\r\n", "the store has 3 bytes of 10"),
+        (
+            "200 OK\r\nETag: \"x\"\r\n",
+            "404 Not Found\r\n",
+            "the store has not kept it: 404",
+        ),
+        (
+            "200 OK\r\nETag: \"x\"\r\n",
+            "200 OK\r\nContent-Length: 3\r\n",
+            "the store has 3 bytes of 10",
+        ),
         (
             "200 OK\r\nETag: \"x\"\r\n",
             "200 OK\r\nContent-Length: LENGTH\r\nx-amz-checksum-sha256: AAAA\r\n",
             "its SHA-256 is another one",
         ),
-        ("200 OK\r\nETag: \"MD5\"\r\n", "200 OK\r\nContent-Length: LENGTH\r\n", "something else: its ETag is"),
-        ("400 Bad Request\r\n", "200 OK\r\n", "refused: 400 Bad Request"),
+        (
+            "200 OK\r\nETag: \"MD5\"\r\n",
+            "200 OK\r\nContent-Length: LENGTH\r\n",
+            "something else: its ETag is",
+        ),
+        (
+            "400 Bad Request\r\n",
+            "200 OK\r\n",
+            "refused: 400 Bad Request",
+        ),
     ] {
         let store = odd(put, head);
         let server = server(&store, &["a"]);
         wait_for(problem, || server.log().contains(problem));
-        assert_eq!(server.files("a"), [format!("{STEM}.json"), format!("{STEM}.wav")], "{problem}");
-        assert!(metric(&server, "upload_failures_total") >= 1 && metric(&server, "uploads_waiting") == 1);
+        assert_eq!(
+            server.files("a"),
+            [format!("{STEM}.json"), format!("{STEM}.wav")],
+            "{problem}"
+        );
+        assert!(
+            metric(&server, "upload_failures_total") >= 1
+                && metric(&server, "uploads_waiting") == 1
+        );
     }
 }
 
 #[test]
 fn tags_that_are_no_sums_are_taken_when_the_object_is_confirmed() {
     for (put, head) in [
-        ("200 OK\r\nETag: \"x\"\r\n", "200 OK\r\nContent-Length: LENGTH\r\n"),
-        ("200 OK\r\nETag: \"MD5\"\r\n", "200 OK\r\nContent-Length: LENGTH\r\nx-amz-checksum-sha256: SHA256\r\n"),
+        (
+            "200 OK\r\nETag: \"x\"\r\n",
+            "200 OK\r\nContent-Length: LENGTH\r\n",
+        ),
+        (
+            "200 OK\r\nETag: \"MD5\"\r\n",
+            "200 OK\r\nContent-Length: LENGTH\r\nx-amz-checksum-sha256: SHA256\r\n",
+        ),
         (
             "200 OK\r\nETag: \"MD5\"\r\nx-amz-server-side-encryption: aws:kms\r\n",
             "200 OK\r\nContent-Length: LENGTH\r\n",

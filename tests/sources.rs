@@ -14,7 +14,11 @@ const SILENCE: [u8; 160] = [0xFF; 160];
 fn leg(begin: Instant, port: usize, packet: impl Fn(usize) -> (u8, u32, Vec<u8>)) -> Vec<Arriving> {
     let one = |n: usize| {
         let (kind, ssrc, payload) = packet(n);
-        (begin + ms(20 * n as u64), port, rtp(kind, n as u16, n as u32 * 160, ssrc, &payload))
+        (
+            begin + ms(20 * n as u64),
+            port,
+            rtp(kind, n as u16, n as u32 * 160, ssrc, &payload),
+        )
     };
     (0..400).map(one).collect()
 }
@@ -26,7 +30,14 @@ fn record(phone: &mut Phone, keys: &str, packets: Vec<Arriving>) -> Vec<u8> {
     phone.run_for(ms(8000));
     phone.stop(id);
     assert_eq!((phone.counted("audio"), phone.counted("bug")), (count, 0));
-    assert_eq!((phone.counted("too_many_sources"), phone.counted("concealed"), phone.counted("late")), (0, 0, 0));
+    assert_eq!(
+        (
+            phone.counted("too_many_sources"),
+            phone.counted("concealed"),
+            phone.counted("late")
+        ),
+        (0, 0, 0)
+    );
     phone.audio()
 }
 
@@ -41,13 +52,24 @@ fn all_eight_legs_of_a_conference_may_change_their_ssrc_at_any_time() {
             for port in 0..8 {
                 packets.extend(leg(begin, port, |n| {
                     let ssrc = (port * 1000 + (n + port) / changes) as u32;
-                    (0, ssrc, if port == speaker { marked(n, 160) } else { SILENCE.to_vec() })
+                    (
+                        0,
+                        ssrc,
+                        if port == speaker {
+                            marked(n, 160)
+                        } else {
+                            SILENCE.to_vec()
+                        },
+                    )
                 }));
             }
             let audio = record(&mut phone, "&legs=8", packets);
             let sent: Vec<Vec<u8>> = (0..400).map(|n| marked(n, 160)).collect();
             let lost = missing(&audio, &sent, 200);
-            assert!(lost.is_empty(), "{lost:?} of leg {speaker} are lost, a new SSRC each {changes} packets");
+            assert!(
+                lost.is_empty(),
+                "{lost:?} of leg {speaker} are lost, a new SSRC each {changes} packets"
+            );
         }
     }
 }
@@ -58,18 +80,29 @@ fn a_sender_may_go_back_and_forth_between_the_two_laws() {
     for every in [1, 2, 5, 20, 45] {
         for codec in [Law::Mu, Law::A] {
             let mut phone = Phone::new(settings());
-            let sent = leg(phone.now + ms(7), 0, |n| (law(n, every).payload_type(), 5, marked(n, 160)));
+            let sent = leg(phone.now + ms(7), 0, |n| {
+                (law(n, every).payload_type(), 5, marked(n, 160))
+            });
             let audio = record(&mut phone, &format!("&codec={}", codec.name()), sent);
             let recoded = |n: usize| -> Vec<u8> {
                 let from = law(n, every);
-                let code =
-                    |code: &u8| if from == codec { *code } else { codec.encode_one(from.decode_one(*code).into()) };
+                let code = |code: &u8| {
+                    if from == codec {
+                        *code
+                    } else {
+                        codec.encode_one(from.decode_one(*code).into())
+                    }
+                };
                 marked(n, 160).iter().map(code).collect()
             };
             let expected: Vec<u8> = (0..400).flat_map(recoded).collect();
             let found = audio.windows(expected.len()).any(|run| run == expected);
             let frames: Vec<Vec<u8>> = (0..400).map(recoded).collect();
-            assert!(found, "{codec:?}, each {every}: altered {:?}", missing(&audio, &frames, 100));
+            assert!(
+                found,
+                "{codec:?}, each {every}: altered {:?}",
+                missing(&audio, &frames, 100)
+            );
         }
     }
 }
@@ -81,8 +114,14 @@ fn one_that_changes_to_g722_and_back_has_nothing_made_up() {
         let kind = |n: usize| if n / every % 2 == 0 { 0 } else { 9 };
         let sent = leg(phone.now + ms(7), 0, |n| (kind(n), 5, marked(n, 160)));
         let audio = record(&mut phone, "", sent);
-        let whole: Vec<Vec<u8>> = (0..400).filter(|n| kind(*n) == 0).map(|n| marked(n, 160)).collect();
-        assert!(missing(&audio, &whole, 100 + every * 20).is_empty(), "each {every}");
+        let whole: Vec<Vec<u8>> = (0..400)
+            .filter(|n| kind(*n) == 0)
+            .map(|n| marked(n, 160))
+            .collect();
+        assert!(
+            missing(&audio, &whole, 100 + every * 20).is_empty(),
+            "each {every}"
+        );
     }
 }
 
@@ -93,13 +132,26 @@ fn more_parties_than_places_are_counted_and_the_others_are_heard() {
     let begin = phone.now + ms(7);
     let packets = (0..MAX_SOURCES + 4).flat_map(|party| {
         let later = begin + callrec::base::time::Duration::from_nanos(party as u64 * 1000);
-        leg(later, 0, |n| (0, party as u32, if party == 0 { marked(n, 160) } else { SILENCE.to_vec() }))
+        leg(later, 0, |n| {
+            (
+                0,
+                party as u32,
+                if party == 0 {
+                    marked(n, 160)
+                } else {
+                    SILENCE.to_vec()
+                },
+            )
+        })
     });
     phone.send(packets.collect::<Vec<_>>());
     phone.run_for(ms(8000));
     phone.stop(id);
     let heard = 400 * MAX_SOURCES as u64;
-    assert_eq!((phone.counted("audio"), phone.counted("too_many_sources")), (heard, 400 * 4));
+    assert_eq!(
+        (phone.counted("audio"), phone.counted("too_many_sources")),
+        (heard, 400 * 4)
+    );
     let sent: Vec<Vec<u8>> = (0..400).map(|n| marked(n, 160)).collect();
     assert_eq!(missing(&phone.audio(), &sent, 200), [0usize; 0]);
 }

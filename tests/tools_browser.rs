@@ -70,7 +70,13 @@ fn browse(folder: &Folder, port: u16) -> Browser {
     let mut command = Command::new("chromium");
     // A group of its own, that ends as one.
     Browser(
-        command.args(arguments).process_group(0).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("chromium"),
+        command
+            .args(arguments)
+            .process_group(0)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("chromium"),
     )
 }
 
@@ -85,11 +91,18 @@ fn serve(stream: &TcpStream, files: &BTreeMap<String, Vec<u8>>) -> std::io::Resu
         if reader.read_line(&mut line)? <= 2 {
             break;
         }
-        if let Some((_, value)) = line.split_once(':').filter(|(key, _)| key.eq_ignore_ascii_case("content-length")) {
+        if let Some((_, value)) = line
+            .split_once(':')
+            .filter(|(key, _)| key.eq_ignore_ascii_case("content-length"))
+        {
             length = value.trim().parse().unwrap_or(0);
         }
     }
-    let path = request.split(' ').nth(1).unwrap_or_default().trim_start_matches('/');
+    let path = request
+        .split(' ')
+        .nth(1)
+        .unwrap_or_default()
+        .trim_start_matches('/');
     let (status, body) = match files.get(path) {
         Some(body) => ("200 OK", &body[..]),
         None if path == "result" => ("200 OK", &b""[..]),
@@ -97,8 +110,15 @@ fn serve(stream: &TcpStream, files: &BTreeMap<String, Vec<u8>>) -> std::io::Resu
     };
     let mut result = String::new();
     reader.take(length).read_to_string(&mut result)?;
-    let kind = if path.ends_with(".wav") { "audio/wav" } else { "text/html" };
-    let head = format!("HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n", body.len());
+    let kind = if path.ends_with(".wav") {
+        "audio/wav"
+    } else {
+        "text/html"
+    };
+    let head = format!(
+        "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n",
+        body.len()
+    );
     (&*stream).write_all(format!("{head}Connection: close\r\n\r\n").as_bytes())?;
     (&*stream).write_all(body)?;
     Ok((path == "result").then_some(result))
@@ -110,14 +130,32 @@ fn a_browser_plays_every_kind_to_its_end_and_hears_every_sample() {
     let folder = Folder::new();
     let (mut files, mut expected) = (BTreeMap::new(), String::new());
     for (codec, law) in [("PCMU", Law::Mu), ("PCMA", Law::A)] {
-        let [first, second] =
-            [(0, 50), (60, 41)].map(|(first, frames)| Made { codec, first, frames, ..Made::default() });
-        let linear = |made: &Made| made.audio().iter().map(|code| law.decode_table()[usize::from(*code)]).collect();
-        let parts = [("1", first), ("2", second)].map(|(name, made)| folder.file(name, &made.bytes()));
+        let [first, second] = [(0, 50), (60, 41)].map(|(first, frames)| Made {
+            codec,
+            first,
+            frames,
+            ..Made::default()
+        });
+        let linear = |made: &Made| {
+            made.audio()
+                .iter()
+                .map(|code| law.decode_table()[usize::from(*code)])
+                .collect()
+        };
+        let parts =
+            [("1", first), ("2", second)].map(|(name, made)| folder.file(name, &made.bytes()));
         // A-law has no zero.
-        for (flag, silence) in [("--pcm16", 0), ("--to=1000", law.decode_table()[usize::from(law.silence())])] {
+        for (flag, silence) in [
+            ("--pcm16", 0),
+            ("--to=1000", law.decode_table()[usize::from(law.silence())]),
+        ] {
             let samples: [Vec<i16>; 3] = [linear(&first), vec![silence; 1600], linear(&second)];
-            let samples = samples.concat().iter().map(i16::to_string).collect::<Vec<_>>().join(",");
+            let samples = samples
+                .concat()
+                .iter()
+                .map(i16::to_string)
+                .collect::<Vec<_>>()
+                .join(",");
             let out = folder.path("out.wav");
             assert!(tool(&["export", flag, &parts[0], &parts[1], &out]).ok);
             let name = format!("{codec}{flag}.wav");
@@ -126,8 +164,14 @@ fn a_browser_plays_every_kind_to_its_end_and_hears_every_sample() {
             std::fs::remove_file(&out).unwrap();
         }
     }
-    let names: Vec<&str> = expected.lines().filter_map(|line| line.split(' ').next()).collect();
-    files.insert(String::new(), PAGE.replace("NAMES", &format!("{names:?}")).into_bytes());
+    let names: Vec<&str> = expected
+        .lines()
+        .filter_map(|line| line.split(' ').next())
+        .collect();
+    files.insert(
+        String::new(),
+        PAGE.replace("NAMES", &format!("{names:?}")).into_bytes(),
+    );
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let browser = browse(&folder, listener.local_addr().unwrap().port());
     listener.set_nonblocking(true).unwrap();
@@ -137,7 +181,9 @@ fn a_browser_plays_every_kind_to_its_end_and_hears_every_sample() {
         match listener.accept() {
             // A connection that a browser opens ahead, and then does not use, is no failure.
             Ok((stream, _)) => {
-                let served = stream.set_nonblocking(false).and_then(|()| serve(&stream, &files));
+                let served = stream
+                    .set_nonblocking(false)
+                    .and_then(|()| serve(&stream, &files));
                 if let Ok(Some(result)) = served {
                     break result;
                 }
@@ -147,8 +193,14 @@ fn a_browser_plays_every_kind_to_its_end_and_hears_every_sample() {
     };
     drop(browser);
     for (got, wanted) in result.lines().zip(expected.lines()) {
-        let differs = got.split(',').zip(wanted.split(',')).find(|(got, wanted)| got != wanted);
-        assert!(differs.is_none() && got.len() == wanted.len(), "{got:.40}: {differs:?}");
+        let differs = got
+            .split(',')
+            .zip(wanted.split(','))
+            .find(|(got, wanted)| got != wanted);
+        assert!(
+            differs.is_none() && got.len() == wanted.len(),
+            "{got:.40}: {differs:?}"
+        );
     }
     assert_eq!(result.lines().count(), 4);
 }

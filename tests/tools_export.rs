@@ -22,8 +22,18 @@ struct Wave {
 fn wave(bytes: &[u8]) -> Wave {
     let number = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
     let short = |at: usize| u16::from_le_bytes(bytes[at..at + 2].try_into().unwrap());
-    assert_eq!((&bytes[..4], &bytes[8..12], number(4)), (&b"RIFF"[..], &b"WAVE"[..], bytes.len() - 8));
-    let (mut at, mut wave) = (12, Wave { tag: 0, bits: 0, data: vec![] });
+    assert_eq!(
+        (&bytes[..4], &bytes[8..12], number(4)),
+        (&b"RIFF"[..], &b"WAVE"[..], bytes.len() - 8)
+    );
+    let (mut at, mut wave) = (
+        12,
+        Wave {
+            tag: 0,
+            bits: 0,
+            data: vec![],
+        },
+    );
     let mut fact = None;
     while at < bytes.len() {
         assert_eq!(at % 2, 0);
@@ -33,7 +43,10 @@ fn wave(bytes: &[u8]) -> Wave {
                 (wave.tag, wave.bits) = (short(at + 8), short(at + 22));
                 let frame = usize::from(wave.bits / 8);
                 assert_eq!((short(at + 10), number(at + 12)), (1, 8000), "mono, 8 kHz");
-                assert_eq!((number(at + 16), usize::from(short(at + 20))), (8000 * frame, frame));
+                assert_eq!(
+                    (number(at + 16), usize::from(short(at + 20))),
+                    (8000 * frame, frame)
+                );
                 assert_eq!(length, if wave.tag == 1 { 16 } else { 18 });
             }
             b"fact" => fact = Some(number(at + 8)),
@@ -45,12 +58,19 @@ fn wave(bytes: &[u8]) -> Wave {
         }
         at += 8 + length + length % 2;
     }
-    assert_eq!((at, fact), (bytes.len(), (wave.tag != 1).then_some(wave.data.len())));
+    assert_eq!(
+        (at, fact),
+        (bytes.len(), (wave.tag != 1).then_some(wave.data.len()))
+    );
     wave
 }
 
 fn part(first: u32, frames: u32) -> Made {
-    Made { first, frames, ..Made::default() }
+    Made {
+        first,
+        frames,
+        ..Made::default()
+    }
 }
 
 /// Exports to standard output.
@@ -62,17 +82,34 @@ fn exported(arguments: &[&str]) -> Wave {
 fn one_recording_comes_out_bit_for_bit() {
     let folder = Folder::new();
     for (codec, tag) in [("PCMU", 7), ("PCMA", 6)] {
-        for (rtp, big_endian, frames) in
-            [(true, false, 5), (false, false, 3), (true, true, 4), (false, true, 1), (true, false, 0)]
-        {
-            let made = Made { codec, rtp, big_endian, frames, ..Made::default() };
+        for (rtp, big_endian, frames) in [
+            (true, false, 5),
+            (false, false, 3),
+            (true, true, 4),
+            (false, true, 1),
+            (true, false, 0),
+        ] {
+            let made = Made {
+                codec,
+                rtp,
+                big_endian,
+                frames,
+                ..Made::default()
+            };
             let file = folder.file("in.wav", &made.bytes());
             let out = folder.path("out.wav");
             tool_ok(&["export", &file, &out]);
             let bytes = fs::read(&out).unwrap();
             let found = wave(&bytes);
-            assert_eq!((found.tag, found.bits, found.data == made.audio()), (tag, 8, true));
-            assert_eq!(tool_ok(&["export", &file, "-"]).out, bytes, "a pipe gets the same");
+            assert_eq!(
+                (found.tag, found.bits, found.data == made.audio()),
+                (tag, 8, true)
+            );
+            assert_eq!(
+                tool_ok(&["export", &file, "-"]).out,
+                bytes,
+                "a pipe gets the same"
+            );
             fs::remove_file(&out).unwrap();
         }
     }
@@ -82,14 +119,20 @@ fn one_recording_comes_out_bit_for_bit() {
 fn linear_samples_are_the_decoded_codes() {
     let folder = Folder::new();
     for (codec, law) in [("PCMU", Law::Mu), ("PCMA", Law::A)] {
-        let made = Made { codec, ..Made::default() };
+        let made = Made {
+            codec,
+            ..Made::default()
+        };
         let found = exported(&["--pcm16", &folder.file("in.wav", &made.bytes())]);
         let samples = made
             .audio()
             .iter()
             .flat_map(|code| law.decode_table()[usize::from(*code)].to_le_bytes())
             .collect::<Vec<u8>>();
-        assert_eq!((found.tag, found.bits, found.data == samples), (1, 16, true));
+        assert_eq!(
+            (found.tag, found.bits, found.data == samples),
+            (1, 16, true)
+        );
     }
 }
 
@@ -97,46 +140,80 @@ fn linear_samples_are_the_decoded_codes() {
 fn parts_come_in_sequence_each_frame_once() {
     let folder = Folder::new();
     let whole = part(0, 300).audio();
-    let [one, two, three] = [(0, 100), (100, 120), (220, 80)].map(|(first, frames)| part(first, frames).bytes());
-    let [one, two, three] = [("1", one), ("2", two), ("3", three)].map(|(name, bytes)| folder.file(name, &bytes));
+    let [one, two, three] =
+        [(0, 100), (100, 120), (220, 80)].map(|(first, frames)| part(first, frames).bytes());
+    let [one, two, three] =
+        [("1", one), ("2", two), ("3", three)].map(|(name, bytes)| folder.file(name, &bytes));
     assert!(exported(&[&one, &two, &three]).data == whole);
-    assert!(exported(&[&three, &one, &two]).data == whole, "in any order");
+    assert!(
+        exported(&[&three, &one, &two]).data == whole,
+        "in any order"
+    );
     // A part that the server got, and the stick's that went on: they overlap by 40 frames.
     let stick = folder.file("stick", &part(60, 240).bytes());
     let ran = tool(&["export", &one, &stick, "-"]);
-    assert!(ran.ok && wave(&ran.out).data == whole && ran.err.contains("40 frames"), "{}", ran.err);
+    assert!(
+        ran.ok && wave(&ran.out).data == whole && ran.err.contains("40 frames"),
+        "{}",
+        ran.err
+    );
     let ran = tool(&["export", &one, &one, &two, &three, "-"]);
-    assert!(ran.ok && wave(&ran.out).data == whole && ran.err.contains("100 frames"), "{}", ran.err);
+    assert!(
+        ran.ok && wave(&ran.out).data == whole && ran.err.contains("100 frames"),
+        "{}",
+        ran.err
+    );
     let mut torn = part(100, 120).bytes();
     torn.truncate(76 + 172 * 50 + 99);
     let ran = tool(&["export", &one, &folder.file("torn", &torn), &three, "-"]);
     let silence = vec![SILENCE; 70 * 160];
     let expected = [&whole[..150 * 160], &silence, &whole[220 * 160..]].concat();
-    assert!(wave(&ran.out).data == expected && ran.err.contains("1.400 s of silence"), "{}", ran.err);
+    assert!(
+        wave(&ran.out).data == expected && ran.err.contains("1.400 s of silence"),
+        "{}",
+        ran.err
+    );
 }
 
 #[test]
 fn what_does_not_belong_together_follows_in_the_order_given() {
     let folder = Folder::new();
-    let other = Made { ssrc: 78, ..part(5, 20) };
-    let bare = Made { rtp: false, ..part(0, 3) };
+    let other = Made {
+        ssrc: 78,
+        ..part(5, 20)
+    };
+    let bare = Made {
+        rtp: false,
+        ..part(0, 3)
+    };
     let [a, b, c] = [part(0, 10), other, bare].map(|made| (made.audio(), made.bytes()));
-    let [fa, fb, fc] = [("a", a.1), ("b", b.1), ("c", c.1)].map(|(name, bytes)| folder.file(name, &bytes));
+    let [fa, fb, fc] =
+        [("a", a.1), ("b", b.1), ("c", c.1)].map(|(name, bytes)| folder.file(name, &bytes));
     let ran = tool(&["export", &fb, &fc, &fa, "-"]);
     assert!(
-        wave(&ran.out).data == [b.0, c.0, a.0].concat() && ran.err.contains("more than one recording"),
+        wave(&ran.out).data == [b.0, c.0, a.0].concat()
+            && ran.err.contains("more than one recording"),
         "{}",
         ran.err
     );
     // Numbers that are equal, audio that is not: phones with a constant SSRC.
     let mut same = part(0, 10).bytes();
-    same[76..].chunks_mut(172).for_each(|frame| frame[12..].reverse());
+    same[76..]
+        .chunks_mut(172)
+        .for_each(|frame| frame[12..].reverse());
     let ran = tool(&["export", &fa, &folder.file("d", &same), "-"]);
     assert_eq!(wave(&ran.out).data.len(), 20 * 160);
-    let law = Made { codec: "PCMA", ..part(10, 5) };
+    let law = Made {
+        codec: "PCMA",
+        ..part(10, 5)
+    };
     let alaw = folder.file("alaw", &law.bytes());
     let ran = tool(&["export", &fa, &alaw, "-"]);
-    assert!(!ran.ok && ran.out.is_empty() && ran.err.contains(&alaw) && ran.err.contains("--pcm16"), "{}", ran.err);
+    assert!(
+        !ran.ok && ran.out.is_empty() && ran.err.contains(&alaw) && ran.err.contains("--pcm16"),
+        "{}",
+        ran.err
+    );
     assert_eq!(exported(&["--pcm16", &fa, &alaw]).data.len(), 15 * 320);
 }
 
@@ -150,11 +227,22 @@ fn missing_and_damaged_frames_keep_their_time() {
     let lossy = folder.file("lossy", &lossy);
     let ran = tool(&["export", &lossy, "-"]);
     let expected = [&audio[..20 * 160], &[SILENCE; 1600], &audio[30 * 160..]].concat();
-    assert!(wave(&ran.out).data == expected && ran.err.contains("0.200 s"), "{}", ran.err);
+    assert!(
+        wave(&ran.out).data == expected && ran.err.contains("0.200 s"),
+        "{}",
+        ran.err
+    );
     tool_ok(&["export", "--to", "0.4", &lossy, "-"]); // nothing is missing there
-    for (out, words) in [(&*lossy, "exists already"), ("/dev/null", "no place for a new file")] {
+    for (out, words) in [
+        (&*lossy, "exists already"),
+        ("/dev/null", "no place for a new file"),
+    ] {
         let ran = tool(&["export", &lossy, out]);
-        assert!(!ran.ok && ran.err.contains(words) && ran.err.lines().count() == 1, "{}", ran.err);
+        assert!(
+            !ran.ok && ran.err.contains(words) && ran.err.lines().count() == 1,
+            "{}",
+            ran.err
+        );
     }
     // A sector that was never written reads as zeros; a bit that flips in a header takes no audio away.
     let mut damaged = made.bytes();
@@ -166,14 +254,24 @@ fn missing_and_damaged_frames_keep_their_time() {
     let mut header = made.bytes();
     header[64] ^= 0xFF;
     let ran = tool(&["export", &folder.file("header", &header), "-"]);
-    assert!(wave(&ran.out).data == audio && ran.err.contains("header is damaged"), "{}", ran.err);
+    assert!(
+        wave(&ran.out).data == audio && ran.err.contains("header is damaged"),
+        "{}",
+        ran.err
+    );
 }
 
 #[test]
 fn from_and_to_cut_to_the_sample() {
     let folder = Folder::new();
-    let [one, two] = [("1", part(0, 100)), ("2", part(150, 100))].map(|(name, made)| folder.file(name, &made.bytes()));
-    let whole = [part(0, 100).audio(), vec![SILENCE; 50 * 160], part(150, 100).audio()].concat();
+    let [one, two] = [("1", part(0, 100)), ("2", part(150, 100))]
+        .map(|(name, made)| folder.file(name, &made.bytes()));
+    let whole = [
+        part(0, 100).audio(),
+        vec![SILENCE; 50 * 160],
+        part(150, 100).audio(),
+    ]
+    .concat();
     for (from, to, samples) in [
         ("0", "1", 0..8000),
         ("0.5", "0.75", 4000..6000),
@@ -183,13 +281,21 @@ fn from_and_to_cut_to_the_sample() {
         ("0", "3600", 0..40_000),
     ] {
         let ran = tool(&["export", "--from", from, "--to", to, &one, &two, "-"]);
-        assert!(ran.ok && wave(&ran.out).data == whole[samples], "{from} {to}: {}", ran.err);
+        assert!(
+            ran.ok && wave(&ran.out).data == whole[samples],
+            "{from} {to}: {}",
+            ran.err
+        );
     }
     let ran = tool(&["export", "--from", "5", &one, &two, "-"]);
     assert!(!ran.ok && ran.err.contains("5.000 s"), "{}", ran.err);
-    for bad in
-        [&["--from", "2", "--to", "2"][..], &["--from", "-1"], &["--to", "x"], &["--from", "1:2:3:4"], &["--to", "1e3"]]
-    {
+    for bad in [
+        &["--from", "2", "--to", "2"][..],
+        &["--from", "-1"],
+        &["--to", "x"],
+        &["--from", "1:2:3:4"],
+        &["--to", "1e3"],
+    ] {
         let output = common::callrec(&[&["export"], bad, &[&one, "-"]].concat());
         assert_eq!(output.status.code(), Some(2), "{bad:?}");
     }
@@ -200,16 +306,36 @@ fn what_cannot_be_exported_is_said_and_leaves_no_file() {
     let folder = Folder::new();
     let out = folder.path("out.wav");
     let good = folder.file("good", &part(0, 3).bytes());
-    let mut g729 = Made { codec: "G729", ..part(0, 3) }.bytes();
+    let mut g729 = Made {
+        codec: "G729",
+        ..part(0, 3)
+    }
+    .bytes();
     g729[64] = 32;
     let g729 = folder.file("g729", &g729);
-    let g722 = folder.file("g722", &Made { codec: "G722", ..part(0, 3) }.bytes());
+    let g722 = folder.file(
+        "g722",
+        &Made {
+            codec: "G722",
+            ..part(0, 3)
+        }
+        .bytes(),
+    );
     let riff = folder.file("riff", &[b"RIFF", &[0u8; 200][..]].concat());
     // A sparse file: 4 GiB as linear samples.
-    let mut header = Made { rtp: false, ..part(0, 0) }.bytes();
+    let mut header = Made {
+        rtp: false,
+        ..part(0, 0)
+    }
+    .bytes();
     header[72..76].fill(0xFF);
     let huge = folder.file("huge", &header);
-    fs::File::options().write(true).open(&huge).unwrap().set_len(76 + (1 << 31) + 160).unwrap();
+    fs::File::options()
+        .write(true)
+        .open(&huge)
+        .unwrap()
+        .set_len(76 + (1 << 31) + 160)
+        .unwrap();
     for (arguments, words) in [
         (&["/no/such"][..], &["/no/such", "No such file"][..]),
         (&[&good, &riff], &[&riff, "RIFF"]),
@@ -218,16 +344,27 @@ fn what_cannot_be_exported_is_said_and_leaves_no_file() {
         (&["--pcm16", &huge], &["4 GiB", "--from"]),
     ] {
         let ran = tool(&[&["export"], arguments, &[&out]].concat());
-        assert!(!ran.ok && words.iter().all(|word| ran.err.contains(word)), "{arguments:?}: {}", ran.err);
+        assert!(
+            !ran.ok && words.iter().all(|word| ran.err.contains(word)),
+            "{arguments:?}: {}",
+            ran.err
+        );
         assert!(!fs::exists(&out).unwrap());
     }
     let ran = tool(&["export", &good, &good]);
     assert!(
-        !ran.ok && ran.err.contains("exists already") && fs::read(&good).unwrap() == part(0, 3).bytes(),
+        !ran.ok
+            && ran.err.contains("exists already")
+            && fs::read(&good).unwrap() == part(0, 3).bytes(),
         "{}",
         ran.err
     );
-    assert!(exported(&["--pcm16", "--from", "0", "--to", "1", &huge]).data.len() == 16_000);
+    assert!(
+        exported(&["--pcm16", "--from", "0", "--to", "1", &huge])
+            .data
+            .len()
+            == 16_000
+    );
 }
 
 #[test]
@@ -242,7 +379,11 @@ fn a_reader_that_goes_away_is_no_failure() {
         .unwrap();
     drop(child.stdout.take());
     let output = child.wait_with_output().unwrap();
-    assert!(output.status.success() && output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success() && output.stderr.is_empty(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
 }
 
 /// Runs another program on `input`; what it prints.
@@ -260,7 +401,10 @@ fn other(program: &str, arguments: &[&str], input: &[u8]) -> Vec<u8> {
     let output = child.wait_with_output().unwrap();
     writer.join().unwrap();
     let words = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success() && words.trim().is_empty(), "{program} {arguments:?}: {words}");
+    assert!(
+        output.status.success() && words.trim().is_empty(),
+        "{program} {arguments:?}: {words}"
+    );
     output.stdout
 }
 
@@ -269,27 +413,72 @@ fn other(program: &str, arguments: &[&str], input: &[u8]) -> Vec<u8> {
 fn sox_and_ffmpeg_hear_every_sample_from_a_file_and_from_a_pipe() {
     let folder = Folder::new();
     for (codec, law, name) in [("PCMU", Law::Mu, "pcm_mulaw"), ("PCMA", Law::A, "pcm_alaw")] {
-        let made = Made { codec, ..part(0, 151) };
+        let made = Made {
+            codec,
+            ..part(0, 151)
+        };
         let table = law.decode_table();
-        let samples: Vec<u8> = made.audio().iter().flat_map(|code| table[usize::from(*code)].to_le_bytes()).collect();
+        let samples: Vec<u8> = made
+            .audio()
+            .iter()
+            .flat_map(|code| table[usize::from(*code)].to_le_bytes())
+            .collect();
         let file = folder.file("in", &made.bytes());
         for (flags, name) in [(&[][..], name), (&["--pcm16"], "pcm_s16le")] {
             let out = folder.path(&format!("{codec}-{name}.wav"));
             tool_ok(&[&["export"], flags, &[&file, &out]].concat());
             let piped = tool_ok(&[&["export"], flags, &[&file, "-"]].concat()).out;
-            let probe = ["-v", "error", "-of", "json", "-show_streams", "-show_format", &out];
-            let json: serde_json::Value = serde_json::from_slice(&other("ffprobe", &probe, b"")).unwrap();
+            let probe = [
+                "-v",
+                "error",
+                "-of",
+                "json",
+                "-show_streams",
+                "-show_format",
+                &out,
+            ];
+            let json: serde_json::Value =
+                serde_json::from_slice(&other("ffprobe", &probe, b"")).unwrap();
             assert_eq!(
-                (&json["streams"][0]["codec_name"], &json["format"]["duration"]),
+                (
+                    &json["streams"][0]["codec_name"],
+                    &json["format"]["duration"]
+                ),
                 (&name.into(), &"3.020000".into())
             );
-            assert_eq!(String::from_utf8(other("soxi", &["-s", &out], b"")).unwrap().trim(), "24160");
-            let raw = ["-v", "error", "-i", "-", "-f", "s16le", "-c:a", "pcm_s16le", "-"];
-            assert!(other("ffmpeg", &raw, &piped) == samples, "ffmpeg, {codec} {flags:?}");
-            let raw = ["-t", "wav", "-", "-t", "raw", "-e", "signed", "-b", "16", "-L", "-"];
-            assert!(other("sox", &raw, &piped) == samples, "sox, {codec} {flags:?}");
+            assert_eq!(
+                String::from_utf8(other("soxi", &["-s", &out], b""))
+                    .unwrap()
+                    .trim(),
+                "24160"
+            );
+            let raw = [
+                "-v",
+                "error",
+                "-i",
+                "-",
+                "-f",
+                "s16le",
+                "-c:a",
+                "pcm_s16le",
+                "-",
+            ];
+            assert!(
+                other("ffmpeg", &raw, &piped) == samples,
+                "ffmpeg, {codec} {flags:?}"
+            );
+            let raw = [
+                "-t", "wav", "-", "-t", "raw", "-e", "signed", "-b", "16", "-L", "-",
+            ];
+            assert!(
+                other("sox", &raw, &piped) == samples,
+                "sox, {codec} {flags:?}"
+            );
             let raw = [&*out, "-t", "raw", "-e", "signed", "-b", "16", "-L", "-"];
-            assert!(other("sox", &raw, b"") == samples, "sox on a file, {codec} {flags:?}");
+            assert!(
+                other("sox", &raw, b"") == samples,
+                "sox on a file, {codec} {flags:?}"
+            );
         }
     }
 }

@@ -63,7 +63,10 @@ struct Random(u64);
 
 impl Random {
     fn below(&mut self, end: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) as usize % end
     }
 }
@@ -77,10 +80,21 @@ struct Stick {
 impl Stick {
     fn new(sidecar: &[u8]) -> Self {
         // In memory, where there is such a place: each repair waits for the disk.
-        let place = format!("/dev/shm/callrec-hostile-{:?}-{}", std::thread::current().id(), std::process::id());
-        let folder = if fs::create_dir(&place).is_ok() { Folder(place.into()) } else { Folder::new() };
+        let place = format!(
+            "/dev/shm/callrec-hostile-{:?}-{}",
+            std::thread::current().id(),
+            std::process::id()
+        );
+        let folder = if fs::create_dir(&place).is_ok() {
+            Folder(place.into())
+        } else {
+            Folder::new()
+        };
         folder.file("stick/Record_20261121_101500.json", sidecar);
-        Self { path: folder.path("stick/Record_20261121_101500.wav"), folder }
+        Self {
+            path: folder.path("stick/Record_20261121_101500.wav"),
+            folder,
+        }
     }
 
     /// Runs a tool on the recording or the folder; it must keep within its memory, and say what is wrong in lines of
@@ -88,8 +102,15 @@ impl Stick {
     fn run(&self, arguments: &[&str]) -> Ran {
         let (ran, memory) = memory_of(|| tool(arguments));
         assert!(memory < MOST_MEMORY, "{arguments:?}: {memory} bytes");
-        assert!(ran.ok || !ran.err.is_empty(), "{arguments:?} failed without a word");
-        assert!(ran.err.lines().all(|line| line.starts_with("callrec: ")), "{arguments:?}: {}", ran.err);
+        assert!(
+            ran.ok || !ran.err.is_empty(),
+            "{arguments:?} failed without a word"
+        );
+        assert!(
+            ran.err.lines().all(|line| line.starts_with("callrec: ")),
+            "{arguments:?}: {}",
+            ran.err
+        );
         ran
     }
 
@@ -98,20 +119,36 @@ impl Stick {
         fs::write(&self.path, bytes).unwrap();
         let (file, folder) = (&*self.path, &*self.folder.path("stick"));
         let wave = self.run(&["export", file, "-"]);
-        let linear = self.run(&["export", "--pcm16", "--from", "0.01", "--to", "0.05", file, "-"]);
+        let linear = self.run(&[
+            "export", "--pcm16", "--from", "0.01", "--to", "0.05", file, "-",
+        ]);
         let picture = self.run(&["export", "--picture", file, "-"]);
         assert_eq!(wave.ok, picture.ok);
         assert!(wave.ok || wave.out.is_empty() && wave.err.contains(file) && linear.out.is_empty());
         assert!(!picture.ok || picture.text().ends_with("</svg>\n") && picture.out.len() < 100_000);
         let info = self.run(&["info", "--json", file]);
-        assert_eq!((info.ok, info.ok), (self.run(&["info", file]).ok, info.json().len() == 1));
-        assert_eq!(self.run(&["list", "--json", folder]).json().len(), 1, "ours by its name");
+        assert_eq!(
+            (info.ok, info.ok),
+            (self.run(&["info", file]).ok, info.json().len() == 1)
+        );
+        assert_eq!(
+            self.run(&["list", "--json", folder]).json().len(),
+            1,
+            "ours by its name"
+        );
         assert!(self.run(&["list", folder]).ok);
         self.run(&["verify", folder]);
-        assert!(fs::read(&self.path).unwrap() == bytes, "reading changes nothing");
+        assert!(
+            fs::read(&self.path).unwrap() == bytes,
+            "reading changes nothing"
+        );
         self.repair(bytes);
         let names = |path: &str| fs::read_dir(path).unwrap().count();
-        assert_eq!((names(&self.folder.path("")), names(folder)), (1, 2), "nothing else was written");
+        assert_eq!(
+            (names(&self.folder.path("")), names(folder)),
+            (1, 2),
+            "nothing else was written"
+        );
         wave
     }
 
@@ -126,10 +163,18 @@ impl Stick {
             (would.ok, would.text().replace(" was ", " would be "))
         );
         assert!(did.ok || mended == bytes, "left untouched");
-        assert!(mended.len() <= bytes.len() && mended.get(76..) == bytes.get(76..mended.len()), "no audio is changed");
+        assert!(
+            mended.len() <= bytes.len() && mended.get(76..) == bytes.get(76..mended.len()),
+            "no audio is changed"
+        );
         let again = self.run(&["repair", &self.path]);
         assert!(again.ok == did.ok && fs::read(&self.path).unwrap() == mended);
-        assert!(mended == bytes || again.text().contains("is whole"), "{} {}", did.text(), again.text());
+        assert!(
+            mended == bytes || again.text().contains("is whole"),
+            "{} {}",
+            did.text(),
+            again.text()
+        );
     }
 }
 
@@ -141,9 +186,28 @@ fn sidecar() -> Vec<u8> {
 
 /// All kinds that we write and read.
 fn kinds() -> [Made; 4] {
-    let made = Made { frames: 12, ..Made::default() };
-    let bare = Made { rtp: false, codec: "PCMA", ..made };
-    [made, bare, Made { big_endian: true, ..made }, Made { rtp: false, big_endian: true, ..made }]
+    let made = Made {
+        frames: 12,
+        ..Made::default()
+    };
+    let bare = Made {
+        rtp: false,
+        codec: "PCMA",
+        ..made
+    };
+    [
+        made,
+        bare,
+        Made {
+            big_endian: true,
+            ..made
+        },
+        Made {
+            rtp: false,
+            big_endian: true,
+            ..made
+        },
+    ]
 }
 
 /// The audio of a wave file with G.711 in it.
@@ -158,11 +222,17 @@ fn at_each_length_all_whole_frames_are_there() {
     for made in kinds() {
         let (bytes, audio_bytes) = (made.bytes(), made.audio());
         let frame = if made.rtp { 172 } else { 160 };
-        for length in (0..=bytes.len()).filter(|length| made.rtp && !made.big_endian || length % 7 < 2).step_by(EACH) {
+        for length in (0..=bytes.len())
+            .filter(|length| made.rtp && !made.big_endian || length % 7 < 2)
+            .step_by(EACH)
+        {
             let ran = stick.attack(&bytes[..length]);
             assert_eq!(ran.ok, length >= 76, "{length}: {}", ran.err);
             if ran.ok {
-                assert!(audio(&ran) == &audio_bytes[..(length - 76) / frame * 160], "{length}");
+                assert!(
+                    audio(&ran) == &audio_bytes[..(length - 76) / frame * 160],
+                    "{length}"
+                );
             }
         }
     }
@@ -173,7 +243,9 @@ fn a_flipped_bit_costs_at_most_itself() {
     let stick = Stick::new(&sidecar());
     for made in kinds() {
         let (bytes, audio_bytes) = (made.bytes(), made.audio());
-        let headers = (0..12).flat_map(|frame| (0..12).map(move |byte| 76 + frame * 172 + byte)).filter(|_| made.rtp);
+        let headers = (0..12)
+            .flat_map(|frame| (0..12).map(move |byte| 76 + frame * 172 + byte))
+            .filter(|_| made.rtp);
         let payloads = (76..bytes.len()).step_by(13);
         for byte in (0..76).chain(headers).chain(payloads).step_by(EACH) {
             let mut flipped = bytes.clone();
@@ -184,9 +256,19 @@ fn a_flipped_bit_costs_at_most_itself() {
                 continue;
             }
             // The second frame stands alone against the first: either may be the damaged one.
-            let differ = audio(&ran).iter().zip(&audio_bytes).filter(|(one, other)| one != other).count();
-            assert!(differ <= 1 || byte < 76, "byte {byte}: {differ} samples differ");
-            assert!(audio(&ran).len() == audio_bytes.len() || byte < 76, "byte {byte}");
+            let differ = audio(&ran)
+                .iter()
+                .zip(&audio_bytes)
+                .filter(|(one, other)| one != other)
+                .count();
+            assert!(
+                differ <= 1 || byte < 76,
+                "byte {byte}: {differ} samples differ"
+            );
+            assert!(
+                audio(&ran).len() == audio_bytes.len() || byte < 76,
+                "byte {byte}"
+            );
         }
     }
 }
@@ -197,8 +279,16 @@ fn many_flipped_bits_harm_nobody() {
     for round in 0..1500 / EACH {
         let made = kinds()[round % 4];
         let mut bytes = made.bytes();
-        bytes.truncate(if round % 3 == 0 { random.below(bytes.len()) + 1 } else { bytes.len() });
-        let reach = if round % 2 == 0 { bytes.len().min(90) } else { bytes.len() };
+        bytes.truncate(if round % 3 == 0 {
+            random.below(bytes.len()) + 1
+        } else {
+            bytes.len()
+        });
+        let reach = if round % 2 == 0 {
+            bytes.len().min(90)
+        } else {
+            bytes.len()
+        };
         for _ in 0..=random.below(12) {
             bytes[random.below(reach)] ^= 1 << random.below(8);
         }
@@ -211,10 +301,26 @@ fn fields_with_the_greatest_numbers_ask_for_nothing() {
     let stick = Stick::new(&sidecar());
     for made in kinds() {
         for (at, number) in (64..76).step_by(4).flat_map(|at| {
-            [0, 1, 11, 12, 13, 0xFF, 0x7FFF, 0xFFFF, 0x1_0000, 0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFFFu32]
-                .map(|n| (at, n))
+            [
+                0,
+                1,
+                11,
+                12,
+                13,
+                0xFF,
+                0x7FFF,
+                0xFFFF,
+                0x1_0000,
+                0x7FFF_FFFF,
+                0x8000_0000,
+                0xFFFF_FFFFu32,
+            ]
+            .map(|n| (at, n))
         }) {
-            for other in [None, Some(at ^ 4)].into_iter().filter(|other| *other != Some(76)) {
+            for other in [None, Some(at ^ 4)]
+                .into_iter()
+                .filter(|other| *other != Some(76))
+            {
                 let mut bytes = made.bytes();
                 for at in [Some(at), other].into_iter().flatten() {
                     bytes[at..at + 4].copy_from_slice(&number.to_le_bytes());
@@ -229,7 +335,9 @@ fn fields_with_the_greatest_numbers_ask_for_nothing() {
 fn a_damaged_sidecar_hides_no_recording() {
     let good = sidecar();
     let bytes = kinds()[0].bytes();
-    let lengths = (0..good.len()).step_by(3).map(|length| good[..length].to_vec());
+    let lengths = (0..good.len())
+        .step_by(3)
+        .map(|length| good[..length].to_vec());
     let flips = (0..good.len()).map(|byte| {
         let mut flipped = good.clone();
         flipped[byte] ^= 1 << (byte % 7);
@@ -240,7 +348,13 @@ fn a_damaged_sidecar_hides_no_recording() {
         b"{\"pauses\":18446744073709551615,\"duration_ms\":18446744073709551615,\"part\":18446744073709551615}",
     ];
     let stick = Stick::new(&good);
-    for sidecar in greatest.map(<[u8]>::to_vec).into_iter().chain(lengths).chain(flips).step_by(EACH) {
+    for sidecar in greatest
+        .map(<[u8]>::to_vec)
+        .into_iter()
+        .chain(lengths)
+        .chain(flips)
+        .step_by(EACH)
+    {
         fs::write(stick.path.replace(".wav", ".json"), &sidecar).unwrap();
         assert!(stick.attack(&bytes).ok);
     }

@@ -11,7 +11,12 @@ use common::made::{tool, tool_ok, Folder, Made};
 use serde_json::{json, Value};
 
 fn part(ssrc: u32, first: u32, frames: u32) -> Made {
-    Made { ssrc, first, frames, ..Made::default() }
+    Made {
+        ssrc,
+        first,
+        frames,
+        ..Made::default()
+    }
 }
 
 /// A recording with a sidecar of these members beside it.
@@ -23,7 +28,9 @@ fn beside(folder: &Folder, name: &str, made: &Made, members: Value) -> String {
 /// The lines of a listing, blanks folded.
 fn lines(arguments: &[&str]) -> Vec<String> {
     let text = tool_ok(arguments).text();
-    text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
+    text.lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+        .collect()
 }
 
 #[test]
@@ -36,7 +43,14 @@ fn recordings_are_listed_newest_first_with_what_is_known_of_them() {
     let call = json!({"id": "17", "part": 2, "device": "0015651a2b3c", "remote_name": "Anna", "end": "stopped",
         "start": "2026-11-21T10:16:00+01:00"});
     beside(&folder, "Record_20261121_101600", &part(7, 3000, 600), call);
-    folder.file("Record_19700101_000007.wav", &Made { codec: "PCMA", ..part(8, 0, 200_000) }.bytes());
+    folder.file(
+        "Record_19700101_000007.wav",
+        &Made {
+            codec: "PCMA",
+            ..part(8, 0, 200_000)
+        }
+        .bytes(),
+    );
     let mut torn = part(9, 0, 100).bytes();
     torn.truncate(76 + 172 * 50 + 3);
     folder.file("Record_20261122_090000_2.wav", &torn);
@@ -52,11 +66,23 @@ fn recordings_are_listed_newest_first_with_what_is_known_of_them() {
             "1970-01-01 00:00:07 1:06:40 PCMA 34.4 MB finished Record_19700101_000007.wav",
         ]
     );
-    assert!(found[5].starts_with("4 recordings, 1:07:54, 35.0 MB in /"), "{}", found[5]);
+    assert!(
+        found[5].starts_with("4 recordings, 1:07:54, 35.0 MB in /"),
+        "{}",
+        found[5]
+    );
     let json = tool_ok(&["list", "--json", folder.0.to_str().unwrap()]).json();
-    let times: Vec<&str> = json.iter().map(|entry| entry["time"].as_str().unwrap()).collect();
-    let expected =
-        ["2026-11-22T09:00:00", "2026-11-22T09:00:00", "2026-11-21T10:16:00+01:00", start, "1970-01-01T00:00:07"];
+    let times: Vec<&str> = json
+        .iter()
+        .map(|entry| entry["time"].as_str().unwrap())
+        .collect();
+    let expected = [
+        "2026-11-22T09:00:00",
+        "2026-11-22T09:00:00",
+        "2026-11-21T10:16:00+01:00",
+        start,
+        "1970-01-01T00:00:07",
+    ];
     assert_eq!(times, expected);
     let first = &json[3];
     assert_eq!(first["file"], folder.path("Record_20261121_101500.wav"));
@@ -64,7 +90,10 @@ fn recordings_are_listed_newest_first_with_what_is_known_of_them() {
         (&first["frames"], &first["duration_ms"], &first["bytes"]),
         (&3000.into(), &60_000.into(), &516_076.into())
     );
-    assert_eq!((&first["remote_name"], &first["part"], &first["clock_set"]), (&"Ann".into(), &1.into(), &true.into()));
+    assert_eq!(
+        (&first["remote_name"], &first["part"], &first["clock_set"]),
+        (&"Ann".into(), &1.into(), &true.into())
+    );
 }
 
 #[test]
@@ -72,11 +101,20 @@ fn a_servers_folder_is_listed_with_its_wav_files() {
     let folder = Folder::new();
     let facts = json!({"id": "5", "device": "0015651a2b3c", "codec": "PCMA", "remote_number": "200", "start": "2026-11-21T09:00:00Z",
         "frames": 500, "duration_ms": 10_000, "received": 490, "format": "wav", "end": "stopped"});
-    folder.file("0015651a2b3c/Record_20261121_100000_5.json", facts.to_string().as_bytes());
-    folder.file("0015651a2b3c/Record_20261121_100000_5.wav", &[b"RIFF", &[0u8; 900][..]].concat());
+    folder.file(
+        "0015651a2b3c/Record_20261121_100000_5.json",
+        facts.to_string().as_bytes(),
+    );
+    folder.file(
+        "0015651a2b3c/Record_20261121_100000_5.wav",
+        &[b"RIFF", &[0u8; 900][..]].concat(),
+    );
     folder.file("music.wav", &[b"RIFF", &[0u8; 900][..]].concat());
     let found = lines(&["list", folder.0.to_str().unwrap()]);
-    assert_eq!(found[1], "2026-11-21 09:00:00 0:10 200 PCMA 904 B finished Record_20261121_100000_5.wav");
+    assert_eq!(
+        found[1],
+        "2026-11-21 09:00:00 0:10 200 PCMA 904 B finished Record_20261121_100000_5.wav"
+    );
     assert_eq!(found.len(), 3);
 }
 
@@ -84,9 +122,21 @@ fn a_servers_folder_is_listed_with_its_wav_files() {
 fn what_is_wrong_with_one_file_hides_no_other() {
     let folder = Folder::new();
     folder.file("Record_20261121_101500.wav", &part(7, 0, 50).bytes());
-    for (n, sidecar) in [&b"{\"id\":"[..], b"", b"[]", &[0xFF; 3000], &[b'{'; 100_000]].iter().enumerate() {
+    for (n, sidecar) in [
+        &b"{\"id\":"[..],
+        b"",
+        b"[]",
+        &[0xFF; 3000],
+        &[b'{'; 100_000],
+    ]
+    .iter()
+    .enumerate()
+    {
         folder.file(&format!("Record_2026112{n}_000000.json"), sidecar);
-        folder.file(&format!("Record_2026112{n}_000000.wav"), &part(n as u32, 0, 50).bytes());
+        folder.file(
+            &format!("Record_2026112{n}_000000.wav"),
+            &part(n as u32, 0, 50).bytes(),
+        );
     }
     folder.file("Record_20261120_000001.wav", b"");
     folder.file("Record_x.wav", &[7; 500]);
@@ -94,13 +144,40 @@ fn what_is_wrong_with_one_file_hides_no_other() {
     std::os::unix::fs::symlink("/dev/zero", folder.path("Record_link.wav")).unwrap();
     std::os::unix::fs::symlink("/dev/zero", folder.path("Record_20261121_101500.json")).unwrap();
     let found = lines(&["list", folder.0.to_str().unwrap()]);
-    assert_eq!(found.iter().filter(|line| line.contains(" finished ")).count(), 6, "{found:#?}");
-    assert_eq!(found.iter().filter(|line| line.contains(" damaged ")).count(), 2, "{found:#?}");
-    assert!(tool_ok(&["list", "--json", folder.0.to_str().unwrap()]).json().len() == 8);
+    assert_eq!(
+        found
+            .iter()
+            .filter(|line| line.contains(" finished "))
+            .count(),
+        6,
+        "{found:#?}"
+    );
+    assert_eq!(
+        found
+            .iter()
+            .filter(|line| line.contains(" damaged "))
+            .count(),
+        2,
+        "{found:#?}"
+    );
+    assert!(
+        tool_ok(&["list", "--json", folder.0.to_str().unwrap()])
+            .json()
+            .len()
+            == 8
+    );
     let ran = tool(&["list", &folder.file("notes.wav", b"hello")]);
-    assert!(!ran.ok && ran.err.contains("notes.wav: is no recording"), "{}", ran.err);
+    assert!(
+        !ran.ok && ran.err.contains("notes.wav: is no recording"),
+        "{}",
+        ran.err
+    );
     let ran = tool(&["list", "/no/such/folder"]);
-    assert!(!ran.ok && ran.err.contains("/no/such/folder"), "{}", ran.err);
+    assert!(
+        !ran.ok && ran.err.contains("/no/such/folder"),
+        "{}",
+        ran.err
+    );
 }
 
 #[test]
@@ -109,8 +186,15 @@ fn no_name_reaches_the_terminal_raw() {
     let hostile = "\u{1b}[2J\r\u{9b}31m\u{202e}x\n";
     let call = json!({"id": hostile, "dir": hostile, "remote_number": hostile, "remote_name": hostile.repeat(50)});
     let file = beside(&folder, &format!("Record_2{hostile}"), &part(7, 0, 3), call);
-    let bare = Made { rtp: false, ..part(7, 0, 3) }.bytes();
-    let bad = folder.file(&format!("Record_1{hostile}.wav"), &[&bare[..64], &[0; 12], &bare[76..]].concat());
+    let bare = Made {
+        rtp: false,
+        ..part(7, 0, 3)
+    }
+    .bytes();
+    let bad = folder.file(
+        &format!("Record_1{hostile}.wav"),
+        &[&bare[..64], &[0; 12], &bare[76..]].concat(),
+    );
     let out = folder.path(&format!("no{hostile}/out.wav"));
     for arguments in [
         &["list", folder.0.to_str().unwrap()][..],
@@ -127,7 +211,10 @@ fn no_name_reaches_the_terminal_raw() {
         let ran = tool(arguments);
         let said = ran.text() + &ran.err;
         let steers = |c: char| c != '\n' && (c.is_control() || c == '\u{202e}');
-        assert!(!said.contains(steers) && !said.is_empty(), "{arguments:?}: {said:?}");
+        assert!(
+            !said.contains(steers) && !said.is_empty(),
+            "{arguments:?}: {said:?}"
+        );
     }
 }
 
@@ -136,17 +223,26 @@ fn without_a_folder_it_lists_the_current_one() {
     let folder = Folder::new();
     folder.file("Record_20261121_101500.wav", &part(7, 0, 50).bytes());
     // Where a stick is mounted it is the stick that is listed.
-    let output = common::command(env!("CARGO_BIN_EXE_callrec")).arg("list").current_dir(&folder.0).output().unwrap();
+    let output = common::command(env!("CARGO_BIN_EXE_callrec"))
+        .arg("list")
+        .current_dir(&folder.0)
+        .output()
+        .unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(
-        output.status.success() && (text.contains("Record_20261121_101500.wav") || !text.ends_with("in .\n")),
+        output.status.success()
+            && (text.contains("Record_20261121_101500.wav") || !text.ends_with("in .\n")),
         "{text}"
     );
 }
 
 /// What coreutils say of it.
 fn sha256(bytes: &[u8]) -> String {
-    let mut child = Command::new("sha256sum").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut child = Command::new("sha256sum")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
     std::io::Write::write_all(&mut child.stdin.take().unwrap(), bytes).unwrap();
     String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap()[..64].to_owned()
 }
@@ -164,8 +260,14 @@ fn sums_tell_the_damaged_from_the_whole() {
     };
     assert_eq!(verdict(&whole), (true, format!("{whole}: ok\n")));
     for (change, words) in [
-        (&(|bytes: &mut Vec<u8>| bytes[100_000] ^= 1) as &dyn Fn(&mut Vec<u8>), "not what was recorded"),
-        (&|bytes| bytes.truncate(76 + 172 * 999), "999 of 1000 frames"),
+        (
+            &(|bytes: &mut Vec<u8>| bytes[100_000] ^= 1) as &dyn Fn(&mut Vec<u8>),
+            "not what was recorded",
+        ),
+        (
+            &|bytes| bytes.truncate(76 + 172 * 999),
+            "999 of 1000 frames",
+        ),
         (&|bytes| bytes.truncate(40), "damaged: it is no recording"),
         (&|bytes| bytes.extend([0; 172]), "not what was recorded"),
     ] {
@@ -173,25 +275,51 @@ fn sums_tell_the_damaged_from_the_whole() {
         change(&mut changed);
         fs::write(&whole, &changed).unwrap();
         let (ok, said) = verdict(&whole);
-        assert!(!ok && said.contains(words) && said.contains(&whole), "{said}");
+        assert!(
+            !ok && said.contains(words) && said.contains(&whole),
+            "{said}"
+        );
     }
     let (ok, said) = verdict("/no/such.wav");
-    assert!(!ok && said.starts_with("callrec: /no/such.wav: No such file"), "{said}");
+    assert!(
+        !ok && said.starts_with("callrec: /no/such.wav: No such file"),
+        "{said}"
+    );
     let mut header = bytes.clone();
     header[64..76].fill(0);
     fs::write(&whole, &header).unwrap();
     let (ok, said) = verdict(&whole);
-    assert!(ok && said.contains("ok; its header is damaged"), "the audio is there: {said}");
+    assert!(
+        ok && said.contains("ok; its header is damaged"),
+        "the audio is there: {said}"
+    );
     fs::write(&whole, &bytes).unwrap();
     let unfinished = beside(&folder, "sub/Record_2", &made, json!({"frames": 900}));
     let lonely = folder.file("Record_3.wav", &bytes);
     let missing = beside(&folder, "Record_4", &made, facts);
     fs::remove_file(&missing).unwrap();
-    let sumless = beside(&folder, "Record_5", &made, json!({"frames": 1000, "end": "stopped"}));
-    assert!(tool_ok(&["verify", &sumless]).text().contains("no sum; the file beside it has none"));
+    let sumless = beside(
+        &folder,
+        "Record_5",
+        &made,
+        json!({"frames": 1000, "end": "stopped"}),
+    );
+    assert!(tool_ok(&["verify", &sumless])
+        .text()
+        .contains("no sum; the file beside it has none"));
     let ran = tool(&["verify", folder.0.to_str().unwrap()]);
     let said = ran.text();
-    assert!(!ran.ok && ran.err.contains(&missing) && ran.err.lines().count() == 1, "{}", ran.err);
-    let no_sum = |path: &str| said.lines().any(|line| line.starts_with(path) && line.contains("no sum"));
-    assert!(said.contains("Record_1.wav: ok") && no_sum(&unfinished) && no_sum(&lonely), "{said}");
+    assert!(
+        !ran.ok && ran.err.contains(&missing) && ran.err.lines().count() == 1,
+        "{}",
+        ran.err
+    );
+    let no_sum = |path: &str| {
+        said.lines()
+            .any(|line| line.starts_with(path) && line.contains("no sum"))
+    };
+    assert!(
+        said.contains("Record_1.wav: ok") && no_sum(&unfinished) && no_sum(&lonely),
+        "{said}"
+    );
 }

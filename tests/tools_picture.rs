@@ -16,7 +16,11 @@ use serde_json::{json, Value};
 const HOURS: u64 = if cfg!(target_arch = "arm") { 4 } else { 24 };
 
 fn part(first: u32, frames: u32) -> Made {
-    Made { first, frames, ..Made::default() }
+    Made {
+        first,
+        frames,
+        ..Made::default()
+    }
 }
 
 /// A recording with a sidecar of these members beside it.
@@ -70,8 +74,20 @@ fn pauses_gaps_and_borders_of_parts_stand_where_they_are() {
     // Part of it: the axis says where in the call; what is left out is not marked.
     let svg = picture(&["--from", "1.3", "--to", "2.1", &one, &two]);
     assert!(svg.contains(">0:02</text>") && !svg.contains(">0:00</text>"));
-    assert_eq!((svg.matches("\"pause\" d=\"M").count(), svg.matches("class=\"gap\"").count()), (2, 0), "and a legend");
-    let many = beside(&folder, "Record_3", &part(0, 9).bytes(), json!({"pauses": 4711}));
+    assert_eq!(
+        (
+            svg.matches("\"pause\" d=\"M").count(),
+            svg.matches("class=\"gap\"").count()
+        ),
+        (2, 0),
+        "and a legend"
+    );
+    let many = beside(
+        &folder,
+        "Record_3",
+        &part(0, 9).bytes(),
+        json!({"pauses": 4711}),
+    );
     assert!(picture(&[&many]).contains("4711 pauses"));
 }
 
@@ -89,15 +105,29 @@ fn options_stand_anywhere_and_nothing_is_overwritten() {
         let svg = fs::read_to_string(&out).unwrap();
         assert!(svg.starts_with("<svg ") && svg.ends_with("</svg>\n"));
         let again = tool(&arguments);
-        assert!(!again.ok && again.err.contains("exists already") && fs::read_to_string(&out).unwrap() == svg);
+        assert!(
+            !again.ok
+                && again.err.contains("exists already")
+                && fs::read_to_string(&out).unwrap() == svg
+        );
         fs::remove_file(&out).unwrap();
     }
     for (arguments, words) in [
-        (["export", "--picture", "/no/such.wav", &out], "/no/such.wav: No such file"),
-        (["export", "--picture", &file, "/no/such/out.svg"], "/no/such/out.svg: No such file"),
+        (
+            ["export", "--picture", "/no/such.wav", &out],
+            "/no/such.wav: No such file",
+        ),
+        (
+            ["export", "--picture", &file, "/no/such/out.svg"],
+            "/no/such/out.svg: No such file",
+        ),
     ] {
         let ran = tool(&arguments);
-        assert!(!ran.ok && ran.err.contains(words) && ran.err.lines().count() == 1, "{}", ran.err);
+        assert!(
+            !ran.ok && ran.err.contains(words) && ran.err.lines().count() == 1,
+            "{}",
+            ran.err
+        );
     }
     assert!(!fs::exists(&out).unwrap());
 }
@@ -106,9 +136,21 @@ fn options_stand_anywhere_and_nothing_is_overwritten() {
 fn a_day_is_drawn_as_large_as_a_minute() {
     let folder = Folder::new();
     // A sparse file: the loudest codes there are.
-    let day = folder.file("day.wav", &Made { rtp: false, ..part(0, 0) }.bytes());
+    let day = folder.file(
+        "day.wav",
+        &Made {
+            rtp: false,
+            ..part(0, 0)
+        }
+        .bytes(),
+    );
     let size = HOURS * 3600 * 50 * 160;
-    fs::File::options().write(true).open(&day).unwrap().set_len(76 + size).unwrap();
+    fs::File::options()
+        .write(true)
+        .open(&day)
+        .unwrap()
+        .set_len(76 + size)
+        .unwrap();
     let svg = picture(&[&day]);
     assert!(svg.len() < 100_000 && svg.contains(&format!(">{HOURS}:00:00</text>")));
     assert!(svg.contains(&format!("{HOURS}:00:00 of PCMU")));
@@ -125,15 +167,32 @@ fn strange(folder: &Folder) -> Vec<(String, String)> {
     files.extend(parts.clone());
     files.push(folder.file("empty.wav", &part(0, 0).bytes()));
     files.push(folder.file("one.wav", &part(0, 1).bytes()));
-    files.push(folder.file("bare.wav", &Made { rtp: false, codec: "PCMA", ..part(0, 3) }.bytes()));
+    files.push(
+        folder.file(
+            "bare.wav",
+            &Made {
+                rtp: false,
+                codec: "PCMA",
+                ..part(0, 3)
+            }
+            .bytes(),
+        ),
+    );
     files.push(folder.file("torn.wav", &part(0, 3).bytes()[..76 + 400]));
-    let mut pictures: Vec<(String, String)> = files.iter().map(|file| (file.clone(), picture(&[file]))).collect();
+    let mut pictures: Vec<(String, String)> = files
+        .iter()
+        .map(|file| (file.clone(), picture(&[file])))
+        .collect();
     let all: Vec<&str> = files.iter().map(String::as_str).collect();
     pictures.push(("all of them".into(), picture(&all)));
     let odd = folder.0.join(OsStr::from_bytes(b"odd\xff\xfe<.wav"));
     fs::write(&odd, part(0, 5).bytes()).unwrap();
     let svg = folder.path("odd.svg");
-    let run = common::command(env!("CARGO_BIN_EXE_callrec")).args(["export", "--picture"]).arg(&odd).arg(&svg).status();
+    let run = common::command(env!("CARGO_BIN_EXE_callrec"))
+        .args(["export", "--picture"])
+        .arg(&odd)
+        .arg(&svg)
+        .status();
     assert!(run.unwrap().success());
     pictures.push(("odd".into(), fs::read_to_string(&svg).unwrap()));
     pictures
@@ -143,9 +202,15 @@ fn strange(folder: &Folder) -> Vec<(String, String)> {
 fn strange_names_stay_text() {
     let folder = Folder::new();
     for (file, svg) in strange(&folder) {
-        assert!(svg.starts_with("<svg ") && svg.ends_with("</svg>\n") && svg.len() < 100_000, "{file}");
+        assert!(
+            svg.starts_with("<svg ") && svg.ends_with("</svg>\n") && svg.len() < 100_000,
+            "{file}"
+        );
         let steers = |c: char| c != '\n' && (c.is_control() || c == '\u{fffe}');
-        assert!(!svg.contains(steers) && !svg.contains("<script") && !svg.contains("NaN"), "{file}: {svg}");
+        assert!(
+            !svg.contains(steers) && !svg.contains("<script") && !svg.contains("NaN"),
+            "{file}: {svg}"
+        );
     }
 }
 
@@ -153,18 +218,26 @@ fn strange_names_stay_text() {
 #[ignore = "needs the packages python3 and librsvg2-bin: scripts/test installs them"]
 fn an_xml_parser_and_a_renderer_take_them_all() {
     let folder = Folder::new();
-    let parse = "import sys, xml.dom.minidom as m; print(m.parse(sys.argv[1]).documentElement.tagName)";
+    let parse =
+        "import sys, xml.dom.minidom as m; print(m.parse(sys.argv[1]).documentElement.tagName)";
     for (n, (file, svg)) in strange(&folder).into_iter().enumerate() {
         let path = folder.file(&format!("{n}.svg"), svg.as_bytes());
         let run = |program: &str, arguments: &[&str]| {
             let output = Command::new(program).args(arguments).output().unwrap();
             let words = String::from_utf8_lossy(&output.stderr).into_owned();
-            assert!(output.status.success() && words.is_empty(), "{file}: {program}: {words}");
+            assert!(
+                output.status.success() && words.is_empty(),
+                "{file}: {program}: {words}"
+            );
             output.stdout
         };
         assert_eq!(run("python3", &["-c", parse, &path]), b"svg\n");
         let png = run("rsvg-convert", &["-w", "620", &path]);
         // The width, where a PNG file has it.
-        assert!(png.starts_with(b"\x89PNG") && png[16..20] == 620u32.to_be_bytes(), "{file}: {:?}", &png[..24]);
+        assert!(
+            png.starts_with(b"\x89PNG") && png[16..20] == 620u32.to_be_bytes(),
+            "{file}: {:?}",
+            &png[..24]
+        );
     }
 }

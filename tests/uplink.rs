@@ -28,8 +28,17 @@ fn server(host: &str) -> Server {
 
 impl Trace {
     fn new(server: Server) -> Self {
-        let setup = Setup { id: 7, server: Some(server), ..Setup::default() };
-        let mut trace = Self { uplink: Uplink::new(), setup, stats: Stats::default(), now: ORIGIN };
+        let setup = Setup {
+            id: 7,
+            server: Some(server),
+            ..Setup::default()
+        };
+        let mut trace = Self {
+            uplink: Uplink::new(),
+            setup,
+            stats: Stats::default(),
+            now: ORIGIN,
+        };
         trace.uplink.start(trace.now, &trace.setup);
         trace
     }
@@ -58,7 +67,8 @@ impl Trace {
     }
 
     fn gets(&mut self, input: Input) -> &mut Self {
-        self.uplink.handle(self.now, input, &self.setup, &mut self.stats);
+        self.uplink
+            .handle(self.now, input, &self.setup, &mut self.stats);
         self
     }
 
@@ -83,7 +93,10 @@ impl Trace {
                 Op::Find(name, port) => (format!("find {name}:{port}"), Done::Yes),
                 Op::Connect(to) => (format!("connect {to}"), Done::Yes),
                 Op::Media(to) => (format!("media {to}"), Done::Yes),
-                Op::Write(bytes) => (String::from_utf8(bytes.to_vec()).unwrap(), Done::Wrote(bytes.len())),
+                Op::Write(bytes) => (
+                    String::from_utf8(bytes.to_vec()).unwrap(),
+                    Done::Wrote(bytes.len()),
+                ),
                 Op::Frame(_) => panic!("frames come from the recording"),
                 Op::Close => ("close".into(), Done::Yes),
             };
@@ -112,7 +125,8 @@ impl Trace {
     }
 }
 
-const START: &str = "cmd=RecordStartRequest&id=7&device=0c383e000001&remote_number=&remote_name=&local_number=\
+const START: &str =
+    "cmd=RecordStartRequest&id=7&device=0c383e000001&remote_number=&remote_name=&local_number=\
                      &local_name=&dir=&codec=PCMU";
 const STOP: &str = "cmd=RecordStopRequest&id=7";
 const STOPPED: &str = "cmd=RecordStopResponse&id=7&result=success";
@@ -122,32 +136,52 @@ fn a_recording_as_it_should_be() {
     let mut trace = Trace::new(server("10.0.0.9"));
     trace.does(&["connect 10.0.0.9:10000"]).has(None);
     trace.at(40).connects().does(&[START]);
-    trace.at(80).hears("cmd=RecordStartResponse&id=7&result=success&reason=&server=10.0.0.8&port =40000\r\n");
-    trace.does(&["media 10.0.0.8:40000"]).has(Some(News::Accepted));
-    assert!(trace.uplink.is_sending() && trace.uplink.next_deadline().is_none(), "no timer while it runs");
+    trace.at(80).hears(
+        "cmd=RecordStartResponse&id=7&result=success&reason=&server=10.0.0.8&port =40000\r\n",
+    );
+    trace
+        .does(&["media 10.0.0.8:40000"])
+        .has(Some(News::Accepted));
+    assert!(
+        trace.uplink.is_sending() && trace.uplink.next_deadline().is_none(),
+        "no timer while it runs"
+    );
     trace.at(3_600_000).does(&[]).has(None);
     trace.stops().does(&[STOP]).has(None);
     assert!(!trace.uplink.is_sending());
     trace.at(3_600_100).hears(STOPPED).does(&[]).has(None); // no end yet
     trace.at(3_600_299).has(None);
-    trace.at(3_600_300).has(Some(News::Stopped)).does(&["close"]).is_over();
+    trace
+        .at(3_600_300)
+        .has(Some(News::Stopped))
+        .does(&["close"])
+        .is_over();
 }
 
 #[test]
 fn the_start_says_all_that_is_known_and_the_stop_what_has_changed() {
-    let mut trace = Trace::new(Server { message_end: b"\r\n", ..server("10.0.0.9") });
+    let mut trace = Trace::new(Server {
+        message_end: b"\r\n",
+        ..server("10.0.0.9")
+    });
     let text = |text: &str| heapless::Vec::from_slice(text.as_bytes()).unwrap();
     let call = &mut trace.setup.call;
-    (call.remote_number, call.remote_name, call.local_number) = (text("100"), text("A&cmd=x=%\n漢"), text("2"));
+    (call.remote_number, call.remote_name, call.local_number) =
+        (text("100"), text("A&cmd=x=%\n漢"), text("2"));
     (call.incoming, trace.setup.law) = (Some(false), callrec::wire::g711::Law::A);
     trace.does(&["connect 10.0.0.9:10000"]).connects().does(&[concat!(
         "cmd=RecordStartRequest&id=7&device=0c383e000001&remote_number=100&remote_name=A%26cmd%3Dx%3D%25%0A漢",
         "&local_number=2&local_name=&dir=out&codec=PCMA\r\n"
     )]);
-    let mut stop = callrec::proto::setup::Call { remote_number: text("100"), ..Default::default() };
+    let mut stop = callrec::proto::setup::Call {
+        remote_number: text("100"),
+        ..Default::default()
+    };
     (stop.local_name, stop.stop_reason) = (text("Ann"), text("hangup"));
     trace.setup.call.update(stop);
-    trace.stops().does(&["cmd=RecordStopRequest&id=7&local_name=Ann&reason=hangup\r\n"]);
+    trace
+        .stops()
+        .does(&["cmd=RecordStopRequest&id=7&local_name=Ann&reason=hangup\r\n"]);
 }
 
 #[test]
@@ -161,7 +195,9 @@ fn an_address_that_is_none_is_that_of_the_connection() {
         ("&server=fd00::8&port=65535", "media [fd00::8]:65535"),
     ] {
         let mut trace = Trace::asked();
-        trace.hears(&format!("cmd=RecordStartResponse&id=7&result=success{keys}\n"));
+        trace.hears(&format!(
+            "cmd=RecordStartResponse&id=7&result=success{keys}\n"
+        ));
         trace.does(&[media]).has(Some(News::Accepted));
     }
 }
@@ -170,107 +206,213 @@ fn an_address_that_is_none_is_that_of_the_connection() {
 fn names_are_looked_up_here_and_in_the_answer() {
     let mut trace = Trace::new(server("record.example"));
     trace.does(&["find record.example:10000"]).has(None);
-    trace.at(2000).gets(Input::Resolved(Some("10.0.0.9:10000".parse().unwrap()))).does(&["connect 10.0.0.9:10000"]);
+    trace
+        .at(2000)
+        .gets(Input::Resolved(Some("10.0.0.9:10000".parse().unwrap())))
+        .does(&["connect 10.0.0.9:10000"]);
     trace.connects().does(&[START]);
     trace.hears("cmd=RecordStartResponse&id=7&result=success&server=media.example&port=40000\n");
     trace.does(&["find media.example:40000"]).has(None);
     trace.gets(Input::Resolved(Some("10.0.0.8:40000".parse().unwrap())));
-    trace.does(&["media 10.0.0.8:40000"]).has(Some(News::Accepted));
+    trace
+        .does(&["media 10.0.0.8:40000"])
+        .has(Some(News::Accepted));
 
     let mut trace = Trace::new(server("record.example"));
-    trace.does(&["find record.example:10000"]).gets(Input::Resolved(None));
-    trace.fails("no-server: its name is not known (record.example:10000)").does(&["close"]).is_over();
+    trace
+        .does(&["find record.example:10000"])
+        .gets(Input::Resolved(None));
+    trace
+        .fails("no-server: its name is not known (record.example:10000)")
+        .does(&["close"])
+        .is_over();
 
     let mut trace = Trace::asked();
     trace.hears("cmd=RecordStartResponse&id=7&result=success&server=media.example&port=40000\n");
-    trace.does(&["find media.example:40000"]).gets(Input::Resolved(None));
-    trace.fails("server-refused: it sends to no known name (10.0.0.9:10000)").does(&[STOP]);
+    trace
+        .does(&["find media.example:40000"])
+        .gets(Input::Resolved(None));
+    trace
+        .fails("server-refused: it sends to no known name (10.0.0.9:10000)")
+        .does(&[STOP]);
 }
 
 #[test]
 fn a_server_that_cannot_be_reached() {
     let mut trace = Trace::new(server("10.0.0.9"));
-    trace.does(&["connect 10.0.0.9:10000"]).gets(Input::Lost(111));
-    trace.fails("no-server: no connection (10.0.0.9:10000, errno 111)").does(&["close"]).is_over();
+    trace
+        .does(&["connect 10.0.0.9:10000"])
+        .gets(Input::Lost(111));
+    trace
+        .fails("no-server: no connection (10.0.0.9:10000, errno 111)")
+        .does(&["close"])
+        .is_over();
 
     let mut trace = Trace::new(server("record.example")); // the name's time and the connection's are one
     trace.does(&["find record.example:10000"]);
-    trace.at(2900).gets(Input::Resolved(Some("10.0.0.9:10000".parse().unwrap()))).does(&["connect 10.0.0.9:10000"]);
+    trace
+        .at(2900)
+        .gets(Input::Resolved(Some("10.0.0.9:10000".parse().unwrap())))
+        .does(&["connect 10.0.0.9:10000"]);
     trace.at(2999).has(None);
-    trace.at(3000).fails("server-timeout: no connection in time (record.example:10000)").does(&["close"]).is_over();
+    trace
+        .at(3000)
+        .fails("server-timeout: no connection in time (record.example:10000)")
+        .does(&["close"])
+        .is_over();
 }
 
 #[test]
 fn a_server_that_does_not_answer() {
     let mut trace = Trace::new(server("10.0.0.9"));
-    trace.does(&["connect 10.0.0.9:10000"]).at(1000).connects().does(&[START]);
+    trace
+        .does(&["connect 10.0.0.9:10000"])
+        .at(1000)
+        .connects()
+        .does(&[START]);
     trace.at(5999).has(None);
-    trace.at(6000).fails("server-timeout: no answer in time (10.0.0.9:10000)").does(&["close"]).is_over();
+    trace
+        .at(6000)
+        .fails("server-timeout: no answer in time (10.0.0.9:10000)")
+        .does(&["close"])
+        .is_over();
 }
 
 #[test]
 fn a_server_that_refuses() {
     for (keys, why) in [
-        ("&result=failed&reason=no%20license 许可", "server-refused: no license 许可"),
+        (
+            "&result=failed&reason=no%20license 许可",
+            "server-refused: no license 许可",
+        ),
         ("&result=failed", "server-refused: it gives no reason"),
     ] {
         let mut trace = Trace::asked();
-        trace.hears(&format!("cmd=RecordStartResponse&id=7{keys}\0")).fails(why).does(&["close"]).is_over();
+        trace
+            .hears(&format!("cmd=RecordStartResponse&id=7{keys}\0"))
+            .fails(why)
+            .does(&["close"])
+            .is_over();
     }
     let mut trace = Trace::asked();
-    trace.gets(Input::Bytes(b"cmd=RecordStartResponse&id=7&result=failed&reason=\xB0\xA1&x=1\n"));
+    trace.gets(Input::Bytes(
+        b"cmd=RecordStartResponse&id=7&result=failed&reason=\xB0\xA1&x=1\n",
+    ));
     trace.fails("server-refused: ??");
     let mut trace = Trace::asked();
-    trace.hears(&format!("cmd=RecordStartResponse&id=7&result=failed&reason={}\0", "no more ".repeat(40)));
-    assert!(trace.uplink.why().starts_with("server-refused: no more no more"), "{}", trace.uplink.why());
+    trace.hears(&format!(
+        "cmd=RecordStartResponse&id=7&result=failed&reason={}\0",
+        "no more ".repeat(40)
+    ));
+    assert!(
+        trace
+            .uplink
+            .why()
+            .starts_with("server-refused: no more no more"),
+        "{}",
+        trace.uplink.why()
+    );
 }
 
 #[test]
 fn an_answer_that_cannot_be_used_is_refused_and_the_server_told() {
-    for keys in ["&result=success", "&result=success&port=0", "&result=success&port=65536", "&result=success&port=-1"] {
+    for keys in [
+        "&result=success",
+        "&result=success&port=0",
+        "&result=success&port=65536",
+        "&result=success&port=-1",
+    ] {
         let mut trace = Trace::asked();
         trace.hears(&format!("cmd=RecordStartResponse&id=7{keys}\n"));
-        trace.fails("server-refused: its answer has no port (10.0.0.9:10000)").does(&[STOP]);
-        trace.at(1000).hears(&format!("{STOPPED}\n")).has(None).does(&["close"]).is_over();
+        trace
+            .fails("server-refused: its answer has no port (10.0.0.9:10000)")
+            .does(&[STOP]);
+        trace
+            .at(1000)
+            .hears(&format!("{STOPPED}\n"))
+            .has(None)
+            .does(&["close"])
+            .is_over();
     }
     for keys in ["&result=maybe&port=40000", "", "&result=SUCCESS&port=40000"] {
         let mut trace = Trace::asked();
         trace.hears(&format!("cmd=RecordStartResponse&id=7{keys}\n"));
-        trace.fails("server-refused: its answer is not clear (10.0.0.9:10000)").does(&[STOP]);
+        trace
+            .fails("server-refused: its answer is not clear (10.0.0.9:10000)")
+            .does(&[STOP]);
         trace.at(1999).does(&[]);
         trace.at(2000).has(None).does(&["close"]).is_over();
     }
     let mut trace = Trace::asked();
     trace.hears("cmd=RecordStartResponse&id=7&result=success&port=40000\n");
-    assert_eq!(trace.uplink.op(), Some(Op::Media("10.0.0.9:40000".parse().unwrap())));
+    assert_eq!(
+        trace.uplink.op(),
+        Some(Op::Media("10.0.0.9:40000".parse().unwrap()))
+    );
     trace.uplink.done(trace.now, Err(101), &trace.setup);
-    trace.fails("server-lost: no way for RTP (10.0.0.9:10000, errno 101)").does(&[STOP]);
+    trace
+        .fails("server-lost: no way for RTP (10.0.0.9:10000, errno 101)")
+        .does(&[STOP]);
 }
 
 #[test]
 fn what_is_not_for_this_recording_changes_nothing() {
     let mut trace = Trace::asked();
-    trace.hears("cmd=RecordStartResponse&id=8&result=success&port=40000\n").does(&[]).has(None);
-    trace.hears("cmd=RecordStartResponse&id=77&result=failed\ncmd=RecordStopResponse&id=7&result=success\n");
-    trace.hears("cmd=Hello&id=7\nid=7\ncmd=RecordStartResponse\nnonsense\n").does(&[]).has(None);
-    assert_eq!(trace.stats.of(Counter::BadMessage), 3, "without a command, or without an id");
-    trace.hears("cmd=RecordStopRequest&id=x%26y\n").does(&["cmd=RecordStopResponse&id=x%26y&result=success"]).has(None);
-    trace.hears(&format!("cmd=RecordStopRequest&id={}\n", "9".repeat(65))).does(&[]).has(None);
-    trace.hears("cmd=RecordStartResponse&id=007&result=success&port=40000\n").does(&["media 10.0.0.9:40000"]);
+    trace
+        .hears("cmd=RecordStartResponse&id=8&result=success&port=40000\n")
+        .does(&[])
+        .has(None);
+    trace.hears(
+        "cmd=RecordStartResponse&id=77&result=failed\ncmd=RecordStopResponse&id=7&result=success\n",
+    );
+    trace
+        .hears("cmd=Hello&id=7\nid=7\ncmd=RecordStartResponse\nnonsense\n")
+        .does(&[])
+        .has(None);
+    assert_eq!(
+        trace.stats.of(Counter::BadMessage),
+        3,
+        "without a command, or without an id"
+    );
+    trace
+        .hears("cmd=RecordStopRequest&id=x%26y\n")
+        .does(&["cmd=RecordStopResponse&id=x%26y&result=success"])
+        .has(None);
+    trace
+        .hears(&format!("cmd=RecordStopRequest&id={}\n", "9".repeat(65)))
+        .does(&[])
+        .has(None);
+    trace
+        .hears("cmd=RecordStartResponse&id=007&result=success&port=40000\n")
+        .does(&["media 10.0.0.9:40000"]);
     trace.has(Some(News::Accepted));
-    trace.hears("cmd=RecordStartResponse&id=7&result=failed\n").does(&[]).has(None);
+    trace
+        .hears("cmd=RecordStartResponse&id=7&result=failed\n")
+        .does(&[])
+        .has(None);
     assert!(trace.uplink.is_sending());
 }
 
 #[test]
 fn the_server_stops() {
     let mut trace = Trace::sending();
-    trace.hears("cmd=RecordStopRequest&id=7&reason=disk full").does(&[]).has(None);
-    trace.at(200).does(&[STOPPED, "close"]).has(Some(News::Stopped)).is_over();
+    trace
+        .hears("cmd=RecordStopRequest&id=7&reason=disk full")
+        .does(&[])
+        .has(None);
+    trace
+        .at(200)
+        .does(&[STOPPED, "close"])
+        .has(Some(News::Stopped))
+        .is_over();
     assert_eq!(&trace.uplink.words()[..], b"disk full");
     // Before it has answered the start, too.
     let mut trace = Trace::asked();
-    trace.hears("cmd=RecordStopRequest&id=7\n").has(Some(News::Stopped)).does(&[STOPPED, "close"]).is_over();
+    trace
+        .hears("cmd=RecordStopRequest&id=7\n")
+        .has(Some(News::Stopped))
+        .does(&[STOPPED, "close"])
+        .is_over();
     assert_eq!(trace.uplink.why(), "server-refused: it has stopped: ");
 }
 
@@ -278,25 +420,56 @@ fn the_server_stops() {
 fn stops_that_cross_are_both_answered_and_told_once() {
     let mut trace = Trace::sending();
     trace.stops().does(&[STOP]);
-    trace.hears("cmd=RecordStopRequest&id=7\n").does(&[STOPPED]).has(Some(News::Stopped));
-    trace.hears(&format!("{STOPPED}\n")).does(&["close"]).is_over();
+    trace
+        .hears("cmd=RecordStopRequest&id=7\n")
+        .does(&[STOPPED])
+        .has(Some(News::Stopped));
+    trace
+        .hears(&format!("{STOPPED}\n"))
+        .does(&["close"])
+        .is_over();
 
     let mut trace = Trace::sending(); // the server first
-    trace.hears("cmd=RecordStopRequest&id=7\n").has(Some(News::Stopped)).stops().does(&[STOPPED, "close"]).is_over();
+    trace
+        .hears("cmd=RecordStopRequest&id=7\n")
+        .has(Some(News::Stopped))
+        .stops()
+        .does(&[STOPPED, "close"])
+        .is_over();
 }
 
 #[test]
 fn a_stop_before_the_answer_cancels() {
-    for begin in [Trace::new(server("record.example")), Trace::new(server("10.0.0.9"))] {
+    for begin in [
+        Trace::new(server("record.example")),
+        Trace::new(server("10.0.0.9")),
+    ] {
         let mut trace = begin;
-        trace.stops().has(Some(News::Stopped)).does(&["close"]).is_over();
-        assert_eq!(trace.uplink.why(), "busy: it was stopped before the server had answered");
+        trace
+            .stops()
+            .has(Some(News::Stopped))
+            .does(&["close"])
+            .is_over();
+        assert_eq!(
+            trace.uplink.why(),
+            "busy: it was stopped before the server had answered"
+        );
     }
     let mut trace = Trace::asked();
     trace.stops().does(&[STOP]).has(None);
-    trace.hears("cmd=RecordStartResponse&id=7&result=success&port=40000\n").does(&[]).has(None);
-    assert!(!trace.uplink.is_sending(), "no RTP for an answer that comes too late");
-    trace.hears(&format!("{STOPPED}\n")).has(Some(News::Stopped)).does(&["close"]).is_over();
+    trace
+        .hears("cmd=RecordStartResponse&id=7&result=success&port=40000\n")
+        .does(&[])
+        .has(None);
+    assert!(
+        !trace.uplink.is_sending(),
+        "no RTP for an answer that comes too late"
+    );
+    trace
+        .hears(&format!("{STOPPED}\n"))
+        .has(Some(News::Stopped))
+        .does(&["close"])
+        .is_over();
 }
 
 #[test]
@@ -304,18 +477,43 @@ fn a_stop_that_is_not_answered() {
     let mut trace = Trace::sending();
     trace.at(10_000).stops().does(&[STOP]);
     trace.at(11_999).has(None);
-    trace.at(12_000).has(Some(News::Unanswered)).does(&["close"]).is_over();
-    assert_eq!(trace.uplink.why(), "server-lost: it has not confirmed the stop (10.0.0.9:10000)");
+    trace
+        .at(12_000)
+        .has(Some(News::Unanswered))
+        .does(&["close"])
+        .is_over();
+    assert_eq!(
+        trace.uplink.why(),
+        "server-lost: it has not confirmed the stop (10.0.0.9:10000)"
+    );
     let mut trace = Trace::sending();
-    trace.stops().does(&[STOP]).gets(Input::Lost(0)).has(Some(News::Unanswered)).does(&["close"]).is_over();
+    trace
+        .stops()
+        .does(&[STOP])
+        .gets(Input::Lost(0))
+        .has(Some(News::Unanswered))
+        .does(&["close"])
+        .is_over();
     let mut trace = Trace::sending();
-    trace.stops().does(&[STOP]).uplink.hurry(ORIGIN + Duration::from_millis(800));
-    trace.at(800).has(Some(News::Unanswered)).does(&["close"]).is_over();
+    trace
+        .stops()
+        .does(&[STOP])
+        .uplink
+        .hurry(ORIGIN + Duration::from_millis(800));
+    trace
+        .at(800)
+        .has(Some(News::Unanswered))
+        .does(&["close"])
+        .is_over();
 }
 
 #[test]
 fn a_connection_that_is_lost() {
-    for (lost, errno) in [(Input::Lost(0), ""), (Input::Lost(104), ", errno 104"), (Input::Lost(110), ", errno 110")] {
+    for (lost, errno) in [
+        (Input::Lost(0), ""),
+        (Input::Lost(104), ", errno 104"),
+        (Input::Lost(110), ", errno 110"),
+    ] {
         for mut trace in [Trace::asked(), Trace::sending()] {
             let why = format!("server-lost: the connection has ended (10.0.0.9:10000{errno})");
             trace.gets(lost).fails(&why).does(&["close"]).is_over();
@@ -323,10 +521,20 @@ fn a_connection_that_is_lost() {
     }
     // What came before the end still counts.
     let mut trace = Trace::asked();
-    trace.hears("cmd=RecordStartResponse&id=7&result=failed&reason=full").gets(Input::Lost(0));
-    trace.fails("server-refused: full").does(&["close"]).is_over();
+    trace
+        .hears("cmd=RecordStartResponse&id=7&result=failed&reason=full")
+        .gets(Input::Lost(0));
+    trace
+        .fails("server-refused: full")
+        .does(&["close"])
+        .is_over();
     let mut trace = Trace::sending();
-    trace.hears("cmd=RecordStopRequest&id=7").gets(Input::Lost(0)).has(Some(News::Stopped)).does(&["close"]).is_over();
+    trace
+        .hears("cmd=RecordStopRequest&id=7")
+        .gets(Input::Lost(0))
+        .has(Some(News::Stopped))
+        .does(&["close"])
+        .is_over();
 }
 
 #[test]
@@ -335,7 +543,10 @@ fn a_message_without_end_is_the_end() {
         for _ in 0..64 {
             trace.hears(&"x".repeat(1024));
         }
-        trace.fails("server-lost: it sent a message without end (10.0.0.9:10000)").does(&["close"]).is_over();
+        trace
+            .fails("server-lost: it sent a message without end (10.0.0.9:10000)")
+            .does(&["close"])
+            .is_over();
     }
 }
 
@@ -344,13 +555,19 @@ fn a_server_that_does_not_read_is_not_waited_for() {
     let mut trace = Trace::sending();
     trace.stops();
     assert_eq!(trace.uplink.op(), Some(Op::Write(STOP.as_bytes())));
-    trace.uplink.done(trace.now, Ok(Done::Wrote(9)), &trace.setup);
+    trace
+        .uplink
+        .done(trace.now, Ok(Done::Wrote(9)), &trace.setup);
     assert_eq!(trace.uplink.op(), Some(Op::Write(&STOP.as_bytes()[9..])));
-    trace.uplink.done(trace.now, Ok(Done::Blocked), &trace.setup);
+    trace
+        .uplink
+        .done(trace.now, Ok(Done::Blocked), &trace.setup);
     assert_eq!(trace.uplink.op(), None);
     trace.gets(Input::Writable);
     assert!(trace.uplink.op().is_some());
-    trace.uplink.done(trace.now, Ok(Done::Blocked), &trace.setup);
+    trace
+        .uplink
+        .done(trace.now, Ok(Done::Blocked), &trace.setup);
     trace.at(2000).has(Some(News::Unanswered));
     trace.at(4000).does(&["close"]).is_over();
     // Nor do its own stops, unread answers to which pile up, cost anything.
@@ -358,7 +575,9 @@ fn a_server_that_does_not_read_is_not_waited_for() {
     for id in 100..10_000 {
         trace.hears(&format!("cmd=RecordStopRequest&id={id}\n"));
     }
-    trace.hears("cmd=RecordStopRequest&id=7\n").has(Some(News::Stopped));
+    trace
+        .hears("cmd=RecordStopRequest&id=7\n")
+        .has(Some(News::Stopped));
 }
 
 #[test]
@@ -379,5 +598,7 @@ fn errors_of_udp_count_when_they_last() {
         trace.has(None);
     }
     trouble(trace.at(3000), Some(111));
-    trace.fails("server-lost: RTP does not reach it (10.0.0.9:10000, errno 111)").does(&[STOP]);
+    trace
+        .fails("server-lost: RTP does not reach it (10.0.0.9:10000, errno 111)")
+        .does(&[STOP]);
 }

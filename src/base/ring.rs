@@ -16,7 +16,11 @@ pub struct Ring {
 impl Ring {
     /// An empty ring. The only allocation; `vec![0; n]` leaves the pages untouched until they are used.
     pub fn new(capacity: usize) -> Self {
-        Self { bytes: vec![0; capacity].into_boxed_slice(), start: 0, len: 0 }
+        Self {
+            bytes: vec![0; capacity].into_boxed_slice(),
+            start: 0,
+            len: 0,
+        }
     }
 
     /// Bytes waiting.
@@ -68,7 +72,11 @@ impl Ring {
         debug_assert!(count <= self.len);
         let count = count.min(self.len);
         self.len -= count;
-        self.start = if self.len == 0 { 0 } else { (self.start + count) % self.bytes.len() };
+        self.start = if self.len == 0 {
+            0
+        } else {
+            (self.start + count) % self.bytes.len()
+        };
         if self.start >= WINDOW && self.len <= SMALL {
             let end = (self.start + self.len).min(self.bytes.len());
             if end == self.start + self.len {
@@ -115,7 +123,10 @@ mod tests {
                 sent = sent.wrapping_add(bytes.len() as u8);
             }
             let run = ring.front(round % 5).to_vec();
-            assert!(run.iter().enumerate().all(|(i, b)| *b == got.wrapping_add(i as u8)));
+            assert!(run
+                .iter()
+                .enumerate()
+                .all(|(i, b)| *b == got.wrapping_add(i as u8)));
             got = got.wrapping_add(run.len() as u8);
             ring.consume(run.len());
             assert_eq!(ring.len(), usize::from(sent.wrapping_sub(got)));

@@ -5,7 +5,9 @@ use core::hint::black_box;
 /// Compares in a time that depends on the length given, and on nothing of the secret.
 pub fn is_equal(given: &[u8], secret: &[u8]) -> bool {
     let pairs = given.iter().zip(secret.iter().cycle());
-    let difference = pairs.fold(given.len() ^ secret.len(), |all, (a, b)| black_box(all | usize::from(a ^ b)));
+    let difference = pairs.fold(given.len() ^ secret.len(), |all, (a, b)| {
+        black_box(all | usize::from(a ^ b))
+    });
     difference == 0
 }
 
@@ -23,7 +25,11 @@ mod tests {
             ("aa", "a", false),
             ("ab", "ac", false),
         ] {
-            assert_eq!(is_equal(given.as_bytes(), secret.as_bytes()), equal, "{given} {secret}");
+            assert_eq!(
+                is_equal(given.as_bytes(), secret.as_bytes()),
+                equal,
+                "{given} {secret}"
+            );
         }
     }
 }

@@ -140,7 +140,11 @@ pub struct Stats {
 
 impl Default for Stats {
     fn default() -> Self {
-        Self { longest_turn: Duration::ZERO, p2p: "off", counts: [0; COUNTERS] }
+        Self {
+            longest_turn: Duration::ZERO,
+            p2p: "off",
+            counts: [0; COUNTERS],
+        }
     }
 }
 
@@ -157,7 +161,10 @@ impl Stats {
 
     /// Adds all counts of another's.
     pub fn add_all(&mut self, other: &Self) {
-        self.counts.iter_mut().zip(other.counts).for_each(|(count, more)| *count += more);
+        self.counts
+            .iter_mut()
+            .zip(other.counts)
+            .for_each(|(count, more)| *count += more);
     }
 
     /// Takes back what is not to count after all.
@@ -198,8 +205,14 @@ mod tests {
         let source = include_str!("stats.rs");
         let (_, variants) = source.split_once("pub enum Counter {").unwrap();
         let (variants, _) = variants.split_once("\n}").unwrap();
-        let lines = variants.lines().map(str::trim).filter(|line| !line.starts_with("//"));
-        let names: Vec<String> = lines.filter_map(|line| line.strip_suffix(',')).map(snake_case).collect();
+        let lines = variants
+            .lines()
+            .map(str::trim)
+            .filter(|line| !line.starts_with("//"));
+        let names: Vec<String> = lines
+            .filter_map(|line| line.strip_suffix(','))
+            .map(snake_case)
+            .collect();
         assert_eq!(names, NAMES);
         let mut stats = Stats::default();
         stats.add(Counter::KernelDrop, 7);

@@ -60,7 +60,10 @@ impl WallClock {
         if is_first || nanos.abs() < MIN_STEP {
             return 0;
         }
-        self.step = Some(Step { nanos, noticed_at: monotonic });
+        self.step = Some(Step {
+            nanos,
+            noticed_at: monotonic,
+        });
         nanos / 1_000_000
     }
 
@@ -68,7 +71,12 @@ impl WallClock {
     pub fn stamp(&self, stamp: Timespec, earliest: Instant) -> Stamp {
         let ago = difference(self.wall, stamp);
         let after = back(self.read_at, ago);
-        let mut stamp = Stamp { after, before: after, earliest, latest: self.read_at };
+        let mut stamp = Stamp {
+            after,
+            before: after,
+            earliest,
+            latest: self.read_at,
+        };
         if let Some(step) = self.step {
             // Where only this program's clock was set, not the kernel's, stamps go on by the older one.
             if earliest < step.noticed_at || stamp.fitting(after).is_none() {
@@ -83,7 +91,12 @@ impl WallClock {
 impl Stamp {
     /// An arrival that is known.
     pub fn at(arrival: Instant) -> Self {
-        Self { after: arrival, before: arrival, earliest: arrival, latest: arrival }
+        Self {
+            after: arrival,
+            before: arrival,
+            earliest: arrival,
+            latest: arrival,
+        }
     }
 
     /// It lies between its limits, and the clock was not set: a newer reading would say nothing else.
@@ -150,7 +163,10 @@ mod tests {
     }
 
     fn wall(seconds: i64, millis: u64) -> Timespec {
-        Timespec { seconds: seconds + (millis / 1000) as i64, nanos: (millis % 1000 * 1_000_000) as u32 }
+        Timespec {
+            seconds: seconds + (millis / 1000) as i64,
+            nanos: (millis % 1000 * 1_000_000) as u32,
+        }
     }
 
     /// A clock that was read at 0 and at 600 ms, and set by `step` seconds between.
@@ -163,7 +179,13 @@ mod tests {
 
     #[test]
     fn stamps_of_either_width_become_monotonic_also_after_2038() {
-        for base in [0, 1_764_000_000, i64::from(i32::MAX), 2_300_000_000, 4_294_967_296] {
+        for base in [
+            0,
+            1_764_000_000,
+            i64::from(i32::MAX),
+            2_300_000_000,
+            4_294_967_296,
+        ] {
             let clock = set(base, 0);
             for base in [base, i64::from(base as i32)] {
                 let stamp = clock.stamp(wall(base, 250), ms(0));
@@ -174,14 +196,29 @@ mod tests {
 
     #[test]
     fn a_stamp_from_before_and_one_from_after_the_step_both_have_their_time() {
-        for (base, step) in
-            [(1_764_000_000, 5), (1_764_000_000, -5), (1_764_000_000, -3600), (1_764_000_000, -1_764_000_000)]
-        {
+        for (base, step) in [
+            (1_764_000_000, 5),
+            (1_764_000_000, -5),
+            (1_764_000_000, -3600),
+            (1_764_000_000, -1_764_000_000),
+        ] {
             let clock = set(base, step);
-            assert_eq!(clock.stamp(wall(base, 100), ms(0)).certain(), Some(ms(100)), "{step}");
-            assert_eq!(clock.stamp(wall(base + step, 500), ms(0)).certain(), Some(ms(500)), "{step}");
+            assert_eq!(
+                clock.stamp(wall(base, 100), ms(0)).certain(),
+                Some(ms(100)),
+                "{step}"
+            );
+            assert_eq!(
+                clock.stamp(wall(base + step, 500), ms(0)).certain(),
+                Some(ms(500)),
+                "{step}"
+            );
             let later = clock.stamp(wall(base, 100), ms(600));
-            assert_eq!((later.certain(), later.nearest(Some(ms(590)))), (None, ms(600)), "{step}: read since the step");
+            assert_eq!(
+                (later.certain(), later.nearest(Some(ms(590)))),
+                (None, ms(600)),
+                "{step}: read since the step"
+            );
         }
     }
 
@@ -191,7 +228,11 @@ mod tests {
         clock.read(ms(0), wall(1000, 0));
         clock.read(ms(4000), wall(1001, 4000));
         let stamp = clock.stamp(wall(1000, 3000), ms(0));
-        assert_eq!(stamp.certain(), None, "3000 by the old clock, 2000 by the new one");
+        assert_eq!(
+            stamp.certain(),
+            None,
+            "3000 by the old clock, 2000 by the new one"
+        );
         assert_eq!(stamp.nearest(Some(ms(2990))), ms(3000));
         assert_eq!(stamp.nearest(Some(ms(2400))), ms(2000));
         assert_eq!(stamp.nearest(None), ms(2000));
@@ -201,16 +242,31 @@ mod tests {
     fn a_stamp_that_cannot_be_true_gives_way_to_what_is_expected() {
         let clock = set(1000, 0);
         let stamp = clock.stamp(wall(5000, 0), ms(100));
-        assert_eq!((stamp.certain(), stamp.nearest(Some(ms(300)))), (None, ms(300)));
-        assert_eq!((stamp.nearest(Some(ms(50))), stamp.nearest(None)), (ms(100), ms(600)));
+        assert_eq!(
+            (stamp.certain(), stamp.nearest(Some(ms(300)))),
+            (None, ms(300))
+        );
+        assert_eq!(
+            (stamp.nearest(Some(ms(50))), stamp.nearest(None)),
+            (ms(100), ms(600))
+        );
     }
 
     #[test]
     fn a_slow_reading_is_no_step() {
         let mut clock = WallClock::default();
         clock.read(ms(0), wall(1000, 0));
-        let late = Timespec { seconds: 1000, nanos: 600_900_000 };
+        let late = Timespec {
+            seconds: 1000,
+            nanos: 600_900_000,
+        };
         assert_eq!(clock.read(ms(600), late), 0);
-        assert_eq!(clock.stamp(wall(1000, 599), ms(0)).certain().map(|at| at.since(ms(598)).millis()), Some(0));
+        assert_eq!(
+            clock
+                .stamp(wall(1000, 599), ms(0))
+                .certain()
+                .map(|at| at.since(ms(598)).millis()),
+            Some(0)
+        );
     }
 }

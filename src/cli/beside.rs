@@ -18,9 +18,17 @@ impl Beside {
     /// What stands beside this recording.
     pub(super) fn of(recording: &Path) -> Self {
         let mut bytes = vec![];
-        let file = open_regular(&name_of(recording), File::options().read(true), libc::O_NOFOLLOW);
+        let file = open_regular(
+            &name_of(recording),
+            File::options().read(true),
+            libc::O_NOFOLLOW,
+        );
         let read = file.and_then(|file| file.take(MAX_BYTES).read_to_end(&mut bytes));
-        Self(if read.is_ok() && Object::parse(&bytes).is_ok() { bytes } else { vec![] })
+        Self(if read.is_ok() && Object::parse(&bytes).is_ok() {
+            bytes
+        } else {
+            vec![]
+        })
     }
 
     pub(super) fn object(&self) -> Option<Object<'_>> {
@@ -29,7 +37,10 @@ impl Beside {
 
     /// A string of it; empty if it has none.
     pub(super) fn text(&self, key: &str) -> String {
-        let text = self.object().map(|object| object.text::<512>(key)).unwrap_or_default();
+        let text = self
+            .object()
+            .map(|object| object.text::<512>(key))
+            .unwrap_or_default();
         String::from_utf8_lossy(&text).into_owned()
     }
 

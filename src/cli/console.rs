@@ -43,7 +43,9 @@ impl Console<'_> {
 
     /// The end of a tool that goes on past what fails: a line for each problem, status 1 if there was one.
     pub(super) fn conclude(&mut self, problems: &[String]) -> Result<ExitCode, Failure> {
-        let Some((last, others)) = problems.split_last() else { return Ok(ExitCode::SUCCESS) };
+        let Some((last, others)) = problems.split_last() else {
+            return Ok(ExitCode::SUCCESS);
+        };
         others.iter().for_each(|problem| self.note(problem));
         Err(Failure::Failed(last.clone()))
     }
@@ -56,7 +58,15 @@ pub(super) fn shown(path: &Path) -> String {
 
 /// A text without what would steer a terminal or turn the reading direction.
 pub(super) fn harmless(text: &str) -> String {
-    text.chars().map(|c| if steers(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
+    text.chars()
+        .map(|c| {
+            if steers(c) {
+                char::REPLACEMENT_CHARACTER
+            } else {
+                c
+            }
+        })
+        .collect()
 }
 
 /// Adds `text` as a JSON string. What steers a terminal is escaped, too.
@@ -72,10 +82,17 @@ mod tests {
     fn nothing_steers_the_terminal() {
         let hostile = "a\u{1b}[2J\r\n\u{9b}31m\u{202e}b é\u{1F600}\u{7f}\0";
         let clean = harmless(hostile);
-        assert!(!clean.contains(steers) && clean.starts_with("a\u{FFFD}[2J") && clean.contains("b é\u{1F600}"));
+        assert!(
+            !clean.contains(steers)
+                && clean.starts_with("a\u{FFFD}[2J")
+                && clean.contains("b é\u{1F600}")
+        );
         let mut json = String::new();
         quote(&mut json, &format!("\"\\{hostile}"));
         assert!(!json.contains(steers));
-        assert_eq!(serde_json::from_str::<String>(&json).unwrap(), format!("\"\\{hostile}"));
+        assert_eq!(
+            serde_json::from_str::<String>(&json).unwrap(),
+            format!("\"\\{hostile}")
+        );
     }
 }

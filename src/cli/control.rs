@@ -56,8 +56,13 @@ pub(super) fn ctl(arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
     match failed {
         None => Ok(ExitCode::SUCCESS),
         Some(line) => {
-            let reason = line.split('&').find_map(|pair| pair.strip_prefix("reason=")).unwrap_or("no reason given");
-            Err(Failure::Failed(format!("{socket}: request failed: {reason}")))
+            let reason = line
+                .split('&')
+                .find_map(|pair| pair.strip_prefix("reason="))
+                .unwrap_or("no reason given");
+            Err(Failure::Failed(format!(
+                "{socket}: request failed: {reason}"
+            )))
         }
     }
 }
@@ -76,7 +81,9 @@ pub(super) fn watch(arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
         if has(&line, "result=failed") {
             return Err(Failure::Failed(format!("{socket}: {line}")));
         }
-        if !line.starts_with("cmd=SubscribeResponse") && writeln!(std::io::stdout(), "{line}").is_err() {
+        if !line.starts_with("cmd=SubscribeResponse")
+            && writeln!(std::io::stdout(), "{line}").is_err()
+        {
             return Ok(ExitCode::SUCCESS);
         }
     }
@@ -85,8 +92,18 @@ pub(super) fn watch(arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
 
 /// A request whose time counts says when it was made: a slow stick may keep the daemon from reading it at once.
 fn with_time(message: &str) -> String {
-    let name = message.strip_prefix("cmd=").unwrap_or(message).split('&').next();
-    let counts = ["RecordStopRequest", "RecordPauseRequest", "RecordResumeRequest"].map(Some).contains(&name);
+    let name = message
+        .strip_prefix("cmd=")
+        .unwrap_or(message)
+        .split('&')
+        .next();
+    let counts = [
+        "RecordStopRequest",
+        "RecordPauseRequest",
+        "RecordResumeRequest",
+    ]
+    .map(Some)
+    .contains(&name);
     if !counts || message.split('&').any(|pair| pair.starts_with("at_ms=")) {
         return message.to_owned();
     }
@@ -121,13 +138,21 @@ struct Connection {
 
 impl Connection {
     fn open(socket: &str) -> Result<Self, Failure> {
-        let stream = UnixStream::connect(socket)
-            .map_err(|error| Failure::Failed(format!("{socket}: {error}; is 'callrec run' running?")))?;
-        Ok(Self { socket: socket.into(), lines: BufReader::new(stream) })
+        let stream = UnixStream::connect(socket).map_err(|error| {
+            Failure::Failed(format!("{socket}: {error}; is 'callrec run' running?"))
+        })?;
+        Ok(Self {
+            socket: socket.into(),
+            lines: BufReader::new(stream),
+        })
     }
 
     fn send(&mut self, message: &str) -> Result<(), Failure> {
-        let named = message.split('&').any(|pair| pair.split('=').next().is_some_and(|key| key.trim() == "cmd"));
+        let named = message.split('&').any(|pair| {
+            pair.split('=')
+                .next()
+                .is_some_and(|key| key.trim() == "cmd")
+        });
         let prefix = if named { "" } else { "cmd=" };
         let line = format!("{prefix}{}\n", message.trim_end_matches(['\r', '\n']));
         if line[..line.len() - 1].contains('\n') {
@@ -144,7 +169,9 @@ impl Connection {
         let mut line = vec![];
         match self.lines.read_until(b'\n', &mut line) {
             Ok(0) => Ok(None),
-            Ok(_) => Ok(Some(String::from_utf8_lossy(line.trim_ascii_end()).into_owned())),
+            Ok(_) => Ok(Some(
+                String::from_utf8_lossy(line.trim_ascii_end()).into_owned(),
+            )),
             Err(error) => Err(self.failed(&error)),
         }
     }

@@ -43,7 +43,11 @@ impl Entry {
         let mut found = Self {
             path: path.into(),
             codec: beside.text("codec"),
-            state: if beside.has_end() { State::Finished.name() } else { State::Unfinished.name() },
+            state: if beside.has_end() {
+                State::Finished.name()
+            } else {
+                State::Unfinished.name()
+            },
             frames: beside.number("frames").unwrap_or(0),
             duration_ms: beside.number("duration_ms").unwrap_or(0),
             bytes: entry.len(),
@@ -69,7 +73,9 @@ impl Entry {
         self.state = recording.state.name();
         (self.frames, self.duration_ms) = (frames, header.duration_ms(frames));
         let mut first = [0; 12];
-        let read = recording.file.read_exact_at(&mut first, HEADER_BYTES as u64);
+        let read = recording
+            .file
+            .read_exact_at(&mut first, HEADER_BYTES as u64);
         if read.is_ok() && header.frames_are_rtp(first[0]) {
             let head = Head::parse(&first);
             self.ends = Some([head, head.after(frames, header.increment)]);
@@ -78,15 +84,36 @@ impl Entry {
 
     /// Orders by time, then by the number in the name, then by part.
     pub(super) fn age(&self) -> impl Ord {
-        let Start { year, month, day, hour, minute, second, .. } = self.start;
+        let Start {
+            year,
+            month,
+            day,
+            hour,
+            minute,
+            second,
+            ..
+        } = self.start;
         let (_, number) = age_key(self.path.file_name().unwrap_or_default().as_bytes());
-        (year, month, day, hour, minute, second, number, self.beside.number("part"), self.path.clone())
+        (
+            year,
+            month,
+            day,
+            hour,
+            minute,
+            second,
+            number,
+            self.beside.number("part"),
+            self.path.clone(),
+        )
     }
 
     /// What tells its recording.
     pub(super) fn key(&self) -> Key {
         let id = self.beside.text("id");
-        Key { call: (!id.is_empty()).then(|| (self.beside.text("device"), id)), ends: self.ends }
+        Key {
+            call: (!id.is_empty()).then(|| (self.beside.text("device"), id)),
+            ends: self.ends,
+        }
     }
 
     /// ISO 8601, with the distance from UTC if it is known.
@@ -97,7 +124,11 @@ impl Entry {
 
     /// For people; with a mark behind it if the phone's clock had not been set.
     pub(super) fn shown_time(&self) -> String {
-        let guess = self.beside.object().and_then(|object| object.flag("clock_set")) == Some(false);
+        let guess = self
+            .beside
+            .object()
+            .and_then(|object| object.flag("clock_set"))
+            == Some(false);
         self.time()[..19].replace('T', " ") + if guess { " ?" } else { "" }
     }
 
@@ -122,5 +153,9 @@ fn of_name(path: &Path) -> Option<Start> {
 
 fn of_seconds(seconds: i64) -> Start {
     let c = civil(seconds);
-    Start::new([c.year, c.month, c.day], [c.hour, c.minute, c.second], c.offset_minutes)
+    Start::new(
+        [c.year, c.month, c.day],
+        [c.hour, c.minute, c.second],
+        c.offset_minutes,
+    )
 }

@@ -43,8 +43,14 @@ struct Options {
 }
 
 pub(super) fn export(arguments: Vec<OsString>, console: &mut Console) -> Result<ExitCode, Failure> {
-    let Some(options) = options_of(arguments)? else { return console.print(HELP) };
-    let Some((out, inputs)) = options.paths.split_last().filter(|(_, inputs)| !inputs.is_empty()) else {
+    let Some(options) = options_of(arguments)? else {
+        return console.print(HELP);
+    };
+    let Some((out, inputs)) = options
+        .paths
+        .split_last()
+        .filter(|(_, inputs)| !inputs.is_empty())
+    else {
         return usage("export: which FILE..., and which OUT.wav?");
     };
     let parts = parts_of(inputs, &options)?;
@@ -59,7 +65,12 @@ pub(super) fn export(arguments: Vec<OsString>, console: &mut Console) -> Result<
     written.inspect(|_| parts.remark(console))
 }
 
-fn write_wave(parts: &Parts, pcm16: bool, out: &Path, console: &mut Console) -> Result<ExitCode, Failure> {
+fn write_wave(
+    parts: &Parts,
+    pcm16: bool,
+    out: &Path,
+    console: &mut Console,
+) -> Result<ExitCode, Failure> {
     let law = parts.parts.first().map_or(Law::Mu, |part| part.law);
     let too_long = || {
         let words = "more than the 4 GiB that a WAV file can have; export it in pieces with --from and --to";
@@ -70,10 +81,14 @@ fn write_wave(parts: &Parts, pcm16: bool, out: &Path, console: &mut Console) -> 
     write_out(out, console, &mut |sink| {
         sink.extend(&header)?;
         parts.play(&mut |audio| match audio {
-            Audio::Missing(samples) => (0..samples).try_for_each(|_| sink.sample(pcm16, law.silence(), 0)),
+            Audio::Missing(samples) => {
+                (0..samples).try_for_each(|_| sink.sample(pcm16, law.silence(), 0))
+            }
             Audio::Codes(law, codes) => {
                 let table = law.decode_table();
-                codes.iter().try_for_each(|code| sink.sample(pcm16, *code, table[usize::from(*code)]))
+                codes
+                    .iter()
+                    .try_for_each(|code| sink.sample(pcm16, *code, table[usize::from(*code)]))
             }
         })?;
         let odd = parts.plan.samples() * sample_bytes % 2 == 1;
@@ -86,7 +101,9 @@ fn header(pcm16: bool, law: Law, samples: u64) -> Option<Vec<u8>> {
     match pcm16 {
         true => riff::pcm16_header(samples).map(Vec::from),
         // With a size of 2^32 - 1 and thereabouts it would be one of unknown length.
-        false => (samples < u64::from(u32::MAX) - 64).then(|| riff::header(law, Some(samples)).to_vec()),
+        false => {
+            (samples < u64::from(u32::MAX) - 64).then(|| riff::header(law, Some(samples)).to_vec())
+        }
     }
 }
 
@@ -98,7 +115,9 @@ fn options_of(arguments: Vec<OsString>) -> Result<Option<Options>, Failure> {
             Long("pcm16") => options.pcm16 = true,
             Long("picture") => {
                 options.picture = true;
-                options.paths.extend(parser.optional_value().map(PathBuf::from));
+                options
+                    .paths
+                    .extend(parser.optional_value().map(PathBuf::from));
             }
             Long("from") => options.from = time(&parser.value()?)?,
             Long("to") => options.to = Some(time(&parser.value()?)?),
@@ -108,8 +127,16 @@ fn options_of(arguments: Vec<OsString>) -> Result<Option<Options>, Failure> {
         }
     }
     // `--picture OUT.svg FILE...` is as good as `--picture FILE... OUT.svg`.
-    let is_svg = |path: &PathBuf| path.extension().is_some_and(|end| end.eq_ignore_ascii_case("svg"));
-    if let Some(at) = options.paths.iter().rposition(is_svg).filter(|_| options.picture) {
+    let is_svg = |path: &PathBuf| {
+        path.extension()
+            .is_some_and(|end| end.eq_ignore_ascii_case("svg"))
+    };
+    if let Some(at) = options
+        .paths
+        .iter()
+        .rposition(is_svg)
+        .filter(|_| options.picture)
+    {
         let out = options.paths.remove(at);
         options.paths.push(out);
     }
@@ -124,7 +151,10 @@ fn parts_of(inputs: &[PathBuf], options: &Options) -> Result<Parts, Failure> {
         return usage("export: --from must be before --to");
     }
     if options.from > 0 && options.from >= whole {
-        let words = format!("there are only {} of audio, nothing after --from", seconds(whole));
+        let words = format!(
+            "there are only {} of audio, nothing after --from",
+            seconds(whole)
+        );
         return Err(Failure::Failed(format!("{}: {words}", shown(&inputs[0]))));
     }
     parts.cut(options.from, to);
@@ -159,7 +189,9 @@ impl Output<'_> {
     fn flush(&mut self) -> Result<(), Failure> {
         let written = self.sink.put(&self.buffer);
         self.buffer.clear();
-        self.unread = written.as_ref().is_err_and(|error| error.kind() == ErrorKind::BrokenPipe);
+        self.unread = written
+            .as_ref()
+            .is_err_and(|error| error.kind() == ErrorKind::BrokenPipe);
         written.map_err(|error| Failure::Failed(format!("{}: {error}", self.name)))
     }
 }
@@ -171,7 +203,12 @@ fn write_out(
     write: &mut dyn FnMut(&mut Output) -> Result<(), Failure>,
 ) -> Result<ExitCode, Failure> {
     let mut to = |sink: &mut dyn Sink, name: String| {
-        let mut output = Output { sink, name, buffer: Vec::with_capacity(WRITE_BYTES + 64), unread: false };
+        let mut output = Output {
+            sink,
+            name,
+            buffer: Vec::with_capacity(WRITE_BYTES + 64),
+            unread: false,
+        };
         let written = write(&mut output).and_then(|()| output.flush());
         written.or_else(|failure| if output.unread { Ok(()) } else { Err(failure) })
     };
@@ -180,11 +217,15 @@ fn write_out(
     }
     let mut file = File::create_new(out).map_err(|error| match error.kind() {
         ErrorKind::AlreadyExists if !out.symlink_metadata().is_ok_and(|entry| entry.is_file()) => {
-            Failure::Failed(format!("{}: is no place for a new file; `-` is standard output", shown(out)))
+            Failure::Failed(format!(
+                "{}: is no place for a new file; `-` is standard output",
+                shown(out)
+            ))
         }
-        ErrorKind::AlreadyExists => {
-            Failure::Failed(format!("{}: exists already; choose another name or delete it first", shown(out)))
-        }
+        ErrorKind::AlreadyExists => Failure::Failed(format!(
+            "{}: exists already; choose another name or delete it first",
+            shown(out)
+        )),
         _ => Failure::Failed(format!("{}: {error}", shown(out))),
     })?;
     let written = to(&mut file, shown(out));

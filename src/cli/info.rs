@@ -20,7 +20,9 @@ Example: callrec info /mnt/usb/Record_*.wav
 ";
 
 pub(super) fn info(arguments: Vec<OsString>, console: &mut Console) -> Result<ExitCode, Failure> {
-    let Some((json, paths)) = json_and_paths(arguments)? else { return console.print(HELP) };
+    let Some((json, paths)) = json_and_paths(arguments)? else {
+        return console.print(HELP);
+    };
     if paths.is_empty() {
         return usage("info: which FILE or DIR?");
     }
@@ -36,7 +38,13 @@ pub(super) fn info(arguments: Vec<OsString>, console: &mut Console) -> Result<Ex
 }
 
 fn as_text(recording: &Recording) -> String {
-    let Recording { path, header, extent, state, .. } = recording;
+    let Recording {
+        path,
+        header,
+        extent,
+        state,
+        ..
+    } = recording;
     let rtp = recording.is_rtp();
     let milliseconds = header.duration_ms(extent.frames);
     let mut text = format!("{}\n", shown(path));
@@ -44,11 +52,21 @@ fn as_text(recording: &Recording) -> String {
         let _ = writeln!(text, "  {name:<12} {value}");
     };
     row("codec", header.codec.name().into());
-    row("rtpLen", format!("{} bytes{}", header.rtp_len, if rtp { ", with RTP header" } else { "" }));
+    row(
+        "rtpLen",
+        format!(
+            "{} bytes{}",
+            header.rtp_len,
+            if rtp { ", with RTP header" } else { "" }
+        ),
+    );
     row("increment", header.increment.to_string());
     row("dataSize", format!("{} bytes", extent.data_size));
     row("frames", extent.frames.to_string());
-    row("duration_ms", format!("{milliseconds} ({})", clock(milliseconds)));
+    row(
+        "duration_ms",
+        format!("{milliseconds} ({})", clock(milliseconds)),
+    );
     row("period_ms", header.period_ms().to_string());
     if header.big_endian {
         row("byte order", "big-endian".into());
@@ -57,7 +75,9 @@ fn as_text(recording: &Recording) -> String {
         State::Finished => "",
         State::Unfinished => ": header and length disagree; 'callrec repair' makes it whole",
         State::Recording => ": it is being written",
-        State::Damaged => ": its header makes no sense, this is what its frames say; 'callrec repair' may mend it",
+        State::Damaged => {
+            ": its header makes no sense, this is what its frames say; 'callrec repair' may mend it"
+        }
     };
     row("state", format!("{}{more}", state.name()));
     text
@@ -65,11 +85,23 @@ fn as_text(recording: &Recording) -> String {
 
 fn clock(milliseconds: u64) -> String {
     let seconds = milliseconds / 1000;
-    format!("{}:{:02}:{:02}.{:03}", seconds / 3600, seconds / 60 % 60, seconds % 60, milliseconds % 1000)
+    format!(
+        "{}:{:02}:{:02}.{:03}",
+        seconds / 3600,
+        seconds / 60 % 60,
+        seconds % 60,
+        milliseconds % 1000
+    )
 }
 
 fn as_json(recording: &Recording) -> String {
-    let Recording { path, header, extent, state, .. } = recording;
+    let Recording {
+        path,
+        header,
+        extent,
+        state,
+        ..
+    } = recording;
     let rtp = recording.is_rtp();
     let mut json = String::from("{\"file\":");
     quote(&mut json, &path.to_string_lossy());

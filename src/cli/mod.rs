@@ -74,7 +74,11 @@ const DEFAULT_SOCKET: &str = "/var/run/callrec.sock";
 
 /// Runs the command line; `arguments` without the program's name.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    run_with(arguments.into_iter().collect(), &mut std::io::stdout(), &mut std::io::stderr())
+    run_with(
+        arguments.into_iter().collect(),
+        &mut std::io::stdout(),
+        &mut std::io::stderr(),
+    )
 }
 
 /// The same with other places for what the tools print; the other commands print to standard output.
@@ -90,8 +94,15 @@ pub fn run_with(arguments: Vec<OsString>, out: &mut dyn Sink, err: &mut dyn Sink
 }
 
 fn command(mut arguments: Vec<OsString>, console: &mut Console) -> Result<ExitCode, Failure> {
-    let name = if arguments.is_empty() { OsString::new() } else { arguments.remove(0) };
-    if arguments.iter().any(|argument| argument == "--version" || argument == "-V") {
+    let name = if arguments.is_empty() {
+        OsString::new()
+    } else {
+        arguments.remove(0)
+    };
+    if arguments
+        .iter()
+        .any(|argument| argument == "--version" || argument == "-V")
+    {
         return version();
     }
     match name.to_str() {
@@ -101,16 +112,25 @@ fn command(mut arguments: Vec<OsString>, console: &mut Console) -> Result<ExitCo
         Some("watch") => control::watch(arguments),
         Some("info") => info::info(arguments, console),
         Some("repair") => repair::repair(arguments, console),
-        Some(tool @ ("export" | "fetch" | "list" | "play" | "verify")) => tool_for_a_pc(tool, arguments, console),
+        Some(tool @ ("export" | "fetch" | "list" | "play" | "verify")) => {
+            tool_for_a_pc(tool, arguments, console)
+        }
         Some("-h" | "--help" | "help") => print(HELP),
         Some("-V" | "--version") => version(),
         _ if name.is_empty() => usage("no command; 'callrec --help' lists them"),
-        _ => usage(&format!("unknown command '{}'; 'callrec --help' lists them", shown(Path::new(&name)))),
+        _ => usage(&format!(
+            "unknown command '{}'; 'callrec --help' lists them",
+            shown(Path::new(&name))
+        )),
     }
 }
 
 #[cfg(feature = "tools")]
-fn tool_for_a_pc(name: &str, arguments: Vec<OsString>, console: &mut Console) -> Result<ExitCode, Failure> {
+fn tool_for_a_pc(
+    name: &str,
+    arguments: Vec<OsString>,
+    console: &mut Console,
+) -> Result<ExitCode, Failure> {
     match name {
         "export" => export::export(arguments, console),
         "fetch" => fetch::fetch(arguments, console),
@@ -122,7 +142,9 @@ fn tool_for_a_pc(name: &str, arguments: Vec<OsString>, console: &mut Console) ->
 
 #[cfg(not(feature = "tools"))]
 fn tool_for_a_pc(name: &str, _: Vec<OsString>, _: &mut Console) -> Result<ExitCode, Failure> {
-    usage(&format!("this build, for a phone, has no '{name}'; a PC's callrec has it"))
+    usage(&format!(
+        "this build, for a phone, has no '{name}'; a PC's callrec has it"
+    ))
 }
 
 fn version() -> Result<ExitCode, Failure> {
@@ -131,7 +153,10 @@ fn version() -> Result<ExitCode, Failure> {
 
 pub(crate) fn print(text: &str) -> Result<ExitCode, Failure> {
     let mut output = std::io::stdout();
-    match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
+    match output
+        .write_all(text.as_bytes())
+        .and_then(|()| output.flush())
+    {
         // A reader that has gone away (`| head`) is no failure.
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
             Err(Failure::Failed(format!("standard output: {error}")))
@@ -146,14 +171,17 @@ fn open_file(path: &Path) -> std::io::Result<File> {
 }
 
 fn open_regular(path: &Path, options: &mut OpenOptions, flags: i32) -> std::io::Result<File> {
-    let file = options.custom_flags(libc::O_NONBLOCK | flags).open(path).map_err(|error| {
-        let link = flags & libc::O_NOFOLLOW != 0 && error.raw_os_error() == Some(libc::ELOOP);
-        if link {
-            words::error(ErrorKind::Other, "is a link, which is not followed")
-        } else {
-            error
-        }
-    })?;
+    let file = options
+        .custom_flags(libc::O_NONBLOCK | flags)
+        .open(path)
+        .map_err(|error| {
+            let link = flags & libc::O_NOFOLLOW != 0 && error.raw_os_error() == Some(libc::ELOOP);
+            if link {
+                words::error(ErrorKind::Other, "is a link, which is not followed")
+            } else {
+                error
+            }
+        })?;
     match file.metadata()?.is_file() {
         true => Ok(file),
         false => Err(words::error(ErrorKind::Other, "is no regular file")),

@@ -55,9 +55,18 @@ impl Part {
             ));
         };
         let rtp = recording.is_rtp();
-        let room = if rtp { header.rtp_len - 12 } else { header.rtp_len };
+        let room = if rtp {
+            header.rtp_len - 12
+        } else {
+            header.rtp_len
+        };
         let samples = header.increment.min(room);
-        Ok(Self { law, rtp, samples, recording })
+        Ok(Self {
+            law,
+            rtp,
+            samples,
+            recording,
+        })
     }
 
     fn scan(&self) -> Result<Scanned, Failure> {
@@ -66,7 +75,10 @@ impl Part {
         }
         let mut scan = Scan::new(self.samples);
         self.frames(0, self.recording.extent.frames, &mut |frame| {
-            frame.first_chunk().into_iter().for_each(|head| scan.push(Head::parse(head)));
+            frame
+                .first_chunk()
+                .into_iter()
+                .for_each(|head| scan.push(Head::parse(head)));
             Ok(())
         })?;
         Ok(scan.finish())
@@ -79,10 +91,13 @@ impl Part {
         count: u64,
         take: &mut dyn FnMut(&[u8]) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
-        let failed = |error: std::io::Error| Failure::Failed(format!("{}: {error}", shown(&self.recording.path)));
+        let failed = |error: std::io::Error| {
+            Failure::Failed(format!("{}: {error}", shown(&self.recording.path)))
+        };
         let mut frame = vec![0; self.recording.header.rtp_len as usize];
         let mut file = BufReader::with_capacity(READ_BYTES, &self.recording.file);
-        file.seek(SeekFrom::Start(self.offset(first))).map_err(failed)?;
+        file.seek(SeekFrom::Start(self.offset(first)))
+            .map_err(failed)?;
         for _ in 0..count {
             file.read_exact(&mut frame).map_err(failed)?;
             take(&frame)?;
@@ -96,7 +111,10 @@ impl Part {
 
     fn frame_at(&self, frame: u64) -> Option<Vec<u8>> {
         let mut bytes = vec![0; self.recording.header.rtp_len as usize];
-        self.recording.file.read_exact_at(&mut bytes, self.offset(frame)).ok()?;
+        self.recording
+            .file
+            .read_exact_at(&mut bytes, self.offset(frame))
+            .ok()?;
         Some(bytes)
     }
 
@@ -109,13 +127,18 @@ impl Part {
         let head = frame.first_chunk().map(Head::parse);
         self.rtp
             && frame[0] & 0xC0 != 0x80
-            && head.zip(expected).is_some_and(|(head, expected)| !head.resembles(&expected))
+            && head
+                .zip(expected)
+                .is_some_and(|(head, expected)| !head.resembles(&expected))
     }
 
     fn play(&self, run: &Run, skip: u64, samples: u64, take: Take) -> Result<(), Failure> {
         let (mut number, mut skip, mut left) = (0, skip as usize, samples);
         self.frames(run.first, run.frames, &mut |frame| {
-            let expected = run.head.filter(|_| run.sure).map(|head| head.after(number, self.samples));
+            let expected = run
+                .head
+                .filter(|_| run.sure)
+                .map(|head| head.after(number, self.samples));
             let codes = &self.audio(frame)[std::mem::take(&mut skip)..];
             let codes = &codes[..codes.len().min(usize::try_from(left).unwrap_or(usize::MAX))];
             number += 1;
@@ -135,15 +158,25 @@ impl Parts {
         for path in paths {
             let failed = |problem: String| Failure::Failed(format!("{}: {problem}", shown(path)));
             let part = Part::open(path).map_err(failed)?;
-            if let Some(first) = parts.first().filter(|first| one_law && first.law != part.law) {
+            if let Some(first) = parts
+                .first()
+                .filter(|first| one_law && first.law != part.law)
+            {
                 let (law, other) = (part.law.name(), first.law.name());
-                return Err(failed(format!("is {law}, the first one is {other}; --pcm16 joins them")));
+                return Err(failed(format!(
+                    "is {law}, the first one is {other}; --pcm16 joins them"
+                )));
             }
             parts.push(part);
         }
-        let scanned = parts.iter().map(Part::scan).collect::<Result<Vec<_>, _>>()?;
+        let scanned = parts
+            .iter()
+            .map(Part::scan)
+            .collect::<Result<Vec<_>, _>>()?;
         let plan = join::plan(&scanned, &mut |(file, frame), (other, number)| {
-            let pair = parts[file].frame_at(frame).zip(parts[other].frame_at(number));
+            let pair = parts[file]
+                .frame_at(frame)
+                .zip(parts[other].frame_at(number));
             pair.is_some_and(|(one, two)| parts[file].audio(&one) == parts[other].audio(&two))
         });
         Ok(Self { parts, plan })
@@ -151,16 +184,31 @@ impl Parts {
 
     /// Says what is remarkable about the parts, and how they fit together.
     pub(super) fn remark(&self, console: &mut Console) {
-        for part in self.parts.iter().filter(|part| part.recording.state == State::Damaged) {
+        for part in self
+            .parts
+            .iter()
+            .filter(|part| part.recording.state == State::Damaged)
+        {
             let name = shown(&part.recording.path);
-            console.note(&format!("{name}: its header is damaged; read as its frames say"));
+            console.note(&format!(
+                "{name}: its header is damaged; read as its frames say"
+            ));
         }
-        let Plan { repeated, strangers, .. } = self.plan;
+        let Plan {
+            repeated,
+            strangers,
+            ..
+        } = self.plan;
         if repeated > 0 {
-            console.note(&format!("{repeated} frames were in more than one file, or twice in one; they come once"));
+            console.note(&format!(
+                "{repeated} frames were in more than one file, or twice in one; they come once"
+            ));
         }
         if self.plan.silence() > 0 {
-            console.note(&format!("{} of silence stand for frames that are missing", seconds(self.plan.silence())));
+            console.note(&format!(
+                "{} of silence stand for frames that are missing",
+                seconds(self.plan.silence())
+            ));
         }
         if strangers > 0 {
             console.note("the audio is of more than one recording; it comes one behind the other");
@@ -186,9 +234,19 @@ impl Parts {
         let mut at = 0;
         let mut places = vec![];
         for segment in &self.plan.segments {
-            if let Segment::Frames { file, run, skip, samples } = segment {
+            if let Segment::Frames {
+                file,
+                run,
+                skip,
+                samples,
+            } = segment
+            {
                 if *file == wanted {
-                    places.push((run.first * u64::from(self.parts[*file].samples) + skip, at, *samples));
+                    places.push((
+                        run.first * u64::from(self.parts[*file].samples) + skip,
+                        at,
+                        *samples,
+                    ));
                 }
             }
             at += segment.samples();
@@ -201,7 +259,12 @@ impl Parts {
         for segment in &self.plan.segments {
             match segment {
                 Segment::Silence(samples) => take(Audio::Missing(*samples))?,
-                Segment::Frames { file, run, skip, samples } => self.parts[*file].play(run, *skip, *samples, take)?,
+                Segment::Frames {
+                    file,
+                    run,
+                    skip,
+                    samples,
+                } => self.parts[*file].play(run, *skip, *samples, take)?,
             }
         }
         Ok(())
@@ -211,12 +274,21 @@ impl Parts {
 /// `SECONDS`, `M:SS` or `H:MM:SS`, with fractions, in samples.
 pub(super) fn time(text: &OsString) -> Result<u64, Failure> {
     let text = text.to_string_lossy();
-    let known = text.bytes().all(|b| b.is_ascii_digit() || b == b'.' || b == b':') && text.split(':').count() <= 3;
+    let known = text
+        .bytes()
+        .all(|b| b.is_ascii_digit() || b == b'.' || b == b':')
+        && text.split(':').count() <= 3;
     let add = |sum: Option<f64>, part: &str| Some(sum? * 60.0 + part.parse::<f64>().ok()?);
-    let value = text.split(':').fold(Some(0.0), add).filter(|seconds| known && *seconds < 1e9);
+    let value = text
+        .split(':')
+        .fold(Some(0.0), add)
+        .filter(|seconds| known && *seconds < 1e9);
     match value {
         Some(seconds) => Ok((seconds * RATE as f64).round() as u64),
-        None => usage(&format!("'{}' is no time; write seconds, or M:SS", shown(Path::new(&*text)))),
+        None => usage(&format!(
+            "'{}' is no time; write seconds, or M:SS",
+            shown(Path::new(&*text))
+        )),
     }
 }
 

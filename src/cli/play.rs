@@ -43,45 +43,71 @@ pub(super) fn play(arguments: Vec<OsString>, console: &mut Console) -> Result<Ex
             other => return Err(other.unexpected().into()),
         }
     }
-    let [file, to] =
-        <[OsString; 2]>::try_from(words).or_else(|_| usage("play: which FILE, and to which HOST:PORT?"))?;
+    let [file, to] = <[OsString; 2]>::try_from(words)
+        .or_else(|_| usage("play: which FILE, and to which HOST:PORT?"))?;
     let file = PathBuf::from(file);
-    let failed = |problem: &dyn std::fmt::Display| Failure::Failed(format!("{}: {problem}", shown(&file)));
+    let failed =
+        |problem: &dyn std::fmt::Display| Failure::Failed(format!("{}: {problem}", shown(&file)));
     let recording = Recording::open(&file).map_err(|problem| failed(&problem))?;
     if recording.state == State::Damaged && recording.header.fits() {
         return Err(failed(&"its header is damaged; 'callrec repair' mends it"));
     }
-    let position_ms =
-        u32::try_from(from * 1000 / RATE).or_else(|_| usage("play: --from is more than a recording lasts"))?;
+    let position_ms = u32::try_from(from * 1000 / RATE)
+        .or_else(|_| usage("play: --from is more than a recording lasts"))?;
     let real = file.canonicalize().map_err(|error| failed(&error))?;
-    let (Some(folder), Some(name)) = (real.parent(), real.file_name()) else { return Err(failed(&"is no file")) };
+    let (Some(folder), Some(name)) = (real.parent(), real.file_name()) else {
+        return Err(failed(&"is no file"));
+    };
     let name = Text::from_slice(name.as_bytes());
-    let name = name.map_err(|_| failed(&format_args!("its name is longer than {TEXT_BYTES} bytes")))?;
-    let player = Alone::begin(folder, Start { file: name, to: address(&to)?, position_ms });
+    let name =
+        name.map_err(|_| failed(&format_args!("its name is longer than {TEXT_BYTES} bytes")))?;
+    let player = Alone::begin(
+        folder,
+        Start {
+            file: name,
+            to: address(&to)?,
+            position_ms,
+        },
+    );
     let mut line = Line::new();
-    let played = player.map_err(|error| failed(&error))?.run(|position| line.show(console, position));
+    let played = player
+        .map_err(|error| failed(&error))?
+        .run(|position| line.show(console, position));
     line.end(console);
     match played {
         Ok(0) => Ok(ExitCode::SUCCESS),
-        Ok(lost) => Err(failed(&format_args!("the system did not take {lost} of its packets"))),
+        Ok(lost) => Err(failed(&format_args!(
+            "the system did not take {lost} of its packets"
+        ))),
         Err(Trouble::NoFile) => Err(failed(&"it is gone")),
         Err(Trouble::NoRecording) => Err(failed(&"is no recording")),
-        Err(Trouble::Unplayable) => {
-            Err(failed(&"the lengths in its header cannot be played; 'callrec info' says more"))
-        }
+        Err(Trouble::Unplayable) => Err(failed(
+            &"the lengths in its header cannot be played; 'callrec info' says more",
+        )),
         Err(Trouble::TooShort) => Err(failed(&"it ends before --from")),
-        Err(Trouble::NoWay) => Err(Failure::Failed(format!("{}: nothing can be sent there", to.to_string_lossy()))),
+        Err(Trouble::NoWay) => Err(Failure::Failed(format!(
+            "{}: nothing can be sent there",
+            to.to_string_lossy()
+        ))),
         Err(Trouble::Stick(error)) => Err(failed(&stick_reason(error))),
     }
 }
 
 fn address(to: &OsString) -> Result<SocketAddr, Failure> {
     let text = to.to_string_lossy();
-    let port = text.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok()).filter(|port| *port > 0);
+    let port = text
+        .rsplit_once(':')
+        .and_then(|(_, port)| port.parse::<u16>().ok())
+        .filter(|port| *port > 0);
     if port.is_none() {
-        return usage(&format!("'{text}' is no HOST:PORT, such as 192.168.1.20:5004 or [::1]:5004"));
+        return usage(&format!(
+            "'{text}' is no HOST:PORT, such as 192.168.1.20:5004 or [::1]:5004"
+        ));
     }
-    let found = text.to_socket_addrs().map_err(|error| Failure::Failed(format!("{text}: {error}")))?.next();
+    let found = text
+        .to_socket_addrs()
+        .map_err(|error| Failure::Failed(format!("{text}: {error}")))?
+        .next();
     found.ok_or_else(|| Failure::Failed(format!("{text}: this host has no address")))
 }
 
@@ -93,14 +119,19 @@ struct Line {
 
 impl Line {
     fn new() -> Self {
-        Self { terminal: std::io::stderr().is_terminal(), shown_at: None }
+        Self {
+            terminal: std::io::stderr().is_terminal(),
+            shown_at: None,
+        }
     }
 
     fn show(&mut self, console: &mut Console, position: Position) {
         let due = self.shown_at.is_none_or(|at| at.elapsed() >= STEP) || position.at == position.of;
         if self.terminal && due && position.of > 0 {
             self.shown_at = Some(Instant::now());
-            let _ = console.err.put(format!("\r{} / {}\x1b[K", clock(position.at), clock(position.of)).as_bytes());
+            let _ = console
+                .err
+                .put(format!("\r{} / {}\x1b[K", clock(position.at), clock(position.of)).as_bytes());
         }
     }
 
@@ -113,5 +144,10 @@ impl Line {
 
 fn clock(milliseconds: u64) -> String {
     let seconds = milliseconds / 1000;
-    format!("{}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
+    format!(
+        "{}:{:02}:{:02}",
+        seconds / 3600,
+        seconds / 60 % 60,
+        seconds % 60
+    )
 }

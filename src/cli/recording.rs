@@ -87,7 +87,13 @@ impl Recording {
             true if extent.exact => State::Finished,
             true => State::Unfinished,
         };
-        Ok(Self { path: path.into(), file, header, extent, state })
+        Ok(Self {
+            path: path.into(),
+            file,
+            header,
+            extent,
+            state,
+        })
     }
 
     /// Frames are whole packets: by the header's lengths; where these make no sense, by the first frame's first byte.
@@ -101,7 +107,11 @@ impl Recording {
 }
 
 /// The paths, and in the place of a folder the `*.wav` files below it, by name. No link is followed in a folder.
-pub(super) fn expand(paths: &[PathBuf], console: &mut Console, problems: &mut Vec<String>) -> Vec<PathBuf> {
+pub(super) fn expand(
+    paths: &[PathBuf],
+    console: &mut Console,
+    problems: &mut Vec<String>,
+) -> Vec<PathBuf> {
     let mut found = vec![];
     for path in paths {
         let (before, problems_before) = (found.len(), problems.len());
@@ -126,7 +136,13 @@ pub(super) fn find(folder: &Path, suffix: &str) -> Vec<PathBuf> {
     found
 }
 
-fn walk(folder: &Path, suffix: &str, depth: u32, found: &mut Vec<PathBuf>, problems: &mut Vec<String>) {
+fn walk(
+    folder: &Path,
+    suffix: &str,
+    depth: u32,
+    found: &mut Vec<PathBuf>,
+    problems: &mut Vec<String>,
+) {
     let (mut files, mut folders) = (vec![], vec![]);
     let mut read = || -> io::Result<()> {
         for entry in std::fs::read_dir(folder)? {
@@ -153,5 +169,7 @@ fn walk(folder: &Path, suffix: &str, depth: u32, found: &mut Vec<PathBuf>, probl
 }
 
 fn ends(name: &[u8], suffix: &[u8]) -> bool {
-    name.len().checked_sub(suffix.len()).is_some_and(|at| name[at..].eq_ignore_ascii_case(suffix))
+    name.len()
+        .checked_sub(suffix.len())
+        .is_some_and(|at| name[at..].eq_ignore_ascii_case(suffix))
 }

@@ -44,9 +44,14 @@ pub(super) fn repair(arguments: Vec<OsString>, console: &mut Console) -> Result<
         let name = shown(&path);
         match attempt(&path, only_say) {
             Ok(Outcome::Odd | Outcome::Refused(Refusal::Damaged)) => {
-                problems.push(format!("{name}: {}; left untouched", Refusal::Damaged.words()));
+                problems.push(format!(
+                    "{name}: {}; left untouched",
+                    Refusal::Damaged.words()
+                ));
             }
-            Ok(outcome) => console.print(&format!("{name}: {}\n", words(outcome, only_say))).map(drop)?,
+            Ok(outcome) => console
+                .print(&format!("{name}: {}\n", words(outcome, only_say)))
+                .map(drop)?,
             Err(error) => problems.push(format!("{name}: {error}")),
         }
     }
@@ -55,7 +60,13 @@ pub(super) fn repair(arguments: Vec<OsString>, console: &mut Console) -> Result<
 
 /// Opens for writing only what there is something to write to: a stick may be read-only.
 fn attempt(path: &Path, only_say: bool) -> io::Result<Outcome> {
-    let open = |write| open_regular(path, File::options().read(true).write(write), libc::O_NOFOLLOW);
+    let open = |write| {
+        open_regular(
+            path,
+            File::options().read(true).write(write),
+            libc::O_NOFOLLOW,
+        )
+    };
     match mend(&open(false)?, true)? {
         Outcome::Mended { .. } if !only_say => mend(&open(true)?, false),
         outcome => Ok(outcome),
@@ -68,7 +79,11 @@ fn words(outcome: Outcome, only_say: bool) -> String {
         Outcome::InUse => "is being recorded; left alone".into(),
         Outcome::Odd => Refusal::Damaged.words().into(),
         Outcome::Refused(refusal) => format!("{}; left alone", refusal.words()),
-        Outcome::Mended { extent, data_size_was, cut } => {
+        Outcome::Mended {
+            extent,
+            data_size_was,
+            cut,
+        } => {
             let done = if only_say { "would be" } else { "was" };
             let mut words = match data_size_was {
                 None => format!("header {done} written anew from the frames, "),

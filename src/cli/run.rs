@@ -57,7 +57,9 @@ pub(super) fn run(arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
     };
     match event_loop.run(reload) {
         Ok(Ended::Done) => Ok(ExitCode::SUCCESS),
-        Ok(Ended::Unfinished) => Err(Failure::Failed("the stick did not take the last frames in time".into())),
+        Ok(Ended::Unfinished) => Err(Failure::Failed(
+            "the stick did not take the last frames in time".into(),
+        )),
         Err(problem) => {
             error!("the event loop failed: {problem}");
             Err(Failure::Failed(format!("event loop: {problem}")))
@@ -93,7 +95,8 @@ pub(super) fn effective(file: Option<&Path>) -> Result<Config, Failure> {
 fn read_config(file: &Path) -> Result<Config, Failure> {
     let shown = file.display();
     let text = match std::fs::read(file) {
-        Ok(bytes) => String::from_utf8(bytes).map_err(|_| Failure::Usage(format!("{shown}: is not UTF-8 text")))?,
+        Ok(bytes) => String::from_utf8(bytes)
+            .map_err(|_| Failure::Usage(format!("{shown}: is not UTF-8 text")))?,
         Err(problem) => return Err(Failure::Failed(format!("{shown}: {problem}"))),
     };
     Config::parse(&text).map_err(|problem| Failure::Usage(format!("{shown}: {problem}")))

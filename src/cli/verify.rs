@@ -40,7 +40,9 @@ pub(super) fn verify(arguments: Vec<OsString>, console: &mut Console) -> Result<
     let mut problems = vec![];
     for path in expand(&paths, console, &mut problems) {
         match check(&path) {
-            Ok(words) => console.print(&format!("{}: {words}\n", shown(&path))).map(drop)?,
+            Ok(words) => console
+                .print(&format!("{}: {words}\n", shown(&path)))
+                .map(drop)?,
             Err(problem) => problems.push(format!("{}: {problem}", shown(&path))),
         }
     }
@@ -55,7 +57,9 @@ pub(super) fn verify(arguments: Vec<OsString>, console: &mut Console) -> Result<
 /// The recording of a sidecar with a sum, if it is gone.
 fn missing(sidecar: &Path) -> Option<PathBuf> {
     let recording = ["wav", "WAV", "Wav"].map(|suffix| sidecar.with_extension(suffix));
-    let gone = recording.iter().all(|path| path.symlink_metadata().is_err());
+    let gone = recording
+        .iter()
+        .all(|path| path.symlink_metadata().is_err());
     let [recording, ..] = recording;
     (gone && Beside::of(&recording).sha256().is_some()).then_some(recording)
 }
@@ -71,7 +75,9 @@ fn check(path: &Path) -> Result<String, String> {
         {
             return Ok(format!("no sum; it {}", refusal.words()));
         }
-        Err(problem @ (Problem::Unreadable(_) | Problem::Refused(Refusal::Damaged))) => return Err(problem.to_string()),
+        Err(problem @ (Problem::Unreadable(_) | Problem::Refused(Refusal::Damaged))) => {
+            return Err(problem.to_string())
+        }
         Err(problem) => return Err(format!("damaged: it {problem}")),
     };
     let Some(expected) = expected else {
@@ -85,9 +91,14 @@ fn check(path: &Path) -> Result<String, String> {
         return Ok(format!("no sum; {why}"));
     };
     let sum = sum(&recording).map_err(|error| error.to_string())?;
-    let (frames, promised) = (recording.extent.frames, beside.number("frames").unwrap_or(0));
+    let (frames, promised) = (
+        recording.extent.frames,
+        beside.number("frames").unwrap_or(0),
+    );
     match recording.state {
-        _ if sum != expected && frames < promised => Err(format!("damaged: {frames} of {promised} frames are there")),
+        _ if sum != expected && frames < promised => {
+            Err(format!("damaged: {frames} of {promised} frames are there"))
+        }
         _ if sum != expected => Err("damaged: its audio is not what was recorded".into()),
         State::Finished => Ok("ok".into()),
         _ => Ok("ok; its header is damaged, 'callrec repair' mends it".into()),

@@ -73,9 +73,15 @@ impl Fsp {
     /// What is missing: the key that needs it, the one that is missing or wrong, and why.
     pub(super) fn missing(&self) -> Option<(&'static str, &'static str, &'static str)> {
         if self.enabled && self.password.is_empty() {
-            return Some(("fspEnabled", "fspPassword", "must be set when fspEnabled is 1"));
+            return Some((
+                "fspEnabled",
+                "fspPassword",
+                "must be set when fspEnabled is 1",
+            ));
         }
-        self.p2p.missing(self.enabled).map(|(key, problem)| ("p2pServer", key, problem))
+        self.p2p
+            .missing(self.enabled)
+            .map(|(key, problem)| ("p2pServer", key, problem))
     }
 
     /// The same without secrets.
@@ -108,29 +114,67 @@ mod tests {
 
     #[test]
     fn keys_are_read_and_printed() {
-        let text = "fspEnabled = 1\nfspPassword = a b&c\nfspMaxPayload=14708\nfspAddr=::\nfspPort=2001\n\
+        let text =
+            "fspEnabled = 1\nfspPassword = a b&c\nfspMaxPayload=14708\nfspAddr=::\nfspPort=2001\n\
                     fspPasswordFile = /tmp/p\nfspRoot = recordings\n";
         let config = Config::parse(text).unwrap();
-        assert_eq!((config.fsp.password.as_str(), config.fsp.max_payload, config.fsp.port), ("a b&c", 14_708, 2001));
+        assert_eq!(
+            (
+                config.fsp.password.as_str(),
+                config.fsp.max_payload,
+                config.fsp.port
+            ),
+            ("a b&c", 14_708, 2001)
+        );
         assert_eq!(Config::parse(&config.to_string()), Ok(config.clone()));
         let shown = config.without_secrets().to_string();
-        assert!(shown.contains("fspPassword = ********") && !shown.contains("a b&c"), "{shown}");
-        assert!(!Config::default().without_secrets().to_string().contains("fspPassword ="));
+        assert!(
+            shown.contains("fspPassword = ********") && !shown.contains("a b&c"),
+            "{shown}"
+        );
+        assert!(!Config::default()
+            .without_secrets()
+            .to_string()
+            .contains("fspPassword ="));
     }
 
     #[test]
     fn errors_name_the_key_and_no_password() {
         let long = format!("fspPassword = {}", "x".repeat(65));
         for (text, message) in [
-            ("\n fspEnabled = 1\n", "line 2: fspPassword must be set when fspEnabled is 1"),
-            ("fspPassword = x\nfspEnabled = 1\nfspPassword = y", "line 3: fspPassword is set already on line 1"),
-            ("fspPassword =\n", "line 1: fspPassword must be 1 to 64 characters"),
+            (
+                "\n fspEnabled = 1\n",
+                "line 2: fspPassword must be set when fspEnabled is 1",
+            ),
+            (
+                "fspPassword = x\nfspEnabled = 1\nfspPassword = y",
+                "line 3: fspPassword is set already on line 1",
+            ),
+            (
+                "fspPassword =\n",
+                "line 1: fspPassword must be 1 to 64 characters",
+            ),
             (&long, "line 1: fspPassword must be 1 to 64 characters"),
-            ("fspMaxPayload = 14709", "line 1: fspMaxPayload must be a number from 512 to 14708, not '14709'"),
-            ("fspPort = 0", "line 1: fspPort must be a number from 1 to 65535, not '0'"),
-            ("fspAddr = here", "line 1: fspAddr must be an IP address, not 'here'"),
-            ("fspRoot = /etc", "line 1: fspRoot must be recordings, not '/etc'"),
-            ("fspPasswordFile = x", "line 1: fspPasswordFile must be an absolute path, not 'x'"),
+            (
+                "fspMaxPayload = 14709",
+                "line 1: fspMaxPayload must be a number from 512 to 14708, not '14709'",
+            ),
+            (
+                "fspPort = 0",
+                "line 1: fspPort must be a number from 1 to 65535, not '0'",
+            ),
+            (
+                "fspAddr = here",
+                "line 1: fspAddr must be an IP address, not 'here'",
+            ),
+            (
+                "fspRoot = /etc",
+                "line 1: fspRoot must be recordings, not '/etc'",
+            ),
+            (
+                "fspPasswordFile = x",
+                "line 1: fspPasswordFile must be an absolute path, not 'x'",
+            ),
         ] {
             assert_eq!(Config::parse(text).unwrap_err().to_string(), message);
         }

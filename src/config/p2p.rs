@@ -22,7 +22,13 @@ pub struct P2p {
 
 impl Default for P2p {
     fn default() -> Self {
-        Self { server: None, port: 7042, cid: String::new(), key: String::new(), invite: String::new() }
+        Self {
+            server: None,
+            port: 7042,
+            cid: String::new(),
+            key: String::new(),
+            invite: String::new(),
+        }
     }
 }
 
@@ -34,9 +40,9 @@ impl P2p {
                 self.server = None;
                 Ok(())
             }
-            "p2pServer" if value.contains(':') => {
-                Err(format!("must be a host name or an IPv4 address, and its port in p2pPort, not '{value}'"))
-            }
+            "p2pServer" if value.contains(':') => Err(format!(
+                "must be a host name or an IPv4 address, and its port in p2pPort, not '{value}'"
+            )),
             "p2pServer" => host(value).map(|host| self.server = Some(host)),
             "p2pPort" => number(value, 1, 65535).map(|port| self.port = port),
             "p2pCid" => name(value).map(|cid| self.cid = cid),
@@ -58,7 +64,10 @@ impl P2p {
     pub(super) fn missing(&self, enabled: bool) -> Option<(&'static str, &'static str)> {
         self.server.as_ref()?;
         match (enabled, self.cid.is_empty(), self.key.is_empty()) {
-            (false, ..) => Some(("p2pServer", "needs fspEnabled = 1: it is FSP that is reached through it")),
+            (false, ..) => Some((
+                "p2pServer",
+                "needs fspEnabled = 1: it is FSP that is reached through it",
+            )),
             (_, true, _) => Some(("p2pCid", "must be set when p2pServer is")),
             (.., true) => Some(("p2pKey", "must be set when p2pServer is")),
             _ => None,
@@ -68,7 +77,10 @@ impl P2p {
     /// Who the phone is for the server, and the invite code.
     pub fn identity(&self) -> Option<(Identity, Name)> {
         let name = |text: &str| Name::from_slice(text.as_bytes()).ok();
-        let identity = Identity { cid: name(&self.cid)?, key: Key::new(self.key.as_bytes())? };
+        let identity = Identity {
+            cid: name(&self.cid)?,
+            key: Key::new(self.key.as_bytes())?,
+        };
         Some((identity, name(&self.invite)?))
     }
 
@@ -84,7 +96,11 @@ impl Display for P2p {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let port = self.port.to_string();
         let server = self.server.as_deref().unwrap_or("none");
-        let (cid, key, invite) = (("p2pCid", &*self.cid), ("p2pKey", &*self.key), ("p2pInviteCode", &*self.invite));
+        let (cid, key, invite) = (
+            ("p2pCid", &*self.cid),
+            ("p2pKey", &*self.key),
+            ("p2pInviteCode", &*self.invite),
+        );
         for (name, value) in [("p2pServer", server), ("p2pPort", &*port), cid, key, invite] {
             if !value.is_empty() {
                 writeln!(f, "{name} = {value}")?;
@@ -116,14 +132,22 @@ mod tests {
         );
         let config = Config::parse(&text).unwrap();
         let p2p = &config.fsp.p2p;
-        assert_eq!((p2p.server.as_deref(), p2p.port, &*p2p.invite), (Some("p2p.example"), 7043, "open, sesame"));
+        assert_eq!(
+            (p2p.server.as_deref(), p2p.port, &*p2p.invite),
+            (Some("p2p.example"), 7043, "open, sesame")
+        );
         assert_eq!(&p2p.identity().unwrap().0.cid[..], b"0015651a2b3c");
         assert_eq!(Config::parse(&config.to_string()), Ok(config.clone()));
         let shown = config.without_secrets().to_string();
-        assert!(!shown.contains("0123456789") && !shown.contains("sesame"), "{shown}");
+        assert!(
+            !shown.contains("0123456789") && !shown.contains("sesame"),
+            "{shown}"
+        );
         assert!(Config::parse(&shown).is_ok());
         let defaults = Config::default().to_string();
-        assert!(defaults.contains("p2pServer = none\np2pPort = 7042\n") && !defaults.contains("p2pKey"));
+        assert!(
+            defaults.contains("p2pServer = none\np2pPort = 7042\n") && !defaults.contains("p2pKey")
+        );
     }
 
     #[test]
@@ -146,6 +170,9 @@ mod tests {
         ] {
             assert_eq!(Config::parse(&text).unwrap_err().to_string(), message);
         }
-        assert!(Config::parse(KEY).is_ok(), "without a server it is not used");
+        assert!(
+            Config::parse(KEY).is_ok(),
+            "without a server it is not used"
+        );
     }
 }

@@ -42,7 +42,12 @@ impl Alone {
         if let Ok(player) = players.free() {
             player.begin(ClientId(0), 1, start, [source, rest]);
         }
-        Ok(Self { players, playing: Playing::new(), disk: Disk::of(dir), stats: Stats::default() })
+        Ok(Self {
+            players,
+            playing: Playing::new(),
+            disk: Disk::of(dir),
+            stats: Stats::default(),
+        })
     }
 
     /// Plays to the end; `show` is told how far it is, some times a second. The number of packets that the system
@@ -50,19 +55,31 @@ impl Alone {
     pub fn run(mut self, mut show: impl FnMut(Position)) -> Result<u64, Trouble> {
         loop {
             let now = clock::monotonic();
-            self.playing.turn(now, &mut self.disk, (&mut self.players, &mut self.stats));
-            let [player, ..] = self.players.all_mut() else { return Err(Trouble::NoFile) };
+            self.playing
+                .turn(now, &mut self.disk, (&mut self.players, &mut self.stats));
+            let [player, ..] = self.players.all_mut() else {
+                return Err(Trouble::NoFile);
+            };
             match player.take_change() {
                 None | Some(Change::Started(_)) => {}
                 Some(Change::Refused(_, trouble)) => return Err(trouble),
                 Some(Change::Failed(error)) => return Err(Trouble::Stick(error)),
                 Some(Change::Finished) => {
-                    show(Position { at: player.position_ms(), of: player.duration_ms() });
+                    show(Position {
+                        at: player.position_ms(),
+                        of: player.duration_ms(),
+                    });
                     return Ok(self.stats.of(Counter::PlayDrop));
                 }
             }
-            show(Position { at: player.position_ms(), of: player.duration_ms() });
-            let wait = player.next_deadline().max(Instant::default()).since(clock::monotonic());
+            show(Position {
+                at: player.position_ms(),
+                of: player.duration_ms(),
+            });
+            let wait = player
+                .next_deadline()
+                .max(Instant::default())
+                .since(clock::monotonic());
             std::thread::sleep(Duration::from_nanos(wait.nanos()));
         }
     }

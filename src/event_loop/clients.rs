@@ -61,7 +61,8 @@ struct StatusWalk {
 impl Clients {
     pub(super) fn open(path: &str, poll: &Poll) -> io::Result<Self> {
         let mut listener = listen(path)?;
-        poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
+        poll.registry()
+            .register(&mut listener, LISTENER, Interest::READABLE)?;
         let place = |_| Place {
             client: Client::new(),
             id: ClientId(0),
@@ -72,7 +73,13 @@ impl Clients {
             status: None,
             list: None,
         };
-        Ok(Self { listener, waiting: false, unseen: false, places: (0..MAX_CLIENTS).map(place).collect(), next_id: 1 })
+        Ok(Self {
+            listener,
+            waiting: false,
+            unseen: false,
+            places: (0..MAX_CLIENTS).map(place).collect(),
+            next_id: 1,
+        })
     }
 
     pub(super) fn len(&self) -> usize {
@@ -100,7 +107,14 @@ impl Clients {
                     self.waiting = false;
                     return;
                 }
-                Err(error) if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::ConnectionAborted) => continue,
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        ErrorKind::Interrupted | ErrorKind::ConnectionAborted
+                    ) =>
+                {
+                    continue
+                }
                 Err(error) => {
                     if !std::mem::replace(&mut self.waiting, true) {
                         warn!("control socket: accept: {error}");
@@ -111,12 +125,16 @@ impl Clients {
             if free.is_none() {
                 stats.count(Counter::TooManyClients);
                 let old = number.and_then(|number| take(poll, &mut self.places[number].client));
-                let refusal = b"cmd=ErrorResponse&result=failed&reason=busy: too many control clients\n";
+                let refusal =
+                    b"cmd=ErrorResponse&result=failed&reason=busy: too many control clients\n";
                 let _ = io::Write::write(&mut old.as_ref().unwrap_or(&stream), refusal);
             }
             let Some(number) = number else { continue };
             let interest = Interest::READABLE | Interest::WRITABLE;
-            if let Err(error) = poll.registry().register(&mut stream, Token(FIRST_CLIENT + number), interest) {
+            if let Err(error) =
+                poll.registry()
+                    .register(&mut stream, Token(FIRST_CLIENT + number), interest)
+            {
                 warn!("control client: {error}");
                 continue;
             }
@@ -132,7 +150,12 @@ impl Clients {
     /// The oldest client that has never said anything.
     fn silent(&self) -> Option<usize> {
         let silent = |place: &&Place| !place.spoke && !place.client.has_more();
-        let oldest = self.places.iter().filter(silent).map(|place| place.id.0).min()?;
+        let oldest = self
+            .places
+            .iter()
+            .filter(silent)
+            .map(|place| place.id.0)
+            .min()?;
         self.places.iter().position(|place| place.id.0 == oldest)
     }
 
@@ -144,14 +167,20 @@ impl Clients {
     }
 
     pub(super) fn set_ready(&mut self, token: Token) {
-        if let Some(place) = token.0.checked_sub(FIRST_CLIENT).and_then(|number| self.places.get_mut(number)) {
+        if let Some(place) = token
+            .0
+            .checked_sub(FIRST_CLIENT)
+            .and_then(|number| self.places.get_mut(number))
+        {
             place.client.set_readable();
         }
     }
 
     /// A client may have something to say.
     pub(super) fn anyone_speaks(&self) -> bool {
-        self.places.iter().any(|place| place.client.is_open() && place.client.has_more())
+        self.places
+            .iter()
+            .any(|place| place.client.is_open() && place.client.has_more())
     }
 
     /// The next line of a client that may speak: its last answer has been queued, and there is room
@@ -175,21 +204,33 @@ impl Clients {
     }
 
     pub(super) fn set_ask(&mut self, number: usize, ask: Ask) {
-        let Some(place) = self.places.get_mut(number) else { return };
+        let Some(place) = self.places.get_mut(number) else {
+            return;
+        };
         match ask {
             Ask::Nothing => {}
             Ask::Ports(..) | Ask::Later => place.waits = true,
             Ask::List => place.list = Some(Listed::default()),
             Ask::Events => place.subscribed = true,
             Ask::Stats => place.stats = true,
-            Ask::Status(id) => place.status = Some(StatusWalk { place: 0, count: 0, id }),
+            Ask::Status(id) => {
+                place.status = Some(StatusWalk {
+                    place: 0,
+                    count: 0,
+                    id,
+                })
+            }
         }
     }
 
     /// Queues an answer or event; returns how many clients were cut off because they do not read.
     pub(super) fn deliver(&mut self, poll: &Poll, to: To, message: &[u8]) -> u64 {
         let mut cut_off = 0;
-        for place in self.places.iter_mut().filter(|place| place.client.is_open()) {
+        for place in self
+            .places
+            .iter_mut()
+            .filter(|place| place.client.is_open())
+        {
             match to {
                 To::Client(id) if id == place.id => place.waits = false,
                 To::Subscribers if place.subscribed => {}
@@ -206,7 +247,11 @@ impl Clients {
     /// Writes what can be written; closes what has ended; `true` when a client has more to say.
     pub(super) fn flush(&mut self, poll: &Poll, recorder: &Recorder) -> bool {
         let mut more = false;
-        for place in self.places.iter_mut().filter(|place| place.client.is_open()) {
+        for place in self
+            .places
+            .iter_mut()
+            .filter(|place| place.client.is_open())
+        {
             place.walk(recorder);
             let broken = !place.client.flush();
             let done = !place.is_busy() && place.client.is_done();
@@ -223,8 +268,13 @@ impl Clients {
 
     /// A client that reads a list: this one if it can take more, else the next that can.
     pub(super) fn next_reader(&mut self, last: Option<ClientId>) -> Option<Reader<'_>> {
-        let reads = |place: &Place| place.client.is_open() && place.list.is_some() && has_room(&place.client);
-        let same = self.places.iter().position(|place| reads(place) && Some(place.id) == last);
+        let reads = |place: &Place| {
+            place.client.is_open() && place.list.is_some() && has_room(&place.client)
+        };
+        let same = self
+            .places
+            .iter()
+            .position(|place| reads(place) && Some(place.id) == last);
         let number = same.or_else(|| self.places.iter().position(reads))?;
         self.places.get_mut(number).map(Reader)
     }
@@ -273,7 +323,9 @@ impl Place {
         }
         let mut buffer = [0; MESSAGE_BYTES];
         if std::mem::take(&mut self.stats) {
-            let queued = recorder.stats_line(&mut buffer).is_some_and(|line| self.client.push_line(line));
+            let queued = recorder
+                .stats_line(&mut buffer)
+                .is_some_and(|line| self.client.push_line(line));
             debug_assert!(queued, "bug: room was checked");
         }
         while let Some(walk) = self.status.filter(|_| has_room(&self.client)) {
@@ -281,7 +333,11 @@ impl Place {
                 Some((place, line)) => {
                     // Behind the recordings come the players, which have a count of their own.
                     let count = walk.count + usize::from(place <= recorder.places());
-                    self.status = Some(StatusWalk { place, count, ..walk });
+                    self.status = Some(StatusWalk {
+                        place,
+                        count,
+                        ..walk
+                    });
                     Some(line)
                 }
                 None => {

@@ -33,14 +33,20 @@ pub(super) enum Progress {
 impl Cover {
     /// Looks for the oldest recording, or deletes it.
     pub(super) fn step(&mut self, dir: &Dir, recorder: &Recorder) -> io::Result<Progress> {
-        let sweep = self.sweep.get_or_insert_with(|| Sweep::new(b"", false, is_recording_name));
+        let sweep = self
+            .sweep
+            .get_or_insert_with(|| Sweep::new(b"", false, is_recording_name));
         let name = match sweep.next(dir)? {
             Found::Name(name) => name,
             Found::Later => return Ok(Progress::Looking),
             Found::End => {
                 let again = self.deleted;
                 *self = Self::default();
-                return Ok(if again { Progress::Looking } else { Progress::NothingLeft });
+                return Ok(if again {
+                    Progress::Looking
+                } else {
+                    Progress::NothingLeft
+                });
             }
         };
         if recorder.in_use(&name) || recorder.plays(&name) {
@@ -51,7 +57,10 @@ impl Cover {
             Err(error) if is_of_the_stick(&error) => return Err(error),
             Err(error) => {
                 // Others can still go.
-                warn!("{}: not deleted to make room: {error}", String::from_utf8_lossy(&name));
+                warn!(
+                    "{}: not deleted to make room: {error}",
+                    String::from_utf8_lossy(&name)
+                );
                 return Ok(Progress::Looking);
             }
         }

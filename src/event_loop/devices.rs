@@ -28,7 +28,8 @@ impl Outside for Devices<'_> {
     }
 
     fn serve(&mut self, place: usize, now: Instant, recorder: &mut Recorder) {
-        self.uplinks.work(place, now, self.poll, recorder, self.random);
+        self.uplinks
+            .work(place, now, self.poll, recorder, self.random);
     }
 
     fn store(&mut self, place: usize, _now: Instant, recorder: &mut Recorder) -> bool {

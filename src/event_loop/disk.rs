@@ -68,7 +68,10 @@ impl Disk {
     /// Works in this folder, whatever it is.
     #[cfg(feature = "tools")]
     pub(super) fn of(dir: Dir) -> Self {
-        Self { dir: Some(dir), ..Self::new(0) }
+        Self {
+            dir: Some(dir),
+            ..Self::new(0)
+        }
     }
 
     /// The folder, opened if it is not.
@@ -120,20 +123,26 @@ impl Disk {
     pub(super) fn work(&mut self, place: usize, now: &Now, recorder: &mut Recorder) -> bool {
         let mut written = 0;
         while written < DISK_BYTES_PER_TURN {
-            let Some(op) = recorder.disk_op(place, now.monotonic) else { return false };
+            let Some(op) = recorder.disk_op(place, now.monotonic) else {
+                return false;
+            };
             let cost = match &op {
                 Op::Write(_, bytes) => bytes.len(),
                 Op::MakeRoom => DISK_BYTES_PER_TURN, // the next one is deleted in the next turn
                 _ => 0,
             };
             let result = if op == Op::MakeRoom {
-                let Some(made) = self.make_room(recorder).transpose() else { return true };
+                let Some(made) = self.make_room(recorder).transpose() else {
+                    return true;
+                };
                 made
             } else {
                 self.call(place, now, &op)
             };
             let result = result.map_err(|error| self.judge(&error));
-            if matches!(result, Err(DiskError::Busy)) && matches!(recorder.state(place), State::Running) {
+            if matches!(result, Err(DiskError::Busy))
+                && matches!(recorder.state(place), State::Running)
+            {
                 match self.spares.iter_mut().find_map(Option::take) {
                     Some(_) => continue,  // the same call again, with that descriptor
                     None => return false, // the same call in a later turn: the ring holds what comes meanwhile
@@ -158,12 +167,20 @@ impl Disk {
 
     fn call(&mut self, place: usize, now: &Now, op: &Op) -> io::Result<Done> {
         let gone = || io::Error::from_raw_os_error(libc::ENODEV);
-        let file = || self.files[place].as_ref().map(|(_, file)| file).ok_or_else(gone);
+        let file = || {
+            self.files[place]
+                .as_ref()
+                .map(|(_, file)| file)
+                .ok_or_else(gone)
+        };
         match op {
             Op::Space => Ok(Done::Free(self.dir()?.free_bytes()?)),
             Op::Create(at) => {
                 let time = now.local(*at);
-                self.zone = Zone { offset_minutes: time.offset_minutes as i16, clock_set: time.year >= CLOCK_SET };
+                self.zone = Zone {
+                    offset_minutes: time.offset_minutes as i16,
+                    clock_set: time.year >= CLOCK_SET,
+                };
                 let (name, output) = create(self.dir()?, &time)?;
                 self.files[place] = Some((name.clone(), output));
                 Ok(Done::Created(name))
@@ -178,7 +195,9 @@ impl Disk {
             }
             Op::Discard => {
                 let discarded = self.files[place].take();
-                discarded.map_or(Ok(Done::Yes), |(name, _)| self.dir()?.remove(name.as_bytes()).map(|()| Done::Yes))
+                discarded.map_or(Ok(Done::Yes), |(name, _)| {
+                    self.dir()?.remove(name.as_bytes()).map(|()| Done::Yes)
+                })
             }
         }
     }
@@ -234,7 +253,13 @@ impl Disk {
 
     /// Looks for the stick, unless the call failed because of what a client named.
     pub(super) fn suspect(&mut self, error: &io::Error) {
-        let named = [libc::ENOENT, libc::EINVAL, libc::ELOOP, libc::ENXIO, libc::EACCES];
+        let named = [
+            libc::ENOENT,
+            libc::EINVAL,
+            libc::ELOOP,
+            libc::ENXIO,
+            libc::EACCES,
+        ];
         if !named.contains(&error.raw_os_error().unwrap_or(0)) {
             let _ = self.judge(error);
         }

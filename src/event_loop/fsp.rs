@@ -6,7 +6,9 @@ use log::{info, warn};
 use mio::unix::SourceFd;
 use mio::{Interest, Poll};
 
-use crate::base::limits::fsp::{FILE_WORK, LOG_INTERVAL, PASSWORD_BYTES, REQUEST_BYTES, WORK_PER_TURN};
+use crate::base::limits::fsp::{
+    FILE_WORK, LOG_INTERVAL, PASSWORD_BYTES, REQUEST_BYTES, WORK_PER_TURN,
+};
 use crate::base::stats::{Counter, Stats};
 use crate::base::time::Instant;
 use crate::config::{self, Config};
@@ -56,13 +58,20 @@ impl Fsp {
     }
 
     /// Begins anew with a changed configuration: clients have to prove themselves again.
-    pub(super) fn reopen(&mut self, config: &Config, poll: &Poll, random: &mut Random) -> Result<(), String> {
+    pub(super) fn reopen(
+        &mut self,
+        config: &Config,
+        poll: &Poll,
+        random: &mut Random,
+    ) -> Result<(), String> {
         self.open = None; // a closed socket is off the poll
         let config = &config.fsp;
         if config.enabled {
             let (addr, port) = (config.addr, config.port);
-            self.open =
-                Some(open(config, poll, random).map_err(|error| format!("FSP on {addr} port {port}: {error}"))?);
+            self.open = Some(
+                open(config, poll, random)
+                    .map_err(|error| format!("FSP on {addr} port {port}: {error}"))?,
+            );
             info!("FSP on {addr} port {port}");
         }
         Ok(())
@@ -82,7 +91,9 @@ impl Fsp {
 
     /// Something is left to do.
     pub(super) fn has_more(&self) -> bool {
-        self.open.as_ref().is_some_and(|open| open.readable || open.waiting.is_some())
+        self.open
+            .as_ref()
+            .is_some_and(|open| open.readable || open.waiting.is_some())
     }
 
     /// The stick is in use; it is let go when nobody has fetched for a while.
@@ -92,7 +103,10 @@ impl Fsp {
 
     /// When to look again.
     pub(super) fn deadline(&self, disk: &Disk) -> Option<Instant> {
-        let rendezvous = self.open.as_ref().and_then(|open| open.rendezvous.as_ref()?.next_deadline());
+        let rendezvous = self
+            .open
+            .as_ref()
+            .and_then(|open| open.rendezvous.as_ref()?.next_deadline());
         disk.readers.idle_at().into_iter().chain(rendezvous).min()
     }
 
@@ -122,8 +136,21 @@ impl Fsp {
         }
     }
 
-    fn serve(&mut self, now: Instant, config: &Config, disk: &mut Disk, recorder: &mut Recorder, random: &mut Random) {
-        let Some(open) = self.open.as_mut().filter(|open| open.readable || open.waiting.is_some()) else { return };
+    fn serve(
+        &mut self,
+        now: Instant,
+        config: &Config,
+        disk: &mut Disk,
+        recorder: &mut Recorder,
+        random: &mut Random,
+    ) {
+        let Some(open) = self
+            .open
+            .as_mut()
+            .filter(|open| open.readable || open.waiting.is_some())
+        else {
+            return;
+        };
         let mut work = 0;
         while work < WORK_PER_TURN {
             let (origin, mut next) = match open.waiting.take() {
@@ -157,8 +184,12 @@ impl Fsp {
 
 fn open(config: &config::Fsp, poll: &Poll, random: &mut Random) -> std::io::Result<Box<Open>> {
     let service = Service::open(config.addr, config.port)?;
-    poll.registry().register(&mut SourceFd(&service.fd()), SERVICE, Interest::READABLE)?;
-    let settings = Settings { password: password(config), max_payload: config.max_payload };
+    poll.registry()
+        .register(&mut SourceFd(&service.fd()), SERVICE, Interest::READABLE)?;
+    let settings = Settings {
+        password: password(config),
+        max_payload: config.max_payload,
+    };
     let server = Server::new(settings, random.words()[0]);
     Ok(Box::new(Open {
         service,
@@ -176,7 +207,12 @@ fn open(config: &config::Fsp, poll: &Poll, random: &mut Random) -> std::io::Resu
 
 impl Open {
     /// The next request, and what it asks for.
-    fn receive(&mut self, now: Instant, random: &mut Random, stats: &mut Stats) -> Option<(Origin, Next)> {
+    fn receive(
+        &mut self,
+        now: Instant,
+        random: &mut Random,
+        stats: &mut Stats,
+    ) -> Option<(Origin, Next)> {
         let Some((length, origin)) = self.service.receive(&mut self.request) else {
             self.readable = false;
             return None;
@@ -189,12 +225,16 @@ impl Open {
             return Some((origin, Next::Silence));
         }
         if self.keys.is_empty() {
-            let halves = random.words().map(|word| [word as u16, (word >> 16) as u16]);
+            let halves = random
+                .words()
+                .map(|word| [word as u16, (word >> 16) as u16]);
             self.keys.extend(halves.into_iter().flatten());
         }
         let key = self.keys.pop().unwrap_or(0);
         let wrong = stats.of(Counter::FspWrongPassword);
-        let next = self.server.handle_datagram(now, origin.peer(), datagram, key, &mut self.reply, stats);
+        let next =
+            self.server
+                .handle_datagram(now, origin.peer(), datagram, key, &mut self.reply, stats);
         if stats.of(Counter::FspWrongPassword) != wrong && now >= self.log_at {
             warn!("FSP: wrong password from {}", origin.peer().ip());
             self.log_at = now + LOG_INTERVAL;
@@ -202,7 +242,14 @@ impl Open {
         Some((origin, next))
     }
 
-    fn carry_out(&mut self, now: Instant, op: Op, config: &config::Fsp, disk: &mut Disk, recorder: &Recorder) -> Next {
+    fn carry_out(
+        &mut self,
+        now: Instant,
+        op: Op,
+        config: &config::Fsp,
+        disk: &mut Disk,
+        recorder: &Recorder,
+    ) -> Next {
         disk.readers.touch(now);
         let done = match op {
             Op::Stat(file) => disk.stat(file).map(|entry| Done::Entry {
@@ -212,18 +259,27 @@ impl Open {
             Op::Read { file, at, len } => {
                 let growing = growing(recorder, file);
                 let left = growing.map_or(usize::MAX, |length| length.saturating_sub(at) as usize);
-                let payload = self.reply.get_mut(HEADER_BYTES..HEADER_BYTES + len.min(left)).unwrap_or_default();
-                disk.read(file, at.into(), payload).map(|len| Done::Read { len, growing })
+                let payload = self
+                    .reply
+                    .get_mut(HEADER_BYTES..HEADER_BYTES + len.min(left))
+                    .unwrap_or_default();
+                disk.read(file, at.into(), payload)
+                    .map(|len| Done::Read { len, growing })
             }
             Op::FirstName => {
                 self.names = None;
-                disk.dir().and_then(|dir| dir.names()).and_then(|names| next_name(self.names.insert(names)))
+                disk.dir()
+                    .and_then(|dir| dir.names())
+                    .and_then(|names| next_name(self.names.insert(names)))
             }
             Op::NextName => self.names.as_mut().map_or(Ok(Done::Failed), next_name),
             Op::SavePassword => {
                 let saved = save(config, self.server.new_password());
                 if let Err(error) = &saved {
-                    warn!("{}: the FSP password could not be kept: {error}", config.password_file);
+                    warn!(
+                        "{}: the FSP password could not be kept: {error}",
+                        config.password_file
+                    );
                 }
                 saved.map(|()| Done::Saved)
             }
@@ -254,7 +310,9 @@ fn growing(recorder: &Recorder, file: File) -> Option<u32> {
     if recorder.is_idle() {
         return None; // the usual case costs no name
     }
-    recorder.durable_bytes(file.name().as_bytes()).map(saturated)
+    recorder
+        .durable_bytes(file.name().as_bytes())
+        .map(saturated)
 }
 
 fn saturated(bytes: u64) -> u32 {

@@ -25,15 +25,26 @@ pub(super) struct Listing {
 
 impl Listing {
     /// Looks at some files; `true` when there is more to do.
-    pub(super) fn step(&mut self, disk: &mut Disk, clients: &mut Clients, recorder: &Recorder) -> bool {
-        let Some(mut reader) = clients.next_reader(self.sweep.as_ref().map(|(client, _)| *client)) else {
+    pub(super) fn step(
+        &mut self,
+        disk: &mut Disk,
+        clients: &mut Clients,
+        recorder: &Recorder,
+    ) -> bool {
+        let Some(mut reader) = clients.next_reader(self.sweep.as_ref().map(|(client, _)| *client))
+        else {
             return false;
         };
         let other = |(client, _): &(ClientId, Sweep)| *client != reader.client();
         if self.sweep.as_ref().is_none_or(other) {
-            self.sweep = Some((reader.client(), Sweep::new(reader.behind(), true, is_recording_name)));
+            self.sweep = Some((
+                reader.client(),
+                Sweep::new(reader.behind(), true, is_recording_name),
+            ));
         }
-        let Some((_, sweep)) = &mut self.sweep else { return false };
+        let Some((_, sweep)) = &mut self.sweep else {
+            return false;
+        };
         let mut buffer = [0; MESSAGE_BYTES];
         for _ in 0..HEADS_PER_TURN {
             let error = match disk.dir().and_then(|dir| sweep.next(dir)) {
@@ -63,8 +74,17 @@ fn line(name: &[u8], disk: &mut Disk, recorder: &Recorder, buffer: &mut [u8]) ->
     }
     let head = opened.ok().map(|(_, head, bytes)| (head, bytes));
     let mut text = [0; SIDECAR_BYTES];
-    let len = disk.dir().ok().and_then(|dir| read_beside(dir, name, &mut text)).unwrap_or(0);
-    let found = listing::Found { name, head, in_use: recorder.in_use(name), sidecar: &text[..len] };
+    let len = disk
+        .dir()
+        .ok()
+        .and_then(|dir| read_beside(dir, name, &mut text))
+        .unwrap_or(0);
+    let found = listing::Found {
+        name,
+        head,
+        in_use: recorder.in_use(name),
+        sidecar: &text[..len],
+    };
     Ok(found.emit(buffer).unwrap_or(0))
 }
 
@@ -77,7 +97,12 @@ fn read_beside(dir: &Dir, name: &[u8], text: &mut [u8]) -> Option<usize> {
 fn last_line(count: usize, error: Option<DiskError>, buffer: &mut [u8]) -> Option<usize> {
     let mut writer = Writer::new(buffer, "ListResponse");
     let reason = match error {
-        None => return writer.pair("result", "success").pair("count", count).finish(),
+        None => {
+            return writer
+                .pair("result", "success")
+                .pair("count", count)
+                .finish()
+        }
         Some(DiskError::Busy) => "busy: no file descriptor or memory is left",
         Some(_) => "stick-lost: the stick was removed, or cannot be read",
     };

@@ -11,7 +11,9 @@ use crate::base::time::Instant;
 use crate::io::file::read_small;
 use crate::io::random::Random;
 use crate::io::stream::Datagrams;
-use crate::wire::dns::{emit_query, in_hosts, name_servers, parse_answer, Answer, QUERY_BYTES, SERVERS};
+use crate::wire::dns::{
+    emit_query, in_hosts, name_servers, parse_answer, Answer, QUERY_BYTES, SERVERS,
+};
 
 /// Where DNS servers listen.
 const DNS_PORT: u16 = 53;
@@ -31,7 +33,10 @@ impl Lookup {
     /// Begins to look for a name; an address is its own.
     pub(super) fn new(name: &str, random: &mut Random) -> Self {
         let mut buffer = [0; NAMES_FILE_BYTES];
-        let known = name.parse().ok().or_else(|| in_hosts(read_small("/etc/hosts", &mut buffer), name));
+        let known = name
+            .parse()
+            .ok()
+            .or_else(|| in_hosts(read_small("/etc/hosts", &mut buffer), name));
         let mut query = [0; QUERY_BYTES];
         let id = random.words()[0] as u16; // by which a stranger's answer is known
         let len = emit_query(name, id, &mut query);
@@ -47,9 +52,18 @@ impl Lookup {
 
     /// Goes on looking. `Some(None)`: there is no such name, or nobody who knows. To be called again when `token` comes
     /// out of the poll, and at `next_deadline`.
-    pub(super) fn poll(&mut self, now: Instant, poll: &Poll, token: Token) -> Option<Option<IpAddr>> {
+    pub(super) fn poll(
+        &mut self,
+        now: Instant,
+        poll: &Poll,
+        token: Token,
+    ) -> Option<Option<IpAddr>> {
         let mut buffer = [0; 512]; // RFC 1035: no answer by UDP is longer
-        while let Some(len) = self.socket.as_ref().and_then(|socket| socket.receive(&mut buffer)) {
+        while let Some(len) = self
+            .socket
+            .as_ref()
+            .and_then(|socket| socket.receive(&mut buffer))
+        {
             match parse_answer(&buffer[..len], &self.query) {
                 Some(Answer::Address(address)) => self.found = Some(Some(address.into())),
                 Some(Answer::NoAddress) => self.found = Some(None),
@@ -73,12 +87,16 @@ impl Lookup {
     }
 
     fn ask(&mut self, poll: &Poll, token: Token) {
-        let Some(server) = self.servers.get(self.asked % self.servers.len().max(1)) else { return };
+        let Some(server) = self.servers.get(self.asked % self.servers.len().max(1)) else {
+            return;
+        };
         self.asked += 1;
         // Each question has a socket of its own, and so a port that nobody can guess.
         self.socket = Datagrams::open(SocketAddr::new(*server, DNS_PORT)).ok();
         let Some(socket) = &self.socket else { return };
-        let _ = poll.registry().register(&mut SourceFd(&socket.fd()), token, Interest::READABLE);
+        let _ = poll
+            .registry()
+            .register(&mut SourceFd(&socket.fd()), token, Interest::READABLE);
         socket.send(&self.query);
     }
 }

@@ -25,7 +25,12 @@ pub(super) struct Media {
 impl Media {
     pub(super) fn new(address: IpAddr, range: (u16, u16), places: usize) -> Self {
         let places = (0..places).map(|_| heapless::Vec::new()).collect();
-        Self { address, range, next: range.0, places }
+        Self {
+            address,
+            range,
+            next: range.0,
+            places,
+        }
     }
 
     pub(super) fn set_range(&mut self, address: IpAddr, range: (u16, u16)) {
@@ -34,7 +39,12 @@ impl Media {
 
     /// Binds the leg ports and the local stream's: even numbers as long as there are any, since media
     /// engines send RTCP to the odd one above.
-    pub(super) fn open(&mut self, place: usize, legs: usize, now: Instant) -> Result<Ports, Reason> {
+    pub(super) fn open(
+        &mut self,
+        place: usize,
+        legs: usize,
+        now: Instant,
+    ) -> Result<Ports, Reason> {
         self.places[place].clear();
         let mut numbers = Ports::new();
         for _ in 0..=legs {
@@ -71,24 +81,42 @@ impl Media {
                     Err(error) => {
                         let address = self.address;
                         let errno = error.raw_os_error().unwrap_or(0);
-                        return Err(reason("busy", format_args!("cannot bind {address}:{number} (errno {errno})")));
+                        return Err(reason(
+                            "busy",
+                            format_args!("cannot bind {address}:{number} (errno {errno})"),
+                        ));
                     }
                 }
             }
         }
-        Err(reason("busy", format_args!("all ports of mediaPorts {low}-{high} are in use")))
+        Err(reason(
+            "busy",
+            format_args!("all ports of mediaPorts {low}-{high} are in use"),
+        ))
     }
 
     /// Gives the recorder what has come; `true` when nothing more waits that it wants.
-    pub(super) fn drain(&mut self, place: usize, now: Instant, clock: &mut Clock, recorder: &mut Recorder) -> bool {
-        let mut reading = Reading { ports: &mut self.places[place], now, clock };
+    pub(super) fn drain(
+        &mut self,
+        place: usize,
+        now: Instant,
+        clock: &mut Clock,
+        recorder: &mut Recorder,
+    ) -> bool {
+        let mut reading = Reading {
+            ports: &mut self.places[place],
+            now,
+            clock,
+        };
         receiver::drain(&mut reading, place, now, recorder)
     }
 
     /// Closes the ports of a recording that has ended.
     pub(super) fn close_unused(&mut self, place: usize, recorder: &Recorder) {
-        if !matches!(recorder.state(place), State::Ports(_) | State::Opening(_) | State::Running | State::Draining(..))
-        {
+        if !matches!(
+            recorder.state(place),
+            State::Ports(_) | State::Opening(_) | State::Running | State::Draining(..)
+        ) {
             self.places[place].clear();
         }
     }

@@ -69,7 +69,9 @@ impl Refusal {
             Self::Short => "is no recording: shorter than a header",
             Self::Riff => "is a RIFF/WAVE file, no recording of a phone",
             Self::Foreign => "is no recording: its header names no codec we know",
-            Self::Damaged => "is damaged: rtpLen or increment in its header make no sense, nor do its frames",
+            Self::Damaged => {
+                "is damaged: rtpLen or increment in its header make no sense, nor do its frames"
+            }
         }
     }
 }
@@ -106,7 +108,11 @@ fn salvaged(file: &File, damaged: &[u8; HEADER_BYTES]) -> io::Result<Option<Head
 /// Makes a file whole, or only says what would be done: header and `dataSize` as the frames are, nothing behind the
 /// last of them. The time of the file stays.
 pub fn mend(file: &File, only_say: bool) -> io::Result<Outcome> {
-    let free = if only_say { !is_claimed(file) } else { claim(file) };
+    let free = if only_say {
+        !is_claimed(file)
+    } else {
+        claim(file)
+    };
     if !free {
         return Ok(Outcome::InUse);
     }
@@ -122,13 +128,24 @@ pub fn mend(file: &File, only_say: bool) -> io::Result<Outcome> {
     let extent = header.extent(entry.len());
     let torn = entry.len().saturating_sub(extent.file_bytes);
     // Whole frames beyond the 4 GiB that `dataSize` can say stay where they are.
-    let cut = if torn < u64::from(header.rtp_len) { torn } else { 0 };
+    let cut = if torn < u64::from(header.rtp_len) {
+        torn
+    } else {
+        0
+    };
     if !salvaged && cut == 0 && header.data_size == extent.data_size {
         return Ok(Outcome::Whole);
     }
     if !only_say {
         match salvaged {
-            true => file.write_all_at(&Header { data_size: extent.data_size, ..header }.emit(), 0)?,
+            true => file.write_all_at(
+                &Header {
+                    data_size: extent.data_size,
+                    ..header
+                }
+                .emit(),
+                0,
+            )?,
             false => file.write_all_at(&header.integer(extent.data_size), DATA_SIZE_OFFSET)?,
         }
         if cut > 0 {
@@ -137,7 +154,11 @@ pub fn mend(file: &File, only_say: bool) -> io::Result<Outcome> {
         futimens(file, &TimeSpec::UTIME_OMIT, &modified)?;
         file.sync_all()?;
     }
-    Ok(Outcome::Mended { extent, data_size_was: (!salvaged).then_some(header.data_size), cut })
+    Ok(Outcome::Mended {
+        extent,
+        data_size_was: (!salvaged).then_some(header.data_size),
+        cut,
+    })
 }
 
 /// Reads as many bytes as there are.

@@ -138,11 +138,17 @@ impl EventLoop {
         let watched = [
             (signals.fd(), SIGNALS, Interest::READABLE),
             (mounts.changes(), MOUNTS, Interest::PRIORITY),
-            (mounts.device_changes().unwrap_or(-1), DEVICES, Interest::READABLE),
+            (
+                mounts.device_changes().unwrap_or(-1),
+                DEVICES,
+                Interest::READABLE,
+            ),
             (clock.changes().unwrap_or(-1), CLOCK, Interest::READABLE),
         ];
         for (fd, token, interest) in watched.into_iter().filter(|(fd, ..)| *fd >= 0) {
-            registry.register(&mut SourceFd(&fd), token, interest).map_err(|error| format!("epoll: {error}"))?;
+            registry
+                .register(&mut SourceFd(&fd), token, interest)
+                .map_err(|error| format!("epoll: {error}"))?;
         }
         let recorder = Recorder::new(settings(&config));
         let places = recorder.places();
@@ -178,7 +184,10 @@ impl EventLoop {
     }
 
     /// Runs until a signal ends it. `reload` reads the configuration again, for SIGHUP.
-    pub fn run(mut self: Box<Self>, mut reload: impl FnMut() -> Result<Config, String>) -> io::Result<Ended> {
+    pub fn run(
+        mut self: Box<Self>,
+        mut reload: impl FnMut() -> Result<Config, String>,
+    ) -> io::Result<Ended> {
         let mut events = Events::with_capacity(64);
         loop {
             self.wait(&mut events)?;
@@ -220,12 +229,19 @@ impl EventLoop {
         let now = clock::monotonic();
         if !self.light {
             let recordings = self.recorder.next_deadline(now).into_iter();
-            self.due = recordings.chain(self.uplinks.next_deadline()).min().unwrap_or(Instant::NEVER);
+            self.due = recordings
+                .chain(self.uplinks.next_deadline())
+                .min()
+                .unwrap_or(Instant::NEVER);
         }
         let again = std::mem::take(&mut self.again);
         let service = self.fsp.deadline(&self.disk).unwrap_or(Instant::NEVER);
         let service = service.min(self.sidecars.deadline(&self.recorder));
-        let timeout = match self.due.min(service).min(self.recorder.players().0.next_deadline()) {
+        let timeout = match self
+            .due
+            .min(service)
+            .min(self.recorder.players().0.next_deadline())
+        {
             _ if again || self.fsp.has_more() => Some(Duration::ZERO),
             Instant::NEVER => None,
             deadline => Some(Duration::from_nanos(deadline.since(now).nanos())),
@@ -241,16 +257,27 @@ impl EventLoop {
         self.tell_clock();
         self.recorder.handle_turn(now.monotonic);
         let (disk, recorder) = (&mut self.disk, &mut self.recorder);
-        self.fsp.turn(now.monotonic, &self.config, disk, recorder, &mut self.random, &self.poll);
-        self.playing.turn(now.monotonic, &mut self.disk, self.recorder.players());
+        self.fsp.turn(
+            now.monotonic,
+            &self.config,
+            disk,
+            recorder,
+            &mut self.random,
+            &self.poll,
+        );
+        self.playing
+            .turn(now.monotonic, &mut self.disk, self.recorder.players());
         if !self.deliver() && self.light && !self.disk.is_suspicious() {
             return;
         }
-        self.clients.accept_waiting(&self.poll, &mut self.recorder.stats);
+        self.clients
+            .accept_waiting(&self.poll, &mut self.recorder.stats);
         self.listen_to_clients(&now);
         self.work(now);
         self.deliver();
-        self.again |= self.listing.step(&mut self.disk, &mut self.clients, &self.recorder);
+        self.again |= self
+            .listing
+            .step(&mut self.disk, &mut self.clients, &self.recorder);
         self.again |= self.clients.flush(&self.poll, &self.recorder);
         if let Some(repair) = &mut self.repair {
             match repair.step(&mut self.disk, &mut self.recorder) {
@@ -258,7 +285,8 @@ impl EventLoop {
                 false => self.repair = None,
             }
         }
-        self.sidecars.turn(now.monotonic, &mut self.disk, &mut self.recorder);
+        self.sidecars
+            .turn(now.monotonic, &mut self.disk, &mut self.recorder);
         let fetched = self.fsp.holds_stick(now.monotonic, &mut self.disk);
         if self.repair.is_none() && self.recorder.is_idle() && !fetched {
             self.disk.rest();
@@ -281,7 +309,8 @@ impl EventLoop {
                 disk: &mut self.disk,
                 now,
             };
-            self.again |= turn::serve_place(&mut devices, place, now.monotonic, &mut self.recorder, due);
+            self.again |=
+                turn::serve_place(&mut devices, place, now.monotonic, &mut self.recorder, due);
             self.media.close_unused(place, &self.recorder);
         }
         self.disk.keep_descriptors();
@@ -298,7 +327,9 @@ impl EventLoop {
         }
         for client in 0..self.clients.len() {
             for _ in 0..LINES_PER_TURN {
-                let Some((id, line)) = self.clients.next_line(client) else { break };
+                let Some((id, line)) = self.clients.next_line(client) else {
+                    break;
+                };
                 let words = self.random.words();
                 let ask = self.recorder.handle_line(now.monotonic, id, line, words);
                 if let Ask::Ports(place, legs) = ask {
@@ -342,12 +373,15 @@ impl EventLoop {
         // Also a stick that stands where another one did: the old one is gone.
         self.recorder.handle_stick(now.monotonic, None, 0);
         let path = found.as_ref().map(|stick| stick.path.clone());
-        let shown = path.as_ref().map(|path| String::from_utf8_lossy(path).into_owned());
+        let shown = path
+            .as_ref()
+            .map(|path| String::from_utf8_lossy(path).into_owned());
         info!("stick: {}", shown.as_deref().unwrap_or("none"));
         self.disk.set_stick(found);
         self.sidecars.forget();
         self.fsp.handle_stick();
-        self.recorder.handle_stick(now.monotonic, path, self.disk.free_bytes());
+        self.recorder
+            .handle_stick(now.monotonic, path, self.disk.free_bytes());
         self.repair = Repair::begin(&mut self.disk);
         self.again = true;
     }
@@ -392,7 +426,11 @@ impl EventLoop {
 /// What the recorder decides by, with the phone's own address where the configuration leaves it open.
 fn settings(config: &Config) -> Settings {
     let mut settings = config.settings();
-    if let Some(server) = settings.server.as_mut().filter(|server| server.device.is_empty()) {
+    if let Some(server) = settings
+        .server
+        .as_mut()
+        .filter(|server| server.device.is_empty())
+    {
         server.device = device_of(first_mac().unwrap_or_default());
     }
     settings

@@ -31,5 +31,14 @@ impl Fsp {
 
     pub(super) fn handle_stick(&mut self) {}
 
-    pub(super) fn turn(&mut self, _: Instant, _: &Config, _: &mut Disk, _: &mut Recorder, _: &mut Random, _: &Poll) {}
+    pub(super) fn turn(
+        &mut self,
+        _: Instant,
+        _: &Config,
+        _: &mut Disk,
+        _: &mut Recorder,
+        _: &mut Random,
+        _: &Poll,
+    ) {
+    }
 }

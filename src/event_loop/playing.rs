@@ -29,11 +29,18 @@ struct Place {
 
 impl Playing {
     pub(super) fn new() -> Self {
-        Self { places: core::array::from_fn(|_| Place::default()) }
+        Self {
+            places: core::array::from_fn(|_| Place::default()),
+        }
     }
 
     /// Sends what is due, and makes one call for each player.
-    pub(super) fn turn(&mut self, now: Instant, disk: &mut Disk, (players, stats): (&mut Players, &mut Stats)) {
+    pub(super) fn turn(
+        &mut self,
+        now: Instant,
+        disk: &mut Disk,
+        (players, stats): (&mut Players, &mut Stats),
+    ) {
         for (place, player) in self.places.iter_mut().zip(players.all_mut()) {
             if matches!(player.state(), State::Free(_)) {
                 *place = Place::default();
@@ -49,8 +56,15 @@ impl Place {
     fn send(&mut self, now: Instant, player: &mut Player, stats: &mut Stats) {
         let mut packet = [0; DATAGRAM_BYTES];
         while let Some(len) = player.poll_packet(now, &mut packet) {
-            let sent = self.socket.as_ref().is_some_and(|socket| socket.send(&packet[..len]).0);
-            stats.count(if sent { Counter::Played } else { Counter::PlayDrop });
+            let sent = self
+                .socket
+                .as_ref()
+                .is_some_and(|socket| socket.send(&packet[..len]).0);
+            stats.count(if sent {
+                Counter::Played
+            } else {
+                Counter::PlayDrop
+            });
         }
     }
 
@@ -58,8 +72,9 @@ impl Place {
         match player.want() {
             None => {}
             Some(Want::Head(name, to)) => {
-                let opened =
-                    Datagrams::open(to).map_err(|_| Trouble::NoWay).and_then(|socket| Ok((socket, open(disk, name)?)));
+                let opened = Datagrams::open(to)
+                    .map_err(|_| Trouble::NoWay)
+                    .and_then(|socket| Ok((socket, open(disk, name)?)));
                 let head = opened.map(|(socket, (file, head, _))| {
                     (self.socket, self.file) = (Some(socket), Some(file));
                     head
@@ -67,7 +82,10 @@ impl Place {
                 player.handle_head(now, head);
             }
             Some(Want::Link(first)) => {
-                let mut search = self.search.take().unwrap_or_else(|| (Sweep::new(first, false, is_wav), false));
+                let mut search = self
+                    .search
+                    .take()
+                    .unwrap_or_else(|| (Sweep::new(first, false, is_wav), false));
                 if search_parts(&mut search, player, disk) {
                     self.search = Some(search);
                 } else {
@@ -79,7 +97,10 @@ impl Place {
                 player.handle_part(opened);
             }
             Some(Want::Read(offset, bytes)) => {
-                let file = self.file.as_ref().ok_or_else(|| io::Error::from_raw_os_error(libc::ENODEV));
+                let file = self
+                    .file
+                    .as_ref()
+                    .ok_or_else(|| io::Error::from_raw_os_error(libc::ENODEV));
                 let read = file.and_then(|file| {
                     let read = file.read(offset, bytes)?;
                     file.expect(offset + read as u64, PLAY_AHEAD);

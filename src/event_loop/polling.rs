@@ -6,10 +6,16 @@ use std::time::Duration;
 use mio::{Events, Poll};
 
 /// Waits until there are events, or for so long.
-pub(super) fn poll_events(poll: &mut Poll, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
+pub(super) fn poll_events(
+    poll: &mut Poll,
+    events: &mut Events,
+    timeout: Option<Duration>,
+) -> io::Result<()> {
     let polled = match poll.poll(events, timeout) {
         // A process that was stopped goes on: the turn that follows is to know all that has come meanwhile.
-        Err(error) if error.kind() == ErrorKind::Interrupted => poll.poll(events, Some(Duration::ZERO)),
+        Err(error) if error.kind() == ErrorKind::Interrupted => {
+            poll.poll(events, Some(Duration::ZERO))
+        }
         polled => polled,
     };
     match polled {

@@ -36,11 +36,24 @@ impl Rendezvous {
         let endpoint = Endpoint::new(now, identity, invite, random.words()[0]);
         let own = SocketAddr::new(config.addr, config.port);
         let shown = endpoint.status();
-        Some(Self { endpoint, server, port: config.p2p.port, own, lookup: None, shown })
+        Some(Self {
+            endpoint,
+            server,
+            port: config.p2p.port,
+            own,
+            lookup: None,
+            shown,
+        })
     }
 
     /// A message has come.
-    pub(super) fn handle(&mut self, now: Instant, from: SocketAddr, datagram: &[u8], stats: &mut Stats) {
+    pub(super) fn handle(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        datagram: &[u8],
+        stats: &mut Stats,
+    ) {
         if let Some(from) = v4(from) {
             self.endpoint.handle_datagram(now, from, datagram, stats);
         }
@@ -55,9 +68,16 @@ impl Rendezvous {
         random: &mut Random,
         stats: &mut Stats,
     ) {
-        if let Some(found) = self.lookup.as_mut().and_then(|lookup| lookup.poll(now, poll, NAMES)) {
+        if let Some(found) = self
+            .lookup
+            .as_mut()
+            .and_then(|lookup| lookup.poll(now, poll, NAMES))
+        {
             self.lookup = None;
-            self.handle_found(now, found.map(|address| SocketAddr::new(address, self.port)));
+            self.handle_found(
+                now,
+                found.map(|address| SocketAddr::new(address, self.port)),
+            );
         }
         let mut buffer = [0; RENDEZVOUS_BYTES];
         while let Some(output) = self.endpoint.poll_output(now, &mut buffer) {
@@ -75,17 +95,30 @@ impl Rendezvous {
     /// When `turn` has something to do.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
         let lookup = self.lookup.as_ref().map(Lookup::next_deadline);
-        self.endpoint.next_deadline().into_iter().chain(lookup).min()
+        self.endpoint
+            .next_deadline()
+            .into_iter()
+            .chain(lookup)
+            .min()
     }
 
     fn handle_found(&mut self, now: Instant, found: Option<SocketAddr>) {
         let inside = |server: SocketAddrV4| {
-            let own = v4(self.own).map(|own| *own.ip()).filter(|own| !own.is_unspecified());
-            let towards = || v4(Datagrams::open(server.into()).and_then(|socket| socket.own_address()).ok()?);
-            let own = own.or_else(|| towards().map(|own| *own.ip())).unwrap_or(Ipv4Addr::UNSPECIFIED);
+            let own = v4(self.own)
+                .map(|own| *own.ip())
+                .filter(|own| !own.is_unspecified());
+            let towards = || {
+                v4(Datagrams::open(server.into())
+                    .and_then(|socket| socket.own_address())
+                    .ok()?)
+            };
+            let own = own
+                .or_else(|| towards().map(|own| *own.ip()))
+                .unwrap_or(Ipv4Addr::UNSPECIFIED);
             (server, SocketAddrV4::new(own, self.own.port()))
         };
-        self.endpoint.handle_resolved(now, found.and_then(v4).map(inside));
+        self.endpoint
+            .handle_resolved(now, found.and_then(v4).map(inside));
     }
 
     /// An IPv4 address as the service's socket wants it.
@@ -103,8 +136,18 @@ impl Rendezvous {
         if std::mem::replace(&mut self.shown, status) == status {
             return;
         }
-        let level = if matches!(status, Status::Registered(_)) { Level::Info } else { Level::Warn };
-        log!(level, "rendezvous: {} port {}: {}", self.server, self.port, status);
+        let level = if matches!(status, Status::Registered(_)) {
+            Level::Info
+        } else {
+            Level::Warn
+        };
+        log!(
+            level,
+            "rendezvous: {} port {}: {}",
+            self.server,
+            self.port,
+            status
+        );
     }
 }
 

@@ -18,13 +18,17 @@ pub(super) struct Repair {
 
 impl Repair {
     pub(super) fn begin(disk: &mut Disk) -> Option<Self> {
-        Some(Self { names: disk.dir().ok()?.names().ok()? })
+        Some(Self {
+            names: disk.dir().ok()?.names().ok()?,
+        })
     }
 
     /// Looks at the next files; `false` at the end.
     pub(super) fn step(&mut self, disk: &mut Disk, recorder: &mut Recorder) -> bool {
         for _ in 0..REPAIRS_PER_TURN {
-            let (Ok(dir), Ok(Some(name))) = (disk.dir(), self.names.next_file()) else { return false };
+            let (Ok(dir), Ok(Some(name))) = (disk.dir(), self.names.next_file()) else {
+                return false;
+            };
             if !is_recording_name(name) || recorder.in_use(name) {
                 continue;
             }
@@ -35,7 +39,9 @@ impl Repair {
                     recorder.stats.count(Counter::Repaired);
                     info!("{name}: made whole, {} frames", extent.frames);
                 }
-                Ok(Outcome::Odd | Outcome::Refused(Refusal::Damaged)) => warn!("{name}: {}", Refusal::Damaged.words()),
+                Ok(Outcome::Odd | Outcome::Refused(Refusal::Damaged)) => {
+                    warn!("{name}: {}", Refusal::Damaged.words())
+                }
                 Ok(_) => {}
                 Err(error) => warn!("{name}: cannot be repaired: {error}"),
             }

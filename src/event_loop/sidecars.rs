@@ -91,16 +91,22 @@ impl Sidecars {
         }
         put(dir, &note.name, note.line)?;
         if note.finished {
-            self.waiting.push_back(note.name).map_err(|_| io::Error::from_raw_os_error(libc::ENOBUFS))?;
+            self.waiting
+                .push_back(note.name)
+                .map_err(|_| io::Error::from_raw_os_error(libc::ENOBUFS))?;
         }
         Ok(())
     }
 
     /// A piece of the first sum that waits; on failure it is given up.
     fn sum_up(&mut self, disk: &mut Disk, line: &mut [u8]) -> io::Result<()> {
-        let Some(name) = self.waiting.front() else { return Ok(()) };
+        let Some(name) = self.waiting.front() else {
+            return Ok(());
+        };
         let mut piece = [0; SUM_PIECE];
-        let read = disk.dir().and_then(|dir| read(dir, name.as_bytes(), self.at, &mut piece));
+        let read = disk
+            .dir()
+            .and_then(|dir| read(dir, name.as_bytes(), self.at, &mut piece));
         if let Ok(len) = read {
             self.sum.update(&piece[..len]);
             self.at += len as u64;
@@ -111,7 +117,9 @@ impl Sidecars {
         let sum = self.sum.finalize_reset().into();
         self.at = 0;
         match self.waiting.pop_front() {
-            Some(name) => read.and(disk.dir()).and_then(|dir| add(dir, &name, &sum, line)),
+            Some(name) => read
+                .and(disk.dir())
+                .and_then(|dir| add(dir, &name, &sum, line)),
             None => Ok(()),
         }
     }

@@ -25,13 +25,21 @@ pub(super) fn find(config: &Config, mounts: &mut Table) -> Option<Stick> {
     let path = match &config.usb_mount {
         Some(path) => {
             let mounted = || mounted_at(path.as_bytes()).is_some_and(device_exists);
-            let usable = is_writable_folder(path.as_bytes()) && (!config.usb_require_mount || mounted());
+            let usable =
+                is_writable_folder(path.as_bytes()) && (!config.usb_require_mount || mounted());
             Path::from_slice(path.as_bytes()).ok().filter(|_| usable)
         }
-        None => mounts.read().split(|b| *b == b'\n').filter_map(parse_mount).find_map(|mount| {
-            let usb = mount.writable && device_exists(mount.device) && is_usb(mount.device);
-            (usb && is_writable_folder(&mount.point)).then_some(mount.point)
-        }),
+        None => mounts
+            .read()
+            .split(|b| *b == b'\n')
+            .filter_map(parse_mount)
+            .find_map(|mount| {
+                let usb = mount.writable && device_exists(mount.device) && is_usb(mount.device);
+                (usb && is_writable_folder(&mount.point)).then_some(mount.point)
+            }),
     }?;
-    Some(Stick { identity: identity(&path)?, path })
+    Some(Stick {
+        identity: identity(&path)?,
+        path,
+    })
 }

@@ -40,7 +40,14 @@ impl Sweep {
     /// Begins behind this name, or at the beginning if it is empty.
     pub(super) fn new(behind: &[u8], backwards: bool, wanted: fn(&[u8]) -> bool) -> Self {
         let behind = FileName::from_slice(behind).unwrap_or_default();
-        Self { backwards, wanted, names: None, behind, batch: heapless::Vec::new(), more: true }
+        Self {
+            backwards,
+            wanted,
+            names: None,
+            behind,
+            batch: heapless::Vec::new(),
+            more: true,
+        }
     }
 
     /// Looks at some names.
@@ -71,11 +78,16 @@ impl Sweep {
 
     /// Keeps the name if it is among the next ones.
     fn consider(&mut self, name: &[u8]) {
-        let Ok(name) = FileName::from_slice(name) else { return };
+        let Ok(name) = FileName::from_slice(name) else {
+            return;
+        };
         if !self.behind.is_empty() && self.compare(&name, &self.behind) != Ordering::Greater {
             return;
         }
-        let at = self.batch.iter().position(|known| self.compare(&name, known) == Ordering::Greater);
+        let at = self
+            .batch
+            .iter()
+            .position(|known| self.compare(&name, known) == Ordering::Greater);
         let at = at.unwrap_or(self.batch.len());
         if self.batch.is_full() {
             self.more = true;

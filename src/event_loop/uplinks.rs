@@ -38,12 +38,18 @@ struct Place {
 
 impl Uplinks {
     pub(super) fn new(places: usize) -> Self {
-        Self { places: (0..places).map(|_| Place::default()).collect() }
+        Self {
+            places: (0..places).map(|_| Place::default()).collect(),
+        }
     }
 
     /// When a name server is to be asked again.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
-        self.places.iter().filter_map(|place| place.lookup.as_ref()).map(|(lookup, _)| lookup.next_deadline()).min()
+        self.places
+            .iter()
+            .filter_map(|place| place.lookup.as_ref())
+            .map(|(lookup, _)| lookup.next_deadline())
+            .min()
     }
 
     /// The poll has something to tell of a connection.
@@ -64,7 +70,13 @@ impl Uplinks {
         recorder: &mut Recorder,
         random: &mut Random,
     ) {
-        let Some(place) = self.places.get_mut(number).filter(|_| recorder.talks(number)) else { return };
+        let Some(place) = self
+            .places
+            .get_mut(number)
+            .filter(|_| recorder.talks(number))
+        else {
+            return;
+        };
         place.look_up(number, now, poll, recorder);
         if std::mem::take(&mut place.writable) {
             place.look(number, now, recorder);
@@ -76,11 +88,21 @@ impl Uplinks {
 }
 
 impl Place {
-    fn obey(&mut self, number: usize, now: Instant, poll: &Poll, recorder: &mut Recorder, random: &mut Random) {
+    fn obey(
+        &mut self,
+        number: usize,
+        now: Instant,
+        poll: &Poll,
+        recorder: &mut Recorder,
+        random: &mut Random,
+    ) {
         while let Some(op) = recorder.server_op(number, now) {
             let outcome = match op {
                 Op::Frame(frame) => {
-                    let (taken, errno) = self.media.as_ref().map_or((false, None), |media| media.send(frame));
+                    let (taken, errno) = self
+                        .media
+                        .as_ref()
+                        .map_or((false, None), |media| media.send(frame));
                     recorder.handle_frame(number, now, taken, errno);
                     continue;
                 }
@@ -95,7 +117,11 @@ impl Place {
                     self.media = Some(media);
                     Done::Yes
                 }),
-                Op::Write(bytes) => match self.connection.as_mut().map(|connection| connection.write(bytes)) {
+                Op::Write(bytes) => match self
+                    .connection
+                    .as_mut()
+                    .map(|connection| connection.write(bytes))
+                {
                     Some(Ok(Some(count))) => Ok(Done::Wrote(count)),
                     Some(Ok(None)) | None => Ok(Done::Blocked),
                     Some(Err(error)) => Err(error),
@@ -114,7 +140,9 @@ impl Place {
     }
 
     fn look_up(&mut self, number: usize, now: Instant, poll: &Poll, recorder: &mut Recorder) {
-        let Some((lookup, port)) = &mut self.lookup else { return };
+        let Some((lookup, port)) = &mut self.lookup else {
+            return;
+        };
         if let Some(address) = lookup.poll(now, poll, Token(FIRST_UPLINK + number)) {
             let address = address.map(|address| SocketAddr::new(address, *port));
             self.lookup = None;
@@ -125,7 +153,8 @@ impl Place {
     fn connect(&mut self, to: SocketAddr, number: usize, poll: &Poll) -> io::Result<()> {
         let mut connection = Connection::open(to)?;
         let interest = Interest::READABLE | Interest::WRITABLE;
-        poll.registry().register(connection.source(), Token(FIRST_UPLINK + number), interest)?;
+        poll.registry()
+            .register(connection.source(), Token(FIRST_UPLINK + number), interest)?;
         (self.stands, self.readable, self.writable) = (false, false, false);
         self.connection = Some(connection);
         Ok(())
@@ -133,7 +162,9 @@ impl Place {
 
     /// The connection has become writable, or failed.
     fn look(&mut self, number: usize, now: Instant, recorder: &mut Recorder) {
-        let Some(connection) = &self.connection else { return };
+        let Some(connection) = &self.connection else {
+            return;
+        };
         if self.stands {
             return recorder.handle_server(number, now, Input::Writable);
         }
@@ -143,7 +174,11 @@ impl Place {
                 self.stands = true;
                 recorder.handle_server(number, now, Input::Connected(peer));
             }
-            Err(error) => recorder.handle_server(number, now, Input::Lost(error.raw_os_error().unwrap_or(libc::EIO))),
+            Err(error) => recorder.handle_server(
+                number,
+                now,
+                Input::Lost(error.raw_os_error().unwrap_or(libc::EIO)),
+            ),
         }
     }
 
@@ -153,7 +188,9 @@ impl Place {
         }
         let mut buffer = [0; 1024];
         while self.stands && self.readable && self.allowance > 0 {
-            let Some(connection) = &mut self.connection else { return };
+            let Some(connection) = &mut self.connection else {
+                return;
+            };
             let most = buffer.len().min(self.allowance);
             let input = match connection.read(&mut buffer[..most]) {
                 Ok(None) => {

@@ -4,16 +4,24 @@ use crate::base::limits::fsp::UNPROVEN_PAYLOAD;
 use crate::base::stats::Stats;
 use crate::base::time::{Duration, Instant};
 use crate::proto::fsp::{Done, File, Next, Op, Server, Settings};
-use crate::wire::fsp::{passwords, target, Command, Entry, Head, Packet, Toward, HEADER_BYTES, MAX_PAYLOAD};
+use crate::wire::fsp::{
+    passwords, target, Command, Entry, Head, Packet, Toward, HEADER_BYTES, MAX_PAYLOAD,
+};
 
 /// Datagrams: what is taken apart can be put together and is the same. Listings come to an end.
 pub fn fsp(data: &[u8]) {
     for toward in [Toward::Server, Toward::Client] {
-        let Ok(packet) = Packet::parse(data, toward) else { continue };
+        let Ok(packet) = Packet::parse(data, toward) else {
+            continue;
+        };
         let mut again = [&[0; HEADER_BYTES][..], packet.data, packet.extra].concat();
         packet.head.seal(&mut again, packet.extra.len(), toward);
         assert_eq!(again, data);
-        let _ = (packet.preferred_payload(), passwords(packet.data), target(packet.data));
+        let _ = (
+            packet.preferred_payload(),
+            passwords(packet.data),
+            target(packet.data),
+        );
     }
     let (mut rest, mut entries) = (data, 0);
     while Entry::take(&mut rest).is_some() {
@@ -29,8 +37,18 @@ pub fn fsp(data: &[u8]) {
 /// goes. Every reply can be read, and is as long as it may be.
 pub fn fsp_service(data: &[u8]) {
     let password = heapless::Vec::from_slice(b"x").unwrap_or_default();
-    let mut server = Server::new(Settings { password, max_payload: 1460 }, 1);
-    let (mut now, mut keys, mut proven) = (Instant::default() + Duration::from_millis(100_000), [0u16; 3], [false; 3]);
+    let mut server = Server::new(
+        Settings {
+            password,
+            max_payload: 1460,
+        },
+        1,
+    );
+    let (mut now, mut keys, mut proven) = (
+        Instant::default() + Duration::from_millis(100_000),
+        [0u16; 3],
+        [false; 3],
+    );
     let (mut reply, mut rest, mut count) = (vec![0; HEADER_BYTES + MAX_PAYLOAD], data, 1u16);
     while let Some(([kind, len], tail)) = rest.split_first_chunk::<2>() {
         let (bytes, behind) = tail.split_at(tail.len().min(usize::from(*len)));
@@ -43,16 +61,28 @@ pub fn fsp_service(data: &[u8]) {
             _ => well_formed(bytes, keys[who], kind & 8 != 0),
         };
         let peer = ([203, 0, 113, who as u8], 9).into();
-        let mut next = server.handle_datagram(now, peer, &datagram, count, &mut reply, &mut Stats::default());
+        let mut next = server.handle_datagram(
+            now,
+            peer,
+            &datagram,
+            count,
+            &mut reply,
+            &mut Stats::default(),
+        );
         let mut names = NAMES.iter();
         while let Next::Do(op) = next {
-            let done = if kind & 16 == 0 { carry_out(op, &mut names, &mut reply) } else { Done::Failed };
+            let done = if kind & 16 == 0 {
+                carry_out(op, &mut names, &mut reply)
+            } else {
+                Done::Failed
+            };
             next = server.handle_done(done, &mut reply);
         }
         if let Next::Reply(length) = next {
             let most = if proven[who] { 1460 } else { UNPROVEN_PAYLOAD };
             assert!(length <= HEADER_BYTES + most, "{length}");
-            let read = Packet::parse(&reply[..length], Toward::Client).map(|packet| packet.head.key);
+            let read =
+                Packet::parse(&reply[..length], Toward::Client).map(|packet| packet.head.key);
             assert!(read.is_ok());
             proven[who] = true; // the next one may bring this key back
             keys[who] = read.unwrap_or(0);
@@ -60,17 +90,32 @@ pub fn fsp_service(data: &[u8]) {
     }
 }
 
-const NAMES: [&str; 4] =
-    ["Record_20260102_101500.wav", "Record_20260102_101500_2.json", "Record_20260103_000000.wav", "notes.txt"];
+const NAMES: [&str; 4] = [
+    "Record_20260102_101500.wav",
+    "Record_20260102_101500_2.json",
+    "Record_20260103_000000.wav",
+    "notes.txt",
+];
 
 /// A command, a position, a path; what is behind a zero is extra data.
 fn well_formed(bytes: &[u8], key: u16, with_password: bool) -> Vec<u8> {
-    let Some(([command, p0, p1], rest)) = bytes.split_first_chunk::<3>() else { return vec![] };
-    let (name, extra) = rest.split_at(rest.iter().position(|byte| *byte == 0).unwrap_or(rest.len()));
+    let Some(([command, p0, p1], rest)) = bytes.split_first_chunk::<3>() else {
+        return vec![];
+    };
+    let (name, extra) = rest.split_at(
+        rest.iter()
+            .position(|byte| *byte == 0)
+            .unwrap_or(rest.len()),
+    );
     let password: &[u8] = if with_password { b"\nx\0" } else { b"\0" };
     let position = u32::from(*p0) << 8 | u32::from(*p1);
     let mut datagram = [&[0; HEADER_BYTES][..], name, password, extra].concat();
-    let head = Head { command: Command(*command), key, sequence: 8, position };
+    let head = Head {
+        command: Command(*command),
+        key,
+        sequence: 8,
+        position,
+    };
     head.seal(&mut datagram, extra.len(), Toward::Server);
     datagram
 }
@@ -80,7 +125,10 @@ fn carry_out<'a>(op: Op, names: &mut std::slice::Iter<'_, &'a str>, reply: &mut 
         Op::Stat(_) => Done::Entry { time: 1, size: 2 },
         Op::Read { len, at, .. } => {
             reply[HEADER_BYTES..HEADER_BYTES + len].fill(7);
-            Done::Read { len, growing: (at % 2 == 0).then_some(at + 100) }
+            Done::Read {
+                len,
+                growing: (at % 2 == 0).then_some(at + 100),
+            }
         }
         Op::FirstName | Op::NextName => Done::Name(names.next().map(|name| name.as_bytes())),
         Op::SavePassword => Done::Saved,
@@ -94,7 +142,8 @@ mod tests {
 
     #[test]
     fn fsp_survives() {
-        let list = b"\x41\xf6\xc8\xb7\x23\xc0\x00\x16\x00\x00\x00\x00Recorder/\nnewrocktech\0\x03\x00";
+        let list =
+            b"\x41\xf6\xc8\xb7\x23\xc0\x00\x16\x00\x00\x00\x00Recorder/\nnewrocktech\0\x03\x00";
         let listing = b"\0\0\0\x01\0\0\0\x02\x01abc\0\0\0\0\0\0\0\0\0\0\0\0\x2a\0\0\0";
         attack(fsp, &[list, listing, b"Record_20260102_101500_20.json"]);
     }
@@ -104,7 +153,11 @@ mod tests {
         let mut good = vec![];
         for (kind, command, path) in [
             (12, 0x41, "Recorder/20260102\0\x02"),
-            (12, 0x42, "Recorder/20260102/Record_20260102_101500.wav\0\x39\x74"),
+            (
+                12,
+                0x42,
+                "Recorder/20260102/Record_20260102_101500.wav\0\x39\x74",
+            ),
             (13, 0x4D, "Recorder/20260103"),
             (12, 0x47, "/Recorder"),
             (45, 0x4F, "\nx\ny"),

@@ -7,19 +7,39 @@ use crate::wire::seal::Key;
 
 /// Rendezvous messages: what opens can be sealed again and opens the same.
 pub fn rendezvous(data: &[u8]) {
-    let Some(key) = Key::new(b"0123456789abcdefghijklmnopqrstuv") else { return };
-    let Ok(message) = Message::parse(data) else { return };
+    let Some(key) = Key::new(b"0123456789abcdefghijklmnopqrstuv") else {
+        return;
+    };
+    let Ok(message) = Message::parse(data) else {
+        return;
+    };
     let clear = message.clear;
     let _ = (clear.mid(), clear.code(), clear.address("ped"));
     let mut opened = [0; SEALED_BYTES];
-    let Ok(attributes) = clear.open(&key, &mut opened) else { return };
-    let (service, mut buffer, mut again) = (attributes.value("service"), [0; RENDEZVOUS_BYTES], [0; SEALED_BYTES]);
+    let Ok(attributes) = clear.open(&key, &mut opened) else {
+        return;
+    };
+    let (service, mut buffer, mut again) = (
+        attributes.value("service"),
+        [0; RENDEZVOUS_BYTES],
+        [0; SEALED_BYTES],
+    );
     let mut writer = Writer::new(&mut buffer, message.class, Kind::Register);
     let mark = writer.mark();
-    let written = writer.text("service", service.unwrap_or_default()).seal(mark, &key).finish();
-    let Some(len) = written else { panic!("what fitted fits again") };
-    let read = Message::parse(&buffer[..len]).and_then(|message| message.clear.open(&key, &mut again));
-    assert_eq!(read.map(|attributes| attributes.value("service")).unwrap_or(None), service);
+    let written = writer
+        .text("service", service.unwrap_or_default())
+        .seal(mark, &key)
+        .finish();
+    let Some(len) = written else {
+        panic!("what fitted fits again")
+    };
+    let read =
+        Message::parse(&buffer[..len]).and_then(|message| message.clear.open(&key, &mut again));
+    assert_eq!(
+        read.map(|attributes| attributes.value("service"))
+            .unwrap_or(None),
+        service
+    );
 }
 
 /// Phone, caller and server, each given any datagrams, in clear or sealed with the right key, from any of three
@@ -31,33 +51,59 @@ pub fn rendezvous_ends(data: &[u8]) {
         caller::Caller, endpoint::Endpoint, endpoint::Output, server::Server, Identity, Name,
     };
     use core::net::SocketAddrV4;
-    let Some(key) = Key::new(b"0123456789abcdefghijklmnopqrstuv") else { return };
+    let Some(key) = Key::new(b"0123456789abcdefghijklmnopqrstuv") else {
+        return;
+    };
     let at = |n: u8| SocketAddrV4::new([203, 0, 113, n % 3].into(), 7042);
     let cid = Name::from_slice(b"phone1").unwrap_or_default();
     let mut now = Instant::default();
-    let mut phone = Endpoint::new(now, Identity { cid: cid.clone(), key: key.clone() }, cid.clone(), 1);
+    let mut phone = Endpoint::new(
+        now,
+        Identity {
+            cid: cid.clone(),
+            key: key.clone(),
+        },
+        cid.clone(),
+        1,
+    );
     phone.handle_resolved(now, Some((at(0), at(1))));
     let mut caller = Caller::new(now, cid.clone(), cid.clone(), at(0), at(2), 1);
-    let quota = crate::proto::rendezvous::server::relay::Quota { bytes: 1000, time: Duration::from_millis(60_000) };
+    let quota = crate::proto::rendezvous::server::relay::Quota {
+        bytes: 1000,
+        time: Duration::from_millis(60_000),
+    };
     let settings = crate::proto::rendezvous::server::Settings {
         callers: 3,
         callers_of_one: 2,
         keep: Duration::from_millis(10_000),
         relay: Some((at(0), 2, quota)),
     };
-    let device = crate::proto::rendezvous::server::devices::Device { key: key.clone(), invite: None };
+    let device = crate::proto::rendezvous::server::devices::Device {
+        key: key.clone(),
+        invite: None,
+    };
     let mut server = Server::new(settings, [(cid, device)].into(), [[1; 16], [2; 16]]);
     let (mut rest, mut buffer) = (data, [0; RENDEZVOUS_BYTES]);
     while let Some(([kind, len], tail)) = rest.split_first_chunk::<2>() {
         let (bytes, behind) = tail.split_at(tail.len().min(usize::from(*len)));
         rest = behind;
         now = now + Duration::from_millis(u64::from(*kind >> 4) * 50);
-        let datagram = if kind & 8 == 0 { bytes.to_vec() } else { sealed(bytes, &key) };
+        let datagram = if kind & 8 == 0 {
+            bytes.to_vec()
+        } else {
+            sealed(bytes, &key)
+        };
         match kind & 3 {
             0 => phone.handle_datagram(now, at(kind >> 2), &datagram, &mut Default::default()),
             1 => caller.handle_datagram(now, at(kind >> 2), &datagram),
             2 => server.handle_datagram(now, at(kind >> 2), &datagram),
-            _ => drop(server.relay.handle(now, usize::from(kind >> 2 & 1), at(*len), &datagram, &mut buffer)),
+            _ => drop(server.relay.handle(
+                now,
+                usize::from(kind >> 2 & 1),
+                at(*len),
+                &datagram,
+                &mut buffer,
+            )),
         }
         let mut sent = 0;
         while let Some(output) = phone.poll_output(now, &mut buffer) {
@@ -78,7 +124,10 @@ pub fn rendezvous_ends(data: &[u8]) {
 /// The first line of the bytes in clear, the rest sealed.
 #[cfg(all(feature = "server", feature = "tools"))]
 fn sealed(bytes: &[u8], key: &Key) -> Vec<u8> {
-    let head = bytes.windows(2).position(|end| end == b"\n\n").unwrap_or(bytes.len());
+    let head = bytes
+        .windows(2)
+        .position(|end| end == b"\n\n")
+        .unwrap_or(bytes.len());
     let mut text = bytes[head..].trim_ascii_start().to_vec();
     text.resize(text.len().next_multiple_of(16), 0);
     key.encrypt(&mut text);

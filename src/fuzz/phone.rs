@@ -34,10 +34,14 @@ fn ms(millis: u64) -> Duration {
 
 /// The whole recorder: requests, datagrams, time, and everything that can fail, in any order.
 pub fn recorder(data: &[u8]) {
-    let Some((settings, mut input)) = Input::begin(data) else { return };
+    let Some((settings, mut input)) = Input::begin(data) else {
+        return;
+    };
     let mut phone = Phone::new(settings);
     for _ in 0..MAX_STEPS {
-        let Some(step) = input.next(phone.now) else { break };
+        let Some(step) = input.next(phone.now) else {
+            break;
+        };
         phone.take(step);
     }
     phone.end();
@@ -54,10 +58,19 @@ struct Phone {
 
 impl Phone {
     fn new(settings: Settings) -> Self {
-        let mut recorder = Recorder::new(Settings { max_recordings: PLACES, ..settings });
+        let mut recorder = Recorder::new(Settings {
+            max_recordings: PLACES,
+            ..settings
+        });
         let now = Instant::from_nanos(1_000_000_000_000);
         recorder.handle_stick(now, heapless::Vec::from_slice(b"/mnt/usb").ok(), 1 << 30);
-        let mut phone = Self { recorder, devices: Devices::new(now), now, started: vec![], stopped: vec![] };
+        let mut phone = Self {
+            recorder,
+            devices: Devices::new(now),
+            now,
+            started: vec![],
+            stopped: vec![],
+        };
         phone.deliver();
         phone
     }
@@ -68,7 +81,9 @@ impl Phone {
             Step::Datagrams(place, datagrams) => self.devices.sockets[place].send(datagrams),
             Step::Line(line) => self.line(&line),
             Step::Stop(request, which, ago) => {
-                let Some(id) = self.started.get(which % self.started.len().max(1)) else { return };
+                let Some(id) = self.started.get(which % self.started.len().max(1)) else {
+                    return;
+                };
                 let at = (self.now.nanos() / 1_000_000).saturating_sub(ago);
                 self.line(format!("cmd={request}&id={id}&at_ms={at}").as_bytes());
             }
@@ -76,7 +91,8 @@ impl Phone {
             Step::StickFails(after, error) => self.devices.stick.fail(after, error),
             Step::StickStalls(length) => self.devices.stick.stall = length,
             Step::StickIsThere(there) => {
-                let path = there.then(|| heapless::Vec::from_slice(b"/mnt/usb").unwrap_or_default());
+                let path =
+                    there.then(|| heapless::Vec::from_slice(b"/mnt/usb").unwrap_or_default());
                 self.devices.stick.there = there;
                 self.recorder.handle_stick(self.now, path, 1 << 30);
                 self.deliver();
@@ -111,7 +127,8 @@ impl Phone {
         let mut again = false;
         for place in 0..PLACES {
             self.devices.look(place, self.now);
-            again |= turn::serve_place(&mut self.devices, place, self.now, &mut self.recorder, true);
+            again |=
+                turn::serve_place(&mut self.devices, place, self.now, &mut self.recorder, true);
             self.now = self.now.max(self.devices.now);
             if !self.recorder.listens(place) {
                 self.devices.sockets[place].close();
@@ -123,10 +140,14 @@ impl Phone {
 
     fn line(&mut self, line: &[u8]) {
         let random = [self.now.nanos() as u32 ^ 0x5A5A_1234, 2, 3];
-        let ask = self.recorder.handle_line(self.now, ClientId(1), Some(line), random);
+        let ask = self
+            .recorder
+            .handle_line(self.now, ClientId(1), Some(line), random);
         if let Ask::Ports(place, legs) = ask {
             self.devices.sockets[place].open(self.now, legs + 1);
-            let ports = (0..=legs as u16).map(|number| 41_000 + 2 * number).collect();
+            let ports = (0..=legs as u16)
+                .map(|number| 41_000 + 2 * number)
+                .collect();
             self.recorder.handle_ports(self.now, place, Ok(ports));
         }
         self.turns();
@@ -139,7 +160,8 @@ impl Phone {
             let text = String::from_utf8_lossy(message).into_owned();
             match to {
                 To::Client(_) if text.starts_with("cmd=RecordStartResponse&result=success") => {
-                    self.started.extend(laws::value(&text, "id").map(str::to_owned));
+                    self.started
+                        .extend(laws::value(&text, "id").map(str::to_owned));
                 }
                 To::Client(_) if text.starts_with("cmd=RecordStopResponse&result=success") => {
                     self.stopped.extend(laws::Stopped::parse(&text));
@@ -159,7 +181,10 @@ impl Phone {
         self.live(REST);
         if !self.recorder.is_idle() {
             let states = [0, 1].map(|place| self.recorder.state(place));
-            assert!(states.iter().all(|state| matches!(state, State::Free)), "a recording never ends: {states:?}");
+            assert!(
+                states.iter().all(|state| matches!(state, State::Free)),
+                "a recording never ends: {states:?}"
+            );
         }
         self.check();
         self.check_frames();
@@ -185,9 +210,22 @@ fn settings(bits: u8) -> Settings {
 impl Phone {
     /// What holds at any time.
     fn check(&self) {
-        assert_eq!(self.recorder.totals().of(Counter::Bug), 0, "a bug was counted");
-        let read: u64 = self.devices.sockets.iter().map(|sockets| sockets.released).sum();
-        assert_eq!(laws::datagrams(&self.recorder.totals()), read, "each datagram is counted once");
+        assert_eq!(
+            self.recorder.totals().of(Counter::Bug),
+            0,
+            "a bug was counted"
+        );
+        let read: u64 = self
+            .devices
+            .sockets
+            .iter()
+            .map(|sockets| sockets.released)
+            .sum();
+        assert_eq!(
+            laws::datagrams(&self.recorder.totals()),
+            read,
+            "each datagram is counted once"
+        );
     }
 
     fn check_frames(&self) {
@@ -195,15 +233,29 @@ impl Phone {
         let mixed = totals.of(Counter::Frames);
         let lost = totals.of(Counter::FramesLost) + totals.of(Counter::UploadDropped);
         let stored = self.devices.stick.frames();
-        let sent: u64 = self.devices.servers.iter().map(|server| server.frames).sum();
-        assert!(mixed <= stored + sent + lost, "{mixed} mixed: {stored} stored, {sent} sent, {lost} lost");
+        let sent: u64 = self
+            .devices
+            .servers
+            .iter()
+            .map(|server| server.frames)
+            .sum();
+        assert!(
+            mixed <= stored + sent + lost,
+            "{mixed} mixed: {stored} stored, {sent} sent, {lost} lost"
+        );
         if sent == 0 {
-            assert!(stored <= mixed, "{stored} frames are in files, {mixed} were mixed");
+            assert!(
+                stored <= mixed,
+                "{stored} frames are in files, {mixed} were mixed"
+            );
         }
         for stopped in &self.stopped {
             let frames = self.devices.stick.frames_of(&stopped.files);
             // A recording that began at the server has a part of its frames there.
-            assert!(frames == stopped.frames || sent > 0 || lost > 0, "{stopped:?}: {frames} frames are in its files");
+            assert!(
+                frames == stopped.frames || sent > 0 || lost > 0,
+                "{stopped:?}: {frames} frames are in its files"
+            );
         }
     }
 }

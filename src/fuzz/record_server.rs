@@ -11,8 +11,14 @@ use crate::wire::proxy;
 /// A control connection. The first byte says who speaks; pieces of text follow, each behind its length and the time
 /// that passes before it. No more recordings than there are places, no more answers than there is room for.
 pub fn record_control(data: &[u8]) {
-    let Some((kind, mut data)) = data.split_first() else { return };
-    let peer = if kind & 1 == 0 { Peer::Phone } else { Peer::Proxy };
+    let Some((kind, mut data)) = data.split_first() else {
+        return;
+    };
+    let peer = if kind & 1 == 0 {
+        Peer::Phone
+    } else {
+        Peer::Proxy
+    };
     let mut now = Instant::from_nanos(1);
     let mut control = Control::new(now, peer, "\n");
     let mut running = [false; MAX_CALLS];
@@ -21,7 +27,9 @@ pub fn record_control(data: &[u8]) {
         data = behind;
         now = now + Duration::from_millis(u64::from(time) * 10);
         loop {
-            let event = control.handle_bytes(now, &mut bytes).or_else(|| control.handle_timeout(now));
+            let event = control
+                .handle_bytes(now, &mut bytes)
+                .or_else(|| control.handle_timeout(now));
             let Some(event) = event else { break };
             if !take(&mut control, now, event, &mut running) {
                 return;
@@ -34,7 +42,12 @@ pub fn record_control(data: &[u8]) {
 }
 
 /// Does as the server does; `false` when the connection is closed.
-fn take(control: &mut Control, now: Instant, event: Event, running: &mut [bool; MAX_CALLS]) -> bool {
+fn take(
+    control: &mut Control,
+    now: Instant,
+    event: Event,
+    running: &mut [bool; MAX_CALLS],
+) -> bool {
     let next = match event {
         Event::Close(_) => return false,
         Event::Start(place, start) => {
@@ -60,7 +73,12 @@ fn take(control: &mut Control, now: Instant, event: Event, running: &mut [bool; 
 /// passed and a phone may have had in store, and each datagram has one verdict.
 pub fn record_stream(mut data: &[u8]) {
     let from = SocketAddr::from(([10, 0, 0, 5], 4000));
-    let mut stream = Stream::new(Law::Mu, from.ip(), data.len() % 2 == 0, Instant::from_nanos(1));
+    let mut stream = Stream::new(
+        Law::Mu,
+        from.ip(),
+        data.len() % 2 == 0,
+        Instant::from_nanos(1),
+    );
     let (mut millis, mut put, mut taken) = (0u64, 0, 0u64);
     while let Some((&[time, length], rest)) = data.split_first_chunk::<2>() {
         let (bytes, behind) = rest.split_at(rest.len().min(usize::from(length)));
@@ -74,7 +92,10 @@ pub fn record_stream(mut data: &[u8]) {
                 stream.handle_drained(now);
             }
             while stream.take(u64::from(length) + 1, u64::MAX).is_some() {}
-            assert!(verdict != Verdict::TakeFirst || again == 0, "the second try has room");
+            assert!(
+                verdict != Verdict::TakeFirst || again == 0,
+                "the second try has room"
+            );
             if verdict != Verdict::TakeFirst {
                 break;
             }
@@ -83,7 +104,11 @@ pub fn record_stream(mut data: &[u8]) {
     }
     stream.finish();
     while stream.take(u64::MAX, u64::MAX).is_some() {}
-    assert!(stream.taken() >= taken && stream.taken() <= millis / 20 + 451 + 1, "{}", stream.taken());
+    assert!(
+        stream.taken() >= taken && stream.taken() <= millis / 20 + 451 + 1,
+        "{}",
+        stream.taken()
+    );
     assert_eq!(stream.counts().iter().sum::<u64>(), put);
     assert!(stream.lost() <= 3000 * put);
 }
@@ -91,9 +116,17 @@ pub fn record_stream(mut data: &[u8]) {
 /// A PROXY line: what is read can be written and read again.
 pub fn proxy_line(data: &[u8]) {
     if let Some(source) = proxy::parse(data) {
-        let destination = if source.is_ipv4() { "192.0.2.1:1" } else { "[2001:db8::1]:1" };
-        let line = destination.parse().map(|destination| proxy::emit(source, destination));
-        let again = line.ok().and_then(|line| proxy::parse(line.trim_end().as_bytes()));
+        let destination = if source.is_ipv4() {
+            "192.0.2.1:1"
+        } else {
+            "[2001:db8::1]:1"
+        };
+        let line = destination
+            .parse()
+            .map(|destination| proxy::emit(source, destination));
+        let again = line
+            .ok()
+            .and_then(|line| proxy::parse(line.trim_end().as_bytes()));
         assert_eq!(again, Some(source));
     }
 }
@@ -123,7 +156,22 @@ mod tests {
     fn received_streams_survive() {
         let mut good = vec![];
         for n in 0..12u8 {
-            good.extend([20, 28, 0x80, 0, 0xFF, 0xF8u8.wrapping_add(n), 0, 0, n / 8, n << 4, 0, 0, 0, 1]);
+            good.extend([
+                20,
+                28,
+                0x80,
+                0,
+                0xFF,
+                0xF8u8.wrapping_add(n),
+                0,
+                0,
+                n / 8,
+                n << 4,
+                0,
+                0,
+                0,
+                1,
+            ]);
             good.extend([n; 16]);
         }
         attack(record_stream, &[&good]);
@@ -131,6 +179,12 @@ mod tests {
 
     #[test]
     fn proxy_lines_survive() {
-        attack(proxy_line, &[b"PROXY TCP4 192.0.2.7 192.0.2.1 56324 10000", b"PROXY TCP6 2001:db8::7 ::1 1 65535"]);
+        attack(
+            proxy_line,
+            &[
+                b"PROXY TCP4 192.0.2.7 192.0.2.1 56324 10000",
+                b"PROXY TCP6 2001:db8::7 ::1 1 65535",
+            ],
+        );
     }
 }

@@ -16,7 +16,10 @@ pub fn clock(data: &[u8]) {
     let mut ahead: i64 = 1_764_000_000_000_000_000;
     let wall = |at: Instant, ahead: i64| {
         let nanos = at.nanos() as i64 + ahead;
-        Timespec { seconds: nanos.div_euclid(1_000_000_000), nanos: nanos.rem_euclid(1_000_000_000) as u32 }
+        Timespec {
+            seconds: nanos.div_euclid(1_000_000_000),
+            nanos: nanos.rem_euclid(1_000_000_000) as u32,
+        }
     };
     let mut clock = WallClock::default();
     clock.read(now, wall(now, ahead));
@@ -34,11 +37,20 @@ pub fn clock(data: &[u8]) {
         for (arrival, stamp) in [(first, stamp_before), (second, stamp_after)] {
             let read = clock.stamp(stamp, earliest);
             let nearest = read.nearest(Some(arrival));
-            assert!(nearest >= earliest && nearest <= now, "an arrival lies in the time that there was");
-            assert_eq!(nearest, arrival, "the expected arrival is one of those that the stamp may mean");
+            assert!(
+                nearest >= earliest && nearest <= now,
+                "an arrival lies in the time that there was"
+            );
+            assert_eq!(
+                nearest, arrival,
+                "the expected arrival is one of those that the stamp may mean"
+            );
             assert!(read.nearest(None) >= earliest && read.nearest(None) <= now);
             if let Some(certain) = read.certain() {
-                let off = certain.since(arrival).nanos().max(arrival.since(certain).nanos());
+                let off = certain
+                    .since(arrival)
+                    .nanos()
+                    .max(arrival.since(certain).nanos());
                 assert!(off <= 20_000_000, "{off} ns beside a stamp without doubt");
             }
         }
@@ -63,7 +75,9 @@ impl Sockets for Numbered {
 
     fn fill(&mut self, socket: usize, dropped: &mut u32) -> bool {
         *dropped += 1;
-        let Some((_, number)) = self.waiting[socket].first() else { return false };
+        let Some((_, number)) = self.waiting[socket].first() else {
+            return false;
+        };
         let ssrc = number % 5;
         let payload = &[7; 160];
         let packet = crate::wire::rtp::Packet {
@@ -84,7 +98,9 @@ impl Sockets for Numbered {
     }
 
     fn stamp(&mut self, socket: usize) -> crate::base::wall_clock::Stamp {
-        let at = self.waiting[socket].first().map_or(self.now, |(arrival, _)| *arrival);
+        let at = self.waiting[socket]
+            .first()
+            .map_or(self.now, |(arrival, _)| *arrival);
         crate::base::wall_clock::Stamp::at(at.clamp(self.earliest, self.now))
     }
 
@@ -107,7 +123,10 @@ impl Sockets for Numbered {
     }
 
     fn guard(&mut self, socket: usize, sources: &[u32]) {
-        assert!(sources.iter().all(|ssrc| *ssrc < 5), "only a source that has talked is let in");
+        assert!(
+            sources.iter().all(|ssrc| *ssrc < 5),
+            "only a source that has talked is let in"
+        );
         self.guarded[socket] = sources.to_vec();
     }
 
@@ -120,10 +139,21 @@ impl Sockets for Numbered {
 /// empty, they are.
 pub fn receiver(data: &[u8]) {
     const SOCKETS: usize = 4;
-    let mut recorder = Recorder::new(Config { max_recordings: 1, ..Config::default() }.settings());
+    let mut recorder = Recorder::new(
+        Config {
+            max_recordings: 1,
+            ..Config::default()
+        }
+        .settings(),
+    );
     let mut now = Instant::from_nanos(1_000_000_000_000);
     recorder.handle_stick(now, heapless::Vec::from_slice(b"/mnt/usb").ok(), 1 << 30);
-    let ask = recorder.handle_line(now, ClientId(1), Some(b"cmd=RecordStartRequest&legs=3"), [1, 2, 3]);
+    let ask = recorder.handle_line(
+        now,
+        ClientId(1),
+        Some(b"cmd=RecordStartRequest&legs=3"),
+        [1, 2, 3],
+    );
     if let Ask::Ports(place, legs) = ask {
         recorder.handle_ports(now, place, Ok((0..=legs as u16).collect()));
     }
@@ -140,21 +170,31 @@ pub fn receiver(data: &[u8]) {
     let mut sent = [0u32; SOCKETS];
     for step in data.chunks_exact(3).take(MAX_STEPS) {
         let flood = if step[0] > 250 { 8 } else { 1 };
-        let (socket, count) = (usize::from(step[0]) % SOCKETS, u32::from(step[1]) / 4 * flood);
+        let (socket, count) = (
+            usize::from(step[0]) % SOCKETS,
+            u32::from(step[1]) / 4 * flood,
+        );
         for _ in 0..count {
             sockets.waiting[socket].push((now, sent[socket]));
             sent[socket] += 1;
         }
         sockets.earliest = now;
         // Now and then longer than what counts as read in time.
-        let passed = if step[2] > 240 { 1000 } else { u64::from(step[2]) % 8 * 20 };
+        let passed = if step[2] > 240 {
+            1000
+        } else {
+            u64::from(step[2]) % 8 * 20
+        };
         now = now + Duration::from_millis(passed);
         sockets.now = now;
         drain(&mut sockets, &mut recorder, now);
     }
     for (socket, sent) in sent.iter().enumerate() {
         let mine = sockets.given.iter().filter(|(from, _)| *from == socket);
-        assert!(mine.map(|(_, number)| *number).eq(0..*sent), "each datagram of socket {socket} once, in order");
+        assert!(
+            mine.map(|(_, number)| *number).eq(0..*sent),
+            "each datagram of socket {socket} once, in order"
+        );
     }
 }
 

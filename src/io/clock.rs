@@ -16,7 +16,10 @@ pub struct Now {
 
 /// Reads both clocks.
 pub fn now() -> Now {
-    Now { monotonic: instant(sys::monotonic()), wall: sys::wall() }
+    Now {
+        monotonic: instant(sys::monotonic()),
+        wall: sys::wall(),
+    }
 }
 
 /// Reads the monotonic clock.
@@ -39,7 +42,15 @@ impl Now {
 
 /// The local time of day at a time of the wall clock.
 pub fn civil(seconds: i64) -> Civil {
-    let unknown = Civil { year: 1970, month: 1, day: 1, hour: 0, minute: 0, second: 0, offset_minutes: 0 };
+    let unknown = Civil {
+        year: 1970,
+        month: 1,
+        day: 1,
+        hour: 0,
+        minute: 0,
+        second: 0,
+        offset_minutes: 0,
+    };
     sys::local_time(seconds).unwrap_or(unknown)
 }
 
@@ -54,7 +65,10 @@ pub struct Clock {
 impl Clock {
     /// Asks the kernel to tell when the wall clock is set. Without it, the next reading shows that it was.
     pub fn open() -> Self {
-        Self { changes: sys::clock_changes().ok(), ..Self::default() }
+        Self {
+            changes: sys::clock_changes().ok(),
+            ..Self::default()
+        }
     }
 
     /// Becomes readable when the wall clock is set.
@@ -103,7 +117,10 @@ mod tests {
         let seconds = |civil: Civil| civil.hour * 3600 + civil.minute * 60 + civil.second;
         let ago = now.local(now.monotonic - Duration::from_millis(10_000));
         let difference = (seconds(now.local(now.monotonic)) - seconds(ago)).rem_euclid(86_400);
-        assert!((9..=11).contains(&difference) || difference % 3600 == 10, "{difference}");
+        assert!(
+            (9..=11).contains(&difference) || difference % 3600 == 10,
+            "{difference}"
+        );
     }
 
     /// A reading of both clocks, not before `at`.
@@ -122,7 +139,10 @@ mod tests {
         let early = clock.read();
         let later = reading_after(early.monotonic + Duration::from_millis(50));
         let at = clock.stamp(later.wall, early.monotonic).certain();
-        assert!(at.is_some_and(|at| at.since(early.monotonic).millis() >= 49), "{at:?}");
+        assert!(
+            at.is_some_and(|at| at.since(early.monotonic).millis() >= 49),
+            "{at:?}"
+        );
         assert_eq!(clock.take_set(), 0);
     }
 }

@@ -18,11 +18,21 @@ const MODE: u32 = 0o660;
 /// Binds the control socket. One left behind by a daemon that died is replaced; one that answers is not.
 pub fn listen(path: &str) -> io::Result<UnixListener> {
     if std::os::unix::net::UnixStream::connect(path).is_ok() {
-        return Err(words::error(ErrorKind::AddrInUse, "another callrec answers there"));
+        return Err(words::error(
+            ErrorKind::AddrInUse,
+            "another callrec answers there",
+        ));
     }
     match std::fs::symlink_metadata(path) {
-        Ok(entry) if std::os::unix::fs::FileTypeExt::is_socket(&entry.file_type()) => remove_file(path)?,
-        Ok(_) => return Err(words::error(ErrorKind::AlreadyExists, "there is something that is no socket")),
+        Ok(entry) if std::os::unix::fs::FileTypeExt::is_socket(&entry.file_type()) => {
+            remove_file(path)?
+        }
+        Ok(_) => {
+            return Err(words::error(
+                ErrorKind::AlreadyExists,
+                "there is something that is no socket",
+            ))
+        }
         Err(_) => {}
     }
     let listener = UnixListener::bind(path)?;
@@ -74,7 +84,13 @@ impl Client {
     pub fn open(&mut self, stream: UnixStream) {
         self.stream = Some(stream);
         self.outbox.clear();
-        (self.filled, self.used, self.skipping, self.readable, self.ended) = (0, 0, false, true, false);
+        (
+            self.filled,
+            self.used,
+            self.skipping,
+            self.readable,
+            self.ended,
+        ) = (0, 0, false, true, false);
     }
 
     /// Gives the connection back, to be deregistered and dropped.
@@ -144,7 +160,9 @@ impl Client {
     /// Writes what can be written; `false` when the connection is broken.
     #[must_use]
     pub fn flush(&mut self) -> bool {
-        let Some(stream) = &mut self.stream else { return true };
+        let Some(stream) = &mut self.stream else {
+            return true;
+        };
         while !self.outbox.is_empty() {
             match stream.write(self.outbox.front(usize::MAX)) {
                 Ok(0) => return false,
@@ -158,7 +176,9 @@ impl Client {
 
     /// Reads into the inbox; `false` when there is nothing to read now.
     fn read_some(&mut self) -> bool {
-        let Some(stream) = self.stream.as_mut().filter(|_| self.readable) else { return false };
+        let Some(stream) = self.stream.as_mut().filter(|_| self.readable) else {
+            return false;
+        };
         self.inbox.copy_within(self.used..self.filled, 0);
         self.filled -= std::mem::take(&mut self.used);
         match stream.read(&mut self.inbox[self.filled..]) {
@@ -227,7 +247,13 @@ mod tests {
 
     #[test]
     fn a_line_without_end_is_skipped_and_the_next_one_heard() {
-        for length in [MESSAGE_BYTES - 1, MESSAGE_BYTES, MESSAGE_BYTES + 1, MESSAGE_BYTES + 2, 60_000] {
+        for length in [
+            MESSAGE_BYTES - 1,
+            MESSAGE_BYTES,
+            MESSAGE_BYTES + 1,
+            MESSAGE_BYTES + 2,
+            60_000,
+        ] {
             let (mut client, mut peer) = pair();
             peer.write_all(&vec![b'x'; length]).unwrap();
             peer.write_all(b"\nnext\n").unwrap();
@@ -241,7 +267,9 @@ mod tests {
     #[test]
     fn a_client_that_does_not_read_is_noticed() {
         let (mut client, _peer) = pair();
-        let taken = (0..10_000).take_while(|_| client.push_line(&[b'x'; 100]) && client.flush()).count();
+        let taken = (0..10_000)
+            .take_while(|_| client.push_line(&[b'x'; 100]) && client.flush())
+            .count();
         assert!(taken < 10_000);
     }
 }

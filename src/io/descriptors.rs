@@ -12,5 +12,8 @@ pub fn spare() -> io::Result<OwnedFd> {
 
 /// A call failed because no descriptor or memory is left, whatever it was to be made with.
 pub fn is_shortage(error: &io::Error) -> bool {
-    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM))
+    matches!(
+        error.raw_os_error(),
+        Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM)
+    )
 }

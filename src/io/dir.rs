@@ -38,12 +38,16 @@ pub struct Names {
     at: usize,
 }
 
-const FOLDER: OFlag = OFlag::O_RDONLY.union(OFlag::O_DIRECTORY).union(OFlag::O_CLOEXEC);
+const FOLDER: OFlag = OFlag::O_RDONLY
+    .union(OFlag::O_DIRECTORY)
+    .union(OFlag::O_CLOEXEC);
 
 impl Dir {
     /// Opens a folder.
     pub fn open(path: &[u8]) -> io::Result<Self> {
-        Ok(Self { fd: retry(|| open(path, FOLDER, Mode::empty()))? })
+        Ok(Self {
+            fd: retry(|| open(path, FOLDER, Mode::empty()))?,
+        })
     }
 
     /// For calls that work relative to the folder.
@@ -92,7 +96,12 @@ impl Dir {
     /// Begins a walk over the names.
     pub fn names(&self) -> io::Result<Names> {
         let fd = retry(|| openat(&self.fd, ".", FOLDER, Mode::empty()))?;
-        Ok(Names { fd, buffer: [0; 2048], len: 0, at: 0 })
+        Ok(Names {
+            fd,
+            buffer: [0; 2048],
+            len: 0,
+            at: 0,
+        })
     }
 }
 
@@ -100,7 +109,9 @@ impl Names {
     /// The next name of what may be a regular file; `None` at the end.
     pub fn next_file(&mut self) -> io::Result<Option<&[u8]>> {
         loop {
-            let Some((kind, name)) = self.next_record()? else { return Ok(None) };
+            let Some((kind, name)) = self.next_record()? else {
+                return Ok(None);
+            };
             if kind == libc::DT_REG || kind == libc::DT_UNKNOWN {
                 // Borrowed once more: the compiler does not see that a loop returns at most once.
                 return Ok(Some(&self.buffer[name]));
@@ -118,7 +129,9 @@ impl Names {
         }
         let start = self.at;
         let record = &self.buffer[start..self.len];
-        let Some([low, high, kind]) = record.get(16..NAME) else { return Ok(None) };
+        let Some([low, high, kind]) = record.get(16..NAME) else {
+            return Ok(None);
+        };
         let length = usize::from(u16::from_ne_bytes([*low, *high]));
         let name = record.get(NAME..length).unwrap_or_default();
         let ends = name.iter().position(|b| *b == 0).unwrap_or(name.len());
@@ -145,8 +158,11 @@ mod tests {
     fn walks_over_all_files_and_removes() {
         let path = std::env::temp_dir().join(format!("callrec-dir-{}", std::process::id()));
         std::fs::create_dir_all(&path).unwrap();
-        let wanted: std::collections::BTreeSet<String> = (0..300).map(|i| format!("file-{i}")).collect();
-        wanted.iter().for_each(|name| std::fs::write(path.join(name), name).unwrap());
+        let wanted: std::collections::BTreeSet<String> =
+            (0..300).map(|i| format!("file-{i}")).collect();
+        wanted
+            .iter()
+            .for_each(|name| std::fs::write(path.join(name), name).unwrap());
         let dir = Dir::open(path.to_str().unwrap().as_bytes()).unwrap();
         let mut found = std::collections::BTreeSet::new();
         let mut names = dir.names().unwrap();
@@ -159,10 +175,16 @@ mod tests {
         assert!(dir.free_bytes().unwrap() > 0);
         let entry = dir.stat(b"file-10").unwrap();
         assert!(entry.bytes == 7 && entry.modified > 1_700_000_000);
-        found.iter().for_each(|name| dir.remove(name.as_bytes()).unwrap());
+        found
+            .iter()
+            .for_each(|name| dir.remove(name.as_bytes()).unwrap());
         assert!(dir.open_file(b"folder").is_err());
         assert!(dir.open_file(b"link").is_err());
-        assert!(dir.stat(b"link").is_err() && dir.stat(b"folder").is_err() && dir.stat(b"nothing").is_err());
+        assert!(
+            dir.stat(b"link").is_err()
+                && dir.stat(b"folder").is_err()
+                && dir.stat(b"nothing").is_err()
+        );
         std::fs::remove_dir_all(&path).unwrap();
     }
 }

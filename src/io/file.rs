@@ -6,7 +6,9 @@ use std::os::fd::BorrowedFd;
 use std::os::unix::fs::FileExt;
 
 use nix::errno::Errno;
-use nix::fcntl::{fallocate, fcntl, openat, posix_fadvise, FallocateFlags, FcntlArg, OFlag, PosixFadviseAdvice};
+use nix::fcntl::{
+    fallocate, fcntl, openat, posix_fadvise, FallocateFlags, FcntlArg, OFlag, PosixFadviseAdvice,
+};
 use nix::sys::stat::Mode;
 
 use crate::io::dir::retry;
@@ -44,7 +46,12 @@ impl Input {
     pub fn expect(&self, offset: u64, bytes: u64) {
         let place = (libc::off_t::try_from(offset), libc::off_t::try_from(bytes));
         if let (Ok(offset), Ok(bytes)) = place {
-            let _ = posix_fadvise(&self.0, offset, bytes, PosixFadviseAdvice::POSIX_FADV_WILLNEED);
+            let _ = posix_fadvise(
+                &self.0,
+                offset,
+                bytes,
+                PosixFadviseAdvice::POSIX_FADV_WILLNEED,
+            );
         }
     }
 }
@@ -60,8 +67,11 @@ impl Output {
 
     /// The same for those whom these permission bits name.
     pub fn create_for(directory: BorrowedFd, name: &str, mode: libc::mode_t) -> io::Result<Self> {
-        let flags = OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_RDWR | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW;
-        let file = File::from(retry(|| openat(directory, name, flags, Mode::from_bits_truncate(mode)))?);
+        let flags =
+            OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_RDWR | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW;
+        let file = File::from(retry(|| {
+            openat(directory, name, flags, Mode::from_bits_truncate(mode))
+        })?);
         claim(&file);
         Ok(Self(file))
     }
@@ -84,7 +94,8 @@ impl Output {
 
     /// Reserves blocks up to `bytes`; the file's length stays.
     pub fn reserve(&self, bytes: u64) -> io::Result<()> {
-        let length = libc::off_t::try_from(bytes).map_err(|_| io::Error::from_raw_os_error(libc::EFBIG))?;
+        let length =
+            libc::off_t::try_from(bytes).map_err(|_| io::Error::from_raw_os_error(libc::EFBIG))?;
         retry(|| fallocate(&self.0, FallocateFlags::FALLOC_FL_KEEP_SIZE, 0, length))
     }
 
@@ -109,7 +120,13 @@ pub fn is_claimed(file: &File) -> bool {
 }
 
 fn whole_file() -> libc::flock {
-    libc::flock { l_type: libc::F_WRLCK as _, l_whence: libc::SEEK_SET as _, l_start: 0, l_len: 0, l_pid: 0 }
+    libc::flock {
+        l_type: libc::F_WRLCK as _,
+        l_whence: libc::SEEK_SET as _,
+        l_start: 0,
+        l_len: 0,
+        l_pid: 0,
+    }
 }
 
 /// Reads a small file's beginning, as much of it as there is room for; nothing where there is none.
@@ -130,11 +147,17 @@ mod tests {
         let path = std::env::temp_dir().join(format!("callrec-claim-{}", std::process::id()));
         let _ = std::fs::remove_file(&path);
         let folder = File::open(std::env::temp_dir()).unwrap();
-        let output = Output::create(folder.as_fd(), path.file_name().unwrap().to_str().unwrap()).unwrap();
-        let (reader, writer) = (File::open(&path).unwrap(), File::options().write(true).open(&path).unwrap());
+        let output =
+            Output::create(folder.as_fd(), path.file_name().unwrap().to_str().unwrap()).unwrap();
+        let (reader, writer) = (
+            File::open(&path).unwrap(),
+            File::options().write(true).open(&path).unwrap(),
+        );
         assert!(is_claimed(&reader) && is_claimed(&writer) && !claim(&writer));
         drop(output);
-        assert!(!is_claimed(&reader) && claim(&writer) && is_claimed(&reader) && !is_claimed(&writer));
+        assert!(
+            !is_claimed(&reader) && claim(&writer) && is_claimed(&reader) && !is_claimed(&writer)
+        );
         std::fs::remove_file(&path).unwrap();
     }
 }

@@ -40,7 +40,9 @@ impl Inlet {
                 Err(_) => return (0, 0),
             }
         };
-        let Some(total) = batch.dropped else { return (read, 0) };
+        let Some(total) = batch.dropped else {
+            return (read, 0);
+        };
         let dropped = total.wrapping_sub(self.dropped);
         self.dropped = total;
         (read, dropped)
@@ -67,14 +69,27 @@ mod tests {
             let mut batch = Batch::default();
             assert_eq!(inlet.read(&mut batch), (0, 0));
             for number in 0..40u8 {
-                senders[usize::from(number % 2)].send_to(&[number; 7], to).unwrap();
+                senders[usize::from(number % 2)]
+                    .send_to(&[number; 7], to)
+                    .unwrap();
             }
             senders[0].send_to(&[1; DATAGRAM_BYTES + 1], to).unwrap();
             assert_eq!(inlet.read(&mut batch), (DATAGRAMS_AT_ONCE, 0));
-            let mut seen: Vec<_> = batch.datagrams().map(|(from, bytes)| (from, bytes.map(<[u8]>::to_vec))).collect();
+            let mut seen: Vec<_> = batch
+                .datagrams()
+                .map(|(from, bytes)| (from, bytes.map(<[u8]>::to_vec)))
+                .collect();
             assert_eq!(inlet.read(&mut batch), (41 - DATAGRAMS_AT_ONCE, 0));
-            seen.extend(batch.datagrams().map(|(from, bytes)| (from, bytes.map(<[u8]>::to_vec))));
-            assert_eq!(seen.pop(), Some((senders[0].local_addr().unwrap(), None)), "too long");
+            seen.extend(
+                batch
+                    .datagrams()
+                    .map(|(from, bytes)| (from, bytes.map(<[u8]>::to_vec))),
+            );
+            assert_eq!(
+                seen.pop(),
+                Some((senders[0].local_addr().unwrap(), None)),
+                "too long"
+            );
             for (number, (from, bytes)) in (0..40u8).zip(seen) {
                 assert_eq!(from, senders[usize::from(number % 2)].local_addr().unwrap());
                 assert_eq!(bytes, Some(vec![number; 7]));
@@ -83,7 +98,10 @@ mod tests {
     }
 
     #[test]
-    #[cfg_attr(target_arch = "arm", ignore = "qemu-user has no SO_RXQ_OVFL; scripts/phone runs it")]
+    #[cfg_attr(
+        target_arch = "arm",
+        ignore = "qemu-user has no SO_RXQ_OVFL; scripts/phone runs it"
+    )]
     fn the_kernels_drops_are_counted() {
         let (mut inlet, to) = open("127.0.0.1");
         sys::receive_buffer(inlet.socket.as_fd(), 4096).unwrap();
@@ -100,6 +118,9 @@ mod tests {
                 }
             }
         }
-        assert!(dropped > 0 && came < 400 && came + dropped as usize <= 400, "{came} {dropped}");
+        assert!(
+            dropped > 0 && came < 400 && came + dropped as usize <= 400,
+            "{came} {dropped}"
+        );
     }
 }

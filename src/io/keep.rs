@@ -40,15 +40,26 @@ pub fn replace(path: &str, bytes: &[u8]) -> io::Result<()> {
     let mut new = heapless::String::<{ PATH_BYTES + 4 }>::new();
     let fits = new.push_str(name).and_then(|()| new.push_str(".new"));
     fits.map_err(|()| io::Error::from_raw_os_error(libc::ENAMETOOLONG))?;
-    let folder = Dir::open(if folder.is_empty() { b"/" } else { folder.as_bytes() })?;
+    let folder = Dir::open(if folder.is_empty() {
+        b"/"
+    } else {
+        folder.as_bytes()
+    })?;
     replace_in(&folder, &new, name.as_bytes(), bytes, MODE)
 }
 
 /// Replaces a file of this folder, for those whom the permission bits name; returns when it is on the medium. Until
 /// then it is called `new`.
-pub fn replace_in(folder: &Dir, new: &str, name: &[u8], bytes: &[u8], mode: libc::mode_t) -> io::Result<()> {
+pub fn replace_in(
+    folder: &Dir,
+    new: &str,
+    name: &[u8],
+    bytes: &[u8],
+    mode: libc::mode_t,
+) -> io::Result<()> {
     let _ = folder.remove(new.as_bytes()); // what a power cut has left
-    let written = write(folder, new, bytes, mode).and_then(|()| folder.rename(new.as_bytes(), name));
+    let written =
+        write(folder, new, bytes, mode).and_then(|()| folder.rename(new.as_bytes(), name));
     if written.is_err() {
         let _ = folder.remove(new.as_bytes());
     }
@@ -79,7 +90,10 @@ mod tests {
             replace(path, text.as_bytes()).unwrap();
             assert_eq!(read(path, &mut [0; 20]), Some(text.as_bytes()));
         }
-        assert_eq!(std::fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(
+            std::fs::metadata(path).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
         assert!(!std::path::Path::new(&format!("{path}.new")).exists());
         assert!(replace("/proc/nothing/here", b"x").is_err());
         std::fs::remove_file(path).unwrap();

@@ -56,7 +56,10 @@ mod tests {
         assert_eq!(ours.receive(&mut buffer), None);
         theirs.send(b"one");
         theirs.send(b"three");
-        assert_eq!((ours.receive(&mut buffer), ours.receive(&mut buffer)), (Some(3), Some(5)));
+        assert_eq!(
+            (ours.receive(&mut buffer), ours.receive(&mut buffer)),
+            (Some(3), Some(5))
+        );
         drop(theirs);
         assert_eq!(ours.receive(&mut buffer), Some(0));
     }

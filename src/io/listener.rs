@@ -5,7 +5,9 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use nix::sys::socket::sockopt::{ReuseAddr, ReusePort};
-use nix::sys::socket::{bind, listen, setsockopt, socket, AddressFamily, Backlog, SockFlag, SockType, SockaddrStorage};
+use nix::sys::socket::{
+    bind, listen, setsockopt, socket, AddressFamily, Backlog, SockFlag, SockType, SockaddrStorage,
+};
 
 /// Listens there; `shared`: beside others that do so too.
 pub fn open(address: SocketAddr, shared: bool) -> io::Result<mio::net::TcpListener> {
@@ -26,7 +28,9 @@ impl Reserved {
     /// Takes the port, any if it is 0. One that others listen on, though shared, is an error.
     pub fn open(address: SocketAddr) -> io::Result<Self> {
         let port = TcpListener::bind(address)?.local_addr()?.port();
-        Ok(Self { fd: bound(SocketAddr::new(address.ip(), port), true)? })
+        Ok(Self {
+            fd: bound(SocketAddr::new(address.ip(), port), true)?,
+        })
     }
 
     /// The port.
@@ -36,7 +40,11 @@ impl Reserved {
 }
 
 fn bound(address: SocketAddr, shared: bool) -> io::Result<OwnedFd> {
-    let family = if address.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
+    let family = if address.is_ipv4() {
+        AddressFamily::Inet
+    } else {
+        AddressFamily::Inet6
+    };
     let fd = socket(family, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
     setsockopt(&fd, ReuseAddr, &true)?;
     setsockopt(&fd, ReusePort, &shared)?;
@@ -56,9 +64,16 @@ mod tests {
         let second = open(address, true).unwrap();
         assert!(open(address, false).is_err());
         assert!(Reserved::open(address).is_err(), "others listen there");
-        let clients: Vec<_> = (0..64).map(|_| std::net::TcpStream::connect(address).unwrap()).collect();
-        let taken = |listener: &mio::net::TcpListener| std::iter::from_fn(|| listener.accept().ok()).count();
+        let clients: Vec<_> = (0..64)
+            .map(|_| std::net::TcpStream::connect(address).unwrap())
+            .collect();
+        let taken = |listener: &mio::net::TcpListener| {
+            std::iter::from_fn(|| listener.accept().ok()).count()
+        };
         let (one, other) = (taken(&first), taken(&second));
-        assert!(one > 0 && other > 0 && one + other == clients.len(), "{one} {other}");
+        assert!(
+            one > 0 && other > 0 && one + other == clients.len(),
+            "{one} {other}"
+        );
     }
 }

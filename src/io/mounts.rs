@@ -25,7 +25,11 @@ impl Table {
     pub fn open() -> io::Result<Self> {
         let file = File::open("/proc/self/mountinfo")?;
         let buffer = vec![0; MOUNT_TABLE_BYTES].into_boxed_slice();
-        Ok(Self { file, buffer, devices: sys::device_events().ok() })
+        Ok(Self {
+            file,
+            buffer,
+            devices: sys::device_events().ok(),
+        })
     }
 
     /// Becomes ready (priority) when a file system is mounted or unmounted.
@@ -94,7 +98,9 @@ pub fn mounted_at(path: &[u8]) -> Option<(u32, u32)> {
 
 /// Device and inode of what is at a path.
 pub fn identity(path: &[u8]) -> Option<(u64, u64)> {
-    metadata(Path::new(OsStr::from_bytes(path))).ok().map(|entry| (entry.dev(), entry.ino()))
+    metadata(Path::new(OsStr::from_bytes(path)))
+        .ok()
+        .map(|entry| (entry.dev(), entry.ino()))
 }
 
 /// It is a folder that we may write into.
@@ -111,7 +117,10 @@ mod tests {
     fn the_table_is_there_and_names_the_root() {
         let mut table = Table::open().unwrap();
         let text = String::from_utf8_lossy(table.read()).into_owned();
-        assert!(text.lines().any(|line| line.split(' ').nth(4) == Some("/")), "{text}");
+        assert!(
+            text.lines().any(|line| line.split(' ').nth(4) == Some("/")),
+            "{text}"
+        );
     }
 
     #[test]

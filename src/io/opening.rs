@@ -23,10 +23,16 @@ const FULL_TIMESTAMP: [u8; 4] = [68, 4, 5, 14 << 4];
 /// Sends it.
 pub fn send_opening(socket: &UdpSocket, datagram: &[u8], to: SocketAddr) -> io::Result<()> {
     let lives = socket.ttl()?;
-    let set = socket.set_ttl(ROUTERS).and_then(|()| sys::ip_options(socket.as_fd(), &FULL_TIMESTAMP));
+    let set = socket
+        .set_ttl(ROUTERS)
+        .and_then(|()| sys::ip_options(socket.as_fd(), &FULL_TIMESTAMP));
     let sent = socket.send_to(datagram, to);
     // Whatever came of it, the socket is for others as well.
-    sys::ip_options(socket.as_fd(), &[]).and(socket.set_ttl(lives)).and(set).and(sent).map(|_| ())
+    sys::ip_options(socket.as_fd(), &[])
+        .and(socket.set_ttl(lives))
+        .and(set)
+        .and(sent)
+        .map(|_| ())
 }
 
 #[cfg(test)]
@@ -34,11 +40,18 @@ mod tests {
     use super::*;
 
     #[test]
-    #[cfg_attr(target_arch = "arm", ignore = "qemu-user has no IP_OPTIONS; scripts/phone runs it")]
+    #[cfg_attr(
+        target_arch = "arm",
+        ignore = "qemu-user has no IP_OPTIONS; scripts/phone runs it"
+    )]
     fn it_arrives_where_no_router_is_and_leaves_the_socket_as_it_was() {
         for host in ["127.0.0.1:0", "[::1]:0"] {
-            let (socket, peer) = (UdpSocket::bind(host).unwrap(), UdpSocket::bind(host).unwrap());
-            peer.set_read_timeout(Some(std::time::Duration::from_secs(20))).unwrap();
+            let (socket, peer) = (
+                UdpSocket::bind(host).unwrap(),
+                UdpSocket::bind(host).unwrap(),
+            );
+            peer.set_read_timeout(Some(std::time::Duration::from_secs(20)))
+                .unwrap();
             let lives = socket.ttl().unwrap();
             send_opening(&socket, b"knock", peer.local_addr().unwrap()).unwrap();
             assert_eq!(peer.recv(&mut [0; 8]).unwrap(), 5);

@@ -23,7 +23,10 @@ unsafe impl GlobalAlloc for Pages {
             // SAFETY: the caller's promises are passed on.
             return unsafe { System.alloc(layout) };
         }
-        let (access, kind) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
+        let (access, kind) = (
+            libc::PROT_READ | libc::PROT_WRITE,
+            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
+        );
         // SAFETY: new pages, at a place of the kernel's choice.
         match unsafe { libc::mmap(std::ptr::null_mut(), layout.size(), access, kind, -1, 0) } {
             libc::MAP_FAILED => std::ptr::null_mut(),

@@ -14,17 +14,23 @@ pub struct Random {
 impl Random {
     /// Opens the source.
     pub fn open() -> Self {
-        Self { device: File::open("/dev/urandom").ok() }
+        Self {
+            device: File::open("/dev/urandom").ok(),
+        }
     }
 
     /// Three random words.
     pub fn words(&mut self) -> [u32; 3] {
         let mut bytes = [0; 12];
         if !sys::random(&mut bytes) {
-            let read = self.device.as_mut().map(|device| device.read_exact(&mut bytes));
+            let read = self
+                .device
+                .as_mut()
+                .map(|device| device.read_exact(&mut bytes));
             debug_assert!(matches!(read, Some(Ok(()))), "no source of random numbers");
         }
-        let word = |i: usize| u32::from_ne_bytes([bytes[i], bytes[i + 1], bytes[i + 2], bytes[i + 3]]);
+        let word =
+            |i: usize| u32::from_ne_bytes([bytes[i], bytes[i + 1], bytes[i + 2], bytes[i + 3]]);
         [word(0), word(4), word(8)]
     }
 }

@@ -66,9 +66,11 @@ mod tests {
 
     #[test]
     fn replies_come_from_the_address_that_was_asked() {
-        for (any, hosts) in
-            [("0.0.0.0", &["127.0.0.1", "127.0.0.2", "127.9.9.9"][..]), ("::1", &["::1"]), ("::", &["::1"])]
-        {
+        for (any, hosts) in [
+            ("0.0.0.0", &["127.0.0.1", "127.0.0.2", "127.9.9.9"][..]),
+            ("::1", &["::1"]),
+            ("::", &["::1"]),
+        ] {
             let service = Service::open(any.parse().unwrap(), 0).unwrap();
             let port = service.socket.local_addr().unwrap().port();
             for host in hosts {
@@ -76,12 +78,17 @@ mod tests {
                 let client = UdpSocket::bind(SocketAddr::new(host, 0)).unwrap();
                 // Connected: what comes from another address is not seen.
                 client.connect((host, port)).unwrap();
-                client.set_read_timeout(Some(std::time::Duration::from_secs(20))).unwrap();
+                client
+                    .set_read_timeout(Some(std::time::Duration::from_secs(20)))
+                    .unwrap();
                 let mut buffer = [0; 8];
                 assert!(service.receive(&mut buffer).is_none());
                 client.send(b"question, too long").unwrap();
                 let (len, origin) = service.receive(&mut buffer).unwrap();
-                assert_eq!((&buffer[..len], origin.peer()), (&b"question"[..], client.local_addr().unwrap()));
+                assert_eq!(
+                    (&buffer[..len], origin.peer()),
+                    (&b"question"[..], client.local_addr().unwrap())
+                );
                 service.reply(b"answer", &origin);
                 assert_eq!(client.recv(&mut buffer).unwrap(), 6);
                 service.send(b"more", origin.peer(), false).unwrap();

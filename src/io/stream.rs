@@ -29,7 +29,11 @@ impl Connection {
         let _ = setsockopt(&stream, sockopt::KeepAlive, &true);
         let _ = setsockopt(&stream, sockopt::TcpKeepIdle, &seconds(KEEP_ALIVE_IDLE));
         let _ = setsockopt(&stream, sockopt::TcpKeepInterval, &seconds(KEEP_ALIVE_STEP));
-        let _ = setsockopt(&stream, sockopt::TcpUserTimeout, &(USER_TIMEOUT.millis() as u32));
+        let _ = setsockopt(
+            &stream,
+            sockopt::TcpUserTimeout,
+            &(USER_TIMEOUT.millis() as u32),
+        );
         Self { stream }
     }
 
@@ -90,7 +94,10 @@ impl Datagrams {
     pub fn send(&self, datagram: &[u8]) -> (bool, Option<i32>) {
         match self.send_once(datagram) {
             Ok(taken) => (taken, None),
-            Err(error) => (self.send_once(datagram).unwrap_or(false), Some(error.raw_os_error().unwrap_or(0))),
+            Err(error) => (
+                self.send_once(datagram).unwrap_or(false),
+                Some(error.raw_os_error().unwrap_or(0)),
+            ),
         }
     }
 
@@ -134,7 +141,11 @@ mod tests {
     fn connect(to: SocketAddr) -> io::Result<(Connection, SocketAddr)> {
         let mut poll = Poll::new()?;
         let mut connection = Connection::open(to)?;
-        poll.registry().register(connection.source(), Token(0), Interest::READABLE | Interest::WRITABLE)?;
+        poll.registry().register(
+            connection.source(),
+            Token(0),
+            Interest::READABLE | Interest::WRITABLE,
+        )?;
         loop {
             poll.poll(&mut Events::with_capacity(4), Some(Duration::from_secs(20)))?;
             if let Some(peer) = connection.peer()? {
@@ -167,7 +178,10 @@ mod tests {
         let sender = Datagrams::open(address).unwrap();
         assert_eq!(sender.send(b"one"), (true, None));
         drop(socket);
-        assert!(sender.send(b"two").0, "the answer to this one says that nobody is there");
+        assert!(
+            sender.send(b"two").0,
+            "the answer to this one says that nobody is there"
+        );
         let socket = UdpSocket::bind(address).unwrap();
         assert_eq!(sender.send(b"three"), (true, Some(libc::ECONNREFUSED)));
         let mut buffer = [0; 16];

@@ -24,7 +24,10 @@ const SIOCGSTAMPNS_OLD: u32 = 0x8907;
 
 // With 32 bits a phone's wall clock ends in January 2038; .cargo/config.toml asks the libc crate for 64.
 #[cfg(target_env = "musl")]
-const _: () = assert!(size_of::<libc::time_t>() == 8, "build with --cfg=libc_unstable_musl_v1_2");
+const _: () = assert!(
+    size_of::<libc::time_t>() == 8,
+    "build with --cfg=libc_unstable_musl_v1_2"
+);
 
 /// A point of the monotonic clock.
 pub fn monotonic() -> Timespec {
@@ -56,7 +59,10 @@ fn clock(id: libc::clockid_t) -> Timespec {
         time
     };
     #[allow(clippy::unnecessary_cast)] // 32 bits on some targets
-    Timespec { seconds: time.tv_sec as i64, nanos: time.tv_nsec as u32 }
+    Timespec {
+        seconds: time.tv_sec as i64,
+        nanos: time.tv_nsec as u32,
+    }
 }
 
 /// Local time (TZ, /etc/localtime) of UTC seconds.
@@ -102,7 +108,13 @@ fn set_option(socket: BorrowedFd, level: i32, option: i32, value: i32) -> io::Re
     // SAFETY: the kernel reads `size_of::<i32>()` bytes from `value`, which lives through the call.
     let done = unsafe {
         let value: *const i32 = &value;
-        libc::setsockopt(socket.as_raw_fd(), level, option, value.cast(), size_of::<i32>() as u32)
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            level,
+            option,
+            value.cast(),
+            size_of::<i32>() as u32,
+        )
     };
     check(done as isize).map(|_| ())
 }
@@ -111,14 +123,27 @@ fn set_option(socket: BorrowedFd, level: i32, option: i32, value: i32) -> io::Re
 pub fn receive(socket: BorrowedFd, buffer: &mut [u8]) -> io::Result<usize> {
     let flags = libc::MSG_DONTWAIT | libc::MSG_TRUNC;
     // SAFETY: the kernel writes at most `buffer.len()` bytes into `buffer`.
-    check(unsafe { libc::recv(socket.as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len(), flags) })
+    check(unsafe {
+        libc::recv(
+            socket.as_raw_fd(),
+            buffer.as_mut_ptr().cast(),
+            buffer.len(),
+            flags,
+        )
+    })
 }
 
 /// The same, at some hundred instructions more, with the number of datagrams that the kernel has dropped
 /// on this socket since it was opened, modulo 2^32; `None`: none.
-pub fn receive_and_count(socket: BorrowedFd, buffer: &mut [u8]) -> io::Result<(usize, Option<u32>)> {
+pub fn receive_and_count(
+    socket: BorrowedFd,
+    buffer: &mut [u8],
+) -> io::Result<(usize, Option<u32>)> {
     let mut control = [0u64; 8];
-    let mut vector = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
+    let mut vector = libc::iovec {
+        iov_base: buffer.as_mut_ptr().cast(),
+        iov_len: buffer.len(),
+    };
     // SAFETY: `message` points at `vector`, `buffer` and `control`, all alive and exclusively ours until
     // the call returns; the CMSG macros walk `control` within the length the kernel has set.
     unsafe {
@@ -153,7 +178,13 @@ pub fn drops(socket: BorrowedFd) -> Option<u32> {
     // SAFETY: the kernel writes at most `size` bytes into `numbers`, and their number into `size`.
     let done = unsafe {
         let numbers = numbers.as_mut_ptr().cast();
-        libc::getsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, SO_MEMINFO, numbers, &mut size)
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            SO_MEMINFO,
+            numbers,
+            &mut size,
+        )
     };
     (done == 0 && size as usize == size_of_val(&numbers)).then_some(numbers[8])
 }
@@ -201,7 +232,10 @@ pub fn tell_destinations(socket: BorrowedFd, ipv6: bool) -> io::Result<()> {
 /// Reads one datagram without waiting, and says where it came from. One that is longer than `buffer` is cut.
 #[cfg(feature = "fsp")]
 pub fn receive_from(socket: BorrowedFd, buffer: &mut [u8]) -> io::Result<(usize, Origin)> {
-    let mut vector = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
+    let mut vector = libc::iovec {
+        iov_base: buffer.as_mut_ptr().cast(),
+        iov_len: buffer.len(),
+    };
     // SAFETY: all zeros are a valid address and control message; `message` points at `vector`, `buffer` and `origin`,
     // all alive and exclusively ours until the call returns, with their lengths. The kernel aligns the only control
     // message of that level, an `in_pktinfo`, in `control`, which is aligned to 8.
@@ -214,14 +248,21 @@ pub fn receive_from(socket: BorrowedFd, buffer: &mut [u8]) -> io::Result<(usize,
         message.msg_namelen = size_of::<libc::sockaddr_in6>() as _;
         message.msg_control = origin.control.as_mut_ptr().cast();
         message.msg_controllen = size_of::<[u64; 6]>() as _;
-        let len = check(libc::recvmsg(socket.as_raw_fd(), &mut message, libc::MSG_DONTWAIT))?;
+        let len = check(libc::recvmsg(
+            socket.as_raw_fd(),
+            &mut message,
+            libc::MSG_DONTWAIT,
+        ))?;
         origin.peer_len = message.msg_namelen;
         #[allow(clippy::unnecessary_cast)] // 32 bits on some targets
         {
             origin.control_len = message.msg_controllen as usize;
         }
         let header = libc::CMSG_FIRSTHDR(&message);
-        if header.as_ref().is_some_and(|header| header.cmsg_level == libc::IPPROTO_IP) {
+        if header
+            .as_ref()
+            .is_some_and(|header| header.cmsg_level == libc::IPPROTO_IP)
+        {
             // The reply's address is ours, its way out the routing's: no interface.
             (*libc::CMSG_DATA(header).cast::<libc::in_pktinfo>()).ipi_ifindex = 0;
         }
@@ -235,7 +276,13 @@ pub fn ip_options(socket: BorrowedFd, options: &[u8]) -> io::Result<()> {
     // SAFETY: the kernel reads `options.len()` bytes from `options`, which lives through the call.
     let done = unsafe {
         let len = options.len() as u32;
-        libc::setsockopt(socket.as_raw_fd(), libc::IPPROTO_IP, libc::IP_OPTIONS, options.as_ptr().cast(), len)
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::IPPROTO_IP,
+            libc::IP_OPTIONS,
+            options.as_ptr().cast(),
+            len,
+        )
     };
     check(done as isize).map(|_| ())
 }
@@ -243,7 +290,10 @@ pub fn ip_options(socket: BorrowedFd, options: &[u8]) -> io::Result<()> {
 /// Sends a datagram back, from the address that the other one was sent to.
 #[cfg(feature = "fsp")]
 pub fn send_back(socket: BorrowedFd, bytes: &[u8], origin: &Origin) -> io::Result<()> {
-    let mut vector = libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
+    let mut vector = libc::iovec {
+        iov_base: bytes.as_ptr().cast_mut().cast(),
+        iov_len: bytes.len(),
+    };
     // SAFETY: `message` points at `vector`, `bytes` and `origin`, which the call only reads, with their lengths.
     let sent = unsafe {
         let mut message: libc::msghdr = zeroed();
@@ -263,15 +313,31 @@ pub fn send_back(socket: BorrowedFd, bytes: &[u8], origin: &Origin) -> io::Resul
 pub fn arrival(socket: BorrowedFd) -> Option<Timespec> {
     let mut words: [libc::c_long; 2] = [0; 2];
     // SAFETY: the kernel writes two longs, for which there is room.
-    let done = unsafe { libc::ioctl(socket.as_raw_fd(), SIOCGSTAMPNS_OLD as _, words.as_mut_ptr()) };
+    let done = unsafe {
+        libc::ioctl(
+            socket.as_raw_fd(),
+            SIOCGSTAMPNS_OLD as _,
+            words.as_mut_ptr(),
+        )
+    };
     #[allow(clippy::unnecessary_cast)] // 32 bits on some targets
-    (done == 0).then_some(Timespec { seconds: words[0] as i64, nanos: words[1] as u32 })
+    (done == 0).then_some(Timespec {
+        seconds: words[0] as i64,
+        nanos: words[1] as u32,
+    })
 }
 
 /// Reads directory entries (getdents64(2)) into `buffer`; 0 at the end.
 pub fn directory_entries(directory: BorrowedFd, buffer: &mut [u8]) -> io::Result<usize> {
     // SAFETY: the kernel writes at most `buffer.len()` bytes into `buffer`.
-    let read = unsafe { libc::syscall(libc::SYS_getdents64, directory.as_raw_fd(), buffer.as_mut_ptr(), buffer.len()) };
+    let read = unsafe {
+        libc::syscall(
+            libc::SYS_getdents64,
+            directory.as_raw_fd(),
+            buffer.as_mut_ptr(),
+            buffer.len(),
+        )
+    };
     check(read as isize)
 }
 
@@ -279,15 +345,30 @@ pub fn directory_entries(directory: BorrowedFd, buffer: &mut [u8]) -> io::Result
 pub fn read_link(path: &[u8], buffer: &mut [u8]) -> io::Result<usize> {
     let mut name = [0u8; 128];
     let place = name.get_mut(..path.len()).filter(|_| path.len() < 128);
-    place.ok_or_else(|| io::Error::from_raw_os_error(libc::ENAMETOOLONG))?.copy_from_slice(path);
+    place
+        .ok_or_else(|| io::Error::from_raw_os_error(libc::ENAMETOOLONG))?
+        .copy_from_slice(path);
     // SAFETY: `name` ends with a NUL; the kernel writes at most `buffer.len()` bytes into `buffer`.
-    check(unsafe { libc::readlink(name.as_ptr().cast(), buffer.as_mut_ptr().cast(), buffer.len()) })
+    check(unsafe {
+        libc::readlink(
+            name.as_ptr().cast(),
+            buffer.as_mut_ptr().cast(),
+            buffer.len(),
+        )
+    })
 }
 
 /// Random bytes from the kernel without waiting; `false` where there are none yet, or no such call.
 pub fn random(bytes: &mut [u8]) -> bool {
     // SAFETY: the kernel writes at most `bytes.len()` bytes into `bytes`.
-    let got = unsafe { libc::syscall(libc::SYS_getrandom, bytes.as_mut_ptr(), bytes.len(), libc::GRND_NONBLOCK) };
+    let got = unsafe {
+        libc::syscall(
+            libc::SYS_getrandom,
+            bytes.as_mut_ptr(),
+            bytes.len(),
+            libc::GRND_NONBLOCK,
+        )
+    };
     usize::try_from(got).is_ok_and(|got| got == bytes.len())
 }
 

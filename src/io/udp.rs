@@ -120,7 +120,10 @@ impl Port {
     /// When the kernel got the held datagram.
     pub fn stamp(&mut self, clock: &mut Clock) -> Stamp {
         match self.held {
-            Some(Held { arrival: Some(arrival), .. }) => Stamp::at(arrival),
+            Some(Held {
+                arrival: Some(arrival),
+                ..
+            }) => Stamp::at(arrival),
             _ => match sys::arrival(self.socket.as_fd()) {
                 Some(stamp) => clock.stamp(stamp, self.earliest),
                 None => Stamp::at(clock.read().monotonic),
@@ -191,11 +194,17 @@ mod tests {
         let (now, mut dropped) = (clock.read().monotonic, 0);
         assert!(port.fill(now, &mut dropped));
         let arrival = port.stamp(&mut clock).certain().unwrap();
-        assert!(arrival.nanos() + 1_000_000 > before.nanos() && arrival.nanos() < between.nanos() + 1_000_000);
+        assert!(
+            arrival.nanos() + 1_000_000 > before.nanos()
+                && arrival.nanos() < between.nanos() + 1_000_000
+        );
         assert_eq!(port.held(), Some(&b"hello"[..]));
         port.settle(between);
         assert!(port.fill(now, &mut dropped), "held until it is released");
-        assert_eq!((port.stamp(&mut clock).certain(), port.held()), (Some(between), Some(&b"hello"[..])));
+        assert_eq!(
+            (port.stamp(&mut clock).certain(), port.held()),
+            (Some(between), Some(&b"hello"[..]))
+        );
         port.release();
         assert!(port.fill(now, &mut dropped));
         assert!(port.held().is_none() && port.stamp(&mut clock).certain() >= Some(between));
@@ -207,7 +216,10 @@ mod tests {
     }
 
     #[test]
-    #[cfg_attr(target_arch = "arm", ignore = "qemu-user has no SO_RXQ_OVFL; scripts/phone runs it")]
+    #[cfg_attr(
+        target_arch = "arm",
+        ignore = "qemu-user has no SO_RXQ_OVFL; scripts/phone runs it"
+    )]
     fn the_kernels_drops_are_counted() {
         let mut port = Port::open(IpAddr::from([127, 0, 0, 1]), 0, clock::monotonic()).unwrap();
         sys::receive_buffer(port.socket.as_fd(), 4096).unwrap();
@@ -225,6 +237,9 @@ mod tests {
             }
         }
         // The kernel tells with the next datagram it delivers: the first round's drops are known now.
-        assert!(dropped > 0 && read < 400 && read + dropped <= 400, "{read} read, {dropped} dropped");
+        assert!(
+            dropped > 0 && read < 400 && read + dropped <= 400,
+            "{read} read, {dropped} dropped"
+        );
     }
 }

@@ -98,7 +98,11 @@ mod tests {
         (0..5).for_each(|_| chronicle.pause(10, false));
         (0..2).for_each(|_| chronicle.pause(50, false));
         assert_eq!(listed(&chronicle, 50, true), [[200, 100], [1000, 40]]);
-        assert_eq!(listed(&chronicle, 50, false), [[200, 100]], "a pause at the border is in the next part");
+        assert_eq!(
+            listed(&chronicle, 50, false),
+            [[200, 100]],
+            "a pause at the border is in the next part"
+        );
         chronicle.begin(50);
         chronicle.pause(60, false);
         assert_eq!(listed(&chronicle, 30, true), [[0, 40], [200, 20]]);
@@ -107,7 +111,9 @@ mod tests {
     #[test]
     fn a_pause_that_is_stored_is_as_long_as_its_silence() {
         let mut chronicle = Chronicle::default();
-        (10..15).chain(20..21).for_each(|at| chronicle.pause(at, true));
+        (10..15)
+            .chain(20..21)
+            .for_each(|at| chronicle.pause(at, true));
         assert_eq!(listed(&chronicle, 50, true), [[200, 100], [400, 20]]);
     }
 
@@ -115,6 +121,9 @@ mod tests {
     fn too_many_are_counted() {
         let mut chronicle = Chronicle::default();
         (0..MAX_PAUSES as u64 + 3).for_each(|n| chronicle.pause(n * 10, false));
-        assert_eq!(chronicle.pauses(10_000, true), Pauses::Count(MAX_PAUSES as u32 + 3));
+        assert_eq!(
+            chronicle.pauses(10_000, true),
+            Pauses::Count(MAX_PAUSES as u32 + 3)
+        );
     }
 }

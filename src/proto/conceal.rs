@@ -27,7 +27,10 @@ impl Window {
     /// The samples around the frame that begins at `read`.
     pub fn around(read: i64, sample: impl Fn(i64) -> Option<i16>) -> Self {
         let first = read - LEG_HISTORY as i64;
-        Self { first, samples: core::array::from_fn(|i| sample(first + i as i64)) }
+        Self {
+            first,
+            samples: core::array::from_fn(|i| sample(first + i as i64)),
+        }
     }
 
     /// The sample at a place; `None` also outside.
@@ -36,7 +39,10 @@ impl Window {
     }
 
     fn set(&mut self, at: i64, sample: i16) {
-        if let Some(place) = usize::try_from(at - self.first).ok().and_then(|i| self.samples.get_mut(i)) {
+        if let Some(place) = usize::try_from(at - self.first)
+            .ok()
+            .and_then(|i| self.samples.get_mut(i))
+        {
             *place = Some(sample);
         }
     }
@@ -87,7 +93,14 @@ impl Open {
     fn at(window: &Window, start: i64, end: i64) -> Self {
         let goes_on = start < end;
         let known = window.at(start - 1).is_some();
-        Self { start, pitch: if goes_on && known { pitch(window, start) } else { 0 } }
+        Self {
+            start,
+            pitch: if goes_on && known {
+                pitch(window, start)
+            } else {
+                0
+            },
+        }
     }
 
     fn covers(&self, at: i64) -> bool {
@@ -105,7 +118,9 @@ impl Open {
         // can follow itself.
         let quarter = pitch / 4;
         let seam = (phase - (pitch - quarter)).max(0);
-        let mut value = (window.heard(period) * (quarter - seam) + window.heard(period - pitch) * seam) / quarter;
+        let mut value = (window.heard(period) * (quarter - seam)
+            + window.heard(period - pitch) * seam)
+            / quarter;
         value = value * (MAX_CONCEALED as i64 - into.max(STEADY)) / (MAX_CONCEALED as i64 - STEADY);
         if let Some(left) = (1..=LEAD_OVER).find(|left| window.at(at + left).is_some()) {
             let ahead = window.heard(at + pitch);
@@ -124,7 +139,10 @@ fn pitch(window: &Window, start: i64) -> i64 {
     let recent = &past[PITCH.end..];
     let score = |lag: usize| {
         let earlier = &past[PITCH.end - lag..][..COMPARED];
-        let (product, energy) = recent.iter().zip(earlier).fold((0, 1), |(p, e), (a, b)| (p + a * b, e + b * b));
+        let (product, energy) = recent
+            .iter()
+            .zip(earlier)
+            .fold((0, 1), |(p, e), (a, b)| (p + a * b, e + b * b));
         // product / sqrt(energy), squared: comparable without a root
         product.max(0) as f32 * product.max(0) as f32 / energy as f32
     };

@@ -21,7 +21,8 @@
 use core::ops::Range;
 
 use crate::base::limits::{
-    FRAME_SAMPLES, LEG_HISTORY, LEG_SAMPLES, MAX_BELIEVED, MAX_DROPOUT, MAX_MISORDER, MAX_TIMESTAMP_ERROR,
+    FRAME_SAMPLES, LEG_HISTORY, LEG_SAMPLES, MAX_BELIEVED, MAX_DROPOUT, MAX_MISORDER,
+    MAX_TIMESTAMP_ERROR,
 };
 use crate::base::stats::{Counter, Stats};
 use crate::proto::conceal::{Gap, Window};
@@ -128,7 +129,9 @@ impl Leg {
     /// on the same port has just ended: a sender that changes its SSRC goes on there.
     pub fn new(track: &mut Track, arrival: Arrival, audio: &Audio, hint: Option<i64>) -> Self {
         track.clear();
-        let place = hint.filter(|end| (arrival.at - end).abs() <= FRAME / 2).unwrap_or(snap(arrival.at));
+        let place = hint
+            .filter(|end| (arrival.at - end).abs() <= FRAME / 2)
+            .unwrap_or(snap(arrival.at));
         let law = match audio.format {
             Format::G711(law) => Some(law),
             Format::G722 => None,
@@ -175,7 +178,9 @@ impl Leg {
     /// need not be asked for.
     pub fn expects(&self, audio: &Audio) -> Option<i64> {
         let length = self.since_anchor(audio.timestamp);
-        let goes_on = self.step(audio.sequence) == 1 && self.anchor + length == self.end && self.provisional.is_none();
+        let goes_on = self.step(audio.sequence) == 1
+            && self.anchor + length == self.end
+            && self.provisional.is_none();
         (goes_on && self.believed + length <= MAX_BELIEVED).then_some(self.last_at + length)
     }
 
@@ -186,7 +191,8 @@ impl Leg {
 
     /// Samples from the newest packet to one with this timestamp.
     fn since_anchor(&self, timestamp: u32) -> i64 {
-        self.rate.samples(timestamp.wrapping_sub(self.anchor_timestamp) as i32)
+        self.rate
+            .samples(timestamp.wrapping_sub(self.anchor_timestamp) as i32)
     }
 
     /// A packet of the source in another codec, which another leg has: this one is silent there, and misses nothing.
@@ -212,7 +218,13 @@ impl Leg {
     }
 
     /// Takes a packet's audio; says how it is to be counted.
-    pub fn put(&mut self, track: &mut Track, arrival: Arrival, audio: &Audio, stats: &mut Stats) -> Counter {
+    pub fn put(
+        &mut self,
+        track: &mut Track,
+        arrival: Arrival,
+        audio: &Audio,
+        stats: &mut Stats,
+    ) -> Counter {
         let step = self.step(audio.sequence);
         let ahead = self.since_anchor(audio.timestamp);
         let place = self.anchor + ahead;
@@ -222,12 +234,23 @@ impl Leg {
         if step < 0 {
             let late = arrival.at + self.drift - place;
             let lost = late.abs() > MAX_TIMESTAMP_ERROR;
-            return if lost { Counter::Late } else { self.store(track, arrival.clock, place, audio) };
+            return if lost {
+                Counter::Late
+            } else {
+                self.store(track, arrival.clock, place, audio)
+            };
         }
         self.compare_rate(step, ahead);
         let followed = std::mem::replace(&mut self.newest, audio.sequence);
         let in_sequence = followed.wrapping_add(1) == audio.sequence;
-        let Some(place) = self.place(track, arrival, place, in_sequence, audio.payload.len() as i64, stats) else {
+        let Some(place) = self.place(
+            track,
+            arrival,
+            place,
+            in_sequence,
+            audio.payload.len() as i64,
+            stats,
+        ) else {
             return Counter::Late;
         };
         self.anchor_timestamp = audio.timestamp;
@@ -238,9 +261,14 @@ impl Leg {
             self.silence(track, arrival.clock, place);
         }
         if arrival.measured {
-            self.skew.observe(arrival.at, arrival.at + self.drift - place);
+            self.skew
+                .observe(arrival.at, arrival.at + self.drift - place);
         }
-        self.believed = if arrival.measured { 0 } else { self.believed + audio.payload.len() as i64 };
+        self.believed = if arrival.measured {
+            0
+        } else {
+            self.believed + audio.payload.len() as i64
+        };
         let counter = self.store(track, arrival.clock, place, audio);
         if self.trial.is_open() {
             self.judge_rate(track, arrival.clock, stats);
@@ -250,7 +278,13 @@ impl Leg {
 
     /// Takes the next frame; `None` when the leg is silent.
     #[must_use]
-    pub fn take(&mut self, track: &mut Track, clock: i64, room: Room, stats: &mut Stats) -> Option<Heard> {
+    pub fn take(
+        &mut self,
+        track: &mut Track,
+        clock: i64,
+        room: Room,
+        stats: &mut Stats,
+    ) -> Option<Heard> {
         let read = clock + self.drift;
         if self.wiped + WIPED <= read - LEG_HISTORY as i64 {
             self.wipe(track, read - LEG_HISTORY as i64);
@@ -263,7 +297,11 @@ impl Leg {
             self.provisional = None;
         }
         let step = self.skew.step(clock, self.end - read);
-        if let (0, Some(law), false) = (step, self.law, self.gap.is_open() || self.whole_to < read + FRAME) {
+        if let (0, Some(law), false) = (
+            step,
+            self.law,
+            self.gap.is_open() || self.whole_to < read + FRAME,
+        ) {
             track.copy(read, room.codes);
             // A-law has no zero: silence that nobody has sent would be heard in the other codec's frame.
             let ceded = self.shares && room.codes.iter().all(|code| *code == law.silence());
@@ -301,7 +339,9 @@ impl Leg {
     fn silence(&mut self, track: &mut Track, clock: i64, until: i64) {
         let read = clock + self.drift;
         let from = self.end.max(read);
-        let Some(law) = self.law.filter(|_| from < until) else { return };
+        let Some(law) = self.law.filter(|_| from < until) else {
+            return;
+        };
         let until = until.min(from + LEG_SAMPLES as i64);
         track.fill(from..until, law.silence());
         if from <= self.whole_to.max(read) {
@@ -332,14 +372,29 @@ impl Leg {
     }
 
     /// Decodes the frame at `span` and fills its holes; `false` if nothing is to be heard.
-    fn make_whole(&mut self, track: &mut Track, span: Range<i64>, samples: &mut [i16], stats: &mut Stats) -> bool {
+    fn make_whole(
+        &mut self,
+        track: &mut Track,
+        span: Range<i64>,
+        samples: &mut [i16],
+        stats: &mut Stats,
+    ) -> bool {
         if self.law.is_none() {
             self.decode(track, span.clone());
         }
         let law = self.law.unwrap_or(HISTORY_LAW);
         // What is ahead of a G.722 leg's reader is not decoded yet.
-        let known_to = if self.law.is_some() { i64::MAX } else { span.end };
-        let decoded = |at| track.code(at).filter(|_| at < known_to).map(|code| law.decode_one(code));
+        let known_to = if self.law.is_some() {
+            i64::MAX
+        } else {
+            span.end
+        };
+        let decoded = |at| {
+            track
+                .code(at)
+                .filter(|_| at < known_to)
+                .map(|code| law.decode_one(code))
+        };
         let mut window = Window::around(span.start, decoded);
         let holes = span.clone().filter(|at| !track.has(*at)).count();
         // What has been ceded is not made up.

@@ -26,17 +26,30 @@ impl Found<'_> {
         let mut writer = Writer::new(buffer, "List");
         writer.bytes("file", self.name).pair("state", self.state());
         if let Some((head, bytes)) = &self.head {
-            writer.pair("codec", head.header.codec.name()).pair("duration_ms", head.header.duration_ms(head.frames));
+            writer
+                .pair("codec", head.header.codec.name())
+                .pair("duration_ms", head.header.duration_ms(head.frames));
             writer.pair("bytes", bytes);
         }
         let beside = Object::parse(self.sidecar).ok();
-        let text = |key| beside.map(|object| object.text::<TEXT_BYTES>(key)).unwrap_or_default();
+        let text = |key| {
+            beside
+                .map(|object| object.text::<TEXT_BYTES>(key))
+                .unwrap_or_default()
+        };
         let start = text("start");
         match Start::parse(&start) {
             Some(_) => writer.bytes("time", &start),
             None => writer.pair("time", LocalTime(age_key(self.name).0)),
         };
-        for key in ["id", "dir", "remote_number", "remote_name", "local_number", "local_name"] {
+        for key in [
+            "id",
+            "dir",
+            "remote_number",
+            "remote_name",
+            "local_number",
+            "local_name",
+        ] {
             let value = text(key);
             if !value.is_empty() {
                 writer.bytes(key, &value);
@@ -79,17 +92,41 @@ mod tests {
     }
 
     fn found(data_size: u32, bytes: u64) -> Found<'static> {
-        let header = Header { codec: Codec::G711(Law::A), rtp_len: 172, increment: 160, data_size, big_endian: false };
+        let header = Header {
+            codec: Codec::G711(Law::A),
+            rtp_len: 172,
+            increment: 160,
+            data_size,
+            big_endian: false,
+        };
         let frames = header.extent(bytes).frames;
-        Found { name: NAME, head: Some((Head { header, frames, first: None }, bytes)), in_use: false, sidecar: b"" }
+        Found {
+            name: NAME,
+            head: Some((
+                Head {
+                    header,
+                    frames,
+                    first: None,
+                },
+                bytes,
+            )),
+            in_use: false,
+            sidecar: b"",
+        }
     }
 
     #[test]
     fn a_line_says_what_is_known() {
         let plain = "cmd=List&file=Record_20261121_101500.wav&state=finished&codec=PCMA&duration_ms=40&bytes=420";
-        assert_eq!(line(&found(344, 420)), format!("{plain}&time=2026-11-21T10:15:00"));
+        assert_eq!(
+            line(&found(344, 420)),
+            format!("{plain}&time=2026-11-21T10:15:00")
+        );
         let sidecar = br#"{"id":"17","part":2,"dir":"in","remote_number":"1&0","start":"2026-11-21T10:15:00+01:00"}"#;
-        let known = line(&Found { sidecar, ..found(344, 420) });
+        let known = line(&Found {
+            sidecar,
+            ..found(344, 420)
+        });
         let rest = "&time=2026-11-21T10:15:00+01:00&id=17&dir=in&remote_number=1%260&part=2";
         assert_eq!(known, format!("{plain}{rest}"));
     }
@@ -99,14 +136,34 @@ mod tests {
         let state = |found: &Found| line(found).split('&').nth(2).unwrap().to_owned();
         assert_eq!(state(&found(344, 421)), "state=unfinished");
         assert_eq!(state(&found(0, 420)), "state=unfinished");
-        assert_eq!(state(&Found { in_use: true, ..found(0, 420) }), "state=recording");
-        assert_eq!(state(&Found { head: None, ..found(0, 0) }), "state=damaged");
+        assert_eq!(
+            state(&Found {
+                in_use: true,
+                ..found(0, 420)
+            }),
+            "state=recording"
+        );
+        assert_eq!(
+            state(&Found {
+                head: None,
+                ..found(0, 0)
+            }),
+            "state=damaged"
+        );
     }
 
     #[test]
     fn what_is_no_sidecar_is_left_out() {
-        for sidecar in [&b"{"[..], b"", b"[1]", br#"{"id":7,"part":"x","start":"yesterday","remote_number":{}}"#] {
-            let text = line(&Found { sidecar, ..found(344, 420) });
+        for sidecar in [
+            &b"{"[..],
+            b"",
+            b"[1]",
+            br#"{"id":7,"part":"x","start":"yesterday","remote_number":{}}"#,
+        ] {
+            let text = line(&Found {
+                sidecar,
+                ..found(344, 420)
+            });
             assert!(text.ends_with("&time=2026-11-21T10:15:00"), "{text}");
         }
     }

@@ -19,7 +19,14 @@ pub struct LocalStream {
 impl LocalStream {
     /// A stream that begins at random values, as RFC 3550 asks. `with_header`: `recordRtpHeader`.
     pub fn new(law: Law, ssrc: u32, sequence: u16, timestamp: u32, with_header: bool) -> Self {
-        Self { law, ssrc, sequence, timestamp, with_header, marker: false }
+        Self {
+            law,
+            ssrc,
+            sequence,
+            timestamp,
+            with_header,
+            marker: false,
+        }
     }
 
     /// The codec.
@@ -62,7 +69,9 @@ impl LocalStream {
     pub fn rewound(&self, frames: u32, with_header: bool) -> Self {
         Self {
             sequence: self.sequence.wrapping_sub(frames as u16),
-            timestamp: self.timestamp.wrapping_sub(frames.wrapping_mul(FRAME_SAMPLES as u32)),
+            timestamp: self
+                .timestamp
+                .wrapping_sub(frames.wrapping_mul(FRAME_SAMPLES as u32)),
             with_header,
             marker: false,
             ..*self

@@ -18,15 +18,28 @@ pub struct Mixer {
 impl Mixer {
     /// Room for every source.
     pub fn new() -> Self {
-        Self { heard: [[0; FRAME_SAMPLES]; MAX_SOURCES], samples: [0; FRAME_SAMPLES] }
+        Self {
+            heard: [[0; FRAME_SAMPLES]; MAX_SOURCES],
+            samples: [0; FRAME_SAMPLES],
+        }
     }
 
     /// Mixes the frame that begins at `clock` (samples since the recording began) into `codes`.
-    pub fn mix(&mut self, sources: &mut Sources, clock: i64, law: Law, codes: &mut Codes, stats: &mut Stats) {
+    pub fn mix(
+        &mut self,
+        sources: &mut Sources,
+        clock: i64,
+        law: Law,
+        codes: &mut Codes,
+        stats: &mut Stats,
+    ) {
         let mut laws = heapless::Vec::<Law, MAX_SOURCES>::new();
         let mut sums: Option<Sums> = None;
         for place in 0..sources.places() {
-            let room = Room { codes: &mut self.heard[laws.len()], samples: &mut self.samples };
+            let room = Room {
+                codes: &mut self.heard[laws.len()],
+                samples: &mut self.samples,
+            };
             match sources.take(place, clock, room, stats) {
                 None => {}
                 Some(Heard::Codes(law)) => drop(laws.push(law)),
@@ -39,9 +52,15 @@ impl Mixer {
             ([one], None) if laws == [law] => *codes = *one,
             ([one, two], None) if laws == [law; 2] => law.mix(one, two, codes),
             (heard, sums) => {
-                heard.iter().zip(&laws).for_each(|(heard, law)| add(sums, |i| law.decode_one(heard[i])));
+                heard
+                    .iter()
+                    .zip(&laws)
+                    .for_each(|(heard, law)| add(sums, |i| law.decode_one(heard[i])));
                 let sums = sums.unwrap_or([0; FRAME_SAMPLES]);
-                codes.iter_mut().zip(sums).for_each(|(code, sum)| *code = law.encode_one(sum));
+                codes
+                    .iter_mut()
+                    .zip(sums)
+                    .for_each(|(code, sum)| *code = law.encode_one(sum));
             }
         }
     }
@@ -55,5 +74,7 @@ impl Default for Mixer {
 
 fn add(sums: &mut Option<Sums>, sample: impl Fn(usize) -> i16) {
     let sums = sums.get_or_insert([0; FRAME_SAMPLES]);
-    sums.iter_mut().enumerate().for_each(|(i, sum)| *sum += i32::from(sample(i)));
+    sums.iter_mut()
+        .enumerate()
+        .for_each(|(i, sum)| *sum += i32::from(sample(i)));
 }

@@ -38,7 +38,8 @@ impl Notes {
             return false;
         }
         let [low, high, ..] = line.len().to_le_bytes();
-        self.0.push(&[u8::from(finished), name.len() as u8, low, high])
+        self.0
+            .push(&[u8::from(finished), name.len() as u8, low, high])
             && self.0.push(name.as_bytes())
             && self.0.push(line)
     }
@@ -54,7 +55,11 @@ impl Notes {
         let taken = self.0.take(place);
         let name = Name::try_from(core::str::from_utf8(place).ok().filter(|_| taken)?).ok()?;
         let line = buffer.get_mut(..usize::from(u16::from_le_bytes([low, high])))?;
-        self.0.take(line).then_some(Note { name, finished: finished == 1, line })
+        self.0.take(line).then_some(Note {
+            name,
+            finished: finished == 1,
+            line,
+        })
     }
 }
 
@@ -77,10 +82,20 @@ mod tests {
             let line = vec![b'x'; round * 41 % (NOTE_BYTES + 1)];
             assert!(notes.push(&name, round % 2 == 0, &line) && notes.push(&name, true, b""));
             let note = notes.pop(&mut buffer).unwrap();
-            assert_eq!((note.name, note.finished, note.line.len()), (name, round % 2 == 0, line.len()));
-            assert!(notes.pop(&mut buffer).is_some_and(|note| note.line.is_empty()) && notes.is_empty());
+            assert_eq!(
+                (note.name, note.finished, note.line.len()),
+                (name, round % 2 == 0, line.len())
+            );
+            assert!(
+                notes
+                    .pop(&mut buffer)
+                    .is_some_and(|note| note.line.is_empty())
+                    && notes.is_empty()
+            );
         }
-        let taken = (0..100).take_while(|_| notes.push(&Name::new(), true, &[0; NOTE_BYTES])).count();
+        let taken = (0..100)
+            .take_while(|_| notes.push(&Name::new(), true, &[0; NOTE_BYTES]))
+            .count();
         assert_eq!(taken, NOTES_BYTES / (NOTE_BYTES + HEAD));
         assert!(!notes.push(&Name::new(), true, &[0; NOTE_BYTES + 1]));
     }

@@ -26,13 +26,17 @@ const HEAD: usize = 7;
 impl Outbox {
     /// An empty queue. The only allocation.
     pub fn new() -> Self {
-        Self { ring: Ring::new(OUTBOX_BYTES) }
+        Self {
+            ring: Ring::new(OUTBOX_BYTES),
+        }
     }
 
     /// Queues a message without its line end; `false` when there is no room left for it.
     #[must_use]
     pub fn push(&mut self, to: To, message: &[u8]) -> bool {
-        let Ok(len) = u16::try_from(message.len()) else { return false };
+        let Ok(len) = u16::try_from(message.len()) else {
+            return false;
+        };
         if self.ring.room() < HEAD + message.len() {
             return false;
         }
@@ -54,7 +58,11 @@ impl Outbox {
         let [kind, c0, c1, c2, c3, l0, l1] = head;
         let message = buffer.get_mut(..usize::from(u16::from_be_bytes([l0, l1])))?;
         let client = ClientId(u32::from_be_bytes([c0, c1, c2, c3]));
-        let to = if kind == 1 { To::Client(client) } else { To::Subscribers };
+        let to = if kind == 1 {
+            To::Client(client)
+        } else {
+            To::Subscribers
+        };
         self.ring.take(message).then_some((to, message))
     }
 }
@@ -77,8 +85,14 @@ mod tests {
             let long = vec![b'x'; (round as usize * 37) % MESSAGE_BYTES];
             assert!(outbox.push(To::Client(ClientId(round)), &long));
             assert!(outbox.push(To::Subscribers, b"event"));
-            assert_eq!(outbox.pop(&mut buffer), Some((To::Client(ClientId(round)), &long[..])));
-            assert_eq!(outbox.pop(&mut buffer), Some((To::Subscribers, &b"event"[..])));
+            assert_eq!(
+                outbox.pop(&mut buffer),
+                Some((To::Client(ClientId(round)), &long[..]))
+            );
+            assert_eq!(
+                outbox.pop(&mut buffer),
+                Some((To::Subscribers, &b"event"[..]))
+            );
             assert_eq!(outbox.pop(&mut buffer), None);
         }
     }
@@ -87,7 +101,9 @@ mod tests {
     fn a_full_queue_refuses() {
         let mut outbox = Outbox::new();
         let message = [b'x'; MESSAGE_BYTES];
-        let taken = (0..100).take_while(|_| outbox.push(To::Subscribers, &message)).count();
+        let taken = (0..100)
+            .take_while(|_| outbox.push(To::Subscribers, &message))
+            .count();
         assert_eq!(taken, OUTBOX_BYTES / (MESSAGE_BYTES + HEAD));
     }
 }

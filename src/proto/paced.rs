@@ -22,8 +22,20 @@ pub struct Paced {
 impl Paced {
     /// A stream of nobody.
     pub const fn new() -> Self {
-        let packet = Packet { marker: false, payload_type: 0, sequence: 0, timestamp: 0, ssrc: 0, payload: &[] };
-        Self { next_at: Instant::NEVER, fresh: true, gap: true, packet }
+        let packet = Packet {
+            marker: false,
+            payload_type: 0,
+            sequence: 0,
+            timestamp: 0,
+            ssrc: 0,
+            payload: &[],
+        };
+        Self {
+            next_at: Instant::NEVER,
+            fresh: true,
+            gap: true,
+            packet,
+        }
     }
 
     /// Begins anew: source, first sequence number and first timestamp are random.
@@ -31,8 +43,13 @@ impl Paced {
         let [ssrc, rest] = random;
         *self = Self::new();
         self.next_at = now;
-        self.packet =
-            Packet { payload_type, ssrc, sequence: rest as u16, timestamp: rest.rotate_left(16), ..self.packet };
+        self.packet = Packet {
+            payload_type,
+            ssrc,
+            sequence: rest as u16,
+            timestamp: rest.rotate_left(16),
+            ..self.packet
+        };
     }
 
     /// The next packet may come at any time.
@@ -60,7 +77,11 @@ impl Paced {
             self.pass((late.nanos() / SAMPLE_NANOS) as u32);
             (self.fresh, self.gap) = (false, true);
         }
-        let header = Packet { marker: self.gap, ..self.packet }.emit_header();
+        let header = Packet {
+            marker: self.gap,
+            ..self.packet
+        }
+        .emit_header();
         self.pass(increment);
         self.gap = audio.is_empty();
         let len = HEADER_BYTES + audio.len();

@@ -11,7 +11,9 @@
 //! the header never promises what is not there. A failed call ends the recording: the file is cut to
 //! whole frames and closed, as far as the stick still lets us.
 
-use crate::base::limits::{MAX_PART_BYTES, MIN_PART_FRAMES, PREALLOCATE, PREALLOCATE_FLOOR, WRITE_ALIGN};
+use crate::base::limits::{
+    MAX_PART_BYTES, MIN_PART_FRAMES, PREALLOCATE, PREALLOCATE_FLOOR, WRITE_ALIGN,
+};
 use crate::base::ring::Ring;
 use crate::base::time::Instant;
 use crate::wire::recording::{Header, DATA_SIZE_OFFSET, HEADER_BYTES};
@@ -136,7 +138,11 @@ impl Part {
     /// A recording whose first part has yet to be created.
     pub fn new(plan: Plan) -> Self {
         let frame = u64::from(plan.header.rtp_len);
-        let limit = if plan.limit == 0 { MAX_PART_BYTES } else { plan.limit.min(MAX_PART_BYTES) };
+        let limit = if plan.limit == 0 {
+            MAX_PART_BYTES
+        } else {
+            plan.limit.min(MAX_PART_BYTES)
+        };
         let frames = (limit.saturating_sub(HEADER_BYTES as u64) / frame).max(MIN_PART_FRAMES);
         Self {
             plan,
@@ -169,7 +175,12 @@ impl Part {
     }
 
     /// The next call. `first_frame_at` is when the first frame in the ring began.
-    pub fn op<'a>(&'a mut self, now: Instant, first_frame_at: Instant, ring: &'a Ring) -> Option<Op<'a>> {
+    pub fn op<'a>(
+        &'a mut self,
+        now: Instant,
+        first_frame_at: Instant,
+        ring: &'a Ring,
+    ) -> Option<Op<'a>> {
         if self.state == State::Idle {
             self.state = match ring.is_empty() {
                 false => State::Room,
@@ -200,7 +211,12 @@ impl Part {
     }
 
     /// Takes the result of the call that `op` named; the name of a part that has been created.
-    pub fn done(&mut self, now: Instant, ring: &mut Ring, result: Result<Done, DiskError>) -> Option<Name> {
+    pub fn done(
+        &mut self,
+        now: Instant,
+        ring: &mut Ring,
+        result: Result<Done, DiskError>,
+    ) -> Option<Name> {
         let done = match result {
             Ok(done) => done,
             Err(_) if self.state == State::Reserve => {
@@ -210,7 +226,11 @@ impl Part {
             }
             Err(DiskError::Full) if self.may_cover() => {
                 // Others have filled the stick between two looks, or its folder has no room for another name.
-                self.state = if self.state == State::Open { State::MakeMoreRoom } else { State::MakeRoom };
+                self.state = if self.state == State::Open {
+                    State::MakeMoreRoom
+                } else {
+                    State::MakeRoom
+                };
                 return None;
             }
             Err(error) => {
@@ -220,7 +240,9 @@ impl Part {
         };
         self.state = match (self.state, done) {
             (State::Room, Done::Free(free)) => self.room(free, State::Create, State::MakeRoom),
-            (State::Check, Done::Free(free)) => self.room(free, State::Reserve, State::MakeMoreRoom),
+            (State::Check, Done::Free(free)) => {
+                self.room(free, State::Reserve, State::MakeMoreRoom)
+            }
             (State::MakeRoom, Done::Yes) => State::Room,
             (State::MakeMoreRoom, Done::Yes) => State::Check,
             (State::MakeRoom | State::MakeMoreRoom, Done::NothingToDelete) => {
@@ -266,7 +288,10 @@ impl Part {
 
     /// The header of the first part is on its way to the stick: the recording is true.
     pub fn is_open(&self) -> bool {
-        let begins = matches!(self.state, State::Room | State::MakeRoom | State::Create | State::Head(_));
+        let begins = matches!(
+            self.state,
+            State::Room | State::MakeRoom | State::Create | State::Head(_)
+        );
         !begins && self.failure.is_none()
     }
 
@@ -322,18 +347,29 @@ impl Part {
         let left = self.limit - self.data;
         let waiting = (ring.len() as u64).min(left);
         let at = HEADER_BYTES as u64 + self.data;
-        let all = waiting == left || self.finishing || self.failure.is_some() || now >= self.sync_at;
-        let end = if all { at + waiting } else { (at + waiting) / WRITE_ALIGN * WRITE_ALIGN };
+        let all =
+            waiting == left || self.finishing || self.failure.is_some() || now >= self.sync_at;
+        let end = if all {
+            at + waiting
+        } else {
+            (at + waiting) / WRITE_ALIGN * WRITE_ALIGN
+        };
         let run = ring.front(usize::try_from(end.saturating_sub(at)).unwrap_or(0));
         (!run.is_empty()).then_some(run)
     }
 
     fn room(&mut self, free: u64, enough: State, short: State) -> State {
         // What is reserved ahead is ours already, though the file system counts it as used.
-        let own = self.reserved.saturating_sub(HEADER_BYTES as u64 + self.data);
+        let own = self
+            .reserved
+            .saturating_sub(HEADER_BYTES as u64 + self.data);
         self.free = free;
         if free.saturating_add(own) >= self.plan.reserve.saturating_add(ELBOW_ROOM) {
-            return if enough == State::Reserve { self.reserve_ahead(State::Open) } else { enough };
+            return if enough == State::Reserve {
+                self.reserve_ahead(State::Open)
+            } else {
+                enough
+            };
         }
         if self.plan.cover {
             return short;
@@ -372,14 +408,20 @@ impl Part {
         let first = self.failure.is_none();
         // A sync that fails does not say which of the pages before it are on the stick, and the next one
         // says that all is well: what came since the last good one is given up.
-        let unsynced = matches!(self.state, State::Sync | State::LastSync) || error == DiskError::Lost;
+        let unsynced =
+            matches!(self.state, State::Sync | State::LastSync) || error == DiskError::Lost;
         if first && unsynced && self.data > self.synced {
             self.doubtful = self.data - self.synced;
             self.data = self.synced;
         }
         self.failure.get_or_insert(error);
         self.state = match self.state {
-            State::Idle | State::Room | State::MakeRoom | State::Create | State::Close | State::Discard => State::Ended,
+            State::Idle
+            | State::Room
+            | State::MakeRoom
+            | State::Create
+            | State::Close
+            | State::Discard => State::Ended,
             State::Ended => State::Ended,
             _ if error == DiskError::Lost => State::Close,
             State::Head(_) => State::Discard,

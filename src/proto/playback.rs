@@ -138,7 +138,11 @@ impl Player {
             state: State::Free(End::Stopped),
             change: None,
             id: 0,
-            start: Start { file: Text::new(), to, position_ms: 0 },
+            start: Start {
+                file: Text::new(),
+                to,
+                position_ms: 0,
+            },
             head: Head::NONE,
             strangers: 0,
             frames: ReadAhead::new(),
@@ -220,7 +224,11 @@ impl Player {
 
     /// Pauses or goes on; `false` when nothing changes.
     pub fn pause(&mut self, paused: bool) -> bool {
-        let (from, to) = if paused { (State::Playing, State::Paused) } else { (State::Paused, State::Playing) };
+        let (from, to) = if paused {
+            (State::Playing, State::Paused)
+        } else {
+            (State::Paused, State::Playing)
+        };
         let changes = self.state == from;
         if changes {
             self.state = to;
@@ -252,13 +260,19 @@ impl Player {
     pub fn fail(&mut self, error: DiskError) {
         match self.state {
             State::Free(_) => {}
-            State::Opening(client) | State::Linking(client) => self.refuse(client, Trouble::Stick(error)),
+            State::Opening(client) | State::Linking(client) => {
+                self.refuse(client, Trouble::Stick(error))
+            }
             State::Playing | State::Paused => self.end(End::Failed, Change::Failed(error)),
         }
     }
 
     /// The next packet, if one is due: its length in `packet`. Call it until there is none.
-    pub fn poll_packet(&mut self, now: Instant, packet: &mut [u8; DATAGRAM_BYTES]) -> Option<usize> {
+    pub fn poll_packet(
+        &mut self,
+        now: Instant,
+        packet: &mut [u8; DATAGRAM_BYTES],
+    ) -> Option<usize> {
         while self.state == State::Playing && now >= self.stream.next_at {
             if self.next >= self.frames.total() {
                 self.end(End::Finished, Change::Finished);
@@ -272,7 +286,9 @@ impl Player {
                 false => frame,
                 true => Packet::parse(frame).map_or(&[][..], |stored| stored.payload),
             };
-            let len = self.stream.emit(now, audio, self.head.header.increment, packet);
+            let len = self
+                .stream
+                .emit(now, audio, self.head.header.increment, packet);
             self.frames.consume();
             self.next += 1;
             if len.is_some() {
@@ -287,7 +303,11 @@ impl Player {
         match self.state {
             State::Opening(_) => Some(Want::Head(&self.start.file, self.start.to)),
             State::Linking(_) => Some(Want::Link(&self.start.file)),
-            State::Playing if self.frames.is_ready(self.next) && self.next % PLAY_READ_EACH != 0 => None,
+            State::Playing
+                if self.frames.is_ready(self.next) && self.next % PLAY_READ_EACH != 0 =>
+            {
+                None
+            }
             State::Playing => self.frames.want().map(|step| match step {
                 Step::Open([]) => Want::Part(&self.start.file),
                 Step::Open(name) => Want::Part(name),
@@ -299,7 +319,9 @@ impl Player {
 
     /// The first file is open and this is its beginning; or why it cannot be played.
     pub fn handle_head(&mut self, now: Instant, head: Result<Head, Trouble>) {
-        let State::Opening(client) = self.state else { return };
+        let State::Opening(client) = self.state else {
+            return;
+        };
         let trouble = match head {
             Ok(head) if is_playable(&head) => {
                 self.head = head;
@@ -335,9 +357,12 @@ impl Player {
 
     /// All parts are known: it begins to play.
     pub fn handle_no_more(&mut self, now: Instant) {
-        let State::Linking(client) = self.state else { return };
+        let State::Linking(client) = self.state else {
+            return;
+        };
         if self.seek(self.start.position_ms) {
-            self.stream.begin(now, self.head.payload_type(), self.random);
+            self.stream
+                .begin(now, self.head.payload_type(), self.random);
             self.state = State::Playing;
             self.change = Some(Change::Started(client));
         } else {
@@ -372,7 +397,9 @@ impl Player {
 fn is_playable(head: &Head) -> bool {
     let more = if head.is_rtp() { 0 } else { rtp::HEADER_BYTES };
     let packet_bytes = head.header.rtp_len as usize + more;
-    head.header.fits() && head.header.increment >= MIN_PLAY_INCREMENT && packet_bytes <= DATAGRAM_BYTES
+    head.header.fits()
+        && head.header.increment >= MIN_PLAY_INCREMENT
+        && packet_bytes <= DATAGRAM_BYTES
 }
 
 impl Default for Player {

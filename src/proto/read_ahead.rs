@@ -95,7 +95,9 @@ impl ReadAhead {
     /// The next frame, if it is there.
     pub fn front(&self) -> Option<&[u8]> {
         let at = self.front * self.frame_bytes;
-        self.buffer.get(at..at + self.frame_bytes).filter(|_| self.waiting > 0)
+        self.buffer
+            .get(at..at + self.frame_bytes)
+            .filter(|_| self.waiting > 0)
     }
 
     /// Forgets the next frame.
@@ -114,7 +116,11 @@ impl ReadAhead {
         }
         if !self.open {
             // Only further parts are ever opened anew, or the first one after a jump back.
-            return Some(Step::Open(self.part.checked_sub(1).map_or(&[], |part| &self.further[part].0)));
+            return Some(Step::Open(
+                self.part
+                    .checked_sub(1)
+                    .map_or(&[], |part| &self.further[part].0),
+            ));
         }
         let (slots, unit) = (self.slots(), self.unit());
         let free = slots - self.waiting;
@@ -126,7 +132,10 @@ impl ReadAhead {
         let frames = unit.min(left).min(slots - end);
         let offset = HEADER_BYTES as u64 + self.read * self.frame_bytes as u64;
         let at = end * self.frame_bytes;
-        Some(Step::Read(offset, &mut self.buffer[at..at + frames * self.frame_bytes]))
+        Some(Step::Read(
+            offset,
+            &mut self.buffer[at..at + frames * self.frame_bytes],
+        ))
     }
 
     /// The part that `want` named is open; or it is not there any more, and left out.
@@ -151,14 +160,20 @@ impl ReadAhead {
     /// The part ends at what has been read of it.
     fn end_part(&mut self) {
         let read = self.read;
-        match self.part.checked_sub(1).and_then(|part| self.further.get_mut(part)) {
+        match self
+            .part
+            .checked_sub(1)
+            .and_then(|part| self.further.get_mut(part))
+        {
             Some((_, frames)) => *frames = read,
             None => self.first = read,
         }
     }
 
     fn frames_of(&self, part: usize) -> u64 {
-        part.checked_sub(1).map_or(self.first, |part| self.further.get(part).map_or(0, |(_, frames)| *frames))
+        part.checked_sub(1).map_or(self.first, |part| {
+            self.further.get(part).map_or(0, |(_, frames)| *frames)
+        })
     }
 
     /// Frames of one read.

@@ -5,7 +5,9 @@
 //! as if they had been read in time. Where a stamp leaves doubt, since the wall clock was set, the leg says when it
 //! expects the datagram.
 
-use crate::base::limits::{DATAGRAMS_PER_TURN, FLOOD_DATAGRAMS, FLOOD_OVER, MAX_PORTS, MAX_SOURCES};
+use crate::base::limits::{
+    DATAGRAMS_PER_TURN, FLOOD_DATAGRAMS, FLOOD_OVER, MAX_PORTS, MAX_SOURCES,
+};
 use crate::base::stats::Counter;
 use crate::base::time::Instant;
 use crate::base::wall_clock::Stamp;
@@ -37,7 +39,12 @@ pub trait Sockets {
 }
 
 /// Gives the recorder what has come for a place; `true` when nothing more waits that it wants.
-pub fn drain(sockets: &mut impl Sockets, place: usize, now: Instant, recorder: &mut Recorder) -> bool {
+pub fn drain(
+    sockets: &mut impl Sockets,
+    place: usize,
+    now: Instant,
+    recorder: &mut Recorder,
+) -> bool {
     let drained = if recorder.reads_promptly(place, now) {
         drain_each(sockets, place, recorder)
     } else {
@@ -120,10 +127,15 @@ fn drain_in_order(sockets: &mut impl Sockets, place: usize, recorder: &mut Recor
         let _ = heads.push(head(sockets, socket, place, recorder));
     }
     for _ in 0..DATAGRAMS_PER_TURN {
-        let earliest = heads.iter().enumerate().min_by_key(|(_, arrival)| **arrival);
+        let earliest = heads
+            .iter()
+            .enumerate()
+            .min_by_key(|(_, arrival)| **arrival);
         // What came after a stop belongs to nobody.
         let waits = |arrival: Instant| arrival <= ends_at && arrival < Instant::NEVER;
-        let Some((socket, arrival)) = earliest.filter(|(_, arrival)| waits(**arrival)) else { return true };
+        let Some((socket, arrival)) = earliest.filter(|(_, arrival)| waits(**arrival)) else {
+            return true;
+        };
         match sockets.held(socket) {
             Some(bytes) if !recorder.handle_rtp(place, socket, *arrival, bytes) => return false,
             Some(_) => {}
@@ -145,7 +157,12 @@ fn fill(sockets: &mut impl Sockets, socket: usize, place: usize, recorder: &mut 
 }
 
 /// When the next datagram of this socket arrived; `NEVER` if there is none.
-fn head(sockets: &mut impl Sockets, socket: usize, place: usize, recorder: &mut Recorder) -> Instant {
+fn head(
+    sockets: &mut impl Sockets,
+    socket: usize,
+    place: usize,
+    recorder: &mut Recorder,
+) -> Instant {
     if fill(sockets, socket, place, recorder) {
         arrival(sockets, socket, place, recorder)
     } else {
@@ -154,10 +171,17 @@ fn head(sockets: &mut impl Sockets, socket: usize, place: usize, recorder: &mut 
 }
 
 /// When the datagram that is held arrived.
-fn arrival(sockets: &mut impl Sockets, socket: usize, place: usize, recorder: &mut Recorder) -> Instant {
+fn arrival(
+    sockets: &mut impl Sockets,
+    socket: usize,
+    place: usize,
+    recorder: &mut Recorder,
+) -> Instant {
     let stamp = sockets.stamp(socket);
     let arrival = stamp.certain().unwrap_or_else(|| {
-        let expected = sockets.held(socket).and_then(|bytes| recorder.expected_arrival(place, socket, bytes));
+        let expected = sockets
+            .held(socket)
+            .and_then(|bytes| recorder.expected_arrival(place, socket, bytes));
         stamp.nearest(expected)
     });
     sockets.settle(socket, arrival);

@@ -98,8 +98,12 @@ impl Recorder {
             law.prepare();
         }
         settings.law.prepare_pairs();
-        let places = (0..settings.max_recordings).map(|_| Recording::new()).collect();
-        let tallies = (0..settings.max_recordings).map(|_| Tally::default()).collect();
+        let places = (0..settings.max_recordings)
+            .map(|_| Recording::new())
+            .collect();
+        let tallies = (0..settings.max_recordings)
+            .map(|_| Tally::default())
+            .collect();
         Self {
             settings,
             places,
@@ -117,7 +121,10 @@ impl Recorder {
 
     /// Takes over a changed configuration; running recordings keep theirs. The number of places stays.
     pub fn set_settings(&mut self, settings: Settings) {
-        self.settings = Settings { max_recordings: self.places.len(), ..settings };
+        self.settings = Settings {
+            max_recordings: self.places.len(),
+            ..settings
+        };
     }
 
     /// Places for recordings.
@@ -137,17 +144,24 @@ impl Recorder {
 
     /// No recording is there.
     pub fn is_idle(&self) -> bool {
-        self.places.iter().all(|recording| recording.state() == State::Free)
+        self.places
+            .iter()
+            .all(|recording| recording.state() == State::Free)
     }
 
     /// Packets are to be read for this place now.
     pub fn is_due(&self, place: usize, now: Instant) -> bool {
-        self.places.get(place).is_some_and(|recording| recording.is_due(now))
+        self.places
+            .get(place)
+            .is_some_and(|recording| recording.is_due(now))
     }
 
     /// When to look again: shared by all recordings as far as can be, none when there is none.
     pub fn next_deadline(&self, now: Instant) -> Option<Instant> {
-        self.places.iter().filter_map(|recording| recording.next_deadline(now)).min()
+        self.places
+            .iter()
+            .filter_map(|recording| recording.next_deadline(now))
+            .min()
     }
 
     /// A file of this name is being written.
@@ -157,7 +171,10 @@ impl Recorder {
 
     /// If a file of this name is being written, how much of it a power cut leaves.
     pub fn durable_bytes(&self, name: &[u8]) -> Option<u64> {
-        self.places.iter().find(|recording| recording.writes(name)).map(Recording::durable_bytes)
+        self.places
+            .iter()
+            .find(|recording| recording.writes(name))
+            .map(Recording::durable_bytes)
     }
 
     /// A turn of the loop begins.
@@ -166,21 +183,35 @@ impl Recorder {
     }
 
     /// One line of a control client, `None` when it was too long or cut off. `random` is for a recording's start.
-    pub fn handle_line(&mut self, now: Instant, client: ClientId, line: Option<&[u8]>, random: [u32; 3]) -> Ask {
+    pub fn handle_line(
+        &mut self,
+        now: Instant,
+        client: ClientId,
+        line: Option<&[u8]>,
+        random: [u32; 3],
+    ) -> Ask {
         let message = match line.map(Message::parse) {
             Some(Ok(message)) => message,
             Some(Err(Error::Empty)) => return Ask::Nothing,
             Some(Err(Error::NoCommand)) => {
-                self.refuse(client, b"Error", &reason("bad-request", format_args!("no cmd=... in this line")));
+                self.refuse(
+                    client,
+                    b"Error",
+                    &reason("bad-request", format_args!("no cmd=... in this line")),
+                );
                 return Ask::Nothing;
             }
             None => {
-                let reason = reason("bad-request", format_args!("a line is at most {MESSAGE_BYTES} bytes, and ends"));
+                let reason = reason(
+                    "bad-request",
+                    format_args!("a line is at most {MESSAGE_BYTES} bytes, and ends"),
+                );
                 self.refuse(client, b"Error", &reason);
                 return Ask::Nothing;
             }
         };
-        let outcome = request::parse(&message).and_then(|request| self.handle_request(now, client, request, random));
+        let outcome = request::parse(&message)
+            .and_then(|request| self.handle_request(now, client, request, random));
         outcome.unwrap_or_else(|reason| {
             self.refuse(client, message.command(), &reason);
             Ask::Nothing
@@ -189,7 +220,9 @@ impl Recorder {
 
     /// The ports that `Ask::Ports` wanted are bound, or could not be.
     pub fn handle_ports(&mut self, now: Instant, place: usize, bound: Result<Ports, Reason>) {
-        let Some(recording) = self.places.get_mut(place) else { return };
+        let Some(recording) = self.places.get_mut(place) else {
+            return;
+        };
         match (recording.state(), bound) {
             (State::Ports(_), Ok(ports)) => recording.handle_bound(now, ports),
             (State::Ports(client), Err(reason)) => {
@@ -206,36 +239,64 @@ impl Recorder {
     }
 
     /// The sources of a port that are no flood, and how many packets of each came since all ports were empty.
-    pub fn steady_sources(&self, place: usize, port: usize) -> impl Iterator<Item = (u32, u16)> + '_ {
-        self.places.get(place).into_iter().flat_map(move |recording| recording.steady_sources(port))
+    pub fn steady_sources(
+        &self,
+        place: usize,
+        port: usize,
+    ) -> impl Iterator<Item = (u32, u16)> + '_ {
+        self.places
+            .get(place)
+            .into_iter()
+            .flat_map(move |recording| recording.steady_sources(port))
     }
 
     /// A datagram for a place, in the order of arrival on all its ports. `false`: not taken, the stick has to
     /// take some frames first.
     #[must_use]
-    pub fn handle_rtp(&mut self, place: usize, port: usize, arrival: Instant, datagram: &[u8]) -> bool {
-        let Some(recording) = self.places.get_mut(place) else { return true };
+    pub fn handle_rtp(
+        &mut self,
+        place: usize,
+        port: usize,
+        arrival: Instant,
+        datagram: &[u8],
+    ) -> bool {
+        let Some(recording) = self.places.get_mut(place) else {
+            return true;
+        };
         let stats = &mut self.tallies[place].stats;
-        recording.handle_timeout(arrival, stats) && recording.handle_rtp(port, Some(arrival), datagram, stats)
+        recording.handle_timeout(arrival, stats)
+            && recording.handle_rtp(port, Some(arrival), datagram, stats)
     }
 
     /// All ports of the place were read so short a time before `now` that `handle_prompt_rtp` will do.
     pub fn reads_promptly(&mut self, place: usize, now: Instant) -> bool {
-        self.places.get_mut(place).is_some_and(|recording| recording.reads_promptly(now))
+        self.places
+            .get_mut(place)
+            .is_some_and(|recording| recording.reads_promptly(now))
     }
 
     /// A datagram for a place that `reads_promptly`, port after port. `false`: not taken, its arrival is
     /// needed.
     #[must_use]
-    pub fn handle_prompt_rtp(&mut self, place: usize, port: usize, arrival: Option<Instant>, datagram: &[u8]) -> bool {
-        let Some(recording) = self.places.get_mut(place) else { return true };
+    pub fn handle_prompt_rtp(
+        &mut self,
+        place: usize,
+        port: usize,
+        arrival: Option<Instant>,
+        datagram: &[u8],
+    ) -> bool {
+        let Some(recording) = self.places.get_mut(place) else {
+            return true;
+        };
         recording.handle_rtp(port, arrival, datagram, &mut self.tallies[place].stats)
     }
 
     /// All datagrams that came until `now` have been given. `false`: call again after the stick.
     #[must_use]
     pub fn handle_drained(&mut self, place: usize, now: Instant) -> bool {
-        let Some(recording) = self.places.get_mut(place) else { return true };
+        let Some(recording) = self.places.get_mut(place) else {
+            return true;
+        };
         recording.handle_drained(now, &mut self.tallies[place].stats)
     }
 
@@ -274,7 +335,9 @@ impl Recorder {
 
     /// The result of that call.
     pub fn handle_disk(&mut self, place: usize, now: Instant, result: Result<Done, DiskError>) {
-        let Some(recording) = self.places.get_mut(place) else { return };
+        let Some(recording) = self.places.get_mut(place) else {
+            return;
+        };
         let had_file = recording.has_file();
         let change = recording.disk_done(now, result, &mut self.tallies[place].stats);
         if had_file && !recording.has_file() {
@@ -290,7 +353,9 @@ impl Recorder {
 
     /// Something came from the server of this place's recording, or time has passed.
     pub fn handle_server(&mut self, place: usize, now: Instant, input: Input) {
-        let Some(recording) = self.places.get_mut(place) else { return };
+        let Some(recording) = self.places.get_mut(place) else {
+            return;
+        };
         let change = recording.handle_server(now, input, &mut self.tallies[place].stats);
         self.announce(place, change);
     }
@@ -301,28 +366,42 @@ impl Recorder {
     }
 
     /// How that went; frames have `handle_frame`.
-    pub fn handle_server_done(&mut self, place: usize, now: Instant, outcome: Result<uplink::Done, i32>) {
-        let Some(recording) = self.places.get_mut(place) else { return };
+    pub fn handle_server_done(
+        &mut self,
+        place: usize,
+        now: Instant,
+        outcome: Result<uplink::Done, i32>,
+    ) {
+        let Some(recording) = self.places.get_mut(place) else {
+            return;
+        };
         let change = recording.server_done(now, outcome, &mut self.tallies[place].stats);
         self.announce(place, change);
     }
 
     /// Whether the kernel took a frame, and the error it had to tell of.
     pub fn handle_frame(&mut self, place: usize, now: Instant, taken: bool, errno: Option<i32>) {
-        let Some(recording) = self.places.get_mut(place) else { return };
+        let Some(recording) = self.places.get_mut(place) else {
+            return;
+        };
         let change = recording.frame_done(now, taken, errno, &mut self.tallies[place].stats);
         self.announce(place, change);
     }
 
     /// Looks whether the place's recording has ended without a further call.
     pub fn settle(&mut self, now: Instant, place: usize) {
-        let Some(recording) = self.places.get_mut(place) else { return };
+        let Some(recording) = self.places.get_mut(place) else {
+            return;
+        };
         let change = recording.settle(now, &mut self.tallies[place].stats);
         self.announce(place, change);
     }
 
     /// The next answer or event.
-    pub fn poll_output<'a>(&mut self, buffer: &'a mut [u8; MESSAGE_BYTES]) -> Option<(To, &'a [u8])> {
+    pub fn poll_output<'a>(
+        &mut self,
+        buffer: &'a mut [u8; MESSAGE_BYTES],
+    ) -> Option<(To, &'a [u8])> {
         self.outbox.pop(buffer)
     }
 }

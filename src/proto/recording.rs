@@ -232,7 +232,11 @@ impl Recording {
 
     /// The part that is being written has this name.
     pub fn writes(&self, name: &[u8]) -> bool {
-        self.state != State::Free && self.names.last().is_some_and(|current| current.as_bytes() == name)
+        self.state != State::Free
+            && self
+                .names
+                .last()
+                .is_some_and(|current| current.as_bytes() == name)
     }
 
     /// Sources that are being mixed.
@@ -269,14 +273,19 @@ impl Recording {
     /// All ports are about to be read, and were read shortly before: each packet that came in between may
     /// be given without its arrival, in any order of the ports, before anything is mixed.
     pub fn reads_promptly(&mut self, now: Instant) -> bool {
-        self.unread = When::Between(self.timeline.position(self.drained_at), self.timeline.position(now));
+        self.unread = When::Between(
+            self.timeline.position(self.drained_at),
+            self.timeline.position(now),
+        );
         self.state == State::Running && now.since(self.drained_at) <= PROMPT
     }
 
     /// When this packet should arrive by its timestamp, if it goes on with a source that is known.
     pub fn expected_arrival(&self, port: usize, datagram: &[u8]) -> Option<Instant> {
         let packet = rtp::Packet::parse(datagram).ok()?;
-        self.sources.expected_at(port, &packet).map(|at| self.timeline.instant(at))
+        self.sources
+            .expected_at(port, &packet)
+            .map(|at| self.timeline.instant(at))
     }
 
     /// The sources of a port that are no flood, and how many packets of each came lately.
@@ -287,11 +296,21 @@ impl Recording {
     /// A packet on port `port` of this recording. With its arrival: either `handle_timeout(arrival)` has
     /// returned `true` before, or the recording `reads_promptly`. `false`: its arrival is needed.
     #[must_use]
-    pub fn handle_rtp(&mut self, port: usize, arrival: Option<Instant>, datagram: &[u8], stats: &mut Stats) -> bool {
+    pub fn handle_rtp(
+        &mut self,
+        port: usize,
+        arrival: Option<Instant>,
+        datagram: &[u8],
+        stats: &mut Stats,
+    ) -> bool {
         let packet = match rtp::Packet::parse(datagram) {
             Ok(packet) => packet,
             Err(error) => {
-                stats.count(if error == rtp::Error::Rtcp { Counter::Rtcp } else { Counter::NotRtp });
+                stats.count(if error == rtp::Error::Rtcp {
+                    Counter::Rtcp
+                } else {
+                    Counter::NotRtp
+                });
                 return true;
             }
         };
@@ -308,7 +327,8 @@ impl Recording {
                 When::At(self.timeline.position(arrival))
             }
         };
-        self.sources.put(port, &packet, when, self.timeline.clock(), stats)
+        self.sources
+            .put(port, &packet, when, self.timeline.clock(), stats)
     }
 
     /// Mixes what is due; `false` when the ring is full and the stick has to take some first.
@@ -339,7 +359,10 @@ impl Recording {
             return true;
         }
         self.sources.handle_drained();
-        if self.upload.active && !self.timeline.is_aligned() && matches!(self.state, State::Opening(_)) {
+        if self.upload.active
+            && !self.timeline.is_aligned()
+            && matches!(self.state, State::Opening(_))
+        {
             // The server has not answered, and nobody has been heard: the recording begins now at the earliest.
             self.timeline = Timeline::new(now);
             self.ring.clear();
@@ -355,10 +378,19 @@ impl Recording {
 
     fn mix(&mut self, stats: &mut Stats) {
         let mut frame = [0; RTP_FRAME_BYTES];
-        let Some(codes) = frame.last_chunk_mut() else { return };
-        self.mixer.mix(&mut self.sources, self.timeline.clock(), self.setup.law, codes, stats);
+        let Some(codes) = frame.last_chunk_mut() else {
+            return;
+        };
+        self.mixer.mix(
+            &mut self.sources,
+            self.timeline.clock(),
+            self.setup.law,
+            codes,
+            stats,
+        );
         if !self.timeline.advance() {
-            self.chronicle.pause(self.frames, self.setup.pause_is_silence);
+            self.chronicle
+                .pause(self.frames, self.setup.pause_is_silence);
             if !self.setup.pause_is_silence {
                 if self.upload.active {
                     self.stream.skip();

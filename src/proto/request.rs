@@ -70,10 +70,16 @@ pub fn reason(word: &str, more: core::fmt::Arguments) -> Reason {
 /// The words for a failure of the stick.
 pub fn stick_reason(error: DiskError) -> Reason {
     match error {
-        DiskError::Full => reason("disk-full", format_args!("the stick has no space (usbReserve) or no entries left")),
+        DiskError::Full => reason(
+            "disk-full",
+            format_args!("the stick has no space (usbReserve) or no entries left"),
+        ),
         DiskError::Busy => reason("busy", format_args!("no file descriptor or memory is left")),
         DiskError::Lost => reason("stick-lost", format_args!("the USB stick was removed")),
-        DiskError::Failed(errno) => reason("stick-error", format_args!("the USB stick failed (errno {errno})")),
+        DiskError::Failed(errno) => reason(
+            "stick-error",
+            format_args!("the USB stick failed (errno {errno})"),
+        ),
     }
 }
 
@@ -82,7 +88,9 @@ struct Cutting<'a>(&'a mut Reason);
 
 impl Write for Cutting<'_> {
     fn write_str(&mut self, text: &str) -> core::fmt::Result {
-        text.chars().try_for_each(|c| self.0.push(c)).map_err(|_| core::fmt::Error)
+        text.chars()
+            .try_for_each(|c| self.0.push(c))
+            .map_err(|_| core::fmt::Error)
     }
 }
 
@@ -100,7 +108,12 @@ pub fn parse(message: &Message) -> Result<Request, Reason> {
         "SubscribeRequest" => Ok(Request::Subscribe),
         _ => players::parse(message)
             .map(|play| play.map(Request::Play))
-            .unwrap_or_else(|| Err(bad(format_args!("unknown command '{}'", Shown(message.command()))))),
+            .unwrap_or_else(|| {
+                Err(bad(format_args!(
+                    "unknown command '{}'",
+                    Shown(message.command())
+                )))
+            }),
     }
 }
 
@@ -113,20 +126,40 @@ fn start(message: &Message) -> Result<Start, Reason> {
         None => None,
         Some(b"local") => Some(Sink::Local),
         Some(b"server") => Some(Sink::Server),
-        Some(other) => return Err(bad(format_args!("sink must be local or server, not '{}'", Shown(other)))),
+        Some(other) => {
+            return Err(bad(format_args!(
+                "sink must be local or server, not '{}'",
+                Shown(other)
+            )))
+        }
     };
     let law = match message.raw("codec") {
         None => None,
         Some(name) if name.eq_ignore_ascii_case(b"PCMU") => Some(Law::Mu),
         Some(name) if name.eq_ignore_ascii_case(b"PCMA") => Some(Law::A),
-        Some(other) => return Err(bad(format_args!("codec must be PCMU or PCMA, not '{}'", Shown(other)))),
+        Some(other) => {
+            return Err(bad(format_args!(
+                "codec must be PCMU or PCMA, not '{}'",
+                Shown(other)
+            )))
+        }
     };
     let legs = match message.number::<usize>("legs") {
         None => 2,
         Some(Ok(legs)) if legs <= MAX_LEG_PORTS => legs,
-        Some(_) => return Err(bad(format_args!("legs must be a number from 0 to {MAX_LEG_PORTS}"))),
+        Some(_) => {
+            return Err(bad(format_args!(
+                "legs must be a number from 0 to {MAX_LEG_PORTS}"
+            )))
+        }
     };
-    Ok(Start { sink, law, legs, device: text(message, "device")?, call: call(message)? })
+    Ok(Start {
+        sink,
+        law,
+        legs,
+        device: text(message, "device")?,
+        call: call(message)?,
+    })
 }
 
 fn call(message: &Message) -> Result<Call, Reason> {
@@ -134,7 +167,12 @@ fn call(message: &Message) -> Result<Call, Reason> {
         None => None,
         Some(b"in") => Some(true),
         Some(b"out") => Some(false),
-        Some(other) => return Err(bad(format_args!("dir must be in or out, not '{}'", Shown(other)))),
+        Some(other) => {
+            return Err(bad(format_args!(
+                "dir must be in or out, not '{}'",
+                Shown(other)
+            )))
+        }
     };
     Ok(Call {
         remote_number: text(message, "remote_number")?,
@@ -148,7 +186,9 @@ fn call(message: &Message) -> Result<Call, Reason> {
 }
 
 pub(super) fn text<const N: usize>(message: &Message, key: &str) -> Result<Text<N>, Reason> {
-    message.text(key).map_err(|_| bad(format_args!("{key} is longer than {N} bytes")))
+    message
+        .text(key)
+        .map_err(|_| bad(format_args!("{key} is longer than {N} bytes")))
 }
 
 pub(super) fn id(message: &Message) -> Result<u32, Reason> {
@@ -161,7 +201,11 @@ pub(super) fn id(message: &Message) -> Result<u32, Reason> {
 
 /// `at_ms`: milliseconds of CLOCK_MONOTONIC.
 fn at(message: &Message) -> Result<Option<Instant>, Reason> {
-    let wrong = |()| bad(format_args!("at_ms must be milliseconds of CLOCK_MONOTONIC"));
+    let wrong = |()| {
+        bad(format_args!(
+            "at_ms must be milliseconds of CLOCK_MONOTONIC"
+        ))
+    };
     let millis = message.number::<u64>("at_ms").transpose().map_err(wrong)?;
     Ok(millis.map(|millis| Instant::from_nanos(millis.saturating_mul(1_000_000))))
 }
@@ -172,7 +216,11 @@ struct Shown<'a>(&'a [u8]);
 impl core::fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         for byte in self.0.iter().take(40) {
-            f.write_char(if byte.is_ascii_graphic() || *byte == b' ' { char::from(*byte) } else { '?' })?;
+            f.write_char(if byte.is_ascii_graphic() || *byte == b' ' {
+                char::from(*byte)
+            } else {
+                '?'
+            })?;
         }
         f.write_str(if self.0.len() > 40 { "..." } else { "" })
     }
@@ -196,31 +244,59 @@ mod tests {
     use super::*;
 
     fn refusal(text: &str) -> String {
-        parse(&Message::parse(text.as_bytes()).unwrap()).unwrap_err().to_string()
+        parse(&Message::parse(text.as_bytes()).unwrap())
+            .unwrap_err()
+            .to_string()
     }
 
     #[test]
     fn a_start_takes_all_its_keys() {
         let text = "cmd=RecordStartRequest&sink=local&codec=pcma&dir=in&legs=3&remote_number=100&remote_name=A%26B";
-        let Ok(Request::Start(start)) = parse(&Message::parse(text.as_bytes()).unwrap()) else { panic!() };
-        assert_eq!((start.sink, start.law, start.legs), (Some(Sink::Local), Some(Law::A), 3));
-        assert_eq!((&start.call.remote_number[..], &start.call.remote_name[..]), (&b"100"[..], &b"A&B"[..]));
+        let Ok(Request::Start(start)) = parse(&Message::parse(text.as_bytes()).unwrap()) else {
+            panic!()
+        };
+        assert_eq!(
+            (start.sink, start.law, start.legs),
+            (Some(Sink::Local), Some(Law::A), 3)
+        );
+        assert_eq!(
+            (&start.call.remote_number[..], &start.call.remote_name[..]),
+            (&b"100"[..], &b"A&B"[..])
+        );
         assert_eq!(start.call.incoming, Some(true));
     }
 
     #[test]
     fn a_refusal_says_what_is_wrong() {
-        assert_eq!(refusal("cmd=Nonsense"), "bad-request: unknown command 'Nonsense'");
-        assert_eq!(refusal("cmd=RecordStartRequest&legs=9"), "bad-request: legs must be a number from 0 to 8");
-        assert_eq!(refusal("cmd=RecordStartRequest&codec=G729"), "bad-request: codec must be PCMU or PCMA, not 'G729'");
-        assert_eq!(refusal("cmd=RecordStopRequest"), "bad-request: id is missing");
+        assert_eq!(
+            refusal("cmd=Nonsense"),
+            "bad-request: unknown command 'Nonsense'"
+        );
+        assert_eq!(
+            refusal("cmd=RecordStartRequest&legs=9"),
+            "bad-request: legs must be a number from 0 to 8"
+        );
+        assert_eq!(
+            refusal("cmd=RecordStartRequest&codec=G729"),
+            "bad-request: codec must be PCMU or PCMA, not 'G729'"
+        );
+        assert_eq!(
+            refusal("cmd=RecordStopRequest"),
+            "bad-request: id is missing"
+        );
         assert_eq!(
             refusal("cmd=RecordStopRequest&id=1&at_ms=-5"),
             "bad-request: at_ms must be milliseconds of CLOCK_MONOTONIC"
         );
-        assert_eq!(refusal("cmd=RecordPauseRequest&id=x"), "bad-request: id must be a decimal number");
+        assert_eq!(
+            refusal("cmd=RecordPauseRequest&id=x"),
+            "bad-request: id must be a decimal number"
+        );
         let long = format!("cmd=RecordStartRequest&local_name={}", "n".repeat(129));
-        assert_eq!(refusal(&long), "bad-request: local_name is longer than 128 bytes");
+        assert_eq!(
+            refusal(&long),
+            "bad-request: local_name is longer than 128 bytes"
+        );
         let hostile = format!("cmd={}", "\u{7f}\u{1}é".repeat(500));
         assert!(refusal(&hostile).starts_with("bad-request: unknown command '????"));
     }

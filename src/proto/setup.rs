@@ -24,7 +24,9 @@ pub fn device(text: &[u8]) -> Option<Device> {
 /// A hardware address as text.
 pub fn device_of(mac: [u8; 6]) -> Device {
     let digit = |value: u8| char::from(b"0123456789abcdef"[usize::from(value & 15)]);
-    mac.into_iter().flat_map(|byte| [digit(byte >> 4), digit(byte)]).collect()
+    mac.into_iter()
+        .flat_map(|byte| [digit(byte >> 4), digit(byte)])
+        .collect()
 }
 
 /// What the phone knows of a call.
@@ -60,8 +62,18 @@ impl Call {
 
     /// Takes over what a stop says: its reason, and values that are neither empty nor known.
     pub fn update(&mut self, stop: Self) {
-        let known = [&mut self.remote_number, &mut self.remote_name, &mut self.local_number, &mut self.local_name];
-        let new = [stop.remote_number, stop.remote_name, stop.local_number, stop.local_name];
+        let known = [
+            &mut self.remote_number,
+            &mut self.remote_name,
+            &mut self.local_number,
+            &mut self.local_name,
+        ];
+        let new = [
+            stop.remote_number,
+            stop.remote_name,
+            stop.local_number,
+            stop.local_name,
+        ];
         for ((known, new), changed) in known.into_iter().zip(new).zip(&mut self.changed) {
             if !new.is_empty() && *known != new {
                 *known = new;
@@ -141,7 +153,12 @@ impl Setup {
             data_size: 0,
             big_endian: false,
         };
-        Plan { header, limit: self.limit, reserve: self.reserve, cover: self.cover }
+        Plan {
+            header,
+            limit: self.limit,
+            reserve: self.reserve,
+            cover: self.cover,
+        }
     }
 }
 
@@ -168,10 +185,26 @@ mod tests {
 
     #[test]
     fn a_device_is_twelve_digits_however_it_is_written() {
-        for text in ["0c383e0000fe", "0C:38:3E:00:00:FE", "0c-38-3e-00-00-fe", "0c38.3e00.00fe"] {
-            assert_eq!(device(text.as_bytes()).as_deref(), Some("0c383e0000fe"), "{text}");
+        for text in [
+            "0c383e0000fe",
+            "0C:38:3E:00:00:FE",
+            "0c-38-3e-00-00-fe",
+            "0c38.3e00.00fe",
+        ] {
+            assert_eq!(
+                device(text.as_bytes()).as_deref(),
+                Some("0c383e0000fe"),
+                "{text}"
+            );
         }
-        for text in ["", "x4", "0c383e0000f", "0c383e0000fe0", "0c383e0000fg", "../../../../"] {
+        for text in [
+            "",
+            "x4",
+            "0c383e0000f",
+            "0c383e0000fe0",
+            "0c383e0000fg",
+            "../../../../",
+        ] {
             assert_eq!(device(text.as_bytes()), None, "{text}");
         }
         assert_eq!(device_of([12, 56, 62, 0, 0, 254]), "0c383e0000fe");
@@ -180,14 +213,26 @@ mod tests {
     #[test]
     fn a_stop_replaces_what_it_names_and_what_is_new() {
         let text = |text: &str| Text::from_slice(text.as_bytes()).unwrap();
-        let mut call = Call { remote_number: text("100"), local_name: text("Ann"), ..Call::default() };
-        let stop =
-            Call { remote_number: text("101"), local_name: text("Ann"), stop_reason: text("bye"), ..Call::default() };
+        let mut call = Call {
+            remote_number: text("100"),
+            local_name: text("Ann"),
+            ..Call::default()
+        };
+        let stop = Call {
+            remote_number: text("101"),
+            local_name: text("Ann"),
+            stop_reason: text("bye"),
+            ..Call::default()
+        };
         call.update(stop);
         assert_eq!(
-            call.parties().map(|(_, value, changed)| (value.len(), changed)),
+            call.parties()
+                .map(|(_, value, changed)| (value.len(), changed)),
             [(3, true), (0, false), (0, false), (3, false)]
         );
-        assert_eq!((&call.remote_number[..], &call.stop_reason[..]), (&b"101"[..], &b"bye"[..]));
+        assert_eq!(
+            (&call.remote_number[..], &call.stop_reason[..]),
+            (&b"101"[..], &b"bye"[..])
+        );
     }
 }

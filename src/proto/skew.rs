@@ -16,7 +16,10 @@ pub struct Skew {
 impl Skew {
     /// Begins to watch at `at`.
     pub fn from(at: i64) -> Self {
-        Self { since: at, ..Self::default() }
+        Self {
+            since: at,
+            ..Self::default()
+        }
     }
 
     /// Samples by which the packets are late (positive) or early, beyond the dead band.
@@ -26,15 +29,27 @@ impl Skew {
 
     /// A packet that came at `at` was `late` samples behind its place.
     pub fn observe(&mut self, at: i64, late: i64) {
-        self.least = if self.packets == 0 { late } else { self.least.min(late) };
+        self.least = if self.packets == 0 {
+            late
+        } else {
+            self.least.min(late)
+        };
         self.packets += 1;
         if at - self.since < SKEW_WINDOW {
             return;
         }
         if self.packets >= SKEW_PACKETS {
-            self.pending = if self.least.abs() > SKEW_DEAD_BAND { self.least } else { 0 };
+            self.pending = if self.least.abs() > SKEW_DEAD_BAND {
+                self.least
+            } else {
+                0
+            };
         }
-        *self = Self { since: at, pending: self.pending, ..Self::default() };
+        *self = Self {
+            since: at,
+            pending: self.pending,
+            ..Self::default()
+        };
     }
 
     /// +1: the packets come late, stretch this frame by a sample; -1: shrink it; 0: leave it.
@@ -56,7 +71,12 @@ impl Skew {
 /// 159, 160 or 161 samples -> 160: one is doubled or left out where it is heard least.
 pub fn resize(span: &[i16]) -> [i16; FRAME_SAMPLES] {
     let jump = |pair: &[i16]| (i32::from(pair[1]) - i32::from(pair[0])).abs();
-    let seam = span.windows(2).map(jump).enumerate().min_by_key(|(_, jump)| *jump).map_or(0, |(seam, _)| seam);
+    let seam = span
+        .windows(2)
+        .map(jump)
+        .enumerate()
+        .min_by_key(|(_, jump)| *jump)
+        .map_or(0, |(seam, _)| seam);
     core::array::from_fn(|i| {
         let from = match span.len() {
             longer if longer > FRAME_SAMPLES && i > seam => i + 1,

@@ -5,7 +5,9 @@
 //! its codec, gets a new leg; the old one falls silent and gives its place away. When a sender goes back and forth
 //! between two codecs, each of its two legs is silent where the other one has a packet.
 
-use crate::base::limits::{FLOOD_PACKETS, FRAME_SAMPLES, MAX_PAYLOAD, MAX_SOURCES, SECOND_PACKET, SOURCE_IDLE};
+use crate::base::limits::{
+    FLOOD_PACKETS, FRAME_SAMPLES, MAX_PAYLOAD, MAX_SOURCES, SECOND_PACKET, SOURCE_IDLE,
+};
 use crate::base::stats::{Counter, Stats};
 use crate::proto::leg::{Arrival, Audio, Format, Heard, Leg, Room};
 use crate::proto::track::Tracks;
@@ -82,12 +84,21 @@ enum Kind {
 impl Sources {
     /// No sources yet. Nothing is allocated later.
     pub fn new() -> Self {
-        Self { sources: Vec::with_capacity(MAX_SOURCES), shared: false, tracks: Tracks::new(MAX_SOURCES) }
+        Self {
+            sources: Vec::with_capacity(MAX_SOURCES),
+            shared: false,
+            tracks: Tracks::new(MAX_SOURCES),
+        }
     }
 
     /// Forgets all sources; a packet that is still waiting for a second one is counted.
     pub fn clear(&mut self, stats: &mut Stats) {
-        let strays = self.sources.iter().flatten().filter(|source| !source.confirmed).count();
+        let strays = self
+            .sources
+            .iter()
+            .flatten()
+            .filter(|source| !source.confirmed)
+            .count();
         stats.add(Counter::Unconfirmed, strays as u64);
         self.sources.clear();
         self.shared = false;
@@ -100,12 +111,21 @@ impl Sources {
 
     /// Sources whose audio is being mixed.
     pub fn count(&self) -> usize {
-        self.sources.iter().flatten().filter(|source| source.confirmed).count()
+        self.sources
+            .iter()
+            .flatten()
+            .filter(|source| source.confirmed)
+            .count()
     }
 
     /// Behind the last sample of any source, on the output axis.
     pub fn ends_at(&self) -> Option<i64> {
-        self.sources.iter().flatten().filter(|source| source.confirmed).map(|source| source.leg.ends_at()).max()
+        self.sources
+            .iter()
+            .flatten()
+            .filter(|source| source.confirmed)
+            .map(|source| source.leg.ends_at())
+            .max()
     }
 
     /// Whether this packet would be heard: what the first frame's border is laid on.
@@ -115,20 +135,26 @@ impl Sources {
 
     /// All that came has been read.
     pub fn handle_drained(&mut self) {
-        self.sources.iter_mut().flatten().for_each(|source| source.recent = 0);
+        self.sources
+            .iter_mut()
+            .flatten()
+            .for_each(|source| source.recent = 0);
     }
 
     /// The confirmed sources of a port whose packets are no flood: the SSRC, and how many have come since all sockets
     /// were empty.
     pub fn steady(&self, port: usize) -> impl Iterator<Item = (u32, u16)> + '_ {
         let sources = self.sources.iter().flatten();
-        let steady = sources.filter(move |it| it.port == port && it.confirmed && it.recent <= FLOOD_PACKETS);
+        let steady =
+            sources.filter(move |it| it.port == port && it.confirmed && it.recent <= FLOOD_PACKETS);
         steady.map(|source| (source.ssrc, source.recent))
     }
 
     /// Where this packet is expected by its timestamp, if its source is known.
     pub fn expected_at(&self, port: usize, packet: &Packet) -> Option<i64> {
-        let Kind::Audio(format) = kind(packet) else { return None };
+        let Kind::Audio(format) = kind(packet) else {
+            return None;
+        };
         let audio = audio(packet, format);
         let mut sources = self.sources.iter().flatten();
         let source = sources.find(|source| source.is(port, packet.ssrc, &audio))?;
@@ -137,10 +163,24 @@ impl Sources {
 
     /// Takes a packet and counts it, once. `false`: nothing was done, its arrival has to be measured.
     #[must_use]
-    pub fn put(&mut self, port: usize, packet: &Packet, when: When, clock: i64, stats: &mut Stats) -> bool {
+    pub fn put(
+        &mut self,
+        port: usize,
+        packet: &Packet,
+        when: When,
+        clock: i64,
+        stats: &mut Stats,
+    ) -> bool {
         let counter = match (kind(packet), when) {
             (Kind::Audio(format), when) => {
-                match self.put_audio(port, packet.ssrc, &audio(packet, format), when, clock, stats) {
+                match self.put_audio(
+                    port,
+                    packet.ssrc,
+                    &audio(packet, format),
+                    when,
+                    clock,
+                    stats,
+                ) {
                     Some(counter) => counter,
                     None => return false,
                 }
@@ -167,13 +207,27 @@ impl Sources {
         clock: i64,
         stats: &mut Stats,
     ) -> Option<Counter> {
-        let place = self.sources.iter().position(|source| source.as_ref().is_some_and(|it| it.is(port, ssrc, audio)));
+        let place = self
+            .sources
+            .iter()
+            .position(|source| source.as_ref().is_some_and(|it| it.is(port, ssrc, audio)));
         let known = place.and_then(|place| self.sources[place].as_mut());
         let arrival = match (when, &known) {
-            (When::At(at), _) => Arrival { at, clock, measured: true },
+            (When::At(at), _) => Arrival {
+                at,
+                clock,
+                measured: true,
+            },
             (When::Between(from, to), Some(source)) if source.confirmed => {
-                let at = source.leg.expects(audio).filter(|at| (from..=to).contains(at))?;
-                Arrival { at, clock, measured: false }
+                let at = source
+                    .leg
+                    .expects(audio)
+                    .filter(|at| (from..=to).contains(at))?;
+                Arrival {
+                    at,
+                    clock,
+                    measured: false,
+                }
             }
             _ => return None,
         };
@@ -185,12 +239,26 @@ impl Sources {
             }
             return Some(self.put_in(place, audio, arrival, stats));
         }
-        let Some(place) = self.free_place(port, arrival, stats) else { return Some(Counter::TooManySources) };
+        let Some(place) = self.free_place(port, arrival, stats) else {
+            return Some(Counter::TooManySources);
+        };
         let hint = self.last_end(port);
-        let Some(mut track) = self.tracks.track(place) else { return Some(Counter::Bug) };
+        let Some(mut track) = self.tracks.track(place) else {
+            return Some(Counter::Bug);
+        };
         let leg = Leg::new(&mut track, arrival, audio, hint);
-        self.shared |= self.sources.iter().flatten().any(|source| (source.port, source.ssrc) == (port, ssrc));
-        self.sources[place] = Some(Source { port, ssrc, confirmed: false, recent: 1, leg });
+        self.shared |= self
+            .sources
+            .iter()
+            .flatten()
+            .any(|source| (source.port, source.ssrc) == (port, ssrc));
+        self.sources[place] = Some(Source {
+            port,
+            ssrc,
+            confirmed: false,
+            recent: 1,
+            leg,
+        });
         self.cede(place, port, ssrc, arrival.at, audio);
         Some(self.put_in(place, audio, arrival, stats))
     }
@@ -198,14 +266,22 @@ impl Sources {
     /// The packet of the source in this place belongs to no other one that has its SSRC, in another codec.
     fn cede(&mut self, place: usize, port: usize, ssrc: u32, at: i64, audio: &Audio) {
         for (other, source) in self.sources.iter_mut().enumerate() {
-            let Some(source) = source.as_mut().filter(|_| other != place) else { continue };
+            let Some(source) = source.as_mut().filter(|_| other != place) else {
+                continue;
+            };
             if (source.port, source.ssrc) == (port, ssrc) {
                 source.leg.cede(at, audio);
             }
         }
     }
 
-    fn put_in(&mut self, place: usize, audio: &Audio, arrival: Arrival, stats: &mut Stats) -> Counter {
+    fn put_in(
+        &mut self,
+        place: usize,
+        audio: &Audio,
+        arrival: Arrival,
+        stats: &mut Stats,
+    ) -> Counter {
         match (&mut self.sources[place], self.tracks.track(place)) {
             (Some(source), Some(mut track)) => source.leg.put(&mut track, arrival, audio, stats),
             _ => Counter::Bug,
@@ -214,7 +290,13 @@ impl Sources {
 
     /// Takes the next frame of one place; `None` when nothing is to be heard.
     #[must_use]
-    pub fn take(&mut self, place: usize, clock: i64, room: Room, stats: &mut Stats) -> Option<Heard> {
+    pub fn take(
+        &mut self,
+        place: usize,
+        clock: i64,
+        room: Room,
+        stats: &mut Stats,
+    ) -> Option<Heard> {
         let source = self.sources.get_mut(place)?.as_mut()?;
         if !source.confirmed && source.leg.ends_at() <= clock + FRAME_SAMPLES as i64 {
             self.sources[place] = None;
@@ -222,13 +304,21 @@ impl Sources {
             return None;
         }
         let mut track = self.tracks.track(place)?;
-        source.leg.take(&mut track, clock, room, stats).filter(|_| source.confirmed)
+        source
+            .leg
+            .take(&mut track, clock, room, stats)
+            .filter(|_| source.confirmed)
     }
 
     /// Where the port's latest source ended.
     fn last_end(&self, port: usize) -> Option<i64> {
-        let same = self.sources.iter().flatten().filter(|source| source.port == port && source.confirmed);
-        same.max_by_key(|source| source.leg.last_at()).map(|source| source.leg.ends_at())
+        let same = self
+            .sources
+            .iter()
+            .flatten()
+            .filter(|source| source.port == port && source.confirmed);
+        same.max_by_key(|source| source.leg.last_at())
+            .map(|source| source.leg.ends_at())
     }
 
     /// An empty place, or that of a source which needs it least, and of those the longest silent.
@@ -245,7 +335,10 @@ impl Sources {
             Some((source.need(port, arrival)?, source.leg.last_at(), place))
         };
         let (_, _, place) = self.sources.iter().enumerate().filter_map(rank).min()?;
-        if self.sources[place].as_ref().is_some_and(|source| !source.confirmed) {
+        if self.sources[place]
+            .as_ref()
+            .is_some_and(|source| !source.confirmed)
+        {
             stats.count(Counter::Unconfirmed);
         }
         Some(place)
@@ -259,8 +352,18 @@ impl Default for Sources {
 }
 
 fn audio<'a>(packet: &Packet<'a>, format: Format) -> Audio<'a> {
-    let Packet { sequence, timestamp, payload, .. } = *packet;
-    Audio { sequence, timestamp, payload, format }
+    let Packet {
+        sequence,
+        timestamp,
+        payload,
+        ..
+    } = *packet;
+    Audio {
+        sequence,
+        timestamp,
+        payload,
+        format,
+    }
 }
 
 /// Payload types by RFC 3551. 19 was comfort noise before 13 was.

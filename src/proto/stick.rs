@@ -37,7 +37,12 @@ pub fn parse_mount(line: &[u8]) -> Option<Mount<'_>> {
     words.find(|word| *word == b"-")?;
     let source = words.nth(1)?;
     let writable = !read_only(mount_options) && !words.next().is_some_and(read_only);
-    Some(Mount { device, point, writable, source })
+    Some(Mount {
+        device,
+        point,
+        writable,
+        source,
+    })
 }
 
 fn number(digits: &[u8]) -> Option<u32> {
@@ -69,20 +74,41 @@ mod tests {
     fn takes_a_line_apart() {
         let line = b"36 35 8:1 / /mnt/my\\040stick rw,noatime master:1 - vfat /dev/sda1 rw,errors=continue";
         let mount = parse_mount(line).unwrap();
-        assert_eq!((mount.device, mount.writable, mount.source), ((8, 1), true, &b"/dev/sda1"[..]));
+        assert_eq!(
+            (mount.device, mount.writable, mount.source),
+            ((8, 1), true, &b"/dev/sda1"[..])
+        );
         assert_eq!(mount.point, b"/mnt/my stick");
     }
 
     #[test]
     fn sees_read_only_in_either_place() {
-        assert!(!parse_mount(b"1 2 8:1 / /a ro - vfat /dev/sda1 rw").unwrap().writable);
-        assert!(!parse_mount(b"1 2 8:1 / /a rw - vfat /dev/sda1 noatime,ro").unwrap().writable);
-        assert!(parse_mount(b"1 2 8:1 / /a rw,errors=remount-ro - vfat /dev/sda1 rw").unwrap().writable);
+        assert!(
+            !parse_mount(b"1 2 8:1 / /a ro - vfat /dev/sda1 rw")
+                .unwrap()
+                .writable
+        );
+        assert!(
+            !parse_mount(b"1 2 8:1 / /a rw - vfat /dev/sda1 noatime,ro")
+                .unwrap()
+                .writable
+        );
+        assert!(
+            parse_mount(b"1 2 8:1 / /a rw,errors=remount-ro - vfat /dev/sda1 rw")
+                .unwrap()
+                .writable
+        );
     }
 
     #[test]
     fn refuses_what_is_no_line() {
-        for line in ["", "1 2", "1 2 8 / /a rw - vfat x rw", "1 2 8:1 / /a rw vfat x rw", "1 2 a:b / /a rw - v x rw"] {
+        for line in [
+            "",
+            "1 2",
+            "1 2 8 / /a rw - vfat x rw",
+            "1 2 8:1 / /a rw vfat x rw",
+            "1 2 a:b / /a rw - v x rw",
+        ] {
             assert_eq!(parse_mount(line.as_bytes()), None, "{line}");
         }
         let long = format!("1 2 8:1 / /{} rw - vfat x rw", "a".repeat(PATH_BYTES));

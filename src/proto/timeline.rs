@@ -4,7 +4,9 @@
 //! origin is the recording's start; the first packet moves it by less than a frame, so that this
 //! packet begins a frame. Pauses are kept as frame numbers, since their frames are mixed later.
 
-use crate::base::limits::{FRAME, FRAME_SAMPLES, MAX_TAIL_FRAMES, MAX_TOGGLES, PLAYOUT_DELAY, SAMPLE_NANOS};
+use crate::base::limits::{
+    FRAME, FRAME_SAMPLES, MAX_TAIL_FRAMES, MAX_TOGGLES, PLAYOUT_DELAY, SAMPLE_NANOS,
+};
 use crate::base::time::{Duration, Instant};
 
 const SAMPLES: u64 = FRAME_SAMPLES as u64;
@@ -32,7 +34,15 @@ impl Timeline {
     /// A recording begins.
     pub fn new(now: Instant) -> Self {
         let toggles = heapless::Deque::new();
-        Self { origin: now, aligned: false, mixed: 0, until: None, toggles, paused: false, paused_now: false }
+        Self {
+            origin: now,
+            aligned: false,
+            mixed: 0,
+            until: None,
+            toggles,
+            paused: false,
+            paused_now: false,
+        }
     }
 
     /// The first packet has come.
@@ -83,7 +93,9 @@ impl Timeline {
 
     /// Frames of the call so far that have not been mixed.
     pub fn unmixed(&self, now: Instant) -> u64 {
-        self.until.unwrap_or(self.frames_to(now)).saturating_sub(self.mixed)
+        self.until
+            .unwrap_or(self.frames_to(now))
+            .saturating_sub(self.mixed)
     }
 
     /// A frame is to be mixed now.
@@ -123,12 +135,16 @@ impl Timeline {
             return Ok(false);
         }
         // What was asked for later takes effect later, whatever times the requests name.
-        let frame = self.frames_to(now).max(self.toggles.back().map_or(0, |(last, _)| *last));
+        let frame = self
+            .frames_to(now)
+            .max(self.toggles.back().map_or(0, |(last, _)| *last));
         let cancels = self.toggles.back().is_some_and(|(last, _)| *last == frame);
         if cancels {
             self.toggles.pop_back();
         } else {
-            self.toggles.push_back((frame, paused)).map_err(|_| TooMany)?;
+            self.toggles
+                .push_back((frame, paused))
+                .map_err(|_| TooMany)?;
         }
         self.paused = paused;
         Ok(true)
@@ -139,7 +155,8 @@ impl Timeline {
     pub fn stop(&mut self, now: Instant, audio_end: Option<i64>) {
         let frames = |samples: i64| u64::try_from(samples).unwrap_or(0).div_ceil(SAMPLES);
         let call = self.frames_to(now);
-        let audio = frames(audio_end.unwrap_or(0)).min(frames(self.position(now)) + MAX_TAIL_FRAMES);
+        let audio =
+            frames(audio_end.unwrap_or(0)).min(frames(self.position(now)) + MAX_TAIL_FRAMES);
         self.until = Some(call.max(audio).max(self.mixed));
     }
 
@@ -170,12 +187,24 @@ mod tests {
         assert!(!timeline.due(ms(319)) && timeline.due(ms(320)));
         assert_eq!(mixed(&mut timeline, ms(400)).len(), 5);
         assert_eq!(timeline.clock(), 800);
-        for nanos in [0, 1, 124_999, 125_000, 19_999_999, 5_000_000_000, 16_000_000_001, 18_000_000_001, 90_000_000_000]
-        {
+        for nanos in [
+            0,
+            1,
+            124_999,
+            125_000,
+            19_999_999,
+            5_000_000_000,
+            16_000_000_001,
+            18_000_000_001,
+            90_000_000_000,
+        ] {
             let at = ms(0) + Duration::from_nanos(nanos);
             let position = timeline.position(at);
             assert_eq!(position, (nanos / 125_000) as i64, "{nanos}");
-            assert!(at.since(timeline.instant(position)).nanos() < 125_000, "{nanos}");
+            assert!(
+                at.since(timeline.instant(position)).nanos() < 125_000,
+                "{nanos}"
+            );
             assert_eq!(timeline.position(timeline.instant(position)), position);
         }
     }
@@ -214,11 +243,19 @@ mod tests {
 
     #[test]
     fn stopping_keeps_the_packet_that_came_but_never_more() {
-        for (stop, audio, frames) in [(1000, None, 50), (1000, Some(8160), 51), (1000, Some(90_000), 100), (5, None, 0)]
-        {
+        for (stop, audio, frames) in [
+            (1000, None, 50),
+            (1000, Some(8160), 51),
+            (1000, Some(90_000), 100),
+            (5, None, 0),
+        ] {
             let mut timeline = Timeline::new(ms(0));
             timeline.stop(ms(stop), audio);
-            assert_eq!(mixed(&mut timeline, ms(stop)).len(), frames, "{stop} {audio:?}");
+            assert_eq!(
+                mixed(&mut timeline, ms(stop)).len(),
+                frames,
+                "{stop} {audio:?}"
+            );
         }
     }
 }

@@ -32,12 +32,18 @@ impl Tracks {
     /// So many tracks. The only allocation.
     pub fn new(count: usize) -> Self {
         let codes = vec![0; count * LEG_SAMPLES].into_boxed_slice();
-        Self { codes, written: vec![0; count * WORDS].into_boxed_slice() }
+        Self {
+            codes,
+            written: vec![0; count * WORDS].into_boxed_slice(),
+        }
     }
 
     /// One of them, if there are so many.
     pub fn track(&mut self, place: usize) -> Option<Track<'_>> {
-        let codes = self.codes.get_mut(place * LEG_SAMPLES..)?.first_chunk_mut()?;
+        let codes = self
+            .codes
+            .get_mut(place * LEG_SAMPLES..)?
+            .first_chunk_mut()?;
         let written = self.written.get_mut(place * WORDS..)?.first_chunk_mut()?;
         Some(Track { codes, written })
     }
@@ -123,7 +129,9 @@ impl Track<'_> {
 
 /// Places in a range: none if it is the wrong way round, at the most all.
 fn length(range: &Range<i64>) -> usize {
-    usize::try_from(range.end - range.start).unwrap_or(0).min(LEG_SAMPLES)
+    usize::try_from(range.end - range.start)
+        .unwrap_or(0)
+        .min(LEG_SAMPLES)
 }
 
 /// The place in the ring of a position on the leg axis.
@@ -148,9 +156,16 @@ mod tests {
             track.wipe(start + 1..start + 3);
             track.wipe(start + 3..start);
             let seen: Vec<_> = (start - 1..start + 7).map(|at| track.code(at)).collect();
-            assert_eq!(seen, [None, Some(1), None, None, Some(4), Some(5), Some(6), None], "{start}");
+            assert_eq!(
+                seen,
+                [None, Some(1), None, None, Some(4), Some(5), Some(6), None],
+                "{start}"
+            );
         }
-        assert!((0..LEG_SAMPLES as i64).all(|at| !tracks.track(0).unwrap().has(at)), "the other track is untouched");
+        assert!(
+            (0..LEG_SAMPLES as i64).all(|at| !tracks.track(0).unwrap().has(at)),
+            "the other track is untouched"
+        );
     }
 
     #[test]
@@ -161,7 +176,10 @@ mod tests {
             for to in from..140 {
                 track.clear();
                 track.fill(from..to, 7);
-                assert!((-64..256).all(|at| track.has(at) == (from..to).contains(&at)), "{from} {to}");
+                assert!(
+                    (-64..256).all(|at| track.has(at) == (from..to).contains(&at)),
+                    "{from} {to}"
+                );
             }
         }
         track.fill(0..1 << 20, 9);

@@ -15,7 +15,13 @@ pub trait Outside {
 }
 
 /// Serves one place; its packets only if they are `due`. `true` when something is left for the next turn.
-pub fn serve_place(outside: &mut impl Outside, place: usize, now: Instant, recorder: &mut Recorder, due: bool) -> bool {
+pub fn serve_place(
+    outside: &mut impl Outside,
+    place: usize,
+    now: Instant,
+    recorder: &mut Recorder,
+    due: bool,
+) -> bool {
     let mut again = false;
     if due && recorder.listens(place) {
         let drained = outside.drain(place, now, recorder);

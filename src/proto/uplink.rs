@@ -220,7 +220,10 @@ impl Uplink {
     pub fn stop(&mut self, now: Instant, setup: &Setup) {
         match self.state {
             State::Sending => self.blame(LOST, "it has not confirmed the stop", 0, setup),
-            _ => self.because("busy", format_args!("it was stopped before the server had answered")),
+            _ => self.because(
+                "busy",
+                format_args!("it was stopped before the server had answered"),
+            ),
         }
         self.step(now, Event::Stop, setup);
     }
@@ -248,7 +251,9 @@ impl Uplink {
     pub fn done(&mut self, now: Instant, outcome: Result<Done, i32>, setup: &Setup) {
         match (self.todo.take(), outcome) {
             (Some(Todo::Find(_)), Err(_)) => self.step(now, Event::Resolved(None), setup),
-            (Some(Todo::Media(_)), outcome) => self.step(now, Event::Media(outcome.map(|_| ())), setup),
+            (Some(Todo::Media(_)), outcome) => {
+                self.step(now, Event::Media(outcome.map(|_| ())), setup)
+            }
             (_, Err(errno)) => self.step(now, Event::Lost(errno), setup),
             (_, Ok(Done::Blocked)) => self.blocked = true,
             (_, Ok(Done::Wrote(count))) => self.out.consume(count),
@@ -260,7 +265,10 @@ impl Uplink {
     /// A frame was handed to the UDP socket, which had this error to tell of. One error ends nothing.
     pub fn frame_done(&mut self, now: Instant, errno: Option<i32>, setup: &Setup) {
         let Some(errno) = errno else { return };
-        let since = self.trouble.filter(|(_, last)| now.since(*last) < UDP_TROUBLE_GAP).map_or(now, |(since, _)| since);
+        let since = self
+            .trouble
+            .filter(|(_, last)| now.since(*last) < UDP_TROUBLE_GAP)
+            .map_or(now, |(since, _)| since);
         self.trouble = Some((since, now));
         if now.since(since) >= UDP_TROUBLE {
             self.step(now, Event::Troubled(errno), setup);
@@ -316,21 +324,41 @@ impl Uplink {
             (Opening, Event::Media(Ok(()))) => self.begin_sending(),
 
             (Asked | Locating(_) | Opening | Sending, Event::Stop) => self.say_stop(now, setup),
-            (Asked | Locating(_) | Opening | Sending, Event::Said(Said::Stop(words))) => self.heed(now, words, setup),
+            (Asked | Locating(_) | Opening | Sending, Event::Said(Said::Stop(words))) => {
+                self.heed(now, words, setup)
+            }
             (Stopping, Event::Said(Said::Stop(_))) => self.tell(News::Stopped), // crossing; ours is answered, too
             (Stopping, Event::Said(Said::Stopped)) => self.end(now, News::Stopped),
-            (Stopping, Event::Lost(_) | Event::Overlong | Event::Expired) => self.end(now, News::Unanswered),
+            (Stopping, Event::Lost(_) | Event::Overlong | Event::Expired) => {
+                self.end(now, News::Unanswered)
+            }
             (Finding | Connecting, Event::Stop) => self.end(now, News::Stopped),
 
-            (Finding, Event::Resolved(None)) => self.fail(now, UNREACHABLE, "its name is not known", 0, setup),
-            (Connecting, Event::Lost(errno)) => self.fail(now, UNREACHABLE, "no connection", errno, setup),
-            (Finding | Connecting, Event::Expired) => self.fail(now, LATE, "no connection in time", 0, setup),
-            (Asked | Locating(_), Event::Expired) => self.fail(now, LATE, "no answer in time", 0, setup),
+            (Finding, Event::Resolved(None)) => {
+                self.fail(now, UNREACHABLE, "its name is not known", 0, setup)
+            }
+            (Connecting, Event::Lost(errno)) => {
+                self.fail(now, UNREACHABLE, "no connection", errno, setup)
+            }
+            (Finding | Connecting, Event::Expired) => {
+                self.fail(now, LATE, "no connection in time", 0, setup)
+            }
+            (Asked | Locating(_), Event::Expired) => {
+                self.fail(now, LATE, "no answer in time", 0, setup)
+            }
             (Asked, Event::Said(Said::Refused(words))) => self.refused(now, &words),
-            (Asked, Event::Said(Said::Unclear)) => self.abandon(now, REFUSED, "its answer is not clear", 0, setup),
-            (Locating(_), Event::Resolved(None)) => self.abandon(now, REFUSED, "it sends to no known name", 0, setup),
-            (Opening, Event::Media(Err(errno))) => self.abandon(now, LOST, "no way for RTP", errno, setup),
-            (Sending, Event::Troubled(errno)) => self.abandon(now, LOST, "RTP does not reach it", errno, setup),
+            (Asked, Event::Said(Said::Unclear)) => {
+                self.abandon(now, REFUSED, "its answer is not clear", 0, setup)
+            }
+            (Locating(_), Event::Resolved(None)) => {
+                self.abandon(now, REFUSED, "it sends to no known name", 0, setup)
+            }
+            (Opening, Event::Media(Err(errno))) => {
+                self.abandon(now, LOST, "no way for RTP", errno, setup)
+            }
+            (Sending, Event::Troubled(errno)) => {
+                self.abandon(now, LOST, "RTP does not reach it", errno, setup)
+            }
             (Asked | Locating(_) | Opening | Sending, Event::Lost(errno)) => {
                 self.fail(now, LOST, "the connection has ended", errno, setup);
             }
@@ -345,17 +373,28 @@ impl Uplink {
 
     /// When what has come of a message is one, since no more has come.
     fn silence_at(&self) -> Option<Instant> {
-        self.reader.is_waiting().then(|| self.heard_at + MESSAGE_SILENCE)
+        self.reader
+            .is_waiting()
+            .then(|| self.heard_at + MESSAGE_SILENCE)
     }
 
     fn finish_message(&mut self, now: Instant, setup: &Setup, stats: &mut Stats) {
-        let heard = self.reader.finish().map(|message| message.map(|message| messages::understand(message, setup.id)));
+        let heard = self
+            .reader
+            .finish()
+            .map(|message| message.map(|message| messages::understand(message, setup.id)));
         if let Some(heard) = heard {
             self.hear(now, heard, setup, stats);
         }
     }
 
-    fn hear(&mut self, now: Instant, heard: Result<Option<Heard>, TooLong>, setup: &Setup, stats: &mut Stats) {
+    fn hear(
+        &mut self,
+        now: Instant,
+        heard: Result<Option<Heard>, TooLong>,
+        setup: &Setup,
+        stats: &mut Stats,
+    ) {
         match heard {
             Ok(Some(heard)) => {
                 if let Some(id) = heard.stops {

@@ -48,11 +48,21 @@ impl Metrics {
     pub(super) const TOKENS: usize = 1 + MAX_CLIENTS;
 
     /// Listens there.
-    pub(super) fn open(address: SocketAddr, registry: &Registry, first_token: usize) -> Result<Self, String> {
+    pub(super) fn open(
+        address: SocketAddr,
+        registry: &Registry,
+        first_token: usize,
+    ) -> Result<Self, String> {
         let problem = |error: std::io::Error| format!("metrics on {address}: {error}");
         let mut listener = TcpListener::bind(address).map_err(problem)?;
-        registry.register(&mut listener, Token(first_token), Interest::READABLE).map_err(problem)?;
-        Ok(Self { listener, first_token, clients: Default::default() })
+        registry
+            .register(&mut listener, Token(first_token), Interest::READABLE)
+            .map_err(problem)?;
+        Ok(Self {
+            listener,
+            first_token,
+            clients: Default::default(),
+        })
     }
 
     /// Where it listens.
@@ -87,23 +97,53 @@ impl Metrics {
 
     /// When `handle_timeout` has something to do.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
-        self.clients.iter().flatten().map(|client| client.expires_at).min()
+        self.clients
+            .iter()
+            .flatten()
+            .map(|client| client.expires_at)
+            .min()
     }
 
     fn accept(&mut self, registry: &Registry, now: Instant) {
         loop {
             let mut stream = match self.listener.accept() {
                 Ok((stream, _)) => stream,
-                Err(error) if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::ConnectionAborted) => continue,
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        ErrorKind::Interrupted | ErrorKind::ConnectionAborted
+                    ) =>
+                {
+                    continue
+                }
                 Err(_) => return,
             };
             // One too many takes the place of the oldest, which has had its time.
-            let oldest = || (0..MAX_CLIENTS).min_by_key(|n| self.clients[*n].as_ref().map(|client| client.expires_at));
-            let Some(place) = self.clients.iter().position(Option::is_none).or_else(oldest) else { return };
+            let oldest = || {
+                (0..MAX_CLIENTS)
+                    .min_by_key(|n| self.clients[*n].as_ref().map(|client| client.expires_at))
+            };
+            let Some(place) = self
+                .clients
+                .iter()
+                .position(Option::is_none)
+                .or_else(oldest)
+            else {
+                return;
+            };
             let token = Token(self.first_token + 1 + place);
-            if registry.register(&mut stream, token, Interest::READABLE | Interest::WRITABLE).is_ok() {
+            if registry
+                .register(&mut stream, token, Interest::READABLE | Interest::WRITABLE)
+                .is_ok()
+            {
                 let expires_at = now + PATIENCE;
-                self.clients[place] = Some(Client { stream, request: vec![], answer: None, written: 0, expires_at });
+                self.clients[place] = Some(Client {
+                    stream,
+                    request: vec![],
+                    answer: None,
+                    written: 0,
+                    expires_at,
+                });
             }
         }
     }
@@ -134,7 +174,9 @@ impl Client {
             }
             self.answer = answer(&self.request, page);
         }
-        let Some(answer) = &self.answer else { return true };
+        let Some(answer) = &self.answer else {
+            return true;
+        };
         while self.written < answer.len() {
             match self.stream.write(&answer[self.written..]) {
                 Ok(0) => return false,
@@ -149,12 +191,16 @@ impl Client {
 
 /// The answer to a request whose header fields have all come.
 fn answer(request: &[u8], page: &mut dyn FnMut(Page, &mut String) -> bool) -> Option<Vec<u8>> {
-    let whole = request.windows(4).any(|end| end == b"\r\n\r\n") || request.windows(2).any(|end| end == b"\n\n");
+    let whole = request.windows(4).any(|end| end == b"\r\n\r\n")
+        || request.windows(2).any(|end| end == b"\n\n");
     if !whole {
         return None;
     }
     let mut words = request.split(|b| b.is_ascii_whitespace());
-    let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    let (method, path) = (
+        words.next().unwrap_or_default(),
+        words.next().unwrap_or_default(),
+    );
     let path = path.split(|b| *b == b'?').next().unwrap_or_default();
     let mut body = String::new();
     let status = match (method, path) {
@@ -167,7 +213,11 @@ fn answer(request: &[u8], page: &mut dyn FnMut(Page, &mut String) -> bool) -> Op
         (b"GET" | b"HEAD", _) => "404 Not Found",
         _ => "405 Method Not Allowed",
     };
-    let kind = if path == b"/metrics" { "text/plain; version=0.0.4; charset=utf-8" } else { "text/plain" };
+    let kind = if path == b"/metrics" {
+        "text/plain; version=0.0.4; charset=utf-8"
+    } else {
+        "text/plain"
+    };
     let length = body.len();
     if method == b"HEAD" {
         body.clear();
@@ -180,7 +230,10 @@ fn answer(request: &[u8], page: &mut dyn FnMut(Page, &mut String) -> bool) -> Op
 /// Writes one metric without labels. `kind` is `counter` or `gauge`.
 pub(super) fn write_metric(page: &mut String, name: &str, kind: &str, help: &str, value: u64) {
     use core::fmt::Write;
-    let _ = writeln!(page, "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}");
+    let _ = writeln!(
+        page,
+        "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}"
+    );
 }
 
 #[cfg(test)]
@@ -203,22 +256,35 @@ mod tests {
         assert_eq!(asked("GET /metrics HTTP/1.1\r\nHost: x\r\n"), None);
         let metrics = asked("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
         assert!(metrics.starts_with("HTTP/1.1 200 OK\r\n"), "{metrics}");
-        assert!(metrics.ends_with("\r\n\r\n# HELP calls Calls.\n# TYPE calls counter\ncalls 7\n"), "{metrics}");
+        assert!(
+            metrics.ends_with("\r\n\r\n# HELP calls Calls.\n# TYPE calls counter\ncalls 7\n"),
+            "{metrics}"
+        );
         let health = asked("GET /healthz?verbose HTTP/1.0\n\n").unwrap();
-        assert!(health.starts_with("HTTP/1.1 503 ") && health.contains("Content-Length: 17\r\n"), "{health}");
-        assert!(asked("HEAD /healthz HTTP/1.0\r\n\r\n").unwrap().ends_with("\r\n\r\n"));
-        assert!(asked("GET / HTTP/1.0\r\n\r\n").unwrap().starts_with("HTTP/1.1 404 "));
+        assert!(
+            health.starts_with("HTTP/1.1 503 ") && health.contains("Content-Length: 17\r\n"),
+            "{health}"
+        );
+        assert!(asked("HEAD /healthz HTTP/1.0\r\n\r\n")
+            .unwrap()
+            .ends_with("\r\n\r\n"));
+        assert!(asked("GET / HTTP/1.0\r\n\r\n")
+            .unwrap()
+            .starts_with("HTTP/1.1 404 "));
         assert!(asked("\r\n\r\n").unwrap().starts_with("HTTP/1.1 405 "));
     }
 
     #[test]
     fn real_clients_are_served_and_slow_ones_forgotten() {
         let mut poll = mio::Poll::new().unwrap();
-        let mut metrics = Metrics::open("127.0.0.1:0".parse().unwrap(), poll.registry(), 5).unwrap();
+        let mut metrics =
+            Metrics::open("127.0.0.1:0".parse().unwrap(), poll.registry(), 5).unwrap();
         let address = metrics.address().unwrap();
         let mut events = mio::Events::with_capacity(32);
         let start = Instant::from_nanos(1);
-        let silent: Vec<_> = (0..20).map(|_| std::net::TcpStream::connect(address).unwrap()).collect();
+        let silent: Vec<_> = (0..20)
+            .map(|_| std::net::TcpStream::connect(address).unwrap())
+            .collect();
         let mut client = std::net::TcpStream::connect(address).unwrap();
         client.write_all(b"GET /metrics HTTP/1.1\r\n\r\n").unwrap();
         client.set_nonblocking(true).unwrap();
@@ -232,7 +298,10 @@ mod tests {
                 });
             }
         }
-        assert_eq!(got.len() - got.windows(4).position(|end| end == b"\r\n\r\n").unwrap() - 4, 10_000);
+        assert_eq!(
+            got.len() - got.windows(4).position(|end| end == b"\r\n\r\n").unwrap() - 4,
+            10_000
+        );
         assert_eq!(metrics.next_deadline(), Some(start + PATIENCE));
         metrics.handle_timeout(start + PATIENCE);
         assert_eq!(metrics.next_deadline(), None);

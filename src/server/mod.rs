@@ -34,8 +34,15 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn command(mut arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
-    let name = if arguments.is_empty() { OsString::new() } else { arguments.remove(0) };
-    if arguments.iter().any(|argument| argument == "--version" || argument == "-V") {
+    let name = if arguments.is_empty() {
+        OsString::new()
+    } else {
+        arguments.remove(0)
+    };
+    if arguments
+        .iter()
+        .any(|argument| argument == "--version" || argument == "-V")
+    {
         return version();
     }
     match name.to_str() {
@@ -44,7 +51,10 @@ fn command(mut arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
         Some("-h" | "--help" | "help") => print(HELP),
         Some("-V" | "--version") => version(),
         _ if name.is_empty() => usage("no command; 'callrec-server --help' lists them"),
-        _ => usage(&format!("unknown command '{}'; 'callrec-server --help' lists them", name.to_string_lossy())),
+        _ => usage(&format!(
+            "unknown command '{}'; 'callrec-server --help' lists them",
+            name.to_string_lossy()
+        )),
     }
 }
 

@@ -58,8 +58,10 @@ pub(super) fn read<O: Options>(arguments: Vec<OsString>) -> Result<Option<O>, Fa
 
 fn read_file<O: Options>(file: &Path, options: &mut O) -> Result<(), Failure> {
     let shown = file.display();
-    let text = std::fs::read(file).map_err(|problem| Failure::Failed(format!("{shown}: {problem}")))?;
-    let text = String::from_utf8(text).map_err(|_| Failure::Usage(format!("{shown}: is not UTF-8 text")))?;
+    let text =
+        std::fs::read(file).map_err(|problem| Failure::Failed(format!("{shown}: {problem}")))?;
+    let text = String::from_utf8(text)
+        .map_err(|_| Failure::Usage(format!("{shown}: is not UTF-8 text")))?;
     each_pair(&text, O::REPEATABLE, |key, value| options.set(key, value))
         .map_err(|problem| Failure::Usage(format!("{shown}: {problem}")))
 }
@@ -110,7 +112,10 @@ mod tests {
     fn errors_name_the_option() {
         assert_eq!(words(&["--help"]), Ok(None));
         for (line, problem) in [
-            (&["--port", "x"][..], "--port must be a number from 1 to 65535, not 'x'"),
+            (
+                &["--port", "x"][..],
+                "--port must be a number from 1 to 65535, not 'x'",
+            ),
             (&["--prot", "5"], "--prot is no option of this program"),
             (&["--prot"], "--prot is no option of this program"),
             (&["--port"], "missing argument for option '--port'"),
@@ -118,6 +123,9 @@ mod tests {
             assert_eq!(words(line), Err(Failure::Usage(problem.into())));
         }
         assert!(matches!(words(&["stray"]), Err(Failure::Usage(_))));
-        assert!(matches!(words(&["-c", "/no/such/file"]), Err(Failure::Failed(_))));
+        assert!(matches!(
+            words(&["-c", "/no/such/file"]),
+            Err(Failure::Failed(_))
+        ));
     }
 }

@@ -11,7 +11,11 @@ use crate::wire::message::Writer;
 
 /// Makes the call and prints what the daemon says of its recording.
 pub(super) fn call(options: &Options, tracks: &[Track]) -> Result<(), String> {
-    let ports_wanted = if options.one_port || options.mixed { tracks.len().min(1) } else { tracks.len() };
+    let ports_wanted = if options.one_port || options.mixed {
+        tracks.len().min(1)
+    } else {
+        tracks.len()
+    };
     let longest = tracks.iter().map(Track::length).max().unwrap_or_default();
     let length = options.seconds.map_or(longest, Duration::from_secs_f64);
     let mut control = Control::open(&options.socket)?;
@@ -19,18 +23,36 @@ pub(super) fn call(options: &Options, tracks: &[Track]) -> Result<(), String> {
     let queue = queue(tracks, length);
     let answer = control.request(&start_request(options, ports_wanted)?)?;
     let started = Instant::now();
-    let id = value(&answer, "id").ok_or("the daemon's answer names no id")?.to_owned();
+    let id = value(&answer, "id")
+        .ok_or("the daemon's answer names no id")?
+        .to_owned();
     let targets = targets(options, tracks.len(), &answer)?;
-    println!("recording {id}: {}", value(&answer, "file").or(value(&answer, "server")).unwrap_or("?"));
+    println!(
+        "recording {id}: {}",
+        value(&answer, "file")
+            .or(value(&answer, "server"))
+            .unwrap_or("?")
+    );
     for (track, target) in tracks.iter().zip(&targets) {
-        println!("  leg {:<24} {} packets -> {target}", track.name, track.packets.len());
+        println!(
+            "  leg {:<24} {} packets -> {target}",
+            track.name,
+            track.packets.len()
+        );
     }
     let played = play(&queue, &targets, started, length, options.quiet);
     let stopped = control.request(&format!("cmd=RecordStopRequest&id={id}&reason=hangup\n"))?;
     let field = |key| value(&stopped, key).unwrap_or("?");
-    println!("recorded {} frames, {} ms", field("frames"), field("duration_ms"));
+    println!(
+        "recorded {} frames, {} ms",
+        field("frames"),
+        field("duration_ms")
+    );
     let files = value(&stopped, "files").unwrap_or_default();
-    files.split(',').filter(|file| !file.is_empty()).for_each(|file| println!("file {file}"));
+    files
+        .split(',')
+        .filter(|file| !file.is_empty())
+        .for_each(|file| println!("file {file}"));
     played
 }
 
@@ -38,7 +60,10 @@ fn start_request(options: &Options, ports: usize) -> Result<String, String> {
     let mut buffer = [0; 4096];
     let mut writer = Writer::new(&mut buffer, "RecordStartRequest");
     writer.pair("legs", ports);
-    for (key, value) in [("sink", options.sink.as_deref()), ("codec", options.codec.map(|law| law.name()))] {
+    for (key, value) in [
+        ("sink", options.sink.as_deref()),
+        ("codec", options.codec.map(|law| law.name())),
+    ] {
         if let Some(value) = value {
             writer.pair(key, value);
         }
@@ -46,19 +71,35 @@ fn start_request(options: &Options, ports: usize) -> Result<String, String> {
     for (key, value) in &options.extra {
         writer.pair(key, value);
     }
-    let len = writer.finish().ok_or("the start request would be longer than 4096 bytes")?;
+    let len = writer
+        .finish()
+        .ok_or("the start request would be longer than 4096 bytes")?;
     Ok(String::from_utf8_lossy(&buffer[..len]).into_owned() + "\n")
 }
 
 /// Where each leg is sent.
 fn targets(options: &Options, legs: usize, answer: &str) -> Result<Vec<SocketAddr>, String> {
-    let key = if options.mixed { "local_port" } else { "leg_ports" };
-    let ports = value(answer, key).unwrap_or_default().split(',').filter(|port| !port.is_empty());
+    let key = if options.mixed {
+        "local_port"
+    } else {
+        "leg_ports"
+    };
+    let ports = value(answer, key)
+        .unwrap_or_default()
+        .split(',')
+        .filter(|port| !port.is_empty());
     let ports: Result<Vec<u16>, _> = ports.map(str::parse).collect();
     let ports = ports.map_err(|_| format!("the daemon's {key} is no list of ports: {answer}"))?;
-    let port = |leg: usize| ports.get(if options.one_port || options.mixed { 0 } else { leg });
-    let all: Option<Vec<SocketAddr>> =
-        (0..legs).map(|leg| port(leg).map(|port| SocketAddr::from(([127, 0, 0, 1], *port)))).collect();
+    let port = |leg: usize| {
+        ports.get(if options.one_port || options.mixed {
+            0
+        } else {
+            leg
+        })
+    };
+    let all: Option<Vec<SocketAddr>> = (0..legs)
+        .map(|leg| port(leg).map(|port| SocketAddr::from(([127, 0, 0, 1], *port))))
+        .collect();
     all.ok_or_else(|| format!("the daemon gave too few ports: {answer}"))
 }
 
@@ -70,7 +111,10 @@ fn queue(tracks: &[Track], length: Duration) -> Vec<Due<'_>> {
     let mut queue = vec![];
     for (leg, track) in tracks.iter().enumerate() {
         // Only a length that was asked for cuts a leg; a packet of no length may stand at its end.
-        let in_call = track.packets.iter().filter(|(at, _)| *at < length || *at == track.length());
+        let in_call = track
+            .packets
+            .iter()
+            .filter(|(at, _)| *at < length || *at == track.length());
         queue.extend(in_call.map(|(at, bytes)| (*at, leg, bytes.as_slice())));
     }
     queue.sort_by_key(|(at, leg, _)| (*at, *leg));
@@ -78,13 +122,21 @@ fn queue(tracks: &[Track], length: Duration) -> Vec<Due<'_>> {
 }
 
 /// Sends every packet at its time, then waits for the call's end.
-fn play(queue: &[Due], targets: &[SocketAddr], started: Instant, length: Duration, quiet: bool) -> Result<(), String> {
+fn play(
+    queue: &[Due],
+    targets: &[SocketAddr],
+    started: Instant,
+    length: Duration,
+    quiet: bool,
+) -> Result<(), String> {
     let socket = |_| UdpSocket::bind("127.0.0.1:0").map_err(|error| format!("UDP socket: {error}"));
     let sockets: Vec<UdpSocket> = targets.iter().map(socket).collect::<Result<_, _>>()?;
     let mut progress = Progress::new(length, quiet);
     for (sent, (at, leg, bytes)) in queue.iter().enumerate() {
         sleep_until(started + *at);
-        sockets[*leg].send_to(bytes, targets[*leg]).map_err(|error| format!("{}: {error}", targets[*leg]))?;
+        sockets[*leg]
+            .send_to(bytes, targets[*leg])
+            .map_err(|error| format!("{}: {error}", targets[*leg]))?;
         progress.show(*at, sent + 1);
     }
     while started.elapsed() < length {
@@ -110,7 +162,12 @@ struct Progress {
 
 impl Progress {
     fn new(length: Duration, quiet: bool) -> Self {
-        Self { length, quiet, terminal: std::io::stderr().is_terminal(), next: Duration::ZERO }
+        Self {
+            length,
+            quiet,
+            terminal: std::io::stderr().is_terminal(),
+            next: Duration::ZERO,
+        }
     }
 
     fn show(&mut self, at: Duration, packets: usize) {
@@ -119,7 +176,11 @@ impl Progress {
         }
         self.next = at + Duration::from_millis(if self.terminal { 200 } else { 5000 });
         let (at, length) = (at.as_secs_f64(), self.length.as_secs_f64());
-        let (start, end) = if self.terminal { ("\r", "") } else { ("", "\n") };
+        let (start, end) = if self.terminal {
+            ("\r", "")
+        } else {
+            ("", "\n")
+        };
         eprint!("{start}  call running: {at:5.1} s of {length:.1} s, {packets} packets sent{end}");
         let _ = std::io::stderr().flush();
     }
@@ -139,24 +200,39 @@ struct Control {
 
 impl Control {
     fn open(path: &str) -> Result<Self, String> {
-        let stream =
-            UnixStream::connect(path).map_err(|error| format!("{path}: {error}; is 'callrec run' running?"))?;
-        Ok(Self { path: path.into(), lines: BufReader::new(stream) })
+        let stream = UnixStream::connect(path)
+            .map_err(|error| format!("{path}: {error}; is 'callrec run' running?"))?;
+        Ok(Self {
+            path: path.into(),
+            lines: BufReader::new(stream),
+        })
     }
 
     fn request(&mut self, line: &str) -> Result<String, String> {
-        self.lines.get_mut().write_all(line.as_bytes()).map_err(|error| format!("{}: {error}", self.path))?;
+        self.lines
+            .get_mut()
+            .write_all(line.as_bytes())
+            .map_err(|error| format!("{}: {error}", self.path))?;
         let mut answer = vec![];
-        let read = self.lines.read_until(b'\n', &mut answer).map_err(|error| format!("{}: {error}", self.path))?;
+        let read = self
+            .lines
+            .read_until(b'\n', &mut answer)
+            .map_err(|error| format!("{}: {error}", self.path))?;
         let answer = String::from_utf8_lossy(answer.trim_ascii_end()).into_owned();
         match value(&answer, "result") {
             Some("success") => Ok(answer),
             _ if read == 0 => Err(format!("{}: the daemon closed the connection", self.path)),
-            _ => Err(format!("the daemon refused: {}", value(&answer, "reason").unwrap_or(&answer))),
+            _ => Err(format!(
+                "the daemon refused: {}",
+                value(&answer, "reason").unwrap_or(&answer)
+            )),
         }
     }
 }
 
 fn value<'a>(message: &'a str, key: &str) -> Option<&'a str> {
-    message.split('&').find_map(|pair| pair.strip_prefix(key)?.strip_prefix('=')).filter(|value| !value.is_empty())
+    message
+        .split('&')
+        .find_map(|pair| pair.strip_prefix(key)?.strip_prefix('='))
+        .filter(|value| !value.is_empty())
 }

@@ -20,23 +20,43 @@ type Frame = (Duration, Linktype, Vec<u8>);
 pub(super) fn tracks(name: &str, bytes: &[u8]) -> Result<Vec<Track>, String> {
     let mut legs: Vec<(Key, Track)> = vec![];
     for (at, link, frame) in frames(bytes)? {
-        let Some((key, datagram)) = rtp(link, &frame) else { continue };
-        let place = legs.iter().position(|(known, _)| *known == key).unwrap_or_else(|| {
-            let track = Track { name: format!("{name} {:08x}", key.4), packets: vec![], tail: Duration::ZERO };
-            legs.push((key, track));
-            legs.len() - 1
-        });
+        let Some((key, datagram)) = rtp(link, &frame) else {
+            continue;
+        };
+        let place = legs
+            .iter()
+            .position(|(known, _)| *known == key)
+            .unwrap_or_else(|| {
+                let track = Track {
+                    name: format!("{name} {:08x}", key.4),
+                    packets: vec![],
+                    tail: Duration::ZERO,
+                };
+                legs.push((key, track));
+                legs.len() - 1
+            });
         let track = &mut legs[place].1;
         // G.711 and G.722: 8 bytes a millisecond; for anything else the length matters little.
         track.tail = Duration::from_millis((datagram.len() as u64).saturating_sub(12) / 8);
         track.packets.push((at, datagram));
     }
     // One packet that looks like RTP is none.
-    let mut tracks: Vec<Track> = legs.into_iter().map(|(_, track)| track).filter(|t| t.packets.len() > 1).collect();
-    let origin = tracks.iter().flat_map(|track| track.packets.first()).map(|(at, _)| *at).min();
+    let mut tracks: Vec<Track> = legs
+        .into_iter()
+        .map(|(_, track)| track)
+        .filter(|t| t.packets.len() > 1)
+        .collect();
+    let origin = tracks
+        .iter()
+        .flat_map(|track| track.packets.first())
+        .map(|(at, _)| *at)
+        .min();
     let origin = origin.ok_or("no RTP in this capture")?;
     for track in &mut tracks {
-        track.packets.iter_mut().for_each(|(at, _)| *at = at.saturating_sub(origin));
+        track
+            .packets
+            .iter_mut()
+            .for_each(|(at, _)| *at = at.saturating_sub(origin));
         track.packets.sort_by_key(|(at, _)| *at);
     }
     Ok(tracks)
@@ -44,7 +64,8 @@ pub(super) fn tracks(name: &str, bytes: &[u8]) -> Result<Vec<Track>, String> {
 
 fn frames(bytes: &[u8]) -> Result<Vec<Frame>, String> {
     let capacity = bytes.len().max(65_536);
-    let mut reader = create_reader(capacity, bytes).map_err(|_| "is no WAV file, recording, pcap or pcapng")?;
+    let mut reader =
+        create_reader(capacity, bytes).map_err(|_| "is no WAV file, recording, pcap or pcapng")?;
     let mut frames = vec![];
     let mut interfaces: Vec<(Linktype, u64)> = vec![];
     let (mut link, mut nanos) = (Linktype::ETHERNET, false);
@@ -57,19 +78,28 @@ fn frames(bytes: &[u8]) -> Result<Vec<Frame>, String> {
                     }
                     PcapBlockOwned::Legacy(packet) => {
                         let fraction = u64::from(packet.ts_usec) * if nanos { 1 } else { 1000 };
-                        let at = Duration::from_secs(packet.ts_sec.into()) + Duration::from_nanos(fraction);
+                        let at = Duration::from_secs(packet.ts_sec.into())
+                            + Duration::from_nanos(fraction);
                         frames.push((at, link, packet.data.to_vec()));
                     }
                     PcapBlockOwned::NG(Block::SectionHeader(_)) => interfaces.clear(),
                     PcapBlockOwned::NG(Block::InterfaceDescription(interface)) => {
-                        interfaces.push((interface.linktype, interface.ts_resolution().unwrap_or(1_000_000)));
+                        interfaces.push((
+                            interface.linktype,
+                            interface.ts_resolution().unwrap_or(1_000_000),
+                        ));
                     }
                     PcapBlockOwned::NG(Block::EnhancedPacket(packet)) => {
                         let interface = interfaces.get(packet.if_id as usize);
-                        let (link, units) = interface.copied().unwrap_or((Linktype::ETHERNET, 1_000_000));
+                        let (link, units) = interface
+                            .copied()
+                            .unwrap_or((Linktype::ETHERNET, 1_000_000));
                         let time = u64::from(packet.ts_high) << 32 | u64::from(packet.ts_low);
                         let at = Duration::from_secs_f64(time as f64 / units.max(1) as f64);
-                        let data = packet.data.get(..packet.caplen as usize).unwrap_or(packet.data);
+                        let data = packet
+                            .data
+                            .get(..packet.caplen as usize)
+                            .unwrap_or(packet.data);
                         frames.push((at, link, data.to_vec()));
                     }
                     PcapBlockOwned::NG(_) => {}
@@ -77,7 +107,9 @@ fn frames(bytes: &[u8]) -> Result<Vec<Frame>, String> {
                 reader.consume(consumed);
             }
             Err(PcapError::Eof) => return Ok(frames),
-            Err(PcapError::Incomplete(_)) => reader.refill().map_err(|error| format!("{error:?}"))?,
+            Err(PcapError::Incomplete(_)) => {
+                reader.refill().map_err(|error| format!("{error:?}"))?
+            }
             // A capture that was cut off: what is there is played.
             Err(_) if !frames.is_empty() => return Ok(frames),
             Err(error) => return Err(format!("damaged capture: {error:?}")),
@@ -92,12 +124,26 @@ fn rtp(link: Linktype, frame: &[u8]) -> Option<(Key, Vec<u8>)> {
         PacketData::L4(..) | PacketData::Unsupported(_) => return None,
     };
     let (from, to) = match sliced.net? {
-        NetSlice::Ipv4(ip) => (ip.header().source_addr().into(), ip.header().destination_addr().into()),
-        NetSlice::Ipv6(ip) => (ip.header().source_addr().into(), ip.header().destination_addr().into()),
+        NetSlice::Ipv4(ip) => (
+            ip.header().source_addr().into(),
+            ip.header().destination_addr().into(),
+        ),
+        NetSlice::Ipv6(ip) => (
+            ip.header().source_addr().into(),
+            ip.header().destination_addr().into(),
+        ),
         _ => return None,
     };
-    let Some(TransportSlice::Udp(udp)) = sliced.transport else { return None };
+    let Some(TransportSlice::Udp(udp)) = sliced.transport else {
+        return None;
+    };
     let packet = Packet::parse(udp.payload()).ok()?;
-    let key: Key = (from, udp.source_port(), to, udp.destination_port(), packet.ssrc);
+    let key: Key = (
+        from,
+        udp.source_port(),
+        to,
+        udp.destination_port(),
+        packet.ssrc,
+    );
     Some((key, udp.payload().to_vec()))
 }

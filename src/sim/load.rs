@@ -63,7 +63,11 @@ struct Round {
 pub(super) fn load(load: &Load) -> Result<(), String> {
     raise_limit();
     let idle = memory(load.pid);
-    let rounds: &[usize] = if load.find_limit { &ROUNDS } else { &[load.phones] };
+    let rounds: &[usize] = if load.find_limit {
+        &ROUNDS
+    } else {
+        &[load.phones]
+    };
     println!("recordings    packets       lost  wrong  RSS KiB  KiB/recording  CPU %  latest ms");
     let mut limit = 0;
     for phones in rounds {
@@ -74,7 +78,9 @@ pub(super) fn load(load: &Load) -> Result<(), String> {
             }
             round => round?,
         };
-        let lost = round.received.map_or("?".into(), |received| round.sent.saturating_sub(received).to_string());
+        let lost = round.received.map_or("?".into(), |received| {
+            round.sent.saturating_sub(received).to_string()
+        });
         println!(
             "{phones:>10} {:>10} {lost:>10} {:>6} {:>8} {:>14.1} {:>6.1} {:>10}",
             round.sent,
@@ -87,7 +93,10 @@ pub(super) fn load(load: &Load) -> Result<(), String> {
         if round.wrong > 0 {
             return match load.find_limit {
                 true if limit > 0 => summary(limit),
-                _ => Err(format!("{} of {phones} recordings are not what was sent", round.wrong)),
+                _ => Err(format!(
+                    "{} of {phones} recordings are not what was sent",
+                    round.wrong
+                )),
             };
         }
         limit = *phones;
@@ -106,7 +115,10 @@ fn summary(limit: usize) -> Result<(), String> {
 fn round(load: &Load, count: usize) -> Result<Round, String> {
     let mut phones = vec![];
     for number in 0..count {
-        phones.push(Phone::start(load.server, number).map_err(|problem| format!("phone {number}: {problem}"))?);
+        phones.push(
+            Phone::start(load.server, number)
+                .map_err(|problem| format!("phone {number}: {problem}"))?,
+        );
     }
     let busy_before = processor(load.pid);
     let started = Instant::now();
@@ -116,22 +128,43 @@ fn round(load: &Load, count: usize) -> Result<Round, String> {
     let rss_kib = memory(load.pid);
     let sent = phones.iter().map(|phone| phone.sent).sum();
     for phone in &mut phones {
-        phone.say(&format!("cmd=RecordStopRequest&id={}&reason=load\n", phone.id))?;
+        phone.say(&format!(
+            "cmd=RecordStopRequest&id={}&reason=load\n",
+            phone.id
+        ))?;
     }
     let mut wrong = 0;
     let mut received = Some(0);
     for phone in &mut phones {
-        let answered = phone.answer().is_ok_and(|answer| answer.contains("result=success"));
-        let came = load.dir.as_deref().map(|dir| phone.received(dir)).transpose()?;
+        let answered = phone
+            .answer()
+            .is_ok_and(|answer| answer.contains("result=success"));
+        let came = load
+            .dir
+            .as_deref()
+            .map(|dir| phone.received(dir))
+            .transpose()?;
         wrong += usize::from(!answered || came.is_some_and(|came| came != phone.sent));
         received = received.zip(came).map(|(all, came)| all + came);
     }
-    Ok(Round { phones: count, sent, received, wrong, late, rss_kib, cpu_percent })
+    Ok(Round {
+        phones: count,
+        sent,
+        received,
+        wrong,
+        late,
+        rss_kib,
+        cpu_percent,
+    })
 }
 
 /// Sends every phone's packets in their time; how late the latest was.
 fn talk(phones: &mut [Phone], seconds: f64) -> Result<Duration, String> {
-    let any = if phones.iter().any(|phone| phone.to.is_ipv6()) { "[::]:0" } else { "0.0.0.0:0" };
+    let any = if phones.iter().any(|phone| phone.to.is_ipv6()) {
+        "[::]:0"
+    } else {
+        "0.0.0.0:0"
+    };
     let socket = UdpSocket::bind(any).map_err(|error| format!("UDP socket: {error}"))?;
     let mut headers = MultiHeaders::<SockaddrStorage>::preallocate(AT_ONCE, None);
     let started = Instant::now();
@@ -142,7 +175,11 @@ fn talk(phones: &mut [Phone], seconds: f64) -> Result<Duration, String> {
             Some(wait) => std::thread::sleep(wait),
             None => late = late.max(Instant::now() - due),
         }
-        let mut mine: Vec<&mut Phone> = phones.iter_mut().skip(step as usize % STEPS).step_by(STEPS).collect();
+        let mut mine: Vec<&mut Phone> = phones
+            .iter_mut()
+            .skip(step as usize % STEPS)
+            .step_by(STEPS)
+            .collect();
         for batch in mine.chunks_mut(AT_ONCE) {
             send(&socket, &mut headers, batch)?;
         }
@@ -157,11 +194,22 @@ fn send(
     phones: &mut [&mut Phone],
 ) -> Result<(), String> {
     let packets: Vec<[u8; RTP_FRAME_BYTES]> = phones.iter().map(|phone| phone.packet()).collect();
-    let slices: Vec<[IoSlice; 1]> = packets.iter().map(|packet| [IoSlice::new(packet)]).collect();
-    let to: Vec<Option<SockaddrStorage>> = phones.iter().map(|phone| Some(phone.to.into())).collect();
+    let slices: Vec<[IoSlice; 1]> = packets
+        .iter()
+        .map(|packet| [IoSlice::new(packet)])
+        .collect();
+    let to: Vec<Option<SockaddrStorage>> =
+        phones.iter().map(|phone| Some(phone.to.into())).collect();
     let mut done = 0;
     while done < phones.len() {
-        let sent = sendmmsg(socket.as_raw_fd(), headers, &slices[done..], &to[done..], [], MsgFlags::empty());
+        let sent = sendmmsg(
+            socket.as_raw_fd(),
+            headers,
+            &slices[done..],
+            &to[done..],
+            [],
+            MsgFlags::empty(),
+        );
         done += sent.map_err(|error| format!("sendmmsg: {error}"))?.count();
     }
     phones.iter_mut().for_each(|phone| phone.sent += 1);
@@ -170,37 +218,62 @@ fn send(
 
 impl Phone {
     fn start(server: SocketAddr, number: usize) -> Result<Self, String> {
-        let control = TcpStream::connect_timeout(&server, PATIENCE).map_err(|error| format!("{server}: {error}"))?;
+        let control = TcpStream::connect_timeout(&server, PATIENCE)
+            .map_err(|error| format!("{server}: {error}"))?;
         let _ = control.set_nodelay(true);
-        control.set_read_timeout(Some(PATIENCE)).map_err(|error| error.to_string())?;
+        control
+            .set_read_timeout(Some(PATIENCE))
+            .map_err(|error| error.to_string())?;
         // Unique among rounds and runs, so that each sidecar is found.
-        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        let since = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap_or_default();
         let id = since.as_micros() as u64;
-        let mut phone = Self { control, id, device: format!("10ad{number:08x}"), to: server, sent: 0 };
+        let mut phone = Self {
+            control,
+            id,
+            device: format!("10ad{number:08x}"),
+            to: server,
+            sent: 0,
+        };
         let device = &phone.device;
         let request = format!(
             "cmd=RecordStartRequest&id={id}&device={device}&remote_number={number}&remote_name=&local_number=1\
              &local_name=&dir=out&codec=PCMU\n"
         );
         let answer = phone.say(&request).and_then(|()| phone.answer());
-        let answer = answer.map_err(|error| format!("{error} (is the server's --max-per-address high enough?)"))?;
-        let message = Message::parse(answer.as_bytes()).map_err(|_| format!("no message: {answer}"))?;
-        let port = message.number("port").and_then(Result::ok).filter(|_| message.raw("result") == Some(b"success"));
+        let answer = answer
+            .map_err(|error| format!("{error} (is the server's --max-per-address high enough?)"))?;
+        let message =
+            Message::parse(answer.as_bytes()).map_err(|_| format!("no message: {answer}"))?;
+        let port = message
+            .number("port")
+            .and_then(Result::ok)
+            .filter(|_| message.raw("result") == Some(b"success"));
         let port = port.ok_or_else(|| format!("refused: {answer}"))?;
-        let ip = message.raw("server").and_then(|raw| String::from_utf8_lossy(raw).parse::<IpAddr>().ok());
-        phone.to = SocketAddr::new(ip.filter(|ip| !ip.is_unspecified()).unwrap_or(server.ip()), port);
+        let ip = message
+            .raw("server")
+            .and_then(|raw| String::from_utf8_lossy(raw).parse::<IpAddr>().ok());
+        phone.to = SocketAddr::new(
+            ip.filter(|ip| !ip.is_unspecified()).unwrap_or(server.ip()),
+            port,
+        );
         Ok(phone)
     }
 
     fn say(&mut self, text: &str) -> Result<(), String> {
-        self.control.write_all(text.as_bytes()).map_err(|error| error.to_string())
+        self.control
+            .write_all(text.as_bytes())
+            .map_err(|error| error.to_string())
     }
 
     fn answer(&mut self) -> Result<String, String> {
         let mut buffer = [0; 4096];
         match self.control.read(&mut buffer) {
             Ok(0) => Err("the server has closed the connection".into()),
-            Ok(read) => Ok(String::from_utf8_lossy(&buffer[..read]).trim_end().to_owned()),
+            Ok(read) => Ok(String::from_utf8_lossy(&buffer[..read])
+                .trim_end()
+                .to_owned()),
             Err(error) => Err(format!("no answer: {error}")),
         }
     }
@@ -223,10 +296,12 @@ impl Phone {
     fn received(&self, dir: &Path) -> Result<u64, String> {
         let folder = dir.join(&self.device);
         let ending = format!("_{}.json", self.id);
-        let entries = std::fs::read_dir(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+        let entries =
+            std::fs::read_dir(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
         for path in entries.flatten().map(|entry| entry.path()) {
             if path.to_string_lossy().ends_with(&ending) {
-                let bytes = std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+                let bytes =
+                    std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
                 let object = crate::wire::json::Object::parse(&bytes).ok();
                 let number = |key| object.as_ref().and_then(|object| object.number(key));
                 let whole = number("frames") == number("received");
@@ -239,16 +314,31 @@ impl Phone {
 
 /// Resident memory of a process in KiB.
 fn memory(pid: Option<u32>) -> u64 {
-    let status = pid.and_then(|pid| std::fs::read_to_string(format!("/proc/{pid}/status")).ok()).unwrap_or_default();
+    let status = pid
+        .and_then(|pid| std::fs::read_to_string(format!("/proc/{pid}/status")).ok())
+        .unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
+    line.and_then(|line| line.split_whitespace().next()?.parse().ok())
+        .unwrap_or(0)
 }
 
 /// Processor time of a process.
 fn processor(pid: Option<u32>) -> Duration {
-    let stat = pid.and_then(|pid| std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()).unwrap_or_default();
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-    let ticks = |field: usize| fields.get(field).and_then(|ticks| ticks.parse::<u64>().ok()).unwrap_or(0);
+    let stat = pid
+        .and_then(|pid| std::fs::read_to_string(format!("/proc/{pid}/stat")).ok())
+        .unwrap_or_default();
+    let fields: Vec<&str> = stat
+        .rsplit(')')
+        .next()
+        .unwrap_or_default()
+        .split_whitespace()
+        .collect();
+    let ticks = |field: usize| {
+        fields
+            .get(field)
+            .and_then(|ticks| ticks.parse::<u64>().ok())
+            .unwrap_or(0)
+    };
     // utime and stime, in hundredths of a second on every Linux there is (USER_HZ).
     Duration::from_millis((ticks(11) + ticks(12)) * 10)
 }

@@ -81,13 +81,18 @@ fn command(arguments: Vec<OsString>) -> Result<(), Failure> {
     let Some((name, rest)) = arguments.split_first() else {
         return Err(("no command; 'callrec-sim --help' shows how".into(), 2));
     };
-    if arguments.iter().any(|argument| argument == "--version" || argument == "-V") {
+    if arguments
+        .iter()
+        .any(|argument| argument == "--version" || argument == "-V")
+    {
         println!("callrec-sim {}", env!("CARGO_PKG_VERSION"));
         return Ok(());
     }
     match name.to_str() {
         Some("call") => match options(rest).map_err(|error| (error.to_string(), 2))? {
-            Some(options) => call::call(&options, &tracks(&options)?).map_err(|message| (message, 1)),
+            Some(options) => {
+                call::call(&options, &tracks(&options)?).map_err(|message| (message, 1))
+            }
             None => help(),
         },
         Some("load") => match load_options(rest).map_err(|error| (error.to_string(), 2))? {
@@ -95,7 +100,13 @@ fn command(arguments: Vec<OsString>) -> Result<(), Failure> {
             None => help(),
         },
         Some("-h" | "--help" | "help") => help(),
-        _ => Err((format!("unknown command '{}'; 'callrec-sim --help' shows how", name.to_string_lossy()), 2)),
+        _ => Err((
+            format!(
+                "unknown command '{}'; 'callrec-sim --help' shows how",
+                name.to_string_lossy()
+            ),
+            2,
+        )),
     }
 }
 
@@ -122,16 +133,22 @@ fn options(arguments: &[OsString]) -> Result<Option<Options>, lexopt::Error> {
         match argument {
             Short('s') | Long("socket") => options.socket = text(&mut parser)?,
             Long("near" | "far") => options.audio.push(parser.value()?.into()),
-            Long("seconds") => options.seconds = Some(number("seconds", &text(&mut parser)?, 0.0, 86_400.0)?),
+            Long("seconds") => {
+                options.seconds = Some(number("seconds", &text(&mut parser)?, 0.0, 86_400.0)?)
+            }
             Long("sink") => options.sink = Some(text(&mut parser)?),
             Long("codec") => {
                 options.codec = match text(&mut parser)?.as_str() {
                     "PCMU" => Some(Law::Mu),
                     "PCMA" => Some(Law::A),
-                    other => return Err(format!("--codec must be PCMU or PCMA, not '{other}'").into()),
+                    other => {
+                        return Err(format!("--codec must be PCMU or PCMA, not '{other}'").into())
+                    }
                 }
             }
-            Long("ptime") => options.ptime_ms = number("ptime", &text(&mut parser)?, 5.0, 60.0)? as u32,
+            Long("ptime") => {
+                options.ptime_ms = number("ptime", &text(&mut parser)?, 5.0, 60.0)? as u32
+            }
             Long("one-port") => options.one_port = true,
             Long("mixed") => options.mixed = true,
             Long("set") => {
@@ -149,11 +166,14 @@ fn options(arguments: &[OsString]) -> Result<Option<Options>, lexopt::Error> {
 
 fn load_options(arguments: &[OsString]) -> Result<Option<load::Load>, lexopt::Error> {
     let mut parser = lexopt::Parser::from_args(arguments);
-    let (mut server, mut phones, mut seconds, mut find_limit, mut dir, mut pid) = (None, 100, 10.0, false, None, None);
+    let (mut server, mut phones, mut seconds, mut find_limit, mut dir, mut pid) =
+        (None, 100, 10.0, false, None, None);
     while let Some(argument) = parser.next()? {
         match argument {
             Long("server") => server = Some(text(&mut parser)?),
-            Long("phones") => phones = number("phones", &text(&mut parser)?, 1.0, 50_000.0)? as usize,
+            Long("phones") => {
+                phones = number("phones", &text(&mut parser)?, 1.0, 50_000.0)? as usize
+            }
             Long("seconds") => seconds = number("seconds", &text(&mut parser)?, 0.0, 86_400.0)?,
             Long("dir") => dir = Some(parser.value()?.into()),
             Long("pid") => pid = Some(number("pid", &text(&mut parser)?, 1.0, 4e9)? as u32),
@@ -163,8 +183,17 @@ fn load_options(arguments: &[OsString]) -> Result<Option<load::Load>, lexopt::Er
         }
     }
     let server = server.ok_or("load: which --server ADDR:PORT?")?;
-    let server = server.parse().map_err(|_| format!("--server must be ADDR:PORT, not '{server}'"))?;
-    Ok(Some(load::Load { server, phones, seconds, find_limit, dir, pid }))
+    let server = server
+        .parse()
+        .map_err(|_| format!("--server must be ADDR:PORT, not '{server}'"))?;
+    Ok(Some(load::Load {
+        server,
+        phones,
+        seconds,
+        find_limit,
+        dir,
+        pid,
+    }))
 }
 
 fn text(parser: &mut lexopt::Parser) -> Result<String, lexopt::Error> {
@@ -172,8 +201,13 @@ fn text(parser: &mut lexopt::Parser) -> Result<String, lexopt::Error> {
 }
 
 fn number(name: &str, text: &str, least: f64, most: f64) -> Result<f64, lexopt::Error> {
-    let number = text.parse().ok().filter(|number| (least..=most).contains(number));
-    number.ok_or_else(|| format!("--{name} must be a number from {least} to {most}, not '{text}'").into())
+    let number = text
+        .parse()
+        .ok()
+        .filter(|number| (least..=most).contains(number));
+    number.ok_or_else(|| {
+        format!("--{name} must be a number from {least} to {most}, not '{text}'").into()
+    })
 }
 
 /// The legs of the call, in the order of their ports.
@@ -182,8 +216,20 @@ fn tracks(options: &Options) -> Result<Vec<Track>, Failure> {
     if options.audio.is_empty() {
         let seconds = options.seconds.unwrap_or(10.0);
         return Ok(vec![
-            Track::of_samples("near", &parties::near(seconds), law, options.ptime_ms, 0x6E65_6172),
-            Track::of_samples("far", &parties::far(seconds), law, options.ptime_ms, 0x0066_6172),
+            Track::of_samples(
+                "near",
+                &parties::near(seconds),
+                law,
+                options.ptime_ms,
+                0x6E65_6172,
+            ),
+            Track::of_samples(
+                "far",
+                &parties::far(seconds),
+                law,
+                options.ptime_ms,
+                0x0066_6172,
+            ),
         ]);
     }
     let mut tracks = vec![];

@@ -22,8 +22,14 @@ fn voice(seconds: f64, pitch: f64, glide: f64, talks: impl Fn(f64) -> bool) -> V
         let time = index as f64 / RATE;
         let into = time % SYLLABLE / SYLLABLE;
         phase += TAU * (pitch + glide * into) / RATE;
-        let loudness = if talks(time) { (into * std::f64::consts::PI).sin().powi(2) * 6000.0 } else { 0.0 };
-        let harmonics = (1..=5).map(|n| (phase * f64::from(n)).sin() / f64::from(n)).sum::<f64>();
+        let loudness = if talks(time) {
+            (into * std::f64::consts::PI).sin().powi(2) * 6000.0
+        } else {
+            0.0
+        };
+        let harmonics = (1..=5)
+            .map(|n| (phase * f64::from(n)).sin() / f64::from(n))
+            .sum::<f64>();
         (loudness * harmonics) as i16
     });
     samples.collect()

@@ -21,8 +21,17 @@ pub(super) struct Track {
 
 impl Track {
     /// Samples at 8 kHz, packed into `ptime_ms` each.
-    pub(super) fn of_samples(name: &str, samples: &[i16], law: Law, ptime_ms: u32, ssrc: u32) -> Self {
-        let codes: Vec<u8> = samples.iter().map(|sample| law.encode_one(i32::from(*sample))).collect();
+    pub(super) fn of_samples(
+        name: &str,
+        samples: &[i16],
+        law: Law,
+        ptime_ms: u32,
+        ssrc: u32,
+    ) -> Self {
+        let codes: Vec<u8> = samples
+            .iter()
+            .map(|sample| law.encode_one(i32::from(*sample)))
+            .collect();
         Self::of_codes(name, &codes, law.payload_type(), ptime_ms, ssrc)
     }
 
@@ -42,22 +51,43 @@ impl Track {
             (at, [&header.emit_header(), payload].concat())
         };
         let packets = codes.chunks(size).enumerate().map(packet).collect();
-        Self { name: name.into(), packets, tail: Duration::from_millis(ptime_ms.into()) }
+        Self {
+            name: name.into(),
+            packets,
+            tail: Duration::from_millis(ptime_ms.into()),
+        }
     }
 
     /// When the last packet's audio ends.
     pub(super) fn length(&self) -> Duration {
-        self.packets.last().map_or(Duration::ZERO, |(at, _)| *at + self.tail)
+        self.packets
+            .last()
+            .map_or(Duration::ZERO, |(at, _)| *at + self.tail)
     }
 }
 
 /// The legs in a file, whatever kind it is.
-pub(super) fn load(path: &Path, law: Law, ptime_ms: u32, number: u32) -> Result<Vec<Track>, String> {
+pub(super) fn load(
+    path: &Path,
+    law: Law,
+    ptime_ms: u32,
+    number: u32,
+) -> Result<Vec<Track>, String> {
     let bytes = std::fs::read(path).map_err(|error| error.to_string())?;
-    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let name = path
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
     let ssrc = 0x5100_0000 + number;
     if bytes.starts_with(b"RIFF") {
-        return Ok(vec![Track::of_samples(&name, &wav::samples_8k(bytes)?, law, ptime_ms, ssrc)]);
+        return Ok(vec![Track::of_samples(
+            &name,
+            &wav::samples_8k(bytes)?,
+            law,
+            ptime_ms,
+            ssrc,
+        )]);
     }
     match Header::parse(&bytes) {
         Ok(header) => Ok(vec![of_recording(&name, &bytes, &header, ptime_ms, ssrc)?]),
@@ -65,12 +95,36 @@ pub(super) fn load(path: &Path, law: Law, ptime_ms: u32, number: u32) -> Result<
     }
 }
 
-fn of_recording(name: &str, bytes: &[u8], header: &Header, ptime_ms: u32, ssrc: u32) -> Result<Track, String> {
+fn of_recording(
+    name: &str,
+    bytes: &[u8],
+    header: &Header,
+    ptime_ms: u32,
+    ssrc: u32,
+) -> Result<Track, String> {
     let Codec::G711(law) = header.codec else {
-        return Err(format!("a recording in {} cannot be played", header.codec.name()));
+        return Err(format!(
+            "a recording in {} cannot be played",
+            header.codec.name()
+        ));
     };
     let frames = &bytes[HEADER_BYTES..];
-    let skip = if frames.first().is_some_and(|first| header.frames_are_rtp(*first)) { 12 } else { 0 };
-    let payloads = frames.chunks_exact(header.rtp_len as usize).map(|frame| &frame[skip..]);
-    Ok(Track::of_codes(name, &payloads.collect::<Vec<_>>().concat(), law.payload_type(), ptime_ms, ssrc))
+    let skip = if frames
+        .first()
+        .is_some_and(|first| header.frames_are_rtp(*first))
+    {
+        12
+    } else {
+        0
+    };
+    let payloads = frames
+        .chunks_exact(header.rtp_len as usize)
+        .map(|frame| &frame[skip..]);
+    Ok(Track::of_codes(
+        name,
+        &payloads.collect::<Vec<_>>().concat(),
+        law.payload_type(),
+        ptime_ms,
+        ssrc,
+    ))
 }

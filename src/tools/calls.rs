@@ -19,8 +19,16 @@ pub fn group(keys: &[Key]) -> Vec<Vec<usize>> {
     let mut groups: Vec<Vec<usize>> = vec![];
     let (mut by_call, mut by_end) = (HashMap::new(), HashMap::new());
     for (at, key) in keys.iter().enumerate() {
-        let known = key.call.as_ref().and_then(|call| by_call.get(call)).copied();
-        let goes_on = || key.ends.and_then(|[first, _]| by_end.get(&place(first))).copied();
+        let known = key
+            .call
+            .as_ref()
+            .and_then(|call| by_call.get(call))
+            .copied();
+        let goes_on = || {
+            key.ends
+                .and_then(|[first, _]| by_end.get(&place(first)))
+                .copied()
+        };
         let number = known.or_else(goes_on).unwrap_or(groups.len());
         match groups.get_mut(number) {
             Some(group) => group.push(at),
@@ -44,7 +52,10 @@ mod tests {
     fn key(id: &str, ssrc: u32, first: u32, behind: u32) -> Key {
         let ends = heads(ssrc, [first, behind]);
         let call = (!id.is_empty()).then(|| ("phone".to_owned(), id.to_owned()));
-        Key { call, ends: Some([ends[0], ends[1]]) }
+        Key {
+            call,
+            ends: Some([ends[0], ends[1]]),
+        }
     }
 
     #[test]
@@ -59,6 +70,9 @@ mod tests {
             Key::default(),
             Key::default(),
         ];
-        assert_eq!(group(&keys), [vec![0, 2, 3], vec![1, 4], vec![5], vec![6], vec![7]]);
+        assert_eq!(
+            group(&keys),
+            [vec![0, 2, 3], vec![1, 4], vec![5], vec![6], vec![7]]
+        );
     }
 }

@@ -78,20 +78,32 @@ pub fn plan(files: &[Scanned], same: &mut dyn FnMut(Frame, Frame) -> bool) -> Pl
             let length = run.frames as i64 * i64::from(scanned.samples);
             let found = match own.filter(|own| groups[*own].follows(file, run)) {
                 Some(own) => Some(own),
-                None => groups.iter().position(|group| group.takes(file, run, length, files, same)),
+                None => groups
+                    .iter()
+                    .position(|group| group.takes(file, run, length, files, same)),
             };
             if found.is_none() && groups.len() < MAX_GROUPS {
                 groups.push(Group::new(run));
             }
             let last = groups.len() - 1;
             let group = &mut groups[found.unwrap_or(last)];
-            let at = group.position(run).filter(|_| found.is_some()).unwrap_or(group.end);
+            let at = group
+                .position(run)
+                .filter(|_| found.is_some())
+                .unwrap_or(group.end);
             group.place(file, run, at, at + length);
             own = found.or(Some(last));
         }
     }
-    let strangers = groups.iter().filter(|group| group.ssrc.is_some()).count().saturating_sub(1) as u64;
-    let mut plan = Plan { strangers, ..Plan::default() };
+    let strangers = groups
+        .iter()
+        .filter(|group| group.ssrc.is_some())
+        .count()
+        .saturating_sub(1) as u64;
+    let mut plan = Plan {
+        strangers,
+        ..Plan::default()
+    };
     let mut silence = MAX_SILENCE;
     for group in groups {
         group.lay_out(files, &mut silence, &mut plan);
@@ -101,8 +113,17 @@ pub fn plan(files: &[Scanned], same: &mut dyn FnMut(Frame, Frame) -> bool) -> Pl
 
 impl Group {
     fn new(run: &Run) -> Self {
-        let (ssrc, timestamp) = run.head.map_or((None, 0), |head| (Some(head.ssrc), head.timestamp));
-        Self { ssrc, timestamp, start: 0, end: 0, runs: vec![], files: vec![] }
+        let (ssrc, timestamp) = run
+            .head
+            .map_or((None, 0), |head| (Some(head.ssrc), head.timestamp));
+        Self {
+            ssrc,
+            timestamp,
+            start: 0,
+            end: 0,
+            runs: vec![],
+            files: vec![],
+        }
     }
 
     /// Where the run begins, if it is of this source.
@@ -114,7 +135,9 @@ impl Group {
     /// The run comes behind the last one of the same file, after a gap.
     fn follows(&self, file: usize, run: &Run) -> bool {
         let before = self.files.iter().find(|(known, _)| *known == file);
-        self.position(run).zip(before).is_some_and(|(at, (_, end))| (*end..=end + MAX_GAP).contains(&at))
+        self.position(run)
+            .zip(before)
+            .is_some_and(|(at, (_, end))| (*end..=end + MAX_GAP).contains(&at))
     }
 
     /// A run of a file that is not in the group yet is a part of the same recording.
@@ -126,14 +149,17 @@ impl Group {
         files: &[Scanned],
         same: &mut dyn FnMut(Frame, Frame) -> bool,
     ) -> bool {
-        let Some(at) = self.position(run) else { return false };
+        let Some(at) = self.position(run) else {
+            return false;
+        };
         let strange = self.files.iter().all(|(known, _)| *known != file);
         let near = strange && at <= self.end + MAX_GAP && at + length >= self.start - MAX_GAP;
         let samples = i64::from(files[file].samples);
         let (mut compared, mut equal) = (0, 0);
         for placed in self.runs.iter().filter(|_| near) {
             let (from, to) = (at.max(placed.at), (at + length).min(placed.end));
-            let aligned = files[placed.file].samples == files[file].samples && (placed.at - at) % samples == 0;
+            let aligned = files[placed.file].samples == files[file].samples
+                && (placed.at - at) % samples == 0;
             if from >= to || compared > MOST_COMPARED {
                 continue;
             }
@@ -142,9 +168,13 @@ impl Group {
             }
             let overlap = ((to - from) / samples) as u64;
             for n in (0..overlap).step_by((overlap / COMPARED).max(1) as usize) {
-                let number = |begin: i64, run: &Run| run.first + ((from - begin) / samples) as u64 + n;
+                let number =
+                    |begin: i64, run: &Run| run.first + ((from - begin) / samples) as u64 + n;
                 compared += 1;
-                equal += u64::from(same((file, number(at, run)), (placed.file, number(placed.at, &placed.run))));
+                equal += u64::from(same(
+                    (file, number(at, run)),
+                    (placed.file, number(placed.at, &placed.run)),
+                ));
             }
         }
         // Some may be damaged in one of the files; of two recordings with one SSRC hardly any is equal.
@@ -152,7 +182,12 @@ impl Group {
     }
 
     fn place(&mut self, file: usize, run: &Run, at: i64, end: i64) {
-        self.runs.push(Placed { at, end, file, run: *run });
+        self.runs.push(Placed {
+            at,
+            end,
+            file,
+            run: *run,
+        });
         match self.files.iter_mut().find(|(known, _)| *known == file) {
             Some((_, last)) => *last = end,
             None => self.files.push((file, end)),
@@ -205,7 +240,16 @@ impl Plan {
 
     /// Samples of silence for missing frames.
     pub fn silence(&self) -> u64 {
-        self.segments.iter().map(|segment| if let Segment::Silence(samples) = segment { *samples } else { 0 }).sum()
+        self.segments
+            .iter()
+            .map(|segment| {
+                if let Segment::Silence(samples) = segment {
+                    *samples
+                } else {
+                    0
+                }
+            })
+            .sum()
     }
 }
 
@@ -221,13 +265,25 @@ impl Segment {
     pub fn part(&self, from: u64, length: u64, of_frame: impl Fn(usize) -> u32) -> Self {
         match *self {
             Self::Silence(_) => Self::Silence(length),
-            Self::Frames { file, run, skip, .. } => {
+            Self::Frames {
+                file, run, skip, ..
+            } => {
                 let frame = of_frame(file);
                 let (begin, end) = (skip + from, skip + from + length);
                 let (left_out, ends) = (begin / u64::from(frame), end.div_ceil(u64::from(frame)));
                 let head = run.head.map(|head| head.after(left_out, frame));
-                let run = Run { first: run.first + left_out, frames: ends - left_out, head, ..run };
-                Self::Frames { file, run, skip: begin % u64::from(frame), samples: length }
+                let run = Run {
+                    first: run.first + left_out,
+                    frames: ends - left_out,
+                    head,
+                    ..run
+                };
+                Self::Frames {
+                    file,
+                    run,
+                    skip: begin % u64::from(frame),
+                    samples: length,
+                }
             }
         }
     }
@@ -247,7 +303,9 @@ mod tests {
             Segment::Silence(samples) => "-".repeat((*samples / 160) as usize),
             Segment::Frames { file, run, .. } => {
                 let letter = char::from(b'a' + *file as u8);
-                (run.first..run.first + run.frames).map(|n| format!("{letter}{n}")).collect()
+                (run.first..run.first + run.frames)
+                    .map(|n| format!("{letter}{n}"))
+                    .collect()
             }
         };
         plan.segments.iter().map(show).collect()
@@ -265,30 +323,61 @@ mod tests {
 
     #[test]
     fn missing_frames_are_silence() {
-        assert_eq!(joined(&[heads(7, (0..3).chain(5..8))], true), "a0a1a2--a3a4a5");
+        assert_eq!(
+            joined(&[heads(7, (0..3).chain(5..8))], true),
+            "a0a1a2--a3a4a5"
+        );
     }
 
     #[test]
     fn parts_are_joined_in_sequence_and_no_frame_comes_twice() {
         let part = |range| heads(7, range);
         assert_eq!(joined(&[part(3..6), part(0..3)], true), "b0b1b2a0a1a2");
-        assert_eq!(joined(&[part(0..6), part(3..9)], true), "a0a1a2a3a4a5b3b4b5");
-        assert_eq!(joined(&[part(3..9), part(0..5)], true), "b0b1b2b3b4a2a3a4a5");
-        assert_eq!(joined(&[part(0..6), part(2..4), part(6..8)], true), "a0a1a2a3a4a5c0c1");
-        assert_eq!(joined(&[heads(7, (0..2).chain(4..6)), part(1..5)], true), "a0a1b1b2b3a3");
+        assert_eq!(
+            joined(&[part(0..6), part(3..9)], true),
+            "a0a1a2a3a4a5b3b4b5"
+        );
+        assert_eq!(
+            joined(&[part(3..9), part(0..5)], true),
+            "b0b1b2b3b4a2a3a4a5"
+        );
+        assert_eq!(
+            joined(&[part(0..6), part(2..4), part(6..8)], true),
+            "a0a1a2a3a4a5c0c1"
+        );
+        assert_eq!(
+            joined(&[heads(7, (0..2).chain(4..6)), part(1..5)], true),
+            "a0a1b1b2b3a3"
+        );
         let repeated = plan(&[scan(&part(0..6)), scan(&part(3..9))], &mut |_, _| true).repeated;
         assert_eq!(repeated, 3);
     }
 
     #[test]
     fn what_does_not_belong_together_follows() {
-        assert_eq!(joined(&[heads(7, 0..2), heads(8, 1..3)], true), "a0a1b0b1", "another source");
-        assert_eq!(joined(&[heads(7, 0..2), heads(7, 1..3)], false), "a0a1b0b1", "the same numbers, other audio");
+        assert_eq!(
+            joined(&[heads(7, 0..2), heads(8, 1..3)], true),
+            "a0a1b0b1",
+            "another source"
+        );
+        assert_eq!(
+            joined(&[heads(7, 0..2), heads(7, 1..3)], false),
+            "a0a1b0b1",
+            "the same numbers, other audio"
+        );
         let back = [heads(7, 100..103), heads(7, 0..3)].concat();
-        assert_eq!(joined(&[back], true), "a0a1a2a3a4a5", "numbers that go back in a file");
+        assert_eq!(
+            joined(&[back], true),
+            "a0a1a2a3a4a5",
+            "numbers that go back in a file"
+        );
         let far = [heads(7, 0..3), heads(7, 9_000_000..9_000_003)].concat();
         assert_eq!(joined(&[far], true), "a0a1a2a3a4a5", "a jump of days");
-        let bare = [Scanned::bare(2, SAMPLES), scan(&heads(7, 0..2)), Scanned::bare(0, SAMPLES)];
+        let bare = [
+            Scanned::bare(2, SAMPLES),
+            scan(&heads(7, 0..2)),
+            Scanned::bare(0, SAMPLES),
+        ];
         assert_eq!(plan(&bare, &mut |_, _| true).samples(), 4 * 160);
     }
 
@@ -301,10 +390,15 @@ mod tests {
     #[test]
     fn a_shift_of_less_than_a_frame_is_cut_or_filled_by_samples() {
         let mut later = heads(7, 2..4);
-        later.iter_mut().for_each(|head| head.timestamp = head.timestamp.wrapping_add(100));
+        later
+            .iter_mut()
+            .for_each(|head| head.timestamp = head.timestamp.wrapping_add(100));
         let files = [scan(&heads(7, 0..2)), scan(&later)];
         let plan = plan(&files, &mut |_, _| true);
-        assert_eq!((plan.segments[1], plan.samples()), (Segment::Silence(100), 4 * 160 + 100));
+        assert_eq!(
+            (plan.segments[1], plan.samples()),
+            (Segment::Silence(100), 4 * 160 + 100)
+        );
     }
 
     #[test]

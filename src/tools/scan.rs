@@ -62,43 +62,67 @@ impl Head {
     pub fn after(&self, frames: u64, samples: u32) -> Self {
         Self {
             sequence: self.sequence.wrapping_add(frames as u16),
-            timestamp: self.timestamp.wrapping_add((frames as u32).wrapping_mul(samples)),
+            timestamp: self
+                .timestamp
+                .wrapping_add((frames as u32).wrapping_mul(samples)),
             ..*self
         }
     }
 
     /// It has something in common with what was expected: a few damaged bits do not make it another frame.
     pub fn resembles(&self, expected: &Self) -> bool {
-        self.ssrc == expected.ssrc || self.sequence == expected.sequence || self.timestamp == expected.timestamp
+        self.ssrc == expected.ssrc
+            || self.sequence == expected.sequence
+            || self.timestamp == expected.timestamp
     }
 }
 
 impl Scan {
     /// For a file with so many samples a frame.
     pub fn new(samples: u32) -> Self {
-        Self { samples, runs: vec![], doubted: None }
+        Self {
+            samples,
+            runs: vec![],
+            doubted: None,
+        }
     }
 
     /// Takes the next frame.
     pub fn push(&mut self, head: Head) {
         let (many, doubted) = (self.runs.len() >= MAX_RUNS, self.doubted.take());
         let Some(run) = self.runs.last_mut() else {
-            return self.runs.push(Run { first: 0, frames: 1, head: Some(head), sure: false });
+            return self.runs.push(Run {
+                first: 0,
+                frames: 1,
+                head: Some(head),
+                sure: false,
+            });
         };
         let expected = run.head.map(|first| first.after(run.frames, self.samples));
         if expected == Some(head) {
             run.sure = true;
-        } else if let Some(doubted) = doubted.filter(|doubted| !many && head == doubted.after(1, self.samples)) {
+        } else if let Some(doubted) =
+            doubted.filter(|doubted| !many && head == doubted.after(1, self.samples))
+        {
             // The doubted frame has begun something; a first frame alone before it was damaged itself.
             run.frames -= 1;
             if run.sure || run.frames > 1 {
                 let first = run.first + run.frames;
-                return self.runs.push(Run { first, frames: 2, head: Some(doubted), sure: true });
+                return self.runs.push(Run {
+                    first,
+                    frames: 2,
+                    head: Some(doubted),
+                    sure: true,
+                });
             }
             let before = doubted.sequence.wrapping_sub(1);
             let timestamp = doubted.timestamp.wrapping_sub(self.samples);
             (run.frames, run.sure) = (2, true);
-            run.head = Some(Head { sequence: before, timestamp, ..doubted });
+            run.head = Some(Head {
+                sequence: before,
+                timestamp,
+                ..doubted
+            });
         } else {
             self.doubted = Some(head);
         }
@@ -107,15 +131,26 @@ impl Scan {
 
     /// The file has ended.
     pub fn finish(self) -> Scanned {
-        Scanned { runs: self.runs, samples: self.samples }
+        Scanned {
+            runs: self.runs,
+            samples: self.samples,
+        }
     }
 }
 
 impl Scanned {
     /// Frames without headers.
     pub fn bare(frames: u64, samples: u32) -> Self {
-        let run = Run { first: 0, frames, head: None, sure: false };
-        Self { runs: if frames == 0 { vec![] } else { vec![run] }, samples }
+        let run = Run {
+            first: 0,
+            frames,
+            head: None,
+            sure: false,
+        };
+        Self {
+            runs: if frames == 0 { vec![] } else { vec![run] },
+            samples,
+        }
     }
 }
 
@@ -144,22 +179,45 @@ pub(super) mod tests {
     #[test]
     fn a_good_file_is_one_run() {
         let scanned = scan(&heads(7, 0..100_000));
-        assert_eq!((scanned.runs.len(), scanned.runs[0].frames, scanned.runs[0].sure), (1, 100_000, true));
+        assert_eq!(
+            (
+                scanned.runs.len(),
+                scanned.runs[0].frames,
+                scanned.runs[0].sure
+            ),
+            (1, 100_000, true)
+        );
     }
 
     #[test]
     fn a_change_is_a_run_when_two_agree_on_it() {
-        let runs = |heads: &[Head]| scan(heads).runs.iter().map(|run| (run.first, run.frames)).collect::<Vec<_>>();
+        let runs = |heads: &[Head]| {
+            scan(heads)
+                .runs
+                .iter()
+                .map(|run| (run.first, run.frames))
+                .collect::<Vec<_>>()
+        };
         assert_eq!(runs(&heads(7, [0, 1, 5, 6, 7])), [(0, 2), (2, 3)]);
-        assert_eq!(runs(&heads(7, [0, 1, 5, 3, 4, 5])), [(0, 6)], "one alone is damaged");
+        assert_eq!(
+            runs(&heads(7, [0, 1, 5, 3, 4, 5])),
+            [(0, 6)],
+            "one alone is damaged"
+        );
         assert_eq!(runs(&heads(7, [9, 1, 2])), [(0, 3)], "the first one, too");
-        assert_eq!(scan(&heads(7, [9, 1, 2])).runs[0].head, Some(heads(7, [0])[0]));
+        assert_eq!(
+            scan(&heads(7, [9, 1, 2])).runs[0].head,
+            Some(heads(7, [0])[0])
+        );
     }
 
     #[test]
     fn a_file_of_nothing_but_changes_has_a_limit() {
         let sources: Vec<Head> = (0..100_000).flat_map(|n| heads(n, [5, 6])).collect();
         let runs = scan(&sources).runs;
-        assert_eq!((runs.len(), runs.iter().map(|run| run.frames).sum::<u64>()), (MAX_RUNS, 200_000));
+        assert_eq!(
+            (runs.len(), runs.iter().map(|run| run.frames).sum::<u64>()),
+            (MAX_RUNS, 200_000)
+        );
     }
 }

@@ -27,7 +27,10 @@ const fn tables() -> [[u8; 256]; 2] {
 }
 
 const fn put(tables: &mut [[u8; 256]; 2], byte: u8, inverse: u8) {
-    let turned = inverse.rotate_left(1) ^ inverse.rotate_left(2) ^ inverse.rotate_left(3) ^ inverse.rotate_left(4);
+    let turned = inverse.rotate_left(1)
+        ^ inverse.rotate_left(2)
+        ^ inverse.rotate_left(3)
+        ^ inverse.rotate_left(4);
     let substitute = inverse ^ turned ^ 0x63;
     tables[0][byte as usize] = substitute;
     tables[1][substitute as usize] = byte;
@@ -127,10 +130,19 @@ fn mix(block: &mut [u8; BLOCK_BYTES], back: bool) {
     for column in block.chunks_exact_mut(4) {
         let [a, b, c, d] = [column[0], column[1], column[2], column[3]];
         // The inverse is the polynomial itself behind 4x^2 + 5.
-        let (even, odd) = if back { (double(double(a ^ c)), double(double(b ^ d))) } else { (0, 0) };
+        let (even, odd) = if back {
+            (double(double(a ^ c)), double(double(b ^ d)))
+        } else {
+            (0, 0)
+        };
         let [a, b, c, d] = [a ^ even, b ^ odd, c ^ even, d ^ odd];
         let all = a ^ b ^ c ^ d;
-        let mixed = [a ^ double(a ^ b), b ^ double(b ^ c), c ^ double(c ^ d), d ^ double(d ^ a)];
+        let mixed = [
+            a ^ double(a ^ b),
+            b ^ double(b ^ c),
+            c ^ double(c ^ d),
+            d ^ double(d ^ a),
+        ];
         for (byte, mixed) in column.iter_mut().zip(mixed) {
             *byte = mixed ^ all;
         }
@@ -149,7 +161,10 @@ mod tests {
         let plain: [u8; 16] = core::array::from_fn(|i| i as u8 * 0x11);
         let mut block = plain;
         aes.encrypt(&mut block);
-        assert_eq!(u128::from_be_bytes(block), 0x8ea2_b7ca_5167_45bf_eafc_4990_4b49_6089);
+        assert_eq!(
+            u128::from_be_bytes(block),
+            0x8ea2_b7ca_5167_45bf_eafc_4990_4b49_6089
+        );
         aes.decrypt(&mut block);
         assert_eq!(block, plain);
     }

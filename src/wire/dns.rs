@@ -27,15 +27,26 @@ pub fn emit_query(name: &str, id: u16, buffer: &mut [u8; QUERY_BYTES]) -> Option
     // Flags: recursion desired; one question.
     buffer[..12].copy_from_slice(&[high, low, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
     let mut at = 12;
-    for label in name.strip_suffix('.').unwrap_or(name).as_bytes().split(|b| *b == b'.') {
-        let length = u8::try_from(label.len()).ok().filter(|length| (1..=63).contains(length))?;
-        let place = buffer.get_mut(at..at + 1 + label.len()).filter(|_| at + label.len() < 12 + 254)?;
+    for label in name
+        .strip_suffix('.')
+        .unwrap_or(name)
+        .as_bytes()
+        .split(|b| *b == b'.')
+    {
+        let length = u8::try_from(label.len())
+            .ok()
+            .filter(|length| (1..=63).contains(length))?;
+        let place = buffer
+            .get_mut(at..at + 1 + label.len())
+            .filter(|_| at + label.len() < 12 + 254)?;
         place[0] = length;
         place[1..].copy_from_slice(label);
         at += place.len();
     }
     // The root, type A, class IN.
-    buffer.get_mut(at..at + 5)?.copy_from_slice(&[0, 0, 1, 0, 1]);
+    buffer
+        .get_mut(at..at + 5)?
+        .copy_from_slice(&[0, 0, 1, 0, 1]);
     Some(at + 5)
 }
 
@@ -50,7 +61,9 @@ pub fn parse_answer(bytes: &[u8], query: &[u8]) -> Option<Answer> {
     }
     let truncated = header[2] & 2 != 0;
     for _ in 0..u16::from_be_bytes([header[6], header[7]]) {
-        let Some((kind, data, behind)) = record(records) else { return Some(Answer::Failed) };
+        let Some((kind, data, behind)) = record(records) else {
+            return Some(Answer::Failed);
+        };
         if let ([0, 1, 0, 1], [a, b, c, d]) = (kind, data) {
             return Some(Answer::Address(Ipv4Addr::new(*a, *b, *c, *d)));
         }
@@ -88,7 +101,10 @@ pub fn name_servers(text: &[u8]) -> heapless::Vec<IpAddr, SERVERS> {
     let mut servers = heapless::Vec::new();
     for mut words in lines(text) {
         if words.next() == Some(b"nameserver") {
-            let _ = words.next().and_then(address).map(|server| servers.push(server));
+            let _ = words
+                .next()
+                .and_then(address)
+                .map(|server| servers.push(server));
         }
     }
     if servers.is_empty() {
@@ -101,7 +117,9 @@ pub fn name_servers(text: &[u8]) -> heapless::Vec<IpAddr, SERVERS> {
 pub fn in_hosts(text: &[u8], name: &str) -> Option<IpAddr> {
     lines(text).find_map(|mut words| {
         let found = words.next().and_then(address)?;
-        words.any(|word| word.eq_ignore_ascii_case(name.as_bytes())).then_some(found)
+        words
+            .any(|word| word.eq_ignore_ascii_case(name.as_bytes()))
+            .then_some(found)
     })
 }
 
@@ -109,7 +127,8 @@ pub fn in_hosts(text: &[u8], name: &str) -> Option<IpAddr> {
 fn lines(text: &[u8]) -> impl Iterator<Item = impl Iterator<Item = &[u8]>> {
     text.split(|b| *b == b'\n').map(|line| {
         let line = line.split(|b| b"#;".contains(b)).next().unwrap_or_default();
-        line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty())
+        line.split(u8::is_ascii_whitespace)
+            .filter(|word| !word.is_empty())
     })
 }
 
@@ -121,7 +140,8 @@ fn address(word: &[u8]) -> Option<IpAddr> {
 mod tests {
     use super::*;
 
-    const QUERY: &[u8] = b"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x06record\x04test\x00\x00\x01\x00\x01";
+    const QUERY: &[u8] =
+        b"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x06record\x04test\x00\x00\x01\x00\x01";
 
     fn answer(flags: [u8; 2], count: u8, records: &[u8]) -> Vec<u8> {
         let mut bytes = QUERY.to_vec();
@@ -143,7 +163,14 @@ mod tests {
         }
         let longest = "a.".repeat(95) + &"b".repeat(63);
         assert_eq!(emit_query(&longest, 1, &mut buffer), Some(QUERY_BYTES));
-        for name in ["", ".", "a..b", &"x".repeat(64), &format!("a.{longest}"), &"a.".repeat(500)] {
+        for name in [
+            "",
+            ".",
+            "a..b",
+            &"x".repeat(64),
+            &format!("a.{longest}"),
+            &"a.".repeat(500),
+        ] {
             assert_eq!(emit_query(name, 1, &mut buffer), None, "{name}");
         }
     }
@@ -151,25 +178,54 @@ mod tests {
     #[test]
     fn an_answer_is_taken_apart() {
         let found = Some(Answer::Address(Ipv4Addr::new(10, 0, 0, 9)));
-        assert_eq!(parse_answer(&answer([0x81, 0x80], 2, RECORDS), QUERY), found);
-        assert_eq!(parse_answer(&answer([0x83, 0x80], 2, RECORDS), QUERY), found, "cut off, but what we want is there");
-        assert_eq!(parse_answer(&answer([0x81, 0x80], 1, RECORDS), QUERY), Some(Answer::NoAddress));
-        assert_eq!(parse_answer(&answer([0x81, 0x83], 0, b""), QUERY), Some(Answer::NoAddress));
-        assert_eq!(parse_answer(&answer([0x83, 0x80], 0, b""), QUERY), Some(Answer::Failed));
-        assert_eq!(parse_answer(&answer([0x81, 0x82], 0, b""), QUERY), Some(Answer::Failed));
+        assert_eq!(
+            parse_answer(&answer([0x81, 0x80], 2, RECORDS), QUERY),
+            found
+        );
+        assert_eq!(
+            parse_answer(&answer([0x83, 0x80], 2, RECORDS), QUERY),
+            found,
+            "cut off, but what we want is there"
+        );
+        assert_eq!(
+            parse_answer(&answer([0x81, 0x80], 1, RECORDS), QUERY),
+            Some(Answer::NoAddress)
+        );
+        assert_eq!(
+            parse_answer(&answer([0x81, 0x83], 0, b""), QUERY),
+            Some(Answer::NoAddress)
+        );
+        assert_eq!(
+            parse_answer(&answer([0x83, 0x80], 0, b""), QUERY),
+            Some(Answer::Failed)
+        );
+        assert_eq!(
+            parse_answer(&answer([0x81, 0x82], 0, b""), QUERY),
+            Some(Answer::Failed)
+        );
     }
 
     #[test]
     fn what_is_no_answer_to_the_question_is_none_and_what_is_broken_fails() {
         let good = answer([0x81, 0x80], 2, RECORDS);
-        for (at, bits) in [(0, 1), (1, 1), (2, 0x80), (2, 0x78), (14, 1), (QUERY.len() - 3, 1)] {
+        for (at, bits) in [
+            (0, 1),
+            (1, 1),
+            (2, 0x80),
+            (2, 0x78),
+            (14, 1),
+            (QUERY.len() - 3, 1),
+        ] {
             let mut other = good.clone();
             other[at] ^= bits;
             assert_eq!(parse_answer(&other, QUERY), None, "{at}");
         }
         let mut upper = good.clone();
         upper[13..19].make_ascii_uppercase();
-        assert!(matches!(parse_answer(&upper, QUERY), Some(Answer::Address(_))));
+        assert!(matches!(
+            parse_answer(&upper, QUERY),
+            Some(Answer::Address(_))
+        ));
         for cut in 0..good.len() {
             let expected = (cut >= QUERY.len()).then_some(Answer::Failed);
             assert_eq!(parse_answer(&good[..cut], QUERY), expected, "{cut}");
@@ -179,10 +235,15 @@ mod tests {
     #[test]
     fn the_files_are_read() {
         let text = b"# none\nsearch lan\nnameserver 10.0.0.1\n nameserver\tfd00::1 # two\nnameserver x\nnameserver 1.1.1.1\nnameserver 2.2.2.2";
-        let expected: [IpAddr; 3] = ["10.0.0.1", "fd00::1", "1.1.1.1"].map(|text| text.parse().unwrap());
+        let expected: [IpAddr; 3] =
+            ["10.0.0.1", "fd00::1", "1.1.1.1"].map(|text| text.parse().unwrap());
         assert_eq!(name_servers(text), expected);
-        assert_eq!(name_servers(b"options x"), [IpAddr::V4(Ipv4Addr::LOCALHOST)]);
-        let hosts = b"127.0.0.1 localhost\n10.0.0.9\trecord Record.Test # x y\n#1.2.3.4 z\nbad w\n::1 ip6";
+        assert_eq!(
+            name_servers(b"options x"),
+            [IpAddr::V4(Ipv4Addr::LOCALHOST)]
+        );
+        let hosts =
+            b"127.0.0.1 localhost\n10.0.0.9\trecord Record.Test # x y\n#1.2.3.4 z\nbad w\n::1 ip6";
         assert_eq!(in_hosts(hosts, "record.test"), "10.0.0.9".parse().ok());
         assert_eq!(in_hosts(hosts, "ip6"), "::1".parse().ok());
         for name in ["x", "y", "z", "w", "10.0.0.9", "rec", ""] {

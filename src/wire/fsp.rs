@@ -44,13 +44,23 @@ impl Command {
 
     /// Clients look at the position of a reply to these before anything else, also when it is an error.
     pub fn has_position(self) -> bool {
-        matches!(self, Self::GET_DIR | Self::GET_FILE | Self::UP_LOAD | Self::GRAB_FILE | Self(0x11))
+        matches!(
+            self,
+            Self::GET_DIR | Self::GET_FILE | Self::UP_LOAD | Self::GRAB_FILE | Self(0x11)
+        )
     }
 
     /// It would change what is there.
     pub fn is_write(self) -> bool {
-        matches!(self, Self::UP_LOAD | Self::INSTALL | Self::DEL_FILE | Self::DEL_DIR | Self::SET_PRO | Self::MAKE_DIR)
-            || matches!(self, Self::GRAB_FILE | Self::GRAB_DONE | Self::RENAME)
+        matches!(
+            self,
+            Self::UP_LOAD
+                | Self::INSTALL
+                | Self::DEL_FILE
+                | Self::DEL_DIR
+                | Self::SET_PRO
+                | Self::MAKE_DIR
+        ) || matches!(self, Self::GRAB_FILE | Self::GRAB_DONE | Self::RENAME)
     }
 }
 
@@ -99,9 +109,13 @@ pub enum Error {
 impl<'a> Packet<'a> {
     /// Takes a datagram apart.
     pub fn parse(datagram: &'a [u8], toward: Toward) -> Result<Self, Error> {
-        let (head, payload) = datagram.split_first_chunk::<HEADER_BYTES>().ok_or(Error::Short)?;
+        let (head, payload) = datagram
+            .split_first_chunk::<HEADER_BYTES>()
+            .ok_or(Error::Short)?;
         let [command, sum, k0, k1, s0, s1, l0, l1, p0, p1, p2, p3] = *head;
-        let (data, extra) = payload.split_at_checked(u16::from_be_bytes([l0, l1]).into()).ok_or(Error::Short)?;
+        let (data, extra) = payload
+            .split_at_checked(u16::from_be_bytes([l0, l1]).into())
+            .ok_or(Error::Short)?;
         if sum != checksum(datagram, toward) {
             return Err(Error::Checksum);
         }
@@ -126,9 +140,12 @@ impl Head {
     /// being extra data.
     pub fn seal(&self, datagram: &mut [u8], extra: usize, toward: Toward) {
         let length = datagram.len().saturating_sub(HEADER_BYTES + extra);
-        let Some(head) = datagram.first_chunk_mut::<HEADER_BYTES>() else { return };
+        let Some(head) = datagram.first_chunk_mut::<HEADER_BYTES>() else {
+            return;
+        };
         let ([k0, k1], [s0, s1]) = (self.key.to_be_bytes(), self.sequence.to_be_bytes());
-        let ([l0, l1], [p0, p1, p2, p3]) = ((length as u16).to_be_bytes(), self.position.to_be_bytes());
+        let ([l0, l1], [p0, p1, p2, p3]) =
+            ((length as u16).to_be_bytes(), self.position.to_be_bytes());
         *head = [self.command.0, 0, k0, k1, s0, s1, l0, l1, p0, p1, p2, p3];
         datagram[1] = checksum(datagram, toward);
     }
@@ -136,7 +153,11 @@ impl Head {
 
 /// The checksum over a datagram, whatever stands in its place.
 fn checksum(datagram: &[u8], toward: Toward) -> u8 {
-    let length = if toward == Toward::Server { datagram.len() as u32 } else { 0 };
+    let length = if toward == Toward::Server {
+        datagram.len() as u32
+    } else {
+        0
+    };
     let total = sum(datagram) - u32::from(datagram.get(1).copied().unwrap_or(0)) + length;
     (total + (total >> 8)) as u8
 }
@@ -149,7 +170,11 @@ fn sum(bytes: &[u8]) -> u32 {
     // 128 words add at most 128 * 2 * 255 to a lane: it does not overflow.
     for run in bytes.chunks(128 * WORD) {
         let words = run.chunks_exact(WORD);
-        total += words.remainder().iter().map(|byte| u32::from(*byte)).sum::<u32>();
+        total += words
+            .remainder()
+            .iter()
+            .map(|byte| u32::from(*byte))
+            .sum::<u32>();
         let mut lanes = 0;
         for word in words {
             let word = word.try_into().map_or(0, usize::from_ne_bytes);
@@ -176,8 +201,14 @@ pub struct Target<'a> {
 pub fn target(data: &[u8]) -> Option<Target<'_>> {
     let text = text(data)?;
     Some(match split(text) {
-        Some((name, password)) => Target { name, password: Some(password) },
-        None => Target { name: text, password: None },
+        Some((name, password)) => Target {
+            name,
+            password: Some(password),
+        },
+        None => Target {
+            name: text,
+            password: None,
+        },
     })
 }
 
@@ -189,7 +220,9 @@ pub fn passwords(data: &[u8]) -> Option<(&[u8], &[u8])> {
 
 /// What stands before the first NUL.
 pub fn text(data: &[u8]) -> Option<&[u8]> {
-    data.iter().position(|byte| *byte == 0).map(|end| &data[..end])
+    data.iter()
+        .position(|byte| *byte == 0)
+        .map(|end| &data[..end])
 }
 
 fn split(text: &[u8]) -> Option<(&[u8], &[u8])> {
@@ -227,7 +260,12 @@ pub struct Entry<'a> {
 impl<'a> Entry<'a> {
     /// A mark without time, size and name.
     pub const fn mark(kind: Kind) -> Self {
-        Self { time: 0, size: 0, kind, name: &[] }
+        Self {
+            time: 0,
+            size: 0,
+            kind,
+            name: &[],
+        }
     }
 
     /// Bytes of an entry with a name of this length: the name, its NUL, zeros to a multiple of four.
@@ -237,7 +275,8 @@ impl<'a> Entry<'a> {
 
     /// The entry without its name.
     pub fn head(&self) -> [u8; ENTRY_HEAD] {
-        let ([t0, t1, t2, t3], [s0, s1, s2, s3]) = (self.time.to_be_bytes(), self.size.to_be_bytes());
+        let ([t0, t1, t2, t3], [s0, s1, s2, s3]) =
+            (self.time.to_be_bytes(), self.size.to_be_bytes());
         [t0, t1, t2, t3, s0, s1, s2, s3, self.kind.0]
     }
 
@@ -254,8 +293,16 @@ impl<'a> Entry<'a> {
     /// Reads an entry's head, also a STAT reply's data.
     pub fn parse_head(bytes: &[u8]) -> Option<Self> {
         let [t0, t1, t2, t3, s0, s1, s2, s3, kind] = *bytes.first_chunk::<ENTRY_HEAD>()?;
-        let (time, size) = (u32::from_be_bytes([t0, t1, t2, t3]), u32::from_be_bytes([s0, s1, s2, s3]));
-        Some(Self { time, size, kind: Kind(kind), name: &[] })
+        let (time, size) = (
+            u32::from_be_bytes([t0, t1, t2, t3]),
+            u32::from_be_bytes([s0, s1, s2, s3]),
+        );
+        Some(Self {
+            time,
+            size,
+            kind: Kind(kind),
+            name: &[],
+        })
     }
 
     /// Takes the first entry off a block. `None` at its end, or where it makes no sense. A link's target, behind
@@ -268,7 +315,10 @@ impl<'a> Entry<'a> {
         }
         let whole = text(block.get(ENTRY_HEAD..)?)?;
         *block = block.get(Self::len_of(whole.len())..).unwrap_or_default();
-        Some(Self { name: split(whole).map_or(whole, |(name, _)| name), ..head })
+        Some(Self {
+            name: split(whole).map_or(whole, |(name, _)| name),
+            ..head
+        })
     }
 }
 

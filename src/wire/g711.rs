@@ -73,7 +73,10 @@ impl Law {
     /// Codes -> linear samples, as many as both slices have.
     pub fn decode(self, codes: &[u8], samples: &mut [i16]) {
         let table = self.decode_table();
-        codes.iter().zip(samples).for_each(|(code, place)| *place = table[usize::from(*code)]);
+        codes
+            .iter()
+            .zip(samples)
+            .for_each(|(code, place)| *place = table[usize::from(*code)]);
     }
 
     /// Makes the table that `encode` uses, on the heap; a recorder does it at its start.
@@ -84,7 +87,9 @@ impl Law {
         };
         table.get_or_init(|| {
             let mut table = Box::new([0; 1 << 14]);
-            (-8192..).zip(table.iter_mut()).for_each(|(value, code)| *code = encode(value * 4));
+            (-8192..)
+                .zip(table.iter_mut())
+                .for_each(|(value, code)| *code = encode(value * 4));
             table
         })
     }
@@ -103,7 +108,8 @@ impl Law {
         table.get_or_init(|| {
             let mut pairs = vec![0; size_of::<PairTable>()].into_boxed_slice();
             for (i, code) in pairs.iter_mut().enumerate() {
-                let sum = i32::from(self.decode_one((i >> 8) as u8)) + i32::from(self.decode_one(i as u8));
+                let sum = i32::from(self.decode_one((i >> 8) as u8))
+                    + i32::from(self.decode_one(i as u8));
                 *code = self.encode_one(sum);
             }
             pairs
@@ -112,13 +118,16 @@ impl Law {
 
     /// The codes of the saturated sums of two frames of codes, eight at a time: what the loop itself costs counts.
     pub fn mix<const N: usize>(self, one: &[u8; N], two: &[u8; N], sums: &mut [u8; N]) {
-        let Some(table) = self.prepare_pairs().first_chunk() else { return };
+        let Some(table) = self.prepare_pairs().first_chunk() else {
+            return;
+        };
         let word = |four: &[u8]| u32::from_le_bytes(four.try_into().unwrap_or_default());
         let eights = one.chunks_exact(8).zip(two.chunks_exact(8));
         for ((one, two), sums) in eights.zip(sums.chunks_exact_mut(8)) {
             let (first, second) = sums.split_at_mut(4);
             first.copy_from_slice(&mix_four(table, word(&one[..4]), word(&two[..4])).to_le_bytes());
-            second.copy_from_slice(&mix_four(table, word(&one[4..]), word(&two[4..])).to_le_bytes());
+            second
+                .copy_from_slice(&mix_four(table, word(&one[4..]), word(&two[4..])).to_le_bytes());
         }
         for i in N / 8 * 8..N {
             sums[i] = mix_four(table, one[i].into(), two[i].into()) as u8;
@@ -181,7 +190,11 @@ const fn decode_a(code: u8) -> i16 {
     let code = code ^ 0x55;
     let mantissa = ((code & 0x0F) as i32) << 4;
     let segment = (code >> 4) & 7;
-    let value = if segment == 0 { mantissa + 8 } else { (mantissa + 0x108) << (segment - 1) };
+    let value = if segment == 0 {
+        mantissa + 8
+    } else {
+        (mantissa + 0x108) << (segment - 1)
+    };
     (if code & 0x80 != 0 { value } else { -value }) as i16
 }
 
@@ -202,7 +215,11 @@ mod tests {
                 law.mix(&ones, &twos, &mut sums);
                 for (two, sum) in twos.iter().zip(sums) {
                     let sample = i32::from(law.decode_one(one)) + i32::from(law.decode_one(*two));
-                    assert_eq!(sum, encode(law, sample.clamp(-32768, 32767)), "{law:?} {one} {two}");
+                    assert_eq!(
+                        sum,
+                        encode(law, sample.clamp(-32768, 32767)),
+                        "{law:?} {one} {two}"
+                    );
                 }
             }
         }
@@ -212,11 +229,25 @@ mod tests {
     #[test]
     fn decodes_the_standards_values() {
         let mu = Law::Mu.decode_table();
-        for (code, value) in [(0xFF, 0), (0x7F, 0), (0xFE, 8), (0x7E, -8), (0x80, 32124), (0x00, -32124), (0xEF, 132)] {
+        for (code, value) in [
+            (0xFF, 0),
+            (0x7F, 0),
+            (0xFE, 8),
+            (0x7E, -8),
+            (0x80, 32124),
+            (0x00, -32124),
+            (0xEF, 132),
+        ] {
             assert_eq!(mu[code], value, "PCMU {code:#x}");
         }
         let a = Law::A.decode_table();
-        for (code, value) in [(0xD5, 8), (0x55, -8), (0xAA, 32256), (0x2A, -32256), (0xC5, 264)] {
+        for (code, value) in [
+            (0xD5, 8),
+            (0x55, -8),
+            (0xAA, 32256),
+            (0x2A, -32256),
+            (0xC5, 264),
+        ] {
             assert_eq!(a[code], value, "PCMA {code:#x}");
         }
     }
@@ -226,7 +257,10 @@ mod tests {
         for code in 0..=255u8 {
             let a = encode(Law::A, i32::from(Law::A.decode_table()[usize::from(code)]));
             assert_eq!(a, code);
-            let mu = encode(Law::Mu, i32::from(Law::Mu.decode_table()[usize::from(code)]));
+            let mu = encode(
+                Law::Mu,
+                i32::from(Law::Mu.decode_table()[usize::from(code)]),
+            );
             assert_eq!(mu, if code == 0x7F { 0xFF } else { code });
         }
     }
@@ -236,8 +270,9 @@ mod tests {
     #[test]
     fn encodes_every_sample_between_its_decision_values() {
         for (law, first) in [(Law::Mu, 4), (Law::A, 16)] {
-            let mut values: Vec<(i32, u8)> =
-                (0x80..=0xFF).map(|code: u8| (i32::from(law.decode_table()[usize::from(code)]), code)).collect();
+            let mut values: Vec<(i32, u8)> = (0x80..=0xFF)
+                .map(|code: u8| (i32::from(law.decode_table()[usize::from(code)]), code))
+                .collect();
             values.sort_unstable();
             let (mut low, mut high) = (0, first);
             for (value, code) in values {
@@ -251,7 +286,10 @@ mod tests {
                     // of mu-law's the 14-bit ones do.
                     let mirrored = if law == Law::A { -sample - 1 } else { -sample };
                     let whole = law == Law::A || sample % 4 == 0 && sample > 0;
-                    assert!(!whole || encode(law, mirrored) == code & 0x7F, "{law:?} {mirrored}");
+                    assert!(
+                        !whole || encode(law, mirrored) == code & 0x7F,
+                        "{law:?} {mirrored}"
+                    );
                 }
             }
             assert!(high > 32_000);

@@ -27,21 +27,34 @@ pub struct Decoder {
 const WL: [i32; 8] = [-60, -30, 58, 172, 334, 538, 1198, 3042];
 const RL42: [u8; 16] = [0, 7, 6, 5, 4, 3, 2, 1, 7, 6, 5, 4, 3, 2, 1, 0];
 const ILB: [i32; 32] = [
-    2048, 2093, 2139, 2186, 2233, 2282, 2332, 2383, 2435, 2489, 2543, 2599, 2656, 2714, 2774, 2834, 2896, 2960, 3025,
-    3091, 3158, 3228, 3298, 3371, 3444, 3520, 3597, 3676, 3756, 3838, 3922, 4008,
+    2048, 2093, 2139, 2186, 2233, 2282, 2332, 2383, 2435, 2489, 2543, 2599, 2656, 2714, 2774, 2834,
+    2896, 2960, 3025, 3091, 3158, 3228, 3298, 3371, 3444, 3520, 3597, 3676, 3756, 3838, 3922, 4008,
 ];
-const QM4: [i32; 16] =
-    [0, -20456, -12896, -8968, -6288, -4240, -2584, -1200, 20456, 12896, 8968, 6288, 4240, 2584, 1200, 0];
+const QM4: [i32; 16] = [
+    0, -20456, -12896, -8968, -6288, -4240, -2584, -1200, 20456, 12896, 8968, 6288, 4240, 2584,
+    1200, 0,
+];
 const QM6: [i32; 64] = [
-    -136, -136, -136, -136, -24808, -21904, -19008, -16704, -14984, -13512, -12280, -11192, -10232, -9360, -8576,
-    -7856, -7192, -6576, -6000, -5456, -4944, -4464, -4008, -3576, -3168, -2776, -2400, -2032, -1688, -1360, -1040,
-    -728, 24808, 21904, 19008, 16704, 14984, 13512, 12280, 11192, 10232, 9360, 8576, 7856, 7192, 6576, 6000, 5456,
-    4944, 4464, 4008, 3576, 3168, 2776, 2400, 2032, 1688, 1360, 1040, 728, 432, 136, -432, -136,
+    -136, -136, -136, -136, -24808, -21904, -19008, -16704, -14984, -13512, -12280, -11192, -10232,
+    -9360, -8576, -7856, -7192, -6576, -6000, -5456, -4944, -4464, -4008, -3576, -3168, -2776,
+    -2400, -2032, -1688, -1360, -1040, -728, 24808, 21904, 19008, 16704, 14984, 13512, 12280,
+    11192, 10232, 9360, 8576, 7856, 7192, 6576, 6000, 5456, 4944, 4464, 4008, 3576, 3168, 2776,
+    2400, 2032, 1688, 1360, 1040, 728, 432, 136, -432, -136,
 ];
 
 impl Default for Decoder {
     fn default() -> Self {
-        Self { nb: 0, det: 32, s: 0, sz: 0, r: [0; 2], p: [0; 2], a: [0; 2], b: [0; 6], d: [0; 6] }
+        Self {
+            nb: 0,
+            det: 32,
+            s: 0,
+            sz: 0,
+            r: [0; 2],
+            p: [0; 2],
+            a: [0; 2],
+            b: [0; 6],
+            d: [0; 6],
+        }
     }
 }
 
@@ -61,7 +74,11 @@ impl Decoder {
         self.nb = (((self.nb * 127) >> 7) + WL[usize::from(RL42[code])]).clamp(0, 18432);
         let mantissa = ILB[(self.nb >> 6) as usize & 31];
         let shift = 8 - (self.nb >> 11);
-        self.det = if shift < 0 { mantissa << -shift } else { mantissa >> shift } << 2;
+        self.det = if shift < 0 {
+            mantissa << -shift
+        } else {
+            mantissa >> shift
+        } << 2;
     }
 
     /// RECONS to PREDIC: the predictor's coefficients and its next prediction.
@@ -72,7 +89,11 @@ impl Decoder {
         let [a1, a2] = self.a;
 
         let quadruple = saturate(a1 << 2);
-        let turned = if (partial < 0) == (p1 < 0) { (-quadruple).min(32767) } else { quadruple };
+        let turned = if (partial < 0) == (p1 < 0) {
+            (-quadruple).min(32767)
+        } else {
+            quadruple
+        };
         let step = if (partial < 0) == (p2 < 0) { 128 } else { -128 };
         let new_a2 = (step + (turned >> 7) + ((a2 * 32512) >> 15)).clamp(-12288, 12288);
         let step = if (partial < 0) == (p1 < 0) { 192 } else { -192 };
@@ -81,7 +102,11 @@ impl Decoder {
 
         let step = if difference == 0 { 0 } else { 128 };
         for (b, d) in self.b.iter_mut().zip(self.d) {
-            let towards = if (d < 0) == (difference < 0) { step } else { -step };
+            let towards = if (d < 0) == (difference < 0) {
+                step
+            } else {
+                -step
+            };
             *b = saturate(towards + ((*b * 32640) >> 15));
         }
 
@@ -91,8 +116,14 @@ impl Decoder {
         self.p = [partial, p1];
         self.a = [new_a1, new_a2];
 
-        let poles = ((new_a1 * saturate(2 * self.r[0])) >> 15) + ((new_a2 * saturate(2 * self.r[1])) >> 15);
-        let zeros = self.b.iter().zip(self.d).map(|(b, d)| (b * saturate(2 * d)) >> 15).sum();
+        let poles =
+            ((new_a1 * saturate(2 * self.r[0])) >> 15) + ((new_a2 * saturate(2 * self.r[1])) >> 15);
+        let zeros = self
+            .b
+            .iter()
+            .zip(self.d)
+            .map(|(b, d)| (b * saturate(2 * d)) >> 15)
+            .sum();
         self.sz = saturate(zeros);
         self.s = saturate(saturate(poles) + self.sz);
     }
@@ -129,7 +160,10 @@ mod tests {
     #[test]
     fn a_sine_comes_out_as_a_sine() {
         let mut decoder = Decoder::default();
-        let samples: Vec<f64> = SINE.iter().map(|code| f64::from(decoder.decode(*code))).collect();
+        let samples: Vec<f64> = SINE
+            .iter()
+            .map(|code| f64::from(decoder.decode(*code)))
+            .collect();
         let settled = &samples[80..];
         let (mut sine, mut cosine, mut energy) = (0.0, 0.0, 0.0);
         for (i, sample) in settled.iter().enumerate() {
@@ -140,8 +174,14 @@ mod tests {
         }
         let amplitude = 2.0 * f64::hypot(sine, cosine) / settled.len() as f64;
         let rest = energy / settled.len() as f64 - amplitude * amplitude / 2.0;
-        assert!((amplitude / 16_384.0 - 1.0).abs() < 0.1, "amplitude {amplitude}");
-        assert!(rest < amplitude * amplitude / 2.0 / 1000.0, "noise is 30 dB down: {rest}");
+        assert!(
+            (amplitude / 16_384.0 - 1.0).abs() < 0.1,
+            "amplitude {amplitude}"
+        );
+        assert!(
+            rest < amplitude * amplitude / 2.0 / 1000.0,
+            "noise is 30 dB down: {rest}"
+        );
     }
 
     #[test]
@@ -151,7 +191,11 @@ mod tests {
         for round in 0..1_000_000u32 {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             // Noise, then runs of one code, which drive the predictor to its bounds.
-            let code = if round % 20_000 < 10_000 { state >> 24 } else { round / 20_000 };
+            let code = if round % 20_000 < 10_000 {
+                state >> 24
+            } else {
+                round / 20_000
+            };
             decoder.decode(code as u8);
         }
     }

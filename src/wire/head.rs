@@ -28,19 +28,38 @@ impl Head {
     /// Of no file.
     pub const NONE: Self = {
         let codec = Codec::G711(Law::Mu);
-        let header = Header { codec, rtp_len: 1, increment: 1, data_size: 0, big_endian: false };
-        Self { header, frames: 0, first: None }
+        let header = Header {
+            codec,
+            rtp_len: 1,
+            increment: 1,
+            data_size: 0,
+            big_endian: false,
+        };
+        Self {
+            header,
+            frames: 0,
+            first: None,
+        }
     };
 
     /// Takes the first bytes of a file of `file_bytes` apart: `HEAD_BYTES` of them, fewer if it is shorter.
     pub fn parse(bytes: &[u8], file_bytes: u64) -> Result<Self, Error> {
         let header = Header::parse(bytes)?;
-        let first = bytes.get(HEADER_BYTES..).and_then(|frame| frame.first_chunk::<{ rtp::HEADER_BYTES }>());
+        let first = bytes
+            .get(HEADER_BYTES..)
+            .and_then(|frame| frame.first_chunk::<{ rtp::HEADER_BYTES }>());
         let first = first.filter(|frame| header.frames_are_rtp(frame[0]));
         let first = first.map(|[_, _, s0, s1, _, _, _, _, c0, c1, c2, c3]| {
-            (u32::from_be_bytes([*c0, *c1, *c2, *c3]), u16::from_be_bytes([*s0, *s1]))
+            (
+                u32::from_be_bytes([*c0, *c1, *c2, *c3]),
+                u16::from_be_bytes([*s0, *s1]),
+            )
         });
-        Ok(Self { header, frames: header.extent(file_bytes).frames, first })
+        Ok(Self {
+            header,
+            frames: header.extent(file_bytes).frames,
+            first,
+        })
     }
 
     /// Frames are whole packets, by the header's lengths: a damaged first frame makes none of the others a payload.
@@ -51,8 +70,16 @@ impl Head {
     /// `next` is the next part of this recording: it has the same source, and goes on with the next
     /// sequence number. Payloads alone do not tell.
     pub fn is_followed_by(&self, next: &Self) -> bool {
-        let form = |head: &Self| (head.header.codec, head.header.rtp_len, head.header.increment);
-        let (Some((source, sequence)), Some(first)) = (self.first, next.first) else { return false };
+        let form = |head: &Self| {
+            (
+                head.header.codec,
+                head.header.rtp_len,
+                head.header.increment,
+            )
+        };
+        let (Some((source, sequence)), Some(first)) = (self.first, next.first) else {
+            return false;
+        };
         form(self) == form(next) && first == (source, sequence.wrapping_add(self.frames as u16))
     }
 
@@ -84,8 +111,13 @@ mod tests {
     use super::*;
 
     fn file(sequence: u16, frames: u64) -> (Vec<u8>, u64) {
-        let header =
-            Header { codec: Codec::G711(Law::Mu), rtp_len: 172, increment: 160, data_size: 0, big_endian: false };
+        let header = Header {
+            codec: Codec::G711(Law::Mu),
+            rtp_len: 172,
+            increment: 160,
+            data_size: 0,
+            big_endian: false,
+        };
         let mut bytes = header.emit().to_vec();
         bytes.extend([0x80, 0]);
         bytes.extend(sequence.to_be_bytes());
@@ -113,7 +145,10 @@ mod tests {
     #[test]
     fn the_next_part_goes_on_with_the_next_number() {
         assert!(head(10, 50).is_followed_by(&head(60, 1)));
-        assert!(head(65_530, 70_000).is_followed_by(&head(65_530u16.wrapping_add(4464), 0)), "numbers wrap");
+        assert!(
+            head(65_530, 70_000).is_followed_by(&head(65_530u16.wrapping_add(4464), 0)),
+            "numbers wrap"
+        );
         assert!(!head(10, 50).is_followed_by(&head(61, 1)));
         let other = |change: fn(&mut Head)| {
             let mut next = head(60, 1);

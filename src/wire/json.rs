@@ -24,26 +24,39 @@ pub struct NoObject;
 impl<'a> Object<'a> {
     /// Walks over the object at the beginning of `bytes`.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, NoObject> {
-        let body = bytes.trim_ascii_start().strip_prefix(b"{").ok_or(NoObject)?;
-        let mut members = Members { rest: body, ended: false };
+        let body = bytes
+            .trim_ascii_start()
+            .strip_prefix(b"{")
+            .ok_or(NoObject)?;
+        let mut members = Members {
+            rest: body,
+            ended: false,
+        };
         members.by_ref().for_each(drop);
         members.ended.then_some(Self { body }).ok_or(NoObject)
     }
 
     /// The members in their order: the key as it stands, and the value with its quotes or brackets.
     pub fn members(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
-        Members { rest: self.body, ended: false }
+        Members {
+            rest: self.body,
+            ended: false,
+        }
     }
 
     /// The first value of `key`, as it stands.
     pub fn raw(&self, key: &str) -> Option<&'a [u8]> {
-        self.members().find(|(k, _)| *k == key.as_bytes()).map(|(_, value)| value)
+        self.members()
+            .find(|(k, _)| *k == key.as_bytes())
+            .map(|(_, value)| value)
     }
 
     /// A string's text, UTF-8 unless the file is not; what is longer is cut. Empty when there is none.
     pub fn text<const N: usize>(&self, key: &str) -> Text<N> {
         let mut text = Text::new();
-        let raw = self.raw(key).and_then(|value| value.strip_prefix(b"\"")?.strip_suffix(b"\""));
+        let raw = self
+            .raw(key)
+            .and_then(|value| value.strip_prefix(b"\"")?.strip_suffix(b"\""));
         let mut buffer = [0; N];
         let len = unescape(raw.unwrap_or_default(), &mut buffer);
         let _ = text.extend_from_slice(&buffer[..len]);
@@ -66,7 +79,10 @@ impl<'a> Object<'a> {
 
     /// The numbers in a list of pairs, or of anything else, two by two.
     pub fn pairs(&self, key: &str) -> impl Iterator<Item = [u64; 2]> + 'a {
-        let list = self.raw(key).filter(|list| list.starts_with(b"[")).unwrap_or_default();
+        let list = self
+            .raw(key)
+            .filter(|list| list.starts_with(b"["))
+            .unwrap_or_default();
         let mut numbers = list.split(|b| !b.is_ascii_digit()).filter_map(number);
         core::iter::from_fn(move || Some([numbers.next()?, numbers.next()?]))
     }
@@ -118,13 +134,20 @@ impl<'a> Iterator for Members<'a> {
     fn next(&mut self) -> Option<Self::Item> {
         // A comma too many or too few is forgiven.
         self.rest = self.rest.trim_ascii_start();
-        self.rest = self.rest.strip_prefix(b",").unwrap_or(self.rest).trim_ascii_start();
+        self.rest = self
+            .rest
+            .strip_prefix(b",")
+            .unwrap_or(self.rest)
+            .trim_ascii_start();
         if self.rest.first() == Some(&b'}') {
             self.ended = true;
             return None;
         }
         let (key, behind) = self.rest.split_at(string_len(self.rest)?);
-        let value = behind.trim_ascii_start().strip_prefix(b":")?.trim_ascii_start();
+        let value = behind
+            .trim_ascii_start()
+            .strip_prefix(b":")?
+            .trim_ascii_start();
         let (value, rest) = value.split_at(value_len(value)?);
         self.rest = rest;
         Some((&key[1..key.len() - 1], value))
@@ -194,7 +217,9 @@ fn unescape(mut raw: &[u8], place: &mut [u8]) -> usize {
                 raw.split_at(width.min(raw.len()))
             }
         };
-        let Some(space) = place.get_mut(len..len + bytes.len()) else { break };
+        let Some(space) = place.get_mut(len..len + bytes.len()) else {
+            break;
+        };
         space.copy_from_slice(bytes);
         len += bytes.len();
         raw = rest;
@@ -205,15 +230,18 @@ fn unescape(mut raw: &[u8], place: &mut [u8]) -> usize {
 /// The character whose UTF-16 stands behind `\u`, and what follows it. Half a pair is U+FFFD.
 fn unescape_unit(digits: &[u8]) -> (char, &[u8]) {
     let lost = char::REPLACEMENT_CHARACTER;
-    let Some((high, rest)) = unit(digits) else { return (lost, digits) };
+    let Some((high, rest)) = unit(digits) else {
+        return (lost, digits);
+    };
     if let Some(c) = char::from_u32(high) {
         return (c, rest);
     }
     let low = rest.strip_prefix(b"\\u").and_then(unit);
     match low {
-        Some((low @ 0xDC00..=0xDFFF, behind)) if high < 0xDC00 => {
-            (char::from_u32(0x10000 + ((high - 0xD800) << 10 | (low - 0xDC00))).unwrap_or(lost), behind)
-        }
+        Some((low @ 0xDC00..=0xDFFF, behind)) if high < 0xDC00 => (
+            char::from_u32(0x10000 + ((high - 0xD800) << 10 | (low - 0xDC00))).unwrap_or(lost),
+            behind,
+        ),
         _ => (lost, rest),
     }
 }
@@ -224,13 +252,19 @@ fn unit(digits: &[u8]) -> Option<(u32, &[u8])> {
 }
 
 fn hex(digits: &[u8]) -> Option<u32> {
-    digits.iter().try_fold(0, |value, digit| Some(value << 4 | char::from(*digit).to_digit(16)?))
+    digits.iter().try_fold(0, |value, digit| {
+        Some(value << 4 | char::from(*digit).to_digit(16)?)
+    })
 }
 
 /// Decimal digits and nothing else.
 pub(crate) fn number(digits: &[u8]) -> Option<u64> {
     let plain = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
-    core::str::from_utf8(digits).ok().filter(|_| plain)?.parse().ok()
+    core::str::from_utf8(digits)
+        .ok()
+        .filter(|_| plain)?
+        .parse()
+        .ok()
 }
 
 #[cfg(test)]
@@ -238,7 +272,13 @@ mod tests {
     use super::*;
 
     fn text(json: &str, key: &str) -> String {
-        String::from_utf8(Object::parse(json.as_bytes()).unwrap().text::<64>(key).to_vec()).unwrap()
+        String::from_utf8(
+            Object::parse(json.as_bytes())
+                .unwrap()
+                .text::<64>(key)
+                .to_vec(),
+        )
+        .unwrap()
     }
 
     #[test]
@@ -246,15 +286,26 @@ mod tests {
         let json =
             b" { \"n\" : 12 ,\"deep\":{\"n\":[1,\"}\\\"\",{}]},\"t\":true,\"f\":false,\"z\":null,\"n\":13,} trailing";
         let object = Object::parse(json).unwrap();
-        assert_eq!((object.number("n"), object.flag("t"), object.flag("f")), (Some(12), Some(true), Some(false)));
-        assert_eq!((object.number("deep"), object.flag("z"), object.raw("z")), (None, None, Some(&b"null"[..])));
+        assert_eq!(
+            (object.number("n"), object.flag("t"), object.flag("f")),
+            (Some(12), Some(true), Some(false))
+        );
+        assert_eq!(
+            (object.number("deep"), object.flag("z"), object.raw("z")),
+            (None, None, Some(&b"null"[..]))
+        );
         assert_eq!(object.members().count(), 6);
-        assert_eq!(Object::parse(object.raw("deep").unwrap()).unwrap().raw("n"), Some(&b"[1,\"}\\\"\",{}]"[..]));
+        assert_eq!(
+            Object::parse(object.raw("deep").unwrap()).unwrap().raw("n"),
+            Some(&b"[1,\"}\\\"\",{}]"[..])
+        );
     }
 
     #[test]
     fn numbers_are_whole_and_not_negative() {
-        let object = Object::parse(br#"{"a":-1,"b":1.5,"c":1e3,"d":99999999999999999999,"e":"7","f":7}"#).unwrap();
+        let object =
+            Object::parse(br#"{"a":-1,"b":1.5,"c":1e3,"d":99999999999999999999,"e":"7","f":7}"#)
+                .unwrap();
         assert_eq!(
             ["a", "b", "c", "d", "e", "f"].map(|key| object.number(key)),
             [None, None, None, None, None, Some(7)]
@@ -263,8 +314,7 @@ mod tests {
 
     #[test]
     fn unescapes() {
-        let json =
-            r#"{"a":"\"\\\/\b\f\n\r\t\u00e9\uD83D\uDE00","b":"\ud83d \udE00\ud83d\u0041","c":"\u12","d":"\uZZZZ\x"}"#;
+        let json = r#"{"a":"\"\\\/\b\f\n\r\t\u00e9\uD83D\uDE00","b":"\ud83d \udE00\ud83d\u0041","c":"\u12","d":"\uZZZZ\x"}"#;
         let first = json.split_once(",\"b\"").unwrap().0;
         let judge: serde_json::Value = serde_json::from_str(&format!("{first}}}")).unwrap();
         assert_eq!(text(json, "a"), judge["a"].as_str().unwrap());
@@ -277,7 +327,10 @@ mod tests {
     #[test]
     fn cuts_a_long_text_between_characters() {
         let object = Object::parse("{\"a\":\"12\u{20AC}\\u20ac\"}".as_bytes()).unwrap();
-        assert_eq!((&object.text::<4>("a")[..], &object.text::<7>("a")[..]), (&b"12"[..], "12\u{20AC}".as_bytes()));
+        assert_eq!(
+            (&object.text::<4>("a")[..], &object.text::<7>("a")[..]),
+            (&b"12"[..], "12\u{20AC}".as_bytes())
+        );
         assert_eq!(object.text::<8>("a"), "12\u{20AC}\u{20AC}".as_bytes());
     }
 
@@ -299,16 +352,25 @@ mod tests {
             assert_eq!(Object::parse(bytes.as_bytes()), Err(NoObject), "{bytes}");
         }
         let nested = |depth| format!("{{\"a\":{}{}}}", "[".repeat(depth), "]".repeat(depth));
-        assert!(Object::parse(nested(8).as_bytes()).is_ok() && Object::parse(nested(9).as_bytes()).is_err());
+        assert!(
+            Object::parse(nested(8).as_bytes()).is_ok()
+                && Object::parse(nested(9).as_bytes()).is_err()
+        );
     }
 
     #[test]
     fn reads_pairs_and_digests() {
-        let json = format!(r#"{{"p":[[1,2],[30,40],[5]],"n":3,"s":"{}","short":"0a"}}"#, "0aF".repeat(21) + "f");
+        let json = format!(
+            r#"{{"p":[[1,2],[30,40],[5]],"n":3,"s":"{}","short":"0a"}}"#,
+            "0aF".repeat(21) + "f"
+        );
         let object = Object::parse(json.as_bytes()).unwrap();
         assert_eq!(object.pairs("p").collect::<Vec<_>>(), [[1, 2], [30, 40]]);
         assert_eq!(object.pairs("n").count(), 0);
         let sum = object.digest("s").unwrap();
-        assert_eq!((sum[0], sum[1], sum[31], object.digest("short")), (0x0A, 0xF0, 0xFF, None));
+        assert_eq!(
+            (sum[0], sum[1], sum[31], object.digest("short")),
+            (0x0A, 0xF0, 0xFF, None)
+        );
     }
 }

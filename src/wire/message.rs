@@ -36,7 +36,9 @@ impl<'a> Message<'a> {
         if body.is_empty() {
             return Err(Error::Empty);
         }
-        let command = pairs(body).find(|(key, _)| *key == b"cmd").map(|(_, value)| value);
+        let command = pairs(body)
+            .find(|(key, _)| *key == b"cmd")
+            .map(|(_, value)| value);
         match command {
             Some(command) if !command.is_empty() => Ok(Self { body, command }),
             _ => Err(Error::NoCommand),
@@ -55,7 +57,10 @@ impl<'a> Message<'a> {
 
     /// The first value of `key`, trimmed, still escaped; `None` also when it is empty.
     pub fn raw(&self, key: &str) -> Option<&'a [u8]> {
-        pairs(self.body).find(|(k, _)| *k == key.as_bytes()).map(|(_, value)| value).filter(|v| !v.is_empty())
+        pairs(self.body)
+            .find(|(k, _)| *k == key.as_bytes())
+            .map(|(_, value)| value)
+            .filter(|v| !v.is_empty())
     }
 
     /// The first value of `key`, unescaped; empty when there is none.
@@ -69,7 +74,9 @@ impl<'a> Message<'a> {
 
     /// The first value of `key`, unescaped, as much of it as there is room for.
     pub fn text_cut<const N: usize>(&self, key: &str) -> Text<N> {
-        unescape(self.raw(key).unwrap_or_default()).take(N).collect()
+        unescape(self.raw(key).unwrap_or_default())
+            .take(N)
+            .collect()
     }
 
     /// The first value of `key` as a decimal number: `Some(Err)` when it is something else.
@@ -102,7 +109,9 @@ fn unescape(raw: &[u8]) -> impl Iterator<Item = u8> + '_ {
 }
 
 fn hex(digit: u8) -> Option<u8> {
-    char::from(digit).to_digit(16).and_then(|d| u8::try_from(d).ok())
+    char::from(digit)
+        .to_digit(16)
+        .and_then(|d| u8::try_from(d).ok())
 }
 
 /// Writes a message into a buffer, escaping the values. What does not fit is an error at `finish`.
@@ -115,7 +124,11 @@ pub struct Writer<'a> {
 impl<'a> Writer<'a> {
     /// Begins with `cmd=command`.
     pub fn new(buffer: &'a mut [u8], command: &str) -> Self {
-        let mut writer = Self { buffer, len: 0, overflow: false };
+        let mut writer = Self {
+            buffer,
+            len: 0,
+            overflow: false,
+        };
         writer.plain(b"cmd=");
         writer.escaped(command.as_bytes());
         writer
@@ -158,7 +171,11 @@ impl<'a> Writer<'a> {
         for &byte in value {
             match byte {
                 b'%' | b'&' | b'=' | 0..=0x1F | 0x7F => {
-                    self.plain(&[b'%', HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
+                    self.plain(&[
+                        b'%',
+                        HEX[usize::from(byte >> 4)],
+                        HEX[usize::from(byte & 15)],
+                    ]);
                 }
                 _ => self.plain(&[byte]),
             }
@@ -211,8 +228,15 @@ mod tests {
         let mut buffer = [0; 200];
         let value = "a&cmd=x%y\u{1}\u{7f} Müller+1\n";
         let mut writer = Writer::new(&mut buffer, "RecordEvent");
-        let len = writer.pair("remote_name", value).pair("id", 7).finish().unwrap();
-        assert_eq!(&buffer[..len], "cmd=RecordEvent&remote_name=a%26cmd%3Dx%25y%01%7F Müller+1%0A&id=7".as_bytes());
+        let len = writer
+            .pair("remote_name", value)
+            .pair("id", 7)
+            .finish()
+            .unwrap();
+        assert_eq!(
+            &buffer[..len],
+            "cmd=RecordEvent&remote_name=a%26cmd%3Dx%25y%01%7F Müller+1%0A&id=7".as_bytes()
+        );
         let message = Message::parse(&buffer[..len]).unwrap();
         assert_eq!(text(&message, "remote_name"), value);
         assert_eq!(message.command(), b"RecordEvent");
@@ -221,16 +245,34 @@ mod tests {
     #[test]
     fn takes_what_is_no_escape_as_it_stands() {
         let message = Message::parse(b"cmd=A&x=100%&y=%zz&z=%4&w=%41%4a").unwrap();
-        assert_eq!(["x", "y", "z", "w"].map(|key| text(&message, key)), ["100%", "%zz", "%4", "AJ"]);
+        assert_eq!(
+            ["x", "y", "z", "w"].map(|key| text(&message, key)),
+            ["100%", "%zz", "%4", "AJ"]
+        );
     }
 
     #[test]
     fn needs_a_command() {
         assert_eq!(Message::parse(b" \r\n"), Err(Error::Empty));
-        for bytes in ["id=1", "cmd=", "cmd", "&&&", "=cmd", "cmd= &cmd=Late", "xcmd=A"] {
-            assert_eq!(Message::parse(bytes.as_bytes()), Err(Error::NoCommand), "{bytes}");
+        for bytes in [
+            "id=1",
+            "cmd=",
+            "cmd",
+            "&&&",
+            "=cmd",
+            "cmd= &cmd=Late",
+            "xcmd=A",
+        ] {
+            assert_eq!(
+                Message::parse(bytes.as_bytes()),
+                Err(Error::NoCommand),
+                "{bytes}"
+            );
         }
-        assert_eq!(Message::parse(b" id = 1 & cmd = Stop ").unwrap().command(), b"Stop");
+        assert_eq!(
+            Message::parse(b" id = 1 & cmd = Stop ").unwrap().command(),
+            b"Stop"
+        );
     }
 
     #[test]
@@ -246,8 +288,14 @@ mod tests {
     #[test]
     fn says_when_it_does_not_fit() {
         let mut buffer = [0; 12];
-        assert_eq!(Writer::new(&mut buffer, "A").pair("id", 1234).finish(), None);
-        assert_eq!(Writer::new(&mut buffer, "A").pair("id", 123).finish(), Some(12));
+        assert_eq!(
+            Writer::new(&mut buffer, "A").pair("id", 1234).finish(),
+            None
+        );
+        assert_eq!(
+            Writer::new(&mut buffer, "A").pair("id", 123).finish(),
+            Some(12)
+        );
         let message = Message::parse(b"cmd=A&name=12345").unwrap();
         assert_eq!(message.text::<4>("name"), Err(TooLong));
         assert_eq!(message.text_cut::<4>("name"), b"1234");

@@ -76,7 +76,10 @@ impl Reader {
                 None
             }
             b'=' => match self.value_at {
-                Some(at) => self.buffer[at..].trim_ascii_end().strip_suffix(b"cmd").map(|value| at + value.len()),
+                Some(at) => self.buffer[at..]
+                    .trim_ascii_end()
+                    .strip_suffix(b"cmd")
+                    .map(|value| at + value.len()),
                 None => {
                     self.value_at = Some(len + 1);
                     None
@@ -154,7 +157,11 @@ mod tests {
             for end in ["", "\n", "\r\n", "\0", "\r", "\n\n \n"] {
                 let bytes = [message, end].concat().into_bytes();
                 for cut in 0..=bytes.len() {
-                    assert_eq!(read(&[&bytes[..cut], &bytes[cut..]]), [message.trim()], "{cut} {end:?}");
+                    assert_eq!(
+                        read(&[&bytes[..cut], &bytes[cut..]]),
+                        [message.trim()],
+                        "{cut} {end:?}"
+                    );
                 }
                 let single: Vec<&[u8]> = bytes.chunks(1).collect();
                 assert_eq!(read(&single), [message.trim()], "{end:?}");
@@ -166,13 +173,18 @@ mod tests {
     fn several_in_one_piece_are_told_apart() {
         for end in ["", "\n", "\r\n", "\0", " "] {
             // Without an end only a message that begins with cmd can be told from the one before it.
-            let begins_with_cmd =
-                |message: &&str| message.trim().starts_with("cmd") || !end.trim_matches(' ').is_empty();
+            let begins_with_cmd = |message: &&str| {
+                message.trim().starts_with("cmd") || !end.trim_matches(' ').is_empty()
+            };
             let messages: Vec<&str> = DOCUMENTED.into_iter().filter(begins_with_cmd).collect();
             let bytes = messages.join(end).into_bytes();
             let expected: Vec<&str> = messages.iter().map(|message| message.trim()).collect();
             for cut in 0..=bytes.len() {
-                assert_eq!(read(&[&bytes[..cut], &bytes[cut..]]), expected, "{cut} {end:?}");
+                assert_eq!(
+                    read(&[&bytes[..cut], &bytes[cut..]]),
+                    expected,
+                    "{cut} {end:?}"
+                );
             }
         }
     }
@@ -186,7 +198,10 @@ mod tests {
             ("cmd=cmd=A", &["cmd=", "cmd=A"]),
             ("cmd=A&cmd=B&xcmd=1& cmd=C", &["cmd=A&cmd=B&xcmd=1& cmd=C"]),
             ("cmd=A&name=a=b=c", &["cmd=A&name=a=b=c"]),
-            ("cmd=A&name=x%26cmd%3DB&path=../..", &["cmd=A&name=x%26cmd%3DB&path=../.."]),
+            (
+                "cmd=A&name=x%26cmd%3DB&path=../..",
+                &["cmd=A&name=x%26cmd%3DB&path=../.."],
+            ),
             ("xcmd=A", &["xcmd=A"]),
             ("\r\n \0\n", &[]),
         ] {
@@ -197,24 +212,48 @@ mod tests {
     #[test]
     fn silence_ends_a_message_and_the_next_one_is_heard() {
         let mut reader = Reader::new();
-        assert!(reader.next(&mut &b" \t"[..]).is_none() && !reader.is_waiting(), "blanks are nothing to wait for");
-        assert!(reader.next(&mut &b"cmd=RecordStopRequest&id=5"[..]).is_none() && reader.is_waiting());
-        assert_eq!(reader.finish(), Some(Ok(&b" \tcmd=RecordStopRequest&id=5"[..])));
+        assert!(
+            reader.next(&mut &b" \t"[..]).is_none() && !reader.is_waiting(),
+            "blanks are nothing to wait for"
+        );
+        assert!(
+            reader
+                .next(&mut &b"cmd=RecordStopRequest&id=5"[..])
+                .is_none()
+                && reader.is_waiting()
+        );
+        assert_eq!(
+            reader.finish(),
+            Some(Ok(&b" \tcmd=RecordStopRequest&id=5"[..]))
+        );
         assert!(!reader.is_waiting());
         let mut bytes = &b"cmd=B&id=6\n"[..];
         let message = reader.next(&mut bytes).unwrap().unwrap();
-        assert_eq!(Message::parse(message).unwrap().number::<u32>("id"), Some(Ok(6)));
+        assert_eq!(
+            Message::parse(message).unwrap().number::<u32>("id"),
+            Some(Ok(6))
+        );
     }
 
     #[test]
     fn the_longest_message_is_read_and_a_longer_one_is_an_error() {
-        for length in [MESSAGE_BYTES - 1, MESSAGE_BYTES, MESSAGE_BYTES + 1, MESSAGE_BYTES + NEXT_BYTES + 1, 65_536] {
+        for length in [
+            MESSAGE_BYTES - 1,
+            MESSAGE_BYTES,
+            MESSAGE_BYTES + 1,
+            MESSAGE_BYTES + NEXT_BYTES + 1,
+            65_536,
+        ] {
             let long = format!("cmd=A&name={}", "x".repeat(length - 11));
             for end in ["", "\n", "cmd=B"] {
                 let messages = read(&[long.as_bytes(), end.as_bytes()]);
                 let fits = length <= MESSAGE_BYTES;
                 assert_eq!(messages[0] == long, fits, "{length} {end:?}");
-                assert_eq!(messages.contains(&"TOO LONG".to_owned()), !fits, "{length} {end:?}");
+                assert_eq!(
+                    messages.contains(&"TOO LONG".to_owned()),
+                    !fits,
+                    "{length} {end:?}"
+                );
             }
         }
     }

@@ -15,12 +15,15 @@ pub const UNKNOWN: &str = "PROXY UNKNOWN\r\n";
 /// The proxy speaks for itself in this line, without its CRLF; what it says besides is to be ignored.
 pub fn is_unknown(line: &[u8]) -> bool {
     let rest = line.strip_prefix(UNKNOWN.trim_ascii_end().as_bytes());
-    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b" ")) && line.len() + 2 <= LINE_BYTES
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b" "))
+        && line.len() + 2 <= LINE_BYTES
 }
 
 /// The source that a line names, without its CRLF; `None`: it is no such line, or the proxy speaks for itself.
 pub fn parse(line: &[u8]) -> Option<SocketAddr> {
-    let line = core::str::from_utf8(line).ok().filter(|line| line.len() + 2 <= LINE_BYTES)?;
+    let line = core::str::from_utf8(line)
+        .ok()
+        .filter(|line| line.len() + 2 <= LINE_BYTES)?;
     let mut words = line.strip_prefix("PROXY ")?.split(' ');
     let mut word = || words.next();
     let (family, source, destination) = (word()?, word()?.parse().ok()?, word()?.parse().ok()?);
@@ -38,11 +41,21 @@ pub fn emit(source: SocketAddr, destination: SocketAddr) -> heapless::String<LIN
     let _ = match (source, destination) {
         (SocketAddr::V4(source), SocketAddr::V4(destination)) => {
             let (from, to) = (source.ip(), destination.ip());
-            write!(line, "PROXY TCP4 {from} {to} {} {}\r\n", source.port(), destination.port())
+            write!(
+                line,
+                "PROXY TCP4 {from} {to} {} {}\r\n",
+                source.port(),
+                destination.port()
+            )
         }
         (SocketAddr::V6(source), SocketAddr::V6(destination)) => {
             let (from, to) = (source.ip(), destination.ip());
-            write!(line, "PROXY TCP6 {from} {to} {} {}\r\n", source.port(), destination.port())
+            write!(
+                line,
+                "PROXY TCP6 {from} {to} {} {}\r\n",
+                source.port(),
+                destination.port()
+            )
         }
         _ => write!(line, "{UNKNOWN}"),
     };
@@ -60,8 +73,16 @@ mod tests {
     #[test]
     fn what_is_written_can_be_read() {
         for (source, destination, line) in [
-            ("192.0.2.7:56324", "192.0.2.1:10000", "PROXY TCP4 192.0.2.7 192.0.2.1 56324 10000\r\n"),
-            ("[2001:db8::7]:1", "[::1]:65535", "PROXY TCP6 2001:db8::7 ::1 1 65535\r\n"),
+            (
+                "192.0.2.7:56324",
+                "192.0.2.1:10000",
+                "PROXY TCP4 192.0.2.7 192.0.2.1 56324 10000\r\n",
+            ),
+            (
+                "[2001:db8::7]:1",
+                "[::1]:65535",
+                "PROXY TCP6 2001:db8::7 ::1 1 65535\r\n",
+            ),
         ] {
             assert_eq!(emit(address(source), address(destination)), line);
             assert_eq!(parse(line.trim_end().as_bytes()), Some(address(source)));
@@ -81,7 +102,9 @@ mod tests {
         ] {
             assert_eq!(is_unknown(line.as_bytes()), unknown, "{line}");
         }
-        assert!(!is_unknown(format!("PROXY UNKNOWN {}", "x".repeat(LINE_BYTES)).as_bytes()));
+        assert!(!is_unknown(
+            format!("PROXY UNKNOWN {}", "x".repeat(LINE_BYTES)).as_bytes()
+        ));
     }
 
     #[test]

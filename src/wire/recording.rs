@@ -97,9 +97,14 @@ impl Codec {
     }
 
     fn of_name(name: &[u8]) -> Option<Self> {
-        [Self::G711(Law::Mu), Self::G711(Law::A), Self::G722, Self::G729]
-            .into_iter()
-            .find(|codec| codec.name().as_bytes().eq_ignore_ascii_case(name))
+        [
+            Self::G711(Law::Mu),
+            Self::G711(Law::A),
+            Self::G722,
+            Self::G729,
+        ]
+        .into_iter()
+        .find(|codec| codec.name().as_bytes().eq_ignore_ascii_case(name))
     }
 }
 
@@ -110,12 +115,28 @@ impl Header {
         let (name, numbers) = header.split_at(64);
         let name = name.split(|b| *b == 0).next().unwrap_or_default();
         let codec = Codec::of_name(name.trim_ascii()).ok_or(Error::Codec)?;
-        let field = |at: usize| -> [u8; 4] { [numbers[at], numbers[at + 1], numbers[at + 2], numbers[at + 3]] };
+        let field = |at: usize| -> [u8; 4] {
+            [
+                numbers[at],
+                numbers[at + 1],
+                numbers[at + 2],
+                numbers[at + 3],
+            ]
+        };
         let sensible = |value: u32| (1..=0xFFFF).contains(&value);
-        for (big_endian, read) in [(false, u32::from_le_bytes as fn([u8; 4]) -> u32), (true, u32::from_be_bytes)] {
+        for (big_endian, read) in [
+            (false, u32::from_le_bytes as fn([u8; 4]) -> u32),
+            (true, u32::from_be_bytes),
+        ] {
             let (rtp_len, increment) = (read(field(0)), read(field(4)));
             if sensible(rtp_len) && sensible(increment) {
-                return Ok(Self { codec, rtp_len, increment, data_size: read(field(8)), big_endian });
+                return Ok(Self {
+                    codec,
+                    rtp_len,
+                    increment,
+                    data_size: read(field(8)),
+                    big_endian,
+                });
             }
         }
         Err(Error::Lengths)
@@ -153,7 +174,12 @@ impl Header {
         let frames = room / rtp_len;
         let data_size = u32::try_from(frames * rtp_len).unwrap_or(u32::MAX);
         let whole = HEADER_BYTES as u64 + u64::from(data_size);
-        Extent { frames, data_size, file_bytes: whole, exact: whole == file_bytes && data_size == self.data_size }
+        Extent {
+            frames,
+            data_size,
+            file_bytes: whole,
+            exact: whole == file_bytes && data_size == self.data_size,
+        }
     }
 
     /// Milliseconds of one frame.
@@ -168,7 +194,8 @@ impl Header {
 
     /// Bytes of a frame that are no payload: those of an RTP header, none, or, in a damaged header, any number.
     pub fn overhead(&self) -> u32 {
-        self.rtp_len.wrapping_sub(self.codec.payload_bytes(self.increment))
+        self.rtp_len
+            .wrapping_sub(self.codec.payload_bytes(self.increment))
     }
 
     /// Frames are whole RTP packets, told from bare payloads by their first byte.
@@ -187,11 +214,19 @@ pub fn is_recording_name(name: &[u8]) -> bool {
 /// Orders names by age: the time in the name, then the number behind it (`_2` before `_10`).
 pub fn age_key(name: &[u8]) -> ([u8; 15], u32) {
     let mut time = [0; 15];
-    let stem = name.get(NAME_PREFIX.len()..name.len().saturating_sub(NAME_SUFFIX.len())).unwrap_or_default();
+    let stem = name
+        .get(NAME_PREFIX.len()..name.len().saturating_sub(NAME_SUFFIX.len()))
+        .unwrap_or_default();
     let (head, tail) = stem.split_at(stem.len().min(15));
     time[..head.len()].copy_from_slice(head);
-    let digits = tail.strip_prefix(b"_").unwrap_or_default().iter().take_while(|b| b.is_ascii_digit());
-    let number = digits.fold(0u32, |n, digit| n.saturating_mul(10).saturating_add(u32::from(digit - b'0')));
+    let digits = tail
+        .strip_prefix(b"_")
+        .unwrap_or_default()
+        .iter()
+        .take_while(|b| b.is_ascii_digit());
+    let number = digits.fold(0u32, |n, digit| {
+        n.saturating_mul(10).saturating_add(u32::from(digit - b'0'))
+    });
     (time, number)
 }
 
@@ -200,7 +235,12 @@ pub struct LocalTime(pub [u8; 15]);
 
 impl fmt::Display for LocalTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, digit) in self.0.iter().enumerate().filter(|(_, digit)| digit.is_ascii_digit()) {
+        for (at, digit) in self
+            .0
+            .iter()
+            .enumerate()
+            .filter(|(_, digit)| digit.is_ascii_digit())
+        {
             f.write_str(match at {
                 4 | 6 => "-",
                 9 => "T",
@@ -218,7 +258,13 @@ mod tests {
     use super::*;
 
     fn ours() -> Header {
-        Header { codec: Codec::G711(Law::A), rtp_len: 172, increment: 160, data_size: 172 * 3, big_endian: false }
+        Header {
+            codec: Codec::G711(Law::A),
+            rtp_len: 172,
+            increment: 160,
+            data_size: 172 * 3,
+            big_endian: false,
+        }
     }
 
     fn bytes() -> [u8; 76] {
@@ -243,7 +289,13 @@ mod tests {
         let mut swapped = bytes();
         swapped[64..].copy_from_slice(&[0, 0, 0, 172, 0, 0, 0, 160, 0, 0, 2, 4]);
         let header = Header::parse(&swapped).unwrap();
-        assert_eq!(header, Header { big_endian: true, ..ours() });
+        assert_eq!(
+            header,
+            Header {
+                big_endian: true,
+                ..ours()
+            }
+        );
         assert_eq!(header.emit(), swapped);
     }
 
@@ -253,7 +305,11 @@ mod tests {
         let mut riff = bytes();
         riff[..4].copy_from_slice(b"RIFF");
         assert_eq!(Header::parse(&riff), Err(Error::Codec));
-        for lengths in [[0, 0, 0, 0, 160, 0, 0, 0], [172, 0, 0, 0, 0, 0, 0, 0], [255; 8]] {
+        for lengths in [
+            [0, 0, 0, 0, 160, 0, 0, 0],
+            [172, 0, 0, 0, 0, 0, 0, 0],
+            [255; 8],
+        ] {
             let mut absurd = bytes();
             absurd[64..72].copy_from_slice(&lengths);
             assert_eq!(Header::parse(&absurd), Err(Error::Lengths));
@@ -263,11 +319,19 @@ mod tests {
     #[test]
     fn counts_the_frames_that_are_there() {
         let header = ours();
-        for (file_bytes, frames, exact) in
-            [(0, 0, false), (76, 0, false), (76 + 171, 0, false), (76 + 172 * 3, 3, true), (76 + 172 * 4, 4, false)]
-        {
+        for (file_bytes, frames, exact) in [
+            (0, 0, false),
+            (76, 0, false),
+            (76 + 171, 0, false),
+            (76 + 172 * 3, 3, true),
+            (76 + 172 * 4, 4, false),
+        ] {
             let extent = header.extent(file_bytes);
-            assert_eq!((extent.frames, extent.exact), (frames, exact), "{file_bytes}");
+            assert_eq!(
+                (extent.frames, extent.exact),
+                (frames, exact),
+                "{file_bytes}"
+            );
             assert_eq!(u64::from(extent.data_size), frames * 172);
             assert_eq!(extent.file_bytes, 76 + frames * 172);
         }
@@ -277,11 +341,21 @@ mod tests {
 
     #[test]
     fn lengths_belong_together() {
-        let header = |codec, rtp_len, increment| Header { codec, rtp_len, increment, ..ours() };
+        let header = |codec, rtp_len, increment| Header {
+            codec,
+            rtp_len,
+            increment,
+            ..ours()
+        };
         let law = Codec::G711(Law::Mu);
-        assert!([(law, 172, 160), (law, 160, 160), (Codec::G722, 252, 240), (Codec::G729, 32, 160)]
-            .iter()
-            .all(|(codec, rtp_len, increment)| header(*codec, *rtp_len, *increment).fits()));
+        assert!([
+            (law, 172, 160),
+            (law, 160, 160),
+            (Codec::G722, 252, 240),
+            (Codec::G729, 32, 160)
+        ]
+        .iter()
+        .all(|(codec, rtp_len, increment)| header(*codec, *rtp_len, *increment).fits()));
         assert!([(law, 173, 160), (law, 172, 161), (Codec::G729, 172, 160)]
             .iter()
             .all(|(codec, rtp_len, increment)| !header(*codec, *rtp_len, *increment).fits()));
@@ -291,8 +365,17 @@ mod tests {
     fn tells_packets_from_payloads() {
         assert!(ours().frames_are_rtp(0x80));
         assert!(!ours().frames_are_rtp(0xD5 & 0x3F));
-        assert!(!Header { rtp_len: 160, ..ours() }.frames_are_rtp(0x80));
-        assert!(!Header { codec: Codec::G729, rtp_len: 20, ..ours() }.frames_are_rtp(0x80));
+        assert!(!Header {
+            rtp_len: 160,
+            ..ours()
+        }
+        .frames_are_rtp(0x80));
+        assert!(!Header {
+            codec: Codec::G729,
+            rtp_len: 20,
+            ..ours()
+        }
+        .frames_are_rtp(0x80));
     }
 
     #[test]

@@ -11,8 +11,12 @@ pub const PCM16_HEADER_BYTES: usize = 44;
 /// The header of a mono file at 8 kHz with `samples` codes behind it. A file of more than 4 GiB, or of
 /// unknown length (`None`, for pipes), gets the largest sizes, which readers take as "to the end".
 pub fn header(law: Law, samples: Option<u64>) -> [u8; HEADER_BYTES] {
-    let size = samples.and_then(|samples| u32::try_from(samples).ok()).filter(|size| *size < u32::MAX - 64);
-    let (data, whole) = size.map_or((u32::MAX, u32::MAX), |size| (size, size + (size & 1) + HEADER_BYTES as u32 - 8));
+    let size = samples
+        .and_then(|samples| u32::try_from(samples).ok())
+        .filter(|size| *size < u32::MAX - 64);
+    let (data, whole) = size.map_or((u32::MAX, u32::MAX), |size| {
+        (size, size + (size & 1) + HEADER_BYTES as u32 - 8)
+    });
     let tag: u16 = match law {
         Law::A => 6,
         Law::Mu => 7,
@@ -75,7 +79,10 @@ mod tests {
     fn puts_a_header_together() {
         let header = header(Law::Mu, Some(161));
         assert_eq!(&header[..20], b"RIFF\xD4\0\0\0WAVEfmt \x12\0\0\0");
-        assert_eq!(&header[20..38], [7, 0, 1, 0, 0x40, 0x1F, 0, 0, 0x40, 0x1F, 0, 0, 1, 0, 8, 0, 0, 0]);
+        assert_eq!(
+            &header[20..38],
+            [7, 0, 1, 0, 0x40, 0x1F, 0, 0, 0x40, 0x1F, 0, 0, 1, 0, 8, 0, 0, 0]
+        );
         assert_eq!(&header[38..], b"fact\x04\0\0\0\xA1\0\0\0data\xA1\0\0\0");
     }
 
@@ -83,10 +90,16 @@ mod tests {
     fn puts_a_header_of_linear_samples_together() {
         let header = pcm16_header(161).unwrap();
         assert_eq!(&header[..20], b"RIFF\x66\x01\0\0WAVEfmt \x10\0\0\0");
-        assert_eq!(&header[20..36], [1, 0, 1, 0, 0x40, 0x1F, 0, 0, 0x80, 0x3E, 0, 0, 2, 0, 16, 0]);
+        assert_eq!(
+            &header[20..36],
+            [1, 0, 1, 0, 0x40, 0x1F, 0, 0, 0x80, 0x3E, 0, 0, 2, 0, 16, 0]
+        );
         assert_eq!(&header[36..], b"data\x42\x01\0\0");
         assert!(pcm16_header((1 << 31) - 20).is_some());
-        assert_eq!([1 << 31, (1 << 31) - 18, u64::MAX].map(pcm16_header), [None; 3]);
+        assert_eq!(
+            [1 << 31, (1 << 31) - 18, u64::MAX].map(pcm16_header),
+            [None; 3]
+        );
     }
 
     #[test]

@@ -46,8 +46,13 @@ pub enum Error {
 impl<'a> Packet<'a> {
     /// Takes a datagram apart.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, Error> {
-        let (Some(header), Some(first)) = (bytes.first_chunk::<HEADER_BYTES>(), bytes.first()) else {
-            return Err(if bytes.first().is_some_and(|b| b >> 6 != 2) { Error::Version } else { Error::Short });
+        let (Some(header), Some(first)) = (bytes.first_chunk::<HEADER_BYTES>(), bytes.first())
+        else {
+            return Err(if bytes.first().is_some_and(|b| b >> 6 != 2) {
+                Error::Version
+            } else {
+                Error::Short
+            });
         };
         if first >> 6 != 2 {
             return Err(Error::Version);
@@ -56,14 +61,22 @@ impl<'a> Packet<'a> {
         if (192..=223).contains(&second) {
             return Err(Error::Rtcp);
         }
-        let mut payload = bytes.get(HEADER_BYTES + 4 * usize::from(first & 0x0F)..).ok_or(Error::Short)?;
+        let mut payload = bytes
+            .get(HEADER_BYTES + 4 * usize::from(first & 0x0F)..)
+            .ok_or(Error::Short)?;
         if first & 0x10 != 0 {
             let [_, _, high, low] = *payload.first_chunk::<4>().ok_or(Error::Short)?;
-            payload = payload.get(4 + 4 * usize::from(u16::from_be_bytes([high, low]))..).ok_or(Error::Short)?;
+            payload = payload
+                .get(4 + 4 * usize::from(u16::from_be_bytes([high, low]))..)
+                .ok_or(Error::Short)?;
         }
         if first & 0x20 != 0 {
             let padding = usize::from(*payload.last().ok_or(Error::Padding)?);
-            let kept = payload.len().checked_sub(padding).filter(|_| padding > 0).ok_or(Error::Padding)?;
+            let kept = payload
+                .len()
+                .checked_sub(padding)
+                .filter(|_| padding > 0)
+                .ok_or(Error::Padding)?;
             payload = &payload[..kept];
         }
         Ok(Self {
@@ -91,7 +104,9 @@ mod tests {
     use super::*;
 
     // First packet of sip-tester's g711a.pcap, cut to four bytes of payload.
-    const PLAIN: [u8; 16] = [0x80, 0x88, 0xE6, 0xFD, 0, 0, 0, 0xF0, 0xDE, 0xE0, 0xEE, 0x8F, 0xD5, 0xD5, 0x55, 0xD5];
+    const PLAIN: [u8; 16] = [
+        0x80, 0x88, 0xE6, 0xFD, 0, 0, 0, 0xF0, 0xDE, 0xE0, 0xEE, 0x8F, 0xD5, 0xD5, 0x55, 0xD5,
+    ];
 
     fn plain() -> Packet<'static> {
         Packet {
@@ -133,7 +148,9 @@ mod tests {
             rtcp[1] = second;
             assert_eq!(Packet::parse(&rtcp), Err(Error::Rtcp));
         }
-        let stun = [0u8, 1, 0, 0, 0x21, 0x12, 0xA4, 0x42, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12];
+        let stun = [
+            0u8, 1, 0, 0, 0x21, 0x12, 0xA4, 0x42, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12,
+        ];
         assert_eq!(Packet::parse(&stun), Err(Error::Version));
         assert_eq!(Packet::parse(&[22, 254]), Err(Error::Version));
         assert_eq!(Packet::parse(&[0x80]), Err(Error::Short));
@@ -144,9 +161,19 @@ mod tests {
     fn padding_must_lie_within_the_payload() {
         let mut bytes = PLAIN;
         bytes[0] |= 0x20;
-        for (padding, kept) in [(0, None), (1, Some(3)), (4, Some(0)), (5, None), (255, None)] {
+        for (padding, kept) in [
+            (0, None),
+            (1, Some(3)),
+            (4, Some(0)),
+            (5, None),
+            (255, None),
+        ] {
             bytes[15] = padding;
-            assert_eq!(Packet::parse(&bytes).ok().map(|p| p.payload.len()), kept, "{padding}");
+            assert_eq!(
+                Packet::parse(&bytes).ok().map(|p| p.payload.len()),
+                kept,
+                "{padding}"
+            );
         }
         assert_eq!(Packet::parse(&bytes[..12]), Err(Error::Padding));
     }

@@ -13,18 +13,45 @@ const MIN_FRAME: usize = 13;
 
 /// The header that `frames`, the bytes behind it, speak of; of `damaged` only the byte order is believed.
 pub fn header(damaged: &[u8; HEADER_BYTES], frames: &[u8]) -> Option<Header> {
-    let (len, found) = (MIN_FRAME..=frames.len() / 2).find_map(|len| Some((len, steady(frames, len)?)))?;
+    let (len, found) =
+        (MIN_FRAME..=frames.len() / 2).find_map(|len| Some((len, steady(frames, len)?)))?;
     let (codec, increment) = found;
-    let little = Header { codec, rtp_len: u32::try_from(len).ok()?, increment, data_size: 0, big_endian: false };
-    let big = Header { big_endian: true, ..little };
-    let agrees = |header: &Header| header.emit()[64..72].chunks(4).zip(damaged[64..72].chunks(4)).any(|(a, b)| a == b);
-    Some(if agrees(&big) && !agrees(&little) { big } else { little })
+    let little = Header {
+        codec,
+        rtp_len: u32::try_from(len).ok()?,
+        increment,
+        data_size: 0,
+        big_endian: false,
+    };
+    let big = Header {
+        big_endian: true,
+        ..little
+    };
+    let agrees = |header: &Header| {
+        header.emit()[64..72]
+            .chunks(4)
+            .zip(damaged[64..72].chunks(4))
+            .any(|(a, b)| a == b)
+    };
+    Some(if agrees(&big) && !agrees(&little) {
+        big
+    } else {
+        little
+    })
 }
 
 /// Codec and increment, if most neighbours at this distance are one stream's packets.
 fn steady(frames: &[u8], len: usize) -> Option<(Codec, u32)> {
-    let packets = || frames.chunks_exact(len).filter_map(|frame| frame.first_chunk::<12>());
-    let pairs = || packets().zip(packets().skip(1)).map(|(one, next)| follows(one, next, len));
+    let packets = || {
+        frames
+            .chunks_exact(len)
+            .filter_map(|frame| frame.first_chunk::<12>())
+    };
+    let pairs = || {
+        packets()
+            .zip(packets().skip(1))
+            .map(|(one, next)| follows(one, next, len))
+    };
     let found = pairs().flatten().next()?;
     let agreeing = pairs().filter(|pair| *pair == Some(found)).count();
     (agreeing * 2 > pairs().count()).then_some(found)
@@ -35,11 +62,13 @@ fn follows(one: &[u8; 12], next: &[u8; 12], len: usize) -> Option<(Codec, u32)> 
     let [first, second, s0, s1, t0, t1, t2, t3, source @ ..] = *one;
     let [first2, second2, n0, n1, u0, u1, u2, u3, source2 @ ..] = *next;
     let sequence = u16::from_be_bytes([n0, n1]).wrapping_sub(u16::from_be_bytes([s0, s1]));
-    let one_stream = first == first2 && (second ^ second2) & 0x7F == 0 && source == source2 && sequence == 1;
+    let one_stream =
+        first == first2 && (second ^ second2) & 0x7F == 0 && source == source2 && sequence == 1;
     if first & 0xCF != 0x80 || !one_stream {
         return None;
     }
-    let step = u32::from_be_bytes([u0, u1, u2, u3]).wrapping_sub(u32::from_be_bytes([t0, t1, t2, t3]));
+    let step =
+        u32::from_be_bytes([u0, u1, u2, u3]).wrapping_sub(u32::from_be_bytes([t0, t1, t2, t3]));
     let codec = match second & 0x7F {
         0 => Codec::G711(Law::Mu),
         8 => Codec::G711(Law::A),
@@ -68,7 +97,13 @@ mod tests {
 
     #[test]
     fn every_codec_and_length_is_found() {
-        let ours = |codec, rtp_len, increment| Header { codec, rtp_len, increment, data_size: 0, big_endian: false };
+        let ours = |codec, rtp_len, increment| Header {
+            codec,
+            rtp_len,
+            increment,
+            data_size: 0,
+            big_endian: false,
+        };
         for (payload_type, payload, increment, codec) in [
             (0, 160, 160, Codec::G711(Law::Mu)),
             (8, 80, 80, Codec::G711(Law::A)),
@@ -79,7 +114,11 @@ mod tests {
             let frames = frames(payload_type, 12, increment, payload);
             for end in [2 * (12 + payload), frames.len().min(SAMPLE_BYTES)] {
                 let found = header(&[0xAA; 76], &frames[..end]);
-                assert_eq!(found, Some(ours(codec, 12 + payload as u32, increment)), "{payload_type} {end}");
+                assert_eq!(
+                    found,
+                    Some(ours(codec, 12 + payload as u32, increment)),
+                    "{payload_type} {end}"
+                );
             }
         }
     }
@@ -87,9 +126,11 @@ mod tests {
     #[test]
     fn the_byte_order_is_that_of_the_number_that_is_left() {
         let frames = frames(0, 4, 160, 160);
-        for (at, number, big_endian) in
-            [(64, 172u32.to_be_bytes(), true), (68, 160u32.to_be_bytes(), true), (68, 160u32.to_le_bytes(), false)]
-        {
+        for (at, number, big_endian) in [
+            (64, 172u32.to_be_bytes(), true),
+            (68, 160u32.to_be_bytes(), true),
+            (68, 160u32.to_le_bytes(), false),
+        ] {
             let mut damaged = [0; 76];
             damaged[at..at + 4].copy_from_slice(&number);
             assert_eq!(header(&damaged, &frames).unwrap().big_endian, big_endian);
@@ -111,9 +152,21 @@ mod tests {
         assert_eq!(header(&[0; 76], &good[..343]), None, "a frame alone");
         assert_eq!(header(&[0; 76], &[]), None);
         assert_eq!(header(&[0; 76], &[0x80; SAMPLE_BYTES]), None);
-        assert_eq!(header(&[0; 76], &frames(96, 20, 160, 160)), None, "an unknown payload type");
-        assert_eq!(header(&[0; 76], &frames(0, 20, 161, 160)), None, "a step that is not its payload's length");
-        let bare: Vec<u8> = good.chunks(172).flat_map(|frame| &frame[12..]).copied().collect();
+        assert_eq!(
+            header(&[0; 76], &frames(96, 20, 160, 160)),
+            None,
+            "an unknown payload type"
+        );
+        assert_eq!(
+            header(&[0; 76], &frames(0, 20, 161, 160)),
+            None,
+            "a step that is not its payload's length"
+        );
+        let bare: Vec<u8> = good
+            .chunks(172)
+            .flat_map(|frame| &frame[12..])
+            .copied()
+            .collect();
         assert_eq!(header(&[0; 76], &bare), None);
     }
 }

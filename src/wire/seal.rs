@@ -19,13 +19,22 @@ impl Key {
     /// A key of 32 printable ASCII characters without blanks.
     pub fn new(text: &[u8]) -> Option<Self> {
         let bytes: [u8; 32] = text.try_into().ok()?;
-        bytes.iter().all(u8::is_ascii_graphic).then_some(Self(bytes))
+        bytes
+            .iter()
+            .all(u8::is_ascii_graphic)
+            .then_some(Self(bytes))
     }
 
     /// A key made of 128 bits, as hex digits.
     pub fn of_bits(bits: [u8; 16]) -> Self {
         const HEX: &[u8; 16] = b"0123456789abcdef";
-        Self(core::array::from_fn(|i| HEX[usize::from(if i % 2 == 0 { bits[i / 2] >> 4 } else { bits[i / 2] & 15 })]))
+        Self(core::array::from_fn(|i| {
+            HEX[usize::from(if i % 2 == 0 {
+                bits[i / 2] >> 4
+            } else {
+                bits[i / 2] & 15
+            })]
+        }))
     }
 
     /// The key as a 201 answer spells it, and back: characters 8-9 and 10-11 change places.
@@ -49,7 +58,10 @@ impl Key {
         block[..4].copy_from_slice(&(text.len() as u32).to_be_bytes());
         cipher.encrypt(&mut block);
         for piece in text.chunks(BLOCK_BYTES) {
-            block.iter_mut().zip(piece).for_each(|(place, byte)| *place ^= byte);
+            block
+                .iter_mut()
+                .zip(piece)
+                .for_each(|(place, byte)| *place ^= byte);
             cipher.encrypt(&mut block);
         }
         block
@@ -69,7 +81,9 @@ impl Key {
 }
 
 fn blocks(bytes: &mut [u8]) -> impl Iterator<Item = &mut [u8; BLOCK_BYTES]> {
-    bytes.chunks_exact_mut(BLOCK_BYTES).filter_map(|block| block.first_chunk_mut())
+    bytes
+        .chunks_exact_mut(BLOCK_BYTES)
+        .filter_map(|block| block.first_chunk_mut())
 }
 
 /// A key is a secret: a log shows that there is one.
@@ -89,7 +103,11 @@ pub fn encode(bytes: &[u8], text: &mut [u8]) -> Option<usize> {
         let byte = |i: usize| u32::from(three.get(i).copied().unwrap_or(0));
         let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
         for (i, place) in four.iter_mut().enumerate() {
-            *place = if i <= three.len() { ALPHABET[(bits >> (18 - 6 * i) & 63) as usize] } else { b'=' };
+            *place = if i <= three.len() {
+                ALPHABET[(bits >> (18 - 6 * i) & 63) as usize]
+            } else {
+                b'='
+            };
         }
     }
     Some(len)
@@ -142,7 +160,10 @@ mod tests {
         key.encrypt(&mut text);
         let mut base64 = [0; 44];
         assert_eq!(encode(&text, &mut base64), Some(44));
-        assert_eq!(core::str::from_utf8(&base64), Ok("lz6e42HhDtoz5FXpTcujxX4XX9JbY7kdw353VHQEaYA="));
+        assert_eq!(
+            core::str::from_utf8(&base64),
+            Ok("lz6e42HhDtoz5FXpTcujxX4XX9JbY7kdw353VHQEaYA=")
+        );
         key.decrypt(&mut text);
         assert_eq!(text, plain);
     }
@@ -154,10 +175,21 @@ mod tests {
         let mut block = [0xFF; 16];
         block[..4].copy_from_slice(&[0, 0, 0, 3]);
         key.encrypt(&mut block);
-        block.iter_mut().zip(b"abc").for_each(|(place, byte)| *place ^= byte);
+        block
+            .iter_mut()
+            .zip(b"abc")
+            .for_each(|(place, byte)| *place ^= byte);
         key.encrypt(&mut block);
         assert_eq!(key.mac(b"abc"), block);
-        let texts = [&b""[..], b"\0", b"abc", b"abc\0", &[7; 16], &[7; 17], &[7; 32]];
+        let texts = [
+            &b""[..],
+            b"\0",
+            b"abc",
+            b"abc\0",
+            &[7; 16],
+            &[7; 17],
+            &[7; 32],
+        ];
         let macs: std::collections::BTreeSet<_> = texts.iter().map(|text| key.mac(text)).collect();
         assert!(macs.len() == texts.len() && key.swapped().mac(b"abc") != key.mac(b"abc"));
     }
@@ -165,7 +197,13 @@ mod tests {
     #[test]
     fn base64_goes_there_and_back_at_every_length() {
         // RFC 4648, section 10.
-        for (bytes, text) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")] {
+        for (bytes, text) in [
+            ("", ""),
+            ("f", "Zg=="),
+            ("fo", "Zm8="),
+            ("foo", "Zm9v"),
+            ("foobar", "Zm9vYmFy"),
+        ] {
             let mut buffer = [0; 8];
             let len = encode(bytes.as_bytes(), &mut buffer).unwrap();
             assert_eq!(&buffer[..len], text.as_bytes());
@@ -184,8 +222,10 @@ mod tests {
     #[test]
     fn what_is_no_base64_is_refused() {
         let mut bytes = [0; 16];
-        for text in ["A", "AA", "AAA", "A===", "====", "AA=A", "AAA\n", "AA A", "AAAA=", "AA==AAAA", "AA-_", "\0\0\0\0"]
-        {
+        for text in [
+            "A", "AA", "AAA", "A===", "====", "AA=A", "AAA\n", "AA A", "AAAA=", "AA==AAAA", "AA-_",
+            "\0\0\0\0",
+        ] {
             assert_eq!(decode(text.as_bytes(), &mut bytes), None, "{text:?}");
         }
     }
@@ -196,7 +236,14 @@ mod tests {
         assert_eq!(key.swapped().text(), b"01234567ab89cdefghijklmnopqrstuv");
         assert_eq!(key.swapped().swapped(), key);
         assert_eq!(format!("{key:?}"), "Key(..)");
-        for text in [&b""[..], &[b'a'; 31], &[b'a'; 33], b"0123456789abcdefghijklmnopqrst v", &[0xC3; 32], &[10; 32]] {
+        for text in [
+            &b""[..],
+            &[b'a'; 31],
+            &[b'a'; 33],
+            b"0123456789abcdefghijklmnopqrst v",
+            &[0xC3; 32],
+            &[10; 32],
+        ] {
             assert_eq!(Key::new(text), None);
         }
         let hex = Key::of_bits(core::array::from_fn(|i| i as u8 * 17));

@@ -87,7 +87,10 @@ impl Sidecar<'_> {
     /// Writes the line, with its line end; `None` when it does not fit. What is no UTF-8 becomes U+FFFD.
     pub fn emit(&self, buffer: &mut [u8]) -> Option<usize> {
         let room = buffer.len();
-        let mut out = Out { rest: buffer, separator: "{" };
+        let mut out = Out {
+            rest: buffer,
+            separator: "{",
+        };
         self.emit_members(&mut out).ok()?;
         out.write_str(END).ok()?;
         Some(room - out.rest.len())
@@ -108,7 +111,9 @@ impl Sidecar<'_> {
             ("local_name", self.local_name),
             ("start", self.start),
         ];
-        calls.iter().try_for_each(|(key, value)| out.text(key, value))?;
+        calls
+            .iter()
+            .try_for_each(|(key, value)| out.text(key, value))?;
         if let Some(set) = self.clock_set {
             out.key("clock_set")?;
             out.write_str(if set { "true" } else { "false" })?;
@@ -174,7 +179,9 @@ impl Out<'_> {
 
 impl Write for Out<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        let (place, behind) = core::mem::take(&mut self.rest).split_at_mut_checked(text.len()).ok_or(fmt::Error)?;
+        let (place, behind) = core::mem::take(&mut self.rest)
+            .split_at_mut_checked(text.len())
+            .ok_or(fmt::Error)?;
         place.copy_from_slice(text.as_bytes());
         self.rest = behind;
         Ok(())
@@ -185,11 +192,18 @@ impl Write for Out<'_> {
 /// length then. `None` when it does not fit, or is no such line.
 pub fn add_sum(buffer: &mut [u8], len: usize, sum: &[u8; 32]) -> Option<usize> {
     let end = len.checked_sub(END.len())?;
-    let rest = buffer.get_mut(end..).filter(|rest| rest.starts_with(END.as_bytes()))?;
-    let mut out = Out { rest, separator: "," };
+    let rest = buffer
+        .get_mut(end..)
+        .filter(|rest| rest.starts_with(END.as_bytes()))?;
+    let mut out = Out {
+        rest,
+        separator: ",",
+    };
     out.key("sha256").ok()?;
     out.write_str("\"").ok()?;
-    sum.iter().try_for_each(|byte| write!(out, "{byte:02x}")).ok()?;
+    sum.iter()
+        .try_for_each(|byte| write!(out, "{byte:02x}"))
+        .ok()?;
     out.write_str("\"").ok()?;
     out.write_str(END).ok()?;
     let left = out.rest.len();
@@ -255,13 +269,22 @@ mod tests {
             "clock_set": true, "duration_ms": 12000, "frames": 600, "pauses": [[4000, 1500], [8000, 20]],
             "dropped": {"late": 3, "kernel_drop": u64::MAX}, "end": "stopped",
         });
-        assert_eq!(serde_json::from_slice::<serde_json::Value>(&line).unwrap(), expected);
+        assert_eq!(
+            serde_json::from_slice::<serde_json::Value>(&line).unwrap(),
+            expected
+        );
     }
 
     #[test]
     fn what_is_not_known_is_left_out() {
-        let line = emitted(&Sidecar { pauses: Pauses::Count(7), ..Sidecar::default() });
-        assert_eq!(line, b"{\"duration_ms\":0,\"frames\":0,\"pauses\":7,\"dropped\":{}}\n");
+        let line = emitted(&Sidecar {
+            pauses: Pauses::Count(7),
+            ..Sidecar::default()
+        });
+        assert_eq!(
+            line,
+            b"{\"duration_ms\":0,\"frames\":0,\"pauses\":7,\"dropped\":{}}\n"
+        );
     }
 
     #[test]
@@ -269,9 +292,21 @@ mod tests {
         let line = emitted(&full());
         let object = Object::parse(&line).unwrap();
         assert_eq!(object.text::<64>("remote_name"), full().remote_name);
-        assert_eq!((object.number("frames"), object.flag("clock_set")), (Some(600), Some(true)));
-        assert_eq!(Start::parse(&object.text::<40>("start")).unwrap().to_string().as_bytes(), full().start);
-        assert_eq!(object.pairs("pauses").collect::<Vec<_>>(), [[4000, 1500], [8000, 20]]);
+        assert_eq!(
+            (object.number("frames"), object.flag("clock_set")),
+            (Some(600), Some(true))
+        );
+        assert_eq!(
+            Start::parse(&object.text::<40>("start"))
+                .unwrap()
+                .to_string()
+                .as_bytes(),
+            full().start
+        );
+        assert_eq!(
+            object.pairs("pauses").collect::<Vec<_>>(),
+            [[4000, 1500], [8000, 20]]
+        );
         let dropped = Object::parse(object.raw("dropped").unwrap()).unwrap();
         assert_eq!(dropped.number("kernel_drop"), Some(u64::MAX));
         (0..line.len() - 2).for_each(|cut| assert!(Object::parse(&line[..cut]).is_err(), "{cut}"));
@@ -289,7 +324,10 @@ mod tests {
         assert!(serde_json::from_slice::<serde_json::Value>(after).is_ok());
         let mut short = line.clone();
         assert_eq!(add_sum(&mut short, line.len(), &sum), None);
-        assert_eq!([0, 1, 7].map(|len| add_sum(&mut buffer, len, &sum)), [None; 3]);
+        assert_eq!(
+            [0, 1, 7].map(|len| add_sum(&mut buffer, len, &sum)),
+            [None; 3]
+        );
     }
 
     #[test]
@@ -311,7 +349,10 @@ mod tests {
 
     #[test]
     fn stands_beside_its_recording() {
-        assert_eq!(name_of(b"Record_20261121_101500_2.wav").unwrap(), b"Record_20261121_101500_2.json");
+        assert_eq!(
+            name_of(b"Record_20261121_101500_2.wav").unwrap(),
+            b"Record_20261121_101500_2.json"
+        );
         assert_eq!((name_of(&[b'x'; 64]), name_of(b"wav")), (None, None));
     }
 }

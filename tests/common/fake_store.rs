@@ -48,7 +48,11 @@ impl FakeStore {
     /// All that has been asked with this method.
     pub fn asked(&self, method: &str) -> Vec<Request> {
         let requests = self.requests.lock().unwrap();
-        requests.iter().filter(|request| request.method == method).cloned().collect()
+        requests
+            .iter()
+            .filter(|request| request.method == method)
+            .cloned()
+            .collect()
     }
 }
 
@@ -78,14 +82,25 @@ fn read(reader: &mut impl BufRead) -> std::io::Result<Request> {
     reader.read_line(&mut line)?;
     let mut words = line.split([' ', '?']);
     let mut word = || words.next().unwrap_or_default().to_owned();
-    let mut request = Request { method: word(), path: word(), ..Request::default() };
+    let mut request = Request {
+        method: word(),
+        path: word(),
+        ..Request::default()
+    };
     loop {
         let mut line = String::new();
         reader.read_line(&mut line)?;
-        let Some((name, value)) = line.trim_end().split_once(": ") else { break };
-        request.headers.insert(name.to_lowercase(), value.to_owned());
+        let Some((name, value)) = line.trim_end().split_once(": ") else {
+            break;
+        };
+        request
+            .headers
+            .insert(name.to_lowercase(), value.to_owned());
     }
-    let length = request.headers.get("content-length").map_or(0, |length| length.parse().unwrap());
+    let length = request
+        .headers
+        .get("content-length")
+        .map_or(0, |length| length.parse().unwrap());
     request.body.resize(length, 0);
     reader.read_exact(&mut request.body)?;
     Ok(request)

@@ -22,8 +22,16 @@ fn number(bytes: &[u8], at: usize) -> u32 {
 pub fn header(bytes: &[u8]) -> (String, u32, u32, u32) {
     assert!(bytes.len() >= 76, "{} bytes", bytes.len());
     let name = bytes[..64].split(|b| *b == 0).next().unwrap();
-    assert!(bytes[name.len()..64].iter().all(|b| *b == 0), "codec is not padded with NULs");
-    (String::from_utf8(name.to_vec()).unwrap(), number(bytes, 64), number(bytes, 68), number(bytes, 72))
+    assert!(
+        bytes[name.len()..64].iter().all(|b| *b == 0),
+        "codec is not padded with NULs"
+    );
+    (
+        String::from_utf8(name.to_vec()).unwrap(),
+        number(bytes, 64),
+        number(bytes, 68),
+        number(bytes, 72),
+    )
 }
 
 /// Reads a finished file of RTP frames; anything but `76 + k * 172` bytes of one unbroken stream is refused.
@@ -31,7 +39,12 @@ pub fn read(path: &Path) -> Recording {
     let bytes = std::fs::read(path).unwrap();
     let (codec, rtp_len, increment, data_size) = header(&bytes);
     assert_eq!((rtp_len, increment), (172, 160));
-    assert_eq!(76 + u64::from(data_size), bytes.len() as u64, "dataSize of {}", path.display());
+    assert_eq!(
+        76 + u64::from(data_size),
+        bytes.len() as u64,
+        "dataSize of {}",
+        path.display()
+    );
     assert_eq!(data_size % 172, 0);
     frames(codec, &bytes[76..])
 }
@@ -41,24 +54,43 @@ pub fn read_unfinished(path: &Path) -> (Recording, u32) {
     let bytes = std::fs::read(path).unwrap();
     let (codec, rtp_len, increment, data_size) = header(&bytes);
     assert_eq!((rtp_len, increment), (172, 160));
-    assert!(76 + data_size as usize <= bytes.len(), "dataSize promises what is not there");
+    assert!(
+        76 + data_size as usize <= bytes.len(),
+        "dataSize promises what is not there"
+    );
     (frames(codec, &bytes[76..]), data_size)
 }
 
 fn frames(codec: String, bytes: &[u8]) -> Recording {
     let payload_type = if codec == "PCMA" { 8 } else { 0 };
-    let mut recording = Recording { codec, ssrc: 0, first: (0, 0), frames: vec![] };
+    let mut recording = Recording {
+        codec,
+        ssrc: 0,
+        first: (0, 0),
+        frames: vec![],
+    };
     for frame in bytes.chunks_exact(172) {
         let sequence = u16::from_be_bytes([frame[2], frame[3]]);
         let timestamp = u32::from_be_bytes(frame[4..8].try_into().unwrap());
         let ssrc = u32::from_be_bytes(frame[8..12].try_into().unwrap());
-        assert_eq!((frame[0], frame[1] & 0x7F), (0x80, payload_type), "first bytes of a frame");
+        assert_eq!(
+            (frame[0], frame[1] & 0x7F),
+            (0x80, payload_type),
+            "first bytes of a frame"
+        );
         if recording.frames.is_empty() {
             (recording.ssrc, recording.first) = (ssrc, (sequence, timestamp));
         }
         let n = recording.frames.len() as u32;
-        let expected = (recording.first.0.wrapping_add(n as u16), recording.first.1.wrapping_add(n * 160));
-        assert_eq!((sequence, timestamp, ssrc), (expected.0, expected.1, recording.ssrc), "frame {n}");
+        let expected = (
+            recording.first.0.wrapping_add(n as u16),
+            recording.first.1.wrapping_add(n * 160),
+        );
+        assert_eq!(
+            (sequence, timestamp, ssrc),
+            (expected.0, expected.1, recording.ssrc),
+            "frame {n}"
+        );
         recording.frames.push(frame[12..].to_vec());
     }
     recording
@@ -85,20 +117,44 @@ impl Recording {
         let silence = self.silence();
         let quiet = sent.iter().take_while(|code| **code == silence).count();
         assert!(quiet < sent.len(), "nothing but silence was sent");
-        let begin = audio.iter().position(|code| *code != silence).expect("nothing but silence was recorded");
-        assert!(begin >= quiet, "the recording begins {} codes too late", quiet - begin);
+        let begin = audio
+            .iter()
+            .position(|code| *code != silence)
+            .expect("nothing but silence was recorded");
+        assert!(
+            begin >= quiet,
+            "the recording begins {} codes too late",
+            quiet - begin
+        );
         let heard = &audio[begin - quiet..];
-        assert!(heard.len() >= sent.len(), "{} of {} codes", heard.len(), sent.len());
+        assert!(
+            heard.len() >= sent.len(),
+            "{} of {} codes",
+            heard.len(),
+            sent.len()
+        );
         if let Some(at) = (0..sent.len()).find(|at| heard[*at] != sent[*at]) {
-            panic!("code {at} of {} is {:02x}, not {:02x}", sent.len(), heard[at], sent[at]);
+            panic!(
+                "code {at} of {} is {:02x}, not {:02x}",
+                sent.len(),
+                heard[at],
+                sent[at]
+            );
         }
         let rest = &heard[sent.len()..];
-        assert!(rest.iter().all(|code| *code == silence), "{} codes behind the end are not silence", rest.len());
+        assert!(
+            rest.iter().all(|code| *code == silence),
+            "{} codes behind the end are not silence",
+            rest.len()
+        );
     }
 
     /// The packets of `sent` that frames of this recording are, in order; other frames are `None`.
     pub fn numbers(&self, sent: &[Vec<u8>]) -> Vec<Option<usize>> {
         let known: std::collections::HashMap<&Vec<u8>, usize> = sent.iter().zip(0..).collect();
-        self.frames.iter().map(|frame| known.get(frame).copied()).collect()
+        self.frames
+            .iter()
+            .map(|frame| known.get(frame).copied())
+            .collect()
     }
 }

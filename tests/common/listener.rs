@@ -23,7 +23,9 @@ pub struct Listener(UdpSocket);
 impl Listener {
     pub fn new() -> Self {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-        socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        socket
+            .set_read_timeout(Some(Duration::from_secs(20)))
+            .unwrap();
         Self(socket)
     }
 
@@ -51,7 +53,10 @@ impl Listener {
     pub fn take(&self, count: usize) -> Vec<Heard> {
         let heard: Vec<Heard> = (0..count).map(|_| self.next()).collect();
         for (one, two) in heard.iter().zip(heard.iter().skip(1)) {
-            assert_eq!((two.sequence, two.ssrc), (one.sequence.wrapping_add(1), one.ssrc));
+            assert_eq!(
+                (two.sequence, two.ssrc),
+                (one.sequence.wrapping_add(1), one.ssrc)
+            );
         }
         heard
     }
@@ -68,7 +73,9 @@ impl Listener {
 pub fn recording(name: u32, from: u32, frames: u32) -> Vec<u8> {
     let mut bytes = b"PCMU".to_vec();
     bytes.resize(64, 0);
-    [172, 160, frames * 172].iter().for_each(|number| bytes.extend(u32::to_le_bytes(*number)));
+    [172, 160, frames * 172]
+        .iter()
+        .for_each(|number| bytes.extend(u32::to_le_bytes(*number)));
     for n in from..from + frames {
         bytes.extend(rtp(0, n as u16, n * 160, name, &marked(name, n)));
     }
@@ -94,6 +101,8 @@ impl Phone {
     /// Begins to play a file; the answer.
     pub fn play(&self, file: &str, listener: &Listener, more: &str) -> Answer {
         let port = listener.port();
-        self.ask(&format!("cmd=PlayStartRequest&file={file}&host=127.0.0.1&port={port}{more}"))
+        self.ask(&format!(
+            "cmd=PlayStartRequest&file={file}&host=127.0.0.1&port={port}{more}"
+        ))
     }
 }

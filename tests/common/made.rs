@@ -47,7 +47,14 @@ pub struct Made {
 
 impl Default for Made {
     fn default() -> Self {
-        Self { codec: "PCMU", big_endian: false, rtp: true, ssrc: 77, first: 0, frames: 10 }
+        Self {
+            codec: "PCMU",
+            big_endian: false,
+            rtp: true,
+            ssrc: 77,
+            first: 0,
+            frames: 10,
+        }
     }
 }
 
@@ -58,21 +65,34 @@ impl Made {
         bytes.resize(64, 0);
         let rtp_len = if self.rtp { 172 } else { 160 };
         for number in [rtp_len, 160, self.frames * rtp_len] {
-            bytes.extend(if self.big_endian { number.to_be_bytes() } else { number.to_le_bytes() });
+            bytes.extend(if self.big_endian {
+                number.to_be_bytes()
+            } else {
+                number.to_le_bytes()
+            });
         }
-        (0..self.frames).for_each(|n| bytes.extend(&self.frame(n)[if self.rtp { 0 } else { 12 }..]));
+        (0..self.frames)
+            .for_each(|n| bytes.extend(&self.frame(n)[if self.rtp { 0 } else { 12 }..]));
         bytes
     }
 
     pub fn frame(&self, n: u32) -> Vec<u8> {
         let (payload_type, n) = (if self.codec == "PCMA" { 8 } else { 0 }, self.first + n);
         let (sequence, timestamp) = ((n as u16).wrapping_sub(100), (n * 160).wrapping_sub(16_000));
-        rtp(payload_type, sequence, timestamp, self.ssrc, &marked(self.ssrc, n))
+        rtp(
+            payload_type,
+            sequence,
+            timestamp,
+            self.ssrc,
+            &marked(self.ssrc, n),
+        )
     }
 
     /// The payloads in a row.
     pub fn audio(&self) -> Vec<u8> {
-        (0..self.frames).flat_map(|n| self.frame(n)[12..].to_vec()).collect()
+        (0..self.frames)
+            .flat_map(|n| self.frame(n)[12..].to_vec())
+            .collect()
     }
 }
 
@@ -91,7 +111,10 @@ impl Ran {
 
     /// A JSON object a line.
     pub fn json(&self) -> Vec<serde_json::Value> {
-        self.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        self.text()
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
     }
 }
 
@@ -100,7 +123,11 @@ pub fn tool(arguments: &[&str]) -> Ran {
     let (mut out, mut err) = (vec![], vec![]);
     let arguments: Vec<OsString> = arguments.iter().map(OsString::from).collect();
     let code = callrec::cli::run_with(arguments, &mut out, &mut err);
-    Ran { ok: code == std::process::ExitCode::SUCCESS, out, err: String::from_utf8(err).unwrap() }
+    Ran {
+        ok: code == std::process::ExitCode::SUCCESS,
+        out,
+        err: String::from_utf8(err).unwrap(),
+    }
 }
 
 /// The same, which must succeed and say nothing on standard error.

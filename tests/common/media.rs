@@ -16,7 +16,10 @@ pub fn marked(talker: u32, n: u32) -> Vec<u8> {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         (state >> 24) as u8 & 0x7F
     };
-    (0..160).map(|_| code()).map(|code| if code == 0x7F { 0 } else { code }).collect()
+    (0..160)
+        .map(|_| code())
+        .map(|code| if code == 0x7F { 0 } else { code })
+        .collect()
 }
 
 pub fn rtp(payload_type: u8, sequence: u16, timestamp: u32, ssrc: u32, payload: &[u8]) -> Vec<u8> {
@@ -40,7 +43,10 @@ pub struct Talker {
 
 impl Talker {
     pub fn new(port: u16, name: u32) -> Self {
-        let (stop, sent) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU32::new(0)));
+        let (stop, sent) = (
+            Arc::new(AtomicBool::new(false)),
+            Arc::new(AtomicU32::new(0)),
+        );
         let late = Arc::new(AtomicU32::new(0));
         let (stopped, count, worst) = (Arc::clone(&stop), Arc::clone(&sent), Arc::clone(&late));
         let thread = std::thread::spawn(move || {
@@ -57,7 +63,13 @@ impl Talker {
                 count.store(n, Ordering::Relaxed);
             }
         });
-        Self { stop, sent, late, thread: Some(thread), name }
+        Self {
+            stop,
+            sent,
+            late,
+            thread: Some(thread),
+            name,
+        }
     }
 
     pub fn sent(&self) -> u32 {

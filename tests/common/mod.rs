@@ -1,6 +1,13 @@
 //! The real `callrec` on real sockets, as a phone sees it: a daemon in a folder of its own, a control client,
 //! a media engine that sends marked frames, and a strict reader of what was recorded.
-#![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr
+)]
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -90,7 +97,12 @@ impl Phone {
     pub fn prepared(config: &str) -> Self {
         let (dir, number) = folder();
         fs::create_dir(dir.join("stick")).unwrap();
-        let phone = Self { dir, process: Process::default(), before: vec![], zone: "UTC" };
+        let phone = Self {
+            dir,
+            process: Process::default(),
+            before: vec![],
+            zone: "UTC",
+        };
         phone.configure(config, number);
         phone
     }
@@ -146,12 +158,20 @@ impl Phone {
     }
 
     pub fn start(&mut self) {
-        let log = fs::File::options().create(true).append(true).open(self.dir.join("log")).unwrap();
+        let log = fs::File::options()
+            .create(true)
+            .append(true)
+            .open(self.dir.join("log"))
+            .unwrap();
         let mut words = self.before.clone();
         words.extend(words_of(env!("CARGO_BIN_EXE_callrec")));
         words.extend(["run".into(), "-c".into()]);
         let mut command = Command::new(&words[0]);
-        command.args(&words[1..]).arg(self.config()).env("RUST_LOG", "debug").env("TZ", self.zone);
+        command
+            .args(&words[1..])
+            .arg(self.config())
+            .env("RUST_LOG", "debug")
+            .env("TZ", self.zone);
         self.process.start(&mut command, log);
         let socket = self.socket();
         wait_for("the control socket", || {
@@ -223,8 +243,12 @@ impl Phone {
 
     /// The recordings on the stick, by name.
     pub fn files(&self) -> Vec<String> {
-        let names = fs::read_dir(self.stick()).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
-        let mut names: Vec<String> = names.filter(|name| !name.ends_with(".json") && name != "Record.new").collect();
+        let names = fs::read_dir(self.stick())
+            .unwrap()
+            .map(|e| e.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<String> = names
+            .filter(|name| !name.ends_with(".json") && name != "Record.new")
+            .collect();
         names.sort();
         names
     }
@@ -259,14 +283,20 @@ pub struct Answer(pub String);
 impl Answer {
     /// The value of a key, unescaped; empty when there is none.
     pub fn value(&self, key: &str) -> String {
-        let raw = self.0.split('&').find_map(|pair| pair.strip_prefix(key)?.strip_prefix('=')).unwrap_or_default();
+        let raw = self
+            .0
+            .split('&')
+            .find_map(|pair| pair.strip_prefix(key)?.strip_prefix('='))
+            .unwrap_or_default();
         let mut bytes = raw.bytes();
         let mut text = vec![];
         while let Some(byte) = bytes.next() {
             match byte {
                 b'%' => {
                     let digits = [bytes.next().unwrap(), bytes.next().unwrap()];
-                    text.push(u8::from_str_radix(std::str::from_utf8(&digits).unwrap(), 16).unwrap());
+                    text.push(
+                        u8::from_str_radix(std::str::from_utf8(&digits).unwrap(), 16).unwrap(),
+                    );
                 }
                 byte => text.push(byte),
             }
@@ -284,8 +314,12 @@ impl Answer {
 
     /// The leg ports, then the local port.
     pub fn ports(&self) -> Vec<u16> {
-        let mut ports: Vec<u16> =
-            self.value("leg_ports").split(',').filter(|p| !p.is_empty()).map(|p| p.parse().unwrap()).collect();
+        let mut ports: Vec<u16> = self
+            .value("leg_ports")
+            .split(',')
+            .filter(|p| !p.is_empty())
+            .map(|p| p.parse().unwrap())
+            .collect();
         ports.push(self.value("local_port").parse().unwrap());
         ports
     }
@@ -293,7 +327,11 @@ impl Answer {
     /// The word a refusal begins with.
     pub fn reason(&self) -> String {
         assert_eq!(self.value("result"), "failed", "{self:?}");
-        self.value("reason").split(':').next().unwrap_or_default().to_owned()
+        self.value("reason")
+            .split(':')
+            .next()
+            .unwrap_or_default()
+            .to_owned()
     }
 }
 
@@ -307,7 +345,9 @@ impl Control {
         let stream = UnixStream::connect(socket).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
-        Self { lines: BufReader::new(stream) }
+        Self {
+            lines: BufReader::new(stream),
+        }
     }
 
     pub fn send(&mut self, bytes: &[u8]) {
@@ -319,7 +359,9 @@ impl Control {
         let mut line = vec![];
         match self.lines.read_until(b'\n', &mut line) {
             Ok(0) => None,
-            Ok(_) => Some(Answer(String::from_utf8_lossy(line.trim_ascii_end()).into_owned())),
+            Ok(_) => Some(Answer(
+                String::from_utf8_lossy(line.trim_ascii_end()).into_owned(),
+            )),
             Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => None,
             Err(error) => panic!("no line: {error}"),
         }
@@ -345,7 +387,9 @@ impl Control {
     /// Reads events until this one.
     pub fn until(&mut self, command: &str, state: &str) -> Answer {
         loop {
-            let event = self.next().unwrap_or_else(|| panic!("closed before {command} {state}"));
+            let event = self
+                .next()
+                .unwrap_or_else(|| panic!("closed before {command} {state}"));
             if event.value("cmd") == command && event.value("state") == state {
                 return event;
             }

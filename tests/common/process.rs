@@ -13,11 +13,20 @@ pub struct Process(Option<Child>);
 impl Process {
     /// Starts it; it may neither read nor print, but for its log.
     pub fn start(&mut self, command: &mut Command, log: std::fs::File) {
-        self.0 = Some(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap());
+        self.0 = Some(
+            command
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(log)
+                .spawn()
+                .unwrap(),
+        );
     }
 
     pub fn lives(&mut self) -> bool {
-        self.0.as_mut().is_some_and(|child| child.try_wait().unwrap().is_none())
+        self.0
+            .as_mut()
+            .is_some_and(|child| child.try_wait().unwrap().is_none())
     }
 
     pub fn pid(&self) -> i32 {

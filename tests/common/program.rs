@@ -7,12 +7,30 @@ use std::process::{Command, Output, Stdio};
 /// phone it is not where cargo built it, but in `bin` beside the tests.
 pub fn words_of(path: &str) -> Vec<String> {
     let built = Path::new(path);
-    let beside = || std::env::current_exe().unwrap().with_file_name("bin").join(built.file_name().unwrap());
-    let path = if built.exists() { built.to_owned() } else { beside() };
+    let beside = || {
+        std::env::current_exe()
+            .unwrap()
+            .with_file_name("bin")
+            .join(built.file_name().unwrap())
+    };
+    let path = if built.exists() {
+        built.to_owned()
+    } else {
+        beside()
+    };
     let path = path.to_str().unwrap();
-    let runner = std::env::var("CARGO_TARGET_ARMV7_UNKNOWN_LINUX_MUSLEABIHF_RUNNER").unwrap_or_default();
-    let runner = if cfg!(target_arch = "arm") { &*runner } else { "" };
-    runner.split_whitespace().chain([path]).map(str::to_owned).collect()
+    let runner =
+        std::env::var("CARGO_TARGET_ARMV7_UNKNOWN_LINUX_MUSLEABIHF_RUNNER").unwrap_or_default();
+    let runner = if cfg!(target_arch = "arm") {
+        &*runner
+    } else {
+        ""
+    };
+    runner
+        .split_whitespace()
+        .chain([path])
+        .map(str::to_owned)
+        .collect()
 }
 
 /// A program of ours, ready to be given arguments.
@@ -25,7 +43,11 @@ pub fn command(path: &str) -> Command {
 
 /// A program's run, to its end.
 pub fn run(program: &str, arguments: &[&str]) -> Output {
-    command(program).args(arguments).stdin(Stdio::null()).output().unwrap()
+    command(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
 }
 
 pub fn callrec(arguments: &[&str]) -> Output {

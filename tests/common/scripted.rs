@@ -13,13 +13,17 @@ pub struct Scripted {
 
 impl Scripted {
     pub fn new() -> Self {
-        Self { listener: TcpListener::bind("127.0.0.1:0").unwrap() }
+        Self {
+            listener: TcpListener::bind("127.0.0.1:0").unwrap(),
+        }
     }
 
     /// Configuration lines of a phone that records there; its messages end with LF.
     pub fn config(&self) -> String {
         let port = self.listener.local_addr().unwrap().port();
-        format!("recordType = server\nserverAddr = 127.0.0.1\nserverPort = {port}\nmessageEnd = lf\n")
+        format!(
+            "recordType = server\nserverAddr = 127.0.0.1\nserverPort = {port}\nmessageEnd = lf\n"
+        )
     }
 
     /// The next phone's connection, which has asked for a recording.
@@ -34,7 +38,12 @@ impl Scripted {
         stream.set_nonblocking(false).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let media = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let mut talk = Talk { stream, media, id: String::new(), start: Answer(String::new()) };
+        let mut talk = Talk {
+            stream,
+            media,
+            id: String::new(),
+            start: Answer(String::new()),
+        };
         talk.start = talk.hear();
         assert_eq!(talk.start.value("cmd"), "RecordStartRequest");
         talk.id = talk.start.id();
@@ -69,7 +78,10 @@ impl Talk {
     /// What a server says that records.
     pub fn yes(&self) -> String {
         let port = self.media.local_addr().unwrap().port();
-        format!("cmd=RecordStartResponse&id={}&result=success&reason=&server=&port={port}\n", self.id)
+        format!(
+            "cmd=RecordStartResponse&id={}&result=success&reason=&server=&port={port}\n",
+            self.id
+        )
     }
 
     pub fn agree(&mut self) {
@@ -83,7 +95,10 @@ impl Talk {
     /// Answers the stop that comes.
     pub fn finish(&mut self) -> Answer {
         let stop = self.hear();
-        assert_eq!((stop.value("cmd").as_str(), stop.id()), ("RecordStopRequest", self.id.clone()));
+        assert_eq!(
+            (stop.value("cmd").as_str(), stop.id()),
+            ("RecordStopRequest", self.id.clone())
+        );
         self.say(&self.stopped());
         stop
     }
@@ -102,7 +117,11 @@ impl Talk {
         let mut buffer = [0; 2048];
         let started = Instant::now();
         while started.elapsed() < PATIENCE {
-            let wait = if packets.len() < least { PATIENCE } else { Duration::from_millis(1) };
+            let wait = if packets.len() < least {
+                PATIENCE
+            } else {
+                Duration::from_millis(1)
+            };
             self.media.set_read_timeout(Some(wait)).unwrap();
             match self.media.recv(&mut buffer) {
                 Ok(len) => packets.push(buffer[..len].to_vec()),

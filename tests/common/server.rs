@@ -48,7 +48,13 @@ impl Server {
                 all.extend([option.to_owned(), value]);
             }
         }
-        Self { dir, options: all, process: Process::default(), before: vec![], environment: vec![] }
+        Self {
+            dir,
+            options: all,
+            process: Process::default(),
+            before: vec![],
+            environment: vec![],
+        }
     }
 
     pub fn start(&mut self) {
@@ -59,11 +65,18 @@ impl Server {
         words.push("record".to_owned());
         words.extend(self.options.clone());
         let mut command = Command::new(&words[0]);
-        command.args(&words[1..]).env("RUST_LOG", "debug").env("TZ", "UTC");
+        command
+            .args(&words[1..])
+            .env("RUST_LOG", "debug")
+            .env("TZ", "UTC");
         command.envs(self.environment.clone());
         self.process.start(&mut command, log);
         wait_for("the server", || {
-            assert!(self.process.lives(), "the server did not start: {}", self.log());
+            assert!(
+                self.process.lives(),
+                "the server did not start: {}",
+                self.log()
+            );
             self.log().contains(" is ready on ")
         });
     }
@@ -85,7 +98,12 @@ impl Server {
     fn said(&self, words: &str) -> SocketAddr {
         let log = self.log();
         let after = log.split(words).nth(1).unwrap();
-        after.split([' ', ',', '\n']).next().unwrap().parse().unwrap()
+        after
+            .split([' ', ',', '\n'])
+            .next()
+            .unwrap()
+            .parse()
+            .unwrap()
     }
 
     pub fn pid(&self) -> i32 {
@@ -107,22 +125,34 @@ impl Server {
 
     /// The files in a device's folder, sorted.
     pub fn files(&self, device: &str) -> Vec<String> {
-        let Ok(entries) = fs::read_dir(self.dir.join("recordings").join(device)) else { return vec![] };
-        let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        let Ok(entries) = fs::read_dir(self.dir.join("recordings").join(device)) else {
+            return vec![];
+        };
+        let mut names: Vec<String> = entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
         names.sort();
         names
     }
 
     /// The only file of a device with this ending.
     pub fn file(&self, device: &str, ending: &str) -> PathBuf {
-        let names: Vec<String> = self.files(device).into_iter().filter(|name| name.ends_with(ending)).collect();
+        let names: Vec<String> = self
+            .files(device)
+            .into_iter()
+            .filter(|name| name.ends_with(ending))
+            .collect();
         assert_eq!(names.len(), 1, "{names:?}");
         self.dir.join("recordings").join(device).join(&names[0])
     }
 
     /// The sidecar of a device's only recording, once it is there.
     pub fn sidecar(&self, device: &str) -> serde_json::Value {
-        wait_for("the sidecar", || self.files(device).iter().any(|name| name.ends_with(".json")));
+        wait_for("the sidecar", || {
+            self.files(device)
+                .iter()
+                .any(|name| name.ends_with(".json"))
+        });
         serde_json::from_slice(&fs::read(self.file(device, ".json")).unwrap()).unwrap()
     }
 
@@ -143,7 +173,8 @@ impl Server {
 
     /// A phone that records.
     pub fn phone(&self, id: &str, keys: &str) -> RecordingPhone {
-        RecordingPhone::start(self.connect(), id, keys).unwrap_or_else(|answer| panic!("{answer:?}"))
+        RecordingPhone::start(self.connect(), id, keys)
+            .unwrap_or_else(|answer| panic!("{answer:?}"))
     }
 }
 
@@ -176,7 +207,11 @@ impl Line {
         let mut buffer = [0; 4096];
         match self.0.read(&mut buffer) {
             Ok(0) => None,
-            Ok(read) => Some(Answer(String::from_utf8_lossy(&buffer[..read]).trim_end().to_owned())),
+            Ok(read) => Some(Answer(
+                String::from_utf8_lossy(&buffer[..read])
+                    .trim_end()
+                    .to_owned(),
+            )),
             Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => None,
             Err(error) => panic!("no answer: {error}"),
         }
@@ -200,26 +235,46 @@ pub struct RecordingPhone {
 impl RecordingPhone {
     /// Asks for a recording; the answer if that is refused.
     pub fn start(mut line: Line, id: &str, keys: &str) -> Result<Self, Answer> {
-        let answer = line.ask(&format!("cmd=RecordStartRequest&id={id}&codec=PCMU{keys}\n"));
-        assert_eq!((answer.value("cmd").as_str(), answer.id()), ("RecordStartResponse", id.to_owned()), "{answer:?}");
+        let answer = line.ask(&format!(
+            "cmd=RecordStartRequest&id={id}&codec=PCMU{keys}\n"
+        ));
+        assert_eq!(
+            (answer.value("cmd").as_str(), answer.id()),
+            ("RecordStartResponse", id.to_owned()),
+            "{answer:?}"
+        );
         if !answer.success() {
             return Err(answer);
         }
         let port = answer.value("port").parse().unwrap();
         let to = SocketAddr::new(answer.value("server").parse().unwrap(), port);
         let media = UdpSocket::bind((line.0.local_addr().unwrap().ip(), 0)).unwrap();
-        Ok(Self { line, id: id.to_owned(), media, to, sent: 0 })
+        Ok(Self {
+            line,
+            id: id.to_owned(),
+            media,
+            to,
+            sent: 0,
+        })
     }
 
     /// The n-th packet.
     pub fn packet(&self, n: u32) -> Vec<u8> {
-        rtp(0, (65_000 + n) as u16, 7000 + n * 160, 0x5151, &marked(1, n))
+        rtp(
+            0,
+            (65_000 + n) as u16,
+            7000 + n * 160,
+            0x5151,
+            &marked(1, n),
+        )
     }
 
     /// Sends the next packets, in their own time if `paced`.
     pub fn send(&mut self, packets: u32, paced: bool) {
         for _ in 0..packets {
-            self.media.send_to(&self.packet(self.sent), self.to).unwrap();
+            self.media
+                .send_to(&self.packet(self.sent), self.to)
+                .unwrap();
             self.sent += 1;
             if paced {
                 std::thread::sleep(Duration::from_millis(20));
@@ -233,6 +288,9 @@ impl RecordingPhone {
     }
 
     pub fn stop(&mut self) -> Answer {
-        self.line.ask(&format!("cmd=RecordStopRequest&id={}&reason=hangup\n", self.id))
+        self.line.ask(&format!(
+            "cmd=RecordStopRequest&id={}&reason=hangup\n",
+            self.id
+        ))
     }
 }

@@ -35,6 +35,10 @@ impl Drop for SmallDisk {
 }
 
 fn mount(options: &[&str], path: &Path) {
-    let mounted = Command::new("mount").args(options).arg(path).status().unwrap();
+    let mounted = Command::new("mount")
+        .args(options)
+        .arg(path)
+        .status()
+        .unwrap();
     assert!(mounted.success(), "mount needs root");
 }

@@ -16,7 +16,10 @@ pub struct Sticky {
 impl Sticky {
     /// Nothing is mounted yet.
     pub fn bare(config: &str) -> Self {
-        Self { phone: Phone::new(&format!("usbRequireMount = 1\n{config}")), mounts: std::cell::Cell::new(0) }
+        Self {
+            phone: Phone::new(&format!("usbRequireMount = 1\n{config}")),
+            mounts: std::cell::Cell::new(0),
+        }
     }
 
     /// 2 MiB are mounted, and the daemon knows.
@@ -27,7 +30,11 @@ impl Sticky {
     /// A phone that has not been started yet, with a file system.
     pub fn started(mut phone: Phone, options: &str) -> Self {
         phone.start();
-        Self { phone, mounts: std::cell::Cell::new(0) }.mounted(options)
+        Self {
+            phone,
+            mounts: std::cell::Cell::new(0),
+        }
+        .mounted(options)
     }
 
     fn mounted(self, options: &str) -> Self {
@@ -44,7 +51,17 @@ impl Sticky {
     }
 
     pub fn mount(&self, options: &str) {
-        system("mount", &["-t", "tmpfs", "-o", options, "tmpfs", self.path().to_str().unwrap()]);
+        system(
+            "mount",
+            &[
+                "-t",
+                "tmpfs",
+                "-o",
+                options,
+                "tmpfs",
+                self.path().to_str().unwrap(),
+            ],
+        );
         self.mounts.set(self.mounts.get() + 1);
     }
 
@@ -54,13 +71,23 @@ impl Sticky {
     }
 
     pub fn remount(&self, options: &str) {
-        system("mount", &["-o", &format!("remount,{options}"), self.path().to_str().unwrap()]);
+        system(
+            "mount",
+            &[
+                "-o",
+                &format!("remount,{options}"),
+                self.path().to_str().unwrap(),
+            ],
+        );
     }
 
     pub fn free(&self) -> u64 {
         let space = nix::sys::statvfs::statvfs(&self.path()).unwrap();
         #[allow(clippy::unnecessary_cast)] // 32 bits on some targets
-        let (blocks, size) = (space.blocks_available() as u64, space.fragment_size() as u64);
+        let (blocks, size) = (
+            space.blocks_available() as u64,
+            space.fragment_size() as u64,
+        );
         blocks * size
     }
 
@@ -88,14 +115,20 @@ impl Drop for Sticky {
 
 pub fn system(program: &str, arguments: &[&str]) {
     let output = Command::new(program).args(arguments).output().unwrap();
-    assert!(output.status.success(), "{program} {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{program} {arguments:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
 }
 
 /// A recording of 20 frames that was made before.
 pub fn older(name: &str, sticky: &Sticky, frames: u32) -> PathBuf {
     let mut bytes = b"PCMU".to_vec();
     bytes.resize(64, 0);
-    [172, 160, frames * 172].iter().for_each(|number: &u32| bytes.extend(number.to_le_bytes()));
+    [172, 160, frames * 172]
+        .iter()
+        .for_each(|number: &u32| bytes.extend(number.to_le_bytes()));
     for n in 0..frames {
         bytes.extend(rtp(0, n as u16, n * 160, 1, &[0xFF; 160]));
     }

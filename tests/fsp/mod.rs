@@ -1,5 +1,11 @@
 //! A phone that offers its recordings, and who fetches them.
-#![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic
+)]
 
 use std::fs;
 use std::net::UdpSocket;
@@ -27,7 +33,11 @@ pub fn noise(seed: u32, length: usize) -> Vec<u8> {
 }
 
 pub fn free_port() -> u16 {
-    UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    UdpSocket::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
 }
 
 /// A phone with FSP.
@@ -46,7 +56,9 @@ impl Offering {
     /// One whose daemon does not run yet.
     pub fn prepared(config: &str) -> Self {
         let port = free_port();
-        let phone = Phone::prepared(&format!("fspEnabled = 1\nfspPort = {port}\nfspPassword = {PASSWORD}\n{config}"));
+        let phone = Phone::prepared(&format!(
+            "fspEnabled = 1\nfspPort = {port}\nfspPassword = {PASSWORD}\n{config}"
+        ));
         let kept = phone.path("kept").display().to_string();
         phone.reconfigure(&format!("fspPasswordFile = {kept}"));
         fs::write(phone.path("pw"), format!("{PASSWORD}\n")).unwrap();
@@ -70,10 +82,24 @@ impl Offering {
 
     /// `callrec fetch` with these words, through this port.
     pub fn fetch_through(&self, port: u16, words: &[&str]) -> Output {
-        let (ip, password) = (format!("127.0.0.1:{port}"), self.phone.path("pw").display().to_string());
+        let (ip, password) = (
+            format!("127.0.0.1:{port}"),
+            self.phone.path("pw").display().to_string(),
+        );
         let to = self.to().display().to_string();
-        let to = if words.contains(&"get") { vec!["--to", &to] } else { vec![] };
-        callrec(&[&["fetch", "--ip", &ip, "--password-file", &password], &to[..], words].concat())
+        let to = if words.contains(&"get") {
+            vec!["--to", &to]
+        } else {
+            vec![]
+        };
+        callrec(
+            &[
+                &["fetch", "--ip", &ip, "--password-file", &password],
+                &to[..],
+                words,
+            ]
+            .concat(),
+        )
     }
 
     /// The same, straight; its output. It must succeed.
@@ -93,14 +119,21 @@ impl Offering {
     pub fn raw(&self) -> Raw {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         socket.connect(("127.0.0.1", self.port)).unwrap();
-        Raw { socket, key: 0x1234, sequence: 0 }
+        Raw {
+            socket,
+            key: 0x1234,
+            sequence: 0,
+        }
     }
 
     /// Files of the stick that the daemon has open, its folder among them.
     pub fn held(&self) -> usize {
         let stick = self.phone.stick();
         let links = fs::read_dir(format!("/proc/{}/fd", self.phone.pid())).unwrap();
-        links.filter_map(|link| fs::read_link(link.unwrap().path()).ok()).filter(|to| to.starts_with(&stick)).count()
+        links
+            .filter_map(|link| fs::read_link(link.unwrap().path()).ok())
+            .filter(|to| to.starts_with(&stick))
+            .count()
     }
 }
 
@@ -112,9 +145,20 @@ pub struct Raw {
 }
 
 impl Raw {
-    pub fn datagram(&mut self, command: Command, position: u32, data: &[u8], extra: &[u8]) -> Vec<u8> {
+    pub fn datagram(
+        &mut self,
+        command: Command,
+        position: u32,
+        data: &[u8],
+        extra: &[u8],
+    ) -> Vec<u8> {
         self.sequence = self.sequence.wrapping_add(8);
-        let head = Head { command, key: self.key, sequence: self.sequence, position };
+        let head = Head {
+            command,
+            key: self.key,
+            sequence: self.sequence,
+            position,
+        };
         let mut datagram = [&[0; HEADER_BYTES][..], data, extra].concat();
         head.seal(&mut datagram, extra.len(), Toward::Server);
         datagram
@@ -122,7 +166,9 @@ impl Raw {
 
     /// The next datagram that comes; `None` after this many milliseconds.
     pub fn receive(&mut self, millis: u64) -> Option<(Command, Vec<u8>)> {
-        self.socket.set_read_timeout(Some(Duration::from_millis(millis))).unwrap();
+        self.socket
+            .set_read_timeout(Some(Duration::from_millis(millis)))
+            .unwrap();
         let mut buffer = [0; 15_000];
         let length = self.socket.recv(&mut buffer).ok()?;
         let packet = Packet::parse(&buffer[..length], Toward::Client).unwrap();
@@ -134,7 +180,8 @@ impl Raw {
     pub fn ask(&mut self, command: Command, name: &str, password: &str) -> (Command, Vec<u8>) {
         let datagram = self.datagram(command, 0, format!("{name}\n{password}\0").as_bytes(), &[]);
         self.socket.send(&datagram).unwrap();
-        self.receive(PATIENCE.as_millis() as u64).expect("an answer")
+        self.receive(PATIENCE.as_millis() as u64)
+            .expect("an answer")
     }
 
     /// Asks for all of a file; panics where a request is lost.
@@ -142,10 +189,22 @@ impl Raw {
         let mut file = vec![];
         loop {
             let data = format!("{name}\n{PASSWORD}\0");
-            let datagram = self.datagram(Command::GET_FILE, file.len() as u32, data.as_bytes(), &payload.to_be_bytes());
+            let datagram = self.datagram(
+                Command::GET_FILE,
+                file.len() as u32,
+                data.as_bytes(),
+                &payload.to_be_bytes(),
+            );
             self.socket.send(&datagram).unwrap();
-            let (command, data) = self.receive(PATIENCE.as_millis() as u64).expect("an answer");
-            assert_eq!(command, Command::GET_FILE, "{}", String::from_utf8_lossy(&data));
+            let (command, data) = self
+                .receive(PATIENCE.as_millis() as u64)
+                .expect("an answer");
+            assert_eq!(
+                command,
+                Command::GET_FILE,
+                "{}",
+                String::from_utf8_lossy(&data)
+            );
             if data.is_empty() {
                 return file;
             }

@@ -1,5 +1,11 @@
 //! A phone, a caller and a rendezvous server, each where the test puts it, with NATs, loss and time made up.
-#![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic
+)]
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -45,7 +51,12 @@ pub enum Kind {
     Symmetric,
 }
 
-pub const KINDS: [Kind; 4] = [Kind::Open, Kind::FullCone, Kind::KeepsPorts, Kind::Symmetric];
+pub const KINDS: [Kind; 4] = [
+    Kind::Open,
+    Kind::FullCone,
+    Kind::KeepsPorts,
+    Kind::Symmetric,
+];
 
 pub struct Nat {
     pub kind: Kind,
@@ -58,7 +69,13 @@ pub struct Nat {
 
 impl Nat {
     fn new(kind: Kind, outside: [u8; 4]) -> Self {
-        Self { kind, outside: outside.into(), maps: vec![], heard: vec![], next_port: 50_000 }
+        Self {
+            kind,
+            outside: outside.into(),
+            maps: vec![],
+            heard: vec![],
+            next_port: 50_000,
+        }
     }
 
     /// It forgets everything, and counts its ports from elsewhere.
@@ -91,12 +108,19 @@ impl Nat {
     }
 
     fn lets_in(&self, now: Instant, port: u16, from: SocketAddrV4) -> bool {
-        let mut maps = self.maps.iter().filter(|(_, known, until)| *known == port && *until > now);
+        let mut maps = self
+            .maps
+            .iter()
+            .filter(|(_, known, until)| *known == port && *until > now);
         match self.kind {
             Kind::Open => true,
             Kind::FullCone => maps.next().is_some(),
             Kind::KeepsPorts => {
-                maps.next().is_some() && self.heard.iter().any(|(known, until)| *known == from && *until > now)
+                maps.next().is_some()
+                    && self
+                        .heard
+                        .iter()
+                        .any(|(known, until)| *known == from && *until > now)
             }
             Kind::Symmetric => maps.any(|(whom, ..)| *whom == Some(from)),
         }
@@ -141,18 +165,32 @@ pub struct Net {
 }
 
 pub fn phone(invite: &str) -> Endpoint {
-    let identity = Identity { cid: name("phone1"), key: key() };
+    let identity = Identity {
+        cid: name("phone1"),
+        key: key(),
+    };
     Endpoint::new(Instant::default(), identity, name(invite), 0x1000)
 }
 
 pub fn devices(lines: &[(&str, &str)]) -> Devices {
-    lines.iter().map(|(cid, value)| parse_device(cid, value).unwrap()).collect()
+    lines
+        .iter()
+        .map(|(cid, value)| parse_device(cid, value).unwrap())
+        .collect()
 }
 
 pub fn server(relay: bool) -> Server {
-    let quota = Quota { bytes: 10_000, time: Duration::from_millis(600_000) };
+    let quota = Quota {
+        bytes: 10_000,
+        time: Duration::from_millis(600_000),
+    };
     let relay = relay.then_some((RELAY, 4, quota));
-    let settings = Settings { callers: 100, callers_of_one: 10, keep: Duration::from_millis(20_000), relay };
+    let settings = Settings {
+        callers: 100,
+        callers_of_one: 10,
+        keep: Duration::from_millis(20_000),
+        relay,
+    };
     Server::new(settings, devices(&[("phone1", KEY)]), [[1; 16], [2; 16]])
 }
 
@@ -181,7 +219,14 @@ impl Net {
     }
 
     pub fn call(&mut self, phone: &str, invite: &str) {
-        self.caller = Some(Caller::new(self.now, name(phone), name(invite), SERVER, CALLER, 0x77));
+        self.caller = Some(Caller::new(
+            self.now,
+            name(phone),
+            name(invite),
+            SERVER,
+            CALLER,
+            0x77,
+        ));
     }
 
     /// Runs for so many milliseconds.
@@ -195,13 +240,22 @@ impl Net {
                 self.caller.as_ref().and_then(Caller::next_deadline),
                 self.server.as_ref().and_then(Server::next_deadline),
             ];
-            let next = next.into_iter().flatten().min().unwrap_or(until).max(self.now);
+            let next = next
+                .into_iter()
+                .flatten()
+                .min()
+                .unwrap_or(until)
+                .max(self.now);
             if next >= until {
                 self.now = until;
                 return;
             }
             self.now = next;
-            while let Some(entry) = self.flying.first_entry().filter(|entry| entry.key().0 <= self.now) {
+            while let Some(entry) = self
+                .flying
+                .first_entry()
+                .filter(|entry| entry.key().0 <= self.now)
+            {
                 let packet = entry.remove();
                 self.arrive(packet);
             }
@@ -213,7 +267,11 @@ impl Net {
 
     /// Puts a datagram on the public network; the sender's address is what it claims.
     pub fn inject(&mut self, from: SocketAddrV4, to: SocketAddrV4, bytes: &[u8]) {
-        self.fly(Packet { from, to, bytes: bytes.to_vec() });
+        self.fly(Packet {
+            from,
+            to,
+            bytes: bytes.to_vec(),
+        });
     }
 
     /// Sent by phone or caller; what only opens a NAT goes no further than the other end's router.
@@ -225,9 +283,16 @@ impl Net {
     }
 
     fn fly(&mut self, packet: Packet) {
-        self.sent.push((self.now.nanos() / 1_000_000, packet.clone()));
-        self.random = self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        if self.loss.is_none_or(|one_of| (self.random >> 33) % one_of != 0) {
+        self.sent
+            .push((self.now.nanos() / 1_000_000, packet.clone()));
+        self.random = self
+            .random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        if self
+            .loss
+            .is_none_or(|one_of| (self.random >> 33) % one_of != 0)
+        {
             self.count += 1;
             self.flying.insert((self.now + DELAY, self.count), packet);
         }
@@ -239,21 +304,43 @@ impl Net {
             match output {
                 Output::Resolve => {
                     self.resolved += 1;
-                    self.phone.handle_resolved(self.now, self.has_name.then_some((SERVER, PHONE)));
+                    self.phone
+                        .handle_resolved(self.now, self.has_name.then_some((SERVER, PHONE)));
                 }
                 Output::Send(Datagram { to, len, opens }) => {
                     let from = self.phone_nat.out(self.now, PHONE, to);
-                    self.leave(opens, Packet { from, to, bytes: buffer[..len].to_vec() });
+                    self.leave(
+                        opens,
+                        Packet {
+                            from,
+                            to,
+                            bytes: buffer[..len].to_vec(),
+                        },
+                    );
                 }
             }
         }
-        let poll = |caller: &mut Option<Caller>, now, buffer: &mut [u8]| caller.as_mut()?.poll_output(now, buffer);
-        while let Some(Datagram { to, len, opens }) = poll(&mut self.caller, self.now, &mut buffer) {
+        let poll = |caller: &mut Option<Caller>, now, buffer: &mut [u8]| {
+            caller.as_mut()?.poll_output(now, buffer)
+        };
+        while let Some(Datagram { to, len, opens }) = poll(&mut self.caller, self.now, &mut buffer)
+        {
             let from = self.caller_nat.out(self.now, CALLER, to);
-            self.leave(opens, Packet { from, to, bytes: buffer[..len].to_vec() });
+            self.leave(
+                opens,
+                Packet {
+                    from,
+                    to,
+                    bytes: buffer[..len].to_vec(),
+                },
+            );
         }
         while let Some((to, bytes)) = self.server.as_mut().and_then(Server::poll_output) {
-            self.fly(Packet { from: SERVER, to, bytes });
+            self.fly(Packet {
+                from: SERVER,
+                to,
+                bytes,
+            });
         }
     }
 
@@ -267,17 +354,29 @@ impl Net {
         } else if to.ip() == RELAY.ip() {
             let place = usize::from(to.port().wrapping_sub(RELAY.port()));
             let mut buffer = [0; 1500];
-            let verdict = self.server.as_mut().map(|s| s.relay.handle(now, place, from, &bytes, &mut buffer));
+            let verdict = self
+                .server
+                .as_mut()
+                .map(|s| s.relay.handle(now, place, from, &bytes, &mut buffer));
             match verdict {
-                Some(Verdict::Forward(other)) => self.fly(Packet { from: to, to: other, bytes }),
-                Some(Verdict::Answer(len)) => self.fly(Packet { from: to, to: from, bytes: buffer[..len].to_vec() }),
+                Some(Verdict::Forward(other)) => self.fly(Packet {
+                    from: to,
+                    to: other,
+                    bytes,
+                }),
+                Some(Verdict::Answer(len)) => self.fly(Packet {
+                    from: to,
+                    to: from,
+                    bytes: buffer[..len].to_vec(),
+                }),
                 _ => {}
             }
         } else if self.is_at(&self.phone_nat, PHONE, from, to) {
             if self.phone_deaf_to_caller && from == CALLER {
                 return;
             }
-            self.phone.handle_datagram(now, from, &bytes, &mut self.stats);
+            self.phone
+                .handle_datagram(now, from, &bytes, &mut self.stats);
         } else if self.is_at(&self.caller_nat, CALLER, from, to) {
             if let Some(caller) = &mut self.caller {
                 caller.handle_datagram(now, from, &bytes);
@@ -300,6 +399,8 @@ impl Net {
     /// What was sent by the phone, from a number on.
     pub fn by_phone(&self, since: usize) -> impl Iterator<Item = &(u64, Packet)> {
         let outside = self.phone_nat.outside;
-        self.sent[since..].iter().filter(move |(_, packet)| *packet.from.ip() == outside || packet.from == PHONE)
+        self.sent[since..]
+            .iter()
+            .filter(move |(_, packet)| *packet.from.ip() == outside || packet.from == PHONE)
     }
 }

@@ -1,5 +1,11 @@
 //! The FSP service and its clients in virtual time, with a stick made of memory.
-#![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic
+)]
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -34,7 +40,10 @@ pub struct Service {
 
 impl Service {
     pub fn new(max_payload: usize) -> Self {
-        let settings = Settings { password: heapless::Vec::from_slice(PASSWORD).unwrap(), max_payload };
+        let settings = Settings {
+            password: heapless::Vec::from_slice(PASSWORD).unwrap(),
+            max_payload,
+        };
         let server = Server::new(settings, 1);
         Self {
             server,
@@ -48,21 +57,33 @@ impl Service {
     pub fn with_files(max_payload: usize, files: &[(&str, usize)]) -> Self {
         let mut service = Self::new(max_payload);
         for (name, length) in files {
-            service.stick.files.insert((*name).into(), content(name, *length));
+            service
+                .stick
+                .files
+                .insert((*name).into(), content(name, *length));
         }
         service
     }
 
     fn random(&mut self) -> u16 {
-        self.random = self.random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        self.random = self
+            .random
+            .wrapping_mul(1_664_525)
+            .wrapping_add(1_013_904_223);
         (self.random >> 16) as u16
     }
 
     /// One datagram; the reply, if there is one.
     pub fn take(&mut self, millis: u64, peer: SocketAddr, datagram: &[u8]) -> Option<Vec<u8>> {
         let random = self.random();
-        let mut next =
-            self.server.handle_datagram(at(millis), peer, datagram, random, &mut self.reply, &mut self.stats);
+        let mut next = self.server.handle_datagram(
+            at(millis),
+            peer,
+            datagram,
+            random,
+            &mut self.reply,
+            &mut self.stats,
+        );
         loop {
             match next {
                 Next::Silence => return None,
@@ -87,13 +108,20 @@ impl Stick {
         match op {
             Op::Stat(file) => {
                 let name = file.name();
-                let Some(content) = self.files.get(name.as_str()) else { return Done::Failed };
-                Done::Entry { time: 1_460_707_200, size: self.durable(&name).unwrap_or(content.len() as u32) }
+                let Some(content) = self.files.get(name.as_str()) else {
+                    return Done::Failed;
+                };
+                Done::Entry {
+                    time: 1_460_707_200,
+                    size: self.durable(&name).unwrap_or(content.len() as u32),
+                }
             }
             Op::Read { file, at, len } => {
                 let name = file.name();
                 let growing = self.durable(&name);
-                let Some(content) = self.files.get(name.as_str()) else { return Done::Failed };
+                let Some(content) = self.files.get(name.as_str()) else {
+                    return Done::Failed;
+                };
                 let end = content.len().min(growing.unwrap_or(u32::MAX) as usize);
                 let bytes = content.get(at as usize..end).unwrap_or_default();
                 let len = bytes.len().min(len);
@@ -113,13 +141,18 @@ impl Stick {
     }
 
     fn durable(&self, name: &str) -> Option<u32> {
-        self.growing.as_ref().filter(|(growing, _)| growing == name).map(|(_, length)| *length)
+        self.growing
+            .as_ref()
+            .filter(|(growing, _)| growing == name)
+            .map(|(_, length)| *length)
     }
 }
 
 /// Bytes that differ from file to file.
 pub fn content(name: &str, length: usize) -> Vec<u8> {
-    let mut state = name.bytes().fold(1u32, |state, byte| state.wrapping_mul(31) + u32::from(byte));
+    let mut state = name
+        .bytes()
+        .fold(1u32, |state, byte| state.wrapping_mul(31) + u32::from(byte));
     let mut next = || {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         (state >> 24) as u8
@@ -136,9 +169,23 @@ pub fn peer(host: u8, port: u16) -> SocketAddr {
 }
 
 /// A request as clients send it.
-pub fn request(command: Command, position: u32, name: &str, extra: &[u8]) -> (Head, Vec<u8>, Vec<u8>) {
+pub fn request(
+    command: Command,
+    position: u32,
+    name: &str,
+    extra: &[u8],
+) -> (Head, Vec<u8>, Vec<u8>) {
     let data = [name.as_bytes(), b"\n", PASSWORD, b"\0"].concat();
-    (Head { command, key: 0, sequence: 0, position }, data, extra.to_vec())
+    (
+        Head {
+            command,
+            key: 0,
+            sequence: 0,
+            position,
+        },
+        data,
+        extra.to_vec(),
+    )
 }
 
 /// A client on a network without loss; its clock stands still.
@@ -161,28 +208,67 @@ pub struct Answer {
 
 impl Talk {
     pub fn new(peer: SocketAddr) -> Self {
-        Self { client: Client::new(0x1234_5678), peer, millis: 0, count: 0, last: vec![] }
+        Self {
+            client: Client::new(0x1234_5678),
+            peer,
+            millis: 0,
+            count: 0,
+            last: vec![],
+        }
     }
 
     /// A request with the right password.
-    pub fn ask(&mut self, service: &mut Service, command: Command, position: u32, name: &str, wish: u16) -> Answer {
+    pub fn ask(
+        &mut self,
+        service: &mut Service,
+        command: Command,
+        position: u32,
+        name: &str,
+        wish: u16,
+    ) -> Answer {
         let wish = wish.to_be_bytes();
-        let (head, data, extra) = request(command, position, name, if wish == [0, 0] { &[] } else { &wish });
-        self.send(service, &Packet { head, data: &data, extra: &extra })
+        let (head, data, extra) = request(
+            command,
+            position,
+            name,
+            if wish == [0, 0] { &[] } else { &wish },
+        );
+        self.send(
+            service,
+            &Packet {
+                head,
+                data: &data,
+                extra: &extra,
+            },
+        )
     }
 
     pub fn send(&mut self, service: &mut Service, packet: &Packet) -> Answer {
-        self.try_send(service, packet).unwrap_or_else(|| panic!("no answer to {packet:?}"))
+        self.try_send(service, packet)
+            .unwrap_or_else(|| panic!("no answer to {packet:?}"))
     }
 
     pub fn try_send(&mut self, service: &mut Service, packet: &Packet) -> Option<Answer> {
         self.count += 1;
-        self.client.begin(at(self.millis), Duration::from_millis(60_000), packet, self.count.wrapping_mul(8));
+        self.client.begin(
+            at(self.millis),
+            Duration::from_millis(60_000),
+            packet,
+            self.count.wrapping_mul(8),
+        );
         self.last = self.client.datagram().to_vec();
         let reply = service.take(self.millis, self.peer, &self.last)?;
-        let packet = self.client.handle_datagram(&reply).expect("a reply to what was asked");
+        let packet = self
+            .client
+            .handle_datagram(&reply)
+            .expect("a reply to what was asked");
         let (data, extra) = (packet.data.to_vec(), packet.extra.to_vec());
-        Some(Answer { command: packet.head.command, position: packet.head.position, data, extra })
+        Some(Answer {
+            command: packet.head.command,
+            position: packet.head.position,
+            data,
+            extra,
+        })
     }
 
     /// Sends the last request again, as it is.
@@ -215,18 +301,31 @@ impl Talk {
         let (mut names, mut position, mut block) = (vec![], 0, 0);
         loop {
             let answer = self.ask(service, Command::GET_DIR, position, name, wish);
-            assert_eq!((answer.command, answer.position), (Command::GET_DIR, position), "{}", answer.text());
+            assert_eq!(
+                (answer.command, answer.position),
+                (Command::GET_DIR, position),
+                "{}",
+                answer.text()
+            );
             if answer.data.is_empty() {
                 return names;
             }
-            block = if block == 0 { answer.data.len() as u32 } else { block };
+            block = if block == 0 {
+                answer.data.len() as u32
+            } else {
+                block
+            };
             assert!(answer.data.len() as u32 <= block);
             position += block;
             let mut rest = &answer.data[..];
             while let Some(entry) = Entry::take(&mut rest) {
                 match entry.kind {
                     Kind::END | Kind::SKIP => {}
-                    kind => names.push(format!("{} {}", String::from_utf8_lossy(entry.name), kind.0)),
+                    kind => names.push(format!(
+                        "{} {}",
+                        String::from_utf8_lossy(entry.name),
+                        kind.0
+                    )),
                 }
             }
             changes(&mut service.stick);
@@ -239,7 +338,9 @@ impl Answer {
     pub fn text(&self) -> String {
         assert!(self.command != Command::ERROR || self.data.last() == Some(&0));
         match self.command {
-            Command::ERROR => String::from_utf8_lossy(&self.data[..self.data.len() - 1]).into_owned(),
+            Command::ERROR => {
+                String::from_utf8_lossy(&self.data[..self.data.len() - 1]).into_owned()
+            }
             _ => String::new(),
         }
     }

@@ -11,7 +11,11 @@ pub fn to_server(fallback: bool) -> Settings {
         device: "0c383e000001".try_into().unwrap(),
         fallback,
     };
-    Settings { sink: Sink::Server, server: Some(server), ..settings() }
+    Settings {
+        sink: Sink::Server,
+        server: Some(server),
+        ..settings()
+    }
 }
 
 /// A call under way: a leg whose n-th packet is `marked(n)`, from `from` on.
@@ -19,7 +23,11 @@ pub fn talk(phone: &mut Phone, packets: usize) -> Vec<Vec<u8>> {
     let payloads: Vec<Vec<u8>> = (0..packets).map(|n| marked(n, 160)).collect();
     let from = phone.now + ms(7);
     let packet = |(n, payload): (usize, &Vec<u8>)| {
-        (from + ms(20 * n as u64), 0, rtp(0, n as u16, n as u32 * 160, 0x5EED, payload))
+        (
+            from + ms(20 * n as u64),
+            0,
+            rtp(0, n as u16, n as u32 * 160, 0x5EED, payload),
+        )
     };
     phone.send(payloads.iter().enumerate().map(packet).collect::<Vec<_>>());
     payloads
@@ -33,7 +41,10 @@ pub fn start(phone: &mut Phone) -> u32 {
         phone.run_for(ms(1));
     }
     let answer = phone.answers.last().unwrap();
-    value(answer, "id").unwrap_or_else(|| panic!("{answer}")).parse().unwrap()
+    value(answer, "id")
+        .unwrap_or_else(|| panic!("{answer}"))
+        .parse()
+        .unwrap()
 }
 
 pub fn stop(phone: &mut Phone, id: u32) -> String {
@@ -49,10 +60,16 @@ pub fn stop(phone: &mut Phone, id: u32) -> String {
 }
 
 pub fn audio(packets: &[(u16, u32, bool, Vec<u8>)]) -> Vec<u8> {
-    packets.iter().flat_map(|(.., payload)| payload.clone()).collect()
+    packets
+        .iter()
+        .flat_map(|(.., payload)| payload.clone())
+        .collect()
 }
 
 pub fn states(phone: &Phone) -> Vec<&str> {
-    let events = phone.events.iter().filter(|event| event.starts_with("cmd=RecordEvent"));
+    let events = phone
+        .events
+        .iter()
+        .filter(|event| event.starts_with("cmd=RecordEvent"));
     events.map(|event| value(event, "state").unwrap()).collect()
 }

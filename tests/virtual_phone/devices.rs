@@ -29,12 +29,18 @@ impl Outside for Devices<'_> {
     fn store(&mut self, place: usize, now: Instant, recorder: &mut Recorder) -> bool {
         let mut written = 0;
         while written < DISK_BYTES_PER_TURN {
-            let Some(op) = recorder.disk_op(place, now) else { return false };
+            let Some(op) = recorder.disk_op(place, now) else {
+                return false;
+            };
             if let Op::Write(_, bytes) = &op {
                 written += bytes.len();
             }
             if matches!(op, Op::Write(..) | Op::Sync) {
-                if let Some((_, length)) = self.stick.stall.take_if(|(from, _)| self.sockets.now >= *from) {
+                if let Some((_, length)) = self
+                    .stick
+                    .stall
+                    .take_if(|(from, _)| self.sockets.now >= *from)
+                {
                     self.stick.stalled_at = Some(self.sockets.now);
                     self.sockets.now = self.sockets.now + length;
                 }

@@ -4,7 +4,14 @@ use super::*;
 
 /// An RTP packet.
 pub fn rtp(payload_type: u8, sequence: u16, timestamp: u32, ssrc: u32, payload: &[u8]) -> Vec<u8> {
-    let header = Packet { marker: false, payload_type, sequence, timestamp, ssrc, payload: &[] };
+    let header = Packet {
+        marker: false,
+        payload_type,
+        sequence,
+        timestamp,
+        ssrc,
+        payload: &[],
+    };
     [&header.emit_header(), payload].concat()
 }
 
@@ -22,7 +29,10 @@ pub fn missing(audio: &[u8], packets: &[Vec<u8>], reach_ms: usize) -> Vec<usize>
     let mut lost = vec![];
     for (number, packet) in packets.iter().enumerate() {
         let window = &audio[from..audio.len().min(from + reach_ms * 8)];
-        match window.windows(packet.len()).position(|run| run == packet.as_slice()) {
+        match window
+            .windows(packet.len())
+            .position(|run| run == packet.as_slice())
+        {
             Some(at) => from += at + packet.len(),
             None => lost.push(number),
         }

@@ -101,7 +101,12 @@ pub struct Stick {
 
 impl Stick {
     fn free(&self) -> u64 {
-        self.capacity.saturating_sub(self.files.values().map(|file| file.bytes.len() as u64).sum())
+        self.capacity.saturating_sub(
+            self.files
+                .values()
+                .map(|file| file.bytes.len() as u64)
+                .sum(),
+        )
     }
 
     fn call(&mut self, place: usize, op: &Op) -> Result<Done, DiskError> {
@@ -146,7 +151,13 @@ impl Stick {
             Op::Create(_) if self.refuses_files => Err(DiskError::Failed(5)),
             Op::Create(_) => {
                 let name = format!("Record_{:06}.wav", self.calls);
-                self.files.insert(name.clone(), MemoryFile { open: true, ..MemoryFile::default() });
+                self.files.insert(
+                    name.clone(),
+                    MemoryFile {
+                        open: true,
+                        ..MemoryFile::default()
+                    },
+                );
                 self.open[place] = Some(name.clone());
                 Ok(Done::Created(Name::try_from(name.as_str()).unwrap()))
             }
@@ -155,7 +166,11 @@ impl Stick {
                 assert!(at <= file.bytes.len(), "no holes are written");
                 let len = bytes.len().min(self.longest_write);
                 let grows = (at + len).saturating_sub(file.bytes.len()) as u64;
-                let len = if grows > free { len - (grows - free) as usize } else { len };
+                let len = if grows > free {
+                    len - (grows - free) as usize
+                } else {
+                    len
+                };
                 if len == 0 {
                     return Err(DiskError::Full);
                 }
@@ -168,7 +183,8 @@ impl Stick {
                 // Files grow at their end, and change in their header only.
                 let known = file.durable.len().min(HEADER_BYTES);
                 file.durable[..known].copy_from_slice(&file.bytes[..known]);
-                file.durable.extend_from_slice(&file.bytes[file.durable.len()..]);
+                file.durable
+                    .extend_from_slice(&file.bytes[file.durable.len()..]);
                 Ok(Done::Yes)
             }
             Op::Truncate(bytes) => {
@@ -206,7 +222,11 @@ impl Phone {
     pub fn new(settings: Settings) -> Self {
         let mut recorder = Recorder::new(settings);
         let now = Instant::from_nanos(3_600_000_000_000);
-        recorder.handle_stick(now, Some(heapless::Vec::from_slice(b"/mnt/usb").unwrap()), 1 << 30);
+        recorder.handle_stick(
+            now,
+            Some(heapless::Vec::from_slice(b"/mnt/usb").unwrap()),
+            1 << 30,
+        );
         let stick = Stick {
             files: BTreeMap::new(),
             capacity: 1 << 40,
@@ -224,7 +244,18 @@ impl Phone {
         let sockets = VirtualSockets::new(now);
         let server = server::Server::new(server::Manner::Accepts);
         let (wakeups, next_ports) = (0, 41000);
-        let mut phone = Self { recorder, stick, server, now, wakeups, sockets, lines, events, answers, next_ports };
+        let mut phone = Self {
+            recorder,
+            stick,
+            server,
+            now,
+            wakeups,
+            sockets,
+            lines,
+            events,
+            answers,
+            next_ports,
+        };
         phone.deliver();
         phone
     }
@@ -244,12 +275,18 @@ impl Phone {
 
     /// Starts a recording; its id.
     pub fn start(&mut self, keys: &str) -> u32 {
-        let answer = self.request(&format!("cmd=RecordStartRequest{keys}")).expect("an answer");
-        value(&answer, "id").unwrap_or_else(|| panic!("{answer}")).parse().unwrap()
+        let answer = self
+            .request(&format!("cmd=RecordStartRequest{keys}"))
+            .expect("an answer");
+        value(&answer, "id")
+            .unwrap_or_else(|| panic!("{answer}"))
+            .parse()
+            .unwrap()
     }
 
     pub fn stop(&mut self, id: u32) -> String {
-        self.request(&format!("cmd=RecordStopRequest&id={id}")).expect("an answer")
+        self.request(&format!("cmd=RecordStopRequest&id={id}"))
+            .expect("an answer")
     }
 
     /// Packets to come.
@@ -260,8 +297,17 @@ impl Phone {
     /// Lives on until `until`, waking as the loop would.
     pub fn run_until(&mut self, until: Instant) {
         while self.now < until {
-            let wake = self.recorder.next_deadline(self.now).into_iter().chain(self.server.next_at(self.now));
-            let told = self.lines.front().map(|(at, _)| *at).into_iter().chain(self.sockets.clock.next_set(self.now));
+            let wake = self
+                .recorder
+                .next_deadline(self.now)
+                .into_iter()
+                .chain(self.server.next_at(self.now));
+            let told = self
+                .lines
+                .front()
+                .map(|(at, _)| *at)
+                .into_iter()
+                .chain(self.sockets.clock.next_set(self.now));
             self.now = wake.chain(told).chain([until]).min().unwrap().max(self.now);
             self.wakeups += 1;
             while self.turn() {}
@@ -284,7 +330,11 @@ impl Phone {
         for place in 0..self.recorder.places() {
             let now = self.now;
             self.sockets.look(now);
-            let mut devices = Devices { sockets: &mut self.sockets, server: &mut self.server, stick: &mut self.stick };
+            let mut devices = Devices {
+                sockets: &mut self.sockets,
+                server: &mut self.server,
+                stick: &mut self.stick,
+            };
             again |= turn::serve_place(&mut devices, place, now, &mut self.recorder, true);
             self.now = self.sockets.now;
         }
@@ -293,8 +343,14 @@ impl Phone {
     }
 
     fn line(&mut self, line: &str) {
-        let random = [self.now.nanos() as u32 ^ 0x1234_5678, 0xABCD_0123, 0x0102_FFFE];
-        let ask = self.recorder.handle_line(self.now, ClientId(1), Some(line.as_bytes()), random);
+        let random = [
+            self.now.nanos() as u32 ^ 0x1234_5678,
+            0xABCD_0123,
+            0x0102_FFFE,
+        ];
+        let ask = self
+            .recorder
+            .handle_line(self.now, ClientId(1), Some(line.as_bytes()), random);
         if let Ask::Ports(place, legs) = ask {
             let ports = (0..=legs as u16).map(|i| self.next_ports + 2 * i).collect();
             self.next_ports += 100;
@@ -316,7 +372,12 @@ impl Phone {
     }
 
     pub fn counted(&self, name: &str) -> u64 {
-        self.recorder.totals().all().find(|(known, _)| *known == name).unwrap().1
+        self.recorder
+            .totals()
+            .all()
+            .find(|(known, _)| *known == name)
+            .unwrap()
+            .1
     }
 
     /// The frames of all files in order, after checking that they are one stream.
@@ -326,12 +387,17 @@ impl Phone {
 
     /// The payloads of all frames.
     pub fn audio(&self) -> Vec<u8> {
-        self.frames().iter().flat_map(|frame| frame[frame.len() - 160..].to_vec()).collect()
+        self.frames()
+            .iter()
+            .flat_map(|frame| frame[frame.len() - 160..].to_vec())
+            .collect()
     }
 }
 
 pub fn value<'a>(message: &'a str, key: &str) -> Option<&'a str> {
-    message.split('&').find_map(|pair| pair.strip_prefix(key)?.strip_prefix('='))
+    message
+        .split('&')
+        .find_map(|pair| pair.strip_prefix(key)?.strip_prefix('='))
 }
 
 /// Checks each file and the sequence over all of them; returns the frames.
@@ -340,11 +406,22 @@ pub fn joined<'a>(files: impl IntoIterator<Item = &'a [u8]>) -> Vec<Vec<u8>> {
     for bytes in files {
         let header = Header::parse(bytes).unwrap();
         let extent = header.extent(bytes.len() as u64);
-        assert!(extent.exact, "{header:?} in a file of {} bytes", bytes.len());
-        frames.extend(bytes[HEADER_BYTES..].chunks_exact(header.rtp_len as usize).map(<[u8]>::to_vec));
+        assert!(
+            extent.exact,
+            "{header:?} in a file of {} bytes",
+            bytes.len()
+        );
+        frames.extend(
+            bytes[HEADER_BYTES..]
+                .chunks_exact(header.rtp_len as usize)
+                .map(<[u8]>::to_vec),
+        );
     }
     for pair in frames.windows(2).filter(|pair| pair[0].len() == 172) {
-        let (one, two) = (Packet::parse(&pair[0]).unwrap(), Packet::parse(&pair[1]).unwrap());
+        let (one, two) = (
+            Packet::parse(&pair[0]).unwrap(),
+            Packet::parse(&pair[1]).unwrap(),
+        );
         assert_eq!(two.sequence, one.sequence.wrapping_add(1));
         assert_eq!(two.timestamp, one.timestamp.wrapping_add(160));
         assert_eq!(two.ssrc, one.ssrc);

@@ -43,7 +43,16 @@ enum Coming {
 impl Server {
     pub fn new(manner: Manner) -> Self {
         let (frames, heard, pending) = (vec![], vec![], vec![]);
-        Self { manner, delay: ms(3), dead_from: None, noticed_at: None, trouble_from: None, frames, heard, pending }
+        Self {
+            manner,
+            delay: ms(3),
+            dead_from: None,
+            noticed_at: None,
+            trouble_from: None,
+            frames,
+            heard,
+            pending,
+        }
     }
 
     /// Dies now; a system that hears nothing for 15 s notices.
@@ -54,7 +63,8 @@ impl Server {
 
     /// Says something by itself.
     pub fn say(&mut self, now: Instant, place: usize, text: &str) {
-        self.pending.push((now + self.delay, place, Coming::Text(text.into())));
+        self.pending
+            .push((now + self.delay, place, Coming::Text(text.into())));
     }
 
     /// The next time that something comes.
@@ -91,7 +101,10 @@ impl Server {
                 if self.dead_from.is_none_or(|at| now < at) {
                     self.frames.push((place, now, frame.to_vec()));
                 }
-                let errno = self.trouble_from.filter(|(at, _)| now >= *at).map(|(_, errno)| errno);
+                let errno = self
+                    .trouble_from
+                    .filter(|(at, _)| now >= *at)
+                    .map(|(_, errno)| errno);
                 recorder.handle_frame(place, now, true, errno);
                 continue;
             }
@@ -112,9 +125,13 @@ impl Server {
 
     fn connect(&mut self, now: Instant, place: usize) {
         match self.manner {
-            Manner::Absent => self.pending.push((now + self.delay, place, Coming::Lost(111))),
+            Manner::Absent => self
+                .pending
+                .push((now + self.delay, place, Coming::Lost(111))),
             Manner::Unreachable => {}
-            _ => self.pending.push((now + self.delay, place, Coming::Connected)),
+            _ => self
+                .pending
+                .push((now + self.delay, place, Coming::Connected)),
         }
     }
 
@@ -124,17 +141,20 @@ impl Server {
         }
         let id = value(&text, "id").unwrap().to_owned();
         let answer = match (value(&text, "cmd").unwrap(), &self.manner) {
-            ("RecordStartRequest", Manner::Accepts) => {
-                Some(format!("cmd=RecordStartResponse&id={id}&result=success&port=40000\n"))
+            ("RecordStartRequest", Manner::Accepts) => Some(format!(
+                "cmd=RecordStartResponse&id={id}&result=success&port=40000\n"
+            )),
+            ("RecordStartRequest", Manner::Refuses(why)) => Some(format!(
+                "cmd=RecordStartResponse&id={id}&result=failed&reason={why}\n"
+            )),
+            ("RecordStopRequest", Manner::Accepts) => {
+                Some(format!("cmd=RecordStopResponse&id={id}&result=success\n"))
             }
-            ("RecordStartRequest", Manner::Refuses(why)) => {
-                Some(format!("cmd=RecordStartResponse&id={id}&result=failed&reason={why}\n"))
-            }
-            ("RecordStopRequest", Manner::Accepts) => Some(format!("cmd=RecordStopResponse&id={id}&result=success\n")),
             _ => None,
         };
         self.heard.push(text);
-        self.pending.extend(answer.map(|text| (now + self.delay, place, Coming::Text(text))));
+        self.pending
+            .extend(answer.map(|text| (now + self.delay, place, Coming::Text(text))));
     }
 
     /// Sequence number, timestamp, marker and payload of what has come for a place.
@@ -143,7 +163,12 @@ impl Server {
         mine.map(|(.., frame)| {
             let packet = Packet::parse(frame).unwrap();
             assert_eq!((frame.len(), packet.ssrc), (172, 0xABCD_0123));
-            (packet.sequence, packet.timestamp, packet.marker, packet.payload.to_vec())
+            (
+                packet.sequence,
+                packet.timestamp,
+                packet.marker,
+                packet.payload.to_vec(),
+            )
         })
         .collect()
     }

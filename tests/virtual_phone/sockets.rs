@@ -21,14 +21,25 @@ pub struct VirtualClock {
 
 impl VirtualClock {
     fn wall(&self, at: Instant) -> Timespec {
-        let by: i64 = self.steps.iter().filter(|(from, _)| *from <= at).map(|(_, by)| by).sum();
+        let by: i64 = self
+            .steps
+            .iter()
+            .filter(|(from, _)| *from <= at)
+            .map(|(_, by)| by)
+            .sum();
         let nanos = DAY * 1_000_000_000 + at.nanos() as i64 + by * 1_000_000;
-        Timespec { seconds: nanos.div_euclid(1_000_000_000), nanos: nanos.rem_euclid(1_000_000_000) as u32 }
+        Timespec {
+            seconds: nanos.div_euclid(1_000_000_000),
+            nanos: nanos.rem_euclid(1_000_000_000) as u32,
+        }
     }
 
     /// When the kernel tells of the next setting.
     pub fn next_set(&self, now: Instant) -> Option<Instant> {
-        self.steps.iter().map(|(at, _)| *at).find(|at| self.tells && *at > now)
+        self.steps
+            .iter()
+            .map(|(at, _)| *at)
+            .find(|at| self.tells && *at > now)
     }
 
     fn read(&mut self, now: Instant) {
@@ -50,8 +61,18 @@ pub struct VirtualSockets {
 
 impl VirtualSockets {
     pub fn new(now: Instant) -> Self {
-        let clock = VirtualClock { steps: vec![], tells: true, known: WallClock::default() };
-        Self { clock, queue: VecDeque::new(), now, earliest: vec![], settled: vec![] }
+        let clock = VirtualClock {
+            steps: vec![],
+            tells: true,
+            known: WallClock::default(),
+        };
+        Self {
+            clock,
+            queue: VecDeque::new(),
+            now,
+            earliest: vec![],
+            settled: vec![],
+        }
     }
 
     pub fn open(&mut self, now: Instant, count: usize) {
@@ -71,7 +92,10 @@ impl VirtualSockets {
     }
 
     fn next(&self, socket: usize) -> Option<usize> {
-        let mut come = self.queue.iter().take_while(|(arrival, ..)| *arrival <= self.now);
+        let mut come = self
+            .queue
+            .iter()
+            .take_while(|(arrival, ..)| *arrival <= self.now);
         come.position(|(_, port, _)| *port == socket)
     }
 }

@@ -1,5 +1,12 @@
 //! A player in virtual time, with a stick in memory, and a receiver that checks what it hears.
-#![allow(dead_code, unreachable_pub, missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic
+)]
 
 use std::collections::BTreeMap;
 
@@ -22,12 +29,22 @@ pub fn ms(millis: u64) -> Duration {
 
 /// The payload of a recording's frame.
 pub fn audio(frame: usize) -> Vec<u8> {
-    (0..160).map(|i| [frame, frame >> 8, i * 7][i.min(2)] as u8).collect()
+    (0..160)
+        .map(|i| [frame, frame >> 8, i * 7][i.min(2)] as u8)
+        .collect()
 }
 
 pub fn header(rtp_len: u32, big_endian: bool, frames: usize) -> Vec<u8> {
     let data_size = rtp_len * frames as u32;
-    Header { codec: Codec::G711(Law::A), rtp_len, increment: 160, data_size, big_endian }.emit().to_vec()
+    Header {
+        codec: Codec::G711(Law::A),
+        rtp_len,
+        increment: 160,
+        data_size,
+        big_endian,
+    }
+    .emit()
+    .to_vec()
 }
 
 /// A part: `frames` of a recording from number `from` on.
@@ -35,7 +52,14 @@ pub fn part(ssrc: u32, from: usize, frames: usize) -> Vec<u8> {
     let mut bytes = header(172, false, frames);
     for frame in from..from + frames {
         let (sequence, timestamp) = (frame as u16, frame as u32 * 160);
-        let packet = Packet { marker: false, payload_type: 8, sequence, timestamp, ssrc, payload: &[] };
+        let packet = Packet {
+            marker: false,
+            payload_type: 8,
+            sequence,
+            timestamp,
+            ssrc,
+            payload: &[],
+        };
         bytes.extend(packet.emit_header());
         bytes.extend(audio(frame));
     }
@@ -62,7 +86,10 @@ impl Stage {
     pub fn new(files: impl IntoIterator<Item = (&'static str, Vec<u8>)>) -> Self {
         Self {
             player: Player::new(),
-            files: files.into_iter().map(|(name, bytes)| (name.to_owned(), bytes)).collect(),
+            files: files
+                .into_iter()
+                .map(|(name, bytes)| (name.to_owned(), bytes))
+                .collect(),
             open: None,
             search: vec![],
             now: BEGIN,
@@ -76,9 +103,20 @@ impl Stage {
 
     pub fn begin(&mut self, position_ms: u32) {
         let file = Text::from_slice(FIRST.as_bytes()).unwrap();
-        let start = Start { file, to: "127.0.0.1:9".parse().unwrap(), position_ms };
-        self.player.begin(ClientId(1), 5, start, [0xAABB_CCDD, 0x1234_FFF0]);
-        self.search = self.files.keys().filter(|name| name.as_str() != FIRST).rev().cloned().collect();
+        let start = Start {
+            file,
+            to: "127.0.0.1:9".parse().unwrap(),
+            position_ms,
+        };
+        self.player
+            .begin(ClientId(1), 5, start, [0xAABB_CCDD, 0x1234_FFF0]);
+        self.search = self
+            .files
+            .keys()
+            .filter(|name| name.as_str() != FIRST)
+            .rev()
+            .cloned()
+            .collect();
     }
 
     pub fn playing(files: impl IntoIterator<Item = (&'static str, Vec<u8>)>) -> Self {
@@ -139,8 +177,14 @@ impl Stage {
         let mut state = 1u64;
         while self.player.next_deadline() <= until {
             let deadline = self.player.next_deadline();
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            let late = if self.lateness == 0 { 0 } else { (state >> 33) % self.lateness };
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            let late = if self.lateness == 0 {
+                0
+            } else {
+                (state >> 33) % self.lateness
+            };
             self.now = self.now.max(deadline + Duration::from_nanos(late));
             self.turn();
         }
@@ -164,22 +208,42 @@ impl Stage {
 
     /// Which frames were sent. Checks that it is one stream: sequence +1, timestamps by the time of sending.
     pub fn numbers(&self) -> Vec<usize> {
-        let packets: Vec<Packet> = self.sent.iter().map(|(_, bytes)| Packet::parse(bytes).unwrap()).collect();
+        let packets: Vec<Packet> = self
+            .sent
+            .iter()
+            .map(|(_, bytes)| Packet::parse(bytes).unwrap())
+            .collect();
         for (one, two) in packets.iter().zip(packets.iter().skip(1)) {
-            assert_eq!((two.sequence, two.ssrc), (one.sequence.wrapping_add(1), one.ssrc));
+            assert_eq!(
+                (two.sequence, two.ssrc),
+                (one.sequence.wrapping_add(1), one.ssrc)
+            );
             assert_eq!(two.payload_type, 8);
         }
-        for (two, (one_at, two_at)) in packets.iter().skip(1).zip(self.sent.iter().zip(self.sent.iter().skip(1))) {
+        for (two, (one_at, two_at)) in packets
+            .iter()
+            .skip(1)
+            .zip(self.sent.iter().zip(self.sent.iter().skip(1)))
+        {
             let since_first = two.timestamp.wrapping_sub(packets[0].timestamp);
             let elapsed = two_at.0.since(self.sent[0].0).nanos() / 125_000;
-            assert!(elapsed.abs_diff(u64::from(since_first)) <= 8 * (self.lateness / 1_000_000 + 1), "{one_at:?}");
+            assert!(
+                elapsed.abs_diff(u64::from(since_first)) <= 8 * (self.lateness / 1_000_000 + 1),
+                "{one_at:?}"
+            );
         }
-        let known: BTreeMap<Vec<u8>, usize> = (0..6000).map(|frame| (audio(frame), frame)).collect();
+        let known: BTreeMap<Vec<u8>, usize> =
+            (0..6000).map(|frame| (audio(frame), frame)).collect();
         packets.iter().map(|packet| known[packet.payload]).collect()
     }
 
     pub fn markers(&self) -> Vec<usize> {
         let marked = |(_, bytes): &(Instant, Vec<u8>)| Packet::parse(bytes).unwrap().marker;
-        self.sent.iter().zip(0..).filter(|(packet, _)| marked(packet)).map(|(_, n)| n).collect()
+        self.sent
+            .iter()
+            .zip(0..)
+            .filter(|(packet, _)| marked(packet))
+            .map(|(_, n)| n)
+            .collect()
     }
 }

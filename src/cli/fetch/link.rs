@@ -14,16 +14,30 @@ pub(super) struct Link {
 impl Link {
     /// Straight to `HOST:PORT`; an error says what is wrong with it.
     pub(super) fn direct(to: &str) -> Result<Self, String> {
-        let mut peers = to.to_socket_addrs().map_err(|error| format!("{to}: {error}"))?;
+        let mut peers = to
+            .to_socket_addrs()
+            .map_err(|error| format!("{to}: {error}"))?;
         let peer = peers.next().ok_or_else(|| format!("{to}: no address"))?;
-        let any = SocketAddr::new(if peer.is_ipv4() { [0; 4].into() } else { [0; 16].into() }, 0);
-        UdpSocket::bind(any).and_then(|socket| Self::over(socket, peer)).map_err(|error| format!("{to}: {error}"))
+        let any = SocketAddr::new(
+            if peer.is_ipv4() {
+                [0; 4].into()
+            } else {
+                [0; 16].into()
+            },
+            0,
+        );
+        UdpSocket::bind(any)
+            .and_then(|socket| Self::over(socket, peer))
+            .map_err(|error| format!("{to}: {error}"))
     }
 
     /// Over a socket that has been used to get through to the peer.
     pub(super) fn over(socket: UdpSocket, peer: SocketAddr) -> io::Result<Self> {
         socket.connect(peer)?;
-        Ok(Self { socket, wait: Duration::ZERO })
+        Ok(Self {
+            socket,
+            wait: Duration::ZERO,
+        })
     }
 
     pub(super) fn send(&self, datagram: &[u8]) -> io::Result<()> {
@@ -31,7 +45,11 @@ impl Link {
     }
 
     /// Waits for a datagram, for this long at the most; `None` when none has come.
-    pub(super) fn receive(&mut self, buffer: &mut [u8], wait: Duration) -> io::Result<Option<usize>> {
+    pub(super) fn receive(
+        &mut self,
+        buffer: &mut [u8],
+        wait: Duration,
+    ) -> io::Result<Option<usize>> {
         let wait = wait.max(Duration::from_millis(1)); // zero would be for ever
         if wait != self.wait {
             self.socket.set_read_timeout(Some(wait))?;
@@ -39,7 +57,9 @@ impl Link {
         }
         match self.socket.recv(buffer) {
             Ok(length) => Ok(Some(length)),
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => Ok(None),
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                Ok(None)
+            }
             Err(error) if error.kind() == ErrorKind::Interrupted => Ok(None),
             Err(error) => Err(error),
         }

@@ -76,7 +76,9 @@ struct Arguments {
 }
 
 pub(super) fn fetch(arguments: Vec<OsString>, console: &mut Console) -> Result<ExitCode, Failure> {
-    let Some(arguments) = read_arguments(arguments)? else { return console.print(HELP) };
+    let Some(arguments) = read_arguments(arguments)? else {
+        return console.print(HELP);
+    };
     let (command, paths) = match arguments.words.split_first() {
         Some((command, paths)) => (command.as_str(), paths),
         None => return usage("fetch: ls or get? 'callrec fetch --help' shows examples"),
@@ -94,7 +96,14 @@ pub(super) fn fetch(arguments: Vec<OsString>, console: &mut Console) -> Result<E
     let most = arguments.max_payload.min(longest);
     let remote = Remote::new(link, arguments.password.as_deref(), arguments.timeout, most);
     let progress = Progress::new();
-    let mut session = Session { remote, arguments: &arguments, console, progress, entries: 0, problems: vec![] };
+    let mut session = Session {
+        remote,
+        arguments: &arguments,
+        console,
+        progress,
+        entries: 0,
+        problems: vec![],
+    };
     let outcome = match command {
         "ls" => session.list(&from[0]),
         _ => from.iter().try_for_each(|path| session.get(path)),
@@ -102,7 +111,9 @@ pub(super) fn fetch(arguments: Vec<OsString>, console: &mut Console) -> Result<E
     session.remote.bye();
     let mut problems = session.problems;
     problems.extend(outcome.err().map(|trouble| trouble.words()));
-    problems.iter_mut().for_each(|problem| *problem = format!("{phone}: {}", harmless(problem)));
+    problems
+        .iter_mut()
+        .for_each(|problem| *problem = format!("{phone}: {}", harmless(problem)));
     console.conclude(&problems)
 }
 
@@ -111,23 +122,44 @@ impl Arguments {
     fn link(&self) -> Result<(Link, String, usize), Failure> {
         match (&self.ip, &self.id, &self.server) {
             (Some(ip), None, None) => {
-                let whole = |(host, port): (&str, &str)| !host.is_empty() && port.parse::<NonZeroU16>().is_ok();
+                let whole = |(host, port): (&str, &str)| {
+                    !host.is_empty() && port.parse::<NonZeroU16>().is_ok()
+                };
                 if !ip.rsplit_once(':').is_some_and(whole) {
-                    return usage(&format!("fetch: --ip must be HOST:PORT, not '{}'", harmless(ip)));
+                    return usage(&format!(
+                        "fetch: --ip must be HOST:PORT, not '{}'",
+                        harmless(ip)
+                    ));
                 }
-                Ok((Link::direct(ip).map_err(Failure::Failed)?, ip.clone(), MAX_PAYLOAD))
+                Ok((
+                    Link::direct(ip).map_err(Failure::Failed)?,
+                    ip.clone(),
+                    MAX_PAYLOAD,
+                ))
             }
             (None, Some(id), Some(server)) => {
-                let Reached { link, peer, is_proven } = reach(id, server, &self.invite)?;
+                let Reached {
+                    link,
+                    peer,
+                    is_proven,
+                } = reach(id, server, &self.invite)?;
                 if !is_proven && !self.unproven && self.password.is_some() {
                     let words = "it cannot prove that it is the phone, and does not get the password (see --unproven)";
                     return Err(Failure::Failed(format!("{id} at {peer}: {words}")));
                 }
-                let longest = if peer.ip().is_private() { MAX_PAYLOAD } else { FAR_PAYLOAD };
+                let longest = if peer.ip().is_private() {
+                    MAX_PAYLOAD
+                } else {
+                    FAR_PAYLOAD
+                };
                 Ok((link, format!("{id} at {peer}"), longest))
             }
-            (None, Some(_), None) => usage("fetch: through which rendezvous server? --server HOST[:PORT]"),
-            (None, None, _) => usage("fetch: from which phone? --ip HOST:PORT, or --id CID --server HOST"),
+            (None, Some(_), None) => {
+                usage("fetch: through which rendezvous server? --server HOST[:PORT]")
+            }
+            (None, None, _) => {
+                usage("fetch: from which phone? --ip HOST:PORT, or --id CID --server HOST")
+            }
             (Some(_), ..) => usage("fetch: --ip goes without --id and --server"),
         }
     }
@@ -161,9 +193,12 @@ fn read_arguments(arguments: Vec<OsString>) -> Result<Option<Arguments>, Failure
             Long("to") => read.to = parser.value()?.into(),
             Long("json") => read.json = true,
             Long("all-new") => read.all_new = true,
-            Long("timeout") => read.timeout = Duration::from_secs(number("timeout", 1, 3600, &parser.value()?)?),
+            Long("timeout") => {
+                read.timeout = Duration::from_secs(number("timeout", 1, 3600, &parser.value()?)?)
+            }
             Long("max-payload") => {
-                read.max_payload = number("max-payload", 512, MAX_PAYLOAD as u64, &parser.value()?)? as usize;
+                read.max_payload =
+                    number("max-payload", 512, MAX_PAYLOAD as u64, &parser.value()?)? as usize;
             }
             Short('h') | Long("help") => return Ok(None),
             Value(word) => read.words.push(word.string()?),
@@ -174,15 +209,22 @@ fn read_arguments(arguments: Vec<OsString>) -> Result<Option<Arguments>, Failure
 }
 
 fn number(option: &str, least: u64, most: u64, value: &OsString) -> Result<u64, Failure> {
-    let number = value.to_str().and_then(|value| value.parse().ok()).filter(|number| (least..=most).contains(number));
+    let number = value
+        .to_str()
+        .and_then(|value| value.parse().ok())
+        .filter(|number| (least..=most).contains(number));
     let words = || format!("fetch: --{option} must be a number from {least} to {most}");
     number.map_or_else(|| usage(&words()), Ok)
 }
 
 /// The first line of the file; `None` when it is empty.
 fn read_password(path: &Path) -> Result<Option<Vec<u8>>, Failure> {
-    let text = std::fs::read(path).map_err(|error| Failure::Usage(format!("{}: {error}", shown(path))))?;
-    let line = text.split(|byte| matches!(byte, b'\n' | b'\r')).next().unwrap_or_default();
+    let text =
+        std::fs::read(path).map_err(|error| Failure::Usage(format!("{}: {error}", shown(path))))?;
+    let line = text
+        .split(|byte| matches!(byte, b'\n' | b'\r'))
+        .next()
+        .unwrap_or_default();
     Ok(Some(line.to_vec()).filter(|line| !line.is_empty()))
 }
 
@@ -201,7 +243,11 @@ struct Session<'a, 'b> {
 impl Session<'_, '_> {
     fn list(&mut self, path: &str) -> Result<(), Trouble> {
         for item in self.remote.list(path)? {
-            self.print(&if self.arguments.json { listed_as_json(&item) } else { listed(&item) })?;
+            self.print(&if self.arguments.json {
+                listed_as_json(&item)
+            } else {
+                listed(&item)
+            })?;
         }
         Ok(())
     }
@@ -211,10 +257,19 @@ impl Session<'_, '_> {
         if path.is_empty() {
             return self.get_folder(path, &self.arguments.to.clone(), 0);
         }
-        let Some(item) = self.find(path)? else { return Ok(()) };
+        let Some(item) = self.find(path)? else {
+            return Ok(());
+        };
         // A mirror is laid out as the phone is, whatever part of it is asked for; else the last part is the name here.
-        let name = if self.arguments.all_new { path } else { &item.name };
-        let target = self.arguments.to.join(name.split('/').filter(safe).collect::<PathBuf>());
+        let name = if self.arguments.all_new {
+            path
+        } else {
+            &item.name
+        };
+        let target = self
+            .arguments
+            .to
+            .join(name.split('/').filter(safe).collect::<PathBuf>());
         match item.folder {
             true => self.get_folder(path, &target, 0),
             false => self.get_file(path, &item, &target),
@@ -249,31 +304,59 @@ impl Session<'_, '_> {
         };
         self.entries += items.len();
         if self.entries > RUN_ENTRIES {
-            return Err(Trouble::Lost(format!("{path}: more than {RUN_ENTRIES} files and folders in one run")));
+            return Err(Trouble::Lost(format!(
+                "{path}: more than {RUN_ENTRIES} files and folders in one run"
+            )));
         }
         for item in items {
-            let path = if path.is_empty() { item.name.clone() } else { format!("{path}/{}", item.name) };
+            let path = if path.is_empty() {
+                item.name.clone()
+            } else {
+                format!("{path}/{}", item.name)
+            };
             let target = target.join(&item.name);
             match item.folder {
                 false => self.get_file(&path, &item, &target)?,
                 true if depth < FOLDER_DEPTH => self.get_folder(&path, &target, depth + 1)?,
-                true => self.problems.push(format!("{path}: folders in folders without end")),
+                true => self
+                    .problems
+                    .push(format!("{path}: folders in folders without end")),
             }
         }
         Ok(())
     }
 
     fn get_file(&mut self, path: &str, item: &Item, target: &Path) -> Result<(), Trouble> {
-        let there = std::fs::symlink_metadata(target).is_ok_and(|entry| entry.len() == u64::from(item.size));
+        let there = std::fs::symlink_metadata(target)
+            .is_ok_and(|entry| entry.len() == u64::from(item.size));
         if self.arguments.all_new && there {
-            return self.report(path, target, "kept", Fetched { bytes: item.size.into(), resumed: 0 });
+            return self.report(
+                path,
+                target,
+                "kept",
+                Fetched {
+                    bytes: item.size.into(),
+                    resumed: 0,
+                },
+            );
         }
         self.progress.begin(&item.name, item.size.into());
         let (progress, console) = (&mut self.progress, &mut *self.console);
-        let fetched = transfer(&mut self.remote, path, item, target, |done| progress.show(console, done));
+        let fetched = transfer(&mut self.remote, path, item, target, |done| {
+            progress.show(console, done)
+        });
         self.progress.clear(self.console);
         match fetched {
-            Ok(fetched) => self.report(path, target, if fetched.resumed > 0 { "resumed" } else { "fetched" }, fetched),
+            Ok(fetched) => self.report(
+                path,
+                target,
+                if fetched.resumed > 0 {
+                    "resumed"
+                } else {
+                    "fetched"
+                },
+                fetched,
+            ),
             Err(Trouble::Lost(words)) => Err(Trouble::Lost(format!("{path}: {words}"))),
             Err(trouble) => {
                 self.problems.push(trouble.words());
@@ -282,7 +365,13 @@ impl Session<'_, '_> {
         }
     }
 
-    fn report(&mut self, path: &str, target: &Path, outcome: &str, fetched: Fetched) -> Result<(), Trouble> {
+    fn report(
+        &mut self,
+        path: &str,
+        target: &Path,
+        outcome: &str,
+        fetched: Fetched,
+    ) -> Result<(), Trouble> {
         let mut line = String::new();
         if self.arguments.json {
             line.push_str("{\"path\":");
@@ -290,9 +379,17 @@ impl Session<'_, '_> {
             line.push_str(",\"file\":");
             quote(&mut line, &target.to_string_lossy());
             let (bytes, from) = (fetched.bytes, fetched.resumed);
-            let _ = writeln!(line, ",\"outcome\":\"{outcome}\",\"bytes\":{bytes},\"resumed_at\":{from}}}");
+            let _ = writeln!(
+                line,
+                ",\"outcome\":\"{outcome}\",\"bytes\":{bytes},\"resumed_at\":{from}}}"
+            );
         } else if outcome != "kept" {
-            let _ = writeln!(line, "{outcome} {} ({} bytes)", shown(target), fetched.bytes);
+            let _ = writeln!(
+                line,
+                "{outcome} {} ({} bytes)",
+                shown(target),
+                fetched.bytes
+            );
         }
         self.print(&line)
     }
@@ -313,15 +410,31 @@ impl Trouble {
 }
 
 fn listed(item: &Item) -> String {
-    let time = local_time(item.time.into())
-        .map(|t| format!("{:04}-{:02}-{:02} {:02}:{:02}:{:02}", t.year, t.month, t.day, t.hour, t.minute, t.second));
-    let (kind, size) = if item.folder { ("dir", "-".into()) } else { ("file", item.size.to_string()) };
-    format!("{kind:4} {size:>10}  {}  {}\n", time.unwrap_or_default(), harmless(&item.name))
+    let time = local_time(item.time.into()).map(|t| {
+        format!(
+            "{:04}-{:02}-{:02} {:02}:{:02}:{:02}",
+            t.year, t.month, t.day, t.hour, t.minute, t.second
+        )
+    });
+    let (kind, size) = if item.folder {
+        ("dir", "-".into())
+    } else {
+        ("file", item.size.to_string())
+    };
+    format!(
+        "{kind:4} {size:>10}  {}  {}\n",
+        time.unwrap_or_default(),
+        harmless(&item.name)
+    )
 }
 
 fn listed_as_json(item: &Item) -> String {
     let mut line = String::from("{\"name\":");
     quote(&mut line, &item.name);
-    let _ = writeln!(line, ",\"dir\":{},\"size\":{},\"time\":{}}}", item.folder, item.size, item.time);
+    let _ = writeln!(
+        line,
+        ",\"dir\":{},\"size\":{},\"time\":{}}}",
+        item.folder, item.size, item.time
+    );
     line
 }

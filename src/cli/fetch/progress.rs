@@ -23,7 +23,14 @@ pub(super) struct Progress {
 impl Progress {
     pub(super) fn new() -> Self {
         let terminal = std::io::stderr().is_terminal();
-        Self { terminal, name: String::new(), started: Instant::now(), first: None, total: 0, shown_at: None }
+        Self {
+            terminal,
+            name: String::new(),
+            started: Instant::now(),
+            first: None,
+            total: 0,
+            shown_at: None,
+        }
     }
 
     /// A transfer of so many bytes begins.
@@ -39,7 +46,13 @@ impl Progress {
         }
         self.shown_at = Some(Instant::now());
         let first = *self.first.get_or_insert(done);
-        let line = line(&self.name, done, self.total, done.saturating_sub(first), self.started.elapsed());
+        let line = line(
+            &self.name,
+            done,
+            self.total,
+            done.saturating_sub(first),
+            self.started.elapsed(),
+        );
         let _ = console.err.put(format!("\r{line}\x1b[K").as_bytes());
     }
 
@@ -54,9 +67,15 @@ impl Progress {
 fn line(name: &str, done: u64, total: u64, fetched: u64, took: Duration) -> String {
     let percent = (done * 100).checked_div(total).unwrap_or(100).min(100);
     let filled = percent * WIDTH / 100;
-    let bar: String = (0..WIDTH).map(|n| if n < filled { '=' } else { ' ' }).collect();
+    let bar: String = (0..WIDTH)
+        .map(|n| if n < filled { '=' } else { ' ' })
+        .collect();
     let rate = fetched as f64 / took.as_secs_f64().max(0.001) / 1e6;
-    format!("{name} [{bar}] {percent:3} %  {:.1} of {:.1} MB  {rate:.1} MB/s", done as f64 / 1e6, total as f64 / 1e6)
+    format!(
+        "{name} [{bar}] {percent:3} %  {:.1} of {:.1} MB  {rate:.1} MB/s",
+        done as f64 / 1e6,
+        total as f64 / 1e6
+    )
 }
 
 #[cfg(test)]
@@ -65,9 +84,21 @@ mod tests {
 
     #[test]
     fn the_line_says_how_far_and_how_fast() {
-        let half = line("a.wav", 5_000_000, 10_000_000, 4_000_000, Duration::from_secs(2));
-        assert_eq!(half, "a.wav [============            ]  50 %  5.0 of 10.0 MB  2.0 MB/s");
+        let half = line(
+            "a.wav",
+            5_000_000,
+            10_000_000,
+            4_000_000,
+            Duration::from_secs(2),
+        );
+        assert_eq!(
+            half,
+            "a.wav [============            ]  50 %  5.0 of 10.0 MB  2.0 MB/s"
+        );
         assert!(line("a", 0, 0, 0, Duration::ZERO).contains("100 %"));
-        assert!(line("a", 7, 5, 7, Duration::ZERO).contains("100 %"), "it has grown");
+        assert!(
+            line("a", 7, 5, 7, Duration::ZERO).contains("100 %"),
+            "it has grown"
+        );
     }
 }

@@ -34,7 +34,14 @@ pub(super) fn reach(id: &str, server: &str, invite: &str) -> Result<Reached, Fai
     let failed = |problem: std::io::Error| Failure::Failed(format!("{server}: {problem}"));
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).map_err(failed)?;
     let inside = own_address(&socket, address).map_err(failed)?;
-    let mut caller = Caller::new(clock::monotonic(), phone, invite, address, inside, Random::open().words()[0]);
+    let mut caller = Caller::new(
+        clock::monotonic(),
+        phone,
+        invite,
+        address,
+        inside,
+        Random::open().words()[0],
+    );
     loop {
         let mut buffer = [0; RENDEZVOUS_BYTES];
         let now = clock::monotonic();
@@ -48,18 +55,32 @@ pub(super) fn reach(id: &str, server: &str, invite: &str) -> Result<Reached, Fai
         match caller.outcome() {
             Some(Ok(peer)) => {
                 let link = Link::over(socket, peer.into()).map_err(failed)?;
-                return Ok(Reached { link, peer, is_proven: caller.is_proven() });
+                return Ok(Reached {
+                    link,
+                    peer,
+                    is_proven: caller.is_proven(),
+                });
             }
             Some(Err(why)) => return Err(Failure::Failed(format!("{id} through {server}: {why}"))),
             None => {}
         }
-        let wait = caller.next_deadline().map_or(1_000_000, |at| at.since(now).nanos().max(1_000_000));
-        socket.set_read_timeout(Some(Duration::from_nanos(wait))).map_err(failed)?;
+        let wait = caller
+            .next_deadline()
+            .map_or(1_000_000, |at| at.since(now).nanos().max(1_000_000));
+        socket
+            .set_read_timeout(Some(Duration::from_nanos(wait)))
+            .map_err(failed)?;
         match socket.recv_from(&mut buffer) {
-            Ok((len, SocketAddr::V4(from))) => caller.handle_datagram(clock::monotonic(), from, &buffer[..len]),
+            Ok((len, SocketAddr::V4(from))) => {
+                caller.handle_datagram(clock::monotonic(), from, &buffer[..len])
+            }
             Ok(_) => {}
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
-            Err(error) if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::ConnectionRefused) => {}
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::Interrupted | ErrorKind::ConnectionRefused
+                ) => {}
             Err(error) => return Err(failed(error)),
         }
     }
@@ -82,9 +103,13 @@ fn resolve(server: &str) -> Result<SocketAddrV4, Failure> {
         None => (server, Some(PORT)),
     };
     let Some(port) = port.filter(|port| *port != 0 && !host.is_empty()) else {
-        return usage(&format!("fetch: --server must be HOST or HOST:PORT, not '{server}'"));
+        return usage(&format!(
+            "fetch: --server must be HOST or HOST:PORT, not '{server}'"
+        ));
     };
-    let mut found = (host, port).to_socket_addrs().map_err(|error| Failure::Failed(format!("{server}: {error}")))?;
+    let mut found = (host, port)
+        .to_socket_addrs()
+        .map_err(|error| Failure::Failed(format!("{server}: {error}")))?;
     let v4 = found.find_map(|address| match address {
         SocketAddr::V4(address) => Some(address),
         SocketAddr::V6(_) => None,
@@ -96,6 +121,8 @@ fn name(option: &str, text: &str) -> Result<Name, Failure> {
     let plain = text.bytes().all(|b| b >= b' ' && b != 0x7F);
     match Name::from_slice(text.as_bytes()).ok().filter(|_| plain) {
         Some(name) => Ok(name),
-        None => usage(&format!("fetch: --{option} has at most {NAME_BYTES} characters")),
+        None => usage(&format!(
+            "fetch: --{option} has at most {NAME_BYTES} characters"
+        )),
     }
 }

@@ -55,24 +55,46 @@ pub(super) fn fetch(
             Stop::Remote(trouble) => trouble,
             Stop::Local(error) => local(&part, &error),
         })
-        .and_then(|fetched| rename(&part, target).map(|()| fetched).map_err(|error| local(target, &error)))
+        .and_then(|fetched| {
+            rename(&part, target)
+                .map(|()| fetched)
+                .map_err(|error| local(target, &error))
+        })
 }
 
-fn take(remote: &mut Remote, path: &str, item: &Item, part: &Path, show: impl FnMut(u64)) -> Result<Fetched, Stop> {
+fn take(
+    remote: &mut Remote,
+    path: &str,
+    item: &Item,
+    part: &Path,
+    show: impl FnMut(u64),
+) -> Result<Fetched, Stop> {
     // The first bytes come first, also for a transfer that goes on: they say how long a recording is that is still being
     // made, and the phone keeps to that for who has begun with them.
-    let mut length = Length { bytes: item.size, asked_again: false };
+    let mut length = Length {
+        bytes: item.size,
+        asked_again: false,
+    };
     let mut head = remote.read(path, 0)?.to_vec();
     if length.is_doubtful(0, head.len()) {
         length.ask_again(remote, path, 0, head.len())?;
     }
     head.truncate(length.left(0));
     create_dir_all(part.parent().unwrap_or(Path::new(".")))?;
-    let file = File::options().read(true).write(true).create(true).truncate(false).open(part)?;
+    let file = File::options()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(part)?;
     let resumed = resume_at(remote, path, item, &file)?;
     file.set_len(resumed.into())?;
     file.write_all_at(&head, 0)?;
-    let start = if resumed > 0 { resumed } else { head.len() as u32 };
+    let start = if resumed > 0 {
+        resumed
+    } else {
+        head.len() as u32
+    };
     let bytes = append(remote, path, start, &mut length, &file, show)?;
     if bytes < u64::from(item.size) {
         let words = format!("{path}: it ended at {bytes} of {} bytes", item.size);
@@ -80,7 +102,10 @@ fn take(remote: &mut Remote, path: &str, item: &Item, part: &Path, show: impl Fn
     }
     file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(item.time.into()))?;
     file.sync_all()?;
-    Ok(Fetched { bytes, resumed: resumed.into() })
+    Ok(Fetched {
+        bytes,
+        resumed: resumed.into(),
+    })
 }
 
 fn local(path: &Path, error: &io::Error) -> Trouble {
@@ -96,7 +121,10 @@ fn part_of(target: &Path) -> PathBuf {
 /// Where a transfer goes on: behind what is there, if the phone's file is the same as far as that can be seen.
 fn resume_at(remote: &mut Remote, path: &str, item: &Item, file: &File) -> Result<u32, Stop> {
     let length = file.metadata()?.len();
-    let Some(length) = u32::try_from(length).ok().filter(|length| *length > OVERLAP && *length <= item.size) else {
+    let Some(length) = u32::try_from(length)
+        .ok()
+        .filter(|length| *length > OVERLAP && *length <= item.size)
+    else {
         return Ok(0);
     };
     let mut mine = [0; OVERLAP as usize];
@@ -122,11 +150,20 @@ impl Length {
     }
 
     /// Asks the phone again; an error when it says that the file has not grown.
-    fn ask_again(&mut self, remote: &mut Remote, path: &str, position: u32, bytes: usize) -> Result<(), Stop> {
+    fn ask_again(
+        &mut self,
+        remote: &mut Remote,
+        path: &str,
+        position: u32,
+        bytes: usize,
+    ) -> Result<(), Stop> {
         let now = remote.stat(path)?.map_or(0, |item| item.size);
         if now <= self.bytes {
             let sent = u64::from(position) + bytes as u64;
-            let words = format!("{path}: the phone sends {sent} bytes or more of a file of {} bytes", self.bytes);
+            let words = format!(
+                "{path}: the phone sends {sent} bytes or more of a file of {} bytes",
+                self.bytes
+            );
             return Err(Trouble::Refused(words).into());
         }
         (self.bytes, self.asked_again) = (now, true);
@@ -148,7 +185,13 @@ fn append(
     file: &File,
     mut show: impl FnMut(u64),
 ) -> Result<u64, Stop> {
-    let mut sink = BufWriter::with_capacity(BUFFER, At { file, place: start.into() });
+    let mut sink = BufWriter::with_capacity(
+        BUFFER,
+        At {
+            file,
+            place: start.into(),
+        },
+    );
     let mut done = start;
     loop {
         let bytes = remote.read(path, done)?;

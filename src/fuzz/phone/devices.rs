@@ -27,7 +27,13 @@ pub(super) struct Devices {
 impl Devices {
     pub(super) fn new(now: Instant) -> Self {
         let (sockets, servers) = (Default::default(), Default::default());
-        Self { sockets, servers, stick: Stick::new(), now, day: Day::default() }
+        Self {
+            sockets,
+            servers,
+            stick: Stick::new(),
+            now,
+            day: Day::default(),
+        }
     }
 
     pub(super) fn look(&mut self, place: usize, now: Instant) {
@@ -52,13 +58,17 @@ impl Outside for Devices {
     fn store(&mut self, place: usize, now: Instant, recorder: &mut Recorder) -> bool {
         let mut written = 0;
         while written < DISK_BYTES_PER_TURN {
-            let Some(op) = recorder.disk_op(place, now) else { return false };
+            let Some(op) = recorder.disk_op(place, now) else {
+                return false;
+            };
             if let Op::Write(_, bytes) = &op {
                 written += bytes.len();
                 self.now = self.now + std::mem::take(&mut self.stick.stall);
             }
             let result = self.stick.call(place, &op);
-            if matches!(result, Err(DiskError::Busy)) && matches!(recorder.state(place), State::Running) {
+            if matches!(result, Err(DiskError::Busy))
+                && matches!(recorder.state(place), State::Running)
+            {
                 return false; // the daemon tries it again in a later turn
             }
             recorder.handle_disk(place, now, result);
@@ -124,7 +134,9 @@ impl Server {
                     recorder.handle_frame(place, now, taken, (!taken).then_some(111));
                     continue;
                 }
-                uplink::Op::Connect(_) => self.connected = !matches!(self.manner, Manner::Unreachable),
+                uplink::Op::Connect(_) => {
+                    self.connected = !matches!(self.manner, Manner::Unreachable)
+                }
                 uplink::Op::Write(bytes) => {
                     done = uplink::Done::Wrote(bytes.len());
                     self.hear(&String::from_utf8_lossy(bytes));
@@ -136,14 +148,18 @@ impl Server {
     }
 
     fn hear(&mut self, text: &str) {
-        let Some(id) = super::laws::value(text, "id") else { return };
+        let Some(id) = super::laws::value(text, "id") else {
+            return;
+        };
         self.id = id.to_owned();
         let answer = match self.manner {
             Manner::Silent => return,
             _ if text.starts_with("cmd=RecordStopRequest") => {
                 format!("cmd=RecordStopResponse&id={id}&result=success\n")
             }
-            Manner::Refuses => format!("cmd=RecordStartResponse&id={id}&result=failed&reason=full\n"),
+            Manner::Refuses => {
+                format!("cmd=RecordStartResponse&id={id}&result=failed&reason=full\n")
+            }
             _ => format!("cmd=RecordStartResponse&id={id}&result=success&port=40000\n"),
         };
         self.answers.push(answer.into_bytes());
@@ -162,7 +178,14 @@ pub(super) struct Stick {
 impl Stick {
     fn new() -> Self {
         let open = Default::default();
-        Self { files: BTreeMap::new(), open, calls: 0, fails: None, stall: Duration::ZERO, there: true }
+        Self {
+            files: BTreeMap::new(),
+            open,
+            calls: 0,
+            fails: None,
+            stall: Duration::ZERO,
+            there: true,
+        }
     }
 
     /// The call after so many others fails.
@@ -176,7 +199,11 @@ impl Stick {
     }
 
     pub(super) fn frames_of(&self, names: &[String]) -> u64 {
-        names.iter().filter_map(|name| self.files.get(name)).map(|bytes| frames(bytes)).sum()
+        names
+            .iter()
+            .filter_map(|name| self.files.get(name))
+            .map(|bytes| frames(bytes))
+            .sum()
     }
 
     fn call(&mut self, place: usize, op: &Op) -> Result<Done, DiskError> {
@@ -195,7 +222,9 @@ impl Stick {
             let name = format!("Record_{:06}.wav", self.calls);
             self.files.insert(name.clone(), vec![]);
             self.open[place] = Some(name.clone());
-            return Ok(Done::Created(Name::try_from(name.as_str()).unwrap_or_default()));
+            return Ok(Done::Created(
+                Name::try_from(name.as_str()).unwrap_or_default(),
+            ));
         }
         let name = self.open[place].clone().unwrap_or_default();
         let file = self.files.get_mut(&name);
@@ -206,7 +235,11 @@ impl Stick {
                 let at = *at as usize;
                 assert!(at <= file.len(), "no hole is written");
                 // Now and then a write is short.
-                let len = if self.calls % 7 == 0 { bytes.len().div_ceil(2) } else { bytes.len() };
+                let len = if self.calls % 7 == 0 {
+                    bytes.len().div_ceil(2)
+                } else {
+                    bytes.len()
+                };
                 file.resize(file.len().max(at + len), 0);
                 file[at..at + len].copy_from_slice(&bytes[..len]);
                 Ok(Done::Wrote(len))
@@ -229,5 +262,7 @@ impl Stick {
 
 fn frames(bytes: &[u8]) -> u64 {
     let length = bytes.len() as u64;
-    Header::parse(bytes).map_or(0, |header| (length - HEADER_BYTES as u64) / u64::from(header.rtp_len))
+    Header::parse(bytes).map_or(0, |header| {
+        (length - HEADER_BYTES as u64) / u64::from(header.rtp_len)
+    })
 }

@@ -46,8 +46,21 @@ const STARTS: [&str; 4] = [
     "cmd=RecordStartRequest&sink=local&legs=8",
     "cmd=RecordStartRequest&sink=server&legs=2",
 ];
-const REQUESTS: [&str; 3] = ["RecordStopRequest", "RecordPauseRequest", "RecordResumeRequest"];
-const STEPS: [i64; 8] = [1000, -1000, 5000, -5000, 3_600_000, -3_600_000, -1_764_000_000_000, 37];
+const REQUESTS: [&str; 3] = [
+    "RecordStopRequest",
+    "RecordPauseRequest",
+    "RecordResumeRequest",
+];
+const STEPS: [i64; 8] = [
+    1000,
+    -1000,
+    5000,
+    -5000,
+    3_600_000,
+    -3_600_000,
+    -1_764_000_000_000,
+    37,
+];
 const MANNERS: [Manner; 7] = [
     Manner::Accepts,
     Manner::Refuses,
@@ -57,18 +70,31 @@ const MANNERS: [Manner; 7] = [
     Manner::Stops,
     Manner::TakesNoFrames,
 ];
-const ERRORS: [DiskError; 4] = [DiskError::Full, DiskError::Lost, DiskError::Failed(5), DiskError::Busy];
+const ERRORS: [DiskError; 4] = [
+    DiskError::Full,
+    DiskError::Lost,
+    DiskError::Failed(5),
+    DiskError::Busy,
+];
 const PAYLOAD_TYPES: [u8; 8] = [0, 8, 9, 0, 13, 101, 18, 72];
 
 impl<'a> Input<'a> {
     /// The first byte says how the phone is configured.
     pub(super) fn begin(data: &'a [u8]) -> Option<(Settings, Self)> {
         let (first, bytes) = data.split_first()?;
-        Some((super::settings(*first), Self { bytes, sources: [Source::default(); 4] }))
+        Some((
+            super::settings(*first),
+            Self {
+                bytes,
+                sources: [Source::default(); 4],
+            },
+        ))
     }
 
     fn byte(&mut self) -> u8 {
-        let Some((first, rest)) = self.bytes.split_first() else { return 0 };
+        let Some((first, rest)) = self.bytes.split_first() else {
+            return 0;
+        };
         self.bytes = rest;
         *first
     }
@@ -83,11 +109,18 @@ impl<'a> Input<'a> {
             0..=2 => Step::Wait(ms(u64::from(number) * 7 + 1)),
             3 => Step::Wait(ms(u64::from(number) * 100)),
             4..=6 => Step::Datagrams(place, self.talk(now, which)),
-            7 => Step::Datagrams(place, vec![(now, which % 9, self.take(usize::from(number)))]),
+            7 => Step::Datagrams(
+                place,
+                vec![(now, which % 9, self.take(usize::from(number)))],
+            ),
             8 => Step::Line(STARTS[which % 4].into()),
             9 | 10 => {
                 let ago = u64::from(self.byte()) * 20;
-                Step::Stop(REQUESTS[usize::from(number) % 3], usize::from(number) / 3, ago)
+                Step::Stop(
+                    REQUESTS[usize::from(number) % 3],
+                    usize::from(number) / 3,
+                    ago,
+                )
             }
             11 => Step::Line(self.take(usize::from(number))),
             12 => Step::SetClock(STEPS[usize::from(number) % 8]),
@@ -109,7 +142,11 @@ impl<'a> Input<'a> {
         let (shape, jump) = (self.byte(), self.byte());
         let source = &mut self.sources[which % 4];
         let payload_type = PAYLOAD_TYPES[usize::from(shape) % 8];
-        let count = if jump == 255 { 700 } else { usize::from(shape / 8) + 1 };
+        let count = if jump == 255 {
+            700
+        } else {
+            usize::from(shape / 8) + 1
+        };
         let len = [160, 80, 240, 160, 480, 0, 1, 1300][usize::from(jump) % 8];
         let step = [160, 160, 320, len as u32][usize::from(jump / 8) % 4];
         let spacing = [20, 20, 0, 5][usize::from(jump / 32) % 4];
@@ -120,9 +157,23 @@ impl<'a> Input<'a> {
         let packet = |n: usize| {
             source.sequence = source.sequence.wrapping_add(1);
             source.timestamp = source.timestamp.wrapping_add(step);
-            let Source { sequence, timestamp } = *source;
-            let ssrc = if jump == 255 { n as u32 } else { which as u32 % 4 };
-            let header = Packet { marker: false, payload_type, sequence, timestamp, ssrc, payload: &[] };
+            let Source {
+                sequence,
+                timestamp,
+            } = *source;
+            let ssrc = if jump == 255 {
+                n as u32
+            } else {
+                which as u32 % 4
+            };
+            let header = Packet {
+                marker: false,
+                payload_type,
+                sequence,
+                timestamp,
+                ssrc,
+                payload: &[],
+            };
             let bytes = [&header.emit_header()[..], &vec![shape ^ n as u8; len]].concat();
             (now + ms(n as u64 * spacing), which % 3, bytes)
         };

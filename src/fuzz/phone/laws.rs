@@ -33,12 +33,18 @@ impl Stopped {
     pub(super) fn parse(text: &str) -> Option<Self> {
         let frames = value(text, "frames")?.parse().ok()?;
         let names = value(text, "files")?;
-        let files = names.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect();
+        let files = names
+            .split(',')
+            .filter(|name| !name.is_empty())
+            .map(str::to_owned)
+            .collect();
         Some(Self { frames, files })
     }
 }
 
 /// The value of a key.
 pub(super) fn value<'a>(message: &'a str, key: &str) -> Option<&'a str> {
-    message.split('&').find_map(|pair| pair.strip_prefix(key)?.strip_prefix('='))
+    message
+        .split('&')
+        .find_map(|pair| pair.strip_prefix(key)?.strip_prefix('='))
 }

@@ -21,9 +21,17 @@ impl Day {
     }
 
     pub(super) fn at(&self, at: Instant) -> Timespec {
-        let by: i64 = self.steps.iter().filter(|(from, _)| *from <= at).map(|(_, by)| by).sum();
+        let by: i64 = self
+            .steps
+            .iter()
+            .filter(|(from, _)| *from <= at)
+            .map(|(_, by)| by)
+            .sum();
         let nanos = 1_764_000_000_000_000_000 + at.nanos() as i64 + by * 1_000_000;
-        Timespec { seconds: nanos.div_euclid(1_000_000_000), nanos: nanos.rem_euclid(1_000_000_000) as u32 }
+        Timespec {
+            seconds: nanos.div_euclid(1_000_000_000),
+            nanos: nanos.rem_euclid(1_000_000_000) as u32,
+        }
     }
 }
 
@@ -55,13 +63,21 @@ impl VirtualSockets {
     /// Nobody reads them any more.
     pub(super) fn close(&mut self) {
         let (clock, now, released) = (self.clock, self.now, self.released);
-        *self = Self { clock, now, released, ..Self::default() };
+        *self = Self {
+            clock,
+            now,
+            released,
+            ..Self::default()
+        };
     }
 
     pub(super) fn send(&mut self, datagrams: Vec<Datagram>) {
         for datagram in datagrams {
             if let Some(queue) = self.waiting.get_mut(datagram.1) {
-                let behind = queue.iter().take_while(|(arrival, ..)| *arrival <= datagram.0).count();
+                let behind = queue
+                    .iter()
+                    .take_while(|(arrival, ..)| *arrival <= datagram.0)
+                    .count();
                 queue.insert(behind, datagram);
             }
         }
@@ -73,7 +89,9 @@ impl VirtualSockets {
         self.clock.read(now, day.at(now));
         for (queue, stamps) in self.waiting.iter().zip(&mut self.stamps) {
             let arrived = queue.iter().take_while(|(arrival, ..)| *arrival <= now);
-            let new = arrived.skip(stamps.len()).map(|(arrival, ..)| day.at(*arrival));
+            let new = arrived
+                .skip(stamps.len())
+                .map(|(arrival, ..)| day.at(*arrival));
             stamps.extend(new.collect::<Vec<_>>());
         }
     }
@@ -106,13 +124,19 @@ impl Sockets for VirtualSockets {
     }
 
     fn settle(&mut self, socket: usize, arrival: Instant) {
-        assert!(arrival >= self.earliest[socket] && arrival <= self.now, "it arrived in the time that there was");
+        assert!(
+            arrival >= self.earliest[socket] && arrival <= self.now,
+            "it arrived in the time that there was"
+        );
         self.settled[socket] = Some(arrival);
         self.earliest[socket] = arrival;
     }
 
     fn release(&mut self, socket: usize) {
-        assert!(self.stamps[socket].pop_front().is_some(), "only what is held can be released");
+        assert!(
+            self.stamps[socket].pop_front().is_some(),
+            "only what is held can be released"
+        );
         self.waiting[socket].pop_front();
         self.settled[socket] = None;
         self.backlog[socket] += 1;

@@ -18,7 +18,9 @@ const FOLDER_MODE: u32 = 0o750;
 impl Dir {
     /// A folder in this one, never what a link leads to.
     pub fn folder(&self, name: &[u8]) -> io::Result<Self> {
-        Ok(Self { fd: retry(|| openat(&self.fd, name, FOLDER | OFlag::O_NOFOLLOW, Mode::empty()))? })
+        Ok(Self {
+            fd: retry(|| openat(&self.fd, name, FOLDER | OFlag::O_NOFOLLOW, Mode::empty()))?,
+        })
     }
 
     /// The same, made if there is none.
@@ -31,8 +33,11 @@ impl Dir {
 
     /// Creates a file that must not exist, and claims it.
     pub fn create_file(&self, name: &[u8]) -> io::Result<File> {
-        let flags = OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_RDWR | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW;
-        let file = File::from(retry(|| openat(&self.fd, name, flags, Mode::from_bits_truncate(FILE_MODE)))?);
+        let flags =
+            OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_RDWR | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW;
+        let file = File::from(retry(|| {
+            openat(&self.fd, name, flags, Mode::from_bits_truncate(FILE_MODE))
+        })?);
         claim(&file);
         Ok(file)
     }
@@ -40,10 +45,22 @@ impl Dir {
     /// Writes a file at once: whoever opens `name` finds all of it, or what was there before.
     pub fn put_file(&self, name: &[u8], bytes: &[u8]) -> io::Result<()> {
         let new = [name, b".new"].concat();
-        let flags = OFlag::O_CREAT | OFlag::O_TRUNC | OFlag::O_WRONLY | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW;
-        let fd = retry(|| openat(&self.fd, new.as_slice(), flags, Mode::from_bits_truncate(FILE_MODE)))?;
+        let flags = OFlag::O_CREAT
+            | OFlag::O_TRUNC
+            | OFlag::O_WRONLY
+            | OFlag::O_CLOEXEC
+            | OFlag::O_NOFOLLOW;
+        let fd = retry(|| {
+            openat(
+                &self.fd,
+                new.as_slice(),
+                flags,
+                Mode::from_bits_truncate(FILE_MODE),
+            )
+        })?;
         let written = File::from(fd).write_all_at(bytes, 0);
-        let done = written.and_then(|()| retry(|| renameat(&self.fd, new.as_slice(), &self.fd, name)));
+        let done =
+            written.and_then(|()| retry(|| renameat(&self.fd, new.as_slice(), &self.fd, name)));
         if done.is_err() {
             let _ = self.remove(&new);
         }
@@ -59,7 +76,14 @@ impl Dir {
 
     /// Whether files may be created in it: an error says why not, a file system that is read-only included.
     pub fn check_writable(&self) -> io::Result<()> {
-        retry(|| faccessat(&self.fd, ".", AccessFlags::W_OK | AccessFlags::X_OK, AtFlags::empty()))
+        retry(|| {
+            faccessat(
+                &self.fd,
+                ".",
+                AccessFlags::W_OK | AccessFlags::X_OK,
+                AtFlags::empty(),
+            )
+        })
     }
 
     /// Returns when all that was written to this file system is on the medium.
@@ -72,7 +96,9 @@ impl Names {
     /// The next name of what may be a folder, `.` and `..` left out; `None` at the end.
     pub fn next_folder(&mut self) -> io::Result<Option<&[u8]>> {
         loop {
-            let Some((kind, name)) = self.next_record()? else { return Ok(None) };
+            let Some((kind, name)) = self.next_record()? else {
+                return Ok(None);
+            };
             let folder = kind == libc::DT_DIR || kind == libc::DT_UNKNOWN;
             if folder && !matches!(&self.buffer[name.clone()], b"." | b"..") {
                 return Ok(Some(&self.buffer[name]));
@@ -95,7 +121,10 @@ mod tests {
         std::os::unix::fs::symlink("/tmp", path.join("link")).unwrap();
         assert!(root.make_folder(b"link").is_err() && root.make_folder(b"a/b").is_err());
         let held = folder.create_file(b"a").unwrap();
-        assert_eq!(folder.create_file(b"a").err().map(|e| e.kind()), Some(io::ErrorKind::AlreadyExists));
+        assert_eq!(
+            folder.create_file(b"a").err().map(|e| e.kind()),
+            Some(io::ErrorKind::AlreadyExists)
+        );
         let other = folder.open_file(b"a").unwrap();
         assert!(!claim(&other));
         drop(held);
@@ -111,7 +140,8 @@ mod tests {
         assert_eq!(folders, [b"phone"]);
         root.sync_file_system().unwrap();
         root.check_writable().unwrap();
-        let at = |path: &std::path::Path| crate::io::mounts::identity(path.to_str().unwrap().as_bytes());
+        let at =
+            |path: &std::path::Path| crate::io::mounts::identity(path.to_str().unwrap().as_bytes());
         assert_eq!(root.identity().ok(), at(&path));
         // A folder that has been made anew under the same name is another one.
         std::fs::remove_dir_all(&path).unwrap();

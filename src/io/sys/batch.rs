@@ -20,7 +20,11 @@ pub struct Batch {
 
 impl Default for Batch {
     fn default() -> Self {
-        Self { bytes: Box::new([[0; DATAGRAM_BYTES]; DATAGRAMS_AT_ONCE]), read: heapless::Vec::new(), dropped: None }
+        Self {
+            bytes: Box::new([[0; DATAGRAM_BYTES]; DATAGRAMS_AT_ONCE]),
+            read: heapless::Vec::new(),
+            dropped: None,
+        }
     }
 }
 
@@ -46,7 +50,10 @@ pub fn receive_batch(socket: BorrowedFd, batch: &mut Batch) -> io::Result<usize>
         let mut messages: [libc::mmsghdr; DATAGRAMS_AT_ONCE] = zeroed();
         for (number, message) in messages.iter_mut().enumerate() {
             let bytes = &mut batch.bytes[number];
-            vectors[number] = libc::iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: bytes.len() };
+            vectors[number] = libc::iovec {
+                iov_base: bytes.as_mut_ptr().cast(),
+                iov_len: bytes.len(),
+            };
             let header = &mut message.msg_hdr;
             (header.msg_iov, header.msg_iovlen) = (&raw mut vectors[number], 1);
             (header.msg_name, header.msg_namelen) = ((&raw mut names[number]).cast(), NAME as _);
@@ -54,11 +61,20 @@ pub fn receive_batch(socket: BorrowedFd, batch: &mut Batch) -> io::Result<usize>
             header.msg_controllen = size_of::<[u64; 4]>() as _;
         }
         let (first, flags) = (messages.as_mut_ptr(), libc::MSG_DONTWAIT as _);
-        let read = libc::recvmmsg(socket.as_raw_fd(), first, DATAGRAMS_AT_ONCE as u32, flags, std::ptr::null_mut());
+        let read = libc::recvmmsg(
+            socket.as_raw_fd(),
+            first,
+            DATAGRAMS_AT_ONCE as u32,
+            flags,
+            std::ptr::null_mut(),
+        );
         let read = check(read as isize)?;
         for (number, message) in messages[..read].iter().enumerate() {
             let cmsg = libc::CMSG_FIRSTHDR(&message.msg_hdr);
-            if cmsg.as_ref().is_some_and(|c| (c.cmsg_level, c.cmsg_type) == (libc::SOL_SOCKET, SO_RXQ_OVFL)) {
+            if cmsg
+                .as_ref()
+                .is_some_and(|c| (c.cmsg_level, c.cmsg_type) == (libc::SOL_SOCKET, SO_RXQ_OVFL))
+            {
                 batch.dropped = Some(libc::CMSG_DATA(cmsg).cast::<u32>().read_unaligned());
             }
             let cut = message.msg_hdr.msg_flags & libc::MSG_TRUNC != 0;

@@ -16,14 +16,29 @@ pub fn let_in(socket: BorrowedFd, words: &[u32], sample: u32) -> io::Result<()> 
     let count = words.len() as u8;
     let mut program = heapless::Vec::<libc::sock_filter, { MAX_SOURCES + 8 }>::new();
     let mut add = |code: u32, k: u32, jump_if: u8, jump_else: u8| {
-        let _ = program.push(libc::sock_filter { code: code as u16, jt: jump_if, jf: jump_else, k });
+        let _ = program.push(libc::sock_filter {
+            code: code as u16,
+            jt: jump_if,
+            jf: jump_else,
+            k,
+        });
     };
     // A load beyond the end of a datagram would drop it, and hide a flood of short ones.
     add(libc::BPF_LD | libc::BPF_W | libc::BPF_LEN, 0, 0, 0);
-    add(libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K, SSRC + 4, 0, count + 1);
+    add(
+        libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K,
+        SSRC + 4,
+        0,
+        count + 1,
+    );
     add(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, SSRC, 0, 0);
     for (word, left) in words.iter().zip((0..count).rev()) {
-        add(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, *word, left + 3, 0);
+        add(
+            libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K,
+            *word,
+            left + 3,
+            0,
+        );
     }
     let random = (libc::SKF_AD_OFF + libc::SKF_AD_RANDOM) as u32;
     add(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, random, 0, 0);
@@ -31,11 +46,21 @@ pub fn let_in(socket: BorrowedFd, words: &[u32], sample: u32) -> io::Result<()> 
     add(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 0, 0, 1);
     add(libc::BPF_RET | libc::BPF_K, u32::MAX, 0, 0);
     add(libc::BPF_RET | libc::BPF_K, 0, 0, 0);
-    let code = libc::sock_fprog { len: program.len() as u16, filter: program.as_mut_ptr() };
+    let code = libc::sock_fprog {
+        len: program.len() as u16,
+        filter: program.as_mut_ptr(),
+    };
     // SAFETY: the kernel reads a whole `sock_fprog`, and `len` instructions from `program`, which lives through the call.
     let done = unsafe {
-        let (code, len): (*const libc::sock_fprog, _) = (&code, size_of::<libc::sock_fprog>() as u32);
-        libc::setsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, code.cast(), len)
+        let (code, len): (*const libc::sock_fprog, _) =
+            (&code, size_of::<libc::sock_fprog>() as u32);
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_ATTACH_FILTER,
+            code.cast(),
+            len,
+        )
     };
     check(done as isize).map(|_| ())
 }
@@ -65,7 +90,10 @@ mod tests {
     }
 
     #[test]
-    #[cfg_attr(target_arch = "arm", ignore = "qemu-user has no filters; scripts/phone runs it")]
+    #[cfg_attr(
+        target_arch = "arm",
+        ignore = "qemu-user has no filters; scripts/phone runs it"
+    )]
     fn known_sources_come_through_whole_and_others_as_a_sample() {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         socket.set_nonblocking(true).unwrap();

@@ -36,21 +36,43 @@ pub enum Timeout {
 impl Client {
     /// A session's first key is arbitrary.
     pub fn new(random: u32) -> Self {
-        let head = Head { command: Command::VERSION, key: random as u16, sequence: (random >> 16) as u16, position: 0 };
+        let head = Head {
+            command: Command::VERSION,
+            key: random as u16,
+            sequence: (random >> 16) as u16,
+            position: 0,
+        };
         let (zero, at) = (Duration::ZERO, Instant::default());
-        Self { head, datagram: vec![], extra: 0, wait: zero, resend_at: at, give_up_at: at, resends: 0 }
+        Self {
+            head,
+            datagram: vec![],
+            extra: 0,
+            wait: zero,
+            resend_at: at,
+            give_up_at: at,
+            resends: 0,
+        }
     }
 
     /// Begins a request; `patience` is how long it may take. `random` is for its sequence number.
     pub fn begin(&mut self, now: Instant, patience: Duration, request: &Packet, random: u16) {
-        let other = if (random ^ self.head.sequence) & !RESENDS == 0 { random ^ !RESENDS } else { random };
-        self.head = Head { key: self.head.key, sequence: other & !RESENDS, ..request.head };
+        let other = if (random ^ self.head.sequence) & !RESENDS == 0 {
+            random ^ !RESENDS
+        } else {
+            random
+        };
+        self.head = Head {
+            key: self.head.key,
+            sequence: other & !RESENDS,
+            ..request.head
+        };
         self.datagram.clear();
         self.datagram.resize(HEADER_BYTES, 0);
         self.datagram.extend_from_slice(request.data);
         self.datagram.extend_from_slice(request.extra);
         self.extra = request.extra.len();
-        self.head.seal(&mut self.datagram, self.extra, Toward::Server);
+        self.head
+            .seal(&mut self.datagram, self.extra, Toward::Server);
         self.wait = FIRST_WAIT;
         (self.resend_at, self.give_up_at) = (now + FIRST_WAIT, now + patience);
     }
@@ -66,7 +88,8 @@ impl Client {
         self.datagram.truncate(end);
         self.datagram.extend_from_slice(&bytes.to_be_bytes());
         self.extra = size_of::<u16>();
-        self.head.seal(&mut self.datagram, self.extra, Toward::Server);
+        self.head
+            .seal(&mut self.datagram, self.extra, Toward::Server);
     }
 
     /// Looks at the clock: the request is made ready to be sent again when it is time.
@@ -82,7 +105,8 @@ impl Client {
         self.resends += 1;
         let resend = self.head.sequence.wrapping_add(1) & RESENDS;
         self.head.sequence = self.head.sequence & !RESENDS | resend;
-        self.head.seal(&mut self.datagram, self.extra, Toward::Server);
+        self.head
+            .seal(&mut self.datagram, self.extra, Toward::Server);
         Timeout::Resend
     }
 

@@ -14,7 +14,9 @@
 //! only spend budgets that refill in seconds; that they hit both of one client takes about 8000 a second.
 //! All sources together have `2 * BUDGETS` tries a second at the most, since each try is charged in a row.
 
-use crate::base::limits::fsp::{BUDGETS, BUDGET_TICK, BURST, STRANGER, STRANGERS, WRONG, WRONG_PROVEN};
+use crate::base::limits::fsp::{
+    BUDGETS, BUDGET_TICK, BURST, STRANGER, STRANGERS, WRONG, WRONG_PROVEN,
+};
 use crate::base::time::{Duration, Instant};
 
 /// Whose they are: an address, whatever the port; one of IPv4 as IPv6 has it.
@@ -50,7 +52,11 @@ pub(super) enum Charge {
 impl Guard {
     /// Full budgets; the seed keeps others from choosing addresses that share one with a victim. The only allocation.
     pub(super) fn new(seed: u32) -> Self {
-        Self { seed, replies: [Instant::default(); 2], sources: vec![0; 2 * BUDGETS] }
+        Self {
+            seed,
+            replies: [Instant::default(); 2],
+            sources: vec![0; 2 * BUDGETS],
+        }
     }
 
     /// The source's password may be looked at.
@@ -87,16 +93,28 @@ impl Guard {
 
     /// How far a source's budgets are overdrawn: the better one counts.
     fn ahead(&self, now: Instant, source: &Host) -> u16 {
-        let [one, other] = self.places(source).map(|place| ahead_of(self.sources[place], now));
+        let [one, other] = self
+            .places(source)
+            .map(|place| ahead_of(self.sources[place], now));
         one.min(other)
     }
 
     fn places(&self, source: &Host) -> [usize; 2] {
-        let known = if source.starts_with(&IPV4) { &source[..] } else { &source[..NETWORK_BYTES] };
+        let known = if source.starts_with(&IPV4) {
+            &source[..]
+        } else {
+            &source[..NETWORK_BYTES]
+        };
         let hash = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01B3);
-        let mixed = known.iter().fold(u64::from(self.seed) << 16, hash).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let mixed = known
+            .iter()
+            .fold(u64::from(self.seed) << 16, hash)
+            .wrapping_mul(0x9E37_79B9_7F4A_7C15);
         // The upper bits of a product depend on all bits of its factors.
-        [(mixed >> 48) as usize % BUDGETS, BUDGETS + (mixed >> 32) as usize % BUDGETS]
+        [
+            (mixed >> 48) as usize % BUDGETS,
+            BUDGETS + (mixed >> 32) as usize % BUDGETS,
+        ]
     }
 }
 
@@ -152,18 +170,26 @@ mod tests {
 
     #[test]
     fn a_source_tries_in_a_burst_and_then_at_its_rate() {
-        for (charge, burst, in_ten_seconds) in
-            [(Charge::Unproven, 126, 313), (Charge::Wrong, 5, 11), (Charge::WrongProven, 3, 6)]
-        {
+        for (charge, burst, in_ten_seconds) in [
+            (Charge::Unproven, 126, 313),
+            (Charge::Wrong, 5, 11),
+            (Charge::WrongProven, 3, 6),
+        ] {
             // Also when the ticks' 16 bits are used up.
             for start in [0, 10_000, 65_535 * 32, 700_000_000] {
                 let mut guard = Guard::new(1);
                 let first = tried(&mut guard, charge, start, start + 500, ANN);
                 assert!((burst..=burst + 16).contains(&first), "{charge:?}: {first}");
                 let later = tried(&mut guard, charge, start + 500, start + 10_500, ANN);
-                assert!(later <= in_ten_seconds && later >= in_ten_seconds * 3 / 5, "{charge:?}: {later}");
+                assert!(
+                    later <= in_ten_seconds && later >= in_ten_seconds * 3 / 5,
+                    "{charge:?}: {later}"
+                );
                 let after = start + 10_500 + 6100;
-                assert!(guard.may_try(at(after), &ANN) && tried(&mut guard, charge, after, after + 1, ANN) == 1);
+                assert!(
+                    guard.may_try(at(after), &ANN)
+                        && tried(&mut guard, charge, after, after + 1, ANN) == 1
+                );
             }
         }
     }
@@ -208,7 +234,8 @@ mod tests {
     #[test]
     fn networks_of_ipv6_are_one_source() {
         let mut guard = Guard::new(3);
-        let network = |last: u8, net: u8| [0x20, 1, 0xD, 0xB8, 0, 0, 0, net, 9, 9, 9, 9, 9, 9, 9, last];
+        let network =
+            |last: u8, net: u8| [0x20, 1, 0xD, 0xB8, 0, 0, 0, net, 9, 9, 9, 9, 9, 9, 9, last];
         for last in 0..5 {
             assert!(guard.may_try(at(0), &network(last, 1)));
             guard.charge(at(0), &network(last, 1), Charge::Wrong);
@@ -219,8 +246,15 @@ mod tests {
     #[test]
     fn replies_have_a_budget_for_those_who_know_and_one_for_all_others() {
         let mut guard = Guard::new(1);
-        let replies = |guard: &mut Guard, knows| (0..20_000).filter(|n| guard.may_reply(at(n / 2), knows)).count();
-        assert!((2500..=3600).contains(&replies(&mut guard, false)), "250 a second after a burst");
+        let replies = |guard: &mut Guard, knows| {
+            (0..20_000)
+                .filter(|n| guard.may_reply(at(n / 2), knows))
+                .count()
+        };
+        assert!(
+            (2500..=3600).contains(&replies(&mut guard, false)),
+            "250 a second after a burst"
+        );
         assert!(guard.may_reply(at(0), true), "of others nothing is taken");
         assert!((2500..=3600).contains(&replies(&mut guard, true)));
     }

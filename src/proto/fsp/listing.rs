@@ -66,9 +66,13 @@ impl Listing {
 
     /// Takes a name that was found on the stick, if it belongs into the folder; `false` when there is no room.
     pub(super) fn take(&mut self, name: &[u8]) -> bool {
-        let Some(key) = File::parse(name).and_then(|file| self.folder.key_of(file)) else { return true };
+        let Some(key) = File::parse(name).and_then(|file| self.folder.key_of(file)) else {
+            return true;
+        };
         // The stick names them almost in order: most go to the end.
-        let Err(at) = self.keys[..self.len].binary_search(&key) else { return true };
+        let Err(at) = self.keys[..self.len].binary_search(&key) else {
+            return true;
+        };
         if self.len == self.keys.len() {
             return false;
         }
@@ -143,23 +147,33 @@ mod tests {
     fn day(names: &[String], block: usize) -> Listing {
         let mut listing = Listing::new();
         listing.begin(None, Folder::Day(20_260_102), block);
-        names.iter().for_each(|name| assert!(listing.take(name.as_bytes())));
+        names
+            .iter()
+            .for_each(|name| assert!(listing.take(name.as_bytes())));
         listing
     }
 
     fn names(count: u32) -> Vec<String> {
-        (0..count).map(|n| format!("Record_20260102_{n:06}.wav")).collect()
+        (0..count)
+            .map(|n| format!("Record_20260102_{n:06}.wav"))
+            .collect()
     }
 
     #[test]
     fn other_days_and_other_names_stay_out_and_nothing_stands_twice() {
         let mut listing = day(&names(3), 512);
-        for other in ["Record_20260103_000000.wav", "notes.txt", "Record_20260102_000001.wav"] {
+        for other in [
+            "Record_20260103_000000.wav",
+            "notes.txt",
+            "Record_20260102_000001.wav",
+        ] {
             assert!(listing.take(other.as_bytes()));
         }
         assert_eq!(listing.len, 3);
         listing.begin(None, Folder::Recorder, 512);
-        names(5).iter().for_each(|name| assert!(listing.take(name.as_bytes())));
+        names(5)
+            .iter()
+            .for_each(|name| assert!(listing.take(name.as_bytes())));
         assert!(listing.take(b"Record_20260101_000000.wav"));
         assert_eq!(listing.keys[..listing.len], [20_260_101, 20_260_102]);
     }
@@ -167,7 +181,10 @@ mod tests {
     #[test]
     fn whatever_order_names_come_in_they_are_sorted() {
         let mut shuffled = names(1000);
-        shuffled.sort_by_key(|name| name.bytes().fold(7u32, |hash, byte| hash.wrapping_mul(31) ^ u32::from(byte)));
+        shuffled.sort_by_key(|name| {
+            name.bytes()
+                .fold(7u32, |hash, byte| hash.wrapping_mul(31) ^ u32::from(byte))
+        });
         let listing = day(&shuffled, 512);
         assert!(listing.keys[..1000].is_sorted_by(|a, b| a < b));
     }
@@ -192,9 +209,16 @@ mod tests {
             assert_eq!(listing.find(position), place, "{position}");
         }
         let mut full = day(&names(14), 512);
-        assert_eq!((full.find(512), full.find(521)), (Place::Block(14), Place::Past), "a block for the end alone");
+        assert_eq!(
+            (full.find(512), full.find(521)),
+            (Place::Block(14), Place::Past),
+            "a block for the end alone"
+        );
         let mut one = day(&names(13), 512);
-        assert_eq!((one.find(13 * 36 + 9), one.find(512)), (Place::Past, Place::Past));
+        assert_eq!(
+            (one.find(13 * 36 + 9), one.find(512)),
+            (Place::Past, Place::Past)
+        );
     }
 
     #[test]

@@ -190,7 +190,8 @@ impl Server {
         let peer = Peer::from(peer);
         // The checksum before anything else: a stray datagram must not touch a session.
         let packet = Packet::parse(datagram, Toward::Server).ok();
-        let admitted = packet.and_then(|packet| self.sessions.admit(now, peer, packet.head.key, random));
+        let admitted =
+            packet.and_then(|packet| self.sessions.admit(now, peer, packet.head.key, random));
         let (Some(packet), Some(admitted)) = (packet, admitted) else {
             stats.count(Counter::FspDropped);
             return Next::Silence;
@@ -202,8 +203,16 @@ impl Server {
             return Next::Silence;
         }
         stats.count(Counter::FspRequests);
-        let position = if packet.head.command.has_position() { packet.head.position } else { 0 };
-        let head = Head { key: admitted.key, position, ..packet.head };
+        let position = if packet.head.command.has_position() {
+            packet.head.position
+        } else {
+            0
+        };
+        let head = Head {
+            key: admitted.key,
+            position,
+            ..packet.head
+        };
         let outcome = self.answer(&packet, head, admitted, reply);
         let charge = match (core::mem::take(&mut self.wrong), session.proven) {
             (true, true) => Some(Charge::WrongProven),
@@ -213,7 +222,10 @@ impl Server {
         };
         if let Some(charge) = charge {
             self.guard.charge(now, &peer.host, charge);
-            stats.add(Counter::FspWrongPassword, u64::from(charge != Charge::Unproven));
+            stats.add(
+                Counter::FspWrongPassword,
+                u64::from(charge != Charge::Unproven),
+            );
         }
         let knows = self.sessions.of(admitted.session).trusted;
         if !session.proven && !self.guard.may_reply(now, knows) {
@@ -225,7 +237,10 @@ impl Server {
 
     /// Takes the result of the call that `Next::Do` named.
     pub fn handle_done(&mut self, done: Done, reply: &mut [u8]) -> Next {
-        let Some(work) = self.work.take() else { return Next::Silence };
-        self.go_on(work, done, reply).unwrap_or_else(|text| refuse(work.head, text, reply))
+        let Some(work) = self.work.take() else {
+            return Next::Silence;
+        };
+        self.go_on(work, done, reply)
+            .unwrap_or_else(|text| refuse(work.head, text, reply))
     }
 }

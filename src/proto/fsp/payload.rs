@@ -31,7 +31,12 @@ impl Payload {
     /// Begins with what every server gives.
     pub fn new(most: usize) -> Self {
         let most = most.clamp(SMALLEST, MAX_PAYLOAD);
-        Self { size: DEFAULT_PAYLOAD.min(most), most, good: 0, needed: REPLIES_TO_GROW }
+        Self {
+            size: DEFAULT_PAYLOAD.min(most),
+            most,
+            good: 0,
+            needed: REPLIES_TO_GROW,
+        }
     }
 
     /// What to ask for, in a request that was sent so often before.
@@ -50,7 +55,9 @@ impl Payload {
             0 => {
                 self.good = self.good.saturating_add(1);
                 if self.good >= self.needed && self.size < self.most {
-                    let next = [DEFAULT_PAYLOAD, FAR_PAYLOAD].into_iter().find(|next| *next > self.size);
+                    let next = [DEFAULT_PAYLOAD, FAR_PAYLOAD]
+                        .into_iter()
+                        .find(|next| *next > self.size);
                     (self.size, self.good) = (next.unwrap_or(self.size * 2).min(self.most), 0);
                 }
             }
@@ -58,7 +65,11 @@ impl Payload {
             _ => {
                 self.good = self.good.min(MOST_CARRIED) / 2;
                 if self.good < CARRIED {
-                    let least = if self.size > FAR_PAYLOAD { FAR_PAYLOAD } else { self.wish(resends).into() };
+                    let least = if self.size > FAR_PAYLOAD {
+                        FAR_PAYLOAD
+                    } else {
+                        self.wish(resends).into()
+                    };
                     self.size = (self.size / 2).max(least);
                     self.needed = (self.needed * 4).min(MOST_REPLIES_TO_GROW);
                     self.good = 0;
@@ -85,7 +96,10 @@ mod tests {
             let (mut requests, mut seconds) = (0, 0.0);
             while bytes > 0 {
                 let (mut resends, mut wait) = (0, 1.34);
-                while usize::from(payload.wish(resends)) > self.carries || self.is_lost() || self.is_lost() {
+                while usize::from(payload.wish(resends)) > self.carries
+                    || self.is_lost()
+                    || self.is_lost()
+                {
                     seconds += wait;
                     wait *= 1.5;
                     resends += 1;
@@ -98,19 +112,29 @@ mod tests {
         }
 
         fn is_lost(&mut self) -> bool {
-            self.random = self.random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            self.random = self
+                .random
+                .wrapping_mul(1_664_525)
+                .wrapping_add(1_013_904_223);
             self.loses > 0 && (self.random >> 16) % self.loses == 0
         }
     }
 
     fn path(carries: usize, loses: u32) -> Path {
-        Path { carries, loses, random: 1 }
+        Path {
+            carries,
+            loses,
+            random: 1,
+        }
     }
 
     #[test]
     fn grows_where_nothing_is_lost() {
         let mut payload = Payload::new(MAX_PAYLOAD);
-        assert_eq!(path(MAX_PAYLOAD, 0).fetch(&mut payload, 16 * 22_924), (80, 0.0));
+        assert_eq!(
+            path(MAX_PAYLOAD, 0).fetch(&mut payload, 16 * 22_924),
+            (80, 0.0)
+        );
         assert_eq!(usize::from(payload.wish(0)), MAX_PAYLOAD);
         assert_eq!(path(600, 0).fetch(&mut Payload::new(600), 6000), (10, 0.0));
     }
@@ -121,8 +145,14 @@ mod tests {
             let mut payload = Payload::new(most);
             // One of twenty each way: a tenth of the requests waits, a hundredth longer.
             let (requests, seconds) = path(MAX_PAYLOAD, 20).fetch(&mut payload, 3_000_000);
-            assert!(f64::from(requests) < 1.4 * 3e6 / most as f64 + 150.0, "{most}: {requests} requests");
-            assert!(seconds < 0.25 * f64::from(requests), "{most}: {seconds} s for {requests} requests");
+            assert!(
+                f64::from(requests) < 1.4 * 3e6 / most as f64 + 150.0,
+                "{most}: {requests} requests"
+            );
+            assert!(
+                seconds < 0.25 * f64::from(requests),
+                "{most}: {seconds} s for {requests} requests"
+            );
         }
     }
 
@@ -131,7 +161,10 @@ mod tests {
         let mut payload = Payload::new(MAX_PAYLOAD);
         let (requests, seconds) = path(1472, 0).fetch(&mut payload, 5_000_000);
         assert!(requests < 5_000_000 / 1400, "{requests}");
-        assert!((10.0..25.0).contains(&seconds), "{seconds}: 16, 64, 256, 1024, 4096 replies after the other");
+        assert!(
+            (10.0..25.0).contains(&seconds),
+            "{seconds}: 16, 64, 256, 1024, 4096 replies after the other"
+        );
     }
 
     #[test]

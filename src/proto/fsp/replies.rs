@@ -6,7 +6,9 @@ use crate::wire::fsp::{Command, Entry, Head, Toward, HEADER_BYTES};
 /// Seals a reply of so many bytes of data, and of extra data behind them.
 pub(super) fn finish(head: Head, data: usize, extra: usize, reply: &mut [u8]) -> Next {
     let length = HEADER_BYTES + data + extra;
-    let Some(datagram) = reply.get_mut(..length) else { return Next::Silence };
+    let Some(datagram) = reply.get_mut(..length) else {
+        return Next::Silence;
+    };
     head.seal(datagram, extra, Toward::Client);
     Next::Reply(length)
 }
@@ -24,8 +26,24 @@ pub(super) fn refuse(head: Head, text: &str, reply: &mut [u8]) -> Next {
     if let Some(end) = reply.get_mut(HEADER_BYTES + text.len()) {
         *end = 0;
     }
-    send(Head { command: Command::ERROR, ..head }, text.as_bytes(), 0, reply);
-    finish(Head { command: Command::ERROR, ..head }, text.len() + 1, 0, reply)
+    send(
+        Head {
+            command: Command::ERROR,
+            ..head
+        },
+        text.as_bytes(),
+        0,
+        reply,
+    );
+    finish(
+        Head {
+            command: Command::ERROR,
+            ..head
+        },
+        text.len() + 1,
+        0,
+        reply,
+    )
 }
 
 /// The answer to STAT.

@@ -27,7 +27,10 @@ impl From<SocketAddr> for Peer {
             IpAddr::V4(host) => host.to_ipv6_mapped(),
             IpAddr::V6(host) => host,
         };
-        Self { host: host.octets(), port: address.port() }
+        Self {
+            host: host.octets(),
+            port: address.port(),
+        }
     }
 }
 
@@ -85,8 +88,18 @@ impl Sessions {
     }
 
     /// Looks at a request's key. `None`: it is not to be answered, and nothing has changed.
-    pub(super) fn admit(&mut self, now: Instant, peer: Peer, key: u16, fresh: u16) -> Option<Admitted> {
-        let fresh = if fresh == key { fresh.wrapping_add(1) } else { fresh };
+    pub(super) fn admit(
+        &mut self,
+        now: Instant,
+        peer: Peer,
+        key: u16,
+        fresh: u16,
+    ) -> Option<Admitted> {
+        let fresh = if fresh == key {
+            fresh.wrapping_add(1)
+        } else {
+            fresh
+        };
         let known = self.0.iter().position(|session| session.peer == peer);
         let old = known.map(|known| self.0[known]);
         let mut session = old.unwrap_or_else(|| Session::new(peer));
@@ -99,17 +112,30 @@ impl Sessions {
             }
             let session = known?;
             self.0[session].at = now;
-            return Some(Admitted { session, again: true, key: self.0[session].next_key });
+            return Some(Admitted {
+                session,
+                again: true,
+                key: self.0[session].next_key,
+            });
         } else if live && (session.proven || now.since(session.at) < RETRY) {
             // An unproven session is perhaps a forged one: it keeps the client itself out for one resend, not longer.
             return None;
         } else {
             session = Session::new(peer);
         }
-        (session.last_key, session.next_key, session.at, session.active) = (key, fresh, now, true);
+        (
+            session.last_key,
+            session.next_key,
+            session.at,
+            session.active,
+        ) = (key, fresh, now, true);
         let place = known.unwrap_or_else(|| self.place_for_one(now));
         self.0[place] = session;
-        Some(Admitted { session: place, again: false, key: fresh })
+        Some(Admitted {
+            session: place,
+            again: false,
+            key: fresh,
+        })
     }
 
     /// The session has ended; its last key stays good.
@@ -118,20 +144,31 @@ impl Sessions {
     }
 
     fn is_shared(&self, now: Instant, peer: Peer, key: u16) -> bool {
-        let shares = |other: &Session| other.next_key == key && other.peer.host == peer.host && other.peer != peer;
-        self.0.iter().any(|other| shares(other) && now.since(other.at) < TIMEOUT)
+        let shares = |other: &Session| {
+            other.next_key == key && other.peer.host == peer.host && other.peer != peer
+        };
+        self.0
+            .iter()
+            .any(|other| shares(other) && now.since(other.at) < TIMEOUT)
     }
 
     /// A new place, or that of the least: forged addresses, which prove nothing, only push out each other, and who does not
     /// know the password nobody who does.
     fn place_for_one(&mut self, now: Instant) -> usize {
         if self.0.len() < SESSIONS {
-            self.0.push(Session::new(Peer { host: [0; 16], port: 0 }));
+            self.0.push(Session::new(Peer {
+                host: [0; 16],
+                port: 0,
+            }));
             return self.0.len() - 1;
         }
         let mut least = (u8::MAX, now, 0);
         for (place, session) in self.0.iter().enumerate() {
-            let worth = if session.is_live(now) { 2 * u8::from(session.trusted) + u8::from(session.proven) } else { 0 };
+            let worth = if session.is_live(now) {
+                2 * u8::from(session.trusted) + u8::from(session.proven)
+            } else {
+                0
+            };
             if (worth, session.at) <= (least.0, least.1) {
                 least = (worth, session.at, place);
             }
@@ -176,22 +213,39 @@ mod tests {
 
     /// `Some(again)` if the request is taken.
     fn ask(sessions: &mut Sessions, millis: u64, peer: Peer, key: u16, fresh: u16) -> Option<bool> {
-        sessions.admit(at(millis), peer, key, fresh).map(|admitted| admitted.again)
+        sessions
+            .admit(at(millis), peer, key, fresh)
+            .map(|admitted| admitted.again)
     }
 
     #[test]
     fn keys_go_back_and_forth() {
         let mut sessions = Sessions::new();
         let (ann, bob) = (peer(1, 1000), peer(2, 1000));
-        assert_eq!(ask(&mut sessions, 0, ann, 0xABCD, 11), Some(false), "the first key is arbitrary");
+        assert_eq!(
+            ask(&mut sessions, 0, ann, 0xABCD, 11),
+            Some(false),
+            "the first key is arbitrary"
+        );
         assert!(!sessions.of(0).proven);
         assert_eq!(ask(&mut sessions, 1, ann, 11, 12), Some(false));
         assert!(sessions.of(0).proven);
         assert_eq!(ask(&mut sessions, 2, ann, 11, 13), None, "a duplicate");
         assert_eq!(ask(&mut sessions, 2, ann, 77, 13), None, "a guess");
-        assert_eq!(ask(&mut sessions, 2, bob, 12, 14), Some(false), "another address");
-        assert!(!sessions.of(1).proven, "a key of another address proves nothing");
-        assert_eq!(ask(&mut sessions, 3, ann, 12, 15), Some(false), "nobody's requests have disturbed it");
+        assert_eq!(
+            ask(&mut sessions, 2, bob, 12, 14),
+            Some(false),
+            "another address"
+        );
+        assert!(
+            !sessions.of(1).proven,
+            "a key of another address proves nothing"
+        );
+        assert_eq!(
+            ask(&mut sessions, 3, ann, 12, 15),
+            Some(false),
+            "nobody's requests have disturbed it"
+        );
     }
 
     #[test]
@@ -201,8 +255,19 @@ mod tests {
         ask(&mut sessions, 0, ann, 5, 11);
         ask(&mut sessions, 10, ann, 11, 12);
         assert_eq!(ask(&mut sessions, 1009, ann, 11, 13), None);
-        assert_eq!(sessions.admit(at(1010), ann, 11, 13), Some(Admitted { session: 0, again: true, key: 12 }));
-        assert_eq!(ask(&mut sessions, 1100, ann, 11, 13), None, "a resend counts as the last request");
+        assert_eq!(
+            sessions.admit(at(1010), ann, 11, 13),
+            Some(Admitted {
+                session: 0,
+                again: true,
+                key: 12
+            })
+        );
+        assert_eq!(
+            ask(&mut sessions, 1100, ann, 11, 13),
+            None,
+            "a resend counts as the last request"
+        );
         assert_eq!(ask(&mut sessions, 1101, ann, 12, 14), Some(false));
     }
 
@@ -213,7 +278,11 @@ mod tests {
         ask(&mut sessions, 0, ann, 5, 10);
         ask(&mut sessions, 0, ann, 10, 11);
         for millis in (1000..60_000).step_by(1000) {
-            assert_eq!(ask(&mut sessions, millis, ann, 99, 50), None, "it does not keep the session alive either");
+            assert_eq!(
+                ask(&mut sessions, millis, ann, 99, 50),
+                None,
+                "it does not keep the session alive either"
+            );
         }
         sessions.of(0).trusted = true;
         assert_eq!(ask(&mut sessions, 60_000, ann, 99, 51), Some(false));
@@ -250,7 +319,17 @@ mod tests {
         let mut key = 0;
         for round in 0..100u16 {
             let port = 1000 + round % 3;
-            assert_eq!(ask(&mut sessions, u64::from(round), peer(1, port), key, 500 + round), Some(false), "{round}");
+            assert_eq!(
+                ask(
+                    &mut sessions,
+                    u64::from(round),
+                    peer(1, port),
+                    key,
+                    500 + round
+                ),
+                Some(false),
+                "{round}"
+            );
             key = 500 + round;
         }
         sessions.end(0);
@@ -260,7 +339,10 @@ mod tests {
             "also the last key of one that ended"
         );
         assert!(sessions.of(3).proven);
-        assert_eq!(ask(&mut sessions, 201, peer(2, 2000), 900, 901), Some(false));
+        assert_eq!(
+            ask(&mut sessions, 201, peer(2, 2000), 900, 901),
+            Some(false)
+        );
         assert!(!sessions.of(4).proven, "another machine's");
     }
 
@@ -270,10 +352,19 @@ mod tests {
         ask(&mut sessions, 0, peer(1, 1000), 5, 11);
         ask(&mut sessions, 1, peer(1, 1000), 11, 12);
         for n in 0..10_000u16 {
-            ask(&mut sessions, 2 + u64::from(n), peer(9, n), 0, n.wrapping_mul(7) | 1);
+            ask(
+                &mut sessions,
+                2 + u64::from(n),
+                peer(9, n),
+                0,
+                n.wrapping_mul(7) | 1,
+            );
         }
         assert_eq!(sessions.0.len(), SESSIONS);
-        assert_eq!(ask(&mut sessions, 20_000, peer(1, 1000), 12, 13), Some(false));
+        assert_eq!(
+            ask(&mut sessions, 20_000, peer(1, 1000), 12, 13),
+            Some(false)
+        );
         assert!(sessions.of(0).proven && sessions.of(0).peer == peer(1, 1000));
     }
 }

@@ -51,15 +51,21 @@ impl File {
             Some(name) => (name, 0),
             None => (name.strip_suffix(SIDECAR_SUFFIX.as_bytes())?, 1),
         };
-        let (date, rest) = name.strip_prefix(NAME_PREFIX.as_bytes())?.split_at_checked(8)?;
+        let (date, rest) = name
+            .strip_prefix(NAME_PREFIX.as_bytes())?
+            .split_at_checked(8)?;
         let (time, rest) = rest.strip_prefix(b"_")?.split_at_checked(6)?;
         let number = match rest {
             [] => 0,
-            [b'_', first @ b'1'..=b'9', more @ ..] => decimal(rest.get(1..)?)
-                .filter(|number| (*first > b'1' || !more.is_empty()) && *number <= MOST_OF_A_NAME)?,
+            [b'_', first @ b'1'..=b'9', more @ ..] => decimal(rest.get(1..)?).filter(|number| {
+                (*first > b'1' || !more.is_empty()) && *number <= MOST_OF_A_NAME
+            })?,
             _ => return None,
         };
-        Some(Self { date: parse_date(date)?, stamp: decimal(time)? << 12 | number << 2 | suffix })
+        Some(Self {
+            date: parse_date(date)?,
+            stamp: decimal(time)? << 12 | number << 2 | suffix,
+        })
     }
 
     /// The name.
@@ -72,9 +78,21 @@ impl File {
         let number = self.stamp >> 2 & 0x3FF;
         if number > 0 {
             let _ = name.push('_');
-            push_decimal(&mut name, number, if number > 99 { 3 } else { 1 + u32::from(number > 9) });
+            push_decimal(
+                &mut name,
+                number,
+                if number > 99 {
+                    3
+                } else {
+                    1 + u32::from(number > 9)
+                },
+            );
         }
-        let _ = name.push_str(if self.is_recording() { NAME_SUFFIX } else { SIDECAR_SUFFIX });
+        let _ = name.push_str(if self.is_recording() {
+            NAME_SUFFIX
+        } else {
+            SIDECAR_SUFFIX
+        });
         name
     }
 
@@ -108,8 +126,13 @@ impl Folder {
         let Self::Day(date) = self else { return 0 };
         let (year, month, day) = (date / 10_000, date / 100 % 100, date % 100);
         // Days of the civil calendar, in years that begin in March: the leap day is their last one.
-        let (year, month) = if month > 2 { (year, month - 3) } else { (year.saturating_sub(1), month + 9) };
-        let days = year * 365 + year / 4 - year / 100 + year / 400 + (month * 153 + 2) / 5 + day - 1;
+        let (year, month) = if month > 2 {
+            (year, month - 3)
+        } else {
+            (year.saturating_sub(1), month + 9)
+        };
+        let days =
+            year * 365 + year / 4 - year / 100 + year / 400 + (month * 153 + 2) / 5 + day - 1;
         days.saturating_sub(719_468).saturating_mul(86_400)
     }
 }
@@ -119,8 +142,13 @@ impl Node {
     pub(super) fn parse(path: &[u8]) -> Self {
         let mut parts = [None; 3];
         let mut depth = 0;
-        for part in path.split(|byte| *byte == b'/').filter(|part| !part.is_empty()) {
-            let Some(place) = parts.get_mut(depth) else { return Self::Nothing };
+        for part in path
+            .split(|byte| *byte == b'/')
+            .filter(|part| !part.is_empty())
+        {
+            let Some(place) = parts.get_mut(depth) else {
+                return Self::Nothing;
+            };
             *place = Some(part);
             depth += 1;
         }
@@ -129,7 +157,11 @@ impl Node {
             return Self::Nothing;
         }
         let Some(day) = day else {
-            return Self::Folder(if depth == 0 { Folder::Root } else { Folder::Recorder });
+            return Self::Folder(if depth == 0 {
+                Folder::Root
+            } else {
+                Folder::Recorder
+            });
         };
         match (parse_date(day), name.map(File::parse)) {
             (Some(date), None) => Self::Folder(Folder::Day(date)),
@@ -161,7 +193,11 @@ fn decimal(digits: &[u8]) -> Option<u32> {
     if digits.is_empty() || digits.len() > 9 || !digits.iter().all(u8::is_ascii_digit) {
         return None;
     }
-    Some(digits.iter().fold(0, |number, digit| number * 10 + u32::from(digit - b'0')))
+    Some(
+        digits
+            .iter()
+            .fold(0, |number, digit| number * 10 + u32::from(digit - b'0')),
+    )
 }
 
 fn push_decimal(name: &mut Name, number: u32, digits: u32) {
@@ -221,11 +257,18 @@ mod tests {
             "Record_20260102_101500_10.wav",
             "Record_20260102_235959.wav",
         ];
-        let keys = names.map(|name| Folder::Day(20_260_102).key_of(File::parse(name.as_bytes()).unwrap()).unwrap());
+        let keys = names.map(|name| {
+            Folder::Day(20_260_102)
+                .key_of(File::parse(name.as_bytes()).unwrap())
+                .unwrap()
+        });
         assert!(keys.is_sorted());
         let children = keys.map(|key| Folder::Day(20_260_102).child(key).name());
         assert_eq!(children.each_ref().map(|name| name.as_str()), names);
-        assert_eq!(Folder::Day(20_260_103).key_of(File::parse(names[0].as_bytes()).unwrap()), None);
+        assert_eq!(
+            Folder::Day(20_260_103).key_of(File::parse(names[0].as_bytes()).unwrap()),
+            None
+        );
     }
 
     #[test]
@@ -241,10 +284,16 @@ mod tests {
             ("/Recorder/20260102", day),
             ("Recorder//20260102/", day),
             ("Recorder/20260102/Record_20260102_101500.wav", file),
-            ("Recorder/20260103/Record_20260102_101500.wav", Node::Nothing),
+            (
+                "Recorder/20260103/Record_20260102_101500.wav",
+                Node::Nothing,
+            ),
             ("Recorder/Record_20260102_101500.wav", Node::Nothing),
             ("Record_20260102_101500.wav", Node::Nothing),
-            ("Recorder/20260102/Record_20260102_101500.wav/x", Node::Nothing),
+            (
+                "Recorder/20260102/Record_20260102_101500.wav/x",
+                Node::Nothing,
+            ),
             ("Recorder/..", Node::Nothing),
             ("Recorder/./20260102", Node::Nothing),
             ("../etc/passwd", Node::Nothing),

@@ -2,7 +2,8 @@
 
 use super::{Arrival, Leg, FRAME, WIPED};
 use crate::base::limits::{
-    FRAME_SAMPLES, LEG_HISTORY, LEG_SAMPLES, MAX_EARLY_STEP, MAX_TIMESTAMP_ERROR, SKEW_DEAD_BAND, SNAP,
+    FRAME_SAMPLES, LEG_HISTORY, LEG_SAMPLES, MAX_EARLY_STEP, MAX_TIMESTAMP_ERROR, SKEW_DEAD_BAND,
+    SNAP,
 };
 use crate::base::stats::{Counter, Stats};
 use crate::proto::skew::Skew;
@@ -27,7 +28,9 @@ impl Leg {
         let Arrival { at, clock, .. } = arrival;
         let (here, read) = (at + self.drift, clock + self.drift);
         let (late, empty) = (here - place, self.end <= read);
-        let ran_ahead = in_sequence && place > self.end && (place - self.anchor) - (at - self.last_at) > MAX_EARLY_STEP;
+        let ran_ahead = in_sequence
+            && place > self.end
+            && (place - self.anchor) - (at - self.last_at) > MAX_EARLY_STEP;
         let jumped = late.abs() > MAX_TIMESTAMP_ERROR || place + len > read + AHEAD || ran_ahead;
         if jumped || (empty && (place < read || late.abs() > FRAME)) {
             return self.anchor_anew(at, empty, stats);
@@ -36,7 +39,11 @@ impl Leg {
             self.hasten(track, clock, place - snap(at));
         }
         // Two packets in sequence never share a place, whatever their timestamps say.
-        Some(if in_sequence { place.max(self.end.min(here + MAX_BACKLOG)) } else { place })
+        Some(if in_sequence {
+            place.max(self.end.min(here + MAX_BACKLOG))
+        } else {
+            place
+        })
     }
 
     /// A place by arrival: behind what is waiting, if that is near; `None` if too much is waiting.

@@ -20,7 +20,10 @@ pub(super) struct Rate {
 
 impl Default for Rate {
     fn default() -> Self {
-        Self { ticks: 1, samples: 1 }
+        Self {
+            ticks: 1,
+            samples: 1,
+        }
     }
 }
 
@@ -102,7 +105,8 @@ impl Leg {
         if !self.trial.is_open() {
             self.trial.timestamp = self.anchor_timestamp;
             self.trial.arrived_at = self.last_at;
-            (self.trial.anchor, self.trial.end, self.trial.drift) = (self.anchor, self.end, self.drift);
+            (self.trial.anchor, self.trial.end, self.trial.drift) =
+                (self.anchor, self.end, self.drift);
         }
         self.trial.samples += samples;
     }
@@ -112,7 +116,12 @@ impl Leg {
         let ticks = audio.timestamp.wrapping_sub(self.trial.timestamp) as i32;
         let place = (place - self.trial.anchor) as i32;
         let (samples, len) = (self.trial.samples, audio.payload.len() as u16);
-        let _ = self.trial.departed.push(Departed { ticks, samples, place, len });
+        let _ = self.trial.departed.push(Departed {
+            ticks,
+            samples,
+            place,
+            len,
+        });
     }
 
     /// Whether enough packets disagree, and what that means; `clock` is the first sample not yet mixed.
@@ -124,7 +133,10 @@ impl Leg {
         let passed = self.last_at - self.trial.arrived_at;
         let by_bytes = (passed - i64::from(self.trial.samples)).abs();
         let by_ticks = (passed - self.rate.samples(ticks)).abs();
-        let rate = Rate { ticks, samples: self.trial.samples };
+        let rate = Rate {
+            ticks,
+            samples: self.trial.samples,
+        };
         if ticks > 0 && by_bytes < by_ticks / 2 && self.trial.is_steady(rate) {
             stats.count(Counter::WrongClock);
             self.rate = rate;

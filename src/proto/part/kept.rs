@@ -8,7 +8,9 @@ use crate::wire::recording::HEADER_BYTES;
 impl Part {
     /// Old recordings may go to make room for the next call to succeed.
     pub(super) fn may_cover(&self) -> bool {
-        matches!(self.state, State::Open | State::Create) && self.plan.cover && self.failure.is_none()
+        matches!(self.state, State::Open | State::Create)
+            && self.plan.cover
+            && self.failure.is_none()
     }
 
     /// A file is open.

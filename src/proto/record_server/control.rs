@@ -15,7 +15,9 @@
 use core::fmt::Display;
 use core::net::SocketAddr;
 
-use crate::base::limits::server::{ANSWER_BYTES, CONTROL_IDLE, DEVICE_BYTES, ID_BYTES, MAX_CALLS, STOP_ANSWER};
+use crate::base::limits::server::{
+    ANSWER_BYTES, CONTROL_IDLE, DEVICE_BYTES, ID_BYTES, MAX_CALLS, STOP_ANSWER,
+};
 use crate::base::limits::{MESSAGE_BYTES, MESSAGE_SILENCE};
 use crate::base::time::Instant;
 use crate::proto::setup::Call;
@@ -123,7 +125,11 @@ impl Control {
             end,
             unsent: heapless::Vec::new(),
         };
-        Self { reader: Reader::new(), whole_at: None, talk }
+        Self {
+            reader: Reader::new(),
+            whole_at: None,
+            talk,
+        }
     }
 
     /// Takes bytes up to the first message that says something; `None`: all of them are taken.
@@ -149,13 +155,19 @@ impl Control {
 
     /// The phone will say nothing more: what has come of a message is one.
     pub fn handle_end(&mut self) -> Option<Event> {
-        self.reader.finish().and_then(|message| self.talk.message(message))
+        self.reader
+            .finish()
+            .and_then(|message| self.talk.message(message))
     }
 
     /// When `handle_timeout` has something to do.
     pub fn next_deadline(&self) -> Instant {
         let whole = self.whole_at.filter(|_| self.reader.is_waiting());
-        self.talk.deadlines().chain(whole).min().unwrap_or(Instant::from_nanos(u64::MAX))
+        self.talk
+            .deadlines()
+            .chain(whole)
+            .min()
+            .unwrap_or(Instant::from_nanos(u64::MAX))
     }
 
     /// It carries no recording.
@@ -169,7 +181,10 @@ impl Control {
         *state = State::Recording;
         let id = id.clone();
         self.talk.send("RecordStartResponse", |writer| {
-            writer.bytes("id", &id).pair("result", "success").pair("reason", "");
+            writer
+                .bytes("id", &id)
+                .pair("result", "success")
+                .pair("reason", "");
             writer.pair("server", server).pair("port", port);
         })
     }
@@ -182,7 +197,12 @@ impl Control {
 
     /// Asks the phone to stop; `Event::Stop` follows, at the latest when it does not answer.
     pub fn stop(&mut self, now: Instant, place: usize, reason: &str) -> Option<Event> {
-        let (id, state) = self.talk.calls.get_mut(place)?.as_mut().filter(|(_, state)| *state == State::Recording)?;
+        let (id, state) = self
+            .talk
+            .calls
+            .get_mut(place)?
+            .as_mut()
+            .filter(|(_, state)| *state == State::Recording)?;
         *state = State::Asked(now + STOP_ANSWER);
         let id = id.clone();
         self.talk.send("RecordStopRequest", |writer| {
@@ -202,9 +222,16 @@ impl Control {
     /// Says whether recordings can be made here; `problem`: why not. The result comes last, so that who has read it has
     /// read all.
     pub fn tell_health(&mut self, id: &Id, problem: Option<&str>) -> Option<Event> {
-        let result = if problem.is_none() { "success" } else { "failed" };
+        let result = if problem.is_none() {
+            "success"
+        } else {
+            "failed"
+        };
         self.talk.send("HealthResponse", |writer| {
-            writer.bytes("id", id).pair("reason", problem.unwrap_or_default()).pair("result", result);
+            writer
+                .bytes("id", id)
+                .pair("reason", problem.unwrap_or_default())
+                .pair("result", result);
         })
     }
 
@@ -226,7 +253,9 @@ impl Talk {
     fn handle_timeout(&mut self, now: Instant) -> Option<Event> {
         for (place, call) in self.calls.iter_mut().enumerate() {
             match call {
-                Some((_, state @ State::Asked(_))) if state.deadline().is_some_and(|until| now >= until) => {
+                Some((_, state @ State::Asked(_)))
+                    if state.deadline().is_some_and(|until| now >= until) =>
+                {
                     *state = State::Ending { answer: false };
                     return Some(Event::Stop(place, Call::default()));
                 }
@@ -238,7 +267,11 @@ impl Talk {
 
     fn deadlines(&self) -> impl Iterator<Item = Instant> + '_ {
         let idle = self.is_idle().then_some(self.idle_at);
-        self.calls.iter().flatten().filter_map(|(_, state)| state.deadline()).chain(idle)
+        self.calls
+            .iter()
+            .flatten()
+            .filter_map(|(_, state)| state.deadline())
+            .chain(idle)
     }
 
     fn is_idle(&self) -> bool {
@@ -263,13 +296,22 @@ impl Talk {
             }
             Peer::Proxy => {
                 self.peer = Peer::Phone;
-                return Some(proxy::parse(bytes).map_or(Event::Close("no-proxy-line"), Event::Peer));
+                return Some(
+                    proxy::parse(bytes).map_or(Event::Close("no-proxy-line"), Event::Peer),
+                );
             }
             Peer::Checker | Peer::Phone => {}
         }
-        let Ok(message) = Message::parse(bytes) else { return Some(Event::Ignored) };
-        let id = message.text::<ID_BYTES>("id").ok().filter(|id| !id.is_empty());
-        let Some(id) = id else { return Some(Event::Ignored) };
+        let Ok(message) = Message::parse(bytes) else {
+            return Some(Event::Ignored);
+        };
+        let id = message
+            .text::<ID_BYTES>("id")
+            .ok()
+            .filter(|id| !id.is_empty());
+        let Some(id) = id else {
+            return Some(Event::Ignored);
+        };
         match message.command() {
             b"HealthRequest" if self.peer == Peer::Checker => Some(Event::Health(id)),
             _ if self.peer == Peer::Checker => Some(Event::Ignored),
@@ -285,16 +327,30 @@ impl Talk {
             None => Law::Mu,
             Some(name) if name.eq_ignore_ascii_case(b"PCMU") => Law::Mu,
             Some(name) if name.eq_ignore_ascii_case(b"PCMA") => Law::A,
-            Some(_) => return self.refused(&id, "codec", "bad-request: codec must be PCMU or PCMA"),
+            Some(_) => {
+                return self.refused(&id, "codec", "bad-request: codec must be PCMU or PCMA")
+            }
         };
         if self.find(&id).is_some() {
-            return self.refused(&id, "same-id", "bad-request: this id is being recorded already");
+            return self.refused(
+                &id,
+                "same-id",
+                "bad-request: this id is being recorded already",
+            );
         }
         let Some(place) = self.calls.iter().position(Option::is_none) else {
             return self.refused(&id, "calls", "busy: too many recordings on one connection");
         };
         self.calls[place] = Some((id.clone(), State::Starting));
-        Event::Start(place, Start { id, device: message.text_cut("device"), law, call: call(message) })
+        Event::Start(
+            place,
+            Start {
+                id,
+                device: message.text_cut("device"),
+                law,
+                call: call(message),
+            },
+        )
     }
 
     fn refused(&mut self, id: &Id, why: &'static str, reason: &str) -> Event {
@@ -303,7 +359,10 @@ impl Talk {
 
     fn stop_request(&mut self, id: Id, message: &Message) -> Option<Event> {
         let stop = |place| Some(Event::Stop(place, call(message)));
-        match self.find(&id).and_then(|place| Some((place, self.calls[place].as_mut()?))) {
+        match self
+            .find(&id)
+            .and_then(|place| Some((place, self.calls[place].as_mut()?)))
+        {
             Some((place, (_, state @ (State::Recording | State::Asked(_))))) => {
                 *state = State::Ending { answer: true };
                 stop(place)
@@ -328,7 +387,9 @@ impl Talk {
     }
 
     fn find(&self, id: &Id) -> Option<usize> {
-        self.calls.iter().position(|call| call.as_ref().is_some_and(|(known, _)| known == id))
+        self.calls
+            .iter()
+            .position(|call| call.as_ref().is_some_and(|(known, _)| known == id))
     }
 
     fn answer_stop(&mut self, id: &Id) -> Option<Event> {
@@ -339,7 +400,12 @@ impl Talk {
 
     fn send_refusal(&mut self, id: &Id, reason: impl Display) -> Option<Event> {
         self.send("RecordStartResponse", |writer| {
-            writer.bytes("id", id).pair("result", "failed").pair("reason", reason).pair("server", "").pair("port", "");
+            writer
+                .bytes("id", id)
+                .pair("result", "failed")
+                .pair("reason", reason)
+                .pair("server", "")
+                .pair("port", "");
         })
     }
 
@@ -348,7 +414,10 @@ impl Talk {
         let mut buffer = [0; MESSAGE_BYTES];
         let mut writer = Writer::new(&mut buffer, command);
         keys(&mut writer);
-        let message = writer.finish().and_then(|len| buffer.get(..len)).unwrap_or_default();
+        let message = writer
+            .finish()
+            .and_then(|len| buffer.get(..len))
+            .unwrap_or_default();
         let room = ANSWER_BYTES - self.unsent.len();
         if message.is_empty() || message.len() + self.end.len() > room {
             return Some(Event::Close("slow-reader"));

@@ -33,7 +33,14 @@ pub(super) struct Sequence {
 impl Sequence {
     /// Before the first packet, which has this number.
     pub(super) fn new(first: u16) -> Self {
-        Self { first, newest: first.wrapping_sub(1), seen: 0, after_odd: None, expected: 0, came: 0 }
+        Self {
+            first,
+            newest: first.wrapping_sub(1),
+            seen: 0,
+            after_odd: None,
+            expected: 0,
+            came: 0,
+        }
     }
 
     /// Where a number stands. Nothing changes.
@@ -57,7 +64,11 @@ impl Sequence {
                 self.seen = self.seen.checked_shl(ahead.into()).unwrap_or(0) | 1;
                 self.newest = number;
             }
-            Order::Older => self.seen |= 1u64.checked_shl(self.newest.wrapping_sub(number).into()).unwrap_or(0),
+            Order::Older => {
+                self.seen |= 1u64
+                    .checked_shl(self.newest.wrapping_sub(number).into())
+                    .unwrap_or(0)
+            }
             Order::Restarted => {
                 self.expected += 1;
                 (self.newest, self.seen, self.after_odd) = (number, 1, None);
@@ -107,7 +118,10 @@ mod tests {
             let mut feed = |ahead: u16| feed(&mut sequence, first.wrapping_add(ahead));
             assert_eq!(feed(0), Order::Newer(1));
             assert_eq!(feed(3), Order::Newer(3));
-            assert_eq!((feed(2), feed(2), feed(3)), (Order::Older, Order::Duplicate, Order::Duplicate));
+            assert_eq!(
+                (feed(2), feed(2), feed(3)),
+                (Order::Older, Order::Duplicate, Order::Duplicate)
+            );
             assert_eq!(feed(80), Order::Newer(77));
             assert_eq!(feed(3), Order::Older, "too long ago to know");
             assert_eq!((feed(79), feed(79)), (Order::Older, Order::Duplicate));
@@ -127,7 +141,13 @@ mod tests {
             assert_eq!(feed(&mut sequence, stray), Order::Odd);
         }
         assert_eq!(feed(&mut sequence, 11), Order::Newer(1));
-        assert_eq!((feed(&mut sequence, 40_000), feed(&mut sequence, 40_001)), (Order::Odd, Order::Restarted));
-        assert_eq!((feed(&mut sequence, 40_002), sequence.lost()), (Order::Newer(1), 0));
+        assert_eq!(
+            (feed(&mut sequence, 40_000), feed(&mut sequence, 40_001)),
+            (Order::Odd, Order::Restarted)
+        );
+        assert_eq!(
+            (feed(&mut sequence, 40_002), sequence.lost()),
+            (Order::Newer(1), 0)
+        );
     }
 }

@@ -17,7 +17,8 @@
 use core::net::{IpAddr, SocketAddr};
 
 use crate::base::limits::server::{
-    FAST_CLOCK_PART, HELD_FRAMES, MAX_AHEAD, MAX_FILL_FRAMES, REORDER_FRAMES, REORDER_WINDOW, START_BACKLOG,
+    FAST_CLOCK_PART, HELD_FRAMES, MAX_AHEAD, MAX_FILL_FRAMES, REORDER_FRAMES, REORDER_WINDOW,
+    START_BACKLOG,
 };
 use crate::base::limits::{FRAME_SAMPLES, MAX_PAYLOAD, SAMPLE_NANOS};
 use crate::base::time::{Duration, Instant};
@@ -148,14 +149,21 @@ impl Stream {
 
     /// Nothing more has come up to now: what waits only for a packet out of order is given out.
     pub fn handle_drained(&mut self, now: Instant) {
-        if let Some(source) = self.source.as_ref().filter(|source| now.since(source.arrival) >= REORDER_WINDOW) {
+        if let Some(source) = self
+            .source
+            .as_ref()
+            .filter(|source| now.since(source.arrival) >= REORDER_WINDOW)
+        {
             self.ready = self.ready.max(source.end / FRAME);
         }
     }
 
     /// Nothing more will come: all there is is given out.
     pub fn finish(&mut self) {
-        self.ready = self.source.as_ref().map_or(0, |source| source.end.div_ceil(FRAME));
+        self.ready = self
+            .source
+            .as_ref()
+            .map_or(0, |source| source.end.div_ceil(FRAME));
     }
 
     /// Frames that have been taken.
@@ -183,7 +191,11 @@ impl Stream {
             return Some(Output::Frame(first, self.header(first), &self.held[place]));
         }
         let held = self.touched.rotate_right(place as u32);
-        let run = if held == 0 { waiting } else { waiting.min(held.trailing_zeros().into()) };
+        let run = if held == 0 {
+            waiting
+        } else {
+            waiting.min(held.trailing_zeros().into())
+        };
         let run = run.min(silence);
         if run == 0 {
             return None;
@@ -195,7 +207,10 @@ impl Stream {
 
     /// The RTP header of a stored frame: sequence and timestamp run on from those of the first packet.
     pub fn header(&self, frame: u64) -> [u8; HEADER_BYTES] {
-        let (ssrc, (sequence, timestamp)) = self.source.as_ref().map_or((0, (0, 0)), |s| (s.ssrc, s.origin));
+        let (ssrc, (sequence, timestamp)) = self
+            .source
+            .as_ref()
+            .map_or((0, (0, 0)), |s| (s.ssrc, s.origin));
         let packet = Packet {
             marker: false,
             payload_type: self.law.payload_type(),
@@ -219,7 +234,9 @@ impl Stream {
 
     /// Packets that never came, by their sequence numbers.
     pub fn lost(&self) -> u64 {
-        self.source.as_ref().map_or(0, |source| source.sequence.lost())
+        self.source
+            .as_ref()
+            .map_or(0, |source| source.sequence.lost())
     }
 
     /// Frames of which nothing came.
@@ -251,11 +268,15 @@ impl Stream {
 
     fn audio(&mut self, now: Instant, from: SocketAddr, packet: &Packet) -> Verdict {
         let (mut limit, len) = (self.limit(now), packet.payload.len() as u64);
-        let source = self.source.get_or_insert_with(|| Source::new(now, from, packet));
+        let source = self
+            .source
+            .get_or_insert_with(|| Source::new(now, from, packet));
         let order = source.sequence.order(packet.sequence);
         if let Some(end) = source.end_in_step(packet, order) {
             // A phone records from its user's request on, and sends what it has when we have said yes.
-            let granted = end.saturating_sub(limit).min(samples(START_BACKLOG) - self.backlog);
+            let granted = end
+                .saturating_sub(limit)
+                .min(samples(START_BACKLOG) - self.backlog);
             self.backlog += granted;
             limit += granted;
         }
@@ -277,11 +298,15 @@ impl Stream {
                     return Verdict::Late;
                 }
             },
-            Order::Newer(_) | Order::Restarted => source.newer_place(now, packet, order, limit, self.cut_pauses),
+            Order::Newer(_) | Order::Restarted => {
+                source.newer_place(now, packet, order, limit, self.cut_pauses)
+            }
         };
         let last_frame = (place + len - 1) / FRAME;
         if last_frame >= self.next + HELD_FRAMES as u64 {
-            self.ready = self.ready.max((place / FRAME).saturating_sub(REORDER_FRAMES));
+            self.ready = self
+                .ready
+                .max((place / FRAME).saturating_sub(REORDER_FRAMES));
             return Verdict::TakeFirst;
         }
         source.sequence.note(packet.sequence, order);
@@ -292,7 +317,9 @@ impl Stream {
             source.end = place + len;
             source.end_timestamp = packet.timestamp.wrapping_add(len as u32);
             source.arrival = now;
-            self.ready = self.ready.max((source.end / FRAME).saturating_sub(REORDER_FRAMES));
+            self.ready = self
+                .ready
+                .max((source.end / FRAME).saturating_sub(REORDER_FRAMES));
         }
         self.hold(place, packet.payload);
         Verdict::Audio
@@ -338,8 +365,13 @@ impl Source {
     /// Behind a new packet, if sequence and timestamps have run in step from the first one on, so that no timestamp
     /// has jumped, and if it is not far ahead: silence alone is not granted.
     fn end_in_step(&mut self, packet: &Packet, order: Order) -> Option<u64> {
-        let Order::Newer(ahead) = order else { return None };
-        let (gap, len) = (packet.timestamp.wrapping_sub(self.end_timestamp), packet.payload.len() as u64);
+        let Order::Newer(ahead) = order else {
+            return None;
+        };
+        let (gap, len) = (
+            packet.timestamp.wrapping_sub(self.end_timestamp),
+            packet.payload.len() as u64,
+        );
         self.in_step &= u64::from(gap) == u64::from(ahead - 1) * len;
         let near = u64::from(gap) <= REORDER_FRAMES * FRAME;
         (self.in_step && near).then_some(self.end + u64::from(gap) + len)
@@ -368,18 +400,32 @@ impl Source {
     }
 
     /// Where the newest packet belongs.
-    fn newer_place(&self, now: Instant, packet: &Packet, order: Order, limit: u64, cut_pauses: bool) -> u64 {
+    fn newer_place(
+        &self,
+        now: Instant,
+        packet: &Packet,
+        order: Order,
+        limit: u64,
+        cut_pauses: bool,
+    ) -> u64 {
         let ahead = packet.timestamp.wrapping_sub(self.end_timestamp);
         let place = self.end + u64::from(ahead);
         let pause = ahead > 0 && order == Order::Newer(1);
         let jump = ahead > i32::MAX as u32 || place + packet.payload.len() as u64 > limit;
-        if ahead == 0 || !jump && !cut_pauses || !jump && !pause && u64::from(ahead) <= MAX_FILL_FRAMES * FRAME {
+        if ahead == 0
+            || !jump && !cut_pauses
+            || !jump && !pause && u64::from(ahead) <= MAX_FILL_FRAMES * FRAME
+        {
             return place;
         }
         // A jump, or a pause to be cut. Frames begin where they did.
-        let gap = Some(now.since(self.arrival)).filter(|gap| *gap > MAX_AHEAD && jump && !cut_pauses);
+        let gap =
+            Some(now.since(self.arrival)).filter(|gap| *gap > MAX_AHEAD && jump && !cut_pauses);
         let by_arrival = self.end + gap.map_or(0, samples);
-        by_arrival.min(limit.saturating_sub(packet.payload.len() as u64)).max(self.end).next_multiple_of(FRAME)
+        by_arrival
+            .min(limit.saturating_sub(packet.payload.len() as u64))
+            .max(self.end)
+            .next_multiple_of(FRAME)
     }
 }
 

@@ -24,7 +24,10 @@ impl Recorder {
         }
         let stem = command.strip_suffix(b"Request").unwrap_or(command);
         let known = stem.len() <= 32 && stem.iter().all(u8::is_ascii_alphanumeric);
-        let stem = core::str::from_utf8(stem).ok().filter(|_| known).unwrap_or("Error");
+        let stem = core::str::from_utf8(stem)
+            .ok()
+            .filter(|_| known)
+            .unwrap_or("Error");
         let mut name = heapless::String::<48>::new();
         let _ = name.push_str(stem);
         let _ = name.push_str("Response");
@@ -47,10 +50,20 @@ impl Recorder {
 
     /// All counters.
     pub fn stats_line<'a>(&self, buffer: &'a mut [u8; MESSAGE_BYTES]) -> Option<&'a [u8]> {
-        let legs = self.places.iter().filter(|place| place.listens()).map(Recording::legs_heard).sum::<usize>();
+        let legs = self
+            .places
+            .iter()
+            .filter(|place| place.listens())
+            .map(Recording::legs_heard)
+            .sum::<usize>();
         let mut writer = Writer::new(buffer, "StatsResponse");
-        writer.pair("result", "success").pair("recordings", self.active()).pair("legs", legs);
-        writer.pair("longest_turn_us", self.stats.longest_turn.nanos() / 1000).pair("p2p", self.stats.p2p);
+        writer
+            .pair("result", "success")
+            .pair("recordings", self.active())
+            .pair("legs", legs);
+        writer
+            .pair("longest_turn_us", self.stats.longest_turn.nanos() / 1000)
+            .pair("p2p", self.stats.p2p);
         for (name, count) in self.totals().all() {
             writer.pair(name, count);
         }
@@ -66,7 +79,9 @@ impl Recorder {
         self.send(To::Client(client), "RecordStartResponse", |writer| {
             writer.pair("result", "success").pair("id", id);
             if let Some((local, legs)) = ports.split_last() {
-                writer.pair("leg_ports", Commas(legs)).pair("local_port", local);
+                writer
+                    .pair("leg_ports", Commas(legs))
+                    .pair("local_port", local);
             }
             write_target(writer, &target);
         });
@@ -74,18 +89,32 @@ impl Recorder {
 
     pub(super) fn answer_stopped(&mut self, client: ClientId, place: usize) {
         let recording = &self.places[place];
-        let (id, frames, duration) = (recording.setup().id, recording.frames(), recording.duration_ms());
+        let (id, frames, duration) = (
+            recording.setup().id,
+            recording.frames(),
+            recording.duration_ms(),
+        );
         let (names, parts) = recording.names();
         let names: heapless::Vec<Name, { crate::base::limits::MAX_PARTS_NAMED }> =
             heapless::Vec::from_slice(names).unwrap_or_default();
         self.send(To::Client(client), "RecordStopResponse", |writer| {
-            writer.pair("result", "success").pair("id", id).pair("frames", frames).pair("duration_ms", duration);
+            writer
+                .pair("result", "success")
+                .pair("id", id)
+                .pair("frames", frames)
+                .pair("duration_ms", duration);
             let fits = |len: &mut usize, name: &Name| {
                 *len = len.saturating_sub(name.len() + 1);
                 Some(*len > TAIL)
             };
-            let named = names.iter().scan(writer.room(), fits).take_while(|fits| *fits).count();
-            writer.pair("files", Commas(&names[..named])).pair("parts", parts);
+            let named = names
+                .iter()
+                .scan(writer.room(), fits)
+                .take_while(|fits| *fits)
+                .count();
+            writer
+                .pair("files", Commas(&names[..named]))
+                .pair("parts", parts);
         });
     }
 
@@ -97,7 +126,9 @@ impl Recorder {
             writer.pair("id", id).pair("state", state);
             match reason {
                 Some(reason) => _ = writer.pair("reason", reason),
-                None if state == "stopped" && !stop_reason.is_empty() => _ = writer.bytes("reason", &stop_reason),
+                None if state == "stopped" && !stop_reason.is_empty() => {
+                    _ = writer.bytes("reason", &stop_reason)
+                }
                 None => {}
             }
             write_target(writer, &target);
@@ -106,7 +137,10 @@ impl Recorder {
 
     pub(super) fn stick_event(&mut self, state: &str, path: &Path, free: u64) {
         self.send(To::Subscribers, "StickEvent", |writer| {
-            writer.pair("state", state).bytes("path", path).pair("free_mib", free >> 20);
+            writer
+                .pair("state", state)
+                .bytes("path", path)
+                .pair("free_mib", free >> 20);
         });
     }
 
@@ -119,7 +153,8 @@ impl Recorder {
     ) -> Option<(usize, &'a [u8])> {
         while let Some(recording) = self.places.get(place) {
             place += 1;
-            if recording.state() == State::Running && id.is_none_or(|id| id == recording.setup().id) {
+            if recording.state() == State::Running && id.is_none_or(|id| id == recording.setup().id)
+            {
                 let len = status(recording, buffer)?;
                 return Some((place, &buffer[..len]));
             }
@@ -129,9 +164,18 @@ impl Recorder {
     }
 
     /// The line behind all `status_line`s.
-    pub fn status_end<'a>(&self, count: usize, buffer: &'a mut [u8; MESSAGE_BYTES]) -> Option<&'a [u8]> {
+    pub fn status_end<'a>(
+        &self,
+        count: usize,
+        buffer: &'a mut [u8; MESSAGE_BYTES],
+    ) -> Option<&'a [u8]> {
         let mut writer = Writer::new(buffer, "RecordStatusResponse");
-        let players = self.players.all().iter().filter(|player| player.is_active()).count();
+        let players = self
+            .players
+            .all()
+            .iter()
+            .filter(|player| player.is_active())
+            .count();
         writer.pair("result", "success").pair("count", count);
         if players > 0 {
             writer.pair("players", players);
@@ -142,14 +186,19 @@ impl Recorder {
 
     /// Recordings that run.
     fn active(&self) -> usize {
-        self.places.iter().filter(|recording| recording.state() == State::Running).count()
+        self.places
+            .iter()
+            .filter(|recording| recording.state() == State::Running)
+            .count()
     }
 
     fn send(&mut self, to: To, command: &str, write: impl FnOnce(&mut Writer)) {
         let mut buffer = [0; MESSAGE_BYTES];
         let mut writer = Writer::new(&mut buffer, command);
         write(&mut writer);
-        let queued = writer.finish().is_some_and(|len| self.outbox.push(to, &buffer[..len]));
+        let queued = writer
+            .finish()
+            .is_some_and(|len| self.outbox.push(to, &buffer[..len]));
         if !queued {
             self.stats.count(Counter::Bug);
         }
@@ -159,11 +208,27 @@ impl Recorder {
 fn status(recording: &Recording, buffer: &mut [u8; MESSAGE_BYTES]) -> Option<usize> {
     let setup = recording.setup();
     let mut writer = Writer::new(buffer, "RecordStatus");
-    writer.pair("id", setup.id).pair("state", if recording.paused() { "paused" } else { "recording" });
+    writer.pair("id", setup.id).pair(
+        "state",
+        if recording.paused() {
+            "paused"
+        } else {
+            "recording"
+        },
+    );
     let target = target(recording);
-    writer.pair("sink", if matches!(target, Target::Server(_)) { "server" } else { "local" });
+    writer.pair(
+        "sink",
+        if matches!(target, Target::Server(_)) {
+            "server"
+        } else {
+            "local"
+        },
+    );
     writer.pair("codec", setup.law.name());
-    writer.pair("frames", recording.frames()).pair("duration_ms", recording.duration_ms());
+    writer
+        .pair("frames", recording.frames())
+        .pair("duration_ms", recording.duration_ms());
     writer.pair("legs", recording.legs_heard());
     write_target(&mut writer, &target);
     if recording.names().1 > 0 {
@@ -172,7 +237,12 @@ fn status(recording: &Recording, buffer: &mut [u8; MESSAGE_BYTES]) -> Option<usi
     if let Some(incoming) = setup.call.incoming {
         writer.pair("dir", if incoming { "in" } else { "out" });
     }
-    for (key, value, _) in setup.call.parties().into_iter().filter(|(_, value, _)| !value.is_empty()) {
+    for (key, value, _) in setup
+        .call
+        .parties()
+        .into_iter()
+        .filter(|(_, value, _)| !value.is_empty())
+    {
         writer.bytes(key, value);
     }
     writer.finish()
@@ -196,7 +266,11 @@ fn target(recording: &Recording) -> Target {
 fn write_target(writer: &mut Writer, target: &Target) {
     match target {
         Target::File(name) => _ = writer.pair("file", name),
-        Target::Server(address) => _ = writer.pair("server", address.ip()).pair("port", address.port()),
+        Target::Server(address) => {
+            _ = writer
+                .pair("server", address.ip())
+                .pair("port", address.port())
+        }
         Target::Nowhere => {}
     }
 }

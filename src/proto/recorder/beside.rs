@@ -56,7 +56,9 @@ impl Recorder {
         let (closed, followed) = (!recording.has_file(), recording.part_ended().is_none());
         recording.chronicle_mut().followed = closed && followed;
         let recording = &self.places[place];
-        let Some(name) = recording.names().0.last() else { return };
+        let Some(name) = recording.names().0.last() else {
+            return;
+        };
         let len = emit(recording, name, self.tallies[place].missing(), &mut buffer);
         if closed {
             self.tallies[place].close_part();
@@ -68,10 +70,20 @@ impl Recorder {
 }
 
 fn emit(recording: &Recording, name: &Name, missing: Missing, buffer: &mut [u8]) -> Option<usize> {
-    let (setup, chronicle, parts) = (recording.setup(), recording.chronicle(), recording.names().1);
+    let (setup, chronicle, parts) = (
+        recording.setup(),
+        recording.chronicle(),
+        recording.names().1,
+    );
     let (mut id, mut start) = (heapless::String::<10>::new(), heapless::String::<32>::new());
-    let Zone { offset_minutes, clock_set } = chronicle.zone;
-    let (sign, offset) = (if offset_minutes < 0 { '-' } else { '+' }, offset_minutes.unsigned_abs());
+    let Zone {
+        offset_minutes,
+        clock_set,
+    } = chronicle.zone;
+    let (sign, offset) = (
+        if offset_minutes < 0 { '-' } else { '+' },
+        offset_minutes.unsigned_abs(),
+    );
     // A file is named after the local time of its first frame.
     let time = LocalTime(age_key(name.as_bytes()).0);
     write!(start, "{time}{sign}{:02}:{:02}", offset / 60, offset % 60).ok()?;
@@ -92,9 +104,15 @@ fn emit(recording: &Recording, name: &Name, missing: Missing, buffer: &mut [u8])
         part: parts,
         parts: if ended.is_some() { parts } else { 0 },
         file: name.as_bytes(),
-        device: setup.server.as_ref().map_or(&[], |server| server.device.as_bytes()),
+        device: setup
+            .server
+            .as_ref()
+            .map_or(&[], |server| server.device.as_bytes()),
         codec: Codec::G711(setup.law).name().as_bytes(),
-        dir: setup.call.incoming.map_or(b"", |incoming| if incoming { b"in" } else { b"out" }),
+        dir: setup
+            .call
+            .incoming
+            .map_or(b"", |incoming| if incoming { b"in" } else { b"out" }),
         remote_number: &setup.call.remote_number,
         remote_name: &setup.call.remote_name,
         local_number: &setup.call.local_number,

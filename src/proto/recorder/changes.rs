@@ -47,7 +47,8 @@ impl Recorder {
     /// Why a recording for the server is on the stick, if it is.
     fn why_not_server(&self, place: usize) -> Option<Reason> {
         let recording = &self.places[place];
-        (recording.was_for_server() && recording.server().is_none()).then(|| recording.why().clone())
+        (recording.was_for_server() && recording.server().is_none())
+            .then(|| recording.why().clone())
     }
 
     /// The words for a failure; a full stick is told of besides.

@@ -28,14 +28,23 @@ impl Recorder {
         self.players.all().iter().any(|player| player.plays(name))
     }
 
-    pub(super) fn play(&mut self, client: ClientId, play: Play, random: [u32; 3]) -> Result<Ask, Reason> {
+    pub(super) fn play(
+        &mut self,
+        client: ClientId,
+        play: Play,
+        random: [u32; 3],
+    ) -> Result<Ask, Reason> {
         let (action, id, position) = match play {
-            Play::Start(_) if self.ending => return Err(reason("busy", format_args!("the recorder is ending"))),
+            Play::Start(_) if self.ending => {
+                return Err(reason("busy", format_args!("the recorder is ending")))
+            }
             Play::Start(_) if self.stick.is_none() => return Err(no_stick()),
             Play::Start(start) => {
                 let [id, source, rest] = random;
                 let id = self.unused_id(id);
-                self.players.free()?.begin(client, id, start, [source, rest]);
+                self.players
+                    .free()?
+                    .begin(client, id, start, [source, rest]);
                 return Ok(Ask::Later);
             }
             Play::Act(action, id, position) => (action, id, position),
@@ -67,12 +76,22 @@ impl Recorder {
                     self.refuse(client, b"PlayStartRequest", &reason);
                 }
                 Some(Change::Started(client)) => {
-                    self.tell(To::Client(client), "PlayStartResponse", place, ("result", "success"));
+                    self.tell(
+                        To::Client(client),
+                        "PlayStartResponse",
+                        place,
+                        ("result", "success"),
+                    );
                     self.tell_event(place);
                 }
                 Some(Change::Finished) => self.tell_event(place),
                 Some(Change::Failed(error)) => {
-                    self.tell(To::Subscribers, "PlayEvent", place, ("reason", &stick_reason(error)));
+                    self.tell(
+                        To::Subscribers,
+                        "PlayEvent",
+                        place,
+                        ("reason", &stick_reason(error)),
+                    );
                 }
             }
         }
@@ -118,17 +137,28 @@ impl Recorder {
     }
 }
 
-fn describe(player: &Player, command: &str, (key, value): (&str, &str), buffer: &mut [u8]) -> Option<usize> {
+fn describe(
+    player: &Player,
+    command: &str,
+    (key, value): (&str, &str),
+    buffer: &mut [u8],
+) -> Option<usize> {
     let mut writer = Writer::new(buffer, command);
     if key == "result" {
         writer.pair(key, value);
     }
-    writer.pair("id", player.id()).pair("state", player.state().name());
+    writer
+        .pair("id", player.id())
+        .pair("state", player.state().name());
     if key == "reason" {
         writer.pair(key, value);
     }
-    writer.pair("position_ms", player.position_ms()).pair("duration_ms", player.duration_ms());
-    writer.pair("period_ms", player.period_ms()).bytes("file", &player.start().file);
+    writer
+        .pair("position_ms", player.position_ms())
+        .pair("duration_ms", player.duration_ms());
+    writer
+        .pair("period_ms", player.period_ms())
+        .bytes("file", &player.start().file);
     writer.finish()
 }
 
@@ -137,10 +167,16 @@ fn words(trouble: Trouble, player: &Player) -> Reason {
     let (word, more) = match trouble {
         Trouble::NoFile => ("not-found", "there is no such file on the stick"),
         Trouble::NoRecording => ("not-found", "the file is no recording"),
-        Trouble::Unplayable => ("bad-request", "the lengths in the file's header cannot be played"),
+        Trouble::Unplayable => (
+            "bad-request",
+            "the lengths in the file's header cannot be played",
+        ),
         Trouble::NoWay => ("bad-request", "nothing can be sent to this host"),
         Trouble::TooShort => {
-            return reason("bad-request", format_args!("position_ms is behind the end, {}", player.duration_ms()));
+            return reason(
+                "bad-request",
+                format_args!("position_ms is behind the end, {}", player.duration_ms()),
+            );
         }
         Trouble::Stick(error) => return stick_reason(error),
     };

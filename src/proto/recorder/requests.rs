@@ -22,11 +22,21 @@ impl Recorder {
                 let place = self.find(id)?;
                 let at = self.requested_at(now, at);
                 let changed = self.places[place].pause(at, paused);
-                let changed = changed.map_err(|_| reason("busy", format_args!("too many pauses in half a second")))?;
+                let changed = changed.map_err(|_| {
+                    reason("busy", format_args!("too many pauses in half a second"))
+                })?;
                 if changed {
                     self.record_event(place, if paused { "paused" } else { "resumed" }, None);
                 }
-                self.answer_plain(client, if paused { "RecordPauseResponse" } else { "RecordResumeResponse" }, id);
+                self.answer_plain(
+                    client,
+                    if paused {
+                        "RecordPauseResponse"
+                    } else {
+                        "RecordResumeResponse"
+                    },
+                    id,
+                );
                 Ok(Ask::Nothing)
             }
             Request::Stop(id, call, at) => {
@@ -67,7 +77,10 @@ impl Recorder {
             return Err(reason("busy", format_args!("the recorder is ending")));
         }
         if !settings.enabled {
-            return Err(reason("disabled", format_args!("recording is switched off (enabled = 0)")));
+            return Err(reason(
+                "disabled",
+                format_args!("recording is switched off (enabled = 0)"),
+            ));
         }
         let server = match start.sink.unwrap_or(settings.sink) {
             Sink::Server => Some(self.server_for(&start)?),
@@ -76,9 +89,16 @@ impl Recorder {
             }
             Sink::Local => None,
         };
-        let Some(place) = self.places.iter().position(|recording| recording.state() == State::Free) else {
+        let Some(place) = self
+            .places
+            .iter()
+            .position(|recording| recording.state() == State::Free)
+        else {
             let most = self.places.len();
-            return Err(reason("busy", format_args!("{most} recordings are running (maxRecordings)")));
+            return Err(reason(
+                "busy",
+                format_args!("{most} recordings are running (maxRecordings)"),
+            ));
         };
         let [wanted, ssrc, rest] = random;
         let setup = Setup {
@@ -100,10 +120,20 @@ impl Recorder {
     }
 
     fn server_for(&self, start: &Start) -> Result<Server, Reason> {
-        let none = || reason("no-server", format_args!("no recording server is configured (serverAddr)"));
+        let none = || {
+            reason(
+                "no-server",
+                format_args!("no recording server is configured (serverAddr)"),
+            )
+        };
         let mut server = self.settings.server.clone().ok_or_else(none)?;
         if !start.device.is_empty() {
-            let bad = || reason("bad-request", format_args!("device must be 12 hex digits, a hardware address"));
+            let bad = || {
+                reason(
+                    "bad-request",
+                    format_args!("device must be 12 hex digits, a hardware address"),
+                )
+            };
             server.device = device(&start.device).ok_or_else(bad)?;
         }
         Ok(server)
@@ -120,12 +150,17 @@ impl Recorder {
 
     /// A recording that runs: one that is being started or stopped has no name for others.
     fn find(&self, id: u32) -> Result<usize, Reason> {
-        let mine = |recording: &Recording| recording.state() == State::Running && recording.setup().id == id;
+        let mine = |recording: &Recording| {
+            recording.state() == State::Running && recording.setup().id == id
+        };
         let place = self.places.iter().position(mine);
         place.ok_or_else(|| reason("unknown-id", format_args!("no recording {id} is running")))
     }
 }
 
 pub(super) fn no_stick() -> Reason {
-    reason("no-stick", format_args!("no writable USB stick is mounted (usbMount)"))
+    reason(
+        "no-stick",
+        format_args!("no writable USB stick is mounted (usbMount)"),
+    )
 }

@@ -40,7 +40,10 @@ impl Tally {
     /// What is missing from the part that is being written, or was the last one.
     pub(super) fn missing(&self) -> Missing {
         let mut missing = self.now();
-        missing.iter_mut().zip(self.begun).for_each(|(now, begun)| *now -= begun);
+        missing
+            .iter_mut()
+            .zip(self.begun)
+            .for_each(|(now, begun)| *now -= begun);
         missing
     }
 }
@@ -57,7 +60,9 @@ impl Recorder {
     /// What is counted of the phone and of all its recordings.
     pub fn totals(&self) -> Stats {
         let mut totals = self.stats.clone();
-        self.tallies.iter().for_each(|tally| totals.add_all(&tally.stats));
+        self.tallies
+            .iter()
+            .for_each(|tally| totals.add_all(&tally.stats));
         totals
     }
 }

@@ -21,14 +21,17 @@ impl Recording {
             State::Draining(_, client) | State::Closing(client) => client,
             _ => None,
         };
-        let unwritten = (self.ring.len() as u64 + self.part.torn_bytes()) / self.stream.frame_bytes() as u64;
+        let unwritten =
+            (self.ring.len() as u64 + self.part.torn_bytes()) / self.stream.frame_bytes() as u64;
         self.ring.clear();
         let failure = match failure {
             Some(_) if self.parts == 0 && self.upload.unconfirmed => None, // the server may well have it all
             Some(_) if self.parts == 0 && self.upload.wanted => Some(Failure::Server),
             failure => failure.map(Failure::Stick),
         };
-        let Some(failure) = failure else { return Some(Change::Stopped(client)) };
+        let Some(failure) = failure else {
+            return Some(Change::Stopped(client));
+        };
         stats.count(Counter::Failed);
         stats.add(Counter::FramesLost, unwritten);
         if let State::Opening(client) = state {
@@ -42,6 +45,13 @@ impl Recording {
     /// It has ended; the state it had.
     pub(super) fn leave(&mut self, stats: &mut Stats) -> State {
         self.sources.clear(stats);
-        core::mem::replace(&mut self.state, if self.uplink.is_idle() { State::Free } else { State::Leaving })
+        core::mem::replace(
+            &mut self.state,
+            if self.uplink.is_idle() {
+                State::Free
+            } else {
+                State::Leaving
+            },
+        )
     }
 }

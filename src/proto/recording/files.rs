@@ -25,10 +25,16 @@ impl Recording {
     }
 
     /// Takes a call's result.
-    pub fn disk_done(&mut self, now: Instant, result: Result<Done, DiskError>, stats: &mut Stats) -> Option<Change> {
+    pub fn disk_done(
+        &mut self,
+        now: Instant,
+        result: Result<Done, DiskError>,
+        stats: &mut Stats,
+    ) -> Option<Change> {
         if let Some(name) = self.part.done(now, &mut self.ring, result) {
             self.parts += 1;
-            self.chronicle.begin(self.frames - (self.ring.len() / self.stream.frame_bytes()) as u64);
+            self.chronicle
+                .begin(self.frames - (self.ring.len() / self.stream.frame_bytes()) as u64);
             self.names.truncate(MAX_PARTS_NAMED - 1);
             self.names.push(name); // the last one is the one that is in use
             if !matches!(self.state, State::Opening(_)) {

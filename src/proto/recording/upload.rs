@@ -5,7 +5,9 @@
 //! that is in the ring becomes the beginning of a part on the stick, and the call goes on there. So that part
 //! repeats up to 24 s of what the server has, and nothing is missing between the two.
 
-use crate::base::limits::{BATCH, BURST_FRAMES, FRAME, FRAME_SAMPLES, RTP_FRAME_BYTES, SHUTDOWN_STOP_TIMEOUT};
+use crate::base::limits::{
+    BATCH, BURST_FRAMES, FRAME, FRAME_SAMPLES, RTP_FRAME_BYTES, SHUTDOWN_STOP_TIMEOUT,
+};
 use crate::base::stats::{Counter, Stats};
 use crate::base::time::{Duration, Instant};
 use crate::proto::part::Part;
@@ -31,13 +33,22 @@ pub(super) struct Upload {
 
 impl Upload {
     pub(super) fn new(wanted: bool) -> Self {
-        Self { wanted, active: wanted, ..Self::default() }
+        Self {
+            wanted,
+            active: wanted,
+            ..Self::default()
+        }
     }
 }
 
 impl Recording {
     /// Something came from the server's side, or time has passed.
-    pub fn handle_server(&mut self, now: Instant, input: Input, stats: &mut Stats) -> Option<Change> {
+    pub fn handle_server(
+        &mut self,
+        now: Instant,
+        input: Input,
+        stats: &mut Stats,
+    ) -> Option<Change> {
         self.uplink.handle(now, input, &self.setup, stats);
         if now >= self.upload.refill_at {
             self.upload.burst = BURST_FRAMES;
@@ -50,24 +61,41 @@ impl Recording {
     /// The next thing to be done for the server.
     pub fn server_op(&mut self, now: Instant) -> Option<Op<'_>> {
         let unsent = self.unsent();
-        if self.upload.active && unsent == 0 && matches!(self.state, State::Closing(_)) && self.uplink.is_sending() {
+        if self.upload.active
+            && unsent == 0
+            && matches!(self.state, State::Closing(_))
+            && self.uplink.is_sending()
+        {
             self.uplink.stop(now, &self.setup);
         }
         if self.upload.active && unsent > 0 && self.upload.burst > 0 && self.uplink.is_sending() {
-            return Some(Op::Frame(self.ring.piece(self.upload.sent, RTP_FRAME_BYTES)));
+            return Some(Op::Frame(
+                self.ring.piece(self.upload.sent, RTP_FRAME_BYTES),
+            ));
         }
         self.uplink.op()
     }
 
     /// Takes the outcome of what `server_op` named, if it was no frame.
-    pub fn server_done(&mut self, now: Instant, outcome: Result<Done, i32>, stats: &mut Stats) -> Option<Change> {
+    pub fn server_done(
+        &mut self,
+        now: Instant,
+        outcome: Result<Done, i32>,
+        stats: &mut Stats,
+    ) -> Option<Change> {
         self.uplink.done(now, outcome, &self.setup);
         self.hear(now, stats)
     }
 
     /// The kernel took the frame, or did not, and had this error to tell of. A frame that it does not take is
     /// not offered again: the next one is due.
-    pub fn frame_done(&mut self, now: Instant, taken: bool, errno: Option<i32>, stats: &mut Stats) -> Option<Change> {
+    pub fn frame_done(
+        &mut self,
+        now: Instant,
+        taken: bool,
+        errno: Option<i32>,
+        stats: &mut Stats,
+    ) -> Option<Change> {
         if !taken {
             stats.count(Counter::UploadDropped);
         }
@@ -151,7 +179,9 @@ impl Recording {
                 self.fall_back();
                 return None;
             }
-            (News::Failed | News::Unanswered, State::Draining(..) | State::Closing(_)) if salvages => {
+            (News::Failed | News::Unanswered, State::Draining(..) | State::Closing(_))
+                if salvages =>
+            {
                 self.upload.unconfirmed = news == News::Unanswered;
                 self.fall_back();
                 return None;
@@ -191,8 +221,13 @@ impl Recording {
         for _ in 0..count {
             let mut frame = [0; RTP_FRAME_BYTES];
             let codes = &mut frame[RTP_FRAME_BYTES - FRAME_SAMPLES..];
-            let stored = self.ring.piece(RTP_FRAME_BYTES - FRAME_SAMPLES, FRAME_SAMPLES);
-            codes.iter_mut().zip(stored).for_each(|(code, stored)| *code = *stored);
+            let stored = self
+                .ring
+                .piece(RTP_FRAME_BYTES - FRAME_SAMPLES, FRAME_SAMPLES);
+            codes
+                .iter_mut()
+                .zip(stored)
+                .for_each(|(code, stored)| *code = *stored);
             self.ring.consume(RTP_FRAME_BYTES);
             let stored = self.ring.push(self.stream.frame(&mut frame));
             debug_assert!(stored, "bug: a frame is not longer than it was");

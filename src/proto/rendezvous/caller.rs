@@ -15,7 +15,9 @@ use core::net::SocketAddrV4;
 use super::ladder::{Ladder, Progress};
 use super::peers::Peers;
 use super::question::{Ask, Question};
-use super::{name, pong_proof, write_notice, write_registration, Datagram, Identity, Name, OBJECT, SERVICE};
+use super::{
+    name, pong_proof, write_notice, write_registration, Datagram, Identity, Name, OBJECT, SERVICE,
+};
 use crate::base::limits::rendezvous::{CONNECTS, CONNECT_AGAIN, SEALED_BYTES};
 use crate::base::secret::is_equal;
 use crate::base::time::Instant;
@@ -72,9 +74,16 @@ impl fmt::Display for Failure {
 enum State {
     Asking(Question),
     Registering(Question),
-    Connecting { question: Question, asked: u8 },
+    Connecting {
+        question: Question,
+        asked: u8,
+    },
     Climbing(Name),
-    Relaying { connid: Name, question: Question, opened: bool },
+    Relaying {
+        connid: Name,
+        question: Question,
+        opened: bool,
+    },
     Done(Result<SocketAddrV4, Failure>),
 }
 
@@ -98,11 +107,29 @@ pub struct Caller {
 impl Caller {
     /// Wants the phone of this id, with this invite code. `inside` is the own socket's address in the direction of
     /// the server, `mid` where messages begin to be numbered.
-    pub fn new(now: Instant, phone: Name, invite: Name, server: SocketAddrV4, inside: SocketAddrV4, mid: u32) -> Self {
+    pub fn new(
+        now: Instant,
+        phone: Name,
+        invite: Name,
+        server: SocketAddrV4,
+        inside: SocketAddrV4,
+        mid: u32,
+    ) -> Self {
         let mut peers = Peers::new(mid);
         let state = State::Asking(Question::new(now, peers.next_mid()));
         let (outside, identity) = (None, None);
-        Self { phone, invite, server, inside, outside, identity, state, is_proven: false, is_doubtful: false, peers }
+        Self {
+            phone,
+            invite,
+            server,
+            inside,
+            outside,
+            identity,
+            state,
+            is_proven: false,
+            is_doubtful: false,
+            peers,
+        }
     }
 
     /// Where the phone answers, or why it does not; `None` while that is open.
@@ -120,8 +147,12 @@ impl Caller {
 
     /// A message has come; what is none of ours is ignored.
     pub fn handle_datagram(&mut self, now: Instant, from: SocketAddrV4, datagram: &[u8]) {
-        let Ok(message) = Message::parse(datagram) else { return };
-        if (message.class, message.kind) == (Class::Response, Kind::Pong) && !self.is_good(from, &message.clear) {
+        let Ok(message) = Message::parse(datagram) else {
+            return;
+        };
+        if (message.class, message.kind) == (Class::Response, Kind::Pong)
+            && !self.is_good(from, &message.clear)
+        {
             self.is_doubtful = self.is_proven;
             return;
         }
@@ -137,7 +168,9 @@ impl Caller {
         if let Some(len) = self.poll_question(now, buffer) {
             return Some(Datagram::new(self.server, len));
         }
-        let sent = self.peers.poll(now, self.identity.as_ref()?, self.server, buffer);
+        let sent = self
+            .peers
+            .poll(now, self.identity.as_ref()?, self.server, buffer);
         self.look_for_outcome(now);
         sent.or_else(|| Some(Datagram::new(self.server, self.poll_question(now, buffer)?)))
     }
@@ -150,33 +183,50 @@ impl Caller {
             State::Climbing(_) | State::Done(_) => None,
         };
         let question = question.map(Question::next_deadline);
-        [question, self.peers.next_deadline()].into_iter().flatten().min()
+        [question, self.peers.next_deadline()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// A PONG may be believed. Its proof names the address from which the phone has seen our PING: where the server sees us,
     /// our own in a network that we share, or the relay. Another one would be of somebody who passes on what we send.
     fn is_good(&mut self, from: SocketAddrV4, clear: &Attributes<'_>) -> bool {
-        let (Some(tagged), Some(mid)) = (clear.value("connid"), clear.mid()) else { return false };
+        let (Some(tagged), Some(mid)) = (clear.value("connid"), clear.mid()) else {
+            return false;
+        };
         let connid = tagged.split_last().map_or(&[][..], |(_, connid)| connid);
-        let Some(ladder) = self.peers.find(connid) else { return false };
+        let Some(ladder) = self.peers.find(connid) else {
+            return false;
+        };
         if !self.is_proven {
             return true;
         }
-        let is_near = from.ip().is_private() || from.ip().is_link_local() || from.ip().is_loopback();
+        let is_near =
+            from.ip().is_private() || from.ip().is_link_local() || from.ip().is_loopback();
         let inside = Some(self.inside).filter(|_| is_near);
         let relay = ladder.relay().filter(|relay| *relay == from);
-        [self.outside, inside, relay].into_iter().flatten().any(|own| {
-            let proof = pong_proof(&ladder.secret, tagged, mid, *own.ip());
-            proof.is_some_and(|proof| is_equal(clear.value("proof").unwrap_or_default(), proof.text()))
-        })
+        [self.outside, inside, relay]
+            .into_iter()
+            .flatten()
+            .any(|own| {
+                let proof = pong_proof(&ladder.secret, tagged, mid, *own.ip());
+                proof.is_some_and(|proof| {
+                    is_equal(clear.value("proof").unwrap_or_default(), proof.text())
+                })
+            })
     }
 
     fn poll_question(&mut self, now: Instant, buffer: &mut [u8]) -> Option<usize> {
         let (question, hopeless) = match &mut self.state {
-            State::Asking(question) | State::Registering(question) | State::Connecting { question, .. } => {
-                (question, Failure::NoServer)
-            }
-            State::Relaying { question, opened: true, .. } => (question, Failure::NoRelay),
+            State::Asking(question)
+            | State::Registering(question)
+            | State::Connecting { question, .. } => (question, Failure::NoServer),
+            State::Relaying {
+                question,
+                opened: true,
+                ..
+            } => (question, Failure::NoRelay),
             State::Relaying { question, .. } => (question, Failure::NoPath),
             _ => return None,
         };
@@ -184,13 +234,19 @@ impl Caller {
             Ask::Now => {}
             Ask::Wait => return None,
             Ask::GiveUp => {
-                self.state = State::Done(Err(if self.is_doubtful { Failure::NoProof } else { hopeless }));
+                self.state = State::Done(Err(if self.is_doubtful {
+                    Failure::NoProof
+                } else {
+                    hopeless
+                }));
                 return None;
             }
         }
         let (mid, me) = (question.mid, self.identity.as_ref());
         match &self.state {
-            State::Asking(_) => Writer::new(buffer, Class::Request, Kind::Register).mid(mid).finish(),
+            State::Asking(_) => Writer::new(buffer, Class::Request, Kind::Register)
+                .mid(mid)
+                .finish(),
             State::Registering(_) => write_registration(buffer, me?, mid, self.inside, b"", b""),
             State::Connecting { .. } => self.write_connect(buffer, me?, mid),
             State::Relaying { connid, .. } => write_notice(buffer, me?, mid, connid, b"rtpp_open"),
@@ -201,7 +257,11 @@ impl Caller {
     fn write_connect(&self, buffer: &mut [u8], me: &Identity, mid: u32) -> Option<usize> {
         let mut writer = Writer::new(buffer, Class::Request, Kind::Connect);
         let mark = writer.text("cid", &me.cid).mid(mid).mark();
-        writer.text("service", SERVICE).text("tid", &self.phone).text("oid", OBJECT).text("toid", OBJECT);
+        writer
+            .text("service", SERVICE)
+            .text("tid", &self.phone)
+            .text("oid", OBJECT)
+            .text("toid", OBJECT);
         writer.text("ic", &self.invite).seal(mark, &me.key).finish()
     }
 
@@ -215,24 +275,35 @@ impl Caller {
                     return None;
                 }
                 let key = Key::new(clear.value("key")?)?.swapped();
-                self.identity = Some(Identity { cid: name(clear.value("cid"))?, key });
+                self.identity = Some(Identity {
+                    cid: name(clear.value("cid"))?,
+                    key,
+                });
                 self.state = State::Registering(Question::new(now, self.peers.next_mid()));
             }
-            (State::Registering(asked), Class::Response, Kind::Register) if mid == Some(asked.mid) => {
+            (State::Registering(asked), Class::Response, Kind::Register)
+                if mid == Some(asked.mid) =>
+            {
                 let question = Question::new(now, self.peers.next_mid());
                 let mut buffer = [0; SEALED_BYTES];
-                let sealed = clear.open(&self.identity.as_ref()?.key, &mut buffer).unwrap_or(clear);
+                let sealed = clear
+                    .open(&self.identity.as_ref()?.key, &mut buffer)
+                    .unwrap_or(clear);
                 self.outside = sealed.address("ped");
                 self.state = match code? {
                     200 => State::Connecting { question, asked: 1 },
                     code => State::Done(Err(Failure::Refused(code))),
                 };
             }
-            (State::Connecting { question, asked }, Class::Response, Kind::Connect) if mid == Some(question.mid) => {
+            (State::Connecting { question, asked }, Class::Response, Kind::Connect)
+                if mid == Some(question.mid) =>
+            {
                 let asked = *asked;
                 self.handle_connect(now, &clear, asked)?;
             }
-            (State::Relaying { question, .. }, Class::Response, Kind::Notify) if mid == Some(question.mid) => {
+            (State::Relaying { question, .. }, Class::Response, Kind::Notify)
+                if mid == Some(question.mid) =>
+            {
                 self.state = State::Done(Err(match code? {
                     _ if self.is_doubtful => Failure::NoProof,
                     403 => Failure::Refused(403),
@@ -243,7 +314,8 @@ impl Caller {
             (State::Climbing(_) | State::Relaying { .. }, Class::Request, Kind::Notify) => {
                 let mut buffer = [0; SEALED_BYTES];
                 let news = clear.open(&self.identity.as_ref()?.key, &mut buffer).ok()?;
-                self.peers.handle_notice(now, clear.value("connid")?, &news)?;
+                self.peers
+                    .handle_notice(now, clear.value("connid")?, &news)?;
                 if let State::Relaying { opened, .. } = &mut self.state {
                     *opened = true;
                 }
@@ -258,7 +330,10 @@ impl Caller {
             200 => {}
             404 if asked < CONNECTS => {
                 let question = Question::new(now + CONNECT_AGAIN, self.peers.next_mid());
-                self.state = State::Connecting { question, asked: asked + 1 };
+                self.state = State::Connecting {
+                    question,
+                    asked: asked + 1,
+                };
                 return Some(());
             }
             code => {
@@ -289,11 +364,20 @@ impl Caller {
             State::Relaying { connid, .. } => (connid, false),
             _ => return,
         };
-        match self.peers.find(connid).map_or(Progress::Failed, |ladder| ladder.progress()) {
+        match self
+            .peers
+            .find(connid)
+            .map_or(Progress::Failed, |ladder| ladder.progress())
+        {
             Progress::Reached(address) => self.state = State::Done(Ok(address)),
             Progress::Failed if climbs => {
-                let (connid, question) = (connid.clone(), Question::new(now, self.peers.next_mid()));
-                self.state = State::Relaying { connid, question, opened: false };
+                let (connid, question) =
+                    (connid.clone(), Question::new(now, self.peers.next_mid()));
+                self.state = State::Relaying {
+                    connid,
+                    question,
+                    opened: false,
+                };
             }
             _ => {}
         }

@@ -21,7 +21,8 @@ use super::peers::Peers;
 use super::question::{Ask, Question};
 use super::{name, write_registration, Datagram, Identity, Name, SERVICE};
 use crate::base::limits::rendezvous::{
-    ANSWERS, KEEPS_TO_ADDRESS, KEEP_INTERVAL, KEEP_LEAST, KEEP_MOST, KEEP_STEP, REGISTER_AGAIN, SEALED_BYTES,
+    ANSWERS, KEEPS_TO_ADDRESS, KEEP_INTERVAL, KEEP_LEAST, KEEP_MOST, KEEP_STEP, REGISTER_AGAIN,
+    SEALED_BYTES,
 };
 use crate::base::secret::is_equal;
 use crate::base::stats::{Counter, Stats};
@@ -134,17 +135,26 @@ impl Endpoint {
     }
 
     /// A datagram that is a message has come.
-    pub fn handle_datagram(&mut self, now: Instant, from: SocketAddrV4, datagram: &[u8], stats: &mut Stats) {
-        let understood = Message::parse(datagram).is_ok_and(|message| match (message.class, message.kind) {
-            (Class::Request, Kind::Ping) | (Class::Response, Kind::Pong | Kind::Bind) => {
-                self.peers.handle(from, &message)
-            }
-            _ if Some(from) != self.server => false,
-            (Class::Response, Kind::Register) => self.handle_registered(now, &message.clear),
-            (Class::Request, Kind::Forward) => self.handle_forward(now, &message.clear, stats).is_some(),
-            (Class::Request, Kind::Notify) => self.handle_notice(now, &message.clear).is_some(),
-            _ => false,
-        });
+    pub fn handle_datagram(
+        &mut self,
+        now: Instant,
+        from: SocketAddrV4,
+        datagram: &[u8],
+        stats: &mut Stats,
+    ) {
+        let understood =
+            Message::parse(datagram).is_ok_and(|message| match (message.class, message.kind) {
+                (Class::Request, Kind::Ping) | (Class::Response, Kind::Pong | Kind::Bind) => {
+                    self.peers.handle(from, &message)
+                }
+                _ if Some(from) != self.server => false,
+                (Class::Response, Kind::Register) => self.handle_registered(now, &message.clear),
+                (Class::Request, Kind::Forward) => {
+                    self.handle_forward(now, &message.clear, stats).is_some()
+                }
+                (Class::Request, Kind::Notify) => self.handle_notice(now, &message.clear).is_some(),
+                _ => false,
+            });
         if !understood {
             stats.count(Counter::P2pIgnored);
         }
@@ -162,8 +172,13 @@ impl Endpoint {
             return Some(Output::Send(datagram));
         }
         let len = match self.answers.pop_front() {
-            Some((mid, code)) => Writer::new(buffer, Class::Response, Kind::Forward).mid(mid).code(code).finish(),
-            None => self.poll_registration(now, buffer).or_else(|| self.poll_keep(now, buffer)),
+            Some((mid, code)) => Writer::new(buffer, Class::Response, Kind::Forward)
+                .mid(mid)
+                .code(code)
+                .finish(),
+            None => self
+                .poll_registration(now, buffer)
+                .or_else(|| self.poll_keep(now, buffer)),
         };
         len.map(|len| Output::Send(Datagram::new(server, len)))
     }
@@ -171,7 +186,15 @@ impl Endpoint {
     /// When `poll_output` has something to do.
     pub fn next_deadline(&self) -> Option<Instant> {
         let registration = self.registration.map(|question| question.next_deadline());
-        [self.resolve_at, registration, self.keep_at, self.peers.next_deadline()].into_iter().flatten().min()
+        [
+            self.resolve_at,
+            registration,
+            self.keep_at,
+            self.peers.next_deadline(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// Begins a registration, unless one is under way.
@@ -199,7 +222,14 @@ impl Endpoint {
             }
             Ask::Now => {}
         }
-        write_registration(buffer, &self.identity, question.mid, self.inside, &self.invite, &self.nonce)
+        write_registration(
+            buffer,
+            &self.identity,
+            question.mid,
+            self.inside,
+            &self.invite,
+            &self.nonce,
+        )
     }
 
     fn poll_keep(&mut self, now: Instant, buffer: &mut [u8]) -> Option<usize> {
@@ -218,7 +248,9 @@ impl Endpoint {
 
     fn handle_registered(&mut self, now: Instant, clear: &Attributes<'_>) -> bool {
         let asked = self.registration.map(|question| question.mid);
-        let (Some(code), true) = (clear.code(), asked.is_some() && asked == clear.mid()) else { return false };
+        let (Some(code), true) = (clear.code(), asked.is_some() && asked == clear.mid()) else {
+            return false;
+        };
         if code != 200 {
             self.lose(now, Status::Refused(code));
             return true;
@@ -244,11 +276,18 @@ impl Endpoint {
         true
     }
 
-    fn handle_forward(&mut self, now: Instant, clear: &Attributes<'_>, stats: &mut Stats) -> Option<()> {
+    fn handle_forward(
+        &mut self,
+        now: Instant,
+        clear: &Attributes<'_>,
+        stats: &mut Stats,
+    ) -> Option<()> {
         let mut buffer = [0; SEALED_BYTES];
         let sealed = clear.open(&self.identity.key, &mut buffer).ok()?;
         let mid = clear.mid()?;
-        let is_ours = clear.value("cid").is_none_or(|cid| cid == self.identity.cid);
+        let is_ours = clear
+            .value("cid")
+            .is_none_or(|cid| cid == self.identity.cid);
         let (connid, outside) = (name(clear.value("connid"))?, sealed.address("ped")?);
         let code = if !is_ours || sealed.value("service") != Some(SERVICE) {
             404
@@ -259,13 +298,23 @@ impl Endpoint {
         } else {
             200
         };
-        stats.count(if code == 200 { Counter::P2pFollowed } else { Counter::P2pRefused });
+        stats.count(if code == 200 {
+            Counter::P2pFollowed
+        } else {
+            Counter::P2pRefused
+        });
         let _ = self.answers.push_back((mid, code));
         self.register(now);
         Some(())
     }
 
-    fn follow(&mut self, now: Instant, connid: Name, outside: SocketAddrV4, sealed: &Attributes<'_>) -> bool {
+    fn follow(
+        &mut self,
+        now: Instant,
+        connid: Name,
+        outside: SocketAddrV4,
+        sealed: &Attributes<'_>,
+    ) -> bool {
         let mut ladder = Ladder::new(now, connid, sealed.address("ed"), outside);
         ladder.secret = name(sealed.value("secret")).unwrap_or_default();
         self.peers.follow(ladder)
@@ -281,9 +330,17 @@ impl Endpoint {
                     *outside = sealed.address("ped").or(*outside);
                 }
             }
-            b"keep_alive_change_dec" => self.set_keep(now, self.keep_interval.saturating_sub(KEEP_STEP)),
-            b"keep_alive_change_inc" => self.set_keep(now, self.keep_interval.saturating_add(KEEP_STEP)),
-            _ => return self.peers.handle_notice(now, clear.value("connid")?, &sealed),
+            b"keep_alive_change_dec" => {
+                self.set_keep(now, self.keep_interval.saturating_sub(KEEP_STEP))
+            }
+            b"keep_alive_change_inc" => {
+                self.set_keep(now, self.keep_interval.saturating_add(KEEP_STEP))
+            }
+            _ => {
+                return self
+                    .peers
+                    .handle_notice(now, clear.value("connid")?, &sealed)
+            }
         }
         Some(())
     }

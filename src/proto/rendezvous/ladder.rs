@@ -46,7 +46,11 @@ impl Tag {
 pub enum Step {
     /// A PING; one that only `opens` our own NAT.
     #[allow(missing_docs)]
-    Ping { to: SocketAddrV4, tag: Tag, opens: bool },
+    Ping {
+        to: SocketAddrV4,
+        tag: Tag,
+        opens: bool,
+    },
     /// NFY ping_fork, to the server.
     Fork,
     /// A BIND with this number, to the relay.
@@ -103,9 +107,16 @@ pub struct Ladder {
 
 impl Ladder {
     /// A ladder to an endpoint that is at `outside` for the server, and says that it is at `inside` for itself.
-    pub fn new(now: Instant, connid: Name, inside: Option<SocketAddrV4>, outside: SocketAddrV4) -> Self {
+    pub fn new(
+        now: Instant,
+        connid: Name,
+        inside: Option<SocketAddrV4>,
+        outside: SocketAddrV4,
+    ) -> Self {
         // Only what may be a place behind its NAT: nobody has us send pings to a third.
-        let private = |ed: &SocketAddrV4| ed.ip().is_private() || ed.ip().is_link_local() || ed.ip() == outside.ip();
+        let private = |ed: &SocketAddrV4| {
+            ed.ip().is_private() || ed.ip().is_link_local() || ed.ip() == outside.ip()
+        };
         let inside = inside.filter(|ed| *ed != outside && private(ed));
         Self {
             connid,
@@ -149,8 +160,14 @@ impl Ladder {
 
     /// When `poll` has something to do.
     pub fn next_deadline(&self) -> Instant {
-        let ping_at = if self.is_done() { self.expires_at } else { self.next_at };
-        let bind_at = self.bind.map_or(self.expires_at, |bind| bind.next_deadline());
+        let ping_at = if self.is_done() {
+            self.expires_at
+        } else {
+            self.next_at
+        };
+        let bind_at = self
+            .bind
+            .map_or(self.expires_at, |bind| bind.next_deadline());
         ping_at.min(bind_at).min(self.expires_at)
     }
 
@@ -177,14 +194,26 @@ impl Ladder {
                 }
                 Rung::Ping(Tag::Inside, _) => {
                     if let Some(inside) = self.inside {
-                        return Some(Step::Ping { to: inside, tag: Tag::Inside, opens: false });
+                        return Some(Step::Ping {
+                            to: inside,
+                            tag: Tag::Inside,
+                            opens: false,
+                        });
                     }
                 }
                 Rung::Ping(tag, wait) => {
                     self.next_at = now + Duration::from_millis(wait);
-                    let tag = if self.relay.is_some() { Tag::Relay } else { tag };
+                    let tag = if self.relay.is_some() {
+                        Tag::Relay
+                    } else {
+                        tag
+                    };
                     let opens = self.rung == FIRST_OUTSIDE && tag == Tag::Outside;
-                    return Some(Step::Ping { to: self.outside, tag, opens });
+                    return Some(Step::Ping {
+                        to: self.outside,
+                        tag,
+                        opens,
+                    });
                 }
             }
         }
@@ -260,7 +289,12 @@ mod tests {
     }
 
     fn ladder(inside: &str) -> Ladder {
-        Ladder::new(Instant::default(), Name::new(), Some(address(inside)), address("203.0.113.5:9531"))
+        Ladder::new(
+            Instant::default(),
+            Name::new(),
+            Some(address(inside)),
+            address("203.0.113.5:9531"),
+        )
     }
 
     /// All that is sent, with its time in milliseconds.
@@ -279,9 +313,37 @@ mod tests {
     fn pings_in_the_sdks_steps_then_fails() {
         let (inside, outside) = (address("192.168.1.7:9531"), address("203.0.113.5:9531"));
         let sent = climb(&mut ladder("192.168.1.7:9531"));
-        let p = |at| (at, Step::Ping { to: outside, tag: Tag::Outside, opens: at == 0 });
-        let e = |at| (at, Step::Ping { to: inside, tag: Tag::Inside, opens: false });
-        let quick = [e(0), p(0), e(200), p(200), e(400), p(400), p(600), p(800), p(1000)];
+        let p = |at| {
+            (
+                at,
+                Step::Ping {
+                    to: outside,
+                    tag: Tag::Outside,
+                    opens: at == 0,
+                },
+            )
+        };
+        let e = |at| {
+            (
+                at,
+                Step::Ping {
+                    to: inside,
+                    tag: Tag::Inside,
+                    opens: false,
+                },
+            )
+        };
+        let quick = [
+            e(0),
+            p(0),
+            e(200),
+            p(200),
+            e(400),
+            p(400),
+            p(600),
+            p(800),
+            p(1000),
+        ];
         let slow = [(1200, Step::Fork), p(1200), p(1800), p(2400)];
         assert_eq!(sent, [&quick[..], &slow].concat());
     }
@@ -316,7 +378,8 @@ mod tests {
         assert_eq!(ladder.progress(), Progress::Reached(address("10.1.2.3:5")));
         ladder.handle_moved(Instant::default(), None);
         assert_eq!(ladder.poll(Instant::default()), None);
-        assert!(!ladder.is_over(Instant::default() + PEER_KNOWN.saturating_sub(Duration::from_millis(1))));
+        assert!(!ladder
+            .is_over(Instant::default() + PEER_KNOWN.saturating_sub(Duration::from_millis(1))));
         assert!(ladder.is_over(ladder.next_deadline()));
     }
 
@@ -332,14 +395,21 @@ mod tests {
             for _ in 0..10 {
                 now = now + Duration::from_millis(100);
                 while let Some(step) = ladder.poll(now) {
-                    let to_new = matches!(step, Step::Ping { to, tag: Tag::Outside, .. } if to == new);
+                    let to_new =
+                        matches!(step, Step::Ping { to, tag: Tag::Outside, .. } if to == new);
                     assert!(to_new || step == Step::Fork);
                     sent += 1;
                 }
             }
         }
-        assert_eq!(sent, 2 * 5 + 9, "two ladders that were left after a second, and a whole one");
-        let answered = (0..200).filter(|_| ladder.handle_ping(address("203.0.113.5:1"))).count();
+        assert_eq!(
+            sent,
+            2 * 5 + 9,
+            "two ladders that were left after a second, and a whole one"
+        );
+        let answered = (0..200)
+            .filter(|_| ladder.handle_ping(address("203.0.113.5:1")))
+            .count();
         assert_eq!(answered, usize::from(PONGS) - 20);
     }
 
@@ -350,10 +420,18 @@ mod tests {
         let relay = address("198.51.100.1:20000");
         ladder.handle_relay(Instant::default(), relay, 5);
         assert_eq!(ladder.poll(Instant::default()), Some(Step::Bind(relay, 5)));
-        assert!(!ladder.handle_bound(relay, 4) && !ladder.handle_bound(address("198.51.100.1:20001"), 5));
+        assert!(
+            !ladder.handle_bound(relay, 4)
+                && !ladder.handle_bound(address("198.51.100.1:20001"), 5)
+        );
         assert!(ladder.handle_bound(relay, 5));
         let sent = climb(&mut ladder);
         assert_eq!(sent.len(), 9);
-        assert!(sent.iter().all(|(_, step)| *step == Step::Ping { to: relay, tag: Tag::Relay, opens: false }));
+        assert!(sent.iter().all(|(_, step)| *step
+            == Step::Ping {
+                to: relay,
+                tag: Tag::Relay,
+                opens: false
+            }));
     }
 }

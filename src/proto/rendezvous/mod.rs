@@ -66,7 +66,11 @@ pub struct Datagram {
 
 impl Datagram {
     fn new(to: SocketAddrV4, len: usize) -> Self {
-        Self { to, len, opens: false }
+        Self {
+            to,
+            len,
+            opens: false,
+        }
     }
 }
 
@@ -100,7 +104,11 @@ fn write_registration(
 ) -> Option<usize> {
     let mut writer = Writer::new(buffer, Class::Request, Kind::Register);
     let mark = writer.text("cid", &identity.cid).mid(mid).mark();
-    writer.text("service", SERVICE).address("ed", inside).text("oid", OBJECT).text("ic", invite);
+    writer
+        .text("service", SERVICE)
+        .address("ed", inside)
+        .text("oid", OBJECT)
+        .text("ic", invite);
     writer.text("version", VERSION);
     if !nonce.is_empty() {
         writer.text("proof", registration_proof(&identity.key, nonce).text());
@@ -109,8 +117,23 @@ fn write_registration(
 }
 
 /// News for the server about a connection.
-fn write_notice(buffer: &mut [u8], identity: &Identity, mid: u32, connid: &[u8], event: &[u8]) -> Option<usize> {
+fn write_notice(
+    buffer: &mut [u8],
+    identity: &Identity,
+    mid: u32,
+    connid: &[u8],
+    event: &[u8],
+) -> Option<usize> {
     let mut writer = Writer::new(buffer, Class::Request, Kind::Notify);
-    let mark = writer.text("cid", &identity.cid).mid(mid).text("connid", connid).mark();
-    writer.text("service", SERVICE).text("oid", OBJECT).text("event", event).seal(mark, &identity.key).finish()
+    let mark = writer
+        .text("cid", &identity.cid)
+        .mid(mid)
+        .text("connid", connid)
+        .mark();
+    writer
+        .text("service", SERVICE)
+        .text("oid", OBJECT)
+        .text("event", event)
+        .seal(mark, &identity.key)
+        .finish()
 }

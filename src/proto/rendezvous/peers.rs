@@ -40,7 +40,11 @@ struct Pong {
 impl Peers {
     /// None yet; `mid` is where messages begin to be numbered.
     pub(super) fn new(mid: u32) -> Self {
-        Self { mid, ladders: heapless::Vec::new(), pongs: heapless::Deque::new() }
+        Self {
+            mid,
+            ladders: heapless::Vec::new(),
+            pongs: heapless::Deque::new(),
+        }
     }
 
     /// The number of the next message.
@@ -51,7 +55,9 @@ impl Peers {
 
     /// The way to the other end of a connection.
     pub(super) fn find(&mut self, connid: &[u8]) -> Option<&mut Ladder> {
-        self.ladders.iter_mut().find(|ladder| ladder.connid == connid)
+        self.ladders
+            .iter_mut()
+            .find(|ladder| ladder.connid == connid)
     }
 
     /// Begins to ping; `false` when there are too many of whom nothing has been heard yet.
@@ -61,14 +67,21 @@ impl Peers {
         }
         if self.ladders.is_full() {
             let first = |free: fn(&Ladder) -> bool| self.ladders.iter().position(free);
-            let Some(free) = first(Ladder::is_done).or_else(|| first(Ladder::is_answered)) else { return false };
+            let Some(free) = first(Ladder::is_done).or_else(|| first(Ladder::is_answered)) else {
+                return false;
+            };
             self.ladders.remove(free);
         }
         self.ladders.push(ladder).is_ok()
     }
 
     /// The server has news of a connection; `None` when they make no sense.
-    pub(super) fn handle_notice(&mut self, now: Instant, connid: &[u8], news: &Attributes<'_>) -> Option<()> {
+    pub(super) fn handle_notice(
+        &mut self,
+        now: Instant,
+        connid: &[u8],
+        news: &Attributes<'_>,
+    ) -> Option<()> {
         let mid = self.next_mid();
         let ladder = self.find(connid)?;
         match news.value("event")? {
@@ -90,7 +103,11 @@ impl Peers {
             (Class::Response, Kind::Pong) => self.handle_pong(from, &message.clear).is_some(),
             (Class::Response, Kind::Bind) => {
                 let mid = message.clear.mid();
-                mid.is_some_and(|mid| self.ladders.iter_mut().any(|ladder| ladder.handle_bound(from, mid)))
+                mid.is_some_and(|mid| {
+                    self.ladders
+                        .iter_mut()
+                        .any(|ladder| ladder.handle_bound(from, mid))
+                })
             }
             _ => false,
         }
@@ -101,7 +118,13 @@ impl Peers {
         let (_, connid) = tagged.split_last()?;
         let mid = clear.mid()?;
         self.find(connid)?.handle_ping(from).then_some(())?;
-        self.pongs.push_back(Pong { to: from, mid, tagged }).ok()
+        self.pongs
+            .push_back(Pong {
+                to: from,
+                mid,
+                tagged,
+            })
+            .ok()
     }
 
     fn handle_pong(&mut self, from: SocketAddrV4, clear: &Attributes<'_>) -> Option<()> {
@@ -130,7 +153,10 @@ impl Peers {
             return pong.finish().map(|len| Datagram::new(to, len));
         }
         self.ladders.retain(|ladder| !ladder.is_over(now));
-        let (ladder, step) = self.ladders.iter_mut().find_map(|ladder| ladder.poll(now).map(|step| (ladder, step)))?;
+        let (ladder, step) = self
+            .ladders
+            .iter_mut()
+            .find_map(|ladder| ladder.poll(now).map(|step| (ladder, step)))?;
         self.mid = self.mid.wrapping_add(1);
         match step {
             Step::Ping { to, tag, opens } => {
@@ -139,7 +165,11 @@ impl Peers {
             }
             Step::Bind(relay, mid) => {
                 let mut writer = Writer::new(buffer, Class::Request, Kind::Bind);
-                let len = writer.mid(mid).text("connid", &ladder.connid).text("token", &ladder.token).finish()?;
+                let len = writer
+                    .mid(mid)
+                    .text("connid", &ladder.connid)
+                    .text("token", &ladder.token)
+                    .finish()?;
                 Some(Datagram::new(relay, len))
             }
             Step::Fork => {
@@ -159,5 +189,8 @@ impl Peers {
 pub(super) fn write_ping(buffer: &mut [u8], mid: u32, connid: &[u8], tag: Tag) -> Option<usize> {
     let mut tagged = Tagged::from_slice(connid).ok()?;
     tagged.push(tag.letter()).ok()?;
-    Writer::new(buffer, Class::Request, Kind::Ping).mid(mid).text("connid", &tagged).finish()
+    Writer::new(buffer, Class::Request, Kind::Ping)
+        .mid(mid)
+        .text("connid", &tagged)
+        .finish()
 }

@@ -26,7 +26,11 @@ pub(super) enum Ask {
 impl Question {
     /// One that is to be asked at once.
     pub(super) fn new(now: Instant, mid: u32) -> Self {
-        Self { mid, asks: 0, next_at: now }
+        Self {
+            mid,
+            asks: 0,
+            next_at: now,
+        }
     }
 
     /// What is to be done now; `Ask::Now` only once each time.

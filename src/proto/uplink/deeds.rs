@@ -37,7 +37,10 @@ impl Uplink {
 
     /// No address, or one that is none, is the connection's own.
     pub(super) fn locate(&mut self, host: Host, port: u16) {
-        let address = host.parse().ok().filter(|address: &IpAddr| !address.is_unspecified());
+        let address = host
+            .parse()
+            .ok()
+            .filter(|address: &IpAddr| !address.is_unspecified());
         let own = host.is_empty() || host.parse::<IpAddr>().is_ok();
         match address.or(self.peer.map(|peer| peer.ip()).filter(|_| own)) {
             Some(address) => self.open(address, port),
@@ -67,24 +70,45 @@ impl Uplink {
     /// is a stick to go on to.
     pub(super) fn heed(&mut self, now: Instant, words: Text<TEXT_BYTES>, setup: &Setup) {
         let unable = UNABLE.iter().any(|word| words.starts_with(word)) && setup.falls_back();
-        self.because(if unable { LOST } else { REFUSED }, format_args!("it has stopped: {}", Foreign(&words)));
+        self.because(
+            if unable { LOST } else { REFUSED },
+            format_args!("it has stopped: {}", Foreign(&words)),
+        );
         self.words = words;
         self.end(now, if unable { News::Failed } else { News::Stopped });
     }
 
     pub(super) fn refused(&mut self, now: Instant, words: &[u8]) {
-        let words = if words.is_empty() { b"it gives no reason" } else { words };
+        let words = if words.is_empty() {
+            b"it gives no reason"
+        } else {
+            words
+        };
         self.because(REFUSED, format_args!("{}", Foreign(words)));
         self.end(now, News::Failed);
     }
 
-    pub(super) fn fail(&mut self, now: Instant, word: &str, words: &str, errno: i32, setup: &Setup) {
+    pub(super) fn fail(
+        &mut self,
+        now: Instant,
+        word: &str,
+        words: &str,
+        errno: i32,
+        setup: &Setup,
+    ) {
         self.blame(word, words, errno, setup);
         self.end(now, News::Failed);
     }
 
     /// It fails, but the server is there to be told so.
-    pub(super) fn abandon(&mut self, now: Instant, word: &str, words: &str, errno: i32, setup: &Setup) {
+    pub(super) fn abandon(
+        &mut self,
+        now: Instant,
+        word: &str,
+        words: &str,
+        errno: i32,
+        setup: &Setup,
+    ) {
         self.blame(word, words, errno, setup);
         self.tell(News::Failed);
         self.say_stop(now, setup);

@@ -33,7 +33,10 @@ pub(super) struct Heard {
 /// `None` for what has no command, or no id that could be one.
 pub(super) fn understand(message: &[u8], id: u32) -> Option<Heard> {
     let message = Message::parse(message).ok()?;
-    let text = message.text::<ID_BYTES>("id").ok().filter(|text| !text.is_empty())?;
+    let text = message
+        .text::<ID_BYTES>("id")
+        .ok()
+        .filter(|text| !text.is_empty())?;
     let said = match message.name() {
         _ if message.number::<u32>("id") != Some(Ok(id)) => None,
         "RecordStartResponse" => Some(answer(&message)),
@@ -48,7 +51,10 @@ pub(super) fn understand(message: &[u8], id: u32) -> Option<Heard> {
 fn answer(message: &Message) -> Said {
     match message.raw("result") {
         Some(b"success") => {
-            let host = message.text("server").ok().and_then(|text| Host::from_utf8(text).ok());
+            let host = message
+                .text("server")
+                .ok()
+                .and_then(|text| Host::from_utf8(text).ok());
             let port = message.number("port").and_then(Result::ok).unwrap_or(0);
             host.map_or(Said::Unclear, |host| Said::Accepted(host, port))
         }
@@ -71,7 +77,9 @@ pub(super) fn write_start(out: &mut Ring, setup: &Setup) {
         for (key, value, _) in call.parties() {
             writer.bytes(key, value);
         }
-        let dir = call.incoming.map_or("", |incoming| if incoming { "in" } else { "out" });
+        let dir = call
+            .incoming
+            .map_or("", |incoming| if incoming { "in" } else { "out" });
         writer.pair("dir", dir).pair("codec", setup.law.name());
     });
 }
@@ -80,7 +88,12 @@ pub(super) fn write_start(out: &mut Ring, setup: &Setup) {
 pub(super) fn write_stop(out: &mut Ring, setup: &Setup) {
     write(out, setup, "RecordStopRequest", |writer| {
         writer.pair("id", setup.id);
-        for (key, value, _) in setup.call.parties().into_iter().filter(|(.., changed)| *changed) {
+        for (key, value, _) in setup
+            .call
+            .parties()
+            .into_iter()
+            .filter(|(.., changed)| *changed)
+        {
             writer.bytes(key, value);
         }
         if !setup.call.stop_reason.is_empty() {
@@ -101,7 +114,10 @@ fn write(out: &mut Ring, setup: &Setup, command: &str, fill: impl FnOnce(&mut Wr
     let mut buffer = [0; MESSAGE_BYTES];
     let mut writer = Writer::new(&mut buffer, command);
     fill(&mut writer);
-    let end = setup.server.as_ref().map_or(&b""[..], |server| server.message_end);
+    let end = setup
+        .server
+        .as_ref()
+        .map_or(&b""[..], |server| server.message_end);
     if let Some(len) = writer.finish().filter(|len| len + end.len() <= out.room()) {
         let _ = out.push(&buffer[..len]) && out.push(end);
     }

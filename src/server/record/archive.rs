@@ -41,7 +41,9 @@ impl Archive {
 
     /// Opens the folder that is there.
     pub(super) fn open_existing(path: &str) -> io::Result<Self> {
-        Ok(Self { root: Dir::open(path.as_bytes())? })
+        Ok(Self {
+            root: Dir::open(path.as_bytes())?,
+        })
     }
 
     /// It is the folder that is at the path with this identity.
@@ -64,13 +66,25 @@ impl Archive {
     pub(super) fn each(&self, ending: &str, mut visit: impl FnMut(&Dir, Place)) -> io::Result<()> {
         let mut folders = self.root.names()?;
         while let Some(folder) = folders.next_folder()? {
-            let Ok(folder) = String::from_utf8(folder.to_vec()) else { continue };
-            let Ok(dir) = self.root.folder(folder.as_bytes()) else { continue };
+            let Ok(folder) = String::from_utf8(folder.to_vec()) else {
+                continue;
+            };
+            let Ok(dir) = self.root.folder(folder.as_bytes()) else {
+                continue;
+            };
             let mut names = dir.names()?;
             while let Some(name) = names.next_file()? {
-                let stem = core::str::from_utf8(name).ok().and_then(|name| name.strip_suffix(ending));
+                let stem = core::str::from_utf8(name)
+                    .ok()
+                    .and_then(|name| name.strip_suffix(ending));
                 if let Some(stem) = stem {
-                    visit(&dir, Place { folder: folder.clone(), stem: stem.into() });
+                    visit(
+                        &dir,
+                        Place {
+                            folder: folder.clone(),
+                            stem: stem.into(),
+                        },
+                    );
                 }
             }
         }
@@ -78,14 +92,33 @@ impl Archive {
     }
 
     /// Creates the file of a part that begins at this time; names and ids may be a stranger's.
-    pub(super) fn create(&self, device: &[u8], id: &[u8], time: &Civil) -> io::Result<(Place, File)> {
+    pub(super) fn create(
+        &self,
+        device: &[u8],
+        id: &[u8],
+        time: &Civil,
+    ) -> io::Result<(Place, File)> {
         let folder = clean(device, "unknown");
-        let Civil { year, month, day, hour, minute, second, .. } = time;
+        let Civil {
+            year,
+            month,
+            day,
+            hour,
+            minute,
+            second,
+            ..
+        } = time;
         let id = clean(id, "0");
-        let first = format!("{NAME_PREFIX}{year:04}{month:02}{day:02}_{hour:02}{minute:02}{second:02}_{id}");
+        let first = format!(
+            "{NAME_PREFIX}{year:04}{month:02}{day:02}_{hour:02}{minute:02}{second:02}_{id}"
+        );
         let dir = self.root.make_folder(folder.as_bytes())?;
         for number in 1..=MOST_OF_A_NAME {
-            let stem = if number == 1 { first.clone() } else { format!("{first}_{number}") };
+            let stem = if number == 1 {
+                first.clone()
+            } else {
+                format!("{first}_{number}")
+            };
             match dir.create_file((stem.clone() + NAME_SUFFIX).as_bytes()) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),
@@ -97,7 +130,8 @@ impl Archive {
 
     /// Writes the sidecar of a part that is being written.
     pub(super) fn begin(&self, place: &Place, sidecar: &[u8]) -> io::Result<()> {
-        self.folder(place)?.put_file(place.name(UNFINISHED).as_bytes(), sidecar)
+        self.folder(place)?
+            .put_file(place.name(UNFINISHED).as_bytes(), sidecar)
     }
 
     /// Writes the sidecar of a part that is whole.
@@ -152,20 +186,51 @@ fn clean(text: &[u8], otherwise: &str) -> String {
 mod tests {
     use super::*;
 
-    const TIME: Civil = Civil { year: 2026, month: 1, day: 2, hour: 3, minute: 4, second: 5, offset_minutes: 60 };
+    const TIME: Civil = Civil {
+        year: 2026,
+        month: 1,
+        day: 2,
+        hour: 3,
+        minute: 4,
+        second: 5,
+        offset_minutes: 60,
+    };
 
     #[test]
     fn strangers_names_stay_in_the_folder() {
-        let path = std::env::temp_dir().join(format!("callrec-archive-server-{}", std::process::id()));
+        let path =
+            std::env::temp_dir().join(format!("callrec-archive-server-{}", std::process::id()));
         let archive = Archive::open(path.to_str().unwrap()).unwrap();
         for (device, id, folder, stem) in [
-            ("0c383e000001", "17", "0c383e000001", "Record_20260102_030405_17"),
-            ("0c383e000001", "17", "0c383e000001", "Record_20260102_030405_17_2"),
-            ("../..", "../../etc/passwd", "_____", "Record_20260102_030405_______etc_passwd"),
+            (
+                "0c383e000001",
+                "17",
+                "0c383e000001",
+                "Record_20260102_030405_17",
+            ),
+            (
+                "0c383e000001",
+                "17",
+                "0c383e000001",
+                "Record_20260102_030405_17_2",
+            ),
+            (
+                "../..",
+                "../../etc/passwd",
+                "_____",
+                "Record_20260102_030405_______etc_passwd",
+            ),
             ("", "", "unknown", "Record_20260102_030405_0"),
-            ("a/b\n", "\u{e9}\u{0}*", "a_b_", "Record_20260102_030405_____"),
+            (
+                "a/b\n",
+                "\u{e9}\u{0}*",
+                "a_b_",
+                "Record_20260102_030405_____",
+            ),
         ] {
-            let (place, _) = archive.create(device.as_bytes(), id.as_bytes(), &TIME).unwrap();
+            let (place, _) = archive
+                .create(device.as_bytes(), id.as_bytes(), &TIME)
+                .unwrap();
             assert_eq!((place.folder.as_str(), place.stem.as_str()), (folder, stem));
             assert!(path.join(folder).join(place.recording()).is_file());
         }
@@ -174,7 +239,8 @@ mod tests {
 
     #[test]
     fn a_sidecar_is_called_json_only_when_all_is_there() {
-        let path = std::env::temp_dir().join(format!("callrec-archive-sidecar-{}", std::process::id()));
+        let path =
+            std::env::temp_dir().join(format!("callrec-archive-sidecar-{}", std::process::id()));
         let archive = Archive::open(path.to_str().unwrap()).unwrap();
         let (place, _file) = archive.create(b"d", b"1", &TIME).unwrap();
         let names = || {

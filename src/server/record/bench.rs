@@ -55,8 +55,14 @@ mod tests {
         room.begin_turn();
         for (used, left) in [
             (SILENCE_FRAMES_PER_TURN, SHARED_SILENCE_FRAMES_PER_TURN),
-            (SILENCE_FRAMES_PER_TURN + 7, SHARED_SILENCE_FRAMES_PER_TURN - 7),
-            (SILENCE_FRAMES_PER_TURN + SHARED_SILENCE_FRAMES_PER_TURN - 7, 0),
+            (
+                SILENCE_FRAMES_PER_TURN + 7,
+                SHARED_SILENCE_FRAMES_PER_TURN - 7,
+            ),
+            (
+                SILENCE_FRAMES_PER_TURN + SHARED_SILENCE_FRAMES_PER_TURN - 7,
+                0,
+            ),
             (SILENCE_FRAMES_PER_TURN, 0),
         ] {
             room.grant_silence();

@@ -25,7 +25,13 @@ impl Sums {
         let mut piece = vec![0; PIECE];
         loop {
             match file.read(&mut piece) {
-                Ok(0) => return Ok(Self { length, md5: md5_of(md5), sha256: sha256.finalize().into() }),
+                Ok(0) => {
+                    return Ok(Self {
+                        length,
+                        md5: md5_of(md5),
+                        sha256: sha256.finalize().into(),
+                    })
+                }
                 Ok(read) => {
                     length += read as u64;
                     md5::Digest::update(&mut md5, &piece[..read]);
@@ -74,8 +80,14 @@ mod tests {
         let sums = Sums::of(&b"abc"[..]).unwrap();
         assert_eq!(sums.length, 3);
         assert_eq!(sums.md5_base64(), "kAFQmDzST7DWlj99KOF/cg==");
-        assert_eq!(sums.sha256_base64(), "ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0=");
-        assert!(sums.is_tag("\"900150983cd24fb0d6963f7d28e17f72\"") && sums.is_tag("900150983CD24FB0D6963F7D28E17F72"));
+        assert_eq!(
+            sums.sha256_base64(),
+            "ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0="
+        );
+        assert!(
+            sums.is_tag("\"900150983cd24fb0d6963f7d28e17f72\"")
+                && sums.is_tag("900150983CD24FB0D6963F7D28E17F72")
+        );
         assert!(!sums.is_tag("\"900150983cd24fb0d6963f7d28e17f73\"") && !sums.is_tag(""));
     }
 }

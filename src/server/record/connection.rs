@@ -6,7 +6,9 @@ use std::net::{IpAddr, SocketAddr};
 use log::{debug, warn};
 use mio::{Interest, Token};
 
-use crate::base::limits::server::{ACCEPTS_PER_TURN, CONTROL_BYTES_PER_TURN, MAX_CALLS, PORTS_TRIED};
+use crate::base::limits::server::{
+    ACCEPTS_PER_TURN, CONTROL_BYTES_PER_TURN, MAX_CALLS, PORTS_TRIED,
+};
 use crate::base::limits::MESSAGE_BYTES;
 use crate::io::clock::Now;
 use crate::io::stream::Connection as Stream;
@@ -35,14 +37,20 @@ impl Service {
     /// Takes the connections that wait.
     pub(super) fn accept(&mut self, now: &Now) {
         for _ in 0..ACCEPTS_PER_TURN {
-            let Some(listener) = &self.listener else { return };
+            let Some(listener) = &self.listener else {
+                return;
+            };
             match listener.accept() {
                 Ok((stream, peer)) => self.take(now, stream, peer),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     (self.accepting, self.starved) = (false, false);
                     return;
                 }
-                Err(error) if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::ConnectionAborted) => {}
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        ErrorKind::Interrupted | ErrorKind::ConnectionAborted
+                    ) => {}
                 Err(error) => {
                     // No descriptor is left: it is tried again at the next tick, since nobody tells twice.
                     if !std::mem::replace(&mut self.starved, true) {
@@ -59,7 +67,9 @@ impl Service {
         let ip = peer.ip().to_canonical();
         let proxy = self.settings.trusts(ip);
         let refusal = match () {
-            () if self.connections.len() >= self.settings.max_connections => Some(Counter::TooManyConnections),
+            () if self.connections.len() >= self.settings.max_connections => {
+                Some(Counter::TooManyConnections)
+            }
             () if !proxy => self.refuses(ip),
             () => None,
         };
@@ -68,12 +78,18 @@ impl Service {
             self.counters.count(counter);
             return;
         }
-        let Ok(local) = stream.local_addr() else { return };
+        let Ok(local) = stream.local_addr() else {
+            return;
+        };
         let entry = self.connections.vacant_entry();
         let mut stream = Stream::of(stream);
         let interest = Interest::READABLE | Interest::WRITABLE;
         let token = Token(FIRST_CONNECTION + entry.key());
-        if let Err(error) = self.poll.registry().register(stream.source(), token, interest) {
+        if let Err(error) = self
+            .poll
+            .registry()
+            .register(stream.source(), token, interest)
+        {
             warn!("{peer}: {error}");
             return;
         }
@@ -96,7 +112,10 @@ impl Service {
         if !self.settings.allows(ip) {
             return Some(Counter::NotAllowed);
         }
-        let many = self.addresses.get(&ip).is_some_and(|count| *count >= self.settings.max_per_address);
+        let many = self
+            .addresses
+            .get(&ip)
+            .is_some_and(|count| *count >= self.settings.max_per_address);
         many.then_some(Counter::TooManyOfAddress)
     }
 
@@ -113,7 +132,11 @@ impl Service {
     pub(super) fn listen(&mut self, now: &Now, index: usize) {
         let mut buffer = [0; MESSAGE_BYTES];
         let mut left = CONTROL_BYTES_PER_TURN;
-        while let Some(connection) = self.connections.get_mut(index).filter(|c| c.readable && left > 0) {
+        while let Some(connection) = self
+            .connections
+            .get_mut(index)
+            .filter(|c| c.readable && left > 0)
+        {
             let read = match connection.stream.read(&mut buffer) {
                 Ok(Some(0)) => return self.end(now, index),
                 Ok(Some(read)) => read,
@@ -129,7 +152,9 @@ impl Service {
             left = left.saturating_sub(read);
             let mut bytes = &buffer[..read];
             while let Some(connection) = self.connections.get_mut(index) {
-                let Some(event) = connection.control.handle_bytes(now.monotonic, &mut bytes) else { break };
+                let Some(event) = connection.control.handle_bytes(now.monotonic, &mut bytes) else {
+                    break;
+                };
                 self.react(now, index, event);
             }
             self.flush(index);
@@ -144,14 +169,22 @@ impl Service {
 
     /// The phone will say nothing more. It may still hear that a recording it has stopped is finished.
     fn end(&mut self, now: &Now, index: usize) {
-        let Some(connection) = self.connections.get_mut(index) else { return };
+        let Some(connection) = self.connections.get_mut(index) else {
+            return;
+        };
         (connection.readable, connection.ended) = (false, true);
         match connection.control.handle_end() {
             Some(event) => self.react(now, index, event),
             None => self.flush(index),
         }
-        let Some(connection) = self.connections.get(index) else { return };
-        let ending = |index: &usize| self.recordings.get(*index).is_some_and(|r| r.ends().is_some());
+        let Some(connection) = self.connections.get(index) else {
+            return;
+        };
+        let ending = |index: &usize| {
+            self.recordings
+                .get(*index)
+                .is_some_and(|r| r.ends().is_some())
+        };
         if !connection.recordings.iter().flatten().any(ending) {
             self.close(now, index);
         }
@@ -167,7 +200,9 @@ impl Service {
                 Event::Stop(place, call) => {
                     let connection = self.connections.get(index);
                     let recording = connection.and_then(|connection| connection.recordings[place]);
-                    if let Some(recording) = recording.and_then(|index| self.recordings.get_mut(index)) {
+                    if let Some(recording) =
+                        recording.and_then(|index| self.recordings.get_mut(index))
+                    {
                         recording.stopped(now.monotonic, call);
                     }
                     None
@@ -175,7 +210,9 @@ impl Service {
                 Event::Health(id) => {
                     let problem = self.refusal(now).map(|(_, reason)| reason);
                     let connection = self.connections.get_mut(index);
-                    connection.and_then(|connection| connection.control.tell_health(&id, problem.as_deref()))
+                    connection.and_then(|connection| {
+                        connection.control.tell_health(&id, problem.as_deref())
+                    })
                 }
                 Event::Ignored => {
                     self.counters.count(Counter::Ignored);
@@ -245,35 +282,62 @@ impl Service {
             return Some((Counter::Ending, "busy: the server is ending".into()));
         }
         if self.recordings.len() >= self.settings.max_recordings {
-            return Some((Counter::TooManyRecordings, "busy: too many recordings at once".into()));
+            return Some((
+                Counter::TooManyRecordings,
+                "busy: too many recordings at once".into(),
+            ));
         }
         let why = self.disk_trouble(now)?.why();
-        Some((counter_of(why), format!("{}: the server cannot store recordings now", why.word())))
+        Some((
+            counter_of(why),
+            format!("{}: the server cannot store recordings now", why.word()),
+        ))
     }
 
     /// Makes a recording, or says why not, in words for the phone's user.
-    fn begin(&mut self, now: &Now, start: Start, peer: IpAddr) -> Result<Recording, (Counter, String)> {
+    fn begin(
+        &mut self,
+        now: &Now,
+        start: Start,
+        peer: IpAddr,
+    ) -> Result<Recording, (Counter, String)> {
         if let Some(refusal) = self.refusal(now) {
             return Err(refusal);
         }
         let port = self.ports.open(PORTS_TRIED);
-        let port = port.map_err(|error| (Counter::NoPort, format!("busy: no RTP port is free: {error}")))?;
+        let port = port.map_err(|error| {
+            (
+                Counter::NoPort,
+                format!("busy: no RTP port is free: {error}"),
+            )
+        })?;
         Recording::begin(&self.archive, self.storing, now, start, peer, port).map_err(|error| {
-            warn!("{}: a recording cannot be created: {error}", self.settings.dir);
+            warn!(
+                "{}: a recording cannot be created: {error}",
+                self.settings.dir
+            );
             if matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE)) {
-                return (Counter::TooManyRecordings, "busy: the server has no file descriptor left (ulimit -n)".into());
+                return (
+                    Counter::TooManyRecordings,
+                    "busy: the server has no file descriptor left (ulimit -n)".into(),
+                );
             }
             // A stranger's device name may be at fault, or the disk: the next look finds out.
             self.disk.is_suspect = true;
             let why = Why::of(&error);
-            (counter_of(why), format!("{}: the server cannot create a file", why.word()))
+            (
+                counter_of(why),
+                format!("{}: the server cannot create a file", why.word()),
+            )
         })
     }
 
     /// A recording has been finished: its phone is told if it wants to know.
     pub(super) fn tell_finished(&mut self, now: &Now, recording: &Recording) {
         let Some(index) = recording.owner else { return };
-        let Some(connection) = self.connections.get_mut(index) else { return };
+        let Some(connection) = self.connections.get_mut(index) else {
+            return;
+        };
         connection.recordings[recording.place] = None;
         let event = connection.control.stopped(now.monotonic, recording.place);
         let done = connection.ended && connection.control.is_idle();
@@ -294,11 +358,24 @@ impl Service {
 
     /// Asks a recording's phone to stop; without one it ends at once.
     pub(super) fn stop(&mut self, now: &Now, index: usize, why: Why) {
-        let Some(recording) = self.recordings.get_mut(index).filter(|r| r.ends().is_none()) else { return };
-        let owner = recording.owner.and_then(|owner| Some((owner, self.connections.get_mut(owner)?)));
-        let Some((owner, connection)) = owner else { return recording.end(now.monotonic, why) };
+        let Some(recording) = self
+            .recordings
+            .get_mut(index)
+            .filter(|r| r.ends().is_none())
+        else {
+            return;
+        };
+        let owner = recording
+            .owner
+            .and_then(|owner| Some((owner, self.connections.get_mut(owner)?)));
+        let Some((owner, connection)) = owner else {
+            return recording.end(now.monotonic, why);
+        };
         recording.will_end(why);
-        match connection.control.stop(now.monotonic, recording.place, why.word()) {
+        match connection
+            .control
+            .stop(now.monotonic, recording.place, why.word())
+        {
             Some(event) => self.react(now, owner, event),
             None => self.flush(owner),
         }
@@ -306,7 +383,9 @@ impl Service {
 
     /// Sends what waits to be sent.
     pub(super) fn flush(&mut self, index: usize) {
-        let Some(connection) = self.connections.get_mut(index) else { return };
+        let Some(connection) = self.connections.get_mut(index) else {
+            return;
+        };
         while !connection.control.unsent().is_empty() {
             match connection.stream.write(connection.control.unsent()) {
                 Ok(Some(sent)) => connection.control.sent(sent),
@@ -318,7 +397,9 @@ impl Service {
 
     /// Forgets a connection; what it carried is finished.
     pub(super) fn close(&mut self, now: &Now, index: usize) {
-        let Some(connection) = self.connections.try_remove(index) else { return };
+        let Some(connection) = self.connections.try_remove(index) else {
+            return;
+        };
         self.forget_address(connection.peer);
         for recording in connection.recordings.into_iter().flatten() {
             if let Some(recording) = self.recordings.get_mut(recording) {

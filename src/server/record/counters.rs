@@ -69,7 +69,11 @@ const VALUES: usize = COUNTERS + VERDICTS.len() + GAUGES;
 /// Name, label and help of each counter, in their order; those of one name stand together.
 const COUNTER_TEXTS: [(&str, &str, &str); COUNTERS] = [
     ("connections_total", "", "Control connections taken."),
-    ("refused_total", "not-allowed", "Connections and recordings refused, by reason."),
+    (
+        "refused_total",
+        "not-allowed",
+        "Connections and recordings refused, by reason.",
+    ),
     ("refused_total", "connections", ""),
     ("refused_total", "connections-of-address", ""),
     ("refused_total", "recordings", ""),
@@ -78,17 +82,45 @@ const COUNTER_TEXTS: [(&str, &str, &str); COUNTERS] = [
     ("refused_total", "disk-error", ""),
     ("refused_total", "ending", ""),
     ("refused_total", "bad-request", ""),
-    ("closed_total", "idle", "Connections closed by the server, by reason."),
+    (
+        "closed_total",
+        "idle",
+        "Connections closed by the server, by reason.",
+    ),
     ("closed_total", "message-too-long", ""),
     ("closed_total", "slow-reader", ""),
     ("closed_total", "no-proxy-line", ""),
-    ("ignored_messages_total", "", "Messages without a known command and an id."),
+    (
+        "ignored_messages_total",
+        "",
+        "Messages without a known command and an id.",
+    ),
     ("started_total", "", "Recordings started."),
-    ("finished_total", "", "Recordings that ended as they should."),
-    ("failed_total", "", "Recordings that ended for another reason than a stop."),
-    ("lost_packets_total", "", "RTP packets that never came, by their sequence numbers, of finished recordings."),
-    ("silence_frames_total", "", "Frames of 20 ms filled with silence, of finished recordings."),
-    ("kernel_dropped_total", "", "Datagrams the kernel dropped for want of room in a socket."),
+    (
+        "finished_total",
+        "",
+        "Recordings that ended as they should.",
+    ),
+    (
+        "failed_total",
+        "",
+        "Recordings that ended for another reason than a stop.",
+    ),
+    (
+        "lost_packets_total",
+        "",
+        "RTP packets that never came, by their sequence numbers, of finished recordings.",
+    ),
+    (
+        "silence_frames_total",
+        "",
+        "Frames of 20 ms filled with silence, of finished recordings.",
+    ),
+    (
+        "kernel_dropped_total",
+        "",
+        "Datagrams the kernel dropped for want of room in a socket.",
+    ),
     ("written_bytes_total", "", "Bytes written to recordings."),
     ("syncs_total", "", "Times the file system was synced."),
     ("sync_errors_total", "", "Times that failed."),
@@ -125,7 +157,9 @@ pub(super) struct Counters {
 
 impl Counters {
     pub(super) fn new() -> Self {
-        Self { values: [0; VALUES] }
+        Self {
+            values: [0; VALUES],
+        }
     }
 
     pub(super) fn count(&mut self, counter: Counter) {
@@ -157,7 +191,10 @@ impl Counters {
 
     /// As bytes, for the process that collects them.
     pub(super) fn emit(&self) -> Vec<u8> {
-        self.values.iter().flat_map(|value| value.to_ne_bytes()).collect()
+        self.values
+            .iter()
+            .flat_map(|value| value.to_ne_bytes())
+            .collect()
     }
 
     /// From the bytes of a process of the same program.
@@ -171,9 +208,19 @@ impl Counters {
 
     /// Adds another process's; the worst of what cannot be added.
     pub(super) fn merge(&mut self, other: &Self) {
-        let worst = [Gauge::FreeBytes, Gauge::LongestTurn, Gauge::LastSync, Gauge::DiskTrouble].map(place);
+        let worst = [
+            Gauge::FreeBytes,
+            Gauge::LongestTurn,
+            Gauge::LastSync,
+            Gauge::DiskTrouble,
+        ]
+        .map(place);
         for (number, (mine, other)) in self.values.iter_mut().zip(other.values).enumerate() {
-            *mine = if worst.contains(&number) { (*mine).max(other) } else { *mine + other };
+            *mine = if worst.contains(&number) {
+                (*mine).max(other)
+            } else {
+                *mine + other
+            };
         }
     }
 
@@ -191,11 +238,26 @@ impl Counters {
             line(page, name, "counter", help, ("reason", label), *value);
         }
         for (number, (verdict, value)) in VERDICTS.into_iter().zip(packets).enumerate() {
-            let help = if number == 0 { "Datagrams read, by what became of them." } else { "" };
-            line(page, "packets_total", "counter", help, ("verdict", verdict), *value);
+            let help = if number == 0 {
+                "Datagrams read, by what became of them."
+            } else {
+                ""
+            };
+            line(
+                page,
+                "packets_total",
+                "counter",
+                help,
+                ("verdict", verdict),
+                *value,
+            );
         }
         for ((name, help), value) in GAUGE_TEXTS.into_iter().zip(gauges) {
-            let kind = if name.ends_with("_total") { "counter" } else { "gauge" };
+            let kind = if name.ends_with("_total") {
+                "counter"
+            } else {
+                "gauge"
+            };
             line(page, name, kind, help, ("", ""), *value);
         }
     }
@@ -206,7 +268,14 @@ const fn place(gauge: Gauge) -> usize {
 }
 
 /// One value; with its head where there is a help text.
-fn line(page: &mut String, name: &str, kind: &str, help: &str, (key, label): (&str, &str), value: u64) {
+fn line(
+    page: &mut String,
+    name: &str,
+    kind: &str,
+    help: &str,
+    (key, label): (&str, &str),
+    value: u64,
+) {
     let name = format!("callrec_{name}");
     if !help.is_empty() {
         let _ = writeln!(page, "# HELP {name} {help}\n# TYPE {name} {kind}");
@@ -233,7 +302,10 @@ mod tests {
         assert_eq!(Counters::parse(&counters.emit()[1..]), None);
         let mut page = String::new();
         counters.print(&mut page);
-        let values: Vec<&str> = page.lines().filter(|l| !l.starts_with('#') && !l.ends_with(" 0")).collect();
+        let values: Vec<&str> = page
+            .lines()
+            .filter(|l| !l.starts_with('#') && !l.ends_with(" 0"))
+            .collect();
         let expected = [
             "callrec_refused_total{reason=\"ending\"} 1",
             "callrec_sync_errors_total 3",
@@ -242,7 +314,10 @@ mod tests {
             "callrec_last_sync_microseconds 9",
         ];
         assert_eq!(values, expected);
-        let heads = page.lines().filter(|l| l.starts_with("# TYPE callrec_refused_total ")).count();
+        let heads = page
+            .lines()
+            .filter(|l| l.starts_with("# TYPE callrec_refused_total "))
+            .count();
         assert_eq!(heads, 1);
     }
 
@@ -256,7 +331,10 @@ mod tests {
         assert_eq!(all.gauge(Gauge::Recordings), 0);
         all.merge(&one);
         all.merge(&one);
-        assert_eq!((all.gauge(Gauge::Recordings), all.gauge(Gauge::LastSync)), (4, 9));
+        assert_eq!(
+            (all.gauge(Gauge::Recordings), all.gauge(Gauge::LastSync)),
+            (4, 9)
+        );
         assert_eq!(all.values[Counter::Bytes as usize], 15);
     }
 }

@@ -39,7 +39,9 @@ impl Service {
             self.disk.looked_at = now.monotonic;
             self.look_at_disk(now);
         }
-        self.disk.trouble.or(self.disk.sync_fails.then_some(Trouble::Unsynced))
+        self.disk
+            .trouble
+            .or(self.disk.sync_fails.then_some(Trouble::Unsynced))
     }
 
     fn look_at_disk(&mut self, now: &Now) {
@@ -50,7 +52,9 @@ impl Service {
         };
         let before = std::mem::replace(&mut self.disk.trouble, trouble);
         match trouble {
-            Some(trouble) if before != Some(trouble) => error!("{}{detail}", trouble.words(&self.settings.dir)),
+            Some(trouble) if before != Some(trouble) => {
+                error!("{}{detail}", trouble.words(&self.settings.dir))
+            }
             None if before.is_some() => {
                 info!("{}: recordings can be stored again", self.settings.dir);
                 self.repair();
@@ -67,21 +71,27 @@ impl Service {
         let identity = mounts::identity(self.settings.dir.as_bytes());
         let identity = identity.ok_or_else(|| (Trouble::Missing, "nothing is there".to_owned()))?;
         if !self.archive.is(identity) {
-            self.reopen(now).map_err(|problem| (Trouble::Unusable, problem.to_string()))?;
+            self.reopen(now)
+                .map_err(|problem| (Trouble::Unusable, problem.to_string()))?;
         }
         let free = self.archive.root().free_bytes().unwrap_or(0);
         self.counters.set(Gauge::FreeBytes, free);
         let needed = self.settings.reserve.max(LEAST_FREE);
         if free < needed {
-            return Err((Trouble::Full, format!("{} KiB free, {} KiB needed", free >> 10, needed >> 10)));
+            return Err((
+                Trouble::Full,
+                format!("{} KiB free, {} KiB needed", free >> 10, needed >> 10),
+            ));
         }
         let writable = self.archive.root().check_writable();
         writable.map_err(|problem| (Trouble::Unwritable, problem.to_string()))?;
         if self.disk.is_suspect {
-            self.archive.probe().map_err(|problem| match Why::of(&problem) {
-                Why::DiskFull => (Trouble::Full, problem.to_string()),
-                _ => (Trouble::Unwritable, problem.to_string()),
-            })?;
+            self.archive
+                .probe()
+                .map_err(|problem| match Why::of(&problem) {
+                    Why::DiskFull => (Trouble::Full, problem.to_string()),
+                    _ => (Trouble::Unwritable, problem.to_string()),
+                })?;
             self.disk.is_suspect = false;
         }
         if self.disk.sync_fails {
@@ -105,7 +115,10 @@ impl Service {
             .iter_mut()
             .map(|(index, recording)| (index, recording.move_to(&self.archive, now)))
             .collect();
-        for (index, problem) in moved.into_iter().filter_map(|(index, moved)| Some((index, moved.err()?))) {
+        for (index, problem) in moved
+            .into_iter()
+            .filter_map(|(index, moved)| Some((index, moved.err()?)))
+        {
             warn!("a recording cannot go on in the other folder: {problem}");
             self.stop(now, index, Why::of(&problem));
         }
@@ -122,20 +135,31 @@ impl Service {
 
     /// A sync has ended: the headers may follow.
     pub(super) fn take_synced(&mut self, now: &Now) {
-        let Some((synced, took)) = self.syncer.poll_result() else { return };
+        let Some((synced, took)) = self.syncer.poll_result() else {
+            return;
+        };
         self.counters.count(Counter::Syncs);
         self.counters.set(Gauge::LastSync, took.nanos() / 1000);
         let failed_before = std::mem::replace(&mut self.disk.sync_fails, synced.is_err());
         if let Err(problem) = synced {
             if !failed_before {
-                error!("{}: cannot be synced: {problem}; recordings are stopped", self.settings.dir);
+                error!(
+                    "{}: cannot be synced: {problem}; recordings are stopped",
+                    self.settings.dir
+                );
             }
             self.counters.count(Counter::SyncErrors);
             return self.stop_all(now, Why::DiskError);
         }
-        let noted: Vec<(usize, io::Result<()>)> =
-            self.recordings.iter_mut().map(|(index, recording)| (index, recording.note())).collect();
-        for (index, problem) in noted.into_iter().filter_map(|(index, noted)| Some((index, noted.err()?))) {
+        let noted: Vec<(usize, io::Result<()>)> = self
+            .recordings
+            .iter_mut()
+            .map(|(index, recording)| (index, recording.note()))
+            .collect();
+        for (index, problem) in noted
+            .into_iter()
+            .filter_map(|(index, noted)| Some((index, noted.err()?)))
+        {
             self.disk.is_suspect = true;
             self.stop(now, index, Why::of(&problem));
         }

@@ -15,7 +15,9 @@ use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 use slab::Slab;
 
-use crate::base::limits::server::{ACCEPTS_PER_TURN, EVENTS_PER_TURN, MAX_MEDIA_HOSTS, MEDIA_CONNECT, STOP_ANSWER};
+use crate::base::limits::server::{
+    ACCEPTS_PER_TURN, EVENTS_PER_TURN, MAX_MEDIA_HOSTS, MEDIA_CONNECT, STOP_ANSWER,
+};
 use crate::base::time::Instant;
 use crate::io::clock;
 use crate::io::listener;
@@ -67,11 +69,22 @@ impl Dispatcher {
         let problem = |error| format!("control connections on {}: {error}", settings.listen);
         let mut listener = listener::open(settings.listen, false).map_err(problem)?;
         let registry = poll.registry();
-        registry.register(&mut SourceFd(&signals.fd()), SIGNALS, Interest::READABLE).map_err(epoll)?;
-        registry.register(&mut listener, LISTENER, Interest::READABLE).map_err(epoll)?;
-        let metrics = settings.metrics.map(|address| Metrics::open(address, registry, FIRST_METRICS)).transpose()?;
+        registry
+            .register(&mut SourceFd(&signals.fd()), SIGNALS, Interest::READABLE)
+            .map_err(epoll)?;
+        registry
+            .register(&mut listener, LISTENER, Interest::READABLE)
+            .map_err(epoll)?;
+        let metrics = settings
+            .metrics
+            .map(|address| Metrics::open(address, registry, FIRST_METRICS))
+            .transpose()?;
         Ok(Self {
-            hosts: settings.media.iter().map(|address| Host::new(*address)).collect(),
+            hosts: settings
+                .media
+                .iter()
+                .map(|address| Host::new(*address))
+                .collect(),
             settings,
             poll,
             signals,
@@ -89,11 +102,17 @@ impl Dispatcher {
 
     /// Runs until a signal ends it.
     pub(super) fn run(mut self) -> Result<(), String> {
-        let address = self.listener.local_addr().map_err(|error| error.to_string())?;
+        let address = self
+            .listener
+            .local_addr()
+            .map_err(|error| error.to_string())?;
         let metrics = self.metrics.as_ref().and_then(Metrics::address);
         let metrics = metrics.map_or_else(String::new, |metrics| format!(", metrics on {metrics}"));
         let hosts = self.hosts.len();
-        info!("callrec-server {} is ready on {address}{metrics}, {hosts} media hosts", env!("CARGO_PKG_VERSION"));
+        info!(
+            "callrec-server {} is ready on {address}{metrics}, {hosts} media hosts",
+            env!("CARGO_PKG_VERSION")
+        );
         let mut events = Events::with_capacity(EVENTS_PER_TURN);
         loop {
             let now = clock::monotonic();
@@ -101,7 +120,9 @@ impl Dispatcher {
             let deadline = self.next_deadline().filter(|_| is_waiting).unwrap_or(now);
             let timeout = Some(std::time::Duration::from_nanos(deadline.since(now).nanos()));
             match self.poll.poll(&mut events, timeout) {
-                Err(error) if error.kind() != std::io::ErrorKind::Interrupted => return Err(format!("epoll: {error}")),
+                Err(error) if error.kind() != std::io::ErrorKind::Interrupted => {
+                    return Err(format!("epoll: {error}"))
+                }
                 _ => {}
             }
             let now = clock::monotonic();
@@ -112,12 +133,17 @@ impl Dispatcher {
                     LISTENER => self.accepting = true,
                     Token(token) if token >= FIRST_PAIR => self.serve(now, token - FIRST_PAIR),
                     Token(token) if token >= FIRST_CHECK => {
-                        self.hosts.get_mut(token - FIRST_CHECK).into_iter().for_each(Host::handle_check);
+                        self.hosts
+                            .get_mut(token - FIRST_CHECK)
+                            .into_iter()
+                            .for_each(Host::handle_check);
                     }
                     token => self.show(now, token),
                 }
             }
-            std::mem::take(&mut self.left).into_iter().for_each(|token| self.serve(now, token));
+            std::mem::take(&mut self.left)
+                .into_iter()
+                .for_each(|token| self.serve(now, token));
             if self.accepting {
                 self.accept(now);
             }
@@ -126,9 +152,15 @@ impl Dispatcher {
     }
 
     fn next_deadline(&self) -> Option<Instant> {
-        let pairs = self.pairs.iter().filter_map(|(_, pair)| pair.stage.deadline());
+        let pairs = self
+            .pairs
+            .iter()
+            .filter_map(|(_, pair)| pair.stage.deadline());
         let hosts = self.hosts.iter().map(Host::next_deadline);
-        pairs.chain(hosts).chain(self.metrics.as_ref().and_then(Metrics::next_deadline)).min()
+        pairs
+            .chain(hosts)
+            .chain(self.metrics.as_ref().and_then(Metrics::next_deadline))
+            .min()
     }
 
     fn accept(&mut self, now: Instant) {
@@ -151,7 +183,8 @@ impl Dispatcher {
     fn take(&mut self, now: Instant, mut connection: Connection, peer: SocketAddr) {
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
         let of_address = self.addresses.get(&peer.ip()).copied().unwrap_or(0);
-        let full = self.pairs.len() >= self.settings.max_connections || of_address >= self.settings.max_per_address;
+        let full = self.pairs.len() >= self.settings.max_connections
+            || of_address >= self.settings.max_per_address;
         if full || !self.settings.allows(peer.ip()) {
             debug!("{peer}: connection refused");
             self.refused += 1;
@@ -161,7 +194,12 @@ impl Dispatcher {
         let index = entry.key();
         let interest = Interest::READABLE | Interest::WRITABLE;
         let token = Token(FIRST_PAIR + 2 * index);
-        if self.poll.registry().register(connection.source(), token, interest).is_err() {
+        if self
+            .poll
+            .registry()
+            .register(connection.source(), token, interest)
+            .is_err()
+        {
             return;
         }
         self.taken += 1;
@@ -173,7 +211,9 @@ impl Dispatcher {
     /// Begins to connect to the best host that has not been tried yet; without one the pair ends.
     fn place(&mut self, now: Instant, index: usize) {
         loop {
-            let Some(pair) = self.pairs.get_mut(index) else { return };
+            let Some(pair) = self.pairs.get_mut(index) else {
+                return;
+            };
             let Some(host) = choose(&self.hosts, pair.tried) else {
                 self.unplaced += 1;
                 return self.close(index);
@@ -182,14 +222,24 @@ impl Dispatcher {
             let opened = Connection::open(self.hosts[host].address).and_then(|mut connection| {
                 let interest = Interest::READABLE | Interest::WRITABLE;
                 let token = Token(FIRST_PAIR + 2 * index + 1);
-                self.poll.registry().register(connection.source(), token, interest).map(|()| connection)
+                self.poll
+                    .registry()
+                    .register(connection.source(), token, interest)
+                    .map(|()| connection)
             });
             match opened {
                 Ok(connection) => {
                     let mut media = Side::new(connection);
-                    let local = pair.phone.connection.source().local_addr().unwrap_or(pair.peer);
+                    let local = pair
+                        .phone
+                        .connection
+                        .source()
+                        .local_addr()
+                        .unwrap_or(pair.peer);
                     let local = SocketAddr::new(local.ip().to_canonical(), local.port());
-                    media.unsent.extend_from_slice(proxy::emit(pair.peer, local).as_bytes());
+                    media
+                        .unsent
+                        .extend_from_slice(proxy::emit(pair.peer, local).as_bytes());
                     (pair.media, pair.host) = (Some(media), host);
                     pair.stage = Stage::Connecting(now + MEDIA_CONNECT);
                     self.hosts[host].connections += 1;
@@ -208,8 +258,14 @@ impl Dispatcher {
     /// Something has come for one end of a pair.
     fn serve(&mut self, now: Instant, token: usize) {
         let index = token / 2;
-        let Some(pair) = self.pairs.get_mut(index) else { return };
-        let side = if token % 2 == 0 { Some(&mut pair.phone) } else { pair.media.as_mut() };
+        let Some(pair) = self.pairs.get_mut(index) else {
+            return;
+        };
+        let side = if token % 2 == 0 {
+            Some(&mut pair.phone)
+        } else {
+            pair.media.as_mut()
+        };
         if let Some(side) = side {
             side.readable = true;
         }
@@ -249,14 +305,18 @@ impl Dispatcher {
 
     /// Leaves the pair's media host for the next one.
     fn place_anew(&mut self, now: Instant, index: usize) {
-        let Some(pair) = self.pairs.get_mut(index) else { return };
+        let Some(pair) = self.pairs.get_mut(index) else {
+            return;
+        };
         pair.media = None;
         self.hosts[pair.host].connections -= 1;
         self.place(now, index);
     }
 
     fn close(&mut self, index: usize) {
-        let Some(pair) = self.pairs.try_remove(index) else { return };
+        let Some(pair) = self.pairs.try_remove(index) else {
+            return;
+        };
         if pair.media.is_some() {
             self.hosts[pair.host].connections -= 1;
         }
@@ -290,7 +350,9 @@ impl Dispatcher {
 
     /// A pair has been at this stage for too long.
     fn take_too_long(&mut self, now: Instant, index: usize, stage: Stage) {
-        let Some(pair) = self.pairs.get_mut(index) else { return };
+        let Some(pair) = self.pairs.get_mut(index) else {
+            return;
+        };
         let host = &mut self.hosts[pair.host];
         match stage {
             Stage::Connecting(_) => {

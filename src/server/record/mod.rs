@@ -43,12 +43,16 @@ mod why;
 mod workers;
 
 pub(super) fn main(arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
-    let Some(settings) = read::<Settings>(arguments.clone())? else { return print(HELP) };
+    let Some(settings) = read::<Settings>(arguments.clone())? else {
+        return print(HELP);
+    };
     settings.check().map_err(Failure::Usage)?;
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info")).init();
     raise_limit(); // a recording has three descriptors
     if !settings.media.is_empty() {
-        Dispatcher::open(settings).and_then(Dispatcher::run).map_err(Failure::Failed)?;
+        Dispatcher::open(settings)
+            .and_then(Dispatcher::run)
+            .map_err(Failure::Failed)?;
         return Ok(ExitCode::SUCCESS);
     }
     if settings.workers > 1 && !settings.worker {
@@ -59,7 +63,10 @@ pub(super) fn main(arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
     let service = Service::open(settings).map_err(Failure::Failed)?;
     match service.address() {
         None => {} // the one that has started us says it
-        Some(address) => info!("callrec-server {} is ready on {address}", env!("CARGO_PKG_VERSION")),
+        Some(address) => info!(
+            "callrec-server {} is ready on {address}",
+            env!("CARGO_PKG_VERSION")
+        ),
     }
     service.run().map_err(Failure::Failed)?;
     Ok(ExitCode::SUCCESS)

@@ -67,10 +67,31 @@ impl Format {
 
 impl Part {
     /// Writes the header of a new file. `limit`: bytes it may have; 0: as many as a part may.
-    pub(super) fn begin(place: Place, file: File, format: Format, law: Law, limit: u64) -> io::Result<Self> {
-        let limit = if limit == 0 { MAX_PART_BYTES } else { limit.min(MAX_PART_BYTES) };
-        let limit = (limit.saturating_sub(format.head_bytes()) / format.frame_bytes()).max(MIN_PART_FRAMES);
-        let part = Self { place, file, format, law, frames: 0, noted: 0, marked: 0, limit, torn: false };
+    pub(super) fn begin(
+        place: Place,
+        file: File,
+        format: Format,
+        law: Law,
+        limit: u64,
+    ) -> io::Result<Self> {
+        let limit = if limit == 0 {
+            MAX_PART_BYTES
+        } else {
+            limit.min(MAX_PART_BYTES)
+        };
+        let limit =
+            (limit.saturating_sub(format.head_bytes()) / format.frame_bytes()).max(MIN_PART_FRAMES);
+        let part = Self {
+            place,
+            file,
+            format,
+            law,
+            frames: 0,
+            noted: 0,
+            marked: 0,
+            limit,
+            torn: false,
+        };
         part.file.write_all_at(&part.head(0), 0)?;
         Ok(part)
     }
@@ -102,7 +123,12 @@ impl Part {
 
     /// Writes what the stream gives out, until there is no more or the part is full. `silence`: frames of it that may
     /// still be written. `buffer` is room to work in.
-    pub(super) fn write(&mut self, stream: &mut Stream, silence: &mut u64, buffer: &mut Vec<u8>) -> io::Result<()> {
+    pub(super) fn write(
+        &mut self,
+        stream: &mut Stream,
+        silence: &mut u64,
+        buffer: &mut Vec<u8>,
+    ) -> io::Result<()> {
         let format = self.format;
         buffer.clear();
         while let Some(output) = stream.take(self.limit - self.frames, *silence) {
@@ -136,14 +162,20 @@ impl Part {
 
     /// Makes the file exact, as far as the disk still lets us.
     pub(super) fn finish(&mut self) -> io::Result<()> {
-        let cut = if self.torn { self.file.set_len(self.bytes()) } else { Ok(()) };
+        let cut = if self.torn {
+            self.file.set_len(self.bytes())
+        } else {
+            Ok(())
+        };
         self.write_head(self.frames).and(cut)
     }
 
     fn write_head(&mut self, frames: u64) -> io::Result<()> {
         let head = self.head(frames);
         match self.format {
-            Format::Phone => self.file.write_all_at(&head[DATA_SIZE_OFFSET as usize..], DATA_SIZE_OFFSET)?,
+            Format::Phone => self
+                .file
+                .write_all_at(&head[DATA_SIZE_OFFSET as usize..], DATA_SIZE_OFFSET)?,
             Format::Wav => self.file.write_all_at(&head, 0)?,
         }
         self.noted = frames;
@@ -156,13 +188,27 @@ impl Part {
                 let (rtp_len, increment) = (RTP_FRAME_BYTES as u32, FRAME_SAMPLES as u32);
                 let data_size = (frames * RTP_FRAME_BYTES as u64) as u32;
                 let codec = Codec::G711(self.law);
-                Header { codec, rtp_len, increment, data_size, big_endian: false }.emit().to_vec()
+                Header {
+                    codec,
+                    rtp_len,
+                    increment,
+                    data_size,
+                    big_endian: false,
+                }
+                .emit()
+                .to_vec()
             }
             Format::Wav => riff::header(self.law, Some(frames * CODES)).to_vec(),
         }
     }
 
-    fn write_silence(&mut self, stream: &Stream, first: u64, count: u64, buffer: &mut Vec<u8>) -> io::Result<()> {
+    fn write_silence(
+        &mut self,
+        stream: &Stream,
+        first: u64,
+        count: u64,
+        buffer: &mut Vec<u8>,
+    ) -> io::Result<()> {
         let silence = [self.law.silence(); FRAME_SAMPLES];
         for frame in first..first + count {
             push(buffer, self.format, stream.header(frame), &silence);

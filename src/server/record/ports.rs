@@ -15,7 +15,11 @@ pub(super) struct Ports {
 
 impl Ports {
     pub(super) fn new(address: IpAddr, range: (u16, u16)) -> Self {
-        Self { address, range, next: range.0 }
+        Self {
+            address,
+            range,
+            next: range.0,
+        }
     }
 
     /// Binds a free one.
@@ -24,7 +28,11 @@ impl Ports {
         let mut last = io::Error::from_raw_os_error(libc::EADDRINUSE);
         for _ in 0..ports.min(most) {
             let port = self.next;
-            self.next = if port == self.range.1 { self.range.0 } else { port + 1 };
+            self.next = if port == self.range.1 {
+                self.range.0
+            } else {
+                port + 1
+            };
             match Inlet::open(self.address, port) {
                 Ok(inlet) => return Ok((port, inlet)),
                 Err(error) => last = error,

@@ -189,7 +189,10 @@ impl Recording {
             last: true,
         };
         let sidecar = self.sidecar(Some(end));
-        let finished = self.part.finish().and_then(|()| self.archive.finish(&self.part.place, &sidecar));
+        let finished = self
+            .part
+            .finish()
+            .and_then(|()| self.archive.finish(&self.part.place, &sidecar));
         if let Err(problem) = &finished {
             warn!("{}: cannot be finished now: {problem}", self.part.path());
             self.late_sidecar = Some(sidecar);
@@ -203,8 +206,17 @@ impl Recording {
 
     /// What is left to do, if it could not be finished.
     pub(super) fn into_unfinished(self) -> Option<Unfinished> {
-        let Self { archive, part, late_sidecar, .. } = self;
-        late_sidecar.map(|sidecar| Unfinished { archive, part, sidecar })
+        let Self {
+            archive,
+            part,
+            late_sidecar,
+            ..
+        } = self;
+        late_sidecar.map(|sidecar| Unfinished {
+            archive,
+            part,
+            sidecar,
+        })
     }
 
     /// The folder of all recordings has been exchanged: it goes on in the new one.
@@ -224,7 +236,9 @@ impl Recording {
         while self.held_back.is_empty() {
             let (read, dropped) = self.inlet.read(batch);
             turn.counters.add(Counter::KernelDrop, dropped.into());
-            batch.datagrams().for_each(|(from, bytes)| self.put(turn, from, bytes));
+            batch
+                .datagrams()
+                .for_each(|(from, bytes)| self.put(turn, from, bytes));
             left = left.saturating_sub(read);
             if read < DATAGRAMS_AT_ONCE || left == 0 {
                 return read == DATAGRAMS_AT_ONCE;
@@ -278,8 +292,13 @@ impl Recording {
             self.roll(self.archive.clone(), turn.now)?;
         }
         let before = self.part.bytes();
-        let written = self.part.write(&mut self.stream, &mut turn.room.silence, &mut turn.room.buffer);
-        turn.counters.add(Counter::Bytes, self.part.bytes().saturating_sub(before));
+        let written = self.part.write(
+            &mut self.stream,
+            &mut turn.room.silence,
+            &mut turn.room.buffer,
+        );
+        turn.counters
+            .add(Counter::Bytes, self.part.bytes().saturating_sub(before));
         written
     }
 
@@ -296,11 +315,24 @@ impl Recording {
     fn roll(&mut self, archive: Arc<Archive>, now: &Now) -> io::Result<()> {
         let time = now.local(now.monotonic);
         let next = create(&archive, self.storing, &self.start, &time)?;
-        let end = End { time, word: "rolled", reason: b"", success: true, last: false };
+        let end = End {
+            time,
+            word: "rolled",
+            reason: b"",
+            success: true,
+            last: false,
+        };
         let sidecar = self.sidecar(Some(end));
-        match self.part.finish().and_then(|()| self.archive.finish(&self.part.place, &sidecar)) {
+        match self
+            .part
+            .finish()
+            .and_then(|()| self.archive.finish(&self.part.place, &sidecar))
+        {
             Ok(()) => {}
-            Err(_) if self.part.is_deleted() => error!("{}: has been deleted while it was written", self.part.path()),
+            Err(_) if self.part.is_deleted() => error!(
+                "{}: has been deleted while it was written",
+                self.part.path()
+            ),
             Err(problem) => {
                 archive.discard(&next.place);
                 return Err(problem);
@@ -316,7 +348,11 @@ impl Recording {
     }
 
     fn tally(&self) -> Tally {
-        Tally { verdicts: *self.stream.counts(), lost: self.stream.lost(), silence: self.stream.silence() }
+        Tally {
+            verdicts: *self.stream.counts(),
+            lost: self.stream.lost(),
+            silence: self.stream.silence(),
+        }
     }
 
     fn sidecar(&self, end: Option<End>) -> Vec<u8> {
@@ -359,7 +395,13 @@ impl Recording {
 
 fn create(archive: &Archive, storing: Storing, start: &Start, time: &Civil) -> io::Result<Part> {
     let (place, file) = archive.create(&start.device, &start.id, time)?;
-    let part = Part::begin(place.clone(), file, storing.format, start.law, storing.file_limit);
+    let part = Part::begin(
+        place.clone(),
+        file,
+        storing.format,
+        start.law,
+        storing.file_limit,
+    );
     if part.is_err() {
         archive.discard(&place);
     }

@@ -28,22 +28,34 @@ const SIDECAR_BYTES: u64 = 64 * 1024;
 /// Starts the thread, which ends when it has looked at all; `repaired` counts. It may be started again while another one
 /// runs: each of them claims what it works on.
 pub(super) fn start(archive: Arc<Archive>, repaired: Arc<AtomicU64>) -> io::Result<()> {
-    thread::Builder::new().name("repair".into()).spawn(move || {
-        if let Err(problem) = repair(&archive, &repaired) {
-            warn!("looking for unfinished recordings: {problem}");
-        }
-    })?;
+    thread::Builder::new()
+        .name("repair".into())
+        .spawn(move || {
+            if let Err(problem) = repair(&archive, &repaired) {
+                warn!("looking for unfinished recordings: {problem}");
+            }
+        })?;
     Ok(())
 }
 
 fn repair(archive: &Archive, repaired: &AtomicU64) -> io::Result<()> {
-    archive.each(UNFINISHED, |dir, place| match repair_one(archive, dir, &place) {
-        Ok(Some(frames)) => {
-            info!("{}/{}: made whole, {frames} frames", place.folder, place.recording());
-            repaired.fetch_add(1, Ordering::Relaxed);
+    archive.each(UNFINISHED, |dir, place| {
+        match repair_one(archive, dir, &place) {
+            Ok(Some(frames)) => {
+                info!(
+                    "{}/{}: made whole, {frames} frames",
+                    place.folder,
+                    place.recording()
+                );
+                repaired.fetch_add(1, Ordering::Relaxed);
+            }
+            Ok(None) => {}
+            Err(problem) => warn!(
+                "{}/{}: cannot be repaired: {problem}",
+                place.folder,
+                place.recording()
+            ),
         }
-        Ok(None) => {}
-        Err(problem) => warn!("{}/{}: cannot be repaired: {problem}", place.folder, place.recording()),
     })
 }
 
@@ -93,9 +105,15 @@ fn frames_of(file: &File) -> io::Result<u64> {
 fn make_riff_whole(file: &File) -> io::Result<u64> {
     let mut head = [0; riff::HEADER_BYTES];
     file.read_exact_at(&mut head, 0)?;
-    let law = [Law::Mu, Law::A].into_iter().find(|law| riff::header(*law, None)[20..22] == head[20..22]);
+    let law = [Law::Mu, Law::A]
+        .into_iter()
+        .find(|law| riff::header(*law, None)[20..22] == head[20..22]);
     let law = law.ok_or_else(|| io::Error::other("is no G.711"))?;
-    let frames = file.metadata()?.len().saturating_sub(riff::HEADER_BYTES as u64) / 160;
+    let frames = file
+        .metadata()?
+        .len()
+        .saturating_sub(riff::HEADER_BYTES as u64)
+        / 160;
     file.set_len(riff::HEADER_BYTES as u64 + frames * 160)?;
     file.write_all_at(&riff::header(law, Some(frames * 160)), 0)?;
     file.sync_all()?;

@@ -14,9 +14,17 @@ use crate::server::record::trouble::Trouble;
 impl Service {
     /// Where it listens; `None` when it is one of several.
     pub(super) fn address(&self) -> Option<String> {
-        let address = self.listener.as_ref().filter(|_| self.link.is_none())?.local_addr().ok()?;
+        let address = self
+            .listener
+            .as_ref()
+            .filter(|_| self.link.is_none())?
+            .local_addr()
+            .ok()?;
         let metrics = self.metrics.as_ref().and_then(Metrics::address);
-        Some(metrics.map_or_else(|| address.to_string(), |metrics| format!("{address}, metrics on {metrics}")))
+        Some(metrics.map_or_else(
+            || address.to_string(),
+            |metrics| format!("{address}, metrics on {metrics}"),
+        ))
     }
 
     /// Something has come for the metrics' listener or one of its clients.
@@ -39,7 +47,9 @@ impl Service {
 
     /// The process that has started us is gone; nobody else would end us. Nothing else is said there.
     pub(super) fn is_orphan(&self) -> bool {
-        self.link.as_ref().is_some_and(|link| link.receive(&mut [0; 8]) == Some(0))
+        self.link
+            .as_ref()
+            .is_some_and(|link| link.receive(&mut [0; 8]) == Some(0))
     }
 
     /// Tells the process that has started us what we have counted: each second, and before a long sleep.
@@ -59,13 +69,18 @@ impl Service {
             (Gauge::Recordings, self.recordings.len() as u64),
             (Gauge::Repaired, self.repaired.load(Ordering::Relaxed)),
             (Gauge::Unfinished, self.unfinished.len() as u64),
-            (Gauge::DiskTrouble, self.disk.trouble.map_or(0, |trouble| trouble as u64)),
+            (
+                Gauge::DiskTrouble,
+                self.disk.trouble.map_or(0, |trouble| trouble as u64),
+            ),
             (Gauge::Healthy, u64::from(self.is_healthy())),
             (Gauge::Workers, 1),
         ] {
             self.counters.set(gauge, value);
         }
         #[cfg(feature = "s3")]
-        self.uploader.iter().for_each(|uploader| uploader.show(&mut self.counters));
+        self.uploader
+            .iter()
+            .for_each(|uploader| uploader.show(&mut self.counters));
     }
 }

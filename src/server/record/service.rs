@@ -19,7 +19,9 @@ use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
 use slab::Slab;
 
-use crate::base::limits::server::{BATCH, EVENTS_PER_TURN, FINISHED_PER_TURN, SERVER_SHUTDOWN, SPACE_INTERVAL};
+use crate::base::limits::server::{
+    BATCH, EVENTS_PER_TURN, FINISHED_PER_TURN, SERVER_SHUTDOWN, SPACE_INTERVAL,
+};
 use crate::base::time::Instant;
 use crate::io::clock::{self, Now};
 use crate::io::link::Link;
@@ -119,25 +121,46 @@ impl Service {
         let signals = Signals::open().map_err(failed("signals"))?;
         let archive = Arc::new(Archive::open(&settings.dir).map_err(failed(&settings.dir))?);
         let listen = format!("control connections on {}", settings.listen);
-        let mut listener = listener::open(settings.listen, settings.worker).map_err(failed(&listen))?;
+        let mut listener =
+            listener::open(settings.listen, settings.worker).map_err(failed(&listen))?;
         let registry = poll.registry();
-        registry.register(&mut SourceFd(&signals.fd()), SIGNALS, Interest::READABLE).map_err(failed("epoll"))?;
-        registry.register(&mut listener, LISTENER, Interest::READABLE).map_err(failed("epoll"))?;
-        let link = settings.worker.then(Link::of_standard_input).transpose().map_err(failed("standard input"))?;
+        registry
+            .register(&mut SourceFd(&signals.fd()), SIGNALS, Interest::READABLE)
+            .map_err(failed("epoll"))?;
+        registry
+            .register(&mut listener, LISTENER, Interest::READABLE)
+            .map_err(failed("epoll"))?;
+        let link = settings
+            .worker
+            .then(Link::of_standard_input)
+            .transpose()
+            .map_err(failed("standard input"))?;
         if let Some(link) = &link {
-            registry.register(&mut SourceFd(&link.fd()), LINK, Interest::READABLE).map_err(failed("epoll"))?;
+            registry
+                .register(&mut SourceFd(&link.fd()), LINK, Interest::READABLE)
+                .map_err(failed("epoll"))?;
         }
         let metrics = settings.metrics.filter(|_| link.is_none());
-        let metrics = metrics.map(|address| Metrics::open(address, registry, FIRST_METRICS)).transpose()?;
+        let metrics = metrics
+            .map(|address| Metrics::open(address, registry, FIRST_METRICS))
+            .transpose()?;
         let waker = Waker::new(registry, SYNCED).map_err(failed("epoll"))?;
-        let format = if settings.wav { Format::Wav } else { Format::Phone };
+        let format = if settings.wav {
+            Format::Wav
+        } else {
+            Format::Phone
+        };
         let repaired = Arc::default();
         repair::start(archive.clone(), Arc::clone(&repaired)).map_err(failed("thread"))?;
         Ok(Self {
             repaired,
             #[cfg(feature = "s3")]
             uploader: Uploader::open(&settings)?,
-            storing: Storing { format, file_limit: settings.file_limit, cut_pauses: settings.cut_pauses },
+            storing: Storing {
+                format,
+                file_limit: settings.file_limit,
+                cut_pauses: settings.cut_pauses,
+            },
             ports: Ports::new(settings.listen.ip(), settings.rtp_ports),
             syncer: Syncer::start(waker).map_err(failed("thread"))?,
             listener: Some(listener),
@@ -180,7 +203,10 @@ impl Service {
             }
             self.take_turn(&now);
             self.counters.turn(clock::monotonic().since(now.monotonic));
-            if self.ending.is_some_and(|until| self.recordings.is_empty() || now.monotonic >= until) {
+            if self
+                .ending
+                .is_some_and(|until| self.recordings.is_empty() || now.monotonic >= until)
+            {
                 return self.close_down(&now);
             }
         }
@@ -197,12 +223,26 @@ impl Service {
             true => self.tick_at.min(now + BATCH),
             false => now.max(self.disk.looked_at + SPACE_INTERVAL),
         };
-        let metrics = self.metrics.as_ref().and_then(Metrics::next_deadline).unwrap_or(FOREVER);
-        let deadline = self.tick_at.min(self.next_timeout).min(metrics).min(self.ending.unwrap_or(FOREVER));
+        let metrics = self
+            .metrics
+            .as_ref()
+            .and_then(Metrics::next_deadline)
+            .unwrap_or(FOREVER);
+        let deadline = self
+            .tick_at
+            .min(self.next_timeout)
+            .min(metrics)
+            .min(self.ending.unwrap_or(FOREVER));
         let at_once = self.accepting || !self.left.is_empty();
-        let timeout = std::time::Duration::from_nanos(if at_once { 0 } else { deadline.since(now).nanos() });
+        let timeout = std::time::Duration::from_nanos(if at_once {
+            0
+        } else {
+            deadline.since(now).nanos()
+        });
         match self.poll.poll(events, Some(timeout)) {
-            Err(problem) if problem.kind() != std::io::ErrorKind::Interrupted => Err(format!("epoll: {problem}")),
+            Err(problem) if problem.kind() != std::io::ErrorKind::Interrupted => {
+                Err(format!("epoll: {problem}"))
+            }
             _ => Ok(()),
         }
     }
@@ -213,7 +253,9 @@ impl Service {
                 while let Some(order) = self.signals.next_order() {
                     match order {
                         Order::End => self.begin_to_end(now),
-                        Order::Reload => info!("nothing is reloaded: restart to change the configuration"),
+                        Order::Reload => {
+                            info!("nothing is reloaded: restart to change the configuration")
+                        }
                     }
                 }
             }
@@ -231,11 +273,17 @@ impl Service {
             self.tick_at = now.monotonic.next_multiple_of(BATCH);
             self.tick(now);
         } else {
-            std::mem::take(&mut self.left.flooded).into_iter().for_each(|index| self.work(now, index));
+            std::mem::take(&mut self.left.flooded)
+                .into_iter()
+                .for_each(|index| self.work(now, index));
         }
-        std::mem::take(&mut self.left.unread).into_iter().for_each(|index| self.listen(now, index));
+        std::mem::take(&mut self.left.unread)
+            .into_iter()
+            .for_each(|index| self.listen(now, index));
         for _ in 0..FINISHED_PER_TURN {
-            let Some(index) = self.left.over.pop_front() else { break };
+            let Some(index) = self.left.over.pop_front() else {
+                break;
+            };
             self.finish(now, index);
         }
         if now.monotonic >= self.next_timeout {
@@ -254,12 +302,17 @@ impl Service {
         self.dirty |= !all.is_empty() || self.disk.sync_fails;
         self.bench.room.begin_turn();
         all.into_iter().for_each(|index| self.work(now, index));
-        if let Some(trouble) = self.disk_trouble(now).filter(|trouble| trouble.ends_recordings()) {
+        if let Some(trouble) = self
+            .disk_trouble(now)
+            .filter(|trouble| trouble.ends_recordings())
+        {
             self.stop_all(now, trouble.why());
         }
         self.look_at_timeouts(now);
         if self.dirty && self.syncer.is_due(now.monotonic) {
-            self.recordings.iter_mut().for_each(|(_, recording)| recording.mark());
+            self.recordings
+                .iter_mut()
+                .for_each(|(_, recording)| recording.mark());
             self.syncer.begin(now.monotonic, &self.archive);
             self.dirty = false;
         }
@@ -267,10 +320,16 @@ impl Service {
 
     /// Reads what has come for a recording, and writes it.
     fn work(&mut self, now: &Now, index: usize) {
-        let Some(recording) = self.recordings.get_mut(index) else { return };
+        let Some(recording) = self.recordings.get_mut(index) else {
+            return;
+        };
         let most = self.settings.max_minutes * 60_000;
         let Bench { batch, room } = &mut self.bench;
-        let mut turn = Turn { now, room, counters: &mut self.counters };
+        let mut turn = Turn {
+            now,
+            room,
+            counters: &mut self.counters,
+        };
         let (more, worked) = recording.work(&mut turn, batch);
         if more {
             self.left.flooded.push(index);
@@ -304,7 +363,10 @@ impl Service {
 
     fn begin_to_end(&mut self, now: &Now) {
         if self.ending.is_none() {
-            info!("ending: {} recordings are being finished", self.recordings.len());
+            info!(
+                "ending: {} recordings are being finished",
+                self.recordings.len()
+            );
             self.ending = Some(now.monotonic + SERVER_SHUTDOWN);
             self.listener = None;
             self.accepting = false;

@@ -4,7 +4,9 @@ use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 
 use ipnet::IpNet;
 
-use crate::base::limits::server::{MAX_CONNECTIONS, MAX_MEDIA_HOSTS, MAX_SERVER_RECORDINGS, MAX_WORKERS};
+use crate::base::limits::server::{
+    MAX_CONNECTIONS, MAX_MEDIA_HOSTS, MAX_SERVER_RECORDINGS, MAX_WORKERS,
+};
 use crate::config::{number, one_of, ports};
 use crate::server::options::{unknown, Options};
 
@@ -103,9 +105,13 @@ impl Settings {
         if !self.worker {
             super::workers::shares(self.rtp_ports, self.workers)?;
         }
-        let Some(_url) = &self.store else { return Ok(()) };
+        let Some(_url) = &self.store else {
+            return Ok(());
+        };
         if !self.media.is_empty() {
-            return Err("--store belongs to the media hosts: with --media nothing is recorded here".into());
+            return Err(
+                "--store belongs to the media hosts: with --media nothing is recorded here".into(),
+            );
         }
         #[cfg(feature = "s3")]
         super::store::Store::parse(_url, |name| std::env::var(name).ok())?;
@@ -131,7 +137,9 @@ impl Options for Settings {
             "listen" => self.listen = address(value)?,
             "rtp-ports" => self.rtp_ports = ports(value)?,
             "advertise" => {
-                let address = value.parse().map_err(|_| format!("must be an IP address, not '{value}'"))?;
+                let address = value
+                    .parse()
+                    .map_err(|_| format!("must be an IP address, not '{value}'"))?;
                 self.advertise = Some(address);
             }
             "dir" if value.is_empty() => return Err("must name a folder".into()),
@@ -151,7 +159,10 @@ impl Options for Settings {
             }
             "media" => self.media.push(host(value)?),
             "store" if !cfg!(feature = "s3") => {
-                return Err("is not in this build: make one with 'cargo build --release --features s3'".into());
+                return Err(
+                    "is not in this build: make one with 'cargo build --release --features s3'"
+                        .into(),
+                );
             }
             "store" => self.store = Some(store(value)?),
             "message-end" => {
@@ -168,17 +179,26 @@ impl Options for Settings {
 }
 
 fn address(value: &str) -> Result<SocketAddr, String> {
-    value.parse().map_err(|_| format!("must be ADDRESS:PORT, for example 127.0.0.1:10000, not '{value}'"))
+    value
+        .parse()
+        .map_err(|_| format!("must be ADDRESS:PORT, for example 127.0.0.1:10000, not '{value}'"))
 }
 
 /// Looked up once, at the start.
 fn host(value: &str) -> Result<SocketAddr, String> {
-    let found = value.to_socket_addrs().map_err(|problem| format!("must be HOST:PORT, not '{value}': {problem}"))?;
-    found.into_iter().next().ok_or_else(|| format!("'{value}' has no address"))
+    let found = value
+        .to_socket_addrs()
+        .map_err(|problem| format!("must be HOST:PORT, not '{value}': {problem}"))?;
+    found
+        .into_iter()
+        .next()
+        .ok_or_else(|| format!("'{value}' has no address"))
 }
 
 fn store(value: &str) -> Result<String, String> {
-    let bucket = value.strip_prefix("s3://").map(|path| path.split('/').next().unwrap_or(path));
+    let bucket = value
+        .strip_prefix("s3://")
+        .map(|path| path.split('/').next().unwrap_or(path));
     match bucket {
         Some(bucket) if !bucket.is_empty() => Ok(value.into()),
         _ => Err(format!("must be s3://BUCKET/PREFIX, not '{value}'")),
@@ -202,25 +222,63 @@ mod tests {
     #[test]
     fn values_are_taken_and_refused_with_what_would_be_right() {
         let mut settings = Settings::default();
-        for (key, value) in
-            [("listen", "[::1]:5"), ("allow", "10.0.0.0/8"), ("allow", "fe80::1"), ("message-end", "nul")]
-        {
+        for (key, value) in [
+            ("listen", "[::1]:5"),
+            ("allow", "10.0.0.0/8"),
+            ("allow", "fe80::1"),
+            ("message-end", "nul"),
+        ] {
             settings.set(key, value).unwrap();
         }
-        assert_eq!((settings.listen.port(), settings.allow.len(), settings.message_end), (5, 2, "\0"));
+        assert_eq!(
+            (
+                settings.listen.port(),
+                settings.allow.len(),
+                settings.message_end
+            ),
+            (5, 2, "\0")
+        );
         for (key, value, problem) in [
-            ("listen", "10000", "must be ADDRESS:PORT, for example 127.0.0.1:10000, not '10000'"),
-            ("allow", "10.0.0.0/33", "must be a network like 192.0.2.0/24, not '10.0.0.0/33'"),
-            ("rtp-ports", "9-8", "must be LOW-HIGH with ports from 1 to 65535, not '9-8'"),
+            (
+                "listen",
+                "10000",
+                "must be ADDRESS:PORT, for example 127.0.0.1:10000, not '10000'",
+            ),
+            (
+                "allow",
+                "10.0.0.0/33",
+                "must be a network like 192.0.2.0/24, not '10.0.0.0/33'",
+            ),
+            (
+                "rtp-ports",
+                "9-8",
+                "must be LOW-HIGH with ports from 1 to 65535, not '9-8'",
+            ),
             ("format", "mp3", "must be phone or wav, not 'mp3'"),
-            ("max-recordings", "0", "must be a number from 1 to 50000, not '0'"),
+            (
+                "max-recordings",
+                "0",
+                "must be a number from 1 to 50000, not '0'",
+            ),
             ("port", "1", "is no option of this program"),
             #[cfg(feature = "s3")]
-            ("store", "http://calls", "must be s3://BUCKET/PREFIX, not 'http://calls'"),
+            (
+                "store",
+                "http://calls",
+                "must be s3://BUCKET/PREFIX, not 'http://calls'",
+            ),
             #[cfg(feature = "s3")]
-            ("store", "s3:///calls", "must be s3://BUCKET/PREFIX, not 's3:///calls'"),
+            (
+                "store",
+                "s3:///calls",
+                "must be s3://BUCKET/PREFIX, not 's3:///calls'",
+            ),
             #[cfg(not(feature = "s3"))]
-            ("store", "s3://calls", "is not in this build: make one with 'cargo build --release --features s3'"),
+            (
+                "store",
+                "s3://calls",
+                "is not in this build: make one with 'cargo build --release --features s3'",
+            ),
         ] {
             assert_eq!(settings.set(key, value), Err(problem.into()));
         }

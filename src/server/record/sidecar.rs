@@ -49,8 +49,15 @@ impl Tally {
     /// What has come since then.
     pub(super) fn since(&self, then: &Self) -> Self {
         let mut verdicts = self.verdicts;
-        verdicts.iter_mut().zip(then.verdicts).for_each(|(now, then)| *now -= then);
-        Self { verdicts, lost: self.lost.saturating_sub(then.lost), silence: self.silence - then.silence }
+        verdicts
+            .iter_mut()
+            .zip(then.verdicts)
+            .for_each(|(now, then)| *now -= then);
+        Self {
+            verdicts,
+            lost: self.lost.saturating_sub(then.lost),
+            silence: self.silence - then.silence,
+        }
     }
 }
 
@@ -69,11 +76,17 @@ impl Facts<'_> {
         let sidecar = Sidecar {
             id: &self.start.id,
             part: self.part,
-            parts: self.end.as_ref().filter(|end| end.last).map_or(0, |_| self.part),
+            parts: self
+                .end
+                .as_ref()
+                .filter(|end| end.last)
+                .map_or(0, |_| self.part),
             file: self.file.as_bytes(),
             device: &self.start.device,
             codec: codec.name().as_bytes(),
-            dir: call.incoming.map_or(b"", |incoming| if incoming { b"in" } else { b"out" }),
+            dir: call
+                .incoming
+                .map_or(b"", |incoming| if incoming { b"in" } else { b"out" }),
             remote_number: &call.remote_number,
             remote_name: &call.remote_name,
             local_number: &call.local_number,
@@ -87,7 +100,8 @@ impl Facts<'_> {
         };
         let mut buffer = vec![0; SIDECAR_BYTES];
         let len = sidecar.emit(&mut buffer).unwrap_or_default();
-        let mut members: Map<String, Value> = serde_json::from_slice(&buffer[..len]).unwrap_or_default();
+        let mut members: Map<String, Value> =
+            serde_json::from_slice(&buffer[..len]).unwrap_or_default();
         members.remove("pauses"); // only the phone knows them: here they are gaps in its timestamps
         self.add(&mut members);
         (Value::Object(members).to_string() + "\n").into_bytes()
@@ -104,7 +118,10 @@ impl Facts<'_> {
         add("peer", self.peer.as_str().into());
         if let Some(end) = &self.end {
             add("end_time", time(&end.time).to_string().into());
-            add("result", if end.success { "success" } else { "failed" }.into());
+            add(
+                "result",
+                if end.success { "success" } else { "failed" }.into(),
+            );
             if !end.reason.is_empty() {
                 add("reason", String::from_utf8_lossy(end.reason).into());
             }
@@ -114,7 +131,12 @@ impl Facts<'_> {
 
 /// The sidecar of a part that an earlier server left behind, from what it wrote at the part's beginning; `None`: that
 /// cannot be read.
-pub(super) fn finish_interrupted(begun: &[u8], file: &str, frames: u64, ended: &Civil) -> Option<Vec<u8>> {
+pub(super) fn finish_interrupted(
+    begun: &[u8],
+    file: &str,
+    frames: u64,
+    ended: &Civil,
+) -> Option<Vec<u8>> {
     let mut members: Map<String, Value> = serde_json::from_slice(begun).ok()?;
     let changes: [(&str, Value); 6] = [
         ("file", file.into()),
@@ -125,7 +147,9 @@ pub(super) fn finish_interrupted(begun: &[u8], file: &str, frames: u64, ended: &
         ("result", "failed".into()),
     ];
     // What had been counted by then nobody knows.
-    ["received", "late", "lost", "silence", "dropped"].iter().for_each(|key| drop(members.remove(*key)));
+    ["received", "late", "lost", "silence", "dropped"]
+        .iter()
+        .for_each(|key| drop(members.remove(*key)));
     changes.into_iter().for_each(|(key, value)| {
         members.insert(key.into(), value);
     });
@@ -133,7 +157,11 @@ pub(super) fn finish_interrupted(begun: &[u8], file: &str, frames: u64, ended: &
 }
 
 fn time(c: &Civil) -> Time {
-    Time::new([c.year, c.month, c.day], [c.hour, c.minute, c.second], c.offset_minutes)
+    Time::new(
+        [c.year, c.month, c.day],
+        [c.hour, c.minute, c.second],
+        c.offset_minutes,
+    )
 }
 
 #[cfg(test)]
@@ -143,7 +171,15 @@ mod tests {
     use crate::wire::g711::Law;
     use crate::wire::json::Object;
 
-    const TIME: Civil = Civil { year: 2026, month: 1, day: 2, hour: 3, minute: 4, second: 5, offset_minutes: -90 };
+    const TIME: Civil = Civil {
+        year: 2026,
+        month: 1,
+        day: 2,
+        hour: 3,
+        minute: 4,
+        second: 5,
+        offset_minutes: -90,
+    };
 
     fn emitted(end: Option<End>) -> Vec<u8> {
         let mut start = Start {
@@ -154,7 +190,11 @@ mod tests {
         };
         start.call.remote_name = "A\"n\n\u{e9}".as_bytes().try_into().unwrap();
         start.call.incoming = Some(false);
-        let mut tally = Tally { lost: 4, silence: 5, ..Tally::default() };
+        let mut tally = Tally {
+            lost: 4,
+            silence: 5,
+            ..Tally::default()
+        };
         tally.verdicts[Verdict::Audio as usize] = 595;
         tally.verdicts[Verdict::Late as usize] = 2;
         tally.verdicts[Verdict::Stranger as usize] = 3;
@@ -174,7 +214,13 @@ mod tests {
 
     #[test]
     fn the_phones_reader_reads_it_and_all_that_is_asked_for_is_there() {
-        let end = End { time: TIME, word: "stopped", reason: b"hangup", success: true, last: true };
+        let end = End {
+            time: TIME,
+            word: "stopped",
+            reason: b"hangup",
+            success: true,
+            last: true,
+        };
         let bytes = emitted(Some(end));
         let object = Object::parse(&bytes).unwrap();
         assert_eq!(object.text::<64>("remote_name"), "A\"n\n\u{e9}".as_bytes());
@@ -195,8 +241,18 @@ mod tests {
         let begun = emitted(None);
         let whole = finish_interrupted(&begun, "Record_1.wav", 100, &TIME).unwrap();
         let value: Value = serde_json::from_slice(&whole).unwrap();
-        assert_eq!((&value["end"], &value["frames"], &value["id"]), (&"interrupted".into(), &100.into(), &"17".into()));
-        assert_eq!((&value["duration_ms"], value.get("received"), value.get("lost")), (&2000.into(), None, None));
+        assert_eq!(
+            (&value["end"], &value["frames"], &value["id"]),
+            (&"interrupted".into(), &100.into(), &"17".into())
+        );
+        assert_eq!(
+            (
+                &value["duration_ms"],
+                value.get("received"),
+                value.get("lost")
+            ),
+            (&2000.into(), None, None)
+        );
         assert_eq!(finish_interrupted(b"{\"id\":", "x", 1, &TIME), None);
     }
 }

@@ -34,25 +34,47 @@ pub(super) struct Store {
 
 impl Store {
     /// `s3://bucket/prefix`; the rest is asked of the environment.
-    pub(super) fn parse(url: &str, variable: impl Fn(&str) -> Option<String>) -> Result<Self, String> {
+    pub(super) fn parse(
+        url: &str,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, String> {
         let path = url.strip_prefix("s3://").unwrap_or(url);
         let (name, prefix) = path.split_once('/').unwrap_or((path, ""));
-        let any = |names: &[&str]| names.iter().find_map(|name| variable(name).filter(|value| !value.is_empty()));
-        let needed = |name: &str| any(&[name]).ok_or_else(|| format!("--store {url}: {name} is not set"));
-        let region = any(&["AWS_REGION", "AWS_DEFAULT_REGION"]).unwrap_or_else(|| "us-east-1".into());
+        let any = |names: &[&str]| {
+            names
+                .iter()
+                .find_map(|name| variable(name).filter(|value| !value.is_empty()))
+        };
+        let needed =
+            |name: &str| any(&[name]).ok_or_else(|| format!("--store {url}: {name} is not set"));
+        let region =
+            any(&["AWS_REGION", "AWS_DEFAULT_REGION"]).unwrap_or_else(|| "us-east-1".into());
         let own = any(&["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"]);
-        let style = if own.is_some() { UrlStyle::Path } else { UrlStyle::VirtualHost };
+        let style = if own.is_some() {
+            UrlStyle::Path
+        } else {
+            UrlStyle::VirtualHost
+        };
         let text = own.unwrap_or_else(|| format!("https://s3.{region}.amazonaws.com"));
-        let endpoint = text.parse().map_err(|problem| format!("--store {url}: endpoint '{text}': {problem}"))?;
+        let endpoint = text
+            .parse()
+            .map_err(|problem| format!("--store {url}: endpoint '{text}': {problem}"))?;
         let bucket = Bucket::new(endpoint, style, name.to_owned(), region)
             .map_err(|problem| format!("--store {url}: endpoint '{text}': {problem}"))?;
-        let (key, secret) = (needed("AWS_ACCESS_KEY_ID")?, needed("AWS_SECRET_ACCESS_KEY")?);
+        let (key, secret) = (
+            needed("AWS_ACCESS_KEY_ID")?,
+            needed("AWS_SECRET_ACCESS_KEY")?,
+        );
         let credentials = match any(&["AWS_SESSION_TOKEN"]) {
             Some(token) => Credentials::new_with_token(key, secret, token),
             None => Credentials::new(key, secret),
         };
         let prefix = prefix.trim_matches('/');
-        let prefix = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };
+        let prefix = if prefix.is_empty() {
+            String::new()
+        } else {
+            format!("{prefix}/")
+        };
         let silence = Some(Duration::from_millis(STORE_PATIENCE.millis()));
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
@@ -62,13 +84,19 @@ impl Store {
             .timeout_per_read(silence)
             .timeout_per_write(silence)
             .build();
-        Ok(Self { bucket, credentials, prefix, agent: agent.into() })
+        Ok(Self {
+            bucket,
+            credentials,
+            prefix,
+            agent: agent.into(),
+        })
     }
 
     /// Puts a file there; an error in words. It is there, whole, when that has gone well.
     pub(super) fn put(&self, place: &Place, name: &str, file: &mut File) -> Result<(), String> {
         let key = format!("{}{}/{name}", self.prefix, place.folder);
-        self.put_key(&key, file).map_err(|problem| format!("{key}: {problem}"))
+        self.put_key(&key, file)
+            .map_err(|problem| format!("{key}: {problem}"))
     }
 
     fn put_key(&self, key: &str, file: &mut File) -> Result<(), String> {
@@ -79,8 +107,16 @@ impl Store {
         action.headers_mut().insert(MD5, md5.as_str());
         action.headers_mut().insert(SHA256, sha256.as_str());
         let url = action.sign(SIGNED);
-        let request = self.agent.put(url.as_str()).config().timeout_global(Some(patience(sums.length))).build();
-        let answer = request.header(MD5, &md5).header(SHA256, &sha256).send(&*file);
+        let request = self
+            .agent
+            .put(url.as_str())
+            .config()
+            .timeout_global(Some(patience(sums.length)))
+            .build();
+        let answer = request
+            .header(MD5, &md5)
+            .header(SHA256, &sha256)
+            .send(&*file);
         let stored = accept(answer.map_err(|problem| problem.to_string())?)?;
         if sums.is_tag(&stored.tag) {
             return Ok(());
@@ -96,22 +132,34 @@ impl Store {
         let mut action = self.bucket.head_object(Some(&self.credentials), key);
         action.headers_mut().insert(CHECKSUM_MODE, "ENABLED");
         let url = action.sign(SIGNED);
-        let request = self.agent.head(url.as_str()).config().timeout_global(Some(patience(0))).build();
+        let request = self
+            .agent
+            .head(url.as_str())
+            .config()
+            .timeout_global(Some(patience(0)))
+            .build();
         let answer = request.header(CHECKSUM_MODE, "ENABLED").call();
         let answer = answer.map_err(|problem| format!("cannot be confirmed: {problem}"))?;
         if answer.status() != StatusCode::OK {
             return Err(format!("the store has not kept it: {}", answer.status()));
         }
-        let length = header(&answer, "content-length").and_then(|length| length.parse::<u64>().ok());
+        let length =
+            header(&answer, "content-length").and_then(|length| length.parse::<u64>().ok());
         if length != Some(sums.length) {
-            let found = length.map_or_else(|| "an unknown number of".into(), |length| length.to_string());
+            let found = length.map_or_else(
+                || "an unknown number of".into(),
+                |length| length.to_string(),
+            );
             return Err(format!("the store has {found} bytes of {}", sums.length));
         }
         match header(&answer, SHA256) {
             Some(sha256) if sha256 == sums.sha256_base64() => Ok(()),
             Some(_) => Err("the store has something else: its SHA-256 is another one".into()),
             None if stored.is_encrypted || !looks_like_md5(&stored.tag) => Ok(()),
-            None => Err(format!("the store has something else: its ETag is {}", stored.tag)),
+            None => Err(format!(
+                "the store has something else: its ETag is {}",
+                stored.tag
+            )),
         }
     }
 }
@@ -126,7 +174,8 @@ struct Stored {
 /// How long a whole request with so many bytes may take. Without one deadline for all of it, a server that sends a byte
 /// now and then would hold its thread for ever.
 fn patience(bytes: u64) -> Duration {
-    Duration::from_millis(STORE_PATIENCE.millis()) + Duration::from_secs(bytes / STORE_BYTES_PER_SECOND)
+    Duration::from_millis(STORE_PATIENCE.millis())
+        + Duration::from_secs(bytes / STORE_BYTES_PER_SECOND)
 }
 
 fn looks_like_md5(tag: &str) -> bool {
@@ -135,21 +184,38 @@ fn looks_like_md5(tag: &str) -> bool {
 }
 
 fn header<'a>(answer: &'a Response<Body>, name: &str) -> Option<&'a str> {
-    answer.headers().get(name).and_then(|value| value.to_str().ok())
+    answer
+        .headers()
+        .get(name)
+        .and_then(|value| value.to_str().ok())
 }
 
 /// An object that has been taken has a tag. Another server that happens to be at the address may say 200, too.
 fn accept(mut answer: Response<Body>) -> Result<Stored, String> {
     let status = answer.status();
     if status == StatusCode::OK {
-        let tag = header(&answer, "etag").ok_or("the endpoint is no object storage: it gives no ETag")?.to_owned();
-        let with_kms = header(&answer, "x-amz-server-side-encryption").is_some_and(|kind| kind.starts_with("aws:kms"));
-        let is_encrypted = with_kms || header(&answer, "x-amz-server-side-encryption-customer-algorithm").is_some();
+        let tag = header(&answer, "etag")
+            .ok_or("the endpoint is no object storage: it gives no ETag")?
+            .to_owned();
+        let with_kms = header(&answer, "x-amz-server-side-encryption")
+            .is_some_and(|kind| kind.starts_with("aws:kms"));
+        let is_encrypted = with_kms
+            || header(&answer, "x-amz-server-side-encryption-customer-algorithm").is_some();
         return Ok(Stored { tag, is_encrypted });
     }
-    let text = answer.body_mut().with_config().limit(REFUSAL_BYTES).read_to_string().unwrap_or_default();
-    let code = text.split_once("<Code>").and_then(|(_, rest)| rest.split_once("</Code>"));
-    Err(format!("refused: {status}{}", code.map_or_else(String::new, |(code, _)| format!(" ({code})"))))
+    let text = answer
+        .body_mut()
+        .with_config()
+        .limit(REFUSAL_BYTES)
+        .read_to_string()
+        .unwrap_or_default();
+    let code = text
+        .split_once("<Code>")
+        .and_then(|(_, rest)| rest.split_once("</Code>"));
+    Err(format!(
+        "refused: {status}{}",
+        code.map_or_else(String::new, |(code, _)| format!(" ({code})"))
+    ))
 }
 
 #[cfg(test)]
@@ -157,23 +223,45 @@ mod tests {
     use super::*;
 
     fn parse(url: &str, set: &[(&str, &str)]) -> Result<Store, String> {
-        let find = |name: &str| set.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+        let find = |name: &str| {
+            set.iter()
+                .find(|(known, _)| *known == name)
+                .map(|(_, value)| (*value).to_owned())
+        };
         Store::parse(url, find)
     }
 
     #[test]
     fn the_environment_says_where_and_as_whom() {
-        let keys = [("AWS_ACCESS_KEY_ID", "k"), ("AWS_SECRET_ACCESS_KEY", "s"), ("AWS_REGION", "eu-central-1")];
+        let keys = [
+            ("AWS_ACCESS_KEY_ID", "k"),
+            ("AWS_SECRET_ACCESS_KEY", "s"),
+            ("AWS_REGION", "eu-central-1"),
+        ];
         let store = parse("s3://calls/a/b/", &keys).unwrap();
         let url = store.bucket.object_url("a/b/x").unwrap();
-        assert_eq!(url.as_str(), "https://calls.s3.eu-central-1.amazonaws.com/a/b/x");
+        assert_eq!(
+            url.as_str(),
+            "https://calls.s3.eu-central-1.amazonaws.com/a/b/x"
+        );
         assert_eq!(store.prefix, "a/b/");
         let own = [&keys[..], &[("AWS_ENDPOINT_URL", "http://127.0.0.1:5000")]].concat();
         let store = parse("s3://calls", &own).unwrap();
-        assert_eq!(store.bucket.object_url("x").unwrap().as_str(), "http://127.0.0.1:5000/calls/x");
+        assert_eq!(
+            store.bucket.object_url("x").unwrap().as_str(),
+            "http://127.0.0.1:5000/calls/x"
+        );
         for (url, set, problem) in [
-            ("s3://calls", &[][..], "--store s3://calls: AWS_ACCESS_KEY_ID is not set"),
-            ("s3://calls", &keys[..1], "--store s3://calls: AWS_SECRET_ACCESS_KEY is not set"),
+            (
+                "s3://calls",
+                &[][..],
+                "--store s3://calls: AWS_ACCESS_KEY_ID is not set",
+            ),
+            (
+                "s3://calls",
+                &keys[..1],
+                "--store s3://calls: AWS_SECRET_ACCESS_KEY is not set",
+            ),
         ] {
             assert_eq!(parse(url, set).err().as_deref(), Some(problem));
         }

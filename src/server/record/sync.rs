@@ -35,9 +35,13 @@ impl Syncer {
             let mut last: Option<Arc<Archive>> = None;
             while let Ok(archive) = inbox.recv() {
                 let began = clock::monotonic();
-                let before = last.replace(archive.clone()).filter(|before| !Arc::ptr_eq(before, &archive));
+                let before = last
+                    .replace(archive.clone())
+                    .filter(|before| !Arc::ptr_eq(before, &archive));
                 // The folder has been exchanged: what was finished in the old one is synced once more.
-                if let Some(problem) = before.and_then(|before| before.root().sync_file_system().err()) {
+                if let Some(problem) =
+                    before.and_then(|before| before.root().sync_file_system().err())
+                {
                     warn!("the folder before this one cannot be synced: {problem}");
                 }
                 let done = archive.root().sync_file_system();
@@ -47,7 +51,12 @@ impl Syncer {
                 }
             }
         })?;
-        Ok(Self { orders, results, running: false, next_at: Instant::default() })
+        Ok(Self {
+            orders,
+            results,
+            running: false,
+            next_at: Instant::default(),
+        })
     }
 
     /// It is time for a sync, and none runs.

@@ -18,11 +18,19 @@ pub(super) enum Trouble {
 }
 
 impl Trouble {
-    const ALL: [Self; 5] = [Self::Missing, Self::Unusable, Self::Full, Self::Unwritable, Self::Unsynced];
+    const ALL: [Self; 5] = [
+        Self::Missing,
+        Self::Unusable,
+        Self::Full,
+        Self::Unwritable,
+        Self::Unsynced,
+    ];
 
     /// The one with this number in the metrics; 0 is none.
     pub(super) fn of(number: u64) -> Option<Self> {
-        Self::ALL.into_iter().find(|trouble| *trouble as u64 == number)
+        Self::ALL
+            .into_iter()
+            .find(|trouble| *trouble as u64 == number)
     }
 
     /// What a recording that it ends or prevents is told.
@@ -73,6 +81,9 @@ mod tests {
             assert!(trouble.words("/srv/calls").contains("/srv/calls"));
         }
         assert_eq!((Trouble::of(0), Trouble::of(6)), (None, None));
-        assert_eq!((Trouble::Full.why(), Trouble::Missing.why()), (Why::DiskFull, Why::DiskError));
+        assert_eq!(
+            (Trouble::Full.why(), Trouble::Missing.why()),
+            (Why::DiskFull, Why::DiskError)
+        );
     }
 }

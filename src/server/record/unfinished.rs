@@ -31,10 +31,20 @@ impl Unfinished {
 impl Service {
     /// Finishes a recording, and tells its phone if that wants to know.
     pub(super) fn finish(&mut self, now: &Now, index: usize) {
-        let Some(mut recording) = self.recordings.try_remove(index) else { return };
+        let Some(mut recording) = self.recordings.try_remove(index) else {
+            return;
+        };
         let room = &mut self.bench.room;
-        let success = recording.finish(&mut Turn { now, room, counters: &mut self.counters });
-        self.counters.count(if success { Counter::Finished } else { Counter::Failed });
+        let success = recording.finish(&mut Turn {
+            now,
+            room,
+            counters: &mut self.counters,
+        });
+        self.counters.count(if success {
+            Counter::Finished
+        } else {
+            Counter::Failed
+        });
         self.tell_finished(now, &recording);
         self.dirty = true;
         match recording.into_unfinished() {
@@ -49,7 +59,9 @@ impl Service {
     /// Tries again to finish what could not be finished; a few in one turn, until one fails.
     pub(super) fn finish_late(&mut self) {
         for _ in 0..FINISHED_PER_TURN.min(self.unfinished.len()) {
-            let Some(mut unfinished) = self.unfinished.pop_front() else { return };
+            let Some(mut unfinished) = self.unfinished.pop_front() else {
+                return;
+            };
             let path = unfinished.part.path();
             match unfinished.finish() {
                 Ok(()) => {
@@ -70,13 +82,18 @@ impl Service {
     pub(super) fn finish_last(&mut self) {
         for mut unfinished in std::mem::take(&mut self.unfinished) {
             if let Err(problem) = unfinished.finish() {
-                warn!("{}: is left to the next start: {problem}", unfinished.part.path());
+                warn!(
+                    "{}: is left to the next start: {problem}",
+                    unfinished.part.path()
+                );
             }
         }
     }
 
     fn wake_uploader(&self) {
         #[cfg(feature = "s3")]
-        self.uploader.iter().for_each(crate::server::record::upload::Uploader::wake);
+        self.uploader
+            .iter()
+            .for_each(crate::server::record::upload::Uploader::wake);
     }
 }

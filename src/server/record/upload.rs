@@ -46,7 +46,9 @@ struct Shared {
 impl Uploader {
     /// Starts the threads; `None`: there is no store, or another process uploads for all.
     pub(super) fn open(settings: &Settings) -> Result<Option<Self>, String> {
-        let Some(url) = settings.store.as_ref().filter(|_| !settings.worker) else { return Ok(None) };
+        let Some(url) = settings.store.as_ref().filter(|_| !settings.worker) else {
+            return Ok(None);
+        };
         let shared = Arc::new(Shared {
             store: Store::parse(url, |name| std::env::var(name).ok())?,
             dir: settings.dir.clone(),
@@ -59,11 +61,16 @@ impl Uploader {
         for number in 0..UPLOADS {
             let shared = shared.clone();
             let thread = thread::Builder::new().name(format!("upload-{number}"));
-            thread.spawn(move || shared.upload_for_ever()).map_err(problem)?;
+            thread
+                .spawn(move || shared.upload_for_ever())
+                .map_err(problem)?;
         }
         let (orders, inbox) = channel();
         let scanner = shared.clone();
-        thread::Builder::new().name("scan".into()).spawn(move || scan(&scanner, &inbox)).map_err(problem)?;
+        thread::Builder::new()
+            .name("scan".into())
+            .spawn(move || scan(&scanner, &inbox))
+            .map_err(problem)?;
         Ok(Some(Self { orders, shared }))
     }
 
@@ -105,7 +112,10 @@ fn scan(shared: &Shared, inbox: &Receiver<()>) {
         };
         match &problem {
             Some(text) if problem != last_problem => {
-                warn!("{}: cannot be looked through for recordings to be uploaded: {text}", shared.dir);
+                warn!(
+                    "{}: cannot be looked through for recordings to be uploaded: {text}",
+                    shared.dir
+                );
             }
             _ => {}
         }
@@ -148,7 +158,8 @@ impl Shared {
             if outcome == Outcome::Uploaded {
                 self.uploaded.fetch_add(1, Ordering::Relaxed);
             }
-            self.queue().handle_done(clock::monotonic(), &place, outcome);
+            self.queue()
+                .handle_done(clock::monotonic(), &place, outcome);
             self.changed.notify_all();
         }
     }
@@ -182,7 +193,9 @@ impl Shared {
 fn upload(dir: &str, store: &Store, place: &Place) -> Result<Outcome, String> {
     let path = format!("{}/{}", place.folder, place.stem);
     let failed = |problem: io::Error| format!("{path}: {problem}");
-    let dir = Archive::open_existing(dir).and_then(|archive| archive.folder(place)).map_err(failed)?;
+    let dir = Archive::open_existing(dir)
+        .and_then(|archive| archive.folder(place))
+        .map_err(failed)?;
     let (recording, sidecar) = (place.recording(), place.name(FINISHED));
     match dir.open_file(recording.as_bytes()) {
         Ok(mut file) if claim(&file) => {
@@ -195,7 +208,9 @@ fn upload(dir: &str, store: &Store, place: &Place) -> Result<Outcome, String> {
             return Ok(Outcome::Elsewhere);
         }
         // The last time it was interrupted behind the recording's deletion.
-        Err(problem) if problem.kind() == io::ErrorKind::NotFound => put_sidecar(store, place, &dir, &sidecar)?,
+        Err(problem) if problem.kind() == io::ErrorKind::NotFound => {
+            put_sidecar(store, place, &dir, &sidecar)?
+        }
         Err(problem) => return Err(failed(problem)),
     }
     let _ = dir.remove(sidecar.as_bytes());

@@ -6,7 +6,9 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use crate::base::limits::server::{UPLOADS, UPLOAD_INTERVAL, UPLOAD_RETRIES, UPLOAD_RETRY, UPLOAD_RETRY_MOST};
+use crate::base::limits::server::{
+    UPLOADS, UPLOAD_INTERVAL, UPLOAD_RETRIES, UPLOAD_RETRY, UPLOAD_RETRY_MOST,
+};
 use crate::base::time::{Duration, Instant};
 use crate::server::record::archive::Place;
 
@@ -46,7 +48,12 @@ impl Queue {
     /// What there is in the folder now: what is new waits, what is gone is forgotten.
     pub(super) fn set(&mut self, now: Instant, places: Vec<Place>) {
         let there: HashSet<&Place> = places.iter().collect();
-        let gone: Vec<Place> = self.entries.keys().filter(|place| !there.contains(place)).cloned().collect();
+        let gone: Vec<Place> = self
+            .entries
+            .keys()
+            .filter(|place| !there.contains(place))
+            .cloned()
+            .collect();
         gone.iter().for_each(|place| self.forget(place));
         for place in places {
             if !self.entries.contains_key(&place) {
@@ -59,17 +66,30 @@ impl Queue {
     pub(super) fn take(&mut self, now: Instant) -> Result<Place, Instant> {
         let later = now + UPLOAD_INTERVAL;
         if self.is_store_down() && (self.running > 0 || now < self.quiet_until) {
-            return Err(if self.running > 0 { later } else { self.quiet_until });
+            return Err(if self.running > 0 {
+                later
+            } else {
+                self.quiet_until
+            });
         }
         let fresh = self.order.iter().next().filter(|((retry, ..), _)| !retry);
         let behind = (true, Instant::default(), 0);
-        let retry = self.order.range(behind..).next().filter(|_| self.retrying < UPLOAD_RETRIES);
-        let due = |next: Option<(&Key, &Place)>| next.filter(|((_, at, _), _)| *at <= now).map(|(key, _)| *key);
+        let retry = self
+            .order
+            .range(behind..)
+            .next()
+            .filter(|_| self.retrying < UPLOAD_RETRIES);
+        let due = |next: Option<(&Key, &Place)>| {
+            next.filter(|((_, at, _), _)| *at <= now)
+                .map(|(key, _)| *key)
+        };
         let Some(key) = due(fresh).or_else(|| due(retry)) else {
             let times = fresh.into_iter().chain(retry).map(|((_, at, _), _)| *at);
             return Err(times.min().unwrap_or(later).min(later));
         };
-        let Some(place) = self.order.remove(&key) else { return Err(later) };
+        let Some(place) = self.order.remove(&key) else {
+            return Err(later);
+        };
         if let Some(entry) = self.entries.get_mut(&place) {
             entry.key = None;
         }
@@ -79,7 +99,12 @@ impl Queue {
     }
 
     /// An upload has ended; when it is tried again, if it is.
-    pub(super) fn handle_done(&mut self, now: Instant, place: &Place, outcome: Outcome) -> Option<Instant> {
+    pub(super) fn handle_done(
+        &mut self,
+        now: Instant,
+        place: &Place,
+        outcome: Outcome,
+    ) -> Option<Instant> {
         let failures = self.entries.remove(place).map_or(0, |entry| entry.failures);
         self.running -= 1;
         self.retrying -= usize::from(failures > 0);
@@ -95,7 +120,11 @@ impl Queue {
                     self.quiet_until = now + backoff(self.failures + 1 - UPLOADS as u32);
                 }
                 let at = self.insert(place.clone(), now + backoff(failures + 1), failures + 1);
-                Some(if self.is_store_down() { at.max(self.quiet_until) } else { at })
+                Some(if self.is_store_down() {
+                    at.max(self.quiet_until)
+                } else {
+                    at
+                })
             }
         }
     }
@@ -113,7 +142,13 @@ impl Queue {
         let key = (failures > 0, at, self.next_number);
         self.next_number += 1;
         self.order.insert(key, place.clone());
-        self.entries.insert(place, Entry { failures, key: Some(key) });
+        self.entries.insert(
+            place,
+            Entry {
+                failures,
+                key: Some(key),
+            },
+        );
         at
     }
 

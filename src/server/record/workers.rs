@@ -72,13 +72,21 @@ impl Workers {
         let epoll = |error| format!("epoll: {error}");
         let poll = Poll::new().map_err(epoll)?;
         let signals = Signals::open().map_err(|error| format!("signals: {error}"))?;
-        poll.registry().register(&mut SourceFd(&signals.fd()), SIGNALS, Interest::READABLE).map_err(epoll)?;
-        let metrics =
-            settings.metrics.map(|address| Metrics::open(address, poll.registry(), FIRST_METRICS)).transpose()?;
+        poll.registry()
+            .register(&mut SourceFd(&signals.fd()), SIGNALS, Interest::READABLE)
+            .map_err(epoll)?;
+        let metrics = settings
+            .metrics
+            .map(|address| Metrics::open(address, poll.registry(), FIRST_METRICS))
+            .transpose()?;
         let mut workers = vec![];
         for share in shares(settings.rtp_ports, settings.workers)? {
             let own = ["--worker", "1", "--listen", &listen, "--rtp-ports", &share];
-            let arguments = arguments.iter().cloned().chain(own.map(OsString::from)).collect();
+            let arguments = arguments
+                .iter()
+                .cloned()
+                .chain(own.map(OsString::from))
+                .collect();
             let restart_at = Some(Instant::default());
             workers.push(Worker {
                 arguments,
@@ -118,11 +126,15 @@ impl Workers {
             let deadline = deadlines.chain(metrics).chain(self.ending).min();
             let timeout = deadline.map(|at| std::time::Duration::from_nanos(at.since(now).nanos()));
             match self.poll.poll(&mut events, timeout) {
-                Err(error) if error.kind() != std::io::ErrorKind::Interrupted => return Err(format!("epoll: {error}")),
+                Err(error) if error.kind() != std::io::ErrorKind::Interrupted => {
+                    return Err(format!("epoll: {error}"))
+                }
                 _ => {}
             }
             let now = clock::monotonic();
-            events.iter().for_each(|event| self.handle(now, event.token()));
+            events
+                .iter()
+                .for_each(|event| self.handle(now, event.token()));
             if let Some(metrics) = &mut self.metrics {
                 metrics.handle_timeout(now);
             }
@@ -138,8 +150,11 @@ impl Workers {
             None if token == SIGNALS => {
                 while self.signals.next_order().is_some() {
                     // Longer than a worker may take itself: it is asked first.
-                    self.ending.get_or_insert(now + SERVER_SHUTDOWN + SERVER_SHUTDOWN);
-                    self.workers.iter().for_each(|worker| worker.signal(Signal::SIGTERM));
+                    self.ending
+                        .get_or_insert(now + SERVER_SHUTDOWN + SERVER_SHUTDOWN);
+                    self.workers
+                        .iter()
+                        .for_each(|worker| worker.signal(Signal::SIGTERM));
                 }
             }
             None => {
@@ -150,9 +165,12 @@ impl Workers {
                         Page::Metrics => all.print(text),
                         Page::Health if healthy == wanted => text.push_str("ok\n"),
                         Page::Health => {
-                            *text += &format!("{healthy} of {wanted} processes can store recordings\n");
+                            *text +=
+                                &format!("{healthy} of {wanted} processes can store recordings\n");
                             let trouble = Trouble::of(all.gauge(Gauge::DiskTrouble));
-                            trouble.iter().for_each(|trouble| *text += &format!("{}\n", trouble.words(dir)));
+                            trouble
+                                .iter()
+                                .for_each(|trouble| *text += &format!("{}\n", trouble.words(dir)));
                         }
                     }
                     healthy == wanted
@@ -168,7 +186,9 @@ impl Workers {
     fn counters(&self, now: Instant) -> Counters {
         let mut all = self.gone.clone();
         for worker in &self.workers {
-            let Some(mut counters) = worker.counters.clone() else { continue };
+            let Some(mut counters) = worker.counters.clone() else {
+                continue;
+            };
             if now.since(worker.heard_at) >= WORKER_SILENCE {
                 counters.set(Gauge::Healthy, 0); // what it said last is not true any more
             }
@@ -176,13 +196,17 @@ impl Workers {
         }
         all.set(Gauge::Workers, self.workers.len() as u64);
         #[cfg(feature = "s3")]
-        self.uploader.iter().for_each(|uploader| uploader.show(&mut all));
+        self.uploader
+            .iter()
+            .for_each(|uploader| uploader.show(&mut all));
         all
     }
 
     /// Takes what a worker has to say, which may be its end.
     fn hear(&mut self, now: Instant, number: usize) {
-        let Some(worker) = self.workers.get_mut(number) else { return };
+        let Some(worker) = self.workers.get_mut(number) else {
+            return;
+        };
         let mut buffer = [0; MESSAGE_BYTES];
         while let Some((child, link)) = &mut worker.process {
             match link.receive(&mut buffer) {
@@ -194,7 +218,8 @@ impl Workers {
                     }
                     worker.process = None; // and its link leaves the poll
                     if self.ending.is_none() {
-                        let status = status.map_or_else(|error| error.to_string(), |status| status.to_string());
+                        let status = status
+                            .map_or_else(|error| error.to_string(), |status| status.to_string());
                         error!("worker {number} has ended ({status}); it is started again");
                         worker.restart_at = Some(now.max(worker.started_at + RESTART_AFTER));
                     }
@@ -207,10 +232,17 @@ impl Workers {
         }
         if !self.ready && self.workers.iter().all(|worker| worker.counters.is_some()) {
             self.ready = true;
-            let address = self.reserved.address().map_or_else(|_| "?".into(), |address| address.to_string());
+            let address = self
+                .reserved
+                .address()
+                .map_or_else(|_| "?".into(), |address| address.to_string());
             let metrics = self.metrics.as_ref().and_then(Metrics::address);
-            let metrics = metrics.map_or_else(String::new, |metrics| format!(", metrics on {metrics}"));
-            info!("callrec-server {} is ready on {address}{metrics}", env!("CARGO_PKG_VERSION"));
+            let metrics =
+                metrics.map_or_else(String::new, |metrics| format!(", metrics on {metrics}"));
+            info!(
+                "callrec-server {} is ready on {address}{metrics}",
+                env!("CARGO_PKG_VERSION")
+            );
         }
     }
 
@@ -242,7 +274,11 @@ impl Worker {
         let (link, theirs): (Link, OwnedFd) = Link::pair()?;
         // This very program, also when a newer one has been put in its place.
         let mut command = Command::new("/proc/self/exe");
-        let child = command.arg("record").args(&self.arguments).stdin(Stdio::from(theirs)).spawn()?;
+        let child = command
+            .arg("record")
+            .args(&self.arguments)
+            .stdin(Stdio::from(theirs))
+            .spawn()?;
         Ok((child, link))
     }
 
@@ -263,10 +299,14 @@ impl Worker {
 pub(super) fn shares((low, high): (u16, u16), workers: usize) -> Result<Vec<String>, String> {
     let ports = usize::from(high - low) + 1;
     if ports < workers {
-        return Err(format!("--rtp-ports {low}-{high} are too few for {workers} workers"));
+        return Err(format!(
+            "--rtp-ports {low}-{high} are too few for {workers} workers"
+        ));
     }
     let begin = |worker: usize| usize::from(low) + ports * worker / workers;
-    Ok((0..workers).map(|worker| format!("{}-{}", begin(worker), begin(worker + 1) - 1)).collect())
+    Ok((0..workers)
+        .map(|worker| format!("{}-{}", begin(worker), begin(worker + 1) - 1))
+        .collect())
 }
 
 #[cfg(test)]
@@ -275,7 +315,10 @@ mod tests {
 
     #[test]
     fn ports_are_shared_out_whole() {
-        assert_eq!(shares((100, 109), 3).unwrap(), ["100-102", "103-105", "106-109"]);
+        assert_eq!(
+            shares((100, 109), 3).unwrap(),
+            ["100-102", "103-105", "106-109"]
+        );
         assert_eq!(shares((1, 65535), 1).unwrap(), ["1-65535"]);
         assert!(shares((5, 6), 3).is_err());
     }

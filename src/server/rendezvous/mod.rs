@@ -17,7 +17,9 @@ mod service;
 mod settings;
 
 pub(super) fn main(arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
-    let Some(settings) = read::<Settings>(arguments)? else { return print(HELP) };
+    let Some(settings) = read::<Settings>(arguments)? else {
+        return print(HELP);
+    };
     let Some(file) = settings.devices.clone() else {
         return usage("rendezvous: which phones? --devices FILE with lines 'cid = key' or 'cid = key, invite code'");
     };
@@ -35,14 +37,18 @@ pub(super) fn main(arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
 
 fn read_devices(file: &Path) -> Result<Devices, Failure> {
     let shown = file.display();
-    let text = std::fs::read(file).map_err(|problem| Failure::Failed(format!("{shown}: {problem}")))?;
-    let text = String::from_utf8(text).map_err(|_| Failure::Usage(format!("{shown}: is not UTF-8 text")))?;
+    let text =
+        std::fs::read(file).map_err(|problem| Failure::Failed(format!("{shown}: {problem}")))?;
+    let text = String::from_utf8(text)
+        .map_err(|_| Failure::Usage(format!("{shown}: is not UTF-8 text")))?;
     let mut devices = Devices::new();
     for (number, line) in (1..).zip(text.lines()) {
         // A line at a time: there may be very many, and each of an unknown key.
         let taken = each_pair(line, &[], |cid, value| {
             let (cid, device) = parse_device(cid, value)?;
-            devices.insert(cid, device).map_or(Ok(()), |_| Err("stands twice".into()))
+            devices
+                .insert(cid, device)
+                .map_or(Ok(()), |_| Err("stands twice".into()))
         });
         if let Err(mut problem) = taken {
             problem.line = number;
@@ -71,8 +77,13 @@ mod tests {
             (format!("\na = {key}x\n"), "line 2: a needs a key of 32"),
             ("a\n".into(), "line 1: expected 'key = value', found 'a'"),
         ] {
-            let Err(Failure::Usage(problem)) = read(&text) else { panic!("{text}") };
-            assert!(problem.starts_with(file.to_str().unwrap()) && problem.contains(words), "{problem}");
+            let Err(Failure::Usage(problem)) = read(&text) else {
+                panic!("{text}")
+            };
+            assert!(
+                problem.starts_with(file.to_str().unwrap()) && problem.contains(words),
+                "{problem}"
+            );
         }
         std::fs::remove_file(&file).unwrap();
         assert!(matches!(read_devices(&file), Err(Failure::Failed(_))));

@@ -61,12 +61,17 @@ impl Service {
         let watched = registry.register(&mut SourceFd(&signals.fd()), SIGNALS, Interest::READABLE);
         watched.map_err(|problem| format!("epoll: {problem}"))?;
         let problem = |problem: std::io::Error| format!("{}, UDP: {problem}", settings.listen);
-        let socket = service::Service::open((*settings.listen.ip()).into(), settings.listen.port()).map_err(problem)?;
+        let socket = service::Service::open((*settings.listen.ip()).into(), settings.listen.port())
+            .map_err(problem)?;
         let _ = receive_buffer(socket.as_fd(), BUFFER);
         watch(registry, MESSAGES, socket.fd()).map_err(problem)?;
-        let relays = (0..settings.relays().into()).map(|number| open_relay(registry, settings, number));
+        let relays =
+            (0..settings.relays().into()).map(|number| open_relay(registry, settings, number));
         let relays = relays.collect::<Result<Vec<_>, _>>()?;
-        let metrics = settings.metrics.map(|address| Metrics::open(address, registry, FIRST_METRICS)).transpose()?;
+        let metrics = settings
+            .metrics
+            .map(|address| Metrics::open(address, registry, FIRST_METRICS))
+            .transpose()?;
         let mut random = Random::open();
         let mut word = || random.words()[0].to_ne_bytes();
         let mut seed = || {
@@ -75,13 +80,30 @@ impl Service {
         };
         let (core, known) = (settings.core(), devices.len());
         let server = Server::new(core, devices, [seed(), seed()]);
-        info!("rendezvous on {}: {known} phones known, {} ports to relay", settings.listen, settings.relays());
+        info!(
+            "rendezvous on {}: {known} phones known, {} ports to relay",
+            settings.listen,
+            settings.relays()
+        );
         let (origins, buffer) = (Origins::default(), vec![0; LONGEST]);
-        Ok(Self { poll, signals, server, metrics, socket, readable: true, origins, relays, buffer })
+        Ok(Self {
+            poll,
+            signals,
+            server,
+            metrics,
+            socket,
+            readable: true,
+            origins,
+            relays,
+            buffer,
+        })
     }
 
     /// Runs until a signal ends it. `reload` reads the phones again, for SIGHUP.
-    pub(super) fn run(mut self, reload: impl Fn() -> Result<Devices, String>) -> Result<(), String> {
+    pub(super) fn run(
+        mut self,
+        reload: impl Fn() -> Result<Devices, String>,
+    ) -> Result<(), String> {
         let mut events = Events::with_capacity(256);
         loop {
             self.wait(&mut events)?;
@@ -94,7 +116,9 @@ impl Service {
                         }
                     }
                     Token(MESSAGES) => self.readable = true,
-                    Token(token) if token >= FIRST_RELAY => self.relays[token - FIRST_RELAY].readable = true,
+                    Token(token) if token >= FIRST_RELAY => {
+                        self.relays[token - FIRST_RELAY].readable = true
+                    }
                     token => self.show(now, token),
                 }
             }
@@ -111,11 +135,23 @@ impl Service {
     fn wait(&mut self, events: &mut Events) -> Result<(), String> {
         let now = clock::monotonic();
         let metrics = self.metrics.as_ref().and_then(Metrics::next_deadline);
-        let deadline = [self.server.next_deadline(), metrics].into_iter().flatten().min();
+        let deadline = [self.server.next_deadline(), metrics]
+            .into_iter()
+            .flatten()
+            .min();
         let more = self.readable || self.relays.iter().any(|relay| relay.readable);
         let wait = deadline.map(|at| std::time::Duration::from_nanos(at.since(now).nanos()));
-        match self.poll.poll(events, if more { Some(std::time::Duration::ZERO) } else { wait }) {
-            Err(problem) if problem.kind() != std::io::ErrorKind::Interrupted => Err(format!("epoll: {problem}")),
+        match self.poll.poll(
+            events,
+            if more {
+                Some(std::time::Duration::ZERO)
+            } else {
+                wait
+            },
+        ) {
+            Err(problem) if problem.kind() != std::io::ErrorKind::Interrupted => {
+                Err(format!("epoll: {problem}"))
+            }
             _ => Ok(()),
         }
     }
@@ -172,7 +208,11 @@ impl Service {
                 _ => continue,
             };
             let datagram = &self.buffer[..len];
-            match self.server.relay.handle(now, number, from, datagram, &mut answer) {
+            match self
+                .server
+                .relay
+                .handle(now, number, from, datagram, &mut answer)
+            {
                 Verdict::Forward(to) => drop(socket.send_to(datagram, to)),
                 Verdict::Answer(len) => drop(socket.send_to(&answer[..len], from)),
                 Verdict::Drop => {}
@@ -209,17 +249,25 @@ impl Service {
 fn open_relay(registry: &Registry, settings: &Settings, number: usize) -> Result<Relay, String> {
     let port = settings.relay_ports.0 + number as u16;
     let listen = *settings.listen.ip();
-    let own = settings.relay.filter(|_| listen.is_unspecified()).unwrap_or(listen);
+    let own = settings
+        .relay
+        .filter(|_| listen.is_unspecified())
+        .unwrap_or(listen);
     let problem = |problem: std::io::Error| format!("port {port} of the relay, UDP: {problem}");
     let socket = match UdpSocket::bind((own, port)) {
-        Err(error) if error.kind() == std::io::ErrorKind::AddrNotAvailable => UdpSocket::bind((listen, port)),
+        Err(error) if error.kind() == std::io::ErrorKind::AddrNotAvailable => {
+            UdpSocket::bind((listen, port))
+        }
         socket => socket,
     };
     let socket = socket.map_err(problem)?;
     socket.set_nonblocking(true).map_err(problem)?;
     let _ = receive_buffer(socket.as_fd(), BUFFER);
     watch(registry, FIRST_RELAY + number, socket.as_raw_fd()).map_err(problem)?;
-    Ok(Relay { socket, readable: true })
+    Ok(Relay {
+        socket,
+        readable: true,
+    })
 }
 
 fn watch(registry: &Registry, token: usize, fd: RawFd) -> std::io::Result<()> {
@@ -233,31 +281,107 @@ fn print_metrics(server: &Server, page: &mut String) {
         ("phones", "Phones that are registered.", phones),
         ("phones_known", "Phones in the file.", known),
         ("callers", "Callers that are registered.", callers),
-        ("connections", "Connections of the last minute.", connections),
-        ("relayed", "Connections that have a port of the relay.", server.relay.in_use() as u64),
+        (
+            "connections",
+            "Connections of the last minute.",
+            connections,
+        ),
+        (
+            "relayed",
+            "Connections that have a port of the relay.",
+            server.relay.in_use() as u64,
+        ),
     ] {
-        write_metric(page, &format!("callrec_rendezvous_{name}"), "gauge", help, value);
+        write_metric(
+            page,
+            &format!("callrec_rendezvous_{name}"),
+            "gauge",
+            help,
+            value,
+        );
     }
     for (name, help, value) in [
-        ("registered", "Endpoints that have registered, not counting again.", counts.registered),
-        ("repeated", "Registrations that were sent again from another address.", counts.repeated),
-        ("claimed", "Endpoints of other makes that have said to be elsewhere.", counts.claimed),
+        (
+            "registered",
+            "Endpoints that have registered, not counting again.",
+            counts.registered,
+        ),
+        (
+            "repeated",
+            "Registrations that were sent again from another address.",
+            counts.repeated,
+        ),
+        (
+            "claimed",
+            "Endpoints of other makes that have said to be elsewhere.",
+            counts.claimed,
+        ),
         ("issued", "Names and keys given to callers.", counts.issued),
         ("connected", "Callers brought to a phone.", counts.connected),
-        ("wrong_key", "Messages of an unknown endpoint, or sealed with another key.", counts.wrong_key),
-        ("wrong_invite", "Callers refused for their invite code.", counts.wrong_invite),
-        ("unknown_phone", "Callers of a phone that is not registered.", counts.unknown_phone),
-        ("unanswered", "Phones that did not answer when they were called.", counts.unanswered),
-        ("refused_by_phone", "Callers that the phone itself refused.", counts.refused_by_phone),
-        ("too_many", "Callers and connections beyond their limits.", counts.too_many),
-        ("held_back", "Answers to strangers that came too fast.", counts.held_back),
+        (
+            "wrong_key",
+            "Messages of an unknown endpoint, or sealed with another key.",
+            counts.wrong_key,
+        ),
+        (
+            "wrong_invite",
+            "Callers refused for their invite code.",
+            counts.wrong_invite,
+        ),
+        (
+            "unknown_phone",
+            "Callers of a phone that is not registered.",
+            counts.unknown_phone,
+        ),
+        (
+            "unanswered",
+            "Phones that did not answer when they were called.",
+            counts.unanswered,
+        ),
+        (
+            "refused_by_phone",
+            "Callers that the phone itself refused.",
+            counts.refused_by_phone,
+        ),
+        (
+            "too_many",
+            "Callers and connections beyond their limits.",
+            counts.too_many,
+        ),
+        (
+            "held_back",
+            "Answers to strangers that came too fast.",
+            counts.held_back,
+        ),
         ("ignored", "Datagrams that make no sense.", counts.ignored),
-        ("relay_opened", "Connections that were given a port of the relay.", relay.opened),
-        ("relay_full", "Connections for which there was no port.", relay.full),
+        (
+            "relay_opened",
+            "Connections that were given a port of the relay.",
+            relay.opened,
+        ),
+        (
+            "relay_full",
+            "Connections for which there was no port.",
+            relay.full,
+        ),
         ("relay_bytes", "Bytes relayed.", relay.bytes),
-        ("relay_dropped", "Datagrams dropped by the relay.", relay.dropped),
-        ("relay_exhausted", "Connections whose quota was used up.", relay.exhausted),
+        (
+            "relay_dropped",
+            "Datagrams dropped by the relay.",
+            relay.dropped,
+        ),
+        (
+            "relay_exhausted",
+            "Connections whose quota was used up.",
+            relay.exhausted,
+        ),
     ] {
-        write_metric(page, &format!("callrec_rendezvous_{name}_total"), "counter", help, value);
+        write_metric(
+            page,
+            &format!("callrec_rendezvous_{name}_total"),
+            "counter",
+            help,
+            value,
+        );
     }
 }

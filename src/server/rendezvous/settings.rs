@@ -67,11 +67,16 @@ impl Options for Settings {
         match key {
             "devices" => self.devices = Some(value.into()),
             "listen" => {
-                let problem = |_| format!("must be ADDRESS:PORT with IPv4, for example 0.0.0.0:7042, not '{value}'");
+                let problem = |_| {
+                    format!(
+                        "must be ADDRESS:PORT with IPv4, for example 0.0.0.0:7042, not '{value}'"
+                    )
+                };
                 self.listen = value.parse().map_err(problem)?;
             }
             "metrics" => {
-                let problem = |_| format!("must be ADDRESS:PORT, for example 127.0.0.1:9101, not '{value}'");
+                let problem =
+                    |_| format!("must be ADDRESS:PORT, for example 127.0.0.1:9101, not '{value}'");
                 self.metrics = Some(value.parse().map_err(problem)?);
             }
             "keep-seconds" => {
@@ -84,9 +89,12 @@ impl Options for Settings {
             "max-callers-of-one" => self.callers_of_one = number(value, 1, 1 << 20)?,
             "relay" => {
                 let address: Option<Ipv4Addr> = value.parse().ok();
-                let usable = address.filter(|ip| !ip.is_unspecified() && !ip.is_multicast() && !ip.is_broadcast());
+                let usable = address
+                    .filter(|ip| !ip.is_unspecified() && !ip.is_multicast() && !ip.is_broadcast());
                 self.relay = Some(usable.ok_or_else(|| {
-                    format!("must be the IPv4 address at which phones reach this server, not '{value}'")
+                    format!(
+                        "must be the IPv4 address at which phones reach this server, not '{value}'"
+                    )
                 })?);
             }
             "relay-ports" => self.relay_ports = ports(value)?,
@@ -115,7 +123,13 @@ impl Settings {
             callers: self.callers as usize,
             callers_of_one: self.callers_of_one as usize,
             keep: Duration::from_millis(u64::from(self.keep_seconds) * 1000),
-            relay: self.relay.map(|ip| (SocketAddrV4::new(ip, self.relay_ports.0), self.relays().into(), quota)),
+            relay: self.relay.map(|ip| {
+                (
+                    SocketAddrV4::new(ip, self.relay_ports.0),
+                    self.relays().into(),
+                    quota,
+                )
+            }),
         }
     }
 }
@@ -128,18 +142,41 @@ mod tests {
     fn values_are_taken_and_refused_with_what_would_be_right() {
         let mut settings = Settings::default();
         assert_eq!((settings.core().relay, settings.relays()), (None, 0));
-        for (key, value) in [("keep-seconds", "15"), ("relay", "203.0.113.9"), ("relay-ports", "30000-30009")] {
+        for (key, value) in [
+            ("keep-seconds", "15"),
+            ("relay", "203.0.113.9"),
+            ("relay-ports", "30000-30009"),
+        ] {
             settings.set(key, value).unwrap();
         }
         let (first, count, quota) = settings.core().relay.unwrap();
-        assert_eq!((first.to_string().as_str(), count, quota.bytes), ("203.0.113.9:30000", 10, 256 << 20));
+        assert_eq!(
+            (first.to_string().as_str(), count, quota.bytes),
+            ("203.0.113.9:30000", 10, 256 << 20)
+        );
         assert_eq!(settings.core().keep.millis(), 15_000);
         for (key, value, problem) in [
-            ("listen", "[::1]:5", "must be ADDRESS:PORT with IPv4, for example 0.0.0.0:7042, not '[::1]:5'"),
+            (
+                "listen",
+                "[::1]:5",
+                "must be ADDRESS:PORT with IPv4, for example 0.0.0.0:7042, not '[::1]:5'",
+            ),
             ("keep-seconds", "7", "must be 5, 10, 15 or 20, not '7'"),
-            ("keep-seconds", "30", "must be a number from 5 to 20, not '30'"),
-            ("relay", "0.0.0.0", "must be the IPv4 address at which phones reach this server, not '0.0.0.0'"),
-            ("relay", "yes", "must be the IPv4 address at which phones reach this server, not 'yes'"),
+            (
+                "keep-seconds",
+                "30",
+                "must be a number from 5 to 20, not '30'",
+            ),
+            (
+                "relay",
+                "0.0.0.0",
+                "must be the IPv4 address at which phones reach this server, not '0.0.0.0'",
+            ),
+            (
+                "relay",
+                "yes",
+                "must be the IPv4 address at which phones reach this server, not 'yes'",
+            ),
             ("dir", "x", "is no option of this program"),
         ] {
             assert_eq!(settings.set(key, value), Err(problem.into()));

@@ -20,9 +20,20 @@ pub struct Mark(usize);
 impl<'a> Writer<'a> {
     /// Begins a message.
     pub fn new(buffer: &'a mut [u8], class: Class, kind: Kind) -> Self {
-        let mut writer = Self { buffer, len: 0, failed: false };
-        writer.plain(if class == Class::Request { b"P2PNAT00 " } else { b"P2PNAT01 " });
-        let name = KINDS.iter().find(|(_, known)| *known == kind).map(|(name, _)| *name);
+        let mut writer = Self {
+            buffer,
+            len: 0,
+            failed: false,
+        };
+        writer.plain(if class == Class::Request {
+            b"P2PNAT00 "
+        } else {
+            b"P2PNAT01 "
+        });
+        let name = KINDS
+            .iter()
+            .find(|(_, known)| *known == kind)
+            .map(|(name, _)| *name);
         writer.failed |= name.is_none();
         writer.plain(name.unwrap_or_default());
         writer.plain(b"\r\n");
@@ -49,7 +60,8 @@ impl<'a> Writer<'a> {
 
     /// Adds the message's number.
     pub fn mid(&mut self, mid: u32) -> &mut Self {
-        let hex: [u8; 8] = core::array::from_fn(|i| b"0123456789abcdef"[(mid >> (28 - 4 * i) & 15) as usize]);
+        let hex: [u8; 8] =
+            core::array::from_fn(|i| b"0123456789abcdef"[(mid >> (28 - 4 * i) & 15) as usize]);
         self.text("mid", &hex)
     }
 
@@ -83,11 +95,17 @@ impl<'a> Writer<'a> {
             Some(place) => place.copy_from_slice(plain),
             None => self.failed = true,
         }
-        let Some(text) = text.get_mut(..len).filter(|_| !self.failed) else { return self };
+        let Some(text) = text.get_mut(..len).filter(|_| !self.failed) else {
+            return self;
+        };
         key.encrypt(text);
         self.len = mark.0;
         self.name("data");
-        match self.buffer.get_mut(self.len..).and_then(|room| seal::encode(text, room)) {
+        match self
+            .buffer
+            .get_mut(self.len..)
+            .and_then(|room| seal::encode(text, room))
+        {
             Some(len) => self.len += len,
             None => self.failed = true,
         }
@@ -115,7 +133,8 @@ impl<'a> Writer<'a> {
     }
 
     fn decimal(&mut self, number: u16) {
-        let digits: [u8; 5] = core::array::from_fn(|i| b'0' + (number / 10u16.pow(4 - i as u32) % 10) as u8);
+        let digits: [u8; 5] =
+            core::array::from_fn(|i| b'0' + (number / 10u16.pow(4 - i as u32) % 10) as u8);
         let first = digits.iter().position(|d| *d != b'0').unwrap_or(4);
         self.plain(&digits[first..]);
     }
@@ -133,7 +152,11 @@ impl<'a> Writer<'a> {
 
 /// Writes an endpoint's own `ip:port`: each third keep-alive.
 pub fn emit_address(buffer: &mut [u8], address: SocketAddrV4) -> Option<usize> {
-    let mut writer = Writer { buffer, len: 0, failed: false };
+    let mut writer = Writer {
+        buffer,
+        len: 0,
+        failed: false,
+    };
     writer.bare_address(address);
     writer.finish()
 }
@@ -149,9 +172,16 @@ mod tests {
         let mut buffer = [0; 200];
         let mut writer = Writer::new(&mut buffer, Class::Request, Kind::Register);
         let mark = writer.text("cid", b"0015651a2b3c").mid(0x1516).mark();
-        writer.text("service", b"FSP").text("oid", b"default").text("ic", b"").seal(mark, &key());
+        writer
+            .text("service", b"FSP")
+            .text("oid", b"default")
+            .text("ic", b"")
+            .seal(mark, &key());
         let len = writer.finish().unwrap();
-        assert_eq!(core::str::from_utf8(&buffer[..len]), core::str::from_utf8(REGISTRATION));
+        assert_eq!(
+            core::str::from_utf8(&buffer[..len]),
+            core::str::from_utf8(REGISTRATION)
+        );
     }
 
     #[test]
@@ -159,25 +189,57 @@ mod tests {
         let mut buffer = [0; 200];
         let mut writer = Writer::new(&mut buffer, Class::Response, Kind::Connect);
         let ped = "203.0.113.5:9531".parse().unwrap();
-        let len = writer.mid(u32::MAX).text("connid", b"c7").code(200).address("ped", ped).finish().unwrap();
-        let text = "P2PNAT01 CON\r\nmid: ffffffff\r\nconnid: c7\r\ncode: 200\r\nped: 203.0.113.5:9531\r\n";
+        let len = writer
+            .mid(u32::MAX)
+            .text("connid", b"c7")
+            .code(200)
+            .address("ped", ped)
+            .finish()
+            .unwrap();
+        let text =
+            "P2PNAT01 CON\r\nmid: ffffffff\r\nconnid: c7\r\ncode: 200\r\nped: 203.0.113.5:9531\r\n";
         assert_eq!(core::str::from_utf8(&buffer[..len]), Ok(text));
         let message = Message::parse(&buffer[..len]).unwrap();
-        assert_eq!((message.class, message.kind), (Class::Response, Kind::Connect));
-        assert_eq!((message.clear.code(), message.clear.address("ped")), (Some(200), Some(ped)));
-        assert_eq!(message.clear.open(&key(), &mut [0; SEALED_BYTES]), Err(Error::Clear));
+        assert_eq!(
+            (message.class, message.kind),
+            (Class::Response, Kind::Connect)
+        );
+        assert_eq!(
+            (message.clear.code(), message.clear.address("ped")),
+            (Some(200), Some(ped))
+        );
+        assert_eq!(
+            message.clear.open(&key(), &mut [0; SEALED_BYTES]),
+            Err(Error::Clear)
+        );
         let len = emit_address(&mut buffer, "10.0.0.1:7".parse().unwrap()).unwrap();
         assert_eq!(&buffer[..len], b"10.0.0.1:7");
-        assert_eq!(emit_address(&mut buffer[..9], "10.0.0.1:7".parse().unwrap()), None);
+        assert_eq!(
+            emit_address(&mut buffer[..9], "10.0.0.1:7".parse().unwrap()),
+            None
+        );
     }
 
     #[test]
     fn what_cannot_be_written_is_not() {
         let mut buffer = [0; 60];
         let written = |writer: &Writer| writer.finish();
-        assert_eq!(written(Writer::new(&mut buffer, Class::Request, Kind::Register).text("ic", b"a\r\nkey: b")), None);
-        assert_eq!(written(Writer::new(&mut buffer, Class::Request, Kind::Register).text("ic", &[b'x'; 50])), None);
-        assert_eq!(written(&Writer::new(&mut buffer, Class::Request, Kind::Unknown)), None);
+        assert_eq!(
+            written(
+                Writer::new(&mut buffer, Class::Request, Kind::Register).text("ic", b"a\r\nkey: b")
+            ),
+            None
+        );
+        assert_eq!(
+            written(
+                Writer::new(&mut buffer, Class::Request, Kind::Register).text("ic", &[b'x'; 50])
+            ),
+            None
+        );
+        assert_eq!(
+            written(&Writer::new(&mut buffer, Class::Request, Kind::Unknown)),
+            None
+        );
         for room in 0..200 {
             let mut buffer = vec![0; room];
             let mut writer = Writer::new(&mut buffer, Class::Request, Kind::Register);
@@ -188,6 +250,12 @@ mod tests {
         let mut buffer = [0; 2 * SEALED_BYTES];
         let mut writer = Writer::new(&mut buffer, Class::Request, Kind::Register);
         let mark = writer.mark();
-        assert_eq!(writer.text("service", &[b'F'; SEALED_BYTES]).seal(mark, &key()).finish(), None);
+        assert_eq!(
+            writer
+                .text("service", &[b'F'; SEALED_BYTES])
+                .seal(mark, &key())
+                .finish(),
+            None
+        );
     }
 }

@@ -9,7 +9,14 @@ fn ms(millis: u64) -> Instant {
 }
 
 fn packet(sequence: u16, timestamp: u32, payload: &[u8]) -> Vec<u8> {
-    let head = Packet { marker: false, payload_type: 0, sequence, timestamp, ssrc: SSRC, payload: &[] };
+    let head = Packet {
+        marker: false,
+        payload_type: 0,
+        sequence,
+        timestamp,
+        ssrc: SSRC,
+        payload: &[],
+    };
     [&head.emit_header()[..], payload].concat()
 }
 
@@ -22,7 +29,10 @@ struct Run {
 impl Run {
     fn new(cut_pauses: bool) -> Self {
         let peer = FROM.parse::<SocketAddr>().unwrap().ip();
-        Self { stream: Stream::new(Law::Mu, peer, cut_pauses, ms(0)), frames: vec![] }
+        Self {
+            stream: Stream::new(Law::Mu, peer, cut_pauses, ms(0)),
+            frames: vec![],
+        }
     }
 
     fn put(&mut self, at: u64, bytes: &[u8]) -> Verdict {
@@ -37,7 +47,11 @@ impl Run {
 
     /// The frame with this number of a sender that began at sequence 10, timestamp 5000; marked by it.
     fn frame(&mut self, at: u64, number: u64) -> Verdict {
-        let bytes = packet(10u16.wrapping_add(number as u16), 5000 + (number * 160) as u32, &[mark(number); 160]);
+        let bytes = packet(
+            10u16.wrapping_add(number as u16),
+            5000 + (number * 160) as u32,
+            &[mark(number); 160],
+        );
         self.put(at, &bytes)
     }
 
@@ -82,10 +96,16 @@ fn frames_come_out_as_they_were_sent() {
     let mut run = Run::new(false);
     for number in 0..1000 {
         assert_eq!(run.frame(number * 20, number), Verdict::Audio);
-        assert_eq!(run.frames.len() as u64, (number + 1).saturating_sub(REORDER_FRAMES));
+        assert_eq!(
+            run.frames.len() as u64,
+            (number + 1).saturating_sub(REORDER_FRAMES)
+        );
     }
     let (frames, stream) = run.finish();
-    assert_eq!((frames, stream.lost(), stream.silence()), (marks(0..1000), 0, 0));
+    assert_eq!(
+        (frames, stream.lost(), stream.silence()),
+        (marks(0..1000), 0, 0)
+    );
     let last = packet(10 + 999, 5000 + 999 * 160, &[]);
     assert_eq!(stream.header(999)[..], last[..]);
 }
@@ -107,29 +127,57 @@ fn lost_late_and_doubled_packets_each_have_their_place() {
     (50..60).chain([120]).for_each(|lost| expected[lost] = 0);
     assert_eq!(frames, expected);
     assert_eq!((stream.lost(), stream.silence()), (10, 11));
-    assert_eq!((count(&stream, Verdict::Late), count(&stream, Verdict::Duplicate)), (1, 1));
+    assert_eq!(
+        (
+            count(&stream, Verdict::Late),
+            count(&stream, Verdict::Duplicate)
+        ),
+        (1, 1)
+    );
 }
 
 #[test]
 fn the_beginning_is_the_earliest_packet_of_the_first_ones_to_come() {
-    let orders: [&[u64]; 4] = [&[1, 0], &[3, 1, 2, 0], &[7, 6, 5, 4, 3, 2, 1, 0], &[19, 0, 10, 2]];
+    let orders: [&[u64]; 4] = [
+        &[1, 0],
+        &[3, 1, 2, 0],
+        &[7, 6, 5, 4, 3, 2, 1, 0],
+        &[19, 0, 10, 2],
+    ];
     for order in orders {
         let mut run = Run::new(false);
         let rest = (0..100).filter(|number| !order.contains(number));
         for (at, number) in order.iter().copied().chain(rest).enumerate() {
-            assert_eq!(run.frame(600 + at as u64, number), Verdict::Audio, "{number} of {order:?}");
-            assert_eq!(run.frame(600 + at as u64, number), Verdict::Duplicate, "{number} of {order:?}");
+            assert_eq!(
+                run.frame(600 + at as u64, number),
+                Verdict::Audio,
+                "{number} of {order:?}"
+            );
+            assert_eq!(
+                run.frame(600 + at as u64, number),
+                Verdict::Duplicate,
+                "{number} of {order:?}"
+            );
         }
         let (frames, stream) = run.finish();
-        assert_eq!((frames, stream.lost(), stream.silence()), (marks(0..100), 0, 0), "{order:?}");
-        assert_eq!(stream.header(99)[..], packet(10 + 99, 5000 + 99 * 160, &[])[..], "{order:?}");
+        assert_eq!(
+            (frames, stream.lost(), stream.silence()),
+            (marks(0..100), 0, 0),
+            "{order:?}"
+        );
+        assert_eq!(
+            stream.header(99)[..],
+            packet(10 + 99, 5000 + 99 * 160, &[])[..],
+            "{order:?}"
+        );
     }
 }
 
 #[test]
 fn what_came_before_the_beginning_is_late_once_that_has_been_given_out() {
     let mut run = Run::new(false);
-    (1..=REORDER_FRAMES).for_each(|number| assert_eq!(run.frame(number * 20, number), Verdict::Audio));
+    (1..=REORDER_FRAMES)
+        .for_each(|number| assert_eq!(run.frame(number * 20, number), Verdict::Audio));
     run.stream.handle_drained(ms(1000));
     assert_eq!(run.frame(1000, 0), Verdict::Late);
     let (frames, _) = run.finish();
@@ -137,7 +185,10 @@ fn what_came_before_the_beginning_is_late_once_that_has_been_given_out() {
     // Nor does a packet from long ago make room for itself.
     let mut run = Run::new(false);
     run.frame(0, 50);
-    assert_eq!((run.frame(20, 10), run.frame(20, 51)), (Verdict::Late, Verdict::Audio));
+    assert_eq!(
+        (run.frame(20, 10), run.frame(20, 51)),
+        (Verdict::Late, Verdict::Audio)
+    );
     assert_eq!(run.finish().0, marks(50..52));
 }
 
@@ -149,7 +200,11 @@ fn packets_of_any_length_become_frames() {
         for (number, chunk) in codes.chunks(size).enumerate() {
             let timestamp = (number * size) as u32;
             let at = u64::from(timestamp) * 1000 / u64::from(SAMPLE_RATE);
-            assert_eq!(run.put(at, &packet(number as u16, timestamp, chunk)), Verdict::Audio, "{size}");
+            assert_eq!(
+                run.put(at, &packet(number as u16, timestamp, chunk)),
+                Verdict::Audio,
+                "{size}"
+            );
         }
         let (frames, stream) = run.finish();
         assert_eq!((frames, stream.silence()), (marks(0..200), 0), "{size}");
@@ -179,19 +234,24 @@ fn a_pause_is_silence_or_nothing() {
 #[test]
 fn with_pauses_cut_lost_packets_are_still_silence() {
     let mut run = Run::new(true);
-    (0..100).chain(150..200).for_each(|number| assert_eq!(run.frame(number * 20, number), Verdict::Audio));
+    (0..100)
+        .chain(150..200)
+        .for_each(|number| assert_eq!(run.frame(number * 20, number), Verdict::Audio));
     let (frames, stream) = run.finish();
-    assert_eq!((frames.len(), stream.lost(), stream.silence()), (200, 50, 50));
+    assert_eq!(
+        (frames.len(), stream.lost(), stream.silence()),
+        (200, 50, 50)
+    );
 }
 
 #[test]
 fn no_timestamps_make_more_than_time_has_passed() {
     let jumps: [fn(u64) -> u32; 5] = [
-        |n| n as u32 * 1280,                                                // a clock of 64 kHz
+        |n| n as u32 * 1280, // a clock of 64 kHz
         |n| n as u32 * 160 + ((n / 50) as u32).wrapping_mul(1_500_000_000), // a leap each second
-        |n| 0u32.wrapping_sub(n as u32 * 160),                              // backwards
-        |n| (n as u32).wrapping_mul(2_654_435_761),                         // anything
-        |n| n as u32 * 160 + (n / 10) as u32 * 4000,                        // half a second, five times a second
+        |n| 0u32.wrapping_sub(n as u32 * 160), // backwards
+        |n| (n as u32).wrapping_mul(2_654_435_761), // anything
+        |n| n as u32 * 160 + (n / 10) as u32 * 4000, // half a second, five times a second
     ];
     for (which, timestamp) in jumps.into_iter().enumerate() {
         for cut in [false, true] {
@@ -199,10 +259,18 @@ fn no_timestamps_make_more_than_time_has_passed() {
             for number in 0..3000u64 {
                 let bytes = packet(number as u16, timestamp(number), &[mark(number); 160]);
                 run.put(number * 20, &bytes);
-                assert!(run.frames.len() as u64 <= number + 52, "{which} {number} {}", run.frames.len());
+                assert!(
+                    run.frames.len() as u64 <= number + 52,
+                    "{which} {number} {}",
+                    run.frames.len()
+                );
             }
             let (frames, stream) = run.finish();
-            assert!((2990..=3054).contains(&frames.len()), "{which} {}", frames.len());
+            assert!(
+                (2990..=3054).contains(&frames.len()),
+                "{which} {}",
+                frames.len()
+            );
             let audio = count(&stream, Verdict::Audio);
             assert!(audio > 2900, "{which}: the audio is kept: {audio}");
         }
@@ -215,19 +283,29 @@ fn a_flood_is_cut_and_a_fast_clock_is_not() {
     (0..10_000).for_each(|number| {
         run.frame(number, number);
     });
-    assert!(run.finish().0.len() <= 500 + 51 + 400, "20 times as fast as time");
+    assert!(
+        run.finish().0.len() <= 500 + 51 + 400,
+        "20 times as fast as time"
+    );
     let mut run = Run::new(false);
     for number in 0..8 * 3600 * 50 {
         let at = number * 20 * 9995 / 10_000;
-        assert_eq!(run.frame(at, number), Verdict::Audio, "500 ppm for eight hours");
+        assert_eq!(
+            run.frame(at, number),
+            Verdict::Audio,
+            "500 ppm for eight hours"
+        );
     }
 }
 
 #[test]
 fn what_the_phone_had_recorded_when_we_began_is_kept_also_with_losses() {
     let mut run = Run::new(false);
-    (0..400).filter(|n| n % 20 != 7).for_each(|number| assert_eq!(run.frame(10, number), Verdict::Audio));
-    (400..600).for_each(|number| assert_eq!(run.frame((number - 400) * 20 + 10, number), Verdict::Audio));
+    (0..400)
+        .filter(|n| n % 20 != 7)
+        .for_each(|number| assert_eq!(run.frame(10, number), Verdict::Audio));
+    (400..600)
+        .for_each(|number| assert_eq!(run.frame((number - 400) * 20 + 10, number), Verdict::Audio));
     let (frames, stream) = run.finish();
     assert_eq!((frames.len(), stream.lost()), (600, 20));
 }
@@ -239,7 +317,11 @@ fn two_packets_far_apart_make_no_more_silence_than_one_second() {
         assert_eq!(run.frame(0, 0), Verdict::Audio);
         assert_eq!(run.frame(0, gap), Verdict::Audio);
         let (frames, _) = run.finish();
-        assert!(frames.len() <= 50, "{gap}: {} frames in no time", frames.len());
+        assert!(
+            frames.len() <= 50,
+            "{gap}: {} frames in no time",
+            frames.len()
+        );
     }
 }
 
@@ -249,7 +331,10 @@ fn silence_that_may_not_be_given_out_yet_waits() {
     let from = FROM.parse().unwrap();
     let behind = packet(1, 100 * 160, &[2; 160]);
     stream.put(ms(0), from, Some(&packet(0, 0, &[1; 160])));
-    assert_eq!(stream.put(ms(2000), from, Some(&behind)), Verdict::TakeFirst);
+    assert_eq!(
+        stream.put(ms(2000), from, Some(&behind)),
+        Verdict::TakeFirst
+    );
     assert!(matches!(stream.take(200, 0), Some(Output::Frame(0, ..))));
     assert!(stream.take(200, 0).is_none() && stream.is_waiting());
     assert_eq!(stream.take(200, 40), Some(Output::Silence(1, 40)));
@@ -275,9 +360,17 @@ fn a_sender_that_begins_anew_goes_on_behind_what_there_is() {
     let mut run = Run::new(false);
     (0..100).for_each(|number| assert_eq!(run.frame(number * 20, number), Verdict::Audio));
     let verdicts: Vec<Verdict> = (0..50u64)
-        .map(|n| run.put(5000 + n * 20, &packet(40_000 + n as u16, 9 + n as u32 * 160, &[mark(100 + n); 160])))
+        .map(|n| {
+            run.put(
+                5000 + n * 20,
+                &packet(40_000 + n as u16, 9 + n as u32 * 160, &[mark(100 + n); 160]),
+            )
+        })
         .collect();
-    assert_eq!((verdicts[0], verdicts[1], verdicts[49]), (Verdict::OddSequence, Verdict::Audio, Verdict::Audio));
+    assert_eq!(
+        (verdicts[0], verdicts[1], verdicts[49]),
+        (Verdict::OddSequence, Verdict::Audio, Verdict::Audio)
+    );
     let (frames, _) = run.finish();
     assert_eq!(frames.len(), 100 + 152 + 49, "the gap is as long as it was");
     assert_eq!(frames[252..], marks(101..150));
@@ -286,16 +379,38 @@ fn a_sender_that_begins_anew_goes_on_behind_what_there_is() {
 #[test]
 fn strangers_and_other_sources_are_counted_not_heard() {
     let mut run = Run::new(false);
-    let put = |run: &mut Run, from: &str, bytes: &[u8]| run.stream.put(ms(0), from.parse().unwrap(), Some(bytes));
+    let put = |run: &mut Run, from: &str, bytes: &[u8]| {
+        run.stream.put(ms(0), from.parse().unwrap(), Some(bytes))
+    };
     let good = packet(1, 0, &[9; 160]);
     assert_eq!(put(&mut run, "10.0.0.6:4000", &good), Verdict::Stranger);
     assert_eq!(put(&mut run, FROM, b"no RTP"), Verdict::NotRtp);
-    assert_eq!(put(&mut run, "10.0.0.5:9", &[0x80, 200, 0, 1, 0, 0, 0, 1, 2, 3, 4, 5]), Verdict::Rtcp);
+    assert_eq!(
+        put(
+            &mut run,
+            "10.0.0.5:9",
+            &[0x80, 200, 0, 1, 0, 0, 0, 1, 2, 3, 4, 5]
+        ),
+        Verdict::Rtcp
+    );
     assert_eq!(put(&mut run, FROM, &packet(0, 0, &[])), Verdict::Empty);
-    assert_eq!(put(&mut run, FROM, &packet(0, 0, &[1; 1281])), Verdict::Oversize);
-    assert_eq!(run.stream.put(ms(0), FROM.parse().unwrap(), None), Verdict::Oversize);
-    assert_eq!(put(&mut run, FROM, &good), Verdict::Audio, "the first audio decides");
-    assert_eq!(put(&mut run, "10.0.0.5:4001", &packet(2, 160, &[9; 160])), Verdict::Stranger);
+    assert_eq!(
+        put(&mut run, FROM, &packet(0, 0, &[1; 1281])),
+        Verdict::Oversize
+    );
+    assert_eq!(
+        run.stream.put(ms(0), FROM.parse().unwrap(), None),
+        Verdict::Oversize
+    );
+    assert_eq!(
+        put(&mut run, FROM, &good),
+        Verdict::Audio,
+        "the first audio decides"
+    );
+    assert_eq!(
+        put(&mut run, "10.0.0.5:4001", &packet(2, 160, &[9; 160])),
+        Verdict::Stranger
+    );
     let mut spoofed = packet(2, 160, &[9; 160]);
     spoofed[11] ^= 1;
     assert_eq!(put(&mut run, FROM, &spoofed), Verdict::OtherSource);

@@ -29,7 +29,10 @@ pub(super) struct Challenges {
 
 impl Challenges {
     pub(super) fn new(random: &mut Random) -> Self {
-        Self { secret: Key::of_bits(random.bytes()), claims: HashMap::new() }
+        Self {
+            secret: Key::of_bits(random.bytes()),
+            claims: HashMap::new(),
+        }
     }
 
     /// What a phone is to prove with its key.
@@ -38,7 +41,13 @@ impl Challenges {
     }
 
     /// The proof is of this phone's nonce for this address.
-    pub(super) fn is_answered(&self, now: Instant, me: &Identity, address: SocketAddrV4, proof: &[u8]) -> bool {
+    pub(super) fn is_answered(
+        &self,
+        now: Instant,
+        me: &Identity,
+        address: SocketAddrV4,
+        proof: &[u8],
+    ) -> bool {
         !proof.is_empty()
             && recent(now).any(|period| {
                 let nonce = Key::of_bits(self.word(Purpose::Nonce, period, &me.cid, address));
@@ -54,7 +63,10 @@ impl Challenges {
     fn alias_of(&self, period: u64, cid: &Name, address: SocketAddrV4) -> SocketAddrV4 {
         let [a, b, c, d, e, f, ..] = self.word(Purpose::Alias, period, cid, address);
         // One that something could be sent to, or endpoints may not keep it.
-        SocketAddrV4::new([1 + a % 126, b, c, d].into(), u16::from_be_bytes([e, f]).max(1))
+        SocketAddrV4::new(
+            [1 + a % 126, b, c, d].into(),
+            u16::from_be_bytes([e, f]).max(1),
+        )
     }
 
     /// An endpoint claims to be elsewhere; `true`: it is the first time that it does so there.
@@ -71,10 +83,17 @@ impl Challenges {
         from: SocketAddrV4,
         alias: SocketAddrV4,
     ) -> Option<(Name, Place)> {
-        let is_its = |cid: &&Name| recent(now).any(|period| self.alias_of(period, cid, from) == alias);
+        let is_its =
+            |cid: &&Name| recent(now).any(|period| self.alias_of(period, cid, from) == alias);
         let cid = self.claims.keys().find(is_its)?.clone();
         let (place, _) = self.claims.remove(&cid)?;
-        Some((cid, Place { address: from, ..place }))
+        Some((
+            cid,
+            Place {
+                address: from,
+                ..place
+            },
+        ))
     }
 
     /// Forgets those that have not answered.

@@ -47,7 +47,8 @@ pub(super) struct Connection {
 impl Connection {
     /// When there is something to do for it while the phone has not answered.
     pub(super) fn next_deadline(&self) -> Instant {
-        self.answer_at.map_or(self.forward_at, |at| at.min(self.forward_at))
+        self.answer_at
+            .map_or(self.forward_at, |at| at.min(self.forward_at))
     }
 
     fn other(&self, cid: &Name) -> Option<&Name> {
@@ -60,19 +61,35 @@ impl Connection {
 }
 
 impl Server {
-    pub(super) fn handle_connect(&mut self, now: Instant, from: SocketAddrV4, clear: &Attributes<'_>) -> Option<()> {
+    pub(super) fn handle_connect(
+        &mut self,
+        now: Instant,
+        from: SocketAddrV4,
+        clear: &Attributes<'_>,
+    ) -> Option<()> {
         let mut buffer = [0; SEALED_BYTES];
         let (me, mid, sealed) = self.open(now, from, Kind::Connect, clear, &mut buffer)?;
         // From where it has registered only: a repeated message must not say where the caller is.
-        let known =
-            self.places.of(&me.cid).filter(|place| place.address == from).map(|place| {
-                place.connections.iter().find(|(asked, _)| *asked == mid).map(|(_, connid)| connid.clone())
+        let known = self
+            .places
+            .of(&me.cid)
+            .filter(|place| place.address == from)
+            .map(|place| {
+                place
+                    .connections
+                    .iter()
+                    .find(|(asked, _)| *asked == mid)
+                    .map(|(_, connid)| connid.clone())
             });
         let code = match known {
             None => 400,
             Some(Some(connid)) => {
                 let is_answered = self.connections.get(&connid)?.answer_at.is_none();
-                return if is_answered { self.answer_connect(now, &connid) } else { Some(()) };
+                return if is_answered {
+                    self.answer_connect(now, &connid)
+                } else {
+                    Some(())
+                };
             }
             Some(None) => match self.connect(now, from, &me, mid, &sealed) {
                 Ok(connid) => {
@@ -95,15 +112,26 @@ impl Server {
         mid: u32,
         sealed: &Attributes<'_>,
     ) -> Result<Name, u16> {
-        let (phone, service) =
-            (name(sealed.value("tid")).ok_or(404_u16)?, name(sealed.value("service")).ok_or(404_u16)?);
-        let place = self.places.of(&phone).filter(|place| place.is_device && place.service == service);
+        let (phone, service) = (
+            name(sealed.value("tid")).ok_or(404_u16)?,
+            name(sealed.value("service")).ok_or(404_u16)?,
+        );
+        let place = self
+            .places
+            .of(&phone)
+            .filter(|place| place.is_device && place.service == service);
         let Some(place) = place else {
             self.counts.unknown_phone += 1;
             return Err(404);
         };
-        let wanted = self.devices.get(&phone).and_then(|device| device.invite.as_ref()).unwrap_or(&place.invite);
-        if !self.guesses.allows(now, *from.ip()) || !is_equal(sealed.value("ic").unwrap_or_default(), wanted) {
+        let wanted = self
+            .devices
+            .get(&phone)
+            .and_then(|device| device.invite.as_ref())
+            .unwrap_or(&place.invite);
+        if !self.guesses.allows(now, *from.ip())
+            || !is_equal(sealed.value("ic").unwrap_or_default(), wanted)
+        {
             self.counts.wrong_invite += 1;
             self.guesses.take(now, *from.ip());
             return Err(403);
@@ -111,10 +139,16 @@ impl Server {
         // Programs of other makes are sent nothing that they do not know, neither by us nor by the other end.
         let is_ours = place.is_ours && self.places.of(&me.cid).is_some_and(|caller| caller.is_ours);
         let connid = self.random.name();
-        let secret = if is_ours { self.random.name() } else { Name::new() };
+        let secret = if is_ours {
+            self.random.name()
+        } else {
+            Name::new()
+        };
         for (cid, most) in [(&me.cid, OF_CALLER), (&phone, OF_PHONE)] {
             let place = self.places.of(cid).ok_or(404_u16)?;
-            place.connections.retain(|(_, connid)| self.connections.contains_key(connid));
+            place
+                .connections
+                .retain(|(_, connid)| self.connections.contains_key(connid));
             if place.connections.len() >= most {
                 self.counts.too_many += 1;
                 return Err(503);
@@ -126,7 +160,12 @@ impl Server {
             }
         }
         let word = |word: &[u8]| Name::from_slice(word).unwrap_or_default();
-        let words = [object(sealed, "oid"), object(sealed, "toid"), sealed.value("ic").unwrap_or_default()].map(word);
+        let words = [
+            object(sealed, "oid"),
+            object(sealed, "toid"),
+            sealed.value("ic").unwrap_or_default(),
+        ]
+        .map(word);
         let connection = Connection {
             caller: me.cid.clone(),
             phone,
@@ -161,10 +200,21 @@ impl Server {
             return Some(());
         }
         let key = self.key_of(now, &caller)?;
-        let (inside, outside) = self.places.of(&phone).map(|place| (place.inside, place.address))?;
+        let (inside, outside) = self
+            .places
+            .of(&phone)
+            .map(|place| (place.inside, place.address))?;
         self.send(to, Class::Response, Kind::Connect, |writer| {
-            let mark = writer.text("cid", &caller).mid(mid).text("connid", connid).code(200).mark();
-            writer.text("tid", &phone).text("service", &service).text("toid", &toid);
+            let mark = writer
+                .text("cid", &caller)
+                .mid(mid)
+                .text("connid", connid)
+                .code(200)
+                .mark();
+            writer
+                .text("tid", &phone)
+                .text("service", &service)
+                .text("toid", &toid);
             writer.address("ed", inside).address("ped", outside);
             writer.text("secret", &secret).seal(mark, &key);
         });
@@ -177,16 +227,33 @@ impl Server {
         connection.forwards += 1;
         connection.forward_at = now + FORWARD_AGAIN;
         let (phone, mid) = (connection.phone.clone(), connection.forward_mid);
-        let (caller, service, words) =
-            (connection.caller.clone(), connection.service.clone(), connection.words.clone());
+        let (caller, service, words) = (
+            connection.caller.clone(),
+            connection.service.clone(),
+            connection.words.clone(),
+        );
         let secret = connection.secret.clone();
         let to = self.places.of(&phone)?.address;
-        let (inside, outside) = self.places.of(&caller).map(|place| (place.inside, place.address))?;
+        let (inside, outside) = self
+            .places
+            .of(&caller)
+            .map(|place| (place.inside, place.address))?;
         let key = self.key_of(now, &phone)?;
         self.send(to, Class::Request, Kind::Forward, |writer| {
-            let mark = writer.text("cid", &phone).mid(mid).text("connid", connid).mark();
-            writer.text("tid", &caller).text("service", &service).text("oid", &words[0]).text("toid", &words[1]);
-            writer.text("ic", &words[2]).address("ed", inside).address("ped", outside);
+            let mark = writer
+                .text("cid", &phone)
+                .mid(mid)
+                .text("connid", connid)
+                .mark();
+            writer
+                .text("tid", &caller)
+                .text("service", &service)
+                .text("oid", &words[0])
+                .text("toid", &words[1]);
+            writer
+                .text("ic", &words[2])
+                .address("ed", inside)
+                .address("ped", outside);
             writer.text("secret", &secret).seal(mark, &key);
         });
         Some(())
@@ -197,7 +264,9 @@ impl Server {
     pub(super) fn forward_again(&mut self, now: Instant) {
         let (mut forwards, mut answers) = (vec![], vec![]);
         self.unanswered.retain(|connid| {
-            let Some(connection) = self.connections.get(connid) else { return false };
+            let Some(connection) = self.connections.get(connid) else {
+                return false;
+            };
             if connection.answer_at.is_some_and(|at| now >= at) {
                 answers.push(connid.clone());
             }
@@ -218,11 +287,18 @@ impl Server {
     }
 
     /// A phone has answered a FWD.
-    pub(super) fn handle_forwarded(&mut self, now: Instant, from: SocketAddrV4, clear: &Attributes<'_>) -> Option<()> {
+    pub(super) fn handle_forwarded(
+        &mut self,
+        now: Instant,
+        from: SocketAddrV4,
+        clear: &Attributes<'_>,
+    ) -> Option<()> {
         let (mid, code) = (clear.mid()?, clear.code()?);
         let cid = self.places.cid_at(from)?;
         let asked = |connid: &&Name| {
-            self.connections.get(*connid).is_some_and(|known| known.forward_mid == mid && known.phone == *cid)
+            self.connections
+                .get(*connid)
+                .is_some_and(|known| known.forward_mid == mid && known.phone == *cid)
         };
         let connid = self.unanswered.iter().find(asked)?.clone();
         let connection = self.connections.get_mut(&connid)?;
@@ -237,31 +313,56 @@ impl Server {
     }
 
     /// News for the other end of a connection, or a question for the relay.
-    pub(super) fn handle_notice(&mut self, now: Instant, from: SocketAddrV4, clear: &Attributes<'_>) -> Option<()> {
+    pub(super) fn handle_notice(
+        &mut self,
+        now: Instant,
+        from: SocketAddrV4,
+        clear: &Attributes<'_>,
+    ) -> Option<()> {
         let mut buffer = [0; SEALED_BYTES];
         let (me, mid, sealed) = self.open(now, from, Kind::Notify, clear, &mut buffer)?;
         let connid = name(clear.value("connid"))?;
         // It may come from another port, but not from another host: a repeated one must not lead the other end elsewhere.
-        self.places.of(&me.cid).filter(|place| place.address.ip() == from.ip())?;
+        self.places
+            .of(&me.cid)
+            .filter(|place| place.address.ip() == from.ip())?;
         let connection = self.connections.get_mut(&connid)?;
         let other = connection.other(&me.cid)?.clone();
         connection.notices += 1;
-        let event = sealed.value("event").filter(|_| connection.notices <= NOTICES)?;
+        let event = sealed
+            .value("event")
+            .filter(|_| connection.notices <= NOTICES)?;
         let (service, answer) = (connection.service.clone(), connection.answer);
         match event {
             b"ping_fork" | b"ping_change" => {
                 let (oid, toid) = (object(&sealed, "oid"), object(&sealed, "toid"));
                 let key = self.key_of(now, &other)?;
-                self.notify(&Identity { cid: other, key }, Some(&connid), event, |writer| {
-                    writer.text("service", &service).text("tid", &me.cid).text("oid", oid).text("toid", toid);
-                    writer.address("ped", from);
-                });
+                self.notify(
+                    &Identity { cid: other, key },
+                    Some(&connid),
+                    event,
+                    |writer| {
+                        writer
+                            .text("service", &service)
+                            .text("tid", &me.cid)
+                            .text("oid", oid)
+                            .text("toid", toid);
+                        writer.address("ped", from);
+                    },
+                );
             }
             b"rtpp_open" => match (answer, self.open_relay(now, &connid)) {
                 (Some(200), Some(())) => {}
-                (Some(200), None) => {
-                    self.answer(from, Kind::Notify, mid, if self.settings.relay.is_some() { 503 } else { 404 })
-                }
+                (Some(200), None) => self.answer(
+                    from,
+                    Kind::Notify,
+                    mid,
+                    if self.settings.relay.is_some() {
+                        503
+                    } else {
+                        404
+                    },
+                ),
                 _ => self.answer(from, Kind::Notify, mid, answer.unwrap_or(408)),
             },
             _ => return None,
@@ -271,7 +372,10 @@ impl Server {
 
     /// Gives a connection a port of the relay, and tells both ends.
     fn open_relay(&mut self, now: Instant, connid: &Name) -> Option<()> {
-        let connection = self.connections.get(connid).filter(|connection| connection.answer == Some(200))?;
+        let connection = self
+            .connections
+            .get(connid)
+            .filter(|connection| connection.answer == Some(200))?;
         let ends = [connection.caller.clone(), connection.phone.clone()];
         let (first, ..) = self.settings.relay?;
         let tokens = [self.random.name(), self.random.name()];
@@ -279,9 +383,16 @@ impl Server {
         let port = first.port().checked_add(u16::try_from(place).ok()?)?;
         for (cid, token) in ends.into_iter().zip(tokens) {
             let key = self.key_of(now, &cid)?;
-            self.notify(&Identity { cid, key }, Some(connid), b"rtpp_open", |writer| {
-                writer.address("ped", SocketAddrV4::new(*first.ip(), port)).text("token", &token);
-            });
+            self.notify(
+                &Identity { cid, key },
+                Some(connid),
+                b"rtpp_open",
+                |writer| {
+                    writer
+                        .address("ped", SocketAddrV4::new(*first.ip(), port))
+                        .text("token", &token);
+                },
+            );
         }
         Some(())
     }

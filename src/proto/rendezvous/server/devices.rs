@@ -20,12 +20,28 @@ pub type Devices = BTreeMap<Name, Device>;
 /// Reads one phone of a file of them. An error continues the sentence that the phone's id begins.
 pub fn parse_device(cid: &str, value: &str) -> Result<(Name, Device), String> {
     let plain = |text: &str| text.bytes().all(|b| b >= b' ' && b != 0x7F);
-    let name = |text: &str| Name::from_slice(text.as_bytes()).ok().filter(|name| !name.is_empty() && plain(text));
-    let (key, invite) = value.split_once(',').map_or((value, None), |(key, invite)| (key.trim(), Some(invite.trim())));
+    let name = |text: &str| {
+        Name::from_slice(text.as_bytes())
+            .ok()
+            .filter(|name| !name.is_empty() && plain(text))
+    };
+    let (key, invite) = value
+        .split_once(',')
+        .map_or((value, None), |(key, invite)| {
+            (key.trim(), Some(invite.trim()))
+        });
     let cid = name(cid).ok_or("is no id: at most 64 characters")?;
-    let key = Key::new(key.as_bytes()).ok_or("needs a key of 32 printable ASCII characters without blanks")?;
-    let invite = invite.map(|invite| name(invite).ok_or("has no invite code behind its comma, or a too long one"));
-    Ok((cid, Device { key, invite: invite.transpose()? }))
+    let key = Key::new(key.as_bytes())
+        .ok_or("needs a key of 32 printable ASCII characters without blanks")?;
+    let invite = invite
+        .map(|invite| name(invite).ok_or("has no invite code behind its comma, or a too long one"));
+    Ok((
+        cid,
+        Device {
+            key,
+            invite: invite.transpose()?,
+        },
+    ))
 }
 
 #[cfg(test)]
@@ -54,7 +70,10 @@ mod tests {
             (&long, KEY, "id"),
             ("", KEY, "id"),
         ] {
-            assert!(parse_device(cid, value).unwrap_err().contains(word), "{cid} {value}");
+            assert!(
+                parse_device(cid, value).unwrap_err().contains(word),
+                "{cid} {value}"
+            );
         }
     }
 }

@@ -19,7 +19,10 @@ pub(super) struct Random {
 
 impl Random {
     pub(super) fn new(seed: [u8; 16]) -> Self {
-        Self { key: Key::of_bits(seed), count: 0 }
+        Self {
+            key: Key::of_bits(seed),
+            count: 0,
+        }
     }
 
     /// Sixteen random bytes.
@@ -45,7 +48,9 @@ pub(super) struct Issuer {
 
 impl Issuer {
     pub(super) fn new(seed: [u8; 16]) -> Self {
-        Self { secret: Key::of_bits(seed) }
+        Self {
+            secret: Key::of_bits(seed),
+        }
     }
 
     /// A new name, with its key. It looks like a UUID; its first four bytes say when it was given.
@@ -60,19 +65,26 @@ impl Issuer {
             }
             let _ = cid.push(*digit);
         }
-        Identity { cid, key: self.key(bits) }
+        Identity {
+            cid,
+            key: self.key(bits),
+        }
     }
 
     /// The key of a name that was given by us, not too long ago. Of others the key is one that nobody was told.
     pub(super) fn key_of(&self, now: Instant, cid: &[u8]) -> Option<Key> {
         let mut bits = [0; 16];
-        let mut digits = cid.iter().filter(|c| **c != b'-').map(|c| char::from(*c).to_digit(16));
+        let mut digits = cid
+            .iter()
+            .filter(|c| **c != b'-')
+            .map(|c| char::from(*c).to_digit(16));
         for byte in &mut bits {
             *byte = (digits.next()?? << 4 | digits.next()??) as u8;
         }
         let issued = u32::from_be_bytes([bits[0], bits[1], bits[2], bits[3]]);
         let age = u64::from(seconds(now).checked_sub(issued)?);
-        (digits.next().is_none() && cid.len() == 36 && age * 1000 < ISSUED_FOR.millis()).then(|| self.key(bits))
+        (digits.next().is_none() && cid.len() == 36 && age * 1000 < ISSUED_FOR.millis())
+            .then(|| self.key(bits))
     }
 
     fn key(&self, mut bits: [u8; 16]) -> Key {
@@ -98,12 +110,20 @@ impl Rate {
         let [a, b, c, d, e, f, g, h, ..] = random.bytes();
         let factor = u64::from_be_bytes([a, b, c, d, e, f, g, h]) | 1;
         let burst = Duration::from_nanos(interval.nanos() * burst);
-        Self { slots: vec![Instant::default(); SLOTS], factor, interval, burst }
+        Self {
+            slots: vec![Instant::default(); SLOTS],
+            factor,
+            interval,
+            burst,
+        }
     }
 
     /// Whether a source has something left, without using it up.
     pub(super) fn allows(&self, now: Instant, source: Ipv4Addr) -> bool {
-        (self.slots[self.slot(source)] + self.interval).since(now).nanos() <= self.burst.nanos()
+        (self.slots[self.slot(source)] + self.interval)
+            .since(now)
+            .nanos()
+            <= self.burst.nanos()
     }
 
     /// Uses one, if there is one left.
@@ -135,11 +155,24 @@ mod tests {
         let other = issuer.issue(at(100), &mut random);
         assert!(one != other && one.key != other.key && one.cid.len() == 36);
         assert_eq!(issuer.key_of(at(100), &one.cid), Some(one.key.clone()));
-        assert_eq!(issuer.key_of(at(100 + 86_399), &one.cid), Some(one.key.clone()));
+        assert_eq!(
+            issuer.key_of(at(100 + 86_399), &one.cid),
+            Some(one.key.clone())
+        );
         assert_eq!(issuer.key_of(at(100 + 86_400), &one.cid), None, "too old");
         assert_eq!(issuer.key_of(at(99), &one.cid), None, "from the future");
-        assert_ne!(Issuer::new([3; 16]).key_of(at(100), &one.cid), Some(one.key));
-        for cid in ["", "-", "0015651a2b3c", "00000000-0000-0000-0000-00000000000g", &"0".repeat(37), &"0".repeat(32)] {
+        assert_ne!(
+            Issuer::new([3; 16]).key_of(at(100), &one.cid),
+            Some(one.key)
+        );
+        for cid in [
+            "",
+            "-",
+            "0015651a2b3c",
+            "00000000-0000-0000-0000-00000000000g",
+            &"0".repeat(37),
+            &"0".repeat(32),
+        ] {
             assert_eq!(issuer.key_of(at(100), cid.as_bytes()), None, "{cid}");
         }
     }
@@ -148,9 +181,13 @@ mod tests {
     fn each_source_has_its_rate() {
         let mut rate = Rate::new(Duration::from_millis(500), 10, &mut Random::new([5; 16]));
         let (one, other) = (Ipv4Addr::new(203, 0, 113, 1), Ipv4Addr::new(203, 0, 113, 2));
-        let taken = |rate: &mut Rate, now, source| (0..100).filter(|_| rate.take(now, source)).count();
+        let taken =
+            |rate: &mut Rate, now, source| (0..100).filter(|_| rate.take(now, source)).count();
         assert_eq!(taken(&mut rate, at(1), one), 10);
-        assert_eq!((rate.allows(at(1), one), rate.allows(at(1), other)), (false, true));
+        assert_eq!(
+            (rate.allows(at(1), one), rate.allows(at(1), other)),
+            (false, true)
+        );
         assert_eq!(taken(&mut rate, at(1), other), 10);
         assert_eq!(taken(&mut rate, at(3), one), 4, "two a second");
         assert_eq!(taken(&mut rate, at(1000), one), 10);

@@ -111,7 +111,16 @@ impl Server {
     /// A server with these phones; the seeds are random.
     pub fn new(settings: Settings, devices: Devices, seeds: [[u8; 16]; 2]) -> Self {
         let mut random = Random::new(seeds[0]);
-        let (ports, quota) = settings.relay.map_or((0, Quota { bytes: 0, time: Duration::ZERO }), |(_, n, q)| (n, q));
+        let (ports, quota) = settings.relay.map_or(
+            (
+                0,
+                Quota {
+                    bytes: 0,
+                    time: Duration::ZERO,
+                },
+            ),
+            |(_, n, q)| (n, q),
+        );
         Self {
             devices,
             issuer: Issuer::new(seeds[1]),
@@ -134,8 +143,10 @@ impl Server {
     /// The file of phones has changed: who is no longer in it, or has another key, is gone.
     pub fn set_devices(&mut self, now: Instant, devices: Devices) {
         let old = core::mem::replace(&mut self.devices, devices);
-        let same =
-            |cid: &Name| old.get(cid).map(|device| &device.key) == self.devices.get(cid).map(|device| &device.key);
+        let same = |cid: &Name| {
+            old.get(cid).map(|device| &device.key)
+                == self.devices.get(cid).map(|device| &device.key)
+        };
         self.places.expire(now, |cid, _| same(cid));
         self.challenges.clear();
     }
@@ -150,9 +161,13 @@ impl Server {
     pub fn handle_datagram(&mut self, now: Instant, from: SocketAddrV4, datagram: &[u8]) {
         let understood = match Message::parse(datagram) {
             Ok(message) => match (message.class, message.kind) {
-                (Class::Request, Kind::Register) => self.handle_registration(now, from, &message.clear),
+                (Class::Request, Kind::Register) => {
+                    self.handle_registration(now, from, &message.clear)
+                }
                 (Class::Request, Kind::Connect) => self.handle_connect(now, from, &message.clear),
-                (Class::Response, Kind::Forward) => self.handle_forwarded(now, from, &message.clear),
+                (Class::Response, Kind::Forward) => {
+                    self.handle_forwarded(now, from, &message.clear)
+                }
                 (Class::Request, Kind::Notify) => self.handle_notice(now, from, &message.clear),
                 (Class::Request, Kind::Query) => self.handle_query(now, from, &message.clear),
                 _ => None,
@@ -175,7 +190,8 @@ impl Server {
             self.sweep_at = now + SWEEP;
             self.places.expire(now, |_, _| true);
             self.challenges.expire(now);
-            self.connections.retain(|_, connection| now < connection.expires_at);
+            self.connections
+                .retain(|_, connection| now < connection.expires_at);
             self.relay.expire(now);
         }
     }
@@ -183,12 +199,22 @@ impl Server {
     /// When `handle_timeout` has something to do; `None` while nobody is there.
     pub fn next_deadline(&self) -> Option<Instant> {
         let [phones, _, callers, connections] = self.gauges();
-        let sweep = (phones + callers + connections + self.relay.in_use() > 0).then_some(self.sweep_at);
-        let unanswered = self.unanswered.iter().filter_map(|connid| self.connections.get(connid));
+        let sweep =
+            (phones + callers + connections + self.relay.in_use() > 0).then_some(self.sweep_at);
+        let unanswered = self
+            .unanswered
+            .iter()
+            .filter_map(|connid| self.connections.get(connid));
         unanswered.map(Connection::next_deadline).chain(sweep).min()
     }
 
-    fn send(&mut self, to: SocketAddrV4, class: Class, kind: Kind, write: impl FnOnce(&mut Writer)) {
+    fn send(
+        &mut self,
+        to: SocketAddrV4,
+        class: Class,
+        kind: Kind,
+        write: impl FnOnce(&mut Writer),
+    ) {
         let mut buffer = [0; RENDEZVOUS_BYTES];
         let mut writer = Writer::new(&mut buffer, class, kind);
         write(&mut writer);
@@ -220,7 +246,10 @@ impl Server {
     ) -> Option<(Identity, u32, Attributes<'b>)> {
         let (mid, cid) = (clear.mid()?, name(clear.value("cid"))?);
         // Nobody is shut out for wrong keys: their senders' addresses may be forged, and nobody guesses 32 characters.
-        match self.key_of(now, &cid).and_then(|key| clear.open(&key, buffer).ok().map(|sealed| (key, sealed))) {
+        match self
+            .key_of(now, &cid)
+            .and_then(|key| clear.open(&key, buffer).ok().map(|sealed| (key, sealed)))
+        {
             Some((key, sealed)) => Some((Identity { cid, key }, mid, sealed)),
             None => {
                 self.counts.wrong_key += 1;
@@ -243,7 +272,12 @@ impl Server {
         });
     }
 
-    fn handle_query(&mut self, now: Instant, from: SocketAddrV4, clear: &Attributes<'_>) -> Option<()> {
+    fn handle_query(
+        &mut self,
+        now: Instant,
+        from: SocketAddrV4,
+        clear: &Attributes<'_>,
+    ) -> Option<()> {
         let mid = clear.mid()?;
         if !self.strangers.take(now, *from.ip()) {
             self.counts.held_back += 1;
@@ -256,7 +290,13 @@ impl Server {
     }
 
     /// NFY to an endpoint, if it is registered.
-    fn notify(&mut self, to: &Identity, connid: Option<&Name>, event: &[u8], write: impl FnOnce(&mut Writer)) {
+    fn notify(
+        &mut self,
+        to: &Identity,
+        connid: Option<&Name>,
+        event: &[u8],
+        write: impl FnOnce(&mut Writer),
+    ) {
         if let Some(address) = self.places.of(&to.cid).map(|place| place.address) {
             self.notify_at(address, to, connid, event, write);
         }
@@ -272,7 +312,10 @@ impl Server {
     ) {
         let mid = self.next_mid();
         self.send(address, Class::Request, Kind::Notify, |writer| {
-            writer.text("cid", &to.cid).mid(mid).text("connid", connid.map_or(&[], |connid| connid));
+            writer
+                .text("cid", &to.cid)
+                .mid(mid)
+                .text("connid", connid.map_or(&[], |connid| connid));
             let mark = writer.mark();
             writer.text("event", event);
             write(writer);

@@ -40,7 +40,14 @@ pub(super) struct Places {
 impl Places {
     pub(super) fn new(most_callers: usize, most_of_one: usize) -> Self {
         let (by_cid, by_address, callers_of) = Default::default();
-        Self { by_cid, by_address, callers: 0, callers_of, most_callers, most_of_one }
+        Self {
+            by_cid,
+            by_address,
+            callers: 0,
+            callers_of,
+            most_callers,
+            most_of_one,
+        }
     }
 
     /// Known phones that are registered, and callers.
@@ -77,7 +84,11 @@ impl Places {
 
     pub(super) fn remove(&mut self, cid: &Name) -> Option<Place> {
         let place = self.by_cid.remove(cid)?;
-        if self.by_address.get(&place.address).is_some_and(|at| at == cid) {
+        if self
+            .by_address
+            .get(&place.address)
+            .is_some_and(|at| at == cid)
+        {
             self.by_address.remove(&place.address);
         }
         if !place.is_device {
@@ -95,7 +106,9 @@ impl Places {
 
     /// Removes those who have not been heard of, and those that `stays` does not want.
     pub(super) fn expire(&mut self, now: Instant, stays: impl Fn(&Name, &Place) -> bool) {
-        let gone = |(cid, place): (&Name, &Place)| (now >= place.expires_at || !stays(cid, place)).then(|| cid.clone());
+        let gone = |(cid, place): (&Name, &Place)| {
+            (now >= place.expires_at || !stays(cid, place)).then(|| cid.clone())
+        };
         let gone: Vec<Name> = self.by_cid.iter().filter_map(gone).collect();
         gone.iter().for_each(|cid| drop(self.remove(cid)));
     }
@@ -132,22 +145,46 @@ mod tests {
         let mut places = Places::new(3, 2);
         assert_eq!(places.put(&name("a"), place(1, 1, false)), Some(true));
         assert_eq!(places.put(&name("b"), place(1, 2, false)), Some(true));
-        assert_eq!(places.put(&name("c"), place(1, 3, false)), None, "the third of one address");
-        assert_eq!(places.put(&name("b"), place(1, 4, false)), Some(false), "again, from another port");
+        assert_eq!(
+            places.put(&name("c"), place(1, 3, false)),
+            None,
+            "the third of one address"
+        );
+        assert_eq!(
+            places.put(&name("b"), place(1, 4, false)),
+            Some(false),
+            "again, from another port"
+        );
         assert_eq!(places.put(&name("c"), place(2, 3, false)), Some(true));
         assert_eq!(places.put(&name("d"), place(3, 3, false)), None);
         for n in 0..50 {
-            assert_eq!(places.put(&name(&format!("phone{n}")), place(1, 100 + n, true)), Some(true));
+            assert_eq!(
+                places.put(&name(&format!("phone{n}")), place(1, 100 + n, true)),
+                Some(true)
+            );
         }
         assert_eq!(places.counts(), (50, 3));
         assert_eq!(
-            (places.cid_at(place(1, 2, false).address), places.cid_at(place(1, 4, false).address)),
+            (
+                places.cid_at(place(1, 2, false).address),
+                places.cid_at(place(1, 4, false).address)
+            ),
             (None, Some(&name("b")))
         );
         places.expire(Instant::default(), |cid, _| cid != &name("a"));
         assert_eq!(places.put(&name("e"), place(1, 5, false)), Some(true));
-        places.expire(Instant::default() + Duration::from_millis(75_000), |_, _| true);
-        assert_eq!((places.counts(), places.by_address.len(), places.callers_of.len()), ((0, 0), 0, 0));
+        places.expire(
+            Instant::default() + Duration::from_millis(75_000),
+            |_, _| true,
+        );
+        assert_eq!(
+            (
+                places.counts(),
+                places.by_address.len(),
+                places.callers_of.len()
+            ),
+            ((0, 0), 0, 0)
+        );
     }
 
     #[test]

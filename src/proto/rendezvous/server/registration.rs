@@ -52,7 +52,9 @@ impl Server {
             service: name(sealed.value("service"))?,
             invite: name(sealed.value("ic")).unwrap_or_default(),
             is_device: self.devices.contains_key(&me.cid),
-            is_ours: sealed.value("version").is_some_and(|version| version.ends_with(OURS)),
+            is_ours: sealed
+                .value("version")
+                .is_some_and(|version| version.ends_with(OURS)),
             mid,
             expires_at: now + GONE,
             connections: vec![],
@@ -71,14 +73,20 @@ impl Server {
     }
 
     fn standing(&mut self, now: Instant, me: &Identity, place: &Place, proof: &[u8]) -> Standing {
-        let known = self.places.of(&me.cid).map(|known| (known.address, known.is_ours, known.mid));
-        let is_there =
-            known.is_some_and(|(address, is_ours, _)| address == place.address && (is_ours || !place.is_ours));
+        let known = self
+            .places
+            .of(&me.cid)
+            .map(|known| (known.address, known.is_ours, known.mid));
+        let is_there = known.is_some_and(|(address, is_ours, _)| {
+            address == place.address && (is_ours || !place.is_ours)
+        });
         if is_there || self.challenges.is_answered(now, me, place.address, proof) {
             return Standing::Counts;
         }
         match known {
-            Some((address, _, mid)) if address != place.address && mid == place.mid => Standing::Repeated,
+            Some((address, _, mid)) if address != place.address && mid == place.mid => {
+                Standing::Repeated
+            }
             _ if place.is_ours && place.is_device => Standing::Unproven,
             Some((address, ..)) if address != place.address && place.is_device => Standing::Claimed,
             Some((address, ..)) if address != place.address => Standing::Repeated,
@@ -117,10 +125,20 @@ impl Server {
     }
 
     /// 200, and how the endpoint is seen.
-    fn confirm(&mut self, me: &Identity, to: SocketAddrV4, mid: u32, seen: SocketAddrV4, nonce: &[u8]) {
+    fn confirm(
+        &mut self,
+        me: &Identity,
+        to: SocketAddrV4,
+        mid: u32,
+        seen: SocketAddrV4,
+        nonce: &[u8],
+    ) {
         self.send(to, Class::Response, Kind::Register, |writer| {
             let mark = writer.text("cid", &me.cid).mid(mid).code(200).mark();
-            writer.address("ped", seen).text("nonce", nonce).seal(mark, &me.key);
+            writer
+                .address("ped", seen)
+                .text("nonce", nonce)
+                .seal(mark, &me.key);
         });
     }
 
@@ -140,14 +158,27 @@ impl Server {
         self.counts.issued += 1;
         let identity = self.issuer.issue(now, &mut self.random);
         self.send(from, Class::Response, Kind::Register, |writer| {
-            writer.mid(mid).code(201).text("cid", &identity.cid).text("key", identity.key.swapped().text());
+            writer
+                .mid(mid)
+                .code(201)
+                .text("cid", &identity.cid)
+                .text("key", identity.key.swapped().text());
         });
         Some(())
     }
 
-    pub(super) fn handle_keep(&mut self, now: Instant, from: SocketAddrV4, datagram: &[u8]) -> Option<()> {
+    pub(super) fn handle_keep(
+        &mut self,
+        now: Instant,
+        from: SocketAddrV4,
+        datagram: &[u8],
+    ) -> Option<()> {
         let text = datagram.strip_suffix(b"\0").unwrap_or(datagram);
-        let address = if text == KEEP { from } else { parse_address(text)? };
+        let address = if text == KEEP {
+            from
+        } else {
+            parse_address(text)?
+        };
         if let Some((cid, place)) = self.challenges.take_answered(now, from, address) {
             return self.move_to(now, &cid, place);
         }
@@ -157,9 +188,15 @@ impl Server {
         } else if self.strangers.take(now, *from.ip()) {
             // Its NAT has another port for it now; this one lets our answer in.
             let key = self.key_of(now, &cid)?;
-            self.notify_at(from, &Identity { cid, key }, None, b"nat_change", |writer| {
-                writer.address("ped", from);
-            });
+            self.notify_at(
+                from,
+                &Identity { cid, key },
+                None,
+                b"nat_change",
+                |writer| {
+                    writer.address("ped", from);
+                },
+            );
         }
         Some(())
     }
@@ -167,8 +204,17 @@ impl Server {
     /// An endpoint has proven to be elsewhere; the alias that it has for its own address is replaced.
     fn move_to(&mut self, now: Instant, cid: &Name, place: Place) -> Option<()> {
         let address = place.address;
-        self.places.put(cid, Place { expires_at: now + GONE, ..place })?;
-        let me = Identity { cid: cid.clone(), key: self.key_of(now, cid)? };
+        self.places.put(
+            cid,
+            Place {
+                expires_at: now + GONE,
+                ..place
+            },
+        )?;
+        let me = Identity {
+            cid: cid.clone(),
+            key: self.key_of(now, cid)?,
+        };
         self.notify_at(address, &me, None, b"nat_check", |writer| {
             writer.address("ped", address);
         });

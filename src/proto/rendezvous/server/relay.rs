@@ -71,7 +71,12 @@ pub struct Relay {
 impl Relay {
     /// So many ports.
     pub fn new(ports: usize, quota: Quota) -> Self {
-        Self { places: (0..ports).map(|_| None).collect(), next: 0, quota, counts: Counts::default() }
+        Self {
+            places: (0..ports).map(|_| None).collect(),
+            next: 0,
+            quota,
+            counts: Counts::default(),
+        }
     }
 
     /// Connections that have a port.
@@ -80,15 +85,27 @@ impl Relay {
     }
 
     /// A port for a connection, with the tokens of caller and phone; the same one when it asks again.
-    pub(super) fn open(&mut self, now: Instant, connid: &Name, tokens: [Name; 2]) -> Option<(usize, [Name; 2])> {
+    pub(super) fn open(
+        &mut self,
+        now: Instant,
+        connid: &Name,
+        tokens: [Name; 2],
+    ) -> Option<(usize, [Name; 2])> {
         self.expire(now);
-        let known = |place: &Option<Connection>| place.as_ref().is_some_and(|known| known.connid == *connid);
+        let known = |place: &Option<Connection>| {
+            place.as_ref().is_some_and(|known| known.connid == *connid)
+        };
         if let Some(place) = self.places.iter().position(known) {
-            return self.places[place].as_ref().map(|connection| (place, connection.tokens.clone()));
+            return self.places[place]
+                .as_ref()
+                .map(|connection| (place, connection.tokens.clone()));
         }
         let count = self.places.len();
         let from_next = (0..count).map(|place| (self.next + place) % count);
-        let Some(place) = from_next.into_iter().find(|place| self.places[*place].is_none()) else {
+        let Some(place) = from_next
+            .into_iter()
+            .find(|place| self.places[*place].is_none())
+        else {
             self.counts.full += 1;
             return None;
         };
@@ -114,7 +131,9 @@ impl Relay {
         datagram: &[u8],
         buffer: &mut [u8],
     ) -> Verdict {
-        let Some(connection) = self.places.get_mut(place).and_then(Option::as_mut) else { return self.drop_one() };
+        let Some(connection) = self.places.get_mut(place).and_then(Option::as_mut) else {
+            return self.drop_one();
+        };
         if now >= connection.ends_at || now >= connection.idle_at {
             self.places[place] = None;
             return self.drop_one();
@@ -160,9 +179,15 @@ impl Connection {
         let message = Message::parse(datagram).ok()?;
         let is_bind = (message.class, message.kind) == (Class::Request, Kind::Bind);
         let token = message.clear.value("token").filter(|_| is_bind)?;
-        let side = self.tokens.iter().position(|known| is_equal(token, known))?;
+        let side = self
+            .tokens
+            .iter()
+            .position(|known| is_equal(token, known))?;
         self.sides[side] = Some(from);
-        Writer::new(buffer, Class::Response, Kind::Bind).mid(message.clear.mid()?).code(200).finish()
+        Writer::new(buffer, Class::Response, Kind::Bind)
+            .mid(message.clear.mid()?)
+            .code(200)
+            .finish()
     }
 }
 
@@ -170,7 +195,10 @@ impl Connection {
 mod tests {
     use super::*;
 
-    const QUOTA: Quota = Quota { bytes: 1000, time: Duration::from_millis(600_000) };
+    const QUOTA: Quota = Quota {
+        bytes: 1000,
+        time: Duration::from_millis(600_000),
+    };
 
     fn address(port: u16) -> SocketAddrV4 {
         SocketAddrV4::new([203, 0, 113, 9].into(), port)
@@ -179,7 +207,12 @@ mod tests {
     fn bind(token: &[u8]) -> Vec<u8> {
         let mut buffer = [0; 200];
         let mut writer = Writer::new(&mut buffer, Class::Request, Kind::Bind);
-        let len = writer.mid(7).text("connid", b"c").text("token", token).finish().unwrap();
+        let len = writer
+            .mid(7)
+            .text("connid", b"c")
+            .text("token", token)
+            .finish()
+            .unwrap();
         buffer[..len].to_vec()
     }
 
@@ -189,7 +222,9 @@ mod tests {
 
     fn opened() -> Relay {
         let mut relay = Relay::new(2, QUOTA);
-        assert!(relay.open(Instant::default(), &name("c"), [name("aa"), name("bb")]).is_some());
+        assert!(relay
+            .open(Instant::default(), &name("c"), [name("aa"), name("bb")])
+            .is_some());
         relay
     }
 
@@ -202,15 +237,36 @@ mod tests {
     fn two_with_tokens_reach_each_other_and_nobody_else() {
         let mut relay = opened();
         assert_eq!(handle(&mut relay, 0, 1, b"early"), Verdict::Drop);
-        assert!(matches!(handle(&mut relay, 0, 1, &bind(b"aa")), Verdict::Answer(len) if len < bind(b"aa").len() + 8));
-        assert_eq!(handle(&mut relay, 0, 1, b"early"), Verdict::Drop, "the other side has not come");
+        assert!(
+            matches!(handle(&mut relay, 0, 1, &bind(b"aa")), Verdict::Answer(len) if len < bind(b"aa").len() + 8)
+        );
+        assert_eq!(
+            handle(&mut relay, 0, 1, b"early"),
+            Verdict::Drop,
+            "the other side has not come"
+        );
         assert_eq!(handle(&mut relay, 0, 9, &bind(b"ab")), Verdict::Drop);
-        assert!(matches!(handle(&mut relay, 0, 2, &bind(b"bb")), Verdict::Answer(_)));
-        assert_eq!(handle(&mut relay, 1, 1, b"hello"), Verdict::Forward(address(2)));
-        assert_eq!(handle(&mut relay, 1, 2, b"P2PNAT00 PING\r\n"), Verdict::Forward(address(1)));
+        assert!(matches!(
+            handle(&mut relay, 0, 2, &bind(b"bb")),
+            Verdict::Answer(_)
+        ));
+        assert_eq!(
+            handle(&mut relay, 1, 1, b"hello"),
+            Verdict::Forward(address(2))
+        );
+        assert_eq!(
+            handle(&mut relay, 1, 2, b"P2PNAT00 PING\r\n"),
+            Verdict::Forward(address(1))
+        );
         assert_eq!(handle(&mut relay, 1, 3, b"hello"), Verdict::Drop);
-        assert!(matches!(handle(&mut relay, 2, 3, &bind(b"aa")), Verdict::Answer(_)), "its NAT has changed");
-        assert_eq!(handle(&mut relay, 2, 2, b"hello"), Verdict::Forward(address(3)));
+        assert!(
+            matches!(handle(&mut relay, 2, 3, &bind(b"aa")), Verdict::Answer(_)),
+            "its NAT has changed"
+        );
+        assert_eq!(
+            handle(&mut relay, 2, 2, b"hello"),
+            Verdict::Forward(address(3))
+        );
         assert_eq!(handle(&mut relay, 2, 1, b"hello"), Verdict::Drop);
         assert_eq!(relay.counts.bytes, 5 + 15 + 5);
     }
@@ -239,7 +295,11 @@ mod tests {
     fn ports_are_bounded_and_come_back() {
         let (mut relay, start) = (opened(), Instant::default());
         let tokens = || [name("x"), name("y")];
-        assert_eq!(relay.open(start, &name("c"), tokens()), Some((0, [name("aa"), name("bb")])), "it asks again");
+        assert_eq!(
+            relay.open(start, &name("c"), tokens()),
+            Some((0, [name("aa"), name("bb")])),
+            "it asks again"
+        );
         assert_eq!(relay.open(start, &name("d"), tokens()), Some((1, tokens())));
         assert_eq!(relay.open(start, &name("e"), tokens()), None);
         assert_eq!((relay.counts.opened, relay.counts.full), (2, 1));
@@ -251,7 +311,9 @@ mod tests {
         let (mut relay, tokens) = (Relay::new(3, QUOTA), || [name("x"), name("y")]);
         let mut at = Instant::default();
         for expected in [0, 1, 2, 0, 1] {
-            let (place, _) = relay.open(at, &name(&at.nanos().to_string()), tokens()).unwrap();
+            let (place, _) = relay
+                .open(at, &name(&at.nanos().to_string()), tokens())
+                .unwrap();
             assert_eq!(place, expected);
             at = at + IDLE;
         }

@@ -24,11 +24,25 @@ pub(super) struct Check {
 
 impl Check {
     /// Begins to ask.
-    pub(super) fn begin(now: Instant, host: SocketAddr, registry: &Registry, token: Token) -> std::io::Result<Self> {
+    pub(super) fn begin(
+        now: Instant,
+        host: SocketAddr,
+        registry: &Registry,
+        token: Token,
+    ) -> std::io::Result<Self> {
         let mut connection = Connection::open(host)?;
-        registry.register(connection.source(), token, Interest::READABLE | Interest::WRITABLE)?;
+        registry.register(
+            connection.source(),
+            token,
+            Interest::READABLE | Interest::WRITABLE,
+        )?;
         let unsent = [proxy::UNKNOWN, QUESTION].concat().into_bytes();
-        Ok(Self { connection, unsent, answer: vec![], until: now + MEDIA_ANSWER })
+        Ok(Self {
+            connection,
+            unsent,
+            answer: vec![],
+            until: now + MEDIA_ANSWER,
+        })
     }
 
     /// Something has come for its connection: the result, once there is one; an error says why the host is no use.
@@ -55,7 +69,11 @@ impl Check {
         loop {
             match self.connection.read(&mut buffer)? {
                 None => return Ok(false),
-                Some(0) => return Err(std::io::Error::other("closes the connection without an answer (--trust?)")),
+                Some(0) => {
+                    return Err(std::io::Error::other(
+                        "closes the connection without an answer (--trust?)",
+                    ))
+                }
                 Some(read) => self.answer.extend_from_slice(&buffer[..read]),
             }
             if is_whole(&self.answer) {
@@ -70,12 +88,16 @@ impl Check {
 
 /// The result comes last; a host may be told to end its messages with anything.
 fn is_whole(answer: &[u8]) -> bool {
-    let result = Message::parse(answer).ok().and_then(|message| message.raw("result"));
+    let result = Message::parse(answer)
+        .ok()
+        .and_then(|message| message.raw("result"));
     matches!(result, Some(b"success" | b"failed"))
 }
 
 fn read(answer: &[u8]) -> Result<(), String> {
-    let Ok(message) = Message::parse(answer) else { return Err("answers with something else".into()) };
+    let Ok(message) = Message::parse(answer) else {
+        return Err("answers with something else".into());
+    };
     if message.raw("result") == Some(b"success") {
         return Ok(());
     }
@@ -98,6 +120,9 @@ mod tests {
             assert!(!is_whole(&answer.as_bytes()[..cut]), "{cut}");
         }
         assert!(is_whole(answer.as_bytes()));
-        assert_eq!(read(b"cmd=HealthResponse&id=0&reason=&result=success"), Ok(()));
+        assert_eq!(
+            read(b"cmd=HealthResponse&id=0&reason=&result=success"),
+            Ok(())
+        );
     }
 }

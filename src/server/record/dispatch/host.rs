@@ -36,7 +36,14 @@ pub(super) struct Host {
 impl Host {
     pub(super) fn new(address: SocketAddr) -> Self {
         let check_at = Instant::default();
-        Self { address, connections: 0, failures: 0, state: State::Unknown, check: None, check_at }
+        Self {
+            address,
+            connections: 0,
+            failures: 0,
+            state: State::Unknown,
+            check: None,
+            check_at,
+        }
     }
 
     pub(super) fn is_up(&self) -> bool {
@@ -51,7 +58,10 @@ impl Host {
     pub(super) fn fail(&mut self, problem: &str) {
         self.failures += 1;
         if !self.is_down() {
-            warn!("media host {}: {problem}; calls go to others until it answers", self.address);
+            warn!(
+                "media host {}: {problem}; calls go to others until it answers",
+                self.address
+            );
         }
         self.state = State::Down(problem.to_owned());
     }
@@ -80,7 +90,9 @@ impl Host {
 
     /// Something has come for its check.
     pub(super) fn handle_check(&mut self) {
-        let Some(result) = self.check.as_mut().and_then(Check::handle) else { return };
+        let Some(result) = self.check.as_mut().and_then(Check::handle) else {
+            return;
+        };
         self.check = None;
         match result {
             Ok(()) => {
@@ -95,21 +107,36 @@ impl Host {
 
     /// When `handle_timeout` has something to do.
     pub(super) fn next_deadline(&self) -> Instant {
-        self.check.as_ref().map_or(self.check_at, |check| check.until)
+        self.check
+            .as_ref()
+            .map_or(self.check_at, |check| check.until)
     }
 }
 
 /// We are out of descriptors, ports or memory: that says nothing of the host.
 pub(super) fn is_ours(error: &std::io::Error) -> bool {
-    let ours = [libc::EMFILE, libc::ENFILE, libc::ENOMEM, libc::ENOBUFS, libc::EADDRNOTAVAIL];
-    error.raw_os_error().is_some_and(|number| ours.contains(&number))
+    let ours = [
+        libc::EMFILE,
+        libc::ENFILE,
+        libc::ENOMEM,
+        libc::ENOBUFS,
+        libc::EADDRNOTAVAIL,
+    ];
+    error
+        .raw_os_error()
+        .is_some_and(|number| ours.contains(&number))
 }
 
 /// The host with the fewest connections among those that have not been tried, a bit for each; those that are down come
 /// last.
 pub(super) fn choose(hosts: &[Host], tried: u64) -> Option<usize> {
-    let untried = hosts.iter().enumerate().filter(|(number, _)| tried & 1 << number == 0);
-    untried.min_by_key(|(_, host)| (host.is_down(), host.connections)).map(|(number, _)| number)
+    let untried = hosts
+        .iter()
+        .enumerate()
+        .filter(|(number, _)| tried & 1 << number == 0);
+    untried
+        .min_by_key(|(_, host)| (host.is_down(), host.connections))
+        .map(|(number, _)| number)
 }
 
 /// There is another one to be tried that is not known to be down.
@@ -123,13 +150,25 @@ mod tests {
 
     #[test]
     fn the_least_busy_host_is_chosen_and_one_that_is_down_comes_last() {
-        let mut hosts: Vec<Host> = (1..=3).map(|n| Host::new(SocketAddr::from(([10, 0, 0, n], 1)))).collect();
-        (hosts[0].connections, hosts[1].connections, hosts[2].connections) = (5, 3, 4);
+        let mut hosts: Vec<Host> = (1..=3)
+            .map(|n| Host::new(SocketAddr::from(([10, 0, 0, n], 1))))
+            .collect();
+        (
+            hosts[0].connections,
+            hosts[1].connections,
+            hosts[2].connections,
+        ) = (5, 3, 4);
         assert_eq!(choose(&hosts, 0), Some(1));
         hosts[1].fail("does not answer");
         assert_eq!((choose(&hosts, 0), hosts[1].failures), (Some(2), 1));
-        assert_eq!((choose(&hosts, 0b100), is_choice(&hosts, 0b100)), (Some(0), true));
-        assert_eq!((choose(&hosts, 0b101), is_choice(&hosts, 0b101)), (Some(1), false));
+        assert_eq!(
+            (choose(&hosts, 0b100), is_choice(&hosts, 0b100)),
+            (Some(0), true)
+        );
+        assert_eq!(
+            (choose(&hosts, 0b101), is_choice(&hosts, 0b101)),
+            (Some(1), false)
+        );
         assert_eq!(choose(&hosts, 0b111), None);
     }
 }

@@ -13,11 +13,36 @@ impl Dispatcher {
         let (hosts, open) = (&self.hosts, self.pairs.len() as u64);
         let up = hosts.iter().filter(|host| host.is_up()).count();
         let counters = [
-            ("callrec_connections_total", "counter", "Control connections taken.", self.taken),
-            ("callrec_refused_total", "counter", "Control connections refused.", self.refused),
-            ("callrec_unplaced_total", "counter", "Connections for which no media host was there.", self.unplaced),
-            ("callrec_connections", "gauge", "Control connections open.", open),
-            ("callrec_media_hosts_up", "gauge", "Media hosts that answer and can store recordings.", up as u64),
+            (
+                "callrec_connections_total",
+                "counter",
+                "Control connections taken.",
+                self.taken,
+            ),
+            (
+                "callrec_refused_total",
+                "counter",
+                "Control connections refused.",
+                self.refused,
+            ),
+            (
+                "callrec_unplaced_total",
+                "counter",
+                "Connections for which no media host was there.",
+                self.unplaced,
+            ),
+            (
+                "callrec_connections",
+                "gauge",
+                "Control connections open.",
+                open,
+            ),
+            (
+                "callrec_media_hosts_up",
+                "gauge",
+                "Media hosts that answer and can store recordings.",
+                up as u64,
+            ),
         ];
         let mut page = |page: Page, text: &mut String| {
             if page == Page::Health {
@@ -49,7 +74,12 @@ fn write_health(text: &mut String, hosts: &[Host], up: usize) {
 }
 
 fn write_host(text: &mut String, host: &Host) {
-    let Host { address, connections, failures, .. } = host;
+    let Host {
+        address,
+        connections,
+        failures,
+        ..
+    } = host;
     let up = u8::from(host.is_up());
     *text += &format!("callrec_media_connections{{host=\"{address}\"}} {connections}\n");
     *text += &format!("callrec_media_failures_total{{host=\"{address}\"}} {failures}\n");

@@ -70,7 +70,15 @@ impl Stage {
 impl Pair {
     pub(super) fn new(peer: SocketAddr, phone: Connection, until: Instant) -> Self {
         let stage = Stage::Connecting(until);
-        Self { peer, phone: Side::new(phone), media: None, host: 0, tried: 0, stage, asked: vec![] }
+        Self {
+            peer,
+            phone: Side::new(phone),
+            media: None,
+            host: 0,
+            tried: 0,
+            stage,
+            asked: vec![],
+        }
     }
 
     /// The connection to the media host stands: it is told what the phone has said so far.
@@ -83,14 +91,21 @@ impl Pair {
 
     /// The phone has asked, and no answer has come: another media host may be asked.
     pub(super) fn is_unanswered(&self) -> bool {
-        matches!(self.stage, Stage::Silent | Stage::Asked(_) | Stage::Waiting) && !self.asked.is_empty()
+        matches!(self.stage, Stage::Silent | Stage::Asked(_) | Stage::Waiting)
+            && !self.asked.is_empty()
     }
 
     /// Moves what either has to say to the other; `true` when there is more than one turn moves.
     pub(super) fn relay(&mut self, now: Instant) -> Result<bool, Broken> {
-        let Some(media) = &mut self.media else { return Ok(false) };
+        let Some(media) = &mut self.media else {
+            return Ok(false);
+        };
         let is_answered = matches!(self.stage, Stage::Answered | Stage::Ending(_));
-        let room = if is_answered { usize::MAX } else { RELAY_BYTES.saturating_sub(self.asked.len()) };
+        let room = if is_answered {
+            usize::MAX
+        } else {
+            RELAY_BYTES.saturating_sub(self.asked.len())
+        };
         let asked = &mut self.asked;
         let mut keep = |bytes: &[u8]| {
             if !is_answered {
@@ -124,12 +139,22 @@ impl End {
 
 impl Side {
     pub(super) fn new(connection: Connection) -> Self {
-        Self { connection, readable: true, ended: false, unsent: vec![] }
+        Self {
+            connection,
+            readable: true,
+            ended: false,
+            unsent: vec![],
+        }
     }
 
     /// Moves what it has to say to the other end, at most `room` bytes, and shows it to `keep`; `true` when there is more
     /// than one turn moves.
-    fn relay(&mut self, to: &mut Self, mut room: usize, keep: &mut dyn FnMut(&[u8])) -> Result<bool, End> {
+    fn relay(
+        &mut self,
+        to: &mut Self,
+        mut room: usize,
+        keep: &mut dyn FnMut(&[u8]),
+    ) -> Result<bool, End> {
         let (mut buffer, mut left) = ([0; 2048], RELAY_PER_TURN);
         loop {
             to.flush().map_err(|_| End::Written)?;
@@ -137,7 +162,11 @@ impl Side {
                 break;
             }
             let most = buffer.len().min(room);
-            match self.connection.read(&mut buffer[..most]).map_err(|_| End::Read)? {
+            match self
+                .connection
+                .read(&mut buffer[..most])
+                .map_err(|_| End::Read)?
+            {
                 Some(0) => (self.readable, self.ended) = (false, true),
                 Some(read) => {
                     to.unsent.extend_from_slice(&buffer[..read]);

@@ -5,7 +5,10 @@ fn at(millis: u64) -> Instant {
 }
 
 fn place(number: usize) -> Place {
-    Place { folder: "d".into(), stem: format!("Record_{number}") }
+    Place {
+        folder: "d".into(),
+        stem: format!("Record_{number}"),
+    }
 }
 
 fn queue(count: usize) -> Queue {
@@ -19,14 +22,21 @@ fn one_that_is_slow_or_fails_holds_up_no_other() {
     let mut queue = queue(100);
     let slow = queue.take(at(0)).unwrap();
     let bad = queue.take(at(0)).unwrap();
-    assert_eq!(queue.handle_done(at(1), &bad, Outcome::Failed), Some(at(1001)));
+    assert_eq!(
+        queue.handle_done(at(1), &bad, Outcome::Failed),
+        Some(at(1001))
+    );
     for _ in 0..98 {
         let next = queue.take(at(2)).unwrap();
         assert_eq!(queue.handle_done(at(2), &next, Outcome::Uploaded), None);
     }
     assert_eq!((queue.take(at(3)), queue.counts()), (Err(at(1001)), (2, 1)));
     assert_eq!(queue.take(at(1001)), Ok(bad.clone()));
-    assert_eq!(queue.handle_done(at(1001), &bad, Outcome::Failed), Some(at(3001)), "twice as late");
+    assert_eq!(
+        queue.handle_done(at(1001), &bad, Outcome::Failed),
+        Some(at(3001)),
+        "twice as late"
+    );
     assert_eq!(queue.handle_done(at(1002), &slow, Outcome::Uploaded), None);
     assert_eq!(queue.counts(), (1, 0));
 }
@@ -34,15 +44,22 @@ fn one_that_is_slow_or_fails_holds_up_no_other() {
 #[test]
 fn what_failed_comes_behind_what_did_not_and_has_half_of_the_threads() {
     let mut queue = queue(UPLOADS - 1);
-    let all: Vec<Place> = (0..UPLOADS - 1).map(|_| queue.take(at(0)).unwrap()).collect();
+    let all: Vec<Place> = (0..UPLOADS - 1)
+        .map(|_| queue.take(at(0)).unwrap())
+        .collect();
     for place in &all {
         queue.handle_done(at(0), place, Outcome::Failed);
     }
     let fresh = place(50);
     queue.set(at(9000), all.iter().chain([&fresh]).cloned().collect());
     assert_eq!(queue.take(at(9000)), Ok(fresh));
-    let retries = (0..UPLOADS).filter(|_| queue.take(at(9000)).is_ok()).count();
-    assert_eq!((retries, queue.counts()), (UPLOAD_RETRIES, (UPLOADS, UPLOAD_RETRIES + 1)));
+    let retries = (0..UPLOADS)
+        .filter(|_| queue.take(at(9000)).is_ok())
+        .count();
+    assert_eq!(
+        (retries, queue.counts()),
+        (UPLOAD_RETRIES, (UPLOADS, UPLOAD_RETRIES + 1))
+    );
 }
 
 #[test]
@@ -72,7 +89,10 @@ fn a_store_that_is_down_is_asked_for_one_at_growing_distances() {
 fn what_another_process_has_is_looked_at_later_and_what_is_gone_is_forgotten() {
     let mut queue = queue(2);
     let first = queue.take(at(0)).unwrap();
-    assert_eq!(queue.handle_done(at(0), &first, Outcome::Elsewhere), Some(at(0) + UPLOAD_INTERVAL));
+    assert_eq!(
+        queue.handle_done(at(0), &first, Outcome::Elsewhere),
+        Some(at(0) + UPLOAD_INTERVAL)
+    );
     let second = queue.take(at(0)).unwrap();
     queue.set(at(1), vec![]);
     assert_eq!(queue.counts(), (1, 1), "one runs");
