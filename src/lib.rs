@@ -5,8 +5,8 @@
 //! | [`base`] | time, the wall clock, limits, counters, the byte ring |
 //! | [`wire`] | bytes <-> values: RTP, G.711, G.722, messages, the recording file and its sidecar, FSP, rendezvous |
 //! | [`proto`] | state machines, time as an argument: leg, mixer, local stream, parts, uplink, playback, recorder; FSP, rendezvous |
-//! | [`io`] | system calls, one kind of object a file; `io::sys` and the allocator `io::pages` alone hold `unsafe` |
-//! | [`event_loop`] | joins `proto` and `io`; the only place that polls |
+//! | [`io`] | system calls, one kind of object a file; `io::sys` and the allocator `io::allocator` alone hold `unsafe` |
+//! | [`daemon`] | joins `proto` and `io`; the only place that polls |
 //! | [`config`] | the configuration file |
 //! | [`cli`] | the commands of `bin/callrec.rs` |
 //! | `server` | the programs of `bin/callrec-server.rs`: the recording server, the rendezvous |
@@ -22,15 +22,14 @@
 pub mod base;
 pub mod cli;
 pub mod config;
-pub mod event_loop;
+pub mod daemon;
 #[cfg(any(test, feature = "fuzz"))]
 pub mod fuzz;
 pub mod io;
 pub mod proto;
+pub mod recordings;
 #[cfg(feature = "server")]
 pub mod server;
 #[cfg(feature = "sim")]
 pub mod sim;
-#[cfg(feature = "tools")]
-pub mod tools;
 pub mod wire;

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use callrec::config::Config;
-use callrec::event_loop::EventLoop;
+use callrec::daemon::EventLoop;
 use callrec::wire::fsp::{Command, Head, Packet, Toward, HEADER_BYTES};
 
 struct Counting;
@@ -201,9 +201,9 @@ fn nothing_is_allocated_while_a_call_is_recorded() {
         .filter_level(log::LevelFilter::Info)
         .init();
     std::thread::spawn(move || {
-        let event_loop = EventLoop::open(config).unwrap();
+        let daemon = EventLoop::open(config).unwrap();
         WATCHED.with(|watched| watched.set(true));
-        event_loop.run(|| Err("never asked".into())).unwrap();
+        daemon.run(|| Err("never asked".into())).unwrap();
     });
     let mut client = connect(&socket);
     let mut other = connect(&socket);

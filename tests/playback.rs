@@ -6,10 +6,10 @@ mod virtual_player;
 use callrec::base::limits::play::{MAX_STRANGERS, PLAY_READ};
 use callrec::base::limits::DATAGRAM_BYTES;
 use callrec::base::time::{Duration, Instant};
-use callrec::proto::outbox::ClientId;
-use callrec::proto::part::DiskError;
 use callrec::proto::playback::{Change, Player, State, Trouble};
-use callrec::wire::head::{Head, HEAD_BYTES};
+use callrec::proto::recorder::outbox::ClientId;
+use callrec::proto::recording::file_writer::DiskError;
+use callrec::wire::recording::probe::{Head, HEAD_BYTES};
 use callrec::wire::rtp::Packet;
 
 use virtual_player::{audio, header, ms, part, Stage, BEGIN, FIRST};

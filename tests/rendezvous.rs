@@ -4,8 +4,8 @@
 
 mod rendezvous_net;
 
+use callrec::proto::rendezvous::agent::Status;
 use callrec::proto::rendezvous::caller::Failure;
-use callrec::proto::rendezvous::endpoint::Status;
 use rendezvous_net::*;
 
 /// How an attempt ends, and after how many milliseconds.

@@ -7,9 +7,9 @@ mod rendezvous_net;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 use callrec::base::stats::Counter;
-use callrec::proto::rendezvous::endpoint::Status;
+use callrec::proto::rendezvous::agent::Status;
+use callrec::wire::rendezvous::cipher::Key;
 use callrec::wire::rendezvous::{Class, Kind as What, Message, Writer};
-use callrec::wire::seal::Key;
 use rendezvous_net::*;
 
 const VICTIM: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(198, 51, 100, 99), 53);

@@ -13,8 +13,8 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use callrec::wire::rendezvous::cipher::Key;
 use callrec::wire::rendezvous::{is_message, Class, Kind, Message, Writer};
-use callrec::wire::seal::Key;
 use common::{callrec, folder, wait_for, words_of, Phone};
 
 const KEY: &str = "0123456789abcdefghijklmnopqrstuv";

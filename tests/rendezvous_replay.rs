@@ -7,10 +7,10 @@ mod rendezvous_net;
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
+use callrec::proto::rendezvous::agent::Status;
 use callrec::proto::rendezvous::caller::Failure;
-use callrec::proto::rendezvous::endpoint::Status;
+use callrec::wire::rendezvous::cipher::Key;
 use callrec::wire::rendezvous::{Attributes, Class, Kind as What, Message, Writer};
-use callrec::wire::seal::Key;
 use rendezvous_net::*;
 
 const MALLORY: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(198, 51, 100, 66), 666);

@@ -3,8 +3,8 @@
 
 mod virtual_phone;
 
-use callrec::proto::part::DiskError;
 use callrec::proto::recorder::Settings;
+use callrec::proto::recording::file_writer::DiskError;
 use callrec::wire::rtp::Packet;
 use virtual_phone::calls::{audio, start, states, stop, talk, to_server};
 use virtual_phone::server::Manner;

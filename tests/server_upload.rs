@@ -60,7 +60,7 @@ fn md5_hex(bytes: &[u8]) -> String {
 
 fn base64(bytes: &[u8]) -> String {
     let mut text = vec![0; 64];
-    let len = callrec::wire::seal::encode(bytes, &mut text).unwrap();
+    let len = callrec::wire::rendezvous::cipher::encode(bytes, &mut text).unwrap();
     String::from_utf8(text[..len].to_vec()).unwrap()
 }
 

@@ -5,8 +5,8 @@
 mod virtual_phone;
 
 use callrec::base::time::Instant;
-use callrec::proto::part::DiskError;
 use callrec::proto::recorder::Settings;
+use callrec::proto::recording::file_writer::DiskError;
 use callrec::wire::recording::{Header, HEADER_BYTES};
 use virtual_phone::{
     joined, marked, missing, ms, rtp, settings, value, Arriving, MemoryFile, Phone, Random,

@@ -4,8 +4,8 @@
 
 use callrec::base::stats::{Counter, Stats};
 use callrec::base::time::{Duration, Instant};
-use callrec::proto::setup::{Host, Server, Setup};
-use callrec::proto::uplink::{Done, Input, News, Op, Uplink};
+use callrec::proto::record_client::{Done, Input, News, Op, Uplink};
+use callrec::proto::recording::setup::{Host, Server, Setup};
 
 struct Trace {
     uplink: Uplink,
@@ -173,7 +173,7 @@ fn the_start_says_all_that_is_known_and_the_stop_what_has_changed() {
         "cmd=RecordStartRequest&id=7&device=0c383e000001&remote_number=100&remote_name=A%26cmd%3Dx%3D%25%0A漢",
         "&local_number=2&local_name=&dir=out&codec=PCMA\r\n"
     )]);
-    let mut stop = callrec::proto::setup::Call {
+    let mut stop = callrec::proto::recording::setup::Call {
         remote_number: text("100"),
         ..Default::default()
     };

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::open_regular;
 use crate::wire::json::Object;
-use crate::wire::sidecar::Start;
+use crate::wire::recording::sidecar::Start;
 
 /// A longer file is no sidecar; ours have at most a tenth of it.
 const MAX_BYTES: u64 = 64 * 1024;

@@ -3,7 +3,7 @@
 use crate::cli::beside::Beside;
 use crate::cli::parts::{Audio, Parts, RATE};
 use crate::cli::Failure;
-use crate::tools::picture::{Marks, Waveform};
+use crate::recordings::waveform::{Marks, Waveform};
 
 /// The picture of what the parts give; `from` samples were left out before.
 pub(super) fn svg(parts: &Parts, from: u64) -> Result<String, Failure> {

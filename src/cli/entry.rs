@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use crate::cli::beside::Beside;
 use crate::cli::console::harmless;
 use crate::cli::recording::{Problem, Recording, State};
-use crate::event_loop::mend::Refusal;
 use crate::io::clock::civil;
-use crate::tools::calls::Key;
-use crate::tools::scan::Head;
+use crate::recordings::order::Key;
+use crate::recordings::repair::Refusal;
+use crate::recordings::scan::Head;
+use crate::wire::recording::sidecar::Start;
 use crate::wire::recording::{age_key, is_recording_name, HEADER_BYTES};
-use crate::wire::sidecar::Start;
 
 /// A recording's file, or a WAV file that a server wrote.
 pub(super) struct Entry {

@@ -9,8 +9,8 @@ use crate::cli::console::{harmless, quote, shown, Console};
 use crate::cli::entry::Entry;
 use crate::cli::recording::expand;
 use crate::cli::{json_and_paths, run, Failure};
-use crate::event_loop::stick;
-use crate::tools::calls::{group, Key};
+use crate::daemon::stick;
+use crate::recordings::order::{group, Key};
 
 const HELP: &str = "\
 callrec list [--json] [DIR...]: the recordings, newest first

@@ -12,7 +12,7 @@ use lexopt::prelude::{Long, Short, Value};
 
 use console::{shown, Console, Sink};
 
-use crate::io::words;
+use crate::io::own_error;
 
 #[cfg(feature = "tools")]
 mod beside;
@@ -177,14 +177,14 @@ fn open_regular(path: &Path, options: &mut OpenOptions, flags: i32) -> std::io::
         .map_err(|error| {
             let link = flags & libc::O_NOFOLLOW != 0 && error.raw_os_error() == Some(libc::ELOOP);
             if link {
-                words::error(ErrorKind::Other, "is a link, which is not followed")
+                own_error::error(ErrorKind::Other, "is a link, which is not followed")
             } else {
                 error
             }
         })?;
     match file.metadata()?.is_file() {
         true => Ok(file),
-        false => Err(words::error(ErrorKind::Other, "is no regular file")),
+        false => Err(own_error::error(ErrorKind::Other, "is no regular file")),
     }
 }
 

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use crate::cli::console::{shown, Console};
 use crate::cli::recording::{Recording, State};
 use crate::cli::{usage, Failure};
-use crate::tools::join::{self, Plan, Segment};
-use crate::tools::scan::{Head, Run, Scan, Scanned};
+use crate::recordings::join::{self, Plan, Segment};
+use crate::recordings::scan::{Head, Run, Scan, Scanned};
 use crate::wire::g711::Law;
 use crate::wire::recording::{Codec, HEADER_BYTES};
 

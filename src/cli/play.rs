@@ -15,10 +15,10 @@ use crate::cli::console::{shown, Console};
 use crate::cli::parts::{time, RATE};
 use crate::cli::recording::{Recording, State};
 use crate::cli::{parser, usage, Failure};
-use crate::event_loop::alone::{Alone, Position};
+use crate::daemon::one_player::{Alone, Position};
 use crate::proto::playback::{Start, Trouble};
-use crate::proto::request::stick_reason;
-use crate::wire::message::Text;
+use crate::proto::recorder::request::stick_reason;
+use crate::wire::control::Text;
 
 const HELP: &str = "\
 callrec play FILE HOST:PORT [--from SECONDS]: sends a recording as RTP, in its own time

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::console::{shown, Console};
 use crate::cli::open_file;
-use crate::event_loop::mend::{look, Look, Refusal};
 use crate::io::file::is_claimed;
+use crate::recordings::repair::{look, Look, Refusal};
 use crate::wire::recording::{Extent, Header, HEADER_BYTES, NAME_SUFFIX};
 
 /// Folders in folders that are looked into: a server keeps one for each phone.

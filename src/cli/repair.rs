@@ -11,7 +11,7 @@ use lexopt::prelude::{Long, Short, Value};
 use crate::cli::console::{shown, Console};
 use crate::cli::recording::expand;
 use crate::cli::{open_regular, parser, usage, Failure};
-use crate::event_loop::mend::{mend, Outcome, Refusal};
+use crate::recordings::repair::{mend, Outcome, Refusal};
 
 const HELP: &str = "\
 callrec repair [--dry-run] FILE|DIR...: makes unfinished recordings whole; says what it did to each

@@ -9,7 +9,7 @@ use log::{error, info};
 
 use crate::cli::{parser, print, usage, Failure};
 use crate::config::Config;
-use crate::event_loop::{Ended, EventLoop};
+use crate::daemon::{Ended, EventLoop};
 use crate::io::descriptors::raise_limit;
 use crate::io::sys::map_large_allocations;
 
@@ -48,14 +48,14 @@ pub(super) fn run(arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info")).init();
     map_large_allocations();
     raise_limit();
-    let event_loop = EventLoop::open(config).map_err(Failure::Failed)?;
+    let daemon = EventLoop::open(config).map_err(Failure::Failed)?;
     info!("callrec {} is ready", env!("CARGO_PKG_VERSION"));
     let reload = || {
         read().map_err(|failure| match failure {
             Failure::Failed(message) | Failure::Usage(message) => message,
         })
     };
-    match event_loop.run(reload) {
+    match daemon.run(reload) {
         Ok(Ended::Done) => Ok(ExitCode::SUCCESS),
         Ok(Ended::Unfinished) => Err(Failure::Failed(
             "the stick did not take the last frames in time".into(),

@@ -12,7 +12,7 @@ use crate::cli::beside::{name_of, Beside};
 use crate::cli::console::{shown, Console};
 use crate::cli::recording::{expand, find, Problem, Recording, State};
 use crate::cli::{parser, usage, Failure};
-use crate::event_loop::mend::Refusal;
+use crate::recordings::repair::Refusal;
 use crate::wire::recording::HEADER_BYTES;
 
 const HELP: &str = "\

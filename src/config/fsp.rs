@@ -6,7 +6,7 @@ use core::net::{IpAddr, Ipv4Addr};
 use crate::base::limits::fsp::{PASSWORD_BYTES, UNPROVEN_PAYLOAD};
 use crate::base::limits::PATH_BYTES;
 use crate::config::{absolute, number, switch, P2p};
-use crate::proto::fsp::is_password;
+use crate::proto::fsp::server::is_password;
 use crate::wire::fsp::MAX_PAYLOAD;
 
 /// Stands for a password where people read.

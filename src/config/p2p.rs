@@ -5,7 +5,7 @@ use core::fmt::{self, Display};
 use crate::base::limits::rendezvous::NAME_BYTES;
 use crate::config::{host, number};
 use crate::proto::rendezvous::{Identity, Name};
-use crate::wire::seal::Key;
+use crate::wire::rendezvous::cipher::Key;
 
 /// How the phone is reached from outside.
 #[derive(Clone, Debug, PartialEq, Eq)]

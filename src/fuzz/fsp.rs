@@ -3,7 +3,7 @@
 use crate::base::limits::fsp::UNPROVEN_PAYLOAD;
 use crate::base::stats::Stats;
 use crate::base::time::{Duration, Instant};
-use crate::proto::fsp::{Done, File, Next, Op, Server, Settings};
+use crate::proto::fsp::server::{Done, File, Next, Op, Server, Settings};
 use crate::wire::fsp::{
     passwords, target, Command, Entry, Head, Packet, Toward, HEADER_BYTES, MAX_PAYLOAD,
 };

@@ -2,8 +2,8 @@
 #![allow(clippy::panic)] // an assertion that fails is what a fuzz target is for
 
 use crate::base::limits::rendezvous::{RENDEZVOUS_BYTES, SEALED_BYTES};
+use crate::wire::rendezvous::cipher::Key;
 use crate::wire::rendezvous::{Kind, Message, Writer};
-use crate::wire::seal::Key;
 
 /// Rendezvous messages: what opens can be sealed again and opens the same.
 pub fn rendezvous(data: &[u8]) {
@@ -48,7 +48,7 @@ pub fn rendezvous(data: &[u8]) {
 pub fn rendezvous_ends(data: &[u8]) {
     use crate::base::time::{Duration, Instant};
     use crate::proto::rendezvous::{
-        caller::Caller, endpoint::Endpoint, endpoint::Output, server::Server, Identity, Name,
+        agent::Endpoint, agent::Output, caller::Caller, server::Server, Identity, Name,
     };
     use core::net::SocketAddrV4;
     let Some(key) = Key::new(b"0123456789abcdefghijklmnopqrstuv") else {
@@ -132,7 +132,7 @@ fn sealed(bytes: &[u8], key: &Key) -> Vec<u8> {
     text.resize(text.len().next_multiple_of(16), 0);
     key.encrypt(&mut text);
     let mut base64 = vec![0; text.len() * 2];
-    let len = crate::wire::seal::encode(&text, &mut base64).unwrap_or(0);
+    let len = crate::wire::rendezvous::cipher::encode(&text, &mut base64).unwrap_or(0);
     base64.truncate(len);
     [&bytes[..head], b"\r\ndata: ", &base64, b"\r\n"].concat()
 }

@@ -6,12 +6,12 @@ use crate::base::limits::MESSAGE_BYTES;
 use crate::base::stats::Counter;
 use crate::base::time::{Duration, Instant};
 use crate::config::Config;
-use crate::proto::outbox::{ClientId, To};
+use crate::proto::recorder::outbox::{ClientId, To};
+use crate::proto::recorder::request::Sink;
+use crate::proto::recorder::turn;
 use crate::proto::recorder::{Ask, Recorder, Settings};
 use crate::proto::recording::State;
-use crate::proto::request::Sink;
-use crate::proto::turn;
-use crate::wire::message::Message;
+use crate::wire::control::Message;
 
 use devices::Devices;
 use input::{Input, Step};

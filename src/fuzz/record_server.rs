@@ -6,7 +6,7 @@ use crate::base::limits::server::{ANSWER_BYTES, MAX_CALLS};
 use crate::base::time::{Duration, Instant};
 use crate::proto::record_server::{Control, Event, Peer, Stream, Verdict};
 use crate::wire::g711::Law;
-use crate::wire::proxy;
+use crate::wire::proxy_protocol;
 
 /// A control connection. The first byte says who speaks; pieces of text follow, each behind its length and the time
 /// that passes before it. No more recordings than there are places, no more answers than there is room for.
@@ -115,7 +115,7 @@ pub fn record_stream(mut data: &[u8]) {
 
 /// A PROXY line: what is read can be written and read again.
 pub fn proxy_line(data: &[u8]) {
-    if let Some(source) = proxy::parse(data) {
+    if let Some(source) = proxy_protocol::parse(data) {
         let destination = if source.is_ipv4() {
             "192.0.2.1:1"
         } else {
@@ -123,10 +123,10 @@ pub fn proxy_line(data: &[u8]) {
         };
         let line = destination
             .parse()
-            .map(|destination| proxy::emit(source, destination));
+            .map(|destination| proxy_protocol::emit(source, destination));
         let again = line
             .ok()
-            .and_then(|line| proxy::parse(line.trim_end().as_bytes()));
+            .and_then(|line| proxy_protocol::parse(line.trim_end().as_bytes()));
         assert_eq!(again, Some(source));
     }
 }

@@ -3,8 +3,8 @@
 use crate::base::time::{Duration, Instant};
 use crate::base::wall_clock::{Timespec, WallClock};
 use crate::config::Config;
-use crate::proto::outbox::ClientId;
-use crate::proto::receiver::{self, Sockets};
+use crate::proto::media::receiver::{self, Sockets};
+use crate::proto::recorder::outbox::ClientId;
 use crate::proto::recorder::{Ask, Recorder};
 
 /// Steps of one input: more find nothing that these do not.
@@ -214,7 +214,7 @@ fn drain(sockets: &mut Numbered, recorder: &mut Recorder, now: Instant) {
 
 /// A stick that takes everything.
 fn store(recorder: &mut Recorder, now: Instant) {
-    use crate::proto::part::{Done, Name, Op};
+    use crate::proto::recording::file_writer::{Done, Name, Op};
     while let Some(op) = recorder.disk_op(0, now) {
         let done = match op {
             Op::Space => Done::Free(1 << 40),

@@ -10,7 +10,7 @@ use mio::net::{UnixListener, UnixStream};
 
 use crate::base::limits::{CLIENT_BYTES, MESSAGE_BYTES};
 use crate::base::ring::Ring;
-use crate::io::words;
+use crate::io::own_error;
 
 /// The socket's mode: its group may use it.
 const MODE: u32 = 0o660;
@@ -18,7 +18,7 @@ const MODE: u32 = 0o660;
 /// Binds the control socket. One left behind by a daemon that died is replaced; one that answers is not.
 pub fn listen(path: &str) -> io::Result<UnixListener> {
     if std::os::unix::net::UnixStream::connect(path).is_ok() {
-        return Err(words::error(
+        return Err(own_error::error(
             ErrorKind::AddrInUse,
             "another callrec answers there",
         ));
@@ -28,7 +28,7 @@ pub fn listen(path: &str) -> io::Result<UnixListener> {
             remove_file(path)?
         }
         Ok(_) => {
-            return Err(words::error(
+            return Err(own_error::error(
                 ErrorKind::AlreadyExists,
                 "there is something that is no socket",
             ))

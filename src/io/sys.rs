@@ -7,7 +7,7 @@ use std::mem::{size_of, size_of_val, zeroed};
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
-pub use crate::io::times::{Civil, Timespec};
+pub use crate::io::timespec::{Civil, Timespec};
 #[cfg(feature = "server")]
 pub use batch::{receive_batch, Batch};
 pub use filter::{let_all_in, let_in};

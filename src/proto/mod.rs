@@ -1,34 +1,25 @@
-//! The recorder's state machines: pure. Time is an argument, bytes go out through caller's buffers,
-//! nothing here opens, polls, logs or allocates while a call is recorded.
+//! State machines, pure: time is an argument, bytes go out through the caller's buffers. Nothing here opens, polls or
+//! logs, and nothing that runs during a call allocates.
+//!
+//! | room | owns |
+//! | --- | --- |
+//! | [`media`] | from RTP packets to mixed frames: sources, jitter buffer, PLC, clocks, mixer |
+//! | [`recording`] | one recording: its states, its files, its server |
+//! | [`recorder`] | all recordings of a phone: requests, responses, events, sidecars |
+//! | [`playback`] | recordings played as RTP |
+//! | [`record_client`] | the phone's conversation with a recording server |
+//! | `record_server` | the server's side of that conversation |
+//! | `fsp` | recordings offered over FSP, and fetched |
+//! | `rendezvous` | ways through NAT to a phone: agent, caller, server |
 
-pub mod chronicle;
-pub mod conceal;
 #[cfg(feature = "fsp")]
 pub mod fsp;
-pub mod leg;
-pub mod listing;
-pub mod local_stream;
-pub mod mixer;
-pub mod notes;
-pub mod outbox;
-pub mod paced;
-pub mod part;
+pub mod media;
 pub mod playback;
-pub mod players;
-pub mod read_ahead;
-pub mod receiver;
+pub mod record_client;
 #[cfg(feature = "server")]
 pub mod record_server;
 pub mod recorder;
 pub mod recording;
 #[cfg(feature = "fsp")]
 pub mod rendezvous;
-pub mod request;
-pub mod setup;
-pub mod skew;
-pub mod sources;
-pub mod stick;
-pub mod timeline;
-pub mod track;
-pub mod turn;
-pub mod uplink;

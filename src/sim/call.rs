@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::sim::track::Track;
 use crate::sim::Options;
-use crate::wire::message::Writer;
+use crate::wire::control::Writer;
 
 /// Makes the call and prints what the daemon says of its recording.
 pub(super) fn call(options: &Options, tracks: &[Track]) -> Result<(), String> {

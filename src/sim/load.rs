@@ -11,8 +11,8 @@ use nix::sys::socket::{sendmmsg, MsgFlags, MultiHeaders, SockaddrStorage};
 
 use crate::base::limits::{FRAME_SAMPLES, RTP_FRAME_BYTES};
 use crate::io::descriptors::raise_limit;
+use crate::wire::control::Message;
 use crate::wire::g711::Law;
-use crate::wire::message::Message;
 use crate::wire::rtp::Packet;
 
 /// Datagrams sent in one call.

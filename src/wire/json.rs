@@ -5,7 +5,7 @@
 
 use core::fmt::{self, Write};
 
-use crate::wire::message::Text;
+use crate::wire::control::Text;
 
 /// Brackets in brackets that are skipped; a sidecar's go to two.
 const MAX_DEPTH: u32 = 8;

@@ -3,23 +3,18 @@
 
 #[cfg(feature = "fsp")]
 pub mod aes;
+pub mod control;
 pub mod dns;
 #[cfg(feature = "fsp")]
 pub mod fsp;
 pub mod g711;
 pub mod g722;
-pub mod head;
 pub mod json;
-pub mod message;
-pub mod message_stream;
+pub mod message_framer;
 #[cfg(feature = "server")]
-pub mod proxy;
+pub mod proxy_protocol;
 pub mod recording;
 #[cfg(feature = "fsp")]
 pub mod rendezvous;
 pub mod riff;
 pub mod rtp;
-pub mod salvage;
-#[cfg(feature = "fsp")]
-pub mod seal;
-pub mod sidecar;

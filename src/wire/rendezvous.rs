@@ -4,7 +4,7 @@
 //! P2PNAT00 REG\r\n        00 request, 01 response; REG CON FWD PING PONG NFY QRY, and BIND of our own relay
 //! cid: ...\r\n            "name: value" lines; values have no control characters
 //! mid: 00001516\r\n       8 lower-case hex digits, echoed by the response
-//! data: <base64>\r\n      the attributes other than cid, mid, connid, code and emsg, sealed (`wire::seal`)
+//! data: <base64>\r\n      the attributes other than cid, mid, connid, code and emsg, sealed (`wire::rendezvous::cipher`)
 //! ```
 //! The SDK sends a NUL behind it, which nobody needs. On the same socket fly file service datagrams, whose first
 //! byte is never `P`, and to the server only, the keep-alives: `keep`, or the endpoint's own `ip:port`.
@@ -12,8 +12,9 @@
 use core::net::SocketAddrV4;
 
 use crate::base::limits::rendezvous::{RENDEZVOUS_BYTES, SEALED_BYTES};
-use crate::wire::seal::{self, Key, BLOCK_BYTES};
+use crate::wire::rendezvous::cipher::{Key, BLOCK_BYTES};
 
+pub mod cipher;
 mod writer;
 
 pub use writer::{emit_address, Mark, Writer};
@@ -171,7 +172,7 @@ impl<'a> Attributes<'a> {
         buffer: &'b mut [u8; SEALED_BYTES],
     ) -> Result<Attributes<'b>, Error> {
         let text = self.value("data").ok_or(Error::Clear)?;
-        let len = seal::decode(text, buffer)
+        let len = cipher::decode(text, buffer)
             .filter(|len| len % BLOCK_BYTES == 0)
             .ok_or(Error::Sealed)?;
         key.decrypt(&mut buffer[..len]);
@@ -227,7 +228,7 @@ mod tests {
         Key::new(b"0123456789abcdefghijklmnopqrstuv").unwrap()
     }
 
-    /// Sealed with openssl, see `wire::seal`.
+    /// Sealed with openssl, see `wire::rendezvous::cipher`.
     pub(super) const REGISTRATION: &[u8] =
         b"P2PNAT00 REG\r\ncid: 0015651a2b3c\r\nmid: 00001516\r\n\
         data: lz6e42HhDtoz5FXpTcujxX4XX9JbY7kdw353VHQEaYA=\r\n";

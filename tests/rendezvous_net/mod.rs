@@ -12,13 +12,13 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 
 use callrec::base::stats::Stats;
 use callrec::base::time::{Duration, Instant};
+use callrec::proto::rendezvous::agent::{Endpoint, Output};
 use callrec::proto::rendezvous::caller::Caller;
-use callrec::proto::rendezvous::endpoint::{Endpoint, Output};
 use callrec::proto::rendezvous::server::devices::{parse_device, Devices};
 use callrec::proto::rendezvous::server::relay::{Quota, Verdict};
 use callrec::proto::rendezvous::server::{Server, Settings};
 use callrec::proto::rendezvous::{Datagram, Identity, Name};
-use callrec::wire::seal::Key;
+use callrec::wire::rendezvous::cipher::Key;
 
 pub const KEY: &str = "0123456789abcdefghijklmnopqrstuv";
 pub const SERVER: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(198, 51, 100, 1), 7042);

@@ -13,7 +13,7 @@ use std::net::SocketAddr;
 use callrec::base::stats::Stats;
 use callrec::base::time::{Duration, Instant};
 use callrec::proto::fsp::client::Client;
-use callrec::proto::fsp::{Done, Next, Op, Server, Settings};
+use callrec::proto::fsp::server::{Done, Next, Op, Server, Settings};
 use callrec::wire::fsp::{Command, Entry, Head, Kind, Packet, Toward, HEADER_BYTES, MAX_PAYLOAD};
 
 pub const PASSWORD: &[u8] = b"secret";

@@ -1,7 +1,7 @@
 //! Calls to the recording server.
 
 use super::*;
-use callrec::proto::setup::Server;
+use callrec::proto::recording::setup::Server;
 
 pub fn to_server(fallback: bool) -> Settings {
     let server = Server {

@@ -2,10 +2,10 @@
 
 use callrec::base::limits::DISK_BYTES_PER_TURN;
 use callrec::base::time::Instant;
-use callrec::proto::part::Op;
-use callrec::proto::receiver;
+use callrec::proto::media::receiver;
+use callrec::proto::recorder::turn::Outside;
 use callrec::proto::recorder::Recorder;
-use callrec::proto::turn::Outside;
+use callrec::proto::recording::file_writer::Op;
 
 use super::server::Server;
 use super::{Stick, VirtualSockets};

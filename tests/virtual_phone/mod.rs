@@ -25,11 +25,11 @@ pub use sockets::*;
 
 use callrec::base::limits::MESSAGE_BYTES;
 use callrec::base::time::{Duration, Instant};
-use callrec::proto::outbox::ClientId;
-use callrec::proto::part::{DiskError, Done, Name, Op};
+use callrec::proto::recorder::outbox::ClientId;
+use callrec::proto::recorder::request::Sink;
+use callrec::proto::recorder::turn;
 use callrec::proto::recorder::{Ask, Recorder, Settings};
-use callrec::proto::request::Sink;
-use callrec::proto::turn;
+use callrec::proto::recording::file_writer::{DiskError, Done, Name, Op};
 use callrec::wire::g711::Law;
 use callrec::wire::recording::{Header, HEADER_BYTES};
 use callrec::wire::rtp::Packet;
@@ -360,7 +360,7 @@ impl Phone {
     }
 
     pub fn deliver(&mut self) {
-        use callrec::proto::outbox::To;
+        use callrec::proto::recorder::outbox::To;
         let mut buffer = [0; MESSAGE_BYTES];
         while let Some((to, message)) = self.recorder.poll_output(&mut buffer) {
             let text = String::from_utf8(message.to_vec()).unwrap();

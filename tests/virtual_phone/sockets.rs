@@ -2,7 +2,7 @@
 
 use super::*;
 use callrec::base::wall_clock::{Stamp, Timespec, WallClock};
-use callrec::proto::receiver::Sockets;
+use callrec::proto::media::receiver::Sockets;
 
 /// A datagram on its way: arrival, port, bytes.
 pub type Arriving = (Instant, usize, Vec<u8>);

@@ -12,11 +12,11 @@ use std::collections::BTreeMap;
 
 use callrec::base::limits::DATAGRAM_BYTES;
 use callrec::base::time::{Duration, Instant};
-use callrec::proto::outbox::ClientId;
 use callrec::proto::playback::{Change, Player, Start, State, Trouble, Want};
+use callrec::proto::recorder::outbox::ClientId;
+use callrec::wire::control::Text;
 use callrec::wire::g711::Law;
-use callrec::wire::head::{Head, HEAD_BYTES};
-use callrec::wire::message::Text;
+use callrec::wire::recording::probe::{Head, HEAD_BYTES};
 use callrec::wire::recording::{Codec, Header};
 use callrec::wire::rtp::Packet;
 

@@ -8,7 +8,7 @@ use crate::base::limits::rendezvous::{NAME_BYTES, RENDEZVOUS_BYTES};
 use crate::cli::fetch::link::Link;
 use crate::cli::{usage, Failure};
 use crate::io::clock;
-use crate::io::opening::send_opening;
+use crate::io::nat_opening::send_opening;
 use crate::io::random::Random;
 use crate::proto::rendezvous::caller::Caller;
 use crate::proto::rendezvous::{Datagram, Name};

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use crate::base::limits::DISK_BYTES_PER_TURN;
 use crate::base::time::{Duration, Instant};
-use crate::proto::part::{DiskError, Done, Name, Op};
-use crate::proto::receiver;
+use crate::proto::media::receiver;
+use crate::proto::record_client::{self, Input};
+use crate::proto::recorder::turn::Outside;
 use crate::proto::recorder::Recorder;
+use crate::proto::recording::file_writer::{DiskError, Done, Name, Op};
 use crate::proto::recording::State;
-use crate::proto::turn::Outside;
-use crate::proto::uplink::{self, Input};
 use crate::wire::recording::{Header, HEADER_BYTES};
 
 use super::sockets::{Day, VirtualSockets};
@@ -126,19 +126,19 @@ impl Server {
 
     fn obey(&mut self, place: usize, now: Instant, recorder: &mut Recorder) {
         while let Some(op) = recorder.server_op(place, now) {
-            let mut done = uplink::Done::Yes;
+            let mut done = record_client::Done::Yes;
             match op {
-                uplink::Op::Frame(_) => {
+                record_client::Op::Frame(_) => {
                     let taken = !matches!(self.manner, Manner::TakesNoFrames);
                     self.frames += u64::from(taken);
                     recorder.handle_frame(place, now, taken, (!taken).then_some(111));
                     continue;
                 }
-                uplink::Op::Connect(_) => {
+                record_client::Op::Connect(_) => {
                     self.connected = !matches!(self.manner, Manner::Unreachable)
                 }
-                uplink::Op::Write(bytes) => {
-                    done = uplink::Done::Wrote(bytes.len());
+                record_client::Op::Write(bytes) => {
+                    done = record_client::Done::Wrote(bytes.len());
                     self.hear(&String::from_utf8_lossy(bytes));
                 }
                 _ => {}

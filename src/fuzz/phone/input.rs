@@ -1,8 +1,8 @@
 //! Bytes of the fuzzer -> steps of a phone's life.
 
 use crate::base::time::{Duration, Instant};
-use crate::proto::part::DiskError;
 use crate::proto::recorder::Settings;
+use crate::proto::recording::file_writer::DiskError;
 use crate::wire::rtp::Packet;
 
 use super::devices::Manner;

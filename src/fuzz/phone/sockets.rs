@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use crate::base::time::Instant;
 use crate::base::wall_clock::{Stamp, Timespec, WallClock};
-use crate::proto::receiver::Sockets;
+use crate::proto::media::receiver::Sockets;
 
 /// Arrival, socket, bytes.
 pub(super) type Datagram = (Instant, usize, Vec<u8>);

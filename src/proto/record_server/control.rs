@@ -20,11 +20,11 @@ use crate::base::limits::server::{
 };
 use crate::base::limits::{MESSAGE_BYTES, MESSAGE_SILENCE};
 use crate::base::time::Instant;
-use crate::proto::setup::Call;
+use crate::proto::recording::setup::Call;
+use crate::wire::control::{Message, Text, Writer};
 use crate::wire::g711::Law;
-use crate::wire::message::{Message, Text, Writer};
-use crate::wire::message_stream::{Reader, TooLong};
-use crate::wire::proxy;
+use crate::wire::message_framer::{Reader, TooLong};
+use crate::wire::proxy_protocol;
 
 /// What a recording is called by its phone.
 pub type Id = Text<ID_BYTES>;
@@ -290,14 +290,14 @@ impl Talk {
             Err(TooLong) => return Some(Event::Close("message-too-long")),
         };
         match self.peer {
-            Peer::Proxy if proxy::is_unknown(bytes) => {
+            Peer::Proxy if proxy_protocol::is_unknown(bytes) => {
                 self.peer = Peer::Checker;
                 return None;
             }
             Peer::Proxy => {
                 self.peer = Peer::Phone;
                 return Some(
-                    proxy::parse(bytes).map_or(Event::Close("no-proxy-line"), Event::Peer),
+                    proxy_protocol::parse(bytes).map_or(Event::Close("no-proxy-line"), Event::Peer),
                 );
             }
             Peer::Checker | Peer::Phone => {}

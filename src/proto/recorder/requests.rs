@@ -2,11 +2,11 @@
 
 use crate::base::limits::PLAYOUT_DELAY;
 use crate::base::time::Instant;
-use crate::proto::outbox::ClientId;
+use crate::proto::recorder::outbox::ClientId;
+use crate::proto::recorder::request::{reason, Reason, Request, Sink, Start};
 use crate::proto::recorder::{Ask, Recorder};
+use crate::proto::recording::setup::{device, Server, Setup};
 use crate::proto::recording::{Recording, State};
-use crate::proto::request::{reason, Reason, Request, Sink, Start};
-use crate::proto::setup::{device, Server, Setup};
 
 impl Recorder {
     pub(super) fn handle_request(

@@ -3,11 +3,11 @@
 use crate::base::limits::{FRAME, MAX_PARTS_NAMED};
 use crate::base::stats::{Counter, Stats};
 use crate::base::time::{Duration, Instant};
-use crate::proto::chronicle::Chronicle;
-use crate::proto::outbox::ClientId;
-use crate::proto::part::{DiskError, Done, Op};
+use crate::proto::media::media_clock::Timeline;
+use crate::proto::recorder::outbox::ClientId;
+use crate::proto::recording::file_writer::{DiskError, Done, Op};
+use crate::proto::recording::part_history::Chronicle;
 use crate::proto::recording::{Change, Recording, State};
-use crate::proto::timeline::Timeline;
 
 impl Recording {
     /// The next call to the stick.

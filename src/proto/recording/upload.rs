@@ -10,10 +10,10 @@ use crate::base::limits::{
 };
 use crate::base::stats::{Counter, Stats};
 use crate::base::time::{Duration, Instant};
-use crate::proto::part::Part;
+use crate::proto::record_client::{Done, Input, News, Op};
+use crate::proto::recorder::request::Reason;
+use crate::proto::recording::file_writer::Part;
 use crate::proto::recording::{Change, Failure, Recording, State};
-use crate::proto::request::Reason;
-use crate::proto::uplink::{Done, Input, News, Op};
 
 /// Where the frames of a recording go.
 #[derive(Clone, Copy, Debug, Default)]

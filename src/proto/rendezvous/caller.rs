@@ -12,17 +12,17 @@
 use core::fmt;
 use core::net::SocketAddrV4;
 
-use super::ladder::{Ladder, Progress};
+use super::connectivity_check::{Ladder, Progress};
 use super::peers::Peers;
-use super::question::{Ask, Question};
+use super::transaction::{Ask, Question};
 use super::{
     name, pong_proof, write_notice, write_registration, Datagram, Identity, Name, OBJECT, SERVICE,
 };
+use crate::base::constant_time::is_equal;
 use crate::base::limits::rendezvous::{CONNECTS, CONNECT_AGAIN, SEALED_BYTES};
-use crate::base::secret::is_equal;
 use crate::base::time::Instant;
+use crate::wire::rendezvous::cipher::Key;
 use crate::wire::rendezvous::{Attributes, Class, Kind, Message, Writer};
-use crate::wire::seal::Key;
 
 /// Why a phone was not reached. The codes are the protocol's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -17,18 +17,18 @@
 use core::net::{Ipv4Addr, SocketAddrV4};
 
 use crate::base::limits::rendezvous::NAME_BYTES;
-use crate::wire::message::Text;
+use crate::wire::control::Text;
+use crate::wire::rendezvous::cipher::Key;
 use crate::wire::rendezvous::{Class, Kind, Writer};
-use crate::wire::seal::Key;
 
+pub mod agent;
 #[cfg(feature = "tools")]
 pub mod caller;
-pub mod endpoint;
-pub mod ladder;
+pub mod connectivity_check;
 mod peers;
-mod question;
 #[cfg(feature = "server")]
 pub mod server;
+mod transaction;
 
 /// A `cid`, a `connid`, a service, an invite code.
 pub type Name = Text<NAME_BYTES>;

@@ -13,11 +13,11 @@
 
 use core::net::SocketAddrV4;
 
-use super::ladder::{Ladder, Step, Tag};
+use super::connectivity_check::{Ladder, Step, Tag};
 use super::{name, pong_proof, write_notice, Datagram, Identity};
 use crate::base::limits::rendezvous::{ANSWERS, NAME_BYTES, PEERS};
 use crate::base::time::Instant;
-use crate::wire::message::Text;
+use crate::wire::control::Text;
 use crate::wire::rendezvous::{Attributes, Class, Kind, Message, Writer};
 
 /// A connection's id with the tag of a PING.

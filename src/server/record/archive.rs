@@ -15,7 +15,7 @@ use crate::wire::recording::{NAME_PREFIX, NAME_SUFFIX};
 /// What a sidecar is called behind the recording's name without `.wav`, before the recording is whole.
 pub(super) const UNFINISHED: &str = ".json.part";
 /// What it is called when it is.
-pub(super) const FINISHED: &str = crate::wire::sidecar::NAME_SUFFIX;
+pub(super) const FINISHED: &str = crate::wire::recording::sidecar::NAME_SUFFIX;
 
 /// Names tried for one second and id.
 const MOST_OF_A_NAME: u32 = 99;

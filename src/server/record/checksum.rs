@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use md5::Md5;
 use sha2::{Digest, Sha256};
 
-use crate::wire::seal::encode;
+use crate::wire::rendezvous::cipher::encode;
 
 /// Bytes read at once.
 const PIECE: usize = 64 * 1024;

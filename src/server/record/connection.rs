@@ -14,9 +14,9 @@ use crate::io::clock::Now;
 use crate::io::stream::Connection as Stream;
 use crate::proto::record_server::{Control, Event, Peer, Start};
 use crate::server::record::counters::Counter;
+use crate::server::record::end_reason::Why;
 use crate::server::record::recording::Recording;
 use crate::server::record::service::{Service, FIRST_CONNECTION};
-use crate::server::record::why::Why;
 
 /// A control connection.
 pub(super) struct Connection {

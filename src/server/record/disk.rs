@@ -15,10 +15,10 @@ use crate::io::clock::Now;
 use crate::io::mounts;
 use crate::server::record::archive::Archive;
 use crate::server::record::counters::{Counter, Gauge};
+use crate::server::record::degraded::Trouble;
+use crate::server::record::end_reason::Why;
 use crate::server::record::repair;
 use crate::server::record::service::Service;
-use crate::server::record::trouble::Trouble;
-use crate::server::record::why::Why;
 
 /// What is known of the disk.
 #[derive(Default)]

@@ -9,20 +9,21 @@ use crate::cli::{print, Failure};
 use crate::io::descriptors::raise_limit;
 use crate::server::options::read;
 
-use dispatch::Dispatcher;
+use load_balancer::Dispatcher;
 use service::Service;
 use settings::{Settings, HELP};
 use workers::Workers;
 
 mod archive;
-mod bench;
 #[cfg(feature = "s3")]
 mod checksum;
 mod connection;
 mod counters;
+mod degraded;
 mod disk;
-mod dispatch;
-mod part;
+mod end_reason;
+mod file_writer;
+mod load_balancer;
 mod ports;
 mod recording;
 mod repair;
@@ -33,13 +34,12 @@ mod sidecar;
 #[cfg(feature = "s3")]
 mod store;
 mod sync;
-mod trouble;
+mod turn;
 mod unfinished;
 #[cfg(feature = "s3")]
 mod upload;
 #[cfg(feature = "s3")]
 mod upload_queue;
-mod why;
 mod workers;
 
 pub(super) fn main(arguments: Vec<OsString>) -> Result<ExitCode, Failure> {

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::IpAddr;
 
-use crate::io::inlet::Inlet;
+use crate::io::udp_batch::Inlet;
 
 /// The ports that recordings are given, one after the other: one that has just been used comes last, so that
 /// nothing which is late for one recording comes to the next.

@@ -12,10 +12,10 @@ use std::thread;
 
 use log::{info, warn};
 
-use crate::event_loop::mend::{mend, Outcome, Refusal};
 use crate::io::clock;
 use crate::io::dir::Dir;
 use crate::io::file::claim;
+use crate::recordings::repair::{mend, Outcome, Refusal};
 use crate::server::record::archive::{Archive, Place, UNFINISHED};
 use crate::server::record::sidecar::finish_interrupted;
 use crate::wire::g711::Law;

@@ -8,8 +8,8 @@ use crate::base::limits::server::REPORT_INTERVAL;
 use crate::base::time::Instant;
 use crate::server::metrics::{Metrics, Page};
 use crate::server::record::counters::Gauge;
+use crate::server::record::degraded::Trouble;
 use crate::server::record::service::Service;
-use crate::server::record::trouble::Trouble;
 
 impl Service {
     /// Where it listens; `None` when it is one of several.

@@ -24,25 +24,25 @@ use crate::base::limits::server::{
 };
 use crate::base::time::Instant;
 use crate::io::clock::{self, Now};
-use crate::io::link::Link;
 use crate::io::listener;
+use crate::io::process_channel::Link;
 use crate::io::signals::{Order, Signals};
 use crate::server::metrics::Metrics;
 use crate::server::record::archive::Archive;
-use crate::server::record::bench::{Bench, Turn};
 use crate::server::record::connection::Connection;
 use crate::server::record::counters::Counters;
 use crate::server::record::disk::Disk;
-use crate::server::record::part::Format;
+use crate::server::record::end_reason::Why;
+use crate::server::record::file_writer::Format;
 use crate::server::record::ports::Ports;
 use crate::server::record::recording::{Recording, Storing};
 use crate::server::record::repair;
 use crate::server::record::settings::Settings;
 use crate::server::record::sync::Syncer;
+use crate::server::record::turn::{Bench, Turn};
 use crate::server::record::unfinished::Unfinished;
 #[cfg(feature = "s3")]
 use crate::server::record::upload::Uploader;
-use crate::server::record::why::Why;
 
 const SIGNALS: Token = Token(0);
 const LISTENER: Token = Token(1);

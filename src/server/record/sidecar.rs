@@ -1,4 +1,4 @@
-//! What is written beside a recording: the phone's own sidecar (`wire::sidecar`), and what only a server knows.
+//! What is written beside a recording: the phone's own sidecar (`wire::recording::sidecar`), and what only a server knows.
 //!
 //! Besides the phone's keys: `received`, `lost`, `late` (packets), `silence` (frames of which nothing came), all of
 //! this part; `format`, `peer`; and once the part is whole `end_time`, `result`, and `reason`, the phone's own words.
@@ -9,8 +9,8 @@ use serde_json::{Map, Value};
 use crate::base::limits::{FRAME, SIDECAR_BYTES};
 use crate::io::sys::Civil;
 use crate::proto::record_server::{Start, Verdict, VERDICTS};
+use crate::wire::recording::sidecar::{Sidecar, Start as Time};
 use crate::wire::recording::Codec;
-use crate::wire::sidecar::{Sidecar, Start as Time};
 
 /// What came of a stream so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -9,10 +9,10 @@ use log::{error, info, warn};
 use crate::base::limits::server::FINISHED_PER_TURN;
 use crate::io::clock::Now;
 use crate::server::record::archive::Archive;
-use crate::server::record::bench::Turn;
 use crate::server::record::counters::Counter;
-use crate::server::record::part::Part;
+use crate::server::record::file_writer::Part;
 use crate::server::record::service::Service;
+use crate::server::record::turn::Turn;
 
 /// The last part of such a recording; its file stays claimed.
 pub(super) struct Unfinished {

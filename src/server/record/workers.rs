@@ -16,13 +16,13 @@ use nix::unistd::Pid;
 use crate::base::limits::server::{RESTART_AFTER, SERVER_SHUTDOWN, WORKER_SILENCE};
 use crate::base::time::Instant;
 use crate::io::clock;
-use crate::io::link::Link;
 use crate::io::listener::Reserved;
+use crate::io::process_channel::Link;
 use crate::io::signals::Signals;
 use crate::server::metrics::{Metrics, Page};
 use crate::server::record::counters::{Counters, Gauge};
+use crate::server::record::degraded::Trouble;
 use crate::server::record::settings::Settings;
-use crate::server::record::trouble::Trouble;
 #[cfg(feature = "s3")]
 use crate::server::record::upload::Uploader;
 

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::net::SocketAddrV4;
 
-use crate::io::service::Origin;
+use crate::io::udp_server::Origin;
 
 /// Peers of one generation: a flood of made-up ones must bring twice as many before a phone is forgotten, which is until
 /// its next keep-alive.

@@ -10,9 +10,9 @@ use mio::{Events, Interest, Poll, Registry, Token};
 use crate::base::time::Instant;
 use crate::io::clock;
 use crate::io::random::Random;
-use crate::io::service;
 use crate::io::signals::{Order, Signals};
 use crate::io::sys::receive_buffer;
+use crate::io::udp_server;
 use crate::proto::rendezvous::server::devices::Devices;
 use crate::proto::rendezvous::server::relay::Verdict;
 use crate::proto::rendezvous::server::Server;
@@ -38,7 +38,7 @@ pub(super) struct Service {
     signals: Signals,
     server: Server,
     metrics: Option<Metrics>,
-    socket: service::Service,
+    socket: udp_server::Service,
     /// There may be more to read: nobody tells twice.
     readable: bool,
     origins: Origins,
@@ -61,8 +61,9 @@ impl Service {
         let watched = registry.register(&mut SourceFd(&signals.fd()), SIGNALS, Interest::READABLE);
         watched.map_err(|problem| format!("epoll: {problem}"))?;
         let problem = |problem: std::io::Error| format!("{}, UDP: {problem}", settings.listen);
-        let socket = service::Service::open((*settings.listen.ip()).into(), settings.listen.port())
-            .map_err(problem)?;
+        let socket =
+            udp_server::Service::open((*settings.listen.ip()).into(), settings.listen.port())
+                .map_err(problem)?;
         let _ = receive_buffer(socket.as_fd(), BUFFER);
         watch(registry, MESSAGES, socket.fd()).map_err(problem)?;
         let relays =

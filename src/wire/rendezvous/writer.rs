@@ -4,7 +4,7 @@ use core::net::SocketAddrV4;
 
 use super::{is_value, Class, Kind, KINDS};
 use crate::base::limits::rendezvous::SEALED_BYTES;
-use crate::wire::seal::{self, Key, BLOCK_BYTES};
+use crate::wire::rendezvous::cipher::{self, Key, BLOCK_BYTES};
 
 /// Writes a message. What does not fit, or cannot stand in a line, is an error at `finish`.
 pub struct Writer<'a> {
@@ -104,7 +104,7 @@ impl<'a> Writer<'a> {
         match self
             .buffer
             .get_mut(self.len..)
-            .and_then(|room| seal::encode(text, room))
+            .and_then(|room| cipher::encode(text, room))
         {
             Some(len) => self.len += len,
             None => self.failed = true,

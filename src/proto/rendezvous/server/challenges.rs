@@ -4,13 +4,13 @@
 use core::net::SocketAddrV4;
 use std::collections::HashMap;
 
+use super::allocator::Place;
 use super::guard::Random;
-use super::places::Place;
+use crate::base::constant_time::is_equal;
 use crate::base::limits::rendezvous::PROVE_WITHIN;
-use crate::base::secret::is_equal;
 use crate::base::time::Instant;
 use crate::proto::rendezvous::{registration_proof, Identity, Name};
-use crate::wire::seal::Key;
+use crate::wire::rendezvous::cipher::Key;
 
 /// What a challenge is for.
 #[derive(Clone, Copy, Debug)]

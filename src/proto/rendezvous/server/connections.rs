@@ -3,8 +3,8 @@
 use core::net::SocketAddrV4;
 
 use super::{object, Server};
+use crate::base::constant_time::is_equal;
 use crate::base::limits::rendezvous::{PEER_KNOWN, SEALED_BYTES};
-use crate::base::secret::is_equal;
 use crate::base::time::{Duration, Instant};
 use crate::proto::rendezvous::{name, Identity, Name};
 use crate::wire::rendezvous::{Attributes, Class, Kind};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::proto::rendezvous::Name;
-use crate::wire::seal::Key;
+use crate::wire::rendezvous::cipher::Key;
 
 /// What is known of a phone.
 #[derive(Clone, Debug, PartialEq, Eq)]

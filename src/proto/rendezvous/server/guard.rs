@@ -4,7 +4,7 @@ use core::net::Ipv4Addr;
 
 use crate::base::time::{Duration, Instant};
 use crate::proto::rendezvous::{Identity, Name};
-use crate::wire::seal::Key;
+use crate::wire::rendezvous::cipher::Key;
 
 /// Places of a rate's table. Sources share one by chance: a collision makes a flood of two of them cost each other.
 const SLOTS: usize = 4096;

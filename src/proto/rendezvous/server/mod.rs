@@ -20,22 +20,22 @@ use std::collections::{HashMap, VecDeque};
 use crate::base::limits::rendezvous::{KEEP_INTERVAL, RENDEZVOUS_BYTES, SEALED_BYTES};
 use crate::base::time::{Duration, Instant};
 use crate::proto::rendezvous::{name, Identity, Name, OBJECT};
+use crate::wire::rendezvous::cipher::Key;
 use crate::wire::rendezvous::{Attributes, Class, Error, Kind, Message, Writer};
-use crate::wire::seal::Key;
 
+mod allocator;
 mod challenges;
 mod connections;
 pub mod devices;
 mod guard;
-mod places;
 mod registration;
 pub mod relay;
 
+use allocator::Places;
 use challenges::Challenges;
 use connections::Connection;
 use devices::Devices;
 use guard::{Issuer, Random, Rate};
-use places::Places;
 use relay::{Quota, Relay};
 
 /// Two answers a second to a source that has shown no key, after the first ten.

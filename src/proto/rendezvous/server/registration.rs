@@ -14,7 +14,7 @@
 
 use core::net::SocketAddrV4;
 
-use super::places::Place;
+use super::allocator::Place;
 use super::{Server, GONE};
 use crate::base::limits::rendezvous::{KEEP_INTERVAL, KEEP_LEAST, KEEP_STEP, SEALED_BYTES};
 use crate::base::time::{Duration, Instant};

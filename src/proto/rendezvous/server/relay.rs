@@ -4,7 +4,7 @@
 
 use core::net::SocketAddrV4;
 
-use crate::base::secret::is_equal;
+use crate::base::constant_time::is_equal;
 use crate::base::time::{Duration, Instant};
 use crate::proto::rendezvous::Name;
 use crate::wire::rendezvous::{is_message, Class, Kind, Message, Writer};

@@ -6,8 +6,8 @@ use crate::base::limits::server::{SHARED_SILENCE_FRAMES_PER_TURN, SILENCE_FRAMES
 use crate::base::limits::RTP_FRAME_BYTES;
 use crate::base::time::Duration;
 use crate::io::clock;
-use crate::server::record::bench::Bench;
 use crate::server::record::counters::Counters;
+use crate::server::record::turn::Bench;
 use crate::wire::g711::Law;
 use crate::wire::rtp::Packet;
 

@@ -1,0 +1,344 @@
+//! The FSP service on its socket: datagrams in, calls to the stick, replies out.
+//!
+//! A turn does a bounded amount of work; what is left waits for the next one, and the recordings come in between.
+
+use log::{info, warn};
+use mio::unix::SourceFd;
+use mio::{Interest, Poll};
+
+use crate::base::limits::fsp::{
+    FILE_WORK, LOG_INTERVAL, PASSWORD_BYTES, REQUEST_BYTES, WORK_PER_TURN,
+};
+use crate::base::stats::{Counter, Stats};
+use crate::base::time::Instant;
+use crate::config::{self, Config};
+use crate::daemon::disk::Disk;
+use crate::daemon::rendezvous::Rendezvous;
+use crate::daemon::SERVICE;
+use crate::io::atomic_file;
+use crate::io::clock;
+use crate::io::descriptors::is_shortage;
+use crate::io::dir::Names;
+use crate::io::random::Random;
+use crate::io::udp_server::{Origin, Service};
+use crate::proto::fsp::server::{is_password, Done, File, Next, Op, Password, Server, Settings};
+use crate::proto::recorder::Recorder;
+use crate::wire::fsp::{HEADER_BYTES, MAX_PAYLOAD};
+use crate::wire::rendezvous::is_message;
+
+/// The service, if it is enabled.
+pub(super) struct Fsp {
+    open: Option<Box<Open>>,
+}
+
+/// What there is of it then.
+struct Open {
+    service: Service,
+    rendezvous: Option<Rendezvous>,
+    server: Server,
+    request: [u8; REQUEST_BYTES],
+    reply: [u8; HEADER_BYTES + MAX_PAYLOAD],
+    /// There may be more to read.
+    readable: bool,
+    /// A request is not answered yet: whose, and the call that it waits for.
+    waiting: Option<(Origin, Op)>,
+    names: Option<Names>,
+    /// The next replies' keys.
+    keys: heapless::Vec<u16, 6>,
+    /// From when on a wrong password may be logged again.
+    log_at: Instant,
+}
+
+impl Fsp {
+    /// Binds the socket, allocates everything.
+    pub(super) fn open(config: &Config, poll: &Poll, random: &mut Random) -> Result<Self, String> {
+        let mut this = Self { open: None };
+        this.reopen(config, poll, random)?;
+        Ok(this)
+    }
+
+    /// Begins anew with a changed configuration: clients have to prove themselves again.
+    pub(super) fn reopen(
+        &mut self,
+        config: &Config,
+        poll: &Poll,
+        random: &mut Random,
+    ) -> Result<(), String> {
+        self.open = None; // a closed socket is off the poll
+        let config = &config.fsp;
+        if config.enabled {
+            let (addr, port) = (config.addr, config.port);
+            self.open = Some(
+                open(config, poll, random)
+                    .map_err(|error| format!("FSP on {addr} port {port}: {error}"))?,
+            );
+            info!("FSP on {addr} port {port}");
+        }
+        Ok(())
+    }
+
+    /// It is not enabled, or its address was not to be had.
+    pub(super) fn is_closed(&self) -> bool {
+        self.open.is_none()
+    }
+
+    /// The poll has seen something to read.
+    pub(super) fn set_readable(&mut self) {
+        if let Some(open) = &mut self.open {
+            open.readable = true;
+        }
+    }
+
+    /// Something is left to do.
+    pub(super) fn has_more(&self) -> bool {
+        self.open
+            .as_ref()
+            .is_some_and(|open| open.readable || open.waiting.is_some())
+    }
+
+    /// The stick is in use; it is let go when nobody has fetched for a while.
+    pub(super) fn holds_stick(&mut self, now: Instant, disk: &mut Disk) -> bool {
+        disk.readers.hold(now)
+    }
+
+    /// When to look again.
+    pub(super) fn deadline(&self, disk: &Disk) -> Option<Instant> {
+        let rendezvous = self
+            .open
+            .as_ref()
+            .and_then(|open| open.rendezvous.as_ref()?.next_deadline());
+        disk.readers.idle_at().into_iter().chain(rendezvous).min()
+    }
+
+    /// Another stick is there, or none.
+    pub(super) fn handle_stick(&mut self) {
+        if let Some(open) = &mut self.open {
+            open.names = None;
+            open.server.handle_stick();
+        }
+    }
+
+    /// Answers what has come, as much as one turn may; then what the rendezvous has to say.
+    pub(super) fn turn(
+        &mut self,
+        now: Instant,
+        config: &Config,
+        disk: &mut Disk,
+        recorder: &mut Recorder,
+        random: &mut Random,
+        poll: &Poll,
+    ) {
+        self.serve(now, config, disk, recorder, random);
+        recorder.stats.p2p = "off";
+        let Some(open) = &mut self.open else { return };
+        if let Some(rendezvous) = &mut open.rendezvous {
+            rendezvous.turn(now, &open.service, poll, random, &mut recorder.stats);
+        }
+    }
+
+    fn serve(
+        &mut self,
+        now: Instant,
+        config: &Config,
+        disk: &mut Disk,
+        recorder: &mut Recorder,
+        random: &mut Random,
+    ) {
+        let Some(open) = self
+            .open
+            .as_mut()
+            .filter(|open| open.readable || open.waiting.is_some())
+        else {
+            return;
+        };
+        let mut work = 0;
+        while work < WORK_PER_TURN {
+            let (origin, mut next) = match open.waiting.take() {
+                Some((origin, op)) => (origin, Next::Do(op)),
+                None => match open.receive(now, random, &mut recorder.stats) {
+                    Some(request) => request,
+                    None => return,
+                },
+            };
+            loop {
+                match next {
+                    Next::Silence => break,
+                    Next::Reply(length) => {
+                        open.service.reply(&open.reply[..length], &origin);
+                        break;
+                    }
+                    Next::Do(op) if work >= WORK_PER_TURN => {
+                        open.waiting = Some((origin, op));
+                        return;
+                    }
+                    Next::Do(op) => {
+                        work += if op == Op::NextName { 1 } else { FILE_WORK };
+                        next = open.carry_out(now, op, &config.fsp, disk, recorder);
+                    }
+                }
+            }
+            work += 1;
+        }
+    }
+}
+
+fn open(config: &config::Fsp, poll: &Poll, random: &mut Random) -> std::io::Result<Box<Open>> {
+    let service = Service::open(config.addr, config.port)?;
+    poll.registry()
+        .register(&mut SourceFd(&service.fd()), SERVICE, Interest::READABLE)?;
+    let settings = Settings {
+        password: password(config),
+        max_payload: config.max_payload,
+    };
+    let server = Server::new(settings, random.words()[0]);
+    Ok(Box::new(Open {
+        service,
+        rendezvous: Rendezvous::open(config, clock::monotonic(), random),
+        server,
+        request: [0; REQUEST_BYTES],
+        reply: [0; HEADER_BYTES + MAX_PAYLOAD],
+        readable: true,
+        waiting: None,
+        names: None,
+        keys: heapless::Vec::new(),
+        log_at: Instant::default(),
+    }))
+}
+
+impl Open {
+    /// The next request, and what it asks for.
+    fn receive(
+        &mut self,
+        now: Instant,
+        random: &mut Random,
+        stats: &mut Stats,
+    ) -> Option<(Origin, Next)> {
+        let Some((length, origin)) = self.service.receive(&mut self.request) else {
+            self.readable = false;
+            return None;
+        };
+        let datagram = &self.request[..length];
+        if is_message(datagram) {
+            if let Some(rendezvous) = &mut self.rendezvous {
+                rendezvous.handle(now, origin.peer(), datagram, stats);
+            }
+            return Some((origin, Next::Silence));
+        }
+        if self.keys.is_empty() {
+            let halves = random
+                .words()
+                .map(|word| [word as u16, (word >> 16) as u16]);
+            self.keys.extend(halves.into_iter().flatten());
+        }
+        let key = self.keys.pop().unwrap_or(0);
+        let wrong = stats.of(Counter::FspWrongPassword);
+        let next =
+            self.server
+                .handle_datagram(now, origin.peer(), datagram, key, &mut self.reply, stats);
+        if stats.of(Counter::FspWrongPassword) != wrong && now >= self.log_at {
+            warn!("FSP: wrong password from {}", origin.peer().ip());
+            self.log_at = now + LOG_INTERVAL;
+        }
+        Some((origin, next))
+    }
+
+    fn carry_out(
+        &mut self,
+        now: Instant,
+        op: Op,
+        config: &config::Fsp,
+        disk: &mut Disk,
+        recorder: &Recorder,
+    ) -> Next {
+        disk.readers.touch(now);
+        let done = match op {
+            Op::Stat(file) => disk.stat(file).map(|entry| Done::Entry {
+                time: u32::try_from(entry.modified.max(0)).unwrap_or(u32::MAX),
+                size: growing(recorder, file).unwrap_or(saturated(entry.bytes)),
+            }),
+            Op::Read { file, at, len } => {
+                let growing = growing(recorder, file);
+                let left = growing.map_or(usize::MAX, |length| length.saturating_sub(at) as usize);
+                let payload = self
+                    .reply
+                    .get_mut(HEADER_BYTES..HEADER_BYTES + len.min(left))
+                    .unwrap_or_default();
+                disk.read(file, at.into(), payload)
+                    .map(|len| Done::Read { len, growing })
+            }
+            Op::FirstName => {
+                self.names = None;
+                disk.dir()
+                    .and_then(|dir| dir.names())
+                    .and_then(|names| next_name(self.names.insert(names)))
+            }
+            Op::NextName => self.names.as_mut().map_or(Ok(Done::Failed), next_name),
+            Op::SavePassword => {
+                let saved = save(config, self.server.new_password());
+                if let Err(error) = &saved {
+                    warn!(
+                        "{}: the FSP password could not be kept: {error}",
+                        config.password_file
+                    );
+                }
+                saved.map(|()| Done::Saved)
+            }
+        };
+        if done.as_ref().is_err_and(is_shortage) {
+            return Next::Silence; // not "No such file": the client asks again
+        }
+        let done = done.unwrap_or_else(|error| {
+            if op != Op::SavePassword {
+                disk.suspect(&error);
+            }
+            Done::Failed
+        });
+        let next = self.server.handle_done(done, &mut self.reply);
+        if !matches!(next, Next::Do(Op::NextName)) {
+            self.names = None;
+        }
+        next
+    }
+}
+
+fn next_name(names: &mut Names) -> std::io::Result<Done<'_>> {
+    names.next_file().map(Done::Name)
+}
+
+/// If this is a recording in progress, how much of it a power cut leaves.
+fn growing(recorder: &Recorder, file: File) -> Option<u32> {
+    if recorder.is_idle() {
+        return None; // the usual case costs no name
+    }
+    recorder
+        .durable_bytes(file.name().as_bytes())
+        .map(saturated)
+}
+
+fn saturated(bytes: u64) -> u32 {
+    u32::try_from(bytes).unwrap_or(u32::MAX)
+}
+
+/// The password in force: the configured one, or what a client has changed that to. The file has both, a line each: when
+/// the configuration is changed, what was made of the earlier one is over.
+fn password(config: &config::Fsp) -> Password {
+    let mut buffer = [0; 2 * (PASSWORD_BYTES + 1)];
+    let kept = atomic_file::read(&config.password_file, &mut buffer).unwrap_or_default();
+    let mut lines = kept.split(|byte| *byte == b'\n');
+    let mut changed = None;
+    if let [Some(new), Some(old), Some([]), None] = [(); 4].map(|()| lines.next()) {
+        changed = Some(new).filter(|new| old == config.password.as_bytes() && is_password(new));
+        if changed.is_none() {
+            atomic_file::remove(&config.password_file); // or it would be in force again with the earlier configuration
+        }
+    }
+    Password::from_slice(changed.unwrap_or(config.password.as_bytes())).unwrap_or_default()
+}
+
+fn save(config: &config::Fsp, new: &[u8]) -> std::io::Result<()> {
+    let mut text = heapless::Vec::<u8, { 2 * (PASSWORD_BYTES + 1) }>::new();
+    for part in [new, b"\n", config.password.as_bytes(), b"\n"] {
+        let _ = text.extend_from_slice(part);
+    }
+    atomic_file::replace(&config.password_file, &text)
+}

@@ -1,0 +1,111 @@
+//! What is on the stick, told to a client: newest first, a few files in each turn, at the client's pace.
+
+use crate::base::limits::play::HEADS_PER_TURN;
+use crate::base::limits::{MESSAGE_BYTES, SIDECAR_BYTES};
+use crate::daemon::clients::Clients;
+use crate::daemon::disk::Disk;
+use crate::daemon::folder_walk::{Found, Sweep};
+use crate::daemon::players;
+use crate::io::dir::Dir;
+use crate::io::file::Input;
+use crate::proto::playback::Trouble;
+use crate::proto::recorder::listing;
+use crate::proto::recorder::outbox::ClientId;
+use crate::proto::recorder::Recorder;
+use crate::proto::recording::file_writer::DiskError;
+use crate::wire::control::Writer;
+use crate::wire::recording::is_recording_name;
+use crate::wire::recording::sidecar;
+
+/// The way through the folder that is under way, and for whom. Another client's begins anew where it stood.
+#[derive(Default)]
+pub(super) struct Listing {
+    sweep: Option<(ClientId, Sweep)>,
+}
+
+impl Listing {
+    /// Looks at some files; `true` when there is more to do.
+    pub(super) fn step(
+        &mut self,
+        disk: &mut Disk,
+        clients: &mut Clients,
+        recorder: &Recorder,
+    ) -> bool {
+        let Some(mut reader) = clients.next_reader(self.sweep.as_ref().map(|(client, _)| *client))
+        else {
+            return false;
+        };
+        let other = |(client, _): &(ClientId, Sweep)| *client != reader.client();
+        if self.sweep.as_ref().is_none_or(other) {
+            self.sweep = Some((
+                reader.client(),
+                Sweep::new(reader.behind(), true, is_recording_name),
+            ));
+        }
+        let Some((_, sweep)) = &mut self.sweep else {
+            return false;
+        };
+        let mut buffer = [0; MESSAGE_BYTES];
+        for _ in 0..HEADS_PER_TURN {
+            let error = match disk.dir().and_then(|dir| sweep.next(dir)) {
+                Ok(Found::Name(name)) => match line(&name, disk, recorder, &mut buffer) {
+                    Ok(len) if reader.push(&name, &buffer[..len]) => continue,
+                    Ok(_) => return true,
+                    Err(()) => Some(DiskError::Busy),
+                },
+                Ok(Found::Later) => return true,
+                Ok(Found::End) => None,
+                Err(error) => Some(disk.judge(&error)),
+            };
+            let len = last_line(reader.count(), error, &mut buffer).unwrap_or(0);
+            reader.end(&buffer[..len]);
+            self.sweep = None;
+            return true;
+        }
+        true
+    }
+}
+
+/// The line about a recording; an error when it cannot be known now what it is.
+fn line(name: &[u8], disk: &mut Disk, recorder: &Recorder, buffer: &mut [u8]) -> Result<usize, ()> {
+    let opened = players::open(disk, name);
+    if matches!(opened, Err(Trouble::Stick(DiskError::Busy))) {
+        return Err(());
+    }
+    let head = opened.ok().map(|(_, head, bytes)| (head, bytes));
+    let mut text = [0; SIDECAR_BYTES];
+    let len = disk
+        .dir()
+        .ok()
+        .and_then(|dir| read_beside(dir, name, &mut text))
+        .unwrap_or(0);
+    let found = listing::Found {
+        name,
+        head,
+        in_use: recorder.in_use(name),
+        sidecar: &text[..len],
+    };
+    Ok(found.emit(buffer).unwrap_or(0))
+}
+
+/// The sidecar of a recording.
+fn read_beside(dir: &Dir, name: &[u8], text: &mut [u8]) -> Option<usize> {
+    let (file, _) = Input::open(dir.fd(), &sidecar::name_of(name)?).ok()?;
+    file.read(0, text).ok()
+}
+
+fn last_line(count: usize, error: Option<DiskError>, buffer: &mut [u8]) -> Option<usize> {
+    let mut writer = Writer::new(buffer, "ListResponse");
+    let reason = match error {
+        None => {
+            return writer
+                .pair("result", "success")
+                .pair("count", count)
+                .finish()
+        }
+        Some(DiskError::Busy) => "busy: no file descriptor or memory is left",
+        Some(_) => "stick-lost: the stick was removed, or cannot be read",
+    };
+    writer.pair("result", "failed").pair("reason", reason);
+    writer.finish()
+}

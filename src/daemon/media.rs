@@ -1,0 +1,174 @@
+//! The ports of each recording: bound at its start, read in the order of arrival, closed at its end.
+
+use std::io::ErrorKind;
+use std::net::IpAddr;
+
+use crate::base::limits::MAX_PORTS;
+use crate::base::time::Instant;
+use crate::base::wall_clock::Stamp;
+use crate::io::clock::Clock;
+use crate::io::udp::Port;
+use crate::proto::media::receiver::{self, Sockets};
+use crate::proto::recorder::request::{reason, Reason};
+use crate::proto::recorder::Recorder;
+use crate::proto::recording::{Ports, State};
+
+/// All ports, by the recorder's places.
+pub(super) struct Media {
+    address: IpAddr,
+    range: (u16, u16),
+    /// Where the search for a free port goes on: a port is not used again at once.
+    next: u16,
+    places: Vec<heapless::Vec<Port, MAX_PORTS>>,
+}
+
+impl Media {
+    pub(super) fn new(address: IpAddr, range: (u16, u16), places: usize) -> Self {
+        let places = (0..places).map(|_| heapless::Vec::new()).collect();
+        Self {
+            address,
+            range,
+            next: range.0,
+            places,
+        }
+    }
+
+    pub(super) fn set_range(&mut self, address: IpAddr, range: (u16, u16)) {
+        (self.address, self.range, self.next) = (address, range, range.0);
+    }
+
+    /// Binds the leg ports and the local stream's: even numbers as long as there are any, since media
+    /// engines send RTCP to the odd one above.
+    pub(super) fn open(
+        &mut self,
+        place: usize,
+        legs: usize,
+        now: Instant,
+    ) -> Result<Ports, Reason> {
+        self.places[place].clear();
+        let mut numbers = Ports::new();
+        for _ in 0..=legs {
+            match self.open_one(now) {
+                Ok(port) => {
+                    let _ = numbers.push(port.number());
+                    let _ = self.places[place].push(port);
+                }
+                Err(reason) => {
+                    self.places[place].clear();
+                    return Err(reason);
+                }
+            }
+        }
+        Ok(numbers)
+    }
+
+    fn open_one(&mut self, now: Instant) -> Result<Port, Reason> {
+        let (low, high) = self.range;
+        let count = u32::from(high - low) + 1;
+        for odd in [0, 1] {
+            for step in 0..count {
+                let offset = (u32::from(self.next - low) + step) % count;
+                let number = low + u16::try_from(offset).unwrap_or(0);
+                if number % 2 != odd {
+                    continue;
+                }
+                match Port::open(self.address, number, now) {
+                    Ok(port) => {
+                        self.next = if number == high { low } else { number + 1 };
+                        return Ok(port);
+                    }
+                    Err(error) if error.kind() == ErrorKind::AddrInUse => {}
+                    Err(error) => {
+                        let address = self.address;
+                        let errno = error.raw_os_error().unwrap_or(0);
+                        return Err(reason(
+                            "busy",
+                            format_args!("cannot bind {address}:{number} (errno {errno})"),
+                        ));
+                    }
+                }
+            }
+        }
+        Err(reason(
+            "busy",
+            format_args!("all ports of mediaPorts {low}-{high} are in use"),
+        ))
+    }
+
+    /// Gives the recorder what has come; `true` when nothing more waits that it wants.
+    pub(super) fn drain(
+        &mut self,
+        place: usize,
+        now: Instant,
+        clock: &mut Clock,
+        recorder: &mut Recorder,
+    ) -> bool {
+        let mut reading = Reading {
+            ports: &mut self.places[place],
+            now,
+            clock,
+        };
+        receiver::drain(&mut reading, place, now, recorder)
+    }
+
+    /// Closes the ports of a recording that has ended.
+    pub(super) fn close_unused(&mut self, place: usize, recorder: &Recorder) {
+        if !matches!(
+            recorder.state(place),
+            State::Ports(_) | State::Opening(_) | State::Running | State::Draining(..)
+        ) {
+            self.places[place].clear();
+        }
+    }
+}
+
+/// The ports of one recording in one turn.
+struct Reading<'a> {
+    ports: &'a mut [Port],
+    now: Instant,
+    clock: &'a mut Clock,
+}
+
+impl Sockets for Reading<'_> {
+    fn count(&self) -> usize {
+        self.ports.len()
+    }
+
+    #[inline]
+    fn fill(&mut self, socket: usize, dropped: &mut u32) -> bool {
+        self.ports[socket].fill(self.now, dropped)
+    }
+
+    #[inline]
+    fn held(&self, socket: usize) -> Option<&[u8]> {
+        self.ports[socket].held()
+    }
+
+    fn stamp(&mut self, socket: usize) -> Stamp {
+        self.ports[socket].stamp(self.clock)
+    }
+
+    fn settle(&mut self, socket: usize, arrival: Instant) {
+        self.ports[socket].settle(arrival);
+    }
+
+    fn release(&mut self, socket: usize) {
+        self.ports[socket].release();
+    }
+
+    fn backlog(&self, socket: usize) -> u32 {
+        self.ports[socket].backlog()
+    }
+
+    fn forget_backlog(&mut self, socket: usize) {
+        self.ports[socket].forget_backlog();
+    }
+
+    fn guard(&mut self, socket: usize, sources: &[u32]) {
+        self.ports[socket].guard(sources);
+    }
+
+    fn guarded(&self, socket: usize) -> &[u32] {
+        self.ports[socket].guarded()
+    }
+}

@@ -1,0 +1,86 @@
+//! One player without a daemon, for `callrec play`: the same machine, on a loop of its own.
+
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use crate::base::stats::{Counter, Stats};
+use crate::base::time::Instant;
+use crate::daemon::disk::Disk;
+use crate::daemon::players::Playing;
+use crate::io::clock;
+use crate::io::dir::Dir;
+use crate::io::random::Random;
+use crate::proto::playback::players::Players;
+use crate::proto::playback::{Change, Start, Trouble};
+use crate::proto::recorder::outbox::ClientId;
+
+/// The player, and what it needs.
+pub struct Alone {
+    players: Players,
+    playing: Playing,
+    disk: Disk,
+    stats: Stats,
+}
+
+/// How far it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Position {
+    /// Milliseconds from the beginning of the first part.
+    pub at: u64,
+    /// Milliseconds of all parts.
+    pub of: u64,
+}
+
+impl Alone {
+    /// Begins to play a file of this folder.
+    pub fn begin(folder: &Path, start: Start) -> io::Result<Self> {
+        use std::os::unix::ffi::OsStrExt;
+        let dir = Dir::open(folder.as_os_str().as_bytes())?;
+        let mut players = Players::new();
+        let [source, rest, _] = Random::open().words();
+        if let Ok(player) = players.free() {
+            player.begin(ClientId(0), 1, start, [source, rest]);
+        }
+        Ok(Self {
+            players,
+            playing: Playing::new(),
+            disk: Disk::of(dir),
+            stats: Stats::default(),
+        })
+    }
+
+    /// Plays to the end; `show` is told how far it is, some times a second. The number of packets that the system
+    /// did not take.
+    pub fn run(mut self, mut show: impl FnMut(Position)) -> Result<u64, Trouble> {
+        loop {
+            let now = clock::monotonic();
+            self.playing
+                .turn(now, &mut self.disk, (&mut self.players, &mut self.stats));
+            let [player, ..] = self.players.all_mut() else {
+                return Err(Trouble::NoFile);
+            };
+            match player.take_change() {
+                None | Some(Change::Started(_)) => {}
+                Some(Change::Refused(_, trouble)) => return Err(trouble),
+                Some(Change::Failed(error)) => return Err(Trouble::Stick(error)),
+                Some(Change::Finished) => {
+                    show(Position {
+                        at: player.position_ms(),
+                        of: player.duration_ms(),
+                    });
+                    return Ok(self.stats.of(Counter::PlayDrop));
+                }
+            }
+            show(Position {
+                at: player.position_ms(),
+                of: player.duration_ms(),
+            });
+            let wait = player
+                .next_deadline()
+                .max(Instant::default())
+                .since(clock::monotonic());
+            std::thread::sleep(Duration::from_nanos(wait.nanos()));
+        }
+    }
+}

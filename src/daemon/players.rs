@@ -1,0 +1,163 @@
+//! The players' files and sockets: what `proto::playback` wants, done; its packets, sent.
+
+use std::io;
+
+use crate::base::limits::play::{HEADS_PER_TURN, MAX_PLAYERS, PLAY_AHEAD};
+use crate::base::limits::DATAGRAM_BYTES;
+use crate::base::stats::{Counter, Stats};
+use crate::base::time::Instant;
+use crate::daemon::disk::Disk;
+use crate::daemon::folder_walk::{Found, Sweep};
+use crate::io::file::Input;
+use crate::io::stream::Datagrams;
+use crate::proto::playback::players::Players;
+use crate::proto::playback::{Player, State, Trouble, Want};
+use crate::wire::recording::probe::{Head, HEAD_BYTES};
+
+/// What the players hold, by their places.
+pub(super) struct Playing {
+    places: [Place; MAX_PLAYERS],
+}
+
+#[derive(Default)]
+struct Place {
+    file: Option<Input>,
+    socket: Option<Datagrams>,
+    /// The search for further parts, and whether it has begun again from the folder's start.
+    search: Option<(Sweep, bool)>,
+}
+
+impl Playing {
+    pub(super) fn new() -> Self {
+        Self {
+            places: core::array::from_fn(|_| Place::default()),
+        }
+    }
+
+    /// Sends what is due, and makes one call for each player.
+    pub(super) fn turn(
+        &mut self,
+        now: Instant,
+        disk: &mut Disk,
+        (players, stats): (&mut Players, &mut Stats),
+    ) {
+        for (place, player) in self.places.iter_mut().zip(players.all_mut()) {
+            if matches!(player.state(), State::Free(_)) {
+                *place = Place::default();
+                continue;
+            }
+            place.send(now, player, stats);
+            place.call(now, player, disk);
+        }
+    }
+}
+
+impl Place {
+    fn send(&mut self, now: Instant, player: &mut Player, stats: &mut Stats) {
+        let mut packet = [0; DATAGRAM_BYTES];
+        while let Some(len) = player.poll_packet(now, &mut packet) {
+            let sent = self
+                .socket
+                .as_ref()
+                .is_some_and(|socket| socket.send(&packet[..len]).0);
+            stats.count(if sent {
+                Counter::Played
+            } else {
+                Counter::PlayDrop
+            });
+        }
+    }
+
+    fn call(&mut self, now: Instant, player: &mut Player, disk: &mut Disk) {
+        match player.want() {
+            None => {}
+            Some(Want::Head(name, to)) => {
+                let opened = Datagrams::open(to)
+                    .map_err(|_| Trouble::NoWay)
+                    .and_then(|socket| Ok((socket, open(disk, name)?)));
+                let head = opened.map(|(socket, (file, head, _))| {
+                    (self.socket, self.file) = (Some(socket), Some(file));
+                    head
+                });
+                player.handle_head(now, head);
+            }
+            Some(Want::Link(first)) => {
+                let mut search = self
+                    .search
+                    .take()
+                    .unwrap_or_else(|| (Sweep::new(first, false, is_wav), false));
+                if search_parts(&mut search, player, disk) {
+                    self.search = Some(search);
+                } else {
+                    player.handle_no_more(now);
+                }
+            }
+            Some(Want::Part(name)) => {
+                let opened = open(disk, name).map(|(file, ..)| self.file = Some(file));
+                player.handle_part(opened);
+            }
+            Some(Want::Read(offset, bytes)) => {
+                let file = self
+                    .file
+                    .as_ref()
+                    .ok_or_else(|| io::Error::from_raw_os_error(libc::ENODEV));
+                let read = file.and_then(|file| {
+                    let read = file.read(offset, bytes)?;
+                    file.expect(offset + read as u64, PLAY_AHEAD);
+                    Ok(read)
+                });
+                match read.map_err(|error| disk.judge(&error)) {
+                    Ok(read) => player.handle_read(read),
+                    Err(error) => player.fail(error),
+                }
+            }
+        }
+    }
+}
+
+/// Looks at some files; `false` when all parts are found.
+fn search_parts((sweep, again): &mut (Sweep, bool), player: &mut Player, disk: &mut Disk) -> bool {
+    for _ in 0..HEADS_PER_TURN {
+        let first = &player.start().file;
+        match disk.dir().and_then(|dir| sweep.next(dir)) {
+            Ok(Found::Name(name)) if name == *first => return false, // all the way round
+            Ok(Found::Name(name)) => {
+                let head = open(disk, &name).ok().map(|(_, head, _)| head);
+                if !player.handle_candidate(&name, head) {
+                    return false;
+                }
+            }
+            Ok(Found::Later) => return true,
+            Ok(Found::End) if player.wants_older() && !*again => {
+                (*sweep, *again) = (Sweep::new(b"", false, is_wav), true);
+            }
+            // A stick that fails here fails at the next read, too.
+            Ok(Found::End) | Err(_) => return false,
+        }
+    }
+    true
+}
+
+/// Opens a recording: its beginning, and its length.
+pub(super) fn open(disk: &mut Disk, name: &[u8]) -> Result<(Input, Head, u64), Trouble> {
+    let mut bytes = [0; HEAD_BYTES];
+    let opened = disk.dir().and_then(|dir| {
+        let (file, length) = Input::open(dir.fd(), name)?;
+        Ok((file.read(0, &mut bytes)?, file, length))
+    });
+    match opened {
+        Ok((read, file, length)) => {
+            let head = Head::parse(&bytes[..read], length).map_err(|_| Trouble::NoRecording)?;
+            Ok((file, head, length))
+        }
+        Err(error) => Err(match error.raw_os_error() {
+            Some(libc::ENOENT | libc::ENAMETOOLONG) => Trouble::NoFile,
+            Some(libc::EINVAL | libc::ELOOP | libc::ENXIO | libc::EACCES) => Trouble::NoRecording,
+            _ => Trouble::Stick(disk.judge(&error)),
+        }),
+    }
+}
+
+fn is_wav(name: &[u8]) -> bool {
+    name.len() > 4 && name[name.len() - 4..].eq_ignore_ascii_case(b".wav")
+}

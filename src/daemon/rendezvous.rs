@@ -1,0 +1,160 @@
+//! The rendezvous on the FSP service's socket: how callers from elsewhere reach it.
+
+use core::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
+
+use log::{log, Level};
+use mio::Poll;
+
+use crate::base::limits::rendezvous::RENDEZVOUS_BYTES;
+use crate::base::stats::Stats;
+use crate::base::time::Instant;
+use crate::config::Fsp;
+use crate::daemon::resolver::Lookup;
+use crate::daemon::NAMES;
+use crate::io::random::Random;
+use crate::io::stream::Datagrams;
+use crate::io::udp_server::Service;
+use crate::proto::rendezvous::agent::{Endpoint, Output, Status};
+use crate::proto::rendezvous::Datagram;
+
+/// The phone's endpoint, and what it asks for.
+pub(super) struct Rendezvous {
+    endpoint: Endpoint,
+    server: String,
+    port: u16,
+    /// The service's own address.
+    own: SocketAddr,
+    lookup: Option<Lookup>,
+    /// What was last said of where the phone stands.
+    shown: Status,
+}
+
+impl Rendezvous {
+    /// Begins to register, if there is a server.
+    pub(super) fn open(config: &Fsp, now: Instant, random: &mut Random) -> Option<Self> {
+        let (server, (identity, invite)) = (config.p2p.server.clone()?, config.p2p.identity()?);
+        let endpoint = Endpoint::new(now, identity, invite, random.words()[0]);
+        let own = SocketAddr::new(config.addr, config.port);
+        let shown = endpoint.status();
+        Some(Self {
+            endpoint,
+            server,
+            port: config.p2p.port,
+            own,
+            lookup: None,
+            shown,
+        })
+    }
+
+    /// A message has come.
+    pub(super) fn handle(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        datagram: &[u8],
+        stats: &mut Stats,
+    ) {
+        if let Some(from) = v4(from) {
+            self.endpoint.handle_datagram(now, from, datagram, stats);
+        }
+    }
+
+    /// Does what is to be done now.
+    pub(super) fn turn(
+        &mut self,
+        now: Instant,
+        service: &Service,
+        poll: &Poll,
+        random: &mut Random,
+        stats: &mut Stats,
+    ) {
+        if let Some(found) = self
+            .lookup
+            .as_mut()
+            .and_then(|lookup| lookup.poll(now, poll, NAMES))
+        {
+            self.lookup = None;
+            self.handle_found(
+                now,
+                found.map(|address| SocketAddr::new(address, self.port)),
+            );
+        }
+        let mut buffer = [0; RENDEZVOUS_BYTES];
+        while let Some(output) = self.endpoint.poll_output(now, &mut buffer) {
+            match output {
+                // What the network does not take now is sent again, like what it loses.
+                Output::Send(Datagram { to, len, opens }) => {
+                    let _ = service.send(&buffer[..len], self.as_seen(to), opens);
+                }
+                Output::Resolve => self.lookup = Some(Lookup::new(&self.server, random)),
+            }
+        }
+        self.show(stats);
+    }
+
+    /// When `turn` has something to do.
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        let lookup = self.lookup.as_ref().map(Lookup::next_deadline);
+        self.endpoint
+            .next_deadline()
+            .into_iter()
+            .chain(lookup)
+            .min()
+    }
+
+    fn handle_found(&mut self, now: Instant, found: Option<SocketAddr>) {
+        let inside = |server: SocketAddrV4| {
+            let own = v4(self.own)
+                .map(|own| *own.ip())
+                .filter(|own| !own.is_unspecified());
+            let towards = || {
+                v4(Datagrams::open(server.into())
+                    .and_then(|socket| socket.own_address())
+                    .ok()?)
+            };
+            let own = own
+                .or_else(|| towards().map(|own| *own.ip()))
+                .unwrap_or(Ipv4Addr::UNSPECIFIED);
+            (server, SocketAddrV4::new(own, self.own.port()))
+        };
+        self.endpoint
+            .handle_resolved(now, found.and_then(v4).map(inside));
+    }
+
+    /// An IPv4 address as the service's socket wants it.
+    fn as_seen(&self, to: SocketAddrV4) -> SocketAddr {
+        match self.own.ip() {
+            IpAddr::V4(_) => to.into(),
+            IpAddr::V6(_) => SocketAddr::new(to.ip().to_ipv6_mapped().into(), to.port()),
+        }
+    }
+
+    /// Says where the phone stands, once for each change.
+    fn show(&mut self, stats: &mut Stats) {
+        let status = self.endpoint.status();
+        stats.p2p = status.word();
+        if std::mem::replace(&mut self.shown, status) == status {
+            return;
+        }
+        let level = if matches!(status, Status::Registered(_)) {
+            Level::Info
+        } else {
+            Level::Warn
+        };
+        log!(
+            level,
+            "rendezvous: {} port {}: {}",
+            self.server,
+            self.port,
+            status
+        );
+    }
+}
+
+/// The IPv4 address that it is, also when it comes from a socket for both kinds.
+fn v4(address: SocketAddr) -> Option<SocketAddrV4> {
+    match address.ip().to_canonical() {
+        IpAddr::V4(ip) => Some(SocketAddrV4::new(ip, address.port())),
+        IpAddr::V6(_) => None,
+    }
+}

@@ -1,0 +1,151 @@
+//! The files beside recordings: written when a part begins and when it has ended, and once more with the sum of its
+//! audio. A line in a turn, behind everything else; a small piece of a sum in a turn, then a rest that is long when the
+//! stick was slow. While something is recorded the loop is not woken for it, while something is played nothing is read.
+//! What fails is counted and left.
+//!
+//! Neither folder nor file is held open from one piece to the next: a stick can be unmounted meanwhile, and then a sum
+//! is missing.
+
+use std::io;
+
+use sha2::{Digest, Sha256};
+
+use crate::base::limits::play::{NOTE_BYTES, SUMS, SUM_PIECE, SUM_REST};
+use crate::base::stats::Counter;
+use crate::base::time::{Duration, Instant};
+use crate::daemon::disk::Disk;
+use crate::io::atomic_file;
+use crate::io::clock::monotonic;
+use crate::io::dir::Dir;
+use crate::io::file::Input;
+use crate::proto::recorder::sidecar_queue::Note;
+use crate::proto::recorder::Recorder;
+use crate::proto::recording::file_writer::Name;
+use crate::wire::recording::sidecar::{add_sum, name_of, SUM_BYTES};
+use crate::wire::recording::HEADER_BYTES;
+
+/// Who may read the files: everyone, as the recordings.
+const MODE: libc::mode_t = 0o644;
+/// What one is called before it is whole: one name, so that power cuts leave one at the most.
+const NEW: &str = "Record.new";
+
+/// Finished parts whose sums are to be made.
+#[derive(Default)]
+pub(super) struct Sidecars {
+    waiting: heapless::Deque<Name, SUMS>,
+    /// Of the first one, what has been summed up, and how far that is.
+    sum: Sha256,
+    at: u64,
+    next_at: Instant,
+}
+
+impl Sidecars {
+    /// When there is something to do.
+    pub(super) fn deadline(&self, recorder: &Recorder) -> Instant {
+        match recorder.has_notes() {
+            true => Instant::default(),
+            false if recorder.is_idle() && self.may_sum(recorder) => self.next_at,
+            false => Instant::NEVER, // whoever records wakes often enough
+        }
+    }
+
+    fn may_sum(&self, recorder: &Recorder) -> bool {
+        !self.waiting.is_empty() && !recorder.is_playing()
+    }
+
+    /// Another stick has come: nothing is on it.
+    pub(super) fn forget(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Writes a line, or sums up a piece.
+    pub(super) fn turn(&mut self, now: Instant, disk: &mut Disk, recorder: &mut Recorder) {
+        let sum = now >= self.next_at && self.may_sum(recorder);
+        if (sum || recorder.has_notes()) && self.work(disk, recorder).is_err() {
+            recorder.stats.count(Counter::SidecarsLost);
+        }
+    }
+
+    #[inline(never)] // its buffers are cleared only when they are used
+    fn work(&mut self, disk: &mut Disk, recorder: &mut Recorder) -> io::Result<()> {
+        let mut line = [0; NOTE_BYTES + SUM_BYTES];
+        if let Some(note) = recorder.next_note(&mut line) {
+            return self.write(note, disk, recorder);
+        }
+        let began = monotonic();
+        let done = self.sum_up(disk, &mut line);
+        let ended = monotonic();
+        self.next_at = ended + Duration::from_nanos(ended.since(began).nanos() * SUM_REST);
+        done
+    }
+
+    /// Writes the line beside its recording, if that is still there.
+    fn write(&mut self, note: Note, disk: &mut Disk, recorder: &Recorder) -> io::Result<()> {
+        if !note.finished && !recorder.in_use(note.name.as_bytes()) {
+            return Ok(()); // it has ended already: another line comes
+        }
+        let dir = disk.dir()?;
+        dir.stat(note.name.as_bytes())?;
+        if dir.free_bytes()? < recorder.reserve() {
+            return Err(io::Error::from_raw_os_error(libc::ENOSPC));
+        }
+        put(dir, &note.name, note.line)?;
+        if note.finished {
+            self.waiting
+                .push_back(note.name)
+                .map_err(|_| io::Error::from_raw_os_error(libc::ENOBUFS))?;
+        }
+        Ok(())
+    }
+
+    /// A piece of the first sum that waits; on failure it is given up.
+    fn sum_up(&mut self, disk: &mut Disk, line: &mut [u8]) -> io::Result<()> {
+        let Some(name) = self.waiting.front() else {
+            return Ok(());
+        };
+        let mut piece = [0; SUM_PIECE];
+        let read = disk
+            .dir()
+            .and_then(|dir| read(dir, name.as_bytes(), self.at, &mut piece));
+        if let Ok(len) = read {
+            self.sum.update(&piece[..len]);
+            self.at += len as u64;
+            if len == SUM_PIECE {
+                return Ok(());
+            }
+        }
+        let sum = self.sum.finalize_reset().into();
+        self.at = 0;
+        match self.waiting.pop_front() {
+            Some(name) => read
+                .and(disk.dir())
+                .and_then(|dir| add(dir, &name, &sum, line)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Frames from here on; what follows them is read ahead.
+fn read(dir: &Dir, name: &[u8], at: u64, piece: &mut [u8]) -> io::Result<usize> {
+    let (file, _) = Input::open(dir.fd(), name)?;
+    let at = HEADER_BYTES as u64 + at;
+    let read = file.read(at, piece)?;
+    file.expect(at + SUM_PIECE as u64, SUM_PIECE as u64);
+    Ok(read)
+}
+
+/// Adds the sum to the line that stands beside this recording.
+fn add(dir: &Dir, name: &Name, sum: &[u8; 32], line: &mut [u8]) -> io::Result<()> {
+    let (file, _) = Input::open(dir.fd(), &beside(name)?)?;
+    let len = file.read(0, line)?;
+    let len = add_sum(line, len, sum).ok_or_else(|| io::Error::from_raw_os_error(libc::EINVAL))?;
+    put(dir, name, &line[..len])
+}
+
+fn put(dir: &Dir, name: &Name, line: &[u8]) -> io::Result<()> {
+    atomic_file::replace_in(dir, NEW, &beside(name)?, line, MODE)
+}
+
+fn beside(name: &Name) -> io::Result<heapless::Vec<u8, 64>> {
+    name_of(name.as_bytes()).ok_or_else(|| io::Error::from_raw_os_error(libc::ENAMETOOLONG))
+}

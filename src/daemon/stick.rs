@@ -1,0 +1,45 @@
+//! Where recordings go: the configured folder, or the first writable mount of a USB block device.
+
+use crate::config::Config;
+use crate::io::mounts::{device_exists, identity, is_usb, is_writable_folder, mounted_at, Table};
+use crate::proto::recorder::stick::{parse_mount, Path};
+
+/// A stick that can be recorded to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Stick {
+    pub(super) path: Path,
+    /// Device and inode: another stick may stand at the same path.
+    identity: (u64, u64),
+}
+
+/// The folder of the stick there is now, for those who only look.
+#[cfg(feature = "tools")]
+pub fn folder(config: &Config) -> Option<std::path::PathBuf> {
+    use std::os::unix::ffi::OsStrExt;
+    let stick = find(config, &mut Table::open().ok()?)?;
+    Some(std::ffi::OsStr::from_bytes(&stick.path).into())
+}
+
+/// The stick there is now, if there is one.
+pub(super) fn find(config: &Config, mounts: &mut Table) -> Option<Stick> {
+    let path = match &config.usb_mount {
+        Some(path) => {
+            let mounted = || mounted_at(path.as_bytes()).is_some_and(device_exists);
+            let usable =
+                is_writable_folder(path.as_bytes()) && (!config.usb_require_mount || mounted());
+            Path::from_slice(path.as_bytes()).ok().filter(|_| usable)
+        }
+        None => mounts
+            .read()
+            .split(|b| *b == b'\n')
+            .filter_map(parse_mount)
+            .find_map(|mount| {
+                let usb = mount.writable && device_exists(mount.device) && is_usb(mount.device);
+                (usb && is_writable_folder(&mount.point)).then_some(mount.point)
+            }),
+    }?;
+    Some(Stick {
+        identity: identity(&path)?,
+        path,
+    })
+}

@@ -1,0 +1,242 @@
+//! All players of one phone, and what a control client may ask of them.
+
+use core::net::IpAddr;
+
+use crate::base::limits::play::MAX_PLAYERS;
+use crate::base::time::Instant;
+use crate::proto::playback::{Player, Start};
+use crate::proto::recorder::request::{bad, id, reason, text, Reason};
+use crate::proto::recording::file_writer::DiskError;
+use crate::wire::control::Message;
+
+/// A `Play...Request`.
+#[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant)] // one at a time, on the stack
+pub enum Play {
+    /// Begin.
+    Start(Start),
+    /// What is to be done with the player of this number; a position in milliseconds.
+    Act(Action, u32, u32),
+}
+
+/// What can be done with a player.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Send nothing more for now.
+    Pause,
+    /// Go on.
+    Resume,
+    /// Go on at another place.
+    Seek,
+    /// End it.
+    Stop,
+}
+
+/// Places for players.
+pub struct Players(Vec<Player>);
+
+impl Players {
+    /// Allocates everything that players need.
+    pub fn new() -> Self {
+        Self((0..MAX_PLAYERS).map(|_| Player::new()).collect())
+    }
+
+    /// Every place.
+    pub fn all(&self) -> &[Player] {
+        &self.0
+    }
+
+    /// Every place, to be worked on.
+    pub fn all_mut(&mut self) -> &mut [Player] {
+        &mut self.0
+    }
+
+    /// When the first of them has something to do; the end of time if none has.
+    pub fn next_deadline(&self) -> Instant {
+        self.0.iter().fold(Instant::NEVER, |first, player| {
+            first.min(player.next_deadline())
+        })
+    }
+
+    /// A place for one more.
+    pub fn free(&mut self) -> Result<&mut Player, Reason> {
+        let place = self.0.iter_mut().find(|player| player.is_free());
+        place.ok_or_else(|| {
+            reason(
+                "busy",
+                format_args!("{MAX_PLAYERS} recordings are being played"),
+            )
+        })
+    }
+
+    /// The place of one that plays or is paused.
+    pub fn find(&self, id: u32) -> Result<usize, Reason> {
+        let place = self
+            .0
+            .iter()
+            .position(|player| player.is_active() && player.id() == id);
+        place.ok_or_else(|| reason("unknown-id", format_args!("no player {id} is running")))
+    }
+
+    /// Somebody has this number.
+    pub fn has(&self, id: u32) -> bool {
+        self.0.iter().any(|player| player.id() == id)
+    }
+
+    /// The stick is gone.
+    pub fn lose_stick(&mut self) {
+        self.0
+            .iter_mut()
+            .for_each(|player| player.fail(DiskError::Lost));
+    }
+}
+
+impl Default for Players {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Makes a request of a message whose command begins with `Play`; `None` if there is no such command.
+pub fn parse(message: &Message) -> Option<Result<Play, Reason>> {
+    let action = match message.name() {
+        "PlayStartRequest" => return Some(start(message).map(Play::Start)),
+        "PlayPauseRequest" => Action::Pause,
+        "PlayResumeRequest" => Action::Resume,
+        "PlaySeekRequest" => Action::Seek,
+        "PlayStopRequest" => Action::Stop,
+        _ => return None,
+    };
+    Some(id(message).and_then(|id| {
+        Ok(Play::Act(
+            action,
+            id,
+            position(message, action == Action::Seek)?,
+        ))
+    }))
+}
+
+fn start(message: &Message) -> Result<Start, Reason> {
+    let file = text(message, "file")?;
+    // A name, never a way out of the stick's folder.
+    if file.is_empty()
+        || file.iter().any(|b| *b == b'/' || *b == 0)
+        || file == b"."
+        || file == b".."
+    {
+        return Err(bad(format_args!(
+            "file must be the name of a file on the stick"
+        )));
+    }
+    let host = message
+        .raw("host")
+        .and_then(|host| core::str::from_utf8(host).ok()?.parse::<IpAddr>().ok());
+    let port = message
+        .number::<u32>("port")
+        .and_then(|port| u16::try_from(port.ok()?).ok())
+        .filter(|port| *port > 0);
+    let (Some(host), Some(port)) = (host, port) else {
+        return Err(bad(format_args!(
+            "host must be an IP address, port a number from 1 to 65535"
+        )));
+    };
+    Ok(Start {
+        file,
+        to: (host, port).into(),
+        position_ms: position(message, false)?,
+    })
+}
+
+fn position(message: &Message, wanted: bool) -> Result<u32, Reason> {
+    match message.number::<u32>("position_ms") {
+        Some(Ok(position)) => Ok(position),
+        None if !wanted => Ok(0),
+        _ => Err(bad(format_args!(
+            "position_ms must be a number of milliseconds"
+        ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(text: &str) -> Result<Play, String> {
+        let request = parse(&Message::parse(format!("cmd=Play{text}").as_bytes()).unwrap());
+        request.unwrap().map_err(|reason| reason.to_string())
+    }
+
+    #[test]
+    fn a_start_takes_all_its_keys() {
+        let Ok(Play::Start(start)) =
+            parsed("StartRequest&file=a b.wav&host=::1&port=5004&position_ms=20")
+        else {
+            panic!()
+        };
+        let to = "[::1]:5004".parse().unwrap();
+        assert_eq!(
+            start,
+            Start {
+                file: Text::from_slice(b"a b.wav").unwrap(),
+                to,
+                position_ms: 20
+            }
+        );
+    }
+
+    #[test]
+    fn a_refusal_says_what_is_wrong() {
+        for (text, message) in [
+            (
+                "StartRequest&host=::1&port=1",
+                "file must be the name of a file on the stick",
+            ),
+            (
+                "StartRequest&file=..&host=::1&port=1",
+                "file must be the name of a file on the stick",
+            ),
+            (
+                "StartRequest&file=a/b&host=::1&port=1",
+                "file must be the name of a file on the stick",
+            ),
+            (
+                "StartRequest&file=a%2Fb&host=::1&port=1",
+                "file must be the name of a file on the stick",
+            ),
+            (
+                "StartRequest&file=a%00b&host=::1&port=1",
+                "file must be the name of a file on the stick",
+            ),
+            (
+                "StartRequest&file=a&port=1",
+                "host must be an IP address, port a number from 1 to 65535",
+            ),
+            (
+                "StartRequest&file=a&host=localhost&port=1",
+                "host must be an IP address, port a number from 1 to 65535",
+            ),
+            (
+                "StartRequest&file=a&host=::1&port=0",
+                "host must be an IP address, port a number from 1 to 65535",
+            ),
+            (
+                "StartRequest&file=a&host=::1&port=1&position_ms=-1",
+                "position_ms must be a number of milliseconds",
+            ),
+            (
+                "SeekRequest&id=1",
+                "position_ms must be a number of milliseconds",
+            ),
+            ("SeekRequest&position_ms=1", "id is missing"),
+            ("StopRequest&id=1x", "id must be a decimal number"),
+        ] {
+            assert_eq!(
+                parsed(text).unwrap_err(),
+                format!("bad-request: {message}"),
+                "{text}"
+            );
+        }
+    }
+
+    use crate::wire::control::Text;
+}

@@ -1,0 +1,420 @@
+//! One recording's conversation with the recording server (board/README.md).
+//!
+//! The phone connects (3 s, the name's lookup included) and sends RecordStartRequest. Within 5 s the server
+//! answers RecordStartResponse: `success` with the address and port at which it waits for this recording's
+//! RTP, or `failed` with a reason. From then on frames go out by UDP and nothing by TCP. Whoever stops first
+//! sends RecordStopRequest, the other one answers RecordStopResponse, and the phone closes the connection,
+//! without an answer after 2 s. Stops that cross are both answered; a stop before the start's answer cancels.
+//! Messages with another id mean nothing, except that a stop is answered whatever its id. A connection that
+//! fails ends the recording; a single error of UDP does not, errors for 3 s do. Each ending is told once.
+//!
+//! ```text
+//! Idle -> Finding -> Connecting -> Asked -> Locating -> Opening -> Sending -> Stopping -> Closing -> Idle
+//!         server's   connect       answer   name in     UDP                   answer to   last bytes,
+//!         name                              the answer  socket                our stop    close
+//! ```
+
+use core::net::{IpAddr, SocketAddr};
+
+use crate::base::limits::{
+    CONNECT_TIMEOUT, MESSAGE_SILENCE, SERVER_OUT_BYTES, TEXT_BYTES, UDP_TROUBLE, UDP_TROUBLE_GAP,
+};
+use crate::base::ring::Ring;
+use crate::base::stats::{Counter, Stats};
+use crate::base::time::Instant;
+use crate::proto::recorder::request::Reason;
+use crate::proto::recording::setup::{Host, Setup};
+use crate::wire::control::Text;
+use crate::wire::message_framer::{Reader, TooLong};
+use messages::{Heard, Said};
+
+mod actions;
+mod messages;
+
+// The words with which reasons begin (board/README.md).
+const UNREACHABLE: &str = "no-server";
+const REFUSED: &str = "server-refused";
+const LATE: &str = "server-timeout";
+const LOST: &str = "server-lost";
+
+/// What the loop is to do for the conversation, one thing at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Op<'a> {
+    /// Look for the address of this name, with this port: `Input::Resolved` comes.
+    Find(&'a str, u16),
+    /// Begin to connect: `Input::Connected` or `Input::Lost` comes.
+    Connect(SocketAddr),
+    /// Open the UDP socket that sends there.
+    Media(SocketAddr),
+    /// Write some of these bytes to the connection.
+    Write(&'a [u8]),
+    /// Send this datagram; its outcome goes to `frame_done`.
+    Frame(&'a [u8]),
+    /// Close both sockets, forget the lookup.
+    Close,
+}
+
+/// How it went; otherwise there is an errno.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Done {
+    /// It is done, or has begun.
+    Yes,
+    /// Bytes written.
+    Wrote(usize),
+    /// Nothing can be written before `Input::Writable`.
+    Blocked,
+}
+
+/// What comes from the server's side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Input<'a> {
+    /// A name's address, if it has one.
+    Resolved(Option<SocketAddr>),
+    /// The connection stands; with the address of its other end.
+    Connected(SocketAddr),
+    /// The connection takes bytes again.
+    Writable,
+    /// Bytes from the connection.
+    Bytes(&'a [u8]),
+    /// The connection has ended (0), or failed with this errno.
+    Lost(i32),
+    /// Time passes.
+    Tick,
+}
+
+/// What the recording must know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum News {
+    /// The server waits for frames.
+    Accepted,
+    /// It is over, as it should be: either side has stopped, the other one knows.
+    Stopped,
+    /// It is over, but our stop was not answered: what the server has is not known.
+    Unanswered,
+    /// It is over before anyone stopped it; `why` says more.
+    Failed,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Idle,
+    Finding,
+    Connecting,
+    Asked,
+    Locating(u16),
+    Opening,
+    Sending,
+    Stopping,
+    Closing,
+}
+
+#[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant)] // one at a time, on the stack
+enum Event {
+    Resolved(Option<SocketAddr>),
+    Connected(SocketAddr),
+    Said(Said),
+    Media(Result<(), i32>),
+    Stop,
+    Lost(i32),
+    Overlong,
+    Troubled(i32),
+    Expired,
+}
+
+/// An operation that waits to be taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Todo {
+    Find(u16),
+    Connect(SocketAddr),
+    Media(SocketAddr),
+}
+
+/// The conversation.
+pub struct Uplink {
+    state: State,
+    /// When the state ends by itself.
+    until: Option<Instant>,
+    todo: Option<Todo>,
+    /// The name to be looked for.
+    name: Host,
+    peer: Option<SocketAddr>,
+    media: Option<SocketAddr>,
+    reader: Reader,
+    heard_at: Instant,
+    out: Ring,
+    blocked: bool,
+    /// The first and the last of a run of errors of the UDP socket.
+    trouble: Option<(Instant, Instant)>,
+    news: Option<News>,
+    told: bool,
+    why: Reason,
+    words: Text<TEXT_BYTES>,
+}
+
+impl Uplink {
+    /// No conversation. The only allocation.
+    pub fn new() -> Self {
+        Self {
+            state: State::Idle,
+            until: None,
+            todo: None,
+            name: Host::new(),
+            peer: None,
+            media: None,
+            reader: Reader::new(),
+            heard_at: Instant::default(),
+            out: Ring::new(SERVER_OUT_BYTES),
+            blocked: false,
+            trouble: None,
+            news: None,
+            told: false,
+            why: Reason::new(),
+            words: Text::new(),
+        }
+    }
+
+    /// Begins the conversation for a recording.
+    pub fn start(&mut self, now: Instant, setup: &Setup) {
+        let Some(server) = &setup.server else { return };
+        self.reset();
+        (self.told, self.media, self.trouble) = (false, None, None);
+        self.why.clear();
+        self.words.clear();
+        self.until = Some(now + CONNECT_TIMEOUT);
+        match server.host.parse::<IpAddr>() {
+            Ok(address) => self.connect(SocketAddr::new(address, server.port)),
+            Err(_) => self.find(State::Finding, server.host.clone(), server.port),
+        }
+    }
+
+    /// Takes what came from the server's side.
+    pub fn handle(&mut self, now: Instant, input: Input, setup: &Setup, stats: &mut Stats) {
+        match input {
+            Input::Resolved(address) => self.step(now, Event::Resolved(address), setup),
+            Input::Connected(peer) => self.step(now, Event::Connected(peer), setup),
+            Input::Writable => self.blocked = false,
+            Input::Bytes(mut bytes) => {
+                self.heard_at = now;
+                while let Some(message) = self.reader.next(&mut bytes) {
+                    let heard = message.map(|message| messages::understand(message, setup.id));
+                    self.hear(now, heard, setup, stats);
+                }
+            }
+            Input::Lost(errno) => {
+                self.finish_message(now, setup, stats);
+                self.step(now, Event::Lost(errno), setup);
+            }
+            Input::Tick => {
+                if self.silence_at().is_some_and(|at| now >= at) {
+                    self.finish_message(now, setup, stats);
+                }
+                if self.until.is_some_and(|until| now >= until) {
+                    self.step(now, Event::Expired, setup);
+                }
+            }
+        }
+    }
+
+    /// Ends the conversation: no frame is sent from now on.
+    pub fn stop(&mut self, now: Instant, setup: &Setup) {
+        match self.state {
+            State::Sending => self.blame(LOST, "it has not confirmed the stop", 0, setup),
+            _ => self.because(
+                "busy",
+                format_args!("it was stopped before the server had answered"),
+            ),
+        }
+        self.step(now, Event::Stop, setup);
+    }
+
+    /// Does not wait longer than until then for anything.
+    pub fn hurry(&mut self, until: Instant) {
+        self.until = self.until.map(|at| at.min(until));
+    }
+
+    /// What is to be done next.
+    pub fn op(&self) -> Option<Op<'_>> {
+        match self.todo {
+            Some(Todo::Find(port)) => return Some(Op::Find(&self.name, port)),
+            Some(Todo::Connect(to)) => return Some(Op::Connect(to)),
+            Some(Todo::Media(to)) => return Some(Op::Media(to)),
+            None => {}
+        }
+        if self.peer.is_some() && !self.out.is_empty() {
+            return (!self.blocked).then(|| Op::Write(self.out.front(usize::MAX)));
+        }
+        (self.state == State::Closing).then_some(Op::Close)
+    }
+
+    /// Takes the outcome of what `op` named.
+    pub fn done(&mut self, now: Instant, outcome: Result<Done, i32>, setup: &Setup) {
+        match (self.todo.take(), outcome) {
+            (Some(Todo::Find(_)), Err(_)) => self.step(now, Event::Resolved(None), setup),
+            (Some(Todo::Media(_)), outcome) => {
+                self.step(now, Event::Media(outcome.map(|_| ())), setup)
+            }
+            (_, Err(errno)) => self.step(now, Event::Lost(errno), setup),
+            (_, Ok(Done::Blocked)) => self.blocked = true,
+            (_, Ok(Done::Wrote(count))) => self.out.consume(count),
+            (None, Ok(Done::Yes)) => self.reset(),
+            (Some(_), Ok(Done::Yes)) => {}
+        }
+    }
+
+    /// A frame was handed to the UDP socket, which had this error to tell of. One error ends nothing.
+    pub fn frame_done(&mut self, now: Instant, errno: Option<i32>, setup: &Setup) {
+        let Some(errno) = errno else { return };
+        let since = self
+            .trouble
+            .filter(|(_, last)| now.since(*last) < UDP_TROUBLE_GAP)
+            .map_or(now, |(since, _)| since);
+        self.trouble = Some((since, now));
+        if now.since(since) >= UDP_TROUBLE {
+            self.step(now, Event::Troubled(errno), setup);
+        }
+    }
+
+    /// Frames may be sent.
+    pub fn is_sending(&self) -> bool {
+        self.state == State::Sending
+    }
+
+    /// Both sockets are closed.
+    pub fn is_idle(&self) -> bool {
+        self.state == State::Idle
+    }
+
+    /// When to give it `Input::Tick`.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.until.into_iter().chain(self.silence_at()).min()
+    }
+
+    /// What has changed.
+    pub fn take_news(&mut self) -> Option<News> {
+        self.news.take()
+    }
+
+    /// Why it failed.
+    pub fn why(&self) -> &Reason {
+        &self.why
+    }
+
+    /// Why the server stopped it, in its words.
+    pub fn words(&self) -> &Text<TEXT_BYTES> {
+        &self.words
+    }
+
+    /// Where the frames go.
+    pub fn media(&self) -> Option<SocketAddr> {
+        self.media
+    }
+
+    /// The protocol, whole. What a state does not expect changes nothing.
+    fn step(&mut self, now: Instant, event: Event, setup: &Setup) {
+        use State::{Asked, Closing, Connecting, Finding, Locating, Opening, Sending, Stopping};
+        match (self.state, event) {
+            (Finding, Event::Resolved(Some(to))) => self.connect(to),
+            (Connecting, Event::Connected(peer)) => self.ask(now, peer, setup),
+            (Asked, Event::Said(Said::Accepted(_, 0))) => {
+                self.abandon(now, REFUSED, "its answer has no port", 0, setup)
+            }
+            (Asked, Event::Said(Said::Accepted(host, port))) => self.locate(host, port),
+            (Locating(port), Event::Resolved(Some(to))) => self.open(to.ip(), port),
+            (Opening, Event::Media(Ok(()))) => self.begin_sending(),
+
+            (Asked | Locating(_) | Opening | Sending, Event::Stop) => self.say_stop(now, setup),
+            (Asked | Locating(_) | Opening | Sending, Event::Said(Said::Stop(words))) => {
+                self.heed(now, words, setup)
+            }
+            (Stopping, Event::Said(Said::Stop(_))) => self.tell(News::Stopped), // crossing; ours is answered, too
+            (Stopping, Event::Said(Said::Stopped)) => self.end(now, News::Stopped),
+            (Stopping, Event::Lost(_) | Event::Overlong | Event::Expired) => {
+                self.end(now, News::Unanswered)
+            }
+            (Finding | Connecting, Event::Stop) => self.end(now, News::Stopped),
+
+            (Finding, Event::Resolved(None)) => {
+                self.fail(now, UNREACHABLE, "its name is not known", 0, setup)
+            }
+            (Connecting, Event::Lost(errno)) => {
+                self.fail(now, UNREACHABLE, "no connection", errno, setup)
+            }
+            (Finding | Connecting, Event::Expired) => {
+                self.fail(now, LATE, "no connection in time", 0, setup)
+            }
+            (Asked | Locating(_), Event::Expired) => {
+                self.fail(now, LATE, "no answer in time", 0, setup)
+            }
+            (Asked, Event::Said(Said::Refused(words))) => self.refused(now, &words),
+            (Asked, Event::Said(Said::Unclear)) => {
+                self.abandon(now, REFUSED, "its answer is not clear", 0, setup)
+            }
+            (Locating(_), Event::Resolved(None)) => {
+                self.abandon(now, REFUSED, "it sends to no known name", 0, setup)
+            }
+            (Opening, Event::Media(Err(errno))) => {
+                self.abandon(now, LOST, "no way for RTP", errno, setup)
+            }
+            (Sending, Event::Troubled(errno)) => {
+                self.abandon(now, LOST, "RTP does not reach it", errno, setup)
+            }
+            (Asked | Locating(_) | Opening | Sending, Event::Lost(errno)) => {
+                self.fail(now, LOST, "the connection has ended", errno, setup);
+            }
+            (Asked | Locating(_) | Opening | Sending, Event::Overlong) => {
+                self.fail(now, LOST, "it sent a message without end", 0, setup);
+            }
+
+            (Closing, Event::Lost(_) | Event::Overlong | Event::Expired) => self.out.clear(),
+            _ => {}
+        }
+    }
+
+    /// When what has come of a message is one, since no more has come.
+    fn silence_at(&self) -> Option<Instant> {
+        self.reader
+            .is_waiting()
+            .then(|| self.heard_at + MESSAGE_SILENCE)
+    }
+
+    fn finish_message(&mut self, now: Instant, setup: &Setup, stats: &mut Stats) {
+        let heard = self
+            .reader
+            .finish()
+            .map(|message| message.map(|message| messages::understand(message, setup.id)));
+        if let Some(heard) = heard {
+            self.hear(now, heard, setup, stats);
+        }
+    }
+
+    fn hear(
+        &mut self,
+        now: Instant,
+        heard: Result<Option<Heard>, TooLong>,
+        setup: &Setup,
+        stats: &mut Stats,
+    ) {
+        match heard {
+            Ok(Some(heard)) => {
+                if let Some(id) = heard.stops {
+                    messages::write_stopped(&mut self.out, &id, setup);
+                }
+                if let Some(said) = heard.said {
+                    self.step(now, Event::Said(said), setup);
+                }
+            }
+            Ok(None) => stats.count(Counter::BadMessage),
+            Err(TooLong) => {
+                stats.count(Counter::BadMessage);
+                self.step(now, Event::Overlong, setup);
+            }
+        }
+    }
+}
+
+impl Default for Uplink {
+    fn default() -> Self {
+        Self::new()
+    }
+}

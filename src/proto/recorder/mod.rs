@@ -1,0 +1,413 @@
+//! All recordings of one phone: requests in, answers and events out. The one `proto` type that the
+//! daemon's loop drives.
+//!
+//! The loop gives each input to one `handle_*`, then takes answers from `poll_output` and calls to the
+//! stick from `disk_op` until there are none. Places for recordings are numbered from 0; the loop
+//! keeps the sockets and the file of a place under the same number.
+
+use crate::base::limits::MESSAGE_BYTES;
+use crate::base::stats::{Counter, Stats};
+use crate::base::time::Instant;
+use crate::proto::playback::players::Players;
+use crate::proto::record_client::{self, Input};
+use crate::proto::recorder::outbox::{ClientId, Outbox, To};
+use crate::proto::recorder::request::{reason, Reason, Sink};
+use crate::proto::recorder::sidecar_queue::Notes;
+use crate::proto::recorder::stick::Path;
+use crate::proto::recording::file_writer::{DiskError, Done, Op};
+use crate::proto::recording::part_history::Zone;
+use crate::proto::recording::setup::Server;
+use crate::proto::recording::{Ports, Recording, State};
+use crate::wire::control::{Error, Message};
+use crate::wire::g711::Law;
+use losses::Tally;
+
+mod events;
+pub mod listing;
+mod losses;
+pub mod outbox;
+mod players;
+pub mod request;
+mod requests;
+mod responses;
+pub mod sidecar_queue;
+mod sidecars;
+pub mod stick;
+pub mod turn;
+
+/// The configuration, as far as it decides anything here.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Recording is allowed.
+    pub enabled: bool,
+    /// Where recordings go when a start does not say.
+    pub sink: Sink,
+    /// Their codec when a start does not say.
+    pub law: Law,
+    /// Bytes of a part, 0 for no limit.
+    pub limit: u64,
+    /// Bytes that stay free.
+    pub reserve: u64,
+    /// Old recordings may be deleted to make room.
+    pub cover: bool,
+    /// Frames are stored with their RTP header.
+    pub rtp_header: bool,
+    /// A pause is recorded as silence.
+    pub pause_is_silence: bool,
+    /// Recordings at once.
+    pub max_recordings: usize,
+    /// The recording server, if one is configured.
+    pub server: Option<Server>,
+}
+
+/// What a control line asks of the loop, beyond the answers that are already queued.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// Nothing.
+    Nothing,
+    /// Bind this many leg ports, and one more, for this place; then `handle_ports`.
+    Ports(usize, usize),
+    /// An answer will come later; no further line of this client is read before.
+    Later,
+    /// Send this client `status_line`s, from 0 or of this id alone, then `status_end`.
+    Status(Option<u32>),
+    /// Send this client a line for each recording on the stick, then the last line.
+    List,
+    /// Send this client events.
+    Events,
+    /// Send this client `stats_line`, once this turn's packets have been counted.
+    Stats,
+}
+
+/// The recorder.
+pub struct Recorder {
+    settings: Settings,
+    places: Vec<Recording>,
+    stick: Option<Path>,
+    outbox: Outbox,
+    players: Players,
+    notes: Notes,
+    zone: Zone,
+    /// What is counted of the recordings, by their places.
+    tallies: Vec<Tally>,
+    ending: bool,
+    /// When the turn before this one began, and this one.
+    turns: [Instant; 2],
+    /// What is counted of the phone, and of no recording.
+    pub stats: Stats,
+}
+
+impl Recorder {
+    /// Allocates everything that recordings need: nothing is allocated later.
+    pub fn new(settings: Settings) -> Self {
+        for law in [Law::Mu, Law::A] {
+            law.prepare();
+        }
+        settings.law.prepare_pairs();
+        let places = (0..settings.max_recordings)
+            .map(|_| Recording::new())
+            .collect();
+        let tallies = (0..settings.max_recordings)
+            .map(|_| Tally::default())
+            .collect();
+        Self {
+            settings,
+            places,
+            stick: None,
+            outbox: Outbox::new(),
+            players: Players::new(),
+            notes: Notes::new(),
+            zone: Zone::default(),
+            tallies,
+            ending: false,
+            turns: [Instant::default(); 2],
+            stats: Stats::default(),
+        }
+    }
+
+    /// Takes over a changed configuration; running recordings keep theirs. The number of places stays.
+    pub fn set_settings(&mut self, settings: Settings) {
+        self.settings = Settings {
+            max_recordings: self.places.len(),
+            ..settings
+        };
+    }
+
+    /// Places for recordings.
+    pub fn places(&self) -> usize {
+        self.places.len()
+    }
+
+    /// The recording in this place, if there is one.
+    pub fn state(&self, place: usize) -> State {
+        self.places.get(place).map_or(State::Free, Recording::state)
+    }
+
+    /// Packets are wanted for this place.
+    pub fn listens(&self, place: usize) -> bool {
+        self.places.get(place).is_some_and(Recording::listens)
+    }
+
+    /// No recording is there.
+    pub fn is_idle(&self) -> bool {
+        self.places
+            .iter()
+            .all(|recording| recording.state() == State::Free)
+    }
+
+    /// Packets are to be read for this place now.
+    pub fn is_due(&self, place: usize, now: Instant) -> bool {
+        self.places
+            .get(place)
+            .is_some_and(|recording| recording.is_due(now))
+    }
+
+    /// When to look again: shared by all recordings as far as can be, none when there is none.
+    pub fn next_deadline(&self, now: Instant) -> Option<Instant> {
+        self.places
+            .iter()
+            .filter_map(|recording| recording.next_deadline(now))
+            .min()
+    }
+
+    /// A file of this name is being written.
+    pub fn in_use(&self, name: &[u8]) -> bool {
+        self.places.iter().any(|recording| recording.writes(name))
+    }
+
+    /// If a file of this name is being written, how much of it a power cut leaves.
+    pub fn durable_bytes(&self, name: &[u8]) -> Option<u64> {
+        self.places
+            .iter()
+            .find(|recording| recording.writes(name))
+            .map(Recording::durable_bytes)
+    }
+
+    /// A turn of the loop begins.
+    pub fn handle_turn(&mut self, now: Instant) {
+        self.turns = [self.turns[1], now];
+    }
+
+    /// One line of a control client, `None` when it was too long or cut off. `random` is for a recording's start.
+    pub fn handle_line(
+        &mut self,
+        now: Instant,
+        client: ClientId,
+        line: Option<&[u8]>,
+        random: [u32; 3],
+    ) -> Ask {
+        let message = match line.map(Message::parse) {
+            Some(Ok(message)) => message,
+            Some(Err(Error::Empty)) => return Ask::Nothing,
+            Some(Err(Error::NoCommand)) => {
+                self.refuse(
+                    client,
+                    b"Error",
+                    &reason("bad-request", format_args!("no cmd=... in this line")),
+                );
+                return Ask::Nothing;
+            }
+            None => {
+                let reason = reason(
+                    "bad-request",
+                    format_args!("a line is at most {MESSAGE_BYTES} bytes, and ends"),
+                );
+                self.refuse(client, b"Error", &reason);
+                return Ask::Nothing;
+            }
+        };
+        let outcome = request::parse(&message)
+            .and_then(|request| self.handle_request(now, client, request, random));
+        outcome.unwrap_or_else(|reason| {
+            self.refuse(client, message.command(), &reason);
+            Ask::Nothing
+        })
+    }
+
+    /// The ports that `Ask::Ports` wanted are bound, or could not be.
+    pub fn handle_ports(&mut self, now: Instant, place: usize, bound: Result<Ports, Reason>) {
+        let Some(recording) = self.places.get_mut(place) else {
+            return;
+        };
+        match (recording.state(), bound) {
+            (State::Ports(_), Ok(ports)) => recording.handle_bound(now, ports),
+            (State::Ports(client), Err(reason)) => {
+                recording.free();
+                self.refuse(client, b"RecordStartRequest", &reason);
+            }
+            _ => self.stats.count(Counter::Bug),
+        }
+    }
+
+    /// When the place expects this datagram by its RTP timestamp, if it knows its source.
+    pub fn expected_arrival(&self, place: usize, port: usize, datagram: &[u8]) -> Option<Instant> {
+        self.places.get(place)?.expected_arrival(port, datagram)
+    }
+
+    /// The sources of a port that are no flood, and how many packets of each came since all ports were empty.
+    pub fn steady_sources(
+        &self,
+        place: usize,
+        port: usize,
+    ) -> impl Iterator<Item = (u32, u16)> + '_ {
+        self.places
+            .get(place)
+            .into_iter()
+            .flat_map(move |recording| recording.steady_sources(port))
+    }
+
+    /// A datagram for a place, in the order of arrival on all its ports. `false`: not taken, the stick has to
+    /// take some frames first.
+    #[must_use]
+    pub fn handle_rtp(
+        &mut self,
+        place: usize,
+        port: usize,
+        arrival: Instant,
+        datagram: &[u8],
+    ) -> bool {
+        let Some(recording) = self.places.get_mut(place) else {
+            return true;
+        };
+        let stats = &mut self.tallies[place].stats;
+        recording.handle_timeout(arrival, stats)
+            && recording.handle_rtp(port, Some(arrival), datagram, stats)
+    }
+
+    /// All ports of the place were read so short a time before `now` that `handle_prompt_rtp` will do.
+    pub fn reads_promptly(&mut self, place: usize, now: Instant) -> bool {
+        self.places
+            .get_mut(place)
+            .is_some_and(|recording| recording.reads_promptly(now))
+    }
+
+    /// A datagram for a place that `reads_promptly`, port after port. `false`: not taken, its arrival is
+    /// needed.
+    #[must_use]
+    pub fn handle_prompt_rtp(
+        &mut self,
+        place: usize,
+        port: usize,
+        arrival: Option<Instant>,
+        datagram: &[u8],
+    ) -> bool {
+        let Some(recording) = self.places.get_mut(place) else {
+            return true;
+        };
+        recording.handle_rtp(port, arrival, datagram, &mut self.tallies[place].stats)
+    }
+
+    /// All datagrams that came until `now` have been given. `false`: call again after the stick.
+    #[must_use]
+    pub fn handle_drained(&mut self, place: usize, now: Instant) -> bool {
+        let Some(recording) = self.places.get_mut(place) else {
+            return true;
+        };
+        recording.handle_drained(now, &mut self.tallies[place].stats)
+    }
+
+    /// The stick that is there now, and its free bytes, for the events.
+    pub fn handle_stick(&mut self, now: Instant, stick: Option<Path>, free: u64) {
+        if self.stick == stick {
+            return;
+        }
+        if let Some(gone) = std::mem::replace(&mut self.stick, stick.clone()) {
+            self.stick_event("removed", &gone, 0);
+            for place in 0..self.places.len() {
+                self.places[place].lose_stick();
+                self.settle(now, place);
+            }
+            self.players.lose_stick();
+        }
+        if let Some(path) = stick {
+            self.stick_event("mounted", &path, free);
+        }
+    }
+
+    /// Ends every recording, as a stop would, and begins no other: the daemon is to end.
+    pub fn handle_shutdown(&mut self, now: Instant) {
+        self.ending = true;
+        self.stop_players();
+        for recording in &mut self.places {
+            recording.stop(now, now, None);
+            recording.hurry(now);
+        }
+    }
+
+    /// The next call to the stick for this place.
+    pub fn disk_op(&mut self, place: usize, now: Instant) -> Option<Op<'_>> {
+        self.places.get_mut(place)?.disk_op(now)
+    }
+
+    /// The result of that call.
+    pub fn handle_disk(&mut self, place: usize, now: Instant, result: Result<Done, DiskError>) {
+        let Some(recording) = self.places.get_mut(place) else {
+            return;
+        };
+        let had_file = recording.has_file();
+        let change = recording.disk_done(now, result, &mut self.tallies[place].stats);
+        if had_file && !recording.has_file() {
+            self.note(place);
+        }
+        self.announce(place, change);
+    }
+
+    /// The place's recording talks with a server: it wants to hear of the time.
+    pub fn talks(&self, place: usize) -> bool {
+        self.places.get(place).is_some_and(Recording::talks)
+    }
+
+    /// Something came from the server of this place's recording, or time has passed.
+    pub fn handle_server(&mut self, place: usize, now: Instant, input: Input) {
+        let Some(recording) = self.places.get_mut(place) else {
+            return;
+        };
+        let change = recording.handle_server(now, input, &mut self.tallies[place].stats);
+        self.announce(place, change);
+    }
+
+    /// The next thing to be done for that server.
+    pub fn server_op(&mut self, place: usize, now: Instant) -> Option<record_client::Op<'_>> {
+        self.places.get_mut(place)?.server_op(now)
+    }
+
+    /// How that went; frames have `handle_frame`.
+    pub fn handle_server_done(
+        &mut self,
+        place: usize,
+        now: Instant,
+        outcome: Result<record_client::Done, i32>,
+    ) {
+        let Some(recording) = self.places.get_mut(place) else {
+            return;
+        };
+        let change = recording.server_done(now, outcome, &mut self.tallies[place].stats);
+        self.announce(place, change);
+    }
+
+    /// Whether the kernel took a frame, and the error it had to tell of.
+    pub fn handle_frame(&mut self, place: usize, now: Instant, taken: bool, errno: Option<i32>) {
+        let Some(recording) = self.places.get_mut(place) else {
+            return;
+        };
+        let change = recording.frame_done(now, taken, errno, &mut self.tallies[place].stats);
+        self.announce(place, change);
+    }
+
+    /// Looks whether the place's recording has ended without a further call.
+    pub fn settle(&mut self, now: Instant, place: usize) {
+        let Some(recording) = self.places.get_mut(place) else {
+            return;
+        };
+        let change = recording.settle(now, &mut self.tallies[place].stats);
+        self.announce(place, change);
+    }
+
+    /// The next answer or event.
+    pub fn poll_output<'a>(
+        &mut self,
+        buffer: &'a mut [u8; MESSAGE_BYTES],
+    ) -> Option<(To, &'a [u8])> {
+        self.outbox.pop(buffer)
+    }
+}

@@ -1,0 +1,184 @@
+//! Playing recordings: the recorder's players, their answers and events.
+
+use crate::base::limits::play::MAX_PLAYERS;
+use crate::base::limits::MESSAGE_BYTES;
+use crate::base::stats::{Counter, Stats};
+use crate::base::time::Instant;
+use crate::proto::playback::players::{Action, Play, Players};
+use crate::proto::playback::{Change, Player, Trouble};
+use crate::proto::recorder::outbox::{ClientId, To};
+use crate::proto::recorder::request::{reason, stick_reason, Reason};
+use crate::proto::recorder::requests::no_stick;
+use crate::proto::recorder::{Ask, Recorder};
+use crate::wire::control::Writer;
+
+impl Recorder {
+    /// The players, for whoever makes their calls, and the counters.
+    pub fn players(&mut self) -> (&mut Players, &mut Stats) {
+        (&mut self.players, &mut self.stats)
+    }
+
+    /// Players have something to do.
+    pub fn is_playing(&self) -> bool {
+        self.players.next_deadline() != Instant::NEVER
+    }
+
+    /// A file of this name is being played.
+    pub fn plays(&self, name: &[u8]) -> bool {
+        self.players.all().iter().any(|player| player.plays(name))
+    }
+
+    pub(super) fn play(
+        &mut self,
+        client: ClientId,
+        play: Play,
+        random: [u32; 3],
+    ) -> Result<Ask, Reason> {
+        let (action, id, position) = match play {
+            Play::Start(_) if self.ending => {
+                return Err(reason("busy", format_args!("the recorder is ending")))
+            }
+            Play::Start(_) if self.stick.is_none() => return Err(no_stick()),
+            Play::Start(start) => {
+                let [id, source, rest] = random;
+                let id = self.unused_id(id);
+                self.players
+                    .free()?
+                    .begin(client, id, start, [source, rest]);
+                return Ok(Ask::Later);
+            }
+            Play::Act(action, id, position) => (action, id, position),
+        };
+        let place = self.players.find(id)?;
+        let player = &mut self.players.all_mut()[place];
+        let (answer, changed) = match action {
+            Action::Pause => ("PlayPauseResponse", player.pause(true)),
+            Action::Resume => ("PlayResumeResponse", player.pause(false)),
+            Action::Stop => ("PlayStopResponse", player.stop()),
+            Action::Seek if player.seek(position) => ("PlaySeekResponse", true),
+            Action::Seek => return Err(words(Trouble::TooShort, player)),
+        };
+        self.tell(To::Client(client), answer, place, ("result", "success"));
+        if changed {
+            self.tell_event(place);
+        }
+        Ok(Ask::Nothing)
+    }
+
+    /// Answers and tells of what the players have done since the last time.
+    pub fn announce_players(&mut self) {
+        for place in 0..MAX_PLAYERS {
+            let player = &mut self.players.all_mut()[place];
+            match player.take_change() {
+                None => {}
+                Some(Change::Refused(client, trouble)) => {
+                    let reason = words(trouble, player);
+                    self.refuse(client, b"PlayStartRequest", &reason);
+                }
+                Some(Change::Started(client)) => {
+                    self.tell(
+                        To::Client(client),
+                        "PlayStartResponse",
+                        place,
+                        ("result", "success"),
+                    );
+                    self.tell_event(place);
+                }
+                Some(Change::Finished) => self.tell_event(place),
+                Some(Change::Failed(error)) => {
+                    self.tell(
+                        To::Subscribers,
+                        "PlayEvent",
+                        place,
+                        ("reason", &stick_reason(error)),
+                    );
+                }
+            }
+        }
+    }
+
+    /// Ends all players: the daemon is to end.
+    pub(super) fn stop_players(&mut self) {
+        for place in 0..MAX_PLAYERS {
+            if self.players.all_mut()[place].stop() {
+                self.tell_event(place);
+            }
+        }
+    }
+
+    fn tell_event(&mut self, place: usize) {
+        self.tell(To::Subscribers, "PlayEvent", place, ("", ""));
+    }
+
+    /// Every message about a player says the same of it, and one thing more.
+    fn tell(&mut self, to: To, command: &str, place: usize, more: (&str, &str)) {
+        let mut buffer = [0; MESSAGE_BYTES];
+        let len = describe(&self.players.all()[place], command, more, &mut buffer);
+        if !len.is_some_and(|len| self.outbox.push(to, &buffer[..len])) {
+            self.stats.count(Counter::Bug);
+        }
+    }
+
+    /// The status line of the first player at or behind `place`, and the place behind it.
+    pub(super) fn play_status<'a>(
+        &self,
+        mut place: usize,
+        id: Option<u32>,
+        buffer: &'a mut [u8; MESSAGE_BYTES],
+    ) -> Option<(usize, &'a [u8])> {
+        loop {
+            let player = self.players.all().get(place)?;
+            place += 1;
+            if player.is_active() && id.is_none_or(|id| id == player.id()) {
+                let len = describe(player, "PlayStatus", ("", ""), buffer)?;
+                return Some((place, &buffer[..len]));
+            }
+        }
+    }
+}
+
+fn describe(
+    player: &Player,
+    command: &str,
+    (key, value): (&str, &str),
+    buffer: &mut [u8],
+) -> Option<usize> {
+    let mut writer = Writer::new(buffer, command);
+    if key == "result" {
+        writer.pair(key, value);
+    }
+    writer
+        .pair("id", player.id())
+        .pair("state", player.state().name());
+    if key == "reason" {
+        writer.pair(key, value);
+    }
+    writer
+        .pair("position_ms", player.position_ms())
+        .pair("duration_ms", player.duration_ms());
+    writer
+        .pair("period_ms", player.period_ms())
+        .bytes("file", &player.start().file);
+    writer.finish()
+}
+
+/// Why it is not played.
+fn words(trouble: Trouble, player: &Player) -> Reason {
+    let (word, more) = match trouble {
+        Trouble::NoFile => ("not-found", "there is no such file on the stick"),
+        Trouble::NoRecording => ("not-found", "the file is no recording"),
+        Trouble::Unplayable => (
+            "bad-request",
+            "the lengths in the file's header cannot be played",
+        ),
+        Trouble::NoWay => ("bad-request", "nothing can be sent to this host"),
+        Trouble::TooShort => {
+            return reason(
+                "bad-request",
+                format_args!("position_ms is behind the end, {}", player.duration_ms()),
+            );
+        }
+        Trouble::Stick(error) => return stick_reason(error),
+    };
+    reason(word, format_args!("{more}"))
+}

@@ -1,0 +1,306 @@
+//! Control messages -> requests: every key checked, every refusal with words a person can act on.
+
+use core::fmt::Write;
+
+use crate::base::limits::{MAX_LEG_PORTS, TEXT_BYTES};
+use crate::base::time::Instant;
+use crate::proto::playback::players::{self, Play};
+use crate::proto::recording::file_writer::DiskError;
+use crate::proto::recording::setup::Call;
+use crate::wire::control::{Message, Text};
+use crate::wire::g711::Law;
+
+/// Where a recording goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sink {
+    /// The USB stick.
+    Local,
+    /// The recording server.
+    Server,
+}
+
+/// Why a request is refused: begins with one of the words in board/README.md.
+pub type Reason = heapless::String<200>;
+
+/// `RecordStartRequest`.
+#[derive(Clone, Debug)]
+pub struct Start {
+    /// As the configuration says, if `None`.
+    pub sink: Option<Sink>,
+    /// As the configuration says, if `None`.
+    pub law: Option<Law>,
+    /// Leg ports wanted.
+    pub legs: usize,
+    /// The phone's name for the server; as the configuration says, if empty.
+    pub device: Text<TEXT_BYTES>,
+    /// Who calls whom.
+    pub call: Call,
+}
+
+/// A request of the control socket.
+#[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant)] // one at a time, on the stack
+pub enum Request {
+    /// Begin a recording.
+    Start(Start),
+    /// Pause (`true`) or resume it, from the time on at which it was asked for, if the client says.
+    Pause(u32, bool, Option<Instant>),
+    /// End it, likewise; non-empty values replace those of the start.
+    Stop(u32, Call, Option<Instant>),
+    /// Say where one or all stand.
+    Status(Option<u32>),
+    /// Print the counters.
+    Stats,
+    /// Send events from now on.
+    Subscribe,
+    /// Say what recordings there are.
+    List,
+    /// Something about players.
+    Play(Play),
+}
+
+/// One of these words, followed by a description.
+pub fn reason(word: &str, more: core::fmt::Arguments) -> Reason {
+    let mut reason = Reason::new();
+    let mut whole = Cutting(&mut reason);
+    let _ = write!(whole, "{word}: {more}");
+    reason
+}
+
+/// The words for a failure of the stick.
+pub fn stick_reason(error: DiskError) -> Reason {
+    match error {
+        DiskError::Full => reason(
+            "disk-full",
+            format_args!("the stick has no space (usbReserve) or no entries left"),
+        ),
+        DiskError::Busy => reason("busy", format_args!("no file descriptor or memory is left")),
+        DiskError::Lost => reason("stick-lost", format_args!("the USB stick was removed")),
+        DiskError::Failed(errno) => reason(
+            "stick-error",
+            format_args!("the USB stick failed (errno {errno})"),
+        ),
+    }
+}
+
+/// Takes what fits: a long value must not hide the reason before it.
+struct Cutting<'a>(&'a mut Reason);
+
+impl Write for Cutting<'_> {
+    fn write_str(&mut self, text: &str) -> core::fmt::Result {
+        text.chars()
+            .try_for_each(|c| self.0.push(c))
+            .map_err(|_| core::fmt::Error)
+    }
+}
+
+/// Makes a request of a message, or says what is wrong with it.
+pub fn parse(message: &Message) -> Result<Request, Reason> {
+    match message.name() {
+        "RecordStartRequest" => start(message).map(Request::Start),
+        "RecordPauseRequest" => Ok(Request::Pause(id(message)?, true, at(message)?)),
+        "RecordResumeRequest" => Ok(Request::Pause(id(message)?, false, at(message)?)),
+        "RecordStopRequest" => Ok(Request::Stop(id(message)?, call(message)?, at(message)?)),
+        "RecordStatusRequest" if message.raw("id").is_none() => Ok(Request::Status(None)),
+        "RecordStatusRequest" => Ok(Request::Status(Some(id(message)?))),
+        "StatsRequest" => Ok(Request::Stats),
+        "ListRequest" => Ok(Request::List),
+        "SubscribeRequest" => Ok(Request::Subscribe),
+        _ => players::parse(message)
+            .map(|play| play.map(Request::Play))
+            .unwrap_or_else(|| {
+                Err(bad(format_args!(
+                    "unknown command '{}'",
+                    Shown(message.command())
+                )))
+            }),
+    }
+}
+
+pub(in crate::proto) fn bad(words: core::fmt::Arguments) -> Reason {
+    reason("bad-request", words)
+}
+
+fn start(message: &Message) -> Result<Start, Reason> {
+    let sink = match message.raw("sink") {
+        None => None,
+        Some(b"local") => Some(Sink::Local),
+        Some(b"server") => Some(Sink::Server),
+        Some(other) => {
+            return Err(bad(format_args!(
+                "sink must be local or server, not '{}'",
+                Shown(other)
+            )))
+        }
+    };
+    let law = match message.raw("codec") {
+        None => None,
+        Some(name) if name.eq_ignore_ascii_case(b"PCMU") => Some(Law::Mu),
+        Some(name) if name.eq_ignore_ascii_case(b"PCMA") => Some(Law::A),
+        Some(other) => {
+            return Err(bad(format_args!(
+                "codec must be PCMU or PCMA, not '{}'",
+                Shown(other)
+            )))
+        }
+    };
+    let legs = match message.number::<usize>("legs") {
+        None => 2,
+        Some(Ok(legs)) if legs <= MAX_LEG_PORTS => legs,
+        Some(_) => {
+            return Err(bad(format_args!(
+                "legs must be a number from 0 to {MAX_LEG_PORTS}"
+            )))
+        }
+    };
+    Ok(Start {
+        sink,
+        law,
+        legs,
+        device: text(message, "device")?,
+        call: call(message)?,
+    })
+}
+
+fn call(message: &Message) -> Result<Call, Reason> {
+    let incoming = match message.raw("dir") {
+        None => None,
+        Some(b"in") => Some(true),
+        Some(b"out") => Some(false),
+        Some(other) => {
+            return Err(bad(format_args!(
+                "dir must be in or out, not '{}'",
+                Shown(other)
+            )))
+        }
+    };
+    Ok(Call {
+        remote_number: text(message, "remote_number")?,
+        remote_name: text(message, "remote_name")?,
+        local_number: text(message, "local_number")?,
+        local_name: text(message, "local_name")?,
+        incoming,
+        stop_reason: text(message, "reason")?,
+        changed: [false; 4],
+    })
+}
+
+pub(in crate::proto) fn text<const N: usize>(
+    message: &Message,
+    key: &str,
+) -> Result<Text<N>, Reason> {
+    message
+        .text(key)
+        .map_err(|_| bad(format_args!("{key} is longer than {N} bytes")))
+}
+
+pub(in crate::proto) fn id(message: &Message) -> Result<u32, Reason> {
+    match message.number::<u32>("id") {
+        None => Err(bad(format_args!("id is missing"))),
+        Some(Ok(id)) => Ok(id),
+        Some(Err(())) => Err(bad(format_args!("id must be a decimal number"))),
+    }
+}
+
+/// `at_ms`: milliseconds of CLOCK_MONOTONIC.
+fn at(message: &Message) -> Result<Option<Instant>, Reason> {
+    let wrong = |()| {
+        bad(format_args!(
+            "at_ms must be milliseconds of CLOCK_MONOTONIC"
+        ))
+    };
+    let millis = message.number::<u64>("at_ms").transpose().map_err(wrong)?;
+    Ok(millis.map(|millis| Instant::from_nanos(millis.saturating_mul(1_000_000))))
+}
+
+/// A stranger's bytes, shortened and made printable, in an answer.
+struct Shown<'a>(&'a [u8]);
+
+impl core::fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        for byte in self.0.iter().take(40) {
+            f.write_char(if byte.is_ascii_graphic() || *byte == b' ' {
+                char::from(*byte)
+            } else {
+                '?'
+            })?;
+        }
+        f.write_str(if self.0.len() > 40 { "..." } else { "" })
+    }
+}
+
+/// A stranger's text in an answer or event, whole: what is no UTF-8 is a question mark.
+pub struct Foreign<'a>(pub &'a [u8]);
+
+impl core::fmt::Display for Foreign<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        for chunk in self.0.utf8_chunks() {
+            f.write_str(chunk.valid())?;
+            f.write_str(if chunk.invalid().is_empty() { "" } else { "?" })?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(text: &str) -> String {
+        parse(&Message::parse(text.as_bytes()).unwrap())
+            .unwrap_err()
+            .to_string()
+    }
+
+    #[test]
+    fn a_start_takes_all_its_keys() {
+        let text = "cmd=RecordStartRequest&sink=local&codec=pcma&dir=in&legs=3&remote_number=100&remote_name=A%26B";
+        let Ok(Request::Start(start)) = parse(&Message::parse(text.as_bytes()).unwrap()) else {
+            panic!()
+        };
+        assert_eq!(
+            (start.sink, start.law, start.legs),
+            (Some(Sink::Local), Some(Law::A), 3)
+        );
+        assert_eq!(
+            (&start.call.remote_number[..], &start.call.remote_name[..]),
+            (&b"100"[..], &b"A&B"[..])
+        );
+        assert_eq!(start.call.incoming, Some(true));
+    }
+
+    #[test]
+    fn a_refusal_says_what_is_wrong() {
+        assert_eq!(
+            refusal("cmd=Nonsense"),
+            "bad-request: unknown command 'Nonsense'"
+        );
+        assert_eq!(
+            refusal("cmd=RecordStartRequest&legs=9"),
+            "bad-request: legs must be a number from 0 to 8"
+        );
+        assert_eq!(
+            refusal("cmd=RecordStartRequest&codec=G729"),
+            "bad-request: codec must be PCMU or PCMA, not 'G729'"
+        );
+        assert_eq!(
+            refusal("cmd=RecordStopRequest"),
+            "bad-request: id is missing"
+        );
+        assert_eq!(
+            refusal("cmd=RecordStopRequest&id=1&at_ms=-5"),
+            "bad-request: at_ms must be milliseconds of CLOCK_MONOTONIC"
+        );
+        assert_eq!(
+            refusal("cmd=RecordPauseRequest&id=x"),
+            "bad-request: id must be a decimal number"
+        );
+        let long = format!("cmd=RecordStartRequest&local_name={}", "n".repeat(129));
+        assert_eq!(
+            refusal(&long),
+            "bad-request: local_name is longer than 128 bytes"
+        );
+        let hostile = format!("cmd={}", "\u{7f}\u{1}é".repeat(500));
+        assert!(refusal(&hostile).starts_with("bad-request: unknown command '????"));
+    }
+}

@@ -1,0 +1,290 @@
+//! The texts of the recorder's answers and events (board/README.md).
+
+use core::fmt::Display;
+use core::net::SocketAddr;
+
+use crate::base::limits::MESSAGE_BYTES;
+use crate::base::stats::Counter;
+use crate::proto::recorder::outbox::{ClientId, To};
+use crate::proto::recorder::request::Reason;
+use crate::proto::recorder::stick::Path;
+use crate::proto::recorder::Recorder;
+use crate::proto::recording::file_writer::Name;
+use crate::proto::recording::{Recording, State};
+use crate::wire::control::Writer;
+
+/// Kept free at the end of a list of files for what is written behind it.
+const TAIL: usize = 64;
+
+impl Recorder {
+    /// The answer to a request that is refused: `XRequest` gets `XResponse`.
+    pub(super) fn refuse(&mut self, client: ClientId, command: &[u8], reason: &Reason) {
+        if reason.starts_with("bad-request") {
+            self.stats.count(Counter::BadMessage);
+        }
+        let stem = command.strip_suffix(b"Request").unwrap_or(command);
+        let known = stem.len() <= 32 && stem.iter().all(u8::is_ascii_alphanumeric);
+        let stem = core::str::from_utf8(stem)
+            .ok()
+            .filter(|_| known)
+            .unwrap_or("Error");
+        let mut name = heapless::String::<48>::new();
+        let _ = name.push_str(stem);
+        let _ = name.push_str("Response");
+        self.send(To::Client(client), &name, |writer| {
+            writer.pair("result", "failed").pair("reason", reason);
+        });
+    }
+
+    pub(super) fn answer_plain(&mut self, client: ClientId, command: &str, id: u32) {
+        self.send(To::Client(client), command, |writer| {
+            writer.pair("result", "success").pair("id", id);
+        });
+    }
+
+    pub(super) fn answer_subscribed(&mut self, client: ClientId) {
+        self.send(To::Client(client), "SubscribeResponse", |writer| {
+            writer.pair("result", "success");
+        });
+    }
+
+    /// All counters.
+    pub fn stats_line<'a>(&self, buffer: &'a mut [u8; MESSAGE_BYTES]) -> Option<&'a [u8]> {
+        let legs = self
+            .places
+            .iter()
+            .filter(|place| place.listens())
+            .map(Recording::legs_heard)
+            .sum::<usize>();
+        let mut writer = Writer::new(buffer, "StatsResponse");
+        writer
+            .pair("result", "success")
+            .pair("recordings", self.active())
+            .pair("legs", legs);
+        writer
+            .pair("longest_turn_us", self.stats.longest_turn.nanos() / 1000)
+            .pair("p2p", self.stats.p2p);
+        for (name, count) in self.totals().all() {
+            writer.pair(name, count);
+        }
+        let len = writer.finish()?;
+        Some(&buffer[..len])
+    }
+
+    /// The answer lists the ports that the loop has bound, and says where the recording goes.
+    pub(super) fn answer_started(&mut self, client: ClientId, place: usize) {
+        let id = self.places[place].setup().id;
+        let ports = self.places[place].ports().clone();
+        let target = target(&self.places[place]);
+        self.send(To::Client(client), "RecordStartResponse", |writer| {
+            writer.pair("result", "success").pair("id", id);
+            if let Some((local, legs)) = ports.split_last() {
+                writer
+                    .pair("leg_ports", Commas(legs))
+                    .pair("local_port", local);
+            }
+            write_target(writer, &target);
+        });
+    }
+
+    pub(super) fn answer_stopped(&mut self, client: ClientId, place: usize) {
+        let recording = &self.places[place];
+        let (id, frames, duration) = (
+            recording.setup().id,
+            recording.frames(),
+            recording.duration_ms(),
+        );
+        let (names, parts) = recording.names();
+        let names: heapless::Vec<Name, { crate::base::limits::MAX_PARTS_NAMED }> =
+            heapless::Vec::from_slice(names).unwrap_or_default();
+        self.send(To::Client(client), "RecordStopResponse", |writer| {
+            writer
+                .pair("result", "success")
+                .pair("id", id)
+                .pair("frames", frames)
+                .pair("duration_ms", duration);
+            let fits = |len: &mut usize, name: &Name| {
+                *len = len.saturating_sub(name.len() + 1);
+                Some(*len > TAIL)
+            };
+            let named = names
+                .iter()
+                .scan(writer.room(), fits)
+                .take_while(|fits| *fits)
+                .count();
+            writer
+                .pair("files", Commas(&names[..named]))
+                .pair("parts", parts);
+        });
+    }
+
+    pub(super) fn record_event(&mut self, place: usize, state: &str, reason: Option<&Reason>) {
+        let id = self.places[place].setup().id;
+        let stop_reason = self.places[place].setup().call.stop_reason.clone();
+        let target = target(&self.places[place]);
+        self.send(To::Subscribers, "RecordEvent", |writer| {
+            writer.pair("id", id).pair("state", state);
+            match reason {
+                Some(reason) => _ = writer.pair("reason", reason),
+                None if state == "stopped" && !stop_reason.is_empty() => {
+                    _ = writer.bytes("reason", &stop_reason)
+                }
+                None => {}
+            }
+            write_target(writer, &target);
+        });
+    }
+
+    pub(super) fn stick_event(&mut self, state: &str, path: &Path, free: u64) {
+        self.send(To::Subscribers, "StickEvent", |writer| {
+            writer
+                .pair("state", state)
+                .bytes("path", path)
+                .pair("free_mib", free >> 20);
+        });
+    }
+
+    /// The line of the first recording at or behind `place`, and the place behind it.
+    pub fn status_line<'a>(
+        &self,
+        mut place: usize,
+        id: Option<u32>,
+        buffer: &'a mut [u8; MESSAGE_BYTES],
+    ) -> Option<(usize, &'a [u8])> {
+        while let Some(recording) = self.places.get(place) {
+            place += 1;
+            if recording.state() == State::Running && id.is_none_or(|id| id == recording.setup().id)
+            {
+                let len = status(recording, buffer)?;
+                return Some((place, &buffer[..len]));
+            }
+        }
+        let (next, line) = self.play_status(place - self.places.len(), id, buffer)?;
+        Some((self.places.len() + next, line))
+    }
+
+    /// The line behind all `status_line`s.
+    pub fn status_end<'a>(
+        &self,
+        count: usize,
+        buffer: &'a mut [u8; MESSAGE_BYTES],
+    ) -> Option<&'a [u8]> {
+        let mut writer = Writer::new(buffer, "RecordStatusResponse");
+        let players = self
+            .players
+            .all()
+            .iter()
+            .filter(|player| player.is_active())
+            .count();
+        writer.pair("result", "success").pair("count", count);
+        if players > 0 {
+            writer.pair("players", players);
+        }
+        let len = writer.finish()?;
+        Some(&buffer[..len])
+    }
+
+    /// Recordings that run.
+    fn active(&self) -> usize {
+        self.places
+            .iter()
+            .filter(|recording| recording.state() == State::Running)
+            .count()
+    }
+
+    fn send(&mut self, to: To, command: &str, write: impl FnOnce(&mut Writer)) {
+        let mut buffer = [0; MESSAGE_BYTES];
+        let mut writer = Writer::new(&mut buffer, command);
+        write(&mut writer);
+        let queued = writer
+            .finish()
+            .is_some_and(|len| self.outbox.push(to, &buffer[..len]));
+        if !queued {
+            self.stats.count(Counter::Bug);
+        }
+    }
+}
+
+fn status(recording: &Recording, buffer: &mut [u8; MESSAGE_BYTES]) -> Option<usize> {
+    let setup = recording.setup();
+    let mut writer = Writer::new(buffer, "RecordStatus");
+    writer.pair("id", setup.id).pair(
+        "state",
+        if recording.paused() {
+            "paused"
+        } else {
+            "recording"
+        },
+    );
+    let target = target(recording);
+    writer.pair(
+        "sink",
+        if matches!(target, Target::Server(_)) {
+            "server"
+        } else {
+            "local"
+        },
+    );
+    writer.pair("codec", setup.law.name());
+    writer
+        .pair("frames", recording.frames())
+        .pair("duration_ms", recording.duration_ms());
+    writer.pair("legs", recording.legs_heard());
+    write_target(&mut writer, &target);
+    if recording.names().1 > 0 {
+        writer.pair("parts", recording.names().1);
+    }
+    if let Some(incoming) = setup.call.incoming {
+        writer.pair("dir", if incoming { "in" } else { "out" });
+    }
+    for (key, value, _) in setup
+        .call
+        .parties()
+        .into_iter()
+        .filter(|(_, value, _)| !value.is_empty())
+    {
+        writer.bytes(key, value);
+    }
+    writer.finish()
+}
+
+/// Where a recording goes.
+enum Target {
+    File(Name),
+    Server(SocketAddr),
+    Nowhere,
+}
+
+fn target(recording: &Recording) -> Target {
+    match (recording.server(), recording.names().0.last()) {
+        (Some(address), _) => Target::Server(address),
+        (None, Some(name)) => Target::File(name.clone()),
+        (None, None) => Target::Nowhere,
+    }
+}
+
+fn write_target(writer: &mut Writer, target: &Target) {
+    match target {
+        Target::File(name) => _ = writer.pair("file", name),
+        Target::Server(address) => {
+            _ = writer
+                .pair("server", address.ip())
+                .pair("port", address.port())
+        }
+        Target::Nowhere => {}
+    }
+}
+
+struct Commas<'a, T>(&'a [T]);
+
+impl<T: Display> Display for Commas<'_, T> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        for (i, item) in self.0.iter().enumerate() {
+            if i > 0 {
+                f.write_str(",")?;
+            }
+            item.fmt(f)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,129 @@
+//! What is said beside each part of a recording (`wire::recording::sidecar`), handed to whoever writes it.
+
+use core::fmt::Write;
+
+use crate::base::limits::play::NOTE_BYTES;
+use crate::base::limits::FRAME;
+use crate::base::stats::{Counter, NAMES};
+use crate::proto::recorder::losses::Missing;
+use crate::proto::recorder::sidecar_queue::Note;
+use crate::proto::recorder::Recorder;
+use crate::proto::recording::file_writer::Name;
+use crate::proto::recording::part_history::{Zone, MISSING};
+use crate::proto::recording::Recording;
+use crate::wire::recording::sidecar::Sidecar;
+use crate::wire::recording::{age_key, Codec, LocalTime};
+
+impl Recorder {
+    /// A file is created now, by this clock.
+    pub fn set_zone(&mut self, zone: Zone) {
+        self.zone = zone;
+    }
+
+    /// Bytes that stay free on the stick.
+    pub fn reserve(&self) -> u64 {
+        self.settings.reserve
+    }
+
+    /// The next line to be written beside a recording, if there is time.
+    pub fn next_note<'a>(&mut self, buffer: &'a mut [u8]) -> Option<Note<'a>> {
+        self.notes.pop(buffer)
+    }
+
+    /// Lines wait to be written.
+    pub fn has_notes(&self) -> bool {
+        !self.notes.is_empty()
+    }
+
+    /// A part has begun.
+    pub(super) fn note_begun(&mut self, place: usize) {
+        self.places[place].chronicle_mut().zone = self.zone;
+        self.tallies[place].begin_part();
+        self.note(place);
+    }
+
+    /// A recording has failed: if no file was open, its last one was said to be followed by another.
+    pub(super) fn note_failed(&mut self, place: usize) {
+        if self.places[place].chronicle().followed {
+            self.note(place);
+        }
+    }
+
+    /// What is known of the part that has begun, or has ended.
+    pub(super) fn note(&mut self, place: usize) {
+        let mut buffer = [0; NOTE_BYTES];
+        let recording = &mut self.places[place];
+        let (closed, followed) = (!recording.has_file(), recording.part_ended().is_none());
+        recording.chronicle_mut().followed = closed && followed;
+        let recording = &self.places[place];
+        let Some(name) = recording.names().0.last() else {
+            return;
+        };
+        let len = emit(recording, name, self.tallies[place].missing(), &mut buffer);
+        if closed {
+            self.tallies[place].close_part();
+        }
+        if !len.is_some_and(|len| self.notes.push(name, !recording.has_file(), &buffer[..len])) {
+            self.stats.count(Counter::SidecarsLost);
+        }
+    }
+}
+
+fn emit(recording: &Recording, name: &Name, missing: Missing, buffer: &mut [u8]) -> Option<usize> {
+    let (setup, chronicle, parts) = (
+        recording.setup(),
+        recording.chronicle(),
+        recording.names().1,
+    );
+    let (mut id, mut start) = (heapless::String::<10>::new(), heapless::String::<32>::new());
+    let Zone {
+        offset_minutes,
+        clock_set,
+    } = chronicle.zone;
+    let (sign, offset) = (
+        if offset_minutes < 0 { '-' } else { '+' },
+        offset_minutes.unsigned_abs(),
+    );
+    // A file is named after the local time of its first frame.
+    let time = LocalTime(age_key(name.as_bytes()).0);
+    write!(start, "{time}{sign}{:02}:{:02}", offset / 60, offset % 60).ok()?;
+    write!(id, "{}", setup.id).ok()?;
+    let (frames, ended) = (recording.part_frames(), recording.part_ended());
+    let end: &[u8] = match ended {
+        _ if recording.has_file() => b"",
+        None => b"rolled",
+        Some(None) => b"stopped",
+        Some(Some(_)) => b"failed",
+    };
+    let mut dropped = [("", 0); MISSING.len()];
+    for (place, (counter, count)) in dropped.iter_mut().zip(MISSING.into_iter().zip(missing)) {
+        *place = (NAMES[counter as usize], count);
+    }
+    let sidecar = Sidecar {
+        id: id.as_bytes(),
+        part: parts,
+        parts: if ended.is_some() { parts } else { 0 },
+        file: name.as_bytes(),
+        device: setup
+            .server
+            .as_ref()
+            .map_or(&[], |server| server.device.as_bytes()),
+        codec: Codec::G711(setup.law).name().as_bytes(),
+        dir: setup
+            .call
+            .incoming
+            .map_or(b"", |incoming| if incoming { b"in" } else { b"out" }),
+        remote_number: &setup.call.remote_number,
+        remote_name: &setup.call.remote_name,
+        local_number: &setup.call.local_number,
+        local_name: &setup.call.local_name,
+        start: start.as_bytes(),
+        clock_set: Some(clock_set),
+        duration_ms: frames * FRAME.millis(),
+        frames,
+        pauses: chronicle.pauses(frames, ended.is_some()),
+        dropped: &dropped,
+        end,
+    };
+    sidecar.emit(buffer)
+}

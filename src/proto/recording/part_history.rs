@@ -1,0 +1,129 @@
+//! What happened to one part of a recording, for the file beside it.
+
+use crate::base::limits::play::MAX_PAUSES;
+use crate::base::limits::FRAME;
+use crate::base::stats::Counter;
+use crate::wire::recording::sidecar::Pauses;
+
+/// What is missing from the audio, as the sidecar counts it.
+pub const MISSING: [Counter; 8] = [
+    Counter::NotRtp,
+    Counter::UnknownPayload,
+    Counter::Oversize,
+    Counter::Late,
+    Counter::Unconfirmed,
+    Counter::TooManySources,
+    Counter::KernelDrop,
+    Counter::FramesLost,
+];
+
+/// The phone's clock, when a file was created.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Zone {
+    /// Local time minus UTC.
+    pub offset_minutes: i16,
+    /// Somebody had set it.
+    pub clock_set: bool,
+}
+
+/// From the part's beginning on.
+#[derive(Debug, Default)]
+pub struct Chronicle {
+    /// Frames of the recording before this part.
+    first: u64,
+    /// Where each pause is in the part's audio, and how long it is, in milliseconds; also those behind it, which belong
+    /// to the next part. And those that found no place.
+    pauses: heapless::Vec<[u32; 2], MAX_PAUSES>,
+    more: u32,
+    /// By which clock its file is named.
+    pub zone: Zone,
+    /// Its sidecar says that another part follows.
+    pub followed: bool,
+}
+
+impl Chronicle {
+    /// A part begins behind so many frames of the recording.
+    pub fn begin(&mut self, first: u64) {
+        let behind = self.position(first);
+        while self.pauses.first().is_some_and(|[at, _]| *at < behind) {
+            self.pauses.remove(0);
+        }
+        self.pauses.iter_mut().for_each(|[at, _]| *at -= behind);
+        self.first = first;
+        self.more = 0;
+        self.followed = false;
+    }
+
+    /// A frame is paused, behind so many frames of the recording; it counts as one of them if it is `stored` as silence.
+    pub fn pause(&mut self, frames: u64, stored: bool) {
+        let now = self.position(frames);
+        let frame = FRAME.millis() as u32;
+        match self.pauses.last_mut() {
+            Some([at, length]) if *at + if stored { *length } else { 0 } == now => *length += frame,
+            _ => self.more += u32::from(self.pauses.push([now, frame]).is_err()),
+        }
+    }
+
+    /// The pauses in a part of so many frames; one at its very end only if it was the `last`.
+    pub fn pauses(&self, frames: u64, last: bool) -> Pauses<'_> {
+        let end = self.position(self.first + frames) + u32::from(last);
+        let count = self.pauses.iter().take_while(|[at, _]| *at < end).count();
+        match self.more {
+            0 => Pauses::List(&self.pauses[..count]),
+            more => Pauses::Count(count as u32 + more),
+        }
+    }
+
+    /// In milliseconds from the part's beginning.
+    fn position(&self, frames: u64) -> u32 {
+        (frames.saturating_sub(self.first) * FRAME.millis()) as u32
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listed(chronicle: &Chronicle, frames: u64, last: bool) -> Vec<[u32; 2]> {
+        match chronicle.pauses(frames, last) {
+            Pauses::List(list) => list.to_vec(),
+            Pauses::Count(count) => panic!("{count} pauses"),
+        }
+    }
+
+    #[test]
+    fn pauses_belong_to_the_part_in_whose_audio_they_are() {
+        let mut chronicle = Chronicle::default();
+        chronicle.begin(0);
+        (0..5).for_each(|_| chronicle.pause(10, false));
+        (0..2).for_each(|_| chronicle.pause(50, false));
+        assert_eq!(listed(&chronicle, 50, true), [[200, 100], [1000, 40]]);
+        assert_eq!(
+            listed(&chronicle, 50, false),
+            [[200, 100]],
+            "a pause at the border is in the next part"
+        );
+        chronicle.begin(50);
+        chronicle.pause(60, false);
+        assert_eq!(listed(&chronicle, 30, true), [[0, 40], [200, 20]]);
+    }
+
+    #[test]
+    fn a_pause_that_is_stored_is_as_long_as_its_silence() {
+        let mut chronicle = Chronicle::default();
+        (10..15)
+            .chain(20..21)
+            .for_each(|at| chronicle.pause(at, true));
+        assert_eq!(listed(&chronicle, 50, true), [[200, 100], [400, 20]]);
+    }
+
+    #[test]
+    fn too_many_are_counted() {
+        let mut chronicle = Chronicle::default();
+        (0..MAX_PAUSES as u64 + 3).for_each(|n| chronicle.pause(n * 10, false));
+        assert_eq!(
+            chronicle.pauses(10_000, true),
+            Pauses::Count(MAX_PAUSES as u32 + 3)
+        );
+    }
+}

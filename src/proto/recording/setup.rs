@@ -1,0 +1,238 @@
+//! How one recording is made, and what is known of its call.
+
+use crate::base::limits::{FRAME_SAMPLES, HOST_BYTES, TEXT_BYTES};
+use crate::proto::media::rtp_stream::LocalStream;
+use crate::proto::recording::file_writer::Plan;
+use crate::wire::control::Text;
+use crate::wire::g711::Law;
+use crate::wire::recording::{Codec, Header};
+
+/// An address or a host name.
+pub type Host = heapless::String<HOST_BYTES>;
+/// The phone's hardware address: 12 lower-case hex digits.
+pub type Device = heapless::String<12>;
+
+/// A hardware address, also with its usual separators, as 12 lower-case hex digits.
+pub fn device(text: &[u8]) -> Option<Device> {
+    let mut device = Device::new();
+    for byte in text.iter().filter(|byte| !b":-.".contains(byte)) {
+        device.push(char::from(byte.to_ascii_lowercase())).ok()?;
+    }
+    (device.len() == 12 && device.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(device)
+}
+
+/// A hardware address as text.
+pub fn device_of(mac: [u8; 6]) -> Device {
+    let digit = |value: u8| char::from(b"0123456789abcdef"[usize::from(value & 15)]);
+    mac.into_iter()
+        .flat_map(|byte| [digit(byte >> 4), digit(byte)])
+        .collect()
+}
+
+/// What the phone knows of a call.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Call {
+    /// The other party's number.
+    pub remote_number: Text<TEXT_BYTES>,
+    /// The other party's name.
+    pub remote_name: Text<TEXT_BYTES>,
+    /// The phone's own number.
+    pub local_number: Text<TEXT_BYTES>,
+    /// The phone's own name.
+    pub local_name: Text<TEXT_BYTES>,
+    /// `in` or `out`, from the phone's view; `None` when nobody said.
+    pub incoming: Option<bool>,
+    /// Why its recording was stopped; empty when nobody said.
+    pub stop_reason: Text<TEXT_BYTES>,
+    /// Which of the four parties' values a stop has changed.
+    pub changed: [bool; 4],
+}
+
+impl Call {
+    /// The parties' numbers and names with their keys, and whether a stop has changed them.
+    pub fn parties(&self) -> [(&'static str, &Text<TEXT_BYTES>, bool); 4] {
+        let [a, b, c, d] = self.changed;
+        [
+            ("remote_number", &self.remote_number, a),
+            ("remote_name", &self.remote_name, b),
+            ("local_number", &self.local_number, c),
+            ("local_name", &self.local_name, d),
+        ]
+    }
+
+    /// Takes over what a stop says: its reason, and values that are neither empty nor known.
+    pub fn update(&mut self, stop: Self) {
+        let known = [
+            &mut self.remote_number,
+            &mut self.remote_name,
+            &mut self.local_number,
+            &mut self.local_name,
+        ];
+        let new = [
+            stop.remote_number,
+            stop.remote_name,
+            stop.local_number,
+            stop.local_name,
+        ];
+        for ((known, new), changed) in known.into_iter().zip(new).zip(&mut self.changed) {
+            if !new.is_empty() && *known != new {
+                *known = new;
+                *changed = true;
+            }
+        }
+        self.stop_reason = stop.stop_reason;
+    }
+}
+
+/// The recording server, and what it is to know of the phone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Server {
+    /// An address, or a name to be looked up.
+    pub host: Host,
+    /// Of its control connections.
+    pub port: u16,
+    /// What ends a message to it.
+    pub message_end: &'static [u8],
+    /// The phone's name there.
+    pub device: Device,
+    /// When it fails, the call goes on to the stick.
+    pub fallback: bool,
+}
+
+/// How a recording is to be made.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// Unique among the live ones.
+    pub id: u32,
+    /// The recording's codec.
+    pub law: Law,
+    /// Random: SSRC, first timestamp, first sequence number.
+    pub seed: [u32; 2],
+    /// Frames are stored with their RTP header.
+    pub rtp_header: bool,
+    /// A pause is recorded as silence.
+    pub pause_is_silence: bool,
+    /// Bytes of a part, 0 for no limit; bytes to leave free; delete old recordings.
+    pub limit: u64,
+    /// Bytes that stay free.
+    pub reserve: u64,
+    /// Old recordings may be deleted to make room.
+    pub cover: bool,
+    /// Who calls whom.
+    pub call: Call,
+    /// Where it goes; `None`: to the stick.
+    pub server: Option<Server>,
+}
+
+impl Setup {
+    /// The local stream, which begins where the seed says. A server gets headers whatever the files have.
+    pub fn stream(&self) -> LocalStream {
+        let [ssrc, rest] = self.seed;
+        let [s0, s1, t0, t1] = rest.to_be_bytes();
+        let timestamp = u32::from_be_bytes([t0, t1, s0, s1]);
+        LocalStream::new(
+            self.law,
+            ssrc,
+            u16::from_be_bytes([s0, s1]),
+            timestamp,
+            self.rtp_header || self.server.is_some(),
+        )
+    }
+
+    /// When the server fails, the call goes on to the stick.
+    pub fn falls_back(&self) -> bool {
+        self.server.as_ref().is_some_and(|server| server.fallback)
+    }
+
+    /// The parts on the stick.
+    pub fn plan(&self) -> Plan {
+        let header = Header {
+            codec: Codec::G711(self.law),
+            rtp_len: self.stream().rewound(0, self.rtp_header).frame_bytes() as u32,
+            increment: FRAME_SAMPLES as u32,
+            data_size: 0,
+            big_endian: false,
+        };
+        Plan {
+            header,
+            limit: self.limit,
+            reserve: self.reserve,
+            cover: self.cover,
+        }
+    }
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            id: 0,
+            law: Law::Mu,
+            seed: [0; 2],
+            rtp_header: true,
+            pause_is_silence: false,
+            limit: 0,
+            reserve: 0,
+            cover: false,
+            call: Call::default(),
+            server: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_is_twelve_digits_however_it_is_written() {
+        for text in [
+            "0c383e0000fe",
+            "0C:38:3E:00:00:FE",
+            "0c-38-3e-00-00-fe",
+            "0c38.3e00.00fe",
+        ] {
+            assert_eq!(
+                device(text.as_bytes()).as_deref(),
+                Some("0c383e0000fe"),
+                "{text}"
+            );
+        }
+        for text in [
+            "",
+            "x4",
+            "0c383e0000f",
+            "0c383e0000fe0",
+            "0c383e0000fg",
+            "../../../../",
+        ] {
+            assert_eq!(device(text.as_bytes()), None, "{text}");
+        }
+        assert_eq!(device_of([12, 56, 62, 0, 0, 254]), "0c383e0000fe");
+    }
+
+    #[test]
+    fn a_stop_replaces_what_it_names_and_what_is_new() {
+        let text = |text: &str| Text::from_slice(text.as_bytes()).unwrap();
+        let mut call = Call {
+            remote_number: text("100"),
+            local_name: text("Ann"),
+            ..Call::default()
+        };
+        let stop = Call {
+            remote_number: text("101"),
+            local_name: text("Ann"),
+            stop_reason: text("bye"),
+            ..Call::default()
+        };
+        call.update(stop);
+        assert_eq!(
+            call.parties()
+                .map(|(_, value, changed)| (value.len(), changed)),
+            [(3, true), (0, false), (0, false), (3, false)]
+        );
+        assert_eq!(
+            (&call.remote_number[..], &call.stop_reason[..]),
+            (&b"101"[..], &b"bye"[..])
+        );
+    }
+}
