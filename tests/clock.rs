@@ -72,7 +72,7 @@ fn a_clock_that_is_set_at_any_phase_of_a_batch_moves_no_audio() {
             let mut phone = Phone::new(settings());
             let id = phone.start("");
             let legs = talk(&mut phone);
-            phone.sockets.clock.steps = vec![(phone.now + ms(4000 + 61 * phase), step * 1000)];
+            phone.sockets[0].clock.steps = vec![(phone.now + ms(4000 + 61 * phase), step * 1000)];
             phone.run_for(ms(10_000));
             assert_whole(&mut phone, id, &legs, &format!("{step} s at phase {phase}"));
         }
@@ -87,7 +87,7 @@ fn neither_does_one_that_is_set_while_the_stick_stalls() {
             let id = phone.start("");
             let legs = talk(&mut phone);
             phone.stick.stall = Some((phone.now + ms(3000), ms(3500)));
-            phone.sockets.clock.steps = vec![(phone.now + ms(3200 + 317 * phase), step * 1000)];
+            phone.sockets[0].clock.steps = vec![(phone.now + ms(3200 + 317 * phase), step * 1000)];
             phone.run_for(ms(10_000));
             assert_whole(
                 &mut phone,
@@ -107,7 +107,7 @@ fn nor_several_that_nobody_sees_apart() {
         let legs = talk(&mut phone);
         let begins = phone.now + ms(3000);
         phone.stick.stall = Some((begins, ms(3500)));
-        phone.sockets.clock.steps = vec![
+        phone.sockets[0].clock.steps = vec![
             (begins + ms(900), first * 1000),
             (begins + ms(2100), second * 1000),
         ];
@@ -127,8 +127,8 @@ fn a_phone_that_is_not_told_of_the_setting_finds_it_with_the_next_batch() {
         let mut phone = Phone::new(settings());
         let id = phone.start("");
         let legs = talk(&mut phone);
-        phone.sockets.clock.tells = false;
-        phone.sockets.clock.steps = vec![(phone.now + ms(4321), step * 1000)];
+        phone.sockets[0].clock.tells = false;
+        phone.sockets[0].clock.steps = vec![(phone.now + ms(4321), step * 1000)];
         phone.run_for(ms(10_000));
         assert_whole(&mut phone, id, &legs, &format!("{step} s, untold"));
     }

@@ -6,7 +6,7 @@ mod virtual_player;
 use callrec::base::limits::play::{MAX_STRANGERS, PLAY_READ};
 use callrec::base::limits::DATAGRAM_BYTES;
 use callrec::base::time::{Duration, Instant};
-use callrec::proto::playback::{Change, Player, State, Trouble};
+use callrec::proto::playback::{Change, PlayError, Player, State};
 use callrec::proto::recorder::outbox::ClientId;
 use callrec::proto::recording::file_writer::DiskError;
 use callrec::wire::recording::probe::{Head, HEAD_BYTES};
@@ -126,7 +126,7 @@ fn a_start_may_be_anywhere_up_to_the_end() {
     assert_eq!(stage.run_out().len(), 0);
     assert_eq!(
         stage.changes,
-        [Change::Refused(ClientId(1), Trouble::TooShort)]
+        [Change::Refused(ClientId(1), PlayError::TooShort)]
     );
 }
 
@@ -195,7 +195,7 @@ fn the_search_for_parts_ends() {
         let length = first.len() as u64;
         player.handle_head(
             BEGIN,
-            Head::parse(&first[..HEAD_BYTES], length).map_err(|_| Trouble::NoRecording),
+            Head::parse(&first[..HEAD_BYTES], length).map_err(|_| PlayError::NoRecording),
         );
         assert_eq!(player.state(), State::Linking(ClientId(1)));
     };
@@ -331,7 +331,7 @@ fn lengths_that_do_not_belong_together_are_refused() {
         assert!(stage.run_out().is_empty());
         assert_eq!(
             stage.changes,
-            [Change::Refused(ClientId(1), Trouble::Unplayable)]
+            [Change::Refused(ClientId(1), PlayError::Unplayable)]
         );
     }
 }
@@ -350,7 +350,7 @@ fn a_lost_stick_ends_it_wherever_it_stands() {
         stage.changes.extend(stage.player.take_change());
         let expected = match begun {
             true => Change::Failed(DiskError::Lost),
-            false => Change::Refused(ClientId(1), Trouble::Stick(DiskError::Lost)),
+            false => Change::Refused(ClientId(1), PlayError::Stick(DiskError::Lost)),
         };
         assert_eq!(stage.changes.last(), Some(&expected));
         assert!(stage.player.is_free() && stage.player.next_deadline() == Instant::NEVER);

@@ -83,14 +83,14 @@ impl Drop for Server {
 }
 
 /// A phone of another make: registers, answers FWD and PING, and keeps what comes to it besides.
-struct Foreign {
+struct LossyText {
     stop: Arc<AtomicBool>,
     registered: Arc<AtomicBool>,
     came: Arc<Mutex<Vec<Vec<u8>>>>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Foreign {
+impl LossyText {
     fn new(server: u16) -> Self {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         socket
@@ -148,7 +148,7 @@ impl Foreign {
     }
 }
 
-impl Drop for Foreign {
+impl Drop for LossyText {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         self.thread.take().unwrap().join().unwrap();
@@ -184,7 +184,7 @@ fn answer(kind: Kind, to: &Message<'_>) -> Vec<u8> {
 #[test]
 fn a_phone_that_cannot_prove_who_it_is_gets_no_password_unless_asked_to() {
     let server = Server::new();
-    let phone = Foreign::new(server.port);
+    let phone = LossyText::new(server.port);
     let output = server.fetch(&[]);
     let words = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{words}");

@@ -413,7 +413,7 @@ fn a_stick_that_is_pulled_ends_its_recordings_and_the_next_one_works() {
         .contains("reason=no-stick"));
     let stick = heapless::Vec::from_slice(b"/mnt/usb").unwrap();
     phone.recorder.handle_stick(phone.now, Some(stick), 1 << 30);
-    phone.sockets.queue.clear();
+    phone.sockets[0].queue.clear();
     phone.stick.files.clear();
     let id = phone.start("");
     let (sent, stream) = leg(phone.now, 0, 100);

@@ -15,9 +15,9 @@ use crate::cli::console::{shown, Console};
 use crate::cli::parts::{time, RATE};
 use crate::cli::recording::{Recording, State};
 use crate::cli::{parser, usage, Failure};
-use crate::daemon::one_player::{Alone, Position};
-use crate::proto::playback::{Start, Trouble};
-use crate::proto::recorder::request::stick_reason;
+use crate::daemon::one_player::{OnePlayer, Position};
+use crate::proto::playback::{PlayError, Start};
+use crate::proto::recorder::reason::stick_reason;
 use crate::wire::control::Text;
 
 const HELP: &str = "\
@@ -61,7 +61,7 @@ pub(super) fn play(arguments: Vec<OsString>, console: &mut Console) -> Result<Ex
     let name = Text::from_slice(name.as_bytes());
     let name =
         name.map_err(|_| failed(&format_args!("its name is longer than {TEXT_BYTES} bytes")))?;
-    let player = Alone::begin(
+    let player = OnePlayer::begin(
         folder,
         Start {
             file: name,
@@ -79,17 +79,17 @@ pub(super) fn play(arguments: Vec<OsString>, console: &mut Console) -> Result<Ex
         Ok(lost) => Err(failed(&format_args!(
             "the system did not take {lost} of its packets"
         ))),
-        Err(Trouble::NoFile) => Err(failed(&"it is gone")),
-        Err(Trouble::NoRecording) => Err(failed(&"is no recording")),
-        Err(Trouble::Unplayable) => Err(failed(
+        Err(PlayError::NoFile) => Err(failed(&"it is gone")),
+        Err(PlayError::NoRecording) => Err(failed(&"is no recording")),
+        Err(PlayError::Unplayable) => Err(failed(
             &"the lengths in its header cannot be played; 'callrec info' says more",
         )),
-        Err(Trouble::TooShort) => Err(failed(&"it ends before --from")),
-        Err(Trouble::NoWay) => Err(Failure::Failed(format!(
+        Err(PlayError::TooShort) => Err(failed(&"it ends before --from")),
+        Err(PlayError::NoWay) => Err(Failure::Failed(format!(
             "{}: nothing can be sent there",
             to.to_string_lossy()
         ))),
-        Err(Trouble::Stick(error)) => Err(failed(&stick_reason(error))),
+        Err(PlayError::Stick(error)) => Err(failed(&stick_reason(error))),
     }
 }
 

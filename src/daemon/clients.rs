@@ -4,53 +4,70 @@ use std::io::{self, ErrorKind};
 
 use log::warn;
 use mio::net::{UnixListener, UnixStream};
-use mio::{Interest, Poll, Token};
+use mio::{Interest, Registry, Token};
 
 use crate::base::limits::{MAX_CLIENTS, MESSAGE_BYTES};
 use crate::base::stats::{Counter, Stats};
 use crate::daemon::folder_walk::FileName;
-use crate::daemon::{FIRST_CLIENT, LISTENER};
+use crate::daemon::service::Work;
 use crate::io::control::{listen, Client, Line};
 use crate::proto::recorder::outbox::{ClientId, To};
-use crate::proto::recorder::{Ask, Recorder};
+use crate::proto::recorder::{FollowUp, Recorder};
 
 /// All places for clients.
 pub(super) struct Clients {
     listener: UnixListener,
-    /// A connection waits, for a descriptor or for `unseen`: it is tried again, since nobody tells twice.
-    waiting: bool,
-    /// All places are taken, and of some clients nobody knows yet whether they say anything.
-    unseen: bool,
-    places: Vec<Place>,
+    backlog: Backlog,
+    places: Vec<ControlClient>,
     next_id: u32,
 }
 
-struct Place {
-    client: Client,
-    id: ClientId,
-    /// It has said a line.
-    spoke: bool,
-    /// An answer will come: no line is read before.
-    waits: bool,
-    subscribed: bool,
-    /// It wants the counters.
-    stats: bool,
-    status: Option<StatusWalk>,
-    list: Option<Listed>,
+/// Connections that the kernel has and we have not accepted. The poll is edge-triggered: it announces them once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Backlog {
+    Empty,
+    /// They wait for a place or for a file descriptor.
+    NeedsPlace,
+    /// All places are taken, and some of these clients have not been read yet: they may be silent ones.
+    NeedsReading,
 }
 
-/// A list under way.
+struct ControlClient {
+    client: Client,
+    id: ClientId,
+    /// It has sent a line.
+    spoke: bool,
+    subscribed: bool,
+    reply: Reply,
+}
+
+/// What a client is still to be sent; until then none of its lines is read.
+enum Reply {
+    Nothing,
+    /// A response that comes by `deliver`.
+    Later,
+    /// The counters.
+    Stats,
+    /// The recordings that run: the response can be longer than what is kept for a client.
+    Status(StatusWalk),
+    /// The recordings on the stick.
+    List(Listed),
+}
+
+/// How far a list has got.
 #[derive(Default)]
 struct Listed {
-    /// The recording that was told of last.
+    /// The recording that was listed last.
     behind: FileName,
     count: usize,
 }
 
 /// A client that wants more of its list, and has room for it.
-pub(super) struct Reader<'a>(&'a mut Place);
+pub(super) struct ListReader<'a> {
+    client: &'a mut ControlClient,
+}
 
-/// A status answer under way: it can be longer than what is kept for a client.
+/// How far a status response has got.
 #[derive(Clone, Copy)]
 struct StatusWalk {
     place: usize,
@@ -59,27 +76,24 @@ struct StatusWalk {
 }
 
 impl Clients {
-    pub(super) fn open(path: &str, poll: &Poll) -> io::Result<Self> {
-        let mut listener = listen(path)?;
-        poll.registry()
-            .register(&mut listener, LISTENER, Interest::READABLE)?;
-        let place = |_| Place {
+    pub(super) fn open(path: &str) -> io::Result<Self> {
+        let place = |_| ControlClient {
             client: Client::new(),
             id: ClientId(0),
             spoke: false,
-            waits: false,
             subscribed: false,
-            stats: false,
-            status: None,
-            list: None,
+            reply: Reply::Nothing,
         };
         Ok(Self {
-            listener,
-            waiting: false,
-            unseen: false,
+            listener: listen(path)?,
+            backlog: Backlog::Empty,
             places: (0..MAX_CLIENTS).map(place).collect(),
             next_id: 1,
         })
+    }
+
+    pub(super) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        registry.register(&mut self.listener, token, Interest::READABLE)
     }
 
     pub(super) fn len(&self) -> usize {
@@ -91,65 +105,61 @@ impl Clients {
     ///
     /// Whether a client that has just come says anything is known when it has been read. Until then the next one waits:
     /// in a burst all places may be held by clients that nobody has looked at yet.
-    pub(super) fn accept(&mut self, poll: &Poll, stats: &mut Stats) {
+    pub(super) fn accept(
+        &mut self,
+        registry: &Registry,
+        token_of: impl Fn(usize) -> Token,
+        stats: &mut Stats,
+    ) {
         loop {
             let free = self.places.iter().position(|place| !place.client.is_open());
             let number = free.or_else(|| self.silent());
-            let is_unseen = |place: &Place| !place.spoke && place.client.has_more();
-            self.unseen = number.is_none() && self.places.iter().any(is_unseen);
-            if self.unseen {
-                self.waiting = true;
+            let unread = |place: &ControlClient| !place.spoke && place.client.has_more();
+            if number.is_none() && self.places.iter().any(unread) {
+                self.backlog = Backlog::NeedsReading;
                 return;
             }
             let mut stream = match self.listener.accept() {
                 Ok((stream, _)) => stream,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    self.waiting = false;
+                    self.backlog = Backlog::Empty;
                     return;
                 }
-                Err(error)
-                    if matches!(
-                        error.kind(),
-                        ErrorKind::Interrupted | ErrorKind::ConnectionAborted
-                    ) =>
-                {
-                    continue
-                }
+                Err(error) if is_of_one_connection(&error) => continue,
                 Err(error) => {
-                    if !std::mem::replace(&mut self.waiting, true) {
+                    if self.backlog == Backlog::Empty {
                         warn!("control socket: accept: {error}");
                     }
+                    self.backlog = Backlog::NeedsPlace;
                     return;
                 }
             };
             if free.is_none() {
                 stats.count(Counter::TooManyClients);
-                let old = number.and_then(|number| take(poll, &mut self.places[number].client));
+                let old = number.and_then(|number| take(registry, &mut self.places[number].client));
                 let refusal =
                     b"cmd=ErrorResponse&result=failed&reason=busy: too many control clients\n";
                 let _ = io::Write::write(&mut old.as_ref().unwrap_or(&stream), refusal);
             }
             let Some(number) = number else { continue };
             let interest = Interest::READABLE | Interest::WRITABLE;
-            if let Err(error) =
-                poll.registry()
-                    .register(&mut stream, Token(FIRST_CLIENT + number), interest)
-            {
+            if let Err(error) = registry.register(&mut stream, token_of(number), interest) {
                 warn!("control client: {error}");
                 continue;
             }
             let place = &mut self.places[number];
             place.client.open(stream);
-            (place.id, place.spoke) = (ClientId(self.next_id), false);
-            (place.waits, place.subscribed, place.stats) = (false, false, false);
-            (place.status, place.list) = (None, None);
+            place.id = ClientId(self.next_id);
+            place.spoke = false;
+            place.subscribed = false;
+            place.reply = Reply::Nothing;
             self.next_id = self.next_id.wrapping_add(1);
         }
     }
 
     /// The oldest client that has never said anything.
     fn silent(&self) -> Option<usize> {
-        let silent = |place: &&Place| !place.spoke && !place.client.has_more();
+        let silent = |place: &&ControlClient| !place.spoke && !place.client.has_more();
         let oldest = self
             .places
             .iter()
@@ -159,19 +169,13 @@ impl Clients {
         self.places.iter().position(|place| place.id.0 == oldest)
     }
 
-    /// Takes a connection that had to wait, if a client or a recording has ended since, or has been looked at.
-    pub(super) fn accept_waiting(&mut self, poll: &Poll, stats: &mut Stats) {
-        if self.waiting {
-            self.accept(poll, stats);
-        }
+    /// Connections wait: a client or a recording may have ended since, or a client has been read.
+    pub(super) fn connections_wait(&self) -> bool {
+        self.backlog != Backlog::Empty
     }
 
-    pub(super) fn set_ready(&mut self, token: Token) {
-        if let Some(place) = token
-            .0
-            .checked_sub(FIRST_CLIENT)
-            .and_then(|number| self.places.get_mut(number))
-        {
+    pub(super) fn set_ready(&mut self, place: usize) {
+        if let Some(place) = self.places.get_mut(place) {
             place.client.set_readable();
         }
     }
@@ -203,28 +207,28 @@ impl Clients {
         }
     }
 
-    pub(super) fn set_ask(&mut self, number: usize, ask: Ask) {
+    pub(super) fn set_ask(&mut self, number: usize, ask: FollowUp) {
         let Some(place) = self.places.get_mut(number) else {
             return;
         };
         match ask {
-            Ask::Nothing => {}
-            Ask::Ports(..) | Ask::Later => place.waits = true,
-            Ask::List => place.list = Some(Listed::default()),
-            Ask::Events => place.subscribed = true,
-            Ask::Stats => place.stats = true,
-            Ask::Status(id) => {
-                place.status = Some(StatusWalk {
+            FollowUp::Nothing => {}
+            FollowUp::Events => place.subscribed = true,
+            FollowUp::Later => place.reply = Reply::Later,
+            FollowUp::List => place.reply = Reply::List(Listed::default()),
+            FollowUp::Stats => place.reply = Reply::Stats,
+            FollowUp::Status(id) => {
+                place.reply = Reply::Status(StatusWalk {
                     place: 0,
                     count: 0,
                     id,
-                })
+                });
             }
         }
     }
 
     /// Queues an answer or event; returns how many clients were cut off because they do not read.
-    pub(super) fn deliver(&mut self, poll: &Poll, to: To, message: &[u8]) -> u64 {
+    pub(super) fn deliver(&mut self, registry: &Registry, to: To, message: &[u8]) -> u64 {
         let mut cut_off = 0;
         for place in self
             .places
@@ -232,136 +236,169 @@ impl Clients {
             .filter(|place| place.client.is_open())
         {
             match to {
-                To::Client(id) if id == place.id => place.waits = false,
+                To::Client(id) if id == place.id => place.reply = Reply::Nothing,
                 To::Subscribers if place.subscribed => {}
                 _ => continue,
             }
             if !place.client.push_line(message) {
-                close(poll, &mut place.client);
+                close(registry, &mut place.client);
                 cut_off += 1;
             }
         }
         cut_off
     }
 
-    /// Writes what can be written; closes what has ended; `true` when a client has more to say.
-    pub(super) fn flush(&mut self, poll: &Poll, recorder: &Recorder) -> bool {
-        let mut more = false;
+    /// Writes what can be written, and closes what has ended. `Left` when a client has more to say, or to be told.
+    pub(super) fn flush(&mut self, registry: &Registry, recorder: &Recorder) -> Work {
+        let mut work = match self.backlog {
+            Backlog::NeedsReading => Work::Left,
+            Backlog::NeedsPlace | Backlog::Empty => Work::Done,
+        };
         for place in self
             .places
             .iter_mut()
             .filter(|place| place.client.is_open())
         {
-            place.walk(recorder);
+            place.write_replies(recorder);
             let broken = !place.client.flush();
             let done = !place.is_busy() && place.client.is_done();
             if broken || done {
-                close(poll, &mut place.client);
-                more |= self.waiting;
+                close(registry, &mut place.client);
+                if self.backlog != Backlog::Empty {
+                    work = Work::Left;
+                }
+            } else if place.has_work() {
+                work = Work::Left;
             }
-            let speaks = !place.waits && has_room(&place.client) && place.client.has_more();
-            let walks = place.status.is_some() || place.list.is_some();
-            more |= place.client.is_open() && (speaks || walks && has_room(&place.client));
         }
-        more || self.unseen
+        work
     }
 
     /// A client that reads a list: this one if it can take more, else the next that can.
-    pub(super) fn next_reader(&mut self, last: Option<ClientId>) -> Option<Reader<'_>> {
-        let reads = |place: &Place| {
-            place.client.is_open() && place.list.is_some() && has_room(&place.client)
+    pub(super) fn next_reader(&mut self, last: Option<ClientId>) -> Option<ListReader<'_>> {
+        let reads = |place: &ControlClient| {
+            let lists = matches!(place.reply, Reply::List(_));
+            place.client.is_open() && lists && has_room(&place.client)
         };
-        let same = self
-            .places
-            .iter()
-            .position(|place| reads(place) && Some(place.id) == last);
-        let number = same.or_else(|| self.places.iter().position(reads))?;
-        self.places.get_mut(number).map(Reader)
+        let same = |place: &ControlClient| reads(place) && Some(place.id) == last;
+        let number = self.places.iter().position(same);
+        let number = number.or_else(|| self.places.iter().position(reads))?;
+        let client = self.places.get_mut(number)?;
+        Some(ListReader { client })
     }
 }
 
-impl Reader<'_> {
+impl ListReader<'_> {
     pub(super) fn client(&self) -> ClientId {
-        self.0.id
+        self.client.id
     }
 
-    /// The recording it was told of last.
+    /// The recording that was listed last.
     pub(super) fn behind(&self) -> &[u8] {
-        self.0.list.as_ref().map_or(&[], |list| &list.behind)
+        match &self.client.reply {
+            Reply::List(list) => &list.behind,
+            _ => &[],
+        }
     }
 
     pub(super) fn count(&self) -> usize {
-        self.0.list.as_ref().map_or(0, |list| list.count)
-    }
-
-    /// A line about this recording; `false` when there is no room for another one.
-    pub(super) fn push(&mut self, name: &FileName, line: &[u8]) -> bool {
-        if let Some(list) = &mut self.0.list {
-            (list.behind, list.count) = (name.clone(), list.count + 1);
+        match &self.client.reply {
+            Reply::List(list) => list.count,
+            _ => 0,
         }
-        (line.is_empty() || self.0.client.push_line(line)) && has_room(&self.0.client)
     }
 
-    /// The line behind all others.
+    /// Queues a line about this recording; `false` when there is no room for another one.
+    pub(super) fn push(&mut self, name: &FileName, line: &[u8]) -> bool {
+        if let Reply::List(list) = &mut self.client.reply {
+            list.behind.clone_from(name);
+            list.count += 1;
+        }
+        let queued = line.is_empty() || self.client.client.push_line(line);
+        queued && has_room(&self.client.client)
+    }
+
+    /// Queues the line after all others.
     pub(super) fn end(&mut self, line: &[u8]) {
-        self.0.list = None;
-        let queued = self.0.client.push_line(line);
+        self.client.reply = Reply::Nothing;
+        let queued = self.client.client.push_line(line);
         debug_assert!(queued, "bug: room was checked");
     }
 }
 
-impl Place {
+impl ControlClient {
     /// It has not been answered yet.
     fn is_busy(&self) -> bool {
-        self.waits || self.stats || self.status.is_some() || self.list.is_some()
+        !matches!(self.reply, Reply::Nothing)
     }
 
-    /// Queues the counters, or lines of a status answer, while there is room.
-    fn walk(&mut self, recorder: &Recorder) {
-        if !self.stats && self.status.is_none() {
-            return;
-        }
+    /// There is something to be done for it, and room for what comes of that.
+    fn has_work(&self) -> bool {
+        let works = match self.reply {
+            Reply::Nothing => self.client.has_more(),
+            Reply::Later => false,
+            Reply::Stats | Reply::Status(_) | Reply::List(_) => true,
+        };
+        works && has_room(&self.client)
+    }
+
+    /// Queues the counters, or lines of a status response, while there is room.
+    fn write_replies(&mut self, recorder: &Recorder) {
         let mut buffer = [0; MESSAGE_BYTES];
-        if std::mem::take(&mut self.stats) {
-            let queued = recorder
-                .stats_line(&mut buffer)
-                .is_some_and(|line| self.client.push_line(line));
-            debug_assert!(queued, "bug: room was checked");
-        }
-        while let Some(walk) = self.status.filter(|_| has_room(&self.client)) {
-            let line = match recorder.status_line(walk.place, walk.id, &mut buffer) {
-                Some((place, line)) => {
-                    // Behind the recordings come the players, which have a count of their own.
-                    let count = walk.count + usize::from(place <= recorder.places());
-                    self.status = Some(StatusWalk {
-                        place,
-                        count,
-                        ..walk
-                    });
-                    Some(line)
+        while has_room(&self.client) {
+            let line = match self.reply {
+                Reply::Stats => {
+                    self.reply = Reply::Nothing;
+                    recorder.stats_line(&mut buffer)
                 }
-                None => {
-                    self.status = None;
-                    recorder.status_end(walk.count, &mut buffer)
-                }
+                Reply::Status(walk) => self.next_status(walk, recorder, &mut buffer),
+                Reply::Nothing | Reply::Later | Reply::List(_) => return,
             };
             let queued = line.is_some_and(|line| self.client.push_line(line));
             debug_assert!(queued, "bug: room was checked");
         }
     }
+
+    fn next_status<'a>(
+        &mut self,
+        walk: StatusWalk,
+        recorder: &Recorder,
+        buffer: &'a mut [u8; MESSAGE_BYTES],
+    ) -> Option<&'a [u8]> {
+        let Some(place) = recorder.next_status(walk.place, walk.id) else {
+            self.reply = Reply::Nothing;
+            return recorder.status_end(walk.count, buffer);
+        };
+        // After the recordings come the players, which have a count of their own.
+        let is_recording = place < recorder.places();
+        self.reply = Reply::Status(StatusWalk {
+            place: place + 1,
+            count: walk.count + usize::from(is_recording),
+            id: walk.id,
+        });
+        recorder.status_line(place, buffer)
+    }
+}
+
+/// The error is of the connection that was to be accepted: the next one may be sound.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::Interrupted | ErrorKind::ConnectionAborted
+    )
 }
 
 fn has_room(client: &Client) -> bool {
     client.room() > MESSAGE_BYTES + 1
 }
 
-fn close(poll: &Poll, client: &mut Client) {
-    take(poll, client);
+fn close(registry: &Registry, client: &mut Client) {
+    take(registry, client);
 }
 
 /// Closes a place; what is returned is the last that holds the connection.
-fn take(poll: &Poll, client: &mut Client) -> Option<UnixStream> {
+fn take(registry: &Registry, client: &mut Client) -> Option<UnixStream> {
     let mut stream = client.close()?;
-    let _ = poll.registry().deregister(&mut stream);
+    let _ = registry.deregister(&mut stream);
     Some(stream)
 }

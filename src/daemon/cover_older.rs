@@ -5,7 +5,7 @@ use std::io;
 
 use log::warn;
 
-use crate::daemon::folder_walk::{Found, Sweep};
+use crate::daemon::folder_walk::{FolderWalk, Found};
 use crate::io::dir::Dir;
 use crate::proto::recorder::Recorder;
 use crate::wire::recording::is_recording_name;
@@ -13,8 +13,8 @@ use crate::wire::recording::sidecar;
 
 /// The way through the folder, from the oldest recording on. It goes on with the next deletion.
 #[derive(Default)]
-pub(super) struct Cover {
-    sweep: Option<Sweep>,
+pub(super) struct CoverOlder {
+    sweep: Option<FolderWalk>,
     /// It has deleted something: what it has passed may be free by now.
     deleted: bool,
 }
@@ -30,12 +30,12 @@ pub(super) enum Progress {
     NothingLeft,
 }
 
-impl Cover {
+impl CoverOlder {
     /// Looks for the oldest recording, or deletes it.
     pub(super) fn step(&mut self, dir: &Dir, recorder: &Recorder) -> io::Result<Progress> {
         let sweep = self
             .sweep
-            .get_or_insert_with(|| Sweep::new(b"", false, is_recording_name));
+            .get_or_insert_with(|| FolderWalk::new(b"", false, is_recording_name));
         let name = match sweep.next(dir)? {
             Found::Name(name) => name,
             Found::Later => return Ok(Progress::Looking),

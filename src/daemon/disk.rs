@@ -7,9 +7,9 @@ use log::info;
 
 use crate::base::limits::{DISK_BYTES_PER_TURN, SPARES};
 use crate::base::stats::Counter;
-use crate::daemon::cover_older::{Cover, Progress};
+use crate::daemon::cover_older::{CoverOlder, Progress};
 #[cfg(feature = "fsp")]
-use crate::daemon::file_cache::Readers;
+use crate::daemon::file_cache::FileCache;
 use crate::daemon::stick::Stick;
 use crate::io::clock::Now;
 use crate::io::descriptors::{is_shortage, spare};
@@ -23,7 +23,7 @@ use crate::proto::fsp::server::File;
 use crate::proto::recorder::Recorder;
 use crate::proto::recording::file_writer::{DiskError, Done, Name, Op};
 use crate::proto::recording::part_history::Zone;
-use crate::proto::recording::State;
+use crate::proto::recording::state::State;
 use crate::wire::recording::{NAME_PREFIX, NAME_SUFFIX};
 
 /// Names tried for one second: what a second can hold on any stick.
@@ -40,14 +40,14 @@ pub(super) struct Disk {
     files: Vec<Option<(Name, Output)>>,
     /// Descriptors that nobody else gets, see `keep_descriptors`.
     spares: [Option<OwnedFd>; SPARES],
-    cover: Cover,
+    cover: CoverOlder,
     /// When the last one of them was created.
     zone: Zone,
     /// A call failed as it does when the stick is gone: it should be looked for.
     suspicion: bool,
     /// What FSP clients read.
     #[cfg(feature = "fsp")]
-    pub(super) readers: Readers,
+    pub(super) readers: FileCache,
 }
 
 impl Disk {
@@ -57,11 +57,11 @@ impl Disk {
             dir: None,
             files: (0..places).map(|_| None).collect(),
             spares: [const { None }; SPARES],
-            cover: Cover::default(),
+            cover: CoverOlder::default(),
             zone: Zone::default(),
             suspicion: false,
             #[cfg(feature = "fsp")]
-            readers: Readers::default(),
+            readers: FileCache::default(),
         }
     }
 
@@ -84,9 +84,9 @@ impl Disk {
     }
 
     /// Lets go of the folder.
-    pub(super) fn rest(&mut self) {
+    pub(super) fn close_folder(&mut self) {
         self.dir = None;
-        self.cover = Cover::default();
+        self.cover = CoverOlder::default();
     }
 
     pub(super) fn is_suspicious(&self) -> bool {
@@ -114,7 +114,7 @@ impl Disk {
 
     fn close(&mut self) {
         self.dir = None;
-        self.cover = Cover::default();
+        self.cover = CoverOlder::default();
         #[cfg(feature = "fsp")]
         self.readers.close();
     }

@@ -10,7 +10,7 @@ use crate::proto::fsp::server::File;
 
 /// The open files.
 #[derive(Default)]
-pub(super) struct Readers {
+pub(super) struct FileCache {
     files: [Option<(File, Input)>; OPEN_FILES],
     /// The place for the next one.
     next: usize,
@@ -18,7 +18,7 @@ pub(super) struct Readers {
     used_at: Option<Instant>,
 }
 
-impl Readers {
+impl FileCache {
     /// Reads from a file; `dir` is called when it has to be opened.
     pub(super) fn read<'a>(
         &mut self,

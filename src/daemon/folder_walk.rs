@@ -13,7 +13,7 @@ use crate::wire::recording::age_key;
 pub(super) type FileName = Text<48>;
 
 /// One way through the folder.
-pub(super) struct Sweep {
+pub(super) struct FolderWalk {
     /// From the newest to the oldest.
     backwards: bool,
     wanted: fn(&[u8]) -> bool,
@@ -36,7 +36,7 @@ pub(super) enum Found {
     End,
 }
 
-impl Sweep {
+impl FolderWalk {
     /// Begins behind this name, or at the beginning if it is empty.
     pub(super) fn new(behind: &[u8], backwards: bool, wanted: fn(&[u8]) -> bool) -> Self {
         let behind = FileName::from_slice(behind).unwrap_or_default();

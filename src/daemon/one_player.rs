@@ -7,18 +7,18 @@ use std::time::Duration;
 use crate::base::stats::{Counter, Stats};
 use crate::base::time::Instant;
 use crate::daemon::disk::Disk;
-use crate::daemon::players::Playing;
+use crate::daemon::services::playback::Playback;
 use crate::io::clock;
 use crate::io::dir::Dir;
 use crate::io::random::Random;
 use crate::proto::playback::players::Players;
-use crate::proto::playback::{Change, Start, Trouble};
+use crate::proto::playback::{Change, PlayError, Start};
 use crate::proto::recorder::outbox::ClientId;
 
 /// The player, and what it needs.
-pub struct Alone {
+pub struct OnePlayer {
     players: Players,
-    playing: Playing,
+    playback: Playback,
     disk: Disk,
     stats: Stats,
 }
@@ -32,7 +32,7 @@ pub struct Position {
     pub of: u64,
 }
 
-impl Alone {
+impl OnePlayer {
     /// Begins to play a file of this folder.
     pub fn begin(folder: &Path, start: Start) -> io::Result<Self> {
         use std::os::unix::ffi::OsStrExt;
@@ -44,7 +44,7 @@ impl Alone {
         }
         Ok(Self {
             players,
-            playing: Playing::new(),
+            playback: Playback::new(),
             disk: Disk::of(dir),
             stats: Stats::default(),
         })
@@ -52,18 +52,18 @@ impl Alone {
 
     /// Plays to the end; `show` is told how far it is, some times a second. The number of packets that the system
     /// did not take.
-    pub fn run(mut self, mut show: impl FnMut(Position)) -> Result<u64, Trouble> {
+    pub fn run(mut self, mut show: impl FnMut(Position)) -> Result<u64, PlayError> {
         loop {
             let now = clock::monotonic();
-            self.playing
-                .turn(now, &mut self.disk, (&mut self.players, &mut self.stats));
+            self.playback
+                .play(now, &mut self.disk, (&mut self.players, &mut self.stats));
             let [player, ..] = self.players.all_mut() else {
-                return Err(Trouble::NoFile);
+                return Err(PlayError::NoFile);
             };
             match player.take_change() {
                 None | Some(Change::Started(_)) => {}
                 Some(Change::Refused(_, trouble)) => return Err(trouble),
-                Some(Change::Failed(error)) => return Err(Trouble::Stick(error)),
+                Some(Change::Failed(error)) => return Err(PlayError::Stick(error)),
                 Some(Change::Finished) => {
                     show(Position {
                         at: player.position_ms(),

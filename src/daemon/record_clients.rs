@@ -1,219 +1,290 @@
-//! The sockets of the recordings that go to a server: connections, datagrams, names.
+//! The sockets of the recordings that go to a server: connections, datagrams, name resolution.
 
 use std::io;
 use std::net::SocketAddr;
 
 use log::debug;
 use mio::event::Event;
-use mio::{Interest, Poll, Token};
+use mio::{Interest, Registry, Token};
 
 use crate::base::limits::{SERVER_BYTES, SERVER_PACE};
 use crate::base::time::Instant;
-use crate::daemon::resolver::Lookup;
-use crate::daemon::FIRST_UPLINK;
+use crate::daemon::resolver::Resolver;
+use crate::daemon::service::Tokens;
 use crate::io::random::Random;
 use crate::io::stream::{Connection, Datagrams};
 use crate::proto::record_client::{Done, Input, Op};
 use crate::proto::recorder::Recorder;
 
 /// All conversations, by the recorder's places.
-pub(super) struct Uplinks {
-    places: Vec<Place>,
+pub(super) struct RecordClients {
+    places: Vec<ClientSockets>,
 }
 
-#[derive(Default)]
-struct Place {
-    connection: Option<Connection>,
-    /// The connection stands: before, being writable only tells that the attempt is over.
-    stands: bool,
-    readable: bool,
-    writable: bool,
+/// The sockets of one conversation.
+struct ClientSockets {
+    /// The recorder's place.
+    place: usize,
+    token: Token,
+    connection: TcpState,
     /// Bytes that may still be read before `refill_at`: a server that floods waits.
     allowance: usize,
     refill_at: Instant,
     media: Option<Datagrams>,
-    /// The name being looked for, and the port that goes with it.
-    lookup: Option<(Lookup, u16)>,
+    /// The name being resolved, and the port that goes with it.
+    resolver: Option<(Resolver, u16)>,
 }
 
-impl Uplinks {
-    pub(super) fn new(places: usize) -> Self {
+/// The connection to the server.
+enum TcpState {
+    Closed,
+    /// Being writable only tells that the attempt is over.
+    Connecting {
+        connection: Connection,
+        writable: bool,
+    },
+    Connected {
+        connection: Connection,
+        readable: bool,
+        writable: bool,
+    },
+}
+
+impl RecordClients {
+    pub(super) fn new(tokens: Tokens, places: usize) -> Self {
+        let sockets = |place| ClientSockets {
+            place,
+            token: tokens.token(place),
+            connection: TcpState::Closed,
+            allowance: 0,
+            refill_at: Instant::default(),
+            media: None,
+            resolver: None,
+        };
         Self {
-            places: (0..places).map(|_| Place::default()).collect(),
+            places: (0..places).map(sockets).collect(),
         }
     }
 
     /// When a name server is to be asked again.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
-        self.places
+        let resolvers = self
+            .places
             .iter()
-            .filter_map(|place| place.lookup.as_ref())
-            .map(|(lookup, _)| lookup.next_deadline())
+            .filter_map(|place| place.resolver.as_ref());
+        resolvers
+            .map(|(resolver, _)| resolver.next_deadline())
             .min()
     }
 
     /// The poll has something to tell of a connection.
-    pub(super) fn set_ready(&mut self, event: &Event) {
-        let number = event.token().0.checked_sub(FIRST_UPLINK);
-        if let Some(place) = number.and_then(|number| self.places.get_mut(number)) {
-            place.readable |= event.is_readable() || event.is_read_closed() || event.is_error();
-            place.writable |= event.is_writable() || event.is_error();
+    pub(super) fn set_ready(&mut self, place: usize, event: &Event) {
+        if let Some(sockets) = self.places.get_mut(place) {
+            sockets.set_ready(event);
         }
     }
 
     /// Gives the recorder what has come for a place, then does what it asks for.
     pub(super) fn work(
         &mut self,
-        number: usize,
+        place: usize,
         now: Instant,
-        poll: &Poll,
+        registry: &Registry,
         recorder: &mut Recorder,
         random: &mut Random,
     ) {
-        let Some(place) = self
-            .places
-            .get_mut(number)
-            .filter(|_| recorder.talks(number))
-        else {
+        if !recorder.talks(place) {
+            return;
+        }
+        let Some(sockets) = self.places.get_mut(place) else {
             return;
         };
-        place.look_up(number, now, poll, recorder);
-        if std::mem::take(&mut place.writable) {
-            place.look(number, now, recorder);
-        }
-        place.read(number, now, recorder);
-        recorder.handle_server(number, now, Input::Tick);
-        place.obey(number, now, poll, recorder, random);
+        sockets.resolve(now, registry, recorder);
+        sockets.handle_writable(now, recorder);
+        sockets.read(now, recorder);
+        recorder.handle_server(place, now, Input::Tick);
+        sockets.carry_out(now, registry, recorder, random);
     }
 }
 
-impl Place {
-    fn obey(
+impl ClientSockets {
+    fn set_ready(&mut self, event: &Event) {
+        let now_writable = event.is_writable() || event.is_error();
+        match &mut self.connection {
+            TcpState::Closed => {}
+            TcpState::Connecting { writable, .. } => *writable |= now_writable,
+            TcpState::Connected {
+                readable, writable, ..
+            } => {
+                *readable |= event.is_readable() || event.is_read_closed() || event.is_error();
+                *writable |= now_writable;
+            }
+        }
+    }
+
+    fn carry_out(
         &mut self,
-        number: usize,
         now: Instant,
-        poll: &Poll,
+        registry: &Registry,
         recorder: &mut Recorder,
         random: &mut Random,
     ) {
-        while let Some(op) = recorder.server_op(number, now) {
+        while let Some(op) = recorder.server_op(self.place, now) {
             let outcome = match op {
                 Op::Frame(frame) => {
-                    let (taken, errno) = self
-                        .media
-                        .as_ref()
-                        .map_or((false, None), |media| media.send(frame));
-                    recorder.handle_frame(number, now, taken, errno);
+                    let media = self.media.as_ref();
+                    let (taken, errno) = media.map_or((false, None), |media| media.send(frame));
+                    recorder.handle_frame(self.place, now, taken, errno);
                     continue;
                 }
                 Op::Find(name, port) => {
-                    self.lookup = Some((Lookup::new(name, random), port));
-                    recorder.handle_server_done(number, now, Ok(Done::Yes));
-                    self.look_up(number, now, poll, recorder); // perhaps it is known already
+                    self.resolver = Some((Resolver::new(name, random), port));
+                    recorder.handle_server_done(self.place, now, Ok(Done::Yes));
+                    self.resolve(now, registry, recorder); // perhaps it is known already
                     continue;
                 }
-                Op::Connect(to) => self.connect(to, number, poll).map(|()| Done::Yes),
+                Op::Connect(to) => self.connect(to, registry).map(|()| Done::Yes),
                 Op::Media(to) => Datagrams::open(to).map(|media| {
                     self.media = Some(media);
                     Done::Yes
                 }),
-                Op::Write(bytes) => match self
-                    .connection
-                    .as_mut()
-                    .map(|connection| connection.write(bytes))
-                {
-                    Some(Ok(Some(count))) => Ok(Done::Wrote(count)),
-                    Some(Ok(None)) | None => Ok(Done::Blocked),
-                    Some(Err(error)) => Err(error),
-                },
+                Op::Write(bytes) => self.write(bytes),
                 Op::Close => {
-                    self.close(poll);
+                    self.close(registry);
                     Ok(Done::Yes)
                 }
             };
             let outcome = outcome.map_err(|error| {
                 debug!("server: {error}");
-                error.raw_os_error().unwrap_or(libc::EIO)
+                errno(&error)
             });
-            recorder.handle_server_done(number, now, outcome);
+            recorder.handle_server_done(self.place, now, outcome);
         }
     }
 
-    fn look_up(&mut self, number: usize, now: Instant, poll: &Poll, recorder: &mut Recorder) {
-        let Some((lookup, port)) = &mut self.lookup else {
+    fn resolve(&mut self, now: Instant, registry: &Registry, recorder: &mut Recorder) {
+        let Some((resolver, port)) = &mut self.resolver else {
             return;
         };
-        if let Some(address) = lookup.poll(now, poll, Token(FIRST_UPLINK + number)) {
+        if let Some(address) = resolver.poll(now, registry, self.token) {
             let address = address.map(|address| SocketAddr::new(address, *port));
-            self.lookup = None;
-            recorder.handle_server(number, now, Input::Resolved(address));
+            self.resolver = None;
+            recorder.handle_server(self.place, now, Input::Resolved(address));
         }
     }
 
-    fn connect(&mut self, to: SocketAddr, number: usize, poll: &Poll) -> io::Result<()> {
+    fn connect(&mut self, to: SocketAddr, registry: &Registry) -> io::Result<()> {
         let mut connection = Connection::open(to)?;
         let interest = Interest::READABLE | Interest::WRITABLE;
-        poll.registry()
-            .register(connection.source(), Token(FIRST_UPLINK + number), interest)?;
-        (self.stands, self.readable, self.writable) = (false, false, false);
-        self.connection = Some(connection);
+        registry.register(connection.source(), self.token, interest)?;
+        self.connection = TcpState::Connecting {
+            connection,
+            writable: false,
+        };
         Ok(())
     }
 
-    /// The connection has become writable, or failed.
-    fn look(&mut self, number: usize, now: Instant, recorder: &mut Recorder) {
-        let Some(connection) = &self.connection else {
+    /// The connection has become writable: it stands, it failed, or it takes bytes again.
+    fn handle_writable(&mut self, now: Instant, recorder: &mut Recorder) {
+        let (TcpState::Connecting { writable, .. } | TcpState::Connected { writable, .. }) =
+            &mut self.connection
+        else {
             return;
         };
-        if self.stands {
-            return recorder.handle_server(number, now, Input::Writable);
+        if !std::mem::take(writable) {
+            return;
         }
-        match connection.peer() {
-            Ok(None) => {}
-            Ok(Some(peer)) => {
-                self.stands = true;
-                recorder.handle_server(number, now, Input::Connected(peer));
-            }
-            Err(error) => recorder.handle_server(
-                number,
-                now,
-                Input::Lost(error.raw_os_error().unwrap_or(libc::EIO)),
-            ),
+        if let TcpState::Connected { .. } = self.connection {
+            return recorder.handle_server(self.place, now, Input::Writable);
+        }
+        if let TcpState::Connecting { connection, .. } =
+            std::mem::replace(&mut self.connection, TcpState::Closed)
+        {
+            self.handle_attempt(connection, now, recorder);
         }
     }
 
-    fn read(&mut self, number: usize, now: Instant, recorder: &mut Recorder) {
+    /// The attempt to connect may be over.
+    fn handle_attempt(&mut self, connection: Connection, now: Instant, recorder: &mut Recorder) {
+        match connection.peer() {
+            Ok(Some(peer)) => {
+                // Edge-triggered: what came with the connection is not announced again.
+                self.connection = TcpState::Connected {
+                    connection,
+                    readable: true,
+                    writable: false,
+                };
+                recorder.handle_server(self.place, now, Input::Connected(peer));
+            }
+            unfinished => {
+                self.connection = TcpState::Connecting {
+                    connection,
+                    writable: false,
+                };
+                if let Err(error) = unfinished {
+                    recorder.handle_server(self.place, now, Input::Lost(errno(&error)));
+                }
+            }
+        }
+    }
+
+    fn read(&mut self, now: Instant, recorder: &mut Recorder) {
         if now >= self.refill_at {
-            (self.allowance, self.refill_at) = (SERVER_BYTES, now + SERVER_PACE);
+            self.allowance = SERVER_BYTES;
+            self.refill_at = now + SERVER_PACE;
         }
         let mut buffer = [0; 1024];
-        while self.stands && self.readable && self.allowance > 0 {
-            let Some(connection) = &mut self.connection else {
+        while self.allowance > 0 {
+            let TcpState::Connected {
+                connection,
+                readable,
+                ..
+            } = &mut self.connection
+            else {
                 return;
             };
+            if !*readable {
+                return;
+            }
             let most = buffer.len().min(self.allowance);
             let input = match connection.read(&mut buffer[..most]) {
                 Ok(None) => {
-                    self.readable = false;
+                    *readable = false;
                     return;
                 }
                 Ok(Some(0)) => Input::Lost(0),
                 Ok(Some(count)) => Input::Bytes(&buffer[..count]),
-                Err(error) => Input::Lost(error.raw_os_error().unwrap_or(libc::EIO)),
+                Err(error) => Input::Lost(errno(&error)),
             };
             if let Input::Bytes(bytes) = input {
                 self.allowance -= bytes.len();
             } else {
-                self.readable = false;
+                *readable = false;
             }
-            recorder.handle_server(number, now, input);
+            recorder.handle_server(self.place, now, input);
         }
     }
 
-    fn close(&mut self, poll: &Poll) {
-        if let Some(mut connection) = self.connection.take() {
-            let _ = poll.registry().deregister(connection.source());
-        }
-        (self.media, self.lookup, self.stands) = (None, None, false);
+    fn write(&mut self, bytes: &[u8]) -> io::Result<Done> {
+        let TcpState::Connected { connection, .. } = &mut self.connection else {
+            return Ok(Done::Blocked);
+        };
+        let written = connection.write(bytes)?;
+        Ok(written.map_or(Done::Blocked, Done::Wrote))
     }
+
+    fn close(&mut self, registry: &Registry) {
+        if let TcpState::Connecting { connection, .. } | TcpState::Connected { connection, .. } =
+            &mut self.connection
+        {
+            let _ = registry.deregister(connection.source());
+        }
+        self.connection = TcpState::Closed;
+        self.media = None;
+        self.resolver = None;
+    }
+}
+
+fn errno(error: &io::Error) -> i32 {
+    error.raw_os_error().unwrap_or(libc::EIO)
 }

@@ -1,10 +1,10 @@
-//! A host name's address: from `/etc/hosts`, or from the name servers of `/etc/resolv.conf`, one after the other.
-//! Nothing waits: whoever asks polls until there is an answer, or gives up.
+//! Resolves a host name: from `/etc/hosts`, or from the name servers of `/etc/resolv.conf`, one after the other.
+//! Nothing blocks: the owner polls until there is an answer, or gives up.
 
 use std::net::{IpAddr, SocketAddr};
 
 use mio::unix::SourceFd;
-use mio::{Interest, Poll, Token};
+use mio::{Interest, Registry, Token};
 
 use crate::base::limits::{LOOKUP_STEP, LOOKUP_TRIES, NAMES_FILE_BYTES};
 use crate::base::time::Instant;
@@ -18,8 +18,8 @@ use crate::wire::dns::{
 /// Where DNS servers listen.
 const DNS_PORT: u16 = 53;
 
-/// One name being looked for.
-pub(super) struct Lookup {
+/// One name that is being resolved.
+pub(super) struct Resolver {
     query: heapless::Vec<u8, QUERY_BYTES>,
     servers: heapless::Vec<IpAddr, SERVERS>,
     /// The server that is asked next, and when.
@@ -29,8 +29,8 @@ pub(super) struct Lookup {
     found: Option<Option<IpAddr>>,
 }
 
-impl Lookup {
-    /// Begins to look for a name; an address is its own.
+impl Resolver {
+    /// Begins to resolve a name; an address needs no resolution.
     pub(super) fn new(name: &str, random: &mut Random) -> Self {
         let mut buffer = [0; NAMES_FILE_BYTES];
         let known = name
@@ -38,7 +38,8 @@ impl Lookup {
             .ok()
             .or_else(|| in_hosts(read_small("/etc/hosts", &mut buffer), name));
         let mut query = [0; QUERY_BYTES];
-        let id = random.words()[0] as u16; // by which a stranger's answer is known
+        // A random id, so that answers of strangers are recognised.
+        let id = random.words()[0] as u16;
         let len = emit_query(name, id, &mut query);
         Self {
             query: heapless::Vec::from_slice(&query[..len.unwrap_or(0)]).unwrap_or_default(),
@@ -50,12 +51,12 @@ impl Lookup {
         }
     }
 
-    /// Goes on looking. `Some(None)`: there is no such name, or nobody who knows. To be called again when `token` comes
-    /// out of the poll, and at `next_deadline`.
+    /// Takes answers and asks the next server. `Some(None)`: there is no such name, or no server knows it. Call it
+    /// again on an event with `token`, and at `next_deadline`.
     pub(super) fn poll(
         &mut self,
         now: Instant,
-        poll: &Poll,
+        registry: &Registry,
         token: Token,
     ) -> Option<Option<IpAddr>> {
         let mut buffer = [0; 512]; // RFC 1035: no answer by UDP is longer
@@ -72,9 +73,10 @@ impl Lookup {
             }
         }
         if self.found.is_none() && now >= self.ask_at {
-            match self.asked < LOOKUP_TRIES {
-                true => self.ask(poll, token),
-                false => self.found = Some(None),
+            if self.asked < LOOKUP_TRIES {
+                self.ask(registry, token);
+            } else {
+                self.found = Some(None);
             }
             self.ask_at = now + LOOKUP_STEP;
         }
@@ -86,7 +88,7 @@ impl Lookup {
         self.ask_at
     }
 
-    fn ask(&mut self, poll: &Poll, token: Token) {
+    fn ask(&mut self, registry: &Registry, token: Token) {
         let Some(server) = self.servers.get(self.asked % self.servers.len().max(1)) else {
             return;
         };
@@ -94,9 +96,7 @@ impl Lookup {
         // Each question has a socket of its own, and so a port that nobody can guess.
         self.socket = Datagrams::open(SocketAddr::new(*server, DNS_PORT)).ok();
         let Some(socket) = &self.socket else { return };
-        let _ = poll
-            .registry()
-            .register(&mut SourceFd(&socket.fd()), token, Interest::READABLE);
+        let _ = registry.register(&mut SourceFd(&socket.fd()), token, Interest::READABLE);
         socket.send(&self.query);
     }
 }

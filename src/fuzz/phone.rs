@@ -9,11 +9,11 @@ use crate::config::Config;
 use crate::proto::recorder::outbox::{ClientId, To};
 use crate::proto::recorder::request::Sink;
 use crate::proto::recorder::turn;
-use crate::proto::recorder::{Ask, Recorder, Settings};
-use crate::proto::recording::State;
+use crate::proto::recorder::{Recorder, Settings};
+use crate::proto::recording::state::State;
 use crate::wire::control::Message;
 
-use devices::Devices;
+use devices::VirtualDevices;
 use input::{Input, Step};
 
 mod devices;
@@ -49,7 +49,7 @@ pub fn recorder(data: &[u8]) {
 
 struct Phone {
     recorder: Recorder,
-    devices: Devices,
+    devices: VirtualDevices,
     now: Instant,
     /// Ids of recordings that were started, and what their stops have said.
     started: Vec<String>,
@@ -66,7 +66,7 @@ impl Phone {
         recorder.handle_stick(now, heapless::Vec::from_slice(b"/mnt/usb").ok(), 1 << 30);
         let mut phone = Self {
             recorder,
-            devices: Devices::new(now),
+            devices: VirtualDevices::new(now),
             now,
             started: vec![],
             stopped: vec![],
@@ -140,16 +140,8 @@ impl Phone {
 
     fn line(&mut self, line: &[u8]) {
         let random = [self.now.nanos() as u32 ^ 0x5A5A_1234, 2, 3];
-        let ask = self
-            .recorder
+        self.recorder
             .handle_line(self.now, ClientId(1), Some(line), random);
-        if let Ask::Ports(place, legs) = ask {
-            self.devices.sockets[place].open(self.now, legs + 1);
-            let ports = (0..=legs as u16)
-                .map(|number| 41_000 + 2 * number)
-                .collect();
-            self.recorder.handle_ports(self.now, place, Ok(ports));
-        }
         self.turns();
     }
 

@@ -5,7 +5,7 @@ use crate::base::wall_clock::{Timespec, WallClock};
 use crate::config::Config;
 use crate::proto::media::receiver::{self, Sockets};
 use crate::proto::recorder::outbox::ClientId;
-use crate::proto::recorder::{Ask, Recorder};
+use crate::proto::recorder::Recorder;
 
 /// Steps of one input: more find nothing that these do not.
 const MAX_STEPS: usize = 8;
@@ -148,14 +148,11 @@ pub fn receiver(data: &[u8]) {
     );
     let mut now = Instant::from_nanos(1_000_000_000_000);
     recorder.handle_stick(now, heapless::Vec::from_slice(b"/mnt/usb").ok(), 1 << 30);
-    let ask = recorder.handle_line(
-        now,
-        ClientId(1),
-        Some(b"cmd=RecordStartRequest&legs=3"),
-        [1, 2, 3],
-    );
-    if let Ask::Ports(place, legs) = ask {
-        recorder.handle_ports(now, place, Ok((0..=legs as u16).collect()));
+    let start = b"cmd=RecordStartRequest&legs=3";
+    recorder.handle_line(now, ClientId(1), Some(start), [1, 2, 3]);
+    if let Some(legs) = recorder.wants_ports(0) {
+        let ports = 0..=legs as u16;
+        recorder.handle_ports(now, 0, Ok(ports.collect()));
     }
     store(&mut recorder, now);
     let mut sockets = Numbered {

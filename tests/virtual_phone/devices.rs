@@ -3,23 +3,32 @@
 use callrec::base::limits::DISK_BYTES_PER_TURN;
 use callrec::base::time::Instant;
 use callrec::proto::media::receiver;
-use callrec::proto::recorder::turn::Outside;
+use callrec::proto::recorder::reason::Reason;
+use callrec::proto::recorder::turn::Devices;
 use callrec::proto::recorder::Recorder;
 use callrec::proto::recording::file_writer::Op;
+use callrec::proto::recording::setup::Ports;
 
 use super::server::Server;
 use super::{Stick, VirtualSockets};
 
-pub struct Devices<'a> {
-    pub sockets: &'a mut VirtualSockets,
+pub struct VirtualDevices<'a> {
+    pub sockets: &'a mut [VirtualSockets],
+    pub next_port: &'a mut u16,
     pub server: &'a mut Server,
     pub stick: &'a mut Stick,
 }
 
-impl Outside for Devices<'_> {
-    /// Only place 0 is sent packets here.
+impl Devices for VirtualDevices<'_> {
+    fn bind(&mut self, place: usize, legs: usize, now: Instant) -> Result<Ports, Reason> {
+        let first = *self.next_port;
+        *self.next_port += 100;
+        self.sockets[place].open(now, 1 + legs);
+        Ok((0..=legs as u16).map(|leg| first + 2 * leg).collect())
+    }
+
     fn drain(&mut self, place: usize, now: Instant, recorder: &mut Recorder) -> bool {
-        place != 0 || receiver::drain(self.sockets, place, now, recorder)
+        receiver::drain(&mut self.sockets[place], place, now, recorder)
     }
 
     fn serve(&mut self, place: usize, now: Instant, recorder: &mut Recorder) {
@@ -36,13 +45,11 @@ impl Outside for Devices<'_> {
                 written += bytes.len();
             }
             if matches!(op, Op::Write(..) | Op::Sync) {
-                if let Some((_, length)) = self
-                    .stick
-                    .stall
-                    .take_if(|(from, _)| self.sockets.now >= *from)
-                {
-                    self.stick.stalled_at = Some(self.sockets.now);
-                    self.sockets.now = self.sockets.now + length;
+                let sockets = &mut self.sockets[place];
+                let stall = &mut self.stick.stall;
+                if let Some((_, length)) = stall.take_if(|(from, _)| sockets.now >= *from) {
+                    self.stick.stalled_at = Some(sockets.now);
+                    sockets.now = sockets.now + length;
                 }
             }
             let result = self.stick.call(place, &op);

@@ -18,7 +18,7 @@ mod media;
 pub mod server;
 mod sockets;
 
-use devices::Devices;
+use devices::VirtualDevices;
 
 pub use media::*;
 pub use sockets::*;
@@ -28,7 +28,7 @@ use callrec::base::time::{Duration, Instant};
 use callrec::proto::recorder::outbox::ClientId;
 use callrec::proto::recorder::request::Sink;
 use callrec::proto::recorder::turn;
-use callrec::proto::recorder::{Ask, Recorder, Settings};
+use callrec::proto::recorder::{Recorder, Settings};
 use callrec::proto::recording::file_writer::{DiskError, Done, Name, Op};
 use callrec::wire::g711::Law;
 use callrec::wire::recording::{Header, HEADER_BYTES};
@@ -210,12 +210,13 @@ pub struct Phone {
     pub server: server::Server,
     pub now: Instant,
     pub wakeups: u64,
-    pub sockets: VirtualSockets,
+    /// Those of each place.
+    pub sockets: Vec<VirtualSockets>,
     /// Control lines to come.
     lines: VecDeque<(Instant, String)>,
     pub events: Vec<String>,
     pub answers: Vec<String>,
-    next_ports: u16,
+    next_port: u16,
 }
 
 impl Phone {
@@ -241,9 +242,10 @@ impl Phone {
             log: vec![],
         };
         let (lines, events, answers) = (VecDeque::new(), vec![], vec![]);
-        let sockets = VirtualSockets::new(now);
+        let places = 0..recorder.places();
+        let sockets = places.map(|_| VirtualSockets::new(now)).collect();
         let server = server::Server::new(server::Manner::Accepts);
-        let (wakeups, next_ports) = (0, 41000);
+        let (wakeups, next_port) = (0, 41000);
         let mut phone = Self {
             recorder,
             stick,
@@ -254,7 +256,7 @@ impl Phone {
             lines,
             events,
             answers,
-            next_ports,
+            next_port,
         };
         phone.deliver();
         phone
@@ -289,9 +291,14 @@ impl Phone {
             .expect("an answer")
     }
 
-    /// Packets to come.
+    /// Packets to come for the recording in place 0.
     pub fn send(&mut self, packets: impl IntoIterator<Item = Arriving>) {
-        self.sockets.send(packets);
+        self.send_to(0, packets);
+    }
+
+    /// Packets to come for the recording in this place.
+    pub fn send_to(&mut self, place: usize, packets: impl IntoIterator<Item = Arriving>) {
+        self.sockets[place].send(packets);
     }
 
     /// Lives on until `until`, waking as the loop would.
@@ -307,7 +314,7 @@ impl Phone {
                 .front()
                 .map(|(at, _)| *at)
                 .into_iter()
-                .chain(self.sockets.clock.next_set(self.now));
+                .chain(self.sockets[0].clock.next_set(self.now));
             self.now = wake.chain(told).chain([until]).min().unwrap().max(self.now);
             self.wakeups += 1;
             while self.turn() {}
@@ -329,14 +336,15 @@ impl Phone {
         let mut again = false;
         for place in 0..self.recorder.places() {
             let now = self.now;
-            self.sockets.look(now);
-            let mut devices = Devices {
+            self.sockets[place].look(now);
+            let mut devices = VirtualDevices {
                 sockets: &mut self.sockets,
+                next_port: &mut self.next_port,
                 server: &mut self.server,
                 stick: &mut self.stick,
             };
             again |= turn::serve_place(&mut devices, place, now, &mut self.recorder, true);
-            self.now = self.sockets.now;
+            self.now = self.sockets[place].now;
         }
         self.deliver();
         again || self.now > began // a stall has made the turn long: look again
@@ -348,15 +356,8 @@ impl Phone {
             0xABCD_0123,
             0x0102_FFFE,
         ];
-        let ask = self
-            .recorder
+        self.recorder
             .handle_line(self.now, ClientId(1), Some(line.as_bytes()), random);
-        if let Ask::Ports(place, legs) = ask {
-            let ports = (0..=legs as u16).map(|i| self.next_ports + 2 * i).collect();
-            self.next_ports += 100;
-            self.sockets.open(self.now, 1 + legs);
-            self.recorder.handle_ports(self.now, place, Ok(ports));
-        }
     }
 
     pub fn deliver(&mut self) {

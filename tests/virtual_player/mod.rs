@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 use callrec::base::limits::DATAGRAM_BYTES;
 use callrec::base::time::{Duration, Instant};
-use callrec::proto::playback::{Change, Player, Start, State, Trouble, Want};
+use callrec::proto::playback::{Change, PlayError, Player, Start, State, Want};
 use callrec::proto::recorder::outbox::ClientId;
 use callrec::wire::control::Text;
 use callrec::wire::g711::Law;
@@ -141,7 +141,7 @@ impl Stage {
             None => {}
             Some(Want::Head(name, _)) => {
                 let name = String::from_utf8(name.to_vec()).unwrap();
-                let head = self.head(&name).ok_or(Trouble::NoRecording);
+                let head = self.head(&name).ok_or(PlayError::NoRecording);
                 self.open = Some(name);
                 self.player.handle_head(self.now, head);
             }
@@ -156,7 +156,7 @@ impl Stage {
             },
             Some(Want::Part(name)) => {
                 let name = String::from_utf8(name.to_vec()).unwrap();
-                let opened = self.head(&name).map(|_| ()).ok_or(Trouble::NoFile);
+                let opened = self.head(&name).map(|_| ()).ok_or(PlayError::NoFile);
                 self.open = Some(name);
                 self.player.handle_part(opened);
             }

@@ -33,9 +33,9 @@ pub const HEADS_PER_TURN: usize = 4;
 
 /// The longest line beside a recording that we write: 512 bytes of names and numbers, all counts, the pauses. One whose
 /// texts are all control characters is not written.
-pub const NOTE_BYTES: usize = 2048;
+pub const SIDECAR_LINE_BYTES: usize = 2048;
 /// Such lines that wait to be written: at the end of the daemon, all recordings end at once.
-pub const NOTES_BYTES: usize = 32 * 1024;
+pub const SIDECAR_QUEUE_BYTES: usize = 32 * 1024;
 /// Pauses of a part that are listed; more are only counted.
 pub const MAX_PAUSES: usize = 32;
 /// Finished parts whose sums wait to be made.

@@ -6,16 +6,18 @@ use crate::base::limits::DISK_BYTES_PER_TURN;
 use crate::base::time::{Duration, Instant};
 use crate::proto::media::receiver;
 use crate::proto::record_client::{self, Input};
-use crate::proto::recorder::turn::Outside;
+use crate::proto::recorder::reason::Reason;
+use crate::proto::recorder::turn::Devices;
 use crate::proto::recorder::Recorder;
 use crate::proto::recording::file_writer::{DiskError, Done, Name, Op};
-use crate::proto::recording::State;
+use crate::proto::recording::setup::Ports;
+use crate::proto::recording::state::State;
 use crate::wire::recording::{Header, HEADER_BYTES};
 
 use super::sockets::{Day, VirtualSockets};
 use super::PLACES;
 
-pub(super) struct Devices {
+pub(super) struct VirtualDevices {
     pub(super) sockets: [VirtualSockets; PLACES],
     pub(super) servers: [Server; PLACES],
     pub(super) stick: Stick,
@@ -24,7 +26,7 @@ pub(super) struct Devices {
     day: Day,
 }
 
-impl Devices {
+impl VirtualDevices {
     pub(super) fn new(now: Instant) -> Self {
         let (sockets, servers) = (Default::default(), Default::default());
         Self {
@@ -46,7 +48,13 @@ impl Devices {
     }
 }
 
-impl Outside for Devices {
+impl Devices for VirtualDevices {
+    fn bind(&mut self, place: usize, legs: usize, now: Instant) -> Result<Ports, Reason> {
+        self.sockets[place].open(now, legs + 1);
+        let ports = 0..=legs as u16;
+        Ok(ports.map(|number| 41_000 + 2 * number).collect())
+    }
+
     fn drain(&mut self, place: usize, now: Instant, recorder: &mut Recorder) -> bool {
         receiver::drain(&mut self.sockets[place], place, now, recorder)
     }
@@ -121,10 +129,10 @@ impl Server {
             _ => {}
         }
         recorder.handle_server(place, now, Input::Tick);
-        self.obey(place, now, recorder);
+        self.carry_out(place, now, recorder);
     }
 
-    fn obey(&mut self, place: usize, now: Instant, recorder: &mut Recorder) {
+    fn carry_out(&mut self, place: usize, now: Instant, recorder: &mut Recorder) {
         while let Some(op) = recorder.server_op(place, now) {
             let mut done = record_client::Done::Yes;
             match op {
@@ -139,7 +147,7 @@ impl Server {
                 }
                 record_client::Op::Write(bytes) => {
                     done = record_client::Done::Wrote(bytes.len());
-                    self.hear(&String::from_utf8_lossy(bytes));
+                    self.handle_message(&String::from_utf8_lossy(bytes));
                 }
                 _ => {}
             }
@@ -147,7 +155,7 @@ impl Server {
         }
     }
 
-    fn hear(&mut self, text: &str) {
+    fn handle_message(&mut self, text: &str) {
         let Some(id) = super::laws::value(text, "id") else {
             return;
         };

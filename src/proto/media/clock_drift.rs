@@ -6,14 +6,14 @@ const FRAME: i64 = FRAME_SAMPLES as i64;
 
 /// Watches the least lateness of packets, and says how many samples the reader should give way.
 #[derive(Debug, Default)]
-pub struct Skew {
+pub struct ClockDrift {
     since: i64,
     packets: u32,
     least: i64,
     pending: i64,
 }
 
-impl Skew {
+impl ClockDrift {
     /// Begins to watch at `at`.
     pub fn from(at: i64) -> Self {
         Self {

@@ -13,7 +13,7 @@ const SAMPLES: u64 = FRAME_SAMPLES as u64;
 
 /// The clock and the pauses of one recording.
 #[derive(Debug)]
-pub struct Timeline {
+pub struct MediaClock {
     origin: Instant,
     aligned: bool,
     /// Frames mixed so far.
@@ -30,7 +30,7 @@ pub struct Timeline {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooMany;
 
-impl Timeline {
+impl MediaClock {
     /// A recording begins.
     pub fn new(now: Instant) -> Self {
         let toggles = heapless::Deque::new();
@@ -173,7 +173,7 @@ mod tests {
         Instant::from_nanos(1_000_000_000) + Duration::from_millis(millis)
     }
 
-    fn mixed(timeline: &mut Timeline, now: Instant) -> Vec<bool> {
+    fn mixed(timeline: &mut MediaClock, now: Instant) -> Vec<bool> {
         let mut kept = vec![];
         while timeline.due(now) {
             kept.push(timeline.advance());
@@ -183,7 +183,7 @@ mod tests {
 
     #[test]
     fn frames_are_mixed_a_delay_after_their_end() {
-        let mut timeline = Timeline::new(ms(0));
+        let mut timeline = MediaClock::new(ms(0));
         assert!(!timeline.due(ms(319)) && timeline.due(ms(320)));
         assert_eq!(mixed(&mut timeline, ms(400)).len(), 5);
         assert_eq!(timeline.clock(), 800);
@@ -211,7 +211,7 @@ mod tests {
 
     #[test]
     fn the_first_packet_begins_a_frame() {
-        let mut timeline = Timeline::new(ms(0));
+        let mut timeline = MediaClock::new(ms(0));
         timeline.align(ms(47));
         timeline.align(ms(55));
         assert_eq!(timeline.position(ms(47)) % 160, 0);
@@ -220,7 +220,7 @@ mod tests {
 
     #[test]
     fn a_pause_falls_on_its_frame_though_it_is_mixed_later() {
-        let mut timeline = Timeline::new(ms(0));
+        let mut timeline = MediaClock::new(ms(0));
         assert_eq!(timeline.pause(ms(100), true), Ok(true));
         assert_eq!(timeline.pause(ms(110), true), Ok(false));
         assert_eq!(timeline.pause(ms(200), false), Ok(true));
@@ -231,7 +231,7 @@ mod tests {
 
     #[test]
     fn pauses_of_no_length_leave_no_trace_and_their_number_is_bounded() {
-        let mut timeline = Timeline::new(ms(0));
+        let mut timeline = MediaClock::new(ms(0));
         for _ in 0..1000 {
             assert_eq!(timeline.pause(ms(100), true), Ok(true));
             assert_eq!(timeline.pause(ms(101), false), Ok(true));
@@ -249,7 +249,7 @@ mod tests {
             (1000, Some(90_000), 100),
             (5, None, 0),
         ] {
-            let mut timeline = Timeline::new(ms(0));
+            let mut timeline = MediaClock::new(ms(0));
             timeline.stop(ms(stop), audio);
             assert_eq!(
                 mixed(&mut timeline, ms(stop)).len(),

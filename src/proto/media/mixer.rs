@@ -1,8 +1,8 @@
-//! Legs -> one frame of codes: the saturated sum of what is to be heard.
+//! All sources -> one frame of codes: the saturated sum of what is to be heard.
 
 use crate::base::limits::{FRAME_SAMPLES, MAX_SOURCES};
 use crate::base::stats::Stats;
-use crate::proto::media::jitter_buffer::{Heard, Room};
+use crate::proto::media::jitter_buffer::packet::{FrameBuffers, FrameKind};
 use crate::proto::media::sources::Sources;
 use crate::wire::g711::Law;
 
@@ -36,14 +36,14 @@ impl Mixer {
         let mut laws = heapless::Vec::<Law, MAX_SOURCES>::new();
         let mut sums: Option<Sums> = None;
         for place in 0..sources.places() {
-            let room = Room {
+            let buffers = FrameBuffers {
                 codes: &mut self.heard[laws.len()],
                 samples: &mut self.samples,
             };
-            match sources.take(place, clock, room, stats) {
+            match sources.take(place, clock, buffers, stats) {
                 None => {}
-                Some(Heard::Codes(law)) => drop(laws.push(law)),
-                Some(Heard::Samples) => add(&mut sums, |i| self.samples[i]),
+                Some(FrameKind::Codes(law)) => drop(laws.push(law)),
+                Some(FrameKind::Samples) => add(&mut sums, |i| self.samples[i]),
             }
         }
         // Almost every frame has one or two legs whose codes are ours: nothing is decoded then.
@@ -52,15 +52,13 @@ impl Mixer {
             ([one], None) if laws == [law] => *codes = *one,
             ([one, two], None) if laws == [law; 2] => law.mix(one, two, codes),
             (heard, sums) => {
-                heard
-                    .iter()
-                    .zip(&laws)
-                    .for_each(|(heard, law)| add(sums, |i| law.decode_one(heard[i])));
+                for (heard, law) in heard.iter().zip(&laws) {
+                    add(sums, |i| law.decode_one(heard[i]));
+                }
                 let sums = sums.unwrap_or([0; FRAME_SAMPLES]);
-                codes
-                    .iter_mut()
-                    .zip(sums)
-                    .for_each(|(code, sum)| *code = law.encode_one(sum));
+                for (code, sum) in codes.iter_mut().zip(sums) {
+                    *code = law.encode_one(sum);
+                }
             }
         }
     }
@@ -74,7 +72,7 @@ impl Default for Mixer {
 
 fn add(sums: &mut Option<Sums>, sample: impl Fn(usize) -> i16) {
     let sums = sums.get_or_insert([0; FRAME_SAMPLES]);
-    sums.iter_mut()
-        .enumerate()
-        .for_each(|(i, sum)| *sum += i32::from(sample(i)));
+    for (i, sum) in sums.iter_mut().enumerate() {
+        *sum += i32::from(sample(i));
+    }
 }

@@ -12,7 +12,8 @@ use crate::base::stats::Counter;
 use crate::base::time::Instant;
 use crate::base::wall_clock::Stamp;
 use crate::proto::recorder::Recorder;
-use crate::proto::recording::State;
+use crate::proto::recording::audio::{Intake, ReadOrder};
+use crate::proto::recording::state::State;
 
 /// The sockets of one recording, each of which holds the datagram that it has read last.
 pub trait Sockets {
@@ -45,10 +46,9 @@ pub fn drain(
     now: Instant,
     recorder: &mut Recorder,
 ) -> bool {
-    let drained = if recorder.reads_promptly(place, now) {
-        drain_each(sockets, place, recorder)
-    } else {
-        drain_in_order(sockets, place, recorder)
+    let drained = match recorder.handle_read(place, now) {
+        ReadOrder::PortByPort => drain_each(sockets, place, recorder),
+        ReadOrder::ByArrival => drain_in_order(sockets, place, recorder),
     };
     for socket in 0..sockets.count() {
         if sockets.backlog(socket) >= FLOOD_DATAGRAMS {
@@ -104,22 +104,23 @@ fn drain_each(sockets: &mut impl Sockets, place: usize, recorder: &mut Recorder)
 }
 
 fn give_promptly(sockets: &mut impl Sockets, socket: usize, place: usize, recorder: &mut Recorder) {
-    match sockets.held(socket) {
-        None => return recorder.count(place, Counter::Oversize, 1),
-        Some(bytes) if recorder.handle_prompt_rtp(place, socket, None, bytes) => return,
-        Some(_) => {}
+    let Some(bytes) = sockets.held(socket) else {
+        return recorder.count(place, Counter::Oversize, 1);
+    };
+    if recorder.handle_prompt_rtp(place, socket, None, bytes) == Intake::Taken {
+        return;
     }
     let arrival = arrival(sockets, socket, place, recorder);
     if let Some(bytes) = sockets.held(socket) {
-        let taken = recorder.handle_prompt_rtp(place, socket, Some(arrival), bytes);
-        debug_assert!(taken, "bug: its arrival is known");
+        let intake = recorder.handle_prompt_rtp(place, socket, Some(arrival), bytes);
+        debug_assert_eq!(intake, Intake::Taken, "bug: its arrival is known");
     }
 }
 
 /// The earliest first.
 fn drain_in_order(sockets: &mut impl Sockets, place: usize, recorder: &mut Recorder) -> bool {
     let ends_at = match recorder.state(place) {
-        State::Draining(at, _) => at,
+        State::Draining { until, .. } => until,
         _ => Instant::NEVER,
     };
     let mut heads = heapless::Vec::<Instant, MAX_PORTS>::new();
@@ -137,8 +138,11 @@ fn drain_in_order(sockets: &mut impl Sockets, place: usize, recorder: &mut Recor
             return true;
         };
         match sockets.held(socket) {
-            Some(bytes) if !recorder.handle_rtp(place, socket, *arrival, bytes) => return false,
-            Some(_) => {}
+            Some(bytes) => match recorder.handle_rtp(place, socket, *arrival, bytes) {
+                Intake::Taken => {}
+                Intake::RingFull => return false,
+                Intake::ArrivalNeeded => debug_assert!(false, "bug: its arrival is known"),
+            },
             None => recorder.count(place, Counter::Oversize, 1),
         }
         sockets.release(socket);

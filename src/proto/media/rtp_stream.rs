@@ -7,7 +7,7 @@ use crate::wire::rtp::Packet;
 
 /// Sequence, timestamp and source of one recording; they run on across its parts.
 #[derive(Clone, Copy, Debug)]
-pub struct LocalStream {
+pub struct RtpStream {
     law: Law,
     ssrc: u32,
     sequence: u16,
@@ -16,7 +16,7 @@ pub struct LocalStream {
     marker: bool,
 }
 
-impl LocalStream {
+impl RtpStream {
     /// A stream that begins at random values, as RFC 3550 asks. `with_header`: `recordRtpHeader`.
     pub fn new(law: Law, ssrc: u32, sequence: u16, timestamp: u32, with_header: bool) -> Self {
         Self {

@@ -15,7 +15,7 @@ const MASK: usize = LEG_SAMPLES - 1;
 /// The memory of one track, lent to each call so that a leg itself is small. Positions are samples on
 /// the leg axis; those that are `LEG_SAMPLES` apart share a place.
 #[derive(Debug)]
-pub struct Track<'a> {
+pub struct SampleRing<'a> {
     // Arrays, not slices: no place in the ring is beyond their end, which need not be checked for each sample.
     codes: &'a mut [u8; LEG_SAMPLES],
     written: &'a mut [u32; WORDS],
@@ -23,12 +23,12 @@ pub struct Track<'a> {
 
 /// The memory of several tracks: never touched where no leg comes.
 #[derive(Debug)]
-pub struct Tracks {
+pub struct SampleRings {
     codes: Box<[u8]>,
     written: Box<[u32]>,
 }
 
-impl Tracks {
+impl SampleRings {
     /// So many tracks. The only allocation.
     pub fn new(count: usize) -> Self {
         let codes = vec![0; count * LEG_SAMPLES].into_boxed_slice();
@@ -39,17 +39,17 @@ impl Tracks {
     }
 
     /// One of them, if there are so many.
-    pub fn track(&mut self, place: usize) -> Option<Track<'_>> {
+    pub fn ring(&mut self, place: usize) -> Option<SampleRing<'_>> {
         let codes = self
             .codes
             .get_mut(place * LEG_SAMPLES..)?
             .first_chunk_mut()?;
         let written = self.written.get_mut(place * WORDS..)?.first_chunk_mut()?;
-        Some(Track { codes, written })
+        Some(SampleRing { codes, written })
     }
 }
 
-impl Track<'_> {
+impl SampleRing<'_> {
     /// Nothing is written.
     pub fn clear(&mut self) {
         self.written.fill(0);
@@ -145,17 +145,17 @@ mod tests {
 
     #[test]
     fn places_are_written_and_wiped_around_the_end() {
-        let mut tracks = Tracks::new(2);
+        let mut rings = SampleRings::new(2);
         for start in [0, 5, LEG_SAMPLES as i64 - 2, -3, 1 << 40] {
-            let mut track = tracks.track(1).unwrap();
-            track.clear();
-            track.store(start, &[1, 2, 3, 4, 5, 6]);
+            let mut ring = rings.ring(1).unwrap();
+            ring.clear();
+            ring.store(start, &[1, 2, 3, 4, 5, 6]);
             let mut codes = [0; 6];
-            track.copy(start, &mut codes);
+            ring.copy(start, &mut codes);
             assert_eq!(codes, [1, 2, 3, 4, 5, 6]);
-            track.wipe(start + 1..start + 3);
-            track.wipe(start + 3..start);
-            let seen: Vec<_> = (start - 1..start + 7).map(|at| track.code(at)).collect();
+            ring.wipe(start + 1..start + 3);
+            ring.wipe(start + 3..start);
+            let seen: Vec<_> = (start - 1..start + 7).map(|at| ring.code(at)).collect();
             assert_eq!(
                 seen,
                 [None, Some(1), None, None, Some(4), Some(5), Some(6), None],
@@ -163,28 +163,28 @@ mod tests {
             );
         }
         assert!(
-            (0..LEG_SAMPLES as i64).all(|at| !tracks.track(0).unwrap().has(at)),
-            "the other track is untouched"
+            (0..LEG_SAMPLES as i64).all(|at| !rings.ring(0).unwrap().has(at)),
+            "the other ring is untouched"
         );
     }
 
     #[test]
     fn any_range_is_marked_and_nothing_else() {
-        let mut tracks = Tracks::new(1);
-        let mut track = tracks.track(0).unwrap();
+        let mut rings = SampleRings::new(1);
+        let mut ring = rings.ring(0).unwrap();
         for from in 0..70 {
             for to in from..140 {
-                track.clear();
-                track.fill(from..to, 7);
+                ring.clear();
+                ring.fill(from..to, 7);
                 assert!(
-                    (-64..256).all(|at| track.has(at) == (from..to).contains(&at)),
+                    (-64..256).all(|at| ring.has(at) == (from..to).contains(&at)),
                     "{from} {to}"
                 );
             }
         }
-        track.fill(0..1 << 20, 9);
-        assert!((0..LEG_SAMPLES as i64).all(|at| track.code(at) == Some(9)));
-        track.wipe(0..1 << 20);
-        assert!((0..LEG_SAMPLES as i64).all(|at| !track.has(at)));
+        ring.fill(0..1 << 20, 9);
+        assert!((0..LEG_SAMPLES as i64).all(|at| ring.code(at) == Some(9)));
+        ring.wipe(0..1 << 20);
+        assert!((0..LEG_SAMPLES as i64).all(|at| !ring.has(at)));
     }
 }

@@ -9,8 +9,9 @@ use crate::base::limits::{
     FLOOD_PACKETS, FRAME_SAMPLES, MAX_PAYLOAD, MAX_SOURCES, SECOND_PACKET, SOURCE_IDLE,
 };
 use crate::base::stats::{Counter, Stats};
-use crate::proto::media::jitter_buffer::{Arrival, Audio, Format, Heard, Leg, Room};
-use crate::proto::media::sample_ring::Tracks;
+use crate::proto::media::jitter_buffer::packet::{Arrival, Audio, Format, FrameBuffers, FrameKind};
+use crate::proto::media::jitter_buffer::JitterBuffer;
+use crate::proto::media::sample_ring::SampleRings;
 use crate::wire::g711::Law;
 use crate::wire::rtp::Packet;
 
@@ -20,27 +21,27 @@ struct Source {
     confirmed: bool,
     /// Packets since all sockets were empty: no audio comes as fast as a flood.
     recent: u16,
-    leg: Leg,
+    buffer: JitterBuffer,
 }
 
 impl Source {
     /// How much it needs its place when a new source of this port wants one; `None`: it keeps it. One that has just come
     /// keeps it, too: where many come at once, those that came first are heard, and not none of them.
     fn need(&self, port: usize, arrival: Arrival) -> Option<Need> {
-        let silent = arrival.at - self.leg.last_at();
+        let silent = arrival.at - self.buffer.last_at();
         if !self.confirmed {
             return (silent >= SECOND_PACKET).then_some(Need::Stray);
         }
         if silent >= SOURCE_IDLE {
             return Some(Need::Idle);
         }
-        let replaced = self.port == port && self.leg.ends_at() <= arrival.clock;
+        let replaced = self.port == port && self.buffer.ends_at() <= arrival.clock;
         replaced.then_some(Need::Replaced)
     }
 
     /// A packet with this audio belongs to it.
     fn is(&self, port: usize, ssrc: u32, audio: &Audio) -> bool {
-        self.port == port && self.ssrc == ssrc && self.leg.fits(audio.sequence, audio.format)
+        self.port == port && self.ssrc == ssrc && self.buffer.fits(audio.sequence, audio.format)
     }
 }
 
@@ -57,9 +58,9 @@ enum Need {
 
 /// When a packet came, in samples since the recording began.
 #[derive(Clone, Copy, Debug)]
-pub enum When {
+pub enum ArrivalTime {
     /// Here: it was measured.
-    At(i64),
+    Measured(i64),
     /// From here to there, both included.
     Between(i64, i64),
 }
@@ -70,7 +71,7 @@ pub struct Sources {
     sources: Vec<Option<Source>>,
     /// A sender has changed its codec: two sources have one SSRC.
     shared: bool,
-    tracks: Tracks,
+    rings: SampleRings,
 }
 
 /// What a packet is for us.
@@ -87,7 +88,7 @@ impl Sources {
         Self {
             sources: Vec::with_capacity(MAX_SOURCES),
             shared: false,
-            tracks: Tracks::new(MAX_SOURCES),
+            rings: SampleRings::new(MAX_SOURCES),
         }
     }
 
@@ -124,7 +125,7 @@ impl Sources {
             .iter()
             .flatten()
             .filter(|source| source.confirmed)
-            .map(|source| source.leg.ends_at())
+            .map(|source| source.buffer.ends_at())
             .max()
     }
 
@@ -158,7 +159,7 @@ impl Sources {
         let audio = audio(packet, format);
         let mut sources = self.sources.iter().flatten();
         let source = sources.find(|source| source.is(port, packet.ssrc, &audio))?;
-        Some(source.leg.expected_at(packet.timestamp))
+        Some(source.buffer.expected_at(packet.timestamp))
     }
 
     /// Takes a packet and counts it, once. `false`: nothing was done, its arrival has to be measured.
@@ -167,7 +168,7 @@ impl Sources {
         &mut self,
         port: usize,
         packet: &Packet,
-        when: When,
+        when: ArrivalTime,
         clock: i64,
         stats: &mut Stats,
     ) -> bool {
@@ -185,11 +186,11 @@ impl Sources {
                     None => return false,
                 }
             }
-            (Kind::Other(_), When::Between(..)) => return false,
-            (Kind::Other(counter), When::At(at)) => {
+            (Kind::Other(_), ArrivalTime::Between(..)) => return false,
+            (Kind::Other(counter), ArrivalTime::Measured(at)) => {
                 let mine = |source: &&mut Source| source.port == port && source.ssrc == packet.ssrc;
                 for source in self.sources.iter_mut().flatten().filter(mine) {
-                    source.leg.pass(packet.sequence, at);
+                    source.buffer.pass(packet.sequence, at);
                 }
                 counter
             }
@@ -203,7 +204,7 @@ impl Sources {
         port: usize,
         ssrc: u32,
         audio: &Audio,
-        when: When,
+        when: ArrivalTime,
         clock: i64,
         stats: &mut Stats,
     ) -> Option<Counter> {
@@ -213,14 +214,14 @@ impl Sources {
             .position(|source| source.as_ref().is_some_and(|it| it.is(port, ssrc, audio)));
         let known = place.and_then(|place| self.sources[place].as_mut());
         let arrival = match (when, &known) {
-            (When::At(at), _) => Arrival {
+            (ArrivalTime::Measured(at), _) => Arrival {
                 at,
                 clock,
                 measured: true,
             },
-            (When::Between(from, to), Some(source)) if source.confirmed => {
+            (ArrivalTime::Between(from, to), Some(source)) if source.confirmed => {
                 let at = source
-                    .leg
+                    .buffer
                     .expects(audio)
                     .filter(|at| (from..=to).contains(at))?;
                 Arrival {
@@ -243,10 +244,10 @@ impl Sources {
             return Some(Counter::TooManySources);
         };
         let hint = self.last_end(port);
-        let Some(mut track) = self.tracks.track(place) else {
+        let Some(mut ring) = self.rings.ring(place) else {
             return Some(Counter::Bug);
         };
-        let leg = Leg::new(&mut track, arrival, audio, hint);
+        let buffer = JitterBuffer::new(&mut ring, arrival, audio, hint);
         self.shared |= self
             .sources
             .iter()
@@ -257,7 +258,7 @@ impl Sources {
             ssrc,
             confirmed: false,
             recent: 1,
-            leg,
+            buffer,
         });
         self.cede(place, port, ssrc, arrival.at, audio);
         Some(self.put_in(place, audio, arrival, stats))
@@ -270,7 +271,7 @@ impl Sources {
                 continue;
             };
             if (source.port, source.ssrc) == (port, ssrc) {
-                source.leg.cede(at, audio);
+                source.buffer.cede(at, audio);
             }
         }
     }
@@ -282,8 +283,8 @@ impl Sources {
         arrival: Arrival,
         stats: &mut Stats,
     ) -> Counter {
-        match (&mut self.sources[place], self.tracks.track(place)) {
-            (Some(source), Some(mut track)) => source.leg.put(&mut track, arrival, audio, stats),
+        match (&mut self.sources[place], self.rings.ring(place)) {
+            (Some(source), Some(mut ring)) => source.buffer.put(&mut ring, arrival, audio, stats),
             _ => Counter::Bug,
         }
     }
@@ -294,19 +295,19 @@ impl Sources {
         &mut self,
         place: usize,
         clock: i64,
-        room: Room,
+        buffers: FrameBuffers,
         stats: &mut Stats,
-    ) -> Option<Heard> {
+    ) -> Option<FrameKind> {
         let source = self.sources.get_mut(place)?.as_mut()?;
-        if !source.confirmed && source.leg.ends_at() <= clock + FRAME_SAMPLES as i64 {
+        if !source.confirmed && source.buffer.ends_at() <= clock + FRAME_SAMPLES as i64 {
             self.sources[place] = None;
             stats.count(Counter::Unconfirmed);
             return None;
         }
-        let mut track = self.tracks.track(place)?;
+        let mut ring = self.rings.ring(place)?;
         source
-            .leg
-            .take(&mut track, clock, room, stats)
+            .buffer
+            .take(&mut ring, clock, buffers, stats)
             .filter(|_| source.confirmed)
     }
 
@@ -317,8 +318,8 @@ impl Sources {
             .iter()
             .flatten()
             .filter(|source| source.port == port && source.confirmed);
-        same.max_by_key(|source| source.leg.last_at())
-            .map(|source| source.leg.ends_at())
+        same.max_by_key(|source| source.buffer.last_at())
+            .map(|source| source.buffer.ends_at())
     }
 
     /// An empty place, or that of a source which needs it least, and of those the longest silent.
@@ -332,7 +333,7 @@ impl Sources {
         }
         let rank = |(place, source): (usize, &Option<Source>)| {
             let source = source.as_ref()?;
-            Some((source.need(port, arrival)?, source.leg.last_at(), place))
+            Some((source.need(port, arrival)?, source.buffer.last_at(), place))
         };
         let (_, _, place) = self.sources.iter().enumerate().filter_map(rank).min()?;
         if self.sources[place]

@@ -80,7 +80,7 @@ pub enum Change {
     /// It plays: the start can be answered.
     Started(ClientId),
     /// It does not begin.
-    Refused(ClientId, Trouble),
+    Refused(ClientId, PlayError),
     /// All of it has been played.
     Finished,
     /// The stick does not give the rest.
@@ -89,7 +89,7 @@ pub enum Change {
 
 /// Why a recording cannot be played.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Trouble {
+pub enum PlayError {
     /// There is no such file.
     NoFile,
     /// It is a folder, a link, a device, or no recording.
@@ -264,7 +264,7 @@ impl Player {
         match self.state {
             State::Free(_) => {}
             State::Opening(client) | State::Linking(client) => {
-                self.refuse(client, Trouble::Stick(error))
+                self.refuse(client, PlayError::Stick(error))
             }
             State::Playing | State::Paused => self.end(End::Failed, Change::Failed(error)),
         }
@@ -321,7 +321,7 @@ impl Player {
     }
 
     /// The first file is open and this is its beginning; or why it cannot be played.
-    pub fn handle_head(&mut self, now: Instant, head: Result<Head, Trouble>) {
+    pub fn handle_head(&mut self, now: Instant, head: Result<Head, PlayError>) {
         let State::Opening(client) = self.state else {
             return;
         };
@@ -335,7 +335,7 @@ impl Player {
                 }
                 return;
             }
-            Ok(_) => Trouble::Unplayable,
+            Ok(_) => PlayError::Unplayable,
             Err(trouble) => trouble,
         };
         self.refuse(client, trouble);
@@ -369,14 +369,14 @@ impl Player {
             self.state = State::Playing;
             self.change = Some(Change::Started(client));
         } else {
-            self.refuse(client, Trouble::TooShort);
+            self.refuse(client, PlayError::TooShort);
         }
     }
 
     /// The part that `want` named is open, or is not there any more, or the stick failed.
-    pub fn handle_part(&mut self, opened: Result<(), Trouble>) {
+    pub fn handle_part(&mut self, opened: Result<(), PlayError>) {
         match opened {
-            Err(Trouble::Stick(error)) => self.fail(error),
+            Err(PlayError::Stick(error)) => self.fail(error),
             opened => self.frames.handle_open(opened.is_ok()),
         }
     }
@@ -386,7 +386,7 @@ impl Player {
         self.frames.handle_read(bytes);
     }
 
-    fn refuse(&mut self, client: ClientId, trouble: Trouble) {
+    fn refuse(&mut self, client: ClientId, trouble: PlayError) {
         self.end(End::Stopped, Change::Refused(client, trouble));
     }
 

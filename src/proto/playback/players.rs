@@ -5,7 +5,8 @@ use core::net::IpAddr;
 use crate::base::limits::play::MAX_PLAYERS;
 use crate::base::time::Instant;
 use crate::proto::playback::{Player, Start};
-use crate::proto::recorder::request::{bad, id, reason, text, Reason};
+use crate::proto::recorder::keys::{id, text};
+use crate::proto::recorder::reason::{bad_request, reason, Reason};
 use crate::proto::recording::file_writer::DiskError;
 use crate::wire::control::Message;
 
@@ -84,7 +85,7 @@ impl Players {
     }
 
     /// The stick is gone.
-    pub fn lose_stick(&mut self) {
+    pub fn handle_stick_gone(&mut self) {
         self.0
             .iter_mut()
             .for_each(|player| player.fail(DiskError::Lost));
@@ -124,7 +125,7 @@ fn start(message: &Message) -> Result<Start, Reason> {
         || file == b"."
         || file == b".."
     {
-        return Err(bad(format_args!(
+        return Err(bad_request(format_args!(
             "file must be the name of a file on the stick"
         )));
     }
@@ -136,7 +137,7 @@ fn start(message: &Message) -> Result<Start, Reason> {
         .and_then(|port| u16::try_from(port.ok()?).ok())
         .filter(|port| *port > 0);
     let (Some(host), Some(port)) = (host, port) else {
-        return Err(bad(format_args!(
+        return Err(bad_request(format_args!(
             "host must be an IP address, port a number from 1 to 65535"
         )));
     };
@@ -151,7 +152,7 @@ fn position(message: &Message, wanted: bool) -> Result<u32, Reason> {
     match message.number::<u32>("position_ms") {
         Some(Ok(position)) => Ok(position),
         None if !wanted => Ok(0),
-        _ => Err(bad(format_args!(
+        _ => Err(bad_request(format_args!(
             "position_ms must be a number of milliseconds"
         ))),
     }

@@ -8,7 +8,7 @@ use crate::wire::control::{Message, Text, Writer};
 /// What a message of the server means for this recording.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(clippy::large_enum_variant)] // one at a time, on the stack
-pub(super) enum Said {
+pub(super) enum ServerMessage {
     /// RTP is wanted at this host, which may be empty, and port; 0: none was given.
     Accepted(Host, u16),
     /// The server does not record, for this reason.
@@ -23,32 +23,32 @@ pub(super) enum Said {
 
 /// A message with a command and an id.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Heard {
+pub(super) struct Incoming {
     /// The id of a stop, to be answered whosever it is.
     pub(super) stops: Option<Text<ID_BYTES>>,
     /// What it means, if it is for this recording.
-    pub(super) said: Option<Said>,
+    pub(super) meaning: Option<ServerMessage>,
 }
 
 /// `None` for what has no command, or no id that could be one.
-pub(super) fn understand(message: &[u8], id: u32) -> Option<Heard> {
+pub(super) fn understand(message: &[u8], id: u32) -> Option<Incoming> {
     let message = Message::parse(message).ok()?;
     let text = message
         .text::<ID_BYTES>("id")
         .ok()
         .filter(|text| !text.is_empty())?;
-    let said = match message.name() {
+    let meaning = match message.name() {
         _ if message.number::<u32>("id") != Some(Ok(id)) => None,
         "RecordStartResponse" => Some(answer(&message)),
-        "RecordStopRequest" => Some(Said::Stop(words(&message))),
-        "RecordStopResponse" => Some(Said::Stopped),
+        "RecordStopRequest" => Some(ServerMessage::Stop(words(&message))),
+        "RecordStopResponse" => Some(ServerMessage::Stopped),
         _ => None,
     };
     let stops = (message.command() == b"RecordStopRequest").then_some(text);
-    Some(Heard { stops, said })
+    Some(Incoming { stops, meaning })
 }
 
-fn answer(message: &Message) -> Said {
+fn answer(message: &Message) -> ServerMessage {
     match message.raw("result") {
         Some(b"success") => {
             let host = message
@@ -56,10 +56,12 @@ fn answer(message: &Message) -> Said {
                 .ok()
                 .and_then(|text| Host::from_utf8(text).ok());
             let port = message.number("port").and_then(Result::ok).unwrap_or(0);
-            host.map_or(Said::Unclear, |host| Said::Accepted(host, port))
+            host.map_or(ServerMessage::Unclear, |host| {
+                ServerMessage::Accepted(host, port)
+            })
         }
-        Some(b"failed") => Said::Refused(words(message)),
-        _ => Said::Unclear,
+        Some(b"failed") => ServerMessage::Refused(words(message)),
+        _ => ServerMessage::Unclear,
     }
 }
 

@@ -9,9 +9,9 @@
 //! fails ends the recording; a single error of UDP does not, errors for 3 s do. Each ending is told once.
 //!
 //! ```text
-//! Idle -> Finding -> Connecting -> Asked -> Locating -> Opening -> Sending -> Stopping -> Closing -> Idle
-//!         server's   connect       answer   name in     UDP                   answer to   last bytes,
-//!         name                              the answer  socket                our stop    close
+//! Idle -> Resolving -> Connecting -> Asked -> Locating -> Opening -> Sending -> Stopping -> Closing -> Idle
+//!         server's     connect       answer   name in     UDP                   answer to   last bytes,
+//!         name                                the answer  socket                our stop    close
 //! ```
 
 use core::net::{IpAddr, SocketAddr};
@@ -22,20 +22,20 @@ use crate::base::limits::{
 use crate::base::ring::Ring;
 use crate::base::stats::{Counter, Stats};
 use crate::base::time::Instant;
-use crate::proto::recorder::request::Reason;
+use crate::proto::recorder::reason::Reason;
 use crate::proto::recording::setup::{Host, Setup};
 use crate::wire::control::Text;
 use crate::wire::message_framer::{Reader, TooLong};
-use messages::{Heard, Said};
+use messages::{Incoming, ServerMessage};
 
 mod actions;
 mod messages;
 
 // The words with which reasons begin (board/README.md).
-const UNREACHABLE: &str = "no-server";
-const REFUSED: &str = "server-refused";
-const LATE: &str = "server-timeout";
-const LOST: &str = "server-lost";
+const NO_SERVER: &str = "no-server";
+const SERVER_REFUSED: &str = "server-refused";
+const SERVER_TIMEOUT: &str = "server-timeout";
+const SERVER_LOST: &str = "server-lost";
 
 /// What the loop is to do for the conversation, one thing at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,7 +84,7 @@ pub enum Input<'a> {
 
 /// What the recording must know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum News {
+pub enum ClientEvent {
     /// The server waits for frames.
     Accepted,
     /// It is over, as it should be: either side has stopped, the other one knows.
@@ -98,7 +98,7 @@ pub enum News {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Idle,
-    Finding,
+    Resolving,
     Connecting,
     Asked,
     Locating(u16),
@@ -113,29 +113,29 @@ enum State {
 enum Event {
     Resolved(Option<SocketAddr>),
     Connected(SocketAddr),
-    Said(Said),
+    ServerMessage(ServerMessage),
     Media(Result<(), i32>),
     Stop,
     Lost(i32),
     Overlong,
-    Troubled(i32),
+    SendingFails(i32),
     Expired,
 }
 
 /// An operation that waits to be taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Todo {
+enum Pending {
     Find(u16),
     Connect(SocketAddr),
     Media(SocketAddr),
 }
 
 /// The conversation.
-pub struct Uplink {
+pub struct RecordClient {
     state: State,
     /// When the state ends by itself.
     until: Option<Instant>,
-    todo: Option<Todo>,
+    pending: Option<Pending>,
     /// The name to be looked for.
     name: Host,
     peer: Option<SocketAddr>,
@@ -145,20 +145,20 @@ pub struct Uplink {
     out: Ring,
     blocked: bool,
     /// The first and the last of a run of errors of the UDP socket.
-    trouble: Option<(Instant, Instant)>,
-    news: Option<News>,
-    told: bool,
+    send_errors: Option<(Instant, Instant)>,
+    event: Option<ClientEvent>,
+    announced: bool,
     why: Reason,
     words: Text<TEXT_BYTES>,
 }
 
-impl Uplink {
+impl RecordClient {
     /// No conversation. The only allocation.
     pub fn new() -> Self {
         Self {
             state: State::Idle,
             until: None,
-            todo: None,
+            pending: None,
             name: Host::new(),
             peer: None,
             media: None,
@@ -166,9 +166,9 @@ impl Uplink {
             heard_at: Instant::default(),
             out: Ring::new(SERVER_OUT_BYTES),
             blocked: false,
-            trouble: None,
-            news: None,
-            told: false,
+            send_errors: None,
+            event: None,
+            announced: false,
             why: Reason::new(),
             words: Text::new(),
         }
@@ -178,13 +178,15 @@ impl Uplink {
     pub fn start(&mut self, now: Instant, setup: &Setup) {
         let Some(server) = &setup.server else { return };
         self.reset();
-        (self.told, self.media, self.trouble) = (false, None, None);
+        self.announced = false;
+        self.media = None;
+        self.send_errors = None;
         self.why.clear();
         self.words.clear();
         self.until = Some(now + CONNECT_TIMEOUT);
         match server.host.parse::<IpAddr>() {
             Ok(address) => self.connect(SocketAddr::new(address, server.port)),
-            Err(_) => self.find(State::Finding, server.host.clone(), server.port),
+            Err(_) => self.resolve(State::Resolving, server.host.clone(), server.port),
         }
     }
 
@@ -197,8 +199,8 @@ impl Uplink {
             Input::Bytes(mut bytes) => {
                 self.heard_at = now;
                 while let Some(message) = self.reader.next(&mut bytes) {
-                    let heard = message.map(|message| messages::understand(message, setup.id));
-                    self.hear(now, heard, setup, stats);
+                    let message = message.map(|message| messages::understand(message, setup.id));
+                    self.handle_message(now, message, setup, stats);
                 }
             }
             Input::Lost(errno) => {
@@ -219,8 +221,8 @@ impl Uplink {
     /// Ends the conversation: no frame is sent from now on.
     pub fn stop(&mut self, now: Instant, setup: &Setup) {
         match self.state {
-            State::Sending => self.blame(LOST, "it has not confirmed the stop", 0, setup),
-            _ => self.because(
+            State::Sending => self.explain(SERVER_LOST, "it has not confirmed the stop", 0, setup),
+            _ => self.set_reason(
                 "busy",
                 format_args!("it was stopped before the server had answered"),
             ),
@@ -229,16 +231,16 @@ impl Uplink {
     }
 
     /// Does not wait longer than until then for anything.
-    pub fn hurry(&mut self, until: Instant) {
+    pub fn set_deadline(&mut self, until: Instant) {
         self.until = self.until.map(|at| at.min(until));
     }
 
     /// What is to be done next.
     pub fn op(&self) -> Option<Op<'_>> {
-        match self.todo {
-            Some(Todo::Find(port)) => return Some(Op::Find(&self.name, port)),
-            Some(Todo::Connect(to)) => return Some(Op::Connect(to)),
-            Some(Todo::Media(to)) => return Some(Op::Media(to)),
+        match self.pending {
+            Some(Pending::Find(port)) => return Some(Op::Find(&self.name, port)),
+            Some(Pending::Connect(to)) => return Some(Op::Connect(to)),
+            Some(Pending::Media(to)) => return Some(Op::Media(to)),
             None => {}
         }
         if self.peer.is_some() && !self.out.is_empty() {
@@ -249,9 +251,9 @@ impl Uplink {
 
     /// Takes the outcome of what `op` named.
     pub fn done(&mut self, now: Instant, outcome: Result<Done, i32>, setup: &Setup) {
-        match (self.todo.take(), outcome) {
-            (Some(Todo::Find(_)), Err(_)) => self.step(now, Event::Resolved(None), setup),
-            (Some(Todo::Media(_)), outcome) => {
+        match (self.pending.take(), outcome) {
+            (Some(Pending::Find(_)), Err(_)) => self.step(now, Event::Resolved(None), setup),
+            (Some(Pending::Media(_)), outcome) => {
                 self.step(now, Event::Media(outcome.map(|_| ())), setup)
             }
             (_, Err(errno)) => self.step(now, Event::Lost(errno), setup),
@@ -266,12 +268,12 @@ impl Uplink {
     pub fn frame_done(&mut self, now: Instant, errno: Option<i32>, setup: &Setup) {
         let Some(errno) = errno else { return };
         let since = self
-            .trouble
+            .send_errors
             .filter(|(_, last)| now.since(*last) < UDP_TROUBLE_GAP)
             .map_or(now, |(since, _)| since);
-        self.trouble = Some((since, now));
+        self.send_errors = Some((since, now));
         if now.since(since) >= UDP_TROUBLE {
-            self.step(now, Event::Troubled(errno), setup);
+            self.step(now, Event::SendingFails(errno), setup);
         }
     }
 
@@ -290,9 +292,9 @@ impl Uplink {
         self.until.into_iter().chain(self.silence_at()).min()
     }
 
-    /// What has changed.
-    pub fn take_news(&mut self) -> Option<News> {
-        self.news.take()
+    /// What the recording must know.
+    pub fn take_event(&mut self) -> Option<ClientEvent> {
+        self.event.take()
     }
 
     /// Why it failed.
@@ -301,7 +303,7 @@ impl Uplink {
     }
 
     /// Why the server stopped it, in its words.
-    pub fn words(&self) -> &Text<TEXT_BYTES> {
+    pub fn stop_reason(&self) -> &Text<TEXT_BYTES> {
         &self.words
     }
 
@@ -312,58 +314,71 @@ impl Uplink {
 
     /// The protocol, whole. What a state does not expect changes nothing.
     fn step(&mut self, now: Instant, event: Event, setup: &Setup) {
-        use State::{Asked, Closing, Connecting, Finding, Locating, Opening, Sending, Stopping};
+        use State::{Asked, Closing, Connecting, Locating, Opening, Resolving, Sending, Stopping};
         match (self.state, event) {
-            (Finding, Event::Resolved(Some(to))) => self.connect(to),
-            (Connecting, Event::Connected(peer)) => self.ask(now, peer, setup),
-            (Asked, Event::Said(Said::Accepted(_, 0))) => {
-                self.abandon(now, REFUSED, "its answer has no port", 0, setup)
+            (Resolving, Event::Resolved(Some(to))) => self.connect(to),
+            (Connecting, Event::Connected(peer)) => self.send_start(now, peer, setup),
+            (Asked, Event::ServerMessage(ServerMessage::Accepted(_, 0))) => {
+                self.abandon(now, SERVER_REFUSED, "its answer has no port", 0, setup)
             }
-            (Asked, Event::Said(Said::Accepted(host, port))) => self.locate(host, port),
+            (Asked, Event::ServerMessage(ServerMessage::Accepted(host, port))) => {
+                self.handle_accepted(host, port)
+            }
             (Locating(port), Event::Resolved(Some(to))) => self.open(to.ip(), port),
             (Opening, Event::Media(Ok(()))) => self.begin_sending(),
 
-            (Asked | Locating(_) | Opening | Sending, Event::Stop) => self.say_stop(now, setup),
-            (Asked | Locating(_) | Opening | Sending, Event::Said(Said::Stop(words))) => {
-                self.heed(now, words, setup)
+            (Asked | Locating(_) | Opening | Sending, Event::Stop) => self.send_stop(now, setup),
+            (
+                Asked | Locating(_) | Opening | Sending,
+                Event::ServerMessage(ServerMessage::Stop(words)),
+            ) => self.handle_server_stop(now, words, setup),
+            (Stopping, Event::ServerMessage(ServerMessage::Stop(_))) => {
+                self.announce(ClientEvent::Stopped)
+            } // crossing; ours is answered, too
+            (Stopping, Event::ServerMessage(ServerMessage::Stopped)) => {
+                self.end(now, ClientEvent::Stopped)
             }
-            (Stopping, Event::Said(Said::Stop(_))) => self.tell(News::Stopped), // crossing; ours is answered, too
-            (Stopping, Event::Said(Said::Stopped)) => self.end(now, News::Stopped),
             (Stopping, Event::Lost(_) | Event::Overlong | Event::Expired) => {
-                self.end(now, News::Unanswered)
+                self.end(now, ClientEvent::Unanswered)
             }
-            (Finding | Connecting, Event::Stop) => self.end(now, News::Stopped),
+            (Resolving | Connecting, Event::Stop) => self.end(now, ClientEvent::Stopped),
 
-            (Finding, Event::Resolved(None)) => {
-                self.fail(now, UNREACHABLE, "its name is not known", 0, setup)
+            (Resolving, Event::Resolved(None)) => {
+                self.fail(now, NO_SERVER, "its name is not known", 0, setup)
             }
             (Connecting, Event::Lost(errno)) => {
-                self.fail(now, UNREACHABLE, "no connection", errno, setup)
+                self.fail(now, NO_SERVER, "no connection", errno, setup)
             }
-            (Finding | Connecting, Event::Expired) => {
-                self.fail(now, LATE, "no connection in time", 0, setup)
+            (Resolving | Connecting, Event::Expired) => {
+                self.fail(now, SERVER_TIMEOUT, "no connection in time", 0, setup)
             }
             (Asked | Locating(_), Event::Expired) => {
-                self.fail(now, LATE, "no answer in time", 0, setup)
+                self.fail(now, SERVER_TIMEOUT, "no answer in time", 0, setup)
             }
-            (Asked, Event::Said(Said::Refused(words))) => self.refused(now, &words),
-            (Asked, Event::Said(Said::Unclear)) => {
-                self.abandon(now, REFUSED, "its answer is not clear", 0, setup)
+            (Asked, Event::ServerMessage(ServerMessage::Refused(words))) => {
+                self.refused(now, &words)
             }
-            (Locating(_), Event::Resolved(None)) => {
-                self.abandon(now, REFUSED, "it sends to no known name", 0, setup)
+            (Asked, Event::ServerMessage(ServerMessage::Unclear)) => {
+                self.abandon(now, SERVER_REFUSED, "its answer is not clear", 0, setup)
             }
+            (Locating(_), Event::Resolved(None)) => self.abandon(
+                now,
+                SERVER_REFUSED,
+                "the media host cannot be resolved",
+                0,
+                setup,
+            ),
             (Opening, Event::Media(Err(errno))) => {
-                self.abandon(now, LOST, "no way for RTP", errno, setup)
+                self.abandon(now, SERVER_LOST, "cannot open an RTP socket", errno, setup)
             }
-            (Sending, Event::Troubled(errno)) => {
-                self.abandon(now, LOST, "RTP does not reach it", errno, setup)
+            (Sending, Event::SendingFails(errno)) => {
+                self.abandon(now, SERVER_LOST, "RTP does not reach it", errno, setup)
             }
             (Asked | Locating(_) | Opening | Sending, Event::Lost(errno)) => {
-                self.fail(now, LOST, "the connection has ended", errno, setup);
+                self.fail(now, SERVER_LOST, "the connection has ended", errno, setup);
             }
             (Asked | Locating(_) | Opening | Sending, Event::Overlong) => {
-                self.fail(now, LOST, "it sent a message without end", 0, setup);
+                self.fail(now, SERVER_LOST, "it sent a message without end", 0, setup);
             }
 
             (Closing, Event::Lost(_) | Event::Overlong | Event::Expired) => self.out.clear(),
@@ -379,29 +394,29 @@ impl Uplink {
     }
 
     fn finish_message(&mut self, now: Instant, setup: &Setup, stats: &mut Stats) {
-        let heard = self
+        let message = self
             .reader
             .finish()
             .map(|message| message.map(|message| messages::understand(message, setup.id)));
-        if let Some(heard) = heard {
-            self.hear(now, heard, setup, stats);
+        if let Some(message) = message {
+            self.handle_message(now, message, setup, stats);
         }
     }
 
-    fn hear(
+    fn handle_message(
         &mut self,
         now: Instant,
-        heard: Result<Option<Heard>, TooLong>,
+        message: Result<Option<Incoming>, TooLong>,
         setup: &Setup,
         stats: &mut Stats,
     ) {
-        match heard {
-            Ok(Some(heard)) => {
-                if let Some(id) = heard.stops {
+        match message {
+            Ok(Some(incoming)) => {
+                if let Some(id) = incoming.stops {
                     messages::write_stopped(&mut self.out, &id, setup);
                 }
-                if let Some(said) = heard.said {
-                    self.step(now, Event::Said(said), setup);
+                if let Some(meaning) = incoming.meaning {
+                    self.step(now, Event::ServerMessage(meaning), setup);
                 }
             }
             Ok(None) => stats.count(Counter::BadMessage),
@@ -413,7 +428,7 @@ impl Uplink {
     }
 }
 
-impl Default for Uplink {
+impl Default for RecordClient {
     fn default() -> Self {
         Self::new()
     }

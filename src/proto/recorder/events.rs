@@ -1,39 +1,39 @@
 //! Who hears what of a recording's changes.
 
-use crate::proto::recorder::request::{stick_reason, Reason};
+use crate::proto::recorder::reason::{stick_reason, Reason};
 use crate::proto::recorder::Recorder;
 use crate::proto::recording::file_writer::DiskError;
-use crate::proto::recording::{Change, Failure};
+use crate::proto::recording::state::{Failure, RecordingEvent};
 
 impl Recorder {
-    pub(super) fn announce(&mut self, place: usize, change: Option<Change>) {
-        match change {
+    pub(super) fn announce(&mut self, place: usize, event: Option<RecordingEvent>) {
+        match event {
             None => {}
-            Some(Change::Started(client)) => {
+            Some(RecordingEvent::Started(client)) => {
                 self.note_begun(place);
                 self.answer_started(client, place);
                 self.record_event(place, "recording", self.why_not_server(place).as_ref());
             }
-            Some(Change::Rolled) => {
+            Some(RecordingEvent::Rolled) => {
                 self.note_begun(place);
                 let first = self.places[place].names().1 == 1;
                 let reason = self.why_not_server(place).filter(|_| first);
                 self.record_event(place, "rolled", reason.as_ref());
             }
-            Some(Change::Stopped(client)) => {
+            Some(RecordingEvent::Stopped(client)) => {
                 if let Some(client) = client {
                     self.answer_stopped(client, place);
                 }
                 self.record_event(place, "stopped", None);
             }
-            Some(Change::Refused(client, failure)) => {
+            Some(RecordingEvent::Refused(client, failure)) => {
                 let reason = self.failure(place, failure);
                 self.refuse(client, b"RecordStartRequest", &reason);
                 if failure == Failure::Server {
                     self.record_event(place, "failed", Some(&reason));
                 }
             }
-            Some(Change::Failed(client, failure)) => {
+            Some(RecordingEvent::Failed(client, failure)) => {
                 self.note_failed(place);
                 let reason = self.failure(place, failure);
                 if let Some(client) = client {

@@ -9,14 +9,14 @@ pub(super) type Missing = [u64; MISSING.len()];
 
 /// The counters of one place, over all recordings that it has had.
 #[derive(Default)]
-pub(super) struct Tally {
+pub(super) struct Losses {
     pub(super) stats: Stats,
     /// What was missing when the part began, and when the part before it was closed.
     begun: Missing,
     closed: Missing,
 }
 
-impl Tally {
+impl Losses {
     fn now(&self) -> Missing {
         MISSING.map(|counter| self.stats.of(counter))
     }
@@ -51,8 +51,8 @@ impl Tally {
 impl Recorder {
     /// Something of a place's recording is to be counted.
     pub fn count(&mut self, place: usize, counter: Counter, amount: u64) {
-        match self.tallies.get_mut(place) {
-            Some(tally) => tally.stats.add(counter, amount),
+        match self.losses.get_mut(place) {
+            Some(losses) => losses.stats.add(counter, amount),
             None => self.stats.add(counter, amount),
         }
     }
@@ -60,9 +60,9 @@ impl Recorder {
     /// What is counted of the phone and of all its recordings.
     pub fn totals(&self) -> Stats {
         let mut totals = self.stats.clone();
-        self.tallies
+        self.losses
             .iter()
-            .for_each(|tally| totals.add_all(&tally.stats));
+            .for_each(|losses| totals.add_all(&losses.stats));
         totals
     }
 }

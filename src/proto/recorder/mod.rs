@@ -11,22 +11,28 @@ use crate::base::time::Instant;
 use crate::proto::playback::players::Players;
 use crate::proto::record_client::{self, Input};
 use crate::proto::recorder::outbox::{ClientId, Outbox, To};
-use crate::proto::recorder::request::{reason, Reason, Sink};
-use crate::proto::recorder::sidecar_queue::Notes;
+use crate::proto::recorder::reason::{reason, Reason};
+use crate::proto::recorder::request::Sink;
+use crate::proto::recorder::sidecar_queue::SidecarQueue;
 use crate::proto::recorder::stick::Path;
+use crate::proto::recording::audio::{Intake, ReadOrder};
 use crate::proto::recording::file_writer::{DiskError, Done, Op};
 use crate::proto::recording::part_history::Zone;
+use crate::proto::recording::setup::Ports;
 use crate::proto::recording::setup::Server;
-use crate::proto::recording::{Ports, Recording, State};
+use crate::proto::recording::state::State;
+use crate::proto::recording::Recording;
 use crate::wire::control::{Error, Message};
 use crate::wire::g711::Law;
-use losses::Tally;
+use losses::Losses;
 
 mod events;
+pub mod keys;
 pub mod listing;
 mod losses;
 pub mod outbox;
 mod players;
+pub mod reason;
 pub mod request;
 mod requests;
 mod responses;
@@ -60,13 +66,11 @@ pub struct Settings {
     pub server: Option<Server>,
 }
 
-/// What a control line asks of the loop, beyond the answers that are already queued.
+/// What follows a control line, beyond the responses that are already queued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ask {
+pub enum FollowUp {
     /// Nothing.
     Nothing,
-    /// Bind this many leg ports, and one more, for this place; then `handle_ports`.
-    Ports(usize, usize),
     /// An answer will come later; no further line of this client is read before.
     Later,
     /// Send this client `status_line`s, from 0 or of this id alone, then `status_end`.
@@ -86,10 +90,10 @@ pub struct Recorder {
     stick: Option<Path>,
     outbox: Outbox,
     players: Players,
-    notes: Notes,
+    notes: SidecarQueue,
     zone: Zone,
     /// What is counted of the recordings, by their places.
-    tallies: Vec<Tally>,
+    losses: Vec<Losses>,
     ending: bool,
     /// When the turn before this one began, and this one.
     turns: [Instant; 2],
@@ -107,8 +111,8 @@ impl Recorder {
         let places = (0..settings.max_recordings)
             .map(|_| Recording::new())
             .collect();
-        let tallies = (0..settings.max_recordings)
-            .map(|_| Tally::default())
+        let losses = (0..settings.max_recordings)
+            .map(|_| Losses::default())
             .collect();
         Self {
             settings,
@@ -116,9 +120,9 @@ impl Recorder {
             stick: None,
             outbox: Outbox::new(),
             players: Players::new(),
-            notes: Notes::new(),
+            notes: SidecarQueue::new(),
             zone: Zone::default(),
-            tallies,
+            losses,
             ending: false,
             turns: [Instant::default(); 2],
             stats: Stats::default(),
@@ -195,17 +199,17 @@ impl Recorder {
         client: ClientId,
         line: Option<&[u8]>,
         random: [u32; 3],
-    ) -> Ask {
+    ) -> FollowUp {
         let message = match line.map(Message::parse) {
             Some(Ok(message)) => message,
-            Some(Err(Error::Empty)) => return Ask::Nothing,
+            Some(Err(Error::Empty)) => return FollowUp::Nothing,
             Some(Err(Error::NoCommand)) => {
                 self.refuse(
                     client,
                     b"Error",
                     &reason("bad-request", format_args!("no cmd=... in this line")),
                 );
-                return Ask::Nothing;
+                return FollowUp::Nothing;
             }
             None => {
                 let reason = reason(
@@ -213,25 +217,33 @@ impl Recorder {
                     format_args!("a line is at most {MESSAGE_BYTES} bytes, and ends"),
                 );
                 self.refuse(client, b"Error", &reason);
-                return Ask::Nothing;
+                return FollowUp::Nothing;
             }
         };
         let outcome = request::parse(&message)
             .and_then(|request| self.handle_request(now, client, request, random));
         outcome.unwrap_or_else(|reason| {
             self.refuse(client, message.command(), &reason);
-            Ask::Nothing
+            FollowUp::Nothing
         })
     }
 
-    /// The ports that `Ask::Ports` wanted are bound, or could not be.
+    /// The place wants ports for so many legs, and one more for the local stream: `handle_ports` follows.
+    pub fn wants_ports(&self, place: usize) -> Option<usize> {
+        match self.state(place) {
+            State::Binding { legs, .. } => Some(legs),
+            _ => None,
+        }
+    }
+
+    /// The ports that the place wants are bound, or could not be.
     pub fn handle_ports(&mut self, now: Instant, place: usize, bound: Result<Ports, Reason>) {
         let Some(recording) = self.places.get_mut(place) else {
             return;
         };
         match (recording.state(), bound) {
-            (State::Ports(_), Ok(ports)) => recording.handle_bound(now, ports),
-            (State::Ports(client), Err(reason)) => {
+            (State::Binding { .. }, Ok(ports)) => recording.handle_bound(now, ports),
+            (State::Binding { client, .. }, Err(reason)) => {
                 recording.free();
                 self.refuse(client, b"RecordStartRequest", &reason);
             }
@@ -256,45 +268,42 @@ impl Recorder {
             .flat_map(move |recording| recording.steady_sources(port))
     }
 
-    /// A datagram for a place, in the order of arrival on all its ports. `false`: not taken, the stick has to
-    /// take some frames first.
-    #[must_use]
+    /// The ports of the place are about to be read.
+    pub fn handle_read(&mut self, place: usize, now: Instant) -> ReadOrder {
+        match self.places.get_mut(place) {
+            Some(recording) => recording.handle_read(now),
+            None => ReadOrder::ByArrival,
+        }
+    }
+
+    /// A datagram for a place whose ports are read `ByArrival`.
     pub fn handle_rtp(
         &mut self,
         place: usize,
         port: usize,
         arrival: Instant,
         datagram: &[u8],
-    ) -> bool {
+    ) -> Intake {
         let Some(recording) = self.places.get_mut(place) else {
-            return true;
+            return Intake::Taken;
         };
-        let stats = &mut self.tallies[place].stats;
-        recording.handle_timeout(arrival, stats)
-            && recording.handle_rtp(port, Some(arrival), datagram, stats)
+        let stats = &mut self.losses[place].stats;
+        recording.handle_rtp(port, arrival, datagram, stats)
     }
 
-    /// All ports of the place were read so short a time before `now` that `handle_prompt_rtp` will do.
-    pub fn reads_promptly(&mut self, place: usize, now: Instant) -> bool {
-        self.places
-            .get_mut(place)
-            .is_some_and(|recording| recording.reads_promptly(now))
-    }
-
-    /// A datagram for a place that `reads_promptly`, port after port. `false`: not taken, its arrival is
-    /// needed.
-    #[must_use]
+    /// A datagram for a place whose ports are read `PortByPort`.
     pub fn handle_prompt_rtp(
         &mut self,
         place: usize,
         port: usize,
         arrival: Option<Instant>,
         datagram: &[u8],
-    ) -> bool {
+    ) -> Intake {
         let Some(recording) = self.places.get_mut(place) else {
-            return true;
+            return Intake::Taken;
         };
-        recording.handle_rtp(port, arrival, datagram, &mut self.tallies[place].stats)
+        let stats = &mut self.losses[place].stats;
+        recording.handle_prompt_rtp(port, arrival, datagram, stats)
     }
 
     /// All datagrams that came until `now` have been given. `false`: call again after the stick.
@@ -303,7 +312,7 @@ impl Recorder {
         let Some(recording) = self.places.get_mut(place) else {
             return true;
         };
-        recording.handle_drained(now, &mut self.tallies[place].stats)
+        recording.handle_drained(now, &mut self.losses[place].stats)
     }
 
     /// The stick that is there now, and its free bytes, for the events.
@@ -314,10 +323,10 @@ impl Recorder {
         if let Some(gone) = std::mem::replace(&mut self.stick, stick.clone()) {
             self.stick_event("removed", &gone, 0);
             for place in 0..self.places.len() {
-                self.places[place].lose_stick();
+                self.places[place].handle_stick_gone();
                 self.settle(now, place);
             }
-            self.players.lose_stick();
+            self.players.handle_stick_gone();
         }
         if let Some(path) = stick {
             self.stick_event("mounted", &path, free);
@@ -330,7 +339,7 @@ impl Recorder {
         self.stop_players();
         for recording in &mut self.places {
             recording.stop(now, now, None);
-            recording.hurry(now);
+            recording.handle_shutdown(now);
         }
     }
 
@@ -345,7 +354,7 @@ impl Recorder {
             return;
         };
         let had_file = recording.has_file();
-        let change = recording.disk_done(now, result, &mut self.tallies[place].stats);
+        let change = recording.disk_done(now, result, &mut self.losses[place].stats);
         if had_file && !recording.has_file() {
             self.note(place);
         }
@@ -362,7 +371,7 @@ impl Recorder {
         let Some(recording) = self.places.get_mut(place) else {
             return;
         };
-        let change = recording.handle_server(now, input, &mut self.tallies[place].stats);
+        let change = recording.handle_server(now, input, &mut self.losses[place].stats);
         self.announce(place, change);
     }
 
@@ -381,7 +390,7 @@ impl Recorder {
         let Some(recording) = self.places.get_mut(place) else {
             return;
         };
-        let change = recording.server_done(now, outcome, &mut self.tallies[place].stats);
+        let change = recording.server_done(now, outcome, &mut self.losses[place].stats);
         self.announce(place, change);
     }
 
@@ -390,7 +399,7 @@ impl Recorder {
         let Some(recording) = self.places.get_mut(place) else {
             return;
         };
-        let change = recording.frame_done(now, taken, errno, &mut self.tallies[place].stats);
+        let change = recording.frame_done(now, taken, errno, &mut self.losses[place].stats);
         self.announce(place, change);
     }
 
@@ -399,7 +408,7 @@ impl Recorder {
         let Some(recording) = self.places.get_mut(place) else {
             return;
         };
-        let change = recording.settle(now, &mut self.tallies[place].stats);
+        let change = recording.settle(now, &mut self.losses[place].stats);
         self.announce(place, change);
     }
 

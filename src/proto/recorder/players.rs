@@ -5,17 +5,22 @@ use crate::base::limits::MESSAGE_BYTES;
 use crate::base::stats::{Counter, Stats};
 use crate::base::time::Instant;
 use crate::proto::playback::players::{Action, Play, Players};
-use crate::proto::playback::{Change, Player, Trouble};
+use crate::proto::playback::{Change, PlayError, Player};
 use crate::proto::recorder::outbox::{ClientId, To};
-use crate::proto::recorder::request::{reason, stick_reason, Reason};
+use crate::proto::recorder::reason::{reason, stick_reason, Reason};
 use crate::proto::recorder::requests::no_stick;
-use crate::proto::recorder::{Ask, Recorder};
+use crate::proto::recorder::{FollowUp, Recorder};
 use crate::wire::control::Writer;
 
 impl Recorder {
     /// The players, for whoever makes their calls, and the counters.
     pub fn players(&mut self) -> (&mut Players, &mut Stats) {
         (&mut self.players, &mut self.stats)
+    }
+
+    /// When a player has something to do next.
+    pub fn players_deadline(&self) -> Instant {
+        self.players.next_deadline()
     }
 
     /// Players have something to do.
@@ -33,7 +38,7 @@ impl Recorder {
         client: ClientId,
         play: Play,
         random: [u32; 3],
-    ) -> Result<Ask, Reason> {
+    ) -> Result<FollowUp, Reason> {
         let (action, id, position) = match play {
             Play::Start(_) if self.ending => {
                 return Err(reason("busy", format_args!("the recorder is ending")))
@@ -45,7 +50,7 @@ impl Recorder {
                 self.players
                     .free()?
                     .begin(client, id, start, [source, rest]);
-                return Ok(Ask::Later);
+                return Ok(FollowUp::Later);
             }
             Play::Act(action, id, position) => (action, id, position),
         };
@@ -56,13 +61,13 @@ impl Recorder {
             Action::Resume => ("PlayResumeResponse", player.pause(false)),
             Action::Stop => ("PlayStopResponse", player.stop()),
             Action::Seek if player.seek(position) => ("PlaySeekResponse", true),
-            Action::Seek => return Err(words(Trouble::TooShort, player)),
+            Action::Seek => return Err(words(PlayError::TooShort, player)),
         };
         self.tell(To::Client(client), answer, place, ("result", "success"));
         if changed {
             self.tell_event(place);
         }
-        Ok(Ask::Nothing)
+        Ok(FollowUp::Nothing)
     }
 
     /// Answers and tells of what the players have done since the last time.
@@ -119,21 +124,14 @@ impl Recorder {
         }
     }
 
-    /// The status line of the first player at or behind `place`, and the place behind it.
-    pub(super) fn play_status<'a>(
+    /// The status line of a player.
+    pub(super) fn play_status(
         &self,
-        mut place: usize,
-        id: Option<u32>,
-        buffer: &'a mut [u8; MESSAGE_BYTES],
-    ) -> Option<(usize, &'a [u8])> {
-        loop {
-            let player = self.players.all().get(place)?;
-            place += 1;
-            if player.is_active() && id.is_none_or(|id| id == player.id()) {
-                let len = describe(player, "PlayStatus", ("", ""), buffer)?;
-                return Some((place, &buffer[..len]));
-            }
-        }
+        player: usize,
+        buffer: &mut [u8; MESSAGE_BYTES],
+    ) -> Option<usize> {
+        let player = self.players.all().get(player)?;
+        describe(player, "PlayStatus", ("", ""), buffer)
     }
 }
 
@@ -163,22 +161,22 @@ fn describe(
 }
 
 /// Why it is not played.
-fn words(trouble: Trouble, player: &Player) -> Reason {
+fn words(trouble: PlayError, player: &Player) -> Reason {
     let (word, more) = match trouble {
-        Trouble::NoFile => ("not-found", "there is no such file on the stick"),
-        Trouble::NoRecording => ("not-found", "the file is no recording"),
-        Trouble::Unplayable => (
+        PlayError::NoFile => ("not-found", "there is no such file on the stick"),
+        PlayError::NoRecording => ("not-found", "the file is no recording"),
+        PlayError::Unplayable => (
             "bad-request",
             "the lengths in the file's header cannot be played",
         ),
-        Trouble::NoWay => ("bad-request", "nothing can be sent to this host"),
-        Trouble::TooShort => {
+        PlayError::NoWay => ("bad-request", "nothing can be sent to this host"),
+        PlayError::TooShort => {
             return reason(
                 "bad-request",
                 format_args!("position_ms is behind the end, {}", player.duration_ms()),
             );
         }
-        Trouble::Stick(error) => return stick_reason(error),
+        PlayError::Stick(error) => return stick_reason(error),
     };
     reason(word, format_args!("{more}"))
 }

@@ -1,11 +1,10 @@
 //! Control messages -> requests: every key checked, every refusal with words a person can act on.
 
-use core::fmt::Write;
-
 use crate::base::limits::{MAX_LEG_PORTS, TEXT_BYTES};
 use crate::base::time::Instant;
 use crate::proto::playback::players::{self, Play};
-use crate::proto::recording::file_writer::DiskError;
+use crate::proto::recorder::keys::{id, text};
+use crate::proto::recorder::reason::{bad_request, Reason, Shown};
 use crate::proto::recording::setup::Call;
 use crate::wire::control::{Message, Text};
 use crate::wire::g711::Law;
@@ -18,9 +17,6 @@ pub enum Sink {
     /// The recording server.
     Server,
 }
-
-/// Why a request is refused: begins with one of the words in board/README.md.
-pub type Reason = heapless::String<200>;
 
 /// `RecordStartRequest`.
 #[derive(Clone, Debug)]
@@ -59,41 +55,6 @@ pub enum Request {
     Play(Play),
 }
 
-/// One of these words, followed by a description.
-pub fn reason(word: &str, more: core::fmt::Arguments) -> Reason {
-    let mut reason = Reason::new();
-    let mut whole = Cutting(&mut reason);
-    let _ = write!(whole, "{word}: {more}");
-    reason
-}
-
-/// The words for a failure of the stick.
-pub fn stick_reason(error: DiskError) -> Reason {
-    match error {
-        DiskError::Full => reason(
-            "disk-full",
-            format_args!("the stick has no space (usbReserve) or no entries left"),
-        ),
-        DiskError::Busy => reason("busy", format_args!("no file descriptor or memory is left")),
-        DiskError::Lost => reason("stick-lost", format_args!("the USB stick was removed")),
-        DiskError::Failed(errno) => reason(
-            "stick-error",
-            format_args!("the USB stick failed (errno {errno})"),
-        ),
-    }
-}
-
-/// Takes what fits: a long value must not hide the reason before it.
-struct Cutting<'a>(&'a mut Reason);
-
-impl Write for Cutting<'_> {
-    fn write_str(&mut self, text: &str) -> core::fmt::Result {
-        text.chars()
-            .try_for_each(|c| self.0.push(c))
-            .map_err(|_| core::fmt::Error)
-    }
-}
-
 /// Makes a request of a message, or says what is wrong with it.
 pub fn parse(message: &Message) -> Result<Request, Reason> {
     match message.name() {
@@ -109,16 +70,12 @@ pub fn parse(message: &Message) -> Result<Request, Reason> {
         _ => players::parse(message)
             .map(|play| play.map(Request::Play))
             .unwrap_or_else(|| {
-                Err(bad(format_args!(
+                Err(bad_request(format_args!(
                     "unknown command '{}'",
                     Shown(message.command())
                 )))
             }),
     }
-}
-
-pub(in crate::proto) fn bad(words: core::fmt::Arguments) -> Reason {
-    reason("bad-request", words)
 }
 
 fn start(message: &Message) -> Result<Start, Reason> {
@@ -127,7 +84,7 @@ fn start(message: &Message) -> Result<Start, Reason> {
         Some(b"local") => Some(Sink::Local),
         Some(b"server") => Some(Sink::Server),
         Some(other) => {
-            return Err(bad(format_args!(
+            return Err(bad_request(format_args!(
                 "sink must be local or server, not '{}'",
                 Shown(other)
             )))
@@ -138,7 +95,7 @@ fn start(message: &Message) -> Result<Start, Reason> {
         Some(name) if name.eq_ignore_ascii_case(b"PCMU") => Some(Law::Mu),
         Some(name) if name.eq_ignore_ascii_case(b"PCMA") => Some(Law::A),
         Some(other) => {
-            return Err(bad(format_args!(
+            return Err(bad_request(format_args!(
                 "codec must be PCMU or PCMA, not '{}'",
                 Shown(other)
             )))
@@ -148,7 +105,7 @@ fn start(message: &Message) -> Result<Start, Reason> {
         None => 2,
         Some(Ok(legs)) if legs <= MAX_LEG_PORTS => legs,
         Some(_) => {
-            return Err(bad(format_args!(
+            return Err(bad_request(format_args!(
                 "legs must be a number from 0 to {MAX_LEG_PORTS}"
             )))
         }
@@ -168,7 +125,7 @@ fn call(message: &Message) -> Result<Call, Reason> {
         Some(b"in") => Some(true),
         Some(b"out") => Some(false),
         Some(other) => {
-            return Err(bad(format_args!(
+            return Err(bad_request(format_args!(
                 "dir must be in or out, not '{}'",
                 Shown(other)
             )))
@@ -185,61 +142,15 @@ fn call(message: &Message) -> Result<Call, Reason> {
     })
 }
 
-pub(in crate::proto) fn text<const N: usize>(
-    message: &Message,
-    key: &str,
-) -> Result<Text<N>, Reason> {
-    message
-        .text(key)
-        .map_err(|_| bad(format_args!("{key} is longer than {N} bytes")))
-}
-
-pub(in crate::proto) fn id(message: &Message) -> Result<u32, Reason> {
-    match message.number::<u32>("id") {
-        None => Err(bad(format_args!("id is missing"))),
-        Some(Ok(id)) => Ok(id),
-        Some(Err(())) => Err(bad(format_args!("id must be a decimal number"))),
-    }
-}
-
 /// `at_ms`: milliseconds of CLOCK_MONOTONIC.
 fn at(message: &Message) -> Result<Option<Instant>, Reason> {
     let wrong = |()| {
-        bad(format_args!(
+        bad_request(format_args!(
             "at_ms must be milliseconds of CLOCK_MONOTONIC"
         ))
     };
     let millis = message.number::<u64>("at_ms").transpose().map_err(wrong)?;
     Ok(millis.map(|millis| Instant::from_nanos(millis.saturating_mul(1_000_000))))
-}
-
-/// A stranger's bytes, shortened and made printable, in an answer.
-struct Shown<'a>(&'a [u8]);
-
-impl core::fmt::Display for Shown<'_> {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        for byte in self.0.iter().take(40) {
-            f.write_char(if byte.is_ascii_graphic() || *byte == b' ' {
-                char::from(*byte)
-            } else {
-                '?'
-            })?;
-        }
-        f.write_str(if self.0.len() > 40 { "..." } else { "" })
-    }
-}
-
-/// A stranger's text in an answer or event, whole: what is no UTF-8 is a question mark.
-pub struct Foreign<'a>(pub &'a [u8]);
-
-impl core::fmt::Display for Foreign<'_> {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        for chunk in self.0.utf8_chunks() {
-            f.write_str(chunk.valid())?;
-            f.write_str(if chunk.invalid().is_empty() { "" } else { "?" })?;
-        }
-        Ok(())
-    }
 }
 
 #[cfg(test)]

@@ -3,10 +3,12 @@
 use crate::base::limits::PLAYOUT_DELAY;
 use crate::base::time::Instant;
 use crate::proto::recorder::outbox::ClientId;
-use crate::proto::recorder::request::{reason, Reason, Request, Sink, Start};
-use crate::proto::recorder::{Ask, Recorder};
+use crate::proto::recorder::reason::{reason, Reason};
+use crate::proto::recorder::request::{Request, Sink, Start};
+use crate::proto::recorder::{FollowUp, Recorder};
 use crate::proto::recording::setup::{device, Server, Setup};
-use crate::proto::recording::{Recording, State};
+use crate::proto::recording::state::State;
+use crate::proto::recording::Recording;
 
 impl Recorder {
     pub(super) fn handle_request(
@@ -15,7 +17,7 @@ impl Recorder {
         client: ClientId,
         request: Request,
         random: [u32; 3],
-    ) -> Result<Ask, Reason> {
+    ) -> Result<FollowUp, Reason> {
         match request {
             Request::Start(start) => self.start(client, start, random),
             Request::Pause(id, paused, at) => {
@@ -37,28 +39,28 @@ impl Recorder {
                     },
                     id,
                 );
-                Ok(Ask::Nothing)
+                Ok(FollowUp::Nothing)
             }
             Request::Stop(id, call, at) => {
                 let place = self.find(id)?;
                 let at = self.requested_at(now, at);
                 self.places[place].call_mut().update(call);
                 self.places[place].stop(now, at, Some(client));
-                Ok(Ask::Later)
+                Ok(FollowUp::Later)
             }
             Request::Status(id) => {
                 if let Some(id) = id.filter(|id| !self.players.has(*id)) {
                     self.find(id)?;
                 }
-                Ok(Ask::Status(id))
+                Ok(FollowUp::Status(id))
             }
-            Request::Stats => Ok(Ask::Stats),
+            Request::Stats => Ok(FollowUp::Stats),
             Request::Subscribe => {
                 self.answer_subscribed(client);
-                Ok(Ask::Events)
+                Ok(FollowUp::Events)
             }
             Request::List if self.stick.is_none() => Err(no_stick()),
-            Request::List => Ok(Ask::List),
+            Request::List => Ok(FollowUp::List),
             Request::Play(play) => self.play(client, play, random),
         }
     }
@@ -71,7 +73,12 @@ impl Recorder {
         at.filter(|at| believable.contains(at)).unwrap_or(now)
     }
 
-    fn start(&mut self, client: ClientId, start: Start, random: [u32; 3]) -> Result<Ask, Reason> {
+    fn start(
+        &mut self,
+        client: ClientId,
+        start: Start,
+        random: [u32; 3],
+    ) -> Result<FollowUp, Reason> {
         let settings = &self.settings;
         if self.ending {
             return Err(reason("busy", format_args!("the recorder is ending")));
@@ -114,9 +121,9 @@ impl Recorder {
             server,
         };
         setup.law.prepare_pairs();
-        self.places[place].begin(client, setup);
-        self.tallies[place].begin();
-        Ok(Ask::Ports(place, start.legs))
+        self.places[place].begin(client, start.legs, setup);
+        self.losses[place].begin();
+        Ok(FollowUp::Later)
     }
 
     fn server_for(&self, start: &Start) -> Result<Server, Reason> {

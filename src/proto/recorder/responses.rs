@@ -6,11 +6,12 @@ use core::net::SocketAddr;
 use crate::base::limits::MESSAGE_BYTES;
 use crate::base::stats::Counter;
 use crate::proto::recorder::outbox::{ClientId, To};
-use crate::proto::recorder::request::Reason;
+use crate::proto::recorder::reason::Reason;
 use crate::proto::recorder::stick::Path;
 use crate::proto::recorder::Recorder;
 use crate::proto::recording::file_writer::Name;
-use crate::proto::recording::{Recording, State};
+use crate::proto::recording::state::State;
+use crate::proto::recording::Recording;
 use crate::wire::control::Writer;
 
 /// Kept free at the end of a list of files for what is written behind it.
@@ -144,26 +145,38 @@ impl Recorder {
         });
     }
 
-    /// The line of the first recording at or behind `place`, and the place behind it.
-    pub fn status_line<'a>(
-        &self,
-        mut place: usize,
-        id: Option<u32>,
-        buffer: &'a mut [u8; MESSAGE_BYTES],
-    ) -> Option<(usize, &'a [u8])> {
-        while let Some(recording) = self.places.get(place) {
-            place += 1;
-            if recording.state() == State::Running && id.is_none_or(|id| id == recording.setup().id)
-            {
-                let len = status(recording, buffer)?;
-                return Some((place, &buffer[..len]));
-            }
-        }
-        let (next, line) = self.play_status(place - self.places.len(), id, buffer)?;
-        Some((self.places.len() + next, line))
+    /// The first place from `place` on whose recording or player a status response describes; players have the places
+    /// after those of the recordings. With an id, only the one of that id.
+    pub fn next_status(&self, place: usize, id: Option<u32>) -> Option<usize> {
+        let recordings = self.places.len();
+        let described = |place: &usize| {
+            let own_id = match self.places.get(*place) {
+                Some(recording) if recording.state() == State::Running => recording.setup().id,
+                Some(_) => return false,
+                None => match self.players.all().get(place - recordings) {
+                    Some(player) if player.is_active() => player.id(),
+                    _ => return false,
+                },
+            };
+            id.is_none_or(|id| id == own_id)
+        };
+        (place..recordings + self.players.all().len()).find(described)
     }
 
-    /// The line behind all `status_line`s.
+    /// The line about the recording or player in this place.
+    pub fn status_line<'a>(
+        &self,
+        place: usize,
+        buffer: &'a mut [u8; MESSAGE_BYTES],
+    ) -> Option<&'a [u8]> {
+        let len = match self.places.get(place) {
+            Some(recording) => status(recording, buffer)?,
+            None => self.play_status(place - self.places.len(), buffer)?,
+        };
+        Some(&buffer[..len])
+    }
+
+    /// The line after all `status_line`s.
     pub fn status_end<'a>(
         &self,
         count: usize,

@@ -1,12 +1,12 @@
 //! Files to be written beside recordings, when there is time: whole ones in a ring, in order.
 
-use crate::base::limits::play::{NOTES_BYTES, NOTE_BYTES};
+use crate::base::limits::play::{SIDECAR_LINE_BYTES, SIDECAR_QUEUE_BYTES};
 use crate::base::ring::Ring;
 use crate::proto::recording::file_writer::Name;
 
 /// One of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Note<'a> {
+pub struct SidecarLine<'a> {
     /// The recording's file.
     pub name: Name,
     /// The recording is finished.
@@ -16,14 +16,14 @@ pub struct Note<'a> {
 }
 
 /// A bounded queue of them.
-pub struct Notes(Ring);
+pub struct SidecarQueue(Ring);
 
 const HEAD: usize = 4;
 
-impl Notes {
+impl SidecarQueue {
     /// An empty queue. The only allocation.
     pub fn new() -> Self {
-        Self(Ring::new(NOTES_BYTES))
+        Self(Ring::new(SIDECAR_QUEUE_BYTES))
     }
 
     /// Nothing waits.
@@ -34,7 +34,7 @@ impl Notes {
     /// Queues one; `false` when there is no room for it.
     #[must_use]
     pub fn push(&mut self, name: &Name, finished: bool, line: &[u8]) -> bool {
-        if line.len() > NOTE_BYTES || self.0.room() < HEAD + name.len() + line.len() {
+        if line.len() > SIDECAR_LINE_BYTES || self.0.room() < HEAD + name.len() + line.len() {
             return false;
         }
         let [low, high, ..] = line.len().to_le_bytes();
@@ -45,7 +45,7 @@ impl Notes {
     }
 
     /// The oldest one, with its line copied into `buffer`.
-    pub fn pop<'a>(&mut self, buffer: &'a mut [u8]) -> Option<Note<'a>> {
+    pub fn pop<'a>(&mut self, buffer: &'a mut [u8]) -> Option<SidecarLine<'a>> {
         let mut head = [0; HEAD];
         if !self.0.take(&mut head) {
             return None;
@@ -55,7 +55,7 @@ impl Notes {
         let taken = self.0.take(place);
         let name = Name::try_from(core::str::from_utf8(place).ok().filter(|_| taken)?).ok()?;
         let line = buffer.get_mut(..usize::from(u16::from_le_bytes([low, high])))?;
-        self.0.take(line).then_some(Note {
+        self.0.take(line).then_some(SidecarLine {
             name,
             finished: finished == 1,
             line,
@@ -63,7 +63,7 @@ impl Notes {
     }
 }
 
-impl Default for Notes {
+impl Default for SidecarQueue {
     fn default() -> Self {
         Self::new()
     }
@@ -75,11 +75,11 @@ mod tests {
 
     #[test]
     fn notes_come_out_whole_and_in_order() {
-        let mut notes = Notes::new();
-        let mut buffer = [0; NOTE_BYTES];
+        let mut notes = SidecarQueue::new();
+        let mut buffer = [0; SIDECAR_LINE_BYTES];
         for round in 0..100 {
             let name = Name::try_from(format!("Record_{round}.wav").as_str()).unwrap();
-            let line = vec![b'x'; round * 41 % (NOTE_BYTES + 1)];
+            let line = vec![b'x'; round * 41 % (SIDECAR_LINE_BYTES + 1)];
             assert!(notes.push(&name, round % 2 == 0, &line) && notes.push(&name, true, b""));
             let note = notes.pop(&mut buffer).unwrap();
             assert_eq!(
@@ -94,9 +94,9 @@ mod tests {
             );
         }
         let taken = (0..100)
-            .take_while(|_| notes.push(&Name::new(), true, &[0; NOTE_BYTES]))
+            .take_while(|_| notes.push(&Name::new(), true, &[0; SIDECAR_LINE_BYTES]))
             .count();
-        assert_eq!(taken, NOTES_BYTES / (NOTE_BYTES + HEAD));
-        assert!(!notes.push(&Name::new(), true, &[0; NOTE_BYTES + 1]));
+        assert_eq!(taken, SIDECAR_QUEUE_BYTES / (SIDECAR_LINE_BYTES + HEAD));
+        assert!(!notes.push(&Name::new(), true, &[0; SIDECAR_LINE_BYTES + 1]));
     }
 }

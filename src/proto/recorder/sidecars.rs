@@ -2,13 +2,13 @@
 
 use core::fmt::Write;
 
-use crate::base::limits::play::NOTE_BYTES;
+use crate::base::limits::play::SIDECAR_LINE_BYTES;
 use crate::base::limits::FRAME;
 use crate::base::stats::{Counter, NAMES};
 use crate::proto::recorder::losses::Missing;
-use crate::proto::recorder::sidecar_queue::Note;
+use crate::proto::recorder::sidecar_queue::SidecarLine;
 use crate::proto::recorder::Recorder;
-use crate::proto::recording::file_writer::Name;
+use crate::proto::recording::file_writer::{Ended, Name};
 use crate::proto::recording::part_history::{Zone, MISSING};
 use crate::proto::recording::Recording;
 use crate::wire::recording::sidecar::Sidecar;
@@ -26,7 +26,7 @@ impl Recorder {
     }
 
     /// The next line to be written beside a recording, if there is time.
-    pub fn next_note<'a>(&mut self, buffer: &'a mut [u8]) -> Option<Note<'a>> {
+    pub fn next_note<'a>(&mut self, buffer: &'a mut [u8]) -> Option<SidecarLine<'a>> {
         self.notes.pop(buffer)
     }
 
@@ -37,31 +37,31 @@ impl Recorder {
 
     /// A part has begun.
     pub(super) fn note_begun(&mut self, place: usize) {
-        self.places[place].chronicle_mut().zone = self.zone;
-        self.tallies[place].begin_part();
+        self.places[place].history_mut().zone = self.zone;
+        self.losses[place].begin_part();
         self.note(place);
     }
 
     /// A recording has failed: if no file was open, its last one was said to be followed by another.
     pub(super) fn note_failed(&mut self, place: usize) {
-        if self.places[place].chronicle().followed {
+        if self.places[place].history().followed {
             self.note(place);
         }
     }
 
     /// What is known of the part that has begun, or has ended.
     pub(super) fn note(&mut self, place: usize) {
-        let mut buffer = [0; NOTE_BYTES];
+        let mut buffer = [0; SIDECAR_LINE_BYTES];
         let recording = &mut self.places[place];
-        let (closed, followed) = (!recording.has_file(), recording.part_ended().is_none());
-        recording.chronicle_mut().followed = closed && followed;
+        let (closed, followed) = (!recording.has_file(), recording.parts_ended().is_none());
+        recording.history_mut().followed = closed && followed;
         let recording = &self.places[place];
         let Some(name) = recording.names().0.last() else {
             return;
         };
-        let len = emit(recording, name, self.tallies[place].missing(), &mut buffer);
+        let len = emit(recording, name, self.losses[place].missing(), &mut buffer);
         if closed {
-            self.tallies[place].close_part();
+            self.losses[place].close_part();
         }
         if !len.is_some_and(|len| self.notes.push(name, !recording.has_file(), &buffer[..len])) {
             self.stats.count(Counter::SidecarsLost);
@@ -70,16 +70,12 @@ impl Recorder {
 }
 
 fn emit(recording: &Recording, name: &Name, missing: Missing, buffer: &mut [u8]) -> Option<usize> {
-    let (setup, chronicle, parts) = (
-        recording.setup(),
-        recording.chronicle(),
-        recording.names().1,
-    );
+    let (setup, history, parts) = (recording.setup(), recording.history(), recording.names().1);
     let (mut id, mut start) = (heapless::String::<10>::new(), heapless::String::<32>::new());
     let Zone {
         offset_minutes,
         clock_set,
-    } = chronicle.zone;
+    } = history.zone;
     let (sign, offset) = (
         if offset_minutes < 0 { '-' } else { '+' },
         offset_minutes.unsigned_abs(),
@@ -88,12 +84,12 @@ fn emit(recording: &Recording, name: &Name, missing: Missing, buffer: &mut [u8])
     let time = LocalTime(age_key(name.as_bytes()).0);
     write!(start, "{time}{sign}{:02}:{:02}", offset / 60, offset % 60).ok()?;
     write!(id, "{}", setup.id).ok()?;
-    let (frames, ended) = (recording.part_frames(), recording.part_ended());
+    let (frames, ended) = (recording.part_frames(), recording.parts_ended());
     let end: &[u8] = match ended {
         _ if recording.has_file() => b"",
         None => b"rolled",
-        Some(None) => b"stopped",
-        Some(Some(_)) => b"failed",
+        Some(Ended::Complete) => b"stopped",
+        Some(Ended::Failed(_)) => b"failed",
     };
     let mut dropped = [("", 0); MISSING.len()];
     for (place, (counter, count)) in dropped.iter_mut().zip(MISSING.into_iter().zip(missing)) {
@@ -121,7 +117,7 @@ fn emit(recording: &Recording, name: &Name, missing: Missing, buffer: &mut [u8])
         clock_set: Some(clock_set),
         duration_ms: frames * FRAME.millis(),
         frames,
-        pauses: chronicle.pauses(frames, ended.is_some()),
+        pauses: history.pauses(frames, ended.is_some()),
         dropped: &dropped,
         end,
     };

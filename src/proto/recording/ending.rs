@@ -2,56 +2,75 @@
 
 use crate::base::stats::{Counter, Stats};
 use crate::base::time::Instant;
-use crate::proto::recording::{Change, Failure, Recording, State};
+use crate::proto::recording::file_writer::{DiskError, Ended};
+use crate::proto::recording::route::Route;
+use crate::proto::recording::state::{Failure, RecordingEvent, State};
+use crate::proto::recording::Recording;
 
 impl Recording {
     /// Frees the place when the files are closed, and the server has been told.
-    pub fn settle(&mut self, now: Instant, stats: &mut Stats) -> Option<Change> {
-        let failure = match self.state {
-            State::Free | State::Ports(_) => return None,
-            State::Leaving => {
+    pub fn settle(&mut self, now: Instant, stats: &mut Stats) -> Option<RecordingEvent> {
+        match self.state {
+            State::Free | State::Binding { .. } => None,
+            State::Disconnecting => {
                 self.leave(stats);
-                return None;
+                None
             }
-            _ if self.upload.active => return None,
-            _ => self.part.ended()?,
-        };
+            _ if self.route.is_server() => None,
+            _ => {
+                let ended = self.parts.ended()?;
+                Some(self.handle_files_ended(now, ended, stats))
+            }
+        }
+    }
+
+    fn handle_files_ended(
+        &mut self,
+        now: Instant,
+        ended: Ended,
+        stats: &mut Stats,
+    ) -> RecordingEvent {
         let state = self.leave(stats);
-        let client = match state {
-            State::Draining(_, client) | State::Closing(client) => client,
-            _ => None,
-        };
-        let unwritten =
-            (self.ring.len() as u64 + self.part.torn_bytes()) / self.stream.frame_bytes() as u64;
+        let torn = self.ring.len() as u64 + self.parts.writer.torn_bytes();
+        let unwritten = torn / self.audio.stream.frame_bytes() as u64;
         self.ring.clear();
-        let failure = match failure {
-            Some(_) if self.parts == 0 && self.upload.unconfirmed => None, // the server may well have it all
-            Some(_) if self.parts == 0 && self.upload.wanted => Some(Failure::Server),
-            failure => failure.map(Failure::Stick),
-        };
-        let Some(failure) = failure else {
-            return Some(Change::Stopped(client));
+        let Some(failure) = self.failure(ended) else {
+            return RecordingEvent::Stopped(state.stopped_by());
         };
         stats.count(Counter::Failed);
         stats.add(Counter::FramesLost, unwritten);
-        if let State::Opening(client) = state {
-            return Some(Change::Refused(client, failure));
+        let internal = failure == Failure::Stick(DiskError::Internal);
+        stats.add(Counter::Bug, u64::from(internal));
+        if let State::Opening { client, .. } = state {
+            return RecordingEvent::Refused(client, failure);
         }
         self.frames -= unwritten.min(self.frames);
-        stats.add(Counter::FramesLost, self.timeline.unmixed(now));
-        Some(Change::Failed(client, failure))
+        stats.add(Counter::FramesLost, self.audio.clock.unmixed(now));
+        RecordingEvent::Failed(state.stopped_by(), failure)
+    }
+
+    /// What the end of the files means for the recording.
+    fn failure(&self, ended: Ended) -> Option<Failure> {
+        let Ended::Failed(error) = ended else {
+            return None;
+        };
+        match self.route {
+            Route::Fallback { unconfirmed } if self.parts.is_empty() => {
+                // Nothing is on the stick, so it counts what the server has: perhaps everything.
+                (!unconfirmed).then_some(Failure::Server)
+            }
+            _ => Some(Failure::Stick(error)),
+        }
     }
 
     /// It has ended; the state it had.
     pub(super) fn leave(&mut self, stats: &mut Stats) -> State {
-        self.sources.clear(stats);
-        core::mem::replace(
-            &mut self.state,
-            if self.uplink.is_idle() {
-                State::Free
-            } else {
-                State::Leaving
-            },
-        )
+        self.audio.clear(stats);
+        let next = if self.client.is_idle() {
+            State::Free
+        } else {
+            State::Disconnecting
+        };
+        core::mem::replace(&mut self.state, next)
     }
 }

@@ -1,108 +1,50 @@
-//! One recording: packets in, frames mixed on its timeline, parts on the stick or frames to a server.
+//! One recording: packets in, frames mixed on its media clock, parts on the stick or frames to a server.
 //!
-//! ```text
-//! Free -> Ports -> Opening -> Running -> Draining -> Closing -> Leaving -> Free
-//!          bind     create     mix        read what   write what  the server
-//!          ports    file                  has come    is mixed    hears of it
-//! ```
-//! A start is answered when the file is open or the server has said yes, a stop when the file is closed or the
-//! server knows. A failure of the stick leads from anywhere to Free; `upload` is about the server. Times of
-//! packets are their kernel arrival times: after a stall the backlog is mixed as if it had been read in time.
+//! `state` has the states, `audio` everything from packets to frames, `route` and `upload` the way to a server and from
+//! there to the stick, `parts` and `file_writer` the files, `ending` the end. It does not know of other recordings, nor
+//! who is told what: that is `recorder`.
 
-use crate::base::limits::{FRAME, MAX_PARTS_NAMED, MAX_PORTS, PROMPT, RING_BYTES, RTP_FRAME_BYTES};
+use crate::base::limits::{BATCH, FRAME, RING_BYTES, RTP_FRAME_BYTES};
 use crate::base::ring::Ring;
 use crate::base::stats::{Counter, Stats};
-use crate::base::time::Instant;
-use crate::proto::media::media_clock::{Timeline, TooMany};
-use crate::proto::media::mixer::Mixer;
-use crate::proto::media::rtp_stream::LocalStream;
-use crate::proto::media::sources::{Sources, When};
-use crate::proto::record_client::Uplink;
+use crate::base::time::{Duration, Instant};
+use crate::proto::media::media_clock::TooMany;
+use crate::proto::record_client::RecordClient;
 use crate::proto::recorder::outbox::ClientId;
-use crate::proto::recording::file_writer::{DiskError, Name, Part};
-use crate::proto::recording::part_history::Chronicle;
-use crate::proto::recording::setup::{Call, Setup};
-use crate::wire::rtp;
-use upload::Upload;
+use crate::proto::recording::audio::{Audio, Intake, Mixed, ReadOrder};
+use crate::proto::recording::file_writer::{DiskError, Done, Ended, Name, Op};
+use crate::proto::recording::part_history::PartHistory;
+use crate::proto::recording::parts::Parts;
+use crate::proto::recording::route::{Route, Sending};
+use crate::proto::recording::setup::{Call, Ports, Setup};
+use crate::proto::recording::state::{RecordingEvent, State};
 
+pub mod audio;
+mod disk_call;
 mod ending;
 pub mod file_writer;
-mod files;
 pub mod part_history;
+mod parts;
+mod route;
 pub mod setup;
+pub mod state;
 mod upload;
-
-/// The leg ports in order, then the local stream's.
-pub type Ports = heapless::Vec<u16, MAX_PORTS>;
-
-/// Where a recording stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
-    /// Nobody's.
-    Free,
-    /// Its ports are being bound for this client's start.
-    Ports(ClientId),
-    /// Its file is being created for this client's start.
-    Opening(ClientId),
-    /// It records, or is paused.
-    Running,
-    /// It ends here; packets that came before are still being read.
-    Draining(Instant, Option<ClientId>),
-    /// Its last frames are on their way to the stick or the server.
-    Closing(Option<ClientId>),
-    /// It has ended, and everyone knows but the server.
-    Leaving,
-}
-
-/// A change that others must hear of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Change {
-    /// The file is open, or the server waits for frames: the start can be answered.
-    Started(ClientId),
-    /// The next part is open, or the first one of a recording that the server does not take any more.
-    Rolled,
-    /// All is where it belongs: the stop can be answered.
-    Stopped(Option<ClientId>),
-    /// The recording could not begin.
-    Refused(ClientId, Failure),
-    /// The recording ended by itself. Whoever waits for an answer gets a failure.
-    Failed(Option<ClientId>, Failure),
-}
-
-/// Whose fault it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Failure {
-    /// The stick's.
-    Stick(DiskError),
-    /// The server's: `Recording::why` has the words.
-    Server,
-}
 
 /// A place for one recording, used again and again; its memory is allocated once.
 pub struct Recording {
     state: State,
     setup: Setup,
-    sources: Sources,
-    mixer: Mixer,
-    timeline: Timeline,
-    stream: LocalStream,
-    ring: Ring,
-    part: Part,
     ports: Ports,
-    uplink: Uplink,
-    upload: Upload,
+    audio: Audio,
+    /// Frames mixed so far that the stick or the server gets.
+    frames: u64,
+    /// Those of them that are not written; with a fallback, also those that the server has been sent.
+    ring: Ring,
+    route: Route,
+    parts: Parts,
+    client: RecordClient,
     /// When packets are to be read again.
     read_at: Instant,
-    /// As many as `MAX_PARTS_NAMED`: what is not used is not touched.
-    names: Vec<Name>,
-    parts: u32,
-    frames: u64,
-    chronicle: Chronicle,
-    bound_at: Instant,
-    /// All packets that came until then have been read.
-    drained_at: Instant,
-    /// When what has not been read came.
-    unread: When,
 }
 
 impl Recording {
@@ -111,49 +53,44 @@ impl Recording {
         let setup = Setup::default();
         Self {
             state: State::Free,
-            sources: Sources::new(),
-            mixer: Mixer::new(),
-            timeline: Timeline::new(Instant::default()),
-            stream: setup.stream(),
-            ring: Ring::new(RING_BYTES),
-            part: Part::new(setup.plan()),
             ports: Ports::new(),
-            uplink: Uplink::new(),
-            upload: Upload::default(),
-            read_at: Instant::default(),
-            names: Vec::with_capacity(MAX_PARTS_NAMED),
-            parts: 0,
+            audio: Audio::new(),
             frames: 0,
-            chronicle: Chronicle::default(),
-            bound_at: Instant::default(),
-            drained_at: Instant::default(),
-            unread: When::Between(0, 0),
+            ring: Ring::new(RING_BYTES),
+            route: Route::Stick,
+            parts: Parts::new(setup.plan()),
+            client: RecordClient::new(),
+            read_at: Instant::default(),
             setup,
         }
     }
 
     /// Takes the place for a start; its ports come next.
-    pub fn begin(&mut self, client: ClientId, setup: Setup) {
-        self.state = State::Ports(client);
-        self.stream = setup.stream();
-        self.part = Part::new(setup.plan());
+    pub fn begin(&mut self, client: ClientId, legs: usize, setup: Setup) {
+        self.state = State::Binding { client, legs };
+        self.audio.stream = setup.stream();
+        self.parts.begin(setup.plan());
         self.ring.clear();
-        self.names.clear();
-        (self.parts, self.frames) = (0, 0);
-        self.chronicle = Chronicle::default();
-        self.upload = Upload::new(setup.server.is_some());
+        self.frames = 0;
+        self.route = if setup.server.is_some() {
+            Route::Server(Sending::default())
+        } else {
+            Route::Stick
+        };
         self.setup = setup;
     }
 
     /// The ports are bound; the file or the server comes next.
     pub fn handle_bound(&mut self, now: Instant, ports: Ports) {
-        if let State::Ports(client) = self.state {
+        if let State::Binding { client, .. } = self.state {
             self.ports = ports;
-            self.state = State::Opening(client);
-            self.bound_at = now;
-            if self.upload.wanted {
-                (self.timeline, self.drained_at) = (Timeline::new(now), now);
-                self.uplink.start(now, &self.setup);
+            self.state = State::Opening {
+                client,
+                bound_at: now,
+            };
+            if self.route.is_server() {
+                self.audio.begin(now);
+                self.client.start(now, &self.setup);
             }
         }
     }
@@ -181,26 +118,26 @@ impl Recording {
     /// Packets are wanted. Those that come before a server has answered are recorded, too.
     pub fn listens(&self) -> bool {
         match self.state {
-            State::Running | State::Draining(..) => true,
-            State::Opening(_) => self.upload.wanted,
+            State::Running | State::Draining { .. } => true,
+            State::Opening { .. } => self.route.was_for_server(),
             _ => false,
         }
     }
 
     /// Packets are to be read now.
     pub fn is_due(&self, now: Instant) -> bool {
-        now >= self.read_at || matches!(self.state, State::Draining(..))
+        now >= self.read_at || matches!(self.state, State::Draining { .. })
     }
 
     /// When to look again; `None` when nobody is there.
     pub fn next_deadline(&self, now: Instant) -> Option<Instant> {
-        let uplink = self.uplink.next_deadline();
+        let client = self.client.next_deadline();
         let tick = match self.state {
             State::Free => return None,
-            State::Leaving => return uplink,
+            State::Disconnecting => return client,
             _ => now.next_multiple_of(self.period()),
         };
-        Some(uplink.map_or(tick, |at| at.min(tick)))
+        Some(client.map_or(tick, |at| at.min(tick)))
     }
 
     /// Where its legs and its local stream are received.
@@ -220,118 +157,128 @@ impl Recording {
 
     /// Free bytes on the stick when they were last asked for.
     pub fn free_bytes(&self) -> u64 {
-        self.part.free_bytes()
+        self.parts.writer.free_bytes()
     }
 
     /// The names of the parts, as many as are kept, and the number of all parts.
     pub fn names(&self) -> (&[Name], u32) {
-        (&self.names, self.parts)
+        self.parts.names()
     }
 
     /// Of the part that is being written, what a power cut leaves.
     pub fn durable_bytes(&self) -> u64 {
-        self.part.durable_bytes()
+        self.parts.writer.durable_bytes()
     }
 
     /// The part that is being written has this name.
     pub fn writes(&self, name: &[u8]) -> bool {
-        self.state != State::Free
-            && self
-                .names
-                .last()
-                .is_some_and(|current| current.as_bytes() == name)
+        let current = self.parts.current().map(|current| current.as_bytes());
+        self.state != State::Free && current == Some(name)
+    }
+
+    /// A part's file is open.
+    pub fn has_file(&self) -> bool {
+        self.parts.writer.has_file()
+    }
+
+    /// Frames in the file that is open, or was the last one.
+    pub fn part_frames(&self) -> u64 {
+        self.parts.writer.frames()
+    }
+
+    /// How the last part has ended; `None` while another one may follow.
+    pub fn parts_ended(&self) -> Option<Ended> {
+        self.parts.ended()
+    }
+
+    /// What has happened since the part began.
+    pub fn history(&self) -> &PartHistory {
+        &self.parts.history
+    }
+
+    /// The same, to be added to.
+    pub fn history_mut(&mut self) -> &mut PartHistory {
+        &mut self.parts.history
     }
 
     /// Sources that are being mixed.
     pub fn legs_heard(&self) -> usize {
-        self.sources.count()
+        self.audio.sources()
     }
 
     /// The latest pause or resume was a pause.
     pub fn paused(&self) -> bool {
-        self.timeline.paused()
+        self.audio.clock.paused()
     }
 
     /// Pauses or resumes; `Ok(false)` when nothing changes.
-    pub fn pause(&mut self, now: Instant, paused: bool) -> Result<bool, TooMany> {
-        self.timeline.pause(now, paused)
+    pub fn pause(&mut self, at: Instant, paused: bool) -> Result<bool, TooMany> {
+        self.audio.pause(at, paused)
     }
 
-    /// Ends the recording at `at`, once what had come by then has been read.
-    pub fn stop(&mut self, now: Instant, at: Instant, client: Option<ClientId>) {
+    /// Ends the recording at `until`, once what had come by then has been read.
+    pub fn stop(&mut self, now: Instant, until: Instant, client: Option<ClientId>) {
         match self.state {
-            State::Running => self.state = State::Draining(at, client),
-            State::Opening(_) if self.upload.active => self.uplink.stop(now, &self.setup),
+            State::Running => self.state = State::Draining { until, client },
+            State::Opening { .. } if self.route.is_server() => self.client.stop(now, &self.setup),
             _ => {}
         }
     }
 
     /// The stick is gone.
-    pub fn lose_stick(&mut self) {
-        if !self.upload.active {
-            self.part.lose();
+    pub fn handle_stick_gone(&mut self) {
+        if !self.route.is_server() {
+            self.parts.writer.handle_stick_gone();
         }
     }
 
-    /// All ports are about to be read, and were read shortly before: each packet that came in between may
-    /// be given without its arrival, in any order of the ports, before anything is mixed.
-    pub fn reads_promptly(&mut self, now: Instant) -> bool {
-        self.unread = When::Between(
-            self.timeline.position(self.drained_at),
-            self.timeline.position(now),
-        );
-        self.state == State::Running && now.since(self.drained_at) <= PROMPT
+    /// The ports are about to be read.
+    pub fn handle_read(&mut self, now: Instant) -> ReadOrder {
+        let order = self.audio.handle_read(now);
+        if self.state == State::Running {
+            order
+        } else {
+            ReadOrder::ByArrival
+        }
     }
 
-    /// When this packet should arrive by its timestamp, if it goes on with a source that is known.
+    /// When this packet should arrive by its timestamp, if it continues a source that is known.
     pub fn expected_arrival(&self, port: usize, datagram: &[u8]) -> Option<Instant> {
-        let packet = rtp::Packet::parse(datagram).ok()?;
-        self.sources
-            .expected_at(port, &packet)
-            .map(|at| self.timeline.instant(at))
+        self.audio.expected_arrival(port, datagram)
     }
 
     /// The sources of a port that are no flood, and how many packets of each came lately.
     pub fn steady_sources(&self, port: usize) -> impl Iterator<Item = (u32, u16)> + '_ {
-        self.sources.steady(port)
+        self.audio.steady_sources(port)
     }
 
-    /// A packet on port `port` of this recording. With its arrival: either `handle_timeout(arrival)` has
-    /// returned `true` before, or the recording `reads_promptly`. `false`: its arrival is needed.
-    #[must_use]
+    /// A datagram on a port of this recording, in the order of arrival on all its ports.
     pub fn handle_rtp(
+        &mut self,
+        port: usize,
+        arrival: Instant,
+        datagram: &[u8],
+        stats: &mut Stats,
+    ) -> Intake {
+        if !self.handle_timeout(arrival, stats) {
+            return Intake::RingFull;
+        }
+        if matches!(self.state, State::Draining { until, .. } if arrival > until) {
+            return Intake::Taken;
+        }
+        self.audio.handle_rtp(port, Some(arrival), datagram, stats)
+    }
+
+    /// A datagram while the ports are read one after the other; nothing is mixed before all have been read. Without an
+    /// arrival it came since they were read last.
+    pub fn handle_prompt_rtp(
         &mut self,
         port: usize,
         arrival: Option<Instant>,
         datagram: &[u8],
         stats: &mut Stats,
-    ) -> bool {
-        let packet = match rtp::Packet::parse(datagram) {
-            Ok(packet) => packet,
-            Err(error) => {
-                stats.count(if error == rtp::Error::Rtcp {
-                    Counter::Rtcp
-                } else {
-                    Counter::NotRtp
-                });
-                return true;
-            }
-        };
-        let when = match arrival {
-            None if !self.timeline.is_aligned() => return false,
-            None => self.unread,
-            Some(arrival) => {
-                if matches!(self.state, State::Draining(at, _) if arrival > at) {
-                    return true;
-                }
-                if Sources::is_audio(&packet) {
-                    self.timeline.align(arrival);
-                }
-                When::At(self.timeline.position(arrival))
-            }
-        };
-        self.sources
-            .put(port, &packet, when, self.timeline.clock(), stats)
+    ) -> Intake {
+        self.audio.handle_rtp(port, arrival, datagram, stats)
     }
 
     /// Mixes what is due; `false` when the ring is full and the stick has to take some first.
@@ -340,7 +287,7 @@ impl Recording {
         if !self.listens() {
             return true;
         }
-        while self.timeline.due(now) {
+        while self.audio.clock.due(now) {
             if !self.make_room(stats) {
                 return false;
             }
@@ -352,26 +299,23 @@ impl Recording {
     /// All packets that came until `now` have been read. Ends a recording that is to stop.
     #[must_use]
     pub fn handle_drained(&mut self, now: Instant, stats: &mut Stats) -> bool {
-        if let State::Draining(at, client) = self.state {
-            self.timeline.stop(at, self.sources.ends_at());
+        if let State::Draining { until, client } = self.state {
+            self.audio.stop(until);
             if !self.handle_timeout(now, stats) {
                 return false;
             }
-            self.part.finish();
-            self.state = State::Closing(client);
+            self.parts.writer.finish();
+            self.state = State::Closing { client };
             return true;
         }
-        self.sources.handle_drained();
-        if self.upload.active
-            && !self.timeline.is_aligned()
-            && matches!(self.state, State::Opening(_))
-        {
+        let asks_server = matches!(self.state, State::Opening { .. }) && self.route.is_server();
+        if asks_server && !self.audio.clock.is_aligned() {
             // The server has not answered, and nobody has been heard: the recording begins now at the earliest.
-            self.timeline = Timeline::new(now);
+            self.audio.begin(now);
             self.ring.clear();
             stats.take_back(Counter::Frames, std::mem::take(&mut self.frames));
         }
-        self.drained_at = now;
+        self.audio.handle_drained(now);
         let mixed = self.handle_timeout(now, stats);
         if mixed {
             self.read_at = now.next_multiple_of(self.period());
@@ -381,31 +325,86 @@ impl Recording {
 
     fn mix(&mut self, stats: &mut Stats) {
         let mut frame = [0; RTP_FRAME_BYTES];
-        let Some(codes) = frame.last_chunk_mut() else {
-            return;
-        };
-        self.mixer.mix(
-            &mut self.sources,
-            self.timeline.clock(),
-            self.setup.law,
-            codes,
-            stats,
-        );
-        if !self.timeline.advance() {
-            self.chronicle
-                .pause(self.frames, self.setup.pause_is_silence);
-            if !self.setup.pause_is_silence {
-                if self.upload.active {
-                    self.stream.skip();
-                }
-                return;
-            }
-            codes.fill(self.setup.law.silence());
+        let mixed = self.audio.mix(&self.setup, &mut frame, stats);
+        let stored = matches!(mixed, Mixed::Frame { .. });
+        if mixed != (Mixed::Frame { paused: false }) {
+            self.parts.history.pause(self.frames, stored);
         }
-        let stored = self.ring.push(self.stream.frame(&mut frame));
-        debug_assert!(stored, "bug: room was checked");
-        self.frames += 1;
-        stats.count(Counter::Frames);
+        if stored {
+            let pushed = self.ring.push(self.audio.stream.frame(&mut frame));
+            debug_assert!(pushed, "bug: room was checked");
+            self.frames += 1;
+            stats.count(Counter::Frames);
+        } else if self.route.is_server() {
+            self.audio.stream.skip();
+        }
+    }
+
+    /// The next call to the stick.
+    pub fn disk_op(&mut self, now: Instant) -> Option<Op<'_>> {
+        if self.route.is_server() {
+            return None;
+        }
+        let first_frame_at = match (self.state, self.route) {
+            (State::Free | State::Binding { .. } | State::Disconnecting, _) => return None,
+            (State::Opening { bound_at, .. }, Route::Stick) => bound_at,
+            _ => {
+                let waiting = Duration::from_nanos(FRAME.nanos() * self.waiting_frames());
+                self.audio.clock.next_frame_at() - waiting
+            }
+        };
+        self.parts.op(now, first_frame_at, &self.ring)
+    }
+
+    /// Takes a call's result.
+    pub fn disk_done(
+        &mut self,
+        now: Instant,
+        result: Result<Done, DiskError>,
+        stats: &mut Stats,
+    ) -> Option<RecordingEvent> {
+        let stored = self.frames - self.waiting_frames();
+        let created = self.parts.done(now, stored, &mut self.ring, result);
+        let State::Opening { client, .. } = self.state else {
+            if created {
+                return Some(RecordingEvent::Rolled);
+            }
+            return self.settle(now, stats);
+        };
+        if !self.parts.writer.is_open() {
+            return self.settle(now, stats);
+        }
+        if !self.route.was_for_server() {
+            self.audio.begin(now);
+        }
+        Some(self.handle_started(client, stats))
+    }
+
+    fn handle_started(&mut self, client: ClientId, stats: &mut Stats) -> RecordingEvent {
+        self.state = State::Running;
+        stats.count(Counter::Started);
+        RecordingEvent::Started(client)
+    }
+
+    /// Frames that are mixed and wait in the ring.
+    fn waiting_frames(&self) -> u64 {
+        (self.ring.len() / self.audio.stream.frame_bytes()) as u64
+    }
+
+    /// How often packets are read: a server gets each frame in its time, a stick several at once. Also while the server
+    /// is asked, so that the recording begins when it has answered.
+    fn period(&self) -> Duration {
+        if !self.route.is_server() {
+            return BATCH;
+        }
+        let rests = self.audio.clock.rests() && !self.setup.pause_is_silence;
+        let asks = matches!(self.state, State::Opening { .. });
+        let sends = self.client.is_sending() && !(rests && self.unsent() == 0);
+        if asks || sends {
+            FRAME
+        } else {
+            BATCH
+        }
     }
 }
 

@@ -28,7 +28,7 @@ pub struct Zone {
 
 /// From the part's beginning on.
 #[derive(Debug, Default)]
-pub struct Chronicle {
+pub struct PartHistory {
     /// Frames of the recording before this part.
     first: u64,
     /// Where each pause is in the part's audio, and how long it is, in milliseconds; also those behind it, which belong
@@ -41,7 +41,7 @@ pub struct Chronicle {
     pub followed: bool,
 }
 
-impl Chronicle {
+impl PartHistory {
     /// A part begins behind so many frames of the recording.
     pub fn begin(&mut self, first: u64) {
         let behind = self.position(first);
@@ -84,7 +84,7 @@ impl Chronicle {
 mod tests {
     use super::*;
 
-    fn listed(chronicle: &Chronicle, frames: u64, last: bool) -> Vec<[u32; 2]> {
+    fn listed(chronicle: &PartHistory, frames: u64, last: bool) -> Vec<[u32; 2]> {
         match chronicle.pauses(frames, last) {
             Pauses::List(list) => list.to_vec(),
             Pauses::Count(count) => panic!("{count} pauses"),
@@ -93,7 +93,7 @@ mod tests {
 
     #[test]
     fn pauses_belong_to_the_part_in_whose_audio_they_are() {
-        let mut chronicle = Chronicle::default();
+        let mut chronicle = PartHistory::default();
         chronicle.begin(0);
         (0..5).for_each(|_| chronicle.pause(10, false));
         (0..2).for_each(|_| chronicle.pause(50, false));
@@ -110,7 +110,7 @@ mod tests {
 
     #[test]
     fn a_pause_that_is_stored_is_as_long_as_its_silence() {
-        let mut chronicle = Chronicle::default();
+        let mut chronicle = PartHistory::default();
         (10..15)
             .chain(20..21)
             .for_each(|at| chronicle.pause(at, true));
@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn too_many_are_counted() {
-        let mut chronicle = Chronicle::default();
+        let mut chronicle = PartHistory::default();
         (0..MAX_PAUSES as u64 + 3).for_each(|n| chronicle.pause(n * 10, false));
         assert_eq!(
             chronicle.pauses(10_000, true),

@@ -1,12 +1,14 @@
 //! How one recording is made, and what is known of its call.
 
-use crate::base::limits::{FRAME_SAMPLES, HOST_BYTES, TEXT_BYTES};
-use crate::proto::media::rtp_stream::LocalStream;
+use crate::base::limits::{FRAME_SAMPLES, HOST_BYTES, MAX_PORTS, TEXT_BYTES};
+use crate::proto::media::rtp_stream::RtpStream;
 use crate::proto::recording::file_writer::Plan;
 use crate::wire::control::Text;
 use crate::wire::g711::Law;
 use crate::wire::recording::{Codec, Header};
 
+/// The leg ports in order, then the local stream's.
+pub type Ports = heapless::Vec<u16, MAX_PORTS>;
 /// An address or a host name.
 pub type Host = heapless::String<HOST_BYTES>;
 /// The phone's hardware address: 12 lower-case hex digits.
@@ -126,11 +128,11 @@ pub struct Setup {
 
 impl Setup {
     /// The local stream, which begins where the seed says. A server gets headers whatever the files have.
-    pub fn stream(&self) -> LocalStream {
+    pub fn stream(&self) -> RtpStream {
         let [ssrc, rest] = self.seed;
         let [s0, s1, t0, t1] = rest.to_be_bytes();
         let timestamp = u32::from_be_bytes([t0, t1, s0, s1]);
-        LocalStream::new(
+        RtpStream::new(
             self.law,
             ssrc,
             u16::from_be_bytes([s0, s1]),

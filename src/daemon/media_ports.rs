@@ -9,12 +9,13 @@ use crate::base::wall_clock::Stamp;
 use crate::io::clock::Clock;
 use crate::io::udp::Port;
 use crate::proto::media::receiver::{self, Sockets};
-use crate::proto::recorder::request::{reason, Reason};
+use crate::proto::recorder::reason::{reason, Reason};
 use crate::proto::recorder::Recorder;
-use crate::proto::recording::{Ports, State};
+use crate::proto::recording::setup::Ports;
+use crate::proto::recording::state::State;
 
 /// All ports, by the recorder's places.
-pub(super) struct Media {
+pub(super) struct MediaPorts {
     address: IpAddr,
     range: (u16, u16),
     /// Where the search for a free port goes on: a port is not used again at once.
@@ -22,7 +23,7 @@ pub(super) struct Media {
     places: Vec<heapless::Vec<Port, MAX_PORTS>>,
 }
 
-impl Media {
+impl MediaPorts {
     pub(super) fn new(address: IpAddr, range: (u16, u16), places: usize) -> Self {
         let places = (0..places).map(|_| heapless::Vec::new()).collect();
         Self {
@@ -34,7 +35,9 @@ impl Media {
     }
 
     pub(super) fn set_range(&mut self, address: IpAddr, range: (u16, u16)) {
-        (self.address, self.range, self.next) = (address, range, range.0);
+        self.address = address;
+        self.range = range;
+        self.next = range.0;
     }
 
     /// Binds the leg ports and the local stream's: even numbers as long as there are any, since media
@@ -113,10 +116,11 @@ impl Media {
 
     /// Closes the ports of a recording that has ended.
     pub(super) fn close_unused(&mut self, place: usize, recorder: &Recorder) {
-        if !matches!(
+        let in_use = matches!(
             recorder.state(place),
-            State::Ports(_) | State::Opening(_) | State::Running | State::Draining(..)
-        ) {
+            State::Opening { .. } | State::Running | State::Draining { .. }
+        );
+        if !in_use {
             self.places[place].clear();
         }
     }

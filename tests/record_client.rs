@@ -4,11 +4,11 @@
 
 use callrec::base::stats::{Counter, Stats};
 use callrec::base::time::{Duration, Instant};
-use callrec::proto::record_client::{Done, Input, News, Op, Uplink};
+use callrec::proto::record_client::{ClientEvent, Done, Input, Op, RecordClient};
 use callrec::proto::recording::setup::{Host, Server, Setup};
 
 struct Trace {
-    uplink: Uplink,
+    client: RecordClient,
     setup: Setup,
     stats: Stats,
     now: Instant,
@@ -34,12 +34,12 @@ impl Trace {
             ..Setup::default()
         };
         let mut trace = Self {
-            uplink: Uplink::new(),
+            client: RecordClient::new(),
             setup,
             stats: Stats::default(),
             now: ORIGIN,
         };
-        trace.uplink.start(trace.now, &trace.setup);
+        trace.client.start(trace.now, &trace.setup);
         trace
     }
 
@@ -57,7 +57,7 @@ impl Trace {
         let mut trace = Self::asked();
         trace.hears("cmd=RecordStartResponse&id=7&result=success&server=10.0.0.8&port=40000\n");
         trace.does(&["media 10.0.0.8:40000"]);
-        trace.has(Some(News::Accepted));
+        trace.has(Some(ClientEvent::Accepted));
         trace
     }
 
@@ -67,7 +67,7 @@ impl Trace {
     }
 
     fn gets(&mut self, input: Input) -> &mut Self {
-        self.uplink
+        self.client
             .handle(self.now, input, &self.setup, &mut self.stats);
         self
     }
@@ -81,14 +81,14 @@ impl Trace {
     }
 
     fn stops(&mut self) -> &mut Self {
-        self.uplink.stop(self.now, &self.setup);
+        self.client.stop(self.now, &self.setup);
         self
     }
 
     /// All that is to be done now, done by a network that does everything it is asked for.
     fn does(&mut self, expected: &[&str]) -> &mut Self {
         let mut done = vec![];
-        while let Some(op) = self.uplink.op() {
+        while let Some(op) = self.client.op() {
             let (text, outcome) = match op {
                 Op::Find(name, port) => (format!("find {name}:{port}"), Done::Yes),
                 Op::Connect(to) => (format!("connect {to}"), Done::Yes),
@@ -101,26 +101,26 @@ impl Trace {
                 Op::Close => ("close".into(), Done::Yes),
             };
             done.push(text);
-            self.uplink.done(self.now, Ok(outcome), &self.setup);
+            self.client.done(self.now, Ok(outcome), &self.setup);
         }
         assert_eq!(done, expected);
         self
     }
 
-    fn has(&mut self, news: Option<News>) -> &mut Self {
-        assert_eq!(self.uplink.take_news(), news, "{}", self.uplink.why());
+    fn has(&mut self, news: Option<ClientEvent>) -> &mut Self {
+        assert_eq!(self.client.take_event(), news, "{}", self.client.why());
         self
     }
 
     fn fails(&mut self, why: &str) -> &mut Self {
-        self.has(Some(News::Failed));
-        assert_eq!(self.uplink.why(), why);
+        self.has(Some(ClientEvent::Failed));
+        assert_eq!(self.client.why(), why);
         self
     }
 
     /// Nothing is left: both sockets are closed, no timer runs.
     fn is_over(&mut self) {
-        assert!(self.uplink.is_idle() && self.uplink.next_deadline().is_none());
+        assert!(self.client.is_idle() && self.client.next_deadline().is_none());
         self.does(&[]).has(None);
     }
 }
@@ -141,19 +141,19 @@ fn a_recording_as_it_should_be() {
     );
     trace
         .does(&["media 10.0.0.8:40000"])
-        .has(Some(News::Accepted));
+        .has(Some(ClientEvent::Accepted));
     assert!(
-        trace.uplink.is_sending() && trace.uplink.next_deadline().is_none(),
+        trace.client.is_sending() && trace.client.next_deadline().is_none(),
         "no timer while it runs"
     );
     trace.at(3_600_000).does(&[]).has(None);
     trace.stops().does(&[STOP]).has(None);
-    assert!(!trace.uplink.is_sending());
+    assert!(!trace.client.is_sending());
     trace.at(3_600_100).hears(STOPPED).does(&[]).has(None); // no end yet
     trace.at(3_600_299).has(None);
     trace
         .at(3_600_300)
-        .has(Some(News::Stopped))
+        .has(Some(ClientEvent::Stopped))
         .does(&["close"])
         .is_over();
 }
@@ -198,7 +198,7 @@ fn an_address_that_is_none_is_that_of_the_connection() {
         trace.hears(&format!(
             "cmd=RecordStartResponse&id=7&result=success{keys}\n"
         ));
-        trace.does(&[media]).has(Some(News::Accepted));
+        trace.does(&[media]).has(Some(ClientEvent::Accepted));
     }
 }
 
@@ -216,7 +216,7 @@ fn names_are_looked_up_here_and_in_the_answer() {
     trace.gets(Input::Resolved(Some("10.0.0.8:40000".parse().unwrap())));
     trace
         .does(&["media 10.0.0.8:40000"])
-        .has(Some(News::Accepted));
+        .has(Some(ClientEvent::Accepted));
 
     let mut trace = Trace::new(server("record.example"));
     trace
@@ -233,7 +233,7 @@ fn names_are_looked_up_here_and_in_the_answer() {
         .does(&["find media.example:40000"])
         .gets(Input::Resolved(None));
     trace
-        .fails("server-refused: it sends to no known name (10.0.0.9:10000)")
+        .fails("server-refused: the media host cannot be resolved (10.0.0.9:10000)")
         .does(&[STOP]);
 }
 
@@ -306,11 +306,11 @@ fn a_server_that_refuses() {
     ));
     assert!(
         trace
-            .uplink
+            .client
             .why()
             .starts_with("server-refused: no more no more"),
         "{}",
-        trace.uplink.why()
+        trace.client.why()
     );
 }
 
@@ -346,12 +346,12 @@ fn an_answer_that_cannot_be_used_is_refused_and_the_server_told() {
     let mut trace = Trace::asked();
     trace.hears("cmd=RecordStartResponse&id=7&result=success&port=40000\n");
     assert_eq!(
-        trace.uplink.op(),
+        trace.client.op(),
         Some(Op::Media("10.0.0.9:40000".parse().unwrap()))
     );
-    trace.uplink.done(trace.now, Err(101), &trace.setup);
+    trace.client.done(trace.now, Err(101), &trace.setup);
     trace
-        .fails("server-lost: no way for RTP (10.0.0.9:10000, errno 101)")
+        .fails("server-lost: cannot open an RTP socket (10.0.0.9:10000, errno 101)")
         .does(&[STOP]);
 }
 
@@ -385,12 +385,12 @@ fn what_is_not_for_this_recording_changes_nothing() {
     trace
         .hears("cmd=RecordStartResponse&id=007&result=success&port=40000\n")
         .does(&["media 10.0.0.9:40000"]);
-    trace.has(Some(News::Accepted));
+    trace.has(Some(ClientEvent::Accepted));
     trace
         .hears("cmd=RecordStartResponse&id=7&result=failed\n")
         .does(&[])
         .has(None);
-    assert!(trace.uplink.is_sending());
+    assert!(trace.client.is_sending());
 }
 
 #[test]
@@ -403,17 +403,17 @@ fn the_server_stops() {
     trace
         .at(200)
         .does(&[STOPPED, "close"])
-        .has(Some(News::Stopped))
+        .has(Some(ClientEvent::Stopped))
         .is_over();
-    assert_eq!(&trace.uplink.words()[..], b"disk full");
+    assert_eq!(&trace.client.stop_reason()[..], b"disk full");
     // Before it has answered the start, too.
     let mut trace = Trace::asked();
     trace
         .hears("cmd=RecordStopRequest&id=7\n")
-        .has(Some(News::Stopped))
+        .has(Some(ClientEvent::Stopped))
         .does(&[STOPPED, "close"])
         .is_over();
-    assert_eq!(trace.uplink.why(), "server-refused: it has stopped: ");
+    assert_eq!(trace.client.why(), "server-refused: it has stopped: ");
 }
 
 #[test]
@@ -423,7 +423,7 @@ fn stops_that_cross_are_both_answered_and_told_once() {
     trace
         .hears("cmd=RecordStopRequest&id=7\n")
         .does(&[STOPPED])
-        .has(Some(News::Stopped));
+        .has(Some(ClientEvent::Stopped));
     trace
         .hears(&format!("{STOPPED}\n"))
         .does(&["close"])
@@ -432,7 +432,7 @@ fn stops_that_cross_are_both_answered_and_told_once() {
     let mut trace = Trace::sending(); // the server first
     trace
         .hears("cmd=RecordStopRequest&id=7\n")
-        .has(Some(News::Stopped))
+        .has(Some(ClientEvent::Stopped))
         .stops()
         .does(&[STOPPED, "close"])
         .is_over();
@@ -447,11 +447,11 @@ fn a_stop_before_the_answer_cancels() {
         let mut trace = begin;
         trace
             .stops()
-            .has(Some(News::Stopped))
+            .has(Some(ClientEvent::Stopped))
             .does(&["close"])
             .is_over();
         assert_eq!(
-            trace.uplink.why(),
+            trace.client.why(),
             "busy: it was stopped before the server had answered"
         );
     }
@@ -462,12 +462,12 @@ fn a_stop_before_the_answer_cancels() {
         .does(&[])
         .has(None);
     assert!(
-        !trace.uplink.is_sending(),
+        !trace.client.is_sending(),
         "no RTP for an answer that comes too late"
     );
     trace
         .hears(&format!("{STOPPED}\n"))
-        .has(Some(News::Stopped))
+        .has(Some(ClientEvent::Stopped))
         .does(&["close"])
         .is_over();
 }
@@ -479,11 +479,11 @@ fn a_stop_that_is_not_answered() {
     trace.at(11_999).has(None);
     trace
         .at(12_000)
-        .has(Some(News::Unanswered))
+        .has(Some(ClientEvent::Unanswered))
         .does(&["close"])
         .is_over();
     assert_eq!(
-        trace.uplink.why(),
+        trace.client.why(),
         "server-lost: it has not confirmed the stop (10.0.0.9:10000)"
     );
     let mut trace = Trace::sending();
@@ -491,18 +491,18 @@ fn a_stop_that_is_not_answered() {
         .stops()
         .does(&[STOP])
         .gets(Input::Lost(0))
-        .has(Some(News::Unanswered))
+        .has(Some(ClientEvent::Unanswered))
         .does(&["close"])
         .is_over();
     let mut trace = Trace::sending();
     trace
         .stops()
         .does(&[STOP])
-        .uplink
-        .hurry(ORIGIN + Duration::from_millis(800));
+        .client
+        .set_deadline(ORIGIN + Duration::from_millis(800));
     trace
         .at(800)
-        .has(Some(News::Unanswered))
+        .has(Some(ClientEvent::Unanswered))
         .does(&["close"])
         .is_over();
 }
@@ -532,7 +532,7 @@ fn a_connection_that_is_lost() {
     trace
         .hears("cmd=RecordStopRequest&id=7")
         .gets(Input::Lost(0))
-        .has(Some(News::Stopped))
+        .has(Some(ClientEvent::Stopped))
         .does(&["close"])
         .is_over();
 }
@@ -554,21 +554,21 @@ fn a_message_without_end_is_the_end() {
 fn a_server_that_does_not_read_is_not_waited_for() {
     let mut trace = Trace::sending();
     trace.stops();
-    assert_eq!(trace.uplink.op(), Some(Op::Write(STOP.as_bytes())));
+    assert_eq!(trace.client.op(), Some(Op::Write(STOP.as_bytes())));
     trace
-        .uplink
+        .client
         .done(trace.now, Ok(Done::Wrote(9)), &trace.setup);
-    assert_eq!(trace.uplink.op(), Some(Op::Write(&STOP.as_bytes()[9..])));
+    assert_eq!(trace.client.op(), Some(Op::Write(&STOP.as_bytes()[9..])));
     trace
-        .uplink
+        .client
         .done(trace.now, Ok(Done::Blocked), &trace.setup);
-    assert_eq!(trace.uplink.op(), None);
+    assert_eq!(trace.client.op(), None);
     trace.gets(Input::Writable);
-    assert!(trace.uplink.op().is_some());
+    assert!(trace.client.op().is_some());
     trace
-        .uplink
+        .client
         .done(trace.now, Ok(Done::Blocked), &trace.setup);
-    trace.at(2000).has(Some(News::Unanswered));
+    trace.at(2000).has(Some(ClientEvent::Unanswered));
     trace.at(4000).does(&["close"]).is_over();
     // Nor do its own stops, unread answers to which pile up, cost anything.
     let mut trace = Trace::asked();
@@ -577,14 +577,14 @@ fn a_server_that_does_not_read_is_not_waited_for() {
     }
     trace
         .hears("cmd=RecordStopRequest&id=7\n")
-        .has(Some(News::Stopped));
+        .has(Some(ClientEvent::Stopped));
 }
 
 #[test]
 fn errors_of_udp_count_when_they_last() {
     let trouble = |trace: &mut Trace, errno| {
         let (now, setup) = (trace.now, trace.setup.clone());
-        trace.uplink.frame_done(now, errno, &setup);
+        trace.client.frame_done(now, errno, &setup);
     };
     let mut trace = Trace::sending();
     for second in 0..100 {

@@ -4,11 +4,12 @@ use crate::base::limits::play::HEADS_PER_TURN;
 use crate::base::limits::{MESSAGE_BYTES, SIDECAR_BYTES};
 use crate::daemon::clients::Clients;
 use crate::daemon::disk::Disk;
-use crate::daemon::folder_walk::{Found, Sweep};
-use crate::daemon::players;
+use crate::daemon::folder_walk::{FolderWalk, Found};
+use crate::daemon::service::Work;
+use crate::daemon::services::playback::open;
 use crate::io::dir::Dir;
 use crate::io::file::Input;
-use crate::proto::playback::Trouble;
+use crate::proto::playback::PlayError;
 use crate::proto::recorder::listing;
 use crate::proto::recorder::outbox::ClientId;
 use crate::proto::recorder::Recorder;
@@ -20,56 +21,56 @@ use crate::wire::recording::sidecar;
 /// The way through the folder that is under way, and for whom. Another client's begins anew where it stood.
 #[derive(Default)]
 pub(super) struct Listing {
-    sweep: Option<(ClientId, Sweep)>,
+    sweep: Option<(ClientId, FolderWalk)>,
 }
 
 impl Listing {
-    /// Looks at some files; `true` when there is more to do.
+    /// Looks at some files.
     pub(super) fn step(
         &mut self,
         disk: &mut Disk,
         clients: &mut Clients,
         recorder: &Recorder,
-    ) -> bool {
-        let Some(mut reader) = clients.next_reader(self.sweep.as_ref().map(|(client, _)| *client))
-        else {
-            return false;
+    ) -> Work {
+        let last = self.sweep.as_ref().map(|(client, _)| *client);
+        let Some(mut reader) = clients.next_reader(last) else {
+            return Work::Done;
         };
-        let other = |(client, _): &(ClientId, Sweep)| *client != reader.client();
+        let other = |(client, _): &(ClientId, FolderWalk)| *client != reader.client();
         if self.sweep.as_ref().is_none_or(other) {
             self.sweep = Some((
                 reader.client(),
-                Sweep::new(reader.behind(), true, is_recording_name),
+                FolderWalk::new(reader.behind(), true, is_recording_name),
             ));
         }
         let Some((_, sweep)) = &mut self.sweep else {
-            return false;
+            return Work::Done;
         };
         let mut buffer = [0; MESSAGE_BYTES];
         for _ in 0..HEADS_PER_TURN {
             let error = match disk.dir().and_then(|dir| sweep.next(dir)) {
                 Ok(Found::Name(name)) => match line(&name, disk, recorder, &mut buffer) {
                     Ok(len) if reader.push(&name, &buffer[..len]) => continue,
-                    Ok(_) => return true,
+                    Ok(_) => return Work::Left,
                     Err(()) => Some(DiskError::Busy),
                 },
-                Ok(Found::Later) => return true,
+                Ok(Found::Later) => return Work::Left,
                 Ok(Found::End) => None,
                 Err(error) => Some(disk.judge(&error)),
             };
             let len = last_line(reader.count(), error, &mut buffer).unwrap_or(0);
             reader.end(&buffer[..len]);
             self.sweep = None;
-            return true;
+            return Work::Left;
         }
-        true
+        Work::Left
     }
 }
 
 /// The line about a recording; an error when it cannot be known now what it is.
 fn line(name: &[u8], disk: &mut Disk, recorder: &Recorder, buffer: &mut [u8]) -> Result<usize, ()> {
-    let opened = players::open(disk, name);
-    if matches!(opened, Err(Trouble::Stick(DiskError::Busy))) {
+    let opened = open(disk, name);
+    if matches!(opened, Err(PlayError::Stick(DiskError::Busy))) {
         return Err(());
     }
     let head = opened.ok().map(|(_, head, bytes)| (head, bytes));
@@ -77,7 +78,7 @@ fn line(name: &[u8], disk: &mut Disk, recorder: &Recorder, buffer: &mut [u8]) ->
     let len = disk
         .dir()
         .ok()
-        .and_then(|dir| read_beside(dir, name, &mut text))
+        .and_then(|dir| read_sidecar(dir, name, &mut text))
         .unwrap_or(0);
     let found = listing::Found {
         name,
@@ -89,7 +90,7 @@ fn line(name: &[u8], disk: &mut Disk, recorder: &Recorder, buffer: &mut [u8]) ->
 }
 
 /// The sidecar of a recording.
-fn read_beside(dir: &Dir, name: &[u8], text: &mut [u8]) -> Option<usize> {
+fn read_sidecar(dir: &Dir, name: &[u8], text: &mut [u8]) -> Option<usize> {
     let (file, _) = Input::open(dir.fd(), &sidecar::name_of(name)?).ok()?;
     file.read(0, text).ok()
 }

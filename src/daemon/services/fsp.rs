@@ -3,37 +3,47 @@
 //! A turn does a bounded amount of work; what is left waits for the next one, and the recordings come in between.
 
 use log::{info, warn};
+use mio::event::Event;
 use mio::unix::SourceFd;
-use mio::{Interest, Poll};
+use mio::Interest;
 
 use crate::base::limits::fsp::{
     FILE_WORK, LOG_INTERVAL, PASSWORD_BYTES, REQUEST_BYTES, WORK_PER_TURN,
 };
 use crate::base::stats::{Counter, Stats};
 use crate::base::time::Instant;
-use crate::config::{self, Config};
+use crate::config;
+use crate::daemon::context::Context;
 use crate::daemon::disk::Disk;
-use crate::daemon::rendezvous::Rendezvous;
-use crate::daemon::SERVICE;
+use crate::daemon::service::{Service, Tokens, Work};
+use crate::daemon::services::rendezvous::Rendezvous;
 use crate::io::atomic_file;
-use crate::io::clock;
+use crate::io::clock::{self, Now};
 use crate::io::descriptors::is_shortage;
 use crate::io::dir::Names;
 use crate::io::random::Random;
-use crate::io::udp_server::{Origin, Service};
+use crate::io::udp_server;
 use crate::proto::fsp::server::{is_password, Done, File, Next, Op, Password, Server, Settings};
 use crate::proto::recorder::Recorder;
 use crate::wire::fsp::{HEADER_BYTES, MAX_PAYLOAD};
 use crate::wire::rendezvous::is_message;
 
-/// The service, if it is enabled.
+/// The service's sources: its socket, and the resolver of the rendezvous.
+const SOCKET: usize = 0;
+const RESOLVER: usize = 1;
+
+/// The service.
 pub(super) struct Fsp {
+    tokens: Tokens,
+    /// The configuration in force.
+    config: config::Fsp,
+    /// `None`: not enabled, or its address was not to be had.
     open: Option<Box<Open>>,
 }
 
-/// What there is of it then.
+/// What there is of it while it is enabled.
 struct Open {
-    service: Service,
+    socket: udp_server::Service,
     rendezvous: Option<Rendezvous>,
     server: Server,
     request: [u8; REQUEST_BYTES],
@@ -41,7 +51,7 @@ struct Open {
     /// There may be more to read.
     readable: bool,
     /// A request is not answered yet: whose, and the call that it waits for.
-    waiting: Option<(Origin, Op)>,
+    waiting: Option<(udp_server::Origin, Op)>,
     names: Option<Names>,
     /// The next replies' keys.
     keys: heapless::Vec<u16, 6>,
@@ -51,148 +61,108 @@ struct Open {
 
 impl Fsp {
     /// Binds the socket, allocates everything.
-    pub(super) fn open(config: &Config, poll: &Poll, random: &mut Random) -> Result<Self, String> {
-        let mut this = Self { open: None };
-        this.reopen(config, poll, random)?;
+    pub(super) fn open(context: &mut Context, tokens: Tokens) -> Result<Self, String> {
+        let mut this = Self {
+            tokens,
+            config: context.config.fsp.clone(),
+            open: None,
+        };
+        this.reopen(context)?;
         Ok(this)
     }
 
     /// Begins anew with a changed configuration: clients have to prove themselves again.
-    pub(super) fn reopen(
-        &mut self,
-        config: &Config,
-        poll: &Poll,
-        random: &mut Random,
-    ) -> Result<(), String> {
+    fn reopen(&mut self, context: &mut Context) -> Result<(), String> {
         self.open = None; // a closed socket is off the poll
-        let config = &config.fsp;
-        if config.enabled {
-            let (addr, port) = (config.addr, config.port);
-            self.open = Some(
-                open(config, poll, random)
-                    .map_err(|error| format!("FSP on {addr} port {port}: {error}"))?,
-            );
-            info!("FSP on {addr} port {port}");
+        self.config = context.config.fsp.clone();
+        context.recorder.stats.p2p = "off";
+        if !self.config.enabled {
+            return Ok(());
         }
+        let addr = self.config.addr;
+        let port = self.config.port;
+        let opened = open(self.tokens, context);
+        self.open = Some(opened.map_err(|error| format!("FSP on {addr} port {port}: {error}"))?);
+        info!("FSP on {addr} port {port}");
         Ok(())
     }
+}
 
-    /// It is not enabled, or its address was not to be had.
-    pub(super) fn is_closed(&self) -> bool {
-        self.open.is_none()
+impl Service for Fsp {
+    fn is_light(&self) -> bool {
+        true
     }
 
-    /// The poll has seen something to read.
-    pub(super) fn set_readable(&mut self) {
-        if let Some(open) = &mut self.open {
+    fn handle_event(&mut self, source: usize, _event: &Event, _context: &mut Context) {
+        if let (SOCKET, Some(open)) = (source, &mut self.open) {
             open.readable = true;
         }
     }
 
-    /// Something is left to do.
-    pub(super) fn has_more(&self) -> bool {
-        self.open
-            .as_ref()
-            .is_some_and(|open| open.readable || open.waiting.is_some())
-    }
-
-    /// The stick is in use; it is let go when nobody has fetched for a while.
-    pub(super) fn holds_stick(&mut self, now: Instant, disk: &mut Disk) -> bool {
-        disk.readers.hold(now)
-    }
-
-    /// When to look again.
-    pub(super) fn deadline(&self, disk: &Disk) -> Option<Instant> {
-        let rendezvous = self
-            .open
-            .as_ref()
-            .and_then(|open| open.rendezvous.as_ref()?.next_deadline());
-        disk.readers.idle_at().into_iter().chain(rendezvous).min()
-    }
-
-    /// Another stick is there, or none.
-    pub(super) fn handle_stick(&mut self) {
+    fn handle_stick(&mut self, _context: &mut Context) {
         if let Some(open) = &mut self.open {
             open.names = None;
             open.server.handle_stick();
         }
     }
 
-    /// Answers what has come, as much as one turn may; then what the rendezvous has to say.
-    pub(super) fn turn(
-        &mut self,
-        now: Instant,
-        config: &Config,
-        disk: &mut Disk,
-        recorder: &mut Recorder,
-        random: &mut Random,
-        poll: &Poll,
-    ) {
-        self.serve(now, config, disk, recorder, random);
-        recorder.stats.p2p = "off";
-        let Some(open) = &mut self.open else { return };
-        if let Some(rendezvous) = &mut open.rendezvous {
-            rendezvous.turn(now, &open.service, poll, random, &mut recorder.stats);
+    fn handle_config(&mut self, context: &mut Context) {
+        if context.config.fsp != self.config || self.open.is_none() {
+            if let Err(problem) = self.reopen(context) {
+                warn!("{problem}");
+            }
         }
     }
 
-    fn serve(
-        &mut self,
-        now: Instant,
-        config: &Config,
-        disk: &mut Disk,
-        recorder: &mut Recorder,
-        random: &mut Random,
-    ) {
-        let Some(open) = self
-            .open
-            .as_mut()
-            .filter(|open| open.readable || open.waiting.is_some())
-        else {
-            return;
+    /// Answers what has come, as much as one turn may; then what the rendezvous has to say.
+    fn turn(&mut self, now: &Now, context: &mut Context) -> Work {
+        let Some(open) = &mut self.open else {
+            return Work::Done;
         };
-        let mut work = 0;
-        while work < WORK_PER_TURN {
-            let (origin, mut next) = match open.waiting.take() {
-                Some((origin, op)) => (origin, Next::Do(op)),
-                None => match open.receive(now, random, &mut recorder.stats) {
-                    Some(request) => request,
-                    None => return,
-                },
-            };
-            loop {
-                match next {
-                    Next::Silence => break,
-                    Next::Reply(length) => {
-                        open.service.reply(&open.reply[..length], &origin);
-                        break;
-                    }
-                    Next::Do(op) if work >= WORK_PER_TURN => {
-                        open.waiting = Some((origin, op));
-                        return;
-                    }
-                    Next::Do(op) => {
-                        work += if op == Op::NextName { 1 } else { FILE_WORK };
-                        next = open.carry_out(now, op, &config.fsp, disk, recorder);
-                    }
-                }
-            }
-            work += 1;
+        let work = open.serve(now.monotonic, &self.config, context);
+        if let Some(rendezvous) = &mut open.rendezvous {
+            let resolver = self.tokens.token(RESOLVER);
+            rendezvous.turn(now.monotonic, &open.socket, resolver, context);
         }
+        work
+    }
+
+    fn next_deadline(&self, _now: Instant, context: &Context) -> Instant {
+        let rendezvous = self.open.as_ref().and_then(|open| open.rendezvous.as_ref());
+        let deadline = rendezvous.and_then(Rendezvous::next_deadline);
+        context
+            .disk
+            .readers
+            .idle_at()
+            .into_iter()
+            .chain(deadline)
+            .min()
+            .unwrap_or(Instant::NEVER)
+    }
+
+    /// The stick is let go when nobody has fetched for a while.
+    fn holds_stick(&mut self, now: Instant, context: &mut Context) -> bool {
+        context.disk.readers.hold(now)
     }
 }
 
-fn open(config: &config::Fsp, poll: &Poll, random: &mut Random) -> std::io::Result<Box<Open>> {
-    let service = Service::open(config.addr, config.port)?;
-    poll.registry()
-        .register(&mut SourceFd(&service.fd()), SERVICE, Interest::READABLE)?;
+fn open(tokens: Tokens, context: &mut Context) -> std::io::Result<Box<Open>> {
+    let config = &context.config.fsp;
+    let socket = udp_server::Service::open(config.addr, config.port)?;
+    let registry = context.poll.registry();
+    registry.register(
+        &mut SourceFd(&socket.fd()),
+        tokens.token(SOCKET),
+        Interest::READABLE,
+    )?;
     let settings = Settings {
         password: password(config),
         max_payload: config.max_payload,
     };
+    let random = &mut context.random;
     let server = Server::new(settings, random.words()[0]);
     Ok(Box::new(Open {
-        service,
+        socket,
         rendezvous: Rendezvous::open(config, clock::monotonic(), random),
         server,
         request: [0; REQUEST_BYTES],
@@ -206,14 +176,51 @@ fn open(config: &config::Fsp, poll: &Poll, random: &mut Random) -> std::io::Resu
 }
 
 impl Open {
+    fn serve(&mut self, now: Instant, config: &config::Fsp, context: &mut Context) -> Work {
+        let mut work = 0;
+        while work < WORK_PER_TURN {
+            let (origin, mut next) = match self.waiting.take() {
+                Some((origin, op)) => (origin, Next::Do(op)),
+                None if !self.readable => return Work::Done,
+                None => {
+                    let stats = &mut context.recorder.stats;
+                    match self.receive(now, &mut context.random, stats) {
+                        Some(request) => request,
+                        None => return Work::Done,
+                    }
+                }
+            };
+            loop {
+                match next {
+                    Next::Silence => break,
+                    Next::Reply(length) => {
+                        self.socket.reply(&self.reply[..length], &origin);
+                        break;
+                    }
+                    Next::Do(op) if work >= WORK_PER_TURN => {
+                        self.waiting = Some((origin, op));
+                        return Work::Left;
+                    }
+                    Next::Do(op) => {
+                        work += if op == Op::NextName { 1 } else { FILE_WORK };
+                        let recorder = &context.recorder;
+                        next = self.carry_out(now, op, config, &mut context.disk, recorder);
+                    }
+                }
+            }
+            work += 1;
+        }
+        Work::Left
+    }
+
     /// The next request, and what it asks for.
     fn receive(
         &mut self,
         now: Instant,
         random: &mut Random,
         stats: &mut Stats,
-    ) -> Option<(Origin, Next)> {
-        let Some((length, origin)) = self.service.receive(&mut self.request) else {
+    ) -> Option<(udp_server::Origin, Next)> {
+        let Some((length, origin)) = self.socket.receive(&mut self.request) else {
             self.readable = false;
             return None;
         };

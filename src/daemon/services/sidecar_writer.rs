@@ -10,15 +10,17 @@ use std::io;
 
 use sha2::{Digest, Sha256};
 
-use crate::base::limits::play::{NOTE_BYTES, SUMS, SUM_PIECE, SUM_REST};
+use crate::base::limits::play::{SIDECAR_LINE_BYTES, SUMS, SUM_PIECE, SUM_REST};
 use crate::base::stats::Counter;
 use crate::base::time::{Duration, Instant};
+use crate::daemon::context::Context;
 use crate::daemon::disk::Disk;
+use crate::daemon::service::{Service, Work};
 use crate::io::atomic_file;
-use crate::io::clock::monotonic;
+use crate::io::clock::{monotonic, Now};
 use crate::io::dir::Dir;
 use crate::io::file::Input;
-use crate::proto::recorder::sidecar_queue::Note;
+use crate::proto::recorder::sidecar_queue::SidecarLine;
 use crate::proto::recorder::Recorder;
 use crate::proto::recording::file_writer::Name;
 use crate::wire::recording::sidecar::{add_sum, name_of, SUM_BYTES};
@@ -31,7 +33,7 @@ const NEW: &str = "Record.new";
 
 /// Finished parts whose sums are to be made.
 #[derive(Default)]
-pub(super) struct Sidecars {
+pub(super) struct SidecarWriter {
     waiting: heapless::Deque<Name, SUMS>,
     /// Of the first one, what has been summed up, and how far that is.
     sum: Sha256,
@@ -39,36 +41,45 @@ pub(super) struct Sidecars {
     next_at: Instant,
 }
 
-impl Sidecars {
-    /// When there is something to do.
-    pub(super) fn deadline(&self, recorder: &Recorder) -> Instant {
-        match recorder.has_notes() {
-            true => Instant::default(),
-            false if recorder.is_idle() && self.may_sum(recorder) => self.next_at,
-            false => Instant::NEVER, // whoever records wakes often enough
-        }
-    }
-
-    fn may_sum(&self, recorder: &Recorder) -> bool {
-        !self.waiting.is_empty() && !recorder.is_playing()
-    }
-
-    /// Another stick has come: nothing is on it.
-    pub(super) fn forget(&mut self) {
+impl Service for SidecarWriter {
+    /// Nothing is on another stick.
+    fn handle_stick(&mut self, _context: &mut Context) {
         *self = Self::default();
     }
 
     /// Writes a line, or sums up a piece.
-    pub(super) fn turn(&mut self, now: Instant, disk: &mut Disk, recorder: &mut Recorder) {
-        let sum = now >= self.next_at && self.may_sum(recorder);
-        if (sum || recorder.has_notes()) && self.work(disk, recorder).is_err() {
+    fn turn(&mut self, now: &Now, context: &mut Context) -> Work {
+        let recorder = &mut context.recorder;
+        let sum = now.monotonic >= self.next_at && self.may_sum(recorder);
+        if !sum && !recorder.has_notes() {
+            return Work::Done;
+        }
+        if self.work(&mut context.disk, recorder).is_err() {
             recorder.stats.count(Counter::SidecarsLost);
         }
+        Work::Done
+    }
+
+    fn next_deadline(&self, _now: Instant, context: &Context) -> Instant {
+        let recorder = &context.recorder;
+        if recorder.has_notes() {
+            return Instant::default();
+        }
+        if recorder.is_idle() && self.may_sum(recorder) {
+            return self.next_at;
+        }
+        Instant::NEVER // while it records the loop wakes often enough
+    }
+}
+
+impl SidecarWriter {
+    fn may_sum(&self, recorder: &Recorder) -> bool {
+        !self.waiting.is_empty() && !recorder.is_playing()
     }
 
     #[inline(never)] // its buffers are cleared only when they are used
     fn work(&mut self, disk: &mut Disk, recorder: &mut Recorder) -> io::Result<()> {
-        let mut line = [0; NOTE_BYTES + SUM_BYTES];
+        let mut line = [0; SIDECAR_LINE_BYTES + SUM_BYTES];
         if let Some(note) = recorder.next_note(&mut line) {
             return self.write(note, disk, recorder);
         }
@@ -80,7 +91,7 @@ impl Sidecars {
     }
 
     /// Writes the line beside its recording, if that is still there.
-    fn write(&mut self, note: Note, disk: &mut Disk, recorder: &Recorder) -> io::Result<()> {
+    fn write(&mut self, note: SidecarLine, disk: &mut Disk, recorder: &Recorder) -> io::Result<()> {
         if !note.finished && !recorder.in_use(note.name.as_bytes()) {
             return Ok(()); // it has ended already: another line comes
         }

@@ -3,14 +3,14 @@
 use core::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 
 use log::{log, Level};
-use mio::Poll;
+use mio::Token;
 
 use crate::base::limits::rendezvous::RENDEZVOUS_BYTES;
 use crate::base::stats::Stats;
 use crate::base::time::Instant;
 use crate::config::Fsp;
-use crate::daemon::resolver::Lookup;
-use crate::daemon::NAMES;
+use crate::daemon::context::Context;
+use crate::daemon::resolver::Resolver;
 use crate::io::random::Random;
 use crate::io::stream::Datagrams;
 use crate::io::udp_server::Service;
@@ -24,7 +24,7 @@ pub(super) struct Rendezvous {
     port: u16,
     /// The service's own address.
     own: SocketAddr,
-    lookup: Option<Lookup>,
+    resolver: Option<Resolver>,
     /// What was last said of where the phone stands.
     shown: Status,
 }
@@ -41,7 +41,7 @@ impl Rendezvous {
             server,
             port: config.p2p.port,
             own,
-            lookup: None,
+            resolver: None,
             shown,
         })
     }
@@ -59,46 +59,43 @@ impl Rendezvous {
         }
     }
 
-    /// Does what is to be done now.
+    /// Resolves the server's name and sends what is due.
     pub(super) fn turn(
         &mut self,
         now: Instant,
-        service: &Service,
-        poll: &Poll,
-        random: &mut Random,
-        stats: &mut Stats,
+        socket: &Service,
+        token: Token,
+        context: &mut Context,
     ) {
-        if let Some(found) = self
-            .lookup
-            .as_mut()
-            .and_then(|lookup| lookup.poll(now, poll, NAMES))
-        {
-            self.lookup = None;
-            self.handle_found(
-                now,
-                found.map(|address| SocketAddr::new(address, self.port)),
-            );
+        let registry = context.poll.registry();
+        let resolver = self.resolver.as_mut();
+        if let Some(found) = resolver.and_then(|resolver| resolver.poll(now, registry, token)) {
+            self.resolver = None;
+            let server = found.map(|address| SocketAddr::new(address, self.port));
+            self.handle_found(now, server);
         }
         let mut buffer = [0; RENDEZVOUS_BYTES];
         while let Some(output) = self.endpoint.poll_output(now, &mut buffer) {
             match output {
                 // What the network does not take now is sent again, like what it loses.
                 Output::Send(Datagram { to, len, opens }) => {
-                    let _ = service.send(&buffer[..len], self.as_seen(to), opens);
+                    let _ = socket.send(&buffer[..len], self.as_seen(to), opens);
                 }
-                Output::Resolve => self.lookup = Some(Lookup::new(&self.server, random)),
+                Output::Resolve => {
+                    self.resolver = Some(Resolver::new(&self.server, &mut context.random));
+                }
             }
         }
-        self.show(stats);
+        self.show(&mut context.recorder.stats);
     }
 
     /// When `turn` has something to do.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
-        let lookup = self.lookup.as_ref().map(Lookup::next_deadline);
+        let resolver = self.resolver.as_ref().map(Resolver::next_deadline);
         self.endpoint
             .next_deadline()
             .into_iter()
-            .chain(lookup)
+            .chain(resolver)
             .min()
     }
 

@@ -1,4 +1,4 @@
-//! The players' files and sockets: what `proto::playback` wants, done; its packets, sent.
+//! The players' files and sockets: carries out the calls of `proto::playback` and sends its packets.
 
 use std::io;
 
@@ -6,16 +6,19 @@ use crate::base::limits::play::{HEADS_PER_TURN, MAX_PLAYERS, PLAY_AHEAD};
 use crate::base::limits::DATAGRAM_BYTES;
 use crate::base::stats::{Counter, Stats};
 use crate::base::time::Instant;
+use crate::daemon::context::Context;
 use crate::daemon::disk::Disk;
-use crate::daemon::folder_walk::{Found, Sweep};
+use crate::daemon::folder_walk::{FolderWalk, Found};
+use crate::daemon::service::{Service, Work};
+use crate::io::clock::Now;
 use crate::io::file::Input;
 use crate::io::stream::Datagrams;
 use crate::proto::playback::players::Players;
-use crate::proto::playback::{Player, State, Trouble, Want};
+use crate::proto::playback::{PlayError, Player, State, Want};
 use crate::wire::recording::probe::{Head, HEAD_BYTES};
 
 /// What the players hold, by their places.
-pub(super) struct Playing {
+pub(in crate::daemon) struct Playback {
     places: [Place; MAX_PLAYERS],
 }
 
@@ -24,18 +27,18 @@ struct Place {
     file: Option<Input>,
     socket: Option<Datagrams>,
     /// The search for further parts, and whether it has begun again from the folder's start.
-    search: Option<(Sweep, bool)>,
+    search: Option<(FolderWalk, bool)>,
 }
 
-impl Playing {
-    pub(super) fn new() -> Self {
+impl Playback {
+    pub(in crate::daemon) fn new() -> Self {
         Self {
             places: core::array::from_fn(|_| Place::default()),
         }
     }
 
     /// Sends what is due, and makes one call for each player.
-    pub(super) fn turn(
+    pub(in crate::daemon) fn play(
         &mut self,
         now: Instant,
         disk: &mut Disk,
@@ -49,6 +52,21 @@ impl Playing {
             place.send(now, player, stats);
             place.call(now, player, disk);
         }
+    }
+}
+
+impl Service for Playback {
+    fn is_light(&self) -> bool {
+        true
+    }
+
+    fn turn(&mut self, now: &Now, context: &mut Context) -> Work {
+        self.play(now.monotonic, &mut context.disk, context.recorder.players());
+        Work::Done
+    }
+
+    fn next_deadline(&self, _now: Instant, context: &Context) -> Instant {
+        context.recorder.players_deadline()
     }
 }
 
@@ -73,7 +91,7 @@ impl Place {
             None => {}
             Some(Want::Head(name, to)) => {
                 let opened = Datagrams::open(to)
-                    .map_err(|_| Trouble::NoWay)
+                    .map_err(|_| PlayError::NoWay)
                     .and_then(|socket| Ok((socket, open(disk, name)?)));
                 let head = opened.map(|(socket, (file, head, _))| {
                     (self.socket, self.file) = (Some(socket), Some(file));
@@ -85,7 +103,7 @@ impl Place {
                 let mut search = self
                     .search
                     .take()
-                    .unwrap_or_else(|| (Sweep::new(first, false, is_wav), false));
+                    .unwrap_or_else(|| (FolderWalk::new(first, false, is_wav), false));
                 if search_parts(&mut search, player, disk) {
                     self.search = Some(search);
                 } else {
@@ -116,7 +134,11 @@ impl Place {
 }
 
 /// Looks at some files; `false` when all parts are found.
-fn search_parts((sweep, again): &mut (Sweep, bool), player: &mut Player, disk: &mut Disk) -> bool {
+fn search_parts(
+    (sweep, again): &mut (FolderWalk, bool),
+    player: &mut Player,
+    disk: &mut Disk,
+) -> bool {
     for _ in 0..HEADS_PER_TURN {
         let first = &player.start().file;
         match disk.dir().and_then(|dir| sweep.next(dir)) {
@@ -129,7 +151,7 @@ fn search_parts((sweep, again): &mut (Sweep, bool), player: &mut Player, disk: &
             }
             Ok(Found::Later) => return true,
             Ok(Found::End) if player.wants_older() && !*again => {
-                (*sweep, *again) = (Sweep::new(b"", false, is_wav), true);
+                (*sweep, *again) = (FolderWalk::new(b"", false, is_wav), true);
             }
             // A stick that fails here fails at the next read, too.
             Ok(Found::End) | Err(_) => return false,
@@ -139,7 +161,7 @@ fn search_parts((sweep, again): &mut (Sweep, bool), player: &mut Player, disk: &
 }
 
 /// Opens a recording: its beginning, and its length.
-pub(super) fn open(disk: &mut Disk, name: &[u8]) -> Result<(Input, Head, u64), Trouble> {
+pub(super) fn open(disk: &mut Disk, name: &[u8]) -> Result<(Input, Head, u64), PlayError> {
     let mut bytes = [0; HEAD_BYTES];
     let opened = disk.dir().and_then(|dir| {
         let (file, length) = Input::open(dir.fd(), name)?;
@@ -147,13 +169,13 @@ pub(super) fn open(disk: &mut Disk, name: &[u8]) -> Result<(Input, Head, u64), T
     });
     match opened {
         Ok((read, file, length)) => {
-            let head = Head::parse(&bytes[..read], length).map_err(|_| Trouble::NoRecording)?;
+            let head = Head::parse(&bytes[..read], length).map_err(|_| PlayError::NoRecording)?;
             Ok((file, head, length))
         }
         Err(error) => Err(match error.raw_os_error() {
-            Some(libc::ENOENT | libc::ENAMETOOLONG) => Trouble::NoFile,
-            Some(libc::EINVAL | libc::ELOOP | libc::ENXIO | libc::EACCES) => Trouble::NoRecording,
-            _ => Trouble::Stick(disk.judge(&error)),
+            Some(libc::ENOENT | libc::ENAMETOOLONG) => PlayError::NoFile,
+            Some(libc::EINVAL | libc::ELOOP | libc::ENXIO | libc::EACCES) => PlayError::NoRecording,
+            _ => PlayError::Stick(disk.judge(&error)),
         }),
     }
 }

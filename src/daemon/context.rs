@@ -1,0 +1,119 @@
+//! What the daemon's services share: the recorder, the stick, the clients, the clock, the poll.
+
+use log::{info, warn};
+use mio::Poll;
+
+use crate::base::limits::MESSAGE_BYTES;
+use crate::base::stats::Counter;
+use crate::config::Config;
+use crate::daemon::clients::Clients;
+use crate::daemon::disk::Disk;
+use crate::daemon::service::Wake;
+use crate::daemon::stick;
+use crate::io::clock::{Clock, Now};
+use crate::io::interface::first_mac;
+use crate::io::mounts::Table;
+use crate::io::random::Random;
+use crate::proto::recorder::{Recorder, Settings};
+use crate::proto::recording::setup::device_of;
+
+/// Shared by all services.
+pub(super) struct Context {
+    pub(super) config: Config,
+    pub(super) poll: Poll,
+    pub(super) clock: Clock,
+    pub(super) random: Random,
+    pub(super) recorder: Recorder,
+    pub(super) disk: Disk,
+    pub(super) clients: Clients,
+    /// Why this turn runs.
+    pub(super) wake: Wake,
+    pub(super) mounts: Table,
+    /// By which configuration the stick is looked for.
+    stick_config: Config,
+    /// A stick has come or gone, and the services do not know it yet.
+    stick_changed: bool,
+    /// A response or event on its way.
+    message: [u8; MESSAGE_BYTES],
+}
+
+impl Context {
+    pub(super) fn open(config: Config, poll: Poll, clients: Clients) -> Result<Self, String> {
+        let mounts = Table::open().map_err(|error| format!("/proc/self/mountinfo: {error}"))?;
+        let recorder = Recorder::new(settings(&config));
+        let places = recorder.places();
+        Ok(Self {
+            stick_config: config.clone(),
+            config,
+            poll,
+            clock: Clock::open(),
+            random: Random::open(),
+            recorder,
+            disk: Disk::new(places),
+            clients,
+            wake: Wake::Event,
+            mounts,
+            stick_changed: false,
+            message: [0; MESSAGE_BYTES],
+        })
+    }
+
+    /// Running recordings keep what they began with; the socket and the number of places stay.
+    pub(super) fn set_config(&mut self, config: Config) {
+        let socket_changed = config.control_socket != self.config.control_socket;
+        if socket_changed || config.max_recordings != self.config.max_recordings {
+            warn!("controlSocket and maxRecordings change with a restart only");
+        }
+        self.recorder.set_settings(settings(&config));
+        self.config = config;
+    }
+
+    /// Looks which stick there is.
+    pub(super) fn look_for_stick(&mut self, now: &Now) {
+        if self.recorder.is_idle() && self.stick_config != self.config {
+            // A changed usbMount waits for the recordings that run.
+            self.stick_config = self.config.clone();
+        }
+        let found = stick::find(&self.stick_config, &mut self.mounts);
+        if found.as_ref() == self.disk.stick() {
+            return;
+        }
+        // Also a stick that is mounted where another one was: the old one is gone.
+        self.recorder.handle_stick(now.monotonic, None, 0);
+        let path = found.as_ref().map(|stick| stick.path.clone());
+        let shown = path.as_ref().map(|path| String::from_utf8_lossy(path));
+        info!("stick: {}", shown.as_deref().unwrap_or("none"));
+        self.disk.set_stick(found);
+        let free = self.disk.free_bytes();
+        self.recorder.handle_stick(now.monotonic, path, free);
+        self.stick_changed = true;
+    }
+
+    /// The services are to be told of a stick that has come or gone.
+    pub(super) fn take_stick_change(&mut self) -> bool {
+        std::mem::take(&mut self.stick_changed)
+    }
+
+    /// Gives the clients the recorder's responses and events; `true` when there were some.
+    pub(super) fn deliver(&mut self) -> bool {
+        self.recorder.announce_players();
+        let mut any = false;
+        while let Some((to, message)) = self.recorder.poll_output(&mut self.message) {
+            let cut_off = self.clients.deliver(self.poll.registry(), to, message);
+            self.recorder.stats.add(Counter::SlowClient, cut_off);
+            any = true;
+        }
+        any
+    }
+}
+
+/// What the recorder decides by, with the phone's own address where the configuration leaves it open.
+fn settings(config: &Config) -> Settings {
+    let mut settings = config.settings();
+    if let Some(server) = &mut settings.server {
+        if server.device.is_empty() {
+            server.device = device_of(first_mac().unwrap_or_default());
+        }
+    }
+    settings
+}

@@ -1,0 +1,40 @@
+//! The daemon's services, in the order of their turns.
+
+use crate::daemon::context::Context;
+use crate::daemon::service::{Service, Tokens};
+
+mod control;
+#[cfg(feature = "fsp")]
+mod fsp;
+mod listing;
+pub(super) mod playback;
+mod recording;
+#[cfg(feature = "fsp")]
+mod rendezvous;
+mod sidecar_writer;
+mod unfinished;
+
+/// Opens all of them.
+///
+/// A client's line comes before the packets of its turn: a stop cuts a recording where it was asked for. Responses follow
+/// the recordings, which have made them true. What can wait comes last.
+pub(super) fn open(context: &mut Context) -> Result<Vec<Box<dyn Service>>, String> {
+    let mut services: Vec<Box<dyn Service>> = Vec::new();
+    #[cfg(feature = "fsp")]
+    services.push(Box::new(fsp::Fsp::open(context, next(&services))?));
+    services.push(Box::new(playback::Playback::new()));
+    services.push(Box::new(control::Requests::open(context, next(&services))?));
+    services.push(Box::new(recording::Recordings::new(
+        context,
+        next(&services),
+    )));
+    services.push(Box::new(control::Responses::default()));
+    services.push(Box::new(unfinished::Unfinished::default()));
+    services.push(Box::new(sidecar_writer::SidecarWriter::default()));
+    Ok(services)
+}
+
+/// The tokens of the service that is added next; number 0 is the loop itself.
+fn next(services: &[Box<dyn Service>]) -> Tokens {
+    Tokens::of_service(services.len() + 1)
+}

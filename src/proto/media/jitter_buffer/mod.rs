@@ -1,0 +1,441 @@
+//! The jitter buffer of one source: packets in, samples on the recording's clock out.
+//!
+//! The buffer keeps codes on an axis of its own, the *leg axis*. A packet lies where its timestamp
+//! says, counted from an anchor; nothing that arrives later moves it. What follows the sender's clock
+//! is the reader: `drift` is the distance from the recording axis (samples since the recording began) to
+//! the leg axis, and `read = clock + drift` is the next sample to be mixed, `PLAYOUT_DELAY` behind the
+//! arrivals. Jitter, reordering and duplicates sort themselves out by place. For the rest:
+//!
+//! - **Anchor.** The first packet lies at its arrival. As long as none of it has been mixed it is
+//!   provisional: a packet that comes *earlier* than it should shows that the first one was late.
+//! - **Jumps.** A timestamp that departs from the arrivals by more than a second, or runs ahead of
+//!   them in sequence, is anchored anew, behind what is still waiting.
+//! - **Clock drift.** The least delay of some seconds is the sender's clock against ours; when it leaves a
+//!   dead band, the reader takes 159 or 161 samples for a frame until it is back.
+//! - **Rate.** A clock that runs at another rate than the bytes is scaled (`clock_rate`, `rescaling`).
+//! - **Gaps.** Places never written are holes: concealed, if audio goes on behind them, else silent.
+//!   A gap between two packets in sequence was meant by the sender, and is silence.
+//!
+//! Codes stay codes where nothing has to be done to them: most frames are mixed by one look-up a sample.
+
+use core::ops::Range;
+
+use crate::base::limits::{
+    FRAME_SAMPLES, LEG_HISTORY, LEG_SAMPLES, MAX_BELIEVED, MAX_DROPOUT, MAX_MISORDER,
+    MAX_TIMESTAMP_ERROR,
+};
+use crate::base::stats::{Counter, Stats};
+use crate::proto::media::clock_drift::{resize, ClockDrift};
+use crate::proto::media::plc::{Gap, Window};
+use crate::proto::media::sample_ring::SampleRing;
+use crate::wire::g711::Law;
+use crate::wire::g722::Decoder;
+use clock_rate::{Rate, Trial};
+use packet::{snap, Arrival, Audio, Format, FrameBuffers, FrameKind, FRAME};
+
+mod clock_rate;
+pub mod packet;
+mod placement;
+mod rescaling;
+
+/// History is wiped in pieces of this length at least: 80 ms.
+const WIPED: i64 = 640;
+/// In what law a G.722 leg keeps samples it has decoded, for concealment.
+const HISTORY_LAW: Law = Law::Mu;
+
+/// One source. Its sample ring is lent to each call, so that the buffer itself is small.
+///
+/// Positions are samples on one of two axes: the *recording axis* counts from the recording's beginning, the *leg axis*
+/// from the source's anchor. `reader.drift` leads from the one to the other.
+#[derive(Debug)]
+pub struct JitterBuffer {
+    codec: Codec,
+    newest: Newest,
+    stored: Stored,
+    reader: Reader,
+    arrivals: Arrivals,
+    /// Where the anchor's audio begins on the leg axis, while none of it has been mixed.
+    provisional: Option<i64>,
+    /// The sender goes back and forth between this codec and another: no gap is a loss.
+    shares: bool,
+    rate: Rate,
+    trial: Trial,
+}
+
+/// How the codes in the ring become samples.
+#[derive(Debug)]
+enum Codec {
+    G711(Law),
+    /// Decoded when it is mixed, in order.
+    G722(Decoder),
+}
+
+/// The newest packet: what follows is placed by it.
+#[derive(Debug)]
+struct Newest {
+    sequence: u16,
+    timestamp: u32,
+    /// On the leg axis.
+    place: i64,
+    /// Its samples.
+    length: i32,
+}
+
+/// What is in the ring; positions on the leg axis.
+#[derive(Debug)]
+struct Stored {
+    /// After the last sample stored.
+    end: i64,
+    /// From the reader to here there is no hole: nothing has to be looked for.
+    whole_to: i64,
+    /// Everything before this has been wiped from the ring.
+    wiped: i64,
+}
+
+/// What is mixed next.
+#[derive(Debug)]
+struct Reader {
+    /// From the recording axis to the leg axis.
+    drift: i64,
+    clock_drift: ClockDrift,
+    gap: Gap,
+}
+
+/// When packets came; positions on the recording axis.
+#[derive(Debug)]
+struct Arrivals {
+    last_at: i64,
+    /// Samples of audio since the last measured arrival.
+    unmeasured: i64,
+}
+
+impl Codec {
+    /// `None`: the codes have to be decoded.
+    fn law(&self) -> Option<Law> {
+        match self {
+            Self::G711(law) => Some(*law),
+            Self::G722(_) => None,
+        }
+    }
+}
+
+impl JitterBuffer {
+    /// A leg that begins with this packet, which still has to be `put`. `hint` is where another source
+    /// on the same port has just ended: a sender that changes its SSRC goes on there.
+    pub fn new(ring: &mut SampleRing, arrival: Arrival, audio: &Audio, hint: Option<i64>) -> Self {
+        ring.clear();
+        let place = hint
+            .filter(|end| (arrival.at - end).abs() <= FRAME / 2)
+            .unwrap_or(snap(arrival.at));
+        let codec = match audio.format {
+            Format::G711(law) => Codec::G711(law),
+            Format::G722 => Codec::G722(Decoder::default()),
+        };
+        Self {
+            codec,
+            newest: Newest {
+                sequence: audio.sequence.wrapping_sub(1),
+                timestamp: audio.timestamp,
+                place,
+                length: 0,
+            },
+            stored: Stored {
+                end: place,
+                whole_to: arrival.clock,
+                wiped: arrival.clock - LEG_HISTORY as i64,
+            },
+            reader: Reader {
+                drift: 0,
+                clock_drift: ClockDrift::from(arrival.at),
+                gap: Gap::default(),
+            },
+            arrivals: Arrivals {
+                last_at: arrival.at,
+                unmeasured: 0,
+            },
+            provisional: Some(place),
+            shares: false,
+            rate: Rate::default(),
+            trial: Trial::default(),
+        }
+    }
+
+    /// The packet continues this leg's sequence (RFC 3550, A.1) and fits its decoder.
+    pub fn fits(&self, sequence: u16, format: Format) -> bool {
+        (-MAX_MISORDER..=MAX_DROPOUT).contains(&self.step(sequence))
+            && self.codec.law().map_or(Format::G722, Format::G711) == format
+    }
+
+    /// When the last packet came, in samples since the recording began.
+    pub fn last_at(&self) -> i64 {
+        self.arrivals.last_at
+    }
+
+    /// Where this leg's audio ends on the output axis.
+    pub fn ends_at(&self) -> i64 {
+        self.stored.end - self.reader.drift
+    }
+
+    /// When this packet must have come, if it goes on exactly where the last one ended: its arrival
+    /// need not be asked for.
+    pub fn expects(&self, audio: &Audio) -> Option<i64> {
+        let length = self.since_anchor(audio.timestamp);
+        let goes_on = self.step(audio.sequence) == 1
+            && self.newest.place + length == self.stored.end
+            && self.provisional.is_none();
+        (goes_on && self.arrivals.unmeasured + length <= MAX_BELIEVED)
+            .then_some(self.arrivals.last_at + length)
+    }
+
+    /// When a packet with this timestamp should come, going by the latest one.
+    pub fn expected_at(&self, timestamp: u32) -> i64 {
+        self.arrivals.last_at + self.since_anchor(timestamp)
+    }
+
+    /// Samples from the newest packet to one with this timestamp.
+    fn since_anchor(&self, timestamp: u32) -> i64 {
+        self.rate
+            .samples(timestamp.wrapping_sub(self.newest.timestamp) as i32)
+    }
+
+    /// A packet of the source in another codec, which another leg has: this one is silent there, and misses nothing.
+    pub fn cede(&mut self, at: i64, audio: &Audio) {
+        if !(1..=MAX_DROPOUT).contains(&self.step(audio.sequence)) {
+            return;
+        }
+        self.shares = true;
+        self.newest.sequence = audio.sequence;
+        self.newest.place += self.since_anchor(audio.timestamp);
+        self.newest.timestamp = audio.timestamp;
+        self.newest.length = audio.payload.len() as i32;
+        self.arrivals.last_at = self.arrivals.last_at.max(at);
+    }
+
+    /// A packet of the source without audio: it only keeps the sequence, so that what is behind it
+    /// counts as meant, not as lost.
+    pub fn pass(&mut self, sequence: u16, at: i64) {
+        if self.step(sequence) > 0 {
+            self.newest.sequence = sequence;
+        }
+        self.arrivals.last_at = self.arrivals.last_at.max(at);
+    }
+
+    /// Takes a packet's audio; says how it is to be counted.
+    pub fn put(
+        &mut self,
+        ring: &mut SampleRing,
+        arrival: Arrival,
+        audio: &Audio,
+        stats: &mut Stats,
+    ) -> Counter {
+        let step = self.step(audio.sequence);
+        let ahead = self.since_anchor(audio.timestamp);
+        let place = self.newest.place + ahead;
+        if step == 0 {
+            return Counter::Duplicate;
+        }
+        if step < 0 {
+            let late = arrival.at + self.reader.drift - place;
+            let lost = late.abs() > MAX_TIMESTAMP_ERROR;
+            return if lost {
+                Counter::Late
+            } else {
+                self.store(ring, arrival.clock, place, audio)
+            };
+        }
+        self.compare_rate(step, ahead);
+        let followed = std::mem::replace(&mut self.newest.sequence, audio.sequence);
+        let in_sequence = followed.wrapping_add(1) == audio.sequence;
+        let Some(place) = self.place(
+            ring,
+            arrival,
+            place,
+            in_sequence,
+            audio.payload.len() as i64,
+            stats,
+        ) else {
+            return Counter::Late;
+        };
+        self.newest.timestamp = audio.timestamp;
+        self.newest.place = place;
+        self.newest.length = audio.payload.len() as i32;
+        self.arrivals.last_at = arrival.at;
+        if in_sequence {
+            self.silence(ring, arrival.clock, place);
+        }
+        if arrival.measured {
+            self.reader
+                .clock_drift
+                .observe(arrival.at, arrival.at + self.reader.drift - place);
+        }
+        self.arrivals.unmeasured = if arrival.measured {
+            0
+        } else {
+            self.arrivals.unmeasured + audio.payload.len() as i64
+        };
+        let counter = self.store(ring, arrival.clock, place, audio);
+        if self.trial.is_open() {
+            self.judge_rate(ring, arrival.clock, stats);
+        }
+        counter
+    }
+
+    /// Takes the next frame; `None` when the leg is silent.
+    #[must_use]
+    pub fn take(
+        &mut self,
+        ring: &mut SampleRing,
+        clock: i64,
+        buffers: FrameBuffers,
+        stats: &mut Stats,
+    ) -> Option<FrameKind> {
+        let read = clock + self.reader.drift;
+        if self.stored.wiped + WIPED <= read - LEG_HISTORY as i64 {
+            self.wipe(ring, read - LEG_HISTORY as i64);
+        }
+        if self.stored.end <= read {
+            self.give_way_in_silence(ring, read);
+            return None;
+        }
+        if self.provisional.is_some_and(|start| start < read + FRAME) {
+            self.provisional = None;
+        }
+        let step = self.reader.clock_drift.step(clock, self.stored.end - read);
+        if let (0, Some(law), false) = (
+            step,
+            self.codec.law(),
+            self.reader.gap.is_open() || self.stored.whole_to < read + FRAME,
+        ) {
+            ring.copy(read, buffers.codes);
+            // A-law has no zero: silence that nobody has sent would be heard in the other codec's frame.
+            let ceded = self.shares && buffers.codes.iter().all(|code| *code == law.silence());
+            return (!ceded).then_some(FrameKind::Codes(law));
+        }
+        let span = read..read + FRAME - step;
+        self.reader.drift -= step;
+        let mut samples = [0; FRAME_SAMPLES + 1];
+        let samples = &mut samples[..(FRAME - step) as usize];
+        if !self.make_whole(ring, span, samples, stats) {
+            return None;
+        }
+        stats.add(Counter::SkewSteps, step.unsigned_abs());
+        *buffers.samples = resize(samples);
+        Some(FrameKind::Samples)
+    }
+
+    fn step(&self, sequence: u16) -> i32 {
+        i32::from(sequence.wrapping_sub(self.newest.sequence) as i16)
+    }
+
+    /// Nothing is waiting, so the reader can go where the skew wants it at once, unheard.
+    fn give_way_in_silence(&mut self, ring: &mut SampleRing, read: i64) {
+        self.reader.gap = Gap::default();
+        let pending = self.reader.clock_drift.pending();
+        if pending != 0 {
+            self.wipe(ring, read);
+            self.reader.drift -= pending;
+            self.stored.end = self.stored.end.min(read - pending);
+            self.stored.whole_to = self.stored.end;
+            self.reader.clock_drift = ClockDrift::from(self.arrivals.last_at);
+        }
+    }
+
+    fn silence(&mut self, ring: &mut SampleRing, clock: i64, until: i64) {
+        let read = clock + self.reader.drift;
+        let from = self.stored.end.max(read);
+        let Some(law) = self.codec.law().filter(|_| from < until) else {
+            return;
+        };
+        let until = until.min(from + LEG_SAMPLES as i64);
+        ring.fill(from..until, law.silence());
+        if from <= self.stored.whole_to.max(read) {
+            self.stored.whole_to = until;
+        }
+    }
+
+    fn store(&mut self, ring: &mut SampleRing, clock: i64, place: i64, audio: &Audio) -> Counter {
+        let read = clock + self.reader.drift;
+        let skipped = usize::try_from(read - place).unwrap_or(0);
+        let Some(payload) = audio.payload.get(skipped..).filter(|rest| !rest.is_empty()) else {
+            return Counter::Late;
+        };
+        let place = place + skipped as i64;
+        if ring.has(place) {
+            return Counter::Duplicate;
+        }
+        ring.store(place, payload);
+        let end = place + payload.len() as i64;
+        if place <= self.stored.whole_to.max(read) {
+            self.stored.whole_to = self.stored.whole_to.max(end);
+        }
+        self.stored.end = self.stored.end.max(end);
+        if skipped == 0 && self.trial.is_open() {
+            self.note_place(place, audio);
+        }
+        Counter::Audio
+    }
+
+    /// Decodes the frame at `span` and fills its holes; `false` if nothing is to be heard.
+    fn make_whole(
+        &mut self,
+        ring: &mut SampleRing,
+        span: Range<i64>,
+        samples: &mut [i16],
+        stats: &mut Stats,
+    ) -> bool {
+        self.decode(ring, span.clone());
+        let law = self.codec.law().unwrap_or(HISTORY_LAW);
+        // What is ahead of a G.722 leg's reader is not decoded yet.
+        let known_to = if self.codec.law().is_some() {
+            i64::MAX
+        } else {
+            span.end
+        };
+        let decoded = |at| {
+            ring.code(at)
+                .filter(|_| at < known_to)
+                .map(|code| law.decode_one(code))
+        };
+        let mut window = Window::around(span.start, decoded);
+        let holes = span.clone().filter(|at| !ring.has(*at)).count();
+        // What has been ceded is not made up.
+        let goes_on_to = if self.shares {
+            span.start
+        } else {
+            self.stored.end
+        };
+        let made_up = self.reader.gap.fill(&mut window, span.clone(), goes_on_to);
+        for (at, sample) in span.clone().zip(samples.iter_mut()) {
+            *sample = window.at(at).unwrap_or(0);
+            if !ring.has(at) {
+                ring.store(at, &[law.encode_one((*sample).into())]);
+            }
+        }
+        self.stored.whole_to = self.stored.whole_to.max(span.end);
+        while self.stored.whole_to < self.stored.end && ring.has(self.stored.whole_to) {
+            self.stored.whole_to += 1;
+        }
+        stats.add(Counter::Concealed, made_up as u64);
+        holes < samples.len() || made_up > 0
+    }
+
+    /// G.722 codes -> codes of `HISTORY_LAW`, in order.
+    fn decode(&mut self, ring: &mut SampleRing, span: Range<i64>) {
+        let Codec::G722(decoder) = &mut self.codec else {
+            return;
+        };
+        for at in span {
+            if let Some(code) = ring.code(at) {
+                let sample = decoder.decode(code);
+                ring.store(at, &[HISTORY_LAW.encode_one(sample.into())]);
+            }
+        }
+    }
+
+    fn wipe(&mut self, ring: &mut SampleRing, until: i64) {
+        if until > self.stored.wiped {
+            ring.wipe(self.stored.wiped.max(until - LEG_SAMPLES as i64)..until);
+            self.stored.wiped = until;
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! A source whose RTP clock has a wrong rate: noticed by ten packets, which are laid anew where they belong.
+
+use crate::base::stats::{Counter, Stats};
+use crate::proto::media::clock_drift::ClockDrift;
+use crate::proto::media::jitter_buffer::clock_rate::{Departed, Rate};
+use crate::proto::media::jitter_buffer::packet::Audio;
+use crate::proto::media::jitter_buffer::JitterBuffer;
+use crate::proto::media::sample_ring::SampleRing;
+
+impl JitterBuffer {
+    /// The newest packet is about to be placed, `step` after the one before it, and `ahead` samples by its timestamp.
+    pub(super) fn compare_rate(&mut self, step: i32, ahead: i64) {
+        let samples = step * self.newest.length;
+        if ahead == i64::from(samples) {
+            if self.trial.is_open() {
+                self.trial.close();
+            }
+            return;
+        }
+        if !self.trial.is_open() {
+            self.trial.timestamp = self.newest.timestamp;
+            self.trial.arrived_at = self.arrivals.last_at;
+            self.trial.anchor = self.newest.place;
+            self.trial.end = self.stored.end;
+            self.trial.drift = self.reader.drift;
+        }
+        self.trial.samples += samples;
+    }
+
+    /// The packet was laid here whole.
+    pub(super) fn note_place(&mut self, place: i64, audio: &Audio) {
+        let ticks = audio.timestamp.wrapping_sub(self.trial.timestamp) as i32;
+        let place = (place - self.trial.anchor) as i32;
+        let (samples, len) = (self.trial.samples, audio.payload.len() as u16);
+        let _ = self.trial.departed.push(Departed {
+            ticks,
+            samples,
+            place,
+            len,
+        });
+    }
+
+    /// Whether enough packets disagree, and what that means; `clock` is the first sample not yet mixed.
+    pub(super) fn judge_rate(&mut self, ring: &mut SampleRing, clock: i64, stats: &mut Stats) {
+        if !self.trial.departed.is_full() {
+            return;
+        }
+        let ticks = self.newest.timestamp.wrapping_sub(self.trial.timestamp) as i32;
+        let passed = self.arrivals.last_at - self.trial.arrived_at;
+        let by_bytes = (passed - i64::from(self.trial.samples)).abs();
+        let by_ticks = (passed - self.rate.samples(ticks)).abs();
+        let rate = Rate {
+            ticks,
+            samples: self.trial.samples,
+        };
+        if ticks > 0 && by_bytes < by_ticks / 2 && self.trial.is_steady(rate) {
+            stats.count(Counter::WrongClock);
+            self.rate = rate;
+            if rate.samples < rate.ticks {
+                self.lay_anew(ring, clock);
+            }
+        }
+        self.trial.close();
+    }
+
+    /// Lays the packets of the trial where the rate says. A clock that is too slow needs no such thing: packets in sequence
+    /// never share a place, so they follow each other already.
+    #[inline(never)]
+    fn lay_anew(&mut self, ring: &mut SampleRing, clock: i64) {
+        if self.provisional.is_some() {
+            // They seemed to come early, so the reader was moved ahead.
+            self.reader.drift = self.trial.drift;
+        }
+        let (read, mut end) = (clock + self.reader.drift, self.trial.end);
+        for packet in &self.trial.departed {
+            let from = self.trial.anchor + i64::from(packet.place);
+            let place = self.trial.anchor + self.rate.samples(packet.ticks);
+            ring.wipe(end..place); // lost on the way
+            for at in 0..i64::from(packet.len) {
+                // It moves back, so nothing is overwritten that has still to move; what has been mixed stays.
+                if let Some(code) = ring.code(from + at).filter(|_| place + at >= read) {
+                    ring.store(place + at, &[code]);
+                }
+            }
+            end = place + i64::from(packet.len);
+        }
+        ring.wipe(end..self.stored.end);
+        self.stored.end = end;
+        let ticks = self.newest.timestamp.wrapping_sub(self.trial.timestamp) as i32;
+        self.newest.place = self.trial.anchor + self.rate.samples(ticks);
+        self.stored.whole_to = self.stored.whole_to.min(self.trial.end).max(read);
+        while self.stored.whole_to < self.stored.end && ring.has(self.stored.whole_to) {
+            self.stored.whole_to += 1;
+        }
+        self.reader.clock_drift = ClockDrift::from(self.arrivals.last_at);
+    }
+}

@@ -1,0 +1,82 @@
+//! The words of refusals and failures: one of a few words that programs understand, and a description for people.
+
+use core::fmt::Write;
+
+use crate::proto::recording::file_writer::DiskError;
+
+/// Why a request is refused: begins with one of the words in board/README.md.
+pub type Reason = heapless::String<200>;
+
+/// One of these words, followed by a description.
+pub fn reason(word: &str, more: core::fmt::Arguments) -> Reason {
+    let mut reason = Reason::new();
+    let mut whole = Cutting(&mut reason);
+    let _ = write!(whole, "{word}: {more}");
+    reason
+}
+
+/// The request is wrong.
+pub(in crate::proto) fn bad_request(words: core::fmt::Arguments) -> Reason {
+    reason("bad-request", words)
+}
+
+/// The words for a failure of the stick.
+pub fn stick_reason(error: DiskError) -> Reason {
+    let (word, words) = match error {
+        DiskError::Full => (
+            "disk-full",
+            "the stick has no space (usbReserve) or no entries left",
+        ),
+        DiskError::Busy => ("busy", "no file descriptor or memory is left"),
+        DiskError::Lost => ("stick-lost", "the USB stick was removed"),
+        DiskError::Internal => (
+            "internal",
+            "a fault of the recorder, not of the stick; please report it",
+        ),
+        DiskError::Failed(errno) => {
+            return reason(
+                "stick-error",
+                format_args!("the USB stick failed (errno {errno})"),
+            );
+        }
+    };
+    reason(word, format_args!("{words}"))
+}
+
+/// Takes what fits: a long value must not hide the reason before it.
+struct Cutting<'a>(&'a mut Reason);
+
+impl Write for Cutting<'_> {
+    fn write_str(&mut self, text: &str) -> core::fmt::Result {
+        for c in text.chars() {
+            self.0.push(c).map_err(|_| core::fmt::Error)?;
+        }
+        Ok(())
+    }
+}
+
+/// A stranger's bytes in a response, shortened and made printable.
+pub(super) struct Shown<'a>(pub(super) &'a [u8]);
+
+impl core::fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        for byte in self.0.iter().take(40) {
+            let printable = byte.is_ascii_graphic() || *byte == b' ';
+            f.write_char(if printable { char::from(*byte) } else { '?' })?;
+        }
+        f.write_str(if self.0.len() > 40 { "..." } else { "" })
+    }
+}
+
+/// A stranger's text in a response or event, whole: what is no UTF-8 becomes a question mark.
+pub struct LossyText<'a>(pub &'a [u8]);
+
+impl core::fmt::Display for LossyText<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        for chunk in self.0.utf8_chunks() {
+            f.write_str(chunk.valid())?;
+            f.write_str(if chunk.invalid().is_empty() { "" } else { "?" })?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,185 @@
+//! The audio of one recording: packets of all its ports in, one mixed frame after the other out.
+//!
+//! Times of packets are their kernel arrival times: after a stall of the stick, the packets that waited are mixed as if
+//! they had been read in time.
+
+use crate::base::limits::{PROMPT, RTP_FRAME_BYTES};
+use crate::base::stats::{Counter, Stats};
+use crate::base::time::Instant;
+use crate::proto::media::media_clock::{MediaClock, TooMany};
+use crate::proto::media::mixer::Mixer;
+use crate::proto::media::rtp_stream::RtpStream;
+use crate::proto::media::sources::{ArrivalTime, Sources};
+use crate::proto::recording::setup::Setup;
+use crate::wire::g711::Law;
+use crate::wire::rtp;
+
+/// What has become of a datagram that was given to a recording.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Intake {
+    /// It has been taken, and counted once.
+    Taken,
+    /// Not taken: the ring is full, and the stick has to take some frames first.
+    RingFull,
+    /// Not taken: its arrival has to be measured.
+    ArrivalNeeded,
+}
+
+/// In which order the ports of a recording are to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadOrder {
+    /// They were read shortly before: port after port, and most arrivals need not be measured.
+    PortByPort,
+    /// Packets have waited: by their arrival, over all ports.
+    ByArrival,
+}
+
+/// What a frame of the call is for the recording.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Mixed {
+    /// A packet of the stream, ready to be stored or sent.
+    Frame { paused: bool },
+    /// Paused, and a pause is not recorded.
+    Skipped,
+}
+
+/// The sources, the clock and the mixer of one recording.
+pub(super) struct Audio {
+    sources: Sources,
+    mixer: Mixer,
+    pub(super) clock: MediaClock,
+    pub(super) stream: RtpStream,
+    /// All packets that came until then have been read.
+    drained_at: Instant,
+    /// When the packets came that are being read.
+    unread: ArrivalTime,
+}
+
+impl Audio {
+    /// Nothing is heard yet. Nothing is allocated later.
+    pub(super) fn new() -> Self {
+        Self {
+            sources: Sources::new(),
+            mixer: Mixer::new(),
+            clock: MediaClock::new(Instant::default()),
+            stream: Setup::default().stream(),
+            drained_at: Instant::default(),
+            unread: ArrivalTime::Between(0, 0),
+        }
+    }
+
+    /// The recording begins now.
+    pub(super) fn begin(&mut self, now: Instant) {
+        self.clock = MediaClock::new(now);
+        self.drained_at = now;
+    }
+
+    /// Forgets all sources.
+    pub(super) fn clear(&mut self, stats: &mut Stats) {
+        self.sources.clear(stats);
+    }
+
+    /// Sources that are being mixed.
+    pub(super) fn sources(&self) -> usize {
+        self.sources.count()
+    }
+
+    /// The sources of a port that are no flood, and how many packets of each came lately.
+    pub(super) fn steady_sources(&self, port: usize) -> impl Iterator<Item = (u32, u16)> + '_ {
+        self.sources.steady(port)
+    }
+
+    /// All ports are about to be read.
+    pub(super) fn handle_read(&mut self, now: Instant) -> ReadOrder {
+        let from = self.clock.position(self.drained_at);
+        self.unread = ArrivalTime::Between(from, self.clock.position(now));
+        if now.since(self.drained_at) <= PROMPT {
+            ReadOrder::PortByPort
+        } else {
+            ReadOrder::ByArrival
+        }
+    }
+
+    /// All packets that came until `now` have been read.
+    pub(super) fn handle_drained(&mut self, now: Instant) {
+        self.sources.handle_drained();
+        self.drained_at = now;
+    }
+
+    /// When this packet should arrive by its timestamp, if it continues a source that is known.
+    pub(super) fn expected_arrival(&self, port: usize, datagram: &[u8]) -> Option<Instant> {
+        let packet = rtp::Packet::parse(datagram).ok()?;
+        let position = self.sources.expected_at(port, &packet)?;
+        Some(self.clock.instant(position))
+    }
+
+    /// Takes a datagram, and counts it once. Without an arrival it came between the last two reads.
+    pub(super) fn handle_rtp(
+        &mut self,
+        port: usize,
+        arrival: Option<Instant>,
+        datagram: &[u8],
+        stats: &mut Stats,
+    ) -> Intake {
+        let packet = match rtp::Packet::parse(datagram) {
+            Ok(packet) => packet,
+            Err(rtp::Error::Rtcp) => return count(stats, Counter::Rtcp),
+            Err(_) => return count(stats, Counter::NotRtp),
+        };
+        let arrived = match arrival {
+            None if !self.clock.is_aligned() => return Intake::ArrivalNeeded,
+            None => self.unread,
+            Some(arrival) => {
+                if Sources::is_audio(&packet) {
+                    self.clock.align(arrival);
+                }
+                ArrivalTime::Measured(self.clock.position(arrival))
+            }
+        };
+        let clock = self.clock.clock();
+        if self.sources.put(port, &packet, arrived, clock, stats) {
+            Intake::Taken
+        } else {
+            Intake::ArrivalNeeded
+        }
+    }
+
+    /// No frame after `at` is mixed, but a packet that has come is not cut.
+    pub(super) fn stop(&mut self, at: Instant) {
+        self.clock.stop(at, self.sources.ends_at());
+    }
+
+    /// Pauses or resumes from `at` on; `Ok(false)` when nothing changes.
+    pub(super) fn pause(&mut self, at: Instant, paused: bool) -> Result<bool, TooMany> {
+        self.clock.pause(at, paused)
+    }
+
+    /// Mixes the next frame into `frame`, whose payload is its end.
+    pub(super) fn mix(
+        &mut self,
+        setup: &Setup,
+        frame: &mut [u8; RTP_FRAME_BYTES],
+        stats: &mut Stats,
+    ) -> Mixed {
+        let Some(codes) = frame.last_chunk_mut() else {
+            return Mixed::Skipped;
+        };
+        let law: Law = setup.law;
+        let clock = self.clock.clock();
+        self.mixer.mix(&mut self.sources, clock, law, codes, stats);
+        if self.clock.advance() {
+            return Mixed::Frame { paused: false };
+        }
+        if !setup.pause_is_silence {
+            return Mixed::Skipped;
+        }
+        codes.fill(law.silence());
+        Mixed::Frame { paused: true }
+    }
+}
+
+fn count(stats: &mut Stats, counter: Counter) -> Intake {
+    stats.count(counter);
+    Intake::Taken
+}

@@ -1,0 +1,85 @@
+//! The files of one recording: the one that is being written, and the names of all.
+
+use crate::base::limits::MAX_PARTS_NAMED;
+use crate::base::ring::Ring;
+use crate::base::time::Instant;
+use crate::proto::recording::file_writer::{DiskError, Done, Ended, FileWriter, Name, Op, Plan};
+use crate::proto::recording::part_history::PartHistory;
+
+/// The parts of a recording on the stick.
+pub(super) struct Parts {
+    pub(super) writer: FileWriter,
+    /// As many as `MAX_PARTS_NAMED`: what is not used is not touched.
+    names: Vec<Name>,
+    count: u32,
+    pub(super) history: PartHistory,
+}
+
+impl Parts {
+    /// Room for the names. Nothing is allocated later.
+    pub(super) fn new(plan: Plan) -> Self {
+        Self {
+            writer: FileWriter::new(plan),
+            names: Vec::with_capacity(MAX_PARTS_NAMED),
+            count: 0,
+            history: PartHistory::default(),
+        }
+    }
+
+    /// Another recording begins here.
+    pub(super) fn begin(&mut self, plan: Plan) {
+        self.writer = FileWriter::new(plan);
+        self.names.clear();
+        self.count = 0;
+        self.history = PartHistory::default();
+    }
+
+    /// The names of the parts, as many as are kept, and the number of all parts.
+    pub(super) fn names(&self) -> (&[Name], u32) {
+        (&self.names, self.count)
+    }
+
+    /// No part has been created.
+    pub(super) fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// The part that is written, or was the last one.
+    pub(super) fn current(&self) -> Option<&Name> {
+        self.names.last()
+    }
+
+    /// The next call to the stick.
+    pub(super) fn op<'a>(
+        &'a mut self,
+        now: Instant,
+        first_frame_at: Instant,
+        ring: &'a Ring,
+    ) -> Option<Op<'a>> {
+        self.writer.op(now, first_frame_at, ring)
+    }
+
+    /// Takes a call's result; `true` when a part has been created, after so many `stored` frames of the recording.
+    pub(super) fn done(
+        &mut self,
+        now: Instant,
+        stored: u64,
+        ring: &mut Ring,
+        result: Result<Done, DiskError>,
+    ) -> bool {
+        let Some(name) = self.writer.done(now, ring, result) else {
+            return false;
+        };
+        self.count += 1;
+        self.history.begin(stored);
+        // The last name is always that of the part in use.
+        self.names.truncate(MAX_PARTS_NAMED - 1);
+        self.names.push(name);
+        true
+    }
+
+    /// How the writer has ended; `None` while it works, or waits for frames.
+    pub(super) fn ended(&self) -> Option<Ended> {
+        self.writer.ended()
+    }
+}
