@@ -9,7 +9,7 @@ use mio::{Interest, Registry, Token};
 use crate::base::limits::{MAX_CLIENTS, MESSAGE_BYTES};
 use crate::base::stats::{Counter, Stats};
 use crate::daemon::folder_walk::FileName;
-use crate::daemon::service::Work;
+use crate::daemon::turn::Work;
 use crate::io::control::{listen, Client, Line};
 use crate::proto::recorder::outbox::{ClientId, To};
 use crate::proto::recorder::{FollowUp, Recorder};

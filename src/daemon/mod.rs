@@ -24,7 +24,8 @@ use crate::config::Config;
 use crate::daemon::clients::Clients;
 use crate::daemon::context::Context;
 use crate::daemon::polling::poll_events;
-use crate::daemon::service::{Service, Tokens, Wake, Work};
+use crate::daemon::service::Service;
+use crate::daemon::turn::{Tokens, Wake, Work};
 use crate::io::clock;
 use crate::io::signals::{Order, Signals};
 
@@ -44,6 +45,7 @@ mod resolver;
 mod service;
 mod services;
 pub mod stick;
+mod turn;
 
 /// The loop's own sources.
 const OWN: Tokens = Tokens::of_service(0);

@@ -10,7 +10,7 @@ use mio::{Interest, Registry, Token};
 use crate::base::limits::{SERVER_BYTES, SERVER_PACE};
 use crate::base::time::Instant;
 use crate::daemon::resolver::Resolver;
-use crate::daemon::service::Tokens;
+use crate::daemon::turn::Tokens;
 use crate::io::random::Random;
 use crate::io::stream::{Connection, Datagrams};
 use crate::proto::record_client::{Done, Input, Op};

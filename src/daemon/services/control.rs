@@ -4,8 +4,9 @@ use mio::event::Event;
 
 use crate::base::limits::LINES_PER_TURN;
 use crate::daemon::context::Context;
-use crate::daemon::service::{Service, Tokens, Work};
+use crate::daemon::service::Service;
 use crate::daemon::services::listing::Listing;
+use crate::daemon::turn::{Tokens, Work};
 use crate::io::clock::Now;
 
 /// The listener's source; a client's is its place, after it.

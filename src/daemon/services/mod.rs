@@ -1,7 +1,8 @@
 //! The daemon's services, in the order of their turns.
 
 use crate::daemon::context::Context;
-use crate::daemon::service::{Service, Tokens};
+use crate::daemon::service::Service;
+use crate::daemon::turn::Tokens;
 
 mod control;
 #[cfg(feature = "fsp")]

@@ -5,9 +5,9 @@ use std::mem::{size_of, zeroed};
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
-use super::{address, check, SO_RXQ_OVFL};
 use crate::base::limits::server::DATAGRAMS_AT_ONCE;
 use crate::base::limits::DATAGRAM_BYTES;
+use crate::io::sys::raw::{address, check, SO_RXQ_OVFL};
 
 /// Room for the datagrams that one call of `receive_batch` reads, each with its length, whether it was cut, and its
 /// source.

@@ -4,8 +4,8 @@ use std::io;
 use std::mem::size_of;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
-use super::{check, set_option};
 use crate::base::limits::MAX_SOURCES;
+use crate::io::sys::raw::{check, set_option};
 
 /// Has the kernel drop datagrams of a socket, all but one of `sample`, unless one of these words stands where RTP has its
 /// SSRC (socket(7), SO_ATTACH_FILTER).

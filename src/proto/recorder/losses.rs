@@ -1,7 +1,6 @@
 //! What is counted of a recording, and how much of it belongs to the part that is being written.
 
-use crate::base::stats::{Counter, Stats};
-use crate::proto::recorder::Recorder;
+use crate::base::stats::Stats;
 use crate::proto::recording::part_history::MISSING;
 
 /// Counts of what is missing from audio.
@@ -45,24 +44,5 @@ impl Losses {
             .zip(self.begun)
             .for_each(|(now, begun)| *now -= begun);
         missing
-    }
-}
-
-impl Recorder {
-    /// Something of a place's recording is to be counted.
-    pub fn count(&mut self, place: usize, counter: Counter, amount: u64) {
-        match self.losses.get_mut(place) {
-            Some(losses) => losses.stats.add(counter, amount),
-            None => self.stats.add(counter, amount),
-        }
-    }
-
-    /// What is counted of the phone and of all its recordings.
-    pub fn totals(&self) -> Stats {
-        let mut totals = self.stats.clone();
-        self.losses
-            .iter()
-            .for_each(|losses| totals.add_all(&losses.stats));
-        totals
     }
 }

@@ -9,14 +9,11 @@ use crate::base::limits::MESSAGE_BYTES;
 use crate::base::stats::{Counter, Stats};
 use crate::base::time::Instant;
 use crate::proto::playback::players::Players;
-use crate::proto::record_client::{self, Input};
 use crate::proto::recorder::outbox::{ClientId, Outbox, To};
 use crate::proto::recorder::reason::{reason, Reason};
 use crate::proto::recorder::request::Sink;
 use crate::proto::recorder::sidecar_queue::SidecarQueue;
 use crate::proto::recorder::stick::Path;
-use crate::proto::recording::audio::{Intake, ReadOrder};
-use crate::proto::recording::file_writer::{DiskError, Done, Op};
 use crate::proto::recording::part_history::Zone;
 use crate::proto::recording::setup::Ports;
 use crate::proto::recording::setup::Server;
@@ -31,6 +28,7 @@ pub mod keys;
 pub mod listing;
 mod losses;
 pub mod outbox;
+mod places;
 mod players;
 pub mod reason;
 pub mod request;
@@ -251,70 +249,6 @@ impl Recorder {
         }
     }
 
-    /// When the place expects this datagram by its RTP timestamp, if it knows its source.
-    pub fn expected_arrival(&self, place: usize, port: usize, datagram: &[u8]) -> Option<Instant> {
-        self.places.get(place)?.expected_arrival(port, datagram)
-    }
-
-    /// The sources of a port that are no flood, and how many packets of each came since all ports were empty.
-    pub fn steady_sources(
-        &self,
-        place: usize,
-        port: usize,
-    ) -> impl Iterator<Item = (u32, u16)> + '_ {
-        self.places
-            .get(place)
-            .into_iter()
-            .flat_map(move |recording| recording.steady_sources(port))
-    }
-
-    /// The ports of the place are about to be read.
-    pub fn handle_read(&mut self, place: usize, now: Instant) -> ReadOrder {
-        match self.places.get_mut(place) {
-            Some(recording) => recording.handle_read(now),
-            None => ReadOrder::ByArrival,
-        }
-    }
-
-    /// A datagram for a place whose ports are read `ByArrival`.
-    pub fn handle_rtp(
-        &mut self,
-        place: usize,
-        port: usize,
-        arrival: Instant,
-        datagram: &[u8],
-    ) -> Intake {
-        let Some(recording) = self.places.get_mut(place) else {
-            return Intake::Taken;
-        };
-        let stats = &mut self.losses[place].stats;
-        recording.handle_rtp(port, arrival, datagram, stats)
-    }
-
-    /// A datagram for a place whose ports are read `PortByPort`.
-    pub fn handle_prompt_rtp(
-        &mut self,
-        place: usize,
-        port: usize,
-        arrival: Option<Instant>,
-        datagram: &[u8],
-    ) -> Intake {
-        let Some(recording) = self.places.get_mut(place) else {
-            return Intake::Taken;
-        };
-        let stats = &mut self.losses[place].stats;
-        recording.handle_prompt_rtp(port, arrival, datagram, stats)
-    }
-
-    /// All datagrams that came until `now` have been given. `false`: call again after the stick.
-    #[must_use]
-    pub fn handle_drained(&mut self, place: usize, now: Instant) -> bool {
-        let Some(recording) = self.places.get_mut(place) else {
-            return true;
-        };
-        recording.handle_drained(now, &mut self.losses[place].stats)
-    }
-
     /// The stick that is there now, and its free bytes, for the events.
     pub fn handle_stick(&mut self, now: Instant, stick: Option<Path>, free: u64) {
         if self.stick == stick {
@@ -341,66 +275,6 @@ impl Recorder {
             recording.stop(now, now, None);
             recording.handle_shutdown(now);
         }
-    }
-
-    /// The next call to the stick for this place.
-    pub fn disk_op(&mut self, place: usize, now: Instant) -> Option<Op<'_>> {
-        self.places.get_mut(place)?.disk_op(now)
-    }
-
-    /// The result of that call.
-    pub fn handle_disk(&mut self, place: usize, now: Instant, result: Result<Done, DiskError>) {
-        let Some(recording) = self.places.get_mut(place) else {
-            return;
-        };
-        let had_file = recording.has_file();
-        let change = recording.disk_done(now, result, &mut self.losses[place].stats);
-        if had_file && !recording.has_file() {
-            self.note(place);
-        }
-        self.announce(place, change);
-    }
-
-    /// The place's recording talks with a server: it wants to hear of the time.
-    pub fn talks(&self, place: usize) -> bool {
-        self.places.get(place).is_some_and(Recording::talks)
-    }
-
-    /// Something came from the server of this place's recording, or time has passed.
-    pub fn handle_server(&mut self, place: usize, now: Instant, input: Input) {
-        let Some(recording) = self.places.get_mut(place) else {
-            return;
-        };
-        let change = recording.handle_server(now, input, &mut self.losses[place].stats);
-        self.announce(place, change);
-    }
-
-    /// The next thing to be done for that server.
-    pub fn server_op(&mut self, place: usize, now: Instant) -> Option<record_client::Op<'_>> {
-        self.places.get_mut(place)?.server_op(now)
-    }
-
-    /// How that went; frames have `handle_frame`.
-    pub fn handle_server_done(
-        &mut self,
-        place: usize,
-        now: Instant,
-        outcome: Result<record_client::Done, i32>,
-    ) {
-        let Some(recording) = self.places.get_mut(place) else {
-            return;
-        };
-        let change = recording.server_done(now, outcome, &mut self.losses[place].stats);
-        self.announce(place, change);
-    }
-
-    /// Whether the kernel took a frame, and the error it had to tell of.
-    pub fn handle_frame(&mut self, place: usize, now: Instant, taken: bool, errno: Option<i32>) {
-        let Some(recording) = self.places.get_mut(place) else {
-            return;
-        };
-        let change = recording.frame_done(now, taken, errno, &mut self.losses[place].stats);
-        self.announce(place, change);
     }
 
     /// Looks whether the place's recording has ended without a further call.

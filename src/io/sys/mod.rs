@@ -1,0 +1,198 @@
+//! The system calls that have no safe wrapper without a heap: the only `unsafe` of the project but the allocator.
+#![allow(unsafe_code)]
+
+use std::io;
+use std::mem::{size_of, zeroed};
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+use raw::check;
+
+pub use crate::io::timespec::{Civil, Timespec};
+#[cfg(feature = "server")]
+pub use batch::{receive_batch, Batch};
+pub use datagram::{arrival, drops, receive, receive_and_count, receive_buffer, stamp_arrivals};
+pub use filter::{let_all_in, let_in};
+#[cfg(feature = "fsp")]
+pub use origin::{ip_options, receive_from, send_back, tell_destinations, Origin};
+
+#[cfg(feature = "server")]
+mod batch;
+mod datagram;
+mod filter;
+#[cfg(feature = "fsp")]
+mod origin;
+mod raw;
+
+// With 32 bits a phone's wall clock ends in January 2038; .cargo/config.toml asks the libc crate for 64.
+#[cfg(target_env = "musl")]
+const _: () = assert!(
+    size_of::<libc::time_t>() == 8,
+    "build with --cfg=libc_unstable_musl_v1_2"
+);
+
+/// A point of the monotonic clock.
+pub fn monotonic() -> Timespec {
+    clock(libc::CLOCK_MONOTONIC)
+}
+
+/// The time of day, UTC.
+pub fn wall() -> Timespec {
+    clock(libc::CLOCK_REALTIME)
+}
+
+/// Raises the number of descriptors that this program may have to the most that the system allows it.
+pub fn raise_descriptor_limit() {
+    // SAFETY: `limit` is valid for both calls. Not `setrlimit`: musl's brings 1500 bytes for threads with it.
+    unsafe {
+        let mut limit: libc::rlimit = zeroed();
+        if libc::prlimit(0, libc::RLIMIT_NOFILE, std::ptr::null(), &mut limit) == 0 {
+            limit.rlim_cur = limit.rlim_max;
+            libc::prlimit(0, libc::RLIMIT_NOFILE, &limit, std::ptr::null_mut());
+        }
+    }
+}
+
+fn clock(id: libc::clockid_t) -> Timespec {
+    // SAFETY: `time` is a valid place for the result; with a known clock the call cannot fail.
+    let time = unsafe {
+        let mut time: libc::timespec = zeroed();
+        libc::clock_gettime(id, &mut time);
+        time
+    };
+    #[allow(clippy::unnecessary_cast)] // 32 bits on some targets
+    Timespec {
+        seconds: time.tv_sec as i64,
+        nanos: time.tv_nsec as u32,
+    }
+}
+
+/// Local time (TZ, /etc/localtime) of UTC seconds.
+pub fn local_time(seconds: i64) -> Option<Civil> {
+    let seconds = libc::time_t::try_from(seconds).ok()?;
+    // SAFETY: both pointers are valid for the call; `localtime_r` keeps neither.
+    let tm = unsafe {
+        let mut tm: libc::tm = zeroed();
+        if libc::localtime_r(&seconds, &mut tm).is_null() {
+            return None;
+        }
+        tm
+    };
+    Some(Civil {
+        year: tm.tm_year + 1900,
+        month: tm.tm_mon + 1,
+        day: tm.tm_mday,
+        hour: tm.tm_hour,
+        minute: tm.tm_min,
+        second: tm.tm_sec,
+        #[allow(clippy::unnecessary_cast)] // 32 bits on some targets
+        offset_minutes: (tm.tm_gmtoff / 60) as i32,
+    })
+}
+
+/// Reads directory entries (getdents64(2)) into `buffer`; 0 at the end.
+pub fn directory_entries(directory: BorrowedFd, buffer: &mut [u8]) -> io::Result<usize> {
+    // SAFETY: the kernel writes at most `buffer.len()` bytes into `buffer`.
+    let read = unsafe {
+        libc::syscall(
+            libc::SYS_getdents64,
+            directory.as_raw_fd(),
+            buffer.as_mut_ptr(),
+            buffer.len(),
+        )
+    };
+    check(read as isize)
+}
+
+/// Where a symbolic link leads (readlink(2)); what does not fit is cut.
+pub fn read_link(path: &[u8], buffer: &mut [u8]) -> io::Result<usize> {
+    let mut name = [0u8; 128];
+    let place = name.get_mut(..path.len()).filter(|_| path.len() < 128);
+    place
+        .ok_or_else(|| io::Error::from_raw_os_error(libc::ENAMETOOLONG))?
+        .copy_from_slice(path);
+    // SAFETY: `name` ends with a NUL; the kernel writes at most `buffer.len()` bytes into `buffer`.
+    check(unsafe {
+        libc::readlink(
+            name.as_ptr().cast(),
+            buffer.as_mut_ptr().cast(),
+            buffer.len(),
+        )
+    })
+}
+
+/// Random bytes from the kernel without waiting; `false` where there are none yet, or no such call.
+pub fn random(bytes: &mut [u8]) -> bool {
+    // SAFETY: the kernel writes at most `bytes.len()` bytes into `bytes`.
+    let got = unsafe {
+        libc::syscall(
+            libc::SYS_getrandom,
+            bytes.as_mut_ptr(),
+            bytes.len(),
+            libc::GRND_NONBLOCK,
+        )
+    };
+    usize::try_from(got).is_ok_and(|got| got == bytes.len())
+}
+
+/// The address of the interface with this number, if there is one and it is Ethernet (netdevice(7)).
+pub fn ethernet_address(any_socket: BorrowedFd, number: i32) -> Option<[u8; 6]> {
+    let fd = any_socket.as_raw_fd();
+    // SAFETY: the kernel reads and writes a whole `ifreq`; the union's member is the one that the call has filled.
+    let address = unsafe {
+        let mut request: libc::ifreq = zeroed();
+        request.ifr_ifru.ifru_ifindex = number;
+        check(libc::ioctl(fd, libc::SIOCGIFNAME as _, &mut request) as isize).ok()?;
+        check(libc::ioctl(fd, libc::SIOCGIFHWADDR as _, &mut request) as isize).ok()?;
+        request.ifr_ifru.ifru_hwaddr
+    };
+    let [a, b, c, d, e, f, ..] = address.sa_data.map(|byte| byte as u8);
+    (address.sa_family == libc::ARPHRD_ETHER).then_some([a, b, c, d, e, f])
+}
+
+/// A non-blocking socket on which the kernel tells of devices that come and go.
+pub fn device_events() -> io::Result<std::os::fd::OwnedFd> {
+    use std::os::fd::FromRawFd;
+    const KERNEL_GROUP: u32 = 1;
+    let kind = libc::SOCK_DGRAM | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
+    // SAFETY: the descriptor is new and ours; `address` is a whole sockaddr_nl that `bind` only reads.
+    unsafe {
+        let fd = libc::socket(libc::AF_NETLINK, kind, libc::NETLINK_KOBJECT_UEVENT);
+        check(fd as isize)?;
+        let fd = std::os::fd::OwnedFd::from_raw_fd(fd);
+        let mut address: libc::sockaddr_nl = zeroed();
+        address.nl_family = libc::AF_NETLINK as u16;
+        address.nl_groups = KERNEL_GROUP;
+        let size = size_of::<libc::sockaddr_nl>() as u32;
+        check(libc::bind(fd.as_raw_fd(), (&raw const address).cast(), size) as isize)?;
+        Ok(fd)
+    }
+}
+
+/// A non-blocking descriptor that becomes readable whenever the wall clock is set (timerfd_create(2)).
+pub fn clock_changes() -> io::Result<std::os::fd::OwnedFd> {
+    use std::os::fd::FromRawFd;
+    let flags = libc::TFD_CLOEXEC | libc::TFD_NONBLOCK;
+    // SAFETY: the descriptor is new and ours; `never` is a whole itimerspec that the kernel only reads.
+    unsafe {
+        let fd = libc::timerfd_create(libc::CLOCK_REALTIME, flags);
+        check(fd as isize)?;
+        let fd = std::os::fd::OwnedFd::from_raw_fd(fd);
+        let mut never: libc::itimerspec = zeroed();
+        // As late as 32 bits go: a kernel before 5.1 takes no more. After it has expired it still tells of changes.
+        never.it_value.tv_sec = i32::MAX as _;
+        let flags = libc::TFD_TIMER_ABSTIME | libc::TFD_TIMER_CANCEL_ON_SET;
+        check(libc::timerfd_settime(fd.as_raw_fd(), flags, &never, std::ptr::null_mut()) as isize)?;
+        Ok(fd)
+    }
+}
+
+/// Has large allocations mapped, not cut from a heap that is cleared by hand: pages that no call uses
+/// stay untouched. musl, on the phone, does so anyway.
+pub fn map_large_allocations() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: two numbers for the allocator, set before any other thread exists.
+    unsafe {
+        libc::mallopt(libc::M_MMAP_THRESHOLD, 16 * 1024);
+        libc::mallopt(libc::M_TOP_PAD, 0);
+    }
+}
