@@ -6,7 +6,8 @@ mod virtual_player;
 use callrec::base::limits::play::{MAX_STRANGERS, PLAY_READ};
 use callrec::base::limits::DATAGRAM_BYTES;
 use callrec::base::time::{Duration, Instant};
-use callrec::proto::playback::{Change, PlayError, Player, State};
+use callrec::proto::playback::state::{PlayError, PlayerEvent, PlayerState};
+use callrec::proto::playback::Player;
 use callrec::proto::recorder::outbox::ClientId;
 use callrec::proto::recording::file_writer::DiskError;
 use callrec::wire::recording::probe::{Head, HEAD_BYTES};
@@ -31,7 +32,7 @@ fn an_hour_is_sent_without_drift_however_late_the_loop_wakes() {
         );
     }
     stage.run_for(ms(40));
-    assert_eq!(stage.changes.last(), Some(&Change::Finished));
+    assert_eq!(stage.changes.last(), Some(&PlayerEvent::Finished));
     assert_eq!(stage.player.position_ms(), 3_600_000);
     assert_eq!(
         stage.player.next_deadline(),
@@ -57,7 +58,7 @@ fn what_is_sent_is_what_was_recorded() {
         "its own stream, not the recording's"
     );
     // The last frame is heard before the end is told.
-    assert_eq!(stage.changes.last(), Some(&Change::Finished));
+    assert_eq!(stage.changes.last(), Some(&PlayerEvent::Finished));
 }
 
 #[test]
@@ -110,7 +111,7 @@ fn a_jump_goes_on_in_the_same_stream() {
         .flatten();
     assert_eq!(stage.run_out(), expected.collect::<Vec<_>>());
     assert_eq!(stage.markers(), [0, 11, 16, 21]);
-    assert_eq!(stage.changes.last(), Some(&Change::Finished));
+    assert_eq!(stage.changes.last(), Some(&PlayerEvent::Finished));
 }
 
 #[test]
@@ -119,14 +120,14 @@ fn a_start_may_be_anywhere_up_to_the_end() {
         let mut stage = Stage::new([(FIRST, part(1, 0, 50))]);
         stage.begin(position);
         assert_eq!(stage.run_out().len(), frames, "{position}");
-        assert_eq!(stage.changes.last(), Some(&Change::Finished));
+        assert_eq!(stage.changes.last(), Some(&PlayerEvent::Finished));
     }
     let mut stage = Stage::new([(FIRST, part(1, 0, 50))]);
     stage.begin(1001);
     assert_eq!(stage.run_out().len(), 0);
     assert_eq!(
         stage.changes,
-        [Change::Refused(ClientId(1), PlayError::TooShort)]
+        [PlayerEvent::Refused(ClientId(1), PlayError::TooShort)]
     );
 }
 
@@ -172,7 +173,7 @@ fn jumps_go_across_parts_in_either_direction() {
 fn a_part_that_is_gone_or_shorter_than_it_was_ends_early() {
     let mut stage = Stage::new(four_parts());
     stage.begin(0);
-    while stage.player.state() != State::Playing {
+    while stage.player.state() != PlayerState::Playing {
         stage.turn();
     }
     stage.files.remove("Record_20260101_100002.wav");
@@ -183,7 +184,7 @@ fn a_part_that_is_gone_or_shorter_than_it_was_ends_early() {
         .truncate(76 + 172 * 10 + 100);
     let expected = [0..100, 160..171].into_iter().flatten();
     assert_eq!(stage.run_out(), expected.collect::<Vec<_>>());
-    assert_eq!(stage.changes.last(), Some(&Change::Finished));
+    assert_eq!(stage.changes.last(), Some(&PlayerEvent::Finished));
 }
 
 #[test]
@@ -197,7 +198,7 @@ fn the_search_for_parts_ends() {
             BEGIN,
             Head::parse(&first[..HEAD_BYTES], length).map_err(|_| PlayError::NoRecording),
         );
-        assert_eq!(player.state(), State::Linking(ClientId(1)));
+        assert_eq!(player.state(), PlayerState::Linking(ClientId(1)));
     };
     begin(&mut player, &part(1, 0, 100));
     let looked = (1..)
@@ -298,7 +299,7 @@ fn every_kind_of_file_is_played_as_far_as_it_goes() {
     let mut empty = Stage::new([(FIRST, header(172, false, 0))]);
     empty.begin(0);
     assert!(empty.run_out().is_empty());
-    assert_eq!(empty.changes.last(), Some(&Change::Finished));
+    assert_eq!(empty.changes.last(), Some(&PlayerEvent::Finished));
 }
 
 #[test]
@@ -331,7 +332,7 @@ fn lengths_that_do_not_belong_together_are_refused() {
         assert!(stage.run_out().is_empty());
         assert_eq!(
             stage.changes,
-            [Change::Refused(ClientId(1), PlayError::Unplayable)]
+            [PlayerEvent::Refused(ClientId(1), PlayError::Unplayable)]
         );
     }
 }
@@ -349,8 +350,8 @@ fn a_lost_stick_ends_it_wherever_it_stands() {
         stage.player.fail(DiskError::Lost);
         stage.changes.extend(stage.player.take_change());
         let expected = match begun {
-            true => Change::Failed(DiskError::Lost),
-            false => Change::Refused(ClientId(1), PlayError::Stick(DiskError::Lost)),
+            true => PlayerEvent::Failed(DiskError::Lost),
+            false => PlayerEvent::Refused(ClientId(1), PlayError::Stick(DiskError::Lost)),
         };
         assert_eq!(stage.changes.last(), Some(&expected));
         assert!(stage.player.is_free() && stage.player.next_deadline() == Instant::NEVER);

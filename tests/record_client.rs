@@ -4,7 +4,8 @@
 
 use callrec::base::stats::{Counter, Stats};
 use callrec::base::time::{Duration, Instant};
-use callrec::proto::record_client::{ClientEvent, Done, Input, Op, RecordClient};
+use callrec::proto::record_client::event::{ClientEvent, Done, Input, Op};
+use callrec::proto::record_client::RecordClient;
 use callrec::proto::recording::setup::{Host, Server, Setup};
 
 struct Trace {

@@ -16,7 +16,7 @@ use crate::cli::parts::{time, RATE};
 use crate::cli::recording::{Recording, State};
 use crate::cli::{parser, usage, Failure};
 use crate::daemon::one_player::{OnePlayer, Position};
-use crate::proto::playback::{PlayError, Start};
+use crate::proto::playback::state::{PlayError, Start};
 use crate::proto::recorder::reason::stick_reason;
 use crate::wire::control::Text;
 

@@ -12,7 +12,7 @@ use crate::io::clock;
 use crate::io::dir::Dir;
 use crate::io::random::Random;
 use crate::proto::playback::players::Players;
-use crate::proto::playback::{Change, PlayError, Start};
+use crate::proto::playback::state::{PlayError, PlayerEvent, Start};
 use crate::proto::recorder::outbox::ClientId;
 
 /// The player, and what it needs.
@@ -61,10 +61,10 @@ impl OnePlayer {
                 return Err(PlayError::NoFile);
             };
             match player.take_change() {
-                None | Some(Change::Started(_)) => {}
-                Some(Change::Refused(_, trouble)) => return Err(trouble),
-                Some(Change::Failed(error)) => return Err(PlayError::Stick(error)),
-                Some(Change::Finished) => {
+                None | Some(PlayerEvent::Started(_)) => {}
+                Some(PlayerEvent::Refused(_, trouble)) => return Err(trouble),
+                Some(PlayerEvent::Failed(error)) => return Err(PlayError::Stick(error)),
+                Some(PlayerEvent::Finished) => {
                     show(Position {
                         at: player.position_ms(),
                         of: player.duration_ms(),

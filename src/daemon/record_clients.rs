@@ -13,7 +13,7 @@ use crate::daemon::resolver::Resolver;
 use crate::daemon::turn::Tokens;
 use crate::io::random::Random;
 use crate::io::stream::{Connection, Datagrams};
-use crate::proto::record_client::{Done, Input, Op};
+use crate::proto::record_client::event::{Done, Input, Op};
 use crate::proto::recorder::Recorder;
 
 /// All conversations, by the recorder's places.

@@ -1,7 +1,7 @@
 //! A recording server, and the network to it, in virtual time: it can refuse, be slow, die and fall silent.
 
 use super::*;
-use callrec::proto::record_client::{self, Input};
+use callrec::proto::record_client::event::{self as server, Input};
 
 /// How the server answers a start.
 #[derive(Clone, Copy)]
@@ -97,7 +97,7 @@ impl Server {
         }
         recorder.handle_server(place, now, Input::Tick);
         while let Some(op) = recorder.server_op(place, now) {
-            if let record_client::Op::Frame(frame) = op {
+            if let server::Op::Frame(frame) = op {
                 if self.dead_from.is_none_or(|at| now < at) {
                     self.frames.push((place, now, frame.to_vec()));
                 }
@@ -108,15 +108,15 @@ impl Server {
                 recorder.handle_frame(place, now, true, errno);
                 continue;
             }
-            let mut done = record_client::Done::Yes;
+            let mut done = server::Done::Yes;
             match op {
-                record_client::Op::Connect(_) => self.connect(now, place),
-                record_client::Op::Write(bytes) => {
-                    done = record_client::Done::Wrote(bytes.len());
+                server::Op::Connect(_) => self.connect(now, place),
+                server::Op::Write(bytes) => {
+                    done = server::Done::Wrote(bytes.len());
                     let text = String::from_utf8(bytes.to_vec()).unwrap();
                     self.hear(now, place, text);
                 }
-                record_client::Op::Close => self.pending.retain(|(_, to, _)| *to != place),
+                server::Op::Close => self.pending.retain(|(_, to, _)| *to != place),
                 _ => {}
             }
             recorder.handle_server_done(place, now, Ok(done));

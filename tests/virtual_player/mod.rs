@@ -12,7 +12,8 @@ use std::collections::BTreeMap;
 
 use callrec::base::limits::DATAGRAM_BYTES;
 use callrec::base::time::{Duration, Instant};
-use callrec::proto::playback::{Change, PlayError, Player, Start, State, Want};
+use callrec::proto::playback::state::{PlayError, PlayerCall, PlayerEvent, PlayerState, Start};
+use callrec::proto::playback::Player;
 use callrec::proto::recorder::outbox::ClientId;
 use callrec::wire::control::Text;
 use callrec::wire::g711::Law;
@@ -78,7 +79,7 @@ pub struct Stage {
     /// How long each read takes.
     pub read_takes: Duration,
     pub sent: Vec<(Instant, Vec<u8>)>,
-    pub changes: Vec<Change>,
+    pub changes: Vec<PlayerEvent>,
     pub longest_read: usize,
 }
 
@@ -123,7 +124,7 @@ impl Stage {
         let mut stage = Self::new(files);
         stage.begin(0);
         stage.run_for(Duration::ZERO);
-        assert_eq!(stage.changes, [Change::Started(ClientId(1))]);
+        assert_eq!(stage.changes, [PlayerEvent::Started(ClientId(1))]);
         stage
     }
 
@@ -137,15 +138,15 @@ impl Stage {
         while let Some(len) = self.player.poll_packet(self.now, &mut packet) {
             self.sent.push((self.now, packet[..len].to_vec()));
         }
-        match self.player.want() {
+        match self.player.next_call() {
             None => {}
-            Some(Want::Head(name, _)) => {
+            Some(PlayerCall::Head(name, _)) => {
                 let name = String::from_utf8(name.to_vec()).unwrap();
                 let head = self.head(&name).ok_or(PlayError::NoRecording);
                 self.open = Some(name);
                 self.player.handle_head(self.now, head);
             }
-            Some(Want::Link(_)) => match self.search.pop() {
+            Some(PlayerCall::Link(_)) => match self.search.pop() {
                 Some(name) => {
                     let head = self.head(&name);
                     if !self.player.handle_candidate(name.as_bytes(), head) {
@@ -154,13 +155,13 @@ impl Stage {
                 }
                 None => self.player.handle_no_more(self.now),
             },
-            Some(Want::Part(name)) => {
+            Some(PlayerCall::Part(name)) => {
                 let name = String::from_utf8(name.to_vec()).unwrap();
                 let opened = self.head(&name).map(|_| ()).ok_or(PlayError::NoFile);
                 self.open = Some(name);
                 self.player.handle_part(opened);
             }
-            Some(Want::Read(offset, buffer)) => {
+            Some(PlayerCall::Read(offset, buffer)) => {
                 let bytes = &self.files[self.open.as_ref().unwrap()];
                 let bytes = bytes.get(offset as usize..).unwrap_or_default();
                 let len = bytes.len().min(buffer.len());
@@ -198,7 +199,7 @@ impl Stage {
     /// Runs until it has ended; the numbers of the frames that were sent.
     pub fn run_out(&mut self) -> Vec<usize> {
         for _ in 0..1_000_000 {
-            if matches!(self.player.state(), State::Free(_)) {
+            if matches!(self.player.state(), PlayerState::Free(_)) {
                 return self.numbers();
             }
             self.run_for(ms(1000));

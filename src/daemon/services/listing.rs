@@ -9,7 +9,7 @@ use crate::daemon::services::playback::open;
 use crate::daemon::turn::Work;
 use crate::io::dir::Dir;
 use crate::io::file::Input;
-use crate::proto::playback::PlayError;
+use crate::proto::playback::state::PlayError;
 use crate::proto::recorder::listing;
 use crate::proto::recorder::outbox::ClientId;
 use crate::proto::recorder::Recorder;

@@ -15,7 +15,8 @@ use crate::io::clock::Now;
 use crate::io::file::Input;
 use crate::io::stream::Datagrams;
 use crate::proto::playback::players::Players;
-use crate::proto::playback::{PlayError, Player, State, Want};
+use crate::proto::playback::state::{PlayError, PlayerCall, PlayerState};
+use crate::proto::playback::Player;
 use crate::wire::recording::probe::{Head, HEAD_BYTES};
 
 /// What the players hold, by their places.
@@ -46,7 +47,7 @@ impl Playback {
         (players, stats): (&mut Players, &mut Stats),
     ) {
         for (place, player) in self.places.iter_mut().zip(players.all_mut()) {
-            if matches!(player.state(), State::Free(_)) {
+            if matches!(player.state(), PlayerState::Free(_)) {
                 *place = Place::default();
                 continue;
             }
@@ -88,9 +89,9 @@ impl Place {
     }
 
     fn call(&mut self, now: Instant, player: &mut Player, disk: &mut Disk) {
-        match player.want() {
+        match player.next_call() {
             None => {}
-            Some(Want::Head(name, to)) => {
+            Some(PlayerCall::Head(name, to)) => {
                 let opened = Datagrams::open(to)
                     .map_err(|_| PlayError::NoWay)
                     .and_then(|socket| Ok((socket, open(disk, name)?)));
@@ -100,7 +101,7 @@ impl Place {
                 });
                 player.handle_head(now, head);
             }
-            Some(Want::Link(first)) => {
+            Some(PlayerCall::Link(first)) => {
                 let mut search = self
                     .search
                     .take()
@@ -111,11 +112,11 @@ impl Place {
                     player.handle_no_more(now);
                 }
             }
-            Some(Want::Part(name)) => {
+            Some(PlayerCall::Part(name)) => {
                 let opened = open(disk, name).map(|(file, ..)| self.file = Some(file));
                 player.handle_part(opened);
             }
-            Some(Want::Read(offset, bytes)) => {
+            Some(PlayerCall::Read(offset, bytes)) => {
                 let file = self
                     .file
                     .as_ref()

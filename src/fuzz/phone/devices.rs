@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::base::limits::DISK_BYTES_PER_TURN;
 use crate::base::time::{Duration, Instant};
 use crate::proto::media::receiver;
-use crate::proto::record_client::{self, Input};
+use crate::proto::record_client::event::{self as server, Input};
 use crate::proto::recorder::reason::Reason;
 use crate::proto::recorder::turn::Devices;
 use crate::proto::recorder::Recorder;
@@ -14,8 +14,8 @@ use crate::proto::recording::setup::Ports;
 use crate::proto::recording::state::State;
 use crate::wire::recording::{Header, HEADER_BYTES};
 
+use super::extent::PLACES;
 use super::sockets::{Day, VirtualSockets};
-use super::PLACES;
 
 pub(super) struct VirtualDevices {
     pub(super) sockets: [VirtualSockets; PLACES],
@@ -134,19 +134,19 @@ impl Server {
 
     fn carry_out(&mut self, place: usize, now: Instant, recorder: &mut Recorder) {
         while let Some(op) = recorder.server_op(place, now) {
-            let mut done = record_client::Done::Yes;
+            let mut done = server::Done::Yes;
             match op {
-                record_client::Op::Frame(_) => {
+                server::Op::Frame(_) => {
                     let taken = !matches!(self.manner, Manner::TakesNoFrames);
                     self.frames += u64::from(taken);
                     recorder.handle_frame(place, now, taken, (!taken).then_some(111));
                     continue;
                 }
-                record_client::Op::Connect(_) => {
+                server::Op::Connect(_) => {
                     self.connected = !matches!(self.manner, Manner::Unreachable)
                 }
-                record_client::Op::Write(bytes) => {
-                    done = record_client::Done::Wrote(bytes.len());
+                server::Op::Write(bytes) => {
+                    done = server::Done::Wrote(bytes.len());
                     self.handle_message(&String::from_utf8_lossy(bytes));
                 }
                 _ => {}

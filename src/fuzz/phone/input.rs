@@ -1,13 +1,15 @@
 //! Bytes of the fuzzer -> steps of a phone's life.
 
 use crate::base::time::{Duration, Instant};
+use crate::config::Config;
+use crate::proto::recorder::request::Sink;
 use crate::proto::recorder::Settings;
 use crate::proto::recording::file_writer::DiskError;
 use crate::wire::rtp::Packet;
 
 use super::devices::Manner;
+use super::extent::{ms, PLACES};
 use super::sockets::Datagram;
-use super::{ms, PLACES};
 
 /// What happens next.
 pub(super) enum Step {
@@ -83,7 +85,7 @@ impl<'a> Input<'a> {
     pub(super) fn begin(data: &'a [u8]) -> Option<(Settings, Self)> {
         let (first, bytes) = data.split_first()?;
         Some((
-            super::settings(*first),
+            settings(*first),
             Self {
                 bytes,
                 sources: [Source::default(); 4],
@@ -179,4 +181,20 @@ impl<'a> Input<'a> {
         };
         (0..count).map(packet).collect()
     }
+}
+
+/// The configuration of a phone, by the bits of a number.
+fn settings(bits: u8) -> Settings {
+    let text = "serverAddr = 10.0.0.9\nserverFallback = local\n";
+    let mut settings = Config::parse(text).unwrap_or_default().settings();
+    let has = |bit: u8| bits >> bit & 1 != 0;
+    settings.pause_is_silence = has(0);
+    settings.rtp_header = has(1);
+    settings.cover = has(2);
+    settings.sink = if has(3) { Sink::Server } else { Sink::Local };
+    settings.limit = if has(4) { 1 } else { 0 }; // a second a part
+    if let Some(server) = &mut settings.server {
+        server.fallback = has(5);
+    }
+    settings
 }

@@ -11,10 +11,11 @@
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use crate::base::limits::play::{MAX_STRANGERS, MIN_PLAY_INCREMENT, PLAY_READ_EACH};
-use crate::base::limits::{DATAGRAM_BYTES, TEXT_BYTES};
+use crate::base::limits::DATAGRAM_BYTES;
 use crate::base::time::Instant;
 use crate::proto::media::pacer::Paced;
 use crate::proto::playback::read_ahead::{ReadAhead, Step};
+use crate::proto::playback::state::{End, PlayError, PlayerCall, PlayerEvent, PlayerState, Start};
 use crate::proto::recorder::outbox::ClientId;
 use crate::proto::recording::file_writer::DiskError;
 use crate::wire::control::Text;
@@ -23,104 +24,12 @@ use crate::wire::rtp::{self, Packet};
 
 pub mod players;
 pub mod read_ahead;
-
-/// What is to be played.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Start {
-    /// A file of the stick's folder.
-    pub file: Text<TEXT_BYTES>,
-    /// Where its packets go.
-    pub to: SocketAddr,
-    /// Where it begins.
-    pub position_ms: u32,
-}
-
-/// Where a player stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
-    /// Nobody's, or this became of the last one.
-    Free(End),
-    /// Its file is being opened for this client's start.
-    Opening(ClientId),
-    /// Its further parts are being looked for.
-    Linking(ClientId),
-    /// It sends.
-    Playing,
-    /// It keeps its place.
-    Paused,
-}
-
-/// What became of a player.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
-    /// A client, or the daemon's end, has stopped it.
-    Stopped,
-    /// All of it has been played.
-    Finished,
-    /// The stick did not give it.
-    Failed,
-}
-
-impl State {
-    /// The word for it in messages.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Playing => "playing",
-            Self::Paused => "paused",
-            Self::Free(End::Finished) => "finished",
-            Self::Free(End::Failed) => "failed",
-            _ => "stopped",
-        }
-    }
-}
-
-/// A change that others must hear of.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Change {
-    /// It plays: the start can be answered.
-    Started(ClientId),
-    /// It does not begin.
-    Refused(ClientId, PlayError),
-    /// All of it has been played.
-    Finished,
-    /// The stick does not give the rest.
-    Failed(DiskError),
-}
-
-/// Why a recording cannot be played.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PlayError {
-    /// There is no such file.
-    NoFile,
-    /// It is a folder, a link, a device, or no recording.
-    NoRecording,
-    /// Its frames are longer than a packet, shorter than any that are sent, or not as long as its header says.
-    Unplayable,
-    /// It ends before the place where it is to begin.
-    TooShort,
-    /// The stick failed.
-    Stick(DiskError),
-    /// Nothing can be sent there.
-    NoWay,
-}
-
-/// The next call to make for a player.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Want<'a> {
-    /// Open this file and read its beginning: `handle_head`.
-    Head(&'a [u8], SocketAddr),
-    /// Look at the next file that may be a part: `handle_candidate`, or `handle_no_more` behind the last one.
-    Link(&'a [u8]),
-    /// Open this part in place of the file that is open: `handle_part`.
-    Part(&'a [u8]),
-    /// Read here in the open file: `handle_read`.
-    Read(u64, &'a mut [u8]),
-}
+pub mod state;
 
 /// A place for a player, used again and again; its memory is allocated once.
 pub struct Player {
-    state: State,
-    change: Option<Change>,
+    state: PlayerState,
+    change: Option<PlayerEvent>,
     id: u32,
     start: Start,
     /// The beginning of the last part that is known.
@@ -138,7 +47,7 @@ impl Player {
     pub fn new() -> Self {
         let to = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
         Self {
-            state: State::Free(End::Stopped),
+            state: PlayerState::Free(End::Stopped),
             change: None,
             id: 0,
             start: Start {
@@ -157,13 +66,13 @@ impl Player {
 
     /// Takes the place for a start. `random`: the stream's source, first sequence number and timestamp.
     pub fn begin(&mut self, client: ClientId, id: u32, start: Start, random: [u32; 2]) {
-        self.state = State::Opening(client);
+        self.state = PlayerState::Opening(client);
         (self.change, self.id, self.start, self.strangers) = (None, id, start, 0);
         (self.next, self.random) = (0, random);
     }
 
     /// Where it stands.
-    pub fn state(&self) -> State {
+    pub fn state(&self) -> PlayerState {
         self.state
     }
 
@@ -179,12 +88,12 @@ impl Player {
 
     /// Nobody's, and nobody waits to hear what became of it.
     pub fn is_free(&self) -> bool {
-        matches!(self.state, State::Free(_)) && self.change.is_none()
+        matches!(self.state, PlayerState::Free(_)) && self.change.is_none()
     }
 
     /// It plays or is paused.
     pub fn is_active(&self) -> bool {
-        matches!(self.state, State::Playing | State::Paused)
+        matches!(self.state, PlayerState::Playing | PlayerState::Paused)
     }
 
     /// It reads this file now.
@@ -193,11 +102,11 @@ impl Player {
             Some(further) => further,
             None => &self.start.file,
         };
-        !matches!(self.state, State::Free(_)) && file == name
+        !matches!(self.state, PlayerState::Free(_)) && file == name
     }
 
     /// What has changed since this was last asked.
-    pub fn take_change(&mut self) -> Option<Change> {
+    pub fn take_change(&mut self) -> Option<PlayerEvent> {
         self.change.take()
     }
 
@@ -219,18 +128,18 @@ impl Player {
     /// When it has something to do.
     pub fn next_deadline(&self) -> Instant {
         match self.state {
-            State::Opening(_) | State::Linking(_) => Instant::default(),
-            State::Playing => self.stream.next_at,
-            State::Free(_) | State::Paused => Instant::NEVER,
+            PlayerState::Opening(_) | PlayerState::Linking(_) => Instant::default(),
+            PlayerState::Playing => self.stream.next_at,
+            PlayerState::Free(_) | PlayerState::Paused => Instant::NEVER,
         }
     }
 
     /// Pauses or goes on; `false` when nothing changes.
     pub fn pause(&mut self, paused: bool) -> bool {
         let (from, to) = if paused {
-            (State::Playing, State::Paused)
+            (PlayerState::Playing, PlayerState::Paused)
         } else {
-            (State::Paused, State::Playing)
+            (PlayerState::Paused, PlayerState::Playing)
         };
         let changes = self.state == from;
         if changes {
@@ -255,18 +164,20 @@ impl Player {
     /// Ends it and gives the place back; `true` if it played or was paused.
     pub fn stop(&mut self) -> bool {
         let changes = self.is_active();
-        self.state = State::Free(End::Stopped);
+        self.state = PlayerState::Free(End::Stopped);
         changes
     }
 
     /// The stick is gone, or does not give what was asked of it.
     pub fn fail(&mut self, error: DiskError) {
         match self.state {
-            State::Free(_) => {}
-            State::Opening(client) | State::Linking(client) => {
+            PlayerState::Free(_) => {}
+            PlayerState::Opening(client) | PlayerState::Linking(client) => {
                 self.refuse(client, PlayError::Stick(error))
             }
-            State::Playing | State::Paused => self.end(End::Failed, Change::Failed(error)),
+            PlayerState::Playing | PlayerState::Paused => {
+                self.end(End::Failed, PlayerEvent::Failed(error))
+            }
         }
     }
 
@@ -276,9 +187,9 @@ impl Player {
         now: Instant,
         packet: &mut [u8; DATAGRAM_BYTES],
     ) -> Option<usize> {
-        while self.state == State::Playing && now >= self.stream.next_at {
+        while self.state == PlayerState::Playing && now >= self.stream.next_at {
             if self.next >= self.frames.total() {
-                self.end(End::Finished, Change::Finished);
+                self.end(End::Finished, PlayerEvent::Finished);
                 return None;
             }
             if self.stream.is_fresh() && !self.frames.is_ready(self.next) {
@@ -302,34 +213,34 @@ impl Player {
     }
 
     /// What is to be done for it. One call a turn is enough to stay ahead.
-    pub fn want(&mut self) -> Option<Want<'_>> {
+    pub fn next_call(&mut self) -> Option<PlayerCall<'_>> {
         match self.state {
-            State::Opening(_) => Some(Want::Head(&self.start.file, self.start.to)),
-            State::Linking(_) => Some(Want::Link(&self.start.file)),
-            State::Playing
+            PlayerState::Opening(_) => Some(PlayerCall::Head(&self.start.file, self.start.to)),
+            PlayerState::Linking(_) => Some(PlayerCall::Link(&self.start.file)),
+            PlayerState::Playing
                 if self.frames.is_ready(self.next) && self.next % PLAY_READ_EACH != 0 =>
             {
                 None
             }
-            State::Playing => self.frames.want().map(|step| match step {
-                Step::Open([]) => Want::Part(&self.start.file),
-                Step::Open(name) => Want::Part(name),
-                Step::Read(offset, bytes) => Want::Read(offset, bytes),
+            PlayerState::Playing => self.frames.want().map(|step| match step {
+                Step::Open([]) => PlayerCall::Part(&self.start.file),
+                Step::Open(name) => PlayerCall::Part(name),
+                Step::Read(offset, bytes) => PlayerCall::Read(offset, bytes),
             }),
-            State::Free(_) | State::Paused => None,
+            PlayerState::Free(_) | PlayerState::Paused => None,
         }
     }
 
     /// The first file is open and this is its beginning; or why it cannot be played.
     pub fn handle_head(&mut self, now: Instant, head: Result<Head, PlayError>) {
-        let State::Opening(client) = self.state else {
+        let PlayerState::Opening(client) = self.state else {
             return;
         };
         let trouble = match head {
             Ok(head) if is_playable(&head) => {
                 self.head = head;
                 self.frames.begin(&head);
-                self.state = State::Linking(client);
+                self.state = PlayerState::Linking(client);
                 if head.first.is_none() {
                     self.handle_no_more(now); // nothing in payloads alone says what they belong to
                 }
@@ -360,14 +271,14 @@ impl Player {
 
     /// All parts are known: it begins to play.
     pub fn handle_no_more(&mut self, now: Instant) {
-        let State::Linking(client) = self.state else {
+        let PlayerState::Linking(client) = self.state else {
             return;
         };
         if self.seek(self.start.position_ms) {
             self.stream
                 .begin(now, self.head.payload_type(), self.random);
-            self.state = State::Playing;
-            self.change = Some(Change::Started(client));
+            self.state = PlayerState::Playing;
+            self.change = Some(PlayerEvent::Started(client));
         } else {
             self.refuse(client, PlayError::TooShort);
         }
@@ -387,11 +298,11 @@ impl Player {
     }
 
     fn refuse(&mut self, client: ClientId, trouble: PlayError) {
-        self.end(End::Stopped, Change::Refused(client, trouble));
+        self.end(End::Stopped, PlayerEvent::Refused(client, trouble));
     }
 
-    fn end(&mut self, end: End, change: Change) {
-        self.state = State::Free(end);
+    fn end(&mut self, end: End, change: PlayerEvent) {
+        self.state = PlayerState::Free(end);
         self.change = Some(change);
     }
 }

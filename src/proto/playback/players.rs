@@ -4,7 +4,8 @@ use core::net::IpAddr;
 
 use crate::base::limits::play::MAX_PLAYERS;
 use crate::base::time::Instant;
-use crate::proto::playback::{Player, Start};
+use crate::proto::playback::state::Start;
+use crate::proto::playback::Player;
 use crate::proto::recorder::keys::{id, text};
 use crate::proto::recorder::reason::{bad_request, reason, Reason};
 use crate::proto::recording::file_writer::DiskError;

@@ -4,9 +4,8 @@ use core::net::{IpAddr, SocketAddr};
 
 use crate::base::limits::{ANSWER_TIMEOUT, STOP_TIMEOUT, TEXT_BYTES};
 use crate::base::time::Instant;
-use crate::proto::record_client::{
-    messages, ClientEvent, Pending, RecordClient, State, SERVER_LOST, SERVER_REFUSED,
-};
+use crate::proto::record_client::event::{ClientEvent, Pending, State};
+use crate::proto::record_client::{messages, RecordClient, SERVER_LOST, SERVER_REFUSED};
 use crate::proto::recorder::reason::{reason, LossyText};
 use crate::proto::recording::setup::{Host, Setup};
 use crate::wire::control::Text;

@@ -2,7 +2,7 @@
 
 use crate::base::stats::{Counter, Stats};
 use crate::base::time::Instant;
-use crate::proto::record_client::{self, Input};
+use crate::proto::record_client::event::{self as server, Input};
 use crate::proto::recorder::Recorder;
 use crate::proto::recording::audio::{Intake, ReadOrder};
 use crate::proto::recording::file_writer::{DiskError, Done, Op};
@@ -106,7 +106,7 @@ impl Recorder {
     }
 
     /// The next thing to be done for that server.
-    pub fn server_op(&mut self, place: usize, now: Instant) -> Option<record_client::Op<'_>> {
+    pub fn server_op(&mut self, place: usize, now: Instant) -> Option<server::Op<'_>> {
         self.places.get_mut(place)?.server_op(now)
     }
 
@@ -115,7 +115,7 @@ impl Recorder {
         &mut self,
         place: usize,
         now: Instant,
-        outcome: Result<record_client::Done, i32>,
+        outcome: Result<server::Done, i32>,
     ) {
         let Some(recording) = self.places.get_mut(place) else {
             return;

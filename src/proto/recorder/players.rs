@@ -5,7 +5,8 @@ use crate::base::limits::MESSAGE_BYTES;
 use crate::base::stats::{Counter, Stats};
 use crate::base::time::Instant;
 use crate::proto::playback::players::{Action, Play, Players};
-use crate::proto::playback::{Change, PlayError, Player};
+use crate::proto::playback::state::{PlayError, PlayerEvent};
+use crate::proto::playback::Player;
 use crate::proto::recorder::outbox::{ClientId, To};
 use crate::proto::recorder::reason::{reason, stick_reason, Reason};
 use crate::proto::recorder::requests::no_stick;
@@ -76,11 +77,11 @@ impl Recorder {
             let player = &mut self.players.all_mut()[place];
             match player.take_change() {
                 None => {}
-                Some(Change::Refused(client, trouble)) => {
+                Some(PlayerEvent::Refused(client, trouble)) => {
                     let reason = words(trouble, player);
                     self.refuse(client, b"PlayStartRequest", &reason);
                 }
-                Some(Change::Started(client)) => {
+                Some(PlayerEvent::Started(client)) => {
                     self.tell(
                         To::Client(client),
                         "PlayStartResponse",
@@ -89,8 +90,8 @@ impl Recorder {
                     );
                     self.tell_event(place);
                 }
-                Some(Change::Finished) => self.tell_event(place),
-                Some(Change::Failed(error)) => {
+                Some(PlayerEvent::Finished) => self.tell_event(place),
+                Some(PlayerEvent::Failed(error)) => {
                     self.tell(
                         To::Subscribers,
                         "PlayEvent",

@@ -12,8 +12,7 @@ use crate::proto::media::media_clock::TooMany;
 use crate::proto::record_client::RecordClient;
 use crate::proto::recorder::outbox::ClientId;
 use crate::proto::recording::audio::{Audio, Intake, Mixed, ReadOrder};
-use crate::proto::recording::file_writer::{DiskError, Done, Ended, Name, Op};
-use crate::proto::recording::part_history::PartHistory;
+use crate::proto::recording::file_writer::{DiskError, Done, Op};
 use crate::proto::recording::parts::Parts;
 use crate::proto::recording::route::{Route, Sending};
 use crate::proto::recording::setup::{Call, Ports, Setup};
@@ -28,6 +27,7 @@ mod parts;
 mod route;
 pub mod setup;
 pub mod state;
+mod status;
 mod upload;
 
 /// A place for one recording, used again and again; its memory is allocated once.
@@ -138,77 +138,6 @@ impl Recording {
             _ => now.next_multiple_of(self.period()),
         };
         Some(client.map_or(tick, |at| at.min(tick)))
-    }
-
-    /// Where its legs and its local stream are received.
-    pub fn ports(&self) -> &Ports {
-        &self.ports
-    }
-
-    /// Frames recorded so far.
-    pub fn frames(&self) -> u64 {
-        self.frames
-    }
-
-    /// Their length in milliseconds.
-    pub fn duration_ms(&self) -> u64 {
-        self.frames * FRAME.millis()
-    }
-
-    /// Free bytes on the stick when they were last asked for.
-    pub fn free_bytes(&self) -> u64 {
-        self.parts.writer.free_bytes()
-    }
-
-    /// The names of the parts, as many as are kept, and the number of all parts.
-    pub fn names(&self) -> (&[Name], u32) {
-        self.parts.names()
-    }
-
-    /// Of the part that is being written, what a power cut leaves.
-    pub fn durable_bytes(&self) -> u64 {
-        self.parts.writer.durable_bytes()
-    }
-
-    /// The part that is being written has this name.
-    pub fn writes(&self, name: &[u8]) -> bool {
-        let current = self.parts.current().map(|current| current.as_bytes());
-        self.state != State::Free && current == Some(name)
-    }
-
-    /// A part's file is open.
-    pub fn has_file(&self) -> bool {
-        self.parts.writer.has_file()
-    }
-
-    /// Frames in the file that is open, or was the last one.
-    pub fn part_frames(&self) -> u64 {
-        self.parts.writer.frames()
-    }
-
-    /// How the last part has ended; `None` while another one may follow.
-    pub fn parts_ended(&self) -> Option<Ended> {
-        self.parts.ended()
-    }
-
-    /// What has happened since the part began.
-    pub fn history(&self) -> &PartHistory {
-        &self.parts.history
-    }
-
-    /// The same, to be added to.
-    pub fn history_mut(&mut self) -> &mut PartHistory {
-        &mut self.parts.history
-    }
-
-    /// Sources that are being mixed.
-    pub fn legs_heard(&self) -> usize {
-        self.audio.sources()
-    }
-
-    /// The latest pause or resume was a pause.
-    pub fn paused(&self) -> bool {
-        self.audio.clock.paused()
     }
 
     /// Pauses or resumes; `Ok(false)` when nothing changes.

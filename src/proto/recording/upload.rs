@@ -8,7 +8,7 @@
 use crate::base::limits::{FRAME_SAMPLES, RTP_FRAME_BYTES, SHUTDOWN_STOP_TIMEOUT};
 use crate::base::stats::{Counter, Stats};
 use crate::base::time::Instant;
-use crate::proto::record_client::{ClientEvent, Done, Input, Op};
+use crate::proto::record_client::event::{ClientEvent, Done, Input, Op};
 use crate::proto::recorder::reason::Reason;
 use crate::proto::recording::file_writer::FileWriter;
 use crate::proto::recording::route::{Route, Sending};

@@ -32,11 +32,13 @@ use crate::wire::g711::Law;
 use crate::wire::g722::Decoder;
 use clock_rate::{Rate, Trial};
 use packet::{snap, Arrival, Audio, Format, FrameBuffers, FrameKind, FRAME};
+use state::{Arrivals, Codec, Newest, Reader, Stored};
 
 mod clock_rate;
 pub mod packet;
 mod placement;
 mod rescaling;
+mod state;
 
 /// History is wiped in pieces of this length at least: 80 ms.
 const WIPED: i64 = 640;
@@ -60,63 +62,6 @@ pub struct JitterBuffer {
     shares: bool,
     rate: Rate,
     trial: Trial,
-}
-
-/// How the codes in the ring become samples.
-#[derive(Debug)]
-enum Codec {
-    G711(Law),
-    /// Decoded when it is mixed, in order.
-    G722(Decoder),
-}
-
-/// The newest packet: what follows is placed by it.
-#[derive(Debug)]
-struct Newest {
-    sequence: u16,
-    timestamp: u32,
-    /// On the leg axis.
-    place: i64,
-    /// Its samples.
-    length: i32,
-}
-
-/// What is in the ring; positions on the leg axis.
-#[derive(Debug)]
-struct Stored {
-    /// After the last sample stored.
-    end: i64,
-    /// From the reader to here there is no hole: nothing has to be looked for.
-    whole_to: i64,
-    /// Everything before this has been wiped from the ring.
-    wiped: i64,
-}
-
-/// What is mixed next.
-#[derive(Debug)]
-struct Reader {
-    /// From the recording axis to the leg axis.
-    drift: i64,
-    clock_drift: ClockDrift,
-    gap: Gap,
-}
-
-/// When packets came; positions on the recording axis.
-#[derive(Debug)]
-struct Arrivals {
-    last_at: i64,
-    /// Samples of audio since the last measured arrival.
-    unmeasured: i64,
-}
-
-impl Codec {
-    /// `None`: the codes have to be decoded.
-    fn law(&self) -> Option<Law> {
-        match self {
-            Self::G711(law) => Some(*law),
-            Self::G722(_) => None,
-        }
-    }
 }
 
 impl JitterBuffer {

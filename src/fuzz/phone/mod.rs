@@ -5,32 +5,26 @@
 use crate::base::limits::MESSAGE_BYTES;
 use crate::base::stats::Counter;
 use crate::base::time::{Duration, Instant};
-use crate::config::Config;
 use crate::proto::recorder::outbox::{ClientId, To};
-use crate::proto::recorder::request::Sink;
 use crate::proto::recorder::turn;
 use crate::proto::recorder::{Recorder, Settings};
 use crate::proto::recording::state::State;
 use crate::wire::control::Message;
 
 use devices::VirtualDevices;
+use extent::{ms, PLACES};
 use input::{Input, Step};
 
 mod devices;
+mod extent;
 mod input;
 mod laws;
 mod sockets;
 
-/// Recordings at once.
-const PLACES: usize = 2;
 /// Steps of one input: more find nothing that these do not.
 const MAX_STEPS: usize = 200;
 /// All that can still happen has happened after so long: a server's time-outs, with those of its loss.
 const REST: Duration = Duration::from_millis(40_000);
-
-fn ms(millis: u64) -> Duration {
-    Duration::from_millis(millis)
-}
 
 /// The whole recorder: requests, datagrams, time, and everything that can fail, in any order.
 pub fn recorder(data: &[u8]) {
@@ -181,22 +175,6 @@ impl Phone {
         self.check();
         self.check_frames();
     }
-}
-
-/// The configuration of a phone, by the bits of a number.
-fn settings(bits: u8) -> Settings {
-    let text = "serverAddr = 10.0.0.9\nserverFallback = local\n";
-    let mut settings = Config::parse(text).unwrap_or_default().settings();
-    let has = |bit: u8| bits >> bit & 1 != 0;
-    settings.pause_is_silence = has(0);
-    settings.rtp_header = has(1);
-    settings.cover = has(2);
-    settings.sink = if has(3) { Sink::Server } else { Sink::Local };
-    settings.limit = if has(4) { 1 } else { 0 }; // a second a part
-    if let Some(server) = &mut settings.server {
-        server.fallback = has(5);
-    }
-    settings
 }
 
 impl Phone {
