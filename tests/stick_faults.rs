@@ -4,28 +4,11 @@
 
 mod virtual_phone;
 
-use callrec::base::time::Instant;
 use callrec::proto::recorder::Settings;
 use callrec::proto::recording::file_writer::DiskError;
 use callrec::wire::recording::{Header, HEADER_BYTES};
-use virtual_phone::{
-    joined, marked, missing, ms, rtp, settings, value, Arriving, MemoryFile, Phone, Random,
-};
-
-fn leg(begin: Instant, port: usize, count: u64) -> (Vec<Vec<u8>>, Vec<Arriving>) {
-    let sent: Vec<Vec<u8>> = (0..count)
-        .map(|n| marked((n * 10) as usize + port, 160))
-        .collect();
-    let stream = sent.iter().zip(0u64..).map(|(payload, n)| {
-        (
-            begin + ms(20 * n),
-            port,
-            rtp(0, n as u16, n as u32 * 160, 5 + port as u32, payload),
-        )
-    });
-    let stream = stream.collect();
-    (sent, stream)
-}
+use virtual_phone::legs::numbered_leg;
+use virtual_phone::{joined, missing, ms, settings, value, MemoryFile, Phone, Random};
 
 #[test]
 fn stalls_of_the_stick_lose_nothing() {
@@ -33,7 +16,7 @@ fn stalls_of_the_stick_lose_nothing() {
         for begins in [1000, 1777, 5003] {
             let mut phone = Phone::new(settings());
             let id = phone.start("");
-            let (sent, stream) = leg(phone.now, 0, 1000);
+            let (sent, stream) = numbered_leg(phone.now, 0, 1000);
             phone.send(stream);
             phone.stick.stall = Some((phone.now + ms(begins), ms(stall)));
             phone.run_for(ms(20_000));
@@ -51,7 +34,7 @@ fn after_a_power_cut_all_but_two_seconds_is_there_and_can_be_made_whole() {
     for _ in 0..100 {
         let mut phone = Phone::new(settings());
         phone.start("");
-        let (sent, stream) = leg(phone.now, 0, 1000);
+        let (sent, stream) = numbered_leg(phone.now, 0, 1000);
         phone.send(stream);
         let length = 2000 + random.below(17_000);
         phone.run_for(ms(length));
@@ -78,121 +61,6 @@ fn after_a_power_cut_all_but_two_seconds_is_there_and_can_be_made_whole() {
     }
 }
 
-#[test]
-fn parts_joined_are_frame_for_frame_the_recording() {
-    let record = |limit: u64| {
-        let mut phone = Phone::new(Settings {
-            limit,
-            ..settings()
-        });
-        let id = phone.start("&legs=2");
-        let begin = phone.now;
-        phone.send(
-            leg(begin, 0, 24_000)
-                .1
-                .into_iter()
-                .chain(leg(begin, 1, 24_000).1),
-        );
-        phone.run_for(ms(480_000));
-        let answer = phone.stop(id);
-        (phone, answer)
-    };
-    let (whole, _) = record(0);
-    let (rolled, answer) = record(1 << 20);
-    assert_eq!((whole.stick.files.len(), rolled.stick.files.len()), (1, 4));
-    assert!(rolled
-        .stick
-        .files
-        .values()
-        .all(|file| file.bytes.len() <= 1 << 20));
-    let full = rolled.stick.files.values().next().unwrap();
-    assert!(full.bytes.len() + 172 > 1 << 20, "a part is filled");
-    assert_eq!(whole.audio(), rolled.audio());
-    assert_eq!(rolled.frames().len(), 24_000);
-    assert_eq!(value(&answer, "files").unwrap().split(',').count(), 4);
-    assert_eq!(
-        rolled
-            .events
-            .iter()
-            .filter(|event| event.contains("state=rolled"))
-            .count(),
-        3
-    );
-}
-
-#[test]
-fn a_limit_below_a_second_counts_as_one() {
-    let mut phone = Phone::new(Settings {
-        limit: 1,
-        ..settings()
-    });
-    let id = phone.start("");
-    let (sent, stream) = leg(phone.now, 0, 500);
-    phone.send(stream);
-    phone.run_for(ms(10_000));
-    phone.stop(id);
-    assert_eq!(phone.stick.files.len(), 10);
-    assert_eq!(phone.audio(), sent.concat());
-}
-
-#[test]
-fn a_pause_is_left_out_or_silent() {
-    for silence in [false, true] {
-        let mut phone = Phone::new(Settings {
-            pause_is_silence: silence,
-            ..settings()
-        });
-        let id = phone.start("");
-        let (sent, stream) = leg(phone.now, 0, 500);
-        phone.send(stream);
-        phone.run_for(ms(3000));
-        phone.request(&format!("cmd=RecordPauseRequest&id={id}"));
-        phone.request(&format!("cmd=RecordPauseRequest&id={id}"));
-        phone.run_for(ms(2000));
-        phone.request(&format!("cmd=RecordResumeRequest&id={id}"));
-        phone.run_for(ms(5000));
-        let answer = phone.stop(id);
-        let middle = if silence { vec![0xFF; 16_000] } else { vec![] };
-        assert_eq!(
-            phone.audio(),
-            [sent[..150].concat(), middle, sent[250..].concat()].concat()
-        );
-        assert_eq!(
-            value(&answer, "frames"),
-            Some(if silence { "500" } else { "400" })
-        );
-        let states: Vec<_> = phone
-            .events
-            .iter()
-            .filter_map(|event| value(event, "state"))
-            .collect();
-        assert_eq!(
-            states,
-            ["mounted", "recording", "paused", "resumed", "stopped"]
-        );
-    }
-}
-
-#[test]
-fn payloads_alone_are_stored_when_configured() {
-    let mut phone = Phone::new(Settings {
-        rtp_header: false,
-        ..settings()
-    });
-    let id = phone.start("");
-    let (sent, stream) = leg(phone.now, 0, 100);
-    phone.send(stream);
-    phone.run_for(ms(2000));
-    phone.stop(id);
-    let file = phone.stick.files.values().next().unwrap();
-    let header = Header::parse(&file.bytes).unwrap();
-    assert_eq!(
-        (header.rtp_len, header.increment, header.data_size),
-        (160, 160, 16_000)
-    );
-    assert_eq!(file.bytes[HEADER_BYTES..], sent.concat());
-}
-
 /// A call of ten seconds in parts of two, during which call number `fail` to the stick fails.
 fn call_with_fault(fail: u64, error: DiskError, stays_broken: bool) -> (Phone, Vec<Vec<u8>>) {
     let mut phone = Phone::new(Settings {
@@ -202,7 +70,7 @@ fn call_with_fault(fail: u64, error: DiskError, stays_broken: bool) -> (Phone, V
     phone.stick.fail = Some((fail, error));
     phone.stick.stays_broken = stays_broken;
     phone.stick.longest_write = 1000;
-    let (sent, stream) = leg(phone.now, 0, 500);
+    let (sent, stream) = numbered_leg(phone.now, 0, 500);
     let answer = phone.request("cmd=RecordStartRequest").expect("an answer");
     phone.send(stream);
     phone.run_for(ms(10_000));
@@ -303,7 +171,7 @@ fn a_full_stick_ends_the_recording_with_a_whole_file_and_the_next_one_is_refused
     let mut phone = Phone::new(settings());
     phone.stick.capacity = (1 << 20) + 200_000;
     phone.start("");
-    let (sent, stream) = leg(phone.now, 0, 2000);
+    let (sent, stream) = numbered_leg(phone.now, 0, 2000);
     phone.send(stream);
     phone.run_for(ms(40_000));
     assert!(
@@ -349,7 +217,7 @@ fn covering_deletes_the_oldest_and_never_one_in_use() {
         );
     }
     let id = phone.start("");
-    let (sent, stream) = leg(phone.now, 0, 6000);
+    let (sent, stream) = numbered_leg(phone.now, 0, 6000);
     phone.send(stream);
     phone.run_for(ms(120_000));
     let answer = phone.stop(id);
@@ -394,7 +262,7 @@ fn covering_makes_room_for_a_name_where_the_folder_is_full() {
 fn a_stick_that_is_pulled_ends_its_recordings_and_the_next_one_works() {
     let mut phone = Phone::new(settings());
     phone.start("");
-    phone.send(leg(phone.now, 0, 500).1);
+    phone.send(numbered_leg(phone.now, 0, 500).1);
     phone.run_for(ms(5000));
     phone.recorder.handle_stick(phone.now, None, 0);
     while phone.turn() {}
@@ -416,7 +284,7 @@ fn a_stick_that_is_pulled_ends_its_recordings_and_the_next_one_works() {
     phone.sockets[0].queue.clear();
     phone.stick.files.clear();
     let id = phone.start("");
-    let (sent, stream) = leg(phone.now, 0, 100);
+    let (sent, stream) = numbered_leg(phone.now, 0, 100);
     phone.send(stream);
     phone.run_for(ms(2000));
     phone.stop(id);
@@ -444,129 +312,4 @@ fn a_sync_that_fails_gives_up_what_came_since_the_last_good_one() {
     );
     let mixed = phone.counted("frames");
     assert!(phone.counted("frames_lost") >= mixed - audio.len() as u64 / 160);
-}
-
-/// A call on a stick that stalls for four seconds, once, after three.
-fn call_on_a_stalling_stick() -> (Phone, u32) {
-    let mut phone = Phone::new(settings());
-    let id = phone.start("");
-    let (_, packets) = leg(phone.now, 0, 500);
-    phone.send(packets);
-    phone.stick.stall = Some((phone.now + ms(3000), ms(4000)));
-    (phone, id)
-}
-
-/// The frames of such a call, when these requests are made so long after the stall began.
-fn frames_with(lines: &[(u64, &str)], with_time: bool) -> usize {
-    let (mut probe, _) = call_on_a_stalling_stick();
-    probe.run_for(ms(9000));
-    let began = probe.stick.stalled_at.expect("the stick stalls");
-    let (mut phone, id) = call_on_a_stalling_stick();
-    for (after, request) in lines {
-        let at = began + ms(*after);
-        let time = if with_time {
-            format!("&at_ms={}", at.nanos() / 1_000_000)
-        } else {
-            String::new()
-        };
-        phone.request_at(at, &format!("cmd={request}&id={id}{time}"));
-    }
-    phone.run_for(ms(11_000));
-    assert!(phone.recorder.is_idle() && phone.counted("bug") == 0);
-    phone.audio().len() / 160
-}
-
-#[test]
-fn what_is_asked_for_while_the_stick_stalls_counts_from_when_it_was_asked_for() {
-    let stop = frames_with(&[(500, "RecordStopRequest")], true);
-    let untimed = frames_with(&[(500, "RecordStopRequest")], false);
-    assert!(
-        (174..=176).contains(&(untimed - stop)),
-        "{stop} frames, {untimed} without a time"
-    );
-    let lines = [
-        (500, "RecordPauseRequest"),
-        (1500, "RecordResumeRequest"),
-        (2500, "RecordStopRequest"),
-    ];
-    let paused = frames_with(&lines, true);
-    assert!(
-        (49..=51).contains(&(paused - stop)),
-        "{stop} frames, {paused} with a pause between"
-    );
-}
-
-#[test]
-fn a_time_that_cannot_be_true_is_the_time_of_reading() {
-    for (name, at) in [("long ago", 0), ("never", u64::MAX), ("an hour ago", 5_000)] {
-        let mut phone = Phone::new(settings());
-        let id = phone.start("");
-        phone.run_for(ms(2000));
-        let answer = phone
-            .request(&format!("cmd=RecordStopRequest&id={id}&at_ms={at}"))
-            .unwrap();
-        assert_eq!(value(&answer, "frames"), Some("100"), "{name}");
-    }
-}
-
-/// Sidecars as they were written last, by file.
-fn sidecars(phone: &mut Phone) -> std::collections::BTreeMap<String, serde_json::Value> {
-    let mut buffer = [0; 4096];
-    let mut last = std::collections::BTreeMap::new();
-    while let Some(note) = phone.recorder.next_note(&mut buffer) {
-        last.insert(
-            note.name.to_string(),
-            serde_json::from_slice(note.line).unwrap(),
-        );
-    }
-    last
-}
-
-#[test]
-fn what_a_failed_roll_over_loses_is_missing_from_that_recording_alone() {
-    let mut phone = Phone::new(Settings {
-        limit: 1,
-        ..settings()
-    });
-    let rolling = phone.start("&legs=1");
-    // The other one has all the room that it wants.
-    phone.recorder.set_settings(settings());
-    let other = phone.start("&legs=1");
-    let (_, packets) = leg(phone.now, 0, 200);
-    phone.send(packets);
-    phone.run_for(ms(1500));
-    phone.stick.refuses_files = true;
-    phone.run_for(ms(2500));
-    assert!(phone
-        .events
-        .iter()
-        .any(|event| event.contains(&format!("id={rolling}&state=failed"))));
-    let stop = phone.stop(other);
-    assert_eq!(value(&stop, "result"), Some("success"));
-    let lost = phone.counted("frames_lost");
-    assert!(lost > 0);
-    let sidecars = sidecars(&mut phone);
-    let of = |id: &str| -> Vec<&serde_json::Value> {
-        sidecars.values().filter(|it| it["id"] == *id).collect()
-    };
-    let (failed, whole) = (of(&rolling.to_string()), of(&other.to_string()));
-    let (last, nothing) = (failed.last().unwrap(), serde_json::json!({}));
-    assert_eq!(
-        (&last["end"], &last["dropped"]["frames_lost"]),
-        (&"failed".into(), &lost.into()),
-        "{last}"
-    );
-    for part in &failed[..failed.len() - 1] {
-        assert_eq!(
-            (&part["end"], &part["dropped"]),
-            (&"rolled".into(), &nothing),
-            "{part}"
-        );
-    }
-    assert_eq!(
-        (&whole[0]["end"], &whole[0]["dropped"]),
-        (&"stopped".into(), &nothing),
-        "{}",
-        whole[0]
-    );
 }

@@ -31,6 +31,7 @@ use crate::io::signals::{Order, Signals};
 
 mod clients;
 mod context;
+mod control_client;
 mod cover_older;
 mod disk;
 #[cfg(feature = "fsp")]

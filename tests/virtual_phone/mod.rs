@@ -10,18 +10,21 @@
     clippy::panic
 )]
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 pub mod calls;
 mod devices;
+pub mod legs;
 mod media;
 pub mod server;
 mod sockets;
+mod stick;
 
 use devices::VirtualDevices;
 
 pub use media::*;
 pub use sockets::*;
+pub use stick::*;
 
 use callrec::base::limits::MESSAGE_BYTES;
 use callrec::base::time::{Duration, Instant};
@@ -29,7 +32,6 @@ use callrec::proto::recorder::outbox::ClientId;
 use callrec::proto::recorder::request::Sink;
 use callrec::proto::recorder::turn;
 use callrec::proto::recorder::{Recorder, Settings};
-use callrec::proto::recording::file_writer::{DiskError, Done, Name, Op};
 use callrec::wire::g711::Law;
 use callrec::wire::recording::{Header, HEADER_BYTES};
 use callrec::wire::rtp::Packet;
@@ -70,140 +72,6 @@ impl Random {
     }
 }
 
-#[derive(Clone, Default)]
-pub struct MemoryFile {
-    pub bytes: Vec<u8>,
-    /// What a power cut leaves: data and length of the last sync.
-    pub durable: Vec<u8>,
-    pub open: bool,
-}
-
-/// The stick.
-pub struct Stick {
-    pub files: BTreeMap<String, MemoryFile>,
-    pub capacity: u64,
-    open: Vec<Option<String>>,
-    pub calls: u64,
-    /// Fails the call of this number, of the kind the function accepts.
-    pub fail: Option<(u64, DiskError)>,
-    /// Every call from that one on fails.
-    pub stays_broken: bool,
-    /// No file can be created any more.
-    pub refuses_files: bool,
-    /// Writes of more than this many bytes are cut short.
-    pub longest_write: usize,
-    /// (from, length): a write or sync that begins then takes that long.
-    pub stall: Option<(Instant, Duration)>,
-    /// When it did.
-    pub stalled_at: Option<Instant>,
-    pub log: Vec<&'static str>,
-}
-
-impl Stick {
-    fn free(&self) -> u64 {
-        self.capacity.saturating_sub(
-            self.files
-                .values()
-                .map(|file| file.bytes.len() as u64)
-                .sum(),
-        )
-    }
-
-    fn call(&mut self, place: usize, op: &Op) -> Result<Done, DiskError> {
-        let kind = match op {
-            Op::Space => "space",
-            Op::MakeRoom => "make room",
-            Op::Create(_) => "create",
-            Op::Write(..) => "write",
-            Op::Reserve(_) => "reserve",
-            Op::Sync => "sync",
-            Op::Truncate(_) => "truncate",
-            Op::Close => "close",
-            Op::Discard => "discard",
-        };
-        self.log.push(kind);
-        self.calls += 1;
-        if let Some((number, error)) = self.fail {
-            if self.calls == number || (self.stays_broken && self.calls > number) {
-                if matches!(op, Op::Close) {
-                    self.open[place] = None;
-                    return Ok(Done::Yes);
-                }
-                return Err(error);
-            }
-        }
-        let free = self.free();
-        let name = self.open[place].clone();
-        let file = name.as_ref().and_then(|name| self.files.get_mut(name));
-        match op {
-            Op::Space => Ok(Done::Free(free)),
-            Op::MakeRoom => {
-                let open: Vec<&String> = self.open.iter().flatten().collect();
-                let oldest = self.files.keys().find(|name| !open.contains(name)).cloned();
-                Ok(match oldest {
-                    Some(name) => {
-                        self.files.remove(&name);
-                        Done::Yes
-                    }
-                    None => Done::NothingToDelete,
-                })
-            }
-            Op::Create(_) if self.refuses_files => Err(DiskError::Failed(5)),
-            Op::Create(_) => {
-                let name = format!("Record_{:06}.wav", self.calls);
-                self.files.insert(
-                    name.clone(),
-                    MemoryFile {
-                        open: true,
-                        ..MemoryFile::default()
-                    },
-                );
-                self.open[place] = Some(name.clone());
-                Ok(Done::Created(Name::try_from(name.as_str()).unwrap()))
-            }
-            Op::Write(at, bytes) => {
-                let (at, file) = (*at as usize, file.unwrap());
-                assert!(at <= file.bytes.len(), "no holes are written");
-                let len = bytes.len().min(self.longest_write);
-                let grows = (at + len).saturating_sub(file.bytes.len()) as u64;
-                let len = if grows > free {
-                    len - (grows - free) as usize
-                } else {
-                    len
-                };
-                if len == 0 {
-                    return Err(DiskError::Full);
-                }
-                file.bytes.resize(file.bytes.len().max(at + len), 0);
-                file.bytes[at..at + len].copy_from_slice(&bytes[..len]);
-                Ok(Done::Wrote(len))
-            }
-            Op::Sync => {
-                let file = file.unwrap();
-                // Files grow at their end, and change in their header only.
-                let known = file.durable.len().min(HEADER_BYTES);
-                file.durable[..known].copy_from_slice(&file.bytes[..known]);
-                file.durable
-                    .extend_from_slice(&file.bytes[file.durable.len()..]);
-                Ok(Done::Yes)
-            }
-            Op::Truncate(bytes) => {
-                file.unwrap().bytes.truncate(*bytes as usize);
-                Ok(Done::Yes)
-            }
-            Op::Reserve(_) => Ok(Done::Yes),
-            Op::Close => {
-                self.open[place] = None;
-                Ok(Done::Yes)
-            }
-            Op::Discard => {
-                self.files.remove(&self.open[place].take().unwrap());
-                Ok(Done::Yes)
-            }
-        }
-    }
-}
-
 pub struct Phone {
     pub recorder: Recorder,
     pub stick: Stick,
@@ -228,19 +96,7 @@ impl Phone {
             Some(heapless::Vec::from_slice(b"/mnt/usb").unwrap()),
             1 << 30,
         );
-        let stick = Stick {
-            files: BTreeMap::new(),
-            capacity: 1 << 40,
-            open: vec![None; recorder.places()],
-            calls: 0,
-            fail: None,
-            stays_broken: false,
-            refuses_files: false,
-            longest_write: usize::MAX,
-            stall: None,
-            stalled_at: None,
-            log: vec![],
-        };
+        let stick = Stick::new(recorder.places());
         let (lines, events, answers) = (VecDeque::new(), vec![], vec![]);
         let places = 0..recorder.places();
         let sockets = places.map(|_| VirtualSockets::new(now)).collect();

@@ -1,0 +1,148 @@
+//! One control client: what it has said, and what it is still to be sent.
+
+use crate::base::limits::MESSAGE_BYTES;
+use crate::daemon::folder_walk::FileName;
+use crate::io::control::Client;
+use crate::proto::recorder::outbox::ClientId;
+use crate::proto::recorder::Recorder;
+
+/// One client, or a place for one.
+pub(super) struct ControlClient {
+    pub(super) client: Client,
+    pub(super) id: ClientId,
+    /// It has sent a line.
+    pub(super) spoke: bool,
+    pub(super) subscribed: bool,
+    pub(super) reply: Reply,
+}
+
+/// What a client is still to be sent; until then none of its lines is read.
+pub(super) enum Reply {
+    Nothing,
+    /// A response that comes by `deliver`.
+    Later,
+    /// The counters.
+    Stats,
+    /// The recordings that run: the response can be longer than what is kept for a client.
+    Status(StatusWalk),
+    /// The recordings on the stick.
+    List(Listed),
+}
+
+/// How far a list has got.
+#[derive(Default)]
+pub(super) struct Listed {
+    /// The recording that was listed last.
+    behind: FileName,
+    pub(super) count: usize,
+}
+
+/// A client that wants more of its list, and has room for it.
+pub(super) struct ListReader<'a> {
+    pub(super) client: &'a mut ControlClient,
+}
+
+/// How far a status response has got.
+#[derive(Clone, Copy)]
+pub(super) struct StatusWalk {
+    pub(super) place: usize,
+    pub(super) count: usize,
+    pub(super) id: Option<u32>,
+}
+
+impl ListReader<'_> {
+    pub(super) fn client(&self) -> ClientId {
+        self.client.id
+    }
+
+    /// The recording that was listed last.
+    pub(super) fn behind(&self) -> &[u8] {
+        match &self.client.reply {
+            Reply::List(list) => &list.behind,
+            _ => &[],
+        }
+    }
+
+    pub(super) fn count(&self) -> usize {
+        match &self.client.reply {
+            Reply::List(list) => list.count,
+            _ => 0,
+        }
+    }
+
+    /// Queues a line about this recording; `false` when there is no room for another one.
+    pub(super) fn push(&mut self, name: &FileName, line: &[u8]) -> bool {
+        if let Reply::List(list) = &mut self.client.reply {
+            list.behind.clone_from(name);
+            list.count += 1;
+        }
+        let queued = line.is_empty() || self.client.client.push_line(line);
+        queued && has_room(&self.client.client)
+    }
+
+    /// Queues the line after all others.
+    pub(super) fn end(&mut self, line: &[u8]) {
+        self.client.reply = Reply::Nothing;
+        let queued = self.client.client.push_line(line);
+        debug_assert!(queued, "bug: room was checked");
+    }
+}
+
+impl ControlClient {
+    /// It has not been answered yet.
+    pub(super) fn is_busy(&self) -> bool {
+        !matches!(self.reply, Reply::Nothing)
+    }
+
+    /// There is something to be done for it, and room for what comes of that.
+    pub(super) fn has_work(&self) -> bool {
+        let works = match self.reply {
+            Reply::Nothing => self.client.has_more(),
+            Reply::Later => false,
+            Reply::Stats | Reply::Status(_) | Reply::List(_) => true,
+        };
+        works && has_room(&self.client)
+    }
+
+    /// Queues the counters, or lines of a status response, while there is room.
+    pub(super) fn write_replies(&mut self, recorder: &Recorder) {
+        let mut buffer = [0; MESSAGE_BYTES];
+        while has_room(&self.client) {
+            let line = match self.reply {
+                Reply::Stats => {
+                    self.reply = Reply::Nothing;
+                    recorder.stats_line(&mut buffer)
+                }
+                Reply::Status(walk) => self.next_status(walk, recorder, &mut buffer),
+                Reply::Nothing | Reply::Later | Reply::List(_) => return,
+            };
+            let queued = line.is_some_and(|line| self.client.push_line(line));
+            debug_assert!(queued, "bug: room was checked");
+        }
+    }
+
+    pub(super) fn next_status<'a>(
+        &mut self,
+        walk: StatusWalk,
+        recorder: &Recorder,
+        buffer: &'a mut [u8; MESSAGE_BYTES],
+    ) -> Option<&'a [u8]> {
+        let Some(place) = recorder.next_status(walk.place, walk.id) else {
+            self.reply = Reply::Nothing;
+            return recorder.status_end(walk.count, buffer);
+        };
+        // After the recordings come the players, which have a count of their own.
+        let is_recording = place < recorder.places();
+        self.reply = Reply::Status(StatusWalk {
+            place: place + 1,
+            count: walk.count + usize::from(is_recording),
+            id: walk.id,
+        });
+        recorder.status_line(place, buffer)
+    }
+}
+
+/// There is room for the longest message.
+pub(super) fn has_room(client: &Client) -> bool {
+    client.room() > MESSAGE_BYTES + 1
+}
