@@ -8,11 +8,20 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 
 use callrec::base::stats::Counter;
 use callrec::proto::rendezvous::agent::Status;
+use callrec::proto::rendezvous::server::ServerGauges;
 use callrec::wire::rendezvous::cipher::Key;
 use callrec::wire::rendezvous::{Class, Kind as What, Message, Writer};
 use rendezvous_net::*;
 
 const VICTIM: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(198, 51, 100, 99), 53);
+
+/// The tables of a server at which only the phone is registered.
+const ONLY_THE_PHONE: ServerGauges = ServerGauges {
+    phones: 1,
+    known_phones: 1,
+    callers: 0,
+    connections: 0,
+};
 
 /// A message with attributes in clear, and others sealed if there is a key.
 fn message(
@@ -317,7 +326,7 @@ fn a_flood_of_empty_registrations_is_answered_at_a_rate_and_fills_nothing() {
     net.run(1000);
     assert_eq!(
         net.server.as_ref().unwrap().gauges(),
-        [1, 1, 0, 0],
+        ONLY_THE_PHONE,
         "only the phone is known"
     );
     net.call("phone1", "sesame");
@@ -351,10 +360,12 @@ fn callers_that_register_are_bounded_and_go_again() {
         net.inject(from, SERVER, &register(&cid, &key, 2));
         net.run(500);
     }
-    let [phones, _, callers, _] = net.server.as_ref().unwrap().gauges();
+    let ServerGauges {
+        phones, callers, ..
+    } = net.server.as_ref().unwrap().gauges();
     assert!(phones == 1 && callers <= 100, "{callers}");
     net.run(80_000);
-    assert_eq!(net.server.as_ref().unwrap().gauges(), [1, 1, 0, 0]);
+    assert_eq!(net.server.as_ref().unwrap().gauges(), ONLY_THE_PHONE);
 }
 
 #[test]
@@ -454,12 +465,12 @@ fn one_caller_has_a_few_connections_a_minute() {
         );
         net.run(50);
     }
-    assert_eq!(net.server.as_ref().unwrap().gauges()[3], 8);
+    assert_eq!(net.server.as_ref().unwrap().gauges().connections, 8);
     let forwards = net.sent[since..]
         .iter()
         .filter(|(_, packet)| packet.text().starts_with("P2PNAT00 FWD"))
         .count();
     assert_eq!(forwards, 8);
     net.run(61_000);
-    assert_eq!(net.server.as_ref().unwrap().gauges()[3], 0);
+    assert_eq!(net.server.as_ref().unwrap().gauges().connections, 0);
 }

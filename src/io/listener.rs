@@ -20,11 +20,11 @@ pub fn open(address: SocketAddr, shared: bool) -> io::Result<mio::net::TcpListen
 }
 
 /// Holds a port for those who will listen there.
-pub struct Reserved {
+pub struct ReservedPort {
     fd: OwnedFd,
 }
 
-impl Reserved {
+impl ReservedPort {
     /// Takes the port, any if it is 0. One that others listen on, though shared, is an error.
     pub fn open(address: SocketAddr) -> io::Result<Self> {
         let port = TcpListener::bind(address)?.local_addr()?.port();
@@ -58,12 +58,12 @@ mod tests {
 
     #[test]
     fn a_port_is_shared_by_those_who_agree_to() {
-        let reserved = Reserved::open("127.0.0.1:0".parse().unwrap()).unwrap();
-        let address = reserved.address().unwrap();
+        let port = ReservedPort::open("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = port.address().unwrap();
         let first = open(address, true).unwrap();
         let second = open(address, true).unwrap();
         assert!(open(address, false).is_err());
-        assert!(Reserved::open(address).is_err(), "others listen there");
+        assert!(ReservedPort::open(address).is_err(), "others listen there");
         let clients: Vec<_> = (0..64)
             .map(|_| std::net::TcpStream::connect(address).unwrap())
             .collect();

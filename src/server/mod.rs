@@ -6,8 +6,9 @@ use std::process::ExitCode;
 
 use crate::cli::{print, usage, Failure};
 
-#[allow(dead_code)] // the servers that use it are being written
+mod http;
 mod metrics;
+mod monitoring;
 mod options;
 mod record;
 mod rendezvous;

@@ -14,9 +14,9 @@ use callrec::base::stats::Stats;
 use callrec::base::time::{Duration, Instant};
 use callrec::proto::rendezvous::agent::{Endpoint, Output};
 use callrec::proto::rendezvous::caller::Caller;
-use callrec::proto::rendezvous::server::devices::{parse_device, Devices};
-use callrec::proto::rendezvous::server::relay::{Quota, Verdict};
-use callrec::proto::rendezvous::server::{Server, Settings};
+use callrec::proto::rendezvous::server::devices::{parse_device, KnownPhones};
+use callrec::proto::rendezvous::server::relay::{Quota, RelayAction};
+use callrec::proto::rendezvous::server::{RendezvousConfig, RendezvousServer};
 use callrec::proto::rendezvous::{Datagram, Identity, Name};
 use callrec::wire::rendezvous::cipher::Key;
 
@@ -147,7 +147,7 @@ pub struct Net {
     /// The phone's.
     pub stats: Stats,
     pub caller: Option<Caller>,
-    pub server: Option<Server>,
+    pub server: Option<RendezvousServer>,
     pub phone_nat: Nat,
     pub caller_nat: Nat,
     /// One datagram of so many is lost.
@@ -172,26 +172,26 @@ pub fn phone(invite: &str) -> Endpoint {
     Endpoint::new(Instant::default(), identity, name(invite), 0x1000)
 }
 
-pub fn devices(lines: &[(&str, &str)]) -> Devices {
+pub fn devices(lines: &[(&str, &str)]) -> KnownPhones {
     lines
         .iter()
         .map(|(cid, value)| parse_device(cid, value).unwrap())
         .collect()
 }
 
-pub fn server(relay: bool) -> Server {
+pub fn server(relay: bool) -> RendezvousServer {
     let quota = Quota {
         bytes: 10_000,
         time: Duration::from_millis(600_000),
     };
     let relay = relay.then_some((RELAY, 4, quota));
-    let settings = Settings {
+    let settings = RendezvousConfig {
         callers: 100,
         callers_of_one: 10,
         keep: Duration::from_millis(20_000),
         relay,
     };
-    Server::new(settings, devices(&[("phone1", KEY)]), [[1; 16], [2; 16]])
+    RendezvousServer::new(settings, devices(&[("phone1", KEY)]), [[1; 16], [2; 16]])
 }
 
 impl Net {
@@ -238,7 +238,9 @@ impl Net {
                 self.flying.keys().next().map(|(at, _)| *at),
                 self.phone.next_deadline(),
                 self.caller.as_ref().and_then(Caller::next_deadline),
-                self.server.as_ref().and_then(Server::next_deadline),
+                self.server
+                    .as_ref()
+                    .and_then(RendezvousServer::next_deadline),
             ];
             let next = next
                 .into_iter()
@@ -335,7 +337,7 @@ impl Net {
                 },
             );
         }
-        while let Some((to, bytes)) = self.server.as_mut().and_then(Server::poll_output) {
+        while let Some((to, bytes)) = self.server.as_mut().and_then(RendezvousServer::poll_output) {
             self.fly(Packet {
                 from: SERVER,
                 to,
@@ -359,12 +361,12 @@ impl Net {
                 .as_mut()
                 .map(|s| s.relay.handle(now, place, from, &bytes, &mut buffer));
             match verdict {
-                Some(Verdict::Forward(other)) => self.fly(Packet {
+                Some(RelayAction::Forward(other)) => self.fly(Packet {
                     from: to,
                     to: other,
                     bytes,
                 }),
-                Some(Verdict::Answer(len)) => self.fly(Packet {
+                Some(RelayAction::Answer(len)) => self.fly(Packet {
                     from: to,
                     to: from,
                     bytes: buffer[..len].to_vec(),

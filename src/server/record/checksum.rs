@@ -12,13 +12,13 @@ const PIECE: usize = 64 * 1024;
 
 /// Length and sums of one file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Sums {
+pub(super) struct FileDigests {
     pub(super) length: u64,
     md5: [u8; 16],
     sha256: [u8; 32],
 }
 
-impl Sums {
+impl FileDigests {
     /// Reads it to its end.
     pub(super) fn of(mut file: impl Read) -> io::Result<Self> {
         let (mut length, mut md5, mut sha256) = (0, Md5::default(), Sha256::default());
@@ -77,7 +77,7 @@ mod tests {
 
     #[test]
     fn the_sums_are_those_that_others_make() {
-        let sums = Sums::of(&b"abc"[..]).unwrap();
+        let sums = FileDigests::of(&b"abc"[..]).unwrap();
         assert_eq!(sums.length, 3);
         assert_eq!(sums.md5_base64(), "kAFQmDzST7DWlj99KOF/cg==");
         assert_eq!(

@@ -10,8 +10,8 @@ use ureq::http::{Response, StatusCode};
 use ureq::Body;
 
 use crate::base::limits::server::{STORE_BYTES_PER_SECOND, STORE_PATIENCE};
-use crate::server::record::archive::Place;
-use crate::server::record::checksum::Sums;
+use crate::server::record::archive::RecordingPath;
+use crate::server::record::checksum::FileDigests;
 
 /// A signed address is good for so long; it is used at once.
 const SIGNED: Duration = Duration::from_secs(900);
@@ -93,14 +93,19 @@ impl Store {
     }
 
     /// Puts a file there; an error in words. It is there, whole, when that has gone well.
-    pub(super) fn put(&self, place: &Place, name: &str, file: &mut File) -> Result<(), String> {
-        let key = format!("{}{}/{name}", self.prefix, place.folder);
+    pub(super) fn put(
+        &self,
+        path: &RecordingPath,
+        name: &str,
+        file: &mut File,
+    ) -> Result<(), String> {
+        let key = format!("{}{}/{name}", self.prefix, path.folder);
         self.put_key(&key, file)
             .map_err(|problem| format!("{key}: {problem}"))
     }
 
     fn put_key(&self, key: &str, file: &mut File) -> Result<(), String> {
-        let sums = Sums::of(&mut *file).map_err(|problem| problem.to_string())?;
+        let sums = FileDigests::of(&mut *file).map_err(|problem| problem.to_string())?;
         file.rewind().map_err(|problem| problem.to_string())?;
         let (md5, sha256) = (sums.md5_base64(), sums.sha256_base64());
         let mut action = self.bucket.put_object(Some(&self.credentials), key);
@@ -128,7 +133,7 @@ impl Store {
     /// stores that make their tags otherwise, that is as it should be; so the object itself is asked for. Its SHA-256 is
     /// the proof. A store that keeps none has at least compared what came with `Content-MD5`, as the protocol asks it
     /// to, and tells the object's length; but a tag that looks like an MD5 sum and is another one is a contradiction.
-    fn confirm(&self, key: &str, sums: &Sums, stored: &Stored) -> Result<(), String> {
+    fn confirm(&self, key: &str, sums: &FileDigests, stored: &Stored) -> Result<(), String> {
         let mut action = self.bucket.head_object(Some(&self.credentials), key);
         action.headers_mut().insert(CHECKSUM_MODE, "ENABLED");
         let url = action.sign(SIGNED);

@@ -18,11 +18,11 @@ use crate::base::limits::server::{UPLOADS, UPLOAD_INTERVAL, UPLOAD_PAUSE};
 use crate::io::clock;
 use crate::io::dir::Dir;
 use crate::io::file::claim;
-use crate::server::record::archive::{Archive, Place, FINISHED};
+use crate::server::record::archive::{Archive, RecordingPath, FINISHED};
 use crate::server::record::counters::{Counters, Gauge};
-use crate::server::record::settings::Settings;
+use crate::server::record::settings::RecordSettings;
 use crate::server::record::store::Store;
-use crate::server::record::upload_queue::{Outcome, Queue};
+use crate::server::record::upload_queue::{UploadOutcome, UploadQueue};
 use crate::wire::recording::NAME_PREFIX;
 
 /// The threads that upload, and the one that looks for what is to be.
@@ -36,7 +36,7 @@ struct Shared {
     store: Store,
     /// The recordings' folder. It is opened anew each time: it may have been exchanged.
     dir: String,
-    queue: Mutex<Queue>,
+    queue: Mutex<UploadQueue>,
     /// There may be something to be uploaded.
     changed: Condvar,
     uploaded: AtomicU64,
@@ -45,7 +45,7 @@ struct Shared {
 
 impl Uploader {
     /// Starts the threads; `None`: there is no store, or another process uploads for all.
-    pub(super) fn open(settings: &Settings) -> Result<Option<Self>, String> {
+    pub(super) fn open(settings: &RecordSettings) -> Result<Option<Self>, String> {
         let Some(url) = settings.store.as_ref().filter(|_| !settings.worker) else {
             return Ok(None);
         };
@@ -74,8 +74,8 @@ impl Uploader {
         Ok(Some(Self { orders, shared }))
     }
 
-    /// Shows what they have done.
-    pub(super) fn show(&self, counters: &mut Counters) {
+    /// Shows the progress of the uploads.
+    pub(super) fn set_gauges(&self, counters: &mut Counters) {
         let uploaded = self.shared.uploaded.load(Ordering::Relaxed);
         let failures = self.shared.failures.load(Ordering::Relaxed);
         let (waiting, running) = self.shared.queue().counts();
@@ -103,8 +103,8 @@ fn scan(shared: &Shared, inbox: &Receiver<()>) {
     let mut last_problem: Option<String> = None;
     loop {
         let problem = match Archive::open_existing(&shared.dir).and_then(|archive| list(&archive)) {
-            Ok(places) => {
-                shared.queue().set(clock::monotonic(), places);
+            Ok(paths) => {
+                shared.queue().set(clock::monotonic(), paths);
                 shared.changed.notify_all();
                 None
             }
@@ -129,48 +129,47 @@ fn scan(shared: &Shared, inbox: &Receiver<()>) {
 }
 
 /// All recordings that are finished and still here.
-fn list(archive: &Archive) -> io::Result<Vec<Place>> {
-    let mut places = vec![];
-    archive.each(FINISHED, |_, place| {
-        if place.stem.starts_with(NAME_PREFIX) {
-            places.push(place);
+fn list(archive: &Archive) -> io::Result<Vec<RecordingPath>> {
+    let mut paths = vec![];
+    archive.each(FINISHED, |_, path| {
+        if path.stem.starts_with(NAME_PREFIX) {
+            paths.push(path);
         }
     })?;
-    Ok(places)
+    Ok(paths)
 }
 
 impl Shared {
-    fn queue(&self) -> MutexGuard<'_, Queue> {
+    fn queue(&self) -> MutexGuard<'_, UploadQueue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// One thread's life.
     fn upload_for_ever(&self) {
         loop {
-            let place = self.next();
-            let outcome = match upload(&self.dir, &self.store, &place) {
+            let path = self.next();
+            let outcome = match upload(&self.dir, &self.store, &path) {
                 Ok(outcome) => outcome,
                 Err(problem) => {
-                    self.fail(&place, &problem);
+                    self.fail(&path, &problem);
                     continue;
                 }
             };
-            if outcome == Outcome::Uploaded {
+            if outcome == UploadOutcome::Uploaded {
                 self.uploaded.fetch_add(1, Ordering::Relaxed);
             }
-            self.queue()
-                .handle_done(clock::monotonic(), &place, outcome);
+            self.queue().handle_done(clock::monotonic(), &path, outcome);
             self.changed.notify_all();
         }
     }
 
     /// Waits for the next one.
-    fn next(&self) -> Place {
+    fn next(&self) -> RecordingPath {
         let mut queue = self.queue();
         loop {
             let now = clock::monotonic();
             match queue.take(now) {
-                Ok(place) => return place,
+                Ok(path) => return path,
                 Err(until) => {
                     let wait = Duration::from_nanos(until.since(now).nanos());
                     let woken = self.changed.wait_timeout(queue, wait);
@@ -180,48 +179,48 @@ impl Shared {
         }
     }
 
-    fn fail(&self, place: &Place, problem: &str) {
+    fn fail(&self, path: &RecordingPath, problem: &str) {
         self.failures.fetch_add(1, Ordering::Relaxed);
         let now = clock::monotonic();
-        let again_at = self.queue().handle_done(now, place, Outcome::Failed);
+        let again_at = self.queue().handle_done(now, path, UploadOutcome::Failed);
         let seconds = again_at.map_or(0, |at| at.since(now).millis().div_ceil(1000));
         warn!("upload: {problem}; tried again in {seconds} s");
         self.changed.notify_all();
     }
 }
 
-fn upload(dir: &str, store: &Store, place: &Place) -> Result<Outcome, String> {
-    let path = format!("{}/{}", place.folder, place.stem);
-    let failed = |problem: io::Error| format!("{path}: {problem}");
+fn upload(dir: &str, store: &Store, path: &RecordingPath) -> Result<UploadOutcome, String> {
+    let name = path.to_string();
+    let failed = |problem: io::Error| format!("{name}: {problem}");
     let dir = Archive::open_existing(dir)
-        .and_then(|archive| archive.folder(place))
+        .and_then(|archive| archive.folder(path))
         .map_err(failed)?;
-    let (recording, sidecar) = (place.recording(), place.name(FINISHED));
+    let (recording, sidecar) = (path.recording(), path.name(FINISHED));
     match dir.open_file(recording.as_bytes()) {
         Ok(mut file) if claim(&file) => {
-            store.put(place, &recording, &mut file)?;
-            put_sidecar(store, place, &dir, &sidecar)?;
+            store.put(path, &recording, &mut file)?;
+            put_sidecar(store, path, &dir, &sidecar)?;
             dir.remove(recording.as_bytes()).map_err(failed)?;
         }
         Ok(_) => {
-            debug!("{path}: is being finished, or uploaded by another process");
-            return Ok(Outcome::Elsewhere);
+            debug!("{name}: is being finished, or uploaded by another process");
+            return Ok(UploadOutcome::Elsewhere);
         }
         // The last time it was interrupted behind the recording's deletion.
         Err(problem) if problem.kind() == io::ErrorKind::NotFound => {
-            put_sidecar(store, place, &dir, &sidecar)?
+            put_sidecar(store, path, &dir, &sidecar)?
         }
         Err(problem) => return Err(failed(problem)),
     }
     let _ = dir.remove(sidecar.as_bytes());
-    info!("{path}: uploaded");
-    Ok(Outcome::Uploaded)
+    info!("{name}: uploaded");
+    Ok(UploadOutcome::Uploaded)
 }
 
-fn put_sidecar(store: &Store, place: &Place, dir: &Dir, name: &str) -> Result<(), String> {
+fn put_sidecar(store: &Store, path: &RecordingPath, dir: &Dir, name: &str) -> Result<(), String> {
     match dir.open_file(name.as_bytes()) {
-        Ok(mut file) => store.put(place, name, &mut file),
+        Ok(mut file) => store.put(path, name, &mut file),
         Err(problem) if problem.kind() == io::ErrorKind::NotFound => Ok(()), // another process was quicker
-        Err(problem) => Err(format!("{}/{name}: {problem}", place.folder)),
+        Err(problem) => Err(format!("{}/{name}: {problem}", path.folder)),
     }
 }
