@@ -80,7 +80,7 @@ fn a_media_host_that_hangs_loses_its_calls_to_the_other_one_until_it_answers() {
     first.signal(Signal::SIGCONT);
     wait_for_health(&control, "2 of 2 media hosts");
     assert_eq!(record(&control, [&first, &second], "back", 4), [2, 2]);
-    assert_eq!(control.log().matches(" is back").count(), 1);
+    assert_eq!(control.log().matches(" is up again").count(), 1);
 }
 
 #[test]

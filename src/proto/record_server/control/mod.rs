@@ -6,7 +6,7 @@
 //!         PROXY UNKNOWN         -> health requests only
 //! ```
 //! `handle_bytes`, `handle_timeout` and `handle_end` report a `ControlEvent`; the server responds to it with one of the
-//! other functions. `unsent` is what the socket is to send. This file frames messages; `dialog` knows what they mean.
+//! other functions. `unsent` is what the socket is to send. This file frames messages; `protocol` knows what they mean.
 
 use core::fmt::Display;
 
@@ -14,14 +14,14 @@ use crate::base::limits::MESSAGE_SILENCE;
 use crate::base::time::Instant;
 use crate::wire::message_framer::Reader;
 
-use dialog::Dialog;
+use protocol::ControlProtocol;
 
-pub use dialog::PeerKind;
 pub use event::{CloseReason, ControlEvent, Id, StartRefusal, StartRequest};
+pub use protocol::PeerKind;
 
-mod dialog;
 mod event;
 mod outbox;
+mod protocol;
 
 /// A control connection.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ pub struct ControlSession {
     reader: Reader,
     /// Bytes received without a terminator count as a whole message at this time.
     whole_at: Option<Instant>,
-    dialog: Dialog,
+    protocol: ControlProtocol,
 }
 
 impl ControlSession {
@@ -38,7 +38,7 @@ impl ControlSession {
         Self {
             reader: Reader::new(),
             whole_at: None,
-            dialog: Dialog::new(now, peer, terminator),
+            protocol: ControlProtocol::new(now, peer, terminator),
         }
     }
 
@@ -47,7 +47,7 @@ impl ControlSession {
         self.whole_at = Some(now + MESSAGE_SILENCE);
         loop {
             let message = self.reader.next(bytes)?;
-            let event = self.dialog.handle_message(message);
+            let event = self.protocol.handle_message(message);
             if event.is_some() {
                 return event;
             }
@@ -62,25 +62,25 @@ impl ControlSession {
                 return event;
             }
         }
-        self.dialog.handle_timeout(now)
+        self.protocol.handle_timeout(now)
     }
 
     /// The peer sends nothing more: the bytes received without a terminator are a whole message.
     pub fn handle_end(&mut self) -> Option<ControlEvent> {
         let message = self.reader.finish()?;
-        self.dialog.handle_message(message)
+        self.protocol.handle_message(message)
     }
 
     /// When `handle_timeout` is due.
     pub fn next_deadline(&self) -> Instant {
         let whole = self.whole_at.filter(|_| self.reader.is_waiting());
-        let deadlines = self.dialog.deadlines().chain(whole);
+        let deadlines = self.protocol.deadlines().chain(whole);
         deadlines.min().unwrap_or(Instant::from_nanos(u64::MAX))
     }
 
     /// The connection carries no recording.
     pub fn is_idle(&self) -> bool {
-        self.dialog.is_idle()
+        self.protocol.is_idle()
     }
 
     /// The recording has started; its RTP is received at this address and port.
@@ -90,7 +90,7 @@ impl ControlSession {
         server: impl Display,
         port: u16,
     ) -> Result<(), CloseReason> {
-        self.dialog.accept_start(slot, server, port)
+        self.protocol.accept_start(slot, server, port)
     }
 
     /// The recording cannot be started.
@@ -100,7 +100,7 @@ impl ControlSession {
         slot: usize,
         reason: impl Display,
     ) -> Result<(), CloseReason> {
-        self.dialog.refuse_start(now, slot, reason)
+        self.protocol.refuse_start(now, slot, reason)
     }
 
     /// Asks the phone to stop. `ControlEvent::Stop` follows when it responds, or after `STOP_ANSWER`.
@@ -110,27 +110,27 @@ impl ControlSession {
         slot: usize,
         reason: &str,
     ) -> Result<(), CloseReason> {
-        self.dialog.request_stop(now, slot, reason)
+        self.protocol.request_stop(now, slot, reason)
     }
 
     /// The recording is finished. The phone is told so if it has asked for the stop.
     pub fn complete_stop(&mut self, now: Instant, slot: usize) -> Result<(), CloseReason> {
-        self.dialog.complete_stop(now, slot)
+        self.protocol.complete_stop(now, slot)
     }
 
     /// Responds to a health request; `problem`: why recordings cannot be started.
     pub fn report_health(&mut self, id: &Id, problem: Option<&str>) -> Result<(), CloseReason> {
-        self.dialog.outbox_mut().health_response(id, problem)
+        self.protocol.outbox_mut().health_response(id, problem)
     }
 
     /// The bytes to be sent.
     pub fn unsent(&self) -> &[u8] {
-        self.dialog.outbox().unsent()
+        self.protocol.outbox().unsent()
     }
 
     /// This many of the unsent bytes have been sent.
     pub fn handle_sent(&mut self, count: usize) {
-        self.dialog.outbox_mut().handle_sent(count);
+        self.protocol.outbox_mut().handle_sent(count);
     }
 }
 

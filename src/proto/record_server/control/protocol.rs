@@ -59,7 +59,7 @@ enum CallState {
 
 /// All states of a connection above the framing of its messages.
 #[derive(Debug)]
-pub(super) struct Dialog {
+pub(super) struct ControlProtocol {
     mode: Mode,
     /// Without a recording, the connection is closed at this time.
     idle_at: Instant,
@@ -67,7 +67,7 @@ pub(super) struct Dialog {
     outbox: Outbox,
 }
 
-impl Dialog {
+impl ControlProtocol {
     pub(super) fn new(now: Instant, peer: PeerKind, terminator: &'static str) -> Self {
         Self {
             mode: match peer {
