@@ -168,7 +168,7 @@ fn a_file_system_mounted_over_the_folder_gets_what_is_recorded_from_then_on() {
     assert!(is_healthy(&server));
     // Without the file system the first folder is there again, with the first part.
     drop(disk);
-    let unmounted = || lines_with(&server, "is another folder than before") == 2;
+    let unmounted = || lines_with(&server, "names another folder than before") == 2;
     wait_for("the first folder", unmounted);
     let sidecar = server.sidecar("a");
     assert_eq!(

@@ -1,9 +1,9 @@
-//! Finished recordings go to object storage (`--store`), and from there nowhere.
+//! Moves finished recordings to object storage (`--store`). The transfer is one-way.
 //!
-//! What is to go is what has a `.json` beside it: that it is there says the recording is whole, so uploads survive
-//! whatever ends the server. First the recording is put, then its sidecar, each in one request; then the recording is
-//! deleted, and last the sidecar: whenever that is interrupted, it is done again. A recording that goes is claimed, so
-//! that several servers over one folder do not send it twice. Several go at once, each by itself.
+//! Recordings with a `.json` are uploaded: it exists once the recording is whole, so uploads continue after whatever
+//! ends the server. The recording is uploaded first, then its sidecar, each in one request; then the recording is
+//! deleted, and last the sidecar. An interrupted upload is repeated. A recording is claimed while it is uploaded, so that
+//! several servers that share a folder do not upload it twice. Several uploads run at once, independently.
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -25,26 +25,26 @@ use crate::server::record::store::Store;
 use crate::server::record::upload_queue::{UploadOutcome, UploadQueue};
 use crate::wire::recording::NAME_PREFIX;
 
-/// The threads that upload, and the one that looks for what is to be.
+/// The threads that upload, and the one that searches the folder for them.
 pub(super) struct Uploader {
     orders: Sender<()>,
     shared: Arc<Shared>,
 }
 
-/// What the threads share.
+/// The state that the threads share.
 struct Shared {
     store: Store,
-    /// The recordings' folder. It is opened anew each time: it may have been exchanged.
+    /// The recordings' folder. It is opened anew each time, since it may have been replaced.
     dir: String,
     queue: Mutex<UploadQueue>,
-    /// There may be something to be uploaded.
+    /// The queue has changed.
     changed: Condvar,
     uploaded: AtomicU64,
     failures: AtomicU64,
 }
 
 impl Uploader {
-    /// Starts the threads; `None`: there is no store, or another process uploads for all.
+    /// Starts the threads; `None`: there is no store, or the parent process uploads.
     pub(super) fn open(settings: &RecordSettings) -> Result<Option<Self>, String> {
         let Some(url) = settings.store.as_ref().filter(|_| !settings.worker) else {
             return Ok(None);
@@ -62,7 +62,7 @@ impl Uploader {
             let shared = shared.clone();
             let thread = thread::Builder::new().name(format!("upload-{number}"));
             thread
-                .spawn(move || shared.upload_for_ever())
+                .spawn(move || shared.upload_forever())
                 .map_err(problem)?;
         }
         let (orders, inbox) = channel();
@@ -97,7 +97,7 @@ impl Uploader {
     }
 }
 
-/// Looks for what is to be uploaded.
+/// The loop of the thread that searches the folder.
 fn scan(shared: &Shared, inbox: &Receiver<()>) {
     let interval = |length: crate::base::time::Duration| Duration::from_millis(length.millis());
     let mut last_problem: Option<String> = None;
@@ -113,7 +113,7 @@ fn scan(shared: &Shared, inbox: &Receiver<()>) {
         match &problem {
             Some(text) if problem != last_problem => {
                 warn!(
-                    "{}: cannot be looked through for recordings to be uploaded: {text}",
+                    "{}: cannot be searched for recordings to be uploaded: {text}",
                     shared.dir
                 );
             }
@@ -128,7 +128,7 @@ fn scan(shared: &Shared, inbox: &Receiver<()>) {
     }
 }
 
-/// All recordings that are finished and still here.
+/// All finished recordings in the folder.
 fn list(archive: &Archive) -> io::Result<Vec<RecordingPath>> {
     let mut paths = vec![];
     archive.each(FINISHED, |_, path| {
@@ -144,8 +144,8 @@ impl Shared {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// One thread's life.
-    fn upload_for_ever(&self) {
+    /// The loop of an upload thread.
+    fn upload_forever(&self) {
         loop {
             let path = self.next();
             let outcome = match upload(&self.dir, &self.store, &path) {
@@ -163,7 +163,7 @@ impl Shared {
         }
     }
 
-    /// Waits for the next one.
+    /// Waits for the next recording to be uploaded.
     fn next(&self) -> RecordingPath {
         let mut queue = self.queue();
         loop {
@@ -203,10 +203,10 @@ fn upload(dir: &str, store: &Store, path: &RecordingPath) -> Result<UploadOutcom
             dir.remove(recording.as_bytes()).map_err(failed)?;
         }
         Ok(_) => {
-            debug!("{name}: is being finished, or uploaded by another process");
+            debug!("{name}: is being finished, or is being uploaded by another process");
             return Ok(UploadOutcome::Elsewhere);
         }
-        // The last time it was interrupted behind the recording's deletion.
+        // The last upload was interrupted after the recording was deleted.
         Err(problem) if problem.kind() == io::ErrorKind::NotFound => {
             put_sidecar(store, path, &dir, &sidecar)?
         }
@@ -220,7 +220,7 @@ fn upload(dir: &str, store: &Store, path: &RecordingPath) -> Result<UploadOutcom
 fn put_sidecar(store: &Store, path: &RecordingPath, dir: &Dir, name: &str) -> Result<(), String> {
     match dir.open_file(name.as_bytes()) {
         Ok(mut file) => store.put(path, name, &mut file),
-        Err(problem) if problem.kind() == io::ErrorKind::NotFound => Ok(()), // another process was quicker
+        Err(problem) if problem.kind() == io::ErrorKind::NotFound => Ok(()), // another process has uploaded it
         Err(problem) => Err(format!("{}/{name}: {problem}", path.folder)),
     }
 }

@@ -1,8 +1,8 @@
-//! What waits to be uploaded, and when each of it is tried: each by itself, so that one that is slow or fails holds up no
-//! other. Pure: time comes in as an argument.
+//! The queue of uploads. Each has a schedule of its own, so that one that is slow or fails does not delay others. Time is
+//! an argument.
 //!
-//! What has not been tried yet comes first. When as many in a row have failed as may run at once, the store is taken to
-//! be down: then only one is tried at a time, at growing distances, until one gets through.
+//! Uploads that have not been tried yet come first. If as many in a row have failed as may run at once, the store counts
+//! as down: then only one is tried at a time, at growing intervals, until one is successful.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -12,40 +12,42 @@ use crate::base::limits::server::{
 use crate::base::time::{Duration, Instant};
 use crate::server::record::archive::RecordingPath;
 
-/// What became of an upload.
+/// The outcome of an upload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum UploadOutcome {
-    /// It is in the store, and here no more.
+    /// It is in the store, and deleted here.
     Uploaded,
-    /// It is still being finished, or another process uploads it.
+    /// It is still being finished, or another process is uploading it.
     Elsewhere,
     Failed,
 }
 
-/// What waits.
+/// The uploads that wait or run.
 #[derive(Default)]
 pub(super) struct UploadQueue {
     entries: HashMap<RecordingPath, QueueEntry>,
-    /// Those that do not run, in the order in which they are taken: those that have failed behind the others.
+    /// Those that wait, in the order in which they are taken: retries after the others.
     order: BTreeMap<QueueKey, RecordingPath>,
     next_number: u64,
     running: usize,
     retrying: usize,
-    /// Since the last one that got through.
+    /// Failures since the last successful upload.
     failures: u32,
+    /// While the store is down: when the next one is tried.
     quiet_until: Instant,
 }
 
+/// Whether it is a retry, when it is due, and a number that makes it unique.
 type QueueKey = (bool, Instant, u64);
 
 struct QueueEntry {
     failures: u32,
-    /// Its place in the order; `None`: it is running.
+    /// Its key in the order; `None`: it is running.
     key: Option<QueueKey>,
 }
 
 impl UploadQueue {
-    /// What there is in the folder now: what is new waits, what is gone is forgotten.
+    /// Sets the recordings that are in the folder now: new ones wait, missing ones are forgotten.
     pub(super) fn set(&mut self, now: Instant, paths: Vec<RecordingPath>) {
         let there: HashSet<&RecordingPath> = paths.iter().collect();
         let gone: Vec<RecordingPath> = self
@@ -62,7 +64,7 @@ impl UploadQueue {
         }
     }
 
-    /// The next one to be uploaded; or until when there is none, as far as nothing else happens.
+    /// The next upload. The error is the time until which there is none, unless the queue changes.
     pub(super) fn take(&mut self, now: Instant) -> Result<RecordingPath, Instant> {
         let later = now + UPLOAD_INTERVAL;
         if self.is_store_down() && (self.running > 0 || now < self.quiet_until) {
@@ -98,7 +100,7 @@ impl UploadQueue {
         Ok(path)
     }
 
-    /// An upload has ended; when it is tried again, if it is.
+    /// An upload has ended. Returns when it is tried again, if it is.
     pub(super) fn handle_done(
         &mut self,
         now: Instant,
@@ -131,7 +133,7 @@ impl UploadQueue {
         }
     }
 
-    /// All that are not in the store yet, and how many of them are being sent.
+    /// The recordings that are not in the store yet, and how many of them are being uploaded.
     pub(super) fn counts(&self) -> (usize, usize) {
         (self.entries.len(), self.running)
     }
@@ -154,7 +156,7 @@ impl UploadQueue {
         at
     }
 
-    /// Unless it is running: then its end says what became of it.
+    /// Forgets a recording, unless its upload is running: then the outcome decides.
     fn forget(&mut self, path: &RecordingPath) {
         if let Some(key) = self.entries.get(path).and_then(|entry| entry.key) {
             self.order.remove(&key);
@@ -163,7 +165,7 @@ impl UploadQueue {
     }
 }
 
-/// From the n-th failure in a row to the next try.
+/// The delay after the n-th failure in a row.
 fn backoff(failures: u32) -> Duration {
     let doublings = failures.saturating_sub(1).min(16);
     Duration::from_millis((UPLOAD_RETRY.millis() << doublings).min(UPLOAD_RETRY_MOST.millis()))
