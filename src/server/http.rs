@@ -21,19 +21,19 @@ const PATIENCE: Duration = Duration::from_millis(5000);
 /// A page.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Response {
-    pub(super) status: Status,
+    pub(super) status: HttpStatus,
     pub(super) content_type: &'static str,
     pub(super) body: String,
 }
 
 /// The status of a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Status {
+pub(super) enum HttpStatus {
     Ok,
     ServiceUnavailable,
 }
 
-impl Status {
+impl HttpStatus {
     fn line(self) -> &'static str {
         match self {
             Self::Ok => "200 OK",
@@ -43,7 +43,7 @@ impl Status {
 }
 
 /// Makes the page for a path; `None`: there is no such page.
-pub(super) type Pages<'a> = &'a mut dyn FnMut(&str) -> Option<Response>;
+pub(super) type PageSource<'a> = &'a mut dyn FnMut(&str) -> Option<Response>;
 
 /// The listener and its clients.
 pub(super) struct HttpServer {
@@ -68,7 +68,7 @@ enum ClientState {
 
 /// What becomes of a connection after its socket has been served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Progress {
+enum ConnectionProgress {
     /// It waits for its socket.
     Waiting,
     /// The response has been sent, or the connection is of no use.
@@ -108,7 +108,7 @@ impl HttpServer {
         registry: &Registry,
         token: Token,
         now: Instant,
-        pages: Pages,
+        pages: PageSource,
     ) {
         match token.0.checked_sub(self.first_token) {
             Some(0) => {
@@ -161,64 +161,68 @@ impl HttpServer {
         (0..MAX_CLIENTS).min_by_key(expiry).unwrap_or_default() // `None`, a free slot, is the least
     }
 
-    fn serve(&mut self, slot: usize, pages: Pages) {
+    fn serve(&mut self, slot: usize, pages: PageSource) {
         let Some(client) = self.clients.get_mut(slot) else {
             return;
         };
-        client.take_if(|client| client.serve(pages) == Progress::Finished);
+        client.take_if(|client| client.serve(pages) == ConnectionProgress::Finished);
     }
 }
 
 impl HttpClient {
     /// Reads and writes as much as the socket allows.
-    fn serve(&mut self, pages: Pages) -> Progress {
+    fn serve(&mut self, pages: PageSource) -> ConnectionProgress {
         if let ClientState::Receiving(request) = &mut self.state {
-            if receive(&mut self.stream, request) == Progress::Finished {
-                return Progress::Finished;
+            if receive(&mut self.stream, request) == ConnectionProgress::Finished {
+                return ConnectionProgress::Finished;
             }
             match respond(request, pages) {
                 Some(response) => self.state = ClientState::Sending(response, 0),
-                None => return Progress::Waiting,
+                None => return ConnectionProgress::Waiting,
             }
         }
         match &mut self.state {
-            ClientState::Receiving(_) => Progress::Waiting,
+            ClientState::Receiving(_) => ConnectionProgress::Waiting,
             ClientState::Sending(response, sent) => send(&mut self.stream, response, sent),
         }
     }
 }
 
-fn receive(stream: &mut TcpStream, request: &mut Vec<u8>) -> Progress {
+fn receive(stream: &mut TcpStream, request: &mut Vec<u8>) -> ConnectionProgress {
     let mut buffer = [0; 1024];
     loop {
         match stream.read(&mut buffer) {
-            Ok(0) => return Progress::Finished,
+            Ok(0) => return ConnectionProgress::Finished,
             Ok(read) => request.extend_from_slice(&buffer[..read]),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return Progress::Waiting,
-            Err(_) => return Progress::Finished,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                return ConnectionProgress::Waiting
+            }
+            Err(_) => return ConnectionProgress::Finished,
         }
         if request.len() > REQUEST_BYTES {
-            return Progress::Finished;
+            return ConnectionProgress::Finished;
         }
     }
 }
 
-fn send(stream: &mut TcpStream, response: &[u8], sent: &mut usize) -> Progress {
+fn send(stream: &mut TcpStream, response: &[u8], sent: &mut usize) -> ConnectionProgress {
     while *sent < response.len() {
         match stream.write(&response[*sent..]) {
-            Ok(0) => return Progress::Finished,
+            Ok(0) => return ConnectionProgress::Finished,
             Ok(written) => *sent += written,
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return Progress::Waiting,
-            Err(_) => return Progress::Finished,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                return ConnectionProgress::Waiting
+            }
+            Err(_) => return ConnectionProgress::Finished,
         }
     }
-    Progress::Finished
+    ConnectionProgress::Finished
 }
 
 /// The response to a request; `None`: its header fields have not all been received.
-fn respond(request: &[u8], pages: Pages) -> Option<Vec<u8>> {
+fn respond(request: &[u8], pages: PageSource) -> Option<Vec<u8>> {
     let ends_with_blank_line = request.windows(4).any(|end| end == b"\r\n\r\n")
         || request.windows(2).any(|end| end == b"\n\n");
     if !ends_with_blank_line {
@@ -251,7 +255,7 @@ fn emit(status: &str, content_type: &str, length: usize, body: &str) -> Vec<u8> 
 mod tests {
     use super::*;
 
-    fn page(status: Status, body: String) -> Option<Response> {
+    fn page(status: HttpStatus, body: String) -> Option<Response> {
         Some(Response {
             status,
             content_type: "text/plain",
@@ -261,8 +265,8 @@ mod tests {
 
     fn response_to(request: &str) -> Option<String> {
         let mut pages = |path: &str| match path {
-            "/disk" => page(Status::ServiceUnavailable, "the disk is full\n".into()),
-            "/calls" => page(Status::Ok, "calls 7\n".into()),
+            "/disk" => page(HttpStatus::ServiceUnavailable, "the disk is full\n".into()),
+            "/calls" => page(HttpStatus::Ok, "calls 7\n".into()),
             _ => None,
         };
         respond(request.as_bytes(), &mut pages).map(|bytes| String::from_utf8(bytes).unwrap())
@@ -302,7 +306,7 @@ mod tests {
         while client.read_to_end(&mut received).is_err() {
             poll.poll(&mut events, None).unwrap();
             for event in &events {
-                let mut pages = |_: &str| page(Status::Ok, "x".repeat(10_000));
+                let mut pages = |_: &str| page(HttpStatus::Ok, "x".repeat(10_000));
                 http.handle_event(poll.registry(), event.token(), start, &mut pages);
             }
         }

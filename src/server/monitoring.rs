@@ -1,6 +1,6 @@
 //! The two pages that each server has: `/metrics` and `/healthz`.
 
-use crate::server::http::{Response, Status};
+use crate::server::http::{HttpStatus, Response};
 use crate::server::metrics;
 
 /// What a health check is told.
@@ -24,15 +24,15 @@ pub(super) fn page(
         "/metrics" => {
             write_metrics(&mut body);
             Some(Response {
-                status: Status::Ok,
+                status: HttpStatus::Ok,
                 content_type: metrics::CONTENT_TYPE,
                 body,
             })
         }
         "/healthz" => {
             let status = match write_health(&mut body) {
-                Health::Healthy => Status::Ok,
-                Health::Unhealthy => Status::ServiceUnavailable,
+                Health::Healthy => HttpStatus::Ok,
+                Health::Unhealthy => HttpStatus::ServiceUnavailable,
             };
             Some(Response {
                 status,
@@ -58,8 +58,8 @@ mod tests {
             };
             page(path, metrics, health).map(|page| (page.status, page.body))
         };
-        assert_eq!(of("/metrics"), Some((Status::Ok, "calls 7\n".into())));
-        let health = (Status::ServiceUnavailable, "the disk is full\n".into());
+        assert_eq!(of("/metrics"), Some((HttpStatus::Ok, "calls 7\n".into())));
+        let health = (HttpStatus::ServiceUnavailable, "the disk is full\n".into());
         assert_eq!(of("/healthz"), Some(health));
         assert_eq!(of("/metrics/"), None);
     }

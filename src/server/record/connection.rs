@@ -17,12 +17,12 @@ pub(super) struct ControlConnection {
     pub(super) local: IpAddr,
     /// The recordings' indices, by their slots on the connection.
     pub(super) recordings: [Option<usize>; MAX_CALLS],
-    pub(super) input: Input,
+    pub(super) input: InputState,
 }
 
 /// What can be read from a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Input {
+pub(super) enum InputState {
     /// The socket may contain data. Events are edge-triggered, so this is remembered until a read would block.
     Readable,
     /// The socket was empty at the last read.
@@ -44,7 +44,7 @@ impl ControlConnection {
             peer,
             local,
             recordings: [None; MAX_CALLS],
-            input: Input::Readable,
+            input: InputState::Readable,
         }
     }
 
@@ -60,7 +60,7 @@ impl ControlConnection {
 
     /// The phone has closed its side, and there is nothing left to be sent or finished.
     pub(super) fn is_over(&self) -> bool {
-        self.input == Input::Ended && self.session.is_idle()
+        self.input == InputState::Ended && self.session.is_idle()
     }
 
     /// When its session has a time-out to handle.

@@ -12,7 +12,7 @@ use crate::base::limits::MESSAGE_BYTES;
 use crate::io::clock::Now;
 use crate::io::stream::Connection;
 use crate::proto::record_server::{CloseReason, ControlEvent, ControlSession, Id, PeerKind};
-use crate::server::record::connection::{ControlConnection, Input};
+use crate::server::record::connection::{ControlConnection, InputState};
 use crate::server::record::counters::ServerCounter;
 use crate::server::record::end_reason::EndReason;
 use crate::server::record::service::{Accepting, RecordService, FIRST_CONNECTION};
@@ -106,7 +106,7 @@ impl RecordService {
     /// Handles an event of a connection's socket.
     pub(super) fn handle_ready(&mut self, now: &Now, index: usize) {
         if let Some(connection) = self.connections.get_mut(index) {
-            connection.input = Input::Readable;
+            connection.input = InputState::Readable;
             connection.flush();
         }
         self.read_control(now, index);
@@ -120,14 +120,14 @@ impl RecordService {
             let Some(connection) = self.connections.get_mut(index) else {
                 return;
             };
-            if connection.input != Input::Readable {
+            if connection.input != InputState::Readable {
                 break;
             }
             let read = match connection.stream.read(&mut buffer) {
                 Ok(Some(0)) => return self.handle_end(now, index),
                 Ok(Some(read)) => read,
                 Ok(None) => {
-                    connection.input = Input::Drained;
+                    connection.input = InputState::Drained;
                     break;
                 }
                 Err(error) => {
@@ -139,7 +139,7 @@ impl RecordService {
             self.handle_bytes(now, index, &buffer[..read]);
         }
         if let Some(connection) = self.connections.get(index) {
-            if connection.input == Input::Readable {
+            if connection.input == InputState::Readable {
                 self.backlog.unread.push(index);
             }
             self.next_timeout = self.next_timeout.min(connection.next_deadline());
@@ -162,7 +162,7 @@ impl RecordService {
         let Some(connection) = self.connections.get_mut(index) else {
             return;
         };
-        connection.input = Input::Ended;
+        connection.input = InputState::Ended;
         match connection.session.handle_end() {
             Some(event) => self.handle_control(now, index, event),
             None => connection.flush(),

@@ -20,7 +20,7 @@ use crate::server::record::repair;
 use crate::server::record::service::RecordService;
 
 /// A problem, and its details for the log.
-type Found = (DiskProblem, String);
+type DiskFinding = (DiskProblem, String);
 
 impl RecordService {
     /// Checks the disk, at most once in `SPACE_INTERVAL`.
@@ -52,7 +52,7 @@ impl RecordService {
         }
     }
 
-    fn find_problem(&mut self, now: &Now) -> Result<(), Found> {
+    fn find_problem(&mut self, now: &Now) -> Result<(), DiskFinding> {
         let identity = mounts::identity(self.settings.dir.as_bytes());
         let missing = || (DiskProblem::Missing, "nothing is there".to_owned());
         if !self.archive.is(identity.ok_or_else(missing)?) {
@@ -78,7 +78,7 @@ impl RecordService {
         Ok(())
     }
 
-    fn check_space(&mut self) -> Result<(), Found> {
+    fn check_space(&mut self) -> Result<(), DiskFinding> {
         let free = self.archive.root().free_bytes().unwrap_or(0);
         self.counters.set(Gauge::FreeBytes, free);
         let needed = self.settings.reserve.max(LEAST_FREE);

@@ -119,7 +119,7 @@ impl Backlog {
 }
 
 /// The sources that the poll watches, opened first: a mistake in the configuration shows here.
-struct Sources {
+struct EventSources {
     poll: Poll,
     signals: Signals,
     listener: TcpListener,
@@ -127,7 +127,7 @@ struct Sources {
     http: Option<HttpServer>,
 }
 
-impl Sources {
+impl EventSources {
     fn open(settings: &RecordSettings) -> Result<Self, String> {
         let poll = Poll::new().map_err(failed("epoll"))?;
         let registry = poll.registry();
@@ -178,13 +178,13 @@ impl RecordService {
     pub(super) fn open(settings: RecordSettings) -> Result<Self, String> {
         let archive = Archive::open(&settings.dir).map_err(failed(&settings.dir))?;
         let archive = Arc::new(archive);
-        let Sources {
+        let EventSources {
             poll,
             signals,
             listener,
             parent,
             http,
-        } = Sources::open(&settings)?;
+        } = EventSources::open(&settings)?;
         let waker = Waker::new(poll.registry(), SYNCED).map_err(failed("epoll"))?;
         let repaired = Arc::default();
         repair::start(archive.clone(), Arc::clone(&repaired)).map_err(failed("thread"))?;

@@ -13,14 +13,14 @@ use crate::server::record::recording::{Owner, ServerRecording};
 use crate::server::record::service::RecordService;
 
 /// A start request that is refused.
-pub(super) struct Refusal {
+pub(super) struct RecordingRefusal {
     /// What it is counted as.
     counter: ServerCounter,
     /// The response's `reason`: a code, and a description for the phone's user.
     pub(super) reason: String,
 }
 
-impl Refusal {
+impl RecordingRefusal {
     fn new(counter: ServerCounter, reason: impl Into<String>) -> Self {
         Self {
             counter,
@@ -74,19 +74,22 @@ impl RecordService {
     }
 
     /// Why no recording can be started now. Checks the disk if that is due.
-    pub(super) fn recording_refusal(&mut self, now: &Now) -> Option<Refusal> {
+    pub(super) fn recording_refusal(&mut self, now: &Now) -> Option<RecordingRefusal> {
         if self.shutdown_at.is_some() {
             let reason = "busy: the server is shutting down";
-            return Some(Refusal::new(ServerCounter::Ending, reason));
+            return Some(RecordingRefusal::new(ServerCounter::Ending, reason));
         }
         if self.recordings.len() >= self.settings.max_recordings {
             let reason = "busy: too many recordings at once";
-            return Some(Refusal::new(ServerCounter::TooManyRecordings, reason));
+            return Some(RecordingRefusal::new(
+                ServerCounter::TooManyRecordings,
+                reason,
+            ));
         }
         self.check_disk_if_due(now);
         let problem = self.disk.problem()?;
         let description = "the server cannot store recordings now";
-        Some(Refusal::of_disk(problem.end_reason(), description))
+        Some(RecordingRefusal::of_disk(problem.end_reason(), description))
     }
 
     fn create_recording(
@@ -94,29 +97,29 @@ impl RecordService {
         now: &Now,
         request: StartRequest,
         peer: IpAddr,
-    ) -> Result<ServerRecording, Refusal> {
+    ) -> Result<ServerRecording, RecordingRefusal> {
         if let Some(refusal) = self.recording_refusal(now) {
             return Err(refusal);
         }
         let socket = self.ports.open().map_err(|error| {
             let reason = format!("busy: no RTP port is free: {error}");
-            Refusal::new(ServerCounter::NoPort, reason)
+            RecordingRefusal::new(ServerCounter::NoPort, reason)
         })?;
         let created =
             ServerRecording::create(&self.archive, self.storage, now, request, peer, socket);
         created.map_err(|error| self.handle_create_error(&error))
     }
 
-    fn handle_create_error(&mut self, error: &io::Error) -> Refusal {
+    fn handle_create_error(&mut self, error: &io::Error) -> RecordingRefusal {
         let dir = &self.settings.dir;
         warn!("{dir}: a recording cannot be created: {error}");
         if matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE)) {
             let reason = "busy: the server has no file descriptor left (ulimit -n)";
-            return Refusal::new(ServerCounter::TooManyRecordings, reason);
+            return RecordingRefusal::new(ServerCounter::TooManyRecordings, reason);
         }
         // The disk may have failed, or the device's name may be at fault: the next check finds out.
         self.disk.is_suspect = true;
         let why = EndReason::from_disk_error(error);
-        Refusal::of_disk(why, "the server cannot create a file")
+        RecordingRefusal::of_disk(why, "the server cannot create a file")
     }
 }

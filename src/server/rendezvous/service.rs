@@ -57,7 +57,7 @@ struct RelaySocket {
 
 /// What a signal asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Next {
+enum AfterSignal {
     Continue,
     End,
 }
@@ -110,7 +110,7 @@ impl RendezvousService {
             for event in &events {
                 match event.token() {
                     SIGNALS => {
-                        if self.handle_signals(now, &reload) == Next::End {
+                        if self.handle_signals(now, &reload) == AfterSignal::End {
                             return Ok(());
                         }
                     }
@@ -155,10 +155,10 @@ impl RendezvousService {
         &mut self,
         now: Instant,
         reload: &impl Fn() -> Result<KnownPhones, String>,
-    ) -> Next {
+    ) -> AfterSignal {
         while let Some(order) = self.signals.next_order() {
             if order == Order::End {
-                return Next::End;
+                return AfterSignal::End;
             }
             match reload() {
                 Ok(phones) => {
@@ -168,7 +168,7 @@ impl RendezvousService {
                 Err(problem) => warn!("the file of phones is not reloaded: {problem}"),
             }
         }
-        Next::Continue
+        AfterSignal::Continue
     }
 
     /// Reads messages, a limited number per turn.

@@ -9,13 +9,13 @@ use crate::wire::control::Writer;
 
 /// Messages waiting to be sent. A message that does not fit fails with `CloseReason::SlowReader`.
 #[derive(Debug)]
-pub(super) struct Outbox {
+pub(super) struct ControlOutbox {
     /// Appended to each message.
     terminator: &'static str,
     unsent: heapless::Vec<u8, ANSWER_BYTES>,
 }
 
-impl Outbox {
+impl ControlOutbox {
     pub(super) fn new(terminator: &'static str) -> Self {
         Self {
             terminator,

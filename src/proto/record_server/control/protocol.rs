@@ -14,7 +14,7 @@
 use core::fmt::Display;
 
 use super::event::{parse_call, CloseReason, ControlEvent, Id, StartRefusal, StartRequest};
-use super::outbox::Outbox;
+use super::outbox::ControlOutbox;
 use crate::base::limits::server::{CONTROL_IDLE, ID_BYTES, MAX_CALLS, STOP_ANSWER};
 use crate::base::time::Instant;
 use crate::proto::recording::setup::Call;
@@ -64,7 +64,7 @@ pub(super) struct ControlProtocol {
     /// Without a recording, the connection is closed at this time.
     idle_at: Instant,
     calls: [Option<(Id, CallState)>; MAX_CALLS],
-    outbox: Outbox,
+    outbox: ControlOutbox,
 }
 
 impl ControlProtocol {
@@ -76,15 +76,15 @@ impl ControlProtocol {
             },
             idle_at: now + CONTROL_IDLE,
             calls: [const { None }; MAX_CALLS],
-            outbox: Outbox::new(terminator),
+            outbox: ControlOutbox::new(terminator),
         }
     }
 
-    pub(super) fn outbox(&self) -> &Outbox {
+    pub(super) fn outbox(&self) -> &ControlOutbox {
         &self.outbox
     }
 
-    pub(super) fn outbox_mut(&mut self) -> &mut Outbox {
+    pub(super) fn outbox_mut(&mut self) -> &mut ControlOutbox {
         &mut self.outbox
     }
 

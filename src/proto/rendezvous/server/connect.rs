@@ -2,7 +2,7 @@
 
 use core::net::SocketAddrV4;
 
-use super::pending::{ConnectRequest, Due, PendingConnection};
+use super::pending::{ConnectRequest, ForwardDue, PendingConnection};
 use super::state::{object, RendezvousServer};
 use crate::base::constant_time::is_equal;
 use crate::base::limits::rendezvous::SEALED_BYTES;
@@ -225,12 +225,12 @@ impl RendezvousServer {
                 answers.push(connid.clone());
             }
             match connection.due(now) {
-                Due::Nothing => true,
-                Due::Forward => {
+                ForwardDue::Nothing => true,
+                ForwardDue::Forward => {
                     forwards.push(connid.clone());
                     true
                 }
-                Due::GiveUp => {
+                ForwardDue::GiveUp => {
                     self.counts.unanswered += 1;
                     false
                 }

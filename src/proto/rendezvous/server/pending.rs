@@ -44,7 +44,7 @@ pub(super) struct PendingConnection {
 
 /// What is due for a connection whose FWD has no response yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Due {
+pub(super) enum ForwardDue {
     Nothing,
     /// The FWD is to be repeated.
     Forward,
@@ -78,13 +78,13 @@ impl PendingConnection {
             .map_or(self.forward_at, |at| at.min(self.forward_at))
     }
 
-    pub(super) fn due(&self, now: Instant) -> Due {
+    pub(super) fn due(&self, now: Instant) -> ForwardDue {
         if now < self.forward_at {
-            Due::Nothing
+            ForwardDue::Nothing
         } else if self.forwards >= MAX_FORWARDS {
-            Due::GiveUp
+            ForwardDue::GiveUp
         } else {
-            Due::Forward
+            ForwardDue::Forward
         }
     }
 

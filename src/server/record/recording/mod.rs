@@ -45,7 +45,7 @@ pub(super) struct Owner {
 }
 
 /// A datagram's source and bytes; `None`: it was longer than the receive buffer.
-type Datagram = (SocketAddr, Option<Vec<u8>>);
+type HeldDatagram = (SocketAddr, Option<Vec<u8>>);
 
 /// A recording.
 pub(super) struct ServerRecording {
@@ -61,15 +61,15 @@ pub(super) struct ServerRecording {
     stream: Stream,
     socket: BatchSocket,
     /// Datagrams that wait until the long pause before them has been written. Until then no more are read.
-    held_back: Vec<Datagram>,
+    held_back: Vec<HeldDatagram>,
     file: FileState,
-    part: Part,
+    part: CurrentPart,
     /// Frames in the parts before the current one.
     frames_before: u64,
 }
 
 /// The part that is being written.
-struct Part {
+struct CurrentPart {
     file: PartFile,
     /// Counted from 1.
     number: u32,
@@ -113,7 +113,7 @@ impl ServerRecording {
         socket: BatchSocket,
     ) -> io::Result<Self> {
         let began = now.local(now.monotonic);
-        let part = Part {
+        let part = CurrentPart {
             file: create_file(archive, storage, &start, &began)?,
             number: 1,
             began,
@@ -282,7 +282,7 @@ impl ServerRecording {
         }
         self.archive = archive;
         self.frames_before += self.part.file.frames();
-        self.part = Part {
+        self.part = CurrentPart {
             file: next,
             number: self.part.number + 1,
             began: time,

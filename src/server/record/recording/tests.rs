@@ -14,7 +14,7 @@ use crate::wire::rtp::Packet;
 const MINUTE: u64 = 60 * 50;
 
 /// A recording in virtual time, with a real port and a real folder.
-struct Setup {
+struct Fixture {
     path: PathBuf,
     recording: ServerRecording,
     media: UdpSocket,
@@ -24,7 +24,7 @@ struct Setup {
     now: Now,
 }
 
-impl Setup {
+impl Fixture {
     fn new(name: &str, format: FileFormat, file_limit: u64) -> Self {
         let path =
             std::env::temp_dir().join(format!("callrec-recording-{name}-{}", std::process::id()));
@@ -119,7 +119,7 @@ impl Setup {
     }
 }
 
-impl Drop for Setup {
+impl Drop for Fixture {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.path);
     }
@@ -142,28 +142,28 @@ fn codes(path: &Path, format: FileFormat) -> Vec<u8> {
 #[test]
 fn a_pause_costs_nothing_while_it_lasts_and_is_written_in_pieces_behind_it() {
     for (name, format) in [("phone", FileFormat::Phone), ("wav", FileFormat::Wav)] {
-        let mut setup = Setup::new(name, format, 0);
-        setup.send(0, 0, 1);
-        setup.send(1, 1, 2);
-        setup.turn(10);
-        setup.turn(50);
-        let written: u64 = (1..60).map(|minute| setup.turn(minute * MINUTE)).sum();
+        let mut fixture = Fixture::new(name, format, 0);
+        fixture.send(0, 0, 1);
+        fixture.send(1, 1, 2);
+        fixture.turn(10);
+        fixture.turn(50);
+        let written: u64 = (1..60).map(|minute| fixture.turn(minute * MINUTE)).sum();
         assert_eq!(written, 0, "nothing has come for an hour");
         // The phone goes on: its packets wait until the pause has been written.
         let hour = 60 * MINUTE;
-        (0..100u16).for_each(|n| setup.send(2 + n, hour + u64::from(n), 3 + n as u8));
+        (0..100u16).for_each(|n| fixture.send(2 + n, hour + u64::from(n), 3 + n as u8));
         let most = (SILENCE_FRAMES_PER_TURN + SHARED_SILENCE_FRAMES_PER_TURN + 256)
             * RTP_FRAME_BYTES as u64;
         let mut turns = 0;
-        while setup.recording.stream.frames_out() < hour {
-            let added = setup.turn(hour + 100 + turns * 10);
+        while fixture.recording.stream.frames_out() < hour {
+            let added = fixture.turn(hour + 100 + turns * 10);
             assert!(added <= most, "{added} bytes in one turn");
             turns += 1;
         }
         assert!(turns > 3, "{turns}");
-        setup.turn(hour + 200);
-        setup.finish();
-        let found = codes(&setup.files()[0], format);
+        fixture.turn(hour + 200);
+        fixture.finish();
+        let found = codes(&fixture.files()[0], format);
         let expected = [
             vec![1, 2],
             vec![0xFF; hour as usize - 2],
@@ -181,24 +181,26 @@ fn a_pause_costs_nothing_while_it_lasts_and_is_written_in_pieces_behind_it() {
 
 #[test]
 fn a_recording_that_ends_in_a_long_pause_is_whole_over_all_its_parts() {
-    let mut setup = Setup::new("parts", FileFormat::Phone, 1 << 20);
-    setup.send(0, 0, 1);
-    setup.turn(50);
-    setup.send(1, 30 * MINUTE, 2);
-    setup.turn(30 * MINUTE + 10);
+    let mut fixture = Fixture::new("parts", FileFormat::Phone, 1 << 20);
+    fixture.send(0, 0, 1);
+    fixture.turn(50);
+    fixture.send(1, 30 * MINUTE, 2);
+    fixture.turn(30 * MINUTE + 10);
     assert!(
-        !setup.recording.held_back.is_empty(),
+        !fixture.recording.held_back.is_empty(),
         "the pause is not written in one turn"
     );
-    setup.recording.end(setup.now.monotonic, EndReason::Stopped);
+    fixture
+        .recording
+        .end(fixture.now.monotonic, EndReason::Stopped);
     assert!(
-        !setup
+        !fixture
             .recording
-            .poll_over(setup.now.monotonic + Duration::from_millis(60_000)),
+            .poll_over(fixture.now.monotonic + Duration::from_millis(60_000)),
         "more is to be written"
     );
-    setup.finish();
-    let files = setup.files();
+    fixture.finish();
+    let files = fixture.files();
     let found: Vec<u8> = files
         .iter()
         .flat_map(|path| codes(path, FileFormat::Phone))
