@@ -67,9 +67,7 @@ impl RecordService {
         } else {
             ServerCounter::Failed
         });
-        if let Some(owner) = recording.owner {
-            self.report_finished(now, owner);
-        }
+        let owner = recording.owner;
         self.needs_sync = true;
         match finished.unwritten_sidecar {
             Some(sidecar) => {
@@ -81,6 +79,10 @@ impl RecordService {
                 drop(recording); // releases its claim on the file: now it may be uploaded
                 self.wake_uploader();
             }
+        }
+        // Last, so that the file is closed when the phone knows that it is finished.
+        if let Some(owner) = owner {
+            self.report_finished(now, owner);
         }
     }
 
