@@ -1,5 +1,5 @@
-//! `callrec-server record` among strangers: nothing that one sends may touch another's recording, a path outside the
-//! folder, or the server's life.
+//! `callrec-server record` under attack: nothing that a stranger sends may affect another's recording, a path outside the
+//! folder, or the server itself.
 #![cfg(feature = "server")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

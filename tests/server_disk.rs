@@ -1,4 +1,4 @@
-//! The recordings' folder goes away, is exchanged or full: the server says so, and goes on once it is back.
+//! The recordings' folder is removed, replaced or full: the server reports it, and continues once it works again.
 #![cfg(feature = "server")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

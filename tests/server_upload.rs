@@ -1,4 +1,4 @@
-//! Uploads to a store that is slow, or keeps something else than it was sent.
+//! Uploads to a store that is slow, or that stores something else than it was sent.
 #![cfg(all(feature = "s3", not(target_arch = "arm")))] // it runs on PCs
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
