@@ -241,14 +241,14 @@ fn a_phone_that_is_refused_says_so_and_tries_again() {
     net.server
         .as_mut()
         .unwrap()
-        .set_devices(now, devices(&other));
+        .set_phones(now, devices(&other));
     net.run(70_000);
     assert_eq!(net.phone.status(), Status::Refused(403));
     assert_eq!(attempt(&mut net).0, Err(Failure::Refused(404)));
     net.server
         .as_mut()
         .unwrap()
-        .set_devices(now, devices(&[("phone1", KEY)]));
+        .set_phones(now, devices(&[("phone1", KEY)]));
     net.run(45_000);
     assert!(matches!(net.phone.status(), Status::Registered(_)));
 }

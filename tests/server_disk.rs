@@ -1,4 +1,4 @@
-//! The recordings' folder goes away, is exchanged or full: the server says so, and goes on once it is back.
+//! The recordings' folder is removed, replaced or full: the server reports it, and continues once it works again.
 #![cfg(feature = "server")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -168,7 +168,7 @@ fn a_file_system_mounted_over_the_folder_gets_what_is_recorded_from_then_on() {
     assert!(is_healthy(&server));
     // Without the file system the first folder is there again, with the first part.
     drop(disk);
-    let unmounted = || lines_with(&server, "is another folder than before") == 2;
+    let unmounted = || lines_with(&server, "names another folder than before") == 2;
     wait_for("the first folder", unmounted);
     let sidecar = server.sidecar("a");
     assert_eq!(
@@ -255,4 +255,77 @@ fn a_disk_that_has_room_and_takes_no_files_is_full_until_it_takes_them() {
     disk.remount("rw");
     wait_for("a healthy server", || is_healthy(&server));
     assert_records(&server, "b");
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_disk_that_fills_up_stops_recordings_with_valid_files_and_refuses_new_ones() {
+    let mut server = Server::prepared(&["--reserve", "1", "--metrics", "127.0.0.1:0"]);
+    let disk = SmallDisk::over(&server, "size=4m");
+    server.start();
+    let free = || {
+        let body = server.page("/metrics").1;
+        let value = body
+            .lines()
+            .find_map(|line| line.strip_prefix("callrec_free_bytes "))
+            .unwrap();
+        value.parse::<u64>().unwrap()
+    };
+    wait_for("a first look at the disk", || free() == 4 << 20);
+    let mut phone = server.phone("1", "&device=0c383e000001");
+    phone.send(50, false);
+    std::fs::write(disk.0.join("other"), vec![0; 3_500_000]).unwrap();
+    let stop = phone.line.next().unwrap();
+    assert_eq!(stop.0, "cmd=RecordStopRequest&id=1&reason=disk-full");
+    phone
+        .line
+        .send(b"cmd=RecordStopResponse&id=1&result=success\n");
+    let sidecar = server.sidecar("0c383e000001");
+    assert_eq!(
+        (&sidecar["end"], &sidecar["result"]),
+        (&"disk-full".into(), &"failed".into())
+    );
+    assert_eq!(
+        file::read(&server.file("0c383e000001", ".wav")).frames,
+        phone.payloads()
+    );
+    let refused = RecordingPhone::start(server.connect(), "2", "&device=0c383e000001")
+        .err()
+        .unwrap();
+    assert_eq!(refused.reason(), "disk-full");
+    // Whoever asks for its health must not be told of a disk as it was when the last phone called.
+    let is_healthy = || server.page("/healthz").0.contains(" 200 ");
+    drop(phone);
+    wait_for("an unhealthy server", || !is_healthy());
+    std::fs::remove_file(disk.0.join("other")).unwrap();
+    wait_for("a healthy one, without anybody who calls", is_healthy);
+    wait_for("room", || {
+        RecordingPhone::start(server.connect(), "3", "&device=b").is_ok()
+    });
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_write_that_finds_no_room_ends_on_a_whole_frame() {
+    let mut server = Server::prepared(&["--reserve", "0"]);
+    let disk = SmallDisk::over(&server, "size=400k");
+    server.start();
+    let mut phone = server.phone("1", "&device=0c383e000001");
+    phone.send(50, false);
+    let path = server.file("0c383e000001", ".wav");
+    wait_for("the first frames", || {
+        std::fs::metadata(&path).unwrap().len() > 76 + 20 * 172
+    });
+    let mut size = 400_000;
+    while std::fs::write(disk.0.join("other"), vec![0; size]).is_err() {
+        size -= 4096; // as much as there is room for, but one page
+    }
+    phone.send(100, true);
+    assert!(phone.line.next().unwrap().0.ends_with("reason=disk-full"));
+    drop(phone);
+    wait_for("the end", || {
+        server.log().contains(" end=disk-full result=failed")
+    });
+    let recording = file::read(&path);
+    assert!(recording.frames.len() >= 30, "{}", recording.frames.len());
 }

@@ -5,10 +5,8 @@
 mod common;
 
 use std::process::Command;
-use std::time::Duration;
 
 use common::server::{RecordingPhone, Server};
-use common::small_disk::SmallDisk;
 use common::{file, wait_for};
 use nix::sys::signal::Signal;
 
@@ -323,96 +321,23 @@ fn the_metrics_tell_what_goes_on() {
 }
 
 #[test]
-fn a_pause_of_the_phone_is_silence_while_it_lasts() {
-    for (pauses, silence) in [("silence", 100), ("skip", 0)] {
+fn a_pause_of_the_phone_is_silence_or_left_out() {
+    for (pauses, silence) in [("silence", 20), ("skip", 0)] {
         let server = Server::new(&["--pauses", pauses]);
         let mut phone = server.phone("1", DEVICE);
-        phone.send(25, true);
-        std::thread::sleep(Duration::from_secs(2));
-        // The timestamp has run on, the sequence has not (spec, rule 12).
-        for n in 25..50u32 {
+        phone.send(10, false);
+        // The timestamp runs on during the pause, the sequence number does not (spec, rule 12). All of it is within the
+        // second that a stream may be ahead of the clock, so that the test need not wait.
+        for n in 10..20u32 {
             let mut packet = phone.packet(n);
-            packet[4..8].copy_from_slice(&(7000 + (n + 100) * 160).to_be_bytes());
+            packet[4..8].copy_from_slice(&(7000 + (n + 20) * 160).to_be_bytes());
             phone.media.send_to(&packet, phone.to).unwrap();
         }
-        phone.sent = 50;
+        phone.sent = 20;
         assert!(phone.stop().success());
         let recording = file::read(&server.file("0c383e000001", ".wav"));
         let mut expected = phone.payloads();
-        expected.splice(25..25, vec![vec![0xFF; 160]; silence]);
+        expected.splice(10..10, vec![vec![0xFF; 160]; silence]);
         assert_eq!(recording.frames, expected, "{pauses}");
     }
-}
-
-#[test]
-#[ignore = "needs root"]
-fn a_disk_that_fills_up_stops_recordings_with_valid_files_and_refuses_new_ones() {
-    let mut server = Server::prepared(&["--reserve", "1", "--metrics", "127.0.0.1:0"]);
-    let disk = SmallDisk::over(&server, "size=4m");
-    server.start();
-    let free = || {
-        let body = server.page("/metrics").1;
-        let value = body
-            .lines()
-            .find_map(|line| line.strip_prefix("callrec_free_bytes "))
-            .unwrap();
-        value.parse::<u64>().unwrap()
-    };
-    wait_for("a first look at the disk", || free() == 4 << 20);
-    let mut phone = server.phone("1", DEVICE);
-    phone.send(50, false);
-    std::fs::write(disk.0.join("other"), vec![0; 3_500_000]).unwrap();
-    let stop = phone.line.next().unwrap();
-    assert_eq!(stop.0, "cmd=RecordStopRequest&id=1&reason=disk-full");
-    phone
-        .line
-        .send(b"cmd=RecordStopResponse&id=1&result=success\n");
-    let sidecar = server.sidecar("0c383e000001");
-    assert_eq!(
-        (&sidecar["end"], &sidecar["result"]),
-        (&"disk-full".into(), &"failed".into())
-    );
-    assert_eq!(
-        file::read(&server.file("0c383e000001", ".wav")).frames,
-        phone.payloads()
-    );
-    let refused = RecordingPhone::start(server.connect(), "2", DEVICE)
-        .err()
-        .unwrap();
-    assert_eq!(refused.reason(), "disk-full");
-    // Whoever asks for its health must not be told of a disk as it was when the last phone called.
-    let is_healthy = || server.page("/healthz").0.contains(" 200 ");
-    drop(phone);
-    wait_for("an unhealthy server", || !is_healthy());
-    std::fs::remove_file(disk.0.join("other")).unwrap();
-    wait_for("a healthy one, without anybody who calls", is_healthy);
-    wait_for("room", || {
-        RecordingPhone::start(server.connect(), "3", "&device=b").is_ok()
-    });
-}
-
-#[test]
-#[ignore = "needs root"]
-fn a_write_that_finds_no_room_ends_on_a_whole_frame() {
-    let mut server = Server::prepared(&["--reserve", "0"]);
-    let disk = SmallDisk::over(&server, "size=400k");
-    server.start();
-    let mut phone = server.phone("1", DEVICE);
-    phone.send(50, false);
-    let path = server.file("0c383e000001", ".wav");
-    wait_for("the first frames", || {
-        std::fs::metadata(&path).unwrap().len() > 76 + 20 * 172
-    });
-    let mut size = 400_000;
-    while std::fs::write(disk.0.join("other"), vec![0; size]).is_err() {
-        size -= 4096; // as much as there is room for, but one page
-    }
-    phone.send(100, true);
-    assert!(phone.line.next().unwrap().0.ends_with("reason=disk-full"));
-    drop(phone);
-    wait_for("the end", || {
-        server.log().contains(" end=disk-full result=failed")
-    });
-    let recording = file::read(&path);
-    assert!(recording.frames.len() >= 30, "{}", recording.frames.len());
 }

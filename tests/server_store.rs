@@ -307,7 +307,7 @@ fn killed_in_the_middle_of_an_upload_it_uploads_again() {
     drop(storage.pretend(100_000));
     wait_for("a failure", || server.log().contains("tried again in"));
     assert_eq!(server.files("a"), both);
-    // Somebody who takes everything, and is no object storage.
+    // Somebody who takes everything, and is not object storage.
     for answer in [
         "HTTP/1.1 200 OK\r\n",
         "HTTP/1.1 301 Moved Permanently\r\nLocation: /elsewhere\r\n",
@@ -321,7 +321,7 @@ fn killed_in_the_middle_of_an_upload_it_uploads_again() {
         .unwrap();
         let _ = stream.read_to_end(&mut vec![]);
         let said = if answer.contains("200") {
-            "is no object storage"
+            "is not object storage"
         } else {
             "refused: 301 Moved Permanently"
         };

@@ -1,4 +1,4 @@
-//! Uploads to a store that is slow, or keeps something else than it was sent.
+//! Uploads to a store that is slow, or that stores something else than it was sent.
 #![cfg(all(feature = "s3", not(target_arch = "arm")))] // it runs on PCs
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -173,7 +173,7 @@ fn what_the_store_does_not_prove_to_have_stays_here() {
         (
             "200 OK\r\nETag: \"x\"\r\n",
             "404 Not Found\r\n",
-            "the store has not kept it: 404",
+            "the store does not have it: 404",
         ),
         (
             "200 OK\r\nETag: \"x\"\r\n",
@@ -183,12 +183,12 @@ fn what_the_store_does_not_prove_to_have_stays_here() {
         (
             "200 OK\r\nETag: \"x\"\r\n",
             "200 OK\r\nContent-Length: LENGTH\r\nx-amz-checksum-sha256: AAAA\r\n",
-            "its SHA-256 is another one",
+            "its SHA-256 differs",
         ),
         (
             "200 OK\r\nETag: \"MD5\"\r\n",
             "200 OK\r\nContent-Length: LENGTH\r\n",
-            "something else: its ETag is",
+            "different object: its ETag is",
         ),
         (
             "400 Bad Request\r\n",

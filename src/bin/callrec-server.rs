@@ -1,4 +1,4 @@
-//! The servers that phones talk to.
+//! The servers that phones connect to.
 
 use std::process::ExitCode;
 

@@ -48,7 +48,7 @@ pub fn rendezvous(data: &[u8]) {
 pub fn rendezvous_ends(data: &[u8]) {
     use crate::base::time::{Duration, Instant};
     use crate::proto::rendezvous::{
-        agent::Endpoint, agent::Output, caller::Caller, server::Server, Identity, Name,
+        agent::Endpoint, agent::Output, caller::Caller, server::RendezvousServer, Identity, Name,
     };
     use core::net::SocketAddrV4;
     let Some(key) = Key::new(b"0123456789abcdefghijklmnopqrstuv") else {
@@ -72,17 +72,17 @@ pub fn rendezvous_ends(data: &[u8]) {
         bytes: 1000,
         time: Duration::from_millis(60_000),
     };
-    let settings = crate::proto::rendezvous::server::Settings {
+    let settings = crate::proto::rendezvous::server::RendezvousConfig {
         callers: 3,
         callers_of_one: 2,
         keep: Duration::from_millis(10_000),
         relay: Some((at(0), 2, quota)),
     };
-    let device = crate::proto::rendezvous::server::devices::Device {
+    let device = crate::proto::rendezvous::server::devices::KnownPhone {
         key: key.clone(),
         invite: None,
     };
-    let mut server = Server::new(settings, [(cid, device)].into(), [[1; 16], [2; 16]]);
+    let mut server = RendezvousServer::new(settings, [(cid, device)].into(), [[1; 16], [2; 16]]);
     let (mut rest, mut buffer) = (data, [0; RENDEZVOUS_BYTES]);
     while let Some(([kind, len], tail)) = rest.split_first_chunk::<2>() {
         let (bytes, behind) = tail.split_at(tail.len().min(usize::from(*len)));
@@ -117,7 +117,7 @@ pub fn rendezvous_ends(data: &[u8]) {
             assert!(Message::parse(&datagram).is_ok());
             sent += 1;
         }
-        assert!(sent < 40 && server.gauges()[2] <= 3);
+        assert!(sent < 40 && server.gauges().callers <= 3);
     }
 }
 

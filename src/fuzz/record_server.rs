@@ -4,23 +4,23 @@ use core::net::SocketAddr;
 
 use crate::base::limits::server::{ANSWER_BYTES, MAX_CALLS};
 use crate::base::time::{Duration, Instant};
-use crate::proto::record_server::{Control, Event, Peer, Stream, Verdict};
+use crate::proto::record_server::{ControlEvent, ControlSession, PeerKind, Stream};
 use crate::wire::g711::Law;
 use crate::wire::proxy_protocol;
 
-/// A control connection. The first byte says who speaks; pieces of text follow, each behind its length and the time
-/// that passes before it. No more recordings than there are places, no more answers than there is room for.
+/// A control connection. The first byte selects the kind of peer; pieces of text follow, each after its length and the
+/// time that passes before it. There are never more recordings than slots, nor more responses than room for them.
 pub fn record_control(data: &[u8]) {
     let Some((kind, mut data)) = data.split_first() else {
         return;
     };
     let peer = if kind & 1 == 0 {
-        Peer::Phone
+        PeerKind::Phone
     } else {
-        Peer::Proxy
+        PeerKind::Proxy
     };
     let mut now = Instant::from_nanos(1);
-    let mut control = Control::new(now, peer, "\n");
+    let mut control = ControlSession::new(now, peer, "\n");
     let mut running = [false; MAX_CALLS];
     while let Some((&[time, length], rest)) = data.split_first_chunk::<2>() {
         let (mut bytes, behind) = rest.split_at(rest.len().min(usize::from(length)));
@@ -31,46 +31,52 @@ pub fn record_control(data: &[u8]) {
                 .handle_bytes(now, &mut bytes)
                 .or_else(|| control.handle_timeout(now));
             let Some(event) = event else { break };
-            if !take(&mut control, now, event, &mut running) {
+            if !handle_event(&mut control, now, event, &mut running) {
                 return;
             }
         }
         assert!(control.unsent().len() <= ANSWER_BYTES);
-        control.sent(usize::from(time));
+        control.handle_sent(usize::from(time));
     }
     let _ = control.handle_end();
 }
 
-/// Does as the server does; `false` when the connection is closed.
-fn take(
-    control: &mut Control,
+/// Handles an event as the server does; `false` when the connection is closed.
+fn handle_event(
+    control: &mut ControlSession,
     now: Instant,
-    event: Event,
+    event: ControlEvent,
     running: &mut [bool; MAX_CALLS],
 ) -> bool {
-    let next = match event {
-        Event::Close(_) => return false,
-        Event::Start(place, start) => {
-            assert!(!running[place], "a place that is taken");
-            running[place] = start.id.len() % 3 > 0;
-            match running[place] {
-                true => control.started(place, "10.0.0.1", 20_000),
-                false => control.refuse(now, place, "busy"),
+    let queued = match event {
+        ControlEvent::Close(_) => return false,
+        ControlEvent::Start(slot, start) => {
+            assert!(!running[slot], "a slot that is taken");
+            running[slot] = start.id.len() % 3 > 0;
+            if running[slot] {
+                control.accept_start(slot, "10.0.0.1", 20_000)
+            } else {
+                control.refuse_start(now, slot, "busy")
             }
         }
-        Event::Stop(place, _) => {
-            assert!(running[place], "a place where nothing runs");
-            running[place] = false;
-            control.stopped(now, place)
+        ControlEvent::Stop(slot, _) => {
+            assert!(running[slot], "a slot in which nothing runs");
+            running[slot] = false;
+            control.complete_stop(now, slot)
         }
-        Event::Health(id) => control.tell_health(&id, (id.len() % 2 == 0).then_some("disk-full")),
-        Event::Peer(_) | Event::Ignored | Event::Refused(_) => control.stop(now, 0, "shutdown"),
+        ControlEvent::Health(id) => {
+            let problem = (id.len() % 2 == 0).then_some("disk-full");
+            control.report_health(&id, problem)
+        }
+        ControlEvent::Peer(_) | ControlEvent::Ignored | ControlEvent::Refused(_) => {
+            control.request_stop(now, 0, "shutdown")
+        }
     };
-    next.is_none_or(|event| take(control, now, event, running))
+    queued.is_ok()
 }
 
-/// A received stream: datagrams behind their lengths and the time before each. It never gives out more than time has
-/// passed and a phone may have had in store, and each datagram has one verdict.
+/// A received stream: datagrams after their lengths and the time before each. It never gives out more frames than time
+/// has passed and the phone may have stored before, and each datagram has exactly one outcome.
 pub fn record_stream(mut data: &[u8]) {
     let from = SocketAddr::from(([10, 0, 0, 5], 4000));
     let mut stream = Stream::new(
@@ -87,27 +93,27 @@ pub fn record_stream(mut data: &[u8]) {
         let now = Instant::from_nanos(1) + Duration::from_millis(millis);
         put += 1;
         for again in 0..2 {
-            let verdict = stream.put(now, from, Some(bytes));
+            let outcome = stream.handle_packet(now, from, Some(bytes));
             if time % 5 == 0 {
                 stream.handle_drained(now);
             }
-            while stream.take(u64::from(length) + 1, u64::MAX).is_some() {}
-            assert!(
-                verdict != Verdict::TakeFirst || again == 0,
-                "the second try has room"
-            );
-            if verdict != Verdict::TakeFirst {
+            while stream
+                .poll_output(u64::from(length) + 1, u64::MAX)
+                .is_some()
+            {}
+            assert!(outcome.is_ok() || again == 0, "the second try has room");
+            if outcome.is_ok() {
                 break;
             }
         }
-        taken = taken.max(stream.taken());
+        taken = taken.max(stream.frames_out());
     }
-    stream.finish();
-    while stream.take(u64::MAX, u64::MAX).is_some() {}
+    stream.handle_end();
+    while stream.poll_output(u64::MAX, u64::MAX).is_some() {}
     assert!(
-        stream.taken() >= taken && stream.taken() <= millis / 20 + 451 + 1,
+        stream.frames_out() >= taken && stream.frames_out() <= millis / 20 + 451 + 1,
         "{}",
-        stream.taken()
+        stream.frames_out()
     );
     assert_eq!(stream.counts().iter().sum::<u64>(), put);
     assert!(stream.lost() <= 3000 * put);

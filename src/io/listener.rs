@@ -1,4 +1,4 @@
-//! TCP listeners of which several processes have one each on the same port: the kernel shares the connections out.
+//! TCP listeners. Several processes may listen on the same port; the kernel distributes the connections.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -9,23 +9,23 @@ use nix::sys::socket::{
     bind, listen, setsockopt, socket, AddressFamily, Backlog, SockFlag, SockType, SockaddrStorage,
 };
 
-/// Listens there; `shared`: beside others that do so too.
+/// Listens on an address; `shared`: other processes may do so as well, if they share it too.
 pub fn open(address: SocketAddr, shared: bool) -> io::Result<mio::net::TcpListener> {
     let fd = bound(address, shared)?;
-    // As many may wait as the machine lets (net.core.somaxconn); what musl calls the most is 128.
+    // The kernel limits the backlog (net.core.somaxconn). The constant for the maximum is only 128 with musl.
     listen(&fd, Backlog::MAXALLOWABLE)?;
     let listener = TcpListener::from(fd);
     listener.set_nonblocking(true)?;
     Ok(mio::net::TcpListener::from_std(listener))
 }
 
-/// Holds a port for those who will listen there.
-pub struct Reserved {
+/// Reserves a port for the processes that will listen on it.
+pub struct ReservedPort {
     fd: OwnedFd,
 }
 
-impl Reserved {
-    /// Takes the port, any if it is 0. One that others listen on, though shared, is an error.
+impl ReservedPort {
+    /// Binds the port, or any if it is 0. A port that is in use is an error, even if its users share it.
     pub fn open(address: SocketAddr) -> io::Result<Self> {
         let port = TcpListener::bind(address)?.local_addr()?.port();
         Ok(Self {
@@ -33,7 +33,7 @@ impl Reserved {
         })
     }
 
-    /// The port.
+    /// The address with the port.
     pub fn address(&self) -> io::Result<SocketAddr> {
         TcpListener::from(self.fd.as_fd().try_clone_to_owned()?).local_addr()
     }
@@ -58,12 +58,12 @@ mod tests {
 
     #[test]
     fn a_port_is_shared_by_those_who_agree_to() {
-        let reserved = Reserved::open("127.0.0.1:0".parse().unwrap()).unwrap();
-        let address = reserved.address().unwrap();
+        let port = ReservedPort::open("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = port.address().unwrap();
         let first = open(address, true).unwrap();
         let second = open(address, true).unwrap();
         assert!(open(address, false).is_err());
-        assert!(Reserved::open(address).is_err(), "others listen there");
+        assert!(ReservedPort::open(address).is_err(), "others listen there");
         let clients: Vec<_> = (0..64)
             .map(|_| std::net::TcpStream::connect(address).unwrap())
             .collect();

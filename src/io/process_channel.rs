@@ -1,4 +1,4 @@
-//! What a process and one that it has started say to each other: whole messages, and the end of either is heard.
+//! A channel between a process and a child process: whole messages, and each side notices the other's end.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
@@ -8,38 +8,50 @@ use nix::unistd::{read, write};
 
 use crate::io::dir::retry;
 
-/// One end.
-pub struct Link(OwnedFd);
+/// One end of a channel.
+pub struct ProcessChannel(OwnedFd);
 
-impl Link {
-    /// Our end, and the one to give to the other process as its standard input.
+/// The result of a receive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Received {
+    /// A message of this length.
+    Message(usize),
+    /// There is no message now.
+    Empty,
+    /// The other process has ended.
+    Closed,
+}
+
+impl ProcessChannel {
+    /// This process's end, and the one that becomes the child's standard input.
     pub fn pair() -> io::Result<(Self, OwnedFd)> {
         let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
         let (ours, theirs) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, flags)?;
         Ok((Self(ours), theirs))
     }
 
-    /// The end that we were given.
+    /// The end that the parent has passed to this process.
     pub fn of_standard_input() -> io::Result<Self> {
         Ok(Self(io::stdin().as_fd().try_clone_to_owned()?))
     }
 
-    /// For the poll.
+    /// For epoll.
     pub fn fd(&self) -> RawFd {
         self.0.as_raw_fd()
     }
 
-    /// Sends a message; one that finds no room is lost.
+    /// Sends a message. It is lost if the other process reads too slowly.
     pub fn send(&self, message: &[u8]) {
         let _ = retry(|| write(&self.0, message));
     }
 
-    /// The next message's length; `Some(0)`: the other process is gone; `None`: there is none now.
-    pub fn receive(&self, buffer: &mut [u8]) -> Option<usize> {
+    /// Reads the next message into the buffer.
+    pub fn receive(&self, buffer: &mut [u8]) -> Received {
         match retry(|| read(&self.0, buffer)) {
-            Ok(len) => Some(len),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
-            Err(_) => Some(0),
+            Ok(0) => Received::Closed,
+            Ok(len) => Received::Message(len),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Received::Empty,
+            Err(_) => Received::Closed,
         }
     }
 }
@@ -50,17 +62,15 @@ mod tests {
 
     #[test]
     fn messages_come_whole_and_the_end_is_heard() {
-        let (ours, theirs) = Link::pair().unwrap();
-        let theirs = Link(theirs);
+        let (ours, theirs) = ProcessChannel::pair().unwrap();
+        let theirs = ProcessChannel(theirs);
         let mut buffer = [0; 16];
-        assert_eq!(ours.receive(&mut buffer), None);
+        assert_eq!(ours.receive(&mut buffer), Received::Empty);
         theirs.send(b"one");
         theirs.send(b"three");
-        assert_eq!(
-            (ours.receive(&mut buffer), ours.receive(&mut buffer)),
-            (Some(3), Some(5))
-        );
+        assert_eq!(ours.receive(&mut buffer), Received::Message(3));
+        assert_eq!(ours.receive(&mut buffer), Received::Message(5));
         drop(theirs);
-        assert_eq!(ours.receive(&mut buffer), Some(0));
+        assert_eq!(ours.receive(&mut buffer), Received::Closed);
     }
 }

@@ -1,28 +1,33 @@
-//! `callrec-server`: what phones talk to, on a PC or server.
-#![allow(clippy::print_stderr)] // a failure is said to a person
+//! `callrec-server`: the servers that phones connect to.
+//!
+//! `record` is the recording server, `rendezvous` connects callers with phones behind NAT. Each has an event loop of its
+//! own; they share the options (`options`), the HTTP server (`http`), its pages (`monitoring`) and the Prometheus format
+//! (`metrics`). The protocols are in `proto::record_server` and `proto::rendezvous::server`.
+#![allow(clippy::print_stderr)] // the program's error message
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
 use crate::cli::{print, usage, Failure};
 
-#[allow(dead_code)] // the servers that use it are being written
+mod http;
 mod metrics;
+mod monitoring;
 mod options;
 mod record;
 mod rendezvous;
 
 const HELP: &str = "\
-callrec-server - what the phones' recorders talk to
+callrec-server - servers for the phones' call recorder
 
-  callrec-server record [OPTIONS]    takes recordings that phones upload, and stores them
+  callrec-server record [OPTIONS]    receives recordings from phones and stores them
   callrec-server rendezvous --devices FILE [OPTIONS]
-                                     brings callers and phones behind NAT together
-  callrec-server COMMAND --help      more about a command, with an example
+                                     connects callers with phones behind NAT
+  callrec-server COMMAND --help      options of a command, with an example
   callrec-server --version
 ";
 
-/// Runs the command line; `arguments` without the program's name.
+/// Runs a command line; `arguments` are those after the program's name.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let (message, status) = match command(arguments.into_iter().collect()) {
         Ok(code) => return code,

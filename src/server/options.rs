@@ -1,4 +1,4 @@
-//! What a server is told: long options, and a file of `key = value` lines whose keys are the options' names.
+//! A server's configuration: long options, and a file of `key = value` lines whose keys are the options' names.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -9,24 +9,25 @@ use crate::cli::{parser, usage, Failure};
 use crate::config::each_pair;
 
 /// The options of one server, with their defaults.
-pub(super) trait Options: Default {
-    /// Options that may be given several times, each time for one more.
+pub(super) trait ServerOptions: Default {
+    /// Options that may be repeated; each occurrence adds a value.
     const REPEATABLE: &'static [&'static str] = &[];
 
-    /// Takes one; an error continues the sentence that the option's name begins.
+    /// Sets an option. An error continues the sentence that the option's name begins.
     fn set(&mut self, key: &str, value: &str) -> Result<(), String>;
 }
 
-/// What `set` says of a key that it does not have.
+/// The error of `set` for an unknown key.
 pub(super) fn unknown() -> Result<(), String> {
-    Err("is no option of this program".into())
+    Err("is not an option of this program".into())
 }
 
-/// Reads a command line, and the file that `-c FILE` names: the command line wins, and adds to what may
-/// stand several times. `None`: `--help` is wanted.
-pub(super) fn read<O: Options>(arguments: Vec<OsString>) -> Result<Option<O>, Failure> {
+/// Reads a command line, and the file that `-c FILE` names. The command line overrides the file; repeatable options add
+/// to it. `None`: `--help` was given.
+pub(super) fn read<O: ServerOptions>(arguments: Vec<OsString>) -> Result<Option<O>, Failure> {
     let mut parser = parser(arguments);
-    let (mut file, mut given): (Option<PathBuf>, _) = (None, vec![]);
+    let mut file: Option<PathBuf> = None;
+    let mut given = vec![];
     while let Some(argument) = parser.next()? {
         match argument {
             Short('h') | Long("help") => return Ok(None),
@@ -35,7 +36,7 @@ pub(super) fn read<O: Options>(arguments: Vec<OsString>) -> Result<Option<O>, Fa
                 let key = key.to_owned();
                 let value = match parser.value() {
                     Ok(value) => value.to_string_lossy().into_owned(),
-                    // Who has mistyped an option is told so, not that its value is missing.
+                    // A mistyped option is reported as unknown, not as one without a value.
                     Err(_) if O::default().set(&key, "") == unknown() => String::new(),
                     Err(missing) => return Err(missing.into()),
                 };
@@ -56,7 +57,7 @@ pub(super) fn read<O: Options>(arguments: Vec<OsString>) -> Result<Option<O>, Fa
     Ok(Some(options))
 }
 
-fn read_file<O: Options>(file: &Path, options: &mut O) -> Result<(), Failure> {
+fn read_file<O: ServerOptions>(file: &Path, options: &mut O) -> Result<(), Failure> {
     let shown = file.display();
     let text =
         std::fs::read(file).map_err(|problem| Failure::Failed(format!("{shown}: {problem}")))?;
@@ -77,7 +78,7 @@ mod tests {
         names: Vec<String>,
     }
 
-    impl Options for Few {
+    impl ServerOptions for Few {
         const REPEATABLE: &'static [&'static str] = &["name"];
 
         fn set(&mut self, key: &str, value: &str) -> Result<(), String> {
@@ -116,8 +117,8 @@ mod tests {
                 &["--port", "x"][..],
                 "--port must be a number from 1 to 65535, not 'x'",
             ),
-            (&["--prot", "5"], "--prot is no option of this program"),
-            (&["--prot"], "--prot is no option of this program"),
+            (&["--prot", "5"], "--prot is not an option of this program"),
+            (&["--prot"], "--prot is not an option of this program"),
             (&["--port"], "missing argument for option '--port'"),
         ] {
             assert_eq!(words(line), Err(Failure::Usage(problem.into())));

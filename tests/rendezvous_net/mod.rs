@@ -14,11 +14,17 @@ use callrec::base::stats::Stats;
 use callrec::base::time::{Duration, Instant};
 use callrec::proto::rendezvous::agent::{Endpoint, Output};
 use callrec::proto::rendezvous::caller::Caller;
-use callrec::proto::rendezvous::server::devices::{parse_device, Devices};
-use callrec::proto::rendezvous::server::relay::{Quota, Verdict};
-use callrec::proto::rendezvous::server::{Server, Settings};
+use callrec::proto::rendezvous::server::devices::{parse_device, KnownPhones};
+use callrec::proto::rendezvous::server::relay::{Quota, RelayAction};
+use callrec::proto::rendezvous::server::{RendezvousConfig, RendezvousServer};
 use callrec::proto::rendezvous::{Datagram, Identity, Name};
 use callrec::wire::rendezvous::cipher::Key;
+
+#[allow(unused_imports)] // each of the tests uses some of them
+pub use nat::{Kind, Nat, KINDS};
+
+pub mod messages;
+mod nat;
 
 pub const KEY: &str = "0123456789abcdefghijklmnopqrstuv";
 pub const SERVER: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(198, 51, 100, 1), 7042);
@@ -26,8 +32,6 @@ pub const RELAY: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(198, 51, 100, 1)
 pub const PHONE: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(192, 168, 1, 10), 9531);
 pub const CALLER: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 5), 40_000);
 
-/// A mapping that nothing has gone out through for so long is forgotten.
-const MAPPED_FOR: Duration = Duration::from_millis(30_000);
 /// One way.
 const DELAY: Duration = Duration::from_millis(20);
 
@@ -37,94 +41,6 @@ pub fn name(text: &str) -> Name {
 
 pub fn key() -> Key {
     Key::new(KEY.as_bytes()).unwrap()
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// None: the host is on the public network.
-    Open,
-    /// One port, whoever is spoken to, and whoever speaks.
-    FullCone,
-    /// One port, and only who was spoken to is heard: what Linux routers do.
-    KeepsPorts,
-    /// A port for each whom one speaks to.
-    Symmetric,
-}
-
-pub const KINDS: [Kind; 4] = [
-    Kind::Open,
-    Kind::FullCone,
-    Kind::KeepsPorts,
-    Kind::Symmetric,
-];
-
-pub struct Nat {
-    pub kind: Kind,
-    pub outside: Ipv4Addr,
-    /// Who is spoken to (for a symmetric one), the port, and until when.
-    maps: Vec<(Option<SocketAddrV4>, u16, Instant)>,
-    heard: Vec<(SocketAddrV4, Instant)>,
-    next_port: u16,
-}
-
-impl Nat {
-    fn new(kind: Kind, outside: [u8; 4]) -> Self {
-        Self {
-            kind,
-            outside: outside.into(),
-            maps: vec![],
-            heard: vec![],
-            next_port: 50_000,
-        }
-    }
-
-    /// It forgets everything, and counts its ports from elsewhere.
-    pub fn reboot(&mut self) {
-        self.maps.clear();
-        self.heard.clear();
-        self.next_port += 1000;
-    }
-
-    fn out(&mut self, now: Instant, inside: SocketAddrV4, to: SocketAddrV4) -> SocketAddrV4 {
-        if self.kind == Kind::Open {
-            return inside;
-        }
-        self.maps.retain(|(.., until)| *until > now);
-        self.heard.retain(|(_, until)| *until > now);
-        self.heard.push((to, now + MAPPED_FOR));
-        let whom = (self.kind == Kind::Symmetric).then_some(to);
-        let port = match self.maps.iter_mut().find(|(known, ..)| *known == whom) {
-            Some((_, port, until)) => {
-                *until = now + MAPPED_FOR;
-                *port
-            }
-            None => {
-                self.next_port += 1;
-                self.maps.push((whom, self.next_port, now + MAPPED_FOR));
-                self.next_port
-            }
-        };
-        SocketAddrV4::new(self.outside, port)
-    }
-
-    fn lets_in(&self, now: Instant, port: u16, from: SocketAddrV4) -> bool {
-        let mut maps = self
-            .maps
-            .iter()
-            .filter(|(_, known, until)| *known == port && *until > now);
-        match self.kind {
-            Kind::Open => true,
-            Kind::FullCone => maps.next().is_some(),
-            Kind::KeepsPorts => {
-                maps.next().is_some()
-                    && self
-                        .heard
-                        .iter()
-                        .any(|(known, until)| *known == from && *until > now)
-            }
-            Kind::Symmetric => maps.any(|(whom, ..)| *whom == Some(from)),
-        }
-    }
 }
 
 /// A datagram on its way.
@@ -147,7 +63,7 @@ pub struct Net {
     /// The phone's.
     pub stats: Stats,
     pub caller: Option<Caller>,
-    pub server: Option<Server>,
+    pub server: Option<RendezvousServer>,
     pub phone_nat: Nat,
     pub caller_nat: Nat,
     /// One datagram of so many is lost.
@@ -172,26 +88,26 @@ pub fn phone(invite: &str) -> Endpoint {
     Endpoint::new(Instant::default(), identity, name(invite), 0x1000)
 }
 
-pub fn devices(lines: &[(&str, &str)]) -> Devices {
+pub fn devices(lines: &[(&str, &str)]) -> KnownPhones {
     lines
         .iter()
         .map(|(cid, value)| parse_device(cid, value).unwrap())
         .collect()
 }
 
-pub fn server(relay: bool) -> Server {
+pub fn server(relay: bool) -> RendezvousServer {
     let quota = Quota {
         bytes: 10_000,
         time: Duration::from_millis(600_000),
     };
     let relay = relay.then_some((RELAY, 4, quota));
-    let settings = Settings {
+    let settings = RendezvousConfig {
         callers: 100,
         callers_of_one: 10,
         keep: Duration::from_millis(20_000),
         relay,
     };
-    Server::new(settings, devices(&[("phone1", KEY)]), [[1; 16], [2; 16]])
+    RendezvousServer::new(settings, devices(&[("phone1", KEY)]), [[1; 16], [2; 16]])
 }
 
 impl Net {
@@ -238,7 +154,9 @@ impl Net {
                 self.flying.keys().next().map(|(at, _)| *at),
                 self.phone.next_deadline(),
                 self.caller.as_ref().and_then(Caller::next_deadline),
-                self.server.as_ref().and_then(Server::next_deadline),
+                self.server
+                    .as_ref()
+                    .and_then(RendezvousServer::next_deadline),
             ];
             let next = next
                 .into_iter()
@@ -335,7 +253,7 @@ impl Net {
                 },
             );
         }
-        while let Some((to, bytes)) = self.server.as_mut().and_then(Server::poll_output) {
+        while let Some((to, bytes)) = self.server.as_mut().and_then(RendezvousServer::poll_output) {
             self.fly(Packet {
                 from: SERVER,
                 to,
@@ -359,12 +277,12 @@ impl Net {
                 .as_mut()
                 .map(|s| s.relay.handle(now, place, from, &bytes, &mut buffer));
             match verdict {
-                Some(Verdict::Forward(other)) => self.fly(Packet {
+                Some(RelayAction::Forward(other)) => self.fly(Packet {
                     from: to,
                     to: other,
                     bytes,
                 }),
-                Some(Verdict::Answer(len)) => self.fly(Packet {
+                Some(RelayAction::Answer(len)) => self.fly(Packet {
                     from: to,
                     to: from,
                     bytes: buffer[..len].to_vec(),

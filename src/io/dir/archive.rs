@@ -1,5 +1,5 @@
-//! What a server does in its folder besides: folders for each phone, whole files put in
-//! place at once, all of it synced together.
+//! Operations that only a server needs in its folder: subfolders, files replaced as a whole, and a sync of the whole file
+//! system.
 
 use std::fs::File;
 use std::io;
@@ -16,14 +16,14 @@ const FILE_MODE: u32 = 0o640;
 const FOLDER_MODE: u32 = 0o750;
 
 impl Dir {
-    /// A folder in this one, never what a link leads to.
+    /// Opens a subfolder; a symbolic link is an error.
     pub fn folder(&self, name: &[u8]) -> io::Result<Self> {
         Ok(Self {
             fd: retry(|| openat(&self.fd, name, FOLDER | OFlag::O_NOFOLLOW, Mode::empty()))?,
         })
     }
 
-    /// The same, made if there is none.
+    /// Opens a subfolder, and creates it if it does not exist.
     pub fn make_folder(&self, name: &[u8]) -> io::Result<Self> {
         match retry(|| mkdirat(&self.fd, name, Mode::from_bits_truncate(FOLDER_MODE))) {
             Err(error) if error.raw_os_error() != Some(libc::EEXIST) => Err(error),
@@ -31,7 +31,7 @@ impl Dir {
         }
     }
 
-    /// Creates a file that must not exist, and claims it.
+    /// Creates a file and claims it; an error if it exists.
     pub fn create_file(&self, name: &[u8]) -> io::Result<File> {
         let flags =
             OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_RDWR | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW;
@@ -42,7 +42,7 @@ impl Dir {
         Ok(file)
     }
 
-    /// Writes a file at once: whoever opens `name` finds all of it, or what was there before.
+    /// Replaces a file as a whole: whoever opens `name` finds the new content or the old one.
     pub fn put_file(&self, name: &[u8], bytes: &[u8]) -> io::Result<()> {
         let new = [name, b".new"].concat();
         let flags = OFlag::O_CREAT
@@ -67,14 +67,14 @@ impl Dir {
         done
     }
 
-    /// Device and inode: what is at a path now may be compared with it (`mounts::identity`).
+    /// Device and inode, to be compared with those of a path (`mounts::identity`).
     pub fn identity(&self) -> io::Result<(u64, u64)> {
         let entry = retry(|| fstat(&self.fd))?;
         #[allow(clippy::unnecessary_cast)] // 32 bits on some targets
         Ok((entry.st_dev as u64, entry.st_ino as u64))
     }
 
-    /// Whether files may be created in it: an error says why not, a file system that is read-only included.
+    /// Checks that files may be created in it. An error says why not, for example that the file system is read-only.
     pub fn check_writable(&self) -> io::Result<()> {
         retry(|| {
             faccessat(
@@ -86,14 +86,14 @@ impl Dir {
         })
     }
 
-    /// Returns when all that was written to this file system is on the medium.
+    /// Returns once all that was written to this file system is on the medium.
     pub fn sync_file_system(&self) -> io::Result<()> {
         retry(|| syncfs(&self.fd))
     }
 }
 
 impl Names {
-    /// The next name of what may be a folder, `.` and `..` left out; `None` at the end.
+    /// The next name that may be a folder, without `.` and `..`; `None` at the end.
     pub fn next_folder(&mut self) -> io::Result<Option<&[u8]>> {
         loop {
             let Some((kind, name)) = self.next_record()? else {

@@ -1,9 +1,11 @@
-//! The recording server's side of the protocol (spec, rules 13 to 20): control connections, received streams.
-//! The mirror of the phone's side; it knows neither sockets nor files.
+//! The recording server's side of the recording protocol (spec, rules 13 to 20): control connections and received RTP
+//! streams. It is the counterpart of `record_client`, and knows neither sockets nor files.
 
 mod control;
 mod sequence;
 mod stream;
 
-pub use control::{Control, Event, Id, Peer, Start};
-pub use stream::{Output, Stream, Verdict, VERDICTS};
+pub use control::{
+    CloseReason, ControlEvent, ControlSession, Id, PeerKind, StartRefusal, StartRequest,
+};
+pub use stream::{FramesPending, PacketOutcome, Stream, StreamOutput, PACKET_OUTCOMES};

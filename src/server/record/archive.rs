@@ -1,9 +1,10 @@
-//! Where recordings are kept: `<dir>/<device>/Record_YYYYMMDD_HHMMSS_<id>.wav`, each with a sidecar beside it.
+//! The folder of recordings: `<dir>/<device>/Record_YYYYMMDD_HHMMSS_<id>.wav`, each with a sidecar.
 //!
-//! While a part of a recording is being written its sidecar is called `....json.part`; `....json` stands there once
-//! the part is finished, and only then. So whoever looks for `.json` finds whole recordings, and a server that
-//! starts anew finds those that the last one left.
+//! While a part of a recording is being written, its sidecar is named `....json.part`; `....json` exists only once the
+//! part is finished. So a search for `.json` finds whole recordings, and a server that starts finds those that an
+//! earlier one has left unfinished.
 
+use core::fmt;
 use std::fs::File;
 use std::io;
 
@@ -12,48 +13,48 @@ use crate::io::dir::Dir;
 use crate::io::sys::Civil;
 use crate::wire::recording::{NAME_PREFIX, NAME_SUFFIX};
 
-/// What a sidecar is called behind the recording's name without `.wav`, before the recording is whole.
+/// The suffix of an unfinished recording's sidecar, in place of `.wav`.
 pub(super) const UNFINISHED: &str = ".json.part";
-/// What it is called when it is.
+/// The suffix of a whole recording's sidecar.
 pub(super) const FINISHED: &str = crate::wire::recording::sidecar::NAME_SUFFIX;
 
-/// Names tried for one second and id.
-const MOST_OF_A_NAME: u32 = 99;
+/// File names tried for one time and id.
+const MAX_NAMES: u32 = 99;
 
 /// The folder of all recordings.
 pub(super) struct Archive {
     root: Dir,
 }
 
-/// The place of one part: its phone's folder, and its files' name without an ending.
+/// The path of one part: the folder of its phone, and the name of its files without a suffix. Shown with the recording's.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Place {
+pub(super) struct RecordingPath {
     pub(super) folder: String,
     pub(super) stem: String,
 }
 
 impl Archive {
-    /// Opens the folder, made if there is none.
+    /// Opens the folder, and creates it if it does not exist.
     pub(super) fn open(path: &str) -> io::Result<Self> {
         std::fs::create_dir_all(path)?;
         Self::open_existing(path)
     }
 
-    /// Opens the folder that is there.
+    /// Opens the folder; an error if it does not exist.
     pub(super) fn open_existing(path: &str) -> io::Result<Self> {
         Ok(Self {
             root: Dir::open(path.as_bytes())?,
         })
     }
 
-    /// It is the folder that is at the path with this identity.
+    /// It is the folder with this identity (`mounts::identity`).
     pub(super) fn is(&self, identity: (u64, u64)) -> bool {
         self.root.identity().is_ok_and(|own| own == identity)
     }
 
-    /// Writes a file and deletes it again: an error says why recordings cannot be stored.
+    /// Writes a file and deletes it again. An error says why recordings cannot be stored.
     pub(super) fn probe(&self) -> io::Result<()> {
-        let name = format!(".probe-{}", std::process::id()); // other workers have their own
+        let name = format!(".probe-{}", std::process::id()); // each worker has its own
         self.root.put_file(name.as_bytes(), &[0; PROBE_BYTES])?;
         self.root.remove(name.as_bytes())
     }
@@ -62,8 +63,12 @@ impl Archive {
         &self.root
     }
 
-    /// Visits the place of each file whose name ends so, with its folder opened.
-    pub(super) fn each(&self, ending: &str, mut visit: impl FnMut(&Dir, Place)) -> io::Result<()> {
+    /// Visits each file with this suffix; its folder is opened.
+    pub(super) fn each(
+        &self,
+        ending: &str,
+        mut visit: impl FnMut(&Dir, RecordingPath),
+    ) -> io::Result<()> {
         let mut folders = self.root.names()?;
         while let Some(folder) = folders.next_folder()? {
             let Ok(folder) = String::from_utf8(folder.to_vec()) else {
@@ -80,7 +85,7 @@ impl Archive {
                 if let Some(stem) = stem {
                     visit(
                         &dir,
-                        Place {
+                        RecordingPath {
                             folder: folder.clone(),
                             stem: stem.into(),
                         },
@@ -91,13 +96,13 @@ impl Archive {
         Ok(())
     }
 
-    /// Creates the file of a part that begins at this time; names and ids may be a stranger's.
+    /// Creates the file of a part that begins at this time. Device and id may be any bytes.
     pub(super) fn create(
         &self,
         device: &[u8],
         id: &[u8],
         time: &Civil,
-    ) -> io::Result<(Place, File)> {
+    ) -> io::Result<(RecordingPath, File)> {
         let folder = clean(device, "unknown");
         let Civil {
             year,
@@ -113,7 +118,7 @@ impl Archive {
             "{NAME_PREFIX}{year:04}{month:02}{day:02}_{hour:02}{minute:02}{second:02}_{id}"
         );
         let dir = self.root.make_folder(folder.as_bytes())?;
-        for number in 1..=MOST_OF_A_NAME {
+        for number in 1..=MAX_NAMES {
             let stem = if number == 1 {
                 first.clone()
             } else {
@@ -122,43 +127,43 @@ impl Archive {
             match dir.create_file((stem.clone() + NAME_SUFFIX).as_bytes()) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),
-                Ok(file) => return Ok((Place { folder, stem }, file)),
+                Ok(file) => return Ok((RecordingPath { folder, stem }, file)),
             }
         }
         Err(io::ErrorKind::AlreadyExists.into())
     }
 
     /// Writes the sidecar of a part that is being written.
-    pub(super) fn begin(&self, place: &Place, sidecar: &[u8]) -> io::Result<()> {
-        self.folder(place)?
-            .put_file(place.name(UNFINISHED).as_bytes(), sidecar)
+    pub(super) fn begin(&self, path: &RecordingPath, sidecar: &[u8]) -> io::Result<()> {
+        self.folder(path)?
+            .put_file(path.name(UNFINISHED).as_bytes(), sidecar)
     }
 
     /// Writes the sidecar of a part that is whole.
-    pub(super) fn finish(&self, place: &Place, sidecar: &[u8]) -> io::Result<()> {
-        let folder = self.folder(place)?;
-        folder.put_file(place.name(FINISHED).as_bytes(), sidecar)?;
-        match folder.remove(place.name(UNFINISHED).as_bytes()) {
-            // A part whose first sidecar could not be written, or one that is finished at the second try.
+    pub(super) fn finish(&self, path: &RecordingPath, sidecar: &[u8]) -> io::Result<()> {
+        let folder = self.folder(path)?;
+        folder.put_file(path.name(FINISHED).as_bytes(), sidecar)?;
+        match folder.remove(path.name(UNFINISHED).as_bytes()) {
+            // Its first sidecar could not be written, or it is being finished for the second time.
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             removed => removed,
         }
     }
 
-    /// Deletes a part that never became one.
-    pub(super) fn discard(&self, place: &Place) {
-        if let Ok(folder) = self.folder(place) {
-            let _ = folder.remove(place.recording().as_bytes());
-            let _ = folder.remove(place.name(UNFINISHED).as_bytes());
+    /// Deletes a part that could not be begun.
+    pub(super) fn discard(&self, path: &RecordingPath) {
+        if let Ok(folder) = self.folder(path) {
+            let _ = folder.remove(path.recording().as_bytes());
+            let _ = folder.remove(path.name(UNFINISHED).as_bytes());
         }
     }
 
-    pub(super) fn folder(&self, place: &Place) -> io::Result<Dir> {
-        self.root.folder(place.folder.as_bytes())
+    pub(super) fn folder(&self, path: &RecordingPath) -> io::Result<Dir> {
+        self.root.folder(path.folder.as_bytes())
     }
 }
 
-impl Place {
+impl RecordingPath {
     pub(super) fn name(&self, ending: &str) -> String {
         self.stem.clone() + ending
     }
@@ -169,16 +174,23 @@ impl Place {
     }
 }
 
-/// A stranger's text as a part of a file name: letters, digits, `-` and `_`; anything else becomes `_`. No dots: then
-/// there is neither a hidden file nor a way up.
+impl fmt::Display for RecordingPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}{NAME_SUFFIX}", self.folder, self.stem)
+    }
+}
+
+/// Text from the network as a part of a file name: letters, digits, `-` and `_`; other bytes become `_`. Without dots
+/// there is neither a hidden file nor a parent folder.
 fn clean(text: &[u8], otherwise: &str) -> String {
     let kept = |byte: &u8| match byte {
         b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | b'-' | b'_' => char::from(*byte),
         _ => '_',
     };
-    match text.is_empty() {
-        true => otherwise.into(),
-        false => text.iter().map(kept).collect(),
+    if text.is_empty() {
+        otherwise.into()
+    } else {
+        text.iter().map(kept).collect()
     }
 }
 
@@ -198,9 +210,9 @@ mod tests {
 
     #[test]
     fn strangers_names_stay_in_the_folder() {
-        let path =
+        let root =
             std::env::temp_dir().join(format!("callrec-archive-server-{}", std::process::id()));
-        let archive = Archive::open(path.to_str().unwrap()).unwrap();
+        let archive = Archive::open(root.to_str().unwrap()).unwrap();
         for (device, id, folder, stem) in [
             (
                 "0c383e000001",
@@ -228,36 +240,36 @@ mod tests {
                 "Record_20260102_030405_____",
             ),
         ] {
-            let (place, _) = archive
+            let (path, _) = archive
                 .create(device.as_bytes(), id.as_bytes(), &TIME)
                 .unwrap();
-            assert_eq!((place.folder.as_str(), place.stem.as_str()), (folder, stem));
-            assert!(path.join(folder).join(place.recording()).is_file());
+            assert_eq!((path.folder.as_str(), path.stem.as_str()), (folder, stem));
+            assert!(root.join(folder).join(path.recording()).is_file());
         }
-        std::fs::remove_dir_all(&path).unwrap();
+        std::fs::remove_dir_all(&root).unwrap();
     }
 
     #[test]
     fn a_sidecar_is_called_json_only_when_all_is_there() {
-        let path =
+        let root =
             std::env::temp_dir().join(format!("callrec-archive-sidecar-{}", std::process::id()));
-        let archive = Archive::open(path.to_str().unwrap()).unwrap();
-        let (place, _file) = archive.create(b"d", b"1", &TIME).unwrap();
+        let archive = Archive::open(root.to_str().unwrap()).unwrap();
+        let (path, _file) = archive.create(b"d", b"1", &TIME).unwrap();
         let names = || {
-            let mut names: Vec<String> = std::fs::read_dir(path.join("d"))
+            let mut names: Vec<String> = std::fs::read_dir(root.join("d"))
                 .unwrap()
                 .map(|entry| entry.unwrap().file_name().into_string().unwrap())
                 .collect();
             names.sort();
             names
         };
-        archive.begin(&place, b"{}").unwrap();
-        assert_eq!(names(), [place.name(".json.part"), place.name(".wav")]);
-        archive.finish(&place, b"{}").unwrap();
-        assert_eq!(names(), [place.name(".json"), place.name(".wav")]);
-        archive.finish(&place, b"{}").unwrap(); // once more does no harm
-        archive.discard(&place);
-        assert_eq!(names(), [place.name(".json")]);
-        std::fs::remove_dir_all(&path).unwrap();
+        archive.begin(&path, b"{}").unwrap();
+        assert_eq!(names(), [path.name(".json.part"), path.name(".wav")]);
+        archive.finish(&path, b"{}").unwrap();
+        assert_eq!(names(), [path.name(".json"), path.name(".wav")]);
+        archive.finish(&path, b"{}").unwrap(); // once more does no harm
+        archive.discard(&path);
+        assert_eq!(names(), [path.name(".json")]);
+        std::fs::remove_dir_all(&root).unwrap();
     }
 }

@@ -1,4 +1,4 @@
-//! What is sent to object storage, summed up: the store is told, and asked afterwards.
+//! The digests of a file: the store is sent them, and asked for them afterwards.
 
 use std::io::{self, Read};
 
@@ -7,21 +7,23 @@ use sha2::{Digest, Sha256};
 
 use crate::wire::rendezvous::cipher::encode;
 
-/// Bytes read at once.
+/// Bytes read by one call.
 const PIECE: usize = 64 * 1024;
 
-/// Length and sums of one file.
+/// Length and digests of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Sums {
+pub(super) struct FileDigests {
     pub(super) length: u64,
     md5: [u8; 16],
     sha256: [u8; 32],
 }
 
-impl Sums {
-    /// Reads it to its end.
+impl FileDigests {
+    /// Reads the file to its end.
     pub(super) fn of(mut file: impl Read) -> io::Result<Self> {
-        let (mut length, mut md5, mut sha256) = (0, Md5::default(), Sha256::default());
+        let mut length = 0;
+        let mut md5 = Md5::default();
+        let mut sha256 = Sha256::default();
         let mut piece = vec![0; PIECE];
         loop {
             match file.read(&mut piece) {
@@ -53,7 +55,7 @@ impl Sums {
         base64(&self.sha256)
     }
 
-    /// It is the entity tag of an object put in one request, with the quotes or without.
+    /// The tag is the MD5 sum, as that of an object uploaded in one request, with or without quotes.
     pub(super) fn is_tag(&self, tag: &str) -> bool {
         let hex: String = self.md5.iter().map(|byte| format!("{byte:02x}")).collect();
         tag.trim_matches('"').eq_ignore_ascii_case(&hex)
@@ -77,7 +79,7 @@ mod tests {
 
     #[test]
     fn the_sums_are_those_that_others_make() {
-        let sums = Sums::of(&b"abc"[..]).unwrap();
+        let sums = FileDigests::of(&b"abc"[..]).unwrap();
         assert_eq!(sums.length, 3);
         assert_eq!(sums.md5_base64(), "kAFQmDzST7DWlj99KOF/cg==");
         assert_eq!(

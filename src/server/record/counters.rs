@@ -1,14 +1,13 @@
-//! What the recording server counts, and how it is shown.
-
-use core::fmt::Write;
+//! The recording server's counters and gauges, and their page of metrics.
 
 use crate::base::time::Duration;
-use crate::proto::record_server::{Verdict, VERDICTS};
+use crate::proto::record_server::{PacketOutcome, PACKET_OUTCOMES};
+use crate::server::metrics::{write_header, write_metric, write_sample, MetricKind};
 
-/// One counter.
+/// A counter: it grows from 0 at the start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]
-pub(super) enum Counter {
+pub(super) enum ServerCounter {
     Connections,
     NotAllowed,
     TooManyConnections,
@@ -35,7 +34,7 @@ pub(super) enum Counter {
     SyncErrors,
 }
 
-/// What is now, not since the start.
+/// A current value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]
 #[cfg_attr(not(feature = "s3"), allow(dead_code))] // some are set where there is a store only
@@ -48,27 +47,27 @@ pub(super) enum Gauge {
     Repaired,
     UploadedTotal,
     UploadFailuresTotal,
-    /// The same two under the names that they had first, until version 2.0.
+    /// The same two under their first names, until version 2.0.
     Uploaded,
     UploadFailures,
     UploadsWaiting,
     UploadsRunning,
     /// Recordings whose sidecar is still to be written.
     Unfinished,
-    /// `Trouble` as a number; 0: none.
-    DiskTrouble,
-    /// 1: it can store recordings.
+    /// The code of a `DiskProblem`; 0: none.
+    DiskProblem,
+    /// 1: the process can store recordings.
     Healthy,
     Workers,
 }
 
-const COUNTERS: usize = Counter::SyncErrors as usize + 1;
+const COUNTERS: usize = ServerCounter::SyncErrors as usize + 1;
 const GAUGES: usize = Gauge::Workers as usize + 1;
-const VALUES: usize = COUNTERS + VERDICTS.len() + GAUGES;
+const VALUES: usize = COUNTERS + PACKET_OUTCOMES.len() + GAUGES;
 
-/// Name, label and help of each counter, in their order; those of one name stand together.
+/// Name, label and help of each counter, in their order. Counters of one name are adjacent; the first has the help.
 const COUNTER_TEXTS: [(&str, &str, &str); COUNTERS] = [
-    ("connections_total", "", "Control connections taken."),
+    ("connections_total", "", "Control connections accepted."),
     (
         "refused_total",
         "not-allowed",
@@ -99,7 +98,7 @@ const COUNTER_TEXTS: [(&str, &str, &str); COUNTERS] = [
     (
         "finished_total",
         "",
-        "Recordings that ended as they should.",
+        "Recordings that were finished successfully.",
     ),
     (
         "failed_total",
@@ -109,44 +108,44 @@ const COUNTER_TEXTS: [(&str, &str, &str); COUNTERS] = [
     (
         "lost_packets_total",
         "",
-        "RTP packets that never came, by their sequence numbers, of finished recordings.",
+        "RTP packets never received, by their sequence numbers, in finished recordings.",
     ),
     (
         "silence_frames_total",
         "",
-        "Frames of 20 ms filled with silence, of finished recordings.",
+        "Frames of 20 ms filled with silence, in finished recordings.",
     ),
     (
         "kernel_dropped_total",
         "",
-        "Datagrams the kernel dropped for want of room in a socket.",
+        "Datagrams that the kernel dropped because a socket was full.",
     ),
     ("written_bytes_total", "", "Bytes written to recordings."),
-    ("syncs_total", "", "Times the file system was synced."),
-    ("sync_errors_total", "", "Times that failed."),
+    ("syncs_total", "", "Syncs of the file system."),
+    ("sync_errors_total", "", "Syncs that failed."),
 ];
 
 const GAUGE_TEXTS: [(&str, &str); GAUGES] = [
     ("connections", "Control connections open."),
     ("recordings", "Recordings running."),
-    ("free_bytes", "Disk space that is free."),
-    ("longest_turn_microseconds", "Longest time between two polls since the start."),
-    ("last_sync_microseconds", "How long the last sync of the file system took."),
-    ("repaired", "Recordings of an earlier run that have been made whole."),
-    ("uploaded_total", "Recordings that have gone to object storage."),
-    ("upload_failures_total", "Times an upload failed; it is tried again."),
+    ("free_bytes", "Free disk space."),
+    ("longest_turn_microseconds", "Longest turn of the event loop since the start."),
+    ("last_sync_microseconds", "Duration of the last sync of the file system."),
+    ("repaired", "Recordings of an earlier run that have been repaired."),
+    ("uploaded_total", "Recordings moved to object storage."),
+    ("upload_failures_total", "Failed uploads; each is tried again."),
     ("uploaded", "The same as callrec_uploaded_total, until version 2.0."),
     ("upload_failures", "The same as callrec_upload_failures_total, until version 2.0."),
-    ("uploads_waiting", "Recordings that are not in object storage yet, those on their way included."),
-    ("uploads_running", "Recordings on their way to object storage."),
-    ("unfinished", "Recordings that have ended and whose sidecar could not be written yet; it is tried again."),
+    ("uploads_waiting", "Recordings not yet in object storage, including those being uploaded."),
+    ("uploads_running", "Recordings being uploaded."),
+    ("unfinished", "Recordings that have ended, but whose sidecar could not be written yet; it is tried again."),
     (
         "disk_trouble",
-        "What keeps recordings from being stored: 0 nothing, 1 folder missing, 2 folder unusable, 3 disk full, 4 not \
+        "What prevents recordings from being stored: 0 nothing, 1 folder missing, 2 folder unusable, 3 disk full, 4 not \
          writable, 5 sync fails.",
     ),
     ("healthy", "Processes that can store recordings."),
-    ("processes", "Processes that are to."),
+    ("processes", "Processes that should be able to store recordings."),
 ];
 
 /// All counters and gauges.
@@ -162,34 +161,33 @@ impl Counters {
         }
     }
 
-    pub(super) fn count(&mut self, counter: Counter) {
+    pub(super) fn count(&mut self, counter: ServerCounter) {
         self.add(counter, 1);
     }
 
-    pub(super) fn add(&mut self, counter: Counter, amount: u64) {
+    pub(super) fn add(&mut self, counter: ServerCounter, amount: u64) {
         self.values[counter as usize] += amount;
     }
 
-    pub(super) fn packet(&mut self, verdict: Verdict) {
-        if verdict != Verdict::TakeFirst {
-            self.values[COUNTERS + verdict as usize] += 1;
-        }
+    pub(super) fn count_packet(&mut self, outcome: PacketOutcome) {
+        self.values[COUNTERS + outcome as usize] += 1;
     }
 
     pub(super) fn set(&mut self, gauge: Gauge, value: u64) {
-        self.values[place(gauge)] = value;
+        self.values[index_of(gauge)] = value;
     }
 
     pub(super) fn gauge(&self, gauge: Gauge) -> u64 {
-        self.values[place(gauge)]
+        self.values[index_of(gauge)]
     }
 
-    pub(super) fn turn(&mut self, length: Duration) {
-        let longest = &mut self.values[place(Gauge::LongestTurn)];
+    /// A turn of the event loop has taken this long.
+    pub(super) fn note_turn(&mut self, length: Duration) {
+        let longest = &mut self.values[index_of(Gauge::LongestTurn)];
         *longest = (*longest).max(length.nanos() / 1000);
     }
 
-    /// As bytes, for the process that collects them.
+    /// The values as bytes, for the parent process.
     pub(super) fn emit(&self) -> Vec<u8> {
         self.values
             .iter()
@@ -197,7 +195,7 @@ impl Counters {
             .collect()
     }
 
-    /// From the bytes of a process of the same program.
+    /// Reads the bytes of `emit` of a process of the same program.
     pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
         let mut counters = Self::new();
         for (value, word) in counters.values.iter_mut().zip(bytes.chunks_exact(8)) {
@@ -206,15 +204,15 @@ impl Counters {
         (bytes.len() == VALUES * 8).then_some(counters)
     }
 
-    /// Adds another process's; the worst of what cannot be added.
+    /// Adds another process's values. Of those that cannot be added, the worst is kept.
     pub(super) fn merge(&mut self, other: &Self) {
         let worst = [
             Gauge::FreeBytes,
             Gauge::LongestTurn,
             Gauge::LastSync,
-            Gauge::DiskTrouble,
+            Gauge::DiskProblem,
         ]
-        .map(place);
+        .map(index_of);
         for (number, (mine, other)) in self.values.iter_mut().zip(other.values).enumerate() {
             *mine = if worst.contains(&number) {
                 (*mine).max(other)
@@ -224,66 +222,46 @@ impl Counters {
         }
     }
 
-    /// Only what counts on when its process is gone.
+    /// Only the counters: they still count when their process has ended.
     pub(super) fn without_gauges(mut self) -> Self {
-        self.values[COUNTERS + VERDICTS.len()..].fill(0);
+        self.values[COUNTERS + PACKET_OUTCOMES.len()..].fill(0);
         self
     }
 
-    /// Writes all as Prometheus text.
+    /// Writes the page of metrics.
     pub(super) fn print(&self, page: &mut String) {
         let (counters, rest) = self.values.split_at(COUNTERS);
-        let (packets, gauges) = rest.split_at(VERDICTS.len());
-        for ((name, label, help), value) in COUNTER_TEXTS.into_iter().zip(counters) {
-            line(page, name, "counter", help, ("reason", label), *value);
+        let (packets, gauges) = rest.split_at(PACKET_OUTCOMES.len());
+        for ((name, reason, help), value) in COUNTER_TEXTS.into_iter().zip(counters) {
+            let name = format!("callrec_{name}");
+            if reason.is_empty() {
+                write_metric(page, &name, MetricKind::Counter, help, *value);
+                continue;
+            }
+            if !help.is_empty() {
+                write_header(page, &name, MetricKind::Counter, help);
+            }
+            write_sample(page, &name, ("reason", reason), *value);
         }
-        for (number, (verdict, value)) in VERDICTS.into_iter().zip(packets).enumerate() {
-            let help = if number == 0 {
-                "Datagrams read, by what became of them."
-            } else {
-                ""
-            };
-            line(
-                page,
-                "packets_total",
-                "counter",
-                help,
-                ("verdict", verdict),
-                *value,
-            );
+        let name = "callrec_packets_total";
+        let help = "Datagrams read, by outcome.";
+        write_header(page, name, MetricKind::Counter, help);
+        for (outcome, value) in PACKET_OUTCOMES.into_iter().zip(packets) {
+            write_sample(page, name, ("verdict", outcome), *value);
         }
         for ((name, help), value) in GAUGE_TEXTS.into_iter().zip(gauges) {
             let kind = if name.ends_with("_total") {
-                "counter"
+                MetricKind::Counter
             } else {
-                "gauge"
+                MetricKind::Gauge
             };
-            line(page, name, kind, help, ("", ""), *value);
+            write_metric(page, &format!("callrec_{name}"), kind, help, *value);
         }
     }
 }
 
-const fn place(gauge: Gauge) -> usize {
-    COUNTERS + VERDICTS.len() + gauge as usize
-}
-
-/// One value; with its head where there is a help text.
-fn line(
-    page: &mut String,
-    name: &str,
-    kind: &str,
-    help: &str,
-    (key, label): (&str, &str),
-    value: u64,
-) {
-    let name = format!("callrec_{name}");
-    if !help.is_empty() {
-        let _ = writeln!(page, "# HELP {name} {help}\n# TYPE {name} {kind}");
-    }
-    let _ = match label {
-        "" => writeln!(page, "{name} {value}"),
-        label => writeln!(page, "{name}{{{key}=\"{label}\"}} {value}"),
-    };
+const fn index_of(gauge: Gauge) -> usize {
+    COUNTERS + PACKET_OUTCOMES.len() + gauge as usize
 }
 
 #[cfg(test)]
@@ -293,11 +271,11 @@ mod tests {
     #[test]
     fn names_stand_in_the_counters_order() {
         let mut counters = Counters::new();
-        counters.count(Counter::Ending);
-        counters.add(Counter::SyncErrors, 3);
-        counters.packet(Verdict::Excess);
+        counters.count(ServerCounter::Ending);
+        counters.add(ServerCounter::SyncErrors, 3);
+        counters.count_packet(PacketOutcome::Excess);
         counters.set(Gauge::LastSync, 9);
-        counters.turn(Duration::from_millis(2));
+        counters.note_turn(Duration::from_millis(2));
         assert_eq!(Counters::parse(&counters.emit()), Some(counters.clone()));
         assert_eq!(Counters::parse(&counters.emit()[1..]), None);
         let mut page = String::new();
@@ -324,7 +302,7 @@ mod tests {
     #[test]
     fn what_is_gone_counts_on_and_the_worst_is_shown() {
         let mut one = Counters::new();
-        one.add(Counter::Bytes, 5);
+        one.add(ServerCounter::Bytes, 5);
         one.set(Gauge::Recordings, 2);
         one.set(Gauge::LastSync, 9);
         let mut all = one.clone().without_gauges();
@@ -335,6 +313,6 @@ mod tests {
             (all.gauge(Gauge::Recordings), all.gauge(Gauge::LastSync)),
             (4, 9)
         );
-        assert_eq!(all.values[Counter::Bytes as usize], 15);
+        assert_eq!(all.values[ServerCounter::Bytes as usize], 15);
     }
 }

@@ -2,25 +2,26 @@
 
 use std::io;
 
-/// Why a recording ends: a word for the sidecar, and whether that is as it should be.
+/// Why a recording ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Why {
-    /// The phone said so.
+pub(super) enum EndReason {
+    /// The phone has stopped it.
     Stopped,
-    /// The control connection is gone.
+    /// The control connection was closed.
     ConnectionLost,
-    /// The server is ending.
+    /// The server is shutting down.
     Shutdown,
     /// `max-minutes` have passed.
     MaxMinutes,
-    /// There is no room left.
+    /// There is no space left.
     DiskFull,
-    /// The disk does not take it.
+    /// The disk fails to store it.
     DiskError,
 }
 
-impl Why {
-    pub(super) fn word(self) -> &'static str {
+impl EndReason {
+    /// The reason's code in sidecars, logs and stop requests.
+    pub(super) fn code(self) -> &'static str {
         match self {
             Self::Stopped => "stopped",
             Self::ConnectionLost => "connection-lost",
@@ -31,11 +32,16 @@ impl Why {
         }
     }
 
-    /// An error of the disk.
-    pub(super) fn of(error: &io::Error) -> Self {
+    /// The reason that an error of the file system stands for.
+    pub(super) fn from_disk_error(error: &io::Error) -> Self {
         match error.raw_os_error() {
             Some(libc::ENOSPC | libc::EDQUOT) => Self::DiskFull,
             _ => Self::DiskError,
         }
+    }
+
+    /// The recording is complete: whoever ended it was entitled to.
+    pub(super) fn is_success(self) -> bool {
+        matches!(self, Self::Stopped | Self::Shutdown | Self::MaxMinutes)
     }
 }

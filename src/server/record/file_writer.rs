@@ -1,7 +1,7 @@
-//! One file of a recording: frames go in, in order; the header follows what the disk has.
+//! One file of a recording: frames are appended in order; the header declares only what has been synced.
 //!
-//! Nothing is written while a phone pauses. The pause is written as silence once a packet behind it has come, in pieces
-//! over several turns if it was long.
+//! Nothing is written while a phone pauses. Once a packet after the pause has been received, the pause is written as
+//! silence, over several turns if it is long.
 
 use std::fs::File;
 use std::io;
@@ -9,40 +9,42 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 
 use crate::base::limits::server::WRITE_BYTES;
 use crate::base::limits::{FRAME_SAMPLES, MAX_PART_BYTES, MIN_PART_FRAMES, RTP_FRAME_BYTES};
-use crate::proto::record_server::{Output, Stream};
-use crate::server::record::archive::Place;
+use crate::proto::record_server::{Stream, StreamOutput};
+use crate::server::record::archive::RecordingPath;
 use crate::wire::g711::Law;
 use crate::wire::recording::{self, Codec, Header, DATA_SIZE_OFFSET};
 use crate::wire::riff;
 
 const CODES: u64 = FRAME_SAMPLES as u64;
 
-/// How recordings are stored.
+/// The file format of recordings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Format {
-    /// As the phones do.
+pub(super) enum FileFormat {
+    /// The phones' own: RTP packets after a header of 76 bytes.
     Phone,
-    /// RIFF/WAVE with G.711 in it.
+    /// RIFF/WAVE containing G.711.
     Wav,
 }
 
 /// A file that is being written.
-pub(super) struct Part {
-    pub(super) place: Place,
+pub(super) struct PartFile {
+    pub(super) path: RecordingPath,
     file: File,
-    format: Format,
+    format: FileFormat,
     law: Law,
-    /// Frames written, and those that the header tells of.
+    /// Frames written.
     frames: u64,
-    noted: u64,
-    /// What the sync that runs will have covered.
-    marked: u64,
+    /// Frames that the header declares.
+    declared: u64,
+    /// Frames that had been written when the last sync began.
+    synced: u64,
+    /// The most frames that it may have.
     limit: u64,
-    /// A write has failed: there may be more in the file than was written.
-    torn: bool,
+    /// A write has failed: the file may be longer than the frames that count as written.
+    has_torn_tail: bool,
 }
 
-impl Format {
+impl FileFormat {
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Phone => "phone",
@@ -65,12 +67,12 @@ impl Format {
     }
 }
 
-impl Part {
-    /// Writes the header of a new file. `limit`: bytes it may have; 0: as many as a part may.
+impl PartFile {
+    /// Writes the header of a new file. `limit`: its maximum length in bytes; 0: `MAX_PART_BYTES`.
     pub(super) fn begin(
-        place: Place,
+        path: RecordingPath,
         file: File,
-        format: Format,
+        format: FileFormat,
         law: Law,
         limit: u64,
     ) -> io::Result<Self> {
@@ -82,15 +84,15 @@ impl Part {
         let limit =
             (limit.saturating_sub(format.head_bytes()) / format.frame_bytes()).max(MIN_PART_FRAMES);
         let part = Self {
-            place,
+            path,
             file,
             format,
             law,
             frames: 0,
-            noted: 0,
-            marked: 0,
+            declared: 0,
+            synced: 0,
             limit,
-            torn: false,
+            has_torn_tail: false,
         };
         part.file.write_all_at(&part.head(0), 0)?;
         Ok(part)
@@ -106,23 +108,18 @@ impl Part {
         self.offset(self.frames)
     }
 
-    /// Its folder and file name.
-    pub(super) fn path(&self) -> String {
-        format!("{}/{}", self.place.folder, self.place.recording())
-    }
-
-    /// Nobody can find its file any more: it has been deleted, alone or with its folder.
+    /// Its file has been deleted, alone or with its folder.
     pub(super) fn is_deleted(&self) -> bool {
         self.file.metadata().is_ok_and(|entry| entry.nlink() == 0)
     }
 
-    /// It takes no more: the next frame begins another part.
+    /// The next frame begins another part.
     pub(super) fn is_full(&self) -> bool {
         self.frames == self.limit
     }
 
-    /// Writes what the stream gives out, until there is no more or the part is full. `silence`: frames of it that may
-    /// still be written. `buffer` is room to work in.
+    /// Writes what the stream gives out, until there is no more or the part is full. `silence`: the silent frames that
+    /// may still be written. `buffer` saves an allocation; its content is not kept.
     pub(super) fn write(
         &mut self,
         stream: &mut Stream,
@@ -131,14 +128,14 @@ impl Part {
     ) -> io::Result<()> {
         let format = self.format;
         buffer.clear();
-        while let Some(output) = stream.take(self.limit - self.frames, *silence) {
+        while let Some(output) = stream.poll_output(self.limit - self.frames, *silence) {
             match output {
-                Output::Frame(_, header, codes) => {
+                StreamOutput::Frame(_, header, codes) => {
                     push(buffer, format, header, codes);
                     self.frames += 1;
                     self.flush(buffer, WRITE_BYTES)?;
                 }
-                Output::Silence(first, count) => {
+                StreamOutput::Silence(first, count) => {
                     *silence -= count;
                     self.write_silence(stream, first, count, buffer)?;
                 }
@@ -147,22 +144,22 @@ impl Part {
         self.flush(buffer, 1)
     }
 
-    /// A sync begins: it covers what has been written.
-    pub(super) fn mark(&mut self) {
-        self.marked = self.frames;
+    /// A sync begins: it covers the frames written so far.
+    pub(super) fn begin_sync(&mut self) {
+        self.synced = self.frames;
     }
 
-    /// The sync has ended well: the header may tell of what it covered.
-    pub(super) fn note(&mut self) -> io::Result<()> {
-        if self.marked > self.noted {
-            self.write_head(self.marked)?;
+    /// The sync was successful: the header now declares the frames that it covered.
+    pub(super) fn handle_synced(&mut self) -> io::Result<()> {
+        if self.synced > self.declared {
+            self.write_head(self.synced)?;
         }
         Ok(())
     }
 
-    /// Makes the file exact, as far as the disk still lets us.
+    /// Makes header and length exact. Tries both, even if the disk fails one.
     pub(super) fn finish(&mut self) -> io::Result<()> {
-        let cut = if self.torn {
+        let cut = if self.has_torn_tail {
             self.file.set_len(self.bytes())
         } else {
             Ok(())
@@ -173,18 +170,18 @@ impl Part {
     fn write_head(&mut self, frames: u64) -> io::Result<()> {
         let head = self.head(frames);
         match self.format {
-            Format::Phone => self
+            FileFormat::Phone => self
                 .file
                 .write_all_at(&head[DATA_SIZE_OFFSET as usize..], DATA_SIZE_OFFSET)?,
-            Format::Wav => self.file.write_all_at(&head, 0)?,
+            FileFormat::Wav => self.file.write_all_at(&head, 0)?,
         }
-        self.noted = frames;
+        self.declared = frames;
         Ok(())
     }
 
     fn head(&self, frames: u64) -> Vec<u8> {
         match self.format {
-            Format::Phone => {
+            FileFormat::Phone => {
                 let (rtp_len, increment) = (RTP_FRAME_BYTES as u32, FRAME_SAMPLES as u32);
                 let data_size = (frames * RTP_FRAME_BYTES as u64) as u32;
                 let codec = Codec::G711(self.law);
@@ -198,7 +195,7 @@ impl Part {
                 .emit()
                 .to_vec()
             }
-            Format::Wav => riff::header(self.law, Some(frames * CODES)).to_vec(),
+            FileFormat::Wav => riff::header(self.law, Some(frames * CODES)).to_vec(),
         }
     }
 
@@ -218,16 +215,16 @@ impl Part {
         Ok(())
     }
 
-    /// Writes the buffer, which ends with the last frame counted, if it has grown to `least`.
+    /// Writes the buffer, whose last frame is the last one counted, if it has at least `least` bytes.
     fn flush(&mut self, buffer: &mut Vec<u8>, least: usize) -> io::Result<()> {
         if buffer.len() < least {
             return Ok(());
         }
-        let begins = self.offset(self.frames) - buffer.len() as u64;
-        let done = self.file.write_all_at(buffer, begins);
+        let start = self.offset(self.frames) - buffer.len() as u64;
+        let done = self.file.write_all_at(buffer, start);
         if done.is_err() {
-            self.frames -= buffer.len() as u64 / self.format.frame_bytes(); // whole frames only
-            self.torn = true;
+            self.frames -= buffer.len() as u64 / self.format.frame_bytes(); // the buffer contains whole frames
+            self.has_torn_tail = true;
         }
         buffer.clear();
         done
@@ -238,8 +235,8 @@ impl Part {
     }
 }
 
-fn push(buffer: &mut Vec<u8>, format: Format, header: [u8; 12], codes: &[u8; FRAME_SAMPLES]) {
-    if format == Format::Phone {
+fn push(buffer: &mut Vec<u8>, format: FileFormat, header: [u8; 12], codes: &[u8; FRAME_SAMPLES]) {
+    if format == FileFormat::Phone {
         buffer.extend_from_slice(&header);
     }
     buffer.extend_from_slice(codes);

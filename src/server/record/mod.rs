@@ -1,4 +1,11 @@
 //! `callrec-server record`: the recording server.
+//!
+//! One process serves control connections and RTP in one event loop (`service`, `event_loop`). With `--workers` a
+//! parent process starts several of them (`workers`); with `--media` the process records nothing, but passes control
+//! connections on to other recording servers (`load_balancer`).
+//!
+//! A recording's way: `control` (its phone's messages) - `start` - `recording` (RTP into frames) - `file_writer` -
+//! `finish` - `upload`. `archive` knows the names of its files.
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -9,65 +16,66 @@ use crate::cli::{print, Failure};
 use crate::io::descriptors::raise_limit;
 use crate::server::options::read;
 
-use load_balancer::Dispatcher;
-use service::Service;
-use settings::{Settings, HELP};
+use load_balancer::LoadBalancer;
+use service::RecordService;
+use settings::{RecordSettings, HELP};
 use workers::Workers;
 
 mod archive;
 #[cfg(feature = "s3")]
 mod checksum;
 mod connection;
+mod control;
 mod counters;
-mod degraded;
-mod disk;
+mod disk_check;
+mod disk_health;
+mod disk_problem;
 mod end_reason;
+mod event_loop;
 mod file_writer;
+mod finish;
 mod load_balancer;
-mod ports;
 mod recording;
 mod repair;
 mod report;
+mod rtp_ports;
 mod service;
 mod settings;
 mod sidecar;
+mod start;
 #[cfg(feature = "s3")]
 mod store;
 mod sync;
-mod turn;
 mod unfinished;
 #[cfg(feature = "s3")]
 mod upload;
 #[cfg(feature = "s3")]
 mod upload_queue;
 mod workers;
+mod workspace;
 
 pub(super) fn main(arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
-    let Some(settings) = read::<Settings>(arguments.clone())? else {
+    let Some(settings) = read::<RecordSettings>(arguments.clone())? else {
         return print(HELP);
     };
     settings.check().map_err(Failure::Usage)?;
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info")).init();
-    raise_limit(); // a recording has three descriptors
+    raise_limit(); // a recording has three file descriptors
+    run(settings, &arguments).map_err(Failure::Failed)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn run(settings: RecordSettings, arguments: &[OsString]) -> Result<(), String> {
     if !settings.media.is_empty() {
-        Dispatcher::open(settings)
-            .and_then(Dispatcher::run)
-            .map_err(Failure::Failed)?;
-        return Ok(ExitCode::SUCCESS);
+        return LoadBalancer::open(settings)?.run();
     }
     if settings.workers > 1 && !settings.worker {
-        let workers = Workers::open(&settings, &arguments).map_err(Failure::Failed)?;
-        workers.run().map_err(Failure::Failed)?;
-        return Ok(ExitCode::SUCCESS);
+        return Workers::open(&settings, arguments)?.run();
     }
-    let service = Service::open(settings).map_err(Failure::Failed)?;
-    match service.address() {
-        None => {} // the one that has started us says it
-        Some(address) => info!(
-            "callrec-server {} is ready on {address}",
-            env!("CARGO_PKG_VERSION")
-        ),
+    let service = RecordService::open(settings)?;
+    if let Some(address) = service.address() {
+        let version = env!("CARGO_PKG_VERSION");
+        info!("callrec-server {version} is ready on {address}");
     }
-    service.run().map_err(Failure::Failed)?;
-    Ok(ExitCode::SUCCESS)
+    service.run()
 }

@@ -1,7 +1,8 @@
-//! Recordings that a server before us left unfinished (it was killed, or lost its power) are made whole: those whose
-//! sidecar is still called `....json.part`, and which no other process holds. On a thread of its own, since each one is
-//! synced; new recordings need not wait for it. It is done at the start, when the folder has been exchanged, and when
-//! the disk takes data again.
+//! Repairs the recordings that an earlier server has left unfinished because it was killed or lost its power: those whose
+//! sidecar is still named `....json.part`, and that no other process has claimed.
+//!
+//! It runs on a thread of its own, since each repair is synced: at the start, when the folder has been replaced, and
+//! when the disk works again.
 
 use std::fs::File;
 use std::io;
@@ -16,82 +17,74 @@ use crate::io::clock;
 use crate::io::dir::Dir;
 use crate::io::file::claim;
 use crate::recordings::repair::{mend, Outcome, Refusal};
-use crate::server::record::archive::{Archive, Place, UNFINISHED};
+use crate::server::record::archive::{Archive, RecordingPath, UNFINISHED};
 use crate::server::record::sidecar::finish_interrupted;
 use crate::wire::g711::Law;
 use crate::wire::recording::{Header, HEADER_BYTES};
 use crate::wire::riff;
 
-/// The longest sidecar that is read.
+/// The longest sidecar that is read, to bound the memory.
 const SIDECAR_BYTES: u64 = 64 * 1024;
 
-/// Starts the thread, which ends when it has looked at all; `repaired` counts. It may be started again while another one
-/// runs: each of them claims what it works on.
+/// Starts a thread that repairs all unfinished recordings and ends; `repaired` counts them. Several threads may run: each
+/// claims the recordings that it repairs.
 pub(super) fn start(archive: Arc<Archive>, repaired: Arc<AtomicU64>) -> io::Result<()> {
     thread::Builder::new()
         .name("repair".into())
         .spawn(move || {
             if let Err(problem) = repair(&archive, &repaired) {
-                warn!("looking for unfinished recordings: {problem}");
+                warn!("unfinished recordings cannot be searched for: {problem}");
             }
         })?;
     Ok(())
 }
 
 fn repair(archive: &Archive, repaired: &AtomicU64) -> io::Result<()> {
-    archive.each(UNFINISHED, |dir, place| {
-        match repair_one(archive, dir, &place) {
+    archive.each(UNFINISHED, |dir, path| {
+        match repair_one(archive, dir, &path) {
             Ok(Some(frames)) => {
-                info!(
-                    "{}/{}: made whole, {frames} frames",
-                    place.folder,
-                    place.recording()
-                );
+                info!("{path}: repaired, {frames} frames");
                 repaired.fetch_add(1, Ordering::Relaxed);
             }
             Ok(None) => {}
-            Err(problem) => warn!(
-                "{}/{}: cannot be repaired: {problem}",
-                place.folder,
-                place.recording()
-            ),
+            Err(problem) => warn!("{path}: cannot be repaired: {problem}"),
         }
     })
 }
 
-/// The frames it has now; `None`: another process is writing it.
-fn repair_one(archive: &Archive, dir: &Dir, place: &Place) -> io::Result<Option<u64>> {
-    let file = match dir.open_file(place.recording().as_bytes()) {
+/// Repairs a recording and returns its frames; `None`: another process has claimed it.
+fn repair_one(archive: &Archive, dir: &Dir, path: &RecordingPath) -> io::Result<Option<u64>> {
+    let file = match dir.open_file(path.recording().as_bytes()) {
         Ok(file) if claim(&file) => file,
         Ok(_) => return Ok(None),
         Err(problem) if problem.kind() == io::ErrorKind::NotFound => {
-            dir.remove(place.name(UNFINISHED).as_bytes())?; // it has been moved away
+            dir.remove(path.name(UNFINISHED).as_bytes())?; // the recording was moved away
             return Ok(None);
         }
         Err(problem) => return Err(problem),
     };
     let mut begun = vec![];
-    let unfinished = match dir.open_file(place.name(UNFINISHED).as_bytes()) {
-        Err(problem) if problem.kind() == io::ErrorKind::NotFound => return Ok(None), // another worker was quicker
+    let unfinished = match dir.open_file(path.name(UNFINISHED).as_bytes()) {
+        Err(problem) if problem.kind() == io::ErrorKind::NotFound => return Ok(None), // another worker has finished it
         opened => opened?,
     };
     io::Read::read_to_end(&mut io::Read::take(unfinished, SIDECAR_BYTES), &mut begun)?;
     let ended = clock::civil(file.metadata()?.mtime());
     let frames = frames_of(&file)?;
-    let whole = finish_interrupted(&begun, &place.recording(), frames, &ended);
-    let whole = whole.or_else(|| finish_interrupted(b"{}", &place.recording(), frames, &ended));
-    archive.finish(place, &whole.unwrap_or_default())?;
+    let finish = |sidecar: &[u8]| finish_interrupted(sidecar, &path.recording(), frames, &ended);
+    let sidecar = finish(&begun).or_else(|| finish(b"{}"));
+    archive.finish(path, &sidecar.unwrap_or_default())?;
     Ok(Some(frames))
 }
 
-/// Makes the file whole, whichever format it is in; how many frames it has.
+/// Repairs the file in either format, and returns its frames.
 fn frames_of(file: &File) -> io::Result<u64> {
     match mend(file, false)? {
         Outcome::Mended { extent, .. } => return Ok(extent.frames),
-        Outcome::Refused(Refusal::Riff) => return make_riff_whole(file),
-        // A RIFF header is shorter than ours: the call had no audio yet.
+        Outcome::Refused(Refusal::Riff) => return repair_riff(file),
+        // A RIFF header is shorter than a phone's: the file has no audio yet.
         Outcome::Refused(Refusal::Short) if file.metadata()?.len() >= riff::HEADER_BYTES as u64 => {
-            return make_riff_whole(file);
+            return repair_riff(file);
         }
         Outcome::Refused(refusal) => return Err(io::Error::other(refusal.words())),
         Outcome::Whole | Outcome::Odd | Outcome::InUse => {}
@@ -102,18 +95,14 @@ fn frames_of(file: &File) -> io::Result<u64> {
     Ok(header.extent(file.metadata()?.len()).frames)
 }
 
-fn make_riff_whole(file: &File) -> io::Result<u64> {
+fn repair_riff(file: &File) -> io::Result<u64> {
     let mut head = [0; riff::HEADER_BYTES];
     file.read_exact_at(&mut head, 0)?;
-    let law = [Law::Mu, Law::A]
-        .into_iter()
-        .find(|law| riff::header(*law, None)[20..22] == head[20..22]);
-    let law = law.ok_or_else(|| io::Error::other("is no G.711"))?;
-    let frames = file
-        .metadata()?
-        .len()
-        .saturating_sub(riff::HEADER_BYTES as u64)
-        / 160;
+    let has_format_of = |law: &Law| riff::header(*law, None)[20..22] == head[20..22];
+    let law = [Law::Mu, Law::A].into_iter().find(has_format_of);
+    let law = law.ok_or_else(|| io::Error::other("is not G.711"))?;
+    let length = file.metadata()?.len();
+    let frames = length.saturating_sub(riff::HEADER_BYTES as u64) / 160;
     file.set_len(riff::HEADER_BYTES as u64 + frames * 160)?;
     file.write_all_at(&riff::header(law, Some(frames * 160)), 0)?;
     file.sync_all()?;

@@ -1,4 +1,4 @@
-//! What the recording server is told.
+//! The options of the recording server.
 
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 
@@ -8,44 +8,44 @@ use crate::base::limits::server::{
     MAX_CONNECTIONS, MAX_MEDIA_HOSTS, MAX_SERVER_RECORDINGS, MAX_WORKERS,
 };
 use crate::config::{number, one_of, ports};
-use crate::server::options::{unknown, Options};
+use crate::server::options::{unknown, ServerOptions};
 
 pub(super) const HELP: &str = "\
-callrec-server record [OPTIONS]: takes recordings that phones upload, and stores them
+callrec-server record [OPTIONS]: receives recordings from phones and stores them
 
-  -c, --config FILE          'key = value' lines; a key is an option's name without its dashes
-      --listen ADDR:PORT     control connections, TCP [0.0.0.0:10000]
-      --rtp-ports LO-HI      RTP, UDP, a port for each recording [20000-29999]
-      --advertise ADDR       the address phones send RTP to [the one they connected to]
-      --dir DIR              recordings are stored as DIR/<device>/Record_<time>_<id>.wav [/var/lib/callrec]
-      --format FORMAT        phone: as the phones write them; wav: RIFF/WAVE [phone]
-      --pauses HOW           silence: the length stays true; skip: a pause leaves nothing [silence]
-      --file-limit MIB       a longer recording goes on in another file; 0: no limit [0]
-      --reserve MIB          disk space that stays free: below it recordings are stopped and refused [100]
-      --max-minutes N        the longest recording; 0: no limit [0]
-      --max-recordings N     at once [4096]
-      --max-connections N    at once [8192]
-      --max-per-address N    connections of one address at once [256]
-      --allow CIDR           a network that phones may be in, several times for several [all]
-      --trust CIDR           proxies that say in a PROXY line (version 1) whom they speak for; several times for several
-      --media HOST:PORT      record nothing here: hand connections to this recording server, which trusts us; several times
+  -c, --config FILE          lines 'key = value'; a key is an option's name without the dashes
+      --listen ADDR:PORT     TCP, for control connections [0.0.0.0:10000]
+      --rtp-ports LO-HI      UDP, one port for the RTP of each recording [20000-29999]
+      --advertise ADDR       the address that phones send RTP to [the one they have connected to]
+      --dir DIR              stores recordings as DIR/<device>/Record_<time>_<id>.wav [/var/lib/callrec]
+      --format FORMAT        phone: the phones' own format; wav: RIFF/WAVE [phone]
+      --pauses HOW           silence: fill pauses, so that the length is that of the call; skip: leave them out [silence]
+      --file-limit MIB       size at which a recording continues in another file; 0: no limit [0]
+      --reserve MIB          free disk space below which recordings are stopped and refused [100]
+      --max-minutes N        length at which a recording is stopped; 0: no limit [0]
+      --max-recordings N     recordings at once [4096]
+      --max-connections N    control connections at once [8192]
+      --max-per-address N    control connections from one address at once [256]
+      --allow CIDR           a network that phones may connect from; may be repeated [all]
+      --trust CIDR           proxies that name their phones in a PROXY line (version 1); may be repeated
+      --media HOST:PORT      do not record, but pass connections on to this recording server, which must trust this
+                             one; may be repeated
       --store s3://BUCKET/PREFIX
-                             finished recordings go there, then they are deleted here; AWS_ACCESS_KEY_ID,
-                             AWS_SECRET_ACCESS_KEY, AWS_REGION and AWS_ENDPOINT_URL say where and as whom. Needs a
-                             build with --features s3
-      --message-end END      what ends a message to a phone: none, lf, crlf or nul [none]
-      --workers N            processes that share address and ports; the limits above hold for each of them [1]
-      --metrics ADDR:PORT    HTTP: /metrics (Prometheus) and /healthz
+                             move finished recordings to object storage; AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY,
+                             AWS_REGION and AWS_ENDPOINT_URL are used. Needs a build with --features s3
+      --message-end END      terminator of messages to phones: none, lf, crlf or nul [none]
+      --workers N            processes that share the address and the ports; the limits apply to each of them [1]
+      --metrics ADDR:PORT    HTTP: /metrics (Prometheus) and /healthz [none]
 
-It logs to standard error, a line for each recording at its end; RUST_LOG=warn for less, RUST_LOG=debug for
-more. SIGTERM asks the phones to stop, finishes the recordings and ends it.
+It logs to standard error, one line for each finished recording. RUST_LOG=warn logs less, RUST_LOG=debug more. On
+SIGTERM the server asks the phones to stop, finishes the recordings and exits.
 
 Example: callrec-server record --listen 127.0.0.1:10000 --dir recordings --metrics 127.0.0.1:9100
 ";
 
 /// The options' values.
 #[derive(Clone, Debug)]
-pub(super) struct Settings {
+pub(super) struct RecordSettings {
     pub(super) listen: SocketAddr,
     pub(super) rtp_ports: (u16, u16),
     pub(super) advertise: Option<IpAddr>,
@@ -64,15 +64,15 @@ pub(super) struct Settings {
     pub(super) trust: Vec<IpNet>,
     pub(super) message_end: &'static str,
     pub(super) media: Vec<SocketAddr>,
-    /// Only in a build that can.
+    /// Only with the feature `s3`.
     pub(super) store: Option<String>,
     pub(super) metrics: Option<SocketAddr>,
     pub(super) workers: usize,
-    /// It is one of several, and its standard input a link to the one that has started it.
+    /// The process is one of several workers; its standard input is a channel to the parent.
     pub(super) worker: bool,
 }
 
-impl Default for Settings {
+impl Default for RecordSettings {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([0, 0, 0, 0], 10_000)),
@@ -99,18 +99,19 @@ impl Default for Settings {
     }
 }
 
-impl Settings {
-    /// What one option says of another.
+impl RecordSettings {
+    /// Checks options against each other.
     pub(super) fn check(&self) -> Result<(), String> {
         if !self.worker {
-            super::workers::shares(self.rtp_ports, self.workers)?;
+            crate::server::record::rtp_ports::split_range(self.rtp_ports, self.workers)?;
         }
         let Some(_url) = &self.store else {
             return Ok(());
         };
         if !self.media.is_empty() {
             return Err(
-                "--store belongs to the media hosts: with --media nothing is recorded here".into(),
+                "--store is an option of the media hosts: with --media nothing is recorded here"
+                    .into(),
             );
         }
         #[cfg(feature = "s3")]
@@ -118,18 +119,18 @@ impl Settings {
         Ok(())
     }
 
-    /// Phones may be at this address.
+    /// Phones may connect from this address.
     pub(super) fn allows(&self, ip: IpAddr) -> bool {
         self.allow.is_empty() || self.allow.iter().any(|network| network.contains(&ip))
     }
 
-    /// A proxy at this address may speak for others.
+    /// A proxy at this address may name phones.
     pub(super) fn trusts(&self, ip: IpAddr) -> bool {
         self.trust.iter().any(|network| network.contains(&ip))
     }
 }
 
-impl Options for Settings {
+impl ServerOptions for RecordSettings {
     const REPEATABLE: &'static [&'static str] = &["allow", "trust", "media"];
 
     fn set(&mut self, key: &str, value: &str) -> Result<(), String> {
@@ -184,7 +185,7 @@ fn address(value: &str) -> Result<SocketAddr, String> {
         .map_err(|_| format!("must be ADDRESS:PORT, for example 127.0.0.1:10000, not '{value}'"))
 }
 
-/// Looked up once, at the start.
+/// The name is resolved once, at the start.
 fn host(value: &str) -> Result<SocketAddr, String> {
     let found = value
         .to_socket_addrs()
@@ -219,9 +220,52 @@ fn count(value: &str, most: u32) -> Result<usize, String> {
 mod tests {
     use super::*;
 
+    const REFUSED: &[(&str, &str, &str)] = &[
+        (
+            "listen",
+            "10000",
+            "must be ADDRESS:PORT, for example 127.0.0.1:10000, not '10000'",
+        ),
+        (
+            "allow",
+            "10.0.0.0/33",
+            "must be a network like 192.0.2.0/24, not '10.0.0.0/33'",
+        ),
+        (
+            "rtp-ports",
+            "9-8",
+            "must be LOW-HIGH with ports from 1 to 65535, not '9-8'",
+        ),
+        ("format", "mp3", "must be phone or wav, not 'mp3'"),
+        (
+            "max-recordings",
+            "0",
+            "must be a number from 1 to 50000, not '0'",
+        ),
+        ("port", "1", "is not an option of this program"),
+        #[cfg(feature = "s3")]
+        (
+            "store",
+            "http://calls",
+            "must be s3://BUCKET/PREFIX, not 'http://calls'",
+        ),
+        #[cfg(feature = "s3")]
+        (
+            "store",
+            "s3:///calls",
+            "must be s3://BUCKET/PREFIX, not 's3:///calls'",
+        ),
+        #[cfg(not(feature = "s3"))]
+        (
+            "store",
+            "s3://calls",
+            "is not in this build: make one with 'cargo build --release --features s3'",
+        ),
+    ];
+
     #[test]
-    fn values_are_taken_and_refused_with_what_would_be_right() {
-        let mut settings = Settings::default();
+    fn values_are_set() {
+        let mut settings = RecordSettings::default();
         for (key, value) in [
             ("listen", "[::1]:5"),
             ("allow", "10.0.0.0/8"),
@@ -230,57 +274,16 @@ mod tests {
         ] {
             settings.set(key, value).unwrap();
         }
-        assert_eq!(
-            (
-                settings.listen.port(),
-                settings.allow.len(),
-                settings.message_end
-            ),
-            (5, 2, "\0")
-        );
-        for (key, value, problem) in [
-            (
-                "listen",
-                "10000",
-                "must be ADDRESS:PORT, for example 127.0.0.1:10000, not '10000'",
-            ),
-            (
-                "allow",
-                "10.0.0.0/33",
-                "must be a network like 192.0.2.0/24, not '10.0.0.0/33'",
-            ),
-            (
-                "rtp-ports",
-                "9-8",
-                "must be LOW-HIGH with ports from 1 to 65535, not '9-8'",
-            ),
-            ("format", "mp3", "must be phone or wav, not 'mp3'"),
-            (
-                "max-recordings",
-                "0",
-                "must be a number from 1 to 50000, not '0'",
-            ),
-            ("port", "1", "is no option of this program"),
-            #[cfg(feature = "s3")]
-            (
-                "store",
-                "http://calls",
-                "must be s3://BUCKET/PREFIX, not 'http://calls'",
-            ),
-            #[cfg(feature = "s3")]
-            (
-                "store",
-                "s3:///calls",
-                "must be s3://BUCKET/PREFIX, not 's3:///calls'",
-            ),
-            #[cfg(not(feature = "s3"))]
-            (
-                "store",
-                "s3://calls",
-                "is not in this build: make one with 'cargo build --release --features s3'",
-            ),
-        ] {
-            assert_eq!(settings.set(key, value), Err(problem.into()));
+        assert_eq!(settings.listen.port(), 5);
+        assert_eq!(settings.allow.len(), 2);
+        assert_eq!(settings.message_end, "\0");
+    }
+
+    #[test]
+    fn an_invalid_value_is_refused_with_what_would_be_valid() {
+        let mut settings = RecordSettings::default();
+        for (key, value, problem) in REFUSED {
+            assert_eq!(settings.set(key, value), Err((*problem).into()));
         }
     }
 }

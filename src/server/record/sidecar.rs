@@ -1,74 +1,76 @@
-//! What is written beside a recording: the phone's own sidecar (`wire::recording::sidecar`), and what only a server knows.
+//! The sidecar of a recording: the keys of a phone's sidecar (`wire::recording::sidecar`), and those of the server.
 //!
-//! Besides the phone's keys: `received`, `lost`, `late` (packets), `silence` (frames of which nothing came), all of
-//! this part; `format`, `peer`; and once the part is whole `end_time`, `result`, and `reason`, the phone's own words.
-//! `dropped` counts what was not taken for audio, by reason.
+//! The server adds, for each part: `received`, `lost`, `late` (packets), `silence` (frames for which nothing was
+//! received), `format`, `peer`; and once the part is whole `end_time`, `result`, and `reason`, the phone's own text.
+//! `dropped` counts the datagrams that were not used as audio, by reason.
 
 use serde_json::{Map, Value};
 
 use crate::base::limits::{FRAME, SIDECAR_BYTES};
 use crate::io::sys::Civil;
-use crate::proto::record_server::{Start, Verdict, VERDICTS};
-use crate::wire::recording::sidecar::{Sidecar, Start as Time};
+use crate::proto::record_server::{PacketOutcome, StartRequest, PACKET_OUTCOMES};
+use crate::wire::recording::sidecar::{Sidecar, Start as StartTime};
 use crate::wire::recording::Codec;
 
-/// What came of a stream so far.
+/// The counts of a stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Tally {
-    pub(super) verdicts: [u64; VERDICTS.len()],
+pub(super) struct StreamCounts {
+    /// By outcome, in the order of `PACKET_OUTCOMES`.
+    pub(super) packets: [u64; PACKET_OUTCOMES.len()],
     pub(super) lost: u64,
     pub(super) silence: u64,
 }
 
-/// One part, as its sidecar tells of it.
-pub(super) struct Facts<'a> {
-    pub(super) start: &'a Start,
+/// What the sidecar of a part contains.
+pub(super) struct SidecarFacts<'a> {
+    pub(super) start: &'a StartRequest,
     pub(super) peer: String,
     pub(super) file: &'a str,
     pub(super) format: &'static str,
     pub(super) part: u32,
     pub(super) began: &'a Civil,
     pub(super) frames: u64,
-    pub(super) tally: Tally,
+    pub(super) counts: StreamCounts,
     /// Once it is whole.
-    pub(super) end: Option<End<'a>>,
+    pub(super) end: Option<PartEnd<'a>>,
 }
 
 /// How a part ended.
-pub(super) struct End<'a> {
+pub(super) struct PartEnd<'a> {
     pub(super) time: Civil,
-    /// A word of ours, and what the phone said.
+    /// An `EndReason`'s code, or `rolled`.
     pub(super) word: &'a str,
+    /// The phone's own text.
     pub(super) reason: &'a [u8],
     pub(super) success: bool,
     /// It was the last part.
     pub(super) last: bool,
 }
 
-impl Tally {
-    /// What has come since then.
+impl StreamCounts {
+    /// The counts since an earlier time.
     pub(super) fn since(&self, then: &Self) -> Self {
-        let mut verdicts = self.verdicts;
-        verdicts
-            .iter_mut()
-            .zip(then.verdicts)
-            .for_each(|(now, then)| *now -= then);
+        let mut packets = self.packets;
+        for (count, before) in packets.iter_mut().zip(then.packets) {
+            *count -= before;
+        }
         Self {
-            verdicts,
+            packets,
             lost: self.lost.saturating_sub(then.lost),
             silence: self.silence - then.silence,
         }
     }
 }
 
-impl Facts<'_> {
+impl SidecarFacts<'_> {
     /// The sidecar's bytes.
     pub(super) fn emit(&self) -> Vec<u8> {
-        let heard = [Verdict::Audio, Verdict::Late].map(|verdict| VERDICTS[verdict as usize]);
-        let dropped: Vec<(&str, u64)> = VERDICTS
-            .into_iter()
-            .zip(self.tally.verdicts)
-            .filter(|(name, count)| *count > 0 && !heard.contains(name))
+        // These two have keys of their own.
+        let elsewhere = [PacketOutcome::Audio, PacketOutcome::Late];
+        let elsewhere = elsewhere.map(|outcome| PACKET_OUTCOMES[outcome as usize]);
+        let counts = PACKET_OUTCOMES.into_iter().zip(self.counts.packets);
+        let dropped: Vec<(&str, u64)> = counts
+            .filter(|(name, count)| *count > 0 && !elsewhere.contains(name))
             .collect();
         let call = &self.start.call;
         let codec = Codec::G711(self.start.law);
@@ -102,18 +104,18 @@ impl Facts<'_> {
         let len = sidecar.emit(&mut buffer).unwrap_or_default();
         let mut members: Map<String, Value> =
             serde_json::from_slice(&buffer[..len]).unwrap_or_default();
-        members.remove("pauses"); // only the phone knows them: here they are gaps in its timestamps
+        members.remove("pauses"); // known to the phone only: the server sees gaps in the timestamps
         self.add(&mut members);
         (Value::Object(members).to_string() + "\n").into_bytes()
     }
 
     fn add(&self, members: &mut Map<String, Value>) {
         let mut add = |key: &str, value: Value| members.insert(key.into(), value);
-        let count = |verdict| self.tally.verdicts[verdict as usize];
-        add("received", count(Verdict::Audio).into());
-        add("late", count(Verdict::Late).into());
-        add("lost", self.tally.lost.into());
-        add("silence", self.tally.silence.into());
+        let count = |outcome| self.counts.packets[outcome as usize];
+        add("received", count(PacketOutcome::Audio).into());
+        add("late", count(PacketOutcome::Late).into());
+        add("lost", self.counts.lost.into());
+        add("silence", self.counts.silence.into());
         add("format", self.format.into());
         add("peer", self.peer.as_str().into());
         if let Some(end) = &self.end {
@@ -129,8 +131,8 @@ impl Facts<'_> {
     }
 }
 
-/// The sidecar of a part that an earlier server left behind, from what it wrote at the part's beginning; `None`: that
-/// cannot be read.
+/// The sidecar of a part that an earlier server has left unfinished, made from the one that was written at its beginning.
+/// `None`: that one is not valid JSON.
 pub(super) fn finish_interrupted(
     begun: &[u8],
     file: &str,
@@ -146,18 +148,18 @@ pub(super) fn finish_interrupted(
         ("end_time", time(ended).to_string().into()),
         ("result", "failed".into()),
     ];
-    // What had been counted by then nobody knows.
-    ["received", "late", "lost", "silence", "dropped"]
-        .iter()
-        .for_each(|key| drop(members.remove(*key)));
-    changes.into_iter().for_each(|(key, value)| {
+    // The counts at the time of the interruption are not known.
+    for key in ["received", "late", "lost", "silence", "dropped"] {
+        members.remove(key);
+    }
+    for (key, value) in changes {
         members.insert(key.into(), value);
-    });
+    }
     Some((Value::Object(members).to_string() + "\n").into_bytes())
 }
 
-fn time(c: &Civil) -> Time {
-    Time::new(
+fn time(c: &Civil) -> StartTime {
+    StartTime::new(
         [c.year, c.month, c.day],
         [c.hour, c.minute, c.second],
         c.offset_minutes,
@@ -167,7 +169,7 @@ fn time(c: &Civil) -> Time {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proto::record_server::Start;
+    use crate::proto::record_server::StartRequest;
     use crate::wire::g711::Law;
     use crate::wire::json::Object;
 
@@ -181,8 +183,8 @@ mod tests {
         offset_minutes: -90,
     };
 
-    fn emitted(end: Option<End>) -> Vec<u8> {
-        let mut start = Start {
+    fn emitted(end: Option<PartEnd>) -> Vec<u8> {
+        let mut start = StartRequest {
             id: b"17".as_slice().try_into().unwrap(),
             device: b"0c383e000001".as_slice().try_into().unwrap(),
             law: Law::A,
@@ -190,15 +192,15 @@ mod tests {
         };
         start.call.remote_name = "A\"n\n\u{e9}".as_bytes().try_into().unwrap();
         start.call.incoming = Some(false);
-        let mut tally = Tally {
+        let mut counts = StreamCounts {
             lost: 4,
             silence: 5,
-            ..Tally::default()
+            ..StreamCounts::default()
         };
-        tally.verdicts[Verdict::Audio as usize] = 595;
-        tally.verdicts[Verdict::Late as usize] = 2;
-        tally.verdicts[Verdict::Stranger as usize] = 3;
-        let facts = Facts {
+        counts.packets[PacketOutcome::Audio as usize] = 595;
+        counts.packets[PacketOutcome::Late as usize] = 2;
+        counts.packets[PacketOutcome::Stranger as usize] = 3;
+        let facts = SidecarFacts {
             start: &start,
             peer: "10.0.0.5".into(),
             file: "Record_1.wav",
@@ -206,7 +208,7 @@ mod tests {
             part: 1,
             began: &TIME,
             frames: 600,
-            tally,
+            counts,
             end,
         };
         facts.emit()
@@ -214,7 +216,7 @@ mod tests {
 
     #[test]
     fn the_phones_reader_reads_it_and_all_that_is_asked_for_is_there() {
-        let end = End {
+        let end = PartEnd {
             time: TIME,
             word: "stopped",
             reason: b"hangup",

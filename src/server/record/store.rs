@@ -1,5 +1,5 @@
-//! Object storage: a bucket that is spoken to by the S3 protocol. Endpoint and credentials come from the environment, as
-//! Amazon's own tools have them.
+//! Object storage: a bucket with the S3 protocol. Endpoint and credentials are taken from the environment variables of
+//! Amazon's own tools.
 
 use std::fs::File;
 use std::io::Seek;
@@ -10,30 +10,30 @@ use ureq::http::{Response, StatusCode};
 use ureq::Body;
 
 use crate::base::limits::server::{STORE_BYTES_PER_SECOND, STORE_PATIENCE};
-use crate::server::record::archive::Place;
-use crate::server::record::checksum::Sums;
+use crate::server::record::archive::RecordingPath;
+use crate::server::record::checksum::FileDigests;
 
-/// A signed address is good for so long; it is used at once.
+/// How long a signed URL is valid; it is used at once.
 const SIGNED: Duration = Duration::from_secs(900);
-/// What is read of a refusal: its code stands in the first lines.
+/// Bytes read of an error response: its code is in the first lines.
 const REFUSAL_BYTES: u64 = 4096;
-/// By these the store checks what comes, and says afterwards what it has. Old stores know the first one only.
+/// The store verifies an object with these sums, and reports them afterwards. Old stores know the first one only.
 const MD5: &str = "content-md5";
 const SHA256: &str = "x-amz-checksum-sha256";
-/// Asks for the second one.
+/// Requests the second one.
 const CHECKSUM_MODE: &str = "x-amz-checksum-mode";
 
-/// The bucket, and how it is reached.
+/// A bucket, and how to reach it.
 pub(super) struct Store {
     bucket: Bucket,
     credentials: Credentials,
-    /// Empty, or with a slash at its end.
+    /// Empty, or ending with a slash.
     prefix: String,
     agent: ureq::Agent,
 }
 
 impl Store {
-    /// `s3://bucket/prefix`; the rest is asked of the environment.
+    /// Parses `s3://bucket/prefix`; the rest is in the environment.
     pub(super) fn parse(
         url: &str,
         variable: impl Fn(&str) -> Option<String>,
@@ -92,15 +92,20 @@ impl Store {
         })
     }
 
-    /// Puts a file there; an error in words. It is there, whole, when that has gone well.
-    pub(super) fn put(&self, place: &Place, name: &str, file: &mut File) -> Result<(), String> {
-        let key = format!("{}{}/{name}", self.prefix, place.folder);
+    /// Uploads a file, and confirms that the store has all of it.
+    pub(super) fn put(
+        &self,
+        path: &RecordingPath,
+        name: &str,
+        file: &mut File,
+    ) -> Result<(), String> {
+        let key = format!("{}{}/{name}", self.prefix, path.folder);
         self.put_key(&key, file)
             .map_err(|problem| format!("{key}: {problem}"))
     }
 
     fn put_key(&self, key: &str, file: &mut File) -> Result<(), String> {
-        let sums = Sums::of(&mut *file).map_err(|problem| problem.to_string())?;
+        let sums = FileDigests::of(&mut *file).map_err(|problem| problem.to_string())?;
         file.rewind().map_err(|problem| problem.to_string())?;
         let (md5, sha256) = (sums.md5_base64(), sums.sha256_base64());
         let mut action = self.bucket.put_object(Some(&self.credentials), key);
@@ -124,11 +129,11 @@ impl Store {
         self.confirm(key, &sums, &stored)
     }
 
-    /// The tag is not the MD5 sum of what was sent. With encryption by a key of the store's user (SSE-KMS, SSE-C), and in
-    /// stores that make their tags otherwise, that is as it should be; so the object itself is asked for. Its SHA-256 is
-    /// the proof. A store that keeps none has at least compared what came with `Content-MD5`, as the protocol asks it
-    /// to, and tells the object's length; but a tag that looks like an MD5 sum and is another one is a contradiction.
-    fn confirm(&self, key: &str, sums: &Sums, stored: &Stored) -> Result<(), String> {
+    /// Confirms an object whose tag is not the MD5 sum of what was sent. That is normal with encryption by a key of the
+    /// store's user (SSE-KMS, SSE-C), and in stores that compute their tags differently. So the object's SHA-256 is
+    /// requested as the proof. A store that keeps none has at least checked `Content-MD5`, as the protocol requires, and
+    /// reports the object's length. But a tag that looks like an MD5 sum and differs is a contradiction.
+    fn confirm(&self, key: &str, sums: &FileDigests, stored: &Stored) -> Result<(), String> {
         let mut action = self.bucket.head_object(Some(&self.credentials), key);
         action.headers_mut().insert(CHECKSUM_MODE, "ENABLED");
         let url = action.sign(SIGNED);
@@ -141,7 +146,7 @@ impl Store {
         let answer = request.header(CHECKSUM_MODE, "ENABLED").call();
         let answer = answer.map_err(|problem| format!("cannot be confirmed: {problem}"))?;
         if answer.status() != StatusCode::OK {
-            return Err(format!("the store has not kept it: {}", answer.status()));
+            return Err(format!("the store does not have it: {}", answer.status()));
         }
         let length =
             header(&answer, "content-length").and_then(|length| length.parse::<u64>().ok());
@@ -154,25 +159,25 @@ impl Store {
         }
         match header(&answer, SHA256) {
             Some(sha256) if sha256 == sums.sha256_base64() => Ok(()),
-            Some(_) => Err("the store has something else: its SHA-256 is another one".into()),
+            Some(_) => Err("the store has a different object: its SHA-256 differs".into()),
             None if stored.is_encrypted || !looks_like_md5(&stored.tag) => Ok(()),
             None => Err(format!(
-                "the store has something else: its ETag is {}",
+                "the store has a different object: its ETag is {}",
                 stored.tag
             )),
         }
     }
 }
 
-/// What a store says of an object that it has taken.
+/// A store's response to an upload.
 struct Stored {
     tag: String,
-    /// With a key of its user: then the tag is no sum of the object.
+    /// Encrypted with a key of the store's user: then the tag is not a sum of the object.
     is_encrypted: bool,
 }
 
-/// How long a whole request with so many bytes may take. Without one deadline for all of it, a server that sends a byte
-/// now and then would hold its thread for ever.
+/// How long a whole request with this many bytes may take. Without a deadline for all of it, a server that sends a byte
+/// now and then would block its thread forever.
 fn patience(bytes: u64) -> Duration {
     Duration::from_millis(STORE_PATIENCE.millis())
         + Duration::from_secs(bytes / STORE_BYTES_PER_SECOND)
@@ -190,12 +195,13 @@ fn header<'a>(answer: &'a Response<Body>, name: &str) -> Option<&'a str> {
         .and_then(|value| value.to_str().ok())
 }
 
-/// An object that has been taken has a tag. Another server that happens to be at the address may say 200, too.
+/// Checks the response to an upload. A stored object has a tag; another kind of server at the address may respond with
+/// 200 as well.
 fn accept(mut answer: Response<Body>) -> Result<Stored, String> {
     let status = answer.status();
     if status == StatusCode::OK {
         let tag = header(&answer, "etag")
-            .ok_or("the endpoint is no object storage: it gives no ETag")?
+            .ok_or("the endpoint is not object storage: its response has no ETag")?
             .to_owned();
         let with_kms = header(&answer, "x-amz-server-side-encryption")
             .is_some_and(|kind| kind.starts_with("aws:kms"));

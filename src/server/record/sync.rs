@@ -1,9 +1,8 @@
-//! Makes what was written survive a power cut: one thread that syncs the file system, and nothing else.
+//! A thread that syncs the file system, so that recordings survive a power cut.
 //!
-//! A thousand files each synced by themselves are a thousand commits of the file system's journal a second; `syncfs`
-//! is one for all of them. It may take long, so it runs beside the loop; when it has ended well, the loop lets the
-//! headers tell of what had been written when it began. The file system should be the recordings' own: `syncfs`
-//! also waits for what others have written there.
+//! Syncing a thousand files one by one costs a thousand commits of the file system's journal; `syncfs` is one for all.
+//! It may take long, so it runs on a thread of its own. After a successful sync the headers declare what had been
+//! written when it began. The file system should contain only recordings: `syncfs` also waits for the data of others.
 
 use std::io;
 use std::sync::mpsc::{channel, Receiver, Sender};
@@ -18,7 +17,7 @@ use crate::base::time::{Duration, Instant};
 use crate::io::clock;
 use crate::server::record::archive::Archive;
 
-/// The thread, and what it is doing.
+/// The thread, and whether it is syncing.
 pub(super) struct Syncer {
     orders: Sender<Arc<Archive>>,
     results: Receiver<(io::Result<()>, Duration)>,
@@ -27,7 +26,7 @@ pub(super) struct Syncer {
 }
 
 impl Syncer {
-    /// Starts the thread; `waker` is woken at each sync's end.
+    /// Starts the thread; `waker` is woken at the end of each sync.
     pub(super) fn start(waker: Waker) -> io::Result<Self> {
         let (orders, inbox) = channel::<Arc<Archive>>();
         let (outbox, results) = channel();
@@ -38,11 +37,11 @@ impl Syncer {
                 let before = last
                     .replace(archive.clone())
                     .filter(|before| !Arc::ptr_eq(before, &archive));
-                // The folder has been exchanged: what was finished in the old one is synced once more.
+                // The folder has been replaced: what was finished in the old one is synced once more.
                 if let Some(problem) =
                     before.and_then(|before| before.root().sync_file_system().err())
                 {
-                    warn!("the folder before this one cannot be synced: {problem}");
+                    warn!("the folder that was replaced cannot be synced: {problem}");
                 }
                 let done = archive.root().sync_file_system();
                 let result = (done, clock::monotonic().since(began));
@@ -59,18 +58,18 @@ impl Syncer {
         })
     }
 
-    /// It is time for a sync, and none runs.
+    /// A sync is due, and none is running.
     pub(super) fn is_due(&self, now: Instant) -> bool {
         !self.running && now >= self.next_at
     }
 
-    /// Begins a sync of the file system that the recordings are on.
+    /// Begins a sync of the recordings' file system.
     pub(super) fn begin(&mut self, now: Instant, archive: &Arc<Archive>) {
         self.running = self.orders.send(archive.clone()).is_ok();
         self.next_at = now + SYNC_INTERVAL;
     }
 
-    /// The result of the sync that has ended, and how long it took.
+    /// The result of a sync that has ended, and its duration.
     pub(super) fn poll_result(&mut self) -> Option<(io::Result<()>, Duration)> {
         let result = self.results.try_recv().ok()?;
         self.running = false;

@@ -1,9 +1,9 @@
-//! Finished recordings go to object storage (`--store`), and from there nowhere.
+//! Moves finished recordings to object storage (`--store`). The transfer is one-way.
 //!
-//! What is to go is what has a `.json` beside it: that it is there says the recording is whole, so uploads survive
-//! whatever ends the server. First the recording is put, then its sidecar, each in one request; then the recording is
-//! deleted, and last the sidecar: whenever that is interrupted, it is done again. A recording that goes is claimed, so
-//! that several servers over one folder do not send it twice. Several go at once, each by itself.
+//! Recordings with a `.json` are uploaded: it exists once the recording is whole, so uploads continue after whatever
+//! ends the server. The recording is uploaded first, then its sidecar, each in one request; then the recording is
+//! deleted, and last the sidecar. An interrupted upload is repeated. A recording is claimed while it is uploaded, so that
+//! several servers that share a folder do not upload it twice. Several uploads run at once, independently.
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,34 +18,34 @@ use crate::base::limits::server::{UPLOADS, UPLOAD_INTERVAL, UPLOAD_PAUSE};
 use crate::io::clock;
 use crate::io::dir::Dir;
 use crate::io::file::claim;
-use crate::server::record::archive::{Archive, Place, FINISHED};
+use crate::server::record::archive::{Archive, RecordingPath, FINISHED};
 use crate::server::record::counters::{Counters, Gauge};
-use crate::server::record::settings::Settings;
+use crate::server::record::settings::RecordSettings;
 use crate::server::record::store::Store;
-use crate::server::record::upload_queue::{Outcome, Queue};
+use crate::server::record::upload_queue::{UploadOutcome, UploadQueue};
 use crate::wire::recording::NAME_PREFIX;
 
-/// The threads that upload, and the one that looks for what is to be.
+/// The threads that upload, and the one that searches the folder for them.
 pub(super) struct Uploader {
     orders: Sender<()>,
     shared: Arc<Shared>,
 }
 
-/// What the threads share.
+/// The state that the threads share.
 struct Shared {
     store: Store,
-    /// The recordings' folder. It is opened anew each time: it may have been exchanged.
+    /// The recordings' folder. It is opened anew each time, since it may have been replaced.
     dir: String,
-    queue: Mutex<Queue>,
-    /// There may be something to be uploaded.
+    queue: Mutex<UploadQueue>,
+    /// The queue has changed.
     changed: Condvar,
     uploaded: AtomicU64,
     failures: AtomicU64,
 }
 
 impl Uploader {
-    /// Starts the threads; `None`: there is no store, or another process uploads for all.
-    pub(super) fn open(settings: &Settings) -> Result<Option<Self>, String> {
+    /// Starts the threads; `None`: there is no store, or the parent process uploads.
+    pub(super) fn open(settings: &RecordSettings) -> Result<Option<Self>, String> {
         let Some(url) = settings.store.as_ref().filter(|_| !settings.worker) else {
             return Ok(None);
         };
@@ -62,7 +62,7 @@ impl Uploader {
             let shared = shared.clone();
             let thread = thread::Builder::new().name(format!("upload-{number}"));
             thread
-                .spawn(move || shared.upload_for_ever())
+                .spawn(move || shared.upload_forever())
                 .map_err(problem)?;
         }
         let (orders, inbox) = channel();
@@ -74,8 +74,8 @@ impl Uploader {
         Ok(Some(Self { orders, shared }))
     }
 
-    /// Shows what they have done.
-    pub(super) fn show(&self, counters: &mut Counters) {
+    /// Shows the progress of the uploads.
+    pub(super) fn set_gauges(&self, counters: &mut Counters) {
         let uploaded = self.shared.uploaded.load(Ordering::Relaxed);
         let failures = self.shared.failures.load(Ordering::Relaxed);
         let (waiting, running) = self.shared.queue().counts();
@@ -97,14 +97,14 @@ impl Uploader {
     }
 }
 
-/// Looks for what is to be uploaded.
+/// The loop of the thread that searches the folder.
 fn scan(shared: &Shared, inbox: &Receiver<()>) {
     let interval = |length: crate::base::time::Duration| Duration::from_millis(length.millis());
     let mut last_problem: Option<String> = None;
     loop {
         let problem = match Archive::open_existing(&shared.dir).and_then(|archive| list(&archive)) {
-            Ok(places) => {
-                shared.queue().set(clock::monotonic(), places);
+            Ok(paths) => {
+                shared.queue().set(clock::monotonic(), paths);
                 shared.changed.notify_all();
                 None
             }
@@ -113,7 +113,7 @@ fn scan(shared: &Shared, inbox: &Receiver<()>) {
         match &problem {
             Some(text) if problem != last_problem => {
                 warn!(
-                    "{}: cannot be looked through for recordings to be uploaded: {text}",
+                    "{}: cannot be searched for recordings to be uploaded: {text}",
                     shared.dir
                 );
             }
@@ -128,49 +128,48 @@ fn scan(shared: &Shared, inbox: &Receiver<()>) {
     }
 }
 
-/// All recordings that are finished and still here.
-fn list(archive: &Archive) -> io::Result<Vec<Place>> {
-    let mut places = vec![];
-    archive.each(FINISHED, |_, place| {
-        if place.stem.starts_with(NAME_PREFIX) {
-            places.push(place);
+/// All finished recordings in the folder.
+fn list(archive: &Archive) -> io::Result<Vec<RecordingPath>> {
+    let mut paths = vec![];
+    archive.each(FINISHED, |_, path| {
+        if path.stem.starts_with(NAME_PREFIX) {
+            paths.push(path);
         }
     })?;
-    Ok(places)
+    Ok(paths)
 }
 
 impl Shared {
-    fn queue(&self) -> MutexGuard<'_, Queue> {
+    fn queue(&self) -> MutexGuard<'_, UploadQueue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// One thread's life.
-    fn upload_for_ever(&self) {
+    /// The loop of an upload thread.
+    fn upload_forever(&self) {
         loop {
-            let place = self.next();
-            let outcome = match upload(&self.dir, &self.store, &place) {
+            let path = self.next();
+            let outcome = match upload(&self.dir, &self.store, &path) {
                 Ok(outcome) => outcome,
                 Err(problem) => {
-                    self.fail(&place, &problem);
+                    self.fail(&path, &problem);
                     continue;
                 }
             };
-            if outcome == Outcome::Uploaded {
+            if outcome == UploadOutcome::Uploaded {
                 self.uploaded.fetch_add(1, Ordering::Relaxed);
             }
-            self.queue()
-                .handle_done(clock::monotonic(), &place, outcome);
+            self.queue().handle_done(clock::monotonic(), &path, outcome);
             self.changed.notify_all();
         }
     }
 
-    /// Waits for the next one.
-    fn next(&self) -> Place {
+    /// Waits for the next recording to be uploaded.
+    fn next(&self) -> RecordingPath {
         let mut queue = self.queue();
         loop {
             let now = clock::monotonic();
             match queue.take(now) {
-                Ok(place) => return place,
+                Ok(path) => return path,
                 Err(until) => {
                     let wait = Duration::from_nanos(until.since(now).nanos());
                     let woken = self.changed.wait_timeout(queue, wait);
@@ -180,48 +179,48 @@ impl Shared {
         }
     }
 
-    fn fail(&self, place: &Place, problem: &str) {
+    fn fail(&self, path: &RecordingPath, problem: &str) {
         self.failures.fetch_add(1, Ordering::Relaxed);
         let now = clock::monotonic();
-        let again_at = self.queue().handle_done(now, place, Outcome::Failed);
+        let again_at = self.queue().handle_done(now, path, UploadOutcome::Failed);
         let seconds = again_at.map_or(0, |at| at.since(now).millis().div_ceil(1000));
         warn!("upload: {problem}; tried again in {seconds} s");
         self.changed.notify_all();
     }
 }
 
-fn upload(dir: &str, store: &Store, place: &Place) -> Result<Outcome, String> {
-    let path = format!("{}/{}", place.folder, place.stem);
-    let failed = |problem: io::Error| format!("{path}: {problem}");
+fn upload(dir: &str, store: &Store, path: &RecordingPath) -> Result<UploadOutcome, String> {
+    let name = path.to_string();
+    let failed = |problem: io::Error| format!("{name}: {problem}");
     let dir = Archive::open_existing(dir)
-        .and_then(|archive| archive.folder(place))
+        .and_then(|archive| archive.folder(path))
         .map_err(failed)?;
-    let (recording, sidecar) = (place.recording(), place.name(FINISHED));
+    let (recording, sidecar) = (path.recording(), path.name(FINISHED));
     match dir.open_file(recording.as_bytes()) {
         Ok(mut file) if claim(&file) => {
-            store.put(place, &recording, &mut file)?;
-            put_sidecar(store, place, &dir, &sidecar)?;
+            store.put(path, &recording, &mut file)?;
+            put_sidecar(store, path, &dir, &sidecar)?;
             dir.remove(recording.as_bytes()).map_err(failed)?;
         }
         Ok(_) => {
-            debug!("{path}: is being finished, or uploaded by another process");
-            return Ok(Outcome::Elsewhere);
+            debug!("{name}: is being finished, or is being uploaded by another process");
+            return Ok(UploadOutcome::Elsewhere);
         }
-        // The last time it was interrupted behind the recording's deletion.
+        // The last upload was interrupted after the recording was deleted.
         Err(problem) if problem.kind() == io::ErrorKind::NotFound => {
-            put_sidecar(store, place, &dir, &sidecar)?
+            put_sidecar(store, path, &dir, &sidecar)?
         }
         Err(problem) => return Err(failed(problem)),
     }
     let _ = dir.remove(sidecar.as_bytes());
-    info!("{path}: uploaded");
-    Ok(Outcome::Uploaded)
+    info!("{name}: uploaded");
+    Ok(UploadOutcome::Uploaded)
 }
 
-fn put_sidecar(store: &Store, place: &Place, dir: &Dir, name: &str) -> Result<(), String> {
+fn put_sidecar(store: &Store, path: &RecordingPath, dir: &Dir, name: &str) -> Result<(), String> {
     match dir.open_file(name.as_bytes()) {
-        Ok(mut file) => store.put(place, name, &mut file),
-        Err(problem) if problem.kind() == io::ErrorKind::NotFound => Ok(()), // another process was quicker
-        Err(problem) => Err(format!("{}/{name}: {problem}", place.folder)),
+        Ok(mut file) => store.put(path, name, &mut file),
+        Err(problem) if problem.kind() == io::ErrorKind::NotFound => Ok(()), // another process has uploaded it
+        Err(problem) => Err(format!("{}/{name}: {problem}", path.folder)),
     }
 }

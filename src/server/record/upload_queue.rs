@@ -1,8 +1,8 @@
-//! What waits to be uploaded, and when each of it is tried: each by itself, so that one that is slow or fails holds up no
-//! other. Pure: time comes in as an argument.
+//! The queue of uploads. Each has a schedule of its own, so that one that is slow or fails does not delay others. Time is
+//! an argument.
 //!
-//! What has not been tried yet comes first. When as many in a row have failed as may run at once, the store is taken to
-//! be down: then only one is tried at a time, at growing distances, until one gets through.
+//! Uploads that have not been tried yet come first. If as many in a row have failed as may run at once, the store counts
+//! as down: then only one is tried at a time, at growing intervals, until one is successful.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -10,60 +10,62 @@ use crate::base::limits::server::{
     UPLOADS, UPLOAD_INTERVAL, UPLOAD_RETRIES, UPLOAD_RETRY, UPLOAD_RETRY_MOST,
 };
 use crate::base::time::{Duration, Instant};
-use crate::server::record::archive::Place;
+use crate::server::record::archive::RecordingPath;
 
-/// What became of an upload.
+/// The outcome of an upload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Outcome {
-    /// It is in the store, and here no more.
+pub(super) enum UploadOutcome {
+    /// It is in the store, and deleted here.
     Uploaded,
-    /// It is still being finished, or another process uploads it.
+    /// It is still being finished, or another process is uploading it.
     Elsewhere,
     Failed,
 }
 
-/// What waits.
+/// The uploads that wait or run.
 #[derive(Default)]
-pub(super) struct Queue {
-    entries: HashMap<Place, Entry>,
-    /// Those that do not run, in the order in which they are taken: those that have failed behind the others.
-    order: BTreeMap<Key, Place>,
+pub(super) struct UploadQueue {
+    entries: HashMap<RecordingPath, QueueEntry>,
+    /// Those that wait, in the order in which they are taken: retries after the others.
+    order: BTreeMap<QueueKey, RecordingPath>,
     next_number: u64,
     running: usize,
     retrying: usize,
-    /// Since the last one that got through.
+    /// Failures since the last successful upload.
     failures: u32,
+    /// While the store is down: when the next one is tried.
     quiet_until: Instant,
 }
 
-type Key = (bool, Instant, u64);
+/// Whether it is a retry, when it is due, and a number that makes it unique.
+type QueueKey = (bool, Instant, u64);
 
-struct Entry {
+struct QueueEntry {
     failures: u32,
-    /// Its place in the order; `None`: it is running.
-    key: Option<Key>,
+    /// Its key in the order; `None`: it is running.
+    key: Option<QueueKey>,
 }
 
-impl Queue {
-    /// What there is in the folder now: what is new waits, what is gone is forgotten.
-    pub(super) fn set(&mut self, now: Instant, places: Vec<Place>) {
-        let there: HashSet<&Place> = places.iter().collect();
-        let gone: Vec<Place> = self
+impl UploadQueue {
+    /// Sets the recordings that are in the folder now: new ones wait, missing ones are forgotten.
+    pub(super) fn set(&mut self, now: Instant, paths: Vec<RecordingPath>) {
+        let there: HashSet<&RecordingPath> = paths.iter().collect();
+        let gone: Vec<RecordingPath> = self
             .entries
             .keys()
-            .filter(|place| !there.contains(place))
+            .filter(|path| !there.contains(path))
             .cloned()
             .collect();
-        gone.iter().for_each(|place| self.forget(place));
-        for place in places {
-            if !self.entries.contains_key(&place) {
-                self.insert(place, now, 0);
+        gone.iter().for_each(|path| self.forget(path));
+        for path in paths {
+            if !self.entries.contains_key(&path) {
+                self.insert(path, now, 0);
             }
         }
     }
 
-    /// The next one to be uploaded; or until when there is none, as far as nothing else happens.
-    pub(super) fn take(&mut self, now: Instant) -> Result<Place, Instant> {
+    /// The next upload. The error is the time until which there is none, unless the queue changes.
+    pub(super) fn take(&mut self, now: Instant) -> Result<RecordingPath, Instant> {
         let later = now + UPLOAD_INTERVAL;
         if self.is_store_down() && (self.running > 0 || now < self.quiet_until) {
             return Err(if self.running > 0 {
@@ -79,7 +81,7 @@ impl Queue {
             .range(behind..)
             .next()
             .filter(|_| self.retrying < UPLOAD_RETRIES);
-        let due = |next: Option<(&Key, &Place)>| {
+        let due = |next: Option<(&QueueKey, &RecordingPath)>| {
             next.filter(|((_, at, _), _)| *at <= now)
                 .map(|(key, _)| *key)
         };
@@ -87,39 +89,41 @@ impl Queue {
             let times = fresh.into_iter().chain(retry).map(|((_, at, _), _)| *at);
             return Err(times.min().unwrap_or(later).min(later));
         };
-        let Some(place) = self.order.remove(&key) else {
+        let Some(path) = self.order.remove(&key) else {
             return Err(later);
         };
-        if let Some(entry) = self.entries.get_mut(&place) {
+        if let Some(entry) = self.entries.get_mut(&path) {
             entry.key = None;
         }
         self.running += 1;
         self.retrying += usize::from(key.0);
-        Ok(place)
+        Ok(path)
     }
 
-    /// An upload has ended; when it is tried again, if it is.
+    /// An upload has ended. Returns when it is tried again, if it is.
     pub(super) fn handle_done(
         &mut self,
         now: Instant,
-        place: &Place,
-        outcome: Outcome,
+        path: &RecordingPath,
+        outcome: UploadOutcome,
     ) -> Option<Instant> {
-        let failures = self.entries.remove(place).map_or(0, |entry| entry.failures);
+        let failures = self.entries.remove(path).map_or(0, |entry| entry.failures);
         self.running -= 1;
         self.retrying -= usize::from(failures > 0);
         match outcome {
-            Outcome::Uploaded => {
+            UploadOutcome::Uploaded => {
                 self.failures = 0;
                 None
             }
-            Outcome::Elsewhere => Some(self.insert(place.clone(), now + UPLOAD_INTERVAL, failures)),
-            Outcome::Failed => {
+            UploadOutcome::Elsewhere => {
+                Some(self.insert(path.clone(), now + UPLOAD_INTERVAL, failures))
+            }
+            UploadOutcome::Failed => {
                 self.failures = self.failures.saturating_add(1);
                 if self.is_store_down() {
                     self.quiet_until = now + backoff(self.failures + 1 - UPLOADS as u32);
                 }
-                let at = self.insert(place.clone(), now + backoff(failures + 1), failures + 1);
+                let at = self.insert(path.clone(), now + backoff(failures + 1), failures + 1);
                 Some(if self.is_store_down() {
                     at.max(self.quiet_until)
                 } else {
@@ -129,7 +133,7 @@ impl Queue {
         }
     }
 
-    /// All that are not in the store yet, and how many of them are being sent.
+    /// The recordings that are not in the store yet, and how many of them are being uploaded.
     pub(super) fn counts(&self) -> (usize, usize) {
         (self.entries.len(), self.running)
     }
@@ -138,13 +142,13 @@ impl Queue {
         self.failures >= UPLOADS as u32
     }
 
-    fn insert(&mut self, place: Place, at: Instant, failures: u32) -> Instant {
+    fn insert(&mut self, path: RecordingPath, at: Instant, failures: u32) -> Instant {
         let key = (failures > 0, at, self.next_number);
         self.next_number += 1;
-        self.order.insert(key, place.clone());
+        self.order.insert(key, path.clone());
         self.entries.insert(
-            place,
-            Entry {
+            path,
+            QueueEntry {
                 failures,
                 key: Some(key),
             },
@@ -152,16 +156,16 @@ impl Queue {
         at
     }
 
-    /// Unless it is running: then its end says what became of it.
-    fn forget(&mut self, place: &Place) {
-        if let Some(key) = self.entries.get(place).and_then(|entry| entry.key) {
+    /// Forgets a recording, unless its upload is running: then the outcome decides.
+    fn forget(&mut self, path: &RecordingPath) {
+        if let Some(key) = self.entries.get(path).and_then(|entry| entry.key) {
             self.order.remove(&key);
-            self.entries.remove(place);
+            self.entries.remove(path);
         }
     }
 }
 
-/// From the n-th failure in a row to the next try.
+/// The delay after the n-th failure in a row.
 fn backoff(failures: u32) -> Duration {
     let doublings = failures.saturating_sub(1).min(16);
     Duration::from_millis((UPLOAD_RETRY.millis() << doublings).min(UPLOAD_RETRY_MOST.millis()))

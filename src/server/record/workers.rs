@@ -1,130 +1,125 @@
-//! Several processes behind one address: each listens there itself, takes its share of the connections as the kernel
-//! deals them out, and has its share of the RTP ports. What is left for the one that starts them: to start them again,
-//! to end them, and to add up what they count. They share nothing else, so the end of one is felt by its own phones
-//! only.
+//! Several processes behind one address. Each listens on it and accepts the connections that the kernel assigns to it,
+//! and each has a share of the RTP ports. The parent restarts and ends them, and sums their counters. They share
+//! nothing else, so the end of one affects its own phones only.
 
 use std::ffi::OsString;
-use std::os::fd::OwnedFd;
 use std::process::{Child, Command, Stdio};
 
 use log::{error, info, warn};
 use mio::unix::SourceFd;
-use mio::{Events, Interest, Poll, Token};
+use mio::{Events, Interest, Poll, Registry, Token};
 use nix::sys::signal::{kill, Signal};
 use nix::unistd::Pid;
 
 use crate::base::limits::server::{RESTART_AFTER, SERVER_SHUTDOWN, WORKER_SILENCE};
 use crate::base::time::Instant;
 use crate::io::clock;
-use crate::io::listener::Reserved;
-use crate::io::process_channel::Link;
+use crate::io::listener::ReservedPort;
+use crate::io::process_channel::{ProcessChannel, Received};
 use crate::io::signals::Signals;
-use crate::server::metrics::{Metrics, Page};
+use crate::server::http::HttpServer;
+use crate::server::monitoring::{self, Health};
 use crate::server::record::counters::{Counters, Gauge};
-use crate::server::record::degraded::Trouble;
-use crate::server::record::settings::Settings;
+use crate::server::record::disk_problem::DiskProblem;
+use crate::server::record::rtp_ports::split_range;
+use crate::server::record::settings::RecordSettings;
 #[cfg(feature = "s3")]
 use crate::server::record::upload::Uploader;
 
 const SIGNALS: Token = Token(0);
-const FIRST_METRICS: usize = 1;
-const FIRST_WORKER: usize = FIRST_METRICS + Metrics::TOKENS;
+const FIRST_HTTP: usize = 1;
+const FIRST_WORKER: usize = FIRST_HTTP + HttpServer::TOKENS;
 
-/// Room for a worker's counters.
+/// Longer than a worker's counters.
 const MESSAGE_BYTES: usize = 4096;
 
-/// The process that starts the others.
+/// The parent process.
 pub(super) struct Workers {
     poll: Poll,
     signals: Signals,
-    metrics: Option<Metrics>,
-    /// Holds the port while a worker is being started again.
-    reserved: Reserved,
+    http: Option<HttpServer>,
+    /// Keeps the port while a worker is restarted.
+    port: ReservedPort,
     workers: Vec<Worker>,
-    /// What those counted that are gone.
-    gone: Counters,
-    /// One uploads what all have recorded.
+    /// The counters of workers that have ended.
+    ended: Counters,
+    /// The parent uploads the recordings of all workers.
     #[cfg(feature = "s3")]
     uploader: Option<Uploader>,
     /// The recordings' folder.
     dir: String,
-    ready: bool,
-    ending: Option<Instant>,
+    /// All workers have reported once, and the log says so.
+    is_ready: bool,
+    /// When the workers are killed; `None`: the server is not shutting down.
+    kill_at: Option<Instant>,
 }
 
-/// One of them.
+/// A worker process.
 struct Worker {
     arguments: Vec<OsString>,
-    process: Option<(Child, Link)>,
-    counters: Option<Counters>,
-    /// When it has told what it has counted.
-    heard_at: Instant,
+    state: WorkerState,
     started_at: Instant,
-    restart_at: Option<Instant>,
+    /// Its last report, and when that was received.
+    report: Option<(Counters, Instant)>,
+}
+
+enum WorkerState {
+    /// To be started at this time.
+    Stopped(Instant),
+    Running(Child, ProcessChannel),
+    /// It has ended while the server is shutting down.
+    Ended,
 }
 
 impl Workers {
-    /// Starts them. `arguments`: what each is told, besides its share.
-    pub(super) fn open(settings: &Settings, arguments: &[OsString]) -> Result<Self, String> {
+    /// Opens the address. `arguments`: the command line, which each worker gets as well.
+    pub(super) fn open(settings: &RecordSettings, arguments: &[OsString]) -> Result<Self, String> {
         let problem = |error| format!("control connections on {}: {error}", settings.listen);
-        let reserved = Reserved::open(settings.listen).map_err(problem)?;
-        let listen = reserved.address().map_err(problem)?.to_string();
+        let port = ReservedPort::open(settings.listen).map_err(problem)?;
+        let listen = port.address().map_err(problem)?.to_string();
         let epoll = |error| format!("epoll: {error}");
         let poll = Poll::new().map_err(epoll)?;
         let signals = Signals::open().map_err(|error| format!("signals: {error}"))?;
-        poll.registry()
+        let registry = poll.registry();
+        registry
             .register(&mut SourceFd(&signals.fd()), SIGNALS, Interest::READABLE)
             .map_err(epoll)?;
-        let metrics = settings
-            .metrics
-            .map(|address| Metrics::open(address, poll.registry(), FIRST_METRICS))
-            .transpose()?;
-        let mut workers = vec![];
-        for share in shares(settings.rtp_ports, settings.workers)? {
-            let own = ["--worker", "1", "--listen", &listen, "--rtp-ports", &share];
-            let arguments = arguments
-                .iter()
-                .cloned()
-                .chain(own.map(OsString::from))
-                .collect();
-            let restart_at = Some(Instant::default());
-            workers.push(Worker {
-                arguments,
-                process: None,
-                counters: None,
-                heard_at: Instant::default(),
-                started_at: Instant::default(),
-                restart_at,
-            });
-        }
+        let http = match settings.metrics {
+            Some(address) => Some(HttpServer::open(address, registry, FIRST_HTTP)?),
+            None => None,
+        };
+        let ranges = split_range(settings.rtp_ports, settings.workers)?;
+        let workers = ranges
+            .iter()
+            .map(|range| Worker::new(arguments, &listen, range))
+            .collect();
         Ok(Self {
             #[cfg(feature = "s3")]
             uploader: Uploader::open(settings)?,
-            gone: Counters::new(),
+            ended: Counters::new(),
             dir: settings.dir.clone(),
-            ready: false,
-            ending: None,
+            is_ready: false,
+            kill_at: None,
             poll,
             signals,
-            metrics,
-            reserved,
+            http,
+            port,
             workers,
         })
     }
 
-    /// Runs until a signal ends it, and all of them have ended.
+    /// Runs until a signal has come and all workers have ended.
     pub(super) fn run(mut self) -> Result<(), String> {
         let mut events = Events::with_capacity(64);
         loop {
             let now = clock::monotonic();
             self.start_due(now);
-            if self.ending.is_some() && self.workers.iter().all(|worker| worker.process.is_none()) {
+            if self.kill_at.is_some() && !self.workers.iter().any(Worker::is_running) {
                 return Ok(());
             }
-            let deadlines = self.workers.iter().filter_map(|worker| worker.restart_at);
-            let metrics = self.metrics.as_ref().and_then(Metrics::next_deadline);
-            let deadline = deadlines.chain(metrics).chain(self.ending).min();
-            let timeout = deadline.map(|at| std::time::Duration::from_nanos(at.since(now).nanos()));
+            let timeout = self
+                .next_deadline()
+                .map(|at| std::time::Duration::from_nanos(at.since(now).nanos()));
             match self.poll.poll(&mut events, timeout) {
                 Err(error) if error.kind() != std::io::ErrorKind::Interrupted => {
                     return Err(format!("epoll: {error}"))
@@ -132,194 +127,211 @@ impl Workers {
                 _ => {}
             }
             let now = clock::monotonic();
-            events
-                .iter()
-                .for_each(|event| self.handle(now, event.token()));
-            if let Some(metrics) = &mut self.metrics {
-                metrics.handle_timeout(now);
+            for event in &events {
+                self.handle_event(now, event.token());
             }
-            if self.ending.is_some_and(|until| now >= until) {
+            if let Some(http) = &mut self.http {
+                http.handle_timeout(now);
+            }
+            if self.kill_at.is_some_and(|at| now >= at) {
                 self.workers.iter_mut().for_each(Worker::kill);
             }
         }
     }
 
-    fn handle(&mut self, now: Instant, token: Token) {
-        match token.0.checked_sub(FIRST_WORKER) {
-            Some(number) => self.hear(now, number),
-            None if token == SIGNALS => {
+    fn next_deadline(&self) -> Option<Instant> {
+        let starts = self.workers.iter().filter_map(Worker::start_at);
+        let http = self.http.as_ref().and_then(HttpServer::next_deadline);
+        starts.chain(http).chain(self.kill_at).min()
+    }
+
+    fn handle_event(&mut self, now: Instant, token: Token) {
+        match token {
+            SIGNALS => {
                 while self.signals.next_order().is_some() {
-                    // Longer than a worker may take itself: it is asked first.
-                    self.ending
-                        .get_or_insert(now + SERVER_SHUTDOWN + SERVER_SHUTDOWN);
-                    self.workers
-                        .iter()
-                        .for_each(|worker| worker.signal(Signal::SIGTERM));
+                    self.begin_shutdown(now);
                 }
             }
-            None => {
-                let (all, dir) = (self.counters(now), &self.dir);
-                let mut page = |page: Page, text: &mut String| {
-                    let (healthy, wanted) = (all.gauge(Gauge::Healthy), all.gauge(Gauge::Workers));
-                    match page {
-                        Page::Metrics => all.print(text),
-                        Page::Health if healthy == wanted => text.push_str("ok\n"),
-                        Page::Health => {
-                            *text +=
-                                &format!("{healthy} of {wanted} processes can store recordings\n");
-                            let trouble = Trouble::of(all.gauge(Gauge::DiskTrouble));
-                            trouble
-                                .iter()
-                                .for_each(|trouble| *text += &format!("{}\n", trouble.words(dir)));
-                        }
-                    }
-                    healthy == wanted
-                };
-                if let Some(metrics) = &mut self.metrics {
-                    metrics.handle(self.poll.registry(), token, now, &mut page);
-                }
+            Token(number) if number >= FIRST_WORKER => {
+                self.handle_worker(now, number - FIRST_WORKER)
             }
+            token => self.handle_http(now, token),
         }
     }
 
-    /// What all have counted, those that are gone included.
+    fn begin_shutdown(&mut self, now: Instant) {
+        // Twice the time that a worker allows itself.
+        let kill_at = now + SERVER_SHUTDOWN + SERVER_SHUTDOWN;
+        self.kill_at.get_or_insert(kill_at);
+        for worker in &mut self.workers {
+            worker.terminate();
+        }
+    }
+
+    fn handle_http(&mut self, now: Instant, token: Token) {
+        let sum = self.counters(now);
+        let write_health = |text: &mut String| {
+            let healthy = sum.gauge(Gauge::Healthy);
+            let count = sum.gauge(Gauge::Workers);
+            if healthy == count {
+                text.push_str("ok\n");
+                return Health::Healthy;
+            }
+            *text += &format!("{healthy} of {count} processes can store recordings\n");
+            if let Some(problem) = DiskProblem::from_code(sum.gauge(Gauge::DiskProblem)) {
+                *text += &format!("{}\n", problem.message(&self.dir));
+            }
+            Health::Unhealthy
+        };
+        let mut pages = |path: &str| monitoring::page(path, |text| sum.print(text), write_health);
+        if let Some(http) = &mut self.http {
+            http.handle_event(self.poll.registry(), token, now, &mut pages);
+        }
+    }
+
+    /// The sum of all counters, including those of workers that have ended.
     fn counters(&self, now: Instant) -> Counters {
-        let mut all = self.gone.clone();
+        let mut sum = self.ended.clone();
         for worker in &self.workers {
-            let Some(mut counters) = worker.counters.clone() else {
+            let Some((mut counters, reported_at)) = worker.report.clone() else {
                 continue;
             };
-            if now.since(worker.heard_at) >= WORKER_SILENCE {
-                counters.set(Gauge::Healthy, 0); // what it said last is not true any more
+            if now.since(reported_at) >= WORKER_SILENCE {
+                counters.set(Gauge::Healthy, 0); // its last report is no longer true
             }
-            all.merge(&counters);
+            sum.merge(&counters);
         }
-        all.set(Gauge::Workers, self.workers.len() as u64);
+        sum.set(Gauge::Workers, self.workers.len() as u64);
         #[cfg(feature = "s3")]
-        self.uploader
-            .iter()
-            .for_each(|uploader| uploader.show(&mut all));
-        all
+        if let Some(uploader) = &self.uploader {
+            uploader.set_gauges(&mut sum);
+        }
+        sum
     }
 
-    /// Takes what a worker has to say, which may be its end.
-    fn hear(&mut self, now: Instant, number: usize) {
+    /// Reads a worker's reports, and notices its end.
+    fn handle_worker(&mut self, now: Instant, number: usize) {
         let Some(worker) = self.workers.get_mut(number) else {
             return;
         };
         let mut buffer = [0; MESSAGE_BYTES];
-        while let Some((child, link)) = &mut worker.process {
-            match link.receive(&mut buffer) {
-                None => break,
-                Some(0) => {
-                    let status = child.kill().and_then(|()| child.wait());
-                    if let Some(counters) = worker.counters.take() {
-                        self.gone.merge(&counters.without_gauges());
-                    }
-                    worker.process = None; // and its link leaves the poll
-                    if self.ending.is_none() {
-                        let status = status
-                            .map_or_else(|error| error.to_string(), |status| status.to_string());
-                        error!("worker {number} has ended ({status}); it is started again");
-                        worker.restart_at = Some(now.max(worker.started_at + RESTART_AFTER));
+        while let WorkerState::Running(child, channel) = &mut worker.state {
+            match channel.receive(&mut buffer) {
+                Received::Empty => break,
+                Received::Message(len) => {
+                    if let Some(counters) = Counters::parse(&buffer[..len]) {
+                        worker.report = Some((counters, now));
                     }
                 }
-                Some(len) => {
-                    worker.counters = Counters::parse(&buffer[..len]).or(worker.counters.take());
-                    worker.heard_at = now;
+                Received::Closed => {
+                    let status = child.kill().and_then(|()| child.wait());
+                    if let Some((counters, _)) = worker.report.take() {
+                        self.ended.merge(&counters.without_gauges());
+                    }
+                    if self.kill_at.is_some() {
+                        worker.state = WorkerState::Ended;
+                        break;
+                    }
+                    let status =
+                        status.map_or_else(|error| error.to_string(), |status| status.to_string());
+                    error!("worker {number} has ended ({status}); it is restarted");
+                    let start_at = now.max(worker.started_at + RESTART_AFTER);
+                    worker.state = WorkerState::Stopped(start_at);
                 }
             }
         }
-        if !self.ready && self.workers.iter().all(|worker| worker.counters.is_some()) {
-            self.ready = true;
-            let address = self
-                .reserved
-                .address()
-                .map_or_else(|_| "?".into(), |address| address.to_string());
-            let metrics = self.metrics.as_ref().and_then(Metrics::address);
-            let metrics =
-                metrics.map_or_else(String::new, |metrics| format!(", metrics on {metrics}"));
-            info!(
-                "callrec-server {} is ready on {address}{metrics}",
-                env!("CARGO_PKG_VERSION")
-            );
+        let is_ready = self.workers.iter().all(|worker| worker.report.is_some());
+        if is_ready && !self.is_ready {
+            self.is_ready = true;
+            self.log_ready();
+        }
+    }
+
+    fn log_ready(&self) {
+        let version = env!("CARGO_PKG_VERSION");
+        let address = self.port.address();
+        let address = address.map_or_else(|_| "?".into(), |address| address.to_string());
+        match self.http.as_ref().and_then(HttpServer::address) {
+            Some(metrics) => {
+                info!("callrec-server {version} is ready on {address}, metrics on {metrics}");
+            }
+            None => info!("callrec-server {version} is ready on {address}"),
         }
     }
 
     fn start_due(&mut self, now: Instant) {
+        if self.kill_at.is_some() {
+            return;
+        }
         for (number, worker) in self.workers.iter_mut().enumerate() {
-            if self.ending.is_some() || worker.restart_at.is_none_or(|at| now < at) {
+            if worker.start_at().is_none_or(|at| now < at) {
                 continue;
             }
-            (worker.started_at, worker.restart_at) = (now, None);
-            let registry = self.poll.registry();
-            let started = worker.start().and_then(|(child, link)| {
-                let token = Token(FIRST_WORKER + number);
-                registry.register(&mut SourceFd(&link.fd()), token, Interest::READABLE)?;
-                Ok((child, link))
-            });
-            match started {
-                Ok(process) => worker.process = Some(process),
+            let token = Token(FIRST_WORKER + number);
+            worker.started_at = now;
+            worker.state = match worker.start(self.poll.registry(), token) {
+                Ok((child, channel)) => WorkerState::Running(child, channel),
                 Err(problem) => {
                     warn!("worker {number} cannot be started: {problem}");
-                    worker.restart_at = Some(now + RESTART_AFTER);
+                    WorkerState::Stopped(now + RESTART_AFTER)
                 }
-            }
+            };
         }
     }
 }
 
 impl Worker {
-    fn start(&self) -> std::io::Result<(Child, Link)> {
-        let (link, theirs): (Link, OwnedFd) = Link::pair()?;
-        // This very program, also when a newer one has been put in its place.
-        let mut command = Command::new("/proc/self/exe");
-        let child = command
-            .arg("record")
-            .args(&self.arguments)
-            .stdin(Stdio::from(theirs))
-            .spawn()?;
-        Ok((child, link))
+    fn new(arguments: &[OsString], listen: &str, rtp_ports: &str) -> Self {
+        let own = [
+            "--worker",
+            "1",
+            "--listen",
+            listen,
+            "--rtp-ports",
+            rtp_ports,
+        ];
+        let own = own.map(OsString::from);
+        Self {
+            arguments: [arguments, &own].concat(),
+            state: WorkerState::Stopped(Instant::default()),
+            started_at: Instant::default(),
+            report: None,
+        }
     }
 
-    fn signal(&self, signal: Signal) {
-        if let Some((child, _)) = &self.process {
-            let _ = kill(Pid::from_raw(child.id() as i32), signal);
+    fn is_running(&self) -> bool {
+        matches!(self.state, WorkerState::Running(..))
+    }
+
+    fn start_at(&self) -> Option<Instant> {
+        match self.state {
+            WorkerState::Stopped(at) => Some(at),
+            WorkerState::Running(..) | WorkerState::Ended => None,
+        }
+    }
+
+    fn start(&self, registry: &Registry, token: Token) -> std::io::Result<(Child, ProcessChannel)> {
+        let (channel, theirs) = ProcessChannel::pair()?;
+        registry.register(&mut SourceFd(&channel.fd()), token, Interest::READABLE)?;
+        // This path names the running program, even if the file has been replaced by a newer one.
+        let mut command = Command::new("/proc/self/exe");
+        command.arg("record").args(&self.arguments);
+        let child = command.stdin(Stdio::from(theirs)).spawn()?;
+        Ok((child, channel))
+    }
+
+    /// Asks it to end. One that is not running is not started again.
+    fn terminate(&mut self) {
+        if let WorkerState::Running(child, _) = &self.state {
+            let _ = kill(Pid::from_raw(child.id() as i32), Signal::SIGTERM);
+        } else {
+            self.state = WorkerState::Ended;
         }
     }
 
     fn kill(&mut self) {
-        if let Some((child, _)) = &mut self.process {
+        if let WorkerState::Running(child, _) = &mut self.state {
             let _ = child.kill();
         }
-    }
-}
-
-/// Each worker's ports.
-pub(super) fn shares((low, high): (u16, u16), workers: usize) -> Result<Vec<String>, String> {
-    let ports = usize::from(high - low) + 1;
-    if ports < workers {
-        return Err(format!(
-            "--rtp-ports {low}-{high} are too few for {workers} workers"
-        ));
-    }
-    let begin = |worker: usize| usize::from(low) + ports * worker / workers;
-    Ok((0..workers)
-        .map(|worker| format!("{}-{}", begin(worker), begin(worker + 1) - 1))
-        .collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ports_are_shared_out_whole() {
-        assert_eq!(
-            shares((100, 109), 3).unwrap(),
-            ["100-102", "103-105", "106-109"]
-        );
-        assert_eq!(shares((1, 65535), 1).unwrap(), ["1-65535"]);
-        assert!(shares((5, 6), 3).is_err());
     }
 }

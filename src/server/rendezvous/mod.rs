@@ -6,26 +6,27 @@ use std::process::ExitCode;
 
 use crate::cli::{print, usage, Failure};
 use crate::config::each_pair;
-use crate::proto::rendezvous::server::devices::{parse_device, Devices};
+use crate::proto::rendezvous::server::devices::{parse_device, KnownPhones};
 use crate::server::options::read;
 
-use service::Service;
-use settings::{Settings, HELP};
+use service::RendezvousService;
+use settings::{RendezvousSettings, HELP};
 
+mod monitoring;
 mod origins;
 mod service;
 mod settings;
 
 pub(super) fn main(arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
-    let Some(settings) = read::<Settings>(arguments)? else {
+    let Some(settings) = read::<RendezvousSettings>(arguments)? else {
         return print(HELP);
     };
     let Some(file) = settings.devices.clone() else {
-        return usage("rendezvous: which phones? --devices FILE with lines 'cid = key' or 'cid = key, invite code'");
+        return usage("rendezvous: --devices FILE is missing; its lines are 'cid = key' or 'cid = key, invite code'");
     };
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info")).init();
     let devices = read_devices(&file)?;
-    let service = Service::open(&settings, devices).map_err(Failure::Failed)?;
+    let service = RendezvousService::open(&settings, devices).map_err(Failure::Failed)?;
     let reload = || {
         read_devices(&file).map_err(|failure| match failure {
             Failure::Failed(message) | Failure::Usage(message) => message,
@@ -35,20 +36,20 @@ pub(super) fn main(arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn read_devices(file: &Path) -> Result<Devices, Failure> {
+fn read_devices(file: &Path) -> Result<KnownPhones, Failure> {
     let shown = file.display();
     let text =
         std::fs::read(file).map_err(|problem| Failure::Failed(format!("{shown}: {problem}")))?;
     let text = String::from_utf8(text)
         .map_err(|_| Failure::Usage(format!("{shown}: is not UTF-8 text")))?;
-    let mut devices = Devices::new();
+    let mut devices = KnownPhones::new();
     for (number, line) in (1..).zip(text.lines()) {
-        // A line at a time: there may be very many, and each of an unknown key.
+        // One line at a time: `each_pair` checks for duplicates by comparison, which is too slow for very many keys.
         let taken = each_pair(line, &[], |cid, value| {
             let (cid, device) = parse_device(cid, value)?;
             devices
                 .insert(cid, device)
-                .map_or(Ok(()), |_| Err("stands twice".into()))
+                .map_or(Ok(()), |_| Err("is already in the file".into()))
         });
         if let Err(mut problem) = taken {
             problem.line = number;
@@ -73,7 +74,10 @@ mod tests {
         let good = read(&format!("# phones\n\na = {key}\nb={key} , code # his\n")).unwrap();
         assert_eq!(good.len(), 2);
         for (text, words) in [
-            (format!("a = {key}\na = {key}\n"), "line 2: a stands twice"),
+            (
+                format!("a = {key}\na = {key}\n"),
+                "line 2: a is already in the file",
+            ),
             (format!("\na = {key}x\n"), "line 2: a needs a key of 32"),
             ("a\n".into(), "line 1: expected 'key = value', found 'a'"),
         ] {

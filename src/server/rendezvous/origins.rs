@@ -1,16 +1,16 @@
-//! Which of our addresses each peer speaks to: what a server with several of them sends must come from the same one, or
-//! NATs do not let it in, and clients do not take it.
+//! The server's address that each peer sends to. A host may have several, and a response must come from the same one:
+//! otherwise NATs drop it, and clients do not accept it.
 
 use std::collections::HashMap;
 use std::net::SocketAddrV4;
 
 use crate::io::udp_server::Origin;
 
-/// Peers of one generation: a flood of made-up ones must bring twice as many before a phone is forgotten, which is until
-/// its next keep-alive.
-const MOST: usize = 65_536;
+/// Peers of one generation. A flood of forged sources must be twice as long before it displaces a phone, and then only
+/// until the phone's next keep-alive.
+const GENERATION: usize = 65_536;
 
-/// Of the peers that have spoken last.
+/// The addresses for the peers that were active last, in two generations.
 #[derive(Default)]
 pub(super) struct Origins {
     young: HashMap<SocketAddrV4, Origin>,
@@ -18,15 +18,15 @@ pub(super) struct Origins {
 }
 
 impl Origins {
-    /// A peer has spoken.
+    /// A datagram of a peer has been received.
     pub(super) fn note(&mut self, peer: SocketAddrV4, origin: Origin) {
-        if self.young.len() >= MOST {
+        if self.young.len() >= GENERATION {
             self.old = std::mem::take(&mut self.young);
         }
         self.young.insert(peer, origin);
     }
 
-    /// The way back to a peer.
+    /// Where responses to a peer must come from.
     pub(super) fn of(&self, peer: SocketAddrV4) -> Option<&Origin> {
         self.young.get(&peer).or_else(|| self.old.get(&peer))
     }

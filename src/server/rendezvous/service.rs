@@ -1,4 +1,4 @@
-//! The rendezvous server's loop: one socket for all messages, one for each relayed connection.
+//! The rendezvous server's event loop: one socket for all messages, and one for each port of the relay.
 
 use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::{AsFd, AsRawFd, RawFd};
@@ -13,97 +13,95 @@ use crate::io::random::Random;
 use crate::io::signals::{Order, Signals};
 use crate::io::sys::receive_buffer;
 use crate::io::udp_server;
-use crate::proto::rendezvous::server::devices::Devices;
-use crate::proto::rendezvous::server::relay::Verdict;
-use crate::proto::rendezvous::server::Server;
-use crate::server::metrics::{write_metric, Metrics, Page};
+use crate::proto::rendezvous::server::devices::KnownPhones;
+use crate::proto::rendezvous::server::relay::RelayAction;
+use crate::proto::rendezvous::server::RendezvousServer;
+use crate::server::http::HttpServer;
+use crate::server::monitoring::{self, Health};
+use crate::server::rendezvous::monitoring::write_metrics;
 use crate::server::rendezvous::origins::Origins;
-use crate::server::rendezvous::settings::Settings;
+use crate::server::rendezvous::settings::RendezvousSettings;
 
 const SIGNALS: Token = Token(0);
-const FIRST_METRICS: usize = 1;
-const MESSAGES: usize = FIRST_METRICS + Metrics::TOKENS;
+const FIRST_HTTP: usize = 1;
+const MESSAGES: usize = FIRST_HTTP + HttpServer::TOKENS;
 /// The relay's sockets have the tokens from here on.
 const FIRST_RELAY: usize = MESSAGES + 1;
-/// Datagrams of one socket in one turn: one that is flooded does not hold up the others.
-const DATAGRAMS: usize = 256;
-/// The longest datagram there is.
-const LONGEST: usize = 65_536;
-/// What is asked of the kernel for each socket: a second of registrations of 20 000 phones that come back together.
-const BUFFER: i32 = 8 << 20;
+/// Datagrams of one socket in one turn, so that a flood of one socket does not delay the others.
+const DATAGRAMS_PER_TURN: usize = 256;
+/// The longest UDP datagram.
+const DATAGRAM_BYTES: usize = 65_536;
+/// The receive buffer requested for each socket: a second of registrations of 20 000 phones that return together.
+const RECEIVE_BUFFER: i32 = 8 << 20;
 
 /// The running server.
-pub(super) struct Service {
+pub(super) struct RendezvousService {
     poll: Poll,
     signals: Signals,
-    server: Server,
-    metrics: Option<Metrics>,
+    server: RendezvousServer,
+    http: Option<HttpServer>,
     socket: udp_server::Service,
-    /// There may be more to read: nobody tells twice.
+    /// The socket may contain datagrams. Events are edge-triggered, so this is remembered until a read would block.
     readable: bool,
     origins: Origins,
-    relays: Vec<Relay>,
+    relay: Vec<RelaySocket>,
     buffer: Vec<u8>,
 }
 
 /// A port of the relay.
-struct Relay {
+struct RelaySocket {
     socket: UdpSocket,
+    /// As in `RendezvousService`.
     readable: bool,
 }
 
-impl Service {
-    /// Opens everything.
-    pub(super) fn open(settings: &Settings, devices: Devices) -> Result<Self, String> {
-        let poll = Poll::new().map_err(|problem| format!("epoll: {problem}"))?;
+/// What a signal asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum AfterSignal {
+    Continue,
+    End,
+}
+
+impl RendezvousService {
+    /// Opens the sockets.
+    pub(super) fn open(settings: &RendezvousSettings, phones: KnownPhones) -> Result<Self, String> {
+        let epoll = |problem: std::io::Error| format!("epoll: {problem}");
+        let poll = Poll::new().map_err(epoll)?;
         let signals = Signals::open().map_err(|problem| format!("signals: {problem}"))?;
         let registry = poll.registry();
-        let watched = registry.register(&mut SourceFd(&signals.fd()), SIGNALS, Interest::READABLE);
-        watched.map_err(|problem| format!("epoll: {problem}"))?;
-        let problem = |problem: std::io::Error| format!("{}, UDP: {problem}", settings.listen);
-        let socket =
-            udp_server::Service::open((*settings.listen.ip()).into(), settings.listen.port())
-                .map_err(problem)?;
-        let _ = receive_buffer(socket.as_fd(), BUFFER);
-        watch(registry, MESSAGES, socket.fd()).map_err(problem)?;
-        let relays =
-            (0..settings.relays().into()).map(|number| open_relay(registry, settings, number));
-        let relays = relays.collect::<Result<Vec<_>, _>>()?;
-        let metrics = settings
-            .metrics
-            .map(|address| Metrics::open(address, registry, FIRST_METRICS))
-            .transpose()?;
-        let mut random = Random::open();
-        let mut word = || random.words()[0].to_ne_bytes();
-        let mut seed = || {
-            let [a, b, c, d] = [word(), word(), word(), word()];
-            core::array::from_fn(|i| [a, b, c, d][i / 4][i % 4])
+        watch(registry, SIGNALS.0, signals.fd()).map_err(epoll)?;
+        let socket = open_socket(registry, settings)?;
+        let relay_ports = usize::from(settings.relay_port_count());
+        let relay = (0..relay_ports).map(|number| open_relay(registry, settings, number));
+        let relay = relay.collect::<Result<Vec<_>, _>>()?;
+        let http = match settings.metrics {
+            Some(address) => Some(HttpServer::open(address, registry, FIRST_HTTP)?),
+            None => None,
         };
-        let (core, known) = (settings.core(), devices.len());
-        let server = Server::new(core, devices, [seed(), seed()]);
         info!(
-            "rendezvous on {}: {known} phones known, {} ports to relay",
+            "rendezvous on {}: {} phones known, {relay_ports} ports to relay",
             settings.listen,
-            settings.relays()
+            phones.len()
         );
-        let (origins, buffer) = (Origins::default(), vec![0; LONGEST]);
+        let mut random = Random::open();
+        let seeds = [random_seed(&mut random), random_seed(&mut random)];
         Ok(Self {
             poll,
             signals,
-            server,
-            metrics,
+            server: RendezvousServer::new(settings.config(), phones, seeds),
+            http,
             socket,
             readable: true,
-            origins,
-            relays,
-            buffer,
+            origins: Origins::default(),
+            relay,
+            buffer: vec![0; DATAGRAM_BYTES],
         })
     }
 
-    /// Runs until a signal ends it. `reload` reads the phones again, for SIGHUP.
+    /// Runs until a signal ends it. `reload` reads the file of phones, on SIGHUP.
     pub(super) fn run(
         mut self,
-        reload: impl Fn() -> Result<Devices, String>,
+        reload: impl Fn() -> Result<KnownPhones, String>,
     ) -> Result<(), String> {
         let mut events = Events::with_capacity(256);
         loop {
@@ -112,44 +110,40 @@ impl Service {
             for event in &events {
                 match event.token() {
                     SIGNALS => {
-                        if self.take_orders(now, &reload) {
+                        if self.handle_signals(now, &reload) == AfterSignal::End {
                             return Ok(());
                         }
                     }
                     Token(MESSAGES) => self.readable = true,
-                    Token(token) if token >= FIRST_RELAY => {
-                        self.relays[token - FIRST_RELAY].readable = true
+                    Token(number) if number >= FIRST_RELAY => {
+                        self.relay[number - FIRST_RELAY].readable = true;
                     }
-                    token => self.show(now, token),
+                    token => self.handle_http(now, token),
                 }
             }
             self.server.handle_timeout(now);
             self.read(now);
-            (0..self.relays.len()).for_each(|number| self.relay(now, number));
+            for number in 0..self.relay.len() {
+                self.relay(now, number);
+            }
             self.send();
-            if let Some(metrics) = &mut self.metrics {
-                metrics.handle_timeout(now);
+            if let Some(http) = &mut self.http {
+                http.handle_timeout(now);
             }
         }
     }
 
     fn wait(&mut self, events: &mut Events) -> Result<(), String> {
         let now = clock::monotonic();
-        let metrics = self.metrics.as_ref().and_then(Metrics::next_deadline);
-        let deadline = [self.server.next_deadline(), metrics]
-            .into_iter()
-            .flatten()
-            .min();
-        let more = self.readable || self.relays.iter().any(|relay| relay.readable);
-        let wait = deadline.map(|at| std::time::Duration::from_nanos(at.since(now).nanos()));
-        match self.poll.poll(
-            events,
-            if more {
-                Some(std::time::Duration::ZERO)
-            } else {
-                wait
-            },
-        ) {
+        let has_more = self.readable || self.relay.iter().any(|socket| socket.readable);
+        let deadlines = [
+            has_more.then_some(now),
+            self.server.next_deadline(),
+            self.http.as_ref().and_then(HttpServer::next_deadline),
+        ];
+        let deadline = deadlines.into_iter().flatten().min();
+        let timeout = deadline.map(|at| std::time::Duration::from_nanos(at.since(now).nanos()));
+        match self.poll.poll(events, timeout) {
             Err(problem) if problem.kind() != std::io::ErrorKind::Interrupted => {
                 Err(format!("epoll: {problem}"))
             }
@@ -157,26 +151,29 @@ impl Service {
         }
     }
 
-    /// `true`: it is to end.
-    fn take_orders(&mut self, now: Instant, reload: &impl Fn() -> Result<Devices, String>) -> bool {
+    fn handle_signals(
+        &mut self,
+        now: Instant,
+        reload: &impl Fn() -> Result<KnownPhones, String>,
+    ) -> AfterSignal {
         while let Some(order) = self.signals.next_order() {
             if order == Order::End {
-                return true;
+                return AfterSignal::End;
             }
             match reload() {
-                Ok(devices) => {
-                    info!("{} phones known", devices.len());
-                    self.server.set_devices(now, devices);
+                Ok(phones) => {
+                    info!("{} phones known", phones.len());
+                    self.server.set_phones(now, phones);
                 }
-                Err(problem) => warn!("phones not read again: {problem}"),
+                Err(problem) => warn!("the file of phones is not reloaded: {problem}"),
             }
         }
-        false
+        AfterSignal::Continue
     }
 
-    /// Some messages.
+    /// Reads messages, a limited number per turn.
     fn read(&mut self, now: Instant) {
-        for _ in 0..DATAGRAMS {
+        for _ in 0..DATAGRAMS_PER_TURN {
             if !self.readable {
                 break;
             }
@@ -191,11 +188,11 @@ impl Service {
         }
     }
 
-    /// Some datagrams of a port of the relay.
+    /// Relays the datagrams of a port, a limited number per turn.
     fn relay(&mut self, now: Instant, number: usize) {
         let mut answer = [0; 256];
-        let Relay { socket, readable } = &mut self.relays[number];
-        for _ in 0..DATAGRAMS {
+        let RelaySocket { socket, readable } = &mut self.relay[number];
+        for _ in 0..DATAGRAMS_PER_TURN {
             if !*readable {
                 break;
             }
@@ -205,23 +202,20 @@ impl Service {
                     *readable = false;
                     break;
                 }
-                // Whatever a datagram that could not be delivered has left behind.
+                // The ICMP error of a datagram that could not be delivered.
                 _ => continue,
             };
             let datagram = &self.buffer[..len];
-            match self
-                .server
-                .relay
-                .handle(now, number, from, datagram, &mut answer)
-            {
-                Verdict::Forward(to) => drop(socket.send_to(datagram, to)),
-                Verdict::Answer(len) => drop(socket.send_to(&answer[..len], from)),
-                Verdict::Drop => {}
+            let relay = &mut self.server.relay;
+            match relay.handle(now, number, from, datagram, &mut answer) {
+                RelayAction::Forward(to) => drop(socket.send_to(datagram, to)),
+                RelayAction::Answer(len) => drop(socket.send_to(&answer[..len], from)),
+                RelayAction::Drop => {}
             }
         }
     }
 
-    /// What the server has to say. What the network does not take now is lost, as on the network.
+    /// Sends what the server has queued. Datagrams that the socket does not take are lost, as on the network.
     fn send(&mut self) {
         while let Some((to, datagram)) = self.server.poll_output() {
             match self.origins.of(to) {
@@ -231,23 +225,49 @@ impl Service {
         }
     }
 
-    fn show(&mut self, now: Instant, token: Token) {
+    fn handle_http(&mut self, now: Instant, token: Token) {
         let server = &self.server;
-        let mut page = |page: Page, text: &mut String| {
-            match page {
-                Page::Metrics => print_metrics(server, text),
-                Page::Health => text.push_str("ok\n"),
-            }
-            true
+        let write_metrics = |text: &mut String| write_metrics(server, text);
+        let write_health = |text: &mut String| {
+            text.push_str("ok\n");
+            Health::Healthy
         };
-        if let Some(metrics) = &mut self.metrics {
-            metrics.handle(self.poll.registry(), token, now, &mut page);
+        let mut pages = |path: &str| monitoring::page(path, write_metrics, write_health);
+        if let Some(http) = &mut self.http {
+            http.handle_event(self.poll.registry(), token, now, &mut pages);
         }
     }
 }
 
-/// At the relay's own address, if this host has it, so that what is relayed comes from there.
-fn open_relay(registry: &Registry, settings: &Settings, number: usize) -> Result<Relay, String> {
+fn open_socket(
+    registry: &Registry,
+    settings: &RendezvousSettings,
+) -> Result<udp_server::Service, String> {
+    let listen = settings.listen;
+    let problem = |problem: std::io::Error| format!("{listen}, UDP: {problem}");
+    let socket =
+        udp_server::Service::open((*listen.ip()).into(), listen.port()).map_err(problem)?;
+    let _ = receive_buffer(socket.as_fd(), RECEIVE_BUFFER);
+    watch(registry, MESSAGES, socket.fd()).map_err(problem)?;
+    Ok(socket)
+}
+
+fn random_seed(random: &mut Random) -> [u8; 16] {
+    let mut seed = [0; 16];
+    for bytes in seed.chunks_mut(4) {
+        let word = random.words()[0].to_ne_bytes();
+        bytes.copy_from_slice(&word);
+    }
+    seed
+}
+
+/// Binds a port of the relay, at the relay's public address if this host has it, so that relayed datagrams come from
+/// there.
+fn open_relay(
+    registry: &Registry,
+    settings: &RendezvousSettings,
+    number: usize,
+) -> Result<RelaySocket, String> {
     let port = settings.relay_ports.0 + number as u16;
     let listen = *settings.listen.ip();
     let own = settings
@@ -263,9 +283,9 @@ fn open_relay(registry: &Registry, settings: &Settings, number: usize) -> Result
     };
     let socket = socket.map_err(problem)?;
     socket.set_nonblocking(true).map_err(problem)?;
-    let _ = receive_buffer(socket.as_fd(), BUFFER);
+    let _ = receive_buffer(socket.as_fd(), RECEIVE_BUFFER);
     watch(registry, FIRST_RELAY + number, socket.as_raw_fd()).map_err(problem)?;
-    Ok(Relay {
+    Ok(RelaySocket {
         socket,
         readable: true,
     })
@@ -273,116 +293,4 @@ fn open_relay(registry: &Registry, settings: &Settings, number: usize) -> Result
 
 fn watch(registry: &Registry, token: usize, fd: RawFd) -> std::io::Result<()> {
     registry.register(&mut SourceFd(&fd), Token(token), Interest::READABLE)
-}
-
-fn print_metrics(server: &Server, page: &mut String) {
-    let [phones, known, callers, connections] = server.gauges().map(|gauge| gauge as u64);
-    let (counts, relay) = (&server.counts, &server.relay.counts);
-    for (name, help, value) in [
-        ("phones", "Phones that are registered.", phones),
-        ("phones_known", "Phones in the file.", known),
-        ("callers", "Callers that are registered.", callers),
-        (
-            "connections",
-            "Connections of the last minute.",
-            connections,
-        ),
-        (
-            "relayed",
-            "Connections that have a port of the relay.",
-            server.relay.in_use() as u64,
-        ),
-    ] {
-        write_metric(
-            page,
-            &format!("callrec_rendezvous_{name}"),
-            "gauge",
-            help,
-            value,
-        );
-    }
-    for (name, help, value) in [
-        (
-            "registered",
-            "Endpoints that have registered, not counting again.",
-            counts.registered,
-        ),
-        (
-            "repeated",
-            "Registrations that were sent again from another address.",
-            counts.repeated,
-        ),
-        (
-            "claimed",
-            "Endpoints of other makes that have said to be elsewhere.",
-            counts.claimed,
-        ),
-        ("issued", "Names and keys given to callers.", counts.issued),
-        ("connected", "Callers brought to a phone.", counts.connected),
-        (
-            "wrong_key",
-            "Messages of an unknown endpoint, or sealed with another key.",
-            counts.wrong_key,
-        ),
-        (
-            "wrong_invite",
-            "Callers refused for their invite code.",
-            counts.wrong_invite,
-        ),
-        (
-            "unknown_phone",
-            "Callers of a phone that is not registered.",
-            counts.unknown_phone,
-        ),
-        (
-            "unanswered",
-            "Phones that did not answer when they were called.",
-            counts.unanswered,
-        ),
-        (
-            "refused_by_phone",
-            "Callers that the phone itself refused.",
-            counts.refused_by_phone,
-        ),
-        (
-            "too_many",
-            "Callers and connections beyond their limits.",
-            counts.too_many,
-        ),
-        (
-            "held_back",
-            "Answers to strangers that came too fast.",
-            counts.held_back,
-        ),
-        ("ignored", "Datagrams that make no sense.", counts.ignored),
-        (
-            "relay_opened",
-            "Connections that were given a port of the relay.",
-            relay.opened,
-        ),
-        (
-            "relay_full",
-            "Connections for which there was no port.",
-            relay.full,
-        ),
-        ("relay_bytes", "Bytes relayed.", relay.bytes),
-        (
-            "relay_dropped",
-            "Datagrams dropped by the relay.",
-            relay.dropped,
-        ),
-        (
-            "relay_exhausted",
-            "Connections whose quota was used up.",
-            relay.exhausted,
-        ),
-    ] {
-        write_metric(
-            page,
-            &format!("callrec_rendezvous_{name}_total"),
-            "counter",
-            help,
-            value,
-        );
-    }
 }

@@ -1,4 +1,4 @@
-//! What the rendezvous server is told.
+//! The options of the rendezvous server.
 
 use core::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::path::PathBuf;
@@ -6,33 +6,34 @@ use std::path::PathBuf;
 use crate::base::time::Duration;
 use crate::config::{number, ports};
 use crate::proto::rendezvous::server::relay::Quota;
-use crate::proto::rendezvous::server::Settings as Core;
-use crate::server::options::{unknown, Options};
+use crate::proto::rendezvous::server::RendezvousConfig;
+use crate::server::options::{unknown, ServerOptions};
 
 pub(super) const HELP: &str = "\
-callrec-server rendezvous --devices FILE [OPTIONS]: brings callers and phones behind NAT together
+callrec-server rendezvous --devices FILE [OPTIONS]: connects callers with phones behind NAT
 
-  -c, --config FILE           'key = value' lines; a key is an option's name without its dashes
-      --devices FILE          the phones: lines 'cid = key' or 'cid = key, invite code'; read again on SIGHUP
+  -c, --config FILE           lines 'key = value'; a key is an option's name without the dashes
+      --devices FILE          the phones: lines 'cid = key' or 'cid = key, invite code'; reloaded on SIGHUP
       --listen ADDR:PORT      UDP, IPv4 [0.0.0.0:7042]
       --metrics ADDR:PORT     HTTP: /metrics for Prometheus, /healthz [none]
-      --keep-seconds N        phones show that they are there so often: 5, 10, 15 or 20 [20]
+      --keep-seconds N        the interval of the phones' keep-alives: 5, 10, 15 or 20 [20]
       --max-callers N         callers registered at once [4096]
-      --max-callers-of-one N  of them, from one address [64]
-      --relay ADDR            this server's public IPv4 address; turns the relay on, for phones and callers whose NATs
-                              let nothing else through [none]
-      --relay-ports LO-HI     a UDP port for each relayed connection [20000-20063]
-      --relay-megabytes N     what one of them may send and receive [256]
-      --relay-minutes N       how long it may last [60]
+      --max-callers-of-one N  callers registered at once from one address [64]
+      --relay ADDR            this server's public IPv4 address; enables the relay, for phones and callers whose NATs
+                              prevent a direct connection [none]
+      --relay-ports LO-HI     UDP, one port for each relayed connection [20000-20063]
+      --relay-megabytes N     the data that one connection may relay in both directions together [256]
+      --relay-minutes N       the duration of a relayed connection [60]
 
-A key is 32 characters, the phone's p2pKey; without an invite code here, callers need the phone's p2pInviteCode.
+A key has 32 characters: the phone's p2pKey. For a phone without an invite code in the file, callers need its
+p2pInviteCode.
 
 Example: callrec-server rendezvous --devices phones.conf --metrics 127.0.0.1:9101
 ";
 
 /// The options' values.
 #[derive(Clone, Debug)]
-pub(super) struct Settings {
+pub(super) struct RendezvousSettings {
     pub(super) devices: Option<PathBuf>,
     pub(super) listen: SocketAddrV4,
     pub(super) metrics: Option<SocketAddr>,
@@ -45,7 +46,7 @@ pub(super) struct Settings {
     relay_minutes: u32,
 }
 
-impl Default for Settings {
+impl Default for RendezvousSettings {
     fn default() -> Self {
         Self {
             devices: None,
@@ -62,7 +63,7 @@ impl Default for Settings {
     }
 }
 
-impl Options for Settings {
+impl ServerOptions for RendezvousSettings {
     fn set(&mut self, key: &str, value: &str) -> Result<(), String> {
         match key {
             "devices" => self.devices = Some(value.into()),
@@ -106,27 +107,27 @@ impl Options for Settings {
     }
 }
 
-impl Settings {
-    /// How many ports the relay has.
-    pub(super) fn relays(&self) -> u16 {
+impl RendezvousSettings {
+    /// The number of ports of the relay; 0 if it is off.
+    pub(super) fn relay_port_count(&self) -> u16 {
         let (low, high) = self.relay_ports;
         self.relay.map_or(0, |_| high - low + 1)
     }
 
-    /// The part that the protocol needs.
-    pub(super) fn core(&self) -> Core {
+    /// The settings that the protocol needs.
+    pub(super) fn config(&self) -> RendezvousConfig {
         let quota = Quota {
             bytes: u64::from(self.relay_megabytes) << 20,
             time: Duration::from_millis(u64::from(self.relay_minutes) * 60_000),
         };
-        Core {
+        RendezvousConfig {
             callers: self.callers as usize,
             callers_of_one: self.callers_of_one as usize,
             keep: Duration::from_millis(u64::from(self.keep_seconds) * 1000),
             relay: self.relay.map(|ip| {
                 (
                     SocketAddrV4::new(ip, self.relay_ports.0),
-                    self.relays().into(),
+                    self.relay_port_count().into(),
                     quota,
                 )
             }),
@@ -140,8 +141,11 @@ mod tests {
 
     #[test]
     fn values_are_taken_and_refused_with_what_would_be_right() {
-        let mut settings = Settings::default();
-        assert_eq!((settings.core().relay, settings.relays()), (None, 0));
+        let mut settings = RendezvousSettings::default();
+        assert_eq!(
+            (settings.config().relay, settings.relay_port_count()),
+            (None, 0)
+        );
         for (key, value) in [
             ("keep-seconds", "15"),
             ("relay", "203.0.113.9"),
@@ -149,12 +153,12 @@ mod tests {
         ] {
             settings.set(key, value).unwrap();
         }
-        let (first, count, quota) = settings.core().relay.unwrap();
+        let (first, count, quota) = settings.config().relay.unwrap();
         assert_eq!(
             (first.to_string().as_str(), count, quota.bytes),
             ("203.0.113.9:30000", 10, 256 << 20)
         );
-        assert_eq!(settings.core().keep.millis(), 15_000);
+        assert_eq!(settings.config().keep.millis(), 15_000);
         for (key, value, problem) in [
             (
                 "listen",
@@ -177,7 +181,7 @@ mod tests {
                 "yes",
                 "must be the IPv4 address at which phones reach this server, not 'yes'",
             ),
-            ("dir", "x", "is no option of this program"),
+            ("dir", "x", "is not an option of this program"),
         ] {
             assert_eq!(settings.set(key, value), Err(problem.into()));
         }

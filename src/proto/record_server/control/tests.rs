@@ -1,38 +1,41 @@
 use super::*;
+use crate::base::limits::server::{ANSWER_BYTES, DEVICE_BYTES, MAX_CALLS};
 use crate::base::limits::TEXT_BYTES;
 use crate::base::time::Duration;
+use crate::proto::recording::setup::Call;
+use crate::wire::g711::Law;
 
 fn ms(millis: u64) -> Instant {
     Instant::from_nanos(7) + Duration::from_millis(millis)
 }
 
-fn phone() -> Control {
-    Control::new(ms(0), Peer::Phone, "\n")
+fn phone() -> ControlSession {
+    ControlSession::new(ms(0), PeerKind::Phone, "\n")
 }
 
 /// What comes of these bytes at once, and the messages that are sent.
-fn say(control: &mut Control, now: Instant, text: &str) -> (Vec<Event>, String) {
+fn say(control: &mut ControlSession, now: Instant, text: &str) -> (Vec<ControlEvent>, String) {
     let mut bytes = text.as_bytes();
     let events = std::iter::from_fn(|| control.handle_bytes(now, &mut bytes)).collect();
     (events, sent(control))
 }
 
-fn sent(control: &mut Control) -> String {
+fn sent(control: &mut ControlSession) -> String {
     let text = String::from_utf8(control.unsent().to_vec()).unwrap();
-    control.sent(text.len());
+    control.handle_sent(text.len());
     text
 }
 
-/// A connection on which the recording with this id runs at place 0.
-fn recording(id: &str) -> Control {
+/// A connection on which the recording with this id runs at slot 0.
+fn recording(id: &str) -> ControlSession {
     let mut control = phone();
     let (events, _) = say(
         &mut control,
         ms(0),
         &format!("cmd=RecordStartRequest&id={id}&codec=PCMU\n"),
     );
-    assert!(matches!(events[..], [Event::Start(0, _)]));
-    assert_eq!(control.started(0, "10.0.0.9", 40000), None);
+    assert!(matches!(events[..], [ControlEvent::Start(0, _)]));
+    assert_eq!(control.accept_start(0, "10.0.0.9", 40000), Ok(()));
     let answer = format!(
         "cmd=RecordStartResponse&id={id}&result=success&reason=&server=10.0.0.9&port=40000\n"
     );
@@ -40,8 +43,8 @@ fn recording(id: &str) -> Control {
     control
 }
 
-fn stop(place: usize) -> Event {
-    Event::Stop(place, Call::default())
+fn stop(slot: usize) -> ControlEvent {
+    ControlEvent::Stop(slot, Call::default())
 }
 
 #[test]
@@ -53,7 +56,7 @@ fn a_recording_from_start_to_stop() {
     assert_eq!(say(&mut control, ms(0), text).0, [], "it may go on");
     assert_eq!(control.handle_timeout(ms(199)), None);
     assert_eq!(control.next_deadline(), ms(200));
-    let Some(Event::Start(0, start)) = control.handle_timeout(ms(200)) else {
+    let Some(ControlEvent::Start(0, start)) = control.handle_timeout(ms(200)) else {
         panic!()
     };
     assert_eq!(
@@ -64,14 +67,14 @@ fn a_recording_from_start_to_stop() {
         (&start.call.remote_name[..], start.call.incoming),
         (&b"Ann&B"[..], Some(true))
     );
-    control.started(0, "10.0.0.9", 40000);
+    assert_eq!(control.accept_start(0, "10.0.0.9", 40000), Ok(()));
     assert!(sent(&mut control).contains("&server=10.0.0.9&port=40000"));
     let (events, answers) = say(
         &mut control,
         ms(900),
         "cmd=RecordStopRequest&id=17&reason=hangup&remote_name=Bob\n",
     );
-    let [Event::Stop(0, call)] = &events[..] else {
+    let [ControlEvent::Stop(0, call)] = &events[..] else {
         panic!("{events:?}")
     };
     assert_eq!(
@@ -82,7 +85,7 @@ fn a_recording_from_start_to_stop() {
         ),
         (&b"hangup"[..], &b"Bob"[..], "")
     );
-    control.stopped(ms(1000), 0);
+    assert_eq!(control.complete_stop(ms(1000), 0), Ok(()));
     assert_eq!(
         sent(&mut control),
         "cmd=RecordStopResponse&id=17&result=success\n"
@@ -90,7 +93,7 @@ fn a_recording_from_start_to_stop() {
     assert_eq!(control.handle_timeout(ms(10_999)), None);
     assert_eq!(
         control.handle_timeout(ms(11_000)),
-        Some(Event::Close("idle"))
+        Some(ControlEvent::Close(CloseReason::Idle))
     );
 }
 
@@ -103,7 +106,7 @@ fn a_connection_without_a_recording_is_given_up_whatever_it_sends() {
     }
     assert_eq!(
         control.handle_timeout(ms(10_000)),
-        Some(Event::Close("idle"))
+        Some(ControlEvent::Close(CloseReason::Idle))
     );
     let mut control = recording("5");
     assert_eq!(
@@ -120,7 +123,7 @@ fn our_stop_is_answered_or_not() {
         ("", 2100),
     ] {
         let mut control = recording("5");
-        control.stop(ms(100), 0, "disk-full");
+        assert_eq!(control.request_stop(ms(100), 0, "disk-full"), Ok(()));
         assert_eq!(
             sent(&mut control),
             "cmd=RecordStopRequest&id=5&reason=disk-full\n"
@@ -134,8 +137,8 @@ fn our_stop_is_answered_or_not() {
             [],
             "a second answer"
         );
-        control.stop(ms(2200), 0, "again");
-        control.stopped(ms(2200), 0);
+        assert_eq!(control.request_stop(ms(2200), 0, "again"), Ok(()));
+        assert_eq!(control.complete_stop(ms(2200), 0), Ok(()));
         assert_eq!(sent(&mut control), "");
     }
 }
@@ -143,7 +146,7 @@ fn our_stop_is_answered_or_not() {
 #[test]
 fn crossing_stops_are_one_stop_and_both_are_answered() {
     let mut control = recording("5");
-    control.stop(ms(100), 0, "shutdown");
+    assert_eq!(control.request_stop(ms(100), 0, "shutdown"), Ok(()));
     let (events, answers) = say(&mut control, ms(101), "cmd=RecordStopRequest&id=5\n");
     assert_eq!(
         (events, answers.as_str()),
@@ -158,7 +161,7 @@ fn crossing_stops_are_one_stop_and_both_are_answered() {
         "cmd=RecordStopResponse&id=5\ncmd=RecordStopRequest&id=5\n",
     );
     assert_eq!((events, control.handle_timeout(ms(9000))), (vec![], None));
-    control.stopped(ms(200), 0);
+    assert_eq!(control.complete_stop(ms(200), 0), Ok(()));
     assert_eq!(
         sent(&mut control),
         "cmd=RecordStopResponse&id=5&result=success\n"
@@ -178,23 +181,26 @@ fn a_stop_for_an_unknown_id_succeeds() {
 #[test]
 fn one_connection_carries_several_and_refuses_doubles_and_too_many() {
     let mut control = recording("0");
-    for place in 1..MAX_CALLS {
+    for slot in 1..MAX_CALLS {
         let (events, _) = say(
             &mut control,
             ms(1),
-            &format!("cmd=RecordStartRequest&id={place}\n"),
+            &format!("cmd=RecordStartRequest&id={slot}\n"),
         );
-        assert!(matches!(events[..], [Event::Start(at, _)] if at == place));
-        control.started(place, "s", 1);
+        assert!(matches!(events[..], [ControlEvent::Start(at, _)] if at == slot));
+        assert_eq!(control.accept_start(slot, "s", 1), Ok(()));
     }
     sent(&mut control);
-    for (id, why) in [("3", "same-id"), ("99", "calls")] {
+    for (id, why) in [
+        ("3", StartRefusal::DuplicateId),
+        ("99", StartRefusal::TooManyCalls),
+    ] {
         let (events, answer) = say(
             &mut control,
             ms(2),
             &format!("cmd=RecordStartRequest&id={id}\n"),
         );
-        assert_eq!(events, [Event::Refused(why)]);
+        assert_eq!(events, [ControlEvent::Refused(why)]);
         assert!(
             answer.starts_with(&format!(
                 "cmd=RecordStartResponse&id={id}&result=failed&reason=b"
@@ -206,10 +212,10 @@ fn one_connection_carries_several_and_refuses_doubles_and_too_many() {
         say(&mut control, ms(3), "cmd=RecordStopRequest&id=3\n").0,
         [stop(3)]
     );
-    control.stopped(ms(3), 3);
+    assert_eq!(control.complete_stop(ms(3), 3), Ok(()));
     let (events, _) = say(&mut control, ms(4), "cmd=RecordStartRequest&id=99\n");
-    assert!(matches!(events[..], [Event::Start(3, _)]));
-    control.refuse(ms(4), 3, "disk-full: no room");
+    assert!(matches!(events[..], [ControlEvent::Start(3, _)]));
+    assert_eq!(control.refuse_start(ms(4), 3, "disk-full: no room"), Ok(()));
     assert!(sent(&mut control)
         .ends_with("id=99&result=failed&reason=disk-full: no room&server=&port=\n"));
     assert_eq!(
@@ -219,7 +225,7 @@ fn one_connection_carries_several_and_refuses_doubles_and_too_many() {
             "cmd=RecordStartRequest&id=x&codec=G729\n"
         )
         .0,
-        [Event::Refused("codec")]
+        [ControlEvent::Refused(StartRefusal::Codec)]
     );
 }
 
@@ -236,7 +242,7 @@ fn what_is_no_message_of_ours_is_ignored_and_what_has_no_end_closes() {
     ] {
         assert_eq!(
             say(&mut control, ms(1), text),
-            (vec![Event::Ignored], String::new()),
+            (vec![ControlEvent::Ignored], String::new()),
             "{text}"
         );
     }
@@ -245,7 +251,7 @@ fn what_is_no_message_of_ours_is_ignored_and_what_has_no_end_closes() {
         "n".repeat(300)
     );
     let (events, _) = say(&mut control, ms(1), &cut);
-    let [Event::Start(1, start)] = &events[..] else {
+    let [ControlEvent::Start(1, start)] = &events[..] else {
         panic!("{events:?}")
     };
     assert_eq!(
@@ -253,7 +259,7 @@ fn what_is_no_message_of_ours_is_ignored_and_what_has_no_end_closes() {
         (TEXT_BYTES, DEVICE_BYTES)
     );
     let (events, _) = say(&mut control, ms(1), &"x".repeat(65_536));
-    assert_eq!(events[0], Event::Close("message-too-long"));
+    assert_eq!(events[0], ControlEvent::Close(CloseReason::MessageTooLong));
 }
 
 #[test]
@@ -263,21 +269,24 @@ fn a_phone_that_never_reads_is_cut_off() {
     for _ in 0..1000 {
         events.extend(control.handle_bytes(ms(1), &mut &b"cmd=RecordStopRequest&id=6\n"[..]));
     }
-    assert_eq!(events[0], Event::Close("slow-reader"));
+    assert_eq!(events[0], ControlEvent::Close(CloseReason::SlowReader));
     assert!(control.unsent().len() <= ANSWER_BYTES);
 }
 
 #[test]
 fn a_proxy_says_first_whom_it_speaks_for() {
-    let mut control = Control::new(ms(0), Peer::Proxy, "");
+    let mut control = ControlSession::new(ms(0), PeerKind::Proxy, "");
     let text = "PROXY TCP4 192.0.2.7 192.0.2.1 5000 10000\r\ncmd=RecordStartRequest&id=1\n";
     let (events, _) = say(&mut control, ms(0), text);
-    assert_eq!(events[0], Event::Peer("192.0.2.7:5000".parse().unwrap()));
-    assert!(matches!(events[1..], [Event::Start(0, _)]));
-    let mut control = Control::new(ms(0), Peer::Proxy, "");
+    assert_eq!(
+        events[0],
+        ControlEvent::Peer("192.0.2.7:5000".parse().unwrap())
+    );
+    assert!(matches!(events[1..], [ControlEvent::Start(0, _)]));
+    let mut control = ControlSession::new(ms(0), PeerKind::Proxy, "");
     assert_eq!(
         say(&mut control, ms(0), "cmd=RecordStartRequest&id=1\n").0,
-        [Event::Close("no-proxy-line")]
+        [ControlEvent::Close(CloseReason::NoProxyLine)]
     );
     assert_eq!(
         say(
@@ -286,26 +295,26 @@ fn a_proxy_says_first_whom_it_speaks_for() {
             "PROXY TCP4 192.0.2.7 192.0.2.1 5000 10000\r\n"
         )
         .0,
-        [Event::Ignored]
+        [ControlEvent::Ignored]
     );
 }
 
 #[test]
 fn a_proxy_that_speaks_for_itself_hears_of_our_health_and_records_nothing() {
-    let mut control = Control::new(ms(0), Peer::Proxy, "\n");
+    let mut control = ControlSession::new(ms(0), PeerKind::Proxy, "\n");
     let id: Id = b"7".as_slice().try_into().unwrap();
     let asked = say(
         &mut control,
         ms(0),
         "PROXY UNKNOWN\r\ncmd=HealthRequest&id=7\n",
     );
-    assert_eq!(asked.0, [Event::Health(id.clone())]);
-    assert_eq!(control.tell_health(&id, None), None);
+    assert_eq!(asked.0, [ControlEvent::Health(id.clone())]);
+    assert_eq!(control.report_health(&id, None), Ok(()));
     assert_eq!(
         sent(&mut control),
         "cmd=HealthResponse&id=7&reason=&result=success\n"
     );
-    assert_eq!(control.tell_health(&id, Some("disk full")), None);
+    assert_eq!(control.report_health(&id, Some("disk full")), Ok(()));
     assert_eq!(
         sent(&mut control),
         "cmd=HealthResponse&id=7&reason=disk full&result=failed\n"
@@ -317,13 +326,13 @@ fn a_proxy_that_speaks_for_itself_hears_of_our_health_and_records_nothing() {
     ] {
         assert_eq!(
             say(&mut control, ms(0), text),
-            (vec![Event::Ignored], String::new()),
+            (vec![ControlEvent::Ignored], String::new()),
             "{text}"
         );
     }
     // Phones are told nothing.
     assert_eq!(
         say(&mut phone(), ms(0), "cmd=HealthRequest&id=7\n"),
-        (vec![Event::Ignored], String::new())
+        (vec![ControlEvent::Ignored], String::new())
     );
 }

@@ -1,11 +1,12 @@
-//! What an endpoint must answer before a new address of it counts: made of a secret of the server's, the endpoint's name, the
-//! address and the time, so that nothing need be kept of those who do not answer, and nobody pushes out another's.
+//! The challenges that an endpoint must answer before a new address of it is valid. They are computed from a secret of the
+//! server, the endpoint's name, the address and the time. So nothing is stored for endpoints that do not answer, and
+//! none can displace the challenge of another.
 
 use core::net::SocketAddrV4;
 use std::collections::HashMap;
 
-use super::allocator::Place;
-use super::guard::Random;
+use super::guard::SeededRandom;
+use super::registration_table::Registration;
 use crate::base::constant_time::is_equal;
 use crate::base::limits::rendezvous::PROVE_WITHIN;
 use crate::base::time::Instant;
@@ -15,32 +16,32 @@ use crate::wire::rendezvous::cipher::Key;
 /// What a challenge is for.
 #[derive(Clone, Copy, Debug)]
 enum Purpose {
-    /// The proof in a registration of our own phones.
+    /// The proof in a registration of a phone with this program.
     Nonce,
-    /// The address that an endpoint of another make takes for its own.
+    /// An address that an endpoint of another make takes for its own.
     Alias,
 }
 
-/// The challenges, and the endpoints of other makes that have one.
+/// The challenges, and the claims of endpoints of other makes.
 pub(super) struct Challenges {
     secret: Key,
-    claims: HashMap<Name, (Place, Instant)>,
+    claims: HashMap<Name, (Registration, Instant)>,
 }
 
 impl Challenges {
-    pub(super) fn new(random: &mut Random) -> Self {
+    pub(super) fn new(random: &mut SeededRandom) -> Self {
         Self {
             secret: Key::of_bits(random.bytes()),
             claims: HashMap::new(),
         }
     }
 
-    /// What a phone is to prove with its key.
+    /// The nonce that a phone must confirm with its key.
     pub(super) fn nonce(&self, now: Instant, cid: &Name, address: SocketAddrV4) -> Key {
         Key::of_bits(self.word(Purpose::Nonce, period(now), cid, address))
     }
 
-    /// The proof is of this phone's nonce for this address.
+    /// The proof belongs to this phone's nonce for this address.
     pub(super) fn is_answered(
         &self,
         now: Instant,
@@ -55,53 +56,55 @@ impl Challenges {
             })
     }
 
-    /// An address that nobody guesses, told to an endpoint as its own.
+    /// An address that cannot be guessed; the endpoint is told that it is its own.
     pub(super) fn alias(&self, now: Instant, cid: &Name, address: SocketAddrV4) -> SocketAddrV4 {
         self.alias_of(period(now), cid, address)
     }
 
     fn alias_of(&self, period: u64, cid: &Name, address: SocketAddrV4) -> SocketAddrV4 {
         let [a, b, c, d, e, f, ..] = self.word(Purpose::Alias, period, cid, address);
-        // One that something could be sent to, or endpoints may not keep it.
+        // A valid unicast address, or endpoints may not accept it.
         SocketAddrV4::new(
             [1 + a % 126, b, c, d].into(),
             u16::from_be_bytes([e, f]).max(1),
         )
     }
 
-    /// An endpoint claims to be elsewhere; `true`: it is the first time that it does so there.
-    pub(super) fn claim(&mut self, now: Instant, cid: &Name, place: Place) -> bool {
-        let address = place.address;
-        let before = self.claims.insert(cid.clone(), (place, now + PROVE_WITHIN));
+    /// An endpoint claims another address; `true`: its last claim was not for this one.
+    pub(super) fn claim(&mut self, now: Instant, cid: &Name, registration: Registration) -> bool {
+        let address = registration.address;
+        let before = self
+            .claims
+            .insert(cid.clone(), (registration, now + PROVE_WITHIN));
         before.is_none_or(|(before, _)| before.address != address)
     }
 
-    /// The endpoint whose alias has come from here, with its place.
+    /// The endpoint whose alias was received from this address, and its registration there.
     pub(super) fn take_answered(
         &mut self,
         now: Instant,
         from: SocketAddrV4,
         alias: SocketAddrV4,
-    ) -> Option<(Name, Place)> {
+    ) -> Option<(Name, Registration)> {
         let is_its =
             |cid: &&Name| recent(now).any(|period| self.alias_of(period, cid, from) == alias);
         let cid = self.claims.keys().find(is_its)?.clone();
-        let (place, _) = self.claims.remove(&cid)?;
+        let (registration, _) = self.claims.remove(&cid)?;
         Some((
             cid,
-            Place {
+            Registration {
                 address: from,
-                ..place
+                ..registration
             },
         ))
     }
 
-    /// Forgets those that have not answered.
+    /// Forgets the claims that were not answered in time.
     pub(super) fn expire(&mut self, now: Instant) {
         self.claims.retain(|_, (_, expires_at)| now < *expires_at);
     }
 
-    /// Forgets all of them: the phones may have other keys.
+    /// Forgets all claims: the phones' keys may have changed.
     pub(super) fn clear(&mut self) {
         self.claims.clear();
     }

@@ -1,4 +1,4 @@
-//! The phones that a server knows: `cid = key` or `cid = key, invite code` lines.
+//! The phones that a server knows: lines `cid = key` or `cid = key, invite code`.
 
 use std::collections::BTreeMap;
 
@@ -7,18 +7,18 @@ use crate::wire::rendezvous::cipher::Key;
 
 /// What is known of a phone.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Device {
-    /// What its messages are sealed with.
+pub struct KnownPhone {
+    /// Its messages are sealed with it.
     pub key: Key,
-    /// What a caller must know; `None`: what the phone itself says when it registers.
+    /// The invite code that a caller must know; `None`: the one that the phone registers with.
     pub invite: Option<Name>,
 }
 
 /// All known phones.
-pub type Devices = BTreeMap<Name, Device>;
+pub type KnownPhones = BTreeMap<Name, KnownPhone>;
 
-/// Reads one phone of a file of them. An error continues the sentence that the phone's id begins.
-pub fn parse_device(cid: &str, value: &str) -> Result<(Name, Device), String> {
+/// Parses a line of the file. An error continues the sentence that the phone's id begins.
+pub fn parse_device(cid: &str, value: &str) -> Result<(Name, KnownPhone), String> {
     let plain = |text: &str| text.bytes().all(|b| b >= b' ' && b != 0x7F);
     let name = |text: &str| {
         Name::from_slice(text.as_bytes())
@@ -30,14 +30,15 @@ pub fn parse_device(cid: &str, value: &str) -> Result<(Name, Device), String> {
         .map_or((value, None), |(key, invite)| {
             (key.trim(), Some(invite.trim()))
         });
-    let cid = name(cid).ok_or("is no id: at most 64 characters")?;
+    let cid = name(cid).ok_or("is not an id: 1 to 64 characters without control characters")?;
     let key = Key::new(key.as_bytes())
         .ok_or("needs a key of 32 printable ASCII characters without blanks")?;
-    let invite = invite
-        .map(|invite| name(invite).ok_or("has no invite code behind its comma, or a too long one"));
+    let invite = invite.map(|invite| {
+        name(invite).ok_or("has no invite code after the comma, or one that is too long")
+    });
     Ok((
         cid,
-        Device {
+        KnownPhone {
             key,
             invite: invite.transpose()?,
         },

@@ -1,4 +1,4 @@
-//! What keeps strangers from costing more than they should: ids and keys that need no table, rates per source.
+//! Bounds on what strangers can cost: names and keys that are not stored, and a rate for each source.
 
 use core::net::Ipv4Addr;
 
@@ -6,18 +6,18 @@ use crate::base::time::{Duration, Instant};
 use crate::proto::rendezvous::{Identity, Name};
 use crate::wire::rendezvous::cipher::Key;
 
-/// Places of a rate's table. Sources share one by chance: a collision makes a flood of two of them cost each other.
+/// Slots of a rate limiter. Two sources may share a slot by chance; then they share the rate.
 const SLOTS: usize = 4096;
-/// How long the id that a caller was given may be registered with: a fetch that goes on for a night is one call.
+/// How long an issued name is valid: a transfer that takes a night is one call.
 const ISSUED_FOR: Duration = Duration::from_millis(24 * 3_600_000);
 
-/// Random numbers from one seed: AES of a counter.
-pub(super) struct Random {
+/// A random number generator: AES of a counter, with the seed as the key.
+pub(super) struct SeededRandom {
     key: Key,
     count: u64,
 }
 
-impl Random {
+impl SeededRandom {
     pub(super) fn new(seed: [u8; 16]) -> Self {
         Self {
             key: Key::of_bits(seed),
@@ -34,14 +34,14 @@ impl Random {
         block
     }
 
-    /// A name that nobody guesses: 32 hex digits.
+    /// A name that cannot be guessed: 32 hex digits.
     pub(super) fn name(&mut self) -> Name {
         Name::from_slice(Key::of_bits(self.bytes()).text()).unwrap_or_default()
     }
 }
 
-/// Gives callers names and keys. A key is a function of its name and of a secret, so that nothing need be kept of
-/// those who have asked for one and never come back.
+/// Issues names and keys to callers. A key is a function of its name and a secret, so that nothing is stored for callers
+/// that never use it.
 pub(super) struct Issuer {
     secret: Key,
 }
@@ -53,8 +53,8 @@ impl Issuer {
         }
     }
 
-    /// A new name, with its key. It looks like a UUID; its first four bytes say when it was given.
-    pub(super) fn issue(&self, now: Instant, random: &mut Random) -> Identity {
+    /// A new name and its key. The name has the form of a UUID; its first four bytes are the time of issue.
+    pub(super) fn issue(&self, now: Instant, random: &mut SeededRandom) -> Identity {
         let mut bits = random.bytes();
         bits[..4].copy_from_slice(&seconds(now).to_be_bytes());
         let hex = Key::of_bits(bits);
@@ -71,7 +71,7 @@ impl Issuer {
         }
     }
 
-    /// The key of a name that was given by us, not too long ago. Of others the key is one that nobody was told.
+    /// The key of a name that was issued within `ISSUED_FOR`. A name that was never issued has a key that nobody knows.
     pub(super) fn key_of(&self, now: Instant, cid: &[u8]) -> Option<Key> {
         let mut bits = [0; 16];
         let mut digits = cid
@@ -97,16 +97,16 @@ fn seconds(now: Instant) -> u32 {
     (now.nanos() / 1_000_000_000) as u32
 }
 
-/// A rate that each source may use: `burst` at once, then one each `interval`.
-pub(super) struct Rate {
+/// Limits the rate of each source: `burst` at once, then one per `interval`.
+pub(super) struct RateLimiter {
     slots: Vec<Instant>,
     factor: u64,
     interval: Duration,
     burst: Duration,
 }
 
-impl Rate {
-    pub(super) fn new(interval: Duration, burst: u64, random: &mut Random) -> Self {
+impl RateLimiter {
+    pub(super) fn new(interval: Duration, burst: u64, random: &mut SeededRandom) -> Self {
         let [a, b, c, d, e, f, g, h, ..] = random.bytes();
         let factor = u64::from_be_bytes([a, b, c, d, e, f, g, h]) | 1;
         let burst = Duration::from_nanos(interval.nanos() * burst);
@@ -118,7 +118,7 @@ impl Rate {
         }
     }
 
-    /// Whether a source has something left, without using it up.
+    /// Whether a source has one left; it is not used.
     pub(super) fn allows(&self, now: Instant, source: Ipv4Addr) -> bool {
         (self.slots[self.slot(source)] + self.interval)
             .since(now)
@@ -126,9 +126,10 @@ impl Rate {
             <= self.burst.nanos()
     }
 
-    /// Uses one, if there is one left.
+    /// Uses one, if the source has one left.
     pub(super) fn take(&mut self, now: Instant, source: Ipv4Addr) -> bool {
-        let (allowed, slot) = (self.allows(now, source), self.slot(source));
+        let allowed = self.allows(now, source);
+        let slot = self.slot(source);
         if allowed {
             self.slots[slot] = self.slots[slot].max(now) + self.interval;
         }
@@ -150,7 +151,7 @@ mod tests {
 
     #[test]
     fn a_name_that_was_given_has_its_key_and_no_other_has_one_that_is_known() {
-        let (issuer, mut random) = (Issuer::new([1; 16]), Random::new([2; 16]));
+        let (issuer, mut random) = (Issuer::new([1; 16]), SeededRandom::new([2; 16]));
         let one = issuer.issue(at(100), &mut random);
         let other = issuer.issue(at(100), &mut random);
         assert!(one != other && one.key != other.key && one.cid.len() == 36);
@@ -179,10 +180,15 @@ mod tests {
 
     #[test]
     fn each_source_has_its_rate() {
-        let mut rate = Rate::new(Duration::from_millis(500), 10, &mut Random::new([5; 16]));
+        let mut rate = RateLimiter::new(
+            Duration::from_millis(500),
+            10,
+            &mut SeededRandom::new([5; 16]),
+        );
         let (one, other) = (Ipv4Addr::new(203, 0, 113, 1), Ipv4Addr::new(203, 0, 113, 2));
-        let taken =
-            |rate: &mut Rate, now, source| (0..100).filter(|_| rate.take(now, source)).count();
+        let taken = |rate: &mut RateLimiter, now, source| {
+            (0..100).filter(|_| rate.take(now, source)).count()
+        };
         assert_eq!(taken(&mut rate, at(1), one), 10);
         assert_eq!(
             (rate.allows(at(1), one), rate.allows(at(1), other)),

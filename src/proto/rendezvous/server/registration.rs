@@ -1,40 +1,40 @@
-//! Registrations and keep-alives: who is where, and which address counts.
+//! Registrations and keep-alives: which address of an endpoint is valid.
 //!
-//! What is sealed can be repeated by whoever has heard it, from anywhere. So a new address counts only when it has
-//! answered what the server has made for it (`challenges`); the earlier one counts until then.
+//! Whoever overhears a sealed message can repeat it from anywhere. So a new address becomes valid only after it has
+//! answered a challenge (`challenges`); until then the earlier address stays valid.
 //!
-//! | REG of | from | |
+//! | REG of | from | response |
 //! | --- | --- | --- |
-//! | anybody | the address that counts | 200, also when it is repeated |
-//! | a phone of ours | any other | 200 with a nonce; it counts when a REG with the proof has come |
-//! | all others | the first one | 200, it counts: they can prove nothing at once |
-//! | a phone of another make | another than counts | 200 with an alias for `ped`; it counts when a keep-alive has repeated it |
-//! | a caller | another than counts | nothing, until the earlier one is silent: what callers do takes seconds |
-//! | anybody | another than counts, with the number of the last REG | nothing: it is a repeated one |
+//! | any endpoint | its valid address | 200, also to a repetition |
+//! | a phone with this program | any other address | 200 with a nonce; valid after a REG with the proof |
+//! | another endpoint | its first address | 200, valid at once: it cannot prove anything yet |
+//! | a phone of another make | another than the valid one | 200 with an alias as `ped`; valid after a keep-alive has repeated it |
+//! | a caller | another than the valid one | none until the valid one expires: calls are established within seconds |
+//! | any endpoint | another than the valid one, with the number of the last REG | none: it is a repetition |
 
 use core::net::SocketAddrV4;
 
-use super::allocator::Place;
-use super::{Server, GONE};
+use super::registration_table::{Put, Registration};
+use super::state::{RendezvousServer, REGISTERED_FOR};
 use crate::base::limits::rendezvous::{KEEP_INTERVAL, KEEP_LEAST, KEEP_STEP, SEALED_BYTES};
 use crate::base::time::{Duration, Instant};
 use crate::proto::rendezvous::{name, Identity, Name, OURS};
 use crate::wire::rendezvous::{parse_address, Attributes, Class, Kind, KEEP};
 
-/// What a registration is worth.
+/// What a registration proves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Standing {
-    /// Its address counts from now on.
-    Counts,
-    /// Its phone is to prove that it is there.
+    /// Its address is valid.
+    Valid,
+    /// The phone must prove its address.
     Unproven,
-    /// The same for a phone of another make, while another address counts.
+    /// The same for a phone of another make, while another address is valid.
     Claimed,
-    /// It was heard and sent again by somebody else, as far as we know.
+    /// It may have been overheard and repeated.
     Repeated,
 }
 
-impl Server {
+impl RendezvousServer {
     pub(super) fn handle_registration(
         &mut self,
         now: Instant,
@@ -46,85 +46,103 @@ impl Server {
         }
         let mut buffer = [0; SEALED_BYTES];
         let (me, mid, sealed) = self.open(now, from, Kind::Register, clear, &mut buffer)?;
-        let place = Place {
+        let registration = Registration {
             address: from,
             inside: sealed.value("ed").and_then(parse_address).unwrap_or(from),
             service: name(sealed.value("service"))?,
             invite: name(sealed.value("ic")).unwrap_or_default(),
-            is_device: self.devices.contains_key(&me.cid),
+            is_phone: self.phones.contains_key(&me.cid),
             is_ours: sealed
                 .value("version")
                 .is_some_and(|version| version.ends_with(OURS)),
             mid,
-            expires_at: now + GONE,
+            expires_at: now + REGISTERED_FOR,
             connections: vec![],
         };
         let proof = sealed.value("proof").unwrap_or_default();
-        match self.standing(now, &me, &place, proof) {
-            Standing::Counts => self.register(&me, place),
+        match self.standing(now, &me, &registration, proof) {
+            Standing::Valid => self.register(&me, registration),
             Standing::Unproven => {
                 let nonce = self.challenges.nonce(now, &me.cid, from);
                 self.confirm(&me, from, mid, from, nonce.text());
             }
-            Standing::Claimed => self.claim(now, &me, place),
+            Standing::Claimed => self.claim(now, &me, registration),
             Standing::Repeated => self.counts.repeated += 1,
         }
         Some(())
     }
 
-    fn standing(&mut self, now: Instant, me: &Identity, place: &Place, proof: &[u8]) -> Standing {
+    fn standing(
+        &mut self,
+        now: Instant,
+        me: &Identity,
+        registration: &Registration,
+        proof: &[u8],
+    ) -> Standing {
         let known = self
-            .places
+            .registrations
             .of(&me.cid)
             .map(|known| (known.address, known.is_ours, known.mid));
         let is_there = known.is_some_and(|(address, is_ours, _)| {
-            address == place.address && (is_ours || !place.is_ours)
+            address == registration.address && (is_ours || !registration.is_ours)
         });
-        if is_there || self.challenges.is_answered(now, me, place.address, proof) {
-            return Standing::Counts;
+        if is_there
+            || self
+                .challenges
+                .is_answered(now, me, registration.address, proof)
+        {
+            return Standing::Valid;
         }
         match known {
-            Some((address, _, mid)) if address != place.address && mid == place.mid => {
+            Some((address, _, mid))
+                if address != registration.address && mid == registration.mid =>
+            {
                 Standing::Repeated
             }
-            _ if place.is_ours && place.is_device => Standing::Unproven,
-            Some((address, ..)) if address != place.address && place.is_device => Standing::Claimed,
-            Some((address, ..)) if address != place.address => Standing::Repeated,
-            _ => Standing::Counts,
+            _ if registration.is_ours && registration.is_phone => Standing::Unproven,
+            Some((address, ..)) if address != registration.address && registration.is_phone => {
+                Standing::Claimed
+            }
+            Some((address, ..)) if address != registration.address => Standing::Repeated,
+            _ => Standing::Valid,
         }
     }
 
-    /// An endpoint is where it says, for the first time or still.
-    fn register(&mut self, me: &Identity, mut place: Place) {
-        let (address, mid) = (place.address, place.mid);
-        // An endpoint that has proven itself is not made one that cannot by a message without its mark.
-        place.is_ours |= self.places.of(&me.cid).is_some_and(|known| known.is_ours);
-        let Some(is_new) = self.places.put(&me.cid, place) else {
+    /// Registers an endpoint at its valid address.
+    fn register(&mut self, me: &Identity, mut registration: Registration) {
+        let (address, mid) = (registration.address, registration.mid);
+        // A message without the mark of this program does not take the proof away from an endpoint that can give it.
+        registration.is_ours |= self
+            .registrations
+            .of(&me.cid)
+            .is_some_and(|known| known.is_ours);
+        let put = self.registrations.put(&me.cid, registration);
+        if put == Put::Full {
             self.counts.too_many += 1;
             self.answer(address, Kind::Register, mid, 503);
             return;
-        };
-        self.counts.registered += u64::from(is_new);
+        }
         self.confirm(me, address, mid, address, b"");
-        if is_new {
-            self.hasten(me, address, self.settings.keep);
+        if put == Put::New {
+            self.counts.registered += 1;
+            self.shorten_keep_alives(me, address, self.config.keep);
         }
     }
 
-    /// An endpoint that can prove nothing itself claims to be elsewhere. Its next own address among the keep-alives tells;
-    /// to hasten that, it is to send them more often.
-    fn claim(&mut self, now: Instant, me: &Identity, place: Place) {
-        let (address, mid) = (place.address, place.mid);
+    /// An endpoint that cannot answer a nonce claims another address. Its next keep-alive with its own address, which it
+    /// takes the alias for, is the proof. It is asked to send keep-alives more often, so that the proof comes sooner.
+    fn claim(&mut self, now: Instant, me: &Identity, registration: Registration) {
+        let (address, mid) = (registration.address, registration.mid);
         let alias = self.challenges.alias(now, &me.cid, address);
-        let is_new = self.challenges.claim(now, &me.cid, place);
+        let is_new = self.challenges.claim(now, &me.cid, registration);
         self.counts.claimed += u64::from(is_new);
         self.confirm(me, address, mid, alias, b"");
         if is_new && self.strangers.take(now, *address.ip()) {
-            self.hasten(me, address, KEEP_LEAST);
+            self.shorten_keep_alives(me, address, KEEP_LEAST);
         }
     }
 
-    /// 200, and how the endpoint is seen.
+    /// Sends 200 with the endpoint's address as seen by the server.
     fn confirm(
         &mut self,
         me: &Identity,
@@ -142,14 +160,14 @@ impl Server {
         });
     }
 
-    /// Has an endpoint shorten the usual time between its keep-alives to this one.
-    fn hasten(&mut self, me: &Identity, to: SocketAddrV4, interval: Duration) {
+    /// Asks an endpoint to shorten the interval of its keep-alives to this one.
+    fn shorten_keep_alives(&mut self, me: &Identity, to: SocketAddrV4, interval: Duration) {
         for _ in 0..KEEP_INTERVAL.saturating_sub(interval).millis() / KEEP_STEP.millis() {
             self.notify_at(to, me, None, b"keep_alive_change_dec", |_| {});
         }
     }
 
-    /// A name and a key for who has none.
+    /// Sends 201 with a new name and its key.
     fn issue(&mut self, now: Instant, from: SocketAddrV4, mid: u32) -> Option<()> {
         if !self.strangers.take(now, *from.ip()) {
             self.counts.held_back += 1;
@@ -179,14 +197,14 @@ impl Server {
         } else {
             parse_address(text)?
         };
-        if let Some((cid, place)) = self.challenges.take_answered(now, from, address) {
-            return self.move_to(now, &cid, place);
+        if let Some((cid, registration)) = self.challenges.take_answered(now, from, address) {
+            return self.move_to(now, &cid, registration);
         }
-        let cid = self.places.cid_at(address)?.clone();
+        let cid = self.registrations.cid_at(address)?.clone();
         if address == from {
-            self.places.of(&cid)?.expires_at = now + GONE;
+            self.registrations.of(&cid)?.expires_at = now + REGISTERED_FOR;
         } else if self.strangers.take(now, *from.ip()) {
-            // Its NAT has another port for it now; this one lets our answer in.
+            // Its NAT has given it another port; the response is let in at that one.
             let key = self.key_of(now, &cid)?;
             self.notify_at(
                 from,
@@ -201,16 +219,16 @@ impl Server {
         Some(())
     }
 
-    /// An endpoint has proven to be elsewhere; the alias that it has for its own address is replaced.
-    fn move_to(&mut self, now: Instant, cid: &Name, place: Place) -> Option<()> {
-        let address = place.address;
-        self.places.put(
-            cid,
-            Place {
-                expires_at: now + GONE,
-                ..place
-            },
-        )?;
+    /// An endpoint has proven its new address, which now replaces the alias that it takes for its own.
+    fn move_to(&mut self, now: Instant, cid: &Name, registration: Registration) -> Option<()> {
+        let address = registration.address;
+        let registration = Registration {
+            expires_at: now + REGISTERED_FOR,
+            ..registration
+        };
+        if self.registrations.put(cid, registration) == Put::Full {
+            return None;
+        }
         let me = Identity {
             cid: cid.clone(),
             key: self.key_of(now, cid)?,

@@ -1,6 +1,6 @@
-//! The relay's ports: two endpoints that have shown their tokens reach each other through one, for a while.
+//! The relay's ports: two endpoints that have shown their tokens reach each other through one, within a quota.
 //!
-//! Nothing goes out that did not come in from the other side: a port is no amplifier, and no open relay.
+//! Only what one side sends is passed to the other: a port is neither an amplifier nor an open relay.
 
 use core::net::SocketAddrV4;
 
@@ -9,21 +9,21 @@ use crate::base::time::{Duration, Instant};
 use crate::proto::rendezvous::Name;
 use crate::wire::rendezvous::{is_message, Class, Kind, Message, Writer};
 
-/// A connection through which nothing has gone for so long is over.
+/// A connection ends after this time without a datagram.
 const IDLE: Duration = Duration::from_millis(60_000);
 
 /// What one connection may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quota {
-    /// Of both directions together.
+    /// In both directions together.
     pub bytes: u64,
-    /// Whatever is sent.
+    /// From the opening, whatever is sent.
     pub time: Duration,
 }
 
-/// What is to be done with a datagram that came to a port.
+/// What is to be done with a datagram that a port has received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum RelayAction {
     /// Send it there, as it is.
     Forward(SocketAddrV4),
     /// Send this many bytes of the buffer back.
@@ -32,22 +32,22 @@ pub enum Verdict {
     Drop,
 }
 
-/// What is only counted.
+/// Counters since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
+pub struct RelayCounts {
     /// Connections that were given a port.
     pub opened: u64,
-    /// Requests for which there was none.
+    /// Requests for which no port was free.
     pub full: u64,
-    /// Bytes sent on.
+    /// Bytes relayed.
     pub bytes: u64,
-    /// Datagrams of strangers, or before the other side has come.
+    /// Datagrams of strangers, or before the other side has bound.
     pub dropped: u64,
     /// Connections whose quota was used up.
     pub exhausted: u64,
 }
 
-struct Connection {
+struct RelayedConnection {
     connid: Name,
     /// Of the caller and of the phone.
     tokens: [Name; 2],
@@ -57,34 +57,34 @@ struct Connection {
     idle_at: Instant,
 }
 
-/// All ports, by their number counted from the first one.
+/// All ports, by their numbers from the first one.
 pub struct Relay {
-    places: Vec<Option<Connection>>,
-    /// Where a free one is looked for first. The phone may still hold the session of a caller that has died, by address and
-    /// port: a port that was just left must be the last to be given again.
+    ports: Vec<Option<RelayedConnection>>,
+    /// Where the search for a free port begins. A phone may still have the session of a caller that has died, identified
+    /// by address and port: so a port that was just released must be the last to be given again.
     next: usize,
     quota: Quota,
-    /// What is only counted.
-    pub counts: Counts,
+    /// The counters.
+    pub counts: RelayCounts,
 }
 
 impl Relay {
-    /// So many ports.
+    /// A relay with this number of ports.
     pub fn new(ports: usize, quota: Quota) -> Self {
         Self {
-            places: (0..ports).map(|_| None).collect(),
+            ports: (0..ports).map(|_| None).collect(),
             next: 0,
             quota,
-            counts: Counts::default(),
+            counts: RelayCounts::default(),
         }
     }
 
     /// Connections that have a port.
     pub fn in_use(&self) -> usize {
-        self.places.iter().flatten().count()
+        self.ports.iter().flatten().count()
     }
 
-    /// A port for a connection, with the tokens of caller and phone; the same one when it asks again.
+    /// Gives a connection a port, with the tokens of caller and phone; the same ones if it has a port already.
     pub(super) fn open(
         &mut self,
         now: Instant,
@@ -92,26 +92,26 @@ impl Relay {
         tokens: [Name; 2],
     ) -> Option<(usize, [Name; 2])> {
         self.expire(now);
-        let known = |place: &Option<Connection>| {
-            place.as_ref().is_some_and(|known| known.connid == *connid)
+        let known = |port: &Option<RelayedConnection>| {
+            port.as_ref().is_some_and(|known| known.connid == *connid)
         };
-        if let Some(place) = self.places.iter().position(known) {
-            return self.places[place]
+        if let Some(number) = self.ports.iter().position(known) {
+            return self.ports[number]
                 .as_ref()
-                .map(|connection| (place, connection.tokens.clone()));
+                .map(|connection| (number, connection.tokens.clone()));
         }
-        let count = self.places.len();
-        let from_next = (0..count).map(|place| (self.next + place) % count);
-        let Some(place) = from_next
+        let count = self.ports.len();
+        let from_next = (0..count).map(|number| (self.next + number) % count);
+        let Some(number) = from_next
             .into_iter()
-            .find(|place| self.places[*place].is_none())
+            .find(|number| self.ports[*number].is_none())
         else {
             self.counts.full += 1;
             return None;
         };
-        self.next = place + 1;
+        self.next = number + 1;
         self.counts.opened += 1;
-        self.places[place] = Some(Connection {
+        self.ports[number] = Some(RelayedConnection {
             connid: connid.clone(),
             tokens: tokens.clone(),
             sides: [None; 2],
@@ -119,27 +119,27 @@ impl Relay {
             ends_at: now + self.quota.time,
             idle_at: now + IDLE,
         });
-        Some((place, tokens))
+        Some((number, tokens))
     }
 
-    /// A datagram has come to a port.
+    /// Handles a datagram that a port has received.
     pub fn handle(
         &mut self,
         now: Instant,
-        place: usize,
+        number: usize,
         from: SocketAddrV4,
         datagram: &[u8],
         buffer: &mut [u8],
-    ) -> Verdict {
-        let Some(connection) = self.places.get_mut(place).and_then(Option::as_mut) else {
+    ) -> RelayAction {
+        let Some(connection) = self.ports.get_mut(number).and_then(Option::as_mut) else {
             return self.drop_one();
         };
         if now >= connection.ends_at || now >= connection.idle_at {
-            self.places[place] = None;
+            self.ports[number] = None;
             return self.drop_one();
         }
         if let Some(len) = connection.bind(from, datagram, buffer) {
-            return Verdict::Answer(len);
+            return RelayAction::Answer(len);
         }
         let other = match connection.sides {
             [Some(one), Some(other)] if from == one => other,
@@ -148,30 +148,30 @@ impl Relay {
         };
         let Some(left) = connection.bytes_left.checked_sub(datagram.len() as u64) else {
             self.counts.exhausted += 1;
-            self.places[place] = None;
+            self.ports[number] = None;
             return self.drop_one();
         };
         connection.bytes_left = left;
         connection.idle_at = now + IDLE;
         self.counts.bytes += datagram.len() as u64;
-        Verdict::Forward(other)
+        RelayAction::Forward(other)
     }
 
-    /// Forgets connections that are over.
+    /// Ends the connections that are over.
     pub(super) fn expire(&mut self, now: Instant) {
-        for place in &mut self.places {
-            place.take_if(|connection| now >= connection.ends_at || now >= connection.idle_at);
+        for port in &mut self.ports {
+            port.take_if(|connection| now >= connection.ends_at || now >= connection.idle_at);
         }
     }
 
-    fn drop_one(&mut self) -> Verdict {
+    fn drop_one(&mut self) -> RelayAction {
         self.counts.dropped += 1;
-        Verdict::Drop
+        RelayAction::Drop
     }
 }
 
-impl Connection {
-    /// A side has come, or come again from another port: the answer's length, when it has shown its token.
+impl RelayedConnection {
+    /// Binds a side to its address, which may change. Returns the response's length if the datagram contains its token.
     fn bind(&mut self, from: SocketAddrV4, datagram: &[u8], buffer: &mut [u8]) -> Option<usize> {
         if !is_message(datagram) {
             return None;
@@ -228,7 +228,7 @@ mod tests {
         relay
     }
 
-    fn handle(relay: &mut Relay, at: u64, from: u16, datagram: &[u8]) -> Verdict {
+    fn handle(relay: &mut Relay, at: u64, from: u16, datagram: &[u8]) -> RelayAction {
         let now = Instant::default() + Duration::from_millis(at);
         relay.handle(now, 0, address(from), datagram, &mut [0; 100])
     }
@@ -236,38 +236,41 @@ mod tests {
     #[test]
     fn two_with_tokens_reach_each_other_and_nobody_else() {
         let mut relay = opened();
-        assert_eq!(handle(&mut relay, 0, 1, b"early"), Verdict::Drop);
+        assert_eq!(handle(&mut relay, 0, 1, b"early"), RelayAction::Drop);
         assert!(
-            matches!(handle(&mut relay, 0, 1, &bind(b"aa")), Verdict::Answer(len) if len < bind(b"aa").len() + 8)
+            matches!(handle(&mut relay, 0, 1, &bind(b"aa")), RelayAction::Answer(len) if len < bind(b"aa").len() + 8)
         );
         assert_eq!(
             handle(&mut relay, 0, 1, b"early"),
-            Verdict::Drop,
+            RelayAction::Drop,
             "the other side has not come"
         );
-        assert_eq!(handle(&mut relay, 0, 9, &bind(b"ab")), Verdict::Drop);
+        assert_eq!(handle(&mut relay, 0, 9, &bind(b"ab")), RelayAction::Drop);
         assert!(matches!(
             handle(&mut relay, 0, 2, &bind(b"bb")),
-            Verdict::Answer(_)
+            RelayAction::Answer(_)
         ));
         assert_eq!(
             handle(&mut relay, 1, 1, b"hello"),
-            Verdict::Forward(address(2))
+            RelayAction::Forward(address(2))
         );
         assert_eq!(
             handle(&mut relay, 1, 2, b"P2PNAT00 PING\r\n"),
-            Verdict::Forward(address(1))
+            RelayAction::Forward(address(1))
         );
-        assert_eq!(handle(&mut relay, 1, 3, b"hello"), Verdict::Drop);
+        assert_eq!(handle(&mut relay, 1, 3, b"hello"), RelayAction::Drop);
         assert!(
-            matches!(handle(&mut relay, 2, 3, &bind(b"aa")), Verdict::Answer(_)),
+            matches!(
+                handle(&mut relay, 2, 3, &bind(b"aa")),
+                RelayAction::Answer(_)
+            ),
             "its NAT has changed"
         );
         assert_eq!(
             handle(&mut relay, 2, 2, b"hello"),
-            Verdict::Forward(address(3))
+            RelayAction::Forward(address(3))
         );
-        assert_eq!(handle(&mut relay, 2, 1, b"hello"), Verdict::Drop);
+        assert_eq!(handle(&mut relay, 2, 1, b"hello"), RelayAction::Drop);
         assert_eq!(relay.counts.bytes, 5 + 15 + 5);
     }
 
@@ -279,16 +282,16 @@ mod tests {
         };
         let mut relay = opened();
         both(&mut relay);
-        assert!((0..10).all(|_| handle(&mut relay, 1, 1, &[0; 100]) != Verdict::Drop));
-        assert_eq!(handle(&mut relay, 1, 1, &[0; 1]), Verdict::Drop);
+        assert!((0..10).all(|_| handle(&mut relay, 1, 1, &[0; 100]) != RelayAction::Drop));
+        assert_eq!(handle(&mut relay, 1, 1, &[0; 1]), RelayAction::Drop);
         assert_eq!((relay.counts.exhausted, relay.in_use()), (1, 0));
         let mut relay = opened();
         both(&mut relay);
-        assert!((1..20).all(|n| handle(&mut relay, n * 30_000, 1, b"x") != Verdict::Drop));
-        assert_eq!(handle(&mut relay, 600_000, 1, b"x"), Verdict::Drop);
+        assert!((1..20).all(|n| handle(&mut relay, n * 30_000, 1, b"x") != RelayAction::Drop));
+        assert_eq!(handle(&mut relay, 600_000, 1, b"x"), RelayAction::Drop);
         let mut relay = opened();
         both(&mut relay);
-        assert_eq!(handle(&mut relay, 60_000, 1, b"x"), Verdict::Drop);
+        assert_eq!(handle(&mut relay, 60_000, 1, b"x"), RelayAction::Drop);
     }
 
     #[test]
@@ -311,10 +314,10 @@ mod tests {
         let (mut relay, tokens) = (Relay::new(3, QUOTA), || [name("x"), name("y")]);
         let mut at = Instant::default();
         for expected in [0, 1, 2, 0, 1] {
-            let (place, _) = relay
+            let (number, _) = relay
                 .open(at, &name(&at.nanos().to_string()), tokens())
                 .unwrap();
-            assert_eq!(place, expected);
+            assert_eq!(number, expected);
             at = at + IDLE;
         }
     }

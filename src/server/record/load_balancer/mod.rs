@@ -1,10 +1,9 @@
-//! One control address for many media hosts: `--media`.
+//! The load balancer: one control address for several media hosts (`--media`).
 //!
-//! Each control connection is handed to the media host with the fewest, as bytes, behind a PROXY line that names the
-//! phone. The media host answers with its own address, so RTP goes there directly. Each host is asked for its health
-//! each second; one that does not answer is left out. A host that does not answer a phone's first request in time
-//! loses it to the next one, which is told the same. Once it has answered, the connection stays with it, and ends with
-//! it.
+//! Each control connection is relayed to the media host that has the fewest, after a PROXY line that names the phone.
+//! The media host responds with its own address, so RTP is sent to it directly. Each host's health is checked every
+//! second; a host that does not respond is avoided. If a host does not respond to a phone's first request in time, the
+//! request is repeated to the next host. After the first response the connection stays with its host, and ends with it.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -23,46 +22,47 @@ use crate::io::clock;
 use crate::io::listener;
 use crate::io::signals::Signals;
 use crate::io::stream::Connection;
-use crate::server::metrics::Metrics;
-use crate::server::record::settings::Settings;
+use crate::server::http::HttpServer;
+use crate::server::record::settings::RecordSettings;
 use crate::wire::proxy_protocol;
 
-use host::{choose, is_choice, is_ours, Host};
+use media_host::{choose, has_better, is_local_shortage, MediaHost};
 use pair::{Broken, Pair, Side, Stage};
 
-mod check;
-mod host;
-mod pages;
+mod health_check;
+mod media_host;
+mod monitoring;
 mod pair;
 
 const SIGNALS: Token = Token(0);
 const LISTENER: Token = Token(1);
-const FIRST_METRICS: usize = 2;
-/// Each host has a token for the question for its health.
-const FIRST_CHECK: usize = FIRST_METRICS + Metrics::TOKENS;
-/// Each pair has two tokens: the phone's side, then the media host's.
+const FIRST_HTTP: usize = 2;
+/// The health check of each host has a token.
+const FIRST_CHECK: usize = FIRST_HTTP + HttpServer::TOKENS;
+/// Each pair has two tokens: one for the phone's side, one for the media host's.
 const FIRST_PAIR: usize = FIRST_CHECK + MAX_MEDIA_HOSTS;
 
-/// The process that hands connections out.
-pub(super) struct Dispatcher {
-    settings: Settings,
+/// The process that relays connections.
+pub(super) struct LoadBalancer {
+    settings: RecordSettings,
     poll: Poll,
     signals: Signals,
     listener: TcpListener,
     accepting: bool,
-    metrics: Option<Metrics>,
-    hosts: Vec<Host>,
+    http: Option<HttpServer>,
+    hosts: Vec<MediaHost>,
     pairs: Slab<Pair>,
     addresses: HashMap<IpAddr, u32>,
-    taken: u64,
+    accepted: u64,
     refused: u64,
+    /// Connections for which there was no media host.
     unplaced: u64,
-    /// Ends with more to say than one turn moves.
-    left: Vec<usize>,
+    /// Sides with more bytes than one turn relays, by their tokens.
+    backlog: Vec<usize>,
 }
 
-impl Dispatcher {
-    pub(super) fn open(settings: Settings) -> Result<Self, String> {
+impl LoadBalancer {
+    pub(super) fn open(settings: RecordSettings) -> Result<Self, String> {
         let epoll = |error| format!("epoll: {error}");
         let poll = Poll::new().map_err(epoll)?;
         let signals = Signals::open().map_err(|error| format!("signals: {error}"))?;
@@ -75,28 +75,28 @@ impl Dispatcher {
         registry
             .register(&mut listener, LISTENER, Interest::READABLE)
             .map_err(epoll)?;
-        let metrics = settings
-            .metrics
-            .map(|address| Metrics::open(address, registry, FIRST_METRICS))
-            .transpose()?;
+        let http = match settings.metrics {
+            Some(address) => Some(HttpServer::open(address, registry, FIRST_HTTP)?),
+            None => None,
+        };
         Ok(Self {
             hosts: settings
                 .media
                 .iter()
-                .map(|address| Host::new(*address))
+                .map(|address| MediaHost::new(*address))
                 .collect(),
             settings,
             poll,
             signals,
             listener,
             accepting: true,
-            metrics,
+            http,
             pairs: Slab::new(),
             addresses: HashMap::new(),
-            taken: 0,
+            accepted: 0,
             refused: 0,
             unplaced: 0,
-            left: vec![],
+            backlog: vec![],
         })
     }
 
@@ -106,8 +106,8 @@ impl Dispatcher {
             .listener
             .local_addr()
             .map_err(|error| error.to_string())?;
-        let metrics = self.metrics.as_ref().and_then(Metrics::address);
-        let metrics = metrics.map_or_else(String::new, |metrics| format!(", metrics on {metrics}"));
+        let metrics = self.http.as_ref().and_then(HttpServer::address);
+        let metrics = metrics.map_or_else(String::new, |at| format!(", metrics on {at}"));
         let hosts = self.hosts.len();
         info!(
             "callrec-server {} is ready on {address}{metrics}, {hosts} media hosts",
@@ -116,7 +116,7 @@ impl Dispatcher {
         let mut events = Events::with_capacity(EVENTS_PER_TURN);
         loop {
             let now = clock::monotonic();
-            let is_waiting = !self.accepting && self.left.is_empty();
+            let is_waiting = !self.accepting && self.backlog.is_empty();
             let deadline = self.next_deadline().filter(|_| is_waiting).unwrap_or(now);
             let timeout = Some(std::time::Duration::from_nanos(deadline.since(now).nanos()));
             match self.poll.poll(&mut events, timeout) {
@@ -128,48 +128,52 @@ impl Dispatcher {
             let now = clock::monotonic();
             for event in &events {
                 match event.token() {
-                    SIGNALS if self.signals.next_order().is_some() => return Ok(()),
-                    SIGNALS => {}
-                    LISTENER => self.accepting = true,
-                    Token(token) if token >= FIRST_PAIR => self.serve(now, token - FIRST_PAIR),
-                    Token(token) if token >= FIRST_CHECK => {
-                        self.hosts
-                            .get_mut(token - FIRST_CHECK)
-                            .into_iter()
-                            .for_each(Host::handle_check);
+                    SIGNALS => {
+                        if self.signals.next_order().is_some() {
+                            return Ok(());
+                        }
                     }
-                    token => self.show(now, token),
+                    token => self.handle_event(now, token),
                 }
             }
-            std::mem::take(&mut self.left)
-                .into_iter()
-                .for_each(|token| self.serve(now, token));
+            for token in std::mem::take(&mut self.backlog) {
+                self.serve(now, token);
+            }
             if self.accepting {
                 self.accept(now);
             }
-            self.look_at_timeouts(now);
+            self.handle_timeouts(now);
+        }
+    }
+
+    fn handle_event(&mut self, now: Instant, token: Token) {
+        match token {
+            LISTENER => self.accepting = true,
+            Token(number) if number >= FIRST_PAIR => self.serve(now, number - FIRST_PAIR),
+            Token(number) if number >= FIRST_CHECK => {
+                if let Some(host) = self.hosts.get_mut(number - FIRST_CHECK) {
+                    host.handle_check();
+                }
+            }
+            token => self.handle_http(now, token),
         }
     }
 
     fn next_deadline(&self) -> Option<Instant> {
-        let pairs = self
-            .pairs
-            .iter()
-            .filter_map(|(_, pair)| pair.stage.deadline());
-        let hosts = self.hosts.iter().map(Host::next_deadline);
-        pairs
-            .chain(hosts)
-            .chain(self.metrics.as_ref().and_then(Metrics::next_deadline))
-            .min()
+        let pairs = self.pairs.iter();
+        let pairs = pairs.filter_map(|(_, pair)| pair.stage.deadline());
+        let hosts = self.hosts.iter().map(MediaHost::next_deadline);
+        let http = self.http.as_ref().and_then(HttpServer::next_deadline);
+        pairs.chain(hosts).chain(http).min()
     }
 
     fn accept(&mut self, now: Instant) {
         for _ in 0..ACCEPTS_PER_TURN {
             match self.listener.accept() {
-                Ok((stream, peer)) => self.take(now, Connection::of(stream), peer),
+                Ok((stream, peer)) => self.add_pair(now, Connection::of(stream), peer),
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
                 Err(error) => {
-                    // Without a descriptor the connection waits for the next one to come, or to end.
+                    // Without a file descriptor the connection waits until another one arrives or ends.
                     if error.kind() != std::io::ErrorKind::WouldBlock {
                         warn!("accept: {error}");
                     }
@@ -180,7 +184,7 @@ impl Dispatcher {
         }
     }
 
-    fn take(&mut self, now: Instant, mut connection: Connection, peer: SocketAddr) {
+    fn add_pair(&mut self, now: Instant, mut connection: Connection, peer: SocketAddr) {
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
         let of_address = self.addresses.get(&peer.ip()).copied().unwrap_or(0);
         let full = self.pairs.len() >= self.settings.max_connections
@@ -202,13 +206,13 @@ impl Dispatcher {
         {
             return;
         }
-        self.taken += 1;
+        self.accepted += 1;
         *self.addresses.entry(peer.ip()).or_default() += 1;
         entry.insert(Pair::new(peer, connection, now + MEDIA_CONNECT));
         self.place(now, index);
     }
 
-    /// Begins to connect to the best host that has not been tried yet; without one the pair ends.
+    /// Connects to the best host that has not been tried yet. If there is none, the pair is closed.
     fn place(&mut self, now: Instant, index: usize) {
         loop {
             let Some(pair) = self.pairs.get_mut(index) else {
@@ -240,12 +244,13 @@ impl Dispatcher {
                     media
                         .unsent
                         .extend_from_slice(proxy_protocol::emit(pair.peer, local).as_bytes());
-                    (pair.media, pair.host) = (Some(media), host);
+                    pair.media = Some(media);
+                    pair.host = host;
                     pair.stage = Stage::Connecting(now + MEDIA_CONNECT);
                     self.hosts[host].connections += 1;
                     return;
                 }
-                Err(error) if is_ours(&error) => {
+                Err(error) if is_local_shortage(&error) => {
                     warn!("a media host cannot be connected to: {error}");
                     self.unplaced += 1;
                     return self.close(index);
@@ -255,7 +260,7 @@ impl Dispatcher {
         }
     }
 
-    /// Something has come for one end of a pair.
+    /// Handles an event of one side of a pair.
     fn serve(&mut self, now: Instant, token: usize) {
         let index = token / 2;
         let Some(pair) = self.pairs.get_mut(index) else {
@@ -276,7 +281,7 @@ impl Dispatcher {
                 Ok(Some(_)) => pair.connected(),
                 Err(error) => {
                     self.hosts[pair.host].fail(&error.to_string());
-                    return self.place_anew(now, index);
+                    return self.place_again(now, index);
                 }
             }
         }
@@ -284,27 +289,27 @@ impl Dispatcher {
         let media_ended = pair.media.as_ref().is_some_and(|media| media.ended);
         let media_lost = media_ended || relayed == Err(Broken::Media);
         match relayed {
-            // Another host may have an answer to what the phone has asked.
+            // Another host may respond to the phone's request.
             _ if media_lost && pair.is_unanswered() => {
                 self.hosts[pair.host].doubt(now);
-                self.place_anew(now, index);
+                self.place_again(now, index);
             }
             Err(_) => self.close(index),
-            // It has said all; when the phone has been told, there is nothing left to say.
+            // The host has ended, and the phone has been sent all that it has said.
             Ok(_) if media_ended && pair.phone.unsent.is_empty() => self.close(index),
             Ok(more) => {
                 if media_ended && !matches!(pair.stage, Stage::Ending(_)) {
                     pair.stage = Stage::Ending(now + STOP_ANSWER);
                 }
                 if more {
-                    self.left.push(token);
+                    self.backlog.push(token);
                 }
             }
         }
     }
 
-    /// Leaves the pair's media host for the next one.
-    fn place_anew(&mut self, now: Instant, index: usize) {
+    /// Connects to another media host instead of the pair's present one.
+    fn place_again(&mut self, now: Instant, index: usize) {
         let Some(pair) = self.pairs.get_mut(index) else {
             return;
         };
@@ -327,10 +332,10 @@ impl Dispatcher {
                 self.addresses.remove(&ip);
             }
         }
-        self.accepting = true; // there is a descriptor again
+        self.accepting = true; // a file descriptor is free again
     }
 
-    fn look_at_timeouts(&mut self, now: Instant) {
+    fn handle_timeouts(&mut self, now: Instant) {
         let late: Vec<(usize, Stage)> = self
             .pairs
             .iter()
@@ -338,31 +343,31 @@ impl Dispatcher {
             .map(|(index, pair)| (index, pair.stage))
             .collect();
         for (index, stage) in late {
-            self.take_too_long(now, index, stage);
+            self.handle_timeout(now, index, stage);
         }
         for (number, host) in self.hosts.iter_mut().enumerate() {
             host.handle_timeout(now, self.poll.registry(), Token(FIRST_CHECK + number));
         }
-        if let Some(metrics) = &mut self.metrics {
-            metrics.handle_timeout(now);
+        if let Some(http) = &mut self.http {
+            http.handle_timeout(now);
         }
     }
 
-    /// A pair has been at this stage for too long.
-    fn take_too_long(&mut self, now: Instant, index: usize, stage: Stage) {
+    /// The deadline of a pair's stage has passed.
+    fn handle_timeout(&mut self, now: Instant, index: usize, stage: Stage) {
         let Some(pair) = self.pairs.get_mut(index) else {
             return;
         };
         let host = &mut self.hosts[pair.host];
         match stage {
             Stage::Connecting(_) => {
-                host.fail("does not take a connection");
-                self.place_anew(now, index);
+                host.fail("does not accept a connection");
+                self.place_again(now, index);
             }
             Stage::Asked(_) => {
                 host.doubt(now);
-                if is_choice(&self.hosts, pair.tried) {
-                    self.place_anew(now, index);
+                if has_better(&self.hosts, pair.tried) {
+                    self.place_again(now, index);
                 } else {
                     pair.stage = Stage::Waiting;
                 }

@@ -1,4 +1,4 @@
-//! A phone's connection, the one that is made for it to a media host, and what goes from one to the other.
+//! A phone's connection, the one to its media host, and the relaying between them.
 
 use std::net::{Shutdown, SocketAddr};
 
@@ -6,54 +6,54 @@ use crate::base::limits::server::{MEDIA_ANSWER, RELAY_BYTES, RELAY_PER_TURN};
 use crate::base::time::Instant;
 use crate::io::stream::Connection;
 
-/// The two.
+/// The two connections.
 pub(super) struct Pair {
     pub(super) peer: SocketAddr,
     pub(super) phone: Side,
     pub(super) media: Option<Side>,
     pub(super) host: usize,
-    /// Hosts that have been tried, a bit for each.
+    /// A bit for each host that has been tried.
     pub(super) tried: u64,
     pub(super) stage: Stage,
-    /// What the phone has said, for another media host, as long as none has answered.
+    /// What the phone has sent, to be repeated to another media host. Kept until one has responded.
     asked: Vec<u8>,
 }
 
-/// How far they are. Each deadline says when that takes too long.
+/// How far the pair is, with the deadline for the next step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
-    /// The media host is being connected to.
+    /// The connection to the media host is being established.
     Connecting(Instant),
-    /// It is connected to, and the phone has said nothing yet.
+    /// Connected; the phone has sent nothing yet.
     Silent,
-    /// The phone waits for its first answer.
+    /// The phone waits for the first response.
     Asked(Instant),
-    /// The same; there is no other host that would be better.
+    /// The same without a deadline: there is no better host to try.
     Waiting,
-    /// The media host has answered: the phone stays with it.
+    /// The media host has responded: the phone stays with it.
     Answered,
-    /// It has ended; its last words are being read.
+    /// The media host has closed its side; its last bytes are being relayed.
     Ending(Instant),
 }
 
-/// Which of the two connections is of no use any more.
+/// The connection that has failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Broken {
     Phone,
     Media,
 }
 
-/// The same of one direction.
-enum End {
+/// The operation that has failed while relaying in one direction.
+enum FailedOperation {
     Read,
     Written,
 }
 
-/// One end of a pair, and what is to be written to it.
+/// One side of a pair, and the bytes to be written to it.
 pub(super) struct Side {
     pub(super) connection: Connection,
     pub(super) readable: bool,
-    /// It has ended what it sends.
+    /// It has closed its side.
     pub(super) ended: bool,
     pub(super) unsent: Vec<u8>,
 }
@@ -81,7 +81,7 @@ impl Pair {
         }
     }
 
-    /// The connection to the media host stands: it is told what the phone has said so far.
+    /// The connection to the media host is established: what the phone has sent so far is sent to it.
     pub(super) fn connected(&mut self) {
         self.stage = Stage::Silent;
         if let Some(media) = &mut self.media {
@@ -89,13 +89,13 @@ impl Pair {
         }
     }
 
-    /// The phone has asked, and no answer has come: another media host may be asked.
+    /// The phone has sent a request without a response: it may be repeated to another media host.
     pub(super) fn is_unanswered(&self) -> bool {
         matches!(self.stage, Stage::Silent | Stage::Asked(_) | Stage::Waiting)
             && !self.asked.is_empty()
     }
 
-    /// Moves what either has to say to the other; `true` when there is more than one turn moves.
+    /// Relays in both directions; `true` if there is more than one turn relays.
     pub(super) fn relay(&mut self, now: Instant) -> Result<bool, Broken> {
         let Some(media) = &mut self.media else {
             return Ok(false);
@@ -117,18 +117,18 @@ impl Pair {
             self.stage = Stage::Asked(now + MEDIA_ANSWER);
         }
         let mut more = to_media.map_err(|end| end.of(Broken::Phone, Broken::Media))?;
-        let mut heard = false;
-        let to_phone = media.relay(&mut self.phone, usize::MAX, &mut |_| heard = true);
-        if heard && !is_answered {
+        let mut has_response = false;
+        let to_phone = media.relay(&mut self.phone, usize::MAX, &mut |_| has_response = true);
+        if has_response && !is_answered {
             self.stage = Stage::Answered;
             self.asked = vec![];
-            more = true; // the phone may have said more than was kept
+            more = true; // the phone may have sent more than was kept
         }
         Ok(more | to_phone.map_err(|end| end.of(Broken::Media, Broken::Phone))?)
     }
 }
 
-impl End {
+impl FailedOperation {
     fn of(self, read: Broken, written: Broken) -> Broken {
         match self {
             Self::Read => read,
@@ -147,17 +147,18 @@ impl Side {
         }
     }
 
-    /// Moves what it has to say to the other end, at most `room` bytes, and shows it to `keep`; `true` when there is more
-    /// than one turn moves.
+    /// Relays at most `room` bytes to the other side, and shows them to `keep`; `true` if there is more than one turn
+    /// relays.
     fn relay(
         &mut self,
         to: &mut Self,
         mut room: usize,
         keep: &mut dyn FnMut(&[u8]),
-    ) -> Result<bool, End> {
-        let (mut buffer, mut left) = ([0; 2048], RELAY_PER_TURN);
+    ) -> Result<bool, FailedOperation> {
+        let mut buffer = [0; 2048];
+        let mut left = RELAY_PER_TURN;
         loop {
-            to.flush().map_err(|_| End::Written)?;
+            to.flush().map_err(|_| FailedOperation::Written)?;
             if !self.readable || left == 0 || room == 0 || to.unsent.len() >= RELAY_BYTES {
                 break;
             }
@@ -165,9 +166,12 @@ impl Side {
             match self
                 .connection
                 .read(&mut buffer[..most])
-                .map_err(|_| End::Read)?
+                .map_err(|_| FailedOperation::Read)?
             {
-                Some(0) => (self.readable, self.ended) = (false, true),
+                Some(0) => {
+                    self.readable = false;
+                    self.ended = true;
+                }
                 Some(read) => {
                     to.unsent.extend_from_slice(&buffer[..read]);
                     keep(&buffer[..read]);

@@ -7,52 +7,52 @@ use crate::base::limits::RTP_FRAME_BYTES;
 use crate::base::time::Duration;
 use crate::io::clock;
 use crate::server::record::counters::Counters;
-use crate::server::record::turn::Bench;
+use crate::server::record::workspace::Workspace;
 use crate::wire::g711::Law;
 use crate::wire::rtp::Packet;
 
 const MINUTE: u64 = 60 * 50;
 
 /// A recording in virtual time, with a real port and a real folder.
-struct Run {
+struct Fixture {
     path: PathBuf,
-    recording: Recording,
+    recording: ServerRecording,
     media: UdpSocket,
     to: SocketAddr,
-    bench: Bench,
+    workspace: Workspace,
     counters: Counters,
     now: Now,
 }
 
-impl Run {
-    fn new(name: &str, format: Format, file_limit: u64) -> Self {
+impl Fixture {
+    fn new(name: &str, format: FileFormat, file_limit: u64) -> Self {
         let path =
             std::env::temp_dir().join(format!("callrec-recording-{name}-{}", std::process::id()));
         let archive = Arc::new(Archive::open(path.to_str().unwrap()).unwrap());
         let local: IpAddr = "127.0.0.1".parse().unwrap();
-        let inlet = Inlet::open(local, 0).unwrap();
-        let to = SocketAddr::new(local, inlet.port());
-        let start = Start {
+        let socket = BatchSocket::open(local, 0).unwrap();
+        let to = SocketAddr::new(local, socket.port());
+        let start = StartRequest {
             id: b"1".as_slice().try_into().unwrap(),
             device: b"d".as_slice().try_into().unwrap(),
             law: Law::Mu,
             call: Call::default(),
         };
-        let storing = Storing {
+        let storage = Storage {
             format,
             file_limit,
             cut_pauses: false,
         };
         let now = clock::now();
         let recording =
-            Recording::begin(&archive, storing, &now, start, local, (to.port(), inlet)).unwrap();
+            ServerRecording::create(&archive, storage, &now, start, local, socket).unwrap();
         let media = UdpSocket::bind("127.0.0.1:0").unwrap();
         Self {
             path,
             recording,
             media,
             to,
-            bench: Bench::default(),
+            workspace: Workspace::default(),
             counters: Counters::new(),
             now,
         }
@@ -77,14 +77,15 @@ impl Run {
     fn turn(&mut self, frame: u64) -> u64 {
         let before = self.bytes();
         self.now.monotonic = self.recording.began_at + Duration::from_millis(frame * 20);
-        let Bench { batch, room } = &mut self.bench;
-        room.begin_turn();
-        let mut turn = Turn {
+        let Workspace { batch, writing } = &mut self.workspace;
+        writing.silence.begin_turn();
+        let mut turn = RecordingTurn {
             now: &self.now,
-            room,
+            writing,
             counters: &mut self.counters,
         };
-        self.recording.work(&mut turn, batch).1.unwrap();
+        let done = self.recording.take_turn(&mut turn, batch);
+        done.written.unwrap();
         self.bytes() - before
     }
 
@@ -106,27 +107,28 @@ impl Run {
     }
 
     fn finish(&mut self) {
-        let room = &mut self.bench.room;
-        let mut turn = Turn {
+        let writing = &mut self.workspace.writing;
+        let mut turn = RecordingTurn {
             now: &self.now,
-            room,
+            writing,
             counters: &mut self.counters,
         };
-        self.recording.end(turn.now.monotonic, Why::Stopped);
-        assert!(self.recording.finish(&mut turn));
+        self.recording.end(turn.now.monotonic, EndReason::Stopped);
+        let finished = self.recording.finish(&mut turn);
+        assert!(finished.is_success && finished.unwritten_sidecar.is_none());
     }
 }
 
-impl Drop for Run {
+impl Drop for Fixture {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.path);
     }
 }
 
 /// The first code of each frame of a file.
-fn codes(path: &Path, format: Format) -> Vec<u8> {
+fn codes(path: &Path, format: FileFormat) -> Vec<u8> {
     let bytes = std::fs::read(path).unwrap();
-    let (head, size, skip) = if format == Format::Phone {
+    let (head, size, skip) = if format == FileFormat::Phone {
         (76, 172, 12)
     } else {
         (58, 160, 0)
@@ -139,29 +141,29 @@ fn codes(path: &Path, format: Format) -> Vec<u8> {
 
 #[test]
 fn a_pause_costs_nothing_while_it_lasts_and_is_written_in_pieces_behind_it() {
-    for (name, format) in [("phone", Format::Phone), ("wav", Format::Wav)] {
-        let mut run = Run::new(name, format, 0);
-        run.send(0, 0, 1);
-        run.send(1, 1, 2);
-        run.turn(10);
-        run.turn(50);
-        let written: u64 = (1..60).map(|minute| run.turn(minute * MINUTE)).sum();
+    for (name, format) in [("phone", FileFormat::Phone), ("wav", FileFormat::Wav)] {
+        let mut fixture = Fixture::new(name, format, 0);
+        fixture.send(0, 0, 1);
+        fixture.send(1, 1, 2);
+        fixture.turn(10);
+        fixture.turn(50);
+        let written: u64 = (1..60).map(|minute| fixture.turn(minute * MINUTE)).sum();
         assert_eq!(written, 0, "nothing has come for an hour");
         // The phone goes on: its packets wait until the pause has been written.
         let hour = 60 * MINUTE;
-        (0..100u16).for_each(|n| run.send(2 + n, hour + u64::from(n), 3 + n as u8));
+        (0..100u16).for_each(|n| fixture.send(2 + n, hour + u64::from(n), 3 + n as u8));
         let most = (SILENCE_FRAMES_PER_TURN + SHARED_SILENCE_FRAMES_PER_TURN + 256)
             * RTP_FRAME_BYTES as u64;
         let mut turns = 0;
-        while run.recording.stream.taken() < hour {
-            let added = run.turn(hour + 100 + turns * 10);
+        while fixture.recording.stream.frames_out() < hour {
+            let added = fixture.turn(hour + 100 + turns * 10);
             assert!(added <= most, "{added} bytes in one turn");
             turns += 1;
         }
         assert!(turns > 3, "{turns}");
-        run.turn(hour + 200);
-        run.finish();
-        let found = codes(&run.files()[0], format);
+        fixture.turn(hour + 200);
+        fixture.finish();
+        let found = codes(&fixture.files()[0], format);
         let expected = [
             vec![1, 2],
             vec![0xFF; hour as usize - 2],
@@ -179,26 +181,29 @@ fn a_pause_costs_nothing_while_it_lasts_and_is_written_in_pieces_behind_it() {
 
 #[test]
 fn a_recording_that_ends_in_a_long_pause_is_whole_over_all_its_parts() {
-    let mut run = Run::new("parts", Format::Phone, 1 << 20);
-    run.send(0, 0, 1);
-    run.turn(50);
-    run.send(1, 30 * MINUTE, 2);
-    run.turn(30 * MINUTE + 10);
+    let mut fixture = Fixture::new("parts", FileFormat::Phone, 1 << 20);
+    fixture.send(0, 0, 1);
+    fixture.turn(50);
+    fixture.send(1, 30 * MINUTE, 2);
+    fixture.turn(30 * MINUTE + 10);
     assert!(
-        !run.recording.held_back.is_empty(),
+        !fixture.recording.held_back.is_empty(),
         "the pause is not written in one turn"
     );
-    run.recording.end(run.now.monotonic, Why::Stopped);
+    fixture
+        .recording
+        .end(fixture.now.monotonic, EndReason::Stopped);
     assert!(
-        !run.recording
-            .is_over(run.now.monotonic + Duration::from_millis(60_000)),
+        !fixture
+            .recording
+            .poll_over(fixture.now.monotonic + Duration::from_millis(60_000)),
         "more is to be written"
     );
-    run.finish();
-    let files = run.files();
+    fixture.finish();
+    let files = fixture.files();
     let found: Vec<u8> = files
         .iter()
-        .flat_map(|path| codes(path, Format::Phone))
+        .flat_map(|path| codes(path, FileFormat::Phone))
         .collect();
     let expected = [vec![1], vec![0xFF; 30 * MINUTE as usize - 1], vec![2]].concat();
     assert!(

@@ -1,4 +1,4 @@
-//! One question to a media host for its health: a connection of its own, on which we speak for ourselves.
+//! A health check of a media host, on a connection of its own.
 
 use std::net::SocketAddr;
 
@@ -10,20 +10,20 @@ use crate::io::stream::Connection;
 use crate::wire::control::Message;
 use crate::wire::proxy_protocol;
 
-/// What is said. The answer to it comes from the host's own loop: a process that hangs accepts connections (its kernel
-/// does), and does not answer.
-const QUESTION: &str = "cmd=HealthRequest&id=0\n";
+/// The response is sent by the host's event loop. A mere connection would prove little: the kernel accepts it even if the
+/// process hangs.
+const REQUEST: &str = "cmd=HealthRequest&id=0\n";
 
-/// A question that waits for its answer.
-pub(super) struct Check {
+/// A request that waits for its response.
+pub(super) struct HealthCheck {
     connection: Connection,
     unsent: Vec<u8>,
-    answer: Vec<u8>,
+    response: Vec<u8>,
     pub(super) until: Instant,
 }
 
-impl Check {
-    /// Begins to ask.
+impl HealthCheck {
+    /// Opens the connection.
     pub(super) fn begin(
         now: Instant,
         host: SocketAddr,
@@ -36,25 +36,25 @@ impl Check {
             token,
             Interest::READABLE | Interest::WRITABLE,
         )?;
-        let unsent = [proxy_protocol::UNKNOWN, QUESTION].concat().into_bytes();
+        let unsent = [proxy_protocol::UNKNOWN, REQUEST].concat().into_bytes();
         Ok(Self {
             connection,
             unsent,
-            answer: vec![],
+            response: vec![],
             until: now + MEDIA_ANSWER,
         })
     }
 
-    /// Something has come for its connection: the result, once there is one; an error says why the host is no use.
+    /// Handles an event of its connection. Returns the result once there is one; an error says why the host is unusable.
     pub(super) fn handle(&mut self) -> Option<Result<(), String>> {
         match self.exchange() {
             Ok(false) => None,
-            Ok(true) => Some(read(&self.answer)),
+            Ok(true) => Some(read(&self.response)),
             Err(problem) => Some(Err(problem.to_string())),
         }
     }
 
-    /// Writes and reads what can be; `true` when the whole answer has come.
+    /// Writes and reads what the socket allows; `true` once the whole response has been received.
     fn exchange(&mut self) -> std::io::Result<bool> {
         if self.connection.peer()?.is_none() {
             return Ok(false);
@@ -71,32 +71,32 @@ impl Check {
                 None => return Ok(false),
                 Some(0) => {
                     return Err(std::io::Error::other(
-                        "closes the connection without an answer (--trust?)",
+                        "closes the connection without a response (missing --trust?)",
                     ))
                 }
-                Some(read) => self.answer.extend_from_slice(&buffer[..read]),
+                Some(read) => self.response.extend_from_slice(&buffer[..read]),
             }
-            if is_whole(&self.answer) {
+            if is_whole(&self.response) {
                 return Ok(true);
             }
-            if self.answer.len() > MEDIA_CHECK_BYTES {
-                return Err(std::io::Error::other("answers with something else"));
+            if self.response.len() > MEDIA_CHECK_BYTES {
+                return Err(std::io::Error::other("sends an invalid response"));
             }
         }
     }
 }
 
-/// The result comes last; a host may be told to end its messages with anything.
-fn is_whole(answer: &[u8]) -> bool {
-    let result = Message::parse(answer)
+/// `result` is the last key. A host's `--message-end` is not known here.
+fn is_whole(response: &[u8]) -> bool {
+    let result = Message::parse(response)
         .ok()
         .and_then(|message| message.raw("result"));
     matches!(result, Some(b"success" | b"failed"))
 }
 
-fn read(answer: &[u8]) -> Result<(), String> {
-    let Ok(message) = Message::parse(answer) else {
-        return Err("answers with something else".into());
+fn read(response: &[u8]) -> Result<(), String> {
+    let Ok(message) = Message::parse(response) else {
+        return Err("sends an invalid response".into());
     };
     if message.raw("result") == Some(b"success") {
         return Ok(());
@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_is_read_when_its_result_has_come() {
+    fn a_response_is_read_once_its_result_has_been_received() {
         let answer = "cmd=HealthResponse&id=0&reason=disk-full: no room&result=failed";
         for end in ["", "\n", "\r\n", "\0"] {
             let bytes = [answer.as_bytes(), end.as_bytes()].concat();

@@ -17,7 +17,7 @@ fn media() -> Server {
 }
 
 /// What hands connections to these.
-fn dispatcher(hosts: &[String]) -> Server {
+fn load_balancer(hosts: &[String]) -> Server {
     let mut options = vec!["--metrics", "127.0.0.1:0"];
     hosts
         .iter()
@@ -61,7 +61,7 @@ fn record(control: &Server, hosts: [&Server; 2], name: &str, phones: usize) -> [
 #[test]
 fn a_media_host_that_hangs_loses_its_calls_to_the_other_one_until_it_answers() {
     let (first, second) = (media(), media());
-    let control = dispatcher(&[first.address().to_string(), second.address().to_string()]);
+    let control = load_balancer(&[first.address().to_string(), second.address().to_string()]);
     wait_for_health(&control, "2 of 2 media hosts");
     // Its kernel goes on to take connections.
     first.signal(Signal::SIGSTOP);
@@ -80,13 +80,13 @@ fn a_media_host_that_hangs_loses_its_calls_to_the_other_one_until_it_answers() {
     first.signal(Signal::SIGCONT);
     wait_for_health(&control, "2 of 2 media hosts");
     assert_eq!(record(&control, [&first, &second], "back", 4), [2, 2]);
-    assert_eq!(control.log().matches(" is back").count(), 1);
+    assert_eq!(control.log().matches(" is up again").count(), 1);
 }
 
 #[test]
 fn a_media_host_that_cannot_store_recordings_gets_none() {
     let (first, second) = (media(), media());
-    let control = dispatcher(&[first.address().to_string(), second.address().to_string()]);
+    let control = load_balancer(&[first.address().to_string(), second.address().to_string()]);
     wait_for_health(&control, "2 of 2 media hosts");
     let folder = first.dir.join("recordings");
     fs::remove_dir(&folder).unwrap();
@@ -106,7 +106,7 @@ fn a_media_host_that_cannot_store_recordings_gets_none() {
 fn what_takes_connections_and_is_no_media_host_is_not_counted() {
     let host = media();
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-    let control = dispatcher(&[
+    let control = load_balancer(&[
         silent.local_addr().unwrap().to_string(),
         host.address().to_string(),
     ]);
