@@ -9,7 +9,7 @@ use mio::{Interest, Poll};
 use crate::base::limits::fsp::{
     FILE_WORK, LOG_INTERVAL, PASSWORD_BYTES, REQUEST_BYTES, WORK_PER_TURN,
 };
-use crate::base::stats::{Counter, Stats};
+use crate::base::stats::Stats;
 use crate::base::time::Instant;
 use crate::config::{self, Config};
 use crate::daemon::disk::Disk;
@@ -21,7 +21,10 @@ use crate::io::descriptors::is_shortage;
 use crate::io::dir::Names;
 use crate::io::random::Random;
 use crate::io::udp_server::{Origin, Service};
-use crate::proto::fsp::server::{is_password, Done, File, Next, Op, Password, Server, Settings};
+use crate::proto::fsp::server::{
+    is_password, Completion, File, FspServer, FspSettings, Operation, Password, PasswordCheck,
+    Reaction,
+};
 use crate::proto::recorder::Recorder;
 use crate::wire::fsp::{HEADER_BYTES, MAX_PAYLOAD};
 use crate::wire::rendezvous::is_message;
@@ -35,13 +38,13 @@ pub(super) struct Fsp {
 struct Open {
     service: Service,
     rendezvous: Option<Rendezvous>,
-    server: Server,
+    server: FspServer,
     request: [u8; REQUEST_BYTES],
     reply: [u8; HEADER_BYTES + MAX_PAYLOAD],
     /// There may be more to read.
     readable: bool,
     /// A request is not answered yet: whose, and the call that it waits for.
-    waiting: Option<(Origin, Op)>,
+    waiting: Option<(Origin, Operation)>,
     names: Option<Names>,
     /// The next replies' keys.
     keys: heapless::Vec<u16, 6>,
@@ -154,7 +157,7 @@ impl Fsp {
         let mut work = 0;
         while work < WORK_PER_TURN {
             let (origin, mut next) = match open.waiting.take() {
-                Some((origin, op)) => (origin, Next::Do(op)),
+                Some((origin, op)) => (origin, Reaction::Perform(op)),
                 None => match open.receive(now, random, &mut recorder.stats) {
                     Some(request) => request,
                     None => return,
@@ -162,17 +165,21 @@ impl Fsp {
             };
             loop {
                 match next {
-                    Next::Silence => break,
-                    Next::Reply(length) => {
+                    Reaction::Silence => break,
+                    Reaction::Reply(length) => {
                         open.service.reply(&open.reply[..length], &origin);
                         break;
                     }
-                    Next::Do(op) if work >= WORK_PER_TURN => {
+                    Reaction::Perform(op) if work >= WORK_PER_TURN => {
                         open.waiting = Some((origin, op));
                         return;
                     }
-                    Next::Do(op) => {
-                        work += if op == Op::NextName { 1 } else { FILE_WORK };
+                    Reaction::Perform(op) => {
+                        work += if op == Operation::NextName {
+                            1
+                        } else {
+                            FILE_WORK
+                        };
                         next = open.carry_out(now, op, &config.fsp, disk, recorder);
                     }
                 }
@@ -186,11 +193,11 @@ fn open(config: &config::Fsp, poll: &Poll, random: &mut Random) -> std::io::Resu
     let service = Service::open(config.addr, config.port)?;
     poll.registry()
         .register(&mut SourceFd(&service.fd()), SERVICE, Interest::READABLE)?;
-    let settings = Settings {
+    let settings = FspSettings {
         password: password(config),
         max_payload: config.max_payload,
     };
-    let server = Server::new(settings, random.words()[0]);
+    let server = FspServer::new(settings, random.words()[0]);
     Ok(Box::new(Open {
         service,
         rendezvous: Rendezvous::open(config, clock::monotonic(), random),
@@ -212,7 +219,7 @@ impl Open {
         now: Instant,
         random: &mut Random,
         stats: &mut Stats,
-    ) -> Option<(Origin, Next)> {
+    ) -> Option<(Origin, Reaction)> {
         let Some((length, origin)) = self.service.receive(&mut self.request) else {
             self.readable = false;
             return None;
@@ -222,7 +229,7 @@ impl Open {
             if let Some(rendezvous) = &mut self.rendezvous {
                 rendezvous.handle(now, origin.peer(), datagram, stats);
             }
-            return Some((origin, Next::Silence));
+            return Some((origin, Reaction::Silence));
         }
         if self.keys.is_empty() {
             let halves = random
@@ -231,49 +238,58 @@ impl Open {
             self.keys.extend(halves.into_iter().flatten());
         }
         let key = self.keys.pop().unwrap_or(0);
-        let wrong = stats.of(Counter::FspWrongPassword);
-        let next =
-            self.server
-                .handle_datagram(now, origin.peer(), datagram, key, &mut self.reply, stats);
-        if stats.of(Counter::FspWrongPassword) != wrong && now >= self.log_at {
+        let from = origin.peer();
+        let handled = self
+            .server
+            .handle_datagram(now, from, datagram, key, &mut self.reply, stats);
+        if handled.password == PasswordCheck::Wrong && now >= self.log_at {
             warn!("FSP: wrong password from {}", origin.peer().ip());
             self.log_at = now + LOG_INTERVAL;
         }
-        Some((origin, next))
+        Some((origin, handled.reaction))
     }
 
     fn carry_out(
         &mut self,
         now: Instant,
-        op: Op,
+        op: Operation,
         config: &config::Fsp,
         disk: &mut Disk,
         recorder: &Recorder,
-    ) -> Next {
+    ) -> Reaction {
         disk.readers.touch(now);
         let done = match op {
-            Op::Stat(file) => disk.stat(file).map(|entry| Done::Entry {
+            Operation::Stat(file) => disk.stat(file).map(|entry| Completion::Entry {
                 time: u32::try_from(entry.modified.max(0)).unwrap_or(u32::MAX),
                 size: growing(recorder, file).unwrap_or(saturated(entry.bytes)),
             }),
-            Op::Read { file, at, len } => {
+            Operation::Read {
+                file,
+                position,
+                len,
+            } => {
                 let growing = growing(recorder, file);
-                let left = growing.map_or(usize::MAX, |length| length.saturating_sub(at) as usize);
+                let left = growing.map_or(usize::MAX, |length| {
+                    length.saturating_sub(position) as usize
+                });
                 let payload = self
                     .reply
                     .get_mut(HEADER_BYTES..HEADER_BYTES + len.min(left))
                     .unwrap_or_default();
-                disk.read(file, at.into(), payload)
-                    .map(|len| Done::Read { len, growing })
+                disk.read(file, position.into(), payload)
+                    .map(|len| Completion::Read { len, growing })
             }
-            Op::FirstName => {
+            Operation::FirstName => {
                 self.names = None;
                 disk.dir()
                     .and_then(|dir| dir.names())
                     .and_then(|names| next_name(self.names.insert(names)))
             }
-            Op::NextName => self.names.as_mut().map_or(Ok(Done::Failed), next_name),
-            Op::SavePassword => {
+            Operation::NextName => self
+                .names
+                .as_mut()
+                .map_or(Ok(Completion::Failed), next_name),
+            Operation::SavePassword => {
                 let saved = save(config, self.server.new_password());
                 if let Err(error) = &saved {
                     warn!(
@@ -281,28 +297,28 @@ impl Open {
                         config.password_file
                     );
                 }
-                saved.map(|()| Done::Saved)
+                saved.map(|()| Completion::Saved)
             }
         };
         if done.as_ref().is_err_and(is_shortage) {
-            return Next::Silence; // not "No such file": the client asks again
+            return Reaction::Silence; // not "No such file": the client asks again
         }
         let done = done.unwrap_or_else(|error| {
-            if op != Op::SavePassword {
+            if op != Operation::SavePassword {
                 disk.suspect(&error);
             }
-            Done::Failed
+            Completion::Failed
         });
-        let next = self.server.handle_done(done, &mut self.reply);
-        if !matches!(next, Next::Do(Op::NextName)) {
+        let next = self.server.handle_completion(done, &mut self.reply);
+        if !matches!(next, Reaction::Perform(Operation::NextName)) {
             self.names = None;
         }
         next
     }
 }
 
-fn next_name(names: &mut Names) -> std::io::Result<Done<'_>> {
-    names.next_file().map(Done::Name)
+fn next_name(names: &mut Names) -> std::io::Result<Completion<'_>> {
+    names.next_file().map(Completion::Name)
 }
 
 /// If this is a recording in progress, how much of it a power cut leaves.

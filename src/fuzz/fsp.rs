@@ -3,7 +3,7 @@
 use crate::base::limits::fsp::UNPROVEN_PAYLOAD;
 use crate::base::stats::Stats;
 use crate::base::time::{Duration, Instant};
-use crate::proto::fsp::server::{Done, File, Next, Op, Server, Settings};
+use crate::proto::fsp::server::{Completion, File, FspServer, FspSettings, Operation, Reaction};
 use crate::wire::fsp::{
     passwords, target, Command, Entry, Head, Packet, Toward, HEADER_BYTES, MAX_PAYLOAD,
 };
@@ -37,8 +37,8 @@ pub fn fsp(data: &[u8]) {
 /// goes. Every reply can be read, and is as long as it may be.
 pub fn fsp_service(data: &[u8]) {
     let password = heapless::Vec::from_slice(b"x").unwrap_or_default();
-    let mut server = Server::new(
-        Settings {
+    let mut server = FspServer::new(
+        FspSettings {
             password,
             max_payload: 1460,
         },
@@ -61,7 +61,7 @@ pub fn fsp_service(data: &[u8]) {
             _ => well_formed(bytes, keys[who], kind & 8 != 0),
         };
         let peer = ([203, 0, 113, who as u8], 9).into();
-        let mut next = server.handle_datagram(
+        let handled = server.handle_datagram(
             now,
             peer,
             &datagram,
@@ -69,16 +69,17 @@ pub fn fsp_service(data: &[u8]) {
             &mut reply,
             &mut Stats::default(),
         );
+        let mut next = handled.reaction;
         let mut names = NAMES.iter();
-        while let Next::Do(op) = next {
+        while let Reaction::Perform(op) = next {
             let done = if kind & 16 == 0 {
                 carry_out(op, &mut names, &mut reply)
             } else {
-                Done::Failed
+                Completion::Failed
             };
-            next = server.handle_done(done, &mut reply);
+            next = server.handle_completion(done, &mut reply);
         }
-        if let Next::Reply(length) = next {
+        if let Reaction::Reply(length) = next {
             let most = if proven[who] { 1460 } else { UNPROVEN_PAYLOAD };
             assert!(length <= HEADER_BYTES + most, "{length}");
             let read =
@@ -120,18 +121,24 @@ fn well_formed(bytes: &[u8], key: u16, with_password: bool) -> Vec<u8> {
     datagram
 }
 
-fn carry_out<'a>(op: Op, names: &mut std::slice::Iter<'_, &'a str>, reply: &mut [u8]) -> Done<'a> {
+fn carry_out<'a>(
+    op: Operation,
+    names: &mut std::slice::Iter<'_, &'a str>,
+    reply: &mut [u8],
+) -> Completion<'a> {
     match op {
-        Op::Stat(_) => Done::Entry { time: 1, size: 2 },
-        Op::Read { len, at, .. } => {
+        Operation::Stat(_) => Completion::Entry { time: 1, size: 2 },
+        Operation::Read { len, position, .. } => {
             reply[HEADER_BYTES..HEADER_BYTES + len].fill(7);
-            Done::Read {
+            Completion::Read {
                 len,
-                growing: (at % 2 == 0).then_some(at + 100),
+                growing: (position % 2 == 0).then_some(position + 100),
             }
         }
-        Op::FirstName | Op::NextName => Done::Name(names.next().map(|name| name.as_bytes())),
-        Op::SavePassword => Done::Saved,
+        Operation::FirstName | Operation::NextName => {
+            Completion::Name(names.next().map(|name| name.as_bytes()))
+        }
+        Operation::SavePassword => Completion::Saved,
     }
 }
 

@@ -6,6 +6,8 @@
 
 use core::fmt::{self, Write};
 
+use crate::wire::decimal::parse_decimal;
+
 /// A name, number or other value, unescaped. Bytes, not `str`: phones send GBK as well as UTF-8.
 pub type Text<const N: usize> = heapless::Vec<u8, N>;
 
@@ -81,8 +83,7 @@ impl<'a> Message<'a> {
 
     /// The first value of `key` as a decimal number: `Some(Err)` when it is something else.
     pub fn number<T: TryFrom<u64>>(&self, key: &str) -> Option<Result<T, ()>> {
-        // One parser for all integers: each further one costs a phone 200 bytes.
-        let number = crate::wire::json::number(self.raw(key)?);
+        let number = parse_decimal(self.raw(key)?);
         Some(number.and_then(|number| T::try_from(number).ok()).ok_or(()))
     }
 }

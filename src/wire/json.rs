@@ -6,6 +6,7 @@
 use core::fmt::{self, Write};
 
 use crate::wire::control::Text;
+use crate::wire::decimal::parse_decimal;
 
 /// Brackets in brackets that are skipped; a sidecar's go to two.
 const MAX_DEPTH: u32 = 8;
@@ -65,7 +66,7 @@ impl<'a> Object<'a> {
 
     /// A number that is whole and not negative.
     pub fn number(&self, key: &str) -> Option<u64> {
-        number(self.raw(key)?)
+        parse_decimal(self.raw(key)?)
     }
 
     /// `true` or `false`.
@@ -83,7 +84,9 @@ impl<'a> Object<'a> {
             .raw(key)
             .filter(|list| list.starts_with(b"["))
             .unwrap_or_default();
-        let mut numbers = list.split(|b| !b.is_ascii_digit()).filter_map(number);
+        let mut numbers = list
+            .split(|b| !b.is_ascii_digit())
+            .filter_map(parse_decimal);
         core::iter::from_fn(move || Some([numbers.next()?, numbers.next()?]))
     }
 
@@ -255,16 +258,6 @@ fn hex(digits: &[u8]) -> Option<u32> {
     digits.iter().try_fold(0, |value, digit| {
         Some(value << 4 | char::from(*digit).to_digit(16)?)
     })
-}
-
-/// Decimal digits and nothing else.
-pub(crate) fn number(digits: &[u8]) -> Option<u64> {
-    let plain = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
-    core::str::from_utf8(digits)
-        .ok()
-        .filter(|_| plain)?
-        .parse()
-        .ok()
 }
 
 #[cfg(test)]

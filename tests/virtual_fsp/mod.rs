@@ -13,7 +13,9 @@ use std::net::SocketAddr;
 use callrec::base::stats::Stats;
 use callrec::base::time::{Duration, Instant};
 use callrec::proto::fsp::client::Client;
-use callrec::proto::fsp::server::{Done, Next, Op, Server, Settings};
+use callrec::proto::fsp::server::{
+    Completion, FspServer, FspSettings, Operation, PasswordCheck, Reaction,
+};
 use callrec::wire::fsp::{Command, Entry, Head, Kind, Packet, Toward, HEADER_BYTES, MAX_PAYLOAD};
 
 pub const PASSWORD: &[u8] = b"secret";
@@ -31,25 +33,28 @@ pub struct Stick {
 
 /// A service with its stick.
 pub struct Service {
-    pub server: Server,
+    pub server: FspServer,
     pub stick: Stick,
     pub stats: Stats,
     pub reply: Vec<u8>,
+    /// The check of the last request's password.
+    pub password: PasswordCheck,
     random: u32,
 }
 
 impl Service {
     pub fn new(max_payload: usize) -> Self {
-        let settings = Settings {
+        let settings = FspSettings {
             password: heapless::Vec::from_slice(PASSWORD).unwrap(),
             max_payload,
         };
-        let server = Server::new(settings, 1);
+        let server = FspServer::new(settings, 1);
         Self {
             server,
             stick: Stick::default(),
             stats: Stats::default(),
             reply: vec![0xEE; HEADER_BYTES + MAX_PAYLOAD],
+            password: PasswordCheck::NotGiven,
             random: 7,
         }
     }
@@ -76,7 +81,7 @@ impl Service {
     /// One datagram; the reply, if there is one.
     pub fn take(&mut self, millis: u64, peer: SocketAddr, datagram: &[u8]) -> Option<Vec<u8>> {
         let random = self.random();
-        let mut next = self.server.handle_datagram(
+        let handled = self.server.handle_datagram(
             at(millis),
             peer,
             datagram,
@@ -84,16 +89,18 @@ impl Service {
             &mut self.reply,
             &mut self.stats,
         );
+        self.password = handled.password;
+        let mut next = handled.reaction;
         loop {
             match next {
-                Next::Silence => return None,
-                Next::Reply(length) => return Some(self.reply[..length].to_vec()),
-                Next::Do(op) => {
-                    if op == Op::SavePassword {
+                Reaction::Silence => return None,
+                Reaction::Reply(length) => return Some(self.reply[..length].to_vec()),
+                Reaction::Perform(op) => {
+                    if op == Operation::SavePassword {
                         self.stick.saved = self.server.new_password().to_vec();
                     }
                     let done = self.stick.carry_out(op, &mut self.reply[HEADER_BYTES..]);
-                    next = self.server.handle_done(done, &mut self.reply);
+                    next = self.server.handle_completion(done, &mut self.reply);
                 }
             }
         }
@@ -101,42 +108,46 @@ impl Service {
 }
 
 impl Stick {
-    fn carry_out(&mut self, op: Op, payload: &mut [u8]) -> Done<'_> {
+    fn carry_out(&mut self, op: Operation, payload: &mut [u8]) -> Completion<'_> {
         if self.pulled {
-            return Done::Failed;
+            return Completion::Failed;
         }
         match op {
-            Op::Stat(file) => {
+            Operation::Stat(file) => {
                 let name = file.name();
                 let Some(content) = self.files.get(name.as_str()) else {
-                    return Done::Failed;
+                    return Completion::Failed;
                 };
-                Done::Entry {
+                Completion::Entry {
                     time: 1_460_707_200,
                     size: self.durable(&name).unwrap_or(content.len() as u32),
                 }
             }
-            Op::Read { file, at, len } => {
+            Operation::Read {
+                file,
+                position,
+                len,
+            } => {
                 let name = file.name();
                 let growing = self.durable(&name);
                 let Some(content) = self.files.get(name.as_str()) else {
-                    return Done::Failed;
+                    return Completion::Failed;
                 };
                 let end = content.len().min(growing.unwrap_or(u32::MAX) as usize);
-                let bytes = content.get(at as usize..end).unwrap_or_default();
+                let bytes = content.get(position as usize..end).unwrap_or_default();
                 let len = bytes.len().min(len);
                 payload[..len].copy_from_slice(&bytes[..len]);
-                Done::Read { len, growing }
+                Completion::Read { len, growing }
             }
-            Op::FirstName => {
+            Operation::FirstName => {
                 self.walk = self.files.keys().cloned().collect();
-                Done::Name(self.walk.last().map(|name| name.as_bytes()))
+                Completion::Name(self.walk.last().map(|name| name.as_bytes()))
             }
-            Op::NextName => {
+            Operation::NextName => {
                 self.walk.pop();
-                Done::Name(self.walk.last().map(|name| name.as_bytes()))
+                Completion::Name(self.walk.last().map(|name| name.as_bytes()))
             }
-            Op::SavePassword => Done::Saved,
+            Operation::SavePassword => Completion::Saved,
         }
     }
 
