@@ -180,7 +180,7 @@ fn config(folder: &Path, socket: &str) -> Config {
         server_addr: "127.0.0.1".into(),
         server_port: server(),
         server_fallback: true,
-        fsp: callrec::config::Fsp {
+        fsp: callrec::config::FspConfig {
             enabled: true,
             port: 47_100,
             password: "pw".into(),

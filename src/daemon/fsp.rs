@@ -189,7 +189,11 @@ impl Fsp {
     }
 }
 
-fn open(config: &config::Fsp, poll: &Poll, random: &mut Random) -> std::io::Result<Box<Open>> {
+fn open(
+    config: &config::FspConfig,
+    poll: &Poll,
+    random: &mut Random,
+) -> std::io::Result<Box<Open>> {
     let service = Service::open(config.addr, config.port)?;
     poll.registry()
         .register(&mut SourceFd(&service.fd()), SERVICE, Interest::READABLE)?;
@@ -253,7 +257,7 @@ impl Open {
         &mut self,
         now: Instant,
         op: Operation,
-        config: &config::Fsp,
+        config: &config::FspConfig,
         disk: &mut Disk,
         recorder: &Recorder,
     ) -> Reaction {
@@ -337,7 +341,7 @@ fn saturated(bytes: u64) -> u32 {
 
 /// The password in force: the configured one, or what a client has changed that to. The file has both, a line each: when
 /// the configuration is changed, what was made of the earlier one is over.
-fn password(config: &config::Fsp) -> Password {
+fn password(config: &config::FspConfig) -> Password {
     let mut buffer = [0; 2 * (PASSWORD_BYTES + 1)];
     let kept = atomic_file::read(&config.password_file, &mut buffer).unwrap_or_default();
     let mut lines = kept.split(|byte| *byte == b'\n');
@@ -351,7 +355,7 @@ fn password(config: &config::Fsp) -> Password {
     Password::from_slice(changed.unwrap_or(config.password.as_bytes())).unwrap_or_default()
 }
 
-fn save(config: &config::Fsp, new: &[u8]) -> std::io::Result<()> {
+fn save(config: &config::FspConfig, new: &[u8]) -> std::io::Result<()> {
     let mut text = heapless::Vec::<u8, { 2 * (PASSWORD_BYTES + 1) }>::new();
     for part in [new, b"\n", config.password.as_bytes(), b"\n"] {
         let _ = text.extend_from_slice(part);

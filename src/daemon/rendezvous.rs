@@ -8,7 +8,7 @@ use mio::Poll;
 use crate::base::limits::rendezvous::RENDEZVOUS_BYTES;
 use crate::base::stats::Stats;
 use crate::base::time::Instant;
-use crate::config::Fsp;
+use crate::config::FspConfig;
 use crate::daemon::resolver::Lookup;
 use crate::daemon::NAMES;
 use crate::io::random::Random;
@@ -31,15 +31,18 @@ pub(super) struct Rendezvous {
 
 impl Rendezvous {
     /// Begins to register, if there is a server.
-    pub(super) fn open(config: &Fsp, now: Instant, random: &mut Random) -> Option<Self> {
-        let (server, (identity, invite)) = (config.p2p.server.clone()?, config.p2p.identity()?);
+    pub(super) fn open(config: &FspConfig, now: Instant, random: &mut Random) -> Option<Self> {
+        let (server, (identity, invite)) = (
+            config.rendezvous.server.clone()?,
+            config.rendezvous.identity()?,
+        );
         let endpoint = Endpoint::new(now, identity, invite, random.words()[0]);
         let own = SocketAddr::new(config.addr, config.port);
         let shown = endpoint.status();
         Some(Self {
             endpoint,
             server,
-            port: config.p2p.port,
+            port: config.rendezvous.port,
             own,
             lookup: None,
             shown,
