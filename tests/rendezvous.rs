@@ -5,11 +5,11 @@
 mod rendezvous_net;
 
 use callrec::proto::rendezvous::agent::Status;
-use callrec::proto::rendezvous::caller::Failure;
+use callrec::proto::rendezvous::caller::ConnectFailure;
 use rendezvous_net::*;
 
 /// How an attempt ends, and after how many milliseconds.
-fn attempt(net: &mut Net) -> (Result<std::net::SocketAddrV4, Failure>, u64) {
+fn attempt(net: &mut Net) -> (Result<std::net::SocketAddrV4, ConnectFailure>, u64) {
     let started = net.now;
     net.call("phone1", "sesame");
     while net.caller.as_ref().unwrap().outcome().is_none() {
@@ -59,7 +59,11 @@ fn every_pair_of_nats_connects_directly_if_it_can_and_else_through_the_relay() {
                         )
                     }
                     (true, false) => {
-                        assert_eq!(outcome, Err(Failure::NoRelay), "{phone:?} {caller:?}")
+                        assert_eq!(
+                            outcome,
+                            Err(ConnectFailure::NoRelay),
+                            "{phone:?} {caller:?}"
+                        )
                     }
                 }
             }
@@ -107,9 +111,18 @@ fn refusals_have_their_codes() {
         net.run(9000);
         net.caller.as_ref().unwrap().outcome().unwrap().unwrap_err()
     };
-    assert_eq!(outcome(&mut net, "phone1", "guess"), Failure::Refused(403));
-    assert_eq!(outcome(&mut net, "phone1", "s"), Failure::Refused(403));
-    assert_eq!(outcome(&mut net, "phone2", "sesame"), Failure::Refused(404));
+    assert_eq!(
+        outcome(&mut net, "phone1", "guess"),
+        ConnectFailure::Refused(403)
+    );
+    assert_eq!(
+        outcome(&mut net, "phone1", "s"),
+        ConnectFailure::Refused(403)
+    );
+    assert_eq!(
+        outcome(&mut net, "phone2", "sesame"),
+        ConnectFailure::Refused(404)
+    );
     assert_eq!(
         outcome(&mut net, "phone2", "sesame")
             .to_string()
@@ -121,9 +134,9 @@ fn refusals_have_their_codes() {
     assert_eq!(
         (
             outcome(&mut net, "phone1", "sesame"),
-            Failure::NoServer.code()
+            ConnectFailure::NoServer.code()
         ),
-        (Failure::NoServer, 408)
+        (ConnectFailure::NoServer, 408)
     );
 }
 
@@ -131,11 +144,11 @@ fn refusals_have_their_codes() {
 fn a_phone_that_has_gone_is_told_from_one_that_is_not_there() {
     let mut net = Net::new(Kind::KeepsPorts, Kind::KeepsPorts, true);
     net.phone_nat.reboot(); // nothing reaches it any more
-    assert_eq!(attempt(&mut net).0, Err(Failure::NoPhone));
+    assert_eq!(attempt(&mut net).0, Err(ConnectFailure::NoPhone));
     net.phone = phone("sesame");
     net.has_name = false;
     net.run(90_000);
-    assert_eq!(attempt(&mut net).0, Err(Failure::Refused(404)));
+    assert_eq!(attempt(&mut net).0, Err(ConnectFailure::Refused(404)));
 }
 
 #[test]
@@ -204,7 +217,7 @@ fn the_server_notices_an_own_address_that_is_wrong_and_says_so() {
 fn a_server_that_was_started_anew_knows_the_phone_again_after_a_minute() {
     let mut net = Net::new(Kind::KeepsPorts, Kind::KeepsPorts, false);
     net.server = Some(server(false));
-    assert_eq!(attempt(&mut net).0, Err(Failure::Refused(404)));
+    assert_eq!(attempt(&mut net).0, Err(ConnectFailure::Refused(404)));
     net.run(62_000);
     assert!(attempt(&mut net).0.is_ok());
 }
@@ -244,7 +257,7 @@ fn a_phone_that_is_refused_says_so_and_tries_again() {
         .set_devices(now, devices(&other));
     net.run(70_000);
     assert_eq!(net.phone.status(), Status::Refused(403));
-    assert_eq!(attempt(&mut net).0, Err(Failure::Refused(404)));
+    assert_eq!(attempt(&mut net).0, Err(ConnectFailure::Refused(404)));
     net.server
         .as_mut()
         .unwrap()

@@ -8,7 +8,7 @@ mod rendezvous_net;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 use callrec::proto::rendezvous::agent::Status;
-use callrec::proto::rendezvous::caller::Failure;
+use callrec::proto::rendezvous::caller::ConnectFailure;
 use callrec::wire::rendezvous::cipher::Key;
 use callrec::wire::rendezvous::{Attributes, Class, Kind as What, Message, Writer};
 use rendezvous_net::*;
@@ -34,7 +34,7 @@ fn registrations(net: &Net) -> Vec<Vec<u8>> {
 }
 
 /// Where a caller gets, and after how many milliseconds.
-fn call(net: &mut Net) -> (Result<SocketAddrV4, Failure>, u64) {
+fn call(net: &mut Net) -> (Result<SocketAddrV4, ConnectFailure>, u64) {
     let started = net.now;
     net.call("phone1", "sesame");
     while net.caller.as_ref().unwrap().outcome().is_none() {
@@ -96,7 +96,7 @@ fn nor_does_it_take_the_place_of_a_phone_that_is_not_there() {
     net.run(1000);
     assert_eq!(
         call(&mut net).0,
-        Err(Failure::Refused(404)),
+        Err(ConnectFailure::Refused(404)),
         "nobody is there"
     );
     net.run(62_000);
@@ -383,6 +383,6 @@ fn nor_with_somebody_who_passes_its_pings_on() {
     net.run(9000);
     assert_eq!(
         net.caller.as_ref().unwrap().outcome(),
-        Some(Err(Failure::NoProof))
+        Some(Err(ConnectFailure::NoProof))
     );
 }

@@ -14,12 +14,12 @@ use crate::daemon::NAMES;
 use crate::io::random::Random;
 use crate::io::stream::Datagrams;
 use crate::io::udp_server::Service;
-use crate::proto::rendezvous::agent::{Endpoint, Output, Status};
+use crate::proto::rendezvous::agent::{Agent, AgentOutput, Status};
 use crate::proto::rendezvous::Datagram;
 
 /// The phone's endpoint, and what it asks for.
 pub(super) struct Rendezvous {
-    endpoint: Endpoint,
+    agent: Agent,
     server: String,
     port: u16,
     /// The service's own address.
@@ -36,11 +36,11 @@ impl Rendezvous {
             config.rendezvous.server.clone()?,
             config.rendezvous.identity()?,
         );
-        let endpoint = Endpoint::new(now, identity, invite, random.words()[0]);
+        let agent = Agent::new(now, identity, invite, random.words()[0]);
         let own = SocketAddr::new(config.addr, config.port);
-        let shown = endpoint.status();
+        let shown = agent.status();
         Some(Self {
-            endpoint,
+            agent,
             server,
             port: config.rendezvous.port,
             own,
@@ -58,7 +58,7 @@ impl Rendezvous {
         stats: &mut Stats,
     ) {
         if let Some(from) = v4(from) {
-            self.endpoint.handle_datagram(now, from, datagram, stats);
+            self.agent.handle_datagram(now, from, datagram, stats);
         }
     }
 
@@ -83,13 +83,13 @@ impl Rendezvous {
             );
         }
         let mut buffer = [0; RENDEZVOUS_BYTES];
-        while let Some(output) = self.endpoint.poll_output(now, &mut buffer) {
+        while let Some(output) = self.agent.poll_output(now, &mut buffer) {
             match output {
                 // What the network does not take now is sent again, like what it loses.
-                Output::Send(Datagram { to, len, opens }) => {
+                AgentOutput::Send(Datagram { to, len, opens }) => {
                     let _ = service.send(&buffer[..len], self.as_seen(to), opens);
                 }
-                Output::Resolve => self.lookup = Some(Lookup::new(&self.server, random)),
+                AgentOutput::Resolve => self.lookup = Some(Lookup::new(&self.server, random)),
             }
         }
         self.show(stats);
@@ -98,11 +98,7 @@ impl Rendezvous {
     /// When `turn` has something to do.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
         let lookup = self.lookup.as_ref().map(Lookup::next_deadline);
-        self.endpoint
-            .next_deadline()
-            .into_iter()
-            .chain(lookup)
-            .min()
+        self.agent.next_deadline().into_iter().chain(lookup).min()
     }
 
     fn handle_found(&mut self, now: Instant, found: Option<SocketAddr>) {
@@ -120,7 +116,7 @@ impl Rendezvous {
                 .unwrap_or(Ipv4Addr::UNSPECIFIED);
             (server, SocketAddrV4::new(own, self.own.port()))
         };
-        self.endpoint
+        self.agent
             .handle_resolved(now, found.and_then(v4).map(inside));
     }
 
@@ -134,7 +130,7 @@ impl Rendezvous {
 
     /// Says where the phone stands, once for each change.
     fn show(&mut self, stats: &mut Stats) {
-        let status = self.endpoint.status();
+        let status = self.agent.status();
         stats.p2p = status.word();
         if std::mem::replace(&mut self.shown, status) == status {
             return;

@@ -48,7 +48,7 @@ pub fn rendezvous(data: &[u8]) {
 pub fn rendezvous_ends(data: &[u8]) {
     use crate::base::time::{Duration, Instant};
     use crate::proto::rendezvous::{
-        agent::Endpoint, agent::Output, caller::Caller, server::Server, Identity, Name,
+        agent::Agent, agent::AgentOutput, caller::Caller, server::Server, Identity, Name,
     };
     use core::net::SocketAddrV4;
     let Some(key) = Key::new(b"0123456789abcdefghijklmnopqrstuv") else {
@@ -57,7 +57,7 @@ pub fn rendezvous_ends(data: &[u8]) {
     let at = |n: u8| SocketAddrV4::new([203, 0, 113, n % 3].into(), 7042);
     let cid = Name::from_slice(b"phone1").unwrap_or_default();
     let mut now = Instant::default();
-    let mut phone = Endpoint::new(
+    let mut phone = Agent::new(
         now,
         Identity {
             cid: cid.clone(),
@@ -107,7 +107,7 @@ pub fn rendezvous_ends(data: &[u8]) {
         }
         let mut sent = 0;
         while let Some(output) = phone.poll_output(now, &mut buffer) {
-            sent += u32::from(matches!(output, Output::Send(..)));
+            sent += u32::from(matches!(output, AgentOutput::Send(..)));
         }
         while caller.poll_output(now, &mut buffer).is_some() {
             sent += 1;
