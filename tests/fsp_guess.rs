@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 
 use callrec::base::stats::Counter;
 use callrec::base::time::Duration;
-use callrec::proto::fsp::client::{Client, Timeout};
+use callrec::proto::fsp::client::{FspClient, Timeout};
 use callrec::wire::fsp::{Command, Head, Packet};
 use virtual_fsp::{at, datagram, peer, request, Service, Talk};
 
@@ -46,7 +46,7 @@ fn slowest(mut flood: impl FnMut(u64, &mut Service)) -> u64 {
     let (mut slowest, mut millis) = (0, 0);
     for host in 0..40u32 {
         let peer = SocketAddr::from(((0xC633_6400 + host).to_be_bytes(), 4000));
-        let (started, mut client, mut bytes) = (millis, Client::new(host << 8), 0);
+        let (started, mut client, mut bytes) = (millis, FspClient::new(host << 8), 0);
         for n in 0..3u16 {
             let (head, data, extra) = request(Command::GET_FILE, bytes, FILE, &[0x39, 0x74]);
             let packet = Packet {

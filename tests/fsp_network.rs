@@ -6,8 +6,8 @@ mod virtual_fsp;
 use std::net::SocketAddr;
 
 use callrec::base::time::Duration;
-use callrec::proto::fsp::client::{Client, Timeout};
-use callrec::proto::fsp::payload::Payload;
+use callrec::proto::fsp::client::{FspClient, Timeout};
+use callrec::proto::fsp::payload::PayloadLength;
 use callrec::wire::fsp::{Command, Head, Packet};
 use virtual_fsp::{at, content, datagram, peer, request, Service, Talk};
 
@@ -69,8 +69,8 @@ impl Network {
 /// A client that fetches a file, one payload at a time.
 struct Fetch {
     peer: SocketAddr,
-    client: Client,
-    payload: Payload,
+    client: FspClient,
+    payload: PayloadLength,
     file: Vec<u8>,
     asked: u16,
     resends: u64,
@@ -79,7 +79,10 @@ struct Fetch {
 
 impl Fetch {
     fn new(peer: SocketAddr) -> Self {
-        let (client, payload) = (Client::new(u32::from(peer.port()) << 7), Payload::new(1460));
+        let (client, payload) = (
+            FspClient::new(u32::from(peer.port()) << 7),
+            PayloadLength::new(1460),
+        );
         Self {
             peer,
             client,
@@ -92,7 +95,7 @@ impl Fetch {
     }
 
     fn ask(&mut self, millis: u64, network: &mut Network) {
-        let wish = self.payload.wish(0).to_be_bytes();
+        let wish = self.payload.after(0).to_be_bytes();
         let (head, data, extra) = request(Command::GET_FILE, self.file.len() as u32, FILE, &wish);
         self.asked = self.asked.wrapping_add(24);
         let packet = Packet {
@@ -132,7 +135,7 @@ impl Fetch {
     fn tick(&mut self, millis: u64, network: &mut Network) {
         if self.done_at.is_none() && self.client.handle_timeout(at(millis)) == Timeout::Resend {
             self.client
-                .wish(self.payload.wish(self.client.resends - self.resends));
+                .set_payload(self.payload.after(self.client.resends - self.resends));
             network.send(millis, true, self.peer, self.client.datagram());
         }
     }

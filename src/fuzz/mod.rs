@@ -14,18 +14,18 @@ use crate::wire::rtp::Packet;
 
 #[cfg(feature = "fsp")]
 mod fsp;
-#[cfg(feature = "fsp")]
-mod p2p;
 mod phone;
 #[cfg(feature = "server")]
 mod record_server;
+#[cfg(feature = "fsp")]
+mod rendezvous;
 mod time;
 pub use phone::recorder;
 #[cfg(feature = "server")]
 pub use record_server::*;
 pub use time::{clock, receiver};
 #[cfg(feature = "fsp")]
-pub use {fsp::*, p2p::*};
+pub use {fsp::*, rendezvous::*};
 
 /// RTP: a packet that is taken apart has its payload inside the datagram.
 pub fn rtp(data: &[u8]) {

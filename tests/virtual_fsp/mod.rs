@@ -12,7 +12,7 @@ use std::net::SocketAddr;
 
 use callrec::base::stats::Stats;
 use callrec::base::time::{Duration, Instant};
-use callrec::proto::fsp::client::Client;
+use callrec::proto::fsp::client::FspClient;
 use callrec::proto::fsp::server::{
     Completion, FspServer, FspSettings, Operation, PasswordCheck, Reaction,
 };
@@ -201,7 +201,7 @@ pub fn request(
 
 /// A client on a network without loss; its clock stands still.
 pub struct Talk {
-    pub client: Client,
+    pub client: FspClient,
     pub peer: SocketAddr,
     pub millis: u64,
     count: u16,
@@ -220,7 +220,7 @@ pub struct Answer {
 impl Talk {
     pub fn new(peer: SocketAddr) -> Self {
         Self {
-            client: Client::new(0x1234_5678),
+            client: FspClient::new(0x1234_5678),
             peer,
             millis: 0,
             count: 0,
