@@ -240,6 +240,7 @@ impl Display for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let auto = |value: &Option<String>| value.clone().unwrap_or_else(|| "auto".into());
         let (low, high) = self.media_ports;
+        let media_ports = format!("{low}-{high}");
         let pairs: [(&str, &dyn Display); 19] = [
             ("enabled", &u8::from(self.enabled)),
             ("recordType", &sink_name(self.record_type)),
@@ -261,7 +262,7 @@ impl Display for Config {
             ("deviceMac", &auto(&self.device_mac)),
             ("controlSocket", &self.control_socket),
             ("mediaAddr", &self.media_addr),
-            ("mediaPorts", &format_args!("{low}-{high}")),
+            ("mediaPorts", &media_ports),
             ("maxRecordings", &self.max_recordings),
         ];
         for (key, value) in pairs {
