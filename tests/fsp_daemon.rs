@@ -9,7 +9,7 @@ use std::os::unix::fs::symlink;
 use std::thread::sleep;
 use std::time::Duration;
 
-use callrec::wire::fsp::{Command, Entry, Kind};
+use callrec::wire::fsp::{Command, DirEntry, EntryKind};
 use common::{file, in_time, wait_for, Talker};
 use fsp::{noise, read, Offering, DAY, FILE, NAME, PASSWORD};
 
@@ -270,12 +270,12 @@ fn stat_and_listings_agree() {
     let stat = raw.ask(Command::STAT, FILE, PASSWORD).1;
     let block = raw.ask(Command::GET_DIR, DAY, PASSWORD).1;
     let (stat, listed) = (
-        Entry::parse_head(&stat).unwrap(),
-        Entry::take(&mut &block[..]).unwrap(),
+        DirEntry::parse_head(&stat).unwrap(),
+        DirEntry::take(&mut &block[..]).unwrap(),
     );
     assert_eq!(
         (stat.size, stat.kind, listed.name),
-        (12_345, Kind::FILE, NAME.as_bytes())
+        (12_345, EntryKind::FILE, NAME.as_bytes())
     );
     assert_eq!((listed.size, listed.time), (stat.size, stat.time));
     assert_eq!(raw.get(FILE, 700).len(), 12_345);

@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use callrec::base::stats::Counter;
 use callrec::base::time::Duration;
 use callrec::proto::fsp::client::{FspClient, Timeout};
-use callrec::wire::fsp::{Command, Head, Packet};
+use callrec::wire::fsp::{Command, FspHeader, Packet};
 use virtual_fsp::{at, datagram, peer, request, Service, Talk};
 
 const NAME: &str = "Record_20260102_101500.wav";
@@ -28,7 +28,7 @@ fn anyone(n: u64) -> SocketAddr {
 /// A stranger's request.
 fn stranger(command: Command, data: &[u8], n: u64) -> Vec<u8> {
     datagram(
-        Head {
+        FspHeader {
             command,
             key: n as u16,
             sequence: n as u16,
@@ -255,7 +255,7 @@ fn a_guesser_waits_and_a_client_with_the_password_does_not() {
         ann.ask(&mut service, Command::GET_FILE, 0, FILE, 0).text(),
         ""
     );
-    let head = Head {
+    let head = FspHeader {
         command: Command::GET_FILE,
         key: 0,
         sequence: 0,

@@ -12,7 +12,9 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use callrec::wire::fsp::{target, Command, Entry, Head, Kind, Packet, Toward, HEADER_BYTES};
+use callrec::wire::fsp::{
+    target, Command, DirEntry, EntryKind, FspHeader, Packet, Toward, HEADER_BYTES,
+};
 use common::{callrec, folder};
 
 /// What the server answers to a command at a position, for a name.
@@ -54,7 +56,7 @@ impl Liar {
                     &String::from_utf8_lossy(name),
                 );
                 let mut reply = [&[0; HEADER_BYTES], &payload[..]].concat();
-                Head {
+                FspHeader {
                     key: 7,
                     ..packet.head
                 }
@@ -96,11 +98,11 @@ impl Drop for Liar {
 }
 
 fn file(size: u32, name: &[u8]) -> Vec<u8> {
-    let mut entry = vec![0; Entry::len_of(name.len())];
-    Entry {
+    let mut entry = vec![0; DirEntry::len_of(name.len())];
+    DirEntry {
         time: 1_700_000_000,
         size,
-        kind: Kind::FILE,
+        kind: EntryKind::FILE,
         name,
     }
     .emit(&mut entry)
@@ -109,10 +111,10 @@ fn file(size: u32, name: &[u8]) -> Vec<u8> {
 }
 
 fn stat(size: u32) -> Vec<u8> {
-    Entry {
+    DirEntry {
         time: 1_700_000_000,
         size,
-        kind: Kind::FILE,
+        kind: EntryKind::FILE,
         name: b"",
     }
     .head()

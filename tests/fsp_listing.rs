@@ -5,7 +5,7 @@ mod virtual_fsp;
 
 use std::collections::BTreeSet;
 
-use callrec::wire::fsp::{Command, Entry, Kind};
+use callrec::wire::fsp::{Command, DirEntry, EntryKind};
 use virtual_fsp::{peer, Service, Stick, Talk};
 
 const DAY: &str = "Recorder/20260102";
@@ -123,7 +123,8 @@ fn five_clients_list_at_once() {
             let answer = talk.ask(&mut service, Command::GET_DIR, positions[n], DAY, 768);
             assert_eq!(answer.command, Command::GET_DIR, "{}", answer.text());
             let mut rest = &answer.data[..];
-            while let Some(entry) = Entry::take(&mut rest).filter(|entry| entry.kind == Kind::FILE)
+            while let Some(entry) =
+                DirEntry::take(&mut rest).filter(|entry| entry.kind == EntryKind::FILE)
             {
                 names[n].push(entry.name.to_vec());
             }

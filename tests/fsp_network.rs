@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use callrec::base::time::Duration;
 use callrec::proto::fsp::client::{FspClient, Timeout};
 use callrec::proto::fsp::payload::PayloadLength;
-use callrec::wire::fsp::{Command, Head, Packet};
+use callrec::wire::fsp::{Command, FspHeader, Packet};
 use virtual_fsp::{at, content, datagram, peer, request, Service, Talk};
 
 const NAME: &str = "Record_20260102_101500.wav";
@@ -273,7 +273,7 @@ fn one_lost_reply_costs_less_than_one_and_a_half_seconds() {
 #[test]
 fn nobody_waits_for_what_others_send() {
     let mut fetches: Vec<Fetch> = (0..2).map(|n| Fetch::new(peer(1, 1000 + n))).collect();
-    let head = |key: u16| Head {
+    let head = |key: u16| FspHeader {
         command: Command::GET_FILE,
         key,
         sequence: key,

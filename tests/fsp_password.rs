@@ -4,7 +4,7 @@
 mod virtual_fsp;
 
 use callrec::proto::fsp::server::PasswordCheck;
-use callrec::wire::fsp::{Command, Entry, Head, Kind, Packet};
+use callrec::wire::fsp::{Command, DirEntry, EntryKind, FspHeader, Packet};
 use virtual_fsp::{peer, Service, Talk};
 
 const NAME: &str = "Record_20260102_101500.wav";
@@ -28,7 +28,7 @@ fn three_ways_to_have_no_password() {
         (b"Recorder\nsecret\0", ("", PasswordCheck::Right)),
     ] {
         ann.millis += 10_000;
-        let head = Head {
+        let head = FspHeader {
             command: Command::GET_DIR,
             key: 0,
             sequence: 0,
@@ -49,7 +49,7 @@ fn three_ways_to_have_no_password() {
         assert_eq!(service.password, check, "{text}");
     }
     ann.millis += 10_000;
-    let head = Head {
+    let head = FspHeader {
         command: Command::STAT,
         key: 0,
         sequence: 0,
@@ -64,8 +64,8 @@ fn three_ways_to_have_no_password() {
         },
     );
     assert_eq!(
-        Entry::parse_head(&answer.data),
-        Some(Entry::mark(Kind::END)),
+        DirEntry::parse_head(&answer.data),
+        Some(DirEntry::mark(EntryKind::END)),
         "STAT has no errors"
     );
     assert_eq!(service.password, PasswordCheck::Wrong);
@@ -75,7 +75,7 @@ fn three_ways_to_have_no_password() {
 fn the_password_can_be_changed_once_for_each_request() {
     let mut service = service();
     let mut ann = Talk::new(peer(1, 1000));
-    let head = Head {
+    let head = FspHeader {
         command: Command::CH_PASSWD,
         key: 0,
         sequence: 0,

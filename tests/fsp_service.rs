@@ -4,7 +4,7 @@
 mod virtual_fsp;
 
 use callrec::base::stats::Counter;
-use callrec::wire::fsp::{Command, Entry, Head, Packet};
+use callrec::wire::fsp::{Command, DirEntry, FspHeader, Packet};
 use virtual_fsp::{content, datagram, peer, Answer, Service, Talk};
 
 const DAY: &str = "Recorder/20260102";
@@ -59,7 +59,7 @@ fn the_vendors_request_with_two_more_nuls_is_accepted() {
     let mut service = Service::with_files(1460, &FILES);
     let mut ann = Talk::new(peer(1, 1000));
     let data = [FILE.as_bytes(), b"\nsecret\0\0\0"].concat();
-    let head = Head {
+    let head = FspHeader {
         command: Command::GET_FILE,
         key: 0,
         sequence: 0,
@@ -149,7 +149,7 @@ fn errors_have_the_position_of_their_request_where_clients_look_at_it() {
             "{command:?} {name}"
         );
     }
-    let head = Head {
+    let head = FspHeader {
         command: Command::GET_FILE,
         key: 0,
         sequence: 0,
@@ -201,7 +201,7 @@ fn stat_and_protection() {
             (answer.command, answer.position, answer.data.len()),
             (Command::STAT, 0, 9)
         );
-        let entry = Entry::parse_head(&answer.data).unwrap();
+        let entry = DirEntry::parse_head(&answer.data).unwrap();
         (entry.time, entry.size, entry.kind.0)
     };
     assert_eq!(stat(FILE), (1_460_707_200, 10_000, 1));
@@ -234,7 +234,7 @@ fn stat_and_protection() {
 fn version_and_bye_need_no_password() {
     let mut service = Service::with_files(1460, &FILES);
     let mut ann = Talk::new(peer(1, 1000));
-    let ask = |command| Head {
+    let ask = |command| FspHeader {
         command,
         key: 0,
         sequence: 0,
@@ -333,7 +333,7 @@ fn a_recording_in_progress_is_whole_as_far_as_it_is_durable() {
         .concat()
     };
     assert_eq!(fetched, expected(20));
-    let stat = |answer: Answer| Entry::parse_head(&answer.data).unwrap().size;
+    let stat = |answer: Answer| DirEntry::parse_head(&answer.data).unwrap().size;
     assert_eq!(
         stat(ann.ask(&mut service, Command::STAT, 0, FILE, 0)),
         76 + 172 * 40
@@ -372,7 +372,7 @@ fn requests_and_dropped_datagrams_are_counted() {
     let mut ann = Talk::new(peer(1, 1000));
     ann.get(&mut service, FILE, 1460);
     assert_eq!(service.stats.of(Counter::FspRequests), 9);
-    let head = Head {
+    let head = FspHeader {
         command: Command::BYE,
         key: 0,
         sequence: 8,

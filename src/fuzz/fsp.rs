@@ -5,7 +5,7 @@ use crate::base::stats::Stats;
 use crate::base::time::{Duration, Instant};
 use crate::proto::fsp::server::{Completion, File, FspServer, FspSettings, Operation, Reaction};
 use crate::wire::fsp::{
-    passwords, target, Command, Entry, Head, Packet, Toward, HEADER_BYTES, MAX_PAYLOAD,
+    passwords, target, Command, DirEntry, FspHeader, Packet, Toward, HEADER_BYTES, MAX_PAYLOAD,
 };
 
 /// Datagrams: what is taken apart can be put together and is the same. Listings come to an end.
@@ -24,7 +24,7 @@ pub fn fsp(data: &[u8]) {
         );
     }
     let (mut rest, mut entries) = (data, 0);
-    while Entry::take(&mut rest).is_some() {
+    while DirEntry::take(&mut rest).is_some() {
         entries += 1;
     }
     assert!(entries <= data.len());
@@ -111,7 +111,7 @@ fn well_formed(bytes: &[u8], key: u16, with_password: bool) -> Vec<u8> {
     let password: &[u8] = if with_password { b"\nx\0" } else { b"\0" };
     let position = u32::from(*p0) << 8 | u32::from(*p1);
     let mut datagram = [&[0; HEADER_BYTES][..], name, password, extra].concat();
-    let head = Head {
+    let head = FspHeader {
         command: Command(*command),
         key,
         sequence: 8,

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::time::Duration;
 
-use callrec::wire::fsp::{Command, Head, Packet, Toward, HEADER_BYTES};
+use callrec::wire::fsp::{Command, FspHeader, Packet, Toward, HEADER_BYTES};
 
 use crate::common::{callrec, Phone, PATIENCE};
 
@@ -153,7 +153,7 @@ impl Raw {
         extra: &[u8],
     ) -> Vec<u8> {
         self.sequence = self.sequence.wrapping_add(8);
-        let head = Head {
+        let head = FspHeader {
             command,
             key: self.key,
             sequence: self.sequence,

@@ -16,7 +16,9 @@ use callrec::proto::fsp::client::FspClient;
 use callrec::proto::fsp::server::{
     Completion, FspServer, FspSettings, Operation, PasswordCheck, Reaction,
 };
-use callrec::wire::fsp::{Command, Entry, Head, Kind, Packet, Toward, HEADER_BYTES, MAX_PAYLOAD};
+use callrec::wire::fsp::{
+    Command, DirEntry, EntryKind, FspHeader, Packet, Toward, HEADER_BYTES, MAX_PAYLOAD,
+};
 
 pub const PASSWORD: &[u8] = b"secret";
 
@@ -185,10 +187,10 @@ pub fn request(
     position: u32,
     name: &str,
     extra: &[u8],
-) -> (Head, Vec<u8>, Vec<u8>) {
+) -> (FspHeader, Vec<u8>, Vec<u8>) {
     let data = [name.as_bytes(), b"\n", PASSWORD, b"\0"].concat();
     (
-        Head {
+        FspHeader {
             command,
             key: 0,
             sequence: 0,
@@ -329,9 +331,9 @@ impl Talk {
             assert!(answer.data.len() as u32 <= block);
             position += block;
             let mut rest = &answer.data[..];
-            while let Some(entry) = Entry::take(&mut rest) {
+            while let Some(entry) = DirEntry::take(&mut rest) {
                 match entry.kind {
-                    Kind::END | Kind::SKIP => {}
+                    EntryKind::END | EntryKind::SKIP => {}
                     kind => names.push(format!(
                         "{} {}",
                         String::from_utf8_lossy(entry.name),
@@ -358,7 +360,7 @@ impl Answer {
 }
 
 /// A datagram for the server, sealed.
-pub fn datagram(head: Head, data: &[u8], extra: &[u8]) -> Vec<u8> {
+pub fn datagram(head: FspHeader, data: &[u8], extra: &[u8]) -> Vec<u8> {
     let mut datagram = [&[0; HEADER_BYTES][..], data, extra].concat();
     head.seal(&mut datagram, extra.len(), Toward::Server);
     datagram

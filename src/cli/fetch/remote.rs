@@ -9,7 +9,9 @@ use crate::cli::fetch::peer_socket::PeerSocket;
 use crate::io::random::Random;
 use crate::proto::fsp::client::{FspClient, Timeout};
 use crate::proto::fsp::payload::PayloadLength;
-use crate::wire::fsp::{text, Command, Entry, Head, Kind, Packet, HEADER_BYTES, MAX_PAYLOAD};
+use crate::wire::fsp::{
+    text, Command, DirEntry, EntryKind, FspHeader, Packet, HEADER_BYTES, MAX_PAYLOAD,
+};
 
 /// A session with a phone.
 pub(super) struct Remote {
@@ -97,13 +99,13 @@ impl Remote {
     /// The entry at a path; `None` if there is none.
     pub(super) fn stat(&mut self, path: &str) -> Result<Option<RemoteEntry>, FetchError> {
         let length = self.request(Command::STAT, 0, path, &[])?;
-        let entry = Entry::parse_head(&self.buffer[HEADER_BYTES..HEADER_BYTES + length]);
+        let entry = DirEntry::parse_head(&self.buffer[HEADER_BYTES..HEADER_BYTES + length]);
         let name = path
             .trim_end_matches('/')
             .rsplit('/')
             .next()
             .unwrap_or_default();
-        let entry = entry.filter(|entry| entry.kind != Kind::END);
+        let entry = entry.filter(|entry| entry.kind != EntryKind::END);
         Ok(entry.map(|entry| remote_entry(&entry, name)))
     }
 
@@ -129,10 +131,10 @@ impl Remote {
             if rest.is_empty() {
                 return Ok(entries);
             }
-            while let Some(entry) = Entry::take(&mut rest) {
+            while let Some(entry) = DirEntry::take(&mut rest) {
                 match entry.kind {
-                    Kind::END => return Ok(entries),
-                    Kind::SKIP => {}
+                    EntryKind::END => return Ok(entries),
+                    EntryKind::SKIP => {}
                     _ => {
                         let name = core::str::from_utf8(entry.name).ok().filter(is_safe);
                         entries.extend(name.map(|name| remote_entry(&entry, name)));
@@ -264,8 +266,8 @@ impl Remote {
     }
 }
 
-fn head(command: Command, position: u32) -> Head {
-    Head {
+fn head(command: Command, position: u32) -> FspHeader {
+    FspHeader {
         command,
         key: 0,
         sequence: 0,
@@ -273,10 +275,10 @@ fn head(command: Command, position: u32) -> Head {
     }
 }
 
-fn remote_entry(entry: &Entry, name: &str) -> RemoteEntry {
+fn remote_entry(entry: &DirEntry, name: &str) -> RemoteEntry {
     RemoteEntry {
         name: name.into(),
-        is_folder: entry.kind == Kind::FOLDER,
+        is_folder: entry.kind == EntryKind::FOLDER,
         size: entry.size,
         time: entry.time,
     }

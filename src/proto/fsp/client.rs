@@ -1,7 +1,7 @@
 //! An FSP client: one request at a time, which is sent again until its reply arrives.
 
 use crate::base::time::{Duration, Instant};
-use crate::wire::fsp::{Command, Head, Packet, Toward, HEADER_BYTES};
+use crate::wire::fsp::{Command, FspHeader, Packet, Toward, HEADER_BYTES};
 
 /// The first interval, which all clients use. Servers answer a resend only after a second.
 const FIRST_WAIT: Duration = Duration::from_millis(1340);
@@ -13,7 +13,7 @@ const RESENDS: u16 = 7;
 /// A session with a server.
 #[derive(Debug)]
 pub struct FspClient {
-    head: Head,
+    head: FspHeader,
     datagram: Vec<u8>,
     extra: usize,
     wait: Duration,
@@ -37,7 +37,7 @@ pub enum Timeout {
 impl FspClient {
     /// A new session. Its first key is arbitrary.
     pub fn new(random: u32) -> Self {
-        let head = Head {
+        let head = FspHeader {
             command: Command::VERSION,
             key: random as u16,
             sequence: (random >> 16) as u16,
@@ -62,7 +62,7 @@ impl FspClient {
         } else {
             random
         };
-        self.head = Head {
+        self.head = FspHeader {
             key: self.head.key,
             sequence: sequence & !RESENDS,
             ..request.head

@@ -18,7 +18,8 @@ use crate::proto::fsp::server::sessions::{Session, Sessions};
 use crate::proto::fsp::server::settings::{is_password, FspSettings, Password};
 use crate::proto::fsp::server::tree::{File, Folder, Node};
 use crate::wire::fsp::{
-    passwords, target, Command, Entry, Head, Kind, Packet, Target, DEFAULT_PAYLOAD, HEADER_BYTES,
+    passwords, target, Command, DirEntry, EntryKind, FspHeader, Packet, RequestTarget,
+    DEFAULT_PAYLOAD, HEADER_BYTES,
 };
 use crate::wire::recording::{DATA_SIZE_OFFSET, HEADER_BYTES as RECORDING_HEADER};
 
@@ -35,7 +36,7 @@ const SEQUENCE: u16 = 0xFFF8;
 pub(super) struct Request<'a> {
     pub(super) packet: Packet<'a>,
     /// The header of the reply.
-    pub(super) head: Head,
+    pub(super) head: FspHeader,
     /// The index of the client's session.
     pub(super) session: usize,
     /// The request was answered before; the reply may be lost.
@@ -136,7 +137,9 @@ impl Commands {
                     }
                     Some(Node::Folder(folder)) => look_up(head, folder, reply),
                     // STAT has no error replies.
-                    Some(Node::Nothing) | None => Ok(describe(head, Entry::mark(Kind::END), reply)),
+                    Some(Node::Nothing) | None => {
+                        Ok(describe(head, DirEntry::mark(EntryKind::END), reply))
+                    }
                 }
             }
             Command::CH_PASSWD => self.change_password(request, password, reply),
@@ -164,10 +167,10 @@ impl Commands {
             }
             (Awaiting::Bytes { .. }, _) => Err(NO_SUCH_FILE),
             (Awaiting::Entry, Completion::Entry { time, size }) => {
-                let entry = Entry {
+                let entry = DirEntry {
                     time,
                     size,
-                    ..Entry::mark(Kind::FILE)
+                    ..DirEntry::mark(EntryKind::FILE)
                 };
                 Ok(describe(head, entry, reply))
             }
@@ -180,7 +183,7 @@ impl Commands {
                 Ok(CommandOutcome::Wait(command.awaiting, Operation::NextName))
             }
             (Awaiting::Entry | Awaiting::FileOfDay(_), _) => match head.command {
-                Command::STAT => Ok(describe(head, Entry::mark(Kind::END), reply)),
+                Command::STAT => Ok(describe(head, DirEntry::mark(EntryKind::END), reply)),
                 Command::GET_FILE => Err(NO_SUCH_FILE),
                 _ => Err(NO_SUCH_FOLDER),
             },
@@ -205,12 +208,12 @@ impl Commands {
         }
     }
 
-    fn version(&self, head: Head, reply: &mut [u8]) -> CommandOutcome {
+    fn version(&self, head: FspHeader, reply: &mut [u8]) -> CommandOutcome {
         let max_payload = (self.settings.max_payload as u16).to_be_bytes();
         let mut text = heapless::Vec::<u8, 64>::from_slice(VERSION).unwrap_or_default();
         let _ = text.extend_from_slice(&max_payload);
         // The extra data are the flags and the longest payload; the position is their length.
-        let head = Head {
+        let head = FspHeader {
             position: 3,
             ..head
         };
@@ -218,7 +221,7 @@ impl Commands {
     }
 
     /// GET_DIR, GET_FILE and GET_PRO, with the right password.
-    fn get(&mut self, request: &Request, target: Target, reply: &mut [u8]) -> CommandResult {
+    fn get(&mut self, request: &Request, target: RequestTarget, reply: &mut [u8]) -> CommandResult {
         let head = request.head;
         match (head.command, Node::parse(target.name)) {
             (Command::GET_FILE, Node::File(file)) => Ok(self.read(request, file, reply)),

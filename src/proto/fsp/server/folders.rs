@@ -7,7 +7,7 @@ use crate::proto::fsp::server::pending::{Awaiting, CommandOutcome, CommandResult
 use crate::proto::fsp::server::replies::{describe, finish, send};
 use crate::proto::fsp::server::sessions::Session;
 use crate::proto::fsp::server::tree::{Folder, Node};
-use crate::wire::fsp::{Command, Entry, Head, Kind, ENTRY_HEAD, HEADER_BYTES};
+use crate::wire::fsp::{Command, DirEntry, EntryKind, FspHeader, ENTRY_HEAD, HEADER_BYTES};
 
 /// The text is the original server's, and some users know it.
 pub(super) const NO_SUCH_FOLDER: &str = "No such directory";
@@ -34,7 +34,7 @@ impl Listings {
         &mut self,
         client: &mut Session,
         payload: usize,
-        head: Head,
+        head: FspHeader,
         folder: Folder,
         reply: &mut [u8],
     ) -> CommandResult {
@@ -67,7 +67,7 @@ impl Listings {
         &mut self,
         index: usize,
         name: Option<&[u8]>,
-        head: Head,
+        head: FspHeader,
         reply: &mut [u8],
     ) -> CommandResult {
         let listing = &mut self.0[index];
@@ -90,16 +90,16 @@ impl Listings {
         mut block: Block,
         time: u32,
         size: u32,
-        head: Head,
+        head: FspHeader,
         reply: &mut [u8],
     ) -> CommandOutcome {
         let listing = &self.0[block.listing];
         if let InBlock::Entry(node, _) = listing.next(block.entry, block.used) {
             let name = node.name();
-            let entry = Entry {
+            let entry = DirEntry {
                 time,
                 size,
-                kind: Kind::FILE,
+                kind: EntryKind::FILE,
                 name: name.as_bytes(),
             };
             put(&mut block, &entry, reply);
@@ -117,7 +117,7 @@ impl Listings {
     }
 
     /// Serves the block at the position that the reply's header names.
-    fn serve(&mut self, index: usize, head: Head, reply: &mut [u8]) -> CommandResult {
+    fn serve(&mut self, index: usize, head: FspHeader, reply: &mut [u8]) -> CommandResult {
         match self.0[index].find(head.position) {
             BlockAt::Start { entry } => {
                 let block = Block {
@@ -134,7 +134,7 @@ impl Listings {
     }
 
     /// Adds entries to a block until it is full, or until a file's time and size are needed.
-    fn fill(&self, mut block: Block, head: Head, reply: &mut [u8]) -> CommandOutcome {
+    fn fill(&self, mut block: Block, head: FspHeader, reply: &mut [u8]) -> CommandOutcome {
         let listing = &self.0[block.listing];
         loop {
             match listing.next(block.entry, block.used) {
@@ -149,16 +149,16 @@ impl Listings {
                         0
                     };
                     let name = node.name();
-                    let entry = Entry {
+                    let entry = DirEntry {
                         time,
                         size: 0,
-                        kind: Kind::FOLDER,
+                        kind: EntryKind::FOLDER,
                         name: name.as_bytes(),
                     };
                     put(&mut block, &entry, reply);
                 }
                 InBlock::End => {
-                    mark(&block, Kind::END, reply);
+                    mark(&block, EntryKind::END, reply);
                     return finish(head, block.used + ENTRY_HEAD, 0, reply);
                 }
                 InBlock::Full => {
@@ -168,7 +168,7 @@ impl Listings {
                         unused.fill(0);
                     }
                     if length - block.used >= ENTRY_HEAD {
-                        mark(&block, Kind::SKIP, reply);
+                        mark(&block, EntryKind::SKIP, reply);
                     }
                     return finish(head, length, 0, reply);
                 }
@@ -179,7 +179,7 @@ impl Listings {
 
 /// STAT, GET_PRO or GET_FILE of a folder. A day's folder exists only if the stick has a file of that
 /// day, so the names are searched first.
-pub(super) fn look_up(head: Head, folder: Folder, reply: &mut [u8]) -> CommandResult {
+pub(super) fn look_up(head: FspHeader, folder: Folder, reply: &mut [u8]) -> CommandResult {
     match folder {
         Folder::Day(date) => Ok(CommandOutcome::Wait(
             Awaiting::FileOfDay(date),
@@ -190,21 +190,21 @@ pub(super) fn look_up(head: Head, folder: Folder, reply: &mut [u8]) -> CommandRe
 }
 
 /// STAT, GET_PRO or GET_FILE of a folder that exists.
-pub(super) fn describe_folder(head: Head, folder: Folder, reply: &mut [u8]) -> CommandResult {
+pub(super) fn describe_folder(head: FspHeader, folder: Folder, reply: &mut [u8]) -> CommandResult {
     match head.command {
         Command::GET_FILE => Err("Is a directory"),
         Command::GET_PRO => {
             // The position is the length of the extra data, which hold the protection bits.
-            let head = Head {
+            let head = FspHeader {
                 position: 1,
                 ..head
             };
             Ok(send(head, &[PROTECTION], 1, reply))
         }
         _ => {
-            let entry = Entry {
+            let entry = DirEntry {
                 time: folder.time(),
-                ..Entry::mark(Kind::FOLDER)
+                ..DirEntry::mark(EntryKind::FOLDER)
             };
             Ok(describe(head, entry, reply))
         }
@@ -212,7 +212,7 @@ pub(super) fn describe_folder(head: Head, folder: Folder, reply: &mut [u8]) -> C
 }
 
 /// Appends an entry to a block that has room for it.
-fn put(block: &mut Block, entry: &Entry, reply: &mut [u8]) {
+fn put(block: &mut Block, entry: &DirEntry, reply: &mut [u8]) {
     let rest = reply
         .get_mut(HEADER_BYTES + block.used..)
         .unwrap_or_default();
@@ -221,11 +221,11 @@ fn put(block: &mut Block, entry: &Entry, reply: &mut [u8]) {
 }
 
 /// Writes an entry without a name at the end of a block.
-fn mark(block: &Block, kind: Kind, reply: &mut [u8]) {
+fn mark(block: &Block, kind: EntryKind, reply: &mut [u8]) {
     let rest = reply
         .get_mut(HEADER_BYTES + block.used..)
         .unwrap_or_default();
     if let Some(place) = rest.first_chunk_mut() {
-        *place = Entry::mark(kind).head();
+        *place = DirEntry::mark(kind).head();
     }
 }

@@ -7,7 +7,7 @@
 use crate::base::limits::fsp::LISTING_ENTRIES;
 use crate::proto::fsp::server::sessions::ClientAddress;
 use crate::proto::fsp::server::tree::{File, Folder, Node};
-use crate::wire::fsp::{Entry, ENTRY_HEAD};
+use crate::wire::fsp::{DirEntry, ENTRY_HEAD};
 
 /// A folder's snapshot for one client.
 pub(super) struct FolderListing {
@@ -133,7 +133,7 @@ impl FolderListing {
         match self.keys[..self.len].get(index) {
             Some(key) => {
                 let node = self.folder.child(*key);
-                let len = Entry::len_of(node.name().len());
+                let len = DirEntry::len_of(node.name().len());
                 if len <= room {
                     InBlock::Entry(node, len)
                 } else {

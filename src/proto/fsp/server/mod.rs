@@ -16,7 +16,7 @@ use core::net::SocketAddr;
 
 use crate::base::stats::{Counter, Stats};
 use crate::base::time::Instant;
-use crate::wire::fsp::{Head, Packet, Toward};
+use crate::wire::fsp::{FspHeader, Packet, Toward};
 
 mod commands;
 mod folders;
@@ -116,7 +116,7 @@ impl FspServer {
         } else {
             0
         };
-        let head = Head {
+        let head = FspHeader {
             key: admitted.key,
             position,
             ..packet.head
@@ -157,7 +157,7 @@ impl FspServer {
         &mut self,
         result: CommandResult,
         session: usize,
-        head: Head,
+        head: FspHeader,
         reply: &mut [u8],
     ) -> Reaction {
         match result.unwrap_or_else(|text| refuse(head, text, reply)) {

@@ -3,7 +3,7 @@
 use crate::proto::fsp::server::listing::Block;
 use crate::proto::fsp::server::operation::Operation;
 use crate::proto::fsp::server::tree::File;
-use crate::wire::fsp::Head;
+use crate::wire::fsp::FspHeader;
 
 /// A command that is suspended until its operation completes.
 #[derive(Clone, Copy, Debug)]
@@ -11,7 +11,7 @@ pub(super) struct PendingCommand {
     /// The index of the client's session.
     pub(super) session: usize,
     /// The header of the reply.
-    pub(super) head: Head,
+    pub(super) head: FspHeader,
     pub(super) awaiting: Awaiting,
 }
 
