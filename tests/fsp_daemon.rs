@@ -6,8 +6,6 @@ mod fsp;
 
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::thread::sleep;
-use std::time::Duration;
 
 use callrec::wire::fsp::{Command, DirEntry, EntryKind};
 use common::{file, in_time, wait_for, Talker};
@@ -246,19 +244,20 @@ fn strangers_get_nothing_and_delay_nobody() {
 }
 
 #[test]
-fn an_idle_service_sleeps_and_lets_go_of_the_stick() {
+fn an_idle_service_closes_its_files_and_waits_without_a_timeout() {
     let offering = Offering::new("");
     offering.put(NAME, &noise(1, 100_000));
     let mut raw = offering.raw();
     raw.get(FILE, 1024);
     assert!(raw.ask(Command::GET_DIR, DAY, PASSWORD).0 == Command::GET_DIR);
     assert!(offering.held() > 0, "kept open between requests");
-    wait_for("the stick to be let go", || offering.held() == 0);
-    // A question wakes it: that it was connected, that it asked, that it has gone. So does anybody's mount, or its end.
-    wait_for("three seconds of sleep", || {
-        let before = offering.phone.stat("wakeups");
-        sleep(Duration::from_secs(3));
-        offering.phone.stat("wakeups") - before <= 6
+    assert!(
+        !offering.polls_without_timeout(),
+        "its files have a deadline"
+    );
+    wait_for("the files to be closed", || offering.held() == 0);
+    wait_for("a poll without a timeout", || {
+        offering.polls_without_timeout()
     });
 }
 

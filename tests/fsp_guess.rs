@@ -10,7 +10,7 @@ use callrec::base::stats::Counter;
 use callrec::base::time::Duration;
 use callrec::proto::fsp::client::{FspClient, Timeout};
 use callrec::wire::fsp::{Command, FspHeader, Packet};
-use virtual_fsp::{at, datagram, peer, request, Service, Talk};
+use virtual_fsp::{at, datagram, peer, request, Service, TestClient};
 
 const NAME: &str = "Record_20260102_101500.wav";
 const FILE: &str = "Recorder/20260102/Record_20260102_101500.wav";
@@ -250,7 +250,7 @@ fn replies_to_a_forged_source_are_bounded_in_time_too() {
 #[test]
 fn a_guesser_waits_and_a_client_with_the_password_does_not() {
     let mut service = Service::with_files(1460, &[(NAME, 300_000)]);
-    let mut ann = Talk::new(peer(1, 1000));
+    let mut ann = TestClient::new(peer(1, 1000));
     assert_eq!(
         ann.ask(&mut service, Command::GET_FILE, 0, FILE, 0).text(),
         ""
@@ -267,7 +267,7 @@ fn a_guesser_waits_and_a_client_with_the_password_does_not() {
         data: &guess,
         extra: b"",
     };
-    let mut mallory = Talk::new(peer(1, 2000));
+    let mut mallory = TestClient::new(peer(1, 2000));
     let mut answers = 0;
     for millis in 0..60_000 {
         mallory.millis = millis;
@@ -275,7 +275,7 @@ fn a_guesser_waits_and_a_client_with_the_password_does_not() {
             assert_eq!(answer.text(), "Invalid password");
             answers += 1;
         } else {
-            mallory = Talk::new(peer(1, mallory.peer.port() + 1)); // a new port proves nothing
+            mallory = TestClient::new(peer(1, mallory.peer.port() + 1)); // a new port proves nothing
         }
         if millis % 100 == 0 {
             ann.millis = millis;

@@ -6,7 +6,7 @@ mod virtual_fsp;
 use std::collections::BTreeSet;
 
 use callrec::wire::fsp::{Command, DirEntry, EntryKind};
-use virtual_fsp::{peer, Service, Stick, Talk};
+use virtual_fsp::{peer, Service, Stick, TestClient};
 
 const DAY: &str = "Recorder/20260102";
 const FILES: [(&str, usize); 5] = [
@@ -22,7 +22,7 @@ fn none(_: &mut Stick) {}
 #[test]
 fn there_is_a_folder_for_each_day() {
     let mut service = Service::with_files(1460, &FILES);
-    let mut ann = Talk::new(peer(1, 1000));
+    let mut ann = TestClient::new(peer(1, 1000));
     for root in ["", "/", "//"] {
         assert_eq!(ann.list(&mut service, root, 0, none), ["Recorder 2"]);
     }
@@ -79,7 +79,7 @@ fn thousands_of_entries_are_listed_once_each_whatever_the_block() {
         .collect();
     assert_eq!(expected.len(), 3001);
     for (port, wish) in (1..).zip([0, 65, 512, 768, 1023, 1460, 7348, 14_708]) {
-        let mut ann = Talk::new(peer(1, port));
+        let mut ann = TestClient::new(peer(1, port));
         for round in 0..2 {
             // From the second request on the address is proven, and blocks are longer.
             let names = ann.list(&mut service, DAY, wish, none);
@@ -92,7 +92,7 @@ fn thousands_of_entries_are_listed_once_each_whatever_the_block() {
 #[test]
 fn a_folder_may_change_while_it_is_listed() {
     let mut service = thousands(500);
-    let mut ann = Talk::new(peer(1, 1000));
+    let mut ann = TestClient::new(peer(1, 1000));
     let expected: Vec<String> = service
         .stick
         .files
@@ -115,12 +115,12 @@ fn a_folder_may_change_while_it_is_listed() {
 #[test]
 fn five_clients_list_at_once() {
     let mut service = thousands(300);
-    let mut talks: Vec<Talk> = (0..5).map(|n| Talk::new(peer(1, 1000 + n))).collect();
+    let mut clients: Vec<TestClient> = (0..5).map(|n| TestClient::new(peer(1, 1000 + n))).collect();
     let (mut positions, mut names) = ([0u32; 5], [(); 5].map(|()| vec![]));
     let mut blocks = [0; 5];
     for _ in 0..60 {
-        for (n, talk) in talks.iter_mut().enumerate() {
-            let answer = talk.ask(&mut service, Command::GET_DIR, positions[n], DAY, 768);
+        for (n, client) in clients.iter_mut().enumerate() {
+            let answer = client.ask(&mut service, Command::GET_DIR, positions[n], DAY, 768);
             assert_eq!(answer.command, Command::GET_DIR, "{}", answer.text());
             let mut rest = &answer.data[..];
             while let Some(entry) =

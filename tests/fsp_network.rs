@@ -9,7 +9,7 @@ use callrec::base::time::Duration;
 use callrec::proto::fsp::client::{FspClient, Timeout};
 use callrec::proto::fsp::payload::PayloadLength;
 use callrec::wire::fsp::{Command, FspHeader, Packet};
-use virtual_fsp::{at, content, datagram, peer, request, Service, Talk};
+use virtual_fsp::{at, content, datagram, peer, request, Service, TestClient};
 
 const NAME: &str = "Record_20260102_101500.wav";
 const FILE: &str = "Recorder/20260102/Record_20260102_101500.wav";
@@ -232,7 +232,7 @@ fn one_lost_reply_costs_less_than_one_and_a_half_seconds() {
     // Replies are lost one at a time: the first of a session, one in the middle, the empty one at the end.
     for lost in [0, 1, 100] {
         let mut service = service();
-        let (mut talk, mut millis, mut length) = (Talk::new(peer(1, 1000)), 0, 0);
+        let (mut client, mut millis, mut length) = (TestClient::new(peer(1, 1000)), 0, 0);
         for n in 0..=100 {
             let (head, data, _) = request(
                 Command::GET_FILE,
@@ -245,24 +245,25 @@ fn one_lost_reply_costs_less_than_one_and_a_half_seconds() {
                 data: &data,
                 extra: &[5, 180],
             };
-            talk.client
+            client
+                .client
                 .begin(at(millis), Duration::from_millis(60_000), &packet, n * 8);
             let mut reply = service
-                .take(millis, talk.peer, talk.client.datagram())
+                .take(millis, client.peer, client.client.datagram())
                 .unwrap();
             if n == lost {
-                let Timeout::Wait(until) = talk.client.handle_timeout(at(millis)) else {
+                let Timeout::Wait(until) = client.client.handle_timeout(at(millis)) else {
                     panic!("no wait")
                 };
                 let waited = until.since(at(millis)).millis();
                 assert!(waited <= 1400, "{waited}");
                 millis += waited;
-                assert_eq!(talk.client.handle_timeout(at(millis)), Timeout::Resend);
+                assert_eq!(client.client.handle_timeout(at(millis)), Timeout::Resend);
                 reply = service
-                    .take(millis, talk.peer, talk.client.datagram())
+                    .take(millis, client.peer, client.client.datagram())
                     .expect("the first resend is answered");
             }
-            length += talk.client.handle_datagram(&reply).unwrap().data.len() as u32;
+            length += client.client.handle_datagram(&reply).unwrap().data.len() as u32;
             millis += 20;
         }
         assert!(length > 50_000);

@@ -5,7 +5,7 @@ mod virtual_fsp;
 
 use callrec::proto::fsp::server::PasswordCheck;
 use callrec::wire::fsp::{Command, DirEntry, EntryKind, FspHeader, Packet};
-use virtual_fsp::{peer, Service, Talk};
+use virtual_fsp::{peer, Service, TestClient};
 
 const NAME: &str = "Record_20260102_101500.wav";
 
@@ -16,7 +16,7 @@ fn service() -> Service {
 #[test]
 fn three_ways_to_have_no_password() {
     let mut service = service();
-    let mut ann = Talk::new(peer(1, 1000));
+    let mut ann = TestClient::new(peer(1, 1000));
     let missing = ("You need a password", PasswordCheck::NotGiven);
     let wrong = ("Invalid password", PasswordCheck::Wrong);
     for (data, (text, check)) in [
@@ -74,7 +74,7 @@ fn three_ways_to_have_no_password() {
 #[test]
 fn the_password_can_be_changed_once_for_each_request() {
     let mut service = service();
-    let mut ann = Talk::new(peer(1, 1000));
+    let mut ann = TestClient::new(peer(1, 1000));
     let head = FspHeader {
         command: Command::CH_PASSWD,
         key: 0,

@@ -5,7 +5,7 @@ mod virtual_fsp;
 
 use callrec::base::stats::Counter;
 use callrec::wire::fsp::{Command, DirEntry, FspHeader, Packet};
-use virtual_fsp::{content, datagram, peer, Answer, Service, Talk};
+use virtual_fsp::{content, datagram, peer, Reply, Service, TestClient};
 
 const DAY: &str = "Recorder/20260102";
 const FILE: &str = "Recorder/20260102/Record_20260102_101500.wav";
@@ -21,7 +21,7 @@ const FILES: [(&str, usize); 5] = [
 fn files_are_whole_with_payloads_of_any_length() {
     let mut service = Service::with_files(14_708, &FILES);
     for (port, wish) in (1000..).zip([0, 1, 512, 768, 1024, 1460, 14_708, u16::MAX]) {
-        let mut ann = Talk::new(peer(1, port));
+        let mut ann = TestClient::new(peer(1, port));
         assert_eq!(
             ann.get(&mut service, FILE, wish),
             content(FILES[0].0, 10_000),
@@ -42,7 +42,7 @@ fn files_are_whole_with_payloads_of_any_length() {
 #[test]
 fn payloads_have_the_length_asked_for_once_the_address_is_proven() {
     let mut service = Service::with_files(1460, &FILES);
-    let mut ann = Talk::new(peer(1, 1000));
+    let mut ann = TestClient::new(peer(1, 1000));
     for (wish, length) in [(14_708, 512), (14_708, 1460), (0, 1024), (100, 100)] {
         assert_eq!(
             ann.ask(&mut service, Command::GET_FILE, 0, FILE, wish)
@@ -57,7 +57,7 @@ fn payloads_have_the_length_asked_for_once_the_address_is_proven() {
 #[test]
 fn the_vendors_request_with_two_more_nuls_is_accepted() {
     let mut service = Service::with_files(1460, &FILES);
-    let mut ann = Talk::new(peer(1, 1000));
+    let mut ann = TestClient::new(peer(1, 1000));
     let data = [FILE.as_bytes(), b"\nsecret\0\0\0"].concat();
     let head = FspHeader {
         command: Command::GET_FILE,
@@ -82,7 +82,7 @@ fn the_vendors_request_with_two_more_nuls_is_accepted() {
 #[test]
 fn errors_have_the_position_of_their_request_where_clients_look_at_it() {
     let mut service = Service::with_files(1460, &FILES);
-    let mut ann = Talk::new(peer(1, 1000));
+    let mut ann = TestClient::new(peer(1, 1000));
     for (command, name, text, position) in [
         (
             Command::GET_FILE,
@@ -172,7 +172,7 @@ fn errors_have_the_position_of_their_request_where_clients_look_at_it() {
 #[test]
 fn positions_beyond_the_end_get_empty_replies() {
     let mut service = Service::with_files(1460, &FILES);
-    let mut ann = Talk::new(peer(1, 1000));
+    let mut ann = TestClient::new(peer(1, 1000));
     let first = ann.ask(&mut service, Command::GET_DIR, 0, DAY, 768);
     assert_eq!(first.data.len(), 36 + 40 + 9);
     for position in [85, 86, 512, 768, u32::MAX] {
@@ -194,7 +194,7 @@ fn positions_beyond_the_end_get_empty_replies() {
 #[test]
 fn stat_and_protection() {
     let mut service = Service::with_files(1460, &FILES);
-    let mut ann = Talk::new(peer(1, 1000));
+    let mut ann = TestClient::new(peer(1, 1000));
     let mut stat = |name: &str| {
         let answer = ann.ask(&mut service, Command::STAT, 9, name, 0);
         assert_eq!(
@@ -220,7 +220,7 @@ fn stat_and_protection() {
     }
     for folder in ["", "Recorder/", DAY] {
         let answer = ann.ask(&mut service, Command::GET_PRO, 0, folder, 0);
-        let expected = Answer {
+        let expected = Reply {
             command: Command::GET_PRO,
             position: 1,
             data: vec![],
@@ -233,7 +233,7 @@ fn stat_and_protection() {
 #[test]
 fn version_and_bye_need_no_password() {
     let mut service = Service::with_files(1460, &FILES);
-    let mut ann = Talk::new(peer(1, 1000));
+    let mut ann = TestClient::new(peer(1, 1000));
     let ask = |command| FspHeader {
         command,
         key: 0,
@@ -254,7 +254,7 @@ fn version_and_bye_need_no_password() {
     let extra = vec![0x22, 0x05, 0xB4];
     assert_eq!(
         answer,
-        Answer {
+        Reply {
             command: Command::VERSION,
             position: 3,
             data: text,
@@ -271,7 +271,7 @@ fn version_and_bye_need_no_password() {
     );
     assert_eq!(
         answer,
-        Answer {
+        Reply {
             command: Command::BYE,
             position: 0,
             data: vec![],
@@ -283,7 +283,7 @@ fn version_and_bye_need_no_password() {
 #[test]
 fn a_pulled_stick_answers() {
     let mut service = Service::with_files(1460, &FILES);
-    let mut ann = Talk::new(peer(1, 1000));
+    let mut ann = TestClient::new(peer(1, 1000));
     ann.ask(&mut service, Command::GET_DIR, 0, DAY, 0);
     service.stick.pulled = true;
     service.server.handle_stick();
@@ -304,7 +304,10 @@ fn a_recording_in_progress_is_whole_as_far_as_it_is_durable() {
     let name = FILES[0].0;
     let header = service.stick.files[name][..72].to_vec();
     service.stick.growing = Some((name.into(), 76 + 172 * 20));
-    let (mut ann, mut bob) = (Talk::new(peer(1, 1000)), Talk::new(peer(1, 1001)));
+    let (mut ann, mut bob) = (
+        TestClient::new(peer(1, 1000)),
+        TestClient::new(peer(1, 1001)),
+    );
     let mut fetched = ann.ask(&mut service, Command::GET_FILE, 0, FILE, 1460).data;
     // It grows for other clients; a client that has begun to read it reaches the end that it had then.
     service.stick.growing = Some((name.into(), 76 + 172 * 40));
@@ -333,7 +336,7 @@ fn a_recording_in_progress_is_whole_as_far_as_it_is_durable() {
         .concat()
     };
     assert_eq!(fetched, expected(20));
-    let stat = |answer: Answer| DirEntry::parse_head(&answer.data).unwrap().size;
+    let stat = |answer: Reply| DirEntry::parse_head(&answer.data).unwrap().size;
     assert_eq!(
         stat(ann.ask(&mut service, Command::STAT, 0, FILE, 0)),
         76 + 172 * 40
@@ -350,7 +353,7 @@ fn a_recording_in_progress_is_whole_as_far_as_it_is_durable() {
         );
     }
     // A transfer that is resumed ends with the durable bytes.
-    let mut new = Talk::new(peer(1, 1002));
+    let mut new = TestClient::new(peer(1, 1002));
     new.ask(&mut service, Command::STAT, 0, FILE, 0);
     assert_eq!(
         new.ask(&mut service, Command::GET_FILE, 76 + 172 * 39, FILE, 1460)
@@ -369,7 +372,7 @@ fn a_recording_in_progress_is_whole_as_far_as_it_is_durable() {
 #[test]
 fn requests_and_dropped_datagrams_are_counted() {
     let mut service = Service::with_files(1460, &FILES);
-    let mut ann = Talk::new(peer(1, 1000));
+    let mut ann = TestClient::new(peer(1, 1000));
     ann.get(&mut service, FILE, 1460);
     assert_eq!(service.stats.of(Counter::FspRequests), 9);
     let head = FspHeader {

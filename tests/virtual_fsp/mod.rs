@@ -1,4 +1,4 @@
-//! The FSP service and its clients in virtual time, with a stick made of memory.
+//! The FSP server and its clients in virtual time, with a stick in memory.
 #![allow(
     dead_code,
     unreachable_pub,
@@ -22,18 +22,18 @@ use callrec::wire::fsp::{
 
 pub const PASSWORD: &[u8] = b"secret";
 
-/// What is on the stick.
+/// The stick.
 #[derive(Default)]
 pub struct Stick {
     pub files: BTreeMap<String, Vec<u8>>,
-    /// A recording in progress, and how much of it is durable.
+    /// A recording in progress, and its durable bytes.
     pub growing: Option<(String, u32)>,
     pub pulled: bool,
     pub saved: Vec<u8>,
     walk: Vec<String>,
 }
 
-/// A service with its stick.
+/// A server with its stick.
 pub struct Service {
     pub server: FspServer,
     pub stick: Stick,
@@ -80,7 +80,7 @@ impl Service {
         (self.random >> 16) as u16
     }
 
-    /// One datagram; the reply, if there is one.
+    /// Handles a datagram; returns the reply, if there is one.
     pub fn take(&mut self, millis: u64, peer: SocketAddr, datagram: &[u8]) -> Option<Vec<u8>> {
         let random = self.random();
         let handled = self.server.handle_datagram(
@@ -161,7 +161,7 @@ impl Stick {
     }
 }
 
-/// Bytes that differ from file to file.
+/// The content of a file, which depends on its name.
 pub fn content(name: &str, length: usize) -> Vec<u8> {
     let mut state = name
         .bytes()
@@ -201,8 +201,8 @@ pub fn request(
     )
 }
 
-/// A client on a network without loss; its clock stands still.
-pub struct Talk {
+/// A client on a network without loss. Its clock only moves when a test sets it.
+pub struct TestClient {
     pub client: FspClient,
     pub peer: SocketAddr,
     pub millis: u64,
@@ -212,14 +212,14 @@ pub struct Talk {
 
 /// A reply: its command, position, data and extra data.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
+pub struct Reply {
     pub command: Command,
     pub position: u32,
     pub data: Vec<u8>,
     pub extra: Vec<u8>,
 }
 
-impl Talk {
+impl TestClient {
     pub fn new(peer: SocketAddr) -> Self {
         Self {
             client: FspClient::new(0x1234_5678),
@@ -230,7 +230,7 @@ impl Talk {
         }
     }
 
-    /// A request with the right password.
+    /// Sends a request with the right password.
     pub fn ask(
         &mut self,
         service: &mut Service,
@@ -238,7 +238,7 @@ impl Talk {
         position: u32,
         name: &str,
         wish: u16,
-    ) -> Answer {
+    ) -> Reply {
         let wish = wish.to_be_bytes();
         let (head, data, extra) = request(
             command,
@@ -256,12 +256,12 @@ impl Talk {
         )
     }
 
-    pub fn send(&mut self, service: &mut Service, packet: &Packet) -> Answer {
+    pub fn send(&mut self, service: &mut Service, packet: &Packet) -> Reply {
         self.try_send(service, packet)
-            .unwrap_or_else(|| panic!("no answer to {packet:?}"))
+            .unwrap_or_else(|| panic!("no reply to {packet:?}"))
     }
 
-    pub fn try_send(&mut self, service: &mut Service, packet: &Packet) -> Option<Answer> {
+    pub fn try_send(&mut self, service: &mut Service, packet: &Packet) -> Option<Reply> {
         self.count += 1;
         self.client.begin(
             at(self.millis),
@@ -274,9 +274,9 @@ impl Talk {
         let packet = self
             .client
             .handle_datagram(&reply)
-            .expect("a reply to what was asked");
+            .expect("the expected reply");
         let (data, extra) = (packet.data.to_vec(), packet.extra.to_vec());
-        Some(Answer {
+        Some(Reply {
             command: packet.head.command,
             position: packet.head.position,
             data,
@@ -284,12 +284,12 @@ impl Talk {
         })
     }
 
-    /// Sends the last request again, as it is.
+    /// Sends the last request again, unchanged.
     pub fn repeat(&mut self, service: &mut Service) -> Option<Vec<u8>> {
         service.take(self.millis, self.peer, &self.last)
     }
 
-    /// All of a file, `wish` bytes at a time.
+    /// Fetches a file, `wish` bytes at a time.
     pub fn get(&mut self, service: &mut Service, name: &str, wish: u16) -> Vec<u8> {
         let mut file = vec![];
         loop {
@@ -302,7 +302,7 @@ impl Talk {
         }
     }
 
-    /// A listing as Debian's library reads it: the first block's length is that of all. `changes` is called between
+    /// Reads a listing as Debian's library does: all blocks are as long as the first one. `changes` is called between
     /// blocks.
     pub fn list(
         &mut self,
@@ -346,8 +346,8 @@ impl Talk {
     }
 }
 
-impl Answer {
-    /// An error's text; empty for any other answer.
+impl Reply {
+    /// The text of an error; empty for any other reply.
     pub fn text(&self) -> String {
         assert!(self.command != Command::ERROR || self.data.last() == Some(&0));
         match self.command {
@@ -359,7 +359,7 @@ impl Answer {
     }
 }
 
-/// A datagram for the server, sealed.
+/// A request as a datagram.
 pub fn datagram(head: FspHeader, data: &[u8], extra: &[u8]) -> Vec<u8> {
     let mut datagram = [&[0; HEADER_BYTES][..], data, extra].concat();
     head.seal(&mut datagram, extra.len(), Toward::Server);
