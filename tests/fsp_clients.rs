@@ -1,4 +1,5 @@
-//! Third-party clients: Debian's gftp-text, and a small program on its libfsplib. scripts/test installs both.
+//! Third-party clients: Debian's gftp-text, and a small program on its libfsplib. scripts/test
+//! installs both.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;
@@ -97,7 +98,8 @@ fn libfsplib_accepts_error_replies() {
     let offering = offering();
     let driver = driver(&offering);
     let to = offering.phone.path("fetched").display().to_string();
-    // libfsplib waits 300 s for a reply that it takes for none: `timeout` ends the driver earlier, with status 124.
+    // libfsplib waits 300 s for a reply that it takes for none: `timeout` ends the driver earlier,
+    // with status 124.
     for (password, words) in [
         (PASSWORD, &["list", "Recorder/20260109"][..]),
         (PASSWORD, &["stat", "Recorder/20260109"]),

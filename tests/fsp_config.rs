@@ -1,4 +1,5 @@
-//! The FSP keys of the configuration, in the real daemon: the password, switching on and off, a port in use.
+//! The FSP keys of the configuration, in the real daemon: the password, switching on and off, a
+//! port in use.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;

@@ -1,5 +1,5 @@
-//! Strangers: guessed passwords, forged addresses and amplification, beside clients that know the password, in
-//! virtual time.
+//! Strangers: guessed passwords, forged addresses and amplification, beside clients that know the
+//! password, in virtual time.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod virtual_fsp;
@@ -39,8 +39,8 @@ fn stranger(command: Command, data: &[u8], n: u64) -> Vec<u8> {
     )
 }
 
-/// The longest time in milliseconds that one of many new clients needs for three blocks of a file while strangers send
-/// what `flood` says.
+/// The longest time in milliseconds that one of many new clients needs for three blocks of a file
+/// while strangers send what `flood` says.
 fn slowest(mut flood: impl FnMut(u64, &mut Service)) -> u64 {
     let mut service = Service::with_files(14_708, &[(NAME, 100_000)]);
     let (mut slowest, mut millis) = (0, 0);
@@ -119,7 +119,8 @@ fn a_client_with_the_password_gets_in_beside_thousands_of_guesses() {
     }
 }
 
-/// A budget shared by all strangers let a hundred guesses a second from 200 addresses lock everybody out.
+/// A budget shared by all strangers let a hundred guesses a second from 200 addresses lock
+/// everybody out.
 #[test]
 fn a_few_wrong_passwords_from_many_addresses_delay_nobody() {
     let wrong = [FILE.as_bytes(), b"\nguess\0"].concat();
@@ -183,7 +184,8 @@ fn replies_to_clients_without_the_password_are_bounded() {
     assert!((2500..=3600).contains(&replies), "{replies} in ten seconds");
 }
 
-/// The bytes sent to an address that has not returned a key, relative to the bytes it sent, without IP and UDP headers.
+/// The bytes sent to an address that has not returned a key, relative to the bytes it sent, without
+/// IP and UDP headers.
 #[test]
 fn an_unproven_address_gets_at_most_thirty_times_as_much() {
     let mut service = Service::with_files(14_708, &[]);
@@ -209,7 +211,8 @@ fn an_unproven_address_gets_at_most_thirty_times_as_much() {
                     data = [name.as_bytes(), b"\nx\0"].concat();
                 }
                 let asked = datagram(head, &data, wish);
-                // Each request has another address, long after the one before, so that no budget limits it.
+                // Each request has another address, long after the one before, so that no budget
+                // limits it.
                 let source =
                     SocketAddr::from(([10, code, data.len() as u8, wish.len() as u8], 1000));
                 millis += 100_000;

@@ -1,4 +1,5 @@
-//! `callrec fetch` and a server that means no good: what it writes and keeps is bounded by what the server has said.
+//! `callrec fetch` and a server that means no good: what it writes and keeps is bounded by what the
+//! server has said.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;

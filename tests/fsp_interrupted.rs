@@ -78,7 +78,8 @@ fn a_killed_client_leaves_a_part_that_the_next_one_resumes() {
     assert!(read(&offering.to().join(NAME)) == whole);
 }
 
-/// A relay between client and phone that loses, duplicates and reorders datagrams, from a fixed seed.
+/// A relay between client and phone that loses, duplicates and reorders datagrams, from a fixed
+/// seed.
 struct Relay {
     port: u16,
     stop: Arc<AtomicBool>,

@@ -1,4 +1,5 @@
-//! FSP over networks that lose, duplicate and reorder datagrams, and among hostile hosts, in virtual time.
+//! FSP over networks that lose, duplicate and reorder datagrams, and among hostile hosts, in
+//! virtual time.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod virtual_fsp;
@@ -25,7 +26,8 @@ struct Network {
     double: u64,
     /// The most that a datagram is delayed further, in milliseconds.
     jitter: u64,
-    /// By arrival and order of sending: whether it goes to the service, the client's address, the bytes.
+    /// By arrival and order of sending: whether it goes to the service, the client's address, the
+    /// bytes.
     in_flight: std::collections::BTreeMap<(u64, u64), (bool, SocketAddr, Vec<u8>)>,
     sent: u64,
 }
@@ -229,7 +231,8 @@ fn loss_costs_its_resends_and_nothing_else() {
 
 #[test]
 fn one_lost_reply_costs_less_than_one_and_a_half_seconds() {
-    // Replies are lost one at a time: the first of a session, one in the middle, the empty one at the end.
+    // Replies are lost one at a time: the first of a session, one in the middle, the empty one at
+    // the end.
     for lost in [0, 1, 100] {
         let mut service = service();
         let (mut client, mut millis, mut length) = (TestClient::new(peer(1, 1000)), 0, 0);
@@ -293,8 +296,8 @@ fn nobody_waits_for_what_others_send() {
             let wrong = [FILE.as_bytes(), b"\nguess\0"].concat();
             let mut broken = datagram(head(n), &wrong, b"");
             broken[1] ^= 0x10;
-            // A bad checksum and a wrong key with the clients' addresses; forged sources; guesses from
-            // the clients' host.
+            // A bad checksum and a wrong key with the clients' addresses; forged sources; guesses
+            // from the clients' host.
             assert_eq!(service.take(millis, peer(1, 1000), &broken), None);
             if millis % 16 == 0 {
                 // Not more often: one of 65 536 guessed keys is right.

@@ -309,7 +309,8 @@ fn a_recording_in_progress_is_whole_as_far_as_it_is_durable() {
         TestClient::new(peer(1, 1001)),
     );
     let mut fetched = ann.ask(&mut service, Command::GET_FILE, 0, FILE, 1460).data;
-    // It grows for other clients; a client that has begun to read it reaches the end that it had then.
+    // It grows for other clients; a client that has begun to read it reaches the end that it had
+    // then.
     service.stick.growing = Some((name.into(), 76 + 172 * 40));
     loop {
         let more = ann

@@ -90,7 +90,8 @@ fn lost_datagrams_cost_time_but_no_connection() {
         ];
         let (phone, caller) = kinds[seed % 2];
         let mut net = Net::new(phone, caller, true);
-        // Moves the random numbers on, further than one attempt does: else neighbours lose the same datagrams.
+        // Moves the random numbers on, further than one attempt does: else neighbours lose the same
+        // datagrams.
         (0..101 * seed).for_each(|_| net.inject(SERVER, CALLER, b"x"));
         net.loss = Some(10);
         if let Err(why) = attempt(&mut net).0 {

@@ -1,4 +1,5 @@
-//! `callrec fetch` and `callrec-server rendezvous`, both real, and a phone of another make, which proves nothing.
+//! `callrec fetch` and `callrec-server rendezvous`, both real, and a phone of another make, which
+//! proves nothing.
 #![cfg(all(feature = "server", feature = "tools"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

@@ -1,6 +1,6 @@
-//! Phone and caller each behind a NAT of the kernel's own, the rendezvous server between them: network namespaces,
-//! nftables, our real programs. Needs root, iproute2 and nftables; `scripts/test` runs it. Not under qemu-user, which has
-//! no IP_OPTIONS.
+//! Phone and caller each behind a NAT of the kernel's own, the rendezvous server between them:
+//! network namespaces, nftables, our real programs. Needs root, iproute2 and nftables;
+//! `scripts/test` runs it. Not under qemu-user, which has no IP_OPTIONS.
 #![cfg(all(feature = "server", feature = "tools", not(target_arch = "arm")))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -23,7 +23,8 @@ const NAMESPACES: [&str; 5] = ["server", "router1", "router2", "phone", "caller"
 enum Nat {
     /// What comes to its address goes to the host inside, whoever sent it.
     FullCone,
-    /// MASQUERADE: the port stays as it is, and only answers are let in. What comes for nobody is the router's own.
+    /// MASQUERADE: the port stays as it is, and only answers are let in. What comes for nobody is
+    /// the router's own.
     KeepsPorts,
     /// The same, but the router throws away what comes for nobody.
     Guarded,
@@ -270,7 +271,8 @@ impl Network {
             .unwrap()
     }
 
-    /// A recording comes over whole, with so many datagrams through the relay; or what `callrec fetch` says.
+    /// A recording comes over whole, with so many datagrams through the relay; or what `callrec
+    /// fetch` says.
     fn fetches(&self, from: &str) -> Result<u64, String> {
         let name = "Record_20260102_101500.wav";
         let bytes: Vec<u8> = (0..LENGTH)

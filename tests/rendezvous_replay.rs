@@ -1,5 +1,5 @@
-//! Messages that somebody has heard and sends again from elsewhere, in virtual time: the phone stays where it is, and no
-//! caller takes another for it.
+//! Messages that somebody has heard and sends again from elsewhere, in virtual time: the phone
+//! stays where it is, and no caller takes another for it.
 #![cfg(all(feature = "server", feature = "tools"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -264,7 +264,8 @@ fn what_a_caller_has_sent_leads_nobody_elsewhere_when_it_is_repeated() {
         .all(|(_, packet)| packet.to != MALLORY || !packet.text().contains("connid")));
 }
 
-/// Clients of other makes reach our phone, and neither server nor phone sends them what they do not know.
+/// Clients of other makes reach our phone, and neither server nor phone sends them what they do not
+/// know.
 #[test]
 fn a_caller_of_another_make_sees_none_of_our_extensions() {
     let mut net = Net::new(Kind::Open, Kind::Open, false);

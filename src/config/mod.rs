@@ -1,7 +1,8 @@
-//! The configuration of the daemon (board/README.md): `Config::parse` reads a file, `Display` writes one.
+//! The configuration of the daemon (board/README.md): `Config::parse` reads a file, `Display`
+//! writes one.
 //!
-//! `pairs` is the syntax of the file, `values` are parsers of values; `fsp` and `rendezvous` have the keys of the two
-//! services, which not all builds have.
+//! `pairs` is the syntax of the file, `values` are parsers of values; `fsp` and `rendezvous` have
+//! the keys of the two services, which not all builds have.
 
 use core::fmt::{self, Display};
 use core::net::{IpAddr, Ipv4Addr};
@@ -197,7 +198,8 @@ impl Config {
         }
     }
 
-    /// The recording server, if there is one. With `deviceMac = auto`, its `device` is empty, and the caller fills it in.
+    /// The recording server, if there is one. With `deviceMac = auto`, its `device` is empty, and
+    /// the caller fills it in.
     fn server(&self) -> Option<Server> {
         // 0.0.0.0, the default, means that there is no server.
         let address = self.server_addr.parse();

@@ -33,8 +33,8 @@ pub fn fsp(data: &[u8]) {
     }
 }
 
-/// The service, given any requests, broken or well-formed, from three clients, while time passes and the stick comes and
-/// goes. Every reply can be read, and is as long as it may be.
+/// The service, given any requests, broken or well-formed, from three clients, while time passes
+/// and the stick comes and goes. Every reply can be read, and is as long as it may be.
 pub fn fsp_service(data: &[u8]) {
     let password = heapless::Vec::from_slice(b"x").unwrap_or_default();
     let mut server = FspServer::new(

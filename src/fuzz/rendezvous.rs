@@ -18,7 +18,8 @@ use {
 
 const KEY: &[u8] = b"0123456789abcdefghijklmnopqrstuv";
 
-/// Rendezvous messages: attributes that are opened can be sealed again, and open to the same values.
+/// Rendezvous messages: attributes that are opened can be sealed again, and open to the same
+/// values.
 pub fn rendezvous(data: &[u8]) {
     let Some(key) = Key::new(KEY) else {
         return;
@@ -53,8 +54,8 @@ pub fn rendezvous(data: &[u8]) {
     );
 }
 
-/// Phone, caller and server, each given any datagrams, in clear or sealed with the right key, from any of three
-/// addresses, while time passes. What they send can be parsed, and is bounded.
+/// Phone, caller and server, each given any datagrams, in clear or sealed with the right key, from
+/// any of three addresses, while time passes. What they send can be parsed, and is bounded.
 #[cfg(all(feature = "server", feature = "tools"))]
 pub fn rendezvous_ends(data: &[u8]) {
     let Some(key) = Key::new(KEY) else {

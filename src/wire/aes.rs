@@ -1,15 +1,16 @@
-//! AES with keys of 256 bits (FIPS 197), one block at a time, for sealed rendezvous messages. It has a quarter of the size
-//! of the `aes` crate, with which the tests compare it.
+//! AES with keys of 256 bits (FIPS 197), one block at a time, for sealed rendezvous messages. It
+//! has a quarter of the size of the `aes` crate, with which the tests compare it.
 //!
-//! It uses lookup tables, so that another program on the same processor could derive the indices from the time that the
-//! lookups take. Phones run no other programs.
+//! It uses lookup tables, so that another program on the same processor could derive the indices
+//! from the time that the lookups take. Phones run no other programs.
 
 /// The bytes of a block.
 pub const BLOCK_BYTES: usize = 16;
 const ROUNDS: usize = 14;
 const KEY_WORDS: usize = 8;
 
-/// The S-box and its inverse: a byte's inverse in GF(2^8), then an affine map of its bits (FIPS 197, 5.1.1).
+/// The S-box and its inverse: a byte's inverse in GF(2^8), then an affine map of its bits (FIPS
+/// 197, 5.1.1).
 const TABLES: [[u8; 256]; 2] = tables();
 
 const fn tables() -> [[u8; 256]; 2] {

@@ -1,8 +1,8 @@
 //! The syntax of control messages: `cmd=Name&key=value&...` (board/README.md).
 //!
-//! In values, `%`, `&`, `=` and control bytes are escaped as `%XX`; all other bytes, including blanks and
-//! UTF-8, are not. The reader trims blanks around keys and values, ignores unknown keys, uses the first
-//! value of a repeated key, and keeps invalid escapes unchanged.
+//! In values, `%`, `&`, `=` and control bytes are escaped as `%XX`; all other bytes, including
+//! blanks and UTF-8, are not. The reader trims blanks around keys and values, ignores unknown keys,
+//! uses the first value of a repeated key, and keeps invalid escapes unchanged.
 
 use core::fmt::{self, Write};
 
@@ -52,7 +52,8 @@ impl<'a> Message<'a> {
         self.command
     }
 
-    /// The same as text, since matching strings takes less code than matching bytes; empty if it is not UTF-8.
+    /// The same as text, since matching strings takes less code than matching bytes; empty if it is
+    /// not UTF-8.
     pub fn name(&self) -> &'a str {
         core::str::from_utf8(self.command).unwrap_or_default()
     }
@@ -81,7 +82,8 @@ impl<'a> Message<'a> {
             .collect()
     }
 
-    /// The first value of `key` as a decimal number; `Some(Err)` if it is not a number of this type.
+    /// The first value of `key` as a decimal number; `Some(Err)` if it is not a number of this
+    /// type.
     pub fn number<T: TryFrom<u64>>(&self, key: &str) -> Option<Result<T, ()>> {
         let number = parse_decimal(self.raw(key)?);
         Some(number.and_then(|number| T::try_from(number).ok()).ok_or(()))
@@ -115,7 +117,8 @@ fn hex(digit: u8) -> Option<u8> {
         .and_then(|d| u8::try_from(d).ok())
 }
 
-/// Writes a message into a buffer and escapes the values. A message that does not fit is an error at `finish`.
+/// Writes a message into a buffer and escapes the values. A message that does not fit is an error
+/// at `finish`.
 pub struct Writer<'a> {
     buffer: &'a mut [u8],
     len: usize,

@@ -1,5 +1,5 @@
-//! Decimal numbers in text. The only integer parser of the phone's program: each further one, such as
-//! `str::parse` for another integer type, costs about 200 bytes.
+//! Decimal numbers in text. The only integer parser of the phone's program: each further one, such
+//! as `str::parse` for another integer type, costs about 200 bytes.
 
 /// Parses decimal digits and nothing else: no sign, no blanks, at least one digit.
 pub fn parse_decimal(digits: &[u8]) -> Option<u64> {

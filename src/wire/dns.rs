@@ -1,7 +1,8 @@
 //! Resolves host names: DNS messages (RFC 1035), `resolv.conf` and `hosts`.
 //!
-//! The resolver of the C library blocks, and its code, with the thread that it needs, is a fifth of the phone's program. A
-//! phone only needs the IPv4 addresses of one or two names: one kind of query, and a parser of its response.
+//! The resolver of the C library blocks, and its code, with the thread that it needs, is a fifth of
+//! the phone's program. A phone only needs the IPv4 addresses of one or two names: one kind of
+//! query, and a parser of its response.
 
 use core::net::{IpAddr, Ipv4Addr};
 

@@ -1,4 +1,5 @@
-//! FSP version 2 datagrams: a file service over UDP (protocol text v0.19, and the requests of the clients of OM phones).
+//! FSP version 2 datagrams: a file service over UDP (protocol text v0.19, and the requests of the
+//! clients of OM phones).
 //!
 //! ```text
 //! 0  command   u8       4  sequence        u16     12    data
@@ -10,7 +11,8 @@ use core::mem::size_of;
 
 /// The bytes of the header.
 pub const HEADER_BYTES: usize = 12;
-/// The payload (data and extra data) that both sides must accept. Servers only send more if the client asks for it.
+/// The payload (data and extra data) that both sides must accept. Servers only send more if the
+/// client asks for it.
 pub const DEFAULT_PAYLOAD: usize = 1024;
 /// The longest payload that any client accepts: ten Ethernet fragments.
 pub const MAX_PAYLOAD: usize = 14_708;
@@ -42,7 +44,8 @@ impl Command {
     /// Reserved in the protocol text; OM phones change their password with it.
     pub const CH_PASSWD: Self = Self(0x4F);
 
-    /// Whether clients check the position of the reply before anything else, even if it is an error.
+    /// Whether clients check the position of the reply before anything else, even if it is an
+    /// error.
     pub fn has_position(self) -> bool {
         matches!(
             self,
@@ -137,8 +140,8 @@ impl<'a> Packet<'a> {
 }
 
 impl FspHeader {
-    /// Writes the header and its checksum. The payload is already in `datagram`; its last `extra` bytes are extra
-    /// data.
+    /// Writes the header and its checksum. The payload is already in `datagram`; its last `extra`
+    /// bytes are extra data.
     pub fn seal(&self, datagram: &mut [u8], extra: usize, toward: Toward) {
         let length = datagram.len().saturating_sub(HEADER_BYTES + extra);
         let Some(head) = datagram.first_chunk_mut::<HEADER_BYTES>() else {
@@ -164,7 +167,8 @@ fn checksum(datagram: &[u8], toward: Toward) -> u8 {
     (total + (total >> 8)) as u8
 }
 
-/// The sum of all bytes. It adds a word at a time, in lanes of 16 bits, since all payloads of a transfer are summed.
+/// The sum of all bytes. It adds a word at a time, in lanes of 16 bits, since all payloads of a
+/// transfer are summed.
 fn sum(bytes: &[u8]) -> u32 {
     const LANES: usize = usize::MAX / 0xFFFF * 0xFF;
     const WORD: usize = size_of::<usize>();
@@ -199,7 +203,8 @@ pub struct RequestTarget<'a> {
     pub password: Option<&'a [u8]>,
 }
 
-/// Parses `name NUL` or `name LF password NUL`; some clients append further NULs. `None`: there is no NUL.
+/// Parses `name NUL` or `name LF password NUL`; some clients append further NULs. `None`: there is
+/// no NUL.
 pub fn target(data: &[u8]) -> Option<RequestTarget<'_>> {
     let text = text(data)?;
     Some(match split(text) {
@@ -270,7 +275,8 @@ impl<'a> DirEntry<'a> {
         }
     }
 
-    /// The bytes of an entry with a name of this length: the name, its NUL, and zeros to a multiple of four.
+    /// The bytes of an entry with a name of this length: the name, its NUL, and zeros to a multiple
+    /// of four.
     pub const fn len_of(name: usize) -> usize {
         (ENTRY_HEAD + name + 1).next_multiple_of(4)
     }
@@ -303,8 +309,8 @@ impl<'a> DirEntry<'a> {
         })
     }
 
-    /// Takes the first entry of a block. `None` at the end of the block, or if the entry is malformed. The target of a
-    /// link follows the name after a line feed, and is ignored.
+    /// Takes the first entry of a block. `None` at the end of the block, or if the entry is
+    /// malformed. The target of a link follows the name after a line feed, and is ignored.
     pub fn take(block: &mut &'a [u8]) -> Option<Self> {
         let head = Self::parse_head(block)?;
         if matches!(head.kind, EntryKind::END | EntryKind::SKIP) {

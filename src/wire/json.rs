@@ -1,7 +1,9 @@
-//! A reader of flat JSON objects (RFC 8259), such as sidecars: small, tolerant and without a heap. `quote` writes strings.
+//! A reader of flat JSON objects (RFC 8259), such as sidecars: small, tolerant and without a heap.
+//! `quote` writes strings.
 //!
-//! The reader accepts superfluous commas, control characters in strings and invalid escapes. Nested lists and objects are
-//! skipped. Bytes that end before the object does are refused; bytes after the object are ignored.
+//! The reader accepts superfluous commas, control characters in strings and invalid escapes. Nested
+//! lists and objects are skipped. Bytes that end before the object does are refused; bytes after
+//! the object are ignored.
 
 use core::fmt::{self, Write};
 
@@ -37,7 +39,8 @@ impl<'a> Object<'a> {
         members.ended.then_some(Self { body }).ok_or(NoObject)
     }
 
-    /// The members in their order: the key still escaped, and the value with its quotes or brackets.
+    /// The members in their order: the key still escaped, and the value with its quotes or
+    /// brackets.
     pub fn members(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
         Members {
             rest: self.body,
@@ -52,7 +55,8 @@ impl<'a> Object<'a> {
             .map(|(_, value)| value)
     }
 
-    /// The text of a string, which is UTF-8 if the file is; it is cut if it is too long, and empty if there is none.
+    /// The text of a string, which is UTF-8 if the file is; it is cut if it is too long, and empty
+    /// if there is none.
     pub fn text<const N: usize>(&self, key: &str) -> Text<N> {
         let mut text = Text::new();
         let raw = self
@@ -101,7 +105,8 @@ impl<'a> Object<'a> {
     }
 }
 
-/// Writes a JSON string. Characters that control a terminal are escaped, too; invalid UTF-8 becomes U+FFFD.
+/// Writes a JSON string. Characters that control a terminal are escaped, too; invalid UTF-8 becomes
+/// U+FFFD.
 pub fn quote(out: &mut dyn Write, text: &[u8]) -> fmt::Result {
     out.write_str("\"")?;
     for chunk in text.utf8_chunks() {
@@ -199,7 +204,8 @@ fn value_len(bytes: &[u8]) -> Option<usize> {
     }
 }
 
-/// Replaces the escapes of a string's content, as far as it fits into `place`; returns the bytes written.
+/// Replaces the escapes of a string's content, as far as it fits into `place`; returns the bytes
+/// written.
 fn unescape(mut raw: &[u8], place: &mut [u8]) -> usize {
     let mut len = 0;
     while let Some((first, tail)) = raw.split_first() {
@@ -234,7 +240,8 @@ fn unescape(mut raw: &[u8], place: &mut [u8]) -> usize {
     len
 }
 
-/// The character whose UTF-16 follows `\u`, and the bytes after it. An unpaired surrogate becomes U+FFFD.
+/// The character whose UTF-16 follows `\u`, and the bytes after it. An unpaired surrogate becomes
+/// U+FFFD.
 fn unescape_unit(digits: &[u8]) -> (char, &[u8]) {
     let lost = char::REPLACEMENT_CHARACTER;
     let Some((high, rest)) = unit(digits) else {

@@ -6,8 +6,8 @@
 //! mid: 00001516\r\n       the transaction's number: 8 lower-case hex digits, echoed by the response
 //! data: <base64>\r\n      the attributes other than cid, mid, connid, code and emsg, sealed (`wire::rendezvous::cipher`)
 //! ```
-//! The SDK appends a NUL, which is not required. The same socket carries FSP datagrams, whose first byte is never `P`,
-//! and, to the server only, keep-alives: `keep`, or the agent's own `ip:port`.
+//! The SDK appends a NUL, which is not required. The same socket carries FSP datagrams, whose first
+//! byte is never `P`, and, to the server only, keep-alives: `keep`, or the agent's own `ip:port`.
 
 use core::net::SocketAddrV4;
 
@@ -130,8 +130,8 @@ impl<'a> Attributes<'a> {
         key.decrypt(&mut buffer[..len]);
         let text = without_nuls(&buffer[..len]);
         let opened = Attributes(text);
-        // The cipher has no authentication: only the syntax distinguishes the right key from a wrong one, so
-        // the check is strict.
+        // The cipher has no authentication: only the syntax distinguishes the right key from a
+        // wrong one, so the check is strict.
         if text.ends_with(b"\r\n") && opened.are_lines() {
             Ok(opened)
         } else {

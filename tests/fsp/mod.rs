@@ -126,10 +126,11 @@ impl Offering {
         }
     }
 
-    /// Whether the daemon is in a system call whose fourth argument is -1: `epoll_wait` without a timeout, from which
-    /// only an event wakes it.
+    /// Whether the daemon is in a system call whose fourth argument is -1: `epoll_wait` without a
+    /// timeout, from which only an event wakes it.
     pub fn polls_without_timeout(&self) -> bool {
-        // The number of the system call, then its arguments in hexadecimal; "running" outside of one.
+        // The number of the system call, then its arguments in hexadecimal; "running" outside of
+        // one.
         let call = fs::read_to_string(format!("/proc/{}/syscall", self.phone.pid())).unwrap();
         let timeout = call.split(' ').nth(4).unwrap_or_default();
         timeout.ends_with("ffffffff")

@@ -302,8 +302,8 @@ impl TestClient {
         }
     }
 
-    /// Reads a listing as Debian's library does: all blocks are as long as the first one. `changes` is called between
-    /// blocks.
+    /// Reads a listing as Debian's library does: all blocks are as long as the first one. `changes`
+    /// is called between blocks.
     pub fn list(
         &mut self,
         service: &mut Service,

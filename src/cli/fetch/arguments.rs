@@ -45,9 +45,9 @@ Example: callrec fetch --ip 192.168.1.20:9531 --password-file phone.pw ls Record
 const ALL_RECORDINGS: &str = "Recorder";
 
 /// How the phone is reached.
-pub(super) enum Phone {
+pub(super) enum PhoneAddress {
     /// Directly at this `HOST:PORT`.
-    Address(String),
+    Direct(String),
     /// Through a rendezvous server.
     Registered {
         id: String,
@@ -64,13 +64,13 @@ pub(super) enum FetchCommand {
 
 /// The arguments, checked.
 pub(super) struct Arguments {
-    pub(super) phone: Phone,
+    pub(super) phone: PhoneAddress,
     pub(super) command: FetchCommand,
-    pub(super) options: Options,
+    pub(super) options: FetchOptions,
 }
 
 /// The options that apply to all phones.
-pub(super) struct Options {
+pub(super) struct FetchOptions {
     /// A phone that cannot prove its identity gets the password, too.
     pub(super) unproven: bool,
     pub(super) password: Option<Vec<u8>>,
@@ -86,7 +86,7 @@ pub(super) fn parse(arguments: Vec<OsString>) -> Result<Option<Arguments>, Failu
     let mut parser = parser(arguments);
     let (mut ip, mut id, mut server, mut invite) = (None, None, None, String::new());
     let mut words: Vec<String> = vec![];
-    let mut options = Options {
+    let mut options = FetchOptions {
         unproven: false,
         password: None,
         to: ".".into(),
@@ -149,7 +149,7 @@ fn phone(
     id: Option<String>,
     server: Option<String>,
     invite: String,
-) -> Result<Phone, Failure> {
+) -> Result<PhoneAddress, Failure> {
     match (ip, id, server) {
         (Some(ip), None, None) => {
             let is_complete =
@@ -158,9 +158,9 @@ fn phone(
                 let ip = harmless(&ip);
                 return usage(&format!("fetch: --ip must be HOST:PORT, not '{ip}'"));
             }
-            Ok(Phone::Address(ip))
+            Ok(PhoneAddress::Direct(ip))
         }
-        (None, Some(id), Some(server)) => Ok(Phone::Registered { id, server, invite }),
+        (None, Some(id), Some(server)) => Ok(PhoneAddress::Registered { id, server, invite }),
         (None, Some(_), None) => usage("fetch: --id needs --server HOST[:PORT]"),
         (None, None, _) => {
             usage("fetch: the phone is missing: --ip HOST:PORT, or --id and --server")

@@ -1,7 +1,8 @@
 //! `callrec fetch`: recordings from a phone, over FSP.
 //!
-//! `arguments` says what is to be done; `peer_socket` and `rendezvous` reach the phone, `remote` asks it for listings and
-//! bytes, `transfer` makes a file of the bytes, and `run` does all that for a command.
+//! `arguments` says what is to be done; `peer_socket` and `rendezvous` reach the phone, `remote`
+//! asks it for listings and bytes, `transfer` makes a file of the bytes, and `run` does all that
+//! for a command.
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -19,7 +20,7 @@ mod rendezvous;
 mod run;
 mod transfer;
 
-use arguments::{Options, Phone, HELP};
+use arguments::{FetchOptions, PhoneAddress, HELP};
 use peer_socket::PeerSocket;
 use remote::Remote;
 use rendezvous::{reach, Reached};
@@ -54,14 +55,14 @@ struct PhoneConnection {
     max_payload: usize,
 }
 
-fn connect(phone: &Phone, options: &Options) -> Result<PhoneConnection, Failure> {
+fn connect(phone: &PhoneAddress, options: &FetchOptions) -> Result<PhoneConnection, Failure> {
     match phone {
-        Phone::Address(address) => Ok(PhoneConnection {
+        PhoneAddress::Direct(address) => Ok(PhoneConnection {
             socket: PeerSocket::direct(address).map_err(Failure::Failed)?,
             name: address.clone(),
             max_payload: MAX_PAYLOAD,
         }),
-        Phone::Registered { id, server, invite } => {
+        PhoneAddress::Registered { id, server, invite } => {
             let Reached {
                 socket,
                 peer,

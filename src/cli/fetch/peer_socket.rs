@@ -7,7 +7,8 @@ use std::time::Duration;
 /// A socket and its peer.
 pub(super) struct PeerSocket {
     socket: UdpSocket,
-    /// The receive timeout that the socket has. It is only set when it changes, to save a system call.
+    /// The receive timeout that the socket has. It is only set when it changes, to save a system
+    /// call.
     wait: Duration,
 }
 

@@ -109,7 +109,8 @@ impl Remote {
         Ok(entry.map(|entry| remote_entry(&entry, name)))
     }
 
-    /// The entries of a folder, without hidden ones and without names that are not safe as the name of a file.
+    /// The entries of a folder, without hidden ones and without names that are not safe as the name
+    /// of a file.
     pub(super) fn list(&mut self, path: &str) -> Result<Vec<RemoteEntry>, FetchError> {
         let mut entries = vec![];
         let mut position = 0u32;
@@ -168,8 +169,8 @@ impl Remote {
         let _ = self.socket.send(self.client.datagram());
     }
 
-    /// Sends a request until the reply arrives. Returns the length of the reply's data, which are in the buffer after the
-    /// header.
+    /// Sends a request until the reply arrives. Returns the length of the reply's data, which are
+    /// in the buffer after the header.
     fn request(
         &mut self,
         command: Command,
@@ -245,7 +246,8 @@ impl Remote {
             .map(|_: Option<usize>| ())
     }
 
-    /// Network errors are only reported until the phone has replied: after that it may be restarting, and is waited for.
+    /// Network errors are only reported until the phone has replied: after that it may be
+    /// restarting, and is waited for.
     fn check_network(
         &mut self,
         outcome: io::Result<Option<usize>>,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::base::limits::fetch::{FOLDER_DEPTH, RUN_ENTRIES};
 use crate::cli::console::{harmless, quote, shown, Console};
-use crate::cli::fetch::arguments::{FetchCommand, Options};
+use crate::cli::fetch::arguments::{FetchCommand, FetchOptions};
 use crate::cli::fetch::progress_line::ProgressLine;
 use crate::cli::fetch::remote::{is_safe, FetchError, Remote, RemoteEntry};
 use crate::cli::fetch::transfer::{fetch, Fetched};
@@ -15,7 +15,7 @@ use crate::io::sys::local_time;
 /// A run of the command.
 pub(super) struct FetchRun<'a, 'b> {
     pub(super) remote: Remote,
-    options: &'a Options,
+    options: &'a FetchOptions,
     console: &'a mut Console<'b>,
     progress: ProgressLine,
     /// The entries of all listings so far.
@@ -25,7 +25,11 @@ pub(super) struct FetchRun<'a, 'b> {
 }
 
 impl<'a, 'b> FetchRun<'a, 'b> {
-    pub(super) fn new(remote: Remote, options: &'a Options, console: &'a mut Console<'b>) -> Self {
+    pub(super) fn new(
+        remote: Remote,
+        options: &'a FetchOptions,
+        console: &'a mut Console<'b>,
+    ) -> Self {
         Self {
             remote,
             options,
@@ -65,7 +69,8 @@ impl<'a, 'b> FetchRun<'a, 'b> {
         let Some(entry) = self.find(path)? else {
             return Ok(());
         };
-        // With --all-new, DIR has the phone's folders; otherwise a file or folder keeps only its own name.
+        // With --all-new, DIR has the phone's folders; otherwise a file or folder keeps only its
+        // own name.
         let name = if self.options.all_new {
             path
         } else {

@@ -1,4 +1,5 @@
-//! The transfer of one file. It is written to `NAME.part` first, which an interrupted transfer leaves for the next one.
+//! The transfer of one file. It is written to `NAME.part` first, which an interrupted transfer
+//! leaves for the next one.
 
 use std::fs::{create_dir_all, rename, File};
 use std::io::{self, BufWriter, Write};
@@ -11,8 +12,8 @@ use crate::cli::fetch::remote::{FetchError, Remote, RemoteEntry};
 
 /// The bytes of one write.
 const BUFFER: usize = 256 * 1024;
-/// The last bytes of an interrupted transfer, which are compared with the phone's before it is resumed: it may have been
-/// another file.
+/// The last bytes of an interrupted transfer, which are compared with the phone's before it is
+/// resumed: it may have been another file.
 const OVERLAP: u32 = 512;
 
 /// The result of a transfer.
@@ -42,7 +43,8 @@ impl From<io::Error> for TransferError {
     }
 }
 
-/// Fetches the file at `path`, which `entry` describes, to `target`. `show` gets the number of bytes that are there.
+/// Fetches the file at `path`, which `entry` describes, to `target`. `show` gets the number of
+/// bytes that are there.
 pub(super) fn fetch(
     remote: &mut Remote,
     path: &str,
@@ -66,8 +68,8 @@ fn fetch_part(
     part: &Path,
     show: impl FnMut(u64),
 ) -> Result<Fetched, TransferError> {
-    // The first bytes are fetched first, also when a transfer is resumed: they have the length of a recording in
-    // progress, and the phone serves that length to a client that has begun with them.
+    // The first bytes are fetched first, also when a transfer is resumed: they have the length of a
+    // recording in progress, and the phone serves that length to a client that has begun with them.
     let mut length = KnownLength {
         bytes: entry.size,
         asked_again: false,
@@ -118,7 +120,8 @@ fn part_of(target: &Path) -> PathBuf {
     target.with_file_name(name)
 }
 
-/// Where a transfer is resumed: after the bytes that are there, if the last of them are the same on the phone.
+/// Where a transfer is resumed: after the bytes that are there, if the last of them are the same on
+/// the phone.
 fn resume_at(
     remote: &mut Remote,
     path: &str,
@@ -139,10 +142,12 @@ fn resume_at(
     Ok(if same { length } else { 0 })
 }
 
-/// The length that the phone has named for a file: nothing is written beyond it, whatever the phone sends.
+/// The length that the phone has named for a file: nothing is written beyond it, whatever the phone
+/// sends.
 ///
-/// A recording in progress may have grown since it was listed. When bytes arrive for a position beyond the length, the
-/// phone is asked for the length once more, and only once: the file then ends there, even if it has grown again.
+/// A recording in progress may have grown since it was listed. When bytes arrive for a position
+/// beyond the length, the phone is asked for the length once more, and only once: the file then
+/// ends there, even if it has grown again.
 struct KnownLength {
     bytes: u32,
     asked_again: bool,

@@ -84,7 +84,8 @@ impl FspClient {
         &self.datagram
     }
 
-    /// Changes the payload length that the request asks for. The request must have one as its extra data.
+    /// Changes the payload length that the request asks for. The request must have one as its extra
+    /// data.
     pub fn set_payload(&mut self, bytes: u16) {
         let end = self.datagram.len() - self.extra;
         self.datagram.truncate(end);

@@ -1,8 +1,9 @@
 //! The length of the payloads to request: the longest that the path carries.
 //!
-//! With one request at a time, a lost datagram costs 1.34 s whatever its length, so that long ones cost less per byte even if
-//! one of ten is lost. Payloads must only be short if no fragments get through at all. Therefore growing lengths are tried,
-//! and a length is abandoned when a request with it is lost twice before it has proven good.
+//! With one request at a time, a lost datagram costs 1.34 s whatever its length, so that long ones
+//! cost less per byte even if one of ten is lost. Payloads must only be short if no fragments get
+//! through at all. Therefore growing lengths are tried, and a length is abandoned when a request
+//! with it is lost twice before it has proven good.
 
 use crate::base::limits::fsp::FAR_PAYLOAD;
 use crate::wire::fsp::{DEFAULT_PAYLOAD, MAX_PAYLOAD};
@@ -11,7 +12,8 @@ use crate::wire::fsp::{DEFAULT_PAYLOAD, MAX_PAYLOAD};
 const SMALLEST: usize = 512;
 /// Replies before the length grows, at first.
 const REPLIES_TO_GROW: u32 = 16;
-/// The most replies before the length grows: a path that does not carry long datagrams is occasionally tried again.
+/// The most replies before the length grows: a path that does not carry long datagrams is
+/// occasionally tried again.
 const MOST_REPLIES_TO_GROW: u32 = 4096;
 /// Replies after which the path is known to carry a length: losses are then by chance.
 const CARRIED: u32 = 8;
@@ -85,7 +87,8 @@ impl PayloadLength {
 mod tests {
     use super::*;
 
-    /// A path: the longest payload that it carries, and how many datagrams it has for each that it loses.
+    /// A path: the longest payload that it carries, and how many datagrams it has for each that it
+    /// loses.
     struct LossyPath {
         carries: usize,
         loses: u32,
@@ -148,7 +151,8 @@ mod tests {
     fn random_losses_do_not_shorten_payloads() {
         for most in [1024, 1460, MAX_PAYLOAD] {
             let mut payload = PayloadLength::new(most);
-            // One of twenty is lost each way: a tenth of the requests waits once, a hundredth longer.
+            // One of twenty is lost each way: a tenth of the requests waits once, a hundredth
+            // longer.
             let (requests, seconds) = path(MAX_PAYLOAD, 20).fetch(&mut payload, 3_000_000);
             assert!(
                 f64::from(requests) < 1.4 * 3e6 / most as f64 + 150.0,

@@ -9,16 +9,17 @@
 //!   |    v                     v                    v
 //!   +--- Waiting: 30 s and up to 8 s more; the status is NoName, Refused or NoAnswer
 //! ```
-//! Messages are accepted as follows: only from the server's address; FWD and NFY only if our key opens them; a
-//! response only with the number of our request (its 200 may be in clear, the format allows that). A FWD must name
-//! our service and our invite code, whatever the server thinks of it. A PING is answered only if a FWD has named its
-//! connection, and a bounded number of times; nothing else that a stranger sends is answered.
+//! Messages are accepted as follows: only from the server's address; FWD and NFY only if our key
+//! opens them; a response only with the number of our request (its 200 may be in clear, the format
+//! allows that). A FWD must name our service and our invite code, whatever the server thinks of it.
+//! A PING is answered only if a FWD has named its connection, and a bounded number of times;
+//! nothing else that a stranger sends is answered.
 
-use core::fmt;
 use core::net::SocketAddrV4;
 
 use super::connectivity_check::ConnectivityCheck;
 use super::peers::Peers;
+pub use super::status::Status;
 use super::transaction::{Retransmission, Transaction};
 use super::{name, write_registration, Datagram, Identity, Name, SERVICE};
 use crate::base::constant_time::is_equal;
@@ -29,45 +30,6 @@ use crate::base::limits::rendezvous::{
 use crate::base::stats::{Counter, Stats};
 use crate::base::time::{Duration, Instant};
 use crate::wire::rendezvous::{emit_address, Attributes, Class, Kind, Message, Writer, KEEP};
-
-/// The last known status of the phone's registration.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
-    /// The first registration has not succeeded or failed yet.
-    Starting,
-    /// The server's name was not found.
-    NoName,
-    /// The server does not respond.
-    NoAnswer,
-    /// The server refuses the registration with this code.
-    Refused(u16),
-    /// The phone is registered; the address that the server sees.
-    Registered(Option<SocketAddrV4>),
-}
-
-impl Status {
-    /// The status in a word.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Starting => "starting",
-            Self::NoName => "no-name",
-            Self::NoAnswer => "no-answer",
-            Self::Refused(_) => "refused",
-            Self::Registered(_) => "registered",
-        }
-    }
-}
-
-impl fmt::Display for Status {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.word())?;
-        match self {
-            Self::Registered(Some(outside)) => write!(f, ", seen at {outside}"),
-            Self::Refused(code) => write!(f, " ({code}): check p2pCid and p2pKey"),
-            _ => Ok(()),
-        }
-    }
-}
 
 /// What is to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,13 +44,15 @@ pub enum AgentOutput {
 #[derive(Clone)]
 struct Registration {
     transaction: Transaction,
-    /// The server's nonce, which the registration proves to have opened; empty for the first request.
+    /// The server's nonce, which the registration proves to have opened; empty for the first
+    /// request.
     nonce: Name,
 }
 
 /// The state of the agent, each with its deadlines.
 enum AgentState {
-    /// The last registration failed; the name is resolved again then, since the server may have moved.
+    /// The last registration failed; the name is resolved again then, since the server may have
+    /// moved.
     Waiting { until: Instant },
     /// The owner resolves the name.
     Resolving,
@@ -265,8 +229,8 @@ impl Agent {
         }
     }
 
-    /// The registration has failed and is tried again later. The time is spread, so that a thousand phones do not
-    /// return in the same second.
+    /// The registration has failed and is tried again later. The time is spread, so that a thousand
+    /// phones do not return in the same second.
     fn wait(&mut self, now: Instant, status: Status) {
         let spread = Duration::from_millis(u64::from(self.peers.next_mid() % 8192));
         self.status = status;

@@ -1,4 +1,5 @@
-//! The caller's side: it gets a temporary name and key, registers, asks to be connected with a phone, and reaches it.
+//! The caller's side: it gets a temporary name and key, registers, asks to be connected with a
+//! phone, and reaches it.
 //!
 //! ```text
 //! Identifying --201--> Registering --200--> Connecting --200--> Checking --PONG--> Done(address)
@@ -6,12 +7,12 @@
 //!                                            +-404--+             v                   | PONG through the relay
 //!                                             5 times    RequestingRelay --rtpp_open--> CheckingRelay
 //! ```
-//! In each state, 400, 403, 404 or no response lead to Done(failure). After that, PINGs are still answered, so that the
-//! phone knows that it was reached.
+//! In each state, 400, 403, 404 or no response lead to Done(failure). After that, PINGs are still
+//! answered, so that the phone knows that it was reached.
 
-use core::fmt;
 use core::net::SocketAddrV4;
 
+pub use super::connect_failure::ConnectFailure;
 use super::connectivity_check::{CheckState, ConnectivityCheck};
 use super::peers::Peers;
 use super::transaction::{Retransmission, Transaction};
@@ -23,53 +24,6 @@ use crate::base::limits::rendezvous::{CONNECTS, CONNECT_AGAIN, SEALED_BYTES};
 use crate::base::time::Instant;
 use crate::wire::rendezvous::cipher::Key;
 use crate::wire::rendezvous::{Attributes, Class, Kind, Message, Writer};
-
-/// Why a phone was not reached. The codes are the protocol's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ConnectFailure {
-    /// 408: the server does not respond.
-    NoServer,
-    /// The code of the server's response: 400, 403, 404, 503.
-    Refused(u16),
-    /// 408: no PING got through.
-    NoPath,
-    /// 408: no PING got through, and the server has no relay, or it did not help.
-    NoRelay,
-    /// 408: the phone is registered, but does not respond to the server.
-    NoPhone,
-    /// 408: the host that answers the PINGs cannot prove that it is the phone.
-    NoProof,
-}
-
-impl ConnectFailure {
-    /// The protocol's code.
-    pub fn code(self) -> u16 {
-        match self {
-            Self::Refused(code) => code,
-            _ => 408,
-        }
-    }
-}
-
-impl fmt::Display for ConnectFailure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let words = match self {
-            Self::NoServer => "the rendezvous server does not respond",
-            Self::Refused(400) => "the rendezvous server does not accept the registration",
-            Self::Refused(403) => "wrong invite code",
-            Self::Refused(404) => "no phone with this id is registered with the rendezvous server",
-            Self::Refused(503) => "too many callers at once, of this phone or from this address; try again in a minute",
-            Self::Refused(_) => "the rendezvous server refuses",
-            Self::NoPhone => "the phone is registered, but does not respond to the rendezvous server",
-            Self::NoProof => "the host that answers cannot prove that it is the phone",
-            Self::NoPath => "no packet gets through the NATs between here and the phone",
-            Self::NoRelay => {
-                "no packet gets through the NATs between here and the phone, and the server does not relay"
-            }
-        };
-        write!(f, "{} {words}", self.code())
-    }
-}
 
 enum CallerState {
     /// An empty REG asks for a name and a key.
@@ -83,16 +37,10 @@ enum CallerState {
     /// The phone is being pinged.
     Checking(Name),
     /// The PINGs have failed, and the server is asked for a relay.
-    RequestingRelay {
-        connid: Name,
-        transaction: Transaction,
-    },
-    /// The phone is being pinged through the relay. The request is still sent, since the phone may have missed the
-    /// server's notification; the caller gives up when the request times out.
-    CheckingRelay {
-        connid: Name,
-        transaction: Transaction,
-    },
+    RequestingRelay(Name, Transaction),
+    /// The phone is being pinged through the relay. The request is still sent, since the phone may
+    /// have missed the server's notification; the caller gives up when the request times out.
+    CheckingRelay(Name, Transaction),
     Done(Result<SocketAddrV4, ConnectFailure>),
 }
 
@@ -114,8 +62,8 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// Connects to the phone with this id and invite code. `inside` is the own socket's address towards the server.
-    /// Messages are numbered from `mid` on.
+    /// Connects to the phone with this id and invite code. `inside` is the own socket's address
+    /// towards the server. Messages are numbered from `mid` on.
     pub fn new(
         now: Instant,
         phone: Name,
@@ -148,7 +96,8 @@ impl Caller {
         }
     }
 
-    /// Whether the host that was reached has proven to be the phone. Phones of other vendors cannot.
+    /// Whether the host that was reached has proven to be the phone. Phones of other vendors
+    /// cannot.
     pub fn is_proven(&self) -> bool {
         self.needs_proof
     }
@@ -198,15 +147,15 @@ impl Caller {
             CallerState::Identifying(transaction)
             | CallerState::Registering(transaction)
             | CallerState::Connecting { transaction, .. }
-            | CallerState::RequestingRelay { transaction, .. }
-            | CallerState::CheckingRelay { transaction, .. } => Some(transaction),
+            | CallerState::RequestingRelay(_, transaction)
+            | CallerState::CheckingRelay(_, transaction) => Some(transaction),
             CallerState::Checking(_) | CallerState::Done(_) => None,
         }
     }
 
-    /// Whether a PONG may be believed. Its proof names the address from which the phone has received our PING: the one that
-    /// the server sees, our own in a shared network, or the relay. Any other address belongs to a host that forwards our
-    /// datagrams.
+    /// Whether a PONG may be believed. Its proof names the address from which the phone has
+    /// received our PING: the one that the server sees, our own in a shared network, or the relay.
+    /// Any other address belongs to a host that forwards our datagrams.
     fn is_credible(&mut self, from: SocketAddrV4, clear: &Attributes<'_>) -> bool {
         let (Some(tagged), Some(mid)) = (clear.value("connid"), clear.mid()) else {
             return false;
@@ -237,12 +186,8 @@ impl Caller {
             | CallerState::Connecting { transaction, .. } => {
                 (transaction, ConnectFailure::NoServer)
             }
-            CallerState::RequestingRelay { transaction, .. } => {
-                (transaction, ConnectFailure::NoPath)
-            }
-            CallerState::CheckingRelay { transaction, .. } => {
-                (transaction, ConnectFailure::NoRelay)
-            }
+            CallerState::RequestingRelay(_, transaction) => (transaction, ConnectFailure::NoPath),
+            CallerState::CheckingRelay(_, transaction) => (transaction, ConnectFailure::NoRelay),
             CallerState::Checking(_) | CallerState::Done(_) => return None,
         };
         let mid = transaction.mid;
@@ -274,8 +219,7 @@ impl Caller {
                 write_registration(buffer, identity?, mid, self.inside, b"", b"")
             }
             CallerState::Connecting { .. } => self.write_connect(buffer, identity?, mid),
-            CallerState::RequestingRelay { connid, .. }
-            | CallerState::CheckingRelay { connid, .. } => {
+            CallerState::RequestingRelay(connid, _) | CallerState::CheckingRelay(connid, _) => {
                 write_notice(buffer, identity?, mid, connid, b"rtpp_open")
             }
             CallerState::Checking(_) | CallerState::Done(_) => None,
@@ -310,14 +254,15 @@ impl Caller {
                 let attempt = *attempt;
                 self.handle_connected(now, clear, attempt)
             }
-            (
-                CallerState::RequestingRelay { .. } | CallerState::CheckingRelay { .. },
-                Kind::Notify,
-            ) if is_response => self.handle_no_relay(clear),
+            (CallerState::RequestingRelay(..) | CallerState::CheckingRelay(..), Kind::Notify)
+                if is_response =>
+            {
+                self.handle_no_relay(clear)
+            }
             (
                 CallerState::Checking(_)
-                | CallerState::RequestingRelay { .. }
-                | CallerState::CheckingRelay { .. },
+                | CallerState::RequestingRelay(..)
+                | CallerState::CheckingRelay(..),
                 Kind::Notify,
             ) if message.class == Class::Request => self.handle_notice(now, clear),
             _ => None,
@@ -408,15 +353,8 @@ impl Caller {
         let notice = clear.open(&self.identity.as_ref()?.key, &mut buffer).ok()?;
         let connid = clear.value("connid")?;
         self.peers.handle_notice(now, connid, &notice)?;
-        if let CallerState::RequestingRelay {
-            connid,
-            transaction,
-        } = &self.state
-        {
-            self.state = CallerState::CheckingRelay {
-                connid: connid.clone(),
-                transaction: *transaction,
-            };
+        if let CallerState::RequestingRelay(connid, transaction) = &self.state {
+            self.state = CallerState::CheckingRelay(connid.clone(), *transaction);
         }
         Some(())
     }
@@ -424,8 +362,8 @@ impl Caller {
     /// Continues with the result of the connectivity check.
     fn handle_check(&mut self, now: Instant) {
         let (CallerState::Checking(connid)
-        | CallerState::RequestingRelay { connid, .. }
-        | CallerState::CheckingRelay { connid, .. }) = &self.state
+        | CallerState::RequestingRelay(connid, _)
+        | CallerState::CheckingRelay(connid, _)) = &self.state
         else {
             return;
         };
@@ -435,10 +373,7 @@ impl Caller {
             CheckState::Reached(address) => self.state = CallerState::Done(Ok(address)),
             CheckState::Failed if matches!(self.state, CallerState::Checking(_)) => {
                 let transaction = Transaction::new(now, self.peers.next_mid());
-                self.state = CallerState::RequestingRelay {
-                    connid,
-                    transaction,
-                };
+                self.state = CallerState::RequestingRelay(connid, transaction);
             }
             // With a relay, the caller gives up when its request times out, not when the PINGs end.
             CheckState::Failed | CheckState::Checking { .. } => {}

@@ -1,11 +1,12 @@
-//! The connectivity check between two peers: PINGs, with growing intervals, through both NATs to each address that
-//! the other peer may have.
+//! The connectivity check between two peers: PINGs, with growing intervals, through both NATs to
+//! each address that the other peer may have.
 //!
-//! Each PING opens a mapping of the sender's NAT for the address that it goes to, so both peers must send. The first
-//! one does nothing else and must not reach the other peer's NAT (`opens`): that NAT may not be open yet, and would
-//! create a conflicting conntrack entry. A full-cone NAT lets the other peer's first PING in; a port-preserving NAT
-//! the one after ours. The source of the other peer's PINGs counts more than the address that the server has named:
-//! behind a symmetric NAT it has another port. Between two symmetric NATs no PING arrives; then the server's relay is
+//! Each PING opens a mapping of the sender's NAT for the address that it goes to, so both peers
+//! must send. The first one does nothing else and must not reach the other peer's NAT (`opens`):
+//! that NAT may not be open yet, and would create a conflicting conntrack entry. A full-cone NAT
+//! lets the other peer's first PING in; a port-preserving NAT the one after ours. The source of the
+//! other peer's PINGs counts more than the address that the server has named: behind a symmetric
+//! NAT it has another port. Between two symmetric NATs no PING arrives; then the server's relay is
 //! used.
 //!
 //! ```text
@@ -27,8 +28,8 @@ use super::Name;
 use crate::base::limits::rendezvous::{CHECK_RUNS, PEER_KNOWN, PONGS};
 use crate::base::time::{Duration, Instant};
 
-/// The kinds of addresses of a peer (RFC 8445, section 4, has the terms). A PING names the kind of the address that it
-/// was sent to.
+/// The kinds of addresses of a peer (RFC 8445, section 4, has the terms). A PING names the kind of
+/// the address that it was sent to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Candidate {
     /// The address in the peer's own network.
@@ -68,17 +69,31 @@ pub enum CheckMessage {
 
 /// A step of the schedule.
 #[derive(Clone, Copy)]
-enum Step {
+enum ScheduleStep {
     /// A PING; the next step is due after this many milliseconds.
     Ping(Candidate, u64),
     Fork,
 }
 
-const E: Step = Step::Ping(Candidate::Host, 0);
-const P: Step = Step::Ping(Candidate::ServerReflexive, 200);
-const SLOW: Step = Step::Ping(Candidate::ServerReflexive, 600);
+const E: ScheduleStep = ScheduleStep::Ping(Candidate::Host, 0);
+const P: ScheduleStep = ScheduleStep::Ping(Candidate::ServerReflexive, 200);
+const SLOW: ScheduleStep = ScheduleStep::Ping(Candidate::ServerReflexive, 600);
 /// The SDK's schedule.
-const SCHEDULE: [Step; 13] = [E, P, E, P, E, P, P, P, P, Step::Fork, SLOW, SLOW, SLOW];
+const SCHEDULE: [ScheduleStep; 13] = [
+    E,
+    P,
+    E,
+    P,
+    E,
+    P,
+    P,
+    P,
+    P,
+    ScheduleStep::Fork,
+    SLOW,
+    SLOW,
+    SLOW,
+];
 
 /// The step with the first PING to the address that the server sees.
 const FIRST_REFLEXIVE: usize = 1;
@@ -130,7 +145,8 @@ pub struct ConnectivityCheck {
 }
 
 impl ConnectivityCheck {
-    /// A check of a peer that the server sees at `outside`, and that says it is at `host` in its own network.
+    /// A check of a peer that the server sees at `outside`, and that says it is at `host` in its
+    /// own network.
     pub fn new(
         now: Instant,
         connid: Name,
@@ -138,7 +154,8 @@ impl ConnectivityCheck {
         host: Option<SocketAddrV4>,
         outside: SocketAddrV4,
     ) -> Self {
-        // Only addresses that can be behind the peer's NAT: nobody may use us to send PINGs to a third host.
+        // Only addresses that can be behind the peer's NAT: nobody may use us to send PINGs to a
+        // third host.
         let is_inside = |host: &SocketAddrV4| {
             let ip = host.ip();
             ip.is_private() || ip.is_link_local() || ip == outside.ip()
@@ -176,8 +193,9 @@ impl ConnectivityCheck {
         !matches!(self.state, CheckState::Checking { .. })
     }
 
-    /// Whether a PING of the peer was answered. The peer may be satisfied with that and not answer our own PINGs: a
-    /// caller that fetches five times in a second must not find all places taken by itself.
+    /// Whether a PING of the peer was answered. The peer may be satisfied with that and not answer
+    /// our own PINGs: a caller that fetches five times in a second must not find all places taken
+    /// by itself.
     pub fn has_answered(&self) -> bool {
         self.pongs > 0
     }
@@ -219,8 +237,8 @@ impl ConnectivityCheck {
                 return None;
             };
             let wait = match scheduled {
-                Step::Ping(_, wait) => Duration::from_millis(*wait),
-                Step::Fork => Duration::ZERO,
+                ScheduleStep::Ping(_, wait) => Duration::from_millis(*wait),
+                ScheduleStep::Fork => Duration::ZERO,
             };
             self.state = CheckState::Checking {
                 step: step + 1,
@@ -235,19 +253,19 @@ impl ConnectivityCheck {
     }
 
     /// The message of a step; `None` if the step does not apply to this connection.
-    fn message(&mut self, scheduled: Step, step: usize) -> Option<CheckMessage> {
+    fn message(&mut self, scheduled: ScheduleStep, step: usize) -> Option<CheckMessage> {
         match scheduled {
-            Step::Fork if self.relay.is_some() || self.has_forked => None,
-            Step::Fork => {
+            ScheduleStep::Fork if self.relay.is_some() || self.has_forked => None,
+            ScheduleStep::Fork => {
                 self.has_forked = true;
                 Some(CheckMessage::Fork)
             }
-            Step::Ping(Candidate::Host, _) => Some(CheckMessage::Ping {
+            ScheduleStep::Ping(Candidate::Host, _) => Some(CheckMessage::Ping {
                 to: self.host?,
                 candidate: Candidate::Host,
                 opens: false,
             }),
-            Step::Ping(..) => {
+            ScheduleStep::Ping(..) => {
                 let candidate = if self.relay.is_some() {
                     Candidate::Relayed
                 } else {
@@ -299,7 +317,8 @@ impl ConnectivityCheck {
         self.relay.as_ref().map_or(&[], |relay| &relay.token)
     }
 
-    /// The server has given the connection a port of the relay, or repeats that. `mid` is for the BIND.
+    /// The server has given the connection a port of the relay, or repeats that. `mid` is for the
+    /// BIND.
     ///
     /// Each time all PINGs are sent again: the peer may have heard of the relay only now.
     pub fn handle_relay(&mut self, now: Instant, address: SocketAddrV4, token: Name, mid: u32) {

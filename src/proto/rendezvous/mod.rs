@@ -6,15 +6,17 @@
 //! server  -> phone    FWD                 names the caller and its address
 //! phone  <-> caller   PING, PONG          each opens its own NAT for the other one; then FSP begins
 //! ```
-//! Encryption hides a message, but a sealed message can be replayed from anywhere. Our own programs therefore prove
-//! their identity:
-//! - A phone registers twice. The server's first response has a sealed `nonce`, made for this phone at this address;
-//!   the second registration has a `proof`, made of the nonce with the phone's key. Only then the address counts.
-//! - The server tells phone and caller a `secret` of their connection, sealed. The phone's PONGs have a `proof` made
-//!   of it. A caller that has a secret accepts no other PONG, so that no other host gets the FSP password.
+//! Encryption hides a message, but a sealed message can be replayed from anywhere. Our own programs
+//! therefore prove their identity:
+//! - A phone registers twice. The server's first response has a sealed `nonce`, made for this phone
+//!   at this address; the second registration has a `proof`, made of the nonce with the phone's
+//!   key. Only then the address counts.
+//! - The server tells phone and caller a `secret` of their connection, sealed. The phone's PONGs
+//!   have a `proof` made of it. A caller that has a secret accepts no other PONG, so that no other
+//!   host gets the FSP password.
 //!
-//! [`agent`] is the phone's side, `caller` the other one, [`connectivity_check`] how they reach each other, and `server`
-//! brings them together.
+//! [`agent`] is the phone's side, `caller` the other one, [`connectivity_check`] how they reach
+//! each other, and `server` brings them together.
 
 use core::net::{Ipv4Addr, SocketAddrV4};
 
@@ -26,10 +28,13 @@ use crate::wire::rendezvous::{Class, Kind, Writer};
 pub mod agent;
 #[cfg(feature = "tools")]
 pub mod caller;
+#[cfg(feature = "tools")]
+mod connect_failure;
 pub mod connectivity_check;
 mod peers;
 #[cfg(feature = "server")]
 pub mod server;
+mod status;
 mod transaction;
 
 /// A `cid`, a `connid`, a service, an invite code.
@@ -39,8 +44,8 @@ pub type Name = Text<NAME_BYTES>;
 pub const SERVICE: &[u8] = b"FSP";
 /// The object that a service belongs to if no other is named.
 pub const OBJECT: &[u8] = b"default";
-/// The version in registrations: the newest SDK that was seen, and our suffix. `nonce`, `proof` and `secret`, which the
-/// SDK does not know, are only sent to agents with this suffix.
+/// The version in registrations: the newest SDK that was seen, and our suffix. `nonce`, `proof` and
+/// `secret`, which the SDK does not know, are only sent to agents with this suffix.
 const VERSION: &[u8] = b"1.1.16-callrec";
 /// The suffix of our own programs' versions.
 #[cfg(feature = "server")]
@@ -86,8 +91,8 @@ fn registration_proof(key: &Key, nonce: &[u8]) -> Key {
     Key::of_bits(key.mac(nonce))
 }
 
-/// The proof that a PONG comes from a host that has the connection's secret, and that received the PING from this
-/// address, not from a host in between; `None` if there is no secret.
+/// The proof that a PONG comes from a host that has the connection's secret, and that received the
+/// PING from this address, not from a host in between; `None` if there is no secret.
 fn pong_proof(secret: &[u8], tagged: &[u8], mid: u32, pinged_from: Ipv4Addr) -> Option<Key> {
     let mut text = heapless::Vec::<u8, { NAME_BYTES + 9 }>::from_slice(&mid.to_be_bytes()).ok()?;
     text.extend_from_slice(&pinged_from.octets()).ok()?;

@@ -1,7 +1,7 @@
 //! The peers of one agent: their connectivity checks, the responses to their PINGs, and the relay.
 //!
-//! A PING is answered only if its connection is known, and a bounded number of times. The relay is our own extension,
-//! for two peers whose NATs let nothing else through:
+//! A PING is answered only if its connection is known, and a bounded number of times. The relay is
+//! our own extension, for two peers whose NATs let nothing else through:
 //!
 //! ```text
 //! caller -> server     NFY connid {event: rtpp_open}             sealed; the PINGs were in vain
@@ -61,8 +61,8 @@ impl Peers {
         self.checks.iter_mut().find(|check| check.connid == connid)
     }
 
-    /// Starts a check. It replaces a finished one, or one whose peer was answered; if there is none, too many peers
-    /// have not been heard of yet.
+    /// Starts a check. It replaces a finished one, or one whose peer was answered; if there is
+    /// none, too many peers have not been heard of yet.
     pub(super) fn start(&mut self, check: ConnectivityCheck) -> Result<(), TooManyPeers> {
         if self.find(&check.connid).is_some() {
             return Ok(()); // the server asks again because our response was lost

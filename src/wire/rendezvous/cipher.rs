@@ -1,10 +1,11 @@
-//! The encryption of a rendezvous message's attributes: AES-256 in ECB mode, with the 32 characters of the key
-//! as its bytes, encoded as base64.
+//! The encryption of a rendezvous message's attributes: AES-256 in ECB mode, with the 32 characters
+//! of the key as its bytes, encoded as base64.
 //!
-//! The format is the vendor's. It has neither nonce nor authentication: equal texts have equal ciphertexts, and a
-//! changed block decrypts to other bytes. `rendezvous::Attributes::open` therefore accepts only complete lines of
-//! names and values; with a wrong key, one of 10^10 texts of one block would pass. `Key::mac` is ours: our own
-//! programs prove their identity with it, which encryption does not.
+//! The format is the vendor's. It has neither nonce nor authentication: equal texts have equal
+//! ciphertexts, and a changed block decrypts to other bytes. `rendezvous::Attributes::open`
+//! therefore accepts only complete lines of names and values; with a wrong key, one of 10^10 texts
+//! of one block would pass. `Key::mac` is ours: our own programs prove their identity with it,
+//! which encryption does not.
 
 use crate::wire::aes::Aes256;
 
@@ -35,7 +36,8 @@ impl Key {
         }))
     }
 
-    /// Converts a key from or to the form that a 201 response has: characters 8-9 and 10-11 are swapped.
+    /// Converts a key from or to the form that a 201 response has: characters 8-9 and 10-11 are
+    /// swapped.
     pub fn swapped(&self) -> Self {
         let mut bytes = self.0;
         bytes.swap(8, 10);
@@ -48,8 +50,9 @@ impl Key {
         &self.0
     }
 
-    /// The CBC-MAC of a text, with the text's length before it. The first block has NULs before other bytes, which
-    /// no sealed text has, so that a sealed message cannot be used as a part of a MAC.
+    /// The CBC-MAC of a text, with the text's length before it. The first block has NULs before
+    /// other bytes, which no sealed text has, so that a sealed message cannot be used as a part of
+    /// a MAC.
     pub fn mac(&self, text: &[u8]) -> [u8; BLOCK_BYTES] {
         let cipher = Aes256::new(&self.0);
         let mut block = [0xFF; BLOCK_BYTES];
@@ -169,7 +172,8 @@ mod tests {
     #[test]
     fn a_mac_depends_on_its_key_and_on_all_of_its_text() {
         let key = Key::new(b"0123456789abcdefghijklmnopqrstuv").unwrap();
-        // printf '\0\0\0\3\xff...' (12 of them), encrypted as above, xor 'abc', encrypted once more.
+        // printf '\0\0\0\3\xff...' (12 of them), encrypted as above, xor 'abc', encrypted once
+        // more.
         let mut block = [0xFF; 16];
         block[..4].copy_from_slice(&[0, 0, 0, 3]);
         key.encrypt(&mut block);

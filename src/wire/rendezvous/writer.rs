@@ -6,7 +6,8 @@ use crate::base::limits::rendezvous::SEALED_BYTES;
 use crate::wire::rendezvous::cipher::{self, Key, BLOCK_BYTES};
 use crate::wire::rendezvous::syntax::{is_value, Class, Kind, KINDS};
 
-/// Writes a message. A message that does not fit, or a value with control characters, is an error at `finish`.
+/// Writes a message. A message that does not fit, or a value with control characters, is an error
+/// at `finish`.
 pub struct Writer<'a> {
     buffer: &'a mut [u8],
     len: usize,

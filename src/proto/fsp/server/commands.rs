@@ -26,14 +26,14 @@ use crate::wire::recording::{DATA_SIZE_OFFSET, HEADER_BYTES as RECORDING_HEADER}
 /// The text is the original server's, and some users know it.
 const NO_SUCH_FILE: &str = "No such file";
 
-/// The reply to VERSION: a text, then the flags "read-only" (02) and "extra data are read" (20); the
-/// longest payload follows.
+/// The reply to VERSION: a text, then the flags "read-only" (02) and "extra data are read" (20);
+/// the longest payload follows.
 const VERSION: &[u8] = concat!("callrec ", env!("CARGO_PKG_VERSION"), "\0\x22").as_bytes();
 /// The bits of a sequence number that stay the same from one resend to the next.
 const SEQUENCE: u16 = 0xFFF8;
 
 /// A request that is executed.
-pub(super) struct Request<'a> {
+pub(super) struct FspRequest<'a> {
     pub(super) packet: Packet<'a>,
     /// The header of the reply.
     pub(super) head: FspHeader,
@@ -46,8 +46,8 @@ pub(super) struct Request<'a> {
 /// The result of the check of a request's password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PasswordCheck {
-    /// The request has no password. That is not a guess: clients without a password send none, or an
-    /// empty one.
+    /// The request has no password. That is not a guess: clients without a password send none, or
+    /// an empty one.
     NotGiven,
     /// The password is right.
     Right,
@@ -86,7 +86,7 @@ impl Commands {
     }
 
     /// Checks the password that a request has, and remembers whether the client knows it.
-    pub(super) fn check_password(&mut self, request: &Request) -> PasswordCheck {
+    pub(super) fn check_password(&mut self, request: &FspRequest) -> PasswordCheck {
         let data = request.packet.data;
         let given = match request.head.command {
             Command::GET_DIR | Command::GET_FILE | Command::GET_PRO | Command::STAT => {
@@ -112,7 +112,7 @@ impl Commands {
     /// Executes a request.
     pub(super) fn execute(
         &mut self,
-        request: &Request,
+        request: &FspRequest,
         password: PasswordCheck,
         reply: &mut [u8],
     ) -> CommandResult {
@@ -221,7 +221,12 @@ impl Commands {
     }
 
     /// GET_DIR, GET_FILE and GET_PRO, with the right password.
-    fn get(&mut self, request: &Request, target: RequestTarget, reply: &mut [u8]) -> CommandResult {
+    fn get(
+        &mut self,
+        request: &FspRequest,
+        target: RequestTarget,
+        reply: &mut [u8],
+    ) -> CommandResult {
         let head = request.head;
         match (head.command, Node::parse(target.name)) {
             (Command::GET_FILE, Node::File(file)) => Ok(self.read(request, file, reply)),
@@ -239,7 +244,7 @@ impl Commands {
 
     /// The most bytes that the payload of a reply may have: what the client asks for, as far as it
     /// is allowed.
-    fn payload(&mut self, request: &Request) -> usize {
+    fn payload(&mut self, request: &FspRequest) -> usize {
         let client = self.sessions.of(request.session);
         let most = if !client.proven {
             UNPROVEN_PAYLOAD
@@ -252,7 +257,7 @@ impl Commands {
         wanted.unwrap_or(DEFAULT_PAYLOAD).min(most)
     }
 
-    fn read(&mut self, request: &Request, file: File, reply: &mut [u8]) -> CommandOutcome {
+    fn read(&mut self, request: &FspRequest, file: File, reply: &mut [u8]) -> CommandOutcome {
         let position = request.packet.head.position;
         let mut len = self.payload(request);
         let client = self.sessions.of(request.session);
@@ -275,7 +280,7 @@ impl Commands {
 
     fn change_password(
         &mut self,
-        request: &Request,
+        request: &FspRequest,
         password: PasswordCheck,
         reply: &mut [u8],
     ) -> CommandResult {
@@ -294,15 +299,15 @@ impl Commands {
 
     /// Whether this is a CH_PASSWD that was executed before: only its reply was lost, and the old
     /// password that it gives is not in force any more.
-    fn is_done_already(&mut self, request: &Request) -> bool {
+    fn is_done_already(&mut self, request: &FspRequest) -> bool {
         let changed = self.sessions.of(request.session).changed;
         request.is_resend && changed == Some(request.head.sequence & SEQUENCE)
     }
 }
 
 /// Makes a recording in progress look finished to a client that reads it: the length that the
-/// recording has when the client begins is pinned, so that the client reaches an end, and the header
-/// that it reads has that length.
+/// recording has when the client begins is pinned, so that the client reaches an end, and the
+/// header that it reads has that length.
 fn fix_length(
     client: &mut Session,
     file: File,

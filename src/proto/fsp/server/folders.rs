@@ -11,7 +11,8 @@ use crate::wire::fsp::{Command, DirEntry, EntryKind, FspHeader, ENTRY_HEAD, HEAD
 
 /// The text is the original server's, and some users know it.
 pub(super) const NO_SUCH_FOLDER: &str = "No such directory";
-/// The reply to GET_PRO: the folder may be listed and its files may be read (bit 10 would deny that).
+/// The reply to GET_PRO: the folder may be listed and its files may be read (bit 10 would deny
+/// that).
 const PROTECTION: u8 = 0x40;
 
 /// The listings in progress, one for each client that lists a folder.
@@ -177,8 +178,8 @@ impl Listings {
     }
 }
 
-/// STAT, GET_PRO or GET_FILE of a folder. A day's folder exists only if the stick has a file of that
-/// day, so the names are searched first.
+/// STAT, GET_PRO or GET_FILE of a folder. A day's folder exists only if the stick has a file of
+/// that day, so the names are searched first.
 pub(super) fn look_up(head: FspHeader, folder: Folder, reply: &mut [u8]) -> CommandResult {
     match folder {
         Folder::Day(date) => Ok(CommandOutcome::Wait(

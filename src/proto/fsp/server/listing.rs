@@ -1,8 +1,9 @@
-//! Directory listings: blocks of equal size, served from a snapshot that is taken for the first block.
+//! Directory listings: blocks of equal size, served from a snapshot that is taken for the first
+//! block.
 //!
-//! A folder changes while it is listed: without a snapshot, entries would be lost or served twice. A
-//! snapshot holds four bytes for each entry, in order; sizes and times are looked up when a block is
-//! written.
+//! A folder changes while it is listed: without a snapshot, entries would be lost or served twice.
+//! A snapshot holds four bytes for each entry, in order; sizes and times are looked up when a block
+//! is written.
 
 use crate::base::limits::fsp::LISTING_ENTRIES;
 use crate::proto::fsp::server::sessions::ClientAddress;
@@ -76,7 +77,8 @@ pub(super) enum InBlock {
 pub(super) struct SnapshotFull;
 
 impl FolderListing {
-    /// A free listing. This is the only allocation; memory pages that no listing uses stay untouched.
+    /// A free listing. This is the only allocation; memory pages that no listing uses stay
+    /// untouched.
     pub(super) fn new() -> Self {
         Self {
             owner: None,

@@ -1,16 +1,17 @@
-//! The FSP server: offers recordings to clients that fetch them. Read-only, except for its password.
+//! The FSP server: offers recordings to clients that fetch them. Read-only, except for its
+//! password.
 //!
 //! ```text
 //! handle_datagram   -> Silence | Reply(n) | Perform(operation)    a request; the reply is in the caller's buffer
 //! handle_completion -> Silence | Reply(n) | Perform(operation)    the result of the operation
 //! ```
-//! Requests are handled one at a time: between `Perform` and `handle_completion` no other datagram is
-//! given to the server. A reply is not kept: when its request is sent again, it is made again.
+//! Requests are handled one at a time: between `Perform` and `handle_completion` no other datagram
+//! is given to the server. A reply is not kept: when its request is sent again, it is made again.
 //!
 //! FSP is not confidential: each request has the password in clear.
 //!
-//! The way through: `sessions` and `password_guard` decide whether a request is executed, `commands`
-//! executes it, `folders` and `listing` list, `replies` writes what comes of it.
+//! The way through: `sessions` and `password_guard` decide whether a request is executed,
+//! `commands` executes it, `folders` and `listing` list, `replies` writes what comes of it.
 
 use core::net::SocketAddr;
 
@@ -34,7 +35,7 @@ pub use operation::{Completion, Operation, Reaction};
 pub use settings::{is_password, FspSettings, Password};
 pub use tree::File;
 
-use commands::{Commands, Request};
+use commands::{Commands, FspRequest};
 use password_guard::{Charge, PasswordGuard};
 use pending::{CommandOutcome, CommandResult, PendingCommand};
 use replies::refuse;
@@ -84,8 +85,8 @@ impl FspServer {
         self.commands.listings.forget();
     }
 
-    /// Handles a datagram. `random` is the key of the reply; `reply` has room for the header and the
-    /// longest payload.
+    /// Handles a datagram. `random` is the key of the reply; `reply` has room for the header and
+    /// the longest payload.
     pub fn handle_datagram(
         &mut self,
         now: Instant,
@@ -121,7 +122,7 @@ impl FspServer {
             position,
             ..packet.head
         };
-        let request = Request {
+        let request = FspRequest {
             packet,
             head,
             session: admitted.session,

@@ -1,22 +1,22 @@
 //! Limits how many passwords strangers may try, and how often they get a reply.
 //!
-//! Addresses can be forged, so nothing that all strangers share may decide whether a password is checked:
-//! whoever sends enough wrong ones would lock everybody out. A client's first request has the password,
-//! and any reply to it other than the real one ends the client's attempt, so the client cannot be made to
-//! prove its address first. Therefore:
-//! - Tries are limited for each source separately: an IPv4 address, or an IPv6 network (/64). While the
-//!   budget of a source is spent, its passwords are not checked. Guessing pays only from an address that
-//!   receives the replies, and each such address has its budget: the rate of all guesses is the rate of
-//!   one address, times the addresses that the guesser owns.
-//! - A check costs little and reveals nothing; only replies help a guesser or hit a victim (a reflected
-//!   flood). Replies to clients that do not know the password share one budget. Clients that know it have
-//!   another one, and are not locked out.
+//! Addresses can be forged, so nothing that all strangers share may decide whether a password is
+//! checked: whoever sends enough wrong ones would lock everybody out. A client's first request has
+//! the password, and any reply to it other than the real one ends the client's attempt, so the
+//! client cannot be made to prove its address first. Therefore:
+//! - Tries are limited for each source separately: an IPv4 address, or an IPv6 network (/64). While
+//!   the budget of a source is spent, its passwords are not checked. Guessing pays only from an
+//!   address that receives the replies, and each such address has its budget: the rate of all
+//!   guesses is the rate of one address, times the addresses that the guesser owns.
+//! - A check costs little and reveals nothing; only replies help a guesser or hit a victim (a
+//!   reflected flood). Replies to clients that do not know the password share one budget. Clients
+//!   that know it have another one, and are not locked out.
 //!
-//! The budgets of the sources are a count-min sketch: a source has one budget in each of two rows, chosen by
-//! two hashes, and may try while one of them allows it. The memory is the same for any number of sources,
-//! and no source is evicted. Forged sources can only spend budgets that refill in seconds; about 8000 a
-//! second are needed to hit both budgets of one client. All sources together have at most `2 * BUDGETS`
-//! tries a second, since each try is charged in a row.
+//! The budgets of the sources are a count-min sketch: a source has one budget in each of two rows,
+//! chosen by two hashes, and may try while one of them allows it. The memory is the same for any
+//! number of sources, and no source is evicted. Forged sources can only spend budgets that refill
+//! in seconds; about 8000 a second are needed to hit both budgets of one client. All sources
+//! together have at most `2 * BUDGETS` tries a second, since each try is charged in a row.
 
 use crate::base::limits::fsp::{
     BUDGETS, BUDGET_TICK, BURST, STRANGER, STRANGERS, WRONG, WRONG_PROVEN,
@@ -24,7 +24,7 @@ use crate::base::limits::fsp::{
 use crate::base::time::{Duration, Instant};
 
 /// An address without its port; an IPv4 address is mapped to IPv6.
-type Host = [u8; 16];
+type SourceHost = [u8; 16];
 
 /// The prefix of IPv4-mapped addresses (RFC 4291, section 2.5.5.2).
 const IPV4: [u8; 12] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF];
@@ -54,8 +54,8 @@ pub(super) enum Charge {
 }
 
 impl PasswordGuard {
-    /// Full budgets. The seed keeps others from choosing addresses that share a budget with a victim.
-    /// This is the only allocation.
+    /// Full budgets. The seed keeps others from choosing addresses that share a budget with a
+    /// victim. This is the only allocation.
     pub(super) fn new(seed: u32) -> Self {
         Self {
             seed,
@@ -65,12 +65,12 @@ impl PasswordGuard {
     }
 
     /// Whether a password of this source may be checked.
-    pub(super) fn may_try(&self, now: Instant, source: &Host) -> bool {
+    pub(super) fn may_try(&self, now: Instant, source: &SourceHost) -> bool {
         self.ahead(now, source) <= ticks(BURST)
     }
 
     /// Charges a request to the budgets of its source.
-    pub(super) fn charge(&mut self, now: Instant, source: &Host, charge: Charge) {
+    pub(super) fn charge(&mut self, now: Instant, source: &SourceHost, charge: Charge) {
         let cost = match charge {
             Charge::Unproven => STRANGER,
             Charge::Wrong => WRONG,
@@ -97,7 +97,7 @@ impl PasswordGuard {
     }
 
     /// How far the budgets of a source are overdrawn: the smaller of the two values.
-    fn ahead(&self, now: Instant, source: &Host) -> u16 {
+    fn ahead(&self, now: Instant, source: &SourceHost) -> u16 {
         let [one, other] = self
             .indices(source)
             .map(|index| ahead_of(self.sources[index], now));
@@ -105,7 +105,7 @@ impl PasswordGuard {
     }
 
     /// The source's budget in each row.
-    fn indices(&self, source: &Host) -> [usize; 2] {
+    fn indices(&self, source: &SourceHost) -> [usize; 2] {
         let identity = if source.starts_with(&IPV4) {
             &source[..]
         } else {
@@ -144,9 +144,9 @@ fn ahead_of(full_at: u16, now: Instant) -> u16 {
 mod tests {
     use super::*;
 
-    const ANN: Host = host(192 << 24 | 2 << 8 | 1);
+    const ANN: SourceHost = host(192 << 24 | 2 << 8 | 1);
 
-    const fn host(number: u32) -> Host {
+    const fn host(number: u32) -> SourceHost {
         let [a, b, c, d] = number.to_be_bytes();
         [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF, a, b, c, d]
     }
@@ -156,12 +156,18 @@ mod tests {
     }
 
     /// The `n`-th of many addresses.
-    fn anyone(n: u64) -> Host {
+    fn anyone(n: u64) -> SourceHost {
         host((n as u32).wrapping_mul(0x9E37_79B1))
     }
 
     /// The number of tries that a source has, when it tries each millisecond.
-    fn tried(guard: &mut PasswordGuard, charge: Charge, from: u64, to: u64, source: Host) -> u64 {
+    fn tried(
+        guard: &mut PasswordGuard,
+        charge: Charge,
+        from: u64,
+        to: u64,
+        source: SourceHost,
+    ) -> u64 {
         let mut tries = 0;
         for millis in from..to {
             if guard.may_try(at(millis), &source) {

@@ -1,14 +1,15 @@
 //! Sessions: the clients, their keys, and what the keys prove.
 //!
-//! Each reply has a fresh key, which the next request must return: there is one request at a time. Real
-//! clients need more than the protocol text says (each was measured with them):
-//! - Several programs behind one address have a session each, by port; one that has died locks nobody out.
-//! - Debian's library shares one key between all processes of a machine: a key of another port of the same
-//!   address is accepted.
+//! Each reply has a fresh key, which the next request must return: there is one request at a time.
+//! Real clients need more than the protocol text says (each was measured with them):
+//! - Several programs behind one address have a session each, by port; one that has died locks
+//!   nobody out.
+//! - Debian's library shares one key between all processes of a machine: a key of another port of
+//!   the same address is accepted.
 //! - The first key of a session is arbitrary.
 //!
-//! A request with a wrong key changes nothing at all, so that nobody can disturb a session with forged
-//! requests.
+//! A request with a wrong key changes nothing at all, so that nobody can disturb a session with
+//! forged requests.
 
 use core::net::{IpAddr, Ipv6Addr, SocketAddr};
 
@@ -62,7 +63,8 @@ pub(super) struct Session {
     pub(super) block: usize,
     /// The recording in progress that the client reads, and the length that it is served with.
     pub(super) pinned: Option<(File, u32)>,
-    /// The sequence number, without the count of resends, of the last password change that succeeded.
+    /// The sequence number, without the count of resends, of the last password change that
+    /// succeeded.
     pub(super) changed: Option<u16>,
 }
 

@@ -1,11 +1,13 @@
-//! The tree of folders and files that clients see: one folder for each day, although the stick has no folders.
+//! The tree of folders and files that clients see: one folder for each day, although the stick has
+//! no folders.
 //!
 //! ```text
 //! /                                        Recorder
 //! /Recorder                                20260102, a folder for each day with recordings
 //! /Recorder/20260102                       Record_20260102_101500.wav, and its .json if it exists
 //! ```
-//! Names are kept as numbers, not as text: a name that is not a recording's can never reach the stick.
+//! Names are kept as numbers, not as text: a name that is not a recording's can never reach the
+//! stick.
 
 use crate::proto::recording::file_writer::Name;
 use crate::wire::decimal::parse_decimal;
