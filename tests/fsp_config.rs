@@ -138,7 +138,7 @@ fn a_port_that_was_taken_is_tried_again_with_a_signal() {
         offering.phone.log().contains("(os error 98)")
     });
     drop(other);
-    // A program that another test is just starting may still hold the socket for a moment.
+    // A child process of another test may inherit the socket until it has called exec.
     wait_for("the service", || {
         offering.phone.signal(Signal::SIGHUP);
         offering

@@ -1,5 +1,5 @@
-//! `callrec fetch` and `callrec-server rendezvous`, both real, and a phone of another make, which
-//! proves nothing.
+//! `callrec fetch`, `callrec-server rendezvous` and a phone of another vendor, which cannot prove
+//! its identity.
 #![cfg(all(feature = "server", feature = "tools"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -83,7 +83,7 @@ impl Drop for Server {
     }
 }
 
-/// A phone of another make: registers, answers FWD and PING, and keeps what comes to it besides.
+/// A phone of another vendor: it registers, answers FWD and PING, and keeps all other datagrams.
 struct Foreign {
     stop: Arc<AtomicBool>,
     registered: Arc<AtomicBool>,
@@ -183,7 +183,7 @@ fn answer(kind: Kind, to: &Message<'_>) -> Vec<u8> {
 }
 
 #[test]
-fn a_phone_that_cannot_prove_who_it_is_gets_no_password_unless_asked_to() {
+fn a_phone_that_cannot_prove_its_identity_gets_the_password_only_with_unproven() {
     let server = Server::new();
     let phone = Foreign::new(server.port);
     let output = server.fetch(&[]);
@@ -195,7 +195,7 @@ fn a_phone_that_cannot_prove_who_it_is_gets_no_password_unless_asked_to() {
     );
     assert!(
         phone.came.lock().unwrap().is_empty(),
-        "not one datagram of the file service"
+        "no FSP datagram at all"
     );
     server.fetch(&["--unproven"]);
     let came = phone.came.lock().unwrap();
@@ -205,7 +205,7 @@ fn a_phone_that_cannot_prove_who_it_is_gets_no_password_unless_asked_to() {
 }
 
 #[test]
-fn our_phone_proves_who_it_is() {
+fn our_phone_proves_its_identity() {
     let server = Server::new();
     let mut phone = Phone::prepared(&format!(
         "fspEnabled = 1\nfspPassword = secret\nfspAddr = 127.0.0.1\nfspPort = {}\np2pServer = 127.0.0.1\np2pPort = {}\n\

@@ -1,4 +1,4 @@
-//! Fuzz bodies of FSP.
+//! The bodies of the fuzz targets for FSP.
 
 use crate::base::limits::fsp::UNPROVEN_PAYLOAD;
 use crate::base::stats::Stats;
@@ -8,7 +8,7 @@ use crate::wire::fsp::{
     passwords, target, Command, DirEntry, FspHeader, Packet, Toward, HEADER_BYTES, MAX_PAYLOAD,
 };
 
-/// Datagrams: what is taken apart can be put together and is the same. Listings come to an end.
+/// Datagrams that are parsed are emitted as the same bytes. Listings end.
 pub fn fsp(data: &[u8]) {
     for toward in [Toward::Server, Toward::Client] {
         let Ok(packet) = Packet::parse(data, toward) else {
@@ -33,8 +33,8 @@ pub fn fsp(data: &[u8]) {
     }
 }
 
-/// The service, given any requests, broken or well-formed, from three clients, while time passes
-/// and the stick comes and goes. Every reply can be read, and is as long as it may be.
+/// The server, with any requests, malformed or well-formed, from three clients, while time passes
+/// and the stick fails and works. Each reply can be parsed, and is not longer than allowed.
 pub fn fsp_service(data: &[u8]) {
     let password = heapless::Vec::from_slice(b"x").unwrap_or_default();
     let mut server = FspServer::new(
@@ -85,7 +85,7 @@ pub fn fsp_service(data: &[u8]) {
             let read =
                 Packet::parse(&reply[..length], Toward::Client).map(|packet| packet.head.key);
             assert!(read.is_ok());
-            proven[who] = true; // the next one may bring this key back
+            proven[who] = true; // the next request may return this key
             keys[who] = read.unwrap_or(0);
         }
     }
@@ -98,7 +98,7 @@ const NAMES: [&str; 4] = [
     "notes.txt",
 ];
 
-/// A command, a position, a path; what is behind a zero is extra data.
+/// A request with this command, position and path; the bytes after a zero are extra data.
 fn well_formed(bytes: &[u8], key: u16, with_password: bool) -> Vec<u8> {
     let Some(([command, p0, p1], rest)) = bytes.split_first_chunk::<3>() else {
         return vec![];

@@ -1,4 +1,4 @@
-//! Fuzz bodies of the rendezvous.
+//! The bodies of the fuzz targets for the rendezvous.
 #![allow(clippy::panic)] // a fuzz target reports what it finds with a panic
 
 use crate::base::limits::rendezvous::{RENDEZVOUS_BYTES, SEALED_BYTES};
@@ -168,7 +168,7 @@ impl Ends {
     }
 }
 
-/// The first line of the bytes in clear, the rest sealed.
+/// A message with the lines before the first empty one in clear, and the rest sealed.
 #[cfg(all(feature = "server", feature = "tools"))]
 fn sealed(bytes: &[u8], key: &Key) -> Vec<u8> {
     let head = bytes
