@@ -1,4 +1,5 @@
-//! Guessed passwords from many forged addresses, and those who know the right one, in virtual time.
+//! Strangers: guessed passwords, forged addresses and amplification, beside clients that know the
+//! password, in virtual time.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod virtual_fsp;
@@ -7,16 +8,16 @@ use std::net::SocketAddr;
 
 use callrec::base::stats::Counter;
 use callrec::base::time::Duration;
-use callrec::proto::fsp::client::{Client, Timeout};
-use callrec::wire::fsp::{Command, Head, Packet};
-use virtual_fsp::{at, datagram, request, Service};
+use callrec::proto::fsp::client::{FspClient, Timeout};
+use callrec::wire::fsp::{Command, FspHeader, Packet};
+use virtual_fsp::{at, datagram, peer, request, Service, TestClient};
 
 const NAME: &str = "Record_20260102_101500.wav";
 const FILE: &str = "Recorder/20260102/Record_20260102_101500.wav";
-/// Of one client's request to its reply.
+/// From a client's request to its reply, in milliseconds.
 const ROUND_TRIP: u64 = 50;
 
-/// Any address, each time another one.
+/// The `n`-th of many addresses.
 fn anyone(n: u64) -> SocketAddr {
     SocketAddr::from((
         (n as u32).wrapping_mul(0x9E37_79B1).to_be_bytes(),
@@ -24,10 +25,10 @@ fn anyone(n: u64) -> SocketAddr {
     ))
 }
 
-/// A request of a stranger.
+/// A stranger's request.
 fn stranger(command: Command, data: &[u8], n: u64) -> Vec<u8> {
     datagram(
-        Head {
+        FspHeader {
             command,
             key: n as u16,
             sequence: n as u16,
@@ -38,13 +39,14 @@ fn stranger(command: Command, data: &[u8], n: u64) -> Vec<u8> {
     )
 }
 
-/// How long a new client waits for three blocks of a file, while strangers send what `flood` says; the longest of many.
+/// The longest time in milliseconds that one of many new clients needs for three blocks of a file
+/// while strangers send what `flood` says.
 fn slowest(mut flood: impl FnMut(u64, &mut Service)) -> u64 {
     let mut service = Service::with_files(14_708, &[(NAME, 100_000)]);
     let (mut slowest, mut millis) = (0, 0);
     for host in 0..40u32 {
         let peer = SocketAddr::from(((0xC633_6400 + host).to_be_bytes(), 4000));
-        let (started, mut client, mut bytes) = (millis, Client::new(host << 8), 0);
+        let (started, mut client, mut bytes) = (millis, FspClient::new(host << 8), 0);
         for n in 0..3u16 {
             let (head, data, extra) = request(Command::GET_FILE, bytes, FILE, &[0x39, 0x74]);
             let packet = Packet {
@@ -60,7 +62,7 @@ fn slowest(mut flood: impl FnMut(u64, &mut Service)) -> u64 {
             );
             let mut reply = service.take(millis, peer, client.datagram());
             while reply.is_none() {
-                assert!(millis - started < 60_000, "host {host}: it is kept out");
+                assert!(millis - started < 60_000, "host {host}: it is locked out");
                 flood(millis, &mut service);
                 millis += 1;
                 if client.handle_timeout(at(millis)) == Timeout::Resend {
@@ -84,7 +86,7 @@ fn slowest(mut flood: impl FnMut(u64, &mut Service)) -> u64 {
 }
 
 #[test]
-fn who_knows_the_password_gets_in_while_thousands_of_wrong_ones_come() {
+fn a_client_with_the_password_gets_in_beside_thousands_of_guesses() {
     let wrong = [FILE.as_bytes(), b"\nguess\0"].concat();
     let mut n = 0;
     let mut each_from = |source: fn(u64) -> SocketAddr, command: Command, data: &[u8]| {
@@ -117,7 +119,8 @@ fn who_knows_the_password_gets_in_while_thousands_of_wrong_ones_come() {
     }
 }
 
-/// A hundred a second from 200 addresses had kept everybody out for a minute.
+/// A budget shared by all strangers let a hundred guesses a second from 200 addresses lock
+/// everybody out.
 #[test]
 fn a_few_wrong_passwords_from_many_addresses_delay_nobody() {
     let wrong = [FILE.as_bytes(), b"\nguess\0"].concat();
@@ -130,7 +133,7 @@ fn a_few_wrong_passwords_from_many_addresses_delay_nobody() {
     assert_eq!(slowest, 3 * ROUND_TRIP);
 }
 
-/// The passwords that are looked at, of one address, whatever else it does to hide.
+/// Only so many passwords of one address are checked, whatever else it sends to hide them.
 #[test]
 fn an_address_tries_one_password_a_second() {
     let mut service = Service::with_files(1460, &[(NAME, 100)]);
@@ -147,7 +150,7 @@ fn an_address_tries_one_password_a_second() {
             );
         }
         tried += service.stats.of(Counter::FspWrongPassword) - before;
-        // Others that it forges, so that its own are not noticed.
+        // Forged sources, to hide its own guesses among them.
         for n in 0..20 {
             let wrong = format!("{FILE}\nguess\0");
             service.take(
@@ -160,9 +163,9 @@ fn an_address_tries_one_password_a_second() {
     assert!((10..=65).contains(&tried), "{tried} in a minute");
 }
 
-/// Who does not know the password gets 250 replies a second at the most, all addresses together.
+/// All clients that do not know the password together get at most 250 replies a second.
 #[test]
-fn replies_to_those_who_do_not_know_are_bounded() {
+fn replies_to_clients_without_the_password_are_bounded() {
     let mut service = Service::with_files(1460, &[(NAME, 100)]);
     let wrong = [FILE.as_bytes(), b"\nguess\0"].concat();
     let mut replies = 0;
@@ -179,4 +182,115 @@ fn replies_to_those_who_do_not_know_are_bounded() {
         );
     }
     assert!((2500..=3600).contains(&replies), "{replies} in ten seconds");
+}
+
+/// The bytes sent to an address that has not returned a key, relative to the bytes it sent, without
+/// IP and UDP headers.
+#[test]
+fn an_unproven_address_gets_at_most_thirty_times_as_much() {
+    let mut service = Service::with_files(14_708, &[]);
+    for n in 0..3000 {
+        service.stick.files.insert(
+            format!("Record_2026{:02}{:02}_{n:06}.wav", n % 12 + 1, n % 28 + 1),
+            vec![7; 50_000],
+        );
+    }
+    let (mut worst, mut millis) = ((0.0f64, String::new()), 0);
+    for code in 0..=255u8 {
+        for (name, password) in [
+            ("", true),
+            ("Recorder", true),
+            ("Recorder/20260101", true),
+            (FILE, true),
+            ("Recorder", false),
+            (FILE, false),
+        ] {
+            for wish in [&[][..], &[0x39, 0x74], &[0xFF, 0xFF]] {
+                let (head, mut data, _) = request(Command(code), 0, name, b"");
+                if !password {
+                    data = [name.as_bytes(), b"\nx\0"].concat();
+                }
+                let asked = datagram(head, &data, wish);
+                // Each request has another address, long after the one before, so that no budget
+                // limits it.
+                let source =
+                    SocketAddr::from(([10, code, data.len() as u8, wish.len() as u8], 1000));
+                millis += 100_000;
+                let reply = service
+                    .take(millis, source, &asked)
+                    .map_or(0, |reply| reply.len());
+                let ratio = reply as f64 / asked.len() as f64;
+                let worst_of_wrong = if password { 30.0 } else { 3.0 };
+                assert!(
+                    ratio <= worst_of_wrong,
+                    "{ratio} of command {code:x} {name} {wish:?}"
+                );
+                if ratio > worst.0 {
+                    worst = (ratio, format!("{code:x} {name} {wish:?}"));
+                }
+            }
+        }
+    }
+    assert!(worst.0 > 5.0, "{worst:?}: nothing was answered");
+}
+
+#[test]
+fn replies_to_a_forged_source_are_bounded_in_time_too() {
+    let mut service = Service::with_files(1460, &[(NAME, 300_000)]);
+    let (head, data, extra) = request(Command::GET_FILE, 0, FILE, &[0x39, 0x74]);
+    let asked = datagram(head, &data, &extra);
+    let mut bytes = 0;
+    for n in 0..100_000u64 {
+        let source = SocketAddr::from(([192, 0, 2, 77], n as u16));
+        bytes += service
+            .take(n / 10, source, &asked)
+            .map_or(0, |reply| reply.len());
+    }
+    // The requests of ten seconds have a million bytes.
+    assert!(bytes < 300_000, "{bytes}");
+}
+
+#[test]
+fn a_guesser_waits_and_a_client_with_the_password_does_not() {
+    let mut service = Service::with_files(1460, &[(NAME, 300_000)]);
+    let mut ann = TestClient::new(peer(1, 1000));
+    assert_eq!(
+        ann.ask(&mut service, Command::GET_FILE, 0, FILE, 0).text(),
+        ""
+    );
+    let head = FspHeader {
+        command: Command::GET_FILE,
+        key: 0,
+        sequence: 0,
+        position: 0,
+    };
+    let guess = [FILE.as_bytes(), b"\nguess\0"].concat();
+    let guess = Packet {
+        head,
+        data: &guess,
+        extra: b"",
+    };
+    let mut mallory = TestClient::new(peer(1, 2000));
+    let mut answers = 0;
+    for millis in 0..60_000 {
+        mallory.millis = millis;
+        if let Some(answer) = mallory.try_send(&mut service, &guess) {
+            assert_eq!(answer.text(), "Invalid password");
+            answers += 1;
+        } else {
+            mallory = TestClient::new(peer(1, mallory.peer.port() + 1)); // a new port proves nothing
+        }
+        if millis % 100 == 0 {
+            ann.millis = millis;
+            assert_eq!(
+                ann.ask(&mut service, Command::GET_FILE, 0, FILE, 0).text(),
+                "",
+                "from the same address"
+            );
+        }
+    }
+    assert!(
+        (10..=130).contains(&answers),
+        "{answers} guesses in a minute"
+    );
 }

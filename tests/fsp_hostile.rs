@@ -1,4 +1,5 @@
-//! `callrec fetch` and a server that means no good: what it writes and keeps is bounded by what the server has said.
+//! `callrec fetch` and a hostile server: the size of the files and of the memory is bounded by the
+//! sizes that the server has named.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;
@@ -12,13 +13,15 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use callrec::wire::fsp::{target, Command, Entry, Head, Kind, Packet, Toward, HEADER_BYTES};
+use callrec::wire::fsp::{
+    target, Command, DirEntry, EntryKind, FspHeader, Packet, Toward, HEADER_BYTES,
+};
 use common::{callrec, folder};
 
-/// What the server answers to a command at a position, for a name.
+/// The server's reply to a command at a position, for a name.
 type Answers = dyn Fn(Command, u32, &str) -> Vec<u8> + Send;
 
-/// A server that answers as a test says.
+/// A server whose replies a test determines.
 struct Liar {
     port: u16,
     requests: Arc<AtomicU32>,
@@ -54,7 +57,7 @@ impl Liar {
                     &String::from_utf8_lossy(name),
                 );
                 let mut reply = [&[0; HEADER_BYTES], &payload[..]].concat();
-                Head {
+                FspHeader {
                     key: 7,
                     ..packet.head
                 }
@@ -79,7 +82,7 @@ impl Liar {
         callrec(&[&["fetch", "--ip", &ip], words, &["--to", &to]].concat())
     }
 
-    /// What a command that must fail says.
+    /// The error of a command that must fail.
     fn fails(&self, words: &[&str]) -> String {
         let output = self.fetch(words);
         assert_eq!(output.status.code(), Some(1), "{output:?}");
@@ -96,11 +99,11 @@ impl Drop for Liar {
 }
 
 fn file(size: u32, name: &[u8]) -> Vec<u8> {
-    let mut entry = vec![0; Entry::len_of(name.len())];
-    Entry {
+    let mut entry = vec![0; DirEntry::len_of(name.len())];
+    DirEntry {
         time: 1_700_000_000,
         size,
-        kind: Kind::FILE,
+        kind: EntryKind::FILE,
         name,
     }
     .emit(&mut entry)
@@ -109,17 +112,17 @@ fn file(size: u32, name: &[u8]) -> Vec<u8> {
 }
 
 fn stat(size: u32) -> Vec<u8> {
-    Entry {
+    DirEntry {
         time: 1_700_000_000,
         size,
-        kind: Kind::FILE,
+        kind: EntryKind::FILE,
         name: b"",
     }
     .head()
     .to_vec()
 }
 
-/// Bytes of all files in a folder.
+/// The bytes of all files in a folder.
 fn written(dir: &Path) -> u64 {
     fs::read_dir(dir).map_or(0, |entries| {
         entries
@@ -130,7 +133,7 @@ fn written(dir: &Path) -> u64 {
 
 #[test]
 fn nothing_is_written_beyond_the_length_that_the_server_has_said() {
-    // The bytes come in one block, or in several of which one reaches beyond the end.
+    // The bytes arrive in one payload, or in several of which one extends beyond the end.
     for (size, block) in [(100, 1000), (2500, 1000), (2000, 1000), (0, 1)] {
         let liar = Liar::new(Box::new(move |command, position, _| match command {
             Command::STAT => stat(size),
@@ -153,7 +156,7 @@ fn nothing_is_written_beyond_the_length_that_the_server_has_said() {
 
 #[test]
 fn a_file_that_grows_is_fetched_with_the_length_that_it_had_when_it_was_asked_for_again() {
-    // Each request finds it longer; its listing said 1500 bytes.
+    // The file is longer with each request; the listing has 1500 bytes.
     let asked = AtomicU32::new(0);
     let liar = Liar::new(Box::new(move |command, _, _| match command {
         Command::STAT if asked.fetch_add(1, Ordering::Relaxed) == 0 => stat(1500),

@@ -1,11 +1,11 @@
-//! The FSP service as its clients see it, in virtual time.
+//! The FSP server as its clients see it, in virtual time.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod virtual_fsp;
 
 use callrec::base::stats::Counter;
-use callrec::wire::fsp::{Command, Entry, Head, Kind, Packet};
-use virtual_fsp::{at, content, datagram, peer, Answer, Service, Talk};
+use callrec::wire::fsp::{Command, DirEntry, FspHeader, Packet};
+use virtual_fsp::{content, datagram, peer, Reply, Service, TestClient};
 
 const DAY: &str = "Recorder/20260102";
 const FILE: &str = "Recorder/20260102/Record_20260102_101500.wav";
@@ -17,44 +17,11 @@ const FILES: [(&str, usize); 5] = [
     ("System Volume Information", 50),
 ];
 
-fn none(_: &mut virtual_fsp::Stick) {}
-
 #[test]
-fn folders_are_made_of_dates() {
-    let mut service = Service::with_files(1460, &FILES);
-    let mut ann = Talk::new(peer(1, 1000));
-    for root in ["", "/", "//"] {
-        assert_eq!(ann.list(&mut service, root, 0, none), ["Recorder 2"]);
-    }
-    assert_eq!(
-        ann.list(&mut service, "Recorder/", 768, none),
-        ["20260102 2", "20260103 2"]
-    );
-    let day = ann.list(&mut service, DAY, 768, none);
-    assert_eq!(
-        day,
-        [
-            "Record_20260102_101500.wav 1",
-            "Record_20260102_101500.json 1"
-        ]
-    );
-    assert_eq!(
-        ann.list(&mut service, "//Recorder/20260103/", 0, none),
-        ["Record_20260103_101500_2.wav 1"]
-    );
-    service.stick.files.clear();
-    assert_eq!(
-        ann.list(&mut service, "Recorder", 0, none),
-        [""; 0],
-        "an empty stick"
-    );
-}
-
-#[test]
-fn files_come_whole_in_payloads_of_any_length() {
+fn files_are_whole_with_payloads_of_any_length() {
     let mut service = Service::with_files(14_708, &FILES);
     for (port, wish) in (1000..).zip([0, 1, 512, 768, 1024, 1460, 14_708, u16::MAX]) {
-        let mut ann = Talk::new(peer(1, port));
+        let mut ann = TestClient::new(peer(1, port));
         assert_eq!(
             ann.get(&mut service, FILE, wish),
             content(FILES[0].0, 10_000),
@@ -73,9 +40,9 @@ fn files_come_whole_in_payloads_of_any_length() {
 }
 
 #[test]
-fn a_payload_is_as_long_as_wished_once_the_address_is_proven() {
+fn payloads_have_the_length_asked_for_once_the_address_is_proven() {
     let mut service = Service::with_files(1460, &FILES);
-    let mut ann = Talk::new(peer(1, 1000));
+    let mut ann = TestClient::new(peer(1, 1000));
     for (wish, length) in [(14_708, 512), (14_708, 1460), (0, 1024), (100, 100)] {
         assert_eq!(
             ann.ask(&mut service, Command::GET_FILE, 0, FILE, wish)
@@ -88,11 +55,11 @@ fn a_payload_is_as_long_as_wished_once_the_address_is_proven() {
 }
 
 #[test]
-fn the_vendors_request_with_two_more_nuls_is_taken() {
+fn the_vendors_request_with_two_more_nuls_is_accepted() {
     let mut service = Service::with_files(1460, &FILES);
-    let mut ann = Talk::new(peer(1, 1000));
+    let mut ann = TestClient::new(peer(1, 1000));
     let data = [FILE.as_bytes(), b"\nsecret\0\0\0"].concat();
-    let head = Head {
+    let head = FspHeader {
         command: Command::GET_FILE,
         key: 0,
         sequence: 0,
@@ -115,7 +82,7 @@ fn the_vendors_request_with_two_more_nuls_is_taken() {
 #[test]
 fn errors_have_the_position_of_their_request_where_clients_look_at_it() {
     let mut service = Service::with_files(1460, &FILES);
-    let mut ann = Talk::new(peer(1, 1000));
+    let mut ann = TestClient::new(peer(1, 1000));
     for (command, name, text, position) in [
         (
             Command::GET_FILE,
@@ -182,7 +149,7 @@ fn errors_have_the_position_of_their_request_where_clients_look_at_it() {
             "{command:?} {name}"
         );
     }
-    let head = Head {
+    let head = FspHeader {
         command: Command::GET_FILE,
         key: 0,
         sequence: 0,
@@ -203,9 +170,9 @@ fn errors_have_the_position_of_their_request_where_clients_look_at_it() {
 }
 
 #[test]
-fn what_is_behind_the_end_is_empty_and_no_error() {
+fn positions_beyond_the_end_get_empty_replies() {
     let mut service = Service::with_files(1460, &FILES);
-    let mut ann = Talk::new(peer(1, 1000));
+    let mut ann = TestClient::new(peer(1, 1000));
     let first = ann.ask(&mut service, Command::GET_DIR, 0, DAY, 768);
     assert_eq!(first.data.len(), 36 + 40 + 9);
     for position in [85, 86, 512, 768, u32::MAX] {
@@ -224,107 +191,17 @@ fn what_is_behind_the_end_is_empty_and_no_error() {
     }
 }
 
-fn thousands(count: usize) -> Service {
-    let mut service = Service::new(14_708);
-    for n in 0..count {
-        let number = if n % 3 == 2 {
-            format!("_{}", n % 900 + 2)
-        } else {
-            String::new()
-        };
-        let name = format!(
-            "Record_20260102_{:06}{number}.{}",
-            n * 7 % 240_000,
-            if n % 5 == 4 { "json" } else { "wav" }
-        );
-        service.stick.files.insert(name, vec![]);
-    }
-    service
-}
-
-#[test]
-fn thousands_of_entries_are_listed_once_each_whatever_the_block() {
-    let mut service = thousands(3001);
-    let expected: std::collections::BTreeSet<String> = service
-        .stick
-        .files
-        .keys()
-        .map(|name| format!("{name} 1"))
-        .collect();
-    assert_eq!(expected.len(), 3001);
-    for (port, wish) in (1..).zip([0, 65, 512, 768, 1023, 1460, 7348, 14_708]) {
-        let mut ann = Talk::new(peer(1, port));
-        for round in 0..2 {
-            // An address is proven from the second request on: blocks are longer then.
-            let names = ann.list(&mut service, DAY, wish, none);
-            assert_eq!(names.len(), 3001, "wish {wish}, round {round}");
-            assert!(names.into_iter().collect::<std::collections::BTreeSet<_>>() == expected);
-        }
-    }
-}
-
-#[test]
-fn a_folder_may_change_while_it_is_listed() {
-    let mut service = thousands(500);
-    let mut ann = Talk::new(peer(1, 1000));
-    let expected: Vec<String> = service
-        .stick
-        .files
-        .keys()
-        .map(|name| format!("{name} 1"))
-        .collect();
-    let mut n = 0;
-    let mut names = ann.list(&mut service, DAY, 768, |stick| {
-        n += 1;
-        stick
-            .files
-            .insert(format!("Record_20260102_000000_{}.wav", n + 1), vec![]);
-        let last = stick.files.keys().next_back().unwrap().clone();
-        stick.files.remove(&last);
-    });
-    names.sort();
-    assert_eq!(names, expected);
-}
-
-#[test]
-fn five_clients_list_at_once() {
-    let mut service = thousands(300);
-    let mut talks: Vec<Talk> = (0..5).map(|n| Talk::new(peer(1, 1000 + n))).collect();
-    let (mut positions, mut names) = ([0u32; 5], [(); 5].map(|()| vec![]));
-    let mut blocks = [0; 5];
-    for _ in 0..60 {
-        for (n, talk) in talks.iter_mut().enumerate() {
-            let answer = talk.ask(&mut service, Command::GET_DIR, positions[n], DAY, 768);
-            assert_eq!(answer.command, Command::GET_DIR, "{}", answer.text());
-            let mut rest = &answer.data[..];
-            while let Some(entry) = Entry::take(&mut rest).filter(|entry| entry.kind == Kind::FILE)
-            {
-                names[n].push(entry.name.to_vec());
-            }
-            blocks[n] = if positions[n] == 0 {
-                answer.data.len()
-            } else {
-                blocks[n]
-            };
-            positions[n] += blocks[n] as u32;
-        }
-    }
-    assert!(names
-        .iter()
-        .all(|names| names.len() == 300 && names.is_sorted_by_key(|name| &name[..22])));
-}
-
 #[test]
 fn stat_and_protection() {
     let mut service = Service::with_files(1460, &FILES);
-    let mut ann = Talk::new(peer(1, 1000));
+    let mut ann = TestClient::new(peer(1, 1000));
     let mut stat = |name: &str| {
         let answer = ann.ask(&mut service, Command::STAT, 9, name, 0);
         assert_eq!(
             (answer.command, answer.position, answer.data.len()),
             (Command::STAT, 0, 9)
         );
-        let entry = Entry::parse_head(&answer.data).unwrap();
+        let entry = DirEntry::parse_head(&answer.data).unwrap();
         (entry.time, entry.size, entry.kind.0)
     };
     assert_eq!(stat(FILE), (1_460_707_200, 10_000, 1));
@@ -343,7 +220,7 @@ fn stat_and_protection() {
     }
     for folder in ["", "Recorder/", DAY] {
         let answer = ann.ask(&mut service, Command::GET_PRO, 0, folder, 0);
-        let expected = Answer {
+        let expected = Reply {
             command: Command::GET_PRO,
             position: 1,
             data: vec![],
@@ -356,8 +233,8 @@ fn stat_and_protection() {
 #[test]
 fn version_and_bye_need_no_password() {
     let mut service = Service::with_files(1460, &FILES);
-    let mut ann = Talk::new(peer(1, 1000));
-    let ask = |command| Head {
+    let mut ann = TestClient::new(peer(1, 1000));
+    let ask = |command| FspHeader {
         command,
         key: 0,
         sequence: 0,
@@ -377,7 +254,7 @@ fn version_and_bye_need_no_password() {
     let extra = vec![0x22, 0x05, 0xB4];
     assert_eq!(
         answer,
-        Answer {
+        Reply {
             command: Command::VERSION,
             position: 3,
             data: text,
@@ -394,7 +271,7 @@ fn version_and_bye_need_no_password() {
     );
     assert_eq!(
         answer,
-        Answer {
+        Reply {
             command: Command::BYE,
             position: 0,
             data: vec![],
@@ -406,7 +283,7 @@ fn version_and_bye_need_no_password() {
 #[test]
 fn a_pulled_stick_answers() {
     let mut service = Service::with_files(1460, &FILES);
-    let mut ann = Talk::new(peer(1, 1000));
+    let mut ann = TestClient::new(peer(1, 1000));
     ann.ask(&mut service, Command::GET_DIR, 0, DAY, 0);
     service.stick.pulled = true;
     service.server.handle_stick();
@@ -427,9 +304,13 @@ fn a_recording_in_progress_is_whole_as_far_as_it_is_durable() {
     let name = FILES[0].0;
     let header = service.stick.files[name][..72].to_vec();
     service.stick.growing = Some((name.into(), 76 + 172 * 20));
-    let (mut ann, mut bob) = (Talk::new(peer(1, 1000)), Talk::new(peer(1, 1001)));
+    let (mut ann, mut bob) = (
+        TestClient::new(peer(1, 1000)),
+        TestClient::new(peer(1, 1001)),
+    );
     let mut fetched = ann.ask(&mut service, Command::GET_FILE, 0, FILE, 1460).data;
-    // It grows, for others: who has begun to read it comes to an end.
+    // It grows for other clients; a client that has begun to read it reaches the end that it had
+    // then.
     service.stick.growing = Some((name.into(), 76 + 172 * 40));
     loop {
         let more = ann
@@ -456,7 +337,7 @@ fn a_recording_in_progress_is_whole_as_far_as_it_is_durable() {
         .concat()
     };
     assert_eq!(fetched, expected(20));
-    let stat = |answer: Answer| Entry::parse_head(&answer.data).unwrap().size;
+    let stat = |answer: Reply| DirEntry::parse_head(&answer.data).unwrap().size;
     assert_eq!(
         stat(ann.ask(&mut service, Command::STAT, 0, FILE, 0)),
         76 + 172 * 40
@@ -472,8 +353,8 @@ fn a_recording_in_progress_is_whole_as_far_as_it_is_durable() {
             "a header in pieces of {wish}"
         );
     }
-    // A resumed one, or one whose client was forgotten, is cut by what is durable.
-    let mut new = Talk::new(peer(1, 1002));
+    // A transfer that is resumed ends with the durable bytes.
+    let mut new = TestClient::new(peer(1, 1002));
     new.ask(&mut service, Command::STAT, 0, FILE, 0);
     assert_eq!(
         new.ask(&mut service, Command::GET_FILE, 76 + 172 * 39, FILE, 1460)
@@ -490,12 +371,12 @@ fn a_recording_in_progress_is_whole_as_far_as_it_is_durable() {
 }
 
 #[test]
-fn counters_tell_what_came() {
+fn requests_and_dropped_datagrams_are_counted() {
     let mut service = Service::with_files(1460, &FILES);
-    let mut ann = Talk::new(peer(1, 1000));
+    let mut ann = TestClient::new(peer(1, 1000));
     ann.get(&mut service, FILE, 1460);
     assert_eq!(service.stats.of(Counter::FspRequests), 9);
-    let head = Head {
+    let head = FspHeader {
         command: Command::BYE,
         key: 0,
         sequence: 8,
@@ -513,5 +394,4 @@ fn counters_tell_what_came() {
         ),
         (9, 13)
     );
-    let _ = at(0);
 }

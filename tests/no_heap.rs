@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use callrec::config::Config;
 use callrec::daemon::EventLoop;
-use callrec::wire::fsp::{Command, Head, Packet, Toward, HEADER_BYTES};
+use callrec::wire::fsp::{Command, FspHeader, Packet, Toward, HEADER_BYTES};
 
 struct Counting;
 
@@ -141,7 +141,7 @@ fn fetch(file: &str) {
             (0x45, "x"),
         ] {
             let mut datagram = [&[0; HEADER_BYTES][..], name.as_bytes(), b"\npw\0"].concat();
-            let head = Head {
+            let head = FspHeader {
                 command: Command(command),
                 key,
                 sequence: round * 8,
@@ -159,7 +159,7 @@ fn fetch(file: &str) {
         }
     }
     let mut datagram = [&[0; HEADER_BYTES][..], b"\npw\nother\0"].concat();
-    Head {
+    FspHeader {
         command: Command::CH_PASSWD,
         key,
         sequence: 0,
@@ -180,7 +180,7 @@ fn config(folder: &Path, socket: &str) -> Config {
         server_addr: "127.0.0.1".into(),
         server_port: server(),
         server_fallback: true,
-        fsp: callrec::config::Fsp {
+        fsp: callrec::config::FspConfig {
             enabled: true,
             port: 47_100,
             password: "pw".into(),

@@ -5,11 +5,11 @@
 mod rendezvous_net;
 
 use callrec::proto::rendezvous::agent::Status;
-use callrec::proto::rendezvous::caller::Failure;
+use callrec::proto::rendezvous::caller::ConnectFailure;
 use rendezvous_net::*;
 
-/// How an attempt ends, and after how many milliseconds.
-fn attempt(net: &mut Net) -> (Result<std::net::SocketAddrV4, Failure>, u64) {
+/// The result of an attempt, and the milliseconds that it took.
+fn attempt(net: &mut Net) -> (Result<std::net::SocketAddrV4, ConnectFailure>, u64) {
     let started = net.now;
     net.call("phone1", "sesame");
     while net.caller.as_ref().unwrap().outcome().is_none() {
@@ -25,8 +25,8 @@ fn attempt(net: &mut Net) -> (Result<std::net::SocketAddrV4, Failure>, u64) {
     )
 }
 
-/// Symmetric NATs that nothing gets through directly.
-fn hopeless(phone: Kind, caller: Kind) -> bool {
+/// Whether no datagram gets through two NATs directly.
+fn need_relay(phone: Kind, caller: Kind) -> bool {
     use Kind::{KeepsPorts, Symmetric};
     matches!(
         (phone, caller),
@@ -35,14 +35,14 @@ fn hopeless(phone: Kind, caller: Kind) -> bool {
 }
 
 #[test]
-fn every_pair_of_nats_connects_directly_if_it_can_and_else_through_the_relay() {
+fn every_pair_of_nats_connects_directly_if_possible_and_otherwise_through_the_relay() {
     for phone in KINDS {
         for caller in KINDS {
             for relay in [false, true] {
                 let mut net = Net::new(phone, caller, relay);
                 assert!(matches!(net.phone.status(), Status::Registered(Some(_))));
                 let (outcome, took) = attempt(&mut net);
-                match (hopeless(phone, caller), relay) {
+                match (need_relay(phone, caller), relay) {
                     (false, _) => {
                         let reached =
                             outcome.unwrap_or_else(|why| panic!("{phone:?} {caller:?}: {why}"));
@@ -59,7 +59,11 @@ fn every_pair_of_nats_connects_directly_if_it_can_and_else_through_the_relay() {
                         )
                     }
                     (true, false) => {
-                        assert_eq!(outcome, Err(Failure::NoRelay), "{phone:?} {caller:?}")
+                        assert_eq!(
+                            outcome,
+                            Err(ConnectFailure::NoRelay),
+                            "{phone:?} {caller:?}"
+                        )
                     }
                 }
             }
@@ -68,10 +72,10 @@ fn every_pair_of_nats_connects_directly_if_it_can_and_else_through_the_relay() {
 }
 
 #[test]
-fn callers_that_have_got_through_leave_their_places_to_the_next() {
+fn callers_that_reached_the_phone_are_replaced_by_the_next_ones() {
     let mut net = Net::new(Kind::Open, Kind::Open, false);
     for n in 0..10 {
-        let (outcome, took) = attempt(&mut net); // the one before is gone and answers no ping
+        let (outcome, took) = attempt(&mut net); // the previous caller is gone and answers no PING
         assert!(outcome.is_ok() && took < 700, "{n}: {outcome:?}, {took} ms");
     }
 }
@@ -86,7 +90,8 @@ fn lost_datagrams_cost_time_but_no_connection() {
         ];
         let (phone, caller) = kinds[seed % 2];
         let mut net = Net::new(phone, caller, true);
-        // Moves the random numbers on, further than one attempt does: else neighbours lose the same datagrams.
+        // Advances the random numbers further than one attempt does, so that each attempt loses
+        // other datagrams.
         (0..101 * seed).for_each(|_| net.inject(SERVER, CALLER, b"x"));
         net.loss = Some(10);
         if let Err(why) = attempt(&mut net).0 {
@@ -107,9 +112,18 @@ fn refusals_have_their_codes() {
         net.run(9000);
         net.caller.as_ref().unwrap().outcome().unwrap().unwrap_err()
     };
-    assert_eq!(outcome(&mut net, "phone1", "guess"), Failure::Refused(403));
-    assert_eq!(outcome(&mut net, "phone1", "s"), Failure::Refused(403));
-    assert_eq!(outcome(&mut net, "phone2", "sesame"), Failure::Refused(404));
+    assert_eq!(
+        outcome(&mut net, "phone1", "guess"),
+        ConnectFailure::Refused(403)
+    );
+    assert_eq!(
+        outcome(&mut net, "phone1", "s"),
+        ConnectFailure::Refused(403)
+    );
+    assert_eq!(
+        outcome(&mut net, "phone2", "sesame"),
+        ConnectFailure::Refused(404)
+    );
     assert_eq!(
         outcome(&mut net, "phone2", "sesame")
             .to_string()
@@ -121,21 +135,21 @@ fn refusals_have_their_codes() {
     assert_eq!(
         (
             outcome(&mut net, "phone1", "sesame"),
-            Failure::NoServer.code()
+            ConnectFailure::NoServer.code()
         ),
-        (Failure::NoServer, 408)
+        (ConnectFailure::NoServer, 408)
     );
 }
 
 #[test]
-fn a_phone_that_has_gone_is_told_from_one_that_is_not_there() {
+fn a_phone_that_does_not_respond_has_another_code_than_an_unknown_one() {
     let mut net = Net::new(Kind::KeepsPorts, Kind::KeepsPorts, true);
     net.phone_nat.reboot(); // nothing reaches it any more
-    assert_eq!(attempt(&mut net).0, Err(Failure::NoPhone));
+    assert_eq!(attempt(&mut net).0, Err(ConnectFailure::NoPhone));
     net.phone = phone("sesame");
     net.has_name = false;
     net.run(90_000);
-    assert_eq!(attempt(&mut net).0, Err(Failure::Refused(404)));
+    assert_eq!(attempt(&mut net).0, Err(ConnectFailure::Refused(404)));
 }
 
 #[test]
@@ -176,7 +190,7 @@ fn keep_alives_keep_the_nat_open_and_each_third_is_the_own_address() {
 }
 
 #[test]
-fn a_new_address_is_noticed_with_the_next_own_address_at_the_latest() {
+fn a_new_address_is_noticed_with_the_next_own_address() {
     let mut net = Net::new(Kind::KeepsPorts, Kind::KeepsPorts, false);
     let before = net.phone.status();
     net.phone_nat.reboot();
@@ -186,7 +200,7 @@ fn a_new_address_is_noticed_with_the_next_own_address_at_the_latest() {
 }
 
 #[test]
-fn the_server_notices_an_own_address_that_is_wrong_and_says_so() {
+fn the_server_reports_an_own_address_that_is_wrong() {
     let mut net = Net::new(Kind::KeepsPorts, Kind::KeepsPorts, false);
     let old = net.phone_outside();
     net.phone_nat.reboot();
@@ -201,16 +215,16 @@ fn the_server_notices_an_own_address_that_is_wrong_and_says_so() {
 }
 
 #[test]
-fn a_server_that_was_started_anew_knows_the_phone_again_after_a_minute() {
+fn a_restarted_server_knows_the_phone_after_a_minute() {
     let mut net = Net::new(Kind::KeepsPorts, Kind::KeepsPorts, false);
     net.server = Some(server(false));
-    assert_eq!(attempt(&mut net).0, Err(Failure::Refused(404)));
+    assert_eq!(attempt(&mut net).0, Err(ConnectFailure::Refused(404)));
     net.run(62_000);
     assert!(attempt(&mut net).0.is_ok());
 }
 
 #[test]
-fn a_server_that_is_gone_is_looked_for_again_and_again() {
+fn a_server_that_does_not_respond_is_tried_again() {
     let mut net = Net::new(Kind::KeepsPorts, Kind::KeepsPorts, false);
     net.server = None;
     net.run(70_000);
@@ -234,7 +248,7 @@ fn a_server_that_is_gone_is_looked_for_again_and_again() {
 }
 
 #[test]
-fn a_phone_that_is_refused_says_so_and_tries_again() {
+fn a_phone_that_is_refused_tries_again() {
     let mut net = Net::new(Kind::Open, Kind::Open, false);
     let other = [("phone1", "zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz")];
     let now = net.now;
@@ -244,7 +258,7 @@ fn a_phone_that_is_refused_says_so_and_tries_again() {
         .set_phones(now, devices(&other));
     net.run(70_000);
     assert_eq!(net.phone.status(), Status::Refused(403));
-    assert_eq!(attempt(&mut net).0, Err(Failure::Refused(404)));
+    assert_eq!(attempt(&mut net).0, Err(ConnectFailure::Refused(404)));
     net.server
         .as_mut()
         .unwrap()

@@ -1,4 +1,5 @@
-//! `callrec fetch` and `callrec-server rendezvous`, both real, and a phone of another make, which proves nothing.
+//! `callrec fetch`, `callrec-server rendezvous` and a phone of another vendor, which cannot prove
+//! its identity.
 #![cfg(all(feature = "server", feature = "tools"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -82,15 +83,15 @@ impl Drop for Server {
     }
 }
 
-/// A phone of another make: registers, answers FWD and PING, and keeps what comes to it besides.
-struct LossyText {
+/// A phone of another vendor: it registers, answers FWD and PING, and keeps all other datagrams.
+struct ForeignPhone {
     stop: Arc<AtomicBool>,
     registered: Arc<AtomicBool>,
     came: Arc<Mutex<Vec<Vec<u8>>>>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl LossyText {
+impl ForeignPhone {
     fn new(server: u16) -> Self {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         socket
@@ -148,7 +149,7 @@ impl LossyText {
     }
 }
 
-impl Drop for LossyText {
+impl Drop for ForeignPhone {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         self.thread.take().unwrap().join().unwrap();
@@ -182,9 +183,9 @@ fn answer(kind: Kind, to: &Message<'_>) -> Vec<u8> {
 }
 
 #[test]
-fn a_phone_that_cannot_prove_who_it_is_gets_no_password_unless_asked_to() {
+fn a_phone_that_cannot_prove_its_identity_gets_the_password_only_with_unproven() {
     let server = Server::new();
-    let phone = LossyText::new(server.port);
+    let phone = ForeignPhone::new(server.port);
     let output = server.fetch(&[]);
     let words = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{words}");
@@ -194,7 +195,7 @@ fn a_phone_that_cannot_prove_who_it_is_gets_no_password_unless_asked_to() {
     );
     assert!(
         phone.came.lock().unwrap().is_empty(),
-        "not one datagram of the file service"
+        "no FSP datagram at all"
     );
     server.fetch(&["--unproven"]);
     let came = phone.came.lock().unwrap();
@@ -204,7 +205,7 @@ fn a_phone_that_cannot_prove_who_it_is_gets_no_password_unless_asked_to() {
 }
 
 #[test]
-fn our_phone_proves_who_it_is() {
+fn our_phone_proves_its_identity() {
     let server = Server::new();
     let mut phone = Phone::prepared(&format!(
         "fspEnabled = 1\nfspPassword = secret\nfspAddr = 127.0.0.1\nfspPort = {}\np2pServer = 127.0.0.1\np2pPort = {}\n\

@@ -1,6 +1,6 @@
-//! Phone and caller each behind a NAT of the kernel's own, the rendezvous server between them: network namespaces,
-//! nftables, our real programs. Needs root, iproute2 and nftables; `scripts/test` runs it. Not under qemu-user, which has
-//! no IP_OPTIONS.
+//! Phone and caller behind NATs of the kernel, and the rendezvous server between them: network
+//! namespaces, nftables, our real programs. Needs root, iproute2 and nftables;
+//! `scripts/test` runs it. Not under qemu-user, which has no IP_OPTIONS.
 #![cfg(all(feature = "server", feature = "tools", not(target_arch = "arm")))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -14,20 +14,21 @@ use common::{words_of, Phone};
 
 const KEY: &str = "0123456789abcdefghijklmnopqrstuv";
 const SERVER: &str = "198.51.100.1";
-/// Of the recording that is fetched, in bytes.
+/// The size of the recording that is fetched, in bytes.
 const LENGTH: u32 = 300_000;
 const NAMESPACES: [&str; 5] = ["server", "router1", "router2", "phone", "caller"];
 
-/// What a router does to UDP.
+/// How a router translates UDP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Nat {
-    /// What comes to its address goes to the host inside, whoever sent it.
+    /// Datagrams to its address are forwarded to the host inside, whoever sent them.
     FullCone,
-    /// MASQUERADE: the port stays as it is, and only answers are let in. What comes for nobody is the router's own.
+    /// MASQUERADE: the port is preserved, and only replies are let in. Other datagrams are
+    /// delivered to the router itself.
     KeepsPorts,
-    /// The same, but the router throws away what comes for nobody.
+    /// The same, but the router drops other datagrams.
     Guarded,
-    /// MASQUERADE --random-fully: another port for each whom the host speaks to.
+    /// MASQUERADE --random-fully: another port for each destination.
     Symmetric,
 }
 
@@ -53,11 +54,11 @@ impl Nat {
     }
 }
 
-/// What comes to the server's host, but not to its port, comes to the relay.
+/// Datagrams to the server's host, but not to its port, are for the relay.
 const COUNT_RELAYED: &str =
     "table ip relay { chain in { type filter hook input priority 0; ip protocol udp udp dport != 7042 counter; }; }";
 
-/// The namespaces, and what runs in those of server and phone.
+/// The namespaces, and the programs in those of server and phone.
 struct Network {
     dir: PathBuf,
     prefix: String,
@@ -138,7 +139,7 @@ impl Network {
         format!("{}-{which}", self.prefix)
     }
 
-    /// What starts a program in a namespace.
+    /// The command that starts a program in a namespace.
     fn inside(&self, which: &str) -> Vec<String> {
         ["ip", "netns", "exec", &self.name(which)]
             .map(str::to_owned)
@@ -157,7 +158,7 @@ impl Network {
             self.run(which, &["ip", "link", "set", "lo", "up"]);
         }
         self.run("server", &["ip", "link", "add", "wan", "type", "bridge"]);
-        // A host with several addresses speaks from the first one, unless told otherwise.
+        // A host with several addresses sends from the first one by default.
         for address in ["198.51.100.2/24", "198.51.100.1/24"] {
             self.run("server", &["ip", "addr", "add", address, "dev", "wan"]);
         }
@@ -221,7 +222,7 @@ impl Network {
         self.run(which, &["nft", "-f", &self.path("rules")]);
     }
 
-    /// Datagrams that came to the relay, as the kernel has counted them.
+    /// The datagrams to the relay, counted by the kernel.
     fn relayed(&self) -> u64 {
         let words = [
             "netns",
@@ -245,7 +246,7 @@ impl Network {
             .unwrap()
     }
 
-    /// `callrec fetch` in one of the namespaces.
+    /// Runs `callrec fetch` in a namespace.
     fn fetch(&self, from: &str, phone: &str, invite: &str, words: &[&str]) -> Output {
         fs::write(self.dir.join("password"), "pw\n").unwrap();
         let mut all = self.inside(from);
@@ -270,7 +271,8 @@ impl Network {
             .unwrap()
     }
 
-    /// A recording comes over whole, with so many datagrams through the relay; or what `callrec fetch` says.
+    /// Fetches a recording; returns the number of datagrams through the relay, or the error of
+    /// `callrec fetch`.
     fn fetches(&self, from: &str) -> Result<u64, String> {
         let name = "Record_20260102_101500.wav";
         let bytes: Vec<u8> = (0..LENGTH)
@@ -289,7 +291,7 @@ impl Network {
         }
         assert!(
             fs::read(self.dir.join("got").join(name)).unwrap() == bytes,
-            "another file than the phone has"
+            "the file differs from the phone's"
         );
         fs::remove_dir_all(to).unwrap();
         Ok(self.relayed() - before)
@@ -314,7 +316,7 @@ impl Drop for Network {
 
 #[test]
 #[ignore = "needs root, iproute2, nftables"]
-fn nats_that_let_pings_in_connect_directly() {
+fn nats_that_let_pings_in_are_traversed_directly() {
     for (phone, caller) in [
         (Nat::FullCone, Nat::FullCone),
         (Nat::KeepsPorts, Nat::KeepsPorts),
@@ -324,7 +326,7 @@ fn nats_that_let_pings_in_connect_directly() {
         (Nat::FullCone, Nat::Symmetric),
         (Nat::Symmetric, Nat::FullCone),
     ] {
-        // There is a relay; they do not need it.
+        // There is a relay, which is not needed.
         let network = Network::new(phone, caller, &["--relay", SERVER]);
         for _ in 0..3 {
             assert_eq!(network.fetches("caller"), Ok(0), "{phone:?} {caller:?}");
@@ -335,7 +337,7 @@ fn nats_that_let_pings_in_connect_directly() {
 #[test]
 #[ignore = "needs root, iproute2, nftables"]
 fn a_caller_behind_the_phones_own_router_reaches_it_there() {
-    // The router sends nothing back inside that was sent to its own address.
+    // The router does not support hairpinning: it forwards nothing from inside to its own address.
     for nat in [Nat::Guarded, Nat::Symmetric] {
         let network = Network::new(nat, nat, &[]);
         assert_eq!(network.fetches("phone"), Ok(0), "{nat:?}");
@@ -367,7 +369,7 @@ fn symmetric_nats_need_the_relay() {
 
 #[test]
 #[ignore = "needs root, iproute2, nftables"]
-fn refusals_come_through_with_their_codes() {
+fn refusals_have_their_codes() {
     let network = Network::new(Nat::KeepsPorts, Nat::KeepsPorts, &[]);
     for (phone, invite, code) in [
         ("phone1", "guess", " 403 "),

@@ -1,5 +1,5 @@
-//! Messages that somebody has heard and sends again from elsewhere, in virtual time: the phone stays where it is, and no
-//! caller takes another for it.
+//! Messages that an attacker has recorded and replays from another address, in virtual time: the
+//! phone's address does not change, and no caller accepts another host in its place.
 #![cfg(all(feature = "server", feature = "tools"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -8,17 +8,17 @@ mod rendezvous_net;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 use callrec::proto::rendezvous::agent::Status;
-use callrec::proto::rendezvous::caller::Failure;
+use callrec::proto::rendezvous::caller::ConnectFailure;
 use callrec::wire::rendezvous::cipher::Key;
 use callrec::wire::rendezvous::{Attributes, Class, Kind as What, Message, Writer};
 use rendezvous_net::*;
 
 const MALLORY: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(198, 51, 100, 66), 666);
-/// An endpoint of another make, before and after its NAT has changed.
+/// The agent of another vendor, before and after its NAT has changed.
 const FOREIGN: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(198, 51, 100, 40), 9531);
 const MOVED: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(198, 51, 100, 41), 20_001);
 
-/// The text of a message with another number, which stands in clear.
+/// A message with another number, which is not sealed.
 fn renumbered(bytes: &[u8], mid: u32) -> Vec<u8> {
     let text = String::from_utf8(bytes.to_vec()).unwrap();
     let at = text.find("mid: ").unwrap() + 5;
@@ -33,8 +33,8 @@ fn registrations(net: &Net) -> Vec<Vec<u8>> {
     sent.map(|(_, packet)| packet.bytes.clone()).collect()
 }
 
-/// Where a caller gets, and after how many milliseconds.
-fn call(net: &mut Net) -> (Result<SocketAddrV4, Failure>, u64) {
+/// The result of an attempt, and the milliseconds that it took.
+fn call(net: &mut Net) -> (Result<SocketAddrV4, ConnectFailure>, u64) {
     let started = net.now;
     net.call("phone1", "sesame");
     while net.caller.as_ref().unwrap().outcome().is_none() {
@@ -58,7 +58,7 @@ fn heard_by(net: &Net, since: usize, whom: SocketAddrV4, what: &str) -> usize {
 }
 
 #[test]
-fn a_repeated_registration_moves_no_phone() {
+fn a_replayed_registration_does_not_move_a_phone() {
     for kind in [Kind::Open, Kind::KeepsPorts] {
         let mut net = Net::new(kind, Kind::Open, false);
         net.run(125_000);
@@ -84,7 +84,7 @@ fn a_repeated_registration_moves_no_phone() {
 }
 
 #[test]
-fn nor_does_it_take_the_place_of_a_phone_that_is_not_there() {
+fn a_replayed_registration_does_not_register_an_absent_phone() {
     let mut net = Net::new(Kind::Open, Kind::Open, false);
     let heard = registrations(&net);
     net.server = Some(server(false)); // it knows nobody any more
@@ -96,7 +96,7 @@ fn nor_does_it_take_the_place_of_a_phone_that_is_not_there() {
     net.run(1000);
     assert_eq!(
         call(&mut net).0,
-        Err(Failure::Refused(404)),
+        Err(ConnectFailure::Refused(404)),
         "nobody is there"
     );
     net.run(62_000);
@@ -104,12 +104,12 @@ fn nor_does_it_take_the_place_of_a_phone_that_is_not_there() {
 }
 
 #[test]
-fn a_phone_whose_nat_has_changed_is_there_a_second_after_its_next_own_address() {
+fn a_phone_behind_a_changed_nat_is_registered_a_second_after_its_next_own_address() {
     let mut net = Net::new(Kind::KeepsPorts, Kind::KeepsPorts, false);
     let (old, heard) = (net.phone_outside(), registrations(&net));
     net.phone_nat.reboot();
     let new = net.phone_outside();
-    // Somebody does all to keep the phone out.
+    // An attacker tries to keep the phone out.
     for n in 0..600 {
         net.inject(
             MALLORY,
@@ -147,7 +147,7 @@ fn register(cid: &str, key: &Key, mid: u32) -> Vec<u8> {
     buffer[..len].to_vec()
 }
 
-/// How the server says that an endpoint is seen, in its last answer to this address.
+/// The address that the server names in its last response to this address.
 fn seen(net: &Net, to: SocketAddrV4) -> String {
     let is_answer =
         |packet: &&(u64, Packet)| packet.1.to == to && packet.1.text().starts_with("P2PNAT01 REG");
@@ -156,15 +156,16 @@ fn seen(net: &Net, to: SocketAddrV4) -> String {
     assert_eq!(
         open(&clear, "nonce"),
         "",
-        "an endpoint of another make is sent nothing that it does not know"
+        "an agent of another vendor gets none of our extensions"
     );
     open(&clear, "ped")
 }
 
-/// A phone of another make is registered; ours is away.
+/// A phone of another vendor is registered; ours is not.
 fn foreign() -> Net {
     let mut net = Net::new(Kind::Open, Kind::Open, false);
-    (net.server, net.has_name) = (Some(server(false)), false);
+    net.server = Some(server(false));
+    net.has_name = false;
     net.phone = phone("sesame");
     net.inject(FOREIGN, SERVER, &register("phone1", &key(), 1));
     net.run(1000);
@@ -172,7 +173,7 @@ fn foreign() -> Net {
     net
 }
 
-/// Who gets the FWD when somebody calls.
+/// The addresses that get a FWD when a caller connects.
 fn called(net: &mut Net) -> Vec<SocketAddrV4> {
     let since = net.sent.len();
     net.call("phone1", "sesame");
@@ -187,7 +188,7 @@ fn called(net: &mut Net) -> Vec<SocketAddrV4> {
 }
 
 #[test]
-fn an_endpoint_of_another_make_moves_when_it_has_repeated_what_was_sealed_for_it() {
+fn an_agent_of_another_vendor_moves_when_it_has_returned_its_sealed_address() {
     let mut net = foreign();
     assert_eq!(called(&mut net), [FOREIGN]);
     net.inject(MOVED, SERVER, &register("phone1", &key(), 2));
@@ -220,14 +221,14 @@ fn an_endpoint_of_another_make_moves_when_it_has_repeated_what_was_sealed_for_it
 }
 
 #[test]
-fn a_repeated_registration_moves_no_endpoint_of_another_make_and_a_resend_is_answered() {
+fn a_replayed_registration_moves_no_agent_of_another_vendor_and_a_resend_is_answered() {
     let mut net = foreign();
     let since = net.sent.len();
     net.inject(FOREIGN, SERVER, &register("phone1", &key(), 1));
     net.inject(MALLORY, SERVER, &register("phone1", &key(), 1));
     net.run(100);
     assert_eq!(heard_by(&net, since, FOREIGN, "P2PNAT01 REG"), 1);
-    assert_eq!(heard_by(&net, since, MALLORY, ""), 0, "not even an answer");
+    assert_eq!(heard_by(&net, since, MALLORY, ""), 0, "no response at all");
     for n in 0..100 {
         net.inject(MALLORY, SERVER, &register("phone1", &key(), 100 + n)); // as if it could choose the number: it can
         net.inject(MALLORY, SERVER, MALLORY.to_string().as_bytes());
@@ -239,7 +240,7 @@ fn a_repeated_registration_moves_no_endpoint_of_another_make_and_a_resend_is_ans
 }
 
 #[test]
-fn what_a_caller_has_sent_leads_nobody_elsewhere_when_it_is_repeated() {
+fn a_callers_replayed_messages_lead_no_phone_to_another_address() {
     let mut net = Net::new(Kind::Open, Kind::Open, false);
     net.call("phone1", "sesame");
     net.run(1000);
@@ -264,9 +265,9 @@ fn what_a_caller_has_sent_leads_nobody_elsewhere_when_it_is_repeated() {
         .all(|(_, packet)| packet.to != MALLORY || !packet.text().contains("connid")));
 }
 
-/// Clients of other makes reach our phone, and neither server nor phone sends them what they do not know.
+/// Clients of other vendors reach our phone, and neither server nor phone sends them extensions.
 #[test]
-fn a_caller_of_another_make_sees_none_of_our_extensions() {
+fn a_caller_of_another_vendor_gets_none_of_our_extensions() {
     let mut net = Net::new(Kind::Open, Kind::Open, false);
     let since = net.sent.len();
     net.inject(FOREIGN, SERVER, b"P2PNAT00 REG\r\nmid: 00000001\r\n");
@@ -314,9 +315,9 @@ fn a_caller_of_another_make_sees_none_of_our_extensions() {
     assert_eq!(pong, ping.replace("P2PNAT00 PING", "P2PNAT01 PONG"));
 }
 
-/// Somebody knows the connection's id and answers pings, but not the secret.
+/// An attacker knows the connection's id and answers PINGs, but does not know the secret.
 #[test]
-fn a_caller_is_content_with_its_phone_alone() {
+fn a_caller_accepts_only_its_phone() {
     let mut net = Net::new(Kind::Open, Kind::Open, true);
     net.call("phone1", "sesame");
     let mut answered = 0;
@@ -346,9 +347,9 @@ fn a_caller_is_content_with_its_phone_alone() {
     assert_eq!(net.caller.as_ref().unwrap().outcome(), Some(Ok(PHONE)));
 }
 
-/// Somebody in between passes on what the caller sends, and the phone's answers.
+/// An attacker on the path forwards the caller's PINGs and the phone's PONGs.
 #[test]
-fn nor_with_somebody_who_passes_its_pings_on() {
+fn a_caller_does_not_accept_a_host_that_forwards_its_pings() {
     let mut net = Net::new(Kind::Open, Kind::Open, false);
     net.call("phone1", "sesame");
     net.run(90); // REG, REG, CON
@@ -383,6 +384,6 @@ fn nor_with_somebody_who_passes_its_pings_on() {
     net.run(9000);
     assert_eq!(
         net.caller.as_ref().unwrap().outcome(),
-        Some(Err(Failure::NoProof))
+        Some(Err(ConnectFailure::NoProof))
     );
 }

@@ -1,33 +1,35 @@
-//! The keys of the FSP service.
+//! The keys of the FSP service: `fsp...`.
 
 use core::fmt::{self, Display};
 use core::net::{IpAddr, Ipv4Addr};
 
 use crate::base::limits::fsp::{PASSWORD_BYTES, UNPROVEN_PAYLOAD};
 use crate::base::limits::PATH_BYTES;
-use crate::config::{absolute, number, switch, P2p};
+use crate::config::pairs::MissingKey;
+use crate::config::rendezvous::RendezvousConfig;
+use crate::config::values::{absolute, ip_address, number, switch};
 use crate::proto::fsp::server::is_password;
 use crate::wire::fsp::MAX_PAYLOAD;
 
-/// Stands for a password where people read.
+/// Printed in place of a password.
 const HIDDEN: &str = "********";
 
-/// Recordings offered over FSP.
+/// The configuration of the FSP service.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(missing_docs)] // the fields are keys
-pub struct Fsp {
+#[allow(missing_docs)] // the fields are keys of board/README.md
+pub struct FspConfig {
     pub enabled: bool,
     pub addr: IpAddr,
     pub port: u16,
-    /// Never empty when it is enabled.
+    /// Not empty if the service is enabled.
     pub password: String,
-    /// Keeps a password that was changed over FSP.
+    /// The file that keeps a password which was changed over FSP.
     pub password_file: String,
     pub max_payload: usize,
-    pub p2p: P2p,
+    pub rendezvous: RendezvousConfig,
 }
 
-impl Default for Fsp {
+impl Default for FspConfig {
     fn default() -> Self {
         Self {
             enabled: false,
@@ -36,64 +38,56 @@ impl Default for Fsp {
             password: String::new(),
             password_file: "/etc/callrec.fsp".into(),
             max_payload: 1460,
-            p2p: P2p::default(),
+            rendezvous: RendezvousConfig::default(),
         }
     }
 }
 
-impl Fsp {
-    /// Takes a key; `None` when it is none of these.
+impl FspConfig {
+    /// Sets a key; `None` if it is not one of these keys.
     pub(super) fn set(&mut self, key: &str, value: &str) -> Option<Result<(), String>> {
         let outcome = match key {
             "fspEnabled" => switch(value).map(|enabled| self.enabled = enabled),
-            "fspAddr" => match value.parse() {
-                Ok(addr) => {
-                    self.addr = addr;
-                    Ok(())
-                }
-                Err(_) => Err(format!("must be an IP address, not '{value}'")),
-            },
+            "fspAddr" => ip_address(value).map(|addr| self.addr = addr),
             "fspPort" => number(value, 1, 65535).map(|port| self.port = port),
             "fspPassword" if is_password(value.as_bytes()) => {
                 self.password = value.into();
                 Ok(())
             }
-            // The value is not repeated: it is a secret.
+            // The error does not repeat the value, which is a secret.
             "fspPassword" => Err(format!("must be 1 to {PASSWORD_BYTES} characters")),
             "fspPasswordFile" => absolute(value, PATH_BYTES).map(|path| self.password_file = path),
             "fspMaxPayload" => number(value, UNPROVEN_PAYLOAD as u32, MAX_PAYLOAD as u32)
                 .map(|bytes: u16| self.max_payload = bytes.into()),
             "fspRoot" if value == "recordings" => Ok(()),
             "fspRoot" => Err(format!("must be recordings, not '{value}'")),
-            _ => return self.p2p.set(key, value),
+            _ => return self.rendezvous.set(key, value),
         };
         Some(outcome)
     }
 
-    /// What is missing: the key that needs it, the one that is missing or wrong, and why.
-    pub(super) fn missing(&self) -> Option<(&'static str, &'static str, &'static str)> {
+    /// The first key that is missing.
+    pub(super) fn missing(&self) -> Option<MissingKey> {
         if self.enabled && self.password.is_empty() {
-            return Some((
-                "fspEnabled",
-                "fspPassword",
-                "must be set when fspEnabled is 1",
-            ));
+            return Some(MissingKey {
+                needed_by: "fspEnabled",
+                key: "fspPassword",
+                problem: "must be set when fspEnabled is 1",
+            });
         }
-        self.p2p
-            .missing(self.enabled)
-            .map(|(key, problem)| ("p2pServer", key, problem))
+        self.rendezvous.missing(self.enabled)
     }
 
-    /// The same without secrets.
+    /// Replaces secrets by text that does not tell them.
     pub(super) fn hide(&mut self) {
         if !self.password.is_empty() {
             self.password = HIDDEN.into();
         }
-        self.p2p.hide();
+        self.rendezvous.hide();
     }
 }
 
-impl Display for Fsp {
+impl Display for FspConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "fspEnabled = {}", u8::from(self.enabled))?;
         writeln!(f, "fspAddr = {}", self.addr)?;
@@ -104,7 +98,7 @@ impl Display for Fsp {
         writeln!(f, "fspPasswordFile = {}", self.password_file)?;
         writeln!(f, "fspMaxPayload = {}", self.max_payload)?;
         writeln!(f, "fspRoot = recordings")?;
-        self.p2p.fmt(f)
+        self.rendezvous.fmt(f)
     }
 }
 

@@ -1,4 +1,8 @@
-//! The configuration file: `key = value` lines (board/README.md).
+//! The configuration of the daemon (board/README.md): `Config::parse` reads a file, `Display`
+//! writes one.
+//!
+//! `pairs` is the syntax of the file, `values` are parsers of values; `fsp` and `rendezvous` have
+//! the keys of the two services, which not all builds have.
 
 use core::fmt::{self, Display};
 use core::net::{IpAddr, Ipv4Addr};
@@ -10,17 +14,29 @@ use crate::proto::recording::setup::{Device, Host, Server};
 use crate::wire::g711::Law;
 
 #[cfg(feature = "fsp")]
-pub use fsp::Fsp;
-#[cfg(feature = "fsp")]
-pub use p2p::P2p;
-
-#[cfg(feature = "fsp")]
 mod fsp;
+mod pairs;
 #[cfg(feature = "fsp")]
-mod p2p;
+mod rendezvous;
+mod values;
 
-/// The longest path of a Unix socket (`sun_path`), with its NUL.
+#[cfg(feature = "fsp")]
+pub use fsp::FspConfig;
+pub use pairs::Error;
+#[cfg(feature = "fsp")]
+pub use rendezvous::RendezvousConfig;
+
+#[cfg(feature = "server")]
+pub(crate) use {pairs::each_pair, values::number, values::one_of, values::ports};
+
+#[cfg(not(feature = "server"))]
+use {pairs::each_pair, values::number, values::one_of, values::ports};
+
+use values::{absolute, auto, host, ip_address, mac, switch};
+
+/// The longest path of a Unix socket: `sun_path` without its NUL.
 const SOCKET_PATH_BYTES: usize = 107;
+const UNKNOWN_KEY: &str = "is an unknown key";
 
 /// The effective configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,7 +66,7 @@ pub struct Config {
     pub media_ports: (u16, u16),
     pub max_recordings: usize,
     #[cfg(feature = "fsp")]
-    pub fsp: Fsp,
+    pub fsp: FspConfig,
 }
 
 /// What ends a control message to the server.
@@ -61,17 +77,6 @@ pub enum MessageEnd {
     Lf,
     Crlf,
     Nul,
-}
-
-/// What is wrong with a file, and where.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Error {
-    /// Counted from 1.
-    pub line: usize,
-    /// The key, if there is one.
-    pub key: String,
-    /// What is wrong, and what would be right.
-    pub problem: String,
 }
 
 impl Default for Config {
@@ -97,32 +102,24 @@ impl Default for Config {
             media_ports: (41000, 41199),
             max_recordings: 4,
             #[cfg(feature = "fsp")]
-            fsp: Fsp::default(),
+            fsp: FspConfig::default(),
         }
     }
 }
 
 impl Config {
-    /// Reads a configuration's text. The first error ends it.
+    /// Parses the text of a file, up to the first error.
     pub fn parse(text: &str) -> Result<Self, Error> {
         let mut config = Self::default();
         each_pair(text, &[], |key, value| config.set(key, value))?;
         #[cfg(feature = "fsp")]
-        if let Some((needs, key, problem)) = config.fsp.missing() {
-            let line = 1 + text
-                .lines()
-                .position(|line| line.trim_start().starts_with(needs))
-                .unwrap_or(0);
-            return Err(Error {
-                line,
-                key: key.into(),
-                problem: problem.into(),
-            });
+        if let Some(missing) = config.fsp.missing() {
+            return Err(missing.error(text));
         }
         Ok(config)
     }
 
-    /// The same with passwords and keys made unreadable, to be shown.
+    /// The same with passwords and keys made unreadable, for printing.
     #[cfg_attr(not(feature = "fsp"), allow(unused_mut))]
     pub fn without_secrets(mut self) -> Self {
         #[cfg(feature = "fsp")]
@@ -169,11 +166,7 @@ impl Config {
             }
             "deviceMac" => self.device_mac = auto(value).map(mac).transpose()?,
             "controlSocket" => self.control_socket = absolute(value, SOCKET_PATH_BYTES)?,
-            "mediaAddr" => {
-                self.media_addr = value
-                    .parse()
-                    .map_err(|_| format!("must be an IP address, not '{value}'"))?;
-            }
+            "mediaAddr" => self.media_addr = ip_address(value)?,
             "mediaPorts" => self.media_ports = ports(value)?,
             "maxRecordings" => self.max_recordings = number(value, 1, MAX_RECORDINGS as u32)?,
             #[cfg(feature = "fsp")]
@@ -181,15 +174,15 @@ impl Config {
                 return self
                     .fsp
                     .set(key, value)
-                    .unwrap_or_else(|| Err("is no key of this program".into()))
+                    .unwrap_or_else(|| Err(UNKNOWN_KEY.into()))
             }
             #[cfg(not(feature = "fsp"))]
-            _ => return Err("is no key of this program".into()),
+            _ => return Err(UNKNOWN_KEY.into()),
         }
         Ok(())
     }
 
-    /// The part that the recorder decides by.
+    /// The recorder's part of the configuration.
     pub fn settings(&self) -> Settings {
         Settings {
             enabled: self.enabled,
@@ -205,17 +198,17 @@ impl Config {
         }
     }
 
-    /// The recording server; with `deviceMac = auto` its `device` is empty, to be filled in.
+    /// The recording server, if there is one. With `deviceMac = auto`, its `device` is empty, and
+    /// the caller fills it in.
     fn server(&self) -> Option<Server> {
-        let none = self
-            .server_addr
-            .parse()
-            .is_ok_and(|address: IpAddr| address.is_unspecified());
+        // 0.0.0.0, the default, means that there is no server.
+        let address = self.server_addr.parse();
+        if address.is_ok_and(|address: IpAddr| address.is_unspecified()) {
+            return None;
+        }
         let mac = self.device_mac.as_deref().unwrap_or_default();
         Some(Server {
-            host: Host::try_from(self.server_addr.as_str())
-                .ok()
-                .filter(|_| !none)?,
+            host: Host::try_from(self.server_addr.as_str()).ok()?,
             port: self.server_port,
             message_end: self.message_end.bytes(),
             device: Device::try_from(mac).unwrap_or_default(),
@@ -244,182 +237,65 @@ impl MessageEnd {
     }
 }
 
-impl Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.key.as_str() {
-            "" => write!(f, "line {}: {}", self.line, self.problem),
-            key => write!(f, "line {}: {key} {}", self.line, self.problem),
-        }
-    }
-}
-
-/// All keys with their values, as a file that `parse` takes.
+/// All keys with their values, as a file that `parse` accepts.
 impl Display for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let auto = |value: &Option<String>| value.clone().unwrap_or_else(|| "auto".into());
-        writeln!(f, "enabled = {}", u8::from(self.enabled))?;
-        writeln!(
-            f,
-            "recordType = {}",
-            if self.record_type == Sink::Local {
-                "local"
-            } else {
-                "server"
-            }
-        )?;
-        writeln!(f, "voiceCodec = {}", self.voice_codec.name())?;
-        writeln!(f, "fileSizeLimit = {}", self.file_size_limit)?;
-        writeln!(
-            f,
-            "coverOlderRecordings = {}",
-            u8::from(self.cover_older_recordings)
-        )?;
-        writeln!(f, "recordRtpHeader = {}", u8::from(self.record_rtp_header))?;
-        writeln!(
-            f,
-            "pauseMode = {}",
-            if self.pause_is_silence {
-                "silence"
-            } else {
-                "skip"
-            }
-        )?;
-        writeln!(f, "usbMount = {}", auto(&self.usb_mount))?;
-        writeln!(f, "usbRequireMount = {}", u8::from(self.usb_require_mount))?;
-        writeln!(f, "usbReserve = {}", self.usb_reserve)?;
-        writeln!(f, "serverAddr = {}", self.server_addr)?;
-        writeln!(f, "serverPort = {}", self.server_port)?;
-        writeln!(
-            f,
-            "serverFallback = {}",
-            if self.server_fallback {
-                "local"
-            } else {
-                "none"
-            }
-        )?;
-        writeln!(f, "messageEnd = {}", self.message_end.name())?;
-        writeln!(f, "deviceMac = {}", auto(&self.device_mac))?;
-        writeln!(f, "controlSocket = {}", self.control_socket)?;
-        writeln!(f, "mediaAddr = {}", self.media_addr)?;
-        writeln!(
-            f,
-            "mediaPorts = {}-{}",
-            self.media_ports.0, self.media_ports.1
-        )?;
-        writeln!(f, "maxRecordings = {}", self.max_recordings)?;
+        let (low, high) = self.media_ports;
+        let media_ports = format!("{low}-{high}");
+        let pairs: [(&str, &dyn Display); 19] = [
+            ("enabled", &u8::from(self.enabled)),
+            ("recordType", &sink_name(self.record_type)),
+            ("voiceCodec", &self.voice_codec.name()),
+            ("fileSizeLimit", &self.file_size_limit),
+            (
+                "coverOlderRecordings",
+                &u8::from(self.cover_older_recordings),
+            ),
+            ("recordRtpHeader", &u8::from(self.record_rtp_header)),
+            ("pauseMode", &pause_name(self.pause_is_silence)),
+            ("usbMount", &auto(&self.usb_mount)),
+            ("usbRequireMount", &u8::from(self.usb_require_mount)),
+            ("usbReserve", &self.usb_reserve),
+            ("serverAddr", &self.server_addr),
+            ("serverPort", &self.server_port),
+            ("serverFallback", &fallback_name(self.server_fallback)),
+            ("messageEnd", &self.message_end.name()),
+            ("deviceMac", &auto(&self.device_mac)),
+            ("controlSocket", &self.control_socket),
+            ("mediaAddr", &self.media_addr),
+            ("mediaPorts", &media_ports),
+            ("maxRecordings", &self.max_recordings),
+        ];
+        for (key, value) in pairs {
+            writeln!(f, "{key} = {value}")?;
+        }
         #[cfg(feature = "fsp")]
         self.fsp.fmt(f)?;
         Ok(())
     }
 }
 
-/// Gives each `key = value` line of a text to `set`, up to the first error. A key stands once, if it is not
-/// `repeatable`.
-pub(crate) fn each_pair(
-    text: &str,
-    repeatable: &[&str],
-    mut set: impl FnMut(&str, &str) -> Result<(), String>,
-) -> Result<(), Error> {
-    let mut seen: Vec<(&str, usize)> = vec![];
-    for (number, line) in (1..).zip(text.lines()) {
-        let line = line.split('#').next().unwrap_or_default().trim();
-        if line.is_empty() {
-            continue;
-        }
-        let error = |key: &str, problem: String| Error {
-            line: number,
-            key: key.into(),
-            problem,
-        };
-        let (key, value) = line
-            .split_once('=')
-            .map(|(key, value)| (key.trim(), value.trim()))
-            .ok_or_else(|| error("", format!("expected 'key = value', found '{line}'")))?;
-        if let Some((_, first)) = seen
-            .iter()
-            .find(|(known, _)| *known == key && !repeatable.contains(&key))
-        {
-            return Err(error(key, format!("is set already on line {first}")));
-        }
-        seen.push((key, number));
-        set(key, value).map_err(|problem| error(key, problem))?;
-    }
-    Ok(())
-}
-
-pub(crate) fn switch(value: &str) -> Result<bool, String> {
-    one_of(value, &[("0", false), ("1", true)])
-}
-
-pub(crate) fn one_of<T: Copy>(value: &str, choices: &[(&str, T)]) -> Result<T, String> {
-    let found = choices
-        .iter()
-        .find(|(name, _)| *name == value)
-        .map(|(_, choice)| *choice);
-    found.ok_or_else(|| {
-        let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
-        format!("must be {}, not '{value}'", names.join(" or "))
-    })
-}
-
-pub(crate) fn number<T: TryFrom<u32>>(value: &str, least: u32, most: u32) -> Result<T, String> {
-    let digits = !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit());
-    let number = value
-        .parse()
-        .ok()
-        .filter(|number| digits && (least..=most).contains(number));
-    let number = number.and_then(|number| T::try_from(number).ok());
-    number.ok_or_else(|| format!("must be a number from {least} to {most}, not '{value}'"))
-}
-
-fn auto(value: &str) -> Option<&str> {
-    (value != "auto").then_some(value)
-}
-
-fn absolute(path: &str, most: usize) -> Result<String, String> {
-    match path.starts_with('/') {
-        true if path.len() <= most => Ok(path.into()),
-        true => Err(format!("must be at most {most} bytes long")),
-        false => Err(format!("must be an absolute path, not '{path}'")),
+fn sink_name(sink: Sink) -> &'static str {
+    match sink {
+        Sink::Local => "local",
+        Sink::Server => "server",
     }
 }
 
-fn host(value: &str) -> Result<String, String> {
-    let known = |b: u8| b.is_ascii_alphanumeric() || b".-:_".contains(&b);
-    match !value.is_empty() && value.len() <= 253 && value.bytes().all(known) {
-        true => Ok(value.into()),
-        false => Err(format!(
-            "must be an IP address or a host name, not '{value}'"
-        )),
+fn pause_name(is_silence: bool) -> &'static str {
+    if is_silence {
+        "silence"
+    } else {
+        "skip"
     }
 }
 
-fn mac(value: &str) -> Result<String, String> {
-    match value.len() == 12
-        && value
-            .bytes()
-            .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
-    {
-        true => Ok(value.into()),
-        false => Err(format!(
-            "must be auto or 12 lower-case hex digits, not '{value}'"
-        )),
-    }
-}
-
-pub(crate) fn ports(value: &str) -> Result<(u16, u16), String> {
-    let range = value.split_once('-').and_then(|(low, high)| {
-        Some((
-            number(low.trim(), 1, 65535).ok()?,
-            number(high.trim(), 1, 65535).ok()?,
-        ))
-    });
-    match range {
-        Some((low, high)) if low <= high => Ok((low, high)),
-        _ => Err(format!(
-            "must be LOW-HIGH with ports from 1 to 65535, not '{value}'"
-        )),
+fn fallback_name(is_local: bool) -> &'static str {
+    if is_local {
+        "local"
+    } else {
+        "none"
     }
 }
 
@@ -448,7 +324,7 @@ mod tests {
         for (text, message) in [
             (
                 "enabled = 1\nvoicecodec = PCMU",
-                "line 2: voicecodec is no key of this program",
+                "line 2: voicecodec is an unknown key",
             ),
             ("enabled = yes", "line 1: enabled must be 0 or 1, not 'yes'"),
             (

@@ -1,14 +1,14 @@
-//! Fuzz bodies of FSP.
+//! The bodies of the fuzz targets for FSP.
 
 use crate::base::limits::fsp::UNPROVEN_PAYLOAD;
 use crate::base::stats::Stats;
 use crate::base::time::{Duration, Instant};
-use crate::proto::fsp::server::{Done, File, Next, Op, Server, Settings};
+use crate::proto::fsp::server::{Completion, File, FspServer, FspSettings, Operation, Reaction};
 use crate::wire::fsp::{
-    passwords, target, Command, Entry, Head, Packet, Toward, HEADER_BYTES, MAX_PAYLOAD,
+    passwords, target, Command, DirEntry, FspHeader, Packet, Toward, HEADER_BYTES, MAX_PAYLOAD,
 };
 
-/// Datagrams: what is taken apart can be put together and is the same. Listings come to an end.
+/// Datagrams that are parsed are emitted as the same bytes. Listings end.
 pub fn fsp(data: &[u8]) {
     for toward in [Toward::Server, Toward::Client] {
         let Ok(packet) = Packet::parse(data, toward) else {
@@ -24,7 +24,7 @@ pub fn fsp(data: &[u8]) {
         );
     }
     let (mut rest, mut entries) = (data, 0);
-    while Entry::take(&mut rest).is_some() {
+    while DirEntry::take(&mut rest).is_some() {
         entries += 1;
     }
     assert!(entries <= data.len());
@@ -33,12 +33,12 @@ pub fn fsp(data: &[u8]) {
     }
 }
 
-/// The service, given any requests, broken or well-formed, from three clients, while time passes and the stick comes and
-/// goes. Every reply can be read, and is as long as it may be.
+/// The server, with any requests, malformed or well-formed, from three clients, while time passes
+/// and the stick fails and works. Each reply can be parsed, and is not longer than allowed.
 pub fn fsp_service(data: &[u8]) {
     let password = heapless::Vec::from_slice(b"x").unwrap_or_default();
-    let mut server = Server::new(
-        Settings {
+    let mut server = FspServer::new(
+        FspSettings {
             password,
             max_payload: 1460,
         },
@@ -61,7 +61,7 @@ pub fn fsp_service(data: &[u8]) {
             _ => well_formed(bytes, keys[who], kind & 8 != 0),
         };
         let peer = ([203, 0, 113, who as u8], 9).into();
-        let mut next = server.handle_datagram(
+        let handled = server.handle_datagram(
             now,
             peer,
             &datagram,
@@ -69,22 +69,23 @@ pub fn fsp_service(data: &[u8]) {
             &mut reply,
             &mut Stats::default(),
         );
+        let mut next = handled.reaction;
         let mut names = NAMES.iter();
-        while let Next::Do(op) = next {
+        while let Reaction::Perform(op) = next {
             let done = if kind & 16 == 0 {
                 carry_out(op, &mut names, &mut reply)
             } else {
-                Done::Failed
+                Completion::Failed
             };
-            next = server.handle_done(done, &mut reply);
+            next = server.handle_completion(done, &mut reply);
         }
-        if let Next::Reply(length) = next {
+        if let Reaction::Reply(length) = next {
             let most = if proven[who] { 1460 } else { UNPROVEN_PAYLOAD };
             assert!(length <= HEADER_BYTES + most, "{length}");
             let read =
                 Packet::parse(&reply[..length], Toward::Client).map(|packet| packet.head.key);
             assert!(read.is_ok());
-            proven[who] = true; // the next one may bring this key back
+            proven[who] = true; // the next request may return this key
             keys[who] = read.unwrap_or(0);
         }
     }
@@ -97,7 +98,7 @@ const NAMES: [&str; 4] = [
     "notes.txt",
 ];
 
-/// A command, a position, a path; what is behind a zero is extra data.
+/// A request with this command, position and path; the bytes after a zero are extra data.
 fn well_formed(bytes: &[u8], key: u16, with_password: bool) -> Vec<u8> {
     let Some(([command, p0, p1], rest)) = bytes.split_first_chunk::<3>() else {
         return vec![];
@@ -110,7 +111,7 @@ fn well_formed(bytes: &[u8], key: u16, with_password: bool) -> Vec<u8> {
     let password: &[u8] = if with_password { b"\nx\0" } else { b"\0" };
     let position = u32::from(*p0) << 8 | u32::from(*p1);
     let mut datagram = [&[0; HEADER_BYTES][..], name, password, extra].concat();
-    let head = Head {
+    let head = FspHeader {
         command: Command(*command),
         key,
         sequence: 8,
@@ -120,18 +121,24 @@ fn well_formed(bytes: &[u8], key: u16, with_password: bool) -> Vec<u8> {
     datagram
 }
 
-fn carry_out<'a>(op: Op, names: &mut std::slice::Iter<'_, &'a str>, reply: &mut [u8]) -> Done<'a> {
+fn carry_out<'a>(
+    op: Operation,
+    names: &mut std::slice::Iter<'_, &'a str>,
+    reply: &mut [u8],
+) -> Completion<'a> {
     match op {
-        Op::Stat(_) => Done::Entry { time: 1, size: 2 },
-        Op::Read { len, at, .. } => {
+        Operation::Stat(_) => Completion::Entry { time: 1, size: 2 },
+        Operation::Read { len, position, .. } => {
             reply[HEADER_BYTES..HEADER_BYTES + len].fill(7);
-            Done::Read {
+            Completion::Read {
                 len,
-                growing: (at % 2 == 0).then_some(at + 100),
+                growing: (position % 2 == 0).then_some(position + 100),
             }
         }
-        Op::FirstName | Op::NextName => Done::Name(names.next().map(|name| name.as_bytes())),
-        Op::SavePassword => Done::Saved,
+        Operation::FirstName | Operation::NextName => {
+            Completion::Name(names.next().map(|name| name.as_bytes()))
+        }
+        Operation::SavePassword => Completion::Saved,
     }
 }
 

@@ -14,11 +14,11 @@ use crate::wire::rtp::Packet;
 #[cfg(feature = "fsp")]
 mod fsp;
 mod mounts;
-#[cfg(feature = "fsp")]
-mod p2p;
 mod phone;
 #[cfg(feature = "server")]
 mod record_server;
+#[cfg(feature = "fsp")]
+mod rendezvous;
 mod time;
 pub use mounts::mounts;
 pub use phone::recorder;
@@ -26,7 +26,7 @@ pub use phone::recorder;
 pub use record_server::*;
 pub use time::{clock, receiver};
 #[cfg(feature = "fsp")]
-pub use {fsp::*, p2p::*};
+pub use {fsp::*, rendezvous::*};
 
 /// RTP: a packet that is taken apart has its payload inside the datagram.
 pub fn rtp(data: &[u8]) {

@@ -1,20 +1,21 @@
-//! AES with keys of 256 bits (FIPS 197), a block at a time: what sealed rendezvous messages need, in a quarter of a
-//! library's size.
+//! AES with keys of 256 bits (FIPS 197), one block at a time, for sealed rendezvous messages. It
+//! has a quarter of the size of the `aes` crate, with which the tests compare it.
 //!
-//! It looks values up in tables: who runs on the same processor could see by the time it takes which ones. Phones
-//! run nobody else's programs. The tests compare it with the `aes` crate.
+//! It uses lookup tables, so that another program on the same processor could derive the indices
+//! from the time that the lookups take. Phones run no other programs.
 
-/// Bytes of a block.
+/// The bytes of a block.
 pub const BLOCK_BYTES: usize = 16;
 const ROUNDS: usize = 14;
 const KEY_WORDS: usize = 8;
 
-/// What becomes of a byte, and back: its inverse in GF(2^8), and an affine map of its bits (FIPS 197, 5.1.1).
+/// The S-box and its inverse: a byte's inverse in GF(2^8), then an affine map of its bits (FIPS
+/// 197, 5.1.1).
 const TABLES: [[u8; 256]; 2] = tables();
 
 const fn tables() -> [[u8; 256]; 2] {
     let mut tables = [[0; 256]; 2];
-    // 3 generates all but 0; the inverse of 3^n is (1/3)^n, and 1/3 is 0xF6.
+    // 3 generates all bytes except 0; the inverse of 3^n is (1/3)^n, and 1/3 is 0xF6.
     let (mut power, mut inverse, mut n) = (1u8, 1u8, 0);
     while n < 255 {
         put(&mut tables, power, inverse);
@@ -36,7 +37,7 @@ const fn put(tables: &mut [[u8; 256]; 2], byte: u8, inverse: u8) {
     tables[1][substitute as usize] = byte;
 }
 
-/// Times x in GF(2^8).
+/// Multiplies by x in GF(2^8).
 const fn double(byte: u8) -> u8 {
     (byte << 1) ^ ((byte >> 7) * 0x1B)
 }
@@ -51,13 +52,13 @@ const fn times(mut a: u8, mut b: u8) -> u8 {
     product
 }
 
-/// A key, as the rounds need it.
+/// An expanded key.
 pub struct Aes256 {
     words: [[u8; 4]; 4 * (ROUNDS + 1)],
 }
 
 impl Aes256 {
-    /// Makes the rounds' keys (FIPS 197, 5.2).
+    /// Expands a key (FIPS 197, 5.2).
     pub fn new(key: &[u8; 32]) -> Self {
         let mut words = [[0; 4]; 4 * (ROUNDS + 1)];
         for (word, bytes) in words.iter_mut().zip(key.chunks_exact(4)) {
@@ -88,7 +89,7 @@ impl Aes256 {
     pub fn encrypt(&self, block: &mut [u8; BLOCK_BYTES]) {
         self.add(block, 0);
         for round in 1..=ROUNDS {
-            // Rows go round to the left: column c, row r comes from column c + r.
+            // Rows are rotated to the left: column c of row r comes from column c + r.
             substitute(block, &TABLES[0], 5);
             if round < ROUNDS {
                 mix(block, false);
@@ -117,7 +118,7 @@ impl Aes256 {
     }
 }
 
-/// Bytes through a table, and rows turned.
+/// Substitutes bytes and rotates rows (FIPS 197, 5.1.1 and 5.1.2).
 fn substitute(block: &mut [u8; BLOCK_BYTES], table: &[u8; 256], step: usize) {
     let old = *block;
     for (i, byte) in block.iter_mut().enumerate() {
@@ -125,11 +126,11 @@ fn substitute(block: &mut [u8; BLOCK_BYTES], table: &[u8; 256], step: usize) {
     }
 }
 
-/// Each column times a polynomial, or its inverse (FIPS 197, 5.1.3 and 5.3.3).
+/// Multiplies each column by a polynomial or its inverse (FIPS 197, 5.1.3 and 5.3.3).
 fn mix(block: &mut [u8; BLOCK_BYTES], back: bool) {
     for column in block.chunks_exact_mut(4) {
         let [a, b, c, d] = [column[0], column[1], column[2], column[3]];
-        // The inverse is the polynomial itself behind 4x^2 + 5.
+        // The inverse is the polynomial itself times 4x^2 + 5.
         let (even, odd) = if back {
             (double(double(a ^ c)), double(double(b ^ d)))
         } else {
@@ -155,7 +156,7 @@ mod tests {
     use aes::cipher::{BlockDecrypt, BlockEncrypt, KeyInit};
 
     #[test]
-    fn the_standards_example_comes_out() {
+    fn the_example_of_the_standard_is_reproduced() {
         // FIPS 197, appendix C.3.
         let aes = Aes256::new(&core::array::from_fn(|i| i as u8));
         let plain: [u8; 16] = core::array::from_fn(|i| i as u8 * 0x11);
@@ -170,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_what_the_aes_crate_is() {
+    fn it_agrees_with_the_aes_crate() {
         let mut state = 0x2545_F491_4F6C_DD1Du64;
         let mut byte = || {
             state ^= state << 13;

@@ -1,10 +1,12 @@
-//! The one message syntax: `cmd=Name&key=value&...` (board/README.md).
+//! The syntax of control messages: `cmd=Name&key=value&...` (board/README.md).
 //!
-//! In values `%`, `&`, `=` and control bytes are written `%XX`; all else, blanks and UTF-8 included,
-//! stands as it is. A reader trims blanks around keys and values, ignores what it does not know, keeps
-//! the first of a key that stands twice, and takes an escape that is none as it stands.
+//! In values, `%`, `&`, `=` and control bytes are escaped as `%XX`; all other bytes, including
+//! blanks and UTF-8, are not. The reader trims blanks around keys and values, ignores unknown keys,
+//! uses the first value of a repeated key, and keeps invalid escapes unchanged.
 
 use core::fmt::{self, Write};
+
+use crate::wire::decimal::parse_decimal;
 
 /// A name, number or other value, unescaped. Bytes, not `str`: phones send GBK as well as UTF-8.
 pub type Text<const N: usize> = heapless::Vec<u8, N>;
@@ -16,21 +18,21 @@ pub struct Message<'a> {
     command: &'a [u8],
 }
 
-/// Why bytes are no message.
+/// Why bytes are not a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Error {
-    /// Nothing but blanks.
+    /// There are only blanks.
     Empty,
-    /// No `cmd` key, or an empty one.
+    /// The key `cmd` is missing or empty.
     NoCommand,
 }
 
-/// A value is longer than what may be kept of it.
+/// A value is too long for its text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooLong;
 
 impl<'a> Message<'a> {
-    /// Finds the command of one message, without its line end.
+    /// Parses one message, without its line end.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, Error> {
         let body = bytes.trim_ascii();
         if body.is_empty() {
@@ -45,17 +47,18 @@ impl<'a> Message<'a> {
         }
     }
 
-    /// The value of `cmd`, as it stands.
+    /// The value of `cmd`, still escaped.
     pub fn command(&self) -> &'a [u8] {
         self.command
     }
 
-    /// The same to be matched with names, which takes less code than matching bytes; empty when it is no text.
+    /// The same as text, since matching strings takes less code than matching bytes; empty if it is
+    /// not UTF-8.
     pub fn name(&self) -> &'a str {
         core::str::from_utf8(self.command).unwrap_or_default()
     }
 
-    /// The first value of `key`, trimmed, still escaped; `None` also when it is empty.
+    /// The first value of `key`, trimmed, still escaped; `None` also if it is empty.
     pub fn raw(&self, key: &str) -> Option<&'a [u8]> {
         pairs(self.body)
             .find(|(k, _)| *k == key.as_bytes())
@@ -63,7 +66,7 @@ impl<'a> Message<'a> {
             .filter(|v| !v.is_empty())
     }
 
-    /// The first value of `key`, unescaped; empty when there is none.
+    /// The first value of `key`, unescaped; empty if there is none.
     pub fn text<const N: usize>(&self, key: &str) -> Result<Text<N>, TooLong> {
         let mut text = Text::new();
         for byte in unescape(self.raw(key).unwrap_or_default()) {
@@ -72,17 +75,17 @@ impl<'a> Message<'a> {
         Ok(text)
     }
 
-    /// The first value of `key`, unescaped, as much of it as there is room for.
+    /// The first value of `key`, unescaped, cut if it is too long.
     pub fn text_cut<const N: usize>(&self, key: &str) -> Text<N> {
         unescape(self.raw(key).unwrap_or_default())
             .take(N)
             .collect()
     }
 
-    /// The first value of `key` as a decimal number: `Some(Err)` when it is something else.
+    /// The first value of `key` as a decimal number; `Some(Err)` if it is not a number of this
+    /// type.
     pub fn number<T: TryFrom<u64>>(&self, key: &str) -> Option<Result<T, ()>> {
-        // One parser for all integers: each further one costs a phone 200 bytes.
-        let number = crate::wire::json::number(self.raw(key)?);
+        let number = parse_decimal(self.raw(key)?);
         Some(number.and_then(|number| T::try_from(number).ok()).ok_or(()))
     }
 }
@@ -114,7 +117,8 @@ fn hex(digit: u8) -> Option<u8> {
         .and_then(|d| u8::try_from(d).ok())
 }
 
-/// Writes a message into a buffer, escaping the values. What does not fit is an error at `finish`.
+/// Writes a message into a buffer and escapes the values. A message that does not fit is an error
+/// at `finish`.
 pub struct Writer<'a> {
     buffer: &'a mut [u8],
     len: usize,
@@ -143,19 +147,19 @@ impl<'a> Writer<'a> {
         self
     }
 
-    /// Adds `&key=value` with a value that need not be UTF-8.
+    /// Adds `&key=value` with a value that may not be UTF-8.
     pub fn bytes(&mut self, key: &str, value: &[u8]) -> &mut Self {
         self.key(key);
         self.escaped(value);
         self
     }
 
-    /// Bytes that can still be written.
+    /// The bytes that are left in the buffer.
     pub fn room(&self) -> usize {
         self.buffer.len() - self.len
     }
 
-    /// The message's length, or `None` when it did not fit.
+    /// The length of the message, or `None` if it does not fit.
     pub fn finish(&self) -> Option<usize> {
         (!self.overflow).then_some(self.len)
     }
@@ -211,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn takes_the_source_documents_message_apart() {
+    fn parses_the_message_of_the_source_document() {
         // The document itself prints "port =xxx".
         let message = Message::parse(
             b"cmd=RecordStartResponse&id=17&result=success&reason=&server=10.0.0.9&port =40000&port=1\r\n",
@@ -243,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn takes_what_is_no_escape_as_it_stands() {
+    fn keeps_invalid_escapes() {
         let message = Message::parse(b"cmd=A&x=100%&y=%zz&z=%4&w=%41%4a").unwrap();
         assert_eq!(
             ["x", "y", "z", "w"].map(|key| text(&message, key)),
@@ -286,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn says_when_it_does_not_fit() {
+    fn a_message_or_value_that_does_not_fit_is_an_error() {
         let mut buffer = [0; 12];
         assert_eq!(
             Writer::new(&mut buffer, "A").pair("id", 1234).finish(),

@@ -1,38 +1,35 @@
-//! Host names -> addresses: DNS messages (RFC 1035), and the two files that tell who to ask.
+//! Resolves host names: DNS messages (RFC 1035), `resolv.conf` and `hosts`.
 //!
-//! The C library's lookup blocks, and its code with the thread it needs is a fifth of the phone's program.
-//! A phone asks for the IPv4 address of one or two names: a question and the walk over an answer.
+//! The resolver of the C library blocks, and its code, with the thread that it needs, is a fifth of
+//! the phone's program. A phone only needs the IPv4 addresses of one or two names: one kind of
+//! query, and a parser of its response.
 
 use core::net::{IpAddr, Ipv4Addr};
 
-/// A question: 12 bytes of header, a name of at most 255, type and class.
+/// The longest query: a header of 12 bytes, a name of at most 255, type and class.
 pub const QUERY_BYTES: usize = 12 + 255 + 4;
-/// Name servers that are asked in turn, as the C libraries do.
+/// The most name servers that are asked in turn; the C libraries' limit.
 pub const SERVERS: usize = 3;
 
-/// A name server's answer.
+/// The response of a name server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// The name's first IPv4 address.
+    /// The first IPv4 address of the name.
     Address(Ipv4Addr),
-    /// There is no such name, or it has no IPv4 address.
+    /// The name does not exist, or has no IPv4 address.
     NoAddress,
-    /// This server cannot tell.
+    /// The server cannot resolve the name.
     Failed,
 }
 
-/// Writes the question for a name's addresses; `None` when it can be no host name.
+/// Writes the query for the IPv4 addresses of a name; `None` if it is not a valid host name.
 pub fn emit_query(name: &str, id: u16, buffer: &mut [u8; QUERY_BYTES]) -> Option<usize> {
     let [high, low] = id.to_be_bytes();
     // Flags: recursion desired; one question.
     buffer[..12].copy_from_slice(&[high, low, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
     let mut at = 12;
-    for label in name
-        .strip_suffix('.')
-        .unwrap_or(name)
-        .as_bytes()
-        .split(|b| *b == b'.')
-    {
+    let name = name.strip_suffix('.').unwrap_or(name);
+    for label in name.as_bytes().split(|b| *b == b'.') {
         let length = u8::try_from(label.len())
             .ok()
             .filter(|length| (1..=63).contains(length))?;
@@ -50,13 +47,13 @@ pub fn emit_query(name: &str, id: u16, buffer: &mut [u8; QUERY_BYTES]) -> Option
     Some(at + 5)
 }
 
-/// Takes an answer to `query` apart; `None`: it is none, but perhaps a stranger's.
+/// Parses the response to `query`; `None` if it is not one: it may be forged.
 pub fn parse_answer(bytes: &[u8], query: &[u8]) -> Option<Answer> {
     let (header, rest) = bytes.split_first_chunk::<12>()?;
     let (asked, question) = query.split_first_chunk::<12>()?;
     let (echo, mut records) = rest.split_at_checked(question.len())?;
-    let answers = header[..2] == asked[..2] && header[2] & 0xF8 == 0x80;
-    if !answers || !echo.eq_ignore_ascii_case(question) {
+    let is_response = header[..2] == asked[..2] && header[2] & 0xF8 == 0x80;
+    if !is_response || !echo.eq_ignore_ascii_case(question) {
         return None;
     }
     let truncated = header[2] & 2 != 0;
@@ -75,7 +72,7 @@ pub fn parse_answer(bytes: &[u8], query: &[u8]) -> Option<Answer> {
     })
 }
 
-/// Type and class, data, and what is behind the record.
+/// The type and class of a record, its data, and the bytes after it.
 fn record(mut bytes: &[u8]) -> Option<([u8; 4], &[u8], &[u8])> {
     loop {
         let (length, rest) = bytes.split_first()?;
@@ -96,15 +93,14 @@ fn record(mut bytes: &[u8]) -> Option<([u8; 4], &[u8], &[u8])> {
     Some(([*t0, *t1, *c0, *c1], data, behind))
 }
 
-/// The name servers of a `resolv.conf`; this machine where it names none.
+/// The name servers of a `resolv.conf`; the local host if it has none.
 pub fn name_servers(text: &[u8]) -> heapless::Vec<IpAddr, SERVERS> {
     let mut servers = heapless::Vec::new();
     for mut words in lines(text) {
         if words.next() == Some(b"nameserver") {
-            let _ = words
-                .next()
-                .and_then(address)
-                .map(|server| servers.push(server));
+            if let Some(server) = words.next().and_then(address) {
+                let _ = servers.push(server); // further ones are ignored
+            }
         }
     }
     if servers.is_empty() {
@@ -113,7 +109,7 @@ pub fn name_servers(text: &[u8]) -> heapless::Vec<IpAddr, SERVERS> {
     servers
 }
 
-/// The address that a `hosts` file gives a name.
+/// The address of a name in a `hosts` file.
 pub fn in_hosts(text: &[u8], name: &str) -> Option<IpAddr> {
     lines(text).find_map(|mut words| {
         let found = words.next().and_then(address)?;
@@ -123,7 +119,7 @@ pub fn in_hosts(text: &[u8], name: &str) -> Option<IpAddr> {
     })
 }
 
-/// The words of each line, without comments.
+/// The words of each line, without the comment.
 fn lines(text: &[u8]) -> impl Iterator<Item = impl Iterator<Item = &[u8]>> {
     text.split(|b| *b == b'\n').map(|line| {
         let line = line.split(|b| b"#;".contains(b)).next().unwrap_or_default();
@@ -155,7 +151,7 @@ mod tests {
         \xC0\x29\x00\x01\x00\x01\x00\x00\x00\x3C\x00\x04\x0A\x00\x00\x09";
 
     #[test]
-    fn a_question_is_put_together() {
+    fn a_query_is_emitted() {
         let mut buffer = [0; QUERY_BYTES];
         for name in ["record.test", "record.test."] {
             let len = emit_query(name, 0x1234, &mut buffer).unwrap();
@@ -176,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_is_taken_apart() {
+    fn a_response_is_parsed() {
         let found = Some(Answer::Address(Ipv4Addr::new(10, 0, 0, 9)));
         assert_eq!(
             parse_answer(&answer([0x81, 0x80], 2, RECORDS), QUERY),
@@ -185,7 +181,7 @@ mod tests {
         assert_eq!(
             parse_answer(&answer([0x83, 0x80], 2, RECORDS), QUERY),
             found,
-            "cut off, but what we want is there"
+            "truncated, but the address is there"
         );
         assert_eq!(
             parse_answer(&answer([0x81, 0x80], 1, RECORDS), QUERY),
@@ -206,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_answer_to_the_question_is_none_and_what_is_broken_fails() {
+    fn other_responses_are_ignored_and_malformed_ones_fail() {
         let good = answer([0x81, 0x80], 2, RECORDS);
         for (at, bits) in [
             (0, 1),

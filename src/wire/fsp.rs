@@ -1,4 +1,5 @@
-//! FSP version 2 datagrams: a file service over UDP (protocol text v0.19, and what the clients of OM phones send).
+//! FSP version 2 datagrams: a file service over UDP (protocol text v0.19, and the requests of the
+//! clients of OM phones).
 //!
 //! ```text
 //! 0  command   u8       4  sequence        u16     12    data
@@ -8,20 +9,21 @@
 
 use core::mem::size_of;
 
-/// Bytes before the data.
+/// The bytes of the header.
 pub const HEADER_BYTES: usize = 12;
-/// Data and extra data that both sides must take, and no server exceeds unasked.
+/// The payload (data and extra data) that both sides must accept. Servers only send more if the
+/// client asks for it.
 pub const DEFAULT_PAYLOAD: usize = 1024;
-/// The most that any client takes: ten Ethernet fragments.
+/// The longest payload that any client accepts: ten Ethernet fragments.
 pub const MAX_PAYLOAD: usize = 14_708;
-/// Bytes of a directory entry before its name, and of the data of a STAT reply.
+/// The bytes of a directory entry before its name, which are also the data of a STAT reply.
 pub const ENTRY_HEAD: usize = 9;
 
-/// What a datagram asks for or answers.
+/// The command of a request or reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Command(pub u8);
 
-#[allow(missing_docs)] // the protocol text's own names
+#[allow(missing_docs)] // the names are those of the protocol text
 impl Command {
     pub const VERSION: Self = Self(0x10);
     pub const ERROR: Self = Self(0x40);
@@ -42,7 +44,8 @@ impl Command {
     /// Reserved in the protocol text; OM phones change their password with it.
     pub const CH_PASSWD: Self = Self(0x4F);
 
-    /// Clients look at the position of a reply to these before anything else, also when it is an error.
+    /// Whether clients check the position of the reply before anything else, even if it is an
+    /// error.
     pub fn has_position(self) -> bool {
         matches!(
             self,
@@ -50,7 +53,7 @@ impl Command {
         )
     }
 
-    /// It would change what is there.
+    /// Whether the command would change files.
     pub fn is_write(self) -> bool {
         matches!(
             self,
@@ -64,50 +67,50 @@ impl Command {
     }
 }
 
-/// Who a datagram is for: the checksums differ.
+/// The direction of a datagram. It determines the checksum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Toward {
-    /// A request: the length is summed too.
+    /// A request: the checksum includes the length.
     Server,
     /// A reply.
     Client,
 }
 
-/// The fields before the data, without those that follow from it.
+/// The header, without the fields that follow from the rest of the datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Head {
-    /// What is asked or answered.
+pub struct FspHeader {
+    /// The command.
     pub command: Command,
-    /// Given by the server with each reply, and given back with the next request.
+    /// Set by the server in each reply, and returned by the client with the next request.
     pub key: u16,
     /// Chosen by the client, echoed by the server; the low three bits count resends.
     pub sequence: u16,
-    /// A place in a file or listing, for most commands.
+    /// For most commands, a position in a file or listing.
     pub position: u32,
 }
 
-/// A datagram taken apart.
+/// A parsed datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Packet<'a> {
-    /// Its fields.
-    pub head: Head,
-    /// What the length counts.
+    /// The header.
+    pub head: FspHeader,
+    /// The data, whose length the header has.
     pub data: &'a [u8],
-    /// What stands behind it.
+    /// The extra data after them.
     pub extra: &'a [u8],
 }
 
-/// Why a datagram is no FSP.
+/// Why a datagram is not FSP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Error {
-    /// Shorter than its header, or than its data.
+    /// The datagram is shorter than its header, or than its data.
     Short,
-    /// The checksum is another one.
+    /// The checksum is wrong.
     Checksum,
 }
 
 impl<'a> Packet<'a> {
-    /// Takes a datagram apart.
+    /// Parses a datagram.
     pub fn parse(datagram: &'a [u8], toward: Toward) -> Result<Self, Error> {
         let (head, payload) = datagram
             .split_first_chunk::<HEADER_BYTES>()
@@ -119,7 +122,7 @@ impl<'a> Packet<'a> {
         if sum != checksum(datagram, toward) {
             return Err(Error::Checksum);
         }
-        let head = Head {
+        let head = FspHeader {
             command: Command(command),
             key: u16::from_be_bytes([k0, k1]),
             sequence: u16::from_be_bytes([s0, s1]),
@@ -128,30 +131,32 @@ impl<'a> Packet<'a> {
         Ok(Self { head, data, extra })
     }
 
-    /// The payload that the extra data ask for; zero is no wish.
+    /// The payload length that the extra data ask for; zero means none.
     pub fn preferred_payload(&self) -> Option<usize> {
-        let (wish, _) = self.extra.split_first_chunk()?;
-        Some(usize::from(u16::from_be_bytes(*wish))).filter(|wish| *wish > 0)
+        let (bytes, _) = self.extra.split_first_chunk()?;
+        let length = usize::from(u16::from_be_bytes(*bytes));
+        Some(length).filter(|length| *length > 0)
     }
 }
 
-impl Head {
-    /// Writes the header in front of a payload that stands in `datagram` already, the last `extra` bytes of it
-    /// being extra data.
+impl FspHeader {
+    /// Writes the header and its checksum. The payload is already in `datagram`; its last `extra`
+    /// bytes are extra data.
     pub fn seal(&self, datagram: &mut [u8], extra: usize, toward: Toward) {
         let length = datagram.len().saturating_sub(HEADER_BYTES + extra);
         let Some(head) = datagram.first_chunk_mut::<HEADER_BYTES>() else {
             return;
         };
-        let ([k0, k1], [s0, s1]) = (self.key.to_be_bytes(), self.sequence.to_be_bytes());
-        let ([l0, l1], [p0, p1, p2, p3]) =
-            ((length as u16).to_be_bytes(), self.position.to_be_bytes());
+        let [k0, k1] = self.key.to_be_bytes();
+        let [s0, s1] = self.sequence.to_be_bytes();
+        let [l0, l1] = (length as u16).to_be_bytes();
+        let [p0, p1, p2, p3] = self.position.to_be_bytes();
         *head = [self.command.0, 0, k0, k1, s0, s1, l0, l1, p0, p1, p2, p3];
         datagram[1] = checksum(datagram, toward);
     }
 }
 
-/// The checksum over a datagram, whatever stands in its place.
+/// The checksum of a datagram, whatever its checksum field has.
 fn checksum(datagram: &[u8], toward: Toward) -> u8 {
     let length = if toward == Toward::Server {
         datagram.len() as u32
@@ -162,12 +167,13 @@ fn checksum(datagram: &[u8], toward: Toward) -> u8 {
     (total + (total >> 8)) as u8
 }
 
-/// The sum of all bytes: a word at a time, in lanes of 16 bits.
+/// The sum of all bytes. It adds a word at a time, in lanes of 16 bits, since all payloads of a
+/// transfer are summed.
 fn sum(bytes: &[u8]) -> u32 {
     const LANES: usize = usize::MAX / 0xFFFF * 0xFF;
     const WORD: usize = size_of::<usize>();
     let mut total = 0;
-    // 128 words add at most 128 * 2 * 255 to a lane: it does not overflow.
+    // 128 words add at most 128 * 2 * 255 to a lane, which does not overflow.
     for run in bytes.chunks(128 * WORD) {
         let words = run.chunks_exact(WORD);
         total += words
@@ -188,37 +194,38 @@ fn sum(bytes: &[u8]) -> u32 {
     total
 }
 
-/// What a request names, with the password that comes with it.
+/// The path and the password of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Target<'a> {
-    /// A path.
+pub struct RequestTarget<'a> {
+    /// The path.
     pub name: &'a [u8],
-    /// Clients without a password send none, or an empty one.
+    /// The password. Clients without one send none, or an empty one.
     pub password: Option<&'a [u8]>,
 }
 
-/// Reads `name NUL` or `name LF password NUL`; some clients put further NULs behind. `None`: no NUL.
-pub fn target(data: &[u8]) -> Option<Target<'_>> {
+/// Parses `name NUL` or `name LF password NUL`; some clients append further NULs. `None`: there is
+/// no NUL.
+pub fn target(data: &[u8]) -> Option<RequestTarget<'_>> {
     let text = text(data)?;
     Some(match split(text) {
-        Some((name, password)) => Target {
+        Some((name, password)) => RequestTarget {
             name,
             password: Some(password),
         },
-        None => Target {
+        None => RequestTarget {
             name: text,
             password: None,
         },
     })
 }
 
-/// Reads `LF old LF new NUL`, the data of CH_PASSWD.
+/// Parses `LF old LF new NUL`, the data of CH_PASSWD.
 pub fn passwords(data: &[u8]) -> Option<(&[u8], &[u8])> {
     let (name, passwords) = split(text(data)?)?;
     split(passwords).filter(|_| name.is_empty())
 }
 
-/// What stands before the first NUL.
+/// The bytes before the first NUL.
 pub fn text(data: &[u8]) -> Option<&[u8]> {
     data.iter()
         .position(|byte| *byte == 0)
@@ -230,36 +237,36 @@ fn split(text: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((&text[..at], &text[at + 1..]))
 }
 
-/// What a directory entry is.
+/// The kind of a directory entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Kind(pub u8);
+pub struct EntryKind(pub u8);
 
 #[allow(missing_docs)]
-impl Kind {
-    /// Behind the last entry; in a STAT reply: there is nothing of this name.
+impl EntryKind {
+    /// Follows the last entry; in a STAT reply: nothing has this name.
     pub const END: Self = Self(0);
     pub const FILE: Self = Self(1);
     pub const FOLDER: Self = Self(2);
-    /// The rest of the block is empty.
+    /// The rest of the block is unused.
     pub const SKIP: Self = Self(0x2A);
 }
 
-/// An entry of a directory listing; without its name, the data of a STAT reply.
+/// An entry of a directory listing. Without the name, it is the data of a STAT reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Entry<'a> {
+pub struct DirEntry<'a> {
     /// Seconds since 1970, UTC.
     pub time: u32,
-    /// Bytes.
+    /// The size in bytes.
     pub size: u32,
-    /// What it is.
-    pub kind: Kind,
-    /// Without a NUL.
+    /// The kind.
+    pub kind: EntryKind,
+    /// The name, without a NUL.
     pub name: &'a [u8],
 }
 
-impl<'a> Entry<'a> {
-    /// A mark without time, size and name.
-    pub const fn mark(kind: Kind) -> Self {
+impl<'a> DirEntry<'a> {
+    /// An entry without time, size and name.
+    pub const fn mark(kind: EntryKind) -> Self {
         Self {
             time: 0,
             size: 0,
@@ -268,19 +275,20 @@ impl<'a> Entry<'a> {
         }
     }
 
-    /// Bytes of an entry with a name of this length: the name, its NUL, zeros to a multiple of four.
+    /// The bytes of an entry with a name of this length: the name, its NUL, and zeros to a multiple
+    /// of four.
     pub const fn len_of(name: usize) -> usize {
         (ENTRY_HEAD + name + 1).next_multiple_of(4)
     }
 
     /// The entry without its name.
     pub fn head(&self) -> [u8; ENTRY_HEAD] {
-        let ([t0, t1, t2, t3], [s0, s1, s2, s3]) =
-            (self.time.to_be_bytes(), self.size.to_be_bytes());
+        let [t0, t1, t2, t3] = self.time.to_be_bytes();
+        let [s0, s1, s2, s3] = self.size.to_be_bytes();
         [t0, t1, t2, t3, s0, s1, s2, s3, self.kind.0]
     }
 
-    /// Writes the entry; its length, or `None` when `buffer` is too short.
+    /// Writes the entry. Returns its length, or `None` if `buffer` is too short.
     pub fn emit(&self, buffer: &mut [u8]) -> Option<usize> {
         let place = buffer.get_mut(..Self::len_of(self.name.len()))?;
         let (head, name) = place.split_at_mut(ENTRY_HEAD);
@@ -290,26 +298,22 @@ impl<'a> Entry<'a> {
         Some(place.len())
     }
 
-    /// Reads an entry's head, also a STAT reply's data.
+    /// Parses an entry without its name, which is also the data of a STAT reply.
     pub fn parse_head(bytes: &[u8]) -> Option<Self> {
         let [t0, t1, t2, t3, s0, s1, s2, s3, kind] = *bytes.first_chunk::<ENTRY_HEAD>()?;
-        let (time, size) = (
-            u32::from_be_bytes([t0, t1, t2, t3]),
-            u32::from_be_bytes([s0, s1, s2, s3]),
-        );
         Some(Self {
-            time,
-            size,
-            kind: Kind(kind),
+            time: u32::from_be_bytes([t0, t1, t2, t3]),
+            size: u32::from_be_bytes([s0, s1, s2, s3]),
+            kind: EntryKind(kind),
             name: &[],
         })
     }
 
-    /// Takes the first entry off a block. `None` at its end, or where it makes no sense. A link's target, behind
-    /// a line end, is no part of its name.
+    /// Takes the first entry of a block. `None` at the end of the block, or if the entry is
+    /// malformed. The target of a link follows the name after a line feed, and is ignored.
     pub fn take(block: &mut &'a [u8]) -> Option<Self> {
         let head = Self::parse_head(block)?;
-        if matches!(head.kind, Kind::END | Kind::SKIP) {
+        if matches!(head.kind, EntryKind::END | EntryKind::SKIP) {
             *block = &[];
             return Some(head);
         }

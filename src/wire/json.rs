@@ -1,28 +1,31 @@
-//! A reader of flat JSON objects (RFC 8259), which sidecars are: small, no heap, and tolerant; and what writes strings.
+//! A reader of flat JSON objects (RFC 8259), such as sidecars: small, tolerant and without a heap.
+//! `quote` writes strings.
 //!
-//! It takes commas too many, control characters in strings and escapes that are none; lists and objects in the object are
-//! skipped. Bytes that end before the object does are no object; what follows it is ignored.
+//! The reader accepts superfluous commas, control characters in strings and invalid escapes. Nested
+//! lists and objects are skipped. Bytes that end before the object does are refused; bytes after
+//! the object are ignored.
 
 use core::fmt::{self, Write};
 
 use crate::wire::control::Text;
+use crate::wire::decimal::parse_decimal;
 
-/// Brackets in brackets that are skipped; a sidecar's go to two.
+/// The deepest nesting that is skipped; sidecars have two levels.
 const MAX_DEPTH: u32 = 8;
 
-/// A JSON object whose members have been walked over once.
+/// A JSON object whose syntax has been checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Object<'a> {
-    /// Behind the opening brace.
+    /// The bytes after the opening brace.
     body: &'a [u8],
 }
 
-/// Bytes are no JSON object, or end before it does, or nest too deep.
+/// The bytes are not a JSON object, end before it does, or are nested too deeply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoObject;
 
 impl<'a> Object<'a> {
-    /// Walks over the object at the beginning of `bytes`.
+    /// Checks the object at the beginning of `bytes`.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, NoObject> {
         let body = bytes
             .trim_ascii_start()
@@ -36,7 +39,8 @@ impl<'a> Object<'a> {
         members.ended.then_some(Self { body }).ok_or(NoObject)
     }
 
-    /// The members in their order: the key as it stands, and the value with its quotes or brackets.
+    /// The members in their order: the key still escaped, and the value with its quotes or
+    /// brackets.
     pub fn members(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
         Members {
             rest: self.body,
@@ -44,14 +48,15 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// The first value of `key`, as it stands.
+    /// The first value of `key`, with its quotes or brackets.
     pub fn raw(&self, key: &str) -> Option<&'a [u8]> {
         self.members()
             .find(|(k, _)| *k == key.as_bytes())
             .map(|(_, value)| value)
     }
 
-    /// A string's text, UTF-8 unless the file is not; what is longer is cut. Empty when there is none.
+    /// The text of a string, which is UTF-8 if the file is; it is cut if it is too long, and empty
+    /// if there is none.
     pub fn text<const N: usize>(&self, key: &str) -> Text<N> {
         let mut text = Text::new();
         let raw = self
@@ -63,9 +68,9 @@ impl<'a> Object<'a> {
         text
     }
 
-    /// A number that is whole and not negative.
+    /// A non-negative integer.
     pub fn number(&self, key: &str) -> Option<u64> {
-        number(self.raw(key)?)
+        parse_decimal(self.raw(key)?)
     }
 
     /// `true` or `false`.
@@ -77,13 +82,15 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// The numbers in a list of pairs, or of anything else, two by two.
+    /// The numbers of a list of pairs. The nesting is not checked.
     pub fn pairs(&self, key: &str) -> impl Iterator<Item = [u64; 2]> + 'a {
         let list = self
             .raw(key)
             .filter(|list| list.starts_with(b"["))
             .unwrap_or_default();
-        let mut numbers = list.split(|b| !b.is_ascii_digit()).filter_map(number);
+        let mut numbers = list
+            .split(|b| !b.is_ascii_digit())
+            .filter_map(parse_decimal);
         core::iter::from_fn(move || Some([numbers.next()?, numbers.next()?]))
     }
 
@@ -98,7 +105,8 @@ impl<'a> Object<'a> {
     }
 }
 
-/// Adds a JSON string. What steers a terminal is escaped, too; what is no UTF-8 becomes U+FFFD.
+/// Writes a JSON string. Characters that control a terminal are escaped, too; invalid UTF-8 becomes
+/// U+FFFD.
 pub fn quote(out: &mut dyn Write, text: &[u8]) -> fmt::Result {
     out.write_str("\"")?;
     for chunk in text.utf8_chunks() {
@@ -124,7 +132,7 @@ pub fn steers(c: char) -> bool {
 
 struct Members<'a> {
     rest: &'a [u8],
-    /// The closing brace has been seen.
+    /// The closing brace was reached.
     ended: bool,
 }
 
@@ -132,7 +140,7 @@ impl<'a> Iterator for Members<'a> {
     type Item = (&'a [u8], &'a [u8]);
 
     fn next(&mut self) -> Option<Self::Item> {
-        // A comma too many or too few is forgiven.
+        // Superfluous and missing commas are accepted.
         self.rest = self.rest.trim_ascii_start();
         self.rest = self
             .rest
@@ -154,7 +162,7 @@ impl<'a> Iterator for Members<'a> {
     }
 }
 
-/// Bytes of the string at the beginning, with its quotes.
+/// The length of the string at the beginning, with its quotes.
 fn string_len(bytes: &[u8]) -> Option<usize> {
     bytes.first().filter(|b| **b == b'"')?;
     let mut at = 1;
@@ -167,19 +175,23 @@ fn string_len(bytes: &[u8]) -> Option<usize> {
     }
 }
 
-/// Bytes of the value at the beginning; brackets of either kind are only counted.
+/// The length of the value at the beginning. Brackets are counted, whatever their kind.
 fn value_len(bytes: &[u8]) -> Option<usize> {
     let (mut at, mut depth) = (0, 0);
     loop {
         match bytes.get(at)? {
             b'"' => at += string_len(&bytes[at..])?,
             b'{' | b'[' => {
-                (at, depth) = (at + 1, depth + 1);
+                at += 1;
+                depth += 1;
                 if depth > MAX_DEPTH {
                     return None;
                 }
             }
-            b'}' | b']' if depth > 0 => (at, depth) = (at + 1, depth - 1),
+            b'}' | b']' if depth > 0 => {
+                at += 1;
+                depth -= 1;
+            }
             _ if depth > 0 => at += 1,
             _ => {
                 let word = bytes[at..].iter().position(|b| b",}] \t\r\n".contains(b))?;
@@ -192,7 +204,8 @@ fn value_len(bytes: &[u8]) -> Option<usize> {
     }
 }
 
-/// A string's inside without its escapes, as much of it as fits; the bytes written.
+/// Replaces the escapes of a string's content, as far as it fits into `place`; returns the bytes
+/// written.
 fn unescape(mut raw: &[u8], place: &mut [u8]) -> usize {
     let mut len = 0;
     while let Some((first, tail)) = raw.split_first() {
@@ -227,7 +240,8 @@ fn unescape(mut raw: &[u8], place: &mut [u8]) -> usize {
     len
 }
 
-/// The character whose UTF-16 stands behind `\u`, and what follows it. Half a pair is U+FFFD.
+/// The character whose UTF-16 follows `\u`, and the bytes after it. An unpaired surrogate becomes
+/// U+FFFD.
 fn unescape_unit(digits: &[u8]) -> (char, &[u8]) {
     let lost = char::REPLACEMENT_CHARACTER;
     let Some((high, rest)) = unit(digits) else {
@@ -257,16 +271,6 @@ fn hex(digits: &[u8]) -> Option<u32> {
     })
 }
 
-/// Decimal digits and nothing else.
-pub(crate) fn number(digits: &[u8]) -> Option<u64> {
-    let plain = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
-    core::str::from_utf8(digits)
-        .ok()
-        .filter(|_| plain)?
-        .parse()
-        .ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -282,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn takes_an_object_apart_in_any_shape() {
+    fn parses_objects_in_any_layout() {
         let json =
             b" { \"n\" : 12 ,\"deep\":{\"n\":[1,\"}\\\"\",{}]},\"t\":true,\"f\":false,\"z\":null,\"n\":13,} trailing";
         let object = Object::parse(json).unwrap();
@@ -335,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_no_object() {
+    fn refuses_bytes_that_are_not_an_object() {
         for bytes in [
             "",
             "{",

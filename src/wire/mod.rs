@@ -4,6 +4,7 @@
 #[cfg(feature = "fsp")]
 pub mod aes;
 pub mod control;
+pub mod decimal;
 pub mod dns;
 #[cfg(feature = "fsp")]
 pub mod fsp;

@@ -1,102 +1,62 @@
 //! Rendezvous messages, as the OM vendor's SDK writes them (`P2PNAT`, over UDP).
 //!
 //! ```text
-//! P2PNAT00 REG\r\n        00 request, 01 response; REG CON FWD PING PONG NFY QRY, and BIND of our own relay
+//! P2PNAT00 REG\r\n        00 request, 01 response; REG CON FWD PING PONG NFY QRY, and BIND for our own relay
 //! cid: ...\r\n            "name: value" lines; values have no control characters
-//! mid: 00001516\r\n       8 lower-case hex digits, echoed by the response
+//! mid: 00001516\r\n       the transaction's number: 8 lower-case hex digits, echoed by the response
 //! data: <base64>\r\n      the attributes other than cid, mid, connid, code and emsg, sealed (`wire::rendezvous::cipher`)
 //! ```
-//! The SDK sends a NUL behind it, which nobody needs. On the same socket fly file service datagrams, whose first
-//! byte is never `P`, and to the server only, the keep-alives: `keep`, or the endpoint's own `ip:port`.
+//! The SDK appends a NUL, which is not required. The same socket carries FSP datagrams, whose first
+//! byte is never `P`, and, to the server only, keep-alives: `keep`, or the agent's own `ip:port`.
 
 use core::net::SocketAddrV4;
 
 use crate::base::limits::rendezvous::{RENDEZVOUS_BYTES, SEALED_BYTES};
+use crate::wire::decimal::parse_decimal;
 use crate::wire::rendezvous::cipher::{Key, BLOCK_BYTES};
 
 pub mod cipher;
+mod syntax;
 mod writer;
 
+pub use syntax::{Class, Kind, KEEP};
 pub use writer::{emit_address, Mark, Writer};
 
-/// The keep-alive, except for each third one.
-pub const KEEP: &[u8] = b"keep";
+use syntax::{is_name, is_value, KINDS};
 
-/// Which way a message goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub enum Class {
-    Request,
-    Response,
-}
-
-/// What a message is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// An endpoint says where it is.
-    Register,
-    /// An endpoint asks for another one.
-    Connect,
-    /// The server tells the other one.
-    Forward,
-    /// Straight from one endpoint to the other, through both NATs.
-    Ping,
-    /// Its echo.
-    Pong,
-    /// News that need no answer.
-    Notify,
-    /// A question to the server.
-    Query,
-    /// To our relay: this is where I am.
-    Bind,
-    /// Anything else.
-    Unknown,
-}
-
-const KINDS: [(&[u8], Kind); 8] = [
-    (b"REG", Kind::Register),
-    (b"CON", Kind::Connect),
-    (b"FWD", Kind::Forward),
-    (b"PING", Kind::Ping),
-    (b"PONG", Kind::Pong),
-    (b"NFY", Kind::Notify),
-    (b"QRY", Kind::Query),
-    (b"BIND", Kind::Bind),
-];
-
-/// Why bytes are no message, or cannot be opened.
+/// Why bytes cannot be parsed, or sealed attributes cannot be opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Error {
-    /// Not this protocol.
+    /// The bytes do not begin like a message.
     Foreign,
-    /// Longer than any message.
+    /// The message is too long.
     TooLong,
-    /// Neither request nor response, or no lines of names and values.
+    /// The message is neither request nor response, or has other lines than names and values.
     Malformed,
-    /// Nothing is sealed.
-    Clear,
-    /// What is sealed is no base64, or does not open with this key.
-    Sealed,
+    /// The message has no sealed attributes.
+    NotSealed,
+    /// The sealed attributes are not base64, or this key does not open them.
+    CannotOpen,
 }
 
-/// `true` for datagrams that are rendezvous messages: all others belong to the file service.
+/// Whether a datagram is a rendezvous message; all others are FSP.
 pub fn is_message(datagram: &[u8]) -> bool {
     datagram.starts_with(b"P2PNAT0")
 }
 
-/// A message, taken apart.
+/// A parsed message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Message<'a> {
-    /// Which way it goes.
+    /// Request or response.
     pub class: Class,
     /// What it is about.
     pub kind: Kind,
-    /// What stands in clear.
+    /// The attributes that are not sealed.
     pub clear: Attributes<'a>,
 }
 
 impl<'a> Message<'a> {
-    /// Takes a datagram apart.
+    /// Parses a datagram.
     pub fn parse(datagram: &'a [u8]) -> Result<Self, Error> {
         if !is_message(datagram) {
             return Err(Error::Foreign);
@@ -113,34 +73,29 @@ impl<'a> Message<'a> {
             [_, _, _, _, _, _, _, b'1', b' ', name @ ..] => (Class::Response, name),
             _ => return Err(Error::Malformed),
         };
-        let kind = KINDS
-            .iter()
-            .find(|(known, _)| *known == name)
-            .map_or(Kind::Unknown, |(_, kind)| *kind);
+        let known = KINDS.iter().find(|(known, _)| *known == name);
+        let kind = known.map_or(Kind::Unknown, |(_, kind)| *kind);
         let clear = Attributes(&text[end + 1..]);
-        clear
-            .are_lines()
-            .then_some(Self { class, kind, clear })
-            .ok_or(Error::Malformed)
+        if !clear.are_lines() {
+            return Err(Error::Malformed);
+        }
+        Ok(Self { class, kind, clear })
     }
 }
 
-/// Lines of names and values.
+/// Attributes: lines of names and values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Attributes<'a>(&'a [u8]);
 
 impl<'a> Attributes<'a> {
-    /// The first value of a name; `None` also when it is empty.
+    /// The first value of an attribute; `None` also if it is empty.
     pub fn value(&self, name: &str) -> Option<&'a [u8]> {
-        let pairs = self.0.split(|b| *b == b'\n').filter_map(pair);
-        pairs
-            .filter(|(known, _)| *known == name.as_bytes())
-            .map(|(_, value)| value)
-            .next()
-            .filter(|v| !v.is_empty())
+        let mut pairs = self.0.split(|b| *b == b'\n').filter_map(pair);
+        let (_, value) = pairs.find(|(known, _)| *known == name.as_bytes())?;
+        Some(value).filter(|value| !value.is_empty())
     }
 
-    /// The message's number.
+    /// The number of the transaction.
     pub fn mid(&self) -> Option<u32> {
         let digits = self.value("mid").filter(|digits| digits.len() == 8)?;
         digits.iter().try_fold(0, |number, digit| {
@@ -148,40 +103,40 @@ impl<'a> Attributes<'a> {
         })
     }
 
-    /// The answer's code: 200 and 201 are good.
+    /// The code of a response: 200 and 201 are successes.
     pub fn code(&self) -> Option<u16> {
         let digits = self.value("code").filter(|digits| digits.len() == 3)?;
-        digits.iter().try_fold(0, |number, digit| {
-            Some(number * 10 + char::from(*digit).to_digit(10)? as u16)
-        })
+        u16::try_from(parse_decimal(digits)?).ok()
     }
 
-    /// An address `ip:port` that something could be sent to.
+    /// An address `ip:port` to which datagrams can be sent.
     pub fn address(&self, name: &str) -> Option<SocketAddrV4> {
         let address = parse_address(self.value(name)?)?;
         let ip = address.ip();
-        let nobody =
-            ip.is_unspecified() || ip.is_multicast() || ip.is_broadcast() || address.port() == 0;
-        (!nobody).then_some(address)
+        let is_one_host = !(ip.is_unspecified() || ip.is_multicast() || ip.is_broadcast());
+        (is_one_host && address.port() != 0).then_some(address)
     }
 
-    /// Opens what is sealed.
+    /// Opens the sealed attributes.
     pub fn open<'b>(
         &self,
         key: &Key,
         buffer: &'b mut [u8; SEALED_BYTES],
     ) -> Result<Attributes<'b>, Error> {
-        let text = self.value("data").ok_or(Error::Clear)?;
+        let text = self.value("data").ok_or(Error::NotSealed)?;
         let len = cipher::decode(text, buffer)
             .filter(|len| len % BLOCK_BYTES == 0)
-            .ok_or(Error::Sealed)?;
+            .ok_or(Error::CannotOpen)?;
         key.decrypt(&mut buffer[..len]);
         let text = without_nuls(&buffer[..len]);
         let opened = Attributes(text);
-        // This is all that tells a right key from a wrong one, so nothing is forgiven.
-        (text.ends_with(b"\r\n") && opened.are_lines())
-            .then_some(opened)
-            .ok_or(Error::Sealed)
+        // The cipher has no authentication: only the syntax distinguishes the right key from a
+        // wrong one, so the check is strict.
+        if text.ends_with(b"\r\n") && opened.are_lines() {
+            Ok(opened)
+        } else {
+            Err(Error::CannotOpen)
+        }
     }
 
     fn are_lines(&self) -> bool {
@@ -192,32 +147,22 @@ impl<'a> Attributes<'a> {
     }
 }
 
-/// `ip:port`, as the protocol writes it.
+/// Parses `ip:port`.
 pub fn parse_address(text: &[u8]) -> Option<SocketAddrV4> {
     core::str::from_utf8(text).ok()?.parse().ok()
 }
 
 fn without_nuls(bytes: &[u8]) -> &[u8] {
-    &bytes[..bytes
-        .iter()
-        .rposition(|b| *b != 0)
-        .map_or(0, |last| last + 1)]
+    let last = bytes.iter().rposition(|b| *b != 0);
+    &bytes[..last.map_or(0, |last| last + 1)]
 }
 
 fn pair(line: &[u8]) -> Option<(&[u8], &[u8])> {
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     let colon = line.windows(2).position(|two| two == b": ");
-    // `name:` with nothing behind it, if somebody has cut the blank.
+    // `name:` with an empty value, if the blank after the colon was trimmed.
     let colon = colon.or_else(|| line.len().checked_sub(1).filter(|last| line[*last] == b':'))?;
     Some((&line[..colon], line[colon + 1..].trim_ascii()))
-}
-
-fn is_name(name: &[u8]) -> bool {
-    !name.is_empty() && name.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'_')
-}
-
-fn is_value(value: &[u8]) -> bool {
-    value.iter().all(|b| *b >= b' ' && *b != 0x7F)
 }
 
 #[cfg(test)]
@@ -234,7 +179,7 @@ mod tests {
         data: lz6e42HhDtoz5FXpTcujxX4XX9JbY7kdw353VHQEaYA=\r\n";
 
     #[test]
-    fn takes_a_sealed_registration_apart() {
+    fn parses_a_sealed_registration() {
         for tail in ["", "\0", "\0\0"] {
             let datagram = [REGISTRATION, tail.as_bytes()].concat();
             let message = Message::parse(&datagram).unwrap();
@@ -255,14 +200,14 @@ mod tests {
             );
             assert_eq!(
                 message.clear.open(&key().swapped(), &mut buffer),
-                Err(Error::Sealed)
+                Err(Error::CannotOpen)
             );
         }
     }
 
     #[test]
-    fn what_is_no_message_is_told_apart() {
-        let parse = |text: &str| Message::parse(text.as_bytes()).map(|m| m.kind);
+    fn other_datagrams_and_malformed_messages_are_refused() {
+        let parse = |text: &str| Message::parse(text.as_bytes()).map(|message| message.kind);
         assert_eq!(parse("P2PNAT00 REG\r\n"), Ok(Kind::Register));
         assert_eq!(parse("P2PNAT01 BYE\r\ncid:\r\n"), Ok(Kind::Unknown));
         for foreign in ["", "keep", "P2PNAT", "203.0.113.5:9531", "p2pnat00 REG\r\n"] {

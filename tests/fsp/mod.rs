@@ -1,4 +1,4 @@
-//! A phone that offers its recordings, and who fetches them.
+//! A phone that offers its recordings over FSP, and clients that fetch them.
 #![allow(
     dead_code,
     unreachable_pub,
@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::time::Duration;
 
-use callrec::wire::fsp::{Command, Head, Packet, Toward, HEADER_BYTES};
+use callrec::wire::fsp::{Command, FspHeader, Packet, Toward, HEADER_BYTES};
 
 use crate::common::{callrec, Phone, PATIENCE};
 
@@ -53,7 +53,7 @@ impl Offering {
         this
     }
 
-    /// One whose daemon does not run yet.
+    /// A phone whose daemon does not run yet.
     pub fn prepared(config: &str) -> Self {
         let port = free_port();
         let phone = Phone::prepared(&format!(
@@ -67,7 +67,7 @@ impl Offering {
 
     pub fn start(&mut self) {
         self.phone.start();
-        self.phone.stat("wakeups"); // it answers: all its sockets are bound
+        self.phone.stat("wakeups"); // it has replied, so that all its sockets are bound
     }
 
     /// Puts a file on the stick.
@@ -80,7 +80,7 @@ impl Offering {
         self.phone.path("to")
     }
 
-    /// `callrec fetch` with these words, through this port.
+    /// Runs `callrec fetch` with these words, through this port.
     pub fn fetch_through(&self, port: u16, words: &[&str]) -> Output {
         let (ip, password) = (
             format!("127.0.0.1:{port}"),
@@ -102,14 +102,14 @@ impl Offering {
         )
     }
 
-    /// The same, straight; its output. It must succeed.
+    /// Runs `callrec fetch` directly. It must succeed; returns its output.
     pub fn fetch(&self, words: &[&str]) -> String {
         let output = self.fetch_through(self.port, words);
         assert!(output.status.success(), "{words:?}: {output:?}");
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// The same; the error of one that fails with this status.
+    /// Runs `callrec fetch` directly. It must fail with this status; returns its error.
     pub fn fail(&self, status: i32, words: &[&str]) -> String {
         let output = self.fetch_through(self.port, words);
         assert_eq!(output.status.code(), Some(status), "{output:?}");
@@ -126,7 +126,17 @@ impl Offering {
         }
     }
 
-    /// Files of the stick that the daemon has open, its folder among them.
+    /// Whether the daemon is in a system call whose fourth argument is -1: `epoll_wait` without a
+    /// timeout, from which only an event wakes it.
+    pub fn polls_without_timeout(&self) -> bool {
+        // The number of the system call, then its arguments in hexadecimal; "running" outside of
+        // one.
+        let call = fs::read_to_string(format!("/proc/{}/syscall", self.phone.pid())).unwrap();
+        let timeout = call.split(' ').nth(4).unwrap_or_default();
+        timeout.ends_with("ffffffff")
+    }
+
+    /// The number of files of the stick that the daemon has open, including its folder.
     pub fn held(&self) -> usize {
         let stick = self.phone.stick();
         let links = fs::read_dir(format!("/proc/{}/fd", self.phone.pid())).unwrap();
@@ -153,7 +163,7 @@ impl Raw {
         extra: &[u8],
     ) -> Vec<u8> {
         self.sequence = self.sequence.wrapping_add(8);
-        let head = Head {
+        let head = FspHeader {
             command,
             key: self.key,
             sequence: self.sequence,
@@ -164,7 +174,7 @@ impl Raw {
         datagram
     }
 
-    /// The next datagram that comes; `None` after this many milliseconds.
+    /// The next datagram; `None` after this many milliseconds.
     pub fn receive(&mut self, millis: u64) -> Option<(Command, Vec<u8>)> {
         self.socket
             .set_read_timeout(Some(Duration::from_millis(millis)))
@@ -176,15 +186,14 @@ impl Raw {
         Some((packet.head.command, packet.data.to_vec()))
     }
 
-    /// One request with a password, and its answer.
+    /// A request with a password, and its reply.
     pub fn ask(&mut self, command: Command, name: &str, password: &str) -> (Command, Vec<u8>) {
         let datagram = self.datagram(command, 0, format!("{name}\n{password}\0").as_bytes(), &[]);
         self.socket.send(&datagram).unwrap();
-        self.receive(PATIENCE.as_millis() as u64)
-            .expect("an answer")
+        self.receive(PATIENCE.as_millis() as u64).expect("a reply")
     }
 
-    /// Asks for all of a file; panics where a request is lost.
+    /// Fetches a file. It never resends, and panics if a request gets no reply.
     pub fn get(&mut self, name: &str, payload: u16) -> Vec<u8> {
         let mut file = vec![];
         loop {
@@ -196,9 +205,7 @@ impl Raw {
                 &payload.to_be_bytes(),
             );
             self.socket.send(&datagram).unwrap();
-            let (command, data) = self
-                .receive(PATIENCE.as_millis() as u64)
-                .expect("an answer");
+            let (command, data) = self.receive(PATIENCE.as_millis() as u64).expect("a reply");
             assert_eq!(
                 command,
                 Command::GET_FILE,

@@ -12,11 +12,11 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 
 use callrec::base::stats::Stats;
 use callrec::base::time::{Duration, Instant};
-use callrec::proto::rendezvous::agent::{Endpoint, Output};
+use callrec::proto::rendezvous::agent::{Agent, AgentOutput};
 use callrec::proto::rendezvous::caller::Caller;
 use callrec::proto::rendezvous::server::devices::{parse_device, KnownPhones};
 use callrec::proto::rendezvous::server::relay::{Quota, RelayAction};
-use callrec::proto::rendezvous::server::{RendezvousConfig, RendezvousServer};
+use callrec::proto::rendezvous::server::{RendezvousLimits, RendezvousServer};
 use callrec::proto::rendezvous::{Datagram, Identity, Name};
 use callrec::wire::rendezvous::cipher::Key;
 
@@ -59,7 +59,7 @@ impl Packet {
 
 pub struct Net {
     pub now: Instant,
-    pub phone: Endpoint,
+    pub phone: Agent,
     /// The phone's.
     pub stats: Stats,
     pub caller: Option<Caller>,
@@ -80,12 +80,12 @@ pub struct Net {
     random: u64,
 }
 
-pub fn phone(invite: &str) -> Endpoint {
+pub fn phone(invite: &str) -> Agent {
     let identity = Identity {
         cid: name("phone1"),
         key: key(),
     };
-    Endpoint::new(Instant::default(), identity, name(invite), 0x1000)
+    Agent::new(Instant::default(), identity, name(invite), 0x1000)
 }
 
 pub fn devices(lines: &[(&str, &str)]) -> KnownPhones {
@@ -101,7 +101,7 @@ pub fn server(relay: bool) -> RendezvousServer {
         time: Duration::from_millis(600_000),
     };
     let relay = relay.then_some((RELAY, 4, quota));
-    let settings = RendezvousConfig {
+    let settings = RendezvousLimits {
         callers: 100,
         callers_of_one: 10,
         keep: Duration::from_millis(20_000),
@@ -220,12 +220,12 @@ impl Net {
         let mut buffer = [0; 1500];
         while let Some(output) = self.phone.poll_output(self.now, &mut buffer) {
             match output {
-                Output::Resolve => {
+                AgentOutput::Resolve => {
                     self.resolved += 1;
                     self.phone
                         .handle_resolved(self.now, self.has_name.then_some((SERVER, PHONE)));
                 }
-                Output::Send(Datagram { to, len, opens }) => {
+                AgentOutput::Send(Datagram { to, len, opens }) => {
                     let from = self.phone_nat.out(self.now, PHONE, to);
                     self.leave(
                         opens,

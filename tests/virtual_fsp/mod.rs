@@ -1,4 +1,4 @@
-//! The FSP service and its clients in virtual time, with a stick made of memory.
+//! The FSP server and its clients in virtual time, with a stick in memory.
 #![allow(
     dead_code,
     unreachable_pub,
@@ -12,44 +12,51 @@ use std::net::SocketAddr;
 
 use callrec::base::stats::Stats;
 use callrec::base::time::{Duration, Instant};
-use callrec::proto::fsp::client::Client;
-use callrec::proto::fsp::server::{Done, Next, Op, Server, Settings};
-use callrec::wire::fsp::{Command, Entry, Head, Kind, Packet, Toward, HEADER_BYTES, MAX_PAYLOAD};
+use callrec::proto::fsp::client::FspClient;
+use callrec::proto::fsp::server::{
+    Completion, FspServer, FspSettings, Operation, PasswordCheck, Reaction,
+};
+use callrec::wire::fsp::{
+    Command, DirEntry, EntryKind, FspHeader, Packet, Toward, HEADER_BYTES, MAX_PAYLOAD,
+};
 
 pub const PASSWORD: &[u8] = b"secret";
 
-/// What is on the stick.
+/// The stick.
 #[derive(Default)]
 pub struct Stick {
     pub files: BTreeMap<String, Vec<u8>>,
-    /// A recording in progress, and how much of it is durable.
+    /// A recording in progress, and its durable bytes.
     pub growing: Option<(String, u32)>,
     pub pulled: bool,
     pub saved: Vec<u8>,
     walk: Vec<String>,
 }
 
-/// A service with its stick.
+/// A server with its stick.
 pub struct Service {
-    pub server: Server,
+    pub server: FspServer,
     pub stick: Stick,
     pub stats: Stats,
     pub reply: Vec<u8>,
+    /// The check of the last request's password.
+    pub password: PasswordCheck,
     random: u32,
 }
 
 impl Service {
     pub fn new(max_payload: usize) -> Self {
-        let settings = Settings {
+        let settings = FspSettings {
             password: heapless::Vec::from_slice(PASSWORD).unwrap(),
             max_payload,
         };
-        let server = Server::new(settings, 1);
+        let server = FspServer::new(settings, 1);
         Self {
             server,
             stick: Stick::default(),
             stats: Stats::default(),
             reply: vec![0xEE; HEADER_BYTES + MAX_PAYLOAD],
+            password: PasswordCheck::NotGiven,
             random: 7,
         }
     }
@@ -73,10 +80,10 @@ impl Service {
         (self.random >> 16) as u16
     }
 
-    /// One datagram; the reply, if there is one.
+    /// Handles a datagram; returns the reply, if there is one.
     pub fn take(&mut self, millis: u64, peer: SocketAddr, datagram: &[u8]) -> Option<Vec<u8>> {
         let random = self.random();
-        let mut next = self.server.handle_datagram(
+        let handled = self.server.handle_datagram(
             at(millis),
             peer,
             datagram,
@@ -84,16 +91,18 @@ impl Service {
             &mut self.reply,
             &mut self.stats,
         );
+        self.password = handled.password;
+        let mut next = handled.reaction;
         loop {
             match next {
-                Next::Silence => return None,
-                Next::Reply(length) => return Some(self.reply[..length].to_vec()),
-                Next::Do(op) => {
-                    if op == Op::SavePassword {
+                Reaction::Silence => return None,
+                Reaction::Reply(length) => return Some(self.reply[..length].to_vec()),
+                Reaction::Perform(op) => {
+                    if op == Operation::SavePassword {
                         self.stick.saved = self.server.new_password().to_vec();
                     }
                     let done = self.stick.carry_out(op, &mut self.reply[HEADER_BYTES..]);
-                    next = self.server.handle_done(done, &mut self.reply);
+                    next = self.server.handle_completion(done, &mut self.reply);
                 }
             }
         }
@@ -101,42 +110,46 @@ impl Service {
 }
 
 impl Stick {
-    fn carry_out(&mut self, op: Op, payload: &mut [u8]) -> Done<'_> {
+    fn carry_out(&mut self, op: Operation, payload: &mut [u8]) -> Completion<'_> {
         if self.pulled {
-            return Done::Failed;
+            return Completion::Failed;
         }
         match op {
-            Op::Stat(file) => {
+            Operation::Stat(file) => {
                 let name = file.name();
                 let Some(content) = self.files.get(name.as_str()) else {
-                    return Done::Failed;
+                    return Completion::Failed;
                 };
-                Done::Entry {
+                Completion::Entry {
                     time: 1_460_707_200,
                     size: self.durable(&name).unwrap_or(content.len() as u32),
                 }
             }
-            Op::Read { file, at, len } => {
+            Operation::Read {
+                file,
+                position,
+                len,
+            } => {
                 let name = file.name();
                 let growing = self.durable(&name);
                 let Some(content) = self.files.get(name.as_str()) else {
-                    return Done::Failed;
+                    return Completion::Failed;
                 };
                 let end = content.len().min(growing.unwrap_or(u32::MAX) as usize);
-                let bytes = content.get(at as usize..end).unwrap_or_default();
+                let bytes = content.get(position as usize..end).unwrap_or_default();
                 let len = bytes.len().min(len);
                 payload[..len].copy_from_slice(&bytes[..len]);
-                Done::Read { len, growing }
+                Completion::Read { len, growing }
             }
-            Op::FirstName => {
+            Operation::FirstName => {
                 self.walk = self.files.keys().cloned().collect();
-                Done::Name(self.walk.last().map(|name| name.as_bytes()))
+                Completion::Name(self.walk.last().map(|name| name.as_bytes()))
             }
-            Op::NextName => {
+            Operation::NextName => {
                 self.walk.pop();
-                Done::Name(self.walk.last().map(|name| name.as_bytes()))
+                Completion::Name(self.walk.last().map(|name| name.as_bytes()))
             }
-            Op::SavePassword => Done::Saved,
+            Operation::SavePassword => Completion::Saved,
         }
     }
 
@@ -148,7 +161,7 @@ impl Stick {
     }
 }
 
-/// Bytes that differ from file to file.
+/// The content of a file, which depends on its name.
 pub fn content(name: &str, length: usize) -> Vec<u8> {
     let mut state = name
         .bytes()
@@ -174,10 +187,10 @@ pub fn request(
     position: u32,
     name: &str,
     extra: &[u8],
-) -> (Head, Vec<u8>, Vec<u8>) {
+) -> (FspHeader, Vec<u8>, Vec<u8>) {
     let data = [name.as_bytes(), b"\n", PASSWORD, b"\0"].concat();
     (
-        Head {
+        FspHeader {
             command,
             key: 0,
             sequence: 0,
@@ -188,9 +201,9 @@ pub fn request(
     )
 }
 
-/// A client on a network without loss; its clock stands still.
-pub struct Talk {
-    pub client: Client,
+/// A client on a network without loss. Its clock only moves when a test sets it.
+pub struct TestClient {
+    pub client: FspClient,
     pub peer: SocketAddr,
     pub millis: u64,
     count: u16,
@@ -199,17 +212,17 @@ pub struct Talk {
 
 /// A reply: its command, position, data and extra data.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
+pub struct Reply {
     pub command: Command,
     pub position: u32,
     pub data: Vec<u8>,
     pub extra: Vec<u8>,
 }
 
-impl Talk {
+impl TestClient {
     pub fn new(peer: SocketAddr) -> Self {
         Self {
-            client: Client::new(0x1234_5678),
+            client: FspClient::new(0x1234_5678),
             peer,
             millis: 0,
             count: 0,
@@ -217,7 +230,7 @@ impl Talk {
         }
     }
 
-    /// A request with the right password.
+    /// Sends a request with the right password.
     pub fn ask(
         &mut self,
         service: &mut Service,
@@ -225,7 +238,7 @@ impl Talk {
         position: u32,
         name: &str,
         wish: u16,
-    ) -> Answer {
+    ) -> Reply {
         let wish = wish.to_be_bytes();
         let (head, data, extra) = request(
             command,
@@ -243,12 +256,12 @@ impl Talk {
         )
     }
 
-    pub fn send(&mut self, service: &mut Service, packet: &Packet) -> Answer {
+    pub fn send(&mut self, service: &mut Service, packet: &Packet) -> Reply {
         self.try_send(service, packet)
-            .unwrap_or_else(|| panic!("no answer to {packet:?}"))
+            .unwrap_or_else(|| panic!("no reply to {packet:?}"))
     }
 
-    pub fn try_send(&mut self, service: &mut Service, packet: &Packet) -> Option<Answer> {
+    pub fn try_send(&mut self, service: &mut Service, packet: &Packet) -> Option<Reply> {
         self.count += 1;
         self.client.begin(
             at(self.millis),
@@ -261,9 +274,9 @@ impl Talk {
         let packet = self
             .client
             .handle_datagram(&reply)
-            .expect("a reply to what was asked");
+            .expect("the expected reply");
         let (data, extra) = (packet.data.to_vec(), packet.extra.to_vec());
-        Some(Answer {
+        Some(Reply {
             command: packet.head.command,
             position: packet.head.position,
             data,
@@ -271,12 +284,12 @@ impl Talk {
         })
     }
 
-    /// Sends the last request again, as it is.
+    /// Sends the last request again, unchanged.
     pub fn repeat(&mut self, service: &mut Service) -> Option<Vec<u8>> {
         service.take(self.millis, self.peer, &self.last)
     }
 
-    /// All of a file, `wish` bytes at a time.
+    /// Fetches a file, `wish` bytes at a time.
     pub fn get(&mut self, service: &mut Service, name: &str, wish: u16) -> Vec<u8> {
         let mut file = vec![];
         loop {
@@ -289,8 +302,8 @@ impl Talk {
         }
     }
 
-    /// A listing as Debian's library reads it: the first block's length is that of all. `changes` is called between
-    /// blocks.
+    /// Reads a listing as Debian's library does: all blocks are as long as the first one. `changes`
+    /// is called between blocks.
     pub fn list(
         &mut self,
         service: &mut Service,
@@ -318,9 +331,9 @@ impl Talk {
             assert!(answer.data.len() as u32 <= block);
             position += block;
             let mut rest = &answer.data[..];
-            while let Some(entry) = Entry::take(&mut rest) {
+            while let Some(entry) = DirEntry::take(&mut rest) {
                 match entry.kind {
-                    Kind::END | Kind::SKIP => {}
+                    EntryKind::END | EntryKind::SKIP => {}
                     kind => names.push(format!(
                         "{} {}",
                         String::from_utf8_lossy(entry.name),
@@ -333,8 +346,8 @@ impl Talk {
     }
 }
 
-impl Answer {
-    /// An error's text; empty for any other answer.
+impl Reply {
+    /// The text of an error; empty for any other reply.
     pub fn text(&self) -> String {
         assert!(self.command != Command::ERROR || self.data.last() == Some(&0));
         match self.command {
@@ -346,8 +359,8 @@ impl Answer {
     }
 }
 
-/// A datagram for the server, sealed.
-pub fn datagram(head: Head, data: &[u8], extra: &[u8]) -> Vec<u8> {
+/// A request as a datagram.
+pub fn datagram(head: FspHeader, data: &[u8], extra: &[u8]) -> Vec<u8> {
     let mut datagram = [&[0; HEADER_BYTES][..], data, extra].concat();
     head.seal(&mut datagram, extra.len(), Toward::Server);
     datagram

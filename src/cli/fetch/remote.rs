@@ -1,59 +1,68 @@
-//! A phone's files, asked for one request at a time.
+//! A phone's files, accessed with one request at a time.
 
 use std::io::{self, ErrorKind};
 use std::time::{Duration, Instant};
 
 use crate::base::limits::fetch::{FOLDER_ENTRIES, LISTING_BLOCK, LISTING_BLOCKS};
-use crate::base::time::{Duration as Span, Instant as Point};
-use crate::cli::fetch::link::Link;
+use crate::base::time;
+use crate::cli::fetch::peer_socket::PeerSocket;
 use crate::io::random::Random;
-use crate::proto::fsp::client::{Client, Timeout};
-use crate::proto::fsp::payload::Payload;
-use crate::wire::fsp::{text, Command, Entry, Head, Kind, Packet, HEADER_BYTES, MAX_PAYLOAD};
+use crate::proto::fsp::client::{FspClient, Timeout};
+use crate::proto::fsp::payload::PayloadLength;
+use crate::wire::fsp::{
+    text, Command, DirEntry, EntryKind, FspHeader, Packet, HEADER_BYTES, MAX_PAYLOAD,
+};
 
 /// A session with a phone.
 pub(super) struct Remote {
-    link: Link,
-    client: Client,
-    payload: Payload,
-    /// Put behind each name.
+    socket: PeerSocket,
+    client: FspClient,
+    payload: PayloadLength,
+    /// Appended to each name: a line feed and the password.
     password: Vec<u8>,
-    patience: Span,
+    timeout: time::Duration,
     started: Instant,
     random: Random,
     /// The next requests' sequence numbers.
     sequences: Vec<u16>,
     buffer: Vec<u8>,
-    /// A reply has come, ever.
-    answered: bool,
+    /// The phone has replied at least once.
+    has_replied: bool,
 }
 
-/// An entry of a listing, or what STAT says.
+/// An entry of a listing, or the reply to STAT.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Item {
+pub(super) struct RemoteEntry {
     pub(super) name: String,
-    pub(super) folder: bool,
+    pub(super) is_folder: bool,
     pub(super) size: u32,
     /// Seconds since 1970.
     pub(super) time: u32,
 }
 
-/// Why a request came to nothing.
+/// Why a request or a transfer failed.
 #[derive(Debug)]
-pub(super) enum Trouble {
-    /// What the server says. Other requests may go well.
+pub(super) enum FetchError {
+    /// The phone refuses the request. Others may succeed.
     Refused(String),
-    /// The file here could not be written. So may other files.
+    /// The file could not be written. Others may be.
     Local(String),
-    /// The server cannot be reached, or does not answer any more.
+    /// The phone cannot be reached, or does not reply any more.
     Lost(String),
+}
+
+impl FetchError {
+    pub(super) fn into_text(self) -> String {
+        let (Self::Refused(text) | Self::Local(text) | Self::Lost(text)) = self;
+        text
+    }
 }
 
 impl Remote {
     pub(super) fn new(
-        link: Link,
+        socket: PeerSocket,
         password: Option<&[u8]>,
-        patience: Duration,
+        timeout: Duration,
         most: usize,
     ) -> Self {
         let mut random = Random::open();
@@ -61,51 +70,53 @@ impl Remote {
             .map(|password| [b"\n", password].concat())
             .unwrap_or_default();
         Self {
-            link,
-            client: Client::new(random.words()[0]),
-            payload: Payload::new(most),
+            socket,
+            client: FspClient::new(random.words()[0]),
+            payload: PayloadLength::new(most),
             password,
-            patience: Span::from_millis(patience.as_millis() as u64),
+            timeout: time::Duration::from_millis(timeout.as_millis() as u64),
             started: Instant::now(),
             random,
             sequences: vec![],
             buffer: vec![0; HEADER_BYTES + MAX_PAYLOAD],
-            answered: false,
+            has_replied: false,
         }
     }
 
-    /// Reads from a file; nothing at its end.
-    pub(super) fn read(&mut self, path: &str, position: u32) -> Result<&[u8], Trouble> {
+    /// Reads from a file; the bytes are empty at its end.
+    pub(super) fn read(&mut self, path: &str, position: u32) -> Result<&[u8], FetchError> {
         let before = self.client.resends;
-        let length = self.ask(
+        let length = self.request(
             Command::GET_FILE,
             position,
             path,
-            &self.payload.wish(0).to_be_bytes(),
+            &self.payload.after(0).to_be_bytes(),
         )?;
         self.payload.handle_reply(self.client.resends - before);
         Ok(&self.buffer[HEADER_BYTES..HEADER_BYTES + length])
     }
 
-    /// What a path leads to; `None` when there is nothing.
-    pub(super) fn stat(&mut self, path: &str) -> Result<Option<Item>, Trouble> {
-        let length = self.ask(Command::STAT, 0, path, &[])?;
-        let entry = Entry::parse_head(&self.buffer[HEADER_BYTES..HEADER_BYTES + length]);
+    /// The entry at a path; `None` if there is none.
+    pub(super) fn stat(&mut self, path: &str) -> Result<Option<RemoteEntry>, FetchError> {
+        let length = self.request(Command::STAT, 0, path, &[])?;
+        let entry = DirEntry::parse_head(&self.buffer[HEADER_BYTES..HEADER_BYTES + length]);
         let name = path
             .trim_end_matches('/')
             .rsplit('/')
             .next()
             .unwrap_or_default();
-        Ok(entry
-            .filter(|entry| entry.kind != Kind::END)
-            .map(|entry| item(&entry, name)))
+        let entry = entry.filter(|entry| entry.kind != EntryKind::END);
+        Ok(entry.map(|entry| remote_entry(&entry, name)))
     }
 
-    /// A folder's entries, without hidden ones. Names that could lead elsewhere are left out.
-    pub(super) fn list(&mut self, path: &str) -> Result<Vec<Item>, Trouble> {
-        let (mut items, mut position, mut block) = (vec![], 0u32, 0u32);
+    /// The entries of a folder, without hidden ones and without names that are not safe as the name
+    /// of a file.
+    pub(super) fn list(&mut self, path: &str) -> Result<Vec<RemoteEntry>, FetchError> {
+        let mut entries = vec![];
+        let mut position = 0u32;
+        let mut block = 0u32;
         for _ in 0..LISTING_BLOCKS {
-            let length = self.ask(
+            let length = self.request(
                 Command::GET_DIR,
                 position,
                 path,
@@ -115,37 +126,39 @@ impl Remote {
                 let words = format!(
                     "{path}: a listing's block has {length} bytes, {LISTING_BLOCK} were asked for"
                 );
-                return Err(Trouble::Refused(words));
+                return Err(FetchError::Refused(words));
             }
             let mut rest = &self.buffer[HEADER_BYTES..HEADER_BYTES + length];
             if rest.is_empty() {
-                return Ok(items);
+                return Ok(entries);
             }
-            while let Some(entry) = Entry::take(&mut rest) {
+            while let Some(entry) = DirEntry::take(&mut rest) {
                 match entry.kind {
-                    Kind::END => return Ok(items),
-                    Kind::SKIP => {}
-                    _ => items.extend(
-                        core::str::from_utf8(entry.name)
-                            .ok()
-                            .filter(safe)
-                            .map(|name| item(&entry, name)),
-                    ),
+                    EntryKind::END => return Ok(entries),
+                    EntryKind::SKIP => {}
+                    _ => {
+                        let name = core::str::from_utf8(entry.name).ok().filter(is_safe);
+                        entries.extend(name.map(|name| remote_entry(&entry, name)));
+                    }
                 }
             }
-            if items.len() > FOLDER_ENTRIES {
-                return Err(Trouble::Refused(format!(
+            if entries.len() > FOLDER_ENTRIES {
+                return Err(FetchError::Refused(format!(
                     "{path}: more than {FOLDER_ENTRIES} entries in one folder"
                 )));
             }
-            // The first block's length is that of all.
-            block = if block == 0 { length as u32 } else { block };
+            // All blocks are as long as the first one.
+            if block == 0 {
+                block = length as u32;
+            }
             position = position.saturating_add(block);
         }
-        Err(Trouble::Refused(format!("{path}: a listing without end")))
+        Err(FetchError::Refused(format!(
+            "{path}: the listing has no end"
+        )))
     }
 
-    /// Ends the session. Nobody waits for the answer.
+    /// Ends the session, without waiting for the reply.
     pub(super) fn bye(&mut self) {
         let packet = Packet {
             head: head(Command::BYE, 0),
@@ -153,17 +166,18 @@ impl Remote {
             extra: &[],
         };
         self.begin(&packet);
-        let _ = self.link.send(self.client.datagram());
+        let _ = self.socket.send(self.client.datagram());
     }
 
-    /// Asks until it is answered; the length of the answer's data, which stand in the buffer.
-    fn ask(
+    /// Sends a request until the reply arrives. Returns the length of the reply's data, which are
+    /// in the buffer after the header.
+    fn request(
         &mut self,
         command: Command,
         position: u32,
         path: &str,
         extra: &[u8],
-    ) -> Result<usize, Trouble> {
+    ) -> Result<usize, FetchError> {
         let data = [path.as_bytes(), &self.password, b"\0"].concat();
         let packet = Packet {
             head: head(command, position),
@@ -179,32 +193,32 @@ impl Remote {
                 Timeout::Wait(until) => until,
                 Timeout::Resend => {
                     if command == Command::GET_FILE {
-                        self.client
-                            .wish(self.payload.wish(self.client.resends - before));
+                        let resends = self.client.resends - before;
+                        self.client.set_payload(self.payload.after(resends));
                     }
                     self.send()?;
                     continue;
                 }
                 Timeout::GiveUp => {
-                    let seconds = self.patience.millis() / 1000;
-                    return Err(Trouble::Lost(format!("no answer for {seconds} s")));
+                    let seconds = self.timeout.millis() / 1000;
+                    return Err(FetchError::Lost(format!("no answer for {seconds} s")));
                 }
             };
-            let received = self.link.receive(
+            let received = self.socket.receive(
                 &mut self.buffer,
                 Duration::from_nanos(until.since(now).nanos()),
             );
-            let Some(length) = self.judge(received)? else {
+            let Some(length) = self.check_network(received)? else {
                 continue;
             };
             let Some(reply) = self.client.handle_datagram(&self.buffer[..length]) else {
                 continue;
             };
-            self.answered = true;
+            self.has_replied = true;
             if reply.head.command == Command::ERROR {
                 let words = String::from_utf8_lossy(text(reply.data).unwrap_or(reply.data));
                 let path = if path.is_empty() { "/" } else { path };
-                return Err(Trouble::Refused(format!(
+                return Err(FetchError::Refused(format!(
                     "{path}: the phone says: {}",
                     words.trim()
                 )));
@@ -223,18 +237,23 @@ impl Remote {
         }
         let sequence = self.sequences.pop().unwrap_or(0);
         self.client
-            .begin(self.now(), self.patience, packet, sequence);
+            .begin(self.now(), self.timeout, packet, sequence);
     }
 
-    fn send(&mut self) -> Result<(), Trouble> {
-        let sent = self.link.send(self.client.datagram());
-        self.judge(sent.map(|()| None)).map(|_: Option<usize>| ())
+    fn send(&mut self) -> Result<(), FetchError> {
+        let sent = self.socket.send(self.client.datagram());
+        self.check_network(sent.map(|()| None))
+            .map(|_: Option<usize>| ())
     }
 
-    /// A server that has answered may be starting anew: it is waited for, whatever the network says meanwhile.
-    fn judge(&mut self, outcome: io::Result<Option<usize>>) -> Result<Option<usize>, Trouble> {
+    /// Network errors are only reported until the phone has replied: after that it may be
+    /// restarting, and is waited for.
+    fn check_network(
+        &mut self,
+        outcome: io::Result<Option<usize>>,
+    ) -> Result<Option<usize>, FetchError> {
         match outcome {
-            Err(error) if !self.answered => Err(Trouble::Lost(match error.kind() {
+            Err(error) if !self.has_replied => Err(FetchError::Lost(match error.kind() {
                 ErrorKind::ConnectionRefused => {
                     "nothing answers on that port (connection refused)".into()
                 }
@@ -244,13 +263,13 @@ impl Remote {
         }
     }
 
-    fn now(&self) -> Point {
-        Point::from_nanos(self.started.elapsed().as_nanos() as u64)
+    fn now(&self) -> time::Instant {
+        time::Instant::from_nanos(self.started.elapsed().as_nanos() as u64)
     }
 }
 
-fn head(command: Command, position: u32) -> Head {
-    Head {
+fn head(command: Command, position: u32) -> FspHeader {
+    FspHeader {
         command,
         key: 0,
         sequence: 0,
@@ -258,17 +277,17 @@ fn head(command: Command, position: u32) -> Head {
     }
 }
 
-fn item(entry: &Entry, name: &str) -> Item {
-    Item {
+fn remote_entry(entry: &DirEntry, name: &str) -> RemoteEntry {
+    RemoteEntry {
         name: name.into(),
-        folder: entry.kind == Kind::FOLDER,
+        is_folder: entry.kind == EntryKind::FOLDER,
         size: entry.size,
         time: entry.time,
     }
 }
 
-/// It can be the name of a file here. The phone may be anybody's.
-pub(super) fn safe(name: &&str) -> bool {
+/// Whether a name is safe as the name of a file. The phone may be hostile.
+pub(super) fn is_safe(name: &&str) -> bool {
     !name.is_empty()
         && !name.starts_with('.')
         && !name.contains('/')

@@ -1,11 +1,11 @@
-//! The way to a phone behind NAT: its rendezvous server brings us together, over a socket that FSP then goes on with.
+//! Reaches a phone behind NAT through its rendezvous server. FSP then uses the same socket.
 
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4, ToSocketAddrs, UdpSocket};
 use std::time::Duration;
 
 use crate::base::limits::rendezvous::{NAME_BYTES, RENDEZVOUS_BYTES};
-use crate::cli::fetch::link::Link;
+use crate::cli::fetch::peer_socket::PeerSocket;
 use crate::cli::{usage, Failure};
 use crate::io::clock;
 use crate::io::nat_opening::send_opening;
@@ -13,18 +13,18 @@ use crate::io::random::Random;
 use crate::proto::rendezvous::caller::Caller;
 use crate::proto::rendezvous::{Datagram, Name};
 
-/// Where rendezvous servers listen.
+/// The port of rendezvous servers.
 const PORT: u16 = 7042;
 
-/// A way to a phone.
+/// A phone that was reached.
 pub(super) struct Reached {
-    pub(super) link: Link,
+    pub(super) socket: PeerSocket,
     pub(super) peer: SocketAddrV4,
     /// The peer has proven to be the phone.
     pub(super) is_proven: bool,
 }
 
-/// Gets through to the phone of this id. The failure's code and words are the server's, or what was waited for in vain.
+/// Reaches the phone with this id. A failure has the server's code, or says what timed out.
 pub(super) fn reach(id: &str, server: &str, invite: &str) -> Result<Reached, Failure> {
     let (phone, invite) = (name("id", id)?, name("invite", invite)?);
     if phone.is_empty() {
@@ -46,17 +46,17 @@ pub(super) fn reach(id: &str, server: &str, invite: &str) -> Result<Reached, Fai
         let mut buffer = [0; RENDEZVOUS_BYTES];
         let now = clock::monotonic();
         while let Some(Datagram { to, len, opens }) = caller.poll_output(now, &mut buffer) {
-            // A network that is down says so; the answer that does not come is failure enough.
-            let _ = match opens {
-                true => send_opening(&socket, &buffer[..len], to.into()),
-                false => socket.send_to(&buffer[..len], to).map(|_| ()),
+            // An error is not needed to notice that the network is down: the response times out.
+            let _ = if opens {
+                send_opening(&socket, &buffer[..len], to.into())
+            } else {
+                socket.send_to(&buffer[..len], to).map(|_| ())
             };
         }
         match caller.outcome() {
             Some(Ok(peer)) => {
-                let link = Link::over(socket, peer.into()).map_err(failed)?;
                 return Ok(Reached {
-                    link,
+                    socket: PeerSocket::over(socket, peer.into()).map_err(failed)?,
                     peer,
                     is_proven: caller.is_proven(),
                 });
@@ -86,7 +86,7 @@ pub(super) fn reach(id: &str, server: &str, invite: &str) -> Result<Reached, Fai
     }
 }
 
-/// Where our socket is for our own network: what the phone pings if it is in the same one.
+/// Our address in our own network, which the phone pings if it is in the same network.
 fn own_address(socket: &UdpSocket, server: SocketAddrV4) -> std::io::Result<SocketAddrV4> {
     let probe = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
     probe.connect(server)?;
@@ -99,7 +99,7 @@ fn own_address(socket: &UdpSocket, server: SocketAddrV4) -> std::io::Result<Sock
 
 fn resolve(server: &str) -> Result<SocketAddrV4, Failure> {
     let (host, port) = match server.rsplit_once(':') {
-        Some((host, port)) => (host, port.parse().ok()),
+        Some((host, port)) => (host, port.parse::<u16>().ok()),
         None => (server, Some(PORT)),
     };
     let Some(port) = port.filter(|port| *port != 0 && !host.is_empty()) else {
@@ -119,10 +119,9 @@ fn resolve(server: &str) -> Result<SocketAddrV4, Failure> {
 
 fn name(option: &str, text: &str) -> Result<Name, Failure> {
     let plain = text.bytes().all(|b| b >= b' ' && b != 0x7F);
-    match Name::from_slice(text.as_bytes()).ok().filter(|_| plain) {
-        Some(name) => Ok(name),
-        None => usage(&format!(
-            "fetch: --{option} has at most {NAME_BYTES} characters"
-        )),
-    }
+    let name = Name::from_slice(text.as_bytes()).ok().filter(|_| plain);
+    name.ok_or_else(|| {
+        let problem = format!("fetch: --{option} must have at most {NAME_BYTES} characters");
+        Failure::Usage(problem)
+    })
 }

@@ -1,4 +1,5 @@
-//! One file, from the phone to here: into `NAME.part` first, which a broken transfer leaves for the next one.
+//! The transfer of one file. It is written to `NAME.part` first, which an interrupted transfer
+//! leaves for the next one.
 
 use std::fs::{create_dir_all, rename, File};
 use std::io::{self, BufWriter, Write};
@@ -7,76 +8,74 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use crate::cli::console::shown;
-use crate::cli::fetch::remote::{Item, Remote, Trouble};
+use crate::cli::fetch::remote::{FetchError, Remote, RemoteEntry};
 
-/// Bytes that are written at once.
+/// The bytes of one write.
 const BUFFER: usize = 256 * 1024;
-/// Bytes of a broken transfer that are compared with the phone's before it goes on: it may have been another file.
+/// The last bytes of an interrupted transfer, which are compared with the phone's before it is
+/// resumed: it may have been another file.
 const OVERLAP: u32 = 512;
 
-/// What came of a file.
+/// The result of a transfer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Fetched {
-    /// All of it.
+    /// The length of the file.
     pub(super) bytes: u64,
-    /// Those that an earlier transfer had left.
+    /// The bytes that an earlier transfer had left.
     pub(super) resumed: u64,
 }
 
-/// What stopped a step: the phone, or the file here.
-enum Stop {
-    Remote(Trouble),
+/// The cause of a failure: the phone, or the file here.
+enum TransferError {
+    Remote(FetchError),
     Local(io::Error),
 }
 
-impl From<Trouble> for Stop {
-    fn from(trouble: Trouble) -> Self {
-        Self::Remote(trouble)
+impl From<FetchError> for TransferError {
+    fn from(error: FetchError) -> Self {
+        Self::Remote(error)
     }
 }
 
-impl From<io::Error> for Stop {
+impl From<io::Error> for TransferError {
     fn from(error: io::Error) -> Self {
         Self::Local(error)
     }
 }
 
-/// Fetches the file at `path`, which `item` describes, to `target`; `show` is told how far it is.
+/// Fetches the file at `path`, which `entry` describes, to `target`. `show` gets the number of
+/// bytes that are there.
 pub(super) fn fetch(
     remote: &mut Remote,
     path: &str,
-    item: &Item,
+    entry: &RemoteEntry,
     target: &Path,
     show: impl FnMut(u64),
-) -> Result<Fetched, Trouble> {
+) -> Result<Fetched, FetchError> {
     let part = part_of(target);
-    take(remote, path, item, &part, show)
-        .map_err(|stop| match stop {
-            Stop::Remote(trouble) => trouble,
-            Stop::Local(error) => local(&part, &error),
-        })
-        .and_then(|fetched| {
-            rename(&part, target)
-                .map(|()| fetched)
-                .map_err(|error| local(target, &error))
-        })
+    let fetched = fetch_part(remote, path, entry, &part, show).map_err(|error| match error {
+        TransferError::Remote(error) => error,
+        TransferError::Local(error) => local(&part, &error),
+    })?;
+    rename(&part, target).map_err(|error| local(target, &error))?;
+    Ok(fetched)
 }
 
-fn take(
+fn fetch_part(
     remote: &mut Remote,
     path: &str,
-    item: &Item,
+    entry: &RemoteEntry,
     part: &Path,
     show: impl FnMut(u64),
-) -> Result<Fetched, Stop> {
-    // The first bytes come first, also for a transfer that goes on: they say how long a recording is that is still being
-    // made, and the phone keeps to that for who has begun with them.
-    let mut length = Length {
-        bytes: item.size,
+) -> Result<Fetched, TransferError> {
+    // The first bytes are fetched first, also when a transfer is resumed: they have the length of a
+    // recording in progress, and the phone serves that length to a client that has begun with them.
+    let mut length = KnownLength {
+        bytes: entry.size,
         asked_again: false,
     };
     let mut head = remote.read(path, 0)?.to_vec();
-    if length.is_doubtful(0, head.len()) {
+    if length.is_exceeded_by(0, head.len()) {
         length.ask_again(remote, path, 0, head.len())?;
     }
     head.truncate(length.left(0));
@@ -87,7 +86,7 @@ fn take(
         .create(true)
         .truncate(false)
         .open(part)?;
-    let resumed = resume_at(remote, path, item, &file)?;
+    let resumed = resume_at(remote, path, entry, &file)?;
     file.set_len(resumed.into())?;
     file.write_all_at(&head, 0)?;
     let start = if resumed > 0 {
@@ -96,11 +95,14 @@ fn take(
         head.len() as u32
     };
     let bytes = append(remote, path, start, &mut length, &file, show)?;
-    if bytes < u64::from(item.size) {
-        let words = format!("{path}: it ended at {bytes} of {} bytes", item.size);
-        return Err(Trouble::Refused(words).into());
+    if bytes < u64::from(entry.size) {
+        let words = format!(
+            "{path}: the file ended after {bytes} of {} bytes",
+            entry.size
+        );
+        return Err(FetchError::Refused(words).into());
     }
-    file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(item.time.into()))?;
+    file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(entry.time.into()))?;
     file.sync_all()?;
     Ok(Fetched {
         bytes,
@@ -108,8 +110,8 @@ fn take(
     })
 }
 
-fn local(path: &Path, error: &io::Error) -> Trouble {
-    Trouble::Local(format!("writing {}: {error}", shown(path)))
+fn local(path: &Path, error: &io::Error) -> FetchError {
+    FetchError::Local(format!("writing {}: {error}", shown(path)))
 }
 
 fn part_of(target: &Path) -> PathBuf {
@@ -118,12 +120,18 @@ fn part_of(target: &Path) -> PathBuf {
     target.with_file_name(name)
 }
 
-/// Where a transfer goes on: behind what is there, if the phone's file is the same as far as that can be seen.
-fn resume_at(remote: &mut Remote, path: &str, item: &Item, file: &File) -> Result<u32, Stop> {
+/// Where a transfer is resumed: after the bytes that are there, if the last of them are the same on
+/// the phone.
+fn resume_at(
+    remote: &mut Remote,
+    path: &str,
+    entry: &RemoteEntry,
+    file: &File,
+) -> Result<u32, TransferError> {
     let length = file.metadata()?.len();
     let Some(length) = u32::try_from(length)
         .ok()
-        .filter(|length| *length > OVERLAP && *length <= item.size)
+        .filter(|length| *length > OVERLAP && *length <= entry.size)
     else {
         return Ok(0);
     };
@@ -134,69 +142,72 @@ fn resume_at(remote: &mut Remote, path: &str, item: &Item, file: &File) -> Resul
     Ok(if same { length } else { 0 })
 }
 
-/// The length that the phone has said a file has: nothing is written beyond it, whatever the phone sends.
+/// The length that the phone has named for a file: nothing is written beyond it, whatever the phone
+/// sends.
 ///
-/// A recording in progress may have grown since it was listed. When bytes come for a place behind the length, the phone
-/// is asked for the length once more, and only once: the file then ends there, however long it has become meanwhile.
-struct Length {
+/// A recording in progress may have grown since it was listed. When bytes arrive for a position
+/// beyond the length, the phone is asked for the length once more, and only once: the file then
+/// ends there, even if it has grown again.
+struct KnownLength {
     bytes: u32,
     asked_again: bool,
 }
 
-impl Length {
-    /// The bytes end behind the length, and the phone has not been asked again.
-    fn is_doubtful(&self, position: u32, bytes: usize) -> bool {
+impl KnownLength {
+    /// Whether bytes end beyond the length, and the phone has not been asked again.
+    fn is_exceeded_by(&self, position: u32, bytes: usize) -> bool {
         !self.asked_again && u64::from(position) + bytes as u64 > self.bytes.into()
     }
 
-    /// Asks the phone again; an error when it says that the file has not grown.
+    /// Asks the phone again; an error if it says that the file has not grown.
     fn ask_again(
         &mut self,
         remote: &mut Remote,
         path: &str,
         position: u32,
         bytes: usize,
-    ) -> Result<(), Stop> {
-        let now = remote.stat(path)?.map_or(0, |item| item.size);
+    ) -> Result<(), TransferError> {
+        let now = remote.stat(path)?.map_or(0, |entry| entry.size);
         if now <= self.bytes {
             let sent = u64::from(position) + bytes as u64;
             let words = format!(
                 "{path}: the phone sends {sent} bytes or more of a file of {} bytes",
                 self.bytes
             );
-            return Err(Trouble::Refused(words).into());
+            return Err(FetchError::Refused(words).into());
         }
-        (self.bytes, self.asked_again) = (now, true);
+        self.bytes = now;
+        self.asked_again = true;
         Ok(())
     }
 
-    /// Bytes that may be written from a place on.
+    /// The bytes that may be written from a position on.
     fn left(&self, position: u32) -> usize {
         self.bytes.saturating_sub(position) as usize
     }
 }
 
-/// Fetches from `start` to the end; the length of the file.
+/// Fetches from `start` to the end; returns the length of the file.
 fn append(
     remote: &mut Remote,
     path: &str,
     start: u32,
-    length: &mut Length,
+    length: &mut KnownLength,
     file: &File,
     mut show: impl FnMut(u64),
-) -> Result<u64, Stop> {
+) -> Result<u64, TransferError> {
     let mut sink = BufWriter::with_capacity(
         BUFFER,
-        At {
+        PositionedFile {
             file,
-            place: start.into(),
+            position: start.into(),
         },
     );
     let mut done = start;
     loop {
         let bytes = remote.read(path, done)?;
         let count = bytes.len();
-        if length.is_doubtful(done, count) {
+        if length.is_exceeded_by(done, count) {
             length.ask_again(remote, path, done, count)?;
             continue;
         }
@@ -211,16 +222,16 @@ fn append(
     }
 }
 
-/// A file that is written from some place on.
-struct At<'a> {
+/// A file that is written from a position on.
+struct PositionedFile<'a> {
     file: &'a File,
-    place: u64,
+    position: u64,
 }
 
-impl Write for At<'_> {
+impl Write for PositionedFile<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.file.write_at(bytes, self.place)?;
-        self.place += written as u64;
+        let written = self.file.write_at(bytes, self.position)?;
+        self.position += written as u64;
         Ok(written)
     }
 

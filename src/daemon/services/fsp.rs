@@ -10,7 +10,7 @@ use mio::Interest;
 use crate::base::limits::fsp::{
     FILE_WORK, LOG_INTERVAL, PASSWORD_BYTES, REQUEST_BYTES, WORK_PER_TURN,
 };
-use crate::base::stats::{Counter, Stats};
+use crate::base::stats::Stats;
 use crate::base::time::Instant;
 use crate::config;
 use crate::daemon::context::Context;
@@ -24,7 +24,10 @@ use crate::io::descriptors::is_shortage;
 use crate::io::dir::Names;
 use crate::io::random::Random;
 use crate::io::udp_server;
-use crate::proto::fsp::server::{is_password, Done, File, Next, Op, Password, Server, Settings};
+use crate::proto::fsp::server::{
+    is_password, Completion, File, FspServer, FspSettings, Operation, Password, PasswordCheck,
+    Reaction,
+};
 use crate::proto::recorder::Recorder;
 use crate::wire::fsp::{HEADER_BYTES, MAX_PAYLOAD};
 use crate::wire::rendezvous::is_message;
@@ -37,7 +40,7 @@ const RESOLVER: usize = 1;
 pub(super) struct Fsp {
     tokens: Tokens,
     /// The configuration in force.
-    config: config::Fsp,
+    config: config::FspConfig,
     /// `None`: not enabled, or its address was not to be had.
     open: Option<Box<Open>>,
 }
@@ -46,13 +49,13 @@ pub(super) struct Fsp {
 struct Open {
     socket: udp_server::Service,
     rendezvous: Option<Rendezvous>,
-    server: Server,
+    server: FspServer,
     request: [u8; REQUEST_BYTES],
     reply: [u8; HEADER_BYTES + MAX_PAYLOAD],
     /// There may be more to read.
     readable: bool,
     /// A request is not answered yet: whose, and the call that it waits for.
-    waiting: Option<(udp_server::Origin, Op)>,
+    waiting: Option<(udp_server::Origin, Operation)>,
     names: Option<Names>,
     /// The next replies' keys.
     keys: heapless::Vec<u16, 6>,
@@ -156,12 +159,12 @@ fn open(tokens: Tokens, context: &mut Context) -> std::io::Result<Box<Open>> {
         tokens.token(SOCKET),
         Interest::READABLE,
     )?;
-    let settings = Settings {
+    let settings = FspSettings {
         password: password(config),
         max_payload: config.max_payload,
     };
     let random = &mut context.random;
-    let server = Server::new(settings, random.words()[0]);
+    let server = FspServer::new(settings, random.words()[0]);
     Ok(Box::new(Open {
         socket,
         rendezvous: Rendezvous::open(config, clock::monotonic(), random),
@@ -177,11 +180,11 @@ fn open(tokens: Tokens, context: &mut Context) -> std::io::Result<Box<Open>> {
 }
 
 impl Open {
-    fn serve(&mut self, now: Instant, config: &config::Fsp, context: &mut Context) -> Work {
+    fn serve(&mut self, now: Instant, config: &config::FspConfig, context: &mut Context) -> Work {
         let mut work = 0;
         while work < WORK_PER_TURN {
             let (origin, mut next) = match self.waiting.take() {
-                Some((origin, op)) => (origin, Next::Do(op)),
+                Some((origin, op)) => (origin, Reaction::Perform(op)),
                 None if !self.readable => return Work::Done,
                 None => {
                     let stats = &mut context.recorder.stats;
@@ -193,17 +196,21 @@ impl Open {
             };
             loop {
                 match next {
-                    Next::Silence => break,
-                    Next::Reply(length) => {
+                    Reaction::Silence => break,
+                    Reaction::Reply(length) => {
                         self.socket.reply(&self.reply[..length], &origin);
                         break;
                     }
-                    Next::Do(op) if work >= WORK_PER_TURN => {
+                    Reaction::Perform(op) if work >= WORK_PER_TURN => {
                         self.waiting = Some((origin, op));
                         return Work::Left;
                     }
-                    Next::Do(op) => {
-                        work += if op == Op::NextName { 1 } else { FILE_WORK };
+                    Reaction::Perform(op) => {
+                        work += if op == Operation::NextName {
+                            1
+                        } else {
+                            FILE_WORK
+                        };
                         let recorder = &context.recorder;
                         next = self.carry_out(now, op, config, &mut context.disk, recorder);
                     }
@@ -220,7 +227,7 @@ impl Open {
         now: Instant,
         random: &mut Random,
         stats: &mut Stats,
-    ) -> Option<(udp_server::Origin, Next)> {
+    ) -> Option<(udp_server::Origin, Reaction)> {
         let Some((length, origin)) = self.socket.receive(&mut self.request) else {
             self.readable = false;
             return None;
@@ -230,7 +237,7 @@ impl Open {
             if let Some(rendezvous) = &mut self.rendezvous {
                 rendezvous.handle(now, origin.peer(), datagram, stats);
             }
-            return Some((origin, Next::Silence));
+            return Some((origin, Reaction::Silence));
         }
         if self.keys.is_empty() {
             let halves = random
@@ -239,49 +246,58 @@ impl Open {
             self.keys.extend(halves.into_iter().flatten());
         }
         let key = self.keys.pop().unwrap_or(0);
-        let wrong = stats.of(Counter::FspWrongPassword);
-        let next =
-            self.server
-                .handle_datagram(now, origin.peer(), datagram, key, &mut self.reply, stats);
-        if stats.of(Counter::FspWrongPassword) != wrong && now >= self.log_at {
+        let from = origin.peer();
+        let handled = self
+            .server
+            .handle_datagram(now, from, datagram, key, &mut self.reply, stats);
+        if handled.password == PasswordCheck::Wrong && now >= self.log_at {
             warn!("FSP: wrong password from {}", origin.peer().ip());
             self.log_at = now + LOG_INTERVAL;
         }
-        Some((origin, next))
+        Some((origin, handled.reaction))
     }
 
     fn carry_out(
         &mut self,
         now: Instant,
-        op: Op,
-        config: &config::Fsp,
+        op: Operation,
+        config: &config::FspConfig,
         disk: &mut Disk,
         recorder: &Recorder,
-    ) -> Next {
+    ) -> Reaction {
         disk.readers.touch(now);
         let done = match op {
-            Op::Stat(file) => disk.stat(file).map(|entry| Done::Entry {
+            Operation::Stat(file) => disk.stat(file).map(|entry| Completion::Entry {
                 time: u32::try_from(entry.modified.max(0)).unwrap_or(u32::MAX),
                 size: growing(recorder, file).unwrap_or(saturated(entry.bytes)),
             }),
-            Op::Read { file, at, len } => {
+            Operation::Read {
+                file,
+                position,
+                len,
+            } => {
                 let growing = growing(recorder, file);
-                let left = growing.map_or(usize::MAX, |length| length.saturating_sub(at) as usize);
+                let left = growing.map_or(usize::MAX, |length| {
+                    length.saturating_sub(position) as usize
+                });
                 let payload = self
                     .reply
                     .get_mut(HEADER_BYTES..HEADER_BYTES + len.min(left))
                     .unwrap_or_default();
-                disk.read(file, at.into(), payload)
-                    .map(|len| Done::Read { len, growing })
+                disk.read(file, position.into(), payload)
+                    .map(|len| Completion::Read { len, growing })
             }
-            Op::FirstName => {
+            Operation::FirstName => {
                 self.names = None;
                 disk.dir()
                     .and_then(|dir| dir.names())
                     .and_then(|names| next_name(self.names.insert(names)))
             }
-            Op::NextName => self.names.as_mut().map_or(Ok(Done::Failed), next_name),
-            Op::SavePassword => {
+            Operation::NextName => self
+                .names
+                .as_mut()
+                .map_or(Ok(Completion::Failed), next_name),
+            Operation::SavePassword => {
                 let saved = save(config, self.server.new_password());
                 if let Err(error) = &saved {
                     warn!(
@@ -289,28 +305,28 @@ impl Open {
                         config.password_file
                     );
                 }
-                saved.map(|()| Done::Saved)
+                saved.map(|()| Completion::Saved)
             }
         };
         if done.as_ref().is_err_and(is_shortage) {
-            return Next::Silence; // not "No such file": the client asks again
+            return Reaction::Silence; // not "No such file": the client asks again
         }
         let done = done.unwrap_or_else(|error| {
-            if op != Op::SavePassword {
+            if op != Operation::SavePassword {
                 disk.suspect(&error);
             }
-            Done::Failed
+            Completion::Failed
         });
-        let next = self.server.handle_done(done, &mut self.reply);
-        if !matches!(next, Next::Do(Op::NextName)) {
+        let next = self.server.handle_completion(done, &mut self.reply);
+        if !matches!(next, Reaction::Perform(Operation::NextName)) {
             self.names = None;
         }
         next
     }
 }
 
-fn next_name(names: &mut Names) -> std::io::Result<Done<'_>> {
-    names.next_file().map(Done::Name)
+fn next_name(names: &mut Names) -> std::io::Result<Completion<'_>> {
+    names.next_file().map(Completion::Name)
 }
 
 /// If this is a recording in progress, how much of it a power cut leaves.
@@ -329,7 +345,7 @@ fn saturated(bytes: u64) -> u32 {
 
 /// The password in force: the configured one, or what a client has changed that to. The file has both, a line each: when
 /// the configuration is changed, what was made of the earlier one is over.
-fn password(config: &config::Fsp) -> Password {
+fn password(config: &config::FspConfig) -> Password {
     let mut buffer = [0; 2 * (PASSWORD_BYTES + 1)];
     let kept = atomic_file::read(&config.password_file, &mut buffer).unwrap_or_default();
     let mut lines = kept.split(|byte| *byte == b'\n');
@@ -343,7 +359,7 @@ fn password(config: &config::Fsp) -> Password {
     Password::from_slice(changed.unwrap_or(config.password.as_bytes())).unwrap_or_default()
 }
 
-fn save(config: &config::Fsp, new: &[u8]) -> std::io::Result<()> {
+fn save(config: &config::FspConfig, new: &[u8]) -> std::io::Result<()> {
     let mut text = heapless::Vec::<u8, { 2 * (PASSWORD_BYTES + 1) }>::new();
     for part in [new, b"\n", config.password.as_bytes(), b"\n"] {
         let _ = text.extend_from_slice(part);

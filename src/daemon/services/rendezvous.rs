@@ -8,18 +8,18 @@ use mio::Token;
 use crate::base::limits::rendezvous::RENDEZVOUS_BYTES;
 use crate::base::stats::Stats;
 use crate::base::time::Instant;
-use crate::config::Fsp;
+use crate::config::FspConfig;
 use crate::daemon::context::Context;
 use crate::daemon::resolver::Resolver;
 use crate::io::random::Random;
 use crate::io::stream::Datagrams;
 use crate::io::udp_server::Service;
-use crate::proto::rendezvous::agent::{Endpoint, Output, Status};
+use crate::proto::rendezvous::agent::{Agent, AgentOutput, Status};
 use crate::proto::rendezvous::Datagram;
 
 /// The phone's endpoint, and what it asks for.
 pub(super) struct Rendezvous {
-    endpoint: Endpoint,
+    agent: Agent,
     server: String,
     port: u16,
     /// The service's own address.
@@ -31,15 +31,18 @@ pub(super) struct Rendezvous {
 
 impl Rendezvous {
     /// Begins to register, if there is a server.
-    pub(super) fn open(config: &Fsp, now: Instant, random: &mut Random) -> Option<Self> {
-        let (server, (identity, invite)) = (config.p2p.server.clone()?, config.p2p.identity()?);
-        let endpoint = Endpoint::new(now, identity, invite, random.words()[0]);
+    pub(super) fn open(config: &FspConfig, now: Instant, random: &mut Random) -> Option<Self> {
+        let (server, (identity, invite)) = (
+            config.rendezvous.server.clone()?,
+            config.rendezvous.identity()?,
+        );
+        let agent = Agent::new(now, identity, invite, random.words()[0]);
         let own = SocketAddr::new(config.addr, config.port);
-        let shown = endpoint.status();
+        let shown = agent.status();
         Some(Self {
-            endpoint,
+            agent,
             server,
-            port: config.p2p.port,
+            port: config.rendezvous.port,
             own,
             resolver: None,
             shown,
@@ -55,7 +58,7 @@ impl Rendezvous {
         stats: &mut Stats,
     ) {
         if let Some(from) = v4(from) {
-            self.endpoint.handle_datagram(now, from, datagram, stats);
+            self.agent.handle_datagram(now, from, datagram, stats);
         }
     }
 
@@ -75,13 +78,13 @@ impl Rendezvous {
             self.handle_found(now, server);
         }
         let mut buffer = [0; RENDEZVOUS_BYTES];
-        while let Some(output) = self.endpoint.poll_output(now, &mut buffer) {
+        while let Some(output) = self.agent.poll_output(now, &mut buffer) {
             match output {
                 // What the network does not take now is sent again, like what it loses.
-                Output::Send(Datagram { to, len, opens }) => {
+                AgentOutput::Send(Datagram { to, len, opens }) => {
                     let _ = socket.send(&buffer[..len], self.as_seen(to), opens);
                 }
-                Output::Resolve => {
+                AgentOutput::Resolve => {
                     self.resolver = Some(Resolver::new(&self.server, &mut context.random));
                 }
             }
@@ -92,11 +95,7 @@ impl Rendezvous {
     /// When `turn` has something to do.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
         let resolver = self.resolver.as_ref().map(Resolver::next_deadline);
-        self.endpoint
-            .next_deadline()
-            .into_iter()
-            .chain(resolver)
-            .min()
+        self.agent.next_deadline().into_iter().chain(resolver).min()
     }
 
     fn handle_found(&mut self, now: Instant, found: Option<SocketAddr>) {
@@ -114,7 +113,7 @@ impl Rendezvous {
                 .unwrap_or(Ipv4Addr::UNSPECIFIED);
             (server, SocketAddrV4::new(own, self.own.port()))
         };
-        self.endpoint
+        self.agent
             .handle_resolved(now, found.and_then(v4).map(inside));
     }
 
@@ -128,7 +127,7 @@ impl Rendezvous {
 
     /// Says where the phone stands, once for each change.
     fn show(&mut self, stats: &mut Stats) {
-        let status = self.endpoint.status();
+        let status = self.agent.status();
         stats.p2p = status.word();
         if std::mem::replace(&mut self.shown, status) == status {
             return;

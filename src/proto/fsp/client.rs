@@ -1,69 +1,70 @@
-//! The client's side of FSP: one request at a time, sent again until its reply comes.
+//! An FSP client: one request at a time, which is sent again until its reply arrives.
 
 use crate::base::time::{Duration, Instant};
-use crate::wire::fsp::{Command, Head, Packet, Toward, HEADER_BYTES};
+use crate::wire::fsp::{Command, FspHeader, Packet, Toward, HEADER_BYTES};
 
-/// The first wait for a reply, as all clients have it. Servers answer a resend after a second at the earliest.
+/// The first interval, which all clients use. Servers answer a resend only after a second.
 const FIRST_WAIT: Duration = Duration::from_millis(1340);
-/// No wait is longer.
+/// The longest interval.
 const LONGEST_WAIT: Duration = Duration::from_millis(30_000);
-/// The counter of resends in a sequence number.
+/// The bits of a sequence number that count resends.
 const RESENDS: u16 = 7;
-/// One session with a server.
+
+/// A session with a server.
 #[derive(Debug)]
-pub struct Client {
-    head: Head,
+pub struct FspClient {
+    head: FspHeader,
     datagram: Vec<u8>,
     extra: usize,
     wait: Duration,
     resend_at: Instant,
     give_up_at: Instant,
-    /// Requests that were sent again.
+    /// The number of resends of all requests.
     pub resends: u64,
 }
 
-/// What is to be done when no reply has come.
+/// What is to be done while no reply has arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Timeout {
-    /// Wait on, until then.
+    /// Wait until this time.
     Wait(Instant),
-    /// Send `Client::datagram` again.
+    /// Send `FspClient::datagram` again.
     Resend,
-    /// It has been long enough.
+    /// The request has timed out.
     GiveUp,
 }
 
-impl Client {
-    /// A session's first key is arbitrary.
+impl FspClient {
+    /// A new session. Its first key is arbitrary.
     pub fn new(random: u32) -> Self {
-        let head = Head {
+        let head = FspHeader {
             command: Command::VERSION,
             key: random as u16,
             sequence: (random >> 16) as u16,
             position: 0,
         };
-        let (zero, at) = (Duration::ZERO, Instant::default());
         Self {
             head,
             datagram: vec![],
             extra: 0,
-            wait: zero,
-            resend_at: at,
-            give_up_at: at,
+            wait: Duration::ZERO,
+            resend_at: Instant::default(),
+            give_up_at: Instant::default(),
             resends: 0,
         }
     }
 
-    /// Begins a request; `patience` is how long it may take. `random` is for its sequence number.
-    pub fn begin(&mut self, now: Instant, patience: Duration, request: &Packet, random: u16) {
-        let other = if (random ^ self.head.sequence) & !RESENDS == 0 {
+    /// Begins a request, which times out after `timeout`. `random` is for its sequence number.
+    pub fn begin(&mut self, now: Instant, timeout: Duration, request: &Packet, random: u16) {
+        // Two requests in a row must differ in more than the count of resends.
+        let sequence = if (random ^ self.head.sequence) & !RESENDS == 0 {
             random ^ !RESENDS
         } else {
             random
         };
-        self.head = Head {
+        self.head = FspHeader {
             key: self.head.key,
-            sequence: other & !RESENDS,
+            sequence: sequence & !RESENDS,
             ..request.head
         };
         self.datagram.clear();
@@ -74,16 +75,18 @@ impl Client {
         self.head
             .seal(&mut self.datagram, self.extra, Toward::Server);
         self.wait = FIRST_WAIT;
-        (self.resend_at, self.give_up_at) = (now + FIRST_WAIT, now + patience);
+        self.resend_at = now + FIRST_WAIT;
+        self.give_up_at = now + timeout;
     }
 
-    /// What is to be sent.
+    /// The datagram to send.
     pub fn datagram(&self) -> &[u8] {
         &self.datagram
     }
 
-    /// Has the request wish for payloads of this length from now on; only one with a wish as its extra data.
-    pub fn wish(&mut self, bytes: u16) {
+    /// Changes the payload length that the request asks for. The request must have one as its extra
+    /// data.
+    pub fn set_payload(&mut self, bytes: u16) {
         let end = self.datagram.len() - self.extra;
         self.datagram.truncate(end);
         self.datagram.extend_from_slice(&bytes.to_be_bytes());
@@ -92,7 +95,7 @@ impl Client {
             .seal(&mut self.datagram, self.extra, Toward::Server);
     }
 
-    /// Looks at the clock: the request is made ready to be sent again when it is time.
+    /// Checks the time. If a resend is due, the datagram is prepared for it.
     pub fn handle_timeout(&mut self, now: Instant) -> Timeout {
         if now >= self.give_up_at {
             return Timeout::GiveUp;
@@ -110,14 +113,15 @@ impl Client {
         Timeout::Resend
     }
 
-    /// Takes a datagram; `None` when it is not the reply that is waited for.
+    /// Handles a datagram; `None` if it is not the expected reply.
     pub fn handle_datagram<'a>(&mut self, datagram: &'a [u8]) -> Option<Packet<'a>> {
         let reply = Packet::parse(datagram, Toward::Client).ok()?;
-        let asked = self.head;
-        let same = (reply.head.sequence ^ asked.sequence) & !RESENDS == 0
-            && (reply.head.command == asked.command || reply.head.command == Command::ERROR)
-            && (!asked.command.has_position() || reply.head.position == asked.position);
-        if !same {
+        let request = self.head;
+        let command = reply.head.command;
+        let is_expected = (reply.head.sequence ^ request.sequence) & !RESENDS == 0
+            && (command == request.command || command == Command::ERROR)
+            && (!request.command.has_position() || reply.head.position == request.position);
+        if !is_expected {
             return None;
         }
         self.head.key = reply.head.key;

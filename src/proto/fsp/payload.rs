@@ -1,34 +1,38 @@
-//! How long payloads to ask for: as long as the path carries.
+//! The length of the payloads to request: the longest that the path carries.
 //!
-//! With one request at a time a lost datagram costs 1.34 s, whatever its length; long ones cost less a byte, also where one of
-//! ten is lost. Only where fragments do not get through at all must payloads be short. So growing payloads are tried, and a
-//! length is given up when a request for it is lost twice before it has proved good.
+//! With one request at a time, a lost datagram costs 1.34 s whatever its length, so that long ones
+//! cost less per byte even if one of ten is lost. Payloads must only be short if no fragments get
+//! through at all. Therefore growing lengths are tried, and a length is abandoned when a request
+//! with it is lost twice before it has proven good.
 
 use crate::base::limits::fsp::FAR_PAYLOAD;
 use crate::wire::fsp::{DEFAULT_PAYLOAD, MAX_PAYLOAD};
 
-/// Any path carries it in one piece.
+/// Every path carries this length without fragments.
 const SMALLEST: usize = 512;
-/// Replies before payloads grow, at first.
+/// Replies before the length grows, at first.
 const REPLIES_TO_GROW: u32 = 16;
-/// The same, at the most: a path that does not carry long datagrams is tried with them again now and then.
+/// The most replies before the length grows: a path that does not carry long datagrams is
+/// occasionally tried again.
 const MOST_REPLIES_TO_GROW: u32 = 4096;
-/// Replies after which a length is known to be carried: what is lost then is lost by chance.
+/// Replies after which the path is known to carry a length: losses are then by chance.
 const CARRIED: u32 = 8;
-/// However many they were, after so many halvings the path may have changed.
+/// The most replies that count: the path may change, and each double loss halves their number.
 const MOST_CARRIED: u32 = 64;
 
-/// The length to ask for.
+/// The length to request, and what is known of the path.
 #[derive(Clone, Copy, Debug)]
-pub struct Payload {
+pub struct PayloadLength {
     size: usize,
     most: usize,
+    /// Replies of this length without a resend.
     good: u32,
+    /// The replies after which the length grows.
     needed: u32,
 }
 
-impl Payload {
-    /// Begins with what every server gives.
+impl PayloadLength {
+    /// Begins with the length that all servers serve.
     pub fn new(most: usize) -> Self {
         let most = most.clamp(SMALLEST, MAX_PAYLOAD);
         Self {
@@ -39,26 +43,26 @@ impl Payload {
         }
     }
 
-    /// What to ask for, in a request that was sent so often before.
-    pub fn wish(&self, resends: u64) -> u16 {
-        let wish = match resends {
+    /// The length to request after this many resends of the request.
+    pub fn after(&self, resends: u64) -> u16 {
+        let length = match resends {
             0 | 1 => self.size,
             2 | 3 => self.size.min(DEFAULT_PAYLOAD),
             _ => SMALLEST,
         };
-        wish as u16
+        length as u16
     }
 
-    /// A reply came, after so many resends.
+    /// Handles a reply that arrived after this many resends.
     pub fn handle_reply(&mut self, resends: u64) {
         match resends {
             0 => {
                 self.good = self.good.saturating_add(1);
                 if self.good >= self.needed && self.size < self.most {
-                    let next = [DEFAULT_PAYLOAD, FAR_PAYLOAD]
-                        .into_iter()
-                        .find(|next| *next > self.size);
-                    (self.size, self.good) = (next.unwrap_or(self.size * 2).min(self.most), 0);
+                    let mut sizes = [DEFAULT_PAYLOAD, FAR_PAYLOAD].into_iter();
+                    let next = sizes.find(|next| *next > self.size);
+                    self.size = next.unwrap_or(self.size * 2).min(self.most);
+                    self.good = 0;
                 }
             }
             1 => {}
@@ -68,7 +72,7 @@ impl Payload {
                     let least = if self.size > FAR_PAYLOAD {
                         FAR_PAYLOAD
                     } else {
-                        self.wish(resends).into()
+                        self.after(resends).into()
                     };
                     self.size = (self.size / 2).max(least);
                     self.needed = (self.needed * 4).min(MOST_REPLIES_TO_GROW);
@@ -83,20 +87,21 @@ impl Payload {
 mod tests {
     use super::*;
 
-    /// A path: the longest payload that it carries at all, and of how many datagrams it loses one.
-    struct Path {
+    /// A path: the longest payload that it carries, and how many datagrams it has for each that it
+    /// loses.
+    struct LossyPath {
         carries: usize,
         loses: u32,
         random: u32,
     }
 
-    impl Path {
-        /// Fetches so many bytes: the requests, and the seconds waited for resends.
-        fn fetch(&mut self, payload: &mut Payload, mut bytes: usize) -> (u32, f64) {
+    impl LossyPath {
+        /// Fetches this many bytes; returns the requests and the seconds waited for resends.
+        fn fetch(&mut self, payload: &mut PayloadLength, mut bytes: usize) -> (u32, f64) {
             let (mut requests, mut seconds) = (0, 0.0);
             while bytes > 0 {
                 let (mut resends, mut wait) = (0, 1.34);
-                while usize::from(payload.wish(resends)) > self.carries
+                while usize::from(payload.after(resends)) > self.carries
                     || self.is_lost()
                     || self.is_lost()
                 {
@@ -105,7 +110,7 @@ mod tests {
                     resends += 1;
                 }
                 requests += 1;
-                bytes = bytes.saturating_sub(payload.wish(resends).into());
+                bytes = bytes.saturating_sub(payload.after(resends).into());
                 payload.handle_reply(resends);
             }
             (requests, seconds)
@@ -120,8 +125,8 @@ mod tests {
         }
     }
 
-    fn path(carries: usize, loses: u32) -> Path {
-        Path {
+    fn path(carries: usize, loses: u32) -> LossyPath {
+        LossyPath {
             carries,
             loses,
             random: 1,
@@ -130,20 +135,24 @@ mod tests {
 
     #[test]
     fn grows_where_nothing_is_lost() {
-        let mut payload = Payload::new(MAX_PAYLOAD);
+        let mut payload = PayloadLength::new(MAX_PAYLOAD);
         assert_eq!(
             path(MAX_PAYLOAD, 0).fetch(&mut payload, 16 * 22_924),
             (80, 0.0)
         );
-        assert_eq!(usize::from(payload.wish(0)), MAX_PAYLOAD);
-        assert_eq!(path(600, 0).fetch(&mut Payload::new(600), 6000), (10, 0.0));
+        assert_eq!(usize::from(payload.after(0)), MAX_PAYLOAD);
+        assert_eq!(
+            path(600, 0).fetch(&mut PayloadLength::new(600), 6000),
+            (10, 0.0)
+        );
     }
 
     #[test]
-    fn chance_does_not_shrink_it() {
+    fn random_losses_do_not_shorten_payloads() {
         for most in [1024, 1460, MAX_PAYLOAD] {
-            let mut payload = Payload::new(most);
-            // One of twenty each way: a tenth of the requests waits, a hundredth longer.
+            let mut payload = PayloadLength::new(most);
+            // One of twenty is lost each way: a tenth of the requests waits once, a hundredth
+            // longer.
             let (requests, seconds) = path(MAX_PAYLOAD, 20).fetch(&mut payload, 3_000_000);
             assert!(
                 f64::from(requests) < 1.4 * 3e6 / most as f64 + 150.0,
@@ -157,8 +166,8 @@ mod tests {
     }
 
     #[test]
-    fn a_path_that_carries_no_fragments_is_found_out_and_tried_again_now_and_then() {
-        let mut payload = Payload::new(MAX_PAYLOAD);
+    fn a_path_that_carries_no_fragments_is_detected_and_occasionally_tried_again() {
+        let mut payload = PayloadLength::new(MAX_PAYLOAD);
         let (requests, seconds) = path(1472, 0).fetch(&mut payload, 5_000_000);
         assert!(requests < 5_000_000 / 1400, "{requests}");
         assert!(
@@ -169,11 +178,11 @@ mod tests {
 
     #[test]
     fn a_path_that_changes_is_followed() {
-        let mut payload = Payload::new(MAX_PAYLOAD);
+        let mut payload = PayloadLength::new(MAX_PAYLOAD);
         path(MAX_PAYLOAD, 0).fetch(&mut payload, 5_000_000);
         let (requests, seconds) = path(1472, 0).fetch(&mut payload, 1_000_000);
         assert!(requests < 800 && seconds < 80.0, "{requests} {seconds}");
         path(700, 0).fetch(&mut payload, 100_000);
-        assert_eq!(payload.wish(0), 512);
+        assert_eq!(payload.after(0), 512);
     }
 }

@@ -46,7 +46,7 @@ pub fn parse_mount(line: &[u8]) -> Option<Mount<'_>> {
 }
 
 fn number(digits: &[u8]) -> Option<u32> {
-    crate::wire::json::number(digits)?.try_into().ok()
+    crate::wire::decimal::parse_decimal(digits)?.try_into().ok()
 }
 
 /// Blanks, tabs, line ends and backslashes stand as three octal digits behind a backslash.

@@ -1,20 +1,21 @@
-//! The side of who wants a phone: gets a name and a key for the while, registers, asks for the phone, gets through.
+//! The caller's side: it gets a temporary name and key, registers, asks to be connected with a
+//! phone, and reaches it.
 //!
 //! ```text
-//! Asking --201--> Registering --200--> Connecting --200--> Climbing --PONG--> Done(address)
-//!                                       |      ^             | in vain           ^
-//!                                       +-404--+             v                   | PONG through it
-//!                                        5 times          Relaying --rtpp_open---+
+//! Identifying --201--> Registering --200--> Connecting --200--> Checking --PONG--> Done(address)
+//!                                            |      ^             | failed            ^
+//!                                            +-404--+             v                   | PONG through the relay
+//!                                             5 times    RequestingRelay --rtpp_open--> CheckingRelay
 //! ```
-//! From everywhere 400, 403, 404 or no answer lead to Done(failure). After it pings are still answered, so that the
-//! phone too knows that it has been reached.
+//! In each state, 400, 403, 404 or no response lead to Done(failure). After that, PINGs are still
+//! answered, so that the phone knows that it was reached.
 
-use core::fmt;
 use core::net::SocketAddrV4;
 
-use super::connectivity_check::{Ladder, Progress};
+pub use super::connect_failure::ConnectFailure;
+use super::connectivity_check::{CheckState, ConnectivityCheck};
 use super::peers::Peers;
-use super::transaction::{Ask, Question};
+use super::transaction::{Retransmission, Transaction};
 use super::{
     name, pong_proof, write_notice, write_registration, Datagram, Identity, Name, OBJECT, SERVICE,
 };
@@ -24,67 +25,23 @@ use crate::base::time::Instant;
 use crate::wire::rendezvous::cipher::Key;
 use crate::wire::rendezvous::{Attributes, Class, Kind, Message, Writer};
 
-/// Why a phone was not reached. The codes are the protocol's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Failure {
-    /// 408: the server does not answer.
-    NoServer,
-    /// Another code than 200 of the server: 400, 403, 404, 503.
-    Refused(u16),
-    /// 408: no ping came through.
-    NoPath,
-    /// 408: no ping came through, and the server has no relay, or it did not help.
-    NoRelay,
-    /// 408: the phone has registered, but does not answer the server.
-    NoPhone,
-    /// 408: something has answered the pings that cannot prove that it is the phone.
-    NoProof,
-}
-
-impl Failure {
-    /// The protocol's code.
-    pub fn code(self) -> u16 {
-        match self {
-            Self::Refused(code) => code,
-            _ => 408,
-        }
-    }
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let words = match self {
-            Self::NoServer => "the rendezvous server does not answer",
-            Self::Refused(400) => "the rendezvous server does not take our registration",
-            Self::Refused(403) => "wrong invite code",
-            Self::Refused(404) => "no phone of this id is registered with the rendezvous server",
-            Self::Refused(503) => "too many callers at once, of this phone or from this address; try again in a minute",
-            Self::Refused(_) => "the rendezvous server refuses",
-            Self::NoPhone => "the phone is registered, but does not answer the rendezvous server",
-            Self::NoProof => "what answers there does not prove that it is the phone",
-            Self::NoPath => "no packet gets through the NATs between here and the phone",
-            Self::NoRelay => {
-                "no packet gets through the NATs between here and the phone, and the server does not relay"
-            }
-        };
-        write!(f, "{} {words}", self.code())
-    }
-}
-
-enum State {
-    Asking(Question),
-    Registering(Question),
+enum CallerState {
+    /// An empty REG asks for a name and a key.
+    Identifying(Transaction),
+    Registering(Transaction),
     Connecting {
-        question: Question,
-        asked: u8,
+        transaction: Transaction,
+        /// The phone may be registering just now: a 404 is final only after some attempts.
+        attempt: u8,
     },
-    Climbing(Name),
-    Relaying {
-        connid: Name,
-        question: Question,
-        opened: bool,
-    },
-    Done(Result<SocketAddrV4, Failure>),
+    /// The phone is being pinged.
+    Checking(Name),
+    /// The PINGs have failed, and the server is asked for a relay.
+    RequestingRelay(Name, Transaction),
+    /// The phone is being pinged through the relay. The request is still sent, since the phone may
+    /// have missed the server's notification; the caller gives up when the request times out.
+    CheckingRelay(Name, Transaction),
+    Done(Result<SocketAddrV4, ConnectFailure>),
 }
 
 /// One attempt to reach a phone, from one socket.
@@ -93,20 +50,20 @@ pub struct Caller {
     invite: Name,
     server: SocketAddrV4,
     inside: SocketAddrV4,
-    /// Where the server has seen it.
+    /// The own address that the server sees.
     outside: Option<SocketAddrV4>,
     identity: Option<Identity>,
-    state: State,
-    /// The server has told a secret: the phone is one that proves who it is.
-    is_proven: bool,
-    /// A PONG without such a proof has come.
-    is_doubtful: bool,
+    state: CallerState,
+    /// The server has told a secret: the phone can prove its identity, and must.
+    needs_proof: bool,
+    /// A PONG without such a proof was received.
+    got_unproven_pong: bool,
     peers: Peers,
 }
 
 impl Caller {
-    /// Wants the phone of this id, with this invite code. `inside` is the own socket's address in the direction of
-    /// the server, `mid` where messages begin to be numbered.
+    /// Connects to the phone with this id and invite code. `inside` is the own socket's address
+    /// towards the server. Messages are numbered from `mid` on.
     pub fn new(
         now: Instant,
         phone: Name,
@@ -116,141 +73,156 @@ impl Caller {
         mid: u32,
     ) -> Self {
         let mut peers = Peers::new(mid);
-        let state = State::Asking(Question::new(now, peers.next_mid()));
-        let (outside, identity) = (None, None);
+        let state = CallerState::Identifying(Transaction::new(now, peers.next_mid()));
         Self {
             phone,
             invite,
             server,
             inside,
-            outside,
-            identity,
+            outside: None,
+            identity: None,
             state,
-            is_proven: false,
-            is_doubtful: false,
+            needs_proof: false,
+            got_unproven_pong: false,
             peers,
         }
     }
 
-    /// Where the phone answers, or why it does not; `None` while that is open.
-    pub fn outcome(&self) -> Option<Result<SocketAddrV4, Failure>> {
+    /// The address at which the phone answers, or why it does not; `None` while that is not known.
+    pub fn outcome(&self) -> Option<Result<SocketAddrV4, ConnectFailure>> {
         match self.state {
-            State::Done(outcome) => Some(outcome),
+            CallerState::Done(outcome) => Some(outcome),
             _ => None,
         }
     }
 
-    /// Whoever was reached has proven to be the phone. Phones of other makes cannot.
+    /// Whether the host that was reached has proven to be the phone. Phones of other vendors
+    /// cannot.
     pub fn is_proven(&self) -> bool {
-        self.is_proven
+        self.needs_proof
     }
 
-    /// A message has come; what is none of ours is ignored.
+    /// Handles a datagram. Unexpected messages are ignored.
     pub fn handle_datagram(&mut self, now: Instant, from: SocketAddrV4, datagram: &[u8]) {
         let Ok(message) = Message::parse(datagram) else {
             return;
         };
-        if (message.class, message.kind) == (Class::Response, Kind::Pong)
-            && !self.is_good(from, &message.clear)
-        {
-            self.is_doubtful = self.is_proven;
+        let is_pong = (message.class, message.kind) == (Class::Response, Kind::Pong);
+        if is_pong && !self.is_credible(from, &message.clear) {
+            self.got_unproven_pong = self.needs_proof;
             return;
         }
-        if self.peers.handle(from, &message) {
-            self.look_for_outcome(now);
+        if self.peers.handle_message(from, &message) {
+            self.handle_check(now);
         } else if from == self.server {
             self.handle_server(now, &message);
         }
     }
 
-    /// Writes what is to be sent now. To be called until there is nothing more.
+    /// Writes the next message that is to be sent now; to be called until there is none.
     pub fn poll_output(&mut self, now: Instant, buffer: &mut [u8]) -> Option<Datagram> {
-        if let Some(len) = self.poll_question(now, buffer) {
+        if let Some(len) = self.poll_transaction(now, buffer) {
             return Some(Datagram::new(self.server, len));
         }
-        let sent = self
-            .peers
-            .poll(now, self.identity.as_ref()?, self.server, buffer);
-        self.look_for_outcome(now);
-        sent.or_else(|| Some(Datagram::new(self.server, self.poll_question(now, buffer)?)))
+        let identity = self.identity.as_ref()?;
+        let sent = self.peers.poll(now, identity, self.server, buffer);
+        // The check may have failed with this poll; then the request for a relay is due.
+        self.handle_check(now);
+        if sent.is_some() {
+            return sent;
+        }
+        let len = self.poll_transaction(now, buffer)?;
+        Some(Datagram::new(self.server, len))
     }
 
     /// When `poll_output` has something to do.
     pub fn next_deadline(&self) -> Option<Instant> {
-        let question = match &self.state {
-            State::Asking(question) | State::Registering(question) => Some(question),
-            State::Connecting { question, .. } | State::Relaying { question, .. } => Some(question),
-            State::Climbing(_) | State::Done(_) => None,
-        };
-        let question = question.map(Question::next_deadline);
-        [question, self.peers.next_deadline()]
-            .into_iter()
-            .flatten()
-            .min()
+        let own = self.transaction().map(Transaction::next_deadline);
+        own.into_iter().chain(self.peers.next_deadline()).min()
     }
 
-    /// A PONG may be believed. Its proof names the address from which the phone has seen our PING: where the server sees us,
-    /// our own in a network that we share, or the relay. Another one would be of somebody who passes on what we send.
-    fn is_good(&mut self, from: SocketAddrV4, clear: &Attributes<'_>) -> bool {
+    /// The transaction in progress.
+    fn transaction(&self) -> Option<&Transaction> {
+        match &self.state {
+            CallerState::Identifying(transaction)
+            | CallerState::Registering(transaction)
+            | CallerState::Connecting { transaction, .. }
+            | CallerState::RequestingRelay(_, transaction)
+            | CallerState::CheckingRelay(_, transaction) => Some(transaction),
+            CallerState::Checking(_) | CallerState::Done(_) => None,
+        }
+    }
+
+    /// Whether a PONG may be believed. Its proof names the address from which the phone has
+    /// received our PING: the one that the server sees, our own in a shared network, or the relay.
+    /// Any other address belongs to a host that forwards our datagrams.
+    fn is_credible(&mut self, from: SocketAddrV4, clear: &Attributes<'_>) -> bool {
         let (Some(tagged), Some(mid)) = (clear.value("connid"), clear.mid()) else {
             return false;
         };
         let connid = tagged.split_last().map_or(&[][..], |(_, connid)| connid);
-        let Some(ladder) = self.peers.find(connid) else {
+        let Some(check) = self.peers.find(connid) else {
             return false;
         };
-        if !self.is_proven {
+        if !self.needs_proof {
             return true;
         }
         let is_near =
             from.ip().is_private() || from.ip().is_link_local() || from.ip().is_loopback();
         let inside = Some(self.inside).filter(|_| is_near);
-        let relay = ladder.relay().filter(|relay| *relay == from);
-        [self.outside, inside, relay]
-            .into_iter()
-            .flatten()
-            .any(|own| {
-                let proof = pong_proof(&ladder.secret, tagged, mid, *own.ip());
-                proof.is_some_and(|proof| {
-                    is_equal(clear.value("proof").unwrap_or_default(), proof.text())
-                })
-            })
+        let relay = check.relay().filter(|relay| *relay == from);
+        let given = clear.value("proof").unwrap_or_default();
+        let mut own_addresses = [self.outside, inside, relay].into_iter().flatten();
+        own_addresses.any(|own| {
+            let proof = pong_proof(&check.secret, tagged, mid, *own.ip());
+            proof.is_some_and(|proof| is_equal(given, proof.text()))
+        })
     }
 
-    fn poll_question(&mut self, now: Instant, buffer: &mut [u8]) -> Option<usize> {
-        let (question, hopeless) = match &mut self.state {
-            State::Asking(question)
-            | State::Registering(question)
-            | State::Connecting { question, .. } => (question, Failure::NoServer),
-            State::Relaying {
-                question,
-                opened: true,
-                ..
-            } => (question, Failure::NoRelay),
-            State::Relaying { question, .. } => (question, Failure::NoPath),
-            _ => return None,
+    fn poll_transaction(&mut self, now: Instant, buffer: &mut [u8]) -> Option<usize> {
+        let (transaction, failure) = match &mut self.state {
+            CallerState::Identifying(transaction)
+            | CallerState::Registering(transaction)
+            | CallerState::Connecting { transaction, .. } => {
+                (transaction, ConnectFailure::NoServer)
+            }
+            CallerState::RequestingRelay(_, transaction) => (transaction, ConnectFailure::NoPath),
+            CallerState::CheckingRelay(_, transaction) => (transaction, ConnectFailure::NoRelay),
+            CallerState::Checking(_) | CallerState::Done(_) => return None,
         };
-        match question.poll(now) {
-            Ask::Now => {}
-            Ask::Wait => return None,
-            Ask::GiveUp => {
-                self.state = State::Done(Err(if self.is_doubtful {
-                    Failure::NoProof
+        let mid = transaction.mid;
+        match transaction.poll(now) {
+            Retransmission::Send => self.write_request(buffer, mid),
+            Retransmission::Wait => None,
+            Retransmission::TimedOut => {
+                self.fail(if self.got_unproven_pong {
+                    ConnectFailure::NoProof
                 } else {
-                    hopeless
-                }));
-                return None;
+                    failure
+                });
+                None
             }
         }
-        let (mid, me) = (question.mid, self.identity.as_ref());
+    }
+
+    fn fail(&mut self, failure: ConnectFailure) {
+        self.state = CallerState::Done(Err(failure));
+    }
+
+    fn write_request(&self, buffer: &mut [u8], mid: u32) -> Option<usize> {
+        let identity = self.identity.as_ref();
         match &self.state {
-            State::Asking(_) => Writer::new(buffer, Class::Request, Kind::Register)
+            CallerState::Identifying(_) => Writer::new(buffer, Class::Request, Kind::Register)
                 .mid(mid)
                 .finish(),
-            State::Registering(_) => write_registration(buffer, me?, mid, self.inside, b"", b""),
-            State::Connecting { .. } => self.write_connect(buffer, me?, mid),
-            State::Relaying { connid, .. } => write_notice(buffer, me?, mid, connid, b"rtpp_open"),
-            _ => None,
+            CallerState::Registering(_) => {
+                write_registration(buffer, identity?, mid, self.inside, b"", b"")
+            }
+            CallerState::Connecting { .. } => self.write_connect(buffer, identity?, mid),
+            CallerState::RequestingRelay(connid, _) | CallerState::CheckingRelay(connid, _) => {
+                write_notice(buffer, identity?, mid, connid, b"rtpp_open")
+            }
+            CallerState::Checking(_) | CallerState::Done(_) => None,
         }
     }
 
@@ -266,120 +238,145 @@ impl Caller {
     }
 
     fn handle_server(&mut self, now: Instant, message: &Message<'_>) -> Option<()> {
-        let (clear, mid) = (message.clear, message.clear.mid());
-        let code = clear.code();
-        match (&mut self.state, message.class, message.kind) {
-            (State::Asking(asked), Class::Response, Kind::Register) if mid == Some(asked.mid) => {
-                if code? != 201 {
-                    self.state = State::Done(Err(Failure::Refused(code?)));
-                    return None;
-                }
-                let key = Key::new(clear.value("key")?)?.swapped();
-                self.identity = Some(Identity {
-                    cid: name(clear.value("cid"))?,
-                    key,
-                });
-                self.state = State::Registering(Question::new(now, self.peers.next_mid()));
+        let clear = &message.clear;
+        let mid = clear.mid();
+        let is_response = message.class == Class::Response
+            && mid.is_some()
+            && mid == self.transaction().map(|transaction| transaction.mid);
+        match (&self.state, message.kind) {
+            (CallerState::Identifying(_), Kind::Register) if is_response => {
+                self.handle_identified(now, clear)
             }
-            (State::Registering(asked), Class::Response, Kind::Register)
-                if mid == Some(asked.mid) =>
+            (CallerState::Registering(_), Kind::Register) if is_response => {
+                self.handle_registered(now, clear)
+            }
+            (CallerState::Connecting { attempt, .. }, Kind::Connect) if is_response => {
+                let attempt = *attempt;
+                self.handle_connected(now, clear, attempt)
+            }
+            (CallerState::RequestingRelay(..) | CallerState::CheckingRelay(..), Kind::Notify)
+                if is_response =>
             {
-                let question = Question::new(now, self.peers.next_mid());
-                let mut buffer = [0; SEALED_BYTES];
-                let sealed = clear
-                    .open(&self.identity.as_ref()?.key, &mut buffer)
-                    .unwrap_or(clear);
-                self.outside = sealed.address("ped");
-                self.state = match code? {
-                    200 => State::Connecting { question, asked: 1 },
-                    code => State::Done(Err(Failure::Refused(code))),
-                };
+                self.handle_no_relay(clear)
             }
-            (State::Connecting { question, asked }, Class::Response, Kind::Connect)
-                if mid == Some(question.mid) =>
-            {
-                let asked = *asked;
-                self.handle_connect(now, &clear, asked)?;
-            }
-            (State::Relaying { question, .. }, Class::Response, Kind::Notify)
-                if mid == Some(question.mid) =>
-            {
-                self.state = State::Done(Err(match code? {
-                    _ if self.is_doubtful => Failure::NoProof,
-                    403 => Failure::Refused(403),
-                    408 => Failure::NoPhone,
-                    _ => Failure::NoRelay,
-                }));
-            }
-            (State::Climbing(_) | State::Relaying { .. }, Class::Request, Kind::Notify) => {
-                let mut buffer = [0; SEALED_BYTES];
-                let news = clear.open(&self.identity.as_ref()?.key, &mut buffer).ok()?;
-                self.peers
-                    .handle_notice(now, clear.value("connid")?, &news)?;
-                if let State::Relaying { opened, .. } = &mut self.state {
-                    *opened = true;
-                }
-            }
-            _ => {}
+            (
+                CallerState::Checking(_)
+                | CallerState::RequestingRelay(..)
+                | CallerState::CheckingRelay(..),
+                Kind::Notify,
+            ) if message.class == Class::Request => self.handle_notice(now, clear),
+            _ => None,
         }
+    }
+
+    fn handle_identified(&mut self, now: Instant, clear: &Attributes<'_>) -> Option<()> {
+        let code = clear.code()?;
+        if code != 201 {
+            self.fail(ConnectFailure::Refused(code));
+            return None;
+        }
+        self.identity = Some(Identity {
+            key: Key::new(clear.value("key")?)?.swapped(),
+            cid: name(clear.value("cid"))?,
+        });
+        let transaction = Transaction::new(now, self.peers.next_mid());
+        self.state = CallerState::Registering(transaction);
         Some(())
     }
 
-    fn handle_connect(&mut self, now: Instant, clear: &Attributes<'_>, asked: u8) -> Option<()> {
-        match clear.code()? {
-            200 => {}
-            404 if asked < CONNECTS => {
-                let question = Question::new(now + CONNECT_AGAIN, self.peers.next_mid());
-                self.state = State::Connecting {
-                    question,
-                    asked: asked + 1,
-                };
-                return Some(());
-            }
-            code => {
-                self.state = State::Done(Err(Failure::Refused(code)));
-                return Some(());
-            }
+    fn handle_registered(&mut self, now: Instant, clear: &Attributes<'_>) -> Option<()> {
+        let code = clear.code()?;
+        if code != 200 {
+            self.fail(ConnectFailure::Refused(code));
+            return None;
         }
         let mut buffer = [0; SEALED_BYTES];
-        // Other servers may answer in clear.
-        let sealed = match clear.value("data") {
+        let key = &self.identity.as_ref()?.key;
+        let attributes = clear.open(key, &mut buffer).unwrap_or(*clear);
+        self.outside = attributes.address("ped");
+        self.state = CallerState::Connecting {
+            transaction: Transaction::new(now, self.peers.next_mid()),
+            attempt: 1,
+        };
+        Some(())
+    }
+
+    fn handle_connected(
+        &mut self,
+        now: Instant,
+        clear: &Attributes<'_>,
+        attempt: u8,
+    ) -> Option<()> {
+        let code = clear.code()?;
+        if code == 404 && attempt < CONNECTS {
+            self.state = CallerState::Connecting {
+                transaction: Transaction::new(now + CONNECT_AGAIN, self.peers.next_mid()),
+                attempt: attempt + 1,
+            };
+            return Some(());
+        }
+        if code != 200 {
+            self.fail(ConnectFailure::Refused(code));
+            return Some(());
+        }
+        let mut buffer = [0; SEALED_BYTES];
+        // Other servers may respond in clear.
+        let attributes = match clear.value("data") {
             Some(_) => clear.open(&self.identity.as_ref()?.key, &mut buffer).ok()?,
             None => *clear,
         };
-        let (connid, outside) = (name(clear.value("connid"))?, sealed.address("ped")?);
-        let mut ladder = Ladder::new(now, connid.clone(), sealed.address("ed"), outside);
-        ladder.secret = name(sealed.value("secret")).unwrap_or_default();
-        self.is_proven = !ladder.secret.is_empty();
-        self.peers.follow(ladder);
-        self.state = State::Climbing(connid);
+        let connid = name(clear.value("connid"))?;
+        let outside = attributes.address("ped")?;
+        let host = attributes.address("ed");
+        let secret = name(attributes.value("secret")).unwrap_or_default();
+        self.needs_proof = !secret.is_empty();
+        let check = ConnectivityCheck::new(now, connid.clone(), secret, host, outside);
+        self.peers.start(check).ok()?;
+        self.state = CallerState::Checking(connid);
         Some(())
     }
 
-    /// Has the phone been reached, or all been in vain?
-    fn look_for_outcome(&mut self, now: Instant) {
-        let (connid, climbs) = match &self.state {
-            State::Climbing(connid) => (connid, true),
-            // Here the question gives up, not the pings: the phone may have missed the news that there is a relay.
-            State::Relaying { connid, .. } => (connid, false),
-            _ => return,
+    /// The server has no relay for the connection.
+    fn handle_no_relay(&mut self, clear: &Attributes<'_>) -> Option<()> {
+        let failure = match clear.code()? {
+            _ if self.got_unproven_pong => ConnectFailure::NoProof,
+            403 => ConnectFailure::Refused(403),
+            408 => ConnectFailure::NoPhone,
+            _ => ConnectFailure::NoRelay,
         };
-        match self
-            .peers
-            .find(connid)
-            .map_or(Progress::Failed, |ladder| ladder.progress())
-        {
-            Progress::Reached(address) => self.state = State::Done(Ok(address)),
-            Progress::Failed if climbs => {
-                let (connid, question) =
-                    (connid.clone(), Question::new(now, self.peers.next_mid()));
-                self.state = State::Relaying {
-                    connid,
-                    question,
-                    opened: false,
-                };
+        self.fail(failure);
+        Some(())
+    }
+
+    fn handle_notice(&mut self, now: Instant, clear: &Attributes<'_>) -> Option<()> {
+        let mut buffer = [0; SEALED_BYTES];
+        let notice = clear.open(&self.identity.as_ref()?.key, &mut buffer).ok()?;
+        let connid = clear.value("connid")?;
+        self.peers.handle_notice(now, connid, &notice)?;
+        if let CallerState::RequestingRelay(connid, transaction) = &self.state {
+            self.state = CallerState::CheckingRelay(connid.clone(), *transaction);
+        }
+        Some(())
+    }
+
+    /// Continues with the result of the connectivity check.
+    fn handle_check(&mut self, now: Instant) {
+        let (CallerState::Checking(connid)
+        | CallerState::RequestingRelay(connid, _)
+        | CallerState::CheckingRelay(connid, _)) = &self.state
+        else {
+            return;
+        };
+        let connid = connid.clone();
+        let check = self.peers.find(&connid);
+        match check.map_or(CheckState::Failed, |check| check.state()) {
+            CheckState::Reached(address) => self.state = CallerState::Done(Ok(address)),
+            CheckState::Failed if matches!(self.state, CallerState::Checking(_)) => {
+                let transaction = Transaction::new(now, self.peers.next_mid());
+                self.state = CallerState::RequestingRelay(connid, transaction);
             }
-            _ => {}
+            // With a relay, the caller gives up when its request times out, not when the PINGs end.
+            CheckState::Failed | CheckState::Checking { .. } => {}
         }
     }
 }

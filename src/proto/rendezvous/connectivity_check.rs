@@ -1,437 +1,362 @@
-//! The way from one endpoint to another, through both NATs: pings, in ever longer steps, to where the other one may be.
+//! The connectivity check between two peers: PINGs, with growing intervals, through both NATs to
+//! each address that the other peer may have.
 //!
-//! Each ping opens the own NAT for the address that it goes to, so both sides must climb; the first one is for nothing
-//! else, and goes no further, since the other side's may not be open yet. A full cone lets the
-//! other side's first ping in; a NAT that keeps ports, the one after ours. Where the other one's pings come from
-//! counts more than what the server has said: behind a symmetric NAT it is another port. Two symmetric NATs never
-//! meet; then the server's relay is left.
+//! Each PING opens a mapping of the sender's NAT for the address that it goes to, so both peers
+//! must send. The first one does nothing else and must not reach the other peer's NAT (`opens`):
+//! that NAT may not be open yet, and would create a conflicting conntrack entry. A full-cone NAT
+//! lets the other peer's first PING in; a port-preserving NAT the one after ours. The source of the
+//! other peer's PINGs counts more than the address that the server has named: behind a symmetric
+//! NAT it has another port. Between two symmetric NATs no PING arrives; then the server's relay is
+//! used.
 //!
 //! ```text
 //! every 200 ms x3   PING connid+"E" to the address in its own network, connid+"P" to the one that the server sees
 //! every 200 ms x3   PING connid+"P"
 //! then              NFY ping_fork to the server, and every 600 ms x3  PING connid+"P"
+//!
+//! Checking --PONG----------------> Reached(address)         no more PINGs, but the peer's are still answered
+//!    |  ^                             ^
+//!    |  | moved, relay, at most       | PONG
+//!    v  | CHECK_RUNS times            |
+//!  Failed ----------------------------+
 //! ```
 
 use core::net::SocketAddrV4;
 
-use super::transaction::{Ask, Question};
+use super::transaction::{Retransmission, Transaction};
 use super::Name;
-use crate::base::limits::rendezvous::{LADDERS, PEER_KNOWN, PONGS};
+use crate::base::limits::rendezvous::{CHECK_RUNS, PEER_KNOWN, PONGS};
 use crate::base::time::{Duration, Instant};
 
-/// What a PING's tag says about the address that it was sent to.
+/// The kinds of addresses of a peer (RFC 8445, section 4, has the terms). A PING names the kind of
+/// the address that it was sent to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tag {
-    /// The one in its own network.
-    Inside,
-    /// The one that the server sees.
-    Outside,
+pub enum Candidate {
+    /// The address in the peer's own network.
+    Host,
+    /// The address that the server sees.
+    ServerReflexive,
     /// A port of our relay.
-    Relay,
+    Relayed,
 }
 
-impl Tag {
-    /// The character behind the connection's id.
+impl Candidate {
+    /// The character that a PING has after the id of the connection.
     pub fn letter(self) -> u8 {
         match self {
-            Self::Inside => b'E',
-            Self::Outside => b'P',
-            Self::Relay => b'R',
+            Self::Host => b'E',
+            Self::ServerReflexive => b'P',
+            Self::Relayed => b'R',
         }
     }
 }
 
-/// What is to be sent.
+/// A message that is to be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// A PING; one that only `opens` our own NAT.
+pub enum CheckMessage {
+    /// A PING; `opens`: only to open our own NAT.
     #[allow(missing_docs)]
     Ping {
         to: SocketAddrV4,
-        tag: Tag,
+        candidate: Candidate,
         opens: bool,
     },
     /// NFY ping_fork, to the server.
     Fork,
-    /// A BIND with this number, to the relay.
+    /// BIND with this number, to the relay.
     Bind(SocketAddrV4, u32),
 }
 
+/// A step of the schedule.
 #[derive(Clone, Copy)]
-enum Rung {
-    Ping(Tag, u64),
+enum ScheduleStep {
+    /// A PING; the next step is due after this many milliseconds.
+    Ping(Candidate, u64),
     Fork,
 }
 
-const E: Rung = Rung::Ping(Tag::Inside, 0);
-const P: Rung = Rung::Ping(Tag::Outside, 200);
-const SLOW: Rung = Rung::Ping(Tag::Outside, 600);
-const RUNGS: [Rung; 13] = [E, P, E, P, E, P, P, P, P, Rung::Fork, SLOW, SLOW, SLOW];
+const E: ScheduleStep = ScheduleStep::Ping(Candidate::Host, 0);
+const P: ScheduleStep = ScheduleStep::Ping(Candidate::ServerReflexive, 200);
+const SLOW: ScheduleStep = ScheduleStep::Ping(Candidate::ServerReflexive, 600);
+/// The SDK's schedule.
+const SCHEDULE: [ScheduleStep; 13] = [
+    E,
+    P,
+    E,
+    P,
+    E,
+    P,
+    P,
+    P,
+    P,
+    ScheduleStep::Fork,
+    SLOW,
+    SLOW,
+    SLOW,
+];
 
-/// The number of the rung behind the first ping to the address that the server sees.
-const FIRST_OUTSIDE: usize = 2;
+/// The step with the first PING to the address that the server sees.
+const FIRST_REFLEXIVE: usize = 1;
 
-/// How far it has come.
+/// The state of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Progress {
-    /// Pings are sent.
-    Climbing,
-    /// The other one has answered, from there.
+pub enum CheckState {
+    /// PINGs are being sent.
+    Checking {
+        /// The next step of the schedule.
+        step: usize,
+        /// When it is due.
+        next_at: Instant,
+    },
+    /// The peer has answered from this address.
     Reached(SocketAddrV4),
-    /// All pings have been sent in vain; the other one may still come.
+    /// All PINGs were sent in vain. The peer may still get through to us.
     Failed,
 }
 
-/// One connection in the making.
-pub struct Ladder {
-    /// The server's name for it.
+/// The port of the relay that the server has given the connection.
+struct RelayPort {
+    address: SocketAddrV4,
+    /// Proves to the relay that we are one of the two peers.
+    token: Name,
+    /// The BIND that is not answered yet.
+    bind: Option<Transaction>,
+}
+
+/// The check of one connection.
+pub struct ConnectivityCheck {
+    /// The server's id of the connection.
     pub connid: Name,
-    /// What opens the relay to us.
-    pub token: Name,
-    /// What the server has told both ends, for proofs; or empty.
+    /// The secret that the server has given both peers, for proofs; may be empty.
     pub secret: Name,
-    inside: Option<SocketAddrV4>,
+    host: Option<SocketAddrV4>,
+    /// Where the peer is, as the server sees it, or as its own PINGs show.
     outside: SocketAddrV4,
-    /// The relay that it is to be, and the BIND that is not answered yet.
-    relay: Option<SocketAddrV4>,
-    bind: Option<Question>,
-    progress: Progress,
-    rung: usize,
-    next_at: Instant,
-    forked: bool,
-    ladders: u8,
-    relays: u8,
+    relay: Option<RelayPort>,
+    state: CheckState,
+    /// NFY ping_fork was sent; it is sent once.
+    has_forked: bool,
+    /// How often the schedule was started, without and with the relay.
+    runs: u8,
+    relay_runs: u8,
+    /// PINGs of the peer that were answered.
     pongs: u8,
     expires_at: Instant,
 }
 
-impl Ladder {
-    /// A ladder to an endpoint that is at `outside` for the server, and says that it is at `inside` for itself.
+impl ConnectivityCheck {
+    /// A check of a peer that the server sees at `outside`, and that says it is at `host` in its
+    /// own network.
     pub fn new(
         now: Instant,
         connid: Name,
-        inside: Option<SocketAddrV4>,
+        secret: Name,
+        host: Option<SocketAddrV4>,
         outside: SocketAddrV4,
     ) -> Self {
-        // Only what may be a place behind its NAT: nobody has us send pings to a third.
-        let private = |ed: &SocketAddrV4| {
-            ed.ip().is_private() || ed.ip().is_link_local() || ed.ip() == outside.ip()
+        // Only addresses that can be behind the peer's NAT: nobody may use us to send PINGs to a
+        // third host.
+        let is_inside = |host: &SocketAddrV4| {
+            let ip = host.ip();
+            ip.is_private() || ip.is_link_local() || ip == outside.ip()
         };
-        let inside = inside.filter(|ed| *ed != outside && private(ed));
         Self {
             connid,
-            inside,
+            secret,
+            host: host.filter(|host| *host != outside && is_inside(host)),
             outside,
-            token: Name::new(),
-            secret: Name::new(),
             relay: None,
-            bind: None,
-            progress: Progress::Climbing,
-            rung: 0,
-            next_at: now,
-            forked: false,
-            ladders: 1,
-            relays: 0,
+            state: CheckState::Checking {
+                step: 0,
+                next_at: now,
+            },
+            has_forked: false,
+            runs: 1,
+            relay_runs: 0,
             pongs: 0,
             expires_at: now + PEER_KNOWN,
         }
     }
 
-    /// How far it has come.
-    pub fn progress(&self) -> Progress {
-        self.progress
+    /// The state of the check.
+    pub fn state(&self) -> CheckState {
+        self.state
     }
 
-    /// Whether its id is forgotten.
-    pub fn is_over(&self, now: Instant) -> bool {
+    /// Whether the connection is too old to be remembered.
+    pub fn is_expired(&self, now: Instant) -> bool {
         now >= self.expires_at
     }
 
-    /// Whether it could give its place to another one.
-    pub fn is_done(&self) -> bool {
-        self.progress != Progress::Climbing
+    /// Whether no more PINGs are sent, so that another connection may take the place of this one.
+    pub fn is_finished(&self) -> bool {
+        !matches!(self.state, CheckState::Checking { .. })
     }
 
-    /// Whether the other one has come through and has had our answer. It may be content, and answer no pings of ours any
-    /// more: a caller that fetches five times in a second must not find all places taken by itself.
-    pub fn is_answered(&self) -> bool {
+    /// Whether a PING of the peer was answered. The peer may be satisfied with that and not answer
+    /// our own PINGs: a caller that fetches five times in a second must not find all places taken
+    /// by itself.
+    pub fn has_answered(&self) -> bool {
         self.pongs > 0
     }
 
     /// When `poll` has something to do.
     pub fn next_deadline(&self) -> Instant {
-        let ping_at = if self.is_done() {
-            self.expires_at
-        } else {
-            self.next_at
+        let ping_at = match self.state {
+            CheckState::Checking { next_at, .. } => next_at,
+            CheckState::Reached(_) | CheckState::Failed => self.expires_at,
         };
-        let bind_at = self
-            .bind
-            .map_or(self.expires_at, |bind| bind.next_deadline());
+        let bind = self.relay.as_ref().and_then(|relay| relay.bind);
+        let bind_at = bind.map_or(self.expires_at, |bind| bind.next_deadline());
         ping_at.min(bind_at).min(self.expires_at)
     }
 
-    /// What is to be sent now.
-    pub fn poll(&mut self, now: Instant) -> Option<Step> {
-        if let (Some(relay), Some(bind)) = (self.relay, &mut self.bind) {
-            match bind.poll(now) {
-                Ask::Now => return Some(Step::Bind(relay, bind.mid)),
-                Ask::GiveUp => self.bind = None,
-                Ask::Wait => {}
-            }
+    /// The next message that is to be sent now.
+    pub fn poll(&mut self, now: Instant) -> Option<CheckMessage> {
+        self.poll_bind(now).or_else(|| self.poll_schedule(now))
+    }
+
+    fn poll_bind(&mut self, now: Instant) -> Option<CheckMessage> {
+        let relay = self.relay.as_mut()?;
+        let bind = relay.bind.as_mut()?;
+        match bind.poll(now) {
+            Retransmission::Send => return Some(CheckMessage::Bind(relay.address, bind.mid)),
+            Retransmission::TimedOut => relay.bind = None,
+            Retransmission::Wait => {}
         }
-        while self.progress == Progress::Climbing && now >= self.next_at {
-            let Some(rung) = RUNGS.get(self.rung) else {
-                self.progress = Progress::Failed;
+        None
+    }
+
+    fn poll_schedule(&mut self, now: Instant) -> Option<CheckMessage> {
+        while let CheckState::Checking { step, next_at } = self.state {
+            if now < next_at {
+                return None;
+            }
+            let Some(scheduled) = SCHEDULE.get(step) else {
+                self.state = CheckState::Failed;
                 return None;
             };
-            self.rung += 1;
-            match *rung {
-                Rung::Fork if self.relay.is_some() || self.forked => {}
-                Rung::Fork => {
-                    self.forked = true;
-                    return Some(Step::Fork);
-                }
-                Rung::Ping(Tag::Inside, _) => {
-                    if let Some(inside) = self.inside {
-                        return Some(Step::Ping {
-                            to: inside,
-                            tag: Tag::Inside,
-                            opens: false,
-                        });
-                    }
-                }
-                Rung::Ping(tag, wait) => {
-                    self.next_at = now + Duration::from_millis(wait);
-                    let tag = if self.relay.is_some() {
-                        Tag::Relay
-                    } else {
-                        tag
-                    };
-                    let opens = self.rung == FIRST_OUTSIDE && tag == Tag::Outside;
-                    return Some(Step::Ping {
-                        to: self.outside,
-                        tag,
-                        opens,
-                    });
-                }
+            let wait = match scheduled {
+                ScheduleStep::Ping(_, wait) => Duration::from_millis(*wait),
+                ScheduleStep::Fork => Duration::ZERO,
+            };
+            self.state = CheckState::Checking {
+                step: step + 1,
+                next_at: next_at.max(now + wait),
+            };
+            let message = self.message(*scheduled, step);
+            if message.is_some() {
+                return message;
             }
         }
         None
     }
 
-    /// A PING with this connection's id has come; `true`: it is to be answered.
+    /// The message of a step; `None` if the step does not apply to this connection.
+    fn message(&mut self, scheduled: ScheduleStep, step: usize) -> Option<CheckMessage> {
+        match scheduled {
+            ScheduleStep::Fork if self.relay.is_some() || self.has_forked => None,
+            ScheduleStep::Fork => {
+                self.has_forked = true;
+                Some(CheckMessage::Fork)
+            }
+            ScheduleStep::Ping(Candidate::Host, _) => Some(CheckMessage::Ping {
+                to: self.host?,
+                candidate: Candidate::Host,
+                opens: false,
+            }),
+            ScheduleStep::Ping(..) => {
+                let candidate = if self.relay.is_some() {
+                    Candidate::Relayed
+                } else {
+                    Candidate::ServerReflexive
+                };
+                Some(CheckMessage::Ping {
+                    to: self.outside,
+                    candidate,
+                    opens: step == FIRST_REFLEXIVE && candidate == Candidate::ServerReflexive,
+                })
+            }
+        }
+    }
+
+    /// Handles a PING of this connection; returns whether it is to be answered.
     pub fn handle_ping(&mut self, from: SocketAddrV4) -> bool {
-        if Some(from) != self.inside {
+        if Some(from) != self.host {
             self.outside = from;
         }
         self.pongs = self.pongs.saturating_add(1);
         self.pongs <= PONGS
     }
 
-    /// A PONG with this connection's id has come.
+    /// Handles a PONG of this connection.
     pub fn handle_pong(&mut self, from: SocketAddrV4) {
-        // The first one is the shortest way.
-        if !matches!(self.progress, Progress::Reached(_)) {
-            self.progress = Progress::Reached(from);
+        // The first PONG came over the shortest path.
+        if !matches!(self.state, CheckState::Reached(_)) {
+            self.state = CheckState::Reached(from);
         }
     }
 
-    /// The server says that the other one pings from elsewhere.
+    /// The server says that the peer's PINGs come from another address.
     pub fn handle_moved(&mut self, now: Instant, outside: Option<SocketAddrV4>) {
         self.outside = outside.unwrap_or(self.outside);
-        if self.ladders < LADDERS {
-            self.ladders += 1;
-            self.climb_again(now);
+        if self.runs < CHECK_RUNS {
+            self.runs += 1;
+            self.restart(now);
         }
     }
 
-    /// The relay, if there is one for this connection.
+    /// The address of the relay's port, if the connection has one.
     #[cfg(feature = "tools")]
     pub(super) fn relay(&self) -> Option<SocketAddrV4> {
-        self.relay
+        self.relay.as_ref().map(|relay| relay.address)
     }
 
-    /// The server has a relay for this connection; it says so again while it is asked. `mid` is for the BIND.
+    /// The token for the relay; empty if the connection has no relay.
+    pub(super) fn token(&self) -> &[u8] {
+        self.relay.as_ref().map_or(&[], |relay| &relay.token)
+    }
+
+    /// The server has given the connection a port of the relay, or repeats that. `mid` is for the
+    /// BIND.
     ///
-    /// Each time all pings are sent anew: the other one may hear of the relay only now.
-    pub fn handle_relay(&mut self, now: Instant, relay: SocketAddrV4, mid: u32) {
-        (self.inside, self.outside, self.relay) = (None, relay, Some(relay));
-        self.bind = Some(Question::new(now, mid));
-        if self.relays < LADDERS {
-            self.relays += 1;
-            self.climb_again(now);
+    /// Each time all PINGs are sent again: the peer may have heard of the relay only now.
+    pub fn handle_relay(&mut self, now: Instant, address: SocketAddrV4, token: Name, mid: u32) {
+        self.host = None;
+        self.outside = address;
+        self.relay = Some(RelayPort {
+            address,
+            token,
+            bind: Some(Transaction::new(now, mid)),
+        });
+        if self.relay_runs < CHECK_RUNS {
+            self.relay_runs += 1;
+            self.restart(now);
         }
     }
 
-    /// The answer to a BIND has come; `false`: not to ours.
+    /// Handles the response to a BIND; `false`: it is not the response to ours.
     pub fn handle_bound(&mut self, from: SocketAddrV4, mid: u32) -> bool {
-        let ours = self.relay == Some(from) && self.bind.is_some_and(|bind| bind.mid == mid);
-        if ours {
-            self.bind = None;
+        let Some(relay) = self.relay.as_mut().filter(|relay| relay.address == from) else {
+            return false;
+        };
+        let is_ours = relay.bind.is_some_and(|bind| bind.mid == mid);
+        if is_ours {
+            relay.bind = None;
         }
-        ours
+        is_ours
     }
 
-    fn climb_again(&mut self, now: Instant) {
-        if !matches!(self.progress, Progress::Reached(_)) {
-            (self.progress, self.rung, self.next_at) = (Progress::Climbing, 0, now);
+    /// Starts the schedule from its beginning, unless the peer was reached.
+    fn restart(&mut self, now: Instant) {
+        if !matches!(self.state, CheckState::Reached(_)) {
+            self.state = CheckState::Checking {
+                step: 0,
+                next_at: now,
+            };
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn address(text: &str) -> SocketAddrV4 {
-        text.parse().unwrap()
-    }
-
-    fn ladder(inside: &str) -> Ladder {
-        Ladder::new(
-            Instant::default(),
-            Name::new(),
-            Some(address(inside)),
-            address("203.0.113.5:9531"),
-        )
-    }
-
-    /// All that is sent, with its time in milliseconds.
-    fn climb(ladder: &mut Ladder) -> Vec<(u64, Step)> {
-        let (mut now, mut sent) = (Instant::default(), vec![]);
-        while !ladder.is_done() {
-            while let Some(step) = ladder.poll(now) {
-                sent.push((now.nanos() / 1_000_000, step));
-            }
-            now = now.max(ladder.next_deadline());
-        }
-        sent
-    }
-
-    #[test]
-    fn pings_in_the_sdks_steps_then_fails() {
-        let (inside, outside) = (address("192.168.1.7:9531"), address("203.0.113.5:9531"));
-        let sent = climb(&mut ladder("192.168.1.7:9531"));
-        let p = |at| {
-            (
-                at,
-                Step::Ping {
-                    to: outside,
-                    tag: Tag::Outside,
-                    opens: at == 0,
-                },
-            )
-        };
-        let e = |at| {
-            (
-                at,
-                Step::Ping {
-                    to: inside,
-                    tag: Tag::Inside,
-                    opens: false,
-                },
-            )
-        };
-        let quick = [
-            e(0),
-            p(0),
-            e(200),
-            p(200),
-            e(400),
-            p(400),
-            p(600),
-            p(800),
-            p(1000),
-        ];
-        let slow = [(1200, Step::Fork), p(1200), p(1800), p(2400)];
-        assert_eq!(sent, [&quick[..], &slow].concat());
-    }
-
-    #[test]
-    fn an_inner_address_is_pinged_only_where_it_can_be_one() {
-        for (inside, pinged) in [
-            ("10.1.2.3:5", true),
-            ("169.254.7.7:5", true),
-            ("203.0.113.5:9532", true),
-            ("203.0.113.5:9531", false),
-            ("198.51.100.1:53", false),
-            ("127.0.0.1:5", false),
-        ] {
-            let sent = climb(&mut ladder(inside));
-            assert_eq!(
-                sent.iter()
-                    .any(|(_, step)| matches!(step, Step::Ping { tag: Tag::Inside, to, .. } if *to == address(inside))),
-                pinged,
-                "{inside}"
-            );
-            assert_eq!(sent.len(), if pinged { 13 } else { 10 });
-        }
-    }
-
-    #[test]
-    fn the_first_answer_counts_and_ends_it() {
-        let mut ladder = ladder("10.1.2.3:5");
-        assert!(ladder.poll(Instant::default()).is_some());
-        ladder.handle_pong(address("10.1.2.3:5"));
-        ladder.handle_pong(address("203.0.113.5:9531"));
-        assert_eq!(ladder.progress(), Progress::Reached(address("10.1.2.3:5")));
-        ladder.handle_moved(Instant::default(), None);
-        assert_eq!(ladder.poll(Instant::default()), None);
-        assert!(!ladder
-            .is_over(Instant::default() + PEER_KNOWN.saturating_sub(Duration::from_millis(1))));
-        assert!(ladder.is_over(ladder.next_deadline()));
-    }
-
-    #[test]
-    fn a_peer_that_has_moved_is_pinged_there_within_bounds() {
-        let mut ladder = ladder("198.51.100.1:53");
-        climb(&mut ladder);
-        let (mut now, mut sent) = (Instant::default(), 0);
-        for n in 1..=20 {
-            let new = SocketAddrV4::new([203, 0, 113, 5].into(), 1000 + n);
-            assert!(ladder.handle_ping(new));
-            ladder.handle_moved(now, None);
-            for _ in 0..10 {
-                now = now + Duration::from_millis(100);
-                while let Some(step) = ladder.poll(now) {
-                    let to_new =
-                        matches!(step, Step::Ping { to, tag: Tag::Outside, .. } if to == new);
-                    assert!(to_new || step == Step::Fork);
-                    sent += 1;
-                }
-            }
-        }
-        assert_eq!(
-            sent,
-            2 * 5 + 9,
-            "two ladders that were left after a second, and a whole one"
-        );
-        let answered = (0..200)
-            .filter(|_| ladder.handle_ping(address("203.0.113.5:1")))
-            .count();
-        assert_eq!(answered, usize::from(PONGS) - 20);
-    }
-
-    #[test]
-    fn a_relay_is_pinged_alone() {
-        let mut ladder = ladder("10.1.2.3:5");
-        climb(&mut ladder);
-        let relay = address("198.51.100.1:20000");
-        ladder.handle_relay(Instant::default(), relay, 5);
-        assert_eq!(ladder.poll(Instant::default()), Some(Step::Bind(relay, 5)));
-        assert!(
-            !ladder.handle_bound(relay, 4)
-                && !ladder.handle_bound(address("198.51.100.1:20001"), 5)
-        );
-        assert!(ladder.handle_bound(relay, 5));
-        let sent = climb(&mut ladder);
-        assert_eq!(sent.len(), 9);
-        assert!(sent.iter().all(|(_, step)| *step
-            == Step::Ping {
-                to: relay,
-                tag: Tag::Relay,
-                opens: false
-            }));
-    }
-}
+mod tests;

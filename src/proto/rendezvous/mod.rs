@@ -1,18 +1,22 @@
 //! The rendezvous: how a phone behind NAT is reached. Pure: time and random words are arguments.
 //!
 //! ```text
-//! phone   -> server   REG, REG            here I am; this proves it; then keep-alives, which keep its NAT open
-//! caller  -> server   REG, REG, CON       who am I? here I am; take me to that phone, with this invite code
-//! server  -> phone    FWD                 a caller wants you, it is there
-//! phone  <-> caller   PING, PONG          each opens its own NAT for the other one; then the file service begins
+//! phone   -> server   REG, REG            registers its address and proves it; then keep-alives, which keep its NAT open
+//! caller  -> server   REG, REG, CON       gets a name and a key, registers, asks for a phone with its invite code
+//! server  -> phone    FWD                 names the caller and its address
+//! phone  <-> caller   PING, PONG          each opens its own NAT for the other one; then FSP begins
 //! ```
-//! Sealing hides, but a sealed message can be repeated from anywhere. Our own ends therefore prove who they are:
-//! - A phone registers twice. The server's first answer has a sealed `nonce`, made for this phone at this address; the
-//!   second registration has a `proof` made of it with the phone's key, and only then the address counts.
-//! - The server tells phone and caller of a connection a `secret`, sealed. The phone's PONGs have a `proof` made of it.
-//!   A caller that was told one is content with no other PONG, so that the file service's password goes to nobody else.
+//! Encryption hides a message, but a sealed message can be replayed from anywhere. Our own programs
+//! therefore prove their identity:
+//! - A phone registers twice. The server's first response has a sealed `nonce`, made for this phone
+//!   at this address; the second registration has a `proof`, made of the nonce with the phone's
+//!   key. Only then the address counts.
+//! - The server tells phone and caller a `secret` of their connection, sealed. The phone's PONGs
+//!   have a `proof` made of it. A caller that has a secret accepts no other PONG, so that no other
+//!   host gets the FSP password.
 //!
-//! [`endpoint`] is the phone's side, [`ladder`] how it gets to the caller and the caller to it.
+//! [`agent`] is the phone's side, `caller` the other one, [`connectivity_check`] how they reach
+//! each other, and `server` brings them together.
 
 use core::net::{Ipv4Addr, SocketAddrV4};
 
@@ -24,10 +28,13 @@ use crate::wire::rendezvous::{Class, Kind, Writer};
 pub mod agent;
 #[cfg(feature = "tools")]
 pub mod caller;
+#[cfg(feature = "tools")]
+mod connect_failure;
 pub mod connectivity_check;
 mod peers;
 #[cfg(feature = "server")]
 pub mod server;
+mod status;
 mod transaction;
 
 /// A `cid`, a `connid`, a service, an invite code.
@@ -35,32 +42,32 @@ pub type Name = Text<NAME_BYTES>;
 
 /// The one service that phones offer.
 pub const SERVICE: &[u8] = b"FSP";
-/// The object that a service belongs to, when nobody names one.
+/// The object that a service belongs to if no other is named.
 pub const OBJECT: &[u8] = b"default";
-/// What registrations say of the program that sends them: the newest SDK that was seen, and who we are. Only to an end that
-/// says so is anything sent that the SDK does not know: `nonce`, `proof`, `secret`.
+/// The version in registrations: the newest SDK that was seen, and our suffix. `nonce`, `proof` and
+/// `secret`, which the SDK does not know, are only sent to agents with this suffix.
 const VERSION: &[u8] = b"1.1.16-callrec";
-/// How the version of our own programs ends.
+/// The suffix of our own programs' versions.
 #[cfg(feature = "server")]
 const OURS: &[u8] = b"-callrec";
 
-/// Who an endpoint is for the server.
+/// The identity of an agent for the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
-    /// Its name: a phone's device id.
+    /// Its name; a phone's is its device id.
     pub cid: Name,
-    /// What its messages are sealed with.
+    /// The key that seals its messages.
     pub key: Key,
 }
 
 /// A datagram that is to be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Datagram {
-    /// Where to.
+    /// The destination.
     pub to: SocketAddrV4,
-    /// Its length in the buffer.
+    /// The length in the buffer.
     pub len: usize,
-    /// It is to open our own NAT, and better goes no further: the other end has not opened its own yet.
+    /// It only opens our own NAT and must not reach the peer's, which is not open yet.
     pub opens: bool,
 }
 
@@ -74,18 +81,18 @@ impl Datagram {
     }
 }
 
-/// A value that is there and short enough to be kept.
+/// A value as a name, if it is not too long.
 fn name(value: Option<&[u8]>) -> Option<Name> {
     Name::from_slice(value?).ok()
 }
 
-/// What proves that a registration is no repeated one: made with the endpoint's key of the server's nonce.
+/// The proof that a registration is not a replay: made of the server's nonce with the agent's key.
 fn registration_proof(key: &Key, nonce: &[u8]) -> Key {
     Key::of_bits(key.mac(nonce))
 }
 
-/// What proves that a PONG comes from whom the server has told the connection's secret, and has answered a PING that came
-/// from this address, not from one in between; `None` when there is no secret.
+/// The proof that a PONG comes from a host that has the connection's secret, and that received the
+/// PING from this address, not from a host in between; `None` if there is no secret.
 fn pong_proof(secret: &[u8], tagged: &[u8], mid: u32, pinged_from: Ipv4Addr) -> Option<Key> {
     let mut text = heapless::Vec::<u8, { NAME_BYTES + 9 }>::from_slice(&mid.to_be_bytes()).ok()?;
     text.extend_from_slice(&pinged_from.octets()).ok()?;
@@ -93,7 +100,7 @@ fn pong_proof(secret: &[u8], tagged: &[u8], mid: u32, pinged_from: Ipv4Addr) -> 
     Some(Key::of_bits(Key::new(secret)?.mac(&text)))
 }
 
-/// A registration; `nonce` is what the server wants a proof for, or empty.
+/// Writes a registration; `nonce` is the server's, or empty.
 fn write_registration(
     buffer: &mut [u8],
     identity: &Identity,
@@ -116,7 +123,7 @@ fn write_registration(
     writer.seal(mark, &identity.key).finish()
 }
 
-/// News for the server about a connection.
+/// Writes a notification about a connection.
 fn write_notice(
     buffer: &mut [u8],
     identity: &Identity,

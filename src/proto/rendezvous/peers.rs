@@ -1,48 +1,51 @@
-//! The other endpoints that one endpoint is about to reach: their ladders, the answers to their pings, and the
-//! relay where nothing else helps.
+//! The peers of one agent: their connectivity checks, the responses to their PINGs, and the relay.
 //!
-//! A PING is answered only when its connection is known, and a bounded number of times. The relay is an extension of
-//! our own, for two endpoints whose NATs let nothing else through:
+//! A PING is answered only if its connection is known, and a bounded number of times. The relay is
+//! our own extension, for two peers whose NATs let nothing else through:
 //!
 //! ```text
-//! caller -> server     NFY connid {event: rtpp_open}             sealed; the pings were in vain
+//! caller -> server     NFY connid {event: rtpp_open}             sealed; the PINGs were in vain
 //! server -> both       NFY connid {event: rtpp_open, ped, token} sealed; a port for this connection, a token for each
-//! both   -> that port  BIND mid connid token                     this is where I am; answered with BIND mid code 200
-//! caller -> phone      PING connid+"R", through the port         and then everything, as it is
+//! both   -> that port  BIND mid connid token                     registers the address; the response is BIND mid code 200
+//! caller -> phone      PING connid+"R", through the port         then all datagrams, unchanged
 //! ```
 
 use core::net::SocketAddrV4;
 
-use super::connectivity_check::{Ladder, Step, Tag};
+use super::connectivity_check::{Candidate, CheckMessage, ConnectivityCheck};
 use super::{name, pong_proof, write_notice, Datagram, Identity};
 use crate::base::limits::rendezvous::{ANSWERS, NAME_BYTES, PEERS};
 use crate::base::time::Instant;
 use crate::wire::control::Text;
 use crate::wire::rendezvous::{Attributes, Class, Kind, Message, Writer};
 
-/// A connection's id with the tag of a PING.
-type Tagged = Text<{ NAME_BYTES + 1 }>;
+/// The id of a connection, followed by the letter of a candidate.
+type TaggedId = Text<{ NAME_BYTES + 1 }>;
 
-/// The other endpoints.
+/// The peers.
 pub(super) struct Peers {
     mid: u32,
-    ladders: heapless::Vec<Ladder, PEERS>,
+    checks: heapless::Vec<ConnectivityCheck, PEERS>,
     pongs: heapless::Deque<Pong, ANSWERS>,
 }
 
-/// The answer to a PING.
+/// There is no room for another check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct TooManyPeers;
+
+/// The response to a PING.
 struct Pong {
     to: SocketAddrV4,
     mid: u32,
-    tagged: Tagged,
+    tagged: TaggedId,
 }
 
 impl Peers {
-    /// None yet; `mid` is where messages begin to be numbered.
+    /// No peers. Messages are numbered from `mid` on.
     pub(super) fn new(mid: u32) -> Self {
         Self {
             mid,
-            ladders: heapless::Vec::new(),
+            checks: heapless::Vec::new(),
             pongs: heapless::Deque::new(),
         }
     }
@@ -53,71 +56,72 @@ impl Peers {
         self.mid
     }
 
-    /// The way to the other end of a connection.
-    pub(super) fn find(&mut self, connid: &[u8]) -> Option<&mut Ladder> {
-        self.ladders
-            .iter_mut()
-            .find(|ladder| ladder.connid == connid)
+    /// The check of a connection.
+    pub(super) fn find(&mut self, connid: &[u8]) -> Option<&mut ConnectivityCheck> {
+        self.checks.iter_mut().find(|check| check.connid == connid)
     }
 
-    /// Begins to ping; `false` when there are too many of whom nothing has been heard yet.
-    pub(super) fn follow(&mut self, ladder: Ladder) -> bool {
-        if self.find(&ladder.connid).is_some() {
-            return true; // the server asks again, because our answer was lost
+    /// Starts a check. It replaces a finished one, or one whose peer was answered; if there is
+    /// none, too many peers have not been heard of yet.
+    pub(super) fn start(&mut self, check: ConnectivityCheck) -> Result<(), TooManyPeers> {
+        if self.find(&check.connid).is_some() {
+            return Ok(()); // the server asks again because our response was lost
         }
-        if self.ladders.is_full() {
-            let first = |free: fn(&Ladder) -> bool| self.ladders.iter().position(free);
-            let Some(free) = first(Ladder::is_done).or_else(|| first(Ladder::is_answered)) else {
-                return false;
-            };
-            self.ladders.remove(free);
+        if self.checks.is_full() {
+            let first =
+                |is_free: fn(&ConnectivityCheck) -> bool| self.checks.iter().position(is_free);
+            let free = first(ConnectivityCheck::is_finished)
+                .or_else(|| first(ConnectivityCheck::has_answered))
+                .ok_or(TooManyPeers)?;
+            self.checks.remove(free);
         }
-        self.ladders.push(ladder).is_ok()
+        self.checks.push(check).map_err(|_| TooManyPeers)
     }
 
-    /// The server has news of a connection; `None` when they make no sense.
+    /// Handles a notification of the server about a connection; `None` if it is not understood.
     pub(super) fn handle_notice(
         &mut self,
         now: Instant,
         connid: &[u8],
-        news: &Attributes<'_>,
+        notice: &Attributes<'_>,
     ) -> Option<()> {
         let mid = self.next_mid();
-        let ladder = self.find(connid)?;
-        match news.value("event")? {
-            b"ping_fork" | b"ping_change" => ladder.handle_moved(now, news.address("ped")),
+        let check = self.find(connid)?;
+        match notice.value("event")? {
+            b"ping_fork" | b"ping_change" => check.handle_moved(now, notice.address("ped")),
             b"rtpp_open" => {
-                let relay = news.address("ped")?;
-                ladder.token = name(news.value("token"))?;
-                ladder.handle_relay(now, relay, mid);
+                let relay = notice.address("ped")?;
+                let token = name(notice.value("token"))?;
+                check.handle_relay(now, relay, token, mid);
             }
             _ => return None,
         }
         Some(())
     }
 
-    /// Takes what comes from the other ends and the relay; `false`: it is nothing that was waited for.
-    pub(super) fn handle(&mut self, from: SocketAddrV4, message: &Message<'_>) -> bool {
+    /// Handles a message of a peer or the relay; `false`: it was not expected.
+    pub(super) fn handle_message(&mut self, from: SocketAddrV4, message: &Message<'_>) -> bool {
         match (message.class, message.kind) {
             (Class::Request, Kind::Ping) => self.handle_ping(from, &message.clear).is_some(),
             (Class::Response, Kind::Pong) => self.handle_pong(from, &message.clear).is_some(),
             (Class::Response, Kind::Bind) => {
-                let mid = message.clear.mid();
-                mid.is_some_and(|mid| {
-                    self.ladders
-                        .iter_mut()
-                        .any(|ladder| ladder.handle_bound(from, mid))
-                })
+                let Some(mid) = message.clear.mid() else {
+                    return false;
+                };
+                let mut checks = self.checks.iter_mut();
+                checks.any(|check| check.handle_bound(from, mid))
             }
             _ => false,
         }
     }
 
     fn handle_ping(&mut self, from: SocketAddrV4, clear: &Attributes<'_>) -> Option<()> {
-        let tagged = Tagged::from_slice(clear.value("connid")?).ok()?;
+        let tagged = TaggedId::from_slice(clear.value("connid")?).ok()?;
         let (_, connid) = tagged.split_last()?;
         let mid = clear.mid()?;
-        self.find(connid)?.handle_ping(from).then_some(())?;
+        if !self.find(connid)?.handle_ping(from) {
+            return None;
+        }
         self.pongs
             .push_back(Pong {
                 to: from,
@@ -133,7 +137,7 @@ impl Peers {
         Some(())
     }
 
-    /// Writes what is to be sent now.
+    /// Writes the next message that is to be sent now.
     pub(super) fn poll(
         &mut self,
         now: Instant,
@@ -141,54 +145,66 @@ impl Peers {
         server: SocketAddrV4,
         buffer: &mut [u8],
     ) -> Option<Datagram> {
-        if let Some(Pong { to, mid, tagged }) = self.pongs.pop_front() {
-            let connid = tagged.split_last().map_or(&[][..], |(_, connid)| connid);
-            let secret = self.find(connid).map_or(&[][..], |ladder| &ladder.secret);
-            let proof = pong_proof(secret, &tagged, mid, *to.ip());
-            let mut pong = Writer::new(buffer, Class::Response, Kind::Pong);
-            pong.mid(mid).text("connid", &tagged);
-            if let Some(proof) = proof {
-                pong.text("proof", proof.text());
-            }
-            return pong.finish().map(|len| Datagram::new(to, len));
+        if let Some(pong) = self.pongs.pop_front() {
+            return self.write_pong(&pong, buffer);
         }
-        self.ladders.retain(|ladder| !ladder.is_over(now));
-        let (ladder, step) = self
-            .ladders
+        self.checks.retain(|check| !check.is_expired(now));
+        let (check, message) = self
+            .checks
             .iter_mut()
-            .find_map(|ladder| ladder.poll(now).map(|step| (ladder, step)))?;
+            .find_map(|check| check.poll(now).map(|message| (check, message)))?;
         self.mid = self.mid.wrapping_add(1);
-        match step {
-            Step::Ping { to, tag, opens } => {
-                let len = write_ping(buffer, self.mid, &ladder.connid, tag)?;
+        let connid = &check.connid;
+        match message {
+            CheckMessage::Ping {
+                to,
+                candidate,
+                opens,
+            } => {
+                let len = write_ping(buffer, self.mid, connid, candidate)?;
                 Some(Datagram { to, len, opens })
             }
-            Step::Bind(relay, mid) => {
+            CheckMessage::Bind(relay, mid) => {
                 let mut writer = Writer::new(buffer, Class::Request, Kind::Bind);
-                let len = writer
-                    .mid(mid)
-                    .text("connid", &ladder.connid)
-                    .text("token", &ladder.token)
-                    .finish()?;
+                writer.mid(mid).text("connid", connid);
+                let len = writer.text("token", check.token()).finish()?;
                 Some(Datagram::new(relay, len))
             }
-            Step::Fork => {
-                let len = write_notice(buffer, identity, self.mid, &ladder.connid, b"ping_fork")?;
+            CheckMessage::Fork => {
+                let len = write_notice(buffer, identity, self.mid, connid, b"ping_fork")?;
                 Some(Datagram::new(server, len))
             }
         }
     }
 
+    fn write_pong(&mut self, pong: &Pong, buffer: &mut [u8]) -> Option<Datagram> {
+        let connid = pong
+            .tagged
+            .split_last()
+            .map_or(&[][..], |(_, connid)| connid);
+        let secret = self.find(connid).map_or(&[][..], |check| &check.secret);
+        let proof = pong_proof(secret, &pong.tagged, pong.mid, *pong.to.ip());
+        let mut writer = Writer::new(buffer, Class::Response, Kind::Pong);
+        writer.mid(pong.mid).text("connid", &pong.tagged);
+        if let Some(proof) = proof {
+            writer.text("proof", proof.text());
+        }
+        let len = writer.finish()?;
+        Some(Datagram::new(pong.to, len))
+    }
+
     /// When `poll` has something to do.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
-        self.ladders.iter().map(Ladder::next_deadline).min()
+        self.checks
+            .iter()
+            .map(ConnectivityCheck::next_deadline)
+            .min()
     }
 }
 
-/// A PING.
-pub(super) fn write_ping(buffer: &mut [u8], mid: u32, connid: &[u8], tag: Tag) -> Option<usize> {
-    let mut tagged = Tagged::from_slice(connid).ok()?;
-    tagged.push(tag.letter()).ok()?;
+fn write_ping(buffer: &mut [u8], mid: u32, connid: &[u8], candidate: Candidate) -> Option<usize> {
+    let mut tagged = TaggedId::from_slice(connid).ok()?;
+    tagged.push(candidate.letter()).ok()?;
     Writer::new(buffer, Class::Request, Kind::Ping)
         .mid(mid)
         .text("connid", &tagged)

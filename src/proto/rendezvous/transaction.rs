@@ -1,48 +1,50 @@
-//! A question to the server: asked again, in ever longer steps, until there is an answer or no hope.
+//! A request to the server: sent again, with growing intervals, until it is answered or times out.
 
-use crate::base::limits::rendezvous::{ASKS, ASK_AGAIN};
+use crate::base::limits::rendezvous::{REQUEST_ATTEMPTS, RETRANSMIT_AFTER};
 use crate::base::time::{Duration, Instant};
 
-/// A question that waits for its answer.
+/// A request that waits for its response.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Question {
-    /// The number that the answer must have.
+pub(super) struct Transaction {
+    /// The number that the response must have.
     pub(super) mid: u32,
-    asks: u8,
+    attempts: u8,
     next_at: Instant,
 }
 
-/// What is to be done about a question.
+/// What is to be done about a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ask {
-    /// Ask, now.
-    Now,
-    /// Nothing before `next_deadline`.
+pub(super) enum Retransmission {
+    /// Send the request now.
+    Send,
+    /// Nothing, until `next_deadline`.
     Wait,
-    /// There will be no answer.
-    GiveUp,
+    /// The request was sent often enough: there will be no response.
+    TimedOut,
 }
 
-impl Question {
-    /// One that is to be asked at once.
-    pub(super) fn new(now: Instant, mid: u32) -> Self {
+impl Transaction {
+    /// A transaction whose request is to be sent at `first_at`.
+    pub(super) fn new(first_at: Instant, mid: u32) -> Self {
         Self {
             mid,
-            asks: 0,
-            next_at: now,
+            attempts: 0,
+            next_at: first_at,
         }
     }
 
-    /// What is to be done now; `Ask::Now` only once each time.
-    pub(super) fn poll(&mut self, now: Instant) -> Ask {
+    /// What is to be done now. Each attempt returns `Send` once.
+    pub(super) fn poll(&mut self, now: Instant) -> Retransmission {
         if now < self.next_at {
-            return Ask::Wait;
-        } else if self.asks == ASKS {
-            return Ask::GiveUp;
+            return Retransmission::Wait;
         }
-        self.next_at = now + Duration::from_millis(ASK_AGAIN.millis() << self.asks);
-        self.asks += 1;
-        Ask::Now
+        if self.attempts == REQUEST_ATTEMPTS {
+            return Retransmission::TimedOut;
+        }
+        let interval = RETRANSMIT_AFTER.millis() << self.attempts;
+        self.next_at = now + Duration::from_millis(interval);
+        self.attempts += 1;
+        Retransmission::Send
     }
 
     /// When `poll` has something to do.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::base::time::Duration;
 use crate::config::{number, ports};
 use crate::proto::rendezvous::server::relay::Quota;
-use crate::proto::rendezvous::server::RendezvousConfig;
+use crate::proto::rendezvous::server::RendezvousLimits;
 use crate::server::options::{unknown, ServerOptions};
 
 pub(super) const HELP: &str = "\
@@ -115,12 +115,12 @@ impl RendezvousSettings {
     }
 
     /// The settings that the protocol needs.
-    pub(super) fn config(&self) -> RendezvousConfig {
+    pub(super) fn config(&self) -> RendezvousLimits {
         let quota = Quota {
             bytes: u64::from(self.relay_megabytes) << 20,
             time: Duration::from_millis(u64::from(self.relay_minutes) * 60_000),
         };
-        RendezvousConfig {
+        RendezvousLimits {
             callers: self.callers as usize,
             callers_of_one: self.callers_of_one as usize,
             keep: Duration::from_millis(u64::from(self.keep_seconds) * 1000),

@@ -1,4 +1,4 @@
-//! Datagrams of real clients, and of a server that satisfied them.
+//! Datagrams of real clients, and of a server whose replies they accepted.
 
 use super::*;
 
@@ -9,11 +9,11 @@ fn bytes(hex: &str) -> Vec<u8> {
         .collect()
 }
 
-/// Both ways: what the datagram is taken apart to, put together, is the datagram.
+/// Both ways: the datagram is parsed to these fields, and they are emitted as the datagram.
 fn check(hex: &str, toward: Toward, head: (u8, u16, u16, u32), data: &[u8], extra: &[u8]) {
     let datagram = bytes(hex);
     let (command, key, sequence, position) = head;
-    let head = Head {
+    let head = FspHeader {
         command: Command(command),
         key,
         sequence,
@@ -83,7 +83,7 @@ fn requests_of_real_clients() {
 }
 
 #[test]
-fn replies_that_satisfied_them() {
+fn replies_that_the_clients_accepted() {
     check(
         "424cc2ce23c0000a0000000068656c6c6f206673700a",
         Toward::Client,
@@ -115,10 +115,10 @@ fn replies_that_satisfied_them() {
         &[0x22, 0x39, 0x74],
     );
     let stat = "4dd50102000800090000000057109f80000003e801";
-    let entry = Entry {
+    let entry = DirEntry {
         time: 1_460_707_200,
         size: 1000,
-        kind: Kind::FILE,
+        kind: EntryKind::FILE,
         name: b"",
     };
     check(
@@ -128,11 +128,11 @@ fn replies_that_satisfied_them() {
         &entry.head(),
         b"",
     );
-    assert_eq!(Entry::parse_head(&entry.head()), Some(entry));
+    assert_eq!(DirEntry::parse_head(&entry.head()), Some(entry));
 }
 
 #[test]
-fn a_wish_is_read_from_the_extra_data() {
+fn the_preferred_payload_is_read_from_the_extra_data() {
     let list = bytes(LIST);
     assert_eq!(
         Packet::parse(&list, Toward::Server)
@@ -160,7 +160,7 @@ fn a_wish_is_read_from_the_extra_data() {
 }
 
 #[test]
-fn nothing_shorter_and_no_flipped_bit_is_taken() {
+fn truncated_datagrams_and_flipped_bits_are_refused() {
     for (hex, toward) in [
         (LIST, Toward::Server),
         (VENDOR_GET, Toward::Server),
@@ -189,7 +189,7 @@ fn nothing_shorter_and_no_flipped_bit_is_taken() {
         assert_eq!(
             Packet::parse(&whole, other),
             Err(Error::Checksum),
-            "the other way"
+            "the checksum of the other direction"
         );
     }
 }
@@ -216,7 +216,7 @@ fn three_ways_to_give_a_password() {
         (b"\n1\n2\0", b"", Some(b"1\n2")),
         (b"\0", b"", None),
     ] {
-        assert_eq!(target(data), Some(Target { name, password }));
+        assert_eq!(target(data), Some(RequestTarget { name, password }));
     }
     assert_eq!((target(b""), target(b"a/b")), (None, None));
     assert_eq!(passwords(b"\nold\nnew\0"), Some((&b"old"[..], &b"new"[..])));
@@ -227,12 +227,12 @@ fn three_ways_to_give_a_password() {
 }
 
 #[test]
-fn entries_go_into_a_block_and_come_out_of_it() {
+fn entries_are_parsed_as_they_were_emitted() {
     let mut block = [0xEE; 64];
-    let entry = Entry {
+    let entry = DirEntry {
         time: 1,
         size: 2,
-        kind: Kind::FILE,
+        kind: EntryKind::FILE,
         name: b"abc",
     };
     assert_eq!(entry.emit(&mut block), Some(16));
@@ -240,23 +240,30 @@ fn entries_go_into_a_block_and_come_out_of_it() {
         block[..16],
         [0, 0, 0, 1, 0, 0, 0, 2, 1, b'a', b'b', b'c', 0, 0, 0, 0]
     );
-    let folder = Entry {
-        kind: Kind::FOLDER,
+    let folder = DirEntry {
+        kind: EntryKind::FOLDER,
         name: b"ab",
         ..entry
     };
     assert_eq!(folder.emit(&mut block[16..]), Some(12));
-    block[28..37].copy_from_slice(&Entry::mark(Kind::END).head());
+    block[28..37].copy_from_slice(&DirEntry::mark(EntryKind::END).head());
     let mut rest = &block[..];
-    assert_eq!(Entry::take(&mut rest), Some(entry));
-    assert_eq!(Entry::take(&mut rest), Some(folder));
-    assert_eq!(Entry::take(&mut rest), Some(Entry::mark(Kind::END)));
-    assert_eq!(Entry::take(&mut rest), None);
+    assert_eq!(DirEntry::take(&mut rest), Some(entry));
+    assert_eq!(DirEntry::take(&mut rest), Some(folder));
+    assert_eq!(
+        DirEntry::take(&mut rest),
+        Some(DirEntry::mark(EntryKind::END))
+    );
+    assert_eq!(DirEntry::take(&mut rest), None);
     assert_eq!(entry.emit(&mut block[..15]), None);
     let link = [&[0, 0, 0, 0, 0, 0, 0, 0, 3][..], b"to\n/etc/passwd\0"].concat();
     assert_eq!(
-        Entry::take(&mut &link[..]).map(|entry| entry.name),
+        DirEntry::take(&mut &link[..]).map(|entry| entry.name),
         Some(&b"to"[..])
     );
-    assert_eq!(Entry::take(&mut &link[..20]), None, "a name without an end");
+    assert_eq!(
+        DirEntry::take(&mut &link[..20]),
+        None,
+        "a name without an end"
+    );
 }

@@ -1,17 +1,18 @@
-//! What hides a rendezvous message's attributes: AES-256 in ECB mode under the key's own 32 characters, and
-//! base64 around it.
+//! The encryption of a rendezvous message's attributes: AES-256 in ECB mode, with the 32 characters
+//! of the key as its bytes, encoded as base64.
 //!
-//! It has neither nonce nor authentication: equal texts look equal, and a changed block opens as other bytes.
-//! The format is the vendor's. `rendezvous::Attributes::open` therefore takes nothing that is not whole lines
-//! of names and values, and a wrong key opens nothing: one in 10^10 texts of one block would pass.
-//! `Key::mac` is ours: with it our own ends prove who they are, which sealing does not.
+//! The format is the vendor's. It has neither nonce nor authentication: equal texts have equal
+//! ciphertexts, and a changed block decrypts to other bytes. `rendezvous::Attributes::open`
+//! therefore accepts only complete lines of names and values; with a wrong key, one of 10^10 texts
+//! of one block would pass. `Key::mac` is ours: our own programs prove their identity with it,
+//! which encryption does not.
 
 use crate::wire::aes::Aes256;
 
-/// Bytes of a block; a sealed text is a multiple of it.
+/// The bytes of a block. Sealed texts are a multiple of it.
 pub use crate::wire::aes::BLOCK_BYTES;
 
-/// An endpoint's key: 32 printable characters, used as they stand.
+/// An agent's key: 32 printable characters, used as bytes.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Key([u8; 32]);
 
@@ -25,19 +26,18 @@ impl Key {
             .then_some(Self(bytes))
     }
 
-    /// A key made of 128 bits, as hex digits.
+    /// A key of 128 bits, as hex digits.
     pub fn of_bits(bits: [u8; 16]) -> Self {
         const HEX: &[u8; 16] = b"0123456789abcdef";
         Self(core::array::from_fn(|i| {
-            HEX[usize::from(if i % 2 == 0 {
-                bits[i / 2] >> 4
-            } else {
-                bits[i / 2] & 15
-            })]
+            let byte = bits[i / 2];
+            let digit = if i % 2 == 0 { byte >> 4 } else { byte & 15 };
+            HEX[usize::from(digit)]
         }))
     }
 
-    /// The key as a 201 answer spells it, and back: characters 8-9 and 10-11 change places.
+    /// Converts a key from or to the form that a 201 response has: characters 8-9 and 10-11 are
+    /// swapped.
     pub fn swapped(&self) -> Self {
         let mut bytes = self.0;
         bytes.swap(8, 10);
@@ -45,13 +45,14 @@ impl Key {
         Self(bytes)
     }
 
-    /// Its characters.
+    /// The characters of the key.
     pub fn text(&self) -> &[u8; 32] {
         &self.0
     }
 
-    /// What only who knows the key can make of a text: CBC-MAC, the text's length in front. Its first block has NULs before
-    /// other bytes, as no sealed text has, so that nothing which was sealed can be made a part of one.
+    /// The CBC-MAC of a text, with the text's length before it. The first block has NULs before
+    /// other bytes, which no sealed text has, so that a sealed message cannot be used as a part of
+    /// a MAC.
     pub fn mac(&self, text: &[u8]) -> [u8; BLOCK_BYTES] {
         let cipher = Aes256::new(&self.0);
         let mut block = [0xFF; BLOCK_BYTES];
@@ -67,13 +68,13 @@ impl Key {
         block
     }
 
-    /// Encrypts whole blocks in place; a remainder stays as it is.
+    /// Encrypts complete blocks in place; the remainder is left unchanged.
     pub fn encrypt(&self, bytes: &mut [u8]) {
         let cipher = Aes256::new(&self.0);
         blocks(bytes).for_each(|block| cipher.encrypt(block));
     }
 
-    /// Decrypts whole blocks in place; a remainder stays as it is.
+    /// Decrypts complete blocks in place; the remainder is left unchanged.
     pub fn decrypt(&self, bytes: &mut [u8]) {
         let cipher = Aes256::new(&self.0);
         blocks(bytes).for_each(|block| cipher.decrypt(block));
@@ -86,7 +87,7 @@ fn blocks(bytes: &mut [u8]) -> impl Iterator<Item = &mut [u8; BLOCK_BYTES]> {
         .filter_map(|block| block.first_chunk_mut())
 }
 
-/// A key is a secret: a log shows that there is one.
+/// A key is a secret, and is not printed.
 impl core::fmt::Debug for Key {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str("Key(..)")
@@ -95,7 +96,7 @@ impl core::fmt::Debug for Key {
 
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-/// Writes `bytes` as base64 (RFC 4648, with padding); `None` when `text` is too short for it.
+/// Writes `bytes` as base64 (RFC 4648, with padding); `None` if `text` is too short.
 pub fn encode(bytes: &[u8], text: &mut [u8]) -> Option<usize> {
     let len = bytes.len().div_ceil(3) * 4;
     let text = text.get_mut(..len)?;
@@ -113,7 +114,7 @@ pub fn encode(bytes: &[u8], text: &mut [u8]) -> Option<usize> {
     Some(len)
 }
 
-/// Reads base64 with its padding and nothing else; `None` when it is none, or `bytes` is too short for it.
+/// Decodes base64 with padding; `None` if it is not valid, or `bytes` is too short.
 pub fn decode(text: &[u8], bytes: &mut [u8]) -> Option<usize> {
     let padding = text.iter().rev().take_while(|c| **c == b'=').count();
     if text.len() % 4 != 0 || padding > 2 {
@@ -169,9 +170,10 @@ mod tests {
     }
 
     #[test]
-    fn a_mac_is_of_its_key_and_of_all_of_its_text() {
+    fn a_mac_depends_on_its_key_and_on_all_of_its_text() {
         let key = Key::new(b"0123456789abcdefghijklmnopqrstuv").unwrap();
-        // printf '\0\0\0\3\xff...' (12 of them), encrypted as above, xor 'abc', encrypted once more.
+        // printf '\0\0\0\3\xff...' (12 of them), encrypted as above, xor 'abc', encrypted once
+        // more.
         let mut block = [0xFF; 16];
         block[..4].copy_from_slice(&[0, 0, 0, 3]);
         key.encrypt(&mut block);
@@ -195,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn base64_goes_there_and_back_at_every_length() {
+    fn base64_is_decoded_as_it_was_encoded_at_every_length() {
         // RFC 4648, section 10.
         for (bytes, text) in [
             ("", ""),
@@ -220,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_base64_is_refused() {
+    fn invalid_base64_is_refused() {
         let mut bytes = [0; 16];
         for text in [
             "A", "AA", "AAA", "A===", "====", "AA=A", "AAA\n", "AA A", "AAAA=", "AA==AAAA", "AA-_",
@@ -231,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_32_characters_and_is_swapped_in_answers() {
+    fn a_key_has_32_characters_and_is_swapped_in_responses() {
         let key = Key::new(b"0123456789abcdefghijklmnopqrstuv").unwrap();
         assert_eq!(key.swapped().text(), b"01234567ab89cdefghijklmnopqrstuv");
         assert_eq!(key.swapped().swapped(), key);

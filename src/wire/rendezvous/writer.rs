@@ -1,19 +1,20 @@
-//! Puts rendezvous messages together.
+//! Writes rendezvous messages.
 
 use core::net::SocketAddrV4;
 
-use super::{is_value, Class, Kind, KINDS};
 use crate::base::limits::rendezvous::SEALED_BYTES;
 use crate::wire::rendezvous::cipher::{self, Key, BLOCK_BYTES};
+use crate::wire::rendezvous::syntax::{is_value, Class, Kind, KINDS};
 
-/// Writes a message. What does not fit, or cannot stand in a line, is an error at `finish`.
+/// Writes a message. A message that does not fit, or a value with control characters, is an error
+/// at `finish`.
 pub struct Writer<'a> {
     buffer: &'a mut [u8],
     len: usize,
     failed: bool,
 }
 
-/// Where in a message the sealed attributes begin.
+/// The position in a message where the sealed attributes begin.
 #[derive(Clone, Copy)]
 pub struct Mark(usize);
 
@@ -30,12 +31,10 @@ impl<'a> Writer<'a> {
         } else {
             b"P2PNAT01 "
         });
-        let name = KINDS
-            .iter()
-            .find(|(_, known)| *known == kind)
-            .map(|(name, _)| *name);
-        writer.failed |= name.is_none();
-        writer.plain(name.unwrap_or_default());
+        match KINDS.iter().find(|(_, known)| *known == kind) {
+            Some((name, _)) => writer.plain(name),
+            None => writer.failed = true,
+        }
         writer.plain(b"\r\n");
         writer
     }
@@ -51,21 +50,21 @@ impl<'a> Writer<'a> {
         self
     }
 
-    /// Adds `name: ` with nothing behind it.
+    /// Adds `name: ` with an empty value.
     pub fn blank(&mut self, name: &str) -> &mut Self {
         self.name(name);
         self.plain(b"\r\n");
         self
     }
 
-    /// Adds the message's number.
+    /// Adds the number of the transaction.
     pub fn mid(&mut self, mid: u32) -> &mut Self {
         let hex: [u8; 8] =
             core::array::from_fn(|i| b"0123456789abcdef"[(mid >> (28 - 4 * i) & 15) as usize]);
         self.text("mid", &hex)
     }
 
-    /// Adds the answer's code.
+    /// Adds the code of a response.
     pub fn code(&mut self, code: u16) -> &mut Self {
         self.name("code");
         self.decimal(code);
@@ -81,12 +80,12 @@ impl<'a> Writer<'a> {
         self
     }
 
-    /// All that is added from here on can be sealed.
+    /// Marks the beginning of the attributes to be sealed.
     pub fn mark(&self) -> Mark {
         Mark(self.len)
     }
 
-    /// Seals what was added since the mark.
+    /// Seals the attributes after the mark.
     pub fn seal(&mut self, mark: Mark, key: &Key) -> &mut Self {
         let mut text = [0; SEALED_BYTES];
         let plain = self.buffer.get(mark.0..self.len).unwrap_or_default();
@@ -101,11 +100,8 @@ impl<'a> Writer<'a> {
         key.encrypt(text);
         self.len = mark.0;
         self.name("data");
-        match self
-            .buffer
-            .get_mut(self.len..)
-            .and_then(|room| cipher::encode(text, room))
-        {
+        let room = self.buffer.get_mut(self.len..).unwrap_or_default();
+        match cipher::encode(text, room) {
             Some(len) => self.len += len,
             None => self.failed = true,
         }
@@ -113,7 +109,7 @@ impl<'a> Writer<'a> {
         self
     }
 
-    /// The message's length, or `None` when it could not be written.
+    /// The length of the message, or `None` if it could not be written.
     pub fn finish(&self) -> Option<usize> {
         (!self.failed).then_some(self.len)
     }
@@ -150,7 +146,7 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// Writes an endpoint's own `ip:port`: each third keep-alive.
+/// Writes an agent's own `ip:port`: each third keep-alive.
 pub fn emit_address(buffer: &mut [u8], address: SocketAddrV4) -> Option<usize> {
     let mut writer = Writer {
         buffer,
@@ -168,7 +164,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn puts_a_sealed_registration_together() {
+    fn writes_a_sealed_registration() {
         let mut buffer = [0; 200];
         let mut writer = Writer::new(&mut buffer, Class::Request, Kind::Register);
         let mark = writer.text("cid", b"0015651a2b3c").mid(0x1516).mark();
@@ -185,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_has_code_and_addresses() {
+    fn writes_a_response_with_code_and_address() {
         let mut buffer = [0; 200];
         let mut writer = Writer::new(&mut buffer, Class::Response, Kind::Connect);
         let ped = "203.0.113.5:9531".parse().unwrap();
@@ -210,7 +206,7 @@ mod tests {
         );
         assert_eq!(
             message.clear.open(&key(), &mut [0; SEALED_BYTES]),
-            Err(Error::Clear)
+            Err(Error::NotSealed)
         );
         let len = emit_address(&mut buffer, "10.0.0.1:7".parse().unwrap()).unwrap();
         assert_eq!(&buffer[..len], b"10.0.0.1:7");
@@ -221,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_written_is_not() {
+    fn a_message_that_cannot_be_written_is_an_error() {
         let mut buffer = [0; 60];
         let written = |writer: &Writer| writer.finish();
         assert_eq!(

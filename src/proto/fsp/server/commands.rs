@@ -1,298 +1,339 @@
 //! What each command does.
+//!
+//! ```text
+//! check_password -> NotGiven | Right | Wrong          before the command, which only sees the result
+//! execute        -> Reply | Silence | Wait(awaiting)  the command
+//! resume         -> Reply | Silence | Wait(awaiting)  the same command, with what it waited for
+//! ```
 
 use core::net::IpAddr;
 
 use crate::base::constant_time::is_equal;
-use crate::base::limits::fsp::{FAR_PAYLOAD, PASSWORD_BYTES, UNPROVEN_PAYLOAD};
-use crate::proto::fsp::server::folders::describe_folder;
-use crate::proto::fsp::server::listing::Next as InBlock;
+use crate::base::limits::fsp::{FAR_PAYLOAD, UNPROVEN_PAYLOAD};
+use crate::proto::fsp::server::folders::{describe_folder, look_up, Listings, NO_SUCH_FOLDER};
+use crate::proto::fsp::server::operation::{Completion, Operation};
+use crate::proto::fsp::server::pending::{Awaiting, CommandOutcome, CommandResult, PendingCommand};
 use crate::proto::fsp::server::replies::{describe, finish, send};
-use crate::proto::fsp::server::sessions::Admitted;
-use crate::proto::fsp::server::tree::{Folder, Node};
-use crate::proto::fsp::server::{Done, File, Job, Next, Op, Outcome, Password, Server, Work};
+use crate::proto::fsp::server::sessions::{Session, Sessions};
+use crate::proto::fsp::server::settings::{is_password, FspSettings, Password};
+use crate::proto::fsp::server::tree::{File, Folder, Node};
 use crate::wire::fsp::{
-    passwords, target, Command, Entry, Head, Kind, Packet, DEFAULT_PAYLOAD, HEADER_BYTES,
+    passwords, target, Command, DirEntry, EntryKind, FspHeader, Packet, RequestTarget,
+    DEFAULT_PAYLOAD, HEADER_BYTES,
 };
 use crate::wire::recording::{DATA_SIZE_OFFSET, HEADER_BYTES as RECORDING_HEADER};
 
-// The texts are the original server's: some users know them.
-const NO_SUCH_FOLDER: &str = "No such directory";
+/// The text is the original server's, and some users know it.
 const NO_SUCH_FILE: &str = "No such file";
 
-/// VERSION's answer: a text, then the flags read-only (02) and extra data are read (20); the longest payload follows.
+/// The reply to VERSION: a text, then the flags "read-only" (02) and "extra data are read" (20);
+/// the longest payload follows.
 const VERSION: &[u8] = concat!("callrec ", env!("CARGO_PKG_VERSION"), "\0\x22").as_bytes();
-/// What stays of a sequence number from one resend to the next.
+/// The bits of a sequence number that stay the same from one resend to the next.
 const SEQUENCE: u16 = 0xFFF8;
 
-impl Server {
-    /// Answers a request, or says what call is to be made for it.
-    pub(super) fn answer(
-        &mut self,
-        packet: &Packet,
-        head: Head,
-        admitted: Admitted,
-        reply: &mut [u8],
-    ) -> Outcome {
-        match head.command {
-            Command::VERSION => {
-                let mut text = heapless::Vec::<u8, 64>::from_slice(VERSION).unwrap_or_default();
-                let _ = text.extend_from_slice(&(self.settings.max_payload as u16).to_be_bytes());
-                Ok(send(
-                    Head {
-                        position: 3,
-                        ..head
-                    },
-                    &text,
-                    3,
-                    reply,
-                ))
+/// A request that is executed.
+pub(super) struct FspRequest<'a> {
+    pub(super) packet: Packet<'a>,
+    /// The header of the reply.
+    pub(super) head: FspHeader,
+    /// The index of the client's session.
+    pub(super) session: usize,
+    /// The request was answered before; the reply may be lost.
+    pub(super) is_resend: bool,
+}
+
+/// The result of the check of a request's password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PasswordCheck {
+    /// The request has no password. That is not a guess: clients without a password send none, or
+    /// an empty one.
+    NotGiven,
+    /// The password is right.
+    Right,
+    /// The password is wrong.
+    Wrong,
+}
+
+impl PasswordCheck {
+    /// The error reply to a request that needs the password.
+    fn require(self) -> Result<(), &'static str> {
+        match self {
+            Self::Right => Ok(()),
+            Self::NotGiven => Err("You need a password"),
+            Self::Wrong => Err("Invalid password"),
+        }
+    }
+}
+
+/// Executes commands. There is one command at a time.
+pub(super) struct Commands {
+    settings: FspSettings,
+    /// The password that a client has set, until it is stored.
+    pub(super) new_password: Password,
+    pub(super) sessions: Sessions,
+    pub(super) listings: Listings,
+}
+
+impl Commands {
+    pub(super) fn new(settings: FspSettings) -> Self {
+        Self {
+            settings,
+            new_password: Password::new(),
+            sessions: Sessions::new(),
+            listings: Listings::new(),
+        }
+    }
+
+    /// Checks the password that a request has, and remembers whether the client knows it.
+    pub(super) fn check_password(&mut self, request: &FspRequest) -> PasswordCheck {
+        let data = request.packet.data;
+        let given = match request.head.command {
+            Command::GET_DIR | Command::GET_FILE | Command::GET_PRO | Command::STAT => {
+                target(data).and_then(|target| target.password)
             }
+            Command::CH_PASSWD if !self.is_done_already(request) => {
+                passwords(data).map(|(old, _)| old)
+            }
+            _ => None,
+        };
+        let Some(given) = given.filter(|given| !given.is_empty()) else {
+            return PasswordCheck::NotGiven;
+        };
+        let is_right = is_equal(given, &self.settings.password);
+        self.sessions.of(request.session).trusted = is_right;
+        if is_right {
+            PasswordCheck::Right
+        } else {
+            PasswordCheck::Wrong
+        }
+    }
+
+    /// Executes a request.
+    pub(super) fn execute(
+        &mut self,
+        request: &FspRequest,
+        password: PasswordCheck,
+        reply: &mut [u8],
+    ) -> CommandResult {
+        let head = request.head;
+        match head.command {
+            Command::VERSION => Ok(self.version(head, reply)),
             Command::BYE => {
-                self.sessions.end(admitted.session);
+                self.sessions.end(request.session);
                 Ok(finish(head, 0, 0, reply))
             }
             Command::GET_DIR | Command::GET_FILE | Command::GET_PRO => {
-                let target = target(packet.data).ok_or("Path must be null terminated")?;
-                self.authorise(admitted.session, target.password)?;
-                match (head.command, Node::parse(target.name)) {
-                    (Command::GET_FILE, Node::File(file)) => {
-                        self.read(packet, head, admitted.session, file, reply)
+                let target = target(request.packet.data).ok_or("Path must be null terminated")?;
+                password.require()?;
+                self.get(request, target, reply)
+            }
+            Command::STAT => {
+                let target = target(request.packet.data);
+                let target = target.filter(|_| password == PasswordCheck::Right);
+                match target.map(|target| Node::parse(target.name)) {
+                    Some(Node::File(file)) => {
+                        Ok(CommandOutcome::Wait(Awaiting::Entry, Operation::Stat(file)))
                     }
-                    (Command::GET_FILE, Node::Nothing) => Err(NO_SUCH_FILE),
-                    (_, Node::File(_)) => Err("Not a directory"),
-                    (_, Node::Nothing) => Err(NO_SUCH_FOLDER),
-                    (Command::GET_DIR, Node::Folder(folder)) => {
-                        self.list(packet, head, admitted.session, folder, reply)
-                    }
-                    (_, Node::Folder(folder)) => {
-                        Ok(self.look_at(head, admitted.session, folder, reply))
+                    Some(Node::Folder(folder)) => look_up(head, folder, reply),
+                    // STAT has no error replies.
+                    Some(Node::Nothing) | None => {
+                        Ok(describe(head, DirEntry::mark(EntryKind::END), reply))
                     }
                 }
             }
-            Command::STAT => {
-                let target = target(packet.data);
-                let allowed =
-                    target.map(|target| self.authorise(admitted.session, target.password));
-                Ok(
-                    match target
-                        .filter(|_| allowed == Some(Ok(())))
-                        .map(|target| Node::parse(target.name))
-                    {
-                        Some(Node::File(file)) => {
-                            self.wait(admitted.session, head, Job::Stat, Op::Stat(file))
-                        }
-                        Some(Node::Folder(folder)) => {
-                            self.look_at(head, admitted.session, folder, reply)
-                        }
-                        _ => describe(head, Entry::mark(Kind::END), reply),
-                    },
-                )
-            }
-            Command::CH_PASSWD => self.change_password(packet, head, admitted, reply),
+            Command::CH_PASSWD => self.change_password(request, password, reply),
             command if command.is_write() => Err("Server is running in read-only mode"),
             _ => Err("Unknown FSP command"),
         }
     }
 
-    /// Goes on with what waited for the stick.
-    pub(super) fn go_on(&mut self, work: Work, done: Done, reply: &mut [u8]) -> Outcome {
-        let Work { session, head, job } = work;
-        Ok(match (job, done) {
-            (Job::Read(file, at), Done::Read { len, growing }) => {
+    /// Continues a command with the result of the operation that it waited for.
+    pub(super) fn resume(
+        &mut self,
+        command: PendingCommand,
+        completion: Completion,
+        reply: &mut [u8],
+    ) -> CommandResult {
+        let head = command.head;
+        match (command.awaiting, completion) {
+            (Awaiting::Bytes { file, position }, Completion::Read { len, growing }) => {
+                let client = self.sessions.of(command.session);
                 let payload = reply
                     .get_mut(HEADER_BYTES..HEADER_BYTES + len)
                     .unwrap_or_default();
-                self.note_length(session, file, at, growing, payload);
-                finish(head, len, 0, reply)
+                fix_length(client, file, position, growing, payload);
+                Ok(finish(head, len, 0, reply))
             }
-            (Job::Stat, Done::Entry { time, size }) => describe(
-                head,
-                Entry {
+            (Awaiting::Bytes { .. }, _) => Err(NO_SUCH_FILE),
+            (Awaiting::Entry, Completion::Entry { time, size }) => {
+                let entry = DirEntry {
                     time,
                     size,
-                    ..Entry::mark(Kind::FILE)
-                },
-                reply,
-            ),
-            (Job::Probe(date), Done::Name(Some(name))) => {
-                let folder = Folder::Day(date);
-                match File::parse(name).and_then(|file| folder.key_of(file)) {
-                    Some(_) => describe_folder(head, folder, reply),
-                    None => self.wait(session, head, job, Op::NextName),
-                }
-            }
-            (Job::Stat | Job::Probe(_), _) if head.command == Command::STAT => {
-                describe(head, Entry::mark(Kind::END), reply)
-            }
-            (Job::Snapshot(listing), Done::Name(Some(name))) => {
-                match self.listings[listing].take(name) {
-                    true => self.wait(session, head, job, Op::NextName),
-                    false => return Err("Too many files in this directory"),
-                }
-            }
-            (Job::Snapshot(listing), Done::Name(None)) => match self.listings[listing].is_missing()
-            {
-                true => return Err(NO_SUCH_FOLDER),
-                false => return self.serve(session, head, listing, reply),
-            },
-            (Job::Block(mut block), Done::Entry { .. } | Done::Failed) => {
-                let (time, size) = if let Done::Entry { time, size } = done {
-                    (time, size)
-                } else {
-                    (0, 0)
+                    ..DirEntry::mark(EntryKind::FILE)
                 };
-                if let InBlock::Entry(node, _) =
-                    self.listings[block.listing].next(block.entry, block.used)
-                {
-                    block.put(
-                        Entry {
-                            time,
-                            size,
-                            kind: Kind::FILE,
-                            name: node.name().as_bytes(),
-                        },
-                        reply,
-                    );
+                Ok(describe(head, entry, reply))
+            }
+            (Awaiting::FileOfDay(date), Completion::Name(Some(name))) => {
+                let folder = Folder::Day(date);
+                let key = File::parse(name).and_then(|file| folder.key_of(file));
+                if key.is_some() {
+                    return describe_folder(head, folder, reply);
                 }
-                self.fill(session, head, block, reply)
+                Ok(CommandOutcome::Wait(command.awaiting, Operation::NextName))
             }
-            (Job::Save, Done::Saved) => {
+            (Awaiting::Entry | Awaiting::FileOfDay(_), _) => match head.command {
+                Command::STAT => Ok(describe(head, DirEntry::mark(EntryKind::END), reply)),
+                Command::GET_FILE => Err(NO_SUCH_FILE),
+                _ => Err(NO_SUCH_FOLDER),
+            },
+            (Awaiting::Names { listing }, Completion::Name(name)) => {
+                self.listings.handle_name(listing, name, head, reply)
+            }
+            (Awaiting::Names { .. }, _) => Err(NO_SUCH_FOLDER),
+            (Awaiting::BlockEntry(block), Completion::Entry { time, size }) => {
+                Ok(self.listings.handle_entry(block, time, size, head, reply))
+            }
+            // The file was removed after the snapshot. It is still listed, since the positions of
+            // the blocks depend on it.
+            (Awaiting::BlockEntry(block), _) => {
+                Ok(self.listings.handle_entry(block, 0, 0, head, reply))
+            }
+            (Awaiting::SavedPassword, Completion::Saved) => {
                 self.settings.password = core::mem::take(&mut self.new_password);
-                self.sessions.of(session).changed = Some(head.sequence & SEQUENCE);
-                finish(head, 0, 0, reply)
+                self.sessions.of(command.session).changed = Some(head.sequence & SEQUENCE);
+                Ok(finish(head, 0, 0, reply))
             }
-            (Job::Save, _) => return Err("The password could not be kept"),
-            (Job::Read(..) | Job::Probe(_), _) if head.command == Command::GET_FILE => {
-                return Err(NO_SUCH_FILE)
-            }
-            _ => return Err(NO_SUCH_FOLDER),
-        })
-    }
-
-    pub(super) fn wait(&mut self, session: usize, head: Head, job: Job, op: Op) -> Next {
-        self.work = Some(Work { session, head, job });
-        Next::Do(op)
-    }
-
-    /// The longest payload of an answer: what is asked for, as far as the client may have it.
-    pub(super) fn payload(&mut self, packet: &Packet, session: usize) -> usize {
-        let client = self.sessions.of(session);
-        let most = match (client.proven, is_near(client.peer.ip())) {
-            (false, _) => UNPROVEN_PAYLOAD,
-            (true, false) => self.settings.max_payload.min(FAR_PAYLOAD),
-            (true, true) => self.settings.max_payload,
-        };
-        packet
-            .preferred_payload()
-            .unwrap_or(DEFAULT_PAYLOAD)
-            .min(most)
-    }
-
-    /// Looks at a request's password. Clients without one send none, or an empty one: that is no guess.
-    fn authorise(&mut self, session: usize, password: Option<&[u8]>) -> Result<(), &'static str> {
-        let given = password
-            .filter(|given| !given.is_empty())
-            .ok_or("You need a password")?;
-        let right = is_equal(given, &self.settings.password);
-        self.sessions.of(session).trusted = right;
-        self.wrong = !right;
-        if right {
-            Ok(())
-        } else {
-            Err("Invalid password")
+            (Awaiting::SavedPassword, _) => Err("The password could not be kept"),
         }
     }
 
-    fn read(
+    fn version(&self, head: FspHeader, reply: &mut [u8]) -> CommandOutcome {
+        let max_payload = (self.settings.max_payload as u16).to_be_bytes();
+        let mut text = heapless::Vec::<u8, 64>::from_slice(VERSION).unwrap_or_default();
+        let _ = text.extend_from_slice(&max_payload);
+        // The extra data are the flags and the longest payload; the position is their length.
+        let head = FspHeader {
+            position: 3,
+            ..head
+        };
+        send(head, &text, 3, reply)
+    }
+
+    /// GET_DIR, GET_FILE and GET_PRO, with the right password.
+    fn get(
         &mut self,
-        packet: &Packet,
-        head: Head,
-        session: usize,
-        file: File,
+        request: &FspRequest,
+        target: RequestTarget,
         reply: &mut [u8],
-    ) -> Outcome {
-        let (at, mut len) = (packet.head.position, self.payload(packet, session));
-        let pinned = self
-            .sessions
-            .of(session)
-            .pinned
-            .filter(|(pinned, _)| at > 0 && *pinned == file);
-        if let Some((_, length)) = pinned {
-            len = len.min(length.saturating_sub(at) as usize);
+    ) -> CommandResult {
+        let head = request.head;
+        match (head.command, Node::parse(target.name)) {
+            (Command::GET_FILE, Node::File(file)) => Ok(self.read(request, file, reply)),
+            (Command::GET_FILE, Node::Nothing) => Err(NO_SUCH_FILE),
+            (_, Node::File(_)) => Err("Not a directory"),
+            (_, Node::Nothing) => Err(NO_SUCH_FOLDER),
+            (Command::GET_DIR, Node::Folder(folder)) => {
+                let payload = self.payload(request);
+                let client = self.sessions.of(request.session);
+                self.listings.list(client, payload, head, folder, reply)
+            }
+            (_, Node::Folder(folder)) => look_up(head, folder, reply),
         }
-        Ok(match len {
-            0 => finish(head, 0, 0, reply),
-            len => self.wait(
-                session,
-                head,
-                Job::Read(file, at),
-                Op::Read { file, at, len },
-            ),
-        })
     }
 
-    /// A recording in progress keeps, for a client that reads it, the length that it had when the client began: the client comes
-    /// to an end, and what it has is a whole recording, whose header says so.
-    fn note_length(
-        &mut self,
-        session: usize,
-        file: File,
-        at: u32,
-        growing: Option<u32>,
-        payload: &mut [u8],
-    ) {
-        let client = self.sessions.of(session);
-        if at == 0 {
-            client.pinned = growing.map(|length| (file, length));
-        }
-        let pinned = client
-            .pinned
-            .filter(|(pinned, _)| *pinned == file)
-            .map(|(_, length)| length);
-        let Some(length) = pinned.or(growing).filter(|_| file.is_recording()) else {
-            return;
+    /// The most bytes that the payload of a reply may have: what the client asks for, as far as it
+    /// is allowed.
+    fn payload(&mut self, request: &FspRequest) -> usize {
+        let client = self.sessions.of(request.session);
+        let most = if !client.proven {
+            UNPROVEN_PAYLOAD
+        } else if is_near(client.address.ip()) {
+            self.settings.max_payload
+        } else {
+            self.settings.max_payload.min(FAR_PAYLOAD)
         };
-        let data_size = length.saturating_sub(RECORDING_HEADER as u32).to_le_bytes();
-        for (place, byte) in (DATA_SIZE_OFFSET as u32..).zip(data_size) {
-            if let Some(place) = place
-                .checked_sub(at)
-                .and_then(|place| payload.get_mut(place as usize))
-            {
-                *place = byte;
+        let wanted = request.packet.preferred_payload();
+        wanted.unwrap_or(DEFAULT_PAYLOAD).min(most)
+    }
+
+    fn read(&mut self, request: &FspRequest, file: File, reply: &mut [u8]) -> CommandOutcome {
+        let position = request.packet.head.position;
+        let mut len = self.payload(request);
+        let client = self.sessions.of(request.session);
+        if position > 0 {
+            if let Some(length) = client.pinned_length(file) {
+                len = len.min(length.saturating_sub(position) as usize);
             }
         }
+        if len == 0 {
+            return finish(request.head, 0, 0, reply);
+        }
+        let awaiting = Awaiting::Bytes { file, position };
+        let operation = Operation::Read {
+            file,
+            position,
+            len,
+        };
+        CommandOutcome::Wait(awaiting, operation)
     }
 
     fn change_password(
         &mut self,
-        packet: &Packet,
-        head: Head,
-        admitted: Admitted,
+        request: &FspRequest,
+        password: PasswordCheck,
         reply: &mut [u8],
-    ) -> Outcome {
-        let (old, new) = passwords(packet.data).ok_or("format error")?;
-        let sequence = Some(head.sequence & SEQUENCE);
-        if admitted.again && self.sessions.of(admitted.session).changed == sequence {
-            return Ok(finish(head, 0, 0, reply)); // it was changed, and the reply was lost
+    ) -> CommandResult {
+        let (_, new) = passwords(request.packet.data).ok_or("format error")?;
+        if self.is_done_already(request) {
+            return Ok(finish(request.head, 0, 0, reply));
         }
-        self.authorise(admitted.session, Some(old))
-            .map_err(|_| "wrong password")?;
-        self.new_password = Password::from_slice(new)
-            .ok()
-            .filter(|new| is_password(new))
-            .ok_or("format error")?;
-        Ok(self.wait(admitted.session, head, Job::Save, Op::SavePassword))
+        password.require().map_err(|_| "wrong password")?;
+        let new = Password::from_slice(new).ok();
+        self.new_password = new.filter(|new| is_password(new)).ok_or("format error")?;
+        Ok(CommandOutcome::Wait(
+            Awaiting::SavedPassword,
+            Operation::SavePassword,
+        ))
+    }
+
+    /// Whether this is a CH_PASSWD that was executed before: only its reply was lost, and the old
+    /// password that it gives is not in force any more.
+    fn is_done_already(&mut self, request: &FspRequest) -> bool {
+        let changed = self.sessions.of(request.session).changed;
+        request.is_resend && changed == Some(request.head.sequence & SEQUENCE)
     }
 }
 
-/// It can be a password: text without control characters, and some.
-pub fn is_password(text: &[u8]) -> bool {
-    !text.is_empty()
-        && text.len() <= PASSWORD_BYTES
-        && text.iter().all(|byte| *byte >= b' ' && *byte != 0x7F)
+/// Makes a recording in progress look finished to a client that reads it: the length that the
+/// recording has when the client begins is pinned, so that the client reaches an end, and the
+/// header that it reads has that length.
+fn fix_length(
+    client: &mut Session,
+    file: File,
+    position: u32,
+    growing: Option<u32>,
+    payload: &mut [u8],
+) {
+    if position == 0 {
+        client.pinned = growing.map(|length| (file, length));
+    }
+    let length = client.pinned_length(file).or(growing);
+    let Some(length) = length.filter(|_| file.is_recording()) else {
+        return;
+    };
+    let data_size = length.saturating_sub(RECORDING_HEADER as u32).to_le_bytes();
+    for (offset, byte) in (DATA_SIZE_OFFSET as u32..).zip(data_size) {
+        let index = offset.checked_sub(position);
+        let place = index.and_then(|index| payload.get_mut(index as usize));
+        if let Some(place) = place {
+            *place = byte;
+        }
+    }
 }
 
-/// On the phone's own network, as far as an address tells: a long datagram goes in fragments there, and none is lost.
+/// Whether an address is on the phone's own network, as far as an address tells: there, a long
+/// datagram is fragmented, and fragments are not lost.
 fn is_near(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(ip) => ip.is_private() || ip.is_loopback() || ip.is_link_local(),

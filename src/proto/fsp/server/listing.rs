@@ -1,51 +1,84 @@
-//! Directory listings: blocks of one size, served from what was there when the first one was asked for.
+//! Directory listings: blocks of equal size, served from a snapshot that is taken for the first
+//! block.
 //!
-//! A folder changes while it is being listed: without a snapshot entries would be lost or come twice. A snapshot holds four
-//! bytes an entry, in order; sizes and times are looked up when a block is made.
+//! A folder changes while it is listed: without a snapshot, entries would be lost or served twice.
+//! A snapshot holds four bytes for each entry, in order; sizes and times are looked up when a block
+//! is written.
 
 use crate::base::limits::fsp::LISTING_ENTRIES;
-use crate::proto::fsp::server::sessions::Peer;
+use crate::proto::fsp::server::sessions::ClientAddress;
 use crate::proto::fsp::server::tree::{File, Folder, Node};
-use crate::wire::fsp::{Entry, ENTRY_HEAD};
+use crate::wire::fsp::{DirEntry, ENTRY_HEAD};
 
 /// A folder's snapshot for one client.
-pub(super) struct Listing {
-    pub(super) owner: Option<Peer>,
+pub(super) struct FolderListing {
+    /// `None`: the listing is free.
+    pub(super) owner: Option<ClientAddress>,
     pub(super) folder: Folder,
-    /// The length of every block but the last.
+    /// The length in bytes of every block but the last.
     pub(super) block: usize,
-    /// Counts what was begun: the least is the oldest.
+    /// Increases with each listing that begins: the smallest is the oldest.
     pub(super) age: u32,
     keys: Box<[u32]>,
     len: usize,
-    /// Where the block that was served last begins: its position, and its first entry.
-    last: (u32, usize),
+    /// The block that was served last. Clients ask for the blocks in order, so that the search for
+    /// the next one is short.
+    last: BlockStart,
 }
 
-/// What stands at a position of a listing.
+/// Where a block begins.
+#[derive(Clone, Copy)]
+struct BlockStart {
+    position: u32,
+    entry: usize,
+}
+
+/// The first block.
+const FIRST_BLOCK: BlockStart = BlockStart {
+    position: 0,
+    entry: 0,
+};
+
+/// A block that is being filled.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Block {
+    /// The index of its listing.
+    pub(super) listing: usize,
+    /// The index of the next entry.
+    pub(super) entry: usize,
+    /// The bytes written so far.
+    pub(super) used: usize,
+}
+
+/// What is at a position of a listing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
-    /// A block that begins with this entry.
-    Block(usize),
-    /// Nothing, behind the end.
-    Past,
+pub(super) enum BlockAt {
+    /// The start of a block, and the index of its first entry.
+    Start { entry: usize },
+    /// Nothing: the position is beyond the end.
+    Beyond,
     /// The middle of a block.
-    Within,
+    Inside,
 }
 
 /// What comes next in a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Next {
-    /// This one, of so many bytes.
+pub(super) enum InBlock {
+    /// An entry, and its length in bytes.
     Entry(Node, usize),
     /// The end of the listing.
     End,
-    /// The next block: what comes does not fit.
+    /// The end of the block: the next entry does not fit.
     Full,
 }
 
-impl Listing {
-    /// An empty one. The only allocation: pages that no listing uses stay untouched.
+/// The snapshot has no room for another entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct SnapshotFull;
+
+impl FolderListing {
+    /// A free listing. This is the only allocation; memory pages that no listing uses stay
+    /// untouched.
     pub(super) fn new() -> Self {
         Self {
             owner: None,
@@ -54,88 +87,103 @@ impl Listing {
             age: 0,
             keys: vec![0; LISTING_ENTRIES].into_boxed_slice(),
             len: 0,
-            last: (0, 0),
+            last: FIRST_BLOCK,
         }
     }
 
     /// Begins a snapshot.
-    pub(super) fn begin(&mut self, owner: Option<Peer>, folder: Folder, block: usize) {
-        (self.owner, self.folder, self.block) = (owner, folder, block);
-        (self.len, self.last) = (usize::from(folder == Folder::Root), (0, 0));
+    pub(super) fn begin(&mut self, owner: Option<ClientAddress>, folder: Folder, block: usize) {
+        self.owner = owner;
+        self.folder = folder;
+        self.block = block;
+        self.last = FIRST_BLOCK;
+        // The root has one entry, which is not on the stick.
+        self.len = usize::from(folder == Folder::Root);
     }
 
-    /// Takes a name that was found on the stick, if it belongs into the folder; `false` when there is no room.
-    pub(super) fn take(&mut self, name: &[u8]) -> bool {
+    /// Adds a name of the stick, if it belongs to the folder and is not in the snapshot yet.
+    pub(super) fn add(&mut self, name: &[u8]) -> Result<(), SnapshotFull> {
         let Some(key) = File::parse(name).and_then(|file| self.folder.key_of(file)) else {
-            return true;
+            return Ok(());
         };
-        // The stick names them almost in order: most go to the end.
+        // The stick returns names almost in order, so that most keys are appended.
         let Err(at) = self.keys[..self.len].binary_search(&key) else {
-            return true;
+            return Ok(());
         };
         if self.len == self.keys.len() {
-            return false;
+            return Err(SnapshotFull);
         }
         self.keys.copy_within(at..self.len, at + 1);
         self.keys[at] = key;
         self.len += 1;
-        true
+        Ok(())
     }
 
-    /// It is nobody's any more.
+    /// Frees the listing.
     pub(super) fn forget(&mut self) {
         self.owner = None;
     }
 
-    /// A folder that is made of its files, and there are none.
+    /// Whether the folder does not exist: a day's folder exists only if there are files of the day.
     pub(super) fn is_missing(&self) -> bool {
         self.len == 0 && matches!(self.folder, Folder::Day(_))
     }
 
-    /// What comes at this place of a block.
-    pub(super) fn next(&self, index: usize, used: usize) -> Next {
+    /// What follows in a block of which `used` bytes are written, when `index` is the next entry.
+    pub(super) fn next(&self, index: usize, used: usize) -> InBlock {
         let room = self.block - used;
         match self.keys[..self.len].get(index) {
             Some(key) => {
                 let node = self.folder.child(*key);
-                let len = Entry::len_of(node.name().len());
+                let len = DirEntry::len_of(node.name().len());
                 if len <= room {
-                    Next::Entry(node, len)
+                    InBlock::Entry(node, len)
                 } else {
-                    Next::Full
+                    InBlock::Full
                 }
             }
-            None if room >= ENTRY_HEAD => Next::End,
-            None => Next::Full,
+            None if room >= ENTRY_HEAD => InBlock::End,
+            None => InBlock::Full,
         }
     }
 
     /// Finds the block at `position`.
-    pub(super) fn find(&mut self, position: u32) -> Place {
-        if position < self.last.0 {
-            self.last = (0, 0);
+    pub(super) fn find(&mut self, position: u32) -> BlockAt {
+        if position < self.last.position {
+            self.last = FIRST_BLOCK;
         }
         loop {
-            let (start, first) = self.last;
-            if start == position {
-                return Place::Block(first);
+            let start = self.last;
+            if start.position == position {
+                return BlockAt::Start { entry: start.entry };
             }
-            let (mut index, mut used) = (first, 0);
-            let ended = loop {
-                match self.next(index, used) {
-                    Next::Entry(_, len) => (index, used) = (index + 1, used + len),
-                    Next::End => break true,
-                    Next::Full => break false,
+            let mut entry = start.entry;
+            let mut used = 0;
+            let is_last = loop {
+                match self.next(entry, used) {
+                    InBlock::Entry(_, len) => {
+                        entry += 1;
+                        used += len;
+                    }
+                    InBlock::End => break true,
+                    InBlock::Full => break false,
                 }
             };
-            let length = if ended { used + ENTRY_HEAD } else { self.block };
-            if position - start < length as u32 {
-                return Place::Within;
+            let length = if is_last {
+                used + ENTRY_HEAD
+            } else {
+                self.block
+            };
+            if position - start.position < length as u32 {
+                return BlockAt::Inside;
             }
-            if ended {
-                return Place::Past;
+            if is_last {
+                return BlockAt::Beyond;
             }
-            self.last = (start + length as u32, index);
+            self.last = BlockStart {
+                position: start.position + length as u32,
+                entry,
+            };
         }
     }
 }
@@ -144,12 +192,12 @@ impl Listing {
 mod tests {
     use super::*;
 
-    fn day(names: &[String], block: usize) -> Listing {
-        let mut listing = Listing::new();
+    fn day(names: &[String], block: usize) -> FolderListing {
+        let mut listing = FolderListing::new();
         listing.begin(None, Folder::Day(20_260_102), block);
         names
             .iter()
-            .for_each(|name| assert!(listing.take(name.as_bytes())));
+            .for_each(|name| assert!(listing.add(name.as_bytes()).is_ok()));
         listing
     }
 
@@ -160,26 +208,26 @@ mod tests {
     }
 
     #[test]
-    fn other_days_and_other_names_stay_out_and_nothing_stands_twice() {
+    fn files_of_other_days_and_duplicates_are_left_out() {
         let mut listing = day(&names(3), 512);
         for other in [
             "Record_20260103_000000.wav",
             "notes.txt",
             "Record_20260102_000001.wav",
         ] {
-            assert!(listing.take(other.as_bytes()));
+            assert_eq!(listing.add(other.as_bytes()), Ok(()));
         }
         assert_eq!(listing.len, 3);
         listing.begin(None, Folder::Recorder, 512);
         names(5)
             .iter()
-            .for_each(|name| assert!(listing.take(name.as_bytes())));
-        assert!(listing.take(b"Record_20260101_000000.wav"));
+            .for_each(|name| assert!(listing.add(name.as_bytes()).is_ok()));
+        assert_eq!(listing.add(b"Record_20260101_000000.wav"), Ok(()));
         assert_eq!(listing.keys[..listing.len], [20_260_101, 20_260_102]);
     }
 
     #[test]
-    fn whatever_order_names_come_in_they_are_sorted() {
+    fn names_are_sorted_whatever_order_they_arrive_in() {
         let mut shuffled = names(1000);
         shuffled.sort_by_key(|name| {
             name.bytes()
@@ -194,40 +242,41 @@ mod tests {
         // 36 bytes an entry: 14 to a block of 512, which leaves 8 bytes; the end needs 9.
         let mut listing = day(&names(30), 512);
         for (position, place) in [
-            (0, Place::Block(0)),
-            (1024, Place::Block(28)),
-            (512, Place::Block(14)),
-            (1024 + 2 * 36 + 9, Place::Past),
-            (1024 + 2 * 36 + 8, Place::Within),
-            (1, Place::Within),
-            (0, Place::Block(0)),
-            (1536, Place::Past),
-            (u32::MAX, Place::Past),
-            (513, Place::Within),
-            (512, Place::Block(14)),
+            (0, BlockAt::Start { entry: 0 }),
+            (1024, BlockAt::Start { entry: 28 }),
+            (512, BlockAt::Start { entry: 14 }),
+            (1024 + 2 * 36 + 9, BlockAt::Beyond),
+            (1024 + 2 * 36 + 8, BlockAt::Inside),
+            (1, BlockAt::Inside),
+            (0, BlockAt::Start { entry: 0 }),
+            (1536, BlockAt::Beyond),
+            (u32::MAX, BlockAt::Beyond),
+            (513, BlockAt::Inside),
+            (512, BlockAt::Start { entry: 14 }),
         ] {
             assert_eq!(listing.find(position), place, "{position}");
         }
         let mut full = day(&names(14), 512);
         assert_eq!(
             (full.find(512), full.find(521)),
-            (Place::Block(14), Place::Past),
-            "a block for the end alone"
+            (BlockAt::Start { entry: 14 }, BlockAt::Beyond),
+            "the end mark has a block of its own"
         );
         let mut one = day(&names(13), 512);
         assert_eq!(
             (one.find(13 * 36 + 9), one.find(512)),
-            (Place::Past, Place::Past)
+            (BlockAt::Beyond, BlockAt::Beyond)
         );
     }
 
     #[test]
-    fn a_full_snapshot_says_so() {
+    fn a_full_snapshot_refuses_further_names() {
         let mut listing = day(&[], 512);
         let mut taken = 0;
         for time in 0..LISTING_ENTRIES as u32 + 5 {
-            taken += u32::from(listing.take(format!("Record_20260102_{time:06}.wav").as_bytes()));
+            let name = format!("Record_20260102_{time:06}.wav");
+            taken += usize::from(listing.add(name.as_bytes()).is_ok());
         }
-        assert_eq!(taken as usize, LISTING_ENTRIES);
+        assert_eq!(taken, LISTING_ENTRIES);
     }
 }

@@ -1,56 +1,61 @@
-//! How many passwords strangers may try, and how often they are answered.
+//! Limits how many passwords strangers may try, and how often they get a reply.
 //!
-//! Addresses can be forged, so nothing that all strangers share may decide whether a password is looked at: whoever sends
-//! enough wrong ones would keep everybody out. A client's first request carries the password, and any answer to it that is
-//! not the real one ends the client's attempt; so its address cannot be made to prove itself before. Hence:
-//! - Trying is limited for each source alone: an address, or an IPv6 network (/64). While its budget is spent, its
-//!   passwords are not looked at. Guessing is worth something only from an address that gets the replies, and each such
-//!   address has its budget: the rate of all guesses is that of one, times the addresses that a guesser owns.
-//! - Comparing costs little and says nothing; only replies help a guesser or hit a victim (a reflected flood). The replies to
-//!   those who do not know the password have a budget together. Who knows it is not kept out by them.
+//! Addresses can be forged, so nothing that all strangers share may decide whether a password is
+//! checked: whoever sends enough wrong ones would lock everybody out. A client's first request has
+//! the password, and any reply to it other than the real one ends the client's attempt, so the
+//! client cannot be made to prove its address first. Therefore:
+//! - Tries are limited for each source separately: an IPv4 address, or an IPv6 network (/64). While
+//!   the budget of a source is spent, its passwords are not checked. Guessing pays only from an
+//!   address that receives the replies, and each such address has its budget: the rate of all
+//!   guesses is the rate of one address, times the addresses that the guesser owns.
+//! - A check costs little and reveals nothing; only replies help a guesser or hit a victim (a
+//!   reflected flood). Replies to clients that do not know the password share one budget. Clients
+//!   that know it have another one, and are not locked out.
 //!
-//! The budgets of the sources are a count-min sketch: a source has one in each of two rows, by two hashes, and may try while
-//! one of them allows it. It takes the same memory for any number of sources, and nothing is pushed out. Forged sources can
-//! only spend budgets that refill in seconds; that they hit both of one client takes about 8000 a second.
-//! All sources together have `2 * BUDGETS` tries a second at the most, since each try is charged in a row.
+//! The budgets of the sources are a count-min sketch: a source has one budget in each of two rows,
+//! chosen by two hashes, and may try while one of them allows it. The memory is the same for any
+//! number of sources, and no source is evicted. Forged sources can only spend budgets that refill
+//! in seconds; about 8000 a second are needed to hit both budgets of one client. All sources
+//! together have at most `2 * BUDGETS` tries a second, since each try is charged in a row.
 
 use crate::base::limits::fsp::{
     BUDGETS, BUDGET_TICK, BURST, STRANGER, STRANGERS, WRONG, WRONG_PROVEN,
 };
 use crate::base::time::{Duration, Instant};
 
-/// Whose they are: an address, whatever the port; one of IPv4 as IPv6 has it.
-type Host = [u8; 16];
+/// An address without its port; an IPv4 address is mapped to IPv6.
+type SourceHost = [u8; 16];
 
-/// How the addresses of IPv4 begin.
+/// The prefix of IPv4-mapped addresses (RFC 4291, section 2.5.5.2).
 const IPV4: [u8; 12] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF];
-/// Bytes of an IPv6 address that its owner does not choose.
+/// The bytes of an IPv6 address that its owner cannot choose.
 const NETWORK_BYTES: usize = 8;
-/// No budget is overdrawn by more than this.
+/// The most that a budget can be overdrawn.
 const MOST_AHEAD: u16 = ticks(BURST) + ticks(WRONG_PROVEN);
 
-/// All budgets. A budget is the time at which it will be full again.
-pub(super) struct Guard {
+/// The budgets. A budget is stored as the time at which it will be full again.
+pub(super) struct PasswordGuard {
     seed: u32,
-    /// Replies to all who do not know the password, and to all who do.
+    /// The budgets for replies to clients that do not know the password, and to those that do.
     replies: [Instant; 2],
-    /// Of the sources, in ticks: one row behind the other.
+    /// The budgets of the sources, in ticks: two rows, one after the other.
     sources: Vec<u16>,
 }
 
-/// What a stranger's request cost.
+/// What a stranger's request costs its source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Charge {
     /// A reply to an address that may not be the sender's.
     Unproven,
     /// A wrong password from such an address.
     Wrong,
-    /// A wrong password from an address that gets our replies: nobody else's.
+    /// A wrong password from an address that receives our replies, and therefore is the sender's.
     WrongProven,
 }
 
-impl Guard {
-    /// Full budgets; the seed keeps others from choosing addresses that share one with a victim. The only allocation.
+impl PasswordGuard {
+    /// Full budgets. The seed keeps others from choosing addresses that share a budget with a
+    /// victim. This is the only allocation.
     pub(super) fn new(seed: u32) -> Self {
         Self {
             seed,
@@ -59,58 +64,57 @@ impl Guard {
         }
     }
 
-    /// The source's password may be looked at.
-    pub(super) fn may_try(&self, now: Instant, source: &Host) -> bool {
+    /// Whether a password of this source may be checked.
+    pub(super) fn may_try(&self, now: Instant, source: &SourceHost) -> bool {
         self.ahead(now, source) <= ticks(BURST)
     }
 
-    /// Takes a request from the source's budgets.
-    pub(super) fn charge(&mut self, now: Instant, source: &Host, charge: Charge) {
+    /// Charges a request to the budgets of its source.
+    pub(super) fn charge(&mut self, now: Instant, source: &SourceHost, charge: Charge) {
         let cost = match charge {
             Charge::Unproven => STRANGER,
             Charge::Wrong => WRONG,
             Charge::WrongProven => WRONG_PROVEN,
         };
         let ahead = self.ahead(now, source) + ticks(cost);
-        // A row that others have overdrawn stays as it is: their tries are not ours.
-        for place in self.places(source) {
-            if ahead_of(self.sources[place], now) < ahead {
-                self.sources[place] = tick(now).wrapping_add(ahead);
+        // A budget that other sources have overdrawn further stays as it is.
+        for index in self.indices(source) {
+            if ahead_of(self.sources[index], now) < ahead {
+                self.sources[index] = tick(now).wrapping_add(ahead);
             }
         }
     }
 
-    /// Takes a reply to an address that may be forged from the budget of those who know the password, or of all others;
-    /// `false`: there is none left.
-    pub(super) fn may_reply(&mut self, now: Instant, knows: bool) -> bool {
-        let full_at = &mut self.replies[usize::from(knows)];
-        let allowed = full_at.since(now) <= BURST;
-        if allowed {
+    /// Takes a reply to an address that may be forged from the budget of clients that know the
+    /// password, or from the budget of all others. `false`: the budget is spent.
+    pub(super) fn take_reply(&mut self, now: Instant, knows_password: bool) -> bool {
+        let full_at = &mut self.replies[usize::from(knows_password)];
+        let is_allowed = full_at.since(now) <= BURST;
+        if is_allowed {
             *full_at = (*full_at).max(now) + STRANGERS;
         }
-        allowed
+        is_allowed
     }
 
-    /// How far a source's budgets are overdrawn: the better one counts.
-    fn ahead(&self, now: Instant, source: &Host) -> u16 {
+    /// How far the budgets of a source are overdrawn: the smaller of the two values.
+    fn ahead(&self, now: Instant, source: &SourceHost) -> u16 {
         let [one, other] = self
-            .places(source)
-            .map(|place| ahead_of(self.sources[place], now));
+            .indices(source)
+            .map(|index| ahead_of(self.sources[index], now));
         one.min(other)
     }
 
-    fn places(&self, source: &Host) -> [usize; 2] {
-        let known = if source.starts_with(&IPV4) {
+    /// The source's budget in each row.
+    fn indices(&self, source: &SourceHost) -> [usize; 2] {
+        let identity = if source.starts_with(&IPV4) {
             &source[..]
         } else {
             &source[..NETWORK_BYTES]
         };
         let hash = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01B3);
-        let mixed = known
-            .iter()
-            .fold(u64::from(self.seed) << 16, hash)
-            .wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let folded = identity.iter().fold(u64::from(self.seed) << 16, hash);
         // The upper bits of a product depend on all bits of its factors.
+        let mixed = folded.wrapping_mul(0x9E37_79B9_7F4A_7C15);
         [
             (mixed >> 48) as usize % BUDGETS,
             BUDGETS + (mixed >> 32) as usize % BUDGETS,
@@ -126,7 +130,7 @@ fn tick(now: Instant) -> u16 {
     (now.nanos() / BUDGET_TICK.nanos()) as u16
 }
 
-/// How far a budget is overdrawn; one that cannot be is old, and full again.
+/// How far a budget is overdrawn. A value that no budget can have is old: the budget is full again.
 fn ahead_of(full_at: u16, now: Instant) -> u16 {
     let ahead = full_at.wrapping_sub(tick(now));
     if ahead <= MOST_AHEAD {
@@ -140,9 +144,9 @@ fn ahead_of(full_at: u16, now: Instant) -> u16 {
 mod tests {
     use super::*;
 
-    const ANN: Host = host(192 << 24 | 2 << 8 | 1);
+    const ANN: SourceHost = host(192 << 24 | 2 << 8 | 1);
 
-    const fn host(number: u32) -> Host {
+    const fn host(number: u32) -> SourceHost {
         let [a, b, c, d] = number.to_be_bytes();
         [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF, a, b, c, d]
     }
@@ -151,13 +155,19 @@ mod tests {
         Instant::from_nanos(millis * 1_000_000)
     }
 
-    /// One of any number of addresses.
-    fn anyone(n: u64) -> Host {
+    /// The `n`-th of many addresses.
+    fn anyone(n: u64) -> SourceHost {
         host((n as u32).wrapping_mul(0x9E37_79B1))
     }
 
-    /// Tries of one source in a millisecond each.
-    fn tried(guard: &mut Guard, charge: Charge, from: u64, to: u64, source: Host) -> u64 {
+    /// The number of tries that a source has, when it tries each millisecond.
+    fn tried(
+        guard: &mut PasswordGuard,
+        charge: Charge,
+        from: u64,
+        to: u64,
+        source: SourceHost,
+    ) -> u64 {
         let mut tries = 0;
         for millis in from..to {
             if guard.may_try(at(millis), &source) {
@@ -175,9 +185,9 @@ mod tests {
             (Charge::Wrong, 5, 11),
             (Charge::WrongProven, 3, 6),
         ] {
-            // Also when the ticks' 16 bits are used up.
+            // Also when the 16 bits of the ticks wrap around.
             for start in [0, 10_000, 65_535 * 32, 700_000_000] {
-                let mut guard = Guard::new(1);
+                let mut guard = PasswordGuard::new(1);
                 let first = tried(&mut guard, charge, start, start + 500, ANN);
                 assert!((burst..=burst + 16).contains(&first), "{charge:?}: {first}");
                 let later = tried(&mut guard, charge, start + 500, start + 10_500, ANN);
@@ -196,7 +206,7 @@ mod tests {
 
     #[test]
     fn forged_sources_do_not_spend_what_others_have() {
-        let (mut guard, mut shut_out) = (Guard::new(7), 0);
+        let (mut guard, mut shut_out) = (PasswordGuard::new(7), 0);
         for n in 0..5000 * 60 {
             let now = at(n / 5);
             if guard.may_try(now, &anyone(n)) {
@@ -209,7 +219,7 @@ mod tests {
 
     #[test]
     fn all_sources_together_have_a_bound() {
-        let (mut guard, mut tries) = (Guard::new(1), 0);
+        let (mut guard, mut tries) = (PasswordGuard::new(1), 0);
         for n in 0..200_000 * 4u64 {
             let now = at(10_000 + n / 200);
             if guard.may_try(now, &anyone(n)) {
@@ -217,7 +227,7 @@ mod tests {
                 tries += 1;
             }
         }
-        // What all may have at once, then their rate.
+        // The burst of all sources, then their rate.
         assert!(tries <= 2 * BUDGETS as u64 * (5 + 4), "{tries} in 4 s");
         let later = (0..200_000 * 4u64).filter(|n| {
             let (now, source) = (at(14_000 + n / 200), anyone(n + 7));
@@ -233,7 +243,7 @@ mod tests {
 
     #[test]
     fn networks_of_ipv6_are_one_source() {
-        let mut guard = Guard::new(3);
+        let mut guard = PasswordGuard::new(3);
         let network =
             |last: u8, net: u8| [0x20, 1, 0xD, 0xB8, 0, 0, 0, net, 9, 9, 9, 9, 9, 9, 9, last];
         for last in 0..5 {
@@ -245,17 +255,20 @@ mod tests {
 
     #[test]
     fn replies_have_a_budget_for_those_who_know_and_one_for_all_others() {
-        let mut guard = Guard::new(1);
-        let replies = |guard: &mut Guard, knows| {
+        let mut guard = PasswordGuard::new(1);
+        let replies = |guard: &mut PasswordGuard, knows| {
             (0..20_000)
-                .filter(|n| guard.may_reply(at(n / 2), knows))
+                .filter(|n| guard.take_reply(at(n / 2), knows))
                 .count()
         };
         assert!(
             (2500..=3600).contains(&replies(&mut guard, false)),
             "250 a second after a burst"
         );
-        assert!(guard.may_reply(at(0), true), "of others nothing is taken");
+        assert!(
+            guard.take_reply(at(0), true),
+            "the two budgets are separate"
+        );
         assert!((2500..=3600).contains(&replies(&mut guard, true)));
     }
 }

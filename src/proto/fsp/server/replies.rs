@@ -1,52 +1,55 @@
-//! Replies as datagrams. The payload stands behind the header's place when one of these is called.
+//! Writes replies as datagrams. The payload is already in place, after the header, when `finish` is
+//! called.
 
-use crate::proto::fsp::server::Next;
-use crate::wire::fsp::{Command, Entry, Head, Toward, HEADER_BYTES};
+use crate::proto::fsp::server::pending::CommandOutcome;
+use crate::wire::fsp::{Command, DirEntry, FspHeader, Toward, HEADER_BYTES};
 
-/// Seals a reply of so many bytes of data, and of extra data behind them.
-pub(super) fn finish(head: Head, data: usize, extra: usize, reply: &mut [u8]) -> Next {
+/// Seals a reply with `data` bytes of data, followed by `extra` bytes of extra data.
+pub(super) fn finish(
+    head: FspHeader,
+    data: usize,
+    extra: usize,
+    reply: &mut [u8],
+) -> CommandOutcome {
     let length = HEADER_BYTES + data + extra;
     let Some(datagram) = reply.get_mut(..length) else {
-        return Next::Silence;
+        return CommandOutcome::Silence;
     };
     head.seal(datagram, extra, Toward::Client);
-    Next::Reply(length)
+    CommandOutcome::Reply(length)
 }
 
-/// A reply of these bytes; `extra` of them, at the end, are extra data.
-pub(super) fn send(head: Head, payload: &[u8], extra: usize, reply: &mut [u8]) -> Next {
+/// Writes a reply with this payload, of which the last `extra` bytes are extra data.
+pub(super) fn send(
+    head: FspHeader,
+    payload: &[u8],
+    extra: usize,
+    reply: &mut [u8],
+) -> CommandOutcome {
     if let Some(place) = reply.get_mut(HEADER_BYTES..HEADER_BYTES + payload.len()) {
         place.copy_from_slice(payload);
     }
     finish(head, payload.len() - extra, extra, reply)
 }
 
-/// An error's text for people. The position stays the request's: clients look at it first.
-pub(super) fn refuse(head: Head, text: &str, reply: &mut [u8]) -> Next {
-    if let Some(end) = reply.get_mut(HEADER_BYTES + text.len()) {
-        *end = 0;
+/// Writes an error reply with a text for people. The position is still the request's, since clients
+/// check it before they look at the command.
+pub(super) fn refuse(head: FspHeader, text: &str, reply: &mut [u8]) -> CommandOutcome {
+    let end = HEADER_BYTES + text.len();
+    if let Some(place) = reply.get_mut(HEADER_BYTES..end) {
+        place.copy_from_slice(text.as_bytes());
     }
-    send(
-        Head {
-            command: Command::ERROR,
-            ..head
-        },
-        text.as_bytes(),
-        0,
-        reply,
-    );
-    finish(
-        Head {
-            command: Command::ERROR,
-            ..head
-        },
-        text.len() + 1,
-        0,
-        reply,
-    )
+    if let Some(nul) = reply.get_mut(end) {
+        *nul = 0;
+    }
+    let head = FspHeader {
+        command: Command::ERROR,
+        ..head
+    };
+    finish(head, text.len() + 1, 0, reply)
 }
 
-/// The answer to STAT.
-pub(super) fn describe(head: Head, entry: Entry, reply: &mut [u8]) -> Next {
+/// Writes the reply to STAT.
+pub(super) fn describe(head: FspHeader, entry: DirEntry, reply: &mut [u8]) -> CommandOutcome {
     send(head, &entry.head(), 0, reply)
 }

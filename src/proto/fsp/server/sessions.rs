@@ -1,12 +1,15 @@
-//! Who speaks with us: keys and what they prove.
+//! Sessions: the clients, their keys, and what the keys prove.
 //!
-//! Each reply carries a fresh key that the next request must bring back: the window is one. What real clients need beyond the
-//! protocol's text (each measured with them):
-//! - Several programs behind one address have a session each, by port; a dead one locks nobody out.
-//! - Debian's library shares one key between all processes of a machine: a key of another port of the same address is taken.
+//! Each reply has a fresh key, which the next request must return: there is one request at a time.
+//! Real clients need more than the protocol text says (each was measured with them):
+//! - Several programs behind one address have a session each, by port; one that has died locks
+//!   nobody out.
+//! - Debian's library shares one key between all processes of a machine: a key of another port of
+//!   the same address is accepted.
 //! - The first key of a session is arbitrary.
 //!
-//! A request with a wrong key changes nothing at all, so that nobody can disturb a session with forged ones.
+//! A request with a wrong key changes nothing at all, so that nobody can disturb a session with
+//! forged requests.
 
 use core::net::{IpAddr, Ipv6Addr, SocketAddr};
 
@@ -14,14 +17,14 @@ use crate::base::limits::fsp::{RETRY, SESSIONS, TIMEOUT};
 use crate::base::time::Instant;
 use crate::proto::fsp::server::tree::File;
 
-/// A client's address; one of IPv4 as IPv6 has it.
+/// A client's address; an IPv4 address is mapped to IPv6.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Peer {
+pub(super) struct ClientAddress {
     pub(super) host: [u8; 16],
     port: u16,
 }
 
-impl From<SocketAddr> for Peer {
+impl From<SocketAddr> for ClientAddress {
     fn from(address: SocketAddr) -> Self {
         let host = match address.ip() {
             IpAddr::V4(host) => host.to_ipv6_mapped(),
@@ -34,7 +37,7 @@ impl From<SocketAddr> for Peer {
     }
 }
 
-impl Peer {
+impl ClientAddress {
     pub(super) fn ip(&self) -> IpAddr {
         Ipv6Addr::from(self.host).to_canonical()
     }
@@ -43,42 +46,44 @@ impl Peer {
 /// One client.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Session {
-    pub(super) peer: Peer,
-    /// The key of the last reply, and that of the request before it.
+    pub(super) address: ClientAddress,
+    /// The key of the last reply, which the next request must have.
     next_key: u16,
+    /// The key of the last request, which a resend of it has.
     last_key: u16,
-    /// When the last request was taken.
-    at: Instant,
-    /// It has not said BYE.
+    /// When the last request was accepted.
+    last_request: Instant,
+    /// The client has not sent BYE.
     active: bool,
-    /// A key of ours came back: the address is really the sender's.
+    /// The client has returned one of our keys: the address is really the sender's.
     pub(super) proven: bool,
     /// The last password was right.
     pub(super) trusted: bool,
-    /// The block size of its last listing; 0: none.
+    /// The block size of the last listing; 0: there was none.
     pub(super) block: usize,
-    /// The recording in progress that it reads, and the length that this one has for it.
+    /// The recording in progress that the client reads, and the length that it is served with.
     pub(super) pinned: Option<(File, u32)>,
-    /// The sequence number, without resends, of the password change that succeeded.
+    /// The sequence number, without the count of resends, of the last password change that
+    /// succeeded.
     pub(super) changed: Option<u16>,
 }
 
 /// All clients.
 pub(super) struct Sessions(Vec<Session>);
 
-/// A request that is to be answered.
+/// A request that is to be executed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Admitted {
-    /// Whose it is.
+    /// The index of the session.
     pub(super) session: usize,
-    /// It was answered before, and the reply may be lost.
-    pub(super) again: bool,
-    /// The key for the reply.
+    /// The request was answered before; the reply may be lost.
+    pub(super) is_resend: bool,
+    /// The key of the reply.
     pub(super) key: u16,
 }
 
 impl Sessions {
-    /// No sessions. The only allocation.
+    /// No sessions. This is the only allocation.
     pub(super) fn new() -> Self {
         Self(Vec::with_capacity(SESSIONS))
     }
@@ -87,90 +92,100 @@ impl Sessions {
         &mut self.0[session]
     }
 
-    /// Looks at a request's key. `None`: it is not to be answered, and nothing has changed.
+    /// Checks the key of a request. `None`: the request gets no reply, and nothing has changed.
+    ///
+    /// `random` becomes the key of the reply.
     pub(super) fn admit(
         &mut self,
         now: Instant,
-        peer: Peer,
+        address: ClientAddress,
         key: u16,
-        fresh: u16,
+        random: u16,
     ) -> Option<Admitted> {
-        let fresh = if fresh == key {
-            fresh.wrapping_add(1)
+        let next_key = if random == key {
+            random.wrapping_add(1)
         } else {
-            fresh
+            random
         };
-        let known = self.0.iter().position(|session| session.peer == peer);
+        let known = self.0.iter().position(|session| session.address == address);
         let old = known.map(|known| self.0[known]);
-        let mut session = old.unwrap_or_else(|| Session::new(peer));
-        let live = session.is_live(now);
-        if key == session.next_key && old.is_some() || self.is_shared(now, peer, key) {
+        let mut session = old.unwrap_or_else(|| Session::new(address));
+        let is_live = session.is_live(now);
+        let is_recent = now.since(session.last_request) < RETRY;
+        if key == session.next_key && old.is_some() || self.is_shared(now, address, key) {
             session.proven = true;
-        } else if live && key == session.last_key {
-            if now.since(session.at) < RETRY {
+        } else if is_live && key == session.last_key {
+            if is_recent {
                 return None;
             }
-            let session = known?;
-            self.0[session].at = now;
-            return Some(Admitted {
-                session,
-                again: true,
-                key: self.0[session].next_key,
-            });
-        } else if live && (session.proven || now.since(session.at) < RETRY) {
-            // An unproven session is perhaps a forged one: it keeps the client itself out for one resend, not longer.
+            return self.admit_resend(now, known?);
+        } else if is_live && (session.proven || is_recent) {
+            // The address of an unproven session may be forged: such a session locks out the real
+            // client for one resend, not longer.
             return None;
         } else {
-            session = Session::new(peer);
+            session = Session::new(address);
         }
-        (
-            session.last_key,
-            session.next_key,
-            session.at,
-            session.active,
-        ) = (key, fresh, now, true);
-        let place = known.unwrap_or_else(|| self.place_for_one(now));
-        self.0[place] = session;
+        session.last_key = key;
+        session.next_key = next_key;
+        session.last_request = now;
+        session.active = true;
+        let index = known.unwrap_or_else(|| self.vacate(now));
+        self.0[index] = session;
         Some(Admitted {
-            session: place,
-            again: false,
-            key: fresh,
+            session: index,
+            is_resend: false,
+            key: next_key,
         })
     }
 
-    /// The session has ended; its last key stays good.
+    fn admit_resend(&mut self, now: Instant, index: usize) -> Option<Admitted> {
+        let session = self.0.get_mut(index)?;
+        session.last_request = now;
+        Some(Admitted {
+            session: index,
+            is_resend: true,
+            key: session.next_key,
+        })
+    }
+
+    /// Ends a session. Its last key is still accepted.
     pub(super) fn end(&mut self, session: usize) {
         self.0[session].active = false;
     }
 
-    fn is_shared(&self, now: Instant, peer: Peer, key: u16) -> bool {
-        let shares = |other: &Session| {
-            other.next_key == key && other.peer.host == peer.host && other.peer != peer
+    /// Whether another session of the same host has this key.
+    fn is_shared(&self, now: Instant, address: ClientAddress, key: u16) -> bool {
+        let has_key = |other: &Session| {
+            let is_same_host = other.address.host == address.host && other.address != address;
+            is_same_host && other.next_key == key
         };
         self.0
             .iter()
-            .any(|other| shares(other) && now.since(other.at) < TIMEOUT)
+            .any(|other| has_key(other) && now.since(other.last_request) < TIMEOUT)
     }
 
-    /// A new place, or that of the least: forged addresses, which prove nothing, only push out each other, and who does not
-    /// know the password nobody who does.
-    fn place_for_one(&mut self, now: Instant) -> usize {
+    /// A new session's index. When there is no room, the least valuable session is replaced: forged
+    /// addresses, which prove nothing, replace only each other, and a client that does not know the
+    /// password never replaces one that does.
+    fn vacate(&mut self, now: Instant) -> usize {
         if self.0.len() < SESSIONS {
-            self.0.push(Session::new(Peer {
+            let nobody = ClientAddress {
                 host: [0; 16],
                 port: 0,
-            }));
+            };
+            self.0.push(Session::new(nobody));
             return self.0.len() - 1;
         }
         let mut least = (u8::MAX, now, 0);
-        for (place, session) in self.0.iter().enumerate() {
-            let worth = if session.is_live(now) {
+        for (index, session) in self.0.iter().enumerate() {
+            let value = if session.is_live(now) {
                 2 * u8::from(session.trusted) + u8::from(session.proven)
             } else {
                 0
             };
-            if (worth, session.at) <= (least.0, least.1) {
-                least = (worth, session.at, place);
+            if (value, session.last_request) <= (least.0, least.1) {
+                least = (value, session.last_request, index);
             }
         }
         least.2
@@ -178,12 +193,12 @@ impl Sessions {
 }
 
 impl Session {
-    fn new(peer: Peer) -> Self {
+    fn new(address: ClientAddress) -> Self {
         Self {
-            peer,
+            address,
             next_key: 0,
             last_key: 0,
-            at: Instant::default(),
+            last_request: Instant::default(),
             active: false,
             proven: false,
             trusted: false,
@@ -193,8 +208,15 @@ impl Session {
         }
     }
 
+    /// The length that this file is served with, if it is the recording in progress that the client
+    /// reads.
+    pub(super) fn pinned_length(&self, file: File) -> Option<u32> {
+        let (pinned, length) = self.pinned?;
+        (pinned == file).then_some(length)
+    }
+
     fn is_live(&self, now: Instant) -> bool {
-        self.active && now.since(self.at) < TIMEOUT
+        self.active && now.since(self.last_request) < TIMEOUT
     }
 }
 
@@ -207,15 +229,21 @@ mod tests {
         Instant::from_nanos(0) + Duration::from_millis(100_000 + millis)
     }
 
-    fn peer(host: u8, port: u16) -> Peer {
+    fn peer(host: u8, port: u16) -> ClientAddress {
         SocketAddr::from(([192, 0, 2, host], port)).into()
     }
 
-    /// `Some(again)` if the request is taken.
-    fn ask(sessions: &mut Sessions, millis: u64, peer: Peer, key: u16, fresh: u16) -> Option<bool> {
+    /// `Some(is_resend)` if the request is admitted.
+    fn ask(
+        sessions: &mut Sessions,
+        millis: u64,
+        address: ClientAddress,
+        key: u16,
+        random: u16,
+    ) -> Option<bool> {
         sessions
-            .admit(at(millis), peer, key, fresh)
-            .map(|admitted| admitted.again)
+            .admit(at(millis), address, key, random)
+            .map(|admitted| admitted.is_resend)
     }
 
     #[test]
@@ -244,7 +272,7 @@ mod tests {
         assert_eq!(
             ask(&mut sessions, 3, ann, 12, 15),
             Some(false),
-            "nobody's requests have disturbed it"
+            "the rejected requests changed nothing"
         );
     }
 
@@ -259,7 +287,7 @@ mod tests {
             sessions.admit(at(1010), ann, 11, 13),
             Some(Admitted {
                 session: 0,
-                again: true,
+                is_resend: true,
                 key: 12
             })
         );
@@ -272,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn a_strange_key_waits_until_the_session_is_over() {
+    fn an_unknown_key_is_rejected_until_the_session_is_over() {
         let mut sessions = Sessions::new();
         let ann = peer(1, 1000);
         ask(&mut sessions, 0, ann, 5, 10);
@@ -290,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_that_proved_nothing_gives_way_to_the_first_resend() {
+    fn an_unproven_session_is_replaced_by_the_first_resend() {
         let mut sessions = Sessions::new();
         let ann = peer(1, 1000);
         ask(&mut sessions, 0, ann, 666, 11);
@@ -299,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn after_bye_any_key_is_welcome_and_the_last_one_still_proves() {
+    fn after_bye_any_key_is_accepted_and_the_last_one_still_proves() {
         let mut sessions = Sessions::new();
         let ann = peer(1, 1000);
         for (key, fresh) in [(5, 11), (11, 12)] {
@@ -347,7 +375,7 @@ mod tests {
     }
 
     #[test]
-    fn forged_addresses_push_out_each_other_and_nobody_else() {
+    fn forged_addresses_replace_only_each_other() {
         let mut sessions = Sessions::new();
         ask(&mut sessions, 0, peer(1, 1000), 5, 11);
         ask(&mut sessions, 1, peer(1, 1000), 11, 12);
@@ -365,6 +393,6 @@ mod tests {
             ask(&mut sessions, 20_000, peer(1, 1000), 12, 13),
             Some(false)
         );
-        assert!(sessions.of(0).proven && sessions.of(0).peer == peer(1, 1000));
+        assert!(sessions.of(0).proven && sessions.of(0).address == peer(1, 1000));
     }
 }

@@ -1,28 +1,31 @@
-//! What clients see: folders by date over the stick, which has none.
+//! The tree of folders and files that clients see: one folder for each day, although the stick has
+//! no folders.
 //!
 //! ```text
 //! /                                        Recorder
 //! /Recorder                                20260102, a folder for each day with recordings
-//! /Recorder/20260102                       Record_20260102_101500.wav, and its .json if there is one
+//! /Recorder/20260102                       Record_20260102_101500.wav, and its .json if it exists
 //! ```
-//! Names are numbers here, not text: what is no name of ours cannot be asked of the stick at all.
+//! Names are kept as numbers, not as text: a name that is not a recording's can never reach the
+//! stick.
 
 use crate::proto::recording::file_writer::Name;
+use crate::wire::decimal::parse_decimal;
 use crate::wire::recording::{NAME_PREFIX, NAME_SUFFIX};
 
-/// The folder of all recordings, as OM phones call it.
+/// The folder of all recordings; the name is that of OM phones.
 pub(super) const RECORDER: &str = "Recorder";
-/// What lies beside a recording and describes it.
+/// The suffix of a sidecar.
 const SIDECAR_SUFFIX: &str = ".json";
-/// Names that one second can have, see `daemon::disk`.
-const MOST_OF_A_NAME: u32 = 999;
+/// The highest number that distinguishes recordings of the same second, see `daemon::disk`.
+const MAX_NUMBER: u32 = 999;
 
-/// A recording or its description: `Record_YYYYMMDD_HHMMSS[_N].wav` or `.json`.
+/// A recording or its sidecar: `Record_YYYYMMDD_HHMMSS[_N].wav` or `.json`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct File {
     /// YYYYMMDD, as a decimal number.
     date: u32,
-    /// HHMMSS, the number behind it (0: none) and the suffix, in an order that sorts.
+    /// HHMMSS, then the number after it (0: none), then the suffix, so that stamps sort by age.
     stamp: u32,
 }
 
@@ -35,17 +38,17 @@ pub(super) enum Folder {
     Day(u32),
 }
 
-/// What a path leads to, if it is there.
+/// What a path names, if it exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Node {
     Folder(Folder),
     File(File),
-    /// No path of ours.
+    /// The path is not in the tree.
     Nothing,
 }
 
 impl File {
-    /// Reads a name.
+    /// Parses a file name.
     pub fn parse(name: &[u8]) -> Option<Self> {
         let (name, suffix) = match name.strip_suffix(NAME_SUFFIX.as_bytes()) {
             Some(name) => (name, 0),
@@ -57,9 +60,10 @@ impl File {
         let (time, rest) = rest.strip_prefix(b"_")?.split_at_checked(6)?;
         let number = match rest {
             [] => 0,
-            [b'_', first @ b'1'..=b'9', more @ ..] => decimal(rest.get(1..)?).filter(|number| {
-                (*first > b'1' || !more.is_empty()) && *number <= MOST_OF_A_NAME
-            })?,
+            // The first recording of a second has no number, so that numbers begin at 2.
+            [b'_', digits @ ..] if digits.first() != Some(&b'0') => {
+                decimal(digits).filter(|number| (2..=MAX_NUMBER).contains(number))?
+            }
             _ => return None,
         };
         Some(Self {
@@ -68,7 +72,7 @@ impl File {
         })
     }
 
-    /// The name.
+    /// The file name.
     pub fn name(&self) -> Name {
         let mut name = Name::new();
         let _ = name.push_str(NAME_PREFIX);
@@ -78,15 +82,8 @@ impl File {
         let number = self.stamp >> 2 & 0x3FF;
         if number > 0 {
             let _ = name.push('_');
-            push_decimal(
-                &mut name,
-                number,
-                if number > 99 {
-                    3
-                } else {
-                    1 + u32::from(number > 9)
-                },
-            );
+            let digits = 1 + u32::from(number > 9) + u32::from(number > 99);
+            push_decimal(&mut name, number, digits);
         }
         let _ = name.push_str(if self.is_recording() {
             NAME_SUFFIX
@@ -96,14 +93,14 @@ impl File {
         name
     }
 
-    /// It is a recording, not a description.
+    /// Whether it is a recording, not a sidecar.
     pub(super) fn is_recording(&self) -> bool {
         self.stamp & 3 == 0
     }
 }
 
 impl Folder {
-    /// The key under which this file stands in a listing of the folder, if it does.
+    /// The key of this file in a listing of the folder, if it belongs there.
     pub(super) fn key_of(self, file: File) -> Option<u32> {
         match self {
             Self::Root => None,
@@ -112,7 +109,7 @@ impl Folder {
         }
     }
 
-    /// What a listing's key stands for.
+    /// The node that a key of a listing stands for.
     pub(super) fn child(self, key: u32) -> Node {
         match self {
             Self::Root => Node::Folder(Self::Recorder),
@@ -121,11 +118,11 @@ impl Folder {
         }
     }
 
-    /// The beginning of its day as seconds since 1970; there is no other time that a virtual folder has.
+    /// Midnight of the folder's day in seconds since 1970, the only time that a virtual folder has.
     pub(super) fn time(self) -> u32 {
         let Self::Day(date) = self else { return 0 };
         let (year, month, day) = (date / 10_000, date / 100 % 100, date % 100);
-        // Days of the civil calendar, in years that begin in March: the leap day is their last one.
+        // Years begin in March here, so that the leap day is the last day of a year.
         let (year, month) = if month > 2 {
             (year, month - 3)
         } else {
@@ -138,7 +135,7 @@ impl Folder {
 }
 
 impl Node {
-    /// Follows a path. Leading, trailing and repeated slashes mean nothing.
+    /// Parses a path. Leading, trailing and repeated slashes are ignored.
     pub(super) fn parse(path: &[u8]) -> Self {
         let mut parts = [None; 3];
         let mut depth = 0;
@@ -170,7 +167,7 @@ impl Node {
         }
     }
 
-    /// Its name in the folder that it is in.
+    /// The name within the parent folder.
     pub(super) fn name(self) -> Name {
         let mut name = Name::new();
         match self {
@@ -188,16 +185,10 @@ fn parse_date(digits: &[u8]) -> Option<u32> {
     ((1..=12).contains(&(date / 100 % 100)) && (1..=31).contains(&(date % 100))).then_some(date)
 }
 
-/// Up to nine digits.
+/// Parses up to nine digits.
 fn decimal(digits: &[u8]) -> Option<u32> {
-    if digits.is_empty() || digits.len() > 9 || !digits.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    Some(
-        digits
-            .iter()
-            .fold(0, |number, digit| number * 10 + u32::from(digit - b'0')),
-    )
+    let number = parse_decimal(digits).filter(|_| digits.len() <= 9)?;
+    u32::try_from(number).ok()
 }
 
 fn push_decimal(name: &mut Name, number: u32, digits: u32) {
@@ -212,7 +203,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_taken_by_the_letter() {
+    fn only_exact_names_are_parsed() {
         for name in [
             "Record_20260102_101500.wav",
             "Record_20260102_101500.json",
@@ -248,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn names_sort_by_age_and_a_description_behind_its_recording() {
+    fn names_sort_by_age_and_a_sidecar_follows_its_recording() {
         let names = [
             "Record_20260102_000000.wav",
             "Record_20260102_101500.wav",
@@ -272,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_lead_to_what_we_offer_and_nowhere_else() {
+    fn only_paths_in_the_tree_are_parsed() {
         let day = Node::Folder(Folder::Day(20_260_102));
         let file = Node::File(File::parse(b"Record_20260102_101500.wav").unwrap());
         for (path, node) in [

@@ -28,4 +28,4 @@ mod registration_table;
 pub mod relay;
 mod state;
 
-pub use state::{RendezvousConfig, RendezvousServer, ServerCounts, ServerGauges};
+pub use state::{RendezvousLimits, RendezvousServer, ServerCounts, ServerGauges};

@@ -27,7 +27,7 @@ const EXPIRY_INTERVAL: Duration = Duration::from_millis(1000);
 
 /// The settings of the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RendezvousConfig {
+pub struct RendezvousLimits {
     /// Callers that are registered at once.
     pub callers: usize,
     /// Callers registered at once from one address: an application server, or an office behind one NAT.
@@ -78,7 +78,7 @@ pub struct ServerGauges {
 
 /// The server.
 pub struct RendezvousServer {
-    pub(super) config: RendezvousConfig,
+    pub(super) config: RendezvousLimits,
     pub(super) phones: KnownPhones,
     pub(super) issuer: Issuer,
     pub(super) challenges: Challenges,
@@ -100,7 +100,7 @@ pub struct RendezvousServer {
 
 impl RendezvousServer {
     /// A server with these phones; the seeds are random.
-    pub fn new(config: RendezvousConfig, phones: KnownPhones, seeds: [[u8; 16]; 2]) -> Self {
+    pub fn new(config: RendezvousLimits, phones: KnownPhones, seeds: [[u8; 16]; 2]) -> Self {
         let mut random = SeededRandom::new(seeds[0]);
         let no_quota = Quota {
             bytes: 0,

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::wire::json::number;
+use crate::wire::decimal::parse_decimal;
 
 /// A local time of day with its distance from UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +49,7 @@ impl Start {
             return None;
         }
         let two = |bytes: &[u8], at: usize| {
-            number(bytes.get(at..at + 2)?).and_then(|n| u8::try_from(n).ok())
+            parse_decimal(bytes.get(at..at + 2)?).and_then(|n| u8::try_from(n).ok())
         };
         let fraction = if zone.first() == Some(&b'.') { 1 } else { 0 };
         let fraction = fraction
@@ -70,7 +70,7 @@ impl Start {
             }
             _ => return None,
         };
-        let year = u16::try_from(number(&date[..4])?).ok()?;
+        let year = u16::try_from(parse_decimal(&date[..4])?).ok()?;
         let [month, day] = [two(date, 5)?, two(date, 8)?];
         let [hour, minute, second] = [two(date, 11)?, two(date, 14)?, two(date, 17)?];
         let sensible = (1..=12).contains(&month)

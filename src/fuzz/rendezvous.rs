@@ -1,13 +1,27 @@
-//! Fuzz bodies of the rendezvous.
-#![allow(clippy::panic)] // an assertion that fails is what a fuzz target is for
+//! The bodies of the fuzz targets for the rendezvous.
+#![allow(clippy::panic)] // a fuzz target reports what it finds with a panic
 
 use crate::base::limits::rendezvous::{RENDEZVOUS_BYTES, SEALED_BYTES};
 use crate::wire::rendezvous::cipher::Key;
 use crate::wire::rendezvous::{Kind, Message, Writer};
 
-/// Rendezvous messages: what opens can be sealed again and opens the same.
+#[cfg(all(feature = "server", feature = "tools"))]
+use {
+    crate::base::stats::Stats,
+    crate::base::time::{Duration, Instant},
+    crate::proto::rendezvous::agent::{Agent, AgentOutput},
+    crate::proto::rendezvous::caller::Caller,
+    crate::proto::rendezvous::server::{self, devices, relay, RendezvousServer},
+    crate::proto::rendezvous::{Identity, Name},
+    core::net::SocketAddrV4,
+};
+
+const KEY: &[u8] = b"0123456789abcdefghijklmnopqrstuv";
+
+/// Rendezvous messages: attributes that are opened can be sealed again, and open to the same
+/// values.
 pub fn rendezvous(data: &[u8]) {
-    let Some(key) = Key::new(b"0123456789abcdefghijklmnopqrstuv") else {
+    let Some(key) = Key::new(KEY) else {
         return;
     };
     let Ok(message) = Message::parse(data) else {
@@ -19,11 +33,9 @@ pub fn rendezvous(data: &[u8]) {
     let Ok(attributes) = clear.open(&key, &mut opened) else {
         return;
     };
-    let (service, mut buffer, mut again) = (
-        attributes.value("service"),
-        [0; RENDEZVOUS_BYTES],
-        [0; SEALED_BYTES],
-    );
+    let service = attributes.value("service");
+    let mut buffer = [0; RENDEZVOUS_BYTES];
+    let mut again = [0; SEALED_BYTES];
     let mut writer = Writer::new(&mut buffer, message.class, Kind::Register);
     let mark = writer.mark();
     let written = writer
@@ -31,7 +43,7 @@ pub fn rendezvous(data: &[u8]) {
         .seal(mark, &key)
         .finish();
     let Some(len) = written else {
-        panic!("what fitted fits again")
+        panic!("attributes that fitted do not fit any more")
     };
     let read =
         Message::parse(&buffer[..len]).and_then(|message| message.clear.open(&key, &mut again));
@@ -42,86 +54,121 @@ pub fn rendezvous(data: &[u8]) {
     );
 }
 
-/// Phone, caller and server, each given any datagrams, in clear or sealed with the right key, from any of three
-/// addresses, while time passes. What they send can be read, and is bounded.
+/// Phone, caller and server, each given any datagrams, in clear or sealed with the right key, from
+/// any of three addresses, while time passes. What they send can be parsed, and is bounded.
 #[cfg(all(feature = "server", feature = "tools"))]
 pub fn rendezvous_ends(data: &[u8]) {
-    use crate::base::time::{Duration, Instant};
-    use crate::proto::rendezvous::{
-        agent::Endpoint, agent::Output, caller::Caller, server::RendezvousServer, Identity, Name,
-    };
-    use core::net::SocketAddrV4;
-    let Some(key) = Key::new(b"0123456789abcdefghijklmnopqrstuv") else {
+    let Some(key) = Key::new(KEY) else {
         return;
     };
-    let at = |n: u8| SocketAddrV4::new([203, 0, 113, n % 3].into(), 7042);
-    let cid = Name::from_slice(b"phone1").unwrap_or_default();
-    let mut now = Instant::default();
-    let mut phone = Endpoint::new(
-        now,
-        Identity {
-            cid: cid.clone(),
-            key: key.clone(),
-        },
-        cid.clone(),
-        1,
-    );
-    phone.handle_resolved(now, Some((at(0), at(1))));
-    let mut caller = Caller::new(now, cid.clone(), cid.clone(), at(0), at(2), 1);
-    let quota = crate::proto::rendezvous::server::relay::Quota {
-        bytes: 1000,
-        time: Duration::from_millis(60_000),
-    };
-    let settings = crate::proto::rendezvous::server::RendezvousConfig {
-        callers: 3,
-        callers_of_one: 2,
-        keep: Duration::from_millis(10_000),
-        relay: Some((at(0), 2, quota)),
-    };
-    let device = crate::proto::rendezvous::server::devices::KnownPhone {
-        key: key.clone(),
-        invite: None,
-    };
-    let mut server = RendezvousServer::new(settings, [(cid, device)].into(), [[1; 16], [2; 16]]);
-    let (mut rest, mut buffer) = (data, [0; RENDEZVOUS_BYTES]);
+    let mut ends = Ends::new(&key);
+    let mut rest = data;
     while let Some(([kind, len], tail)) = rest.split_first_chunk::<2>() {
-        let (bytes, behind) = tail.split_at(tail.len().min(usize::from(*len)));
-        rest = behind;
-        now = now + Duration::from_millis(u64::from(*kind >> 4) * 50);
+        let (bytes, remainder) = tail.split_at(tail.len().min(usize::from(*len)));
+        rest = remainder;
+        ends.now = ends.now + Duration::from_millis(u64::from(*kind >> 4) * 50);
         let datagram = if kind & 8 == 0 {
             bytes.to_vec()
         } else {
             sealed(bytes, &key)
         };
-        match kind & 3 {
-            0 => phone.handle_datagram(now, at(kind >> 2), &datagram, &mut Default::default()),
-            1 => caller.handle_datagram(now, at(kind >> 2), &datagram),
-            2 => server.handle_datagram(now, at(kind >> 2), &datagram),
-            _ => drop(server.relay.handle(
-                now,
-                usize::from(kind >> 2 & 1),
-                at(*len),
-                &datagram,
-                &mut buffer,
-            )),
-        }
-        let mut sent = 0;
-        while let Some(output) = phone.poll_output(now, &mut buffer) {
-            sent += u32::from(matches!(output, Output::Send(..)));
-        }
-        while caller.poll_output(now, &mut buffer).is_some() {
-            sent += 1;
-        }
-        server.handle_timeout(now);
-        while let Some((_, datagram)) = server.poll_output() {
-            assert!(Message::parse(&datagram).is_ok());
-            sent += 1;
-        }
-        assert!(sent < 40 && server.gauges().callers <= 3);
+        ends.handle(*kind, *len, &datagram);
+        let sent = ends.drain();
+        assert!(sent < 40 && ends.server.gauges().callers <= 3);
     }
 }
 
-/// The first line of the bytes in clear, the rest sealed.
+/// One of three addresses.
+#[cfg(all(feature = "server", feature = "tools"))]
+fn address(n: u8) -> SocketAddrV4 {
+    SocketAddrV4::new([203, 0, 113, n % 3].into(), 7042)
+}
+
+#[cfg(all(feature = "server", feature = "tools"))]
+struct Ends {
+    now: Instant,
+    phone: Agent,
+    caller: Caller,
+    server: RendezvousServer,
+}
+
+#[cfg(all(feature = "server", feature = "tools"))]
+impl Ends {
+    fn new(key: &Key) -> Self {
+        let now = Instant::default();
+        let cid = Name::from_slice(b"phone1").unwrap_or_default();
+        let identity = Identity {
+            cid: cid.clone(),
+            key: key.clone(),
+        };
+        let mut phone = Agent::new(now, identity, cid.clone(), 1);
+        phone.handle_resolved(now, Some((address(0), address(1))));
+        let caller = Caller::new(now, cid.clone(), cid.clone(), address(0), address(2), 1);
+        let quota = relay::Quota {
+            bytes: 1000,
+            time: Duration::from_millis(60_000),
+        };
+        let settings = server::RendezvousLimits {
+            callers: 3,
+            callers_of_one: 2,
+            keep: Duration::from_millis(10_000),
+            relay: Some((address(0), 2, quota)),
+        };
+        let device = devices::KnownPhone {
+            key: key.clone(),
+            invite: None,
+        };
+        let server = RendezvousServer::new(settings, [(cid, device)].into(), [[1; 16], [2; 16]]);
+        Self {
+            now,
+            phone,
+            caller,
+            server,
+        }
+    }
+
+    /// Gives a datagram to one of the ends, or to a port of the relay.
+    fn handle(&mut self, kind: u8, len: u8, datagram: &[u8]) {
+        let now = self.now;
+        let from = address(kind >> 2);
+        match kind & 3 {
+            0 => self
+                .phone
+                .handle_datagram(now, from, datagram, &mut Stats::default()),
+            1 => self.caller.handle_datagram(now, from, datagram),
+            2 => self.server.handle_datagram(now, from, datagram),
+            _ => {
+                let port = usize::from(kind >> 2 & 1);
+                let mut buffer = [0; RENDEZVOUS_BYTES];
+                let from = address(len);
+                let _ = self
+                    .server
+                    .relay
+                    .handle(now, port, from, datagram, &mut buffer);
+            }
+        }
+    }
+
+    /// Takes all that is to be sent; the number of datagrams.
+    fn drain(&mut self) -> u32 {
+        let mut buffer = [0; RENDEZVOUS_BYTES];
+        let mut sent = 0;
+        while let Some(output) = self.phone.poll_output(self.now, &mut buffer) {
+            sent += u32::from(matches!(output, AgentOutput::Send(..)));
+        }
+        while self.caller.poll_output(self.now, &mut buffer).is_some() {
+            sent += 1;
+        }
+        self.server.handle_timeout(self.now);
+        while let Some((_, datagram)) = self.server.poll_output() {
+            assert!(Message::parse(&datagram).is_ok());
+            sent += 1;
+        }
+        sent
+    }
+}
+
+/// A message with the lines before the first empty one in clear, and the rest sealed.
 #[cfg(all(feature = "server", feature = "tools"))]
 fn sealed(bytes: &[u8], key: &Key) -> Vec<u8> {
     let head = bytes

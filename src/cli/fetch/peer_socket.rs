@@ -1,37 +1,35 @@
-//! The way to a phone: a socket that talks to one peer. What finds the peer, and gets through to it, comes before.
+//! A socket that talks to one peer: the phone. How the peer is found and reached is decided before.
 
 use std::io::{self, ErrorKind};
-use std::net::{SocketAddr, ToSocketAddrs, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket};
 use std::time::Duration;
 
 /// A socket and its peer.
-pub(super) struct Link {
+pub(super) struct PeerSocket {
     socket: UdpSocket,
-    /// How long `receive` waits, as the socket knows it: asking costs a system call.
+    /// The receive timeout that the socket has. It is only set when it changes, to save a system
+    /// call.
     wait: Duration,
 }
 
-impl Link {
-    /// Straight to `HOST:PORT`; an error says what is wrong with it.
+impl PeerSocket {
+    /// A socket for `HOST:PORT`.
     pub(super) fn direct(to: &str) -> Result<Self, String> {
         let mut peers = to
             .to_socket_addrs()
             .map_err(|error| format!("{to}: {error}"))?;
         let peer = peers.next().ok_or_else(|| format!("{to}: no address"))?;
-        let any = SocketAddr::new(
-            if peer.is_ipv4() {
-                [0; 4].into()
-            } else {
-                [0; 16].into()
-            },
-            0,
-        );
-        UdpSocket::bind(any)
+        let any: IpAddr = if peer.is_ipv4() {
+            Ipv4Addr::UNSPECIFIED.into()
+        } else {
+            Ipv6Addr::UNSPECIFIED.into()
+        };
+        UdpSocket::bind((any, 0))
             .and_then(|socket| Self::over(socket, peer))
             .map_err(|error| format!("{to}: {error}"))
     }
 
-    /// Over a socket that has been used to get through to the peer.
+    /// The socket over which the peer was reached.
     pub(super) fn over(socket: UdpSocket, peer: SocketAddr) -> io::Result<Self> {
         socket.connect(peer)?;
         Ok(Self {
@@ -44,13 +42,13 @@ impl Link {
         self.socket.send(datagram).map(|_| ())
     }
 
-    /// Waits for a datagram, for this long at the most; `None` when none has come.
+    /// Waits for a datagram, at most for this time; `None` if none was received.
     pub(super) fn receive(
         &mut self,
         buffer: &mut [u8],
         wait: Duration,
     ) -> io::Result<Option<usize>> {
-        let wait = wait.max(Duration::from_millis(1)); // zero would be for ever
+        let wait = wait.max(Duration::from_millis(1)); // zero would mean without end
         if wait != self.wait {
             self.socket.set_read_timeout(Some(wait))?;
             self.wait = wait;

@@ -1,26 +1,26 @@
-//! A line that shows how far a transfer is, on a terminal; nothing anywhere else.
+//! A line that shows the progress of a transfer. It is only printed on a terminal.
 
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 use crate::cli::console::{harmless, Console};
 
-/// From one look of the line to the next.
-const STEP: Duration = Duration::from_millis(200);
-/// The bar's width.
+/// The interval of updates.
+const UPDATE_INTERVAL: Duration = Duration::from_millis(200);
+/// The width of the bar in characters.
 const WIDTH: u64 = 24;
 
-pub(super) struct Progress {
+pub(super) struct ProgressLine {
     terminal: bool,
     name: String,
     started: Instant,
-    /// The first that was there: an earlier transfer may have left it.
+    /// The bytes that an earlier transfer had left.
     first: Option<u64>,
     total: u64,
     shown_at: Option<Instant>,
 }
 
-impl Progress {
+impl ProgressLine {
     pub(super) fn new() -> Self {
         let terminal = std::io::stderr().is_terminal();
         Self {
@@ -33,30 +33,33 @@ impl Progress {
         }
     }
 
-    /// A transfer of so many bytes begins.
+    /// Begins a transfer of this many bytes.
     pub(super) fn begin(&mut self, name: &str, total: u64) {
-        (self.name, self.first, self.total) = (harmless(name), None, total);
-        (self.started, self.shown_at) = (Instant::now(), None);
+        self.name = harmless(name);
+        self.first = None;
+        self.total = total;
+        self.started = Instant::now();
+        self.shown_at = None;
     }
 
-    /// So many bytes are there.
+    /// Shows that this many bytes have been fetched.
     pub(super) fn show(&mut self, console: &mut Console, done: u64) {
-        if !self.terminal || self.shown_at.is_some_and(|at| at.elapsed() < STEP) {
+        if !self.terminal
+            || self
+                .shown_at
+                .is_some_and(|at| at.elapsed() < UPDATE_INTERVAL)
+        {
             return;
         }
         self.shown_at = Some(Instant::now());
         let first = *self.first.get_or_insert(done);
-        let line = line(
-            &self.name,
-            done,
-            self.total,
-            done.saturating_sub(first),
-            self.started.elapsed(),
-        );
+        let fetched = done.saturating_sub(first);
+        let took = self.started.elapsed();
+        let line = line(&self.name, done, self.total, fetched, took);
         let _ = console.err.put(format!("\r{line}\x1b[K").as_bytes());
     }
 
-    /// The line goes, others come.
+    /// Removes the line, so that others can be printed.
     pub(super) fn clear(&mut self, console: &mut Console) {
         if self.shown_at.take().is_some() {
             let _ = console.err.put(b"\r\x1b[K");
@@ -83,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_line_says_how_far_and_how_fast() {
+    fn the_line_shows_progress_and_rate() {
         let half = line(
             "a.wav",
             5_000_000,

@@ -1,26 +1,27 @@
-//! The keys of the rendezvous.
+//! The keys of the rendezvous: `p2p...`.
 
 use core::fmt::{self, Display};
 
 use crate::base::limits::rendezvous::NAME_BYTES;
-use crate::config::{host, number};
+use crate::config::pairs::MissingKey;
+use crate::config::values::{host, number};
 use crate::proto::rendezvous::{Identity, Name};
 use crate::wire::rendezvous::cipher::Key;
 
-/// How the phone is reached from outside.
+/// How the phone is reached from behind its NAT.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(missing_docs)] // the fields are keys
-pub struct P2p {
-    /// `None`: it is not.
+#[allow(missing_docs)] // the fields are keys of board/README.md
+pub struct RendezvousConfig {
+    /// `None`: the phone does not register with a rendezvous server.
     pub server: Option<String>,
     pub port: u16,
-    /// Empty: none, like the two that follow.
+    /// Empty if not set; so are the next two.
     pub cid: String,
     pub key: String,
     pub invite: String,
 }
 
-impl Default for P2p {
+impl Default for RendezvousConfig {
     fn default() -> Self {
         Self {
             server: None,
@@ -32,8 +33,8 @@ impl Default for P2p {
     }
 }
 
-impl P2p {
-    /// Takes a key; `None` when it is none of these.
+impl RendezvousConfig {
+    /// Sets a key; `None` if it is not one of these keys.
     pub(super) fn set(&mut self, key: &str, value: &str) -> Option<Result<(), String>> {
         let outcome = match key {
             "p2pServer" if value == "none" => {
@@ -46,9 +47,9 @@ impl P2p {
             "p2pServer" => host(value).map(|host| self.server = Some(host)),
             "p2pPort" => number(value, 1, 65535).map(|port| self.port = port),
             "p2pCid" => name(value).map(|cid| self.cid = cid),
-            // Secrets are not repeated.
+            // The errors do not repeat the values, which are secrets.
             "p2pKey" if Key::new(value.as_bytes()).is_none() => {
-                Err("must be 32 characters, letters and digits best".into())
+                Err("must be 32 printable characters without blanks".into())
             }
             "p2pKey" => {
                 self.key = value.into();
@@ -60,21 +61,27 @@ impl P2p {
         Some(outcome)
     }
 
-    /// What is missing for a server that is set.
-    pub(super) fn missing(&self, enabled: bool) -> Option<(&'static str, &'static str)> {
+    /// The first key that is missing for a server that is set.
+    pub(super) fn missing(&self, fsp_enabled: bool) -> Option<MissingKey> {
         self.server.as_ref()?;
-        match (enabled, self.cid.is_empty(), self.key.is_empty()) {
-            (false, ..) => Some((
-                "p2pServer",
-                "needs fspEnabled = 1: it is FSP that is reached through it",
-            )),
-            (_, true, _) => Some(("p2pCid", "must be set when p2pServer is")),
-            (.., true) => Some(("p2pKey", "must be set when p2pServer is")),
-            _ => None,
-        }
+        let (key, problem) = if !fsp_enabled {
+            let problem = "needs fspEnabled = 1: the rendezvous only serves FSP";
+            ("p2pServer", problem)
+        } else if self.cid.is_empty() {
+            ("p2pCid", "must be set when p2pServer is")
+        } else if self.key.is_empty() {
+            ("p2pKey", "must be set when p2pServer is")
+        } else {
+            return None;
+        };
+        Some(MissingKey {
+            needed_by: "p2pServer",
+            key,
+            problem,
+        })
     }
 
-    /// Who the phone is for the server, and the invite code.
+    /// The phone's identity for the server, and the invite code.
     pub fn identity(&self) -> Option<(Identity, Name)> {
         let name = |text: &str| Name::from_slice(text.as_bytes()).ok();
         let identity = Identity {
@@ -84,7 +91,7 @@ impl P2p {
         Some((identity, name(&self.invite)?))
     }
 
-    /// The same without secrets.
+    /// Replaces secrets by text that does not tell them.
     pub(super) fn hide(&mut self) {
         for secret in [&mut self.key, &mut self.invite] {
             *secret = "*".repeat(secret.len());
@@ -92,16 +99,17 @@ impl P2p {
     }
 }
 
-impl Display for P2p {
+impl Display for RendezvousConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let port = self.port.to_string();
         let server = self.server.as_deref().unwrap_or("none");
-        let (cid, key, invite) = (
-            ("p2pCid", &*self.cid),
-            ("p2pKey", &*self.key),
-            ("p2pInviteCode", &*self.invite),
-        );
-        for (name, value) in [("p2pServer", server), ("p2pPort", &*port), cid, key, invite] {
+        for (name, value) in [
+            ("p2pServer", server),
+            ("p2pPort", &port),
+            ("p2pCid", &self.cid),
+            ("p2pKey", &self.key),
+            ("p2pInviteCode", &self.invite),
+        ] {
             if !value.is_empty() {
                 writeln!(f, "{name} = {value}")?;
             }
@@ -112,9 +120,10 @@ impl Display for P2p {
 
 fn name(value: &str) -> Result<String, String> {
     let plain = value.bytes().all(|b| b >= b' ' && b != 0x7F);
-    match plain && (1..=NAME_BYTES).contains(&value.len()) {
-        true => Ok(value.into()),
-        false => Err(format!("must be 1 to {NAME_BYTES} characters")),
+    if plain && (1..=NAME_BYTES).contains(&value.len()) {
+        Ok(value.into())
+    } else {
+        Err(format!("must be 1 to {NAME_BYTES} characters"))
     }
 }
 
@@ -131,12 +140,16 @@ mod tests {
             "{FSP}{KEY}p2pServer=p2p.example\np2pPort = 7043\np2pCid = 0015651a2b3c\np2pInviteCode=open, sesame\n"
         );
         let config = Config::parse(&text).unwrap();
-        let p2p = &config.fsp.p2p;
+        let rendezvous = &config.fsp.rendezvous;
         assert_eq!(
-            (p2p.server.as_deref(), p2p.port, &*p2p.invite),
+            (
+                rendezvous.server.as_deref(),
+                rendezvous.port,
+                &*rendezvous.invite
+            ),
             (Some("p2p.example"), 7043, "open, sesame")
         );
-        assert_eq!(&p2p.identity().unwrap().0.cid[..], b"0015651a2b3c");
+        assert_eq!(&rendezvous.identity().unwrap().0.cid[..], b"0015651a2b3c");
         assert_eq!(Config::parse(&config.to_string()), Ok(config.clone()));
         let shown = config.without_secrets().to_string();
         assert!(
@@ -155,11 +168,11 @@ mod tests {
         for (text, message) in [
             (
                 format!("{KEY}p2pServer = x\np2pCid = a\n"),
-                "line 2: p2pServer needs fspEnabled = 1: it is FSP that is reached through it",
+                "line 2: p2pServer needs fspEnabled = 1: the rendezvous only serves FSP",
             ),
             (format!("{FSP}{KEY}p2pServer = x\n"), "line 4: p2pCid must be set when p2pServer is"),
             (format!("{FSP}p2pCid = a\np2pServer = x\n"), "line 4: p2pKey must be set when p2pServer is"),
-            ("p2pKey = 0123".into(), "line 1: p2pKey must be 32 characters, letters and digits best"),
+            ("p2pKey = 0123".into(), "line 1: p2pKey must be 32 printable characters without blanks"),
             ("p2pCid =".into(), "line 1: p2pCid must be 1 to 64 characters"),
             ("p2pServer = a b".into(), "line 1: p2pServer must be an IP address or a host name, not 'a b'"),
             (
@@ -172,7 +185,7 @@ mod tests {
         }
         assert!(
             Config::parse(KEY).is_ok(),
-            "without a server it is not used"
+            "it is not used without a server"
         );
     }
 }
