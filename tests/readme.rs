@@ -48,8 +48,11 @@ fn the_keys_are_those_of_the_configuration() {
 
 #[test]
 fn the_requests_are_those_that_are_understood() {
-    let sources = ["src/proto/request.rs", "src/proto/players.rs"]
-        .map(|path| fs::read_to_string(path).unwrap());
+    let sources = [
+        "src/proto/recorder/request.rs",
+        "src/proto/playback/players.rs",
+    ]
+    .map(|path| fs::read_to_string(path).unwrap());
     let code: String = sources
         .iter()
         .map(|source| source.split("#[cfg(test)]").next().unwrap())

@@ -19,6 +19,7 @@ mod unfinished;
 ///
 /// A client's line comes before the packets of its turn: a stop cuts a recording where it was asked for. Responses follow
 /// the recordings, which have made them true. What can wait comes last.
+#[allow(clippy::vec_init_then_push)] // a Cargo feature adds one line
 pub(super) fn open(context: &mut Context) -> Result<Vec<Box<dyn Service>>, String> {
     let mut services: Vec<Box<dyn Service>> = Vec::new();
     #[cfg(feature = "fsp")]

@@ -222,9 +222,9 @@ impl RecordClient {
         self.media
     }
 
-    /// The protocol, whole. What a state does not expect changes nothing.
+    /// The protocol as it should go.
     fn step(&mut self, now: Instant, event: Event, setup: &Setup) {
-        use State::{Asked, Closing, Connecting, Locating, Opening, Resolving, Sending, Stopping};
+        use State::{Asked, Connecting, Locating, Opening, Resolving, Sending, Stopping};
         match (self.state, event) {
             (Resolving, Event::Resolved(Some(to))) => self.connect(to),
             (Connecting, Event::Connected(peer)) => self.send_start(now, peer, setup),
@@ -252,7 +252,14 @@ impl RecordClient {
                 self.end(now, ClientEvent::Unanswered)
             }
             (Resolving | Connecting, Event::Stop) => self.end(now, ClientEvent::Stopped),
+            (_, event) => self.step_to_failure(now, event, setup),
+        }
+    }
 
+    /// What goes wrong on the way. What a state does not expect changes nothing.
+    fn step_to_failure(&mut self, now: Instant, event: Event, setup: &Setup) {
+        use State::{Asked, Closing, Connecting, Locating, Opening, Resolving, Sending};
+        match (self.state, event) {
             (Resolving, Event::Resolved(None)) => {
                 self.fail(now, NO_SERVER, "its name is not known", 0, setup)
             }
