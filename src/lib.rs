@@ -1,23 +1,26 @@
-//! callrec: a call recorder for ARM desk phones.
+//! callrec: a call recorder for ARM desk phones, and what belongs to it on a PC.
 //!
 //! | room | owns |
 //! | --- | --- |
-//! | [`base`] | time, the wall clock, limits, counters, the byte ring |
-//! | [`wire`] | bytes <-> values: RTP, G.711, G.722, messages, the recording file and its sidecar, FSP, rendezvous |
-//! | [`proto`] | state machines, time as an argument: leg, mixer, local stream, parts, uplink, playback, recorder; FSP, rendezvous |
-//! | [`io`] | system calls, one kind of object a file; `io::sys` and the allocator `io::allocator` alone hold `unsafe` |
-//! | [`daemon`] | joins `proto` and `io`; the only place that polls |
-//! | [`config`] | the configuration file |
+//! | [`base`] | time, the wall clock, limits with their reasons, counters, the byte ring |
+//! | [`wire`] | bytes <-> values: RTP, G.711, G.722, control messages, the recording file and its sidecar, FSP, rendezvous |
+//! | [`proto`] | state machines, with time as an argument: media, recordings, playback, both sides of each protocol |
+//! | [`io`] | system calls, one kind of object a file; `io::sys` and `io::allocator` alone hold `unsafe` |
+//! | [`recordings`] | folders of recordings: order, join, repair, waveform; for daemon, tools and server |
+//! | [`config`] | the phone's configuration file |
+//! | [`daemon`] | `callrec run`: one thread, one loop, and its services |
 //! | [`cli`] | the commands of `bin/callrec.rs` |
-//! | `server` | the programs of `bin/callrec-server.rs`: the recording server, the rendezvous |
-//! | `tools` | what export, list and verify compute; pure |
+//! | `server` | `bin/callrec-server.rs`: the recording server, its load balancer, the rendezvous; each has a loop of its own |
 //! | [`sim`] | the phone's call application and media engine, for demos and tests |
 //!
-//! What always holds:
-//! - `wire` and `proto` name no clock, socket, file or log; `io` names neither of them.
-//! - From a recording's start to its stop nothing is allocated.
-//! - Audio that arrived is on the stick, or counted under a reason (`base::stats`).
-//! - No input ends the daemon: it is answered, or counted.
+//! `src/README.md` follows a packet, a request and a file through these rooms, and says how to add to them.
+//!
+//! What always holds, and which test says so:
+//! - `wire` and `proto` name no clock, socket, file or log; `io` names neither of them (`tests/layers.rs`).
+//! - No file names itself through others (`tests/circles.rs`).
+//! - From a recording's start to its stop the daemon allocates nothing (`tests/no_heap.rs`).
+//! - Audio that arrived is on the stick, at the server, or counted under a reason (`base::stats`, the fuzz target `recorder`).
+//! - No input ends a program: it is answered, or counted.
 
 pub mod base;
 pub mod cli;

@@ -68,3 +68,32 @@ fn the_requests_are_those_that_are_understood() {
 fn the_counters_are_those_that_are_printed() {
     assert_eq!(first_column("Counters"), NAMES);
 }
+
+/// The files that `src/README.md` names on each walk.
+fn walks() -> Vec<Vec<String>> {
+    let text = fs::read_to_string("src/README.md").unwrap();
+    let walks = text.split("## Walks").nth(1).unwrap();
+    let walks = walks.split("## How it works").next().unwrap();
+    walks
+        .split("### ")
+        .skip(1)
+        .map(|walk| {
+            let block = walk.split("```").nth(1).unwrap();
+            let lines = block.lines().filter(|line| !line.is_empty());
+            let files = lines.map(|line| line.split_whitespace().next().unwrap());
+            files.map(str::to_owned).collect()
+        })
+        .collect()
+}
+
+#[test]
+fn walks_are_short_and_their_files_exist() {
+    let walks = walks();
+    assert_eq!(walks.len(), 3);
+    for walk in walks {
+        assert!((5..=12).contains(&walk.len()), "{walk:?}");
+        for file in walk {
+            assert!(fs::metadata(format!("src/{file}")).is_ok(), "{file}");
+        }
+    }
+}
