@@ -180,7 +180,7 @@ fn recordings_that_end_at_once_all_get_theirs() {
             json!(sum(&phone, name))
         );
     }
-    assert_eq!(phone.end().0, Some(0));
+    assert_eq!(phone.end(), Some(0));
     for name in &names[6..] {
         let beside = phone.beside(name, "\"end\"");
         assert_eq!(

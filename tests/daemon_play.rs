@@ -365,5 +365,5 @@ fn a_daemon_that_has_played_goes_back_to_sleep() {
     phone.ask(&format!("cmd=PlayStopRequest&id={id}"));
     asleep(&phone);
     assert!(phone.play(FILE, &listener, "").success());
-    assert_eq!(phone.end().0, Some(0), "a player does not keep it");
+    assert_eq!(phone.end(), Some(0), "a player does not keep it");
 }

@@ -26,6 +26,7 @@ pub mod file;
 pub mod listener;
 pub mod made;
 mod media;
+mod packets;
 mod process;
 mod program;
 pub mod scripted;
@@ -34,8 +35,11 @@ pub mod server;
 #[cfg(feature = "server")]
 pub mod small_disk;
 pub mod sticky;
+pub mod uploads;
+pub mod witness;
 
 pub use media::*;
+pub use packets::*;
 pub use process::Process;
 pub use program::*;
 
@@ -200,11 +204,11 @@ impl Phone {
         self.process.kill();
     }
 
-    /// SIGTERM; the exit status and how long it took.
-    pub fn end(&mut self) -> (Option<i32>, Duration) {
-        let started = Instant::now();
+    /// Sends SIGTERM and waits for the end; returns the exit status. It is 1 when the daemon has not finished its
+    /// recordings within its own limit (`SHUTDOWN`), so that 0 also means "in time".
+    pub fn end(&mut self) -> Option<i32> {
         self.signal(Signal::SIGTERM);
-        (self.process.wait(), started.elapsed())
+        self.process.wait()
     }
 
     pub fn control(&self) -> Control {
