@@ -1,6 +1,6 @@
 //! A media engine: it sends marked frames in its own time.
 
-use std::net::UdpSocket;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::Arc;
 use std::thread::{sleep, JoinHandle};
@@ -33,7 +33,12 @@ pub struct Talker {
 }
 
 impl Talker {
+    /// Talks to a port of the daemon.
     pub fn new(port: u16, name: u32) -> Self {
+        Self::to((Ipv4Addr::LOCALHOST, port).into(), name)
+    }
+
+    pub fn to(address: SocketAddr, name: u32) -> Self {
         let (stop, sent) = (
             Arc::new(AtomicBool::new(false)),
             Arc::new(AtomicU32::new(0)),
@@ -41,7 +46,12 @@ impl Talker {
         let late = Arc::new(AtomicU32::new(0));
         let (stopped, count, worst) = (Arc::clone(&stop), Arc::clone(&sent), Arc::clone(&late));
         let thread = std::thread::spawn(move || {
-            let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+            let any: IpAddr = if address.is_ipv4() {
+                Ipv4Addr::UNSPECIFIED.into()
+            } else {
+                Ipv6Addr::UNSPECIFIED.into()
+            };
+            let socket = UdpSocket::bind((any, 0)).unwrap();
             let started = Instant::now();
             let mut n = 0;
             while !stopped.load(Ordering::Relaxed) {
@@ -49,7 +59,7 @@ impl Talker {
                 sleep(due.saturating_duration_since(Instant::now()));
                 worst.fetch_max(due.elapsed().as_millis() as u32, Ordering::Relaxed);
                 let packet = rtp(0, n as u16, n * 160, name, &marked(name, n));
-                let _ = socket.send_to(&packet, ("127.0.0.1", port));
+                let _ = socket.send_to(&packet, address);
                 n += 1;
                 count.store(n, Ordering::Relaxed);
             }

@@ -53,3 +53,19 @@ pub fn run(program: &str, arguments: &[&str]) -> Output {
 pub fn callrec(arguments: &[&str]) -> Output {
     run(env!("CARGO_BIN_EXE_callrec"), arguments)
 }
+
+/// What a program printed to standard error.
+pub fn stderr_of(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// A program ended with this status and one line on standard error that holds all of `expected`.
+pub fn assert_fails(output: &Output, status: i32, expected: &[&str]) {
+    let words = stderr_of(output);
+    assert_eq!(output.status.code(), Some(status), "{words}");
+    assert_eq!(words.matches('\n').count(), 1, "{words}");
+    assert!(words.ends_with('\n') && words.len() > 12, "{words}");
+    expected
+        .iter()
+        .for_each(|part| assert!(words.contains(part), "'{part}' is not in: {words}"));
+}
