@@ -130,13 +130,13 @@ fn what_cannot_be_played_is_said() {
     }
     for (file, to, more, status, words) in [
         ("none.wav", "127.0.0.1:9", "0", 1, "none.wav: No such file"),
-        (".", "127.0.0.1:9", "0", 1, "is no regular file"),
+        (".", "127.0.0.1:9", "0", 1, "is not a regular file"),
         (
             "notes.wav",
             "127.0.0.1:9",
             "0",
             1,
-            "notes.wav: is no recording",
+            "notes.wav: is not a recording",
         ),
         (
             "riff.wav",
@@ -173,9 +173,9 @@ fn what_cannot_be_played_is_said() {
             1,
             "good.wav: it ends before --from",
         ),
-        ("good.wav", "127.0.0.1", "0", 2, "is no HOST:PORT"),
-        ("good.wav", "127.0.0.1:0", "0", 2, "is no HOST:PORT"),
-        ("good.wav", "127.0.0.1:9", "now", 2, "'now' is no time"),
+        ("good.wav", "127.0.0.1", "0", 2, "is not HOST:PORT"),
+        ("good.wav", "127.0.0.1:0", "0", 2, "is not HOST:PORT"),
+        ("good.wav", "127.0.0.1:9", "now", 2, "'now' is not a time"),
         (
             "good.wav",
             "127.0.0.1:9",

@@ -168,7 +168,7 @@ fn what_is_wrong_with_one_file_hides_no_other() {
     );
     let ran = tool(&["list", &folder.file("notes.wav", b"hello")]);
     assert!(
-        !ran.ok && ran.err.contains("notes.wav: is no recording"),
+        !ran.ok && ran.err.contains("notes.wav: is not a recording"),
         "{}",
         ran.err
     );
@@ -268,7 +268,10 @@ fn sums_tell_the_damaged_from_the_whole() {
             &|bytes| bytes.truncate(76 + 172 * 999),
             "999 of 1000 frames",
         ),
-        (&|bytes| bytes.truncate(40), "damaged: it is no recording"),
+        (
+            &|bytes| bytes.truncate(40),
+            "damaged: it is not a recording",
+        ),
         (&|bytes| bytes.extend([0; 172]), "not what was recorded"),
     ] {
         let mut changed = bytes.clone();
@@ -306,7 +309,7 @@ fn sums_tell_the_damaged_from_the_whole() {
     );
     assert!(tool_ok(&["verify", &sumless])
         .text()
-        .contains("no sum; the file beside it has none"));
+        .contains("no checksum; the sidecar has none"));
     let ran = tool(&["verify", folder.0.to_str().unwrap()]);
     let said = ran.text();
     assert!(
@@ -316,7 +319,7 @@ fn sums_tell_the_damaged_from_the_whole() {
     );
     let no_sum = |path: &str| {
         said.lines()
-            .any(|line| line.starts_with(path) && line.contains("no sum"))
+            .any(|line| line.starts_with(path) && line.contains("no checksum"))
     };
     assert!(
         said.contains("Record_1.wav: ok") && no_sum(&unfinished) && no_sum(&lonely),

@@ -7,7 +7,11 @@ use std::process::ExitCode;
 
 use lexopt::prelude::{Long, Short, Value};
 
-use crate::cli::{parser, print, usage, Failure, DEFAULT_SOCKET};
+use crate::cli::arguments::parser;
+use crate::cli::console::print;
+use crate::cli::failure::{usage, Failure};
+
+const DEFAULT_SOCKET: &str = "/var/run/callrec.sock";
 
 const CTL_HELP: &str = "\
 callrec ctl [-s SOCKET] MESSAGE...: sends control messages, prints each answer on a line

@@ -2,51 +2,31 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)] // talking to a person is what it is for
 
 use std::ffi::OsString;
-use std::fs::{File, OpenOptions};
-use std::io::{ErrorKind, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
-use lexopt::prelude::{Long, Short, Value};
+use console::{print, shown, Console, Sink};
+use failure::{usage, Failure};
 
-use console::{shown, Console, Sink};
-
-use crate::io::own_error;
-
-#[cfg(feature = "tools")]
-mod beside;
+pub(crate) mod arguments;
 pub mod console;
 mod control;
 #[cfg(feature = "tools")]
-mod drawing;
-#[cfg(feature = "tools")]
-mod entry;
-#[cfg(feature = "tools")]
 mod export;
+pub(crate) mod failure;
 #[cfg(feature = "tools")]
 mod fetch;
 mod info;
 #[cfg(feature = "tools")]
 mod list;
 #[cfg(feature = "tools")]
-mod parts;
+mod picture;
 #[cfg(feature = "tools")]
 mod play;
-mod recording;
 mod repair;
 mod run;
 #[cfg(feature = "tools")]
 mod verify;
-
-/// How a command failed.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Failure {
-    /// It could not be done: status 1.
-    Failed(String),
-    /// It was asked wrongly: status 2.
-    Usage(String),
-}
 
 const HELP: &str = "\
 callrec - records calls of a desk phone to its USB stick
@@ -70,8 +50,6 @@ callrec - records calls of a desk phone to its USB stick
   callrec --version
 ";
 
-const DEFAULT_SOCKET: &str = "/var/run/callrec.sock";
-
 /// Runs the command line; `arguments` without the program's name.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     run_with(
@@ -86,8 +64,7 @@ pub fn run_with(arguments: Vec<OsString>, out: &mut dyn Sink, err: &mut dyn Sink
     let mut console = Console { out, err };
     let (message, status) = match command(arguments, &mut console) {
         Ok(code) => return code,
-        Err(Failure::Failed(message)) => (message, 1),
-        Err(Failure::Usage(message)) => (message, 2),
+        Err(failure) => failure.into_message(),
     };
     console.note(&message);
     ExitCode::from(status)
@@ -149,71 +126,4 @@ fn tool_for_a_pc(name: &str, _: Vec<OsString>, _: &mut Console) -> Result<ExitCo
 
 fn version() -> Result<ExitCode, Failure> {
     print(&format!("callrec {}\n", env!("CARGO_PKG_VERSION")))
-}
-
-pub(crate) fn print(text: &str) -> Result<ExitCode, Failure> {
-    let mut output = std::io::stdout();
-    match output
-        .write_all(text.as_bytes())
-        .and_then(|()| output.flush())
-    {
-        // A reader that has gone away (`| head`) is no failure.
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(Failure::Failed(format!("standard output: {error}")))
-        }
-        _ => Ok(ExitCode::SUCCESS),
-    }
-}
-
-/// Opens a regular file to read it; a pipe or device in its place is an error, never a wait.
-fn open_file(path: &Path) -> std::io::Result<File> {
-    open_regular(path, File::options().read(true), 0)
-}
-
-fn open_regular(path: &Path, options: &mut OpenOptions, flags: i32) -> std::io::Result<File> {
-    let file = options
-        .custom_flags(libc::O_NONBLOCK | flags)
-        .open(path)
-        .map_err(|error| {
-            let link = flags & libc::O_NOFOLLOW != 0 && error.raw_os_error() == Some(libc::ELOOP);
-            if link {
-                own_error::error(ErrorKind::Other, "is a link, which is not followed")
-            } else {
-                error
-            }
-        })?;
-    match file.metadata()?.is_file() {
-        true => Ok(file),
-        false => Err(own_error::error(ErrorKind::Other, "is no regular file")),
-    }
-}
-
-pub(crate) fn usage<T>(message: &str) -> Result<T, Failure> {
-    Err(Failure::Usage(message.into()))
-}
-
-impl From<lexopt::Error> for Failure {
-    fn from(error: lexopt::Error) -> Self {
-        Self::Usage(error.to_string())
-    }
-}
-
-/// `[--json] PATH...`; `None`: the help was asked for.
-fn json_and_paths(arguments: Vec<OsString>) -> Result<Option<(bool, Vec<PathBuf>)>, Failure> {
-    let mut parser = parser(arguments);
-    let (mut json, mut paths) = (false, vec![]);
-    while let Some(argument) = parser.next()? {
-        match argument {
-            Long("json") => json = true,
-            Short('h') | Long("help") => return Ok(None),
-            Value(path) => paths.push(path.into()),
-            other => return Err(other.unexpected().into()),
-        }
-    }
-    Ok(Some((json, paths)))
-}
-
-/// The arguments of one command, taken one after the other.
-pub(crate) fn parser(arguments: Vec<OsString>) -> lexopt::Parser {
-    lexopt::Parser::from_args(arguments)
 }

@@ -11,13 +11,14 @@ use std::time::{Duration, Instant};
 use lexopt::prelude::{Long, Short, Value};
 
 use crate::base::limits::TEXT_BYTES;
+use crate::cli::arguments::{parser, samples};
 use crate::cli::console::{shown, Console};
-use crate::cli::parts::{time, RATE};
-use crate::cli::recording::{Recording, State};
-use crate::cli::{parser, usage, Failure};
+use crate::cli::failure::{usage, Failure};
 use crate::daemon::one_player::{Alone, Position};
 use crate::proto::playback::{Start, Trouble};
 use crate::proto::recorder::request::stick_reason;
+use crate::recordings::joined::RATE;
+use crate::recordings::recording_file::{FileState, RecordingFile};
 use crate::wire::control::Text;
 
 const HELP: &str = "\
@@ -37,7 +38,7 @@ pub(super) fn play(arguments: Vec<OsString>, console: &mut Console) -> Result<Ex
     let (mut words, mut from) = (Vec::<OsString>::new(), 0);
     while let Some(argument) = parser.next()? {
         match argument {
-            Long("from") => from = time(&parser.value()?)?,
+            Long("from") => from = samples(&parser.value()?)?,
             Short('h') | Long("help") => return console.print(HELP),
             Value(word) if words.len() < 2 => words.push(word),
             other => return Err(other.unexpected().into()),
@@ -48,15 +49,17 @@ pub(super) fn play(arguments: Vec<OsString>, console: &mut Console) -> Result<Ex
     let file = PathBuf::from(file);
     let failed =
         |problem: &dyn std::fmt::Display| Failure::Failed(format!("{}: {problem}", shown(&file)));
-    let recording = Recording::open(&file).map_err(|problem| failed(&problem))?;
-    if recording.state == State::Damaged && recording.header.fits() {
-        return Err(failed(&"its header is damaged; 'callrec repair' mends it"));
+    let recording = RecordingFile::open(&file).map_err(|problem| failed(&problem))?;
+    if recording.state == FileState::Damaged && recording.header.fits() {
+        return Err(failed(
+            &"its header is damaged; 'callrec repair' repairs it",
+        ));
     }
     let position_ms = u32::try_from(from * 1000 / RATE)
         .or_else(|_| usage("play: --from is more than a recording lasts"))?;
     let real = file.canonicalize().map_err(|error| failed(&error))?;
     let (Some(folder), Some(name)) = (real.parent(), real.file_name()) else {
-        return Err(failed(&"is no file"));
+        return Err(failed(&"is not a file"));
     };
     let name = Text::from_slice(name.as_bytes());
     let name =
@@ -79,8 +82,8 @@ pub(super) fn play(arguments: Vec<OsString>, console: &mut Console) -> Result<Ex
         Ok(lost) => Err(failed(&format_args!(
             "the system did not take {lost} of its packets"
         ))),
-        Err(Trouble::NoFile) => Err(failed(&"it is gone")),
-        Err(Trouble::NoRecording) => Err(failed(&"is no recording")),
+        Err(Trouble::NoFile) => Err(failed(&"has disappeared")),
+        Err(Trouble::NoRecording) => Err(failed(&"is not a recording")),
         Err(Trouble::Unplayable) => Err(failed(
             &"the lengths in its header cannot be played; 'callrec info' says more",
         )),
@@ -101,14 +104,14 @@ fn address(to: &OsString) -> Result<SocketAddr, Failure> {
         .filter(|port| *port > 0);
     if port.is_none() {
         return usage(&format!(
-            "'{text}' is no HOST:PORT, such as 192.168.1.20:5004 or [::1]:5004"
+            "'{text}' is not HOST:PORT, such as 192.168.1.20:5004 or [::1]:5004"
         ));
     }
     let found = text
         .to_socket_addrs()
         .map_err(|error| Failure::Failed(format!("{text}: {error}")))?
         .next();
-    found.ok_or_else(|| Failure::Failed(format!("{text}: this host has no address")))
+    found.ok_or_else(|| Failure::Failed(format!("{text}: the host has no address")))
 }
 
 /// The line on a terminal.

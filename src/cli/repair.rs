@@ -8,10 +8,11 @@ use std::process::ExitCode;
 
 use lexopt::prelude::{Long, Short, Value};
 
+use crate::cli::arguments::{expand, parser};
 use crate::cli::console::{shown, Console};
-use crate::cli::recording::expand;
-use crate::cli::{open_regular, parser, usage, Failure};
-use crate::recordings::repair::{mend, Outcome, Refusal};
+use crate::cli::failure::{usage, Failure};
+use crate::io::regular_file;
+use crate::recordings::repair::{self, Outcome, Refusal};
 
 const HELP: &str = "\
 callrec repair [--dry-run] FILE|DIR...: makes unfinished recordings whole; says what it did to each
@@ -27,10 +28,11 @@ Example: callrec repair /mnt/usb
 
 pub(super) fn repair(arguments: Vec<OsString>, console: &mut Console) -> Result<ExitCode, Failure> {
     let mut parser = parser(arguments);
-    let (mut only_say, mut paths) = (false, Vec::<PathBuf>::new());
+    let mut dry_run = false;
+    let mut paths = Vec::<PathBuf>::new();
     while let Some(argument) = parser.next()? {
         match argument {
-            Short('n') | Long("dry-run") => only_say = true,
+            Short('n') | Long("dry-run") => dry_run = true,
             Short('h') | Long("help") => return console.print(HELP),
             Value(path) => paths.push(path.into()),
             other => return Err(other.unexpected().into()),
@@ -42,58 +44,53 @@ pub(super) fn repair(arguments: Vec<OsString>, console: &mut Console) -> Result<
     let mut problems = vec![];
     for path in expand(&paths, console, &mut problems) {
         let name = shown(&path);
-        match attempt(&path, only_say) {
-            Ok(Outcome::Odd | Outcome::Refused(Refusal::Damaged)) => {
-                problems.push(format!(
-                    "{name}: {}; left untouched",
-                    Refusal::Damaged.words()
-                ));
+        match repair_file(&path, dry_run) {
+            Ok(Outcome::Inconsistent | Outcome::Refused(Refusal::Damaged)) => {
+                let reason = Refusal::Damaged.description();
+                problems.push(format!("{name}: {reason}; left untouched"));
             }
-            Ok(outcome) => console
-                .print(&format!("{name}: {}\n", words(outcome, only_say)))
-                .map(drop)?,
+            Ok(outcome) => {
+                console.print(&format!("{name}: {}\n", description(outcome, dry_run)))?;
+            }
             Err(error) => problems.push(format!("{name}: {error}")),
         }
     }
     console.conclude(&problems)
 }
 
-/// Opens for writing only what there is something to write to: a stick may be read-only.
-fn attempt(path: &Path, only_say: bool) -> io::Result<Outcome> {
+/// Opens the file for writing only if there is something to write: the stick may be read-only.
+fn repair_file(path: &Path, dry_run: bool) -> io::Result<Outcome> {
     let open = |write| {
-        open_regular(
-            path,
-            File::options().read(true).write(write),
-            libc::O_NOFOLLOW,
-        )
+        let mut options = File::options();
+        regular_file::open_no_follow(path, options.read(true).write(write))
     };
-    match mend(&open(false)?, true)? {
-        Outcome::Mended { .. } if !only_say => mend(&open(true)?, false),
+    match repair::repair(&open(false)?, true)? {
+        Outcome::Repaired { .. } if !dry_run => repair::repair(&open(true)?, false),
         outcome => Ok(outcome),
     }
 }
 
-fn words(outcome: Outcome, only_say: bool) -> String {
+fn description(outcome: Outcome, dry_run: bool) -> String {
     match outcome {
         Outcome::Whole => "is whole".into(),
         Outcome::InUse => "is being recorded; left alone".into(),
-        Outcome::Odd => Refusal::Damaged.words().into(),
-        Outcome::Refused(refusal) => format!("{}; left alone", refusal.words()),
-        Outcome::Mended {
+        Outcome::Inconsistent => Refusal::Damaged.description().into(),
+        Outcome::Refused(refusal) => format!("{}; left alone", refusal.description()),
+        Outcome::Repaired {
             extent,
             data_size_was,
             cut,
         } => {
-            let done = if only_say { "would be" } else { "was" };
-            let mut words = match data_size_was {
-                None => format!("header {done} written anew from the frames, "),
+            let verb = if dry_run { "would be" } else { "was" };
+            let mut text = match data_size_was {
+                None => format!("header {verb} reconstructed from the frames, "),
                 Some(was) if was == extent.data_size => String::new(),
-                Some(was) => format!("dataSize {was} {done} set to {}, ", extent.data_size),
+                Some(was) => format!("dataSize {was} {verb} set to {}, ", extent.data_size),
             };
             if cut > 0 {
-                words.push_str(&format!("half a frame of {cut} bytes {done} cut, "));
+                text.push_str(&format!("half a frame of {cut} bytes {verb} cut off, "));
             }
-            format!("{words}{} frames", extent.frames)
+            format!("{text}{} frames", extent.frames)
         }
     }
 }

@@ -7,7 +7,9 @@ use std::process::ExitCode;
 use lexopt::prelude::{Long, Short, Value};
 use log::{error, info};
 
-use crate::cli::{parser, print, usage, Failure};
+use crate::cli::arguments::parser;
+use crate::cli::console::print;
+use crate::cli::failure::{usage, Failure};
 use crate::config::Config;
 use crate::daemon::{Ended, EventLoop};
 use crate::io::descriptors::raise_limit;

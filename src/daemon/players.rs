@@ -12,6 +12,7 @@ use crate::io::file::Input;
 use crate::io::stream::Datagrams;
 use crate::proto::playback::players::Players;
 use crate::proto::playback::{Player, State, Trouble, Want};
+use crate::wire::recording::name::has_recording_suffix;
 use crate::wire::recording::probe::{Head, HEAD_BYTES};
 
 /// What the players hold, by their places.
@@ -85,7 +86,7 @@ impl Place {
                 let mut search = self
                     .search
                     .take()
-                    .unwrap_or_else(|| (Sweep::new(first, false, is_wav), false));
+                    .unwrap_or_else(|| (Sweep::new(first, false, has_recording_suffix), false));
                 if search_parts(&mut search, player, disk) {
                     self.search = Some(search);
                 } else {
@@ -129,7 +130,7 @@ fn search_parts((sweep, again): &mut (Sweep, bool), player: &mut Player, disk: &
             }
             Ok(Found::Later) => return true,
             Ok(Found::End) if player.wants_older() && !*again => {
-                (*sweep, *again) = (Sweep::new(b"", false, is_wav), true);
+                (*sweep, *again) = (Sweep::new(b"", false, has_recording_suffix), true);
             }
             // A stick that fails here fails at the next read, too.
             Ok(Found::End) | Err(_) => return false,
@@ -156,8 +157,4 @@ pub(super) fn open(disk: &mut Disk, name: &[u8]) -> Result<(Input, Head, u64), T
             _ => Trouble::Stick(disk.judge(&error)),
         }),
     }
-}
-
-fn is_wav(name: &[u8]) -> bool {
-    name.len() > 4 && name[name.len() - 4..].eq_ignore_ascii_case(b".wav")
 }

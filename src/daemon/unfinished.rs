@@ -8,7 +8,7 @@ use crate::base::stats::Counter;
 use crate::daemon::disk::Disk;
 use crate::io::dir::Names;
 use crate::proto::recorder::Recorder;
-use crate::recordings::repair::{mend, Outcome, Refusal};
+use crate::recordings::repair::{repair, Outcome, Refusal};
 use crate::wire::recording::is_recording_name;
 
 /// A walk over the stick's files.
@@ -32,15 +32,15 @@ impl Repair {
             if !is_recording_name(name) || recorder.in_use(name) {
                 continue;
             }
-            let outcome = dir.open_file(name).and_then(|file| mend(&file, false));
+            let outcome = dir.open_file(name).and_then(|file| repair(&file, false));
             let name = core::str::from_utf8(name).unwrap_or("?");
             match outcome {
-                Ok(Outcome::Mended { extent, .. }) => {
+                Ok(Outcome::Repaired { extent, .. }) => {
                     recorder.stats.count(Counter::Repaired);
                     info!("{name}: made whole, {} frames", extent.frames);
                 }
-                Ok(Outcome::Odd | Outcome::Refused(Refusal::Damaged)) => {
-                    warn!("{name}: {}", Refusal::Damaged.words())
+                Ok(Outcome::Inconsistent | Outcome::Refused(Refusal::Damaged)) => {
+                    warn!("{name}: {}", Refusal::Damaged.description())
                 }
                 Ok(_) => {}
                 Err(error) => warn!("{name}: cannot be repaired: {error}"),

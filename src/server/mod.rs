@@ -4,7 +4,8 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use crate::cli::{print, usage, Failure};
+use crate::cli::console::print;
+use crate::cli::failure::{usage, Failure};
 
 #[allow(dead_code)] // the servers that use it are being written
 mod metrics;
@@ -26,8 +27,7 @@ callrec-server - what the phones' recorders talk to
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let (message, status) = match command(arguments.into_iter().collect()) {
         Ok(code) => return code,
-        Err(Failure::Failed(message)) => (message, 1),
-        Err(Failure::Usage(message)) => (message, 2),
+        Err(failure) => failure.into_message(),
     };
     eprintln!("callrec-server: {message}");
     ExitCode::from(status)

@@ -11,13 +11,14 @@ use lexopt::prelude::{Long, Short, Value, ValueExt};
 
 use crate::base::limits::fetch::{FOLDER_DEPTH, RUN_ENTRIES};
 use crate::base::limits::fsp::FAR_PAYLOAD;
+use crate::cli::arguments::parser;
 use crate::cli::console::{harmless, quote, shown, Console};
+use crate::cli::failure::{usage, Failure};
 use crate::cli::fetch::link::Link;
 use crate::cli::fetch::progress::Progress;
 use crate::cli::fetch::remote::{safe, Item, Remote, Trouble};
 use crate::cli::fetch::rendezvous::{reach, Reached};
 use crate::cli::fetch::transfer::{fetch as transfer, Fetched};
-use crate::cli::{parser, usage, Failure};
 use crate::io::sys::local_time;
 use crate::wire::fsp::MAX_PAYLOAD;
 

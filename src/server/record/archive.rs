@@ -10,12 +10,12 @@ use std::io;
 use crate::base::limits::server::PROBE_BYTES;
 use crate::io::dir::Dir;
 use crate::io::sys::Civil;
-use crate::wire::recording::{NAME_PREFIX, NAME_SUFFIX};
+use crate::wire::recording::name::{Stem, NAME_SUFFIX, SIDECAR_SUFFIX};
 
 /// What a sidecar is called behind the recording's name without `.wav`, before the recording is whole.
 pub(super) const UNFINISHED: &str = ".json.part";
 /// What it is called when it is.
-pub(super) const FINISHED: &str = crate::wire::recording::sidecar::NAME_SUFFIX;
+pub(super) const FINISHED: &str = SIDECAR_SUFFIX;
 
 /// Names tried for one second and id.
 const MOST_OF_A_NAME: u32 = 99;
@@ -109,9 +109,11 @@ impl Archive {
             ..
         } = time;
         let id = clean(id, "0");
-        let first = format!(
-            "{NAME_PREFIX}{year:04}{month:02}{day:02}_{hour:02}{minute:02}{second:02}_{id}"
-        );
+        let stem = Stem {
+            date: [*year, *month, *day],
+            time: [*hour, *minute, *second],
+        };
+        let first = format!("{stem}_{id}");
         let dir = self.root.make_folder(folder.as_bytes())?;
         for number in 1..=MOST_OF_A_NAME {
             let stem = if number == 1 {

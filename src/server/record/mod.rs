@@ -5,7 +5,8 @@ use std::process::ExitCode;
 
 use log::info;
 
-use crate::cli::{print, Failure};
+use crate::cli::console::print;
+use crate::cli::failure::Failure;
 use crate::io::descriptors::raise_limit;
 use crate::server::options::read;
 

@@ -4,7 +4,8 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
 
-use crate::cli::{print, usage, Failure};
+use crate::cli::console::print;
+use crate::cli::failure::{usage, Failure};
 use crate::config::each_pair;
 use crate::proto::rendezvous::server::devices::{parse_device, Devices};
 use crate::server::options::read;

@@ -1,8 +1,9 @@
 //! The beginning of a recording's file: what is in the file, and whether it goes on in another one.
 
+use crate::base::limits::MAX_PART_BYTES;
 use crate::wire::g711::Law;
-use crate::wire::recording::{Codec, Error, Header, HEADER_BYTES};
-use crate::wire::rtp;
+use crate::wire::recording::header::{Codec, Error, Header, HEADER_BYTES};
+use crate::wire::rtp::{self, FixedHeader};
 
 /// As much of a file as has to be read: its header, and its first frame's.
 pub const HEAD_BYTES: usize = HEADER_BYTES + rtp::HEADER_BYTES;
@@ -10,8 +11,6 @@ pub const HEAD_BYTES: usize = HEADER_BYTES + rtp::HEADER_BYTES;
 /// A part that its limit has ended is at most a frame shorter than a whole number of these
 /// (`fileSizeLimit` counts MiB).
 const LIMIT_STEP: u64 = 1 << 20;
-/// No part is longer, whatever its limit.
-const LONGEST_PART: u64 = 2_000_000_000;
 
 /// What a file is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,14 +46,10 @@ impl Head {
         let header = Header::parse(bytes)?;
         let first = bytes
             .get(HEADER_BYTES..)
-            .and_then(|frame| frame.first_chunk::<{ rtp::HEADER_BYTES }>());
-        let first = first.filter(|frame| header.frames_are_rtp(frame[0]));
-        let first = first.map(|[_, _, s0, s1, _, _, _, _, c0, c1, c2, c3]| {
-            (
-                u32::from_be_bytes([*c0, *c1, *c2, *c3]),
-                u16::from_be_bytes([*s0, *s1]),
-            )
-        });
+            .and_then(|frame| frame.first_chunk::<{ rtp::HEADER_BYTES }>())
+            .map(FixedHeader::parse)
+            .filter(|frame| header.frames_are_rtp(frame.first_byte))
+            .map(|frame| (frame.ssrc, frame.sequence));
         Ok(Self {
             header,
             frames: header.extent(file_bytes).frames,
@@ -102,7 +97,7 @@ impl Head {
     pub fn is_full(&self) -> bool {
         let bytes = HEADER_BYTES as u64 + self.frames * u64::from(self.header.rtp_len);
         let one_more = bytes + u64::from(self.header.rtp_len);
-        bytes / LIMIT_STEP != one_more / LIMIT_STEP || one_more > LONGEST_PART
+        bytes / LIMIT_STEP != one_more / LIMIT_STEP || one_more > MAX_PART_BYTES
     }
 }
 
@@ -168,7 +163,7 @@ mod tests {
             assert_eq!(head(0, frames).is_full(), full);
             assert!(!head(0, frames - 1).is_full() && !head(0, frames + 1).is_full());
         }
-        assert!(head(0, (2_000_000_000 - 76) / 172).is_full());
+        assert!(head(0, (MAX_PART_BYTES - 76) / 172).is_full());
         assert!(!head(0, 0).is_full() && !head(0, 50).is_full());
     }
 }

@@ -19,9 +19,6 @@ mod start;
 
 pub use start::Start;
 
-/// What a sidecar is called behind the recording's own name without `.wav`.
-pub const NAME_SUFFIX: &str = ".json";
-
 /// What a sum adds to the line at the most.
 pub const SUM_BYTES: usize = 80;
 /// How the line ends.
@@ -210,14 +207,6 @@ pub fn add_sum(buffer: &mut [u8], len: usize, sum: &[u8; 32]) -> Option<usize> {
     Some(buffer.len() - left)
 }
 
-/// The sidecar's name for a recording's: `.json` in the place of its `.wav`. `None` when it is too long or too short.
-pub fn name_of(recording: &[u8]) -> Option<heapless::Vec<u8, 64>> {
-    let stem = recording.get(..recording.len().checked_sub(4)?)?;
-    let mut name = heapless::Vec::from_slice(stem).ok()?;
-    name.extend_from_slice(NAME_SUFFIX.as_bytes()).ok()?;
-    Some(name)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -345,14 +334,5 @@ mod tests {
             ..full()
         };
         assert!(emitted(&worst).len() < SIDECAR_BYTES);
-    }
-
-    #[test]
-    fn stands_beside_its_recording() {
-        assert_eq!(
-            name_of(b"Record_20261121_101500_2.wav").unwrap(),
-            b"Record_20261121_101500_2.json"
-        );
-        assert_eq!((name_of(&[b'x'; 64]), name_of(b"wav")), (None, None));
     }
 }
