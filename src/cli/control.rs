@@ -8,35 +8,46 @@ use std::process::ExitCode;
 use lexopt::prelude::{Long, Short, Value};
 
 use crate::cli::arguments::parser;
+use crate::cli::command::{command, Command};
 use crate::cli::console::print;
 use crate::cli::failure::{usage, Failure};
 
 const DEFAULT_SOCKET: &str = "/var/run/callrec.sock";
 
-const CTL_HELP: &str = "\
-callrec ctl [-s SOCKET] MESSAGE...: sends control messages, prints each answer on a line
+pub(super) const CTL: Command = command! {
+    "callrec", "ctl", "MESSAGE...",
+    "sends control messages and prints each reply on a line";
+    [
+        ("s", "socket", "SOCKET",
+            "the recorder's control socket [/var/run/callrec.sock]"),
+    ];
+    "\
+A message without 'cmd=' begins with the command. The exit status is 1 if a reply says that a request failed.";
+    [
+        "callrec ctl 'cmd=RecordStartRequest&sink=local&dir=in&remote_number=100'",
+        "callrec ctl RecordStatusRequest",
+        "callrec ctl 'cmd=RecordStopRequest&id=1234'",
+    ]
+};
 
-  -s, --socket SOCKET   the daemon's control socket [/var/run/callrec.sock]
-
-A message without 'cmd=' begins with the command. The status is 1 when an answer says that a request failed.
-
-Examples: callrec ctl 'cmd=RecordStartRequest&sink=local&dir=in&remote_number=100'
-          callrec ctl RecordStatusRequest
-          callrec ctl 'cmd=RecordStopRequest&id=1234'
-";
-
-const WATCH_HELP: &str = "\
-callrec watch [-s SOCKET]: prints events as they happen, one line each
-
-  -s, --socket SOCKET   the daemon's control socket [/var/run/callrec.sock]
-
-Example: callrec watch | grep StickEvent
-";
+pub(super) const WATCH: Command = command! {
+    "callrec", "watch", "",
+    "prints events as they occur, one per line";
+    [
+        ("s", "socket", "SOCKET",
+            "the recorder's control socket [/var/run/callrec.sock]"),
+    ];
+    "\
+It ends when the recorder does.";
+    [
+        "callrec watch | grep StickEvent",
+    ]
+};
 
 pub(super) fn ctl(arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
     let (socket, messages) = match arguments_of(arguments)? {
         Some(found) => found,
-        None => return print(CTL_HELP),
+        None => return print(CTL.help),
     };
     if messages.is_empty() {
         return usage("ctl: which MESSAGE? 'callrec ctl --help' shows some");
@@ -74,7 +85,7 @@ pub(super) fn ctl(arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
 pub(super) fn watch(arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
     let (socket, messages) = match arguments_of(arguments)? {
         Some(found) => found,
-        None => return print(WATCH_HELP),
+        None => return print(WATCH.help),
     };
     if let Some(message) = messages.first() {
         return usage(&format!("watch: unexpected '{message}'"));

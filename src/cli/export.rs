@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use lexopt::prelude::{Long, Short, Value};
 
 use crate::cli::arguments::{parser, samples};
+use crate::cli::command::{command, Command};
 use crate::cli::console::{shown, Console, Sink};
 use crate::cli::failure::{usage, Failure};
 use crate::cli::picture;
@@ -19,22 +20,30 @@ use crate::recordings::recording_file::FileState;
 use crate::wire::g711::Law;
 use crate::wire::riff;
 
-const HELP: &str = "\
-callrec export FILE... OUT.wav: one RIFF/WAVE file of a recording, or of its parts
+pub(super) const EXPORT: Command = command! {
+    "callrec", "export", "FILE... OUT.wav",
+    "writes one RIFF/WAVE file, or a picture, of a recording or of its parts";
+    [
+        ("", "picture", "",
+            "write a picture (SVG) of the waveform, with pauses, gaps and the borders of parts"),
+        ("", "pcm16", "",
+            "write 16-bit linear samples instead of the recorded G.711 codes"),
+        ("", "from", "TIME",
+            "begin there: seconds, M:SS or H:MM:SS"),
+        ("", "to", "TIME",
+            "end there"),
+    ];
+    "\
+Audio is mono, 8 kHz. The output `-` is standard output; an existing file is not overwritten.
 
-  --picture        OUT.svg is a picture of the waveform instead, with pauses, gaps and the borders of parts
-  --pcm16          16-bit linear samples; without it the audio stays as it was recorded: G.711, mono, 8 kHz
-  --from SECONDS   begin there; also as M:SS or H:MM:SS
-  --to SECONDS     end there
-
-OUT `-` is standard output; a file that exists is not overwritten. Parts are joined by their sequence numbers and
-timestamps, whatever their order; frames that several files have come once, missing ones become silence. Other
-recordings follow one behind the other.
-
-Example: callrec export Record_20260102_101500.wav Record_20260102_102000.wav call.wav
-         callrec export --from 1:30 --to 2:00 Record_20260102_101500.wav - | ffplay -nodisp -autoexit -
-         callrec export --picture Record_20260102_101500.wav call.svg
-";
+Parts are joined by their sequence numbers and timestamps, in whatever order they are named. Frames that several files
+hold are written once, and missing ones become silence. Files of several recordings are concatenated.";
+    [
+        "callrec export Record_20260102_101500.wav Record_20260102_102000.wav call.wav",
+        "callrec export --from 1:30 --to 2:00 Record_20260102_101500.wav - | ffplay -nodisp -autoexit -",
+        "callrec export --picture Record_20260102_101500.wav call.svg",
+    ]
+};
 /// Bytes written at once.
 const WRITE_BYTES: usize = 64 * 1024;
 
@@ -49,7 +58,7 @@ struct Options {
 
 pub(super) fn export(arguments: Vec<OsString>, console: &mut Console) -> Result<ExitCode, Failure> {
     let Some(options) = options_of(arguments)? else {
-        return console.print(HELP);
+        return console.print(EXPORT.help);
     };
     let Some((out, inputs)) = options
         .paths

@@ -5,24 +5,29 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use crate::cli::arguments::{expand, json_and_paths};
+use crate::cli::command::{command, Command};
 use crate::cli::console::{quote, shown, Console};
 use crate::cli::failure::{usage, Failure};
 use crate::recordings::recording_file::{FileState, RecordingFile};
 
-const HELP: &str = "\
-callrec info [--json] FILE|DIR...: what a recording is
-
-  --json   one JSON object a line, for programs
-
-A folder stands for the recordings in it. A file that was not finished is read as far as it goes, and said to be
-unfinished; one with a damaged header is read by its frames. What is no recording is an error: the others are shown.
-
-Example: callrec info /mnt/usb/Record_*.wav
-";
+pub(super) const INFO: Command = command! {
+    "callrec", "info", "FILE|DIR...",
+    "describes recordings";
+    [
+        ("", "json", "",
+            "print a JSON object per line, for programs"),
+    ];
+    "\
+A folder stands for the recordings in it. An unfinished file is read up to its end, and one with a damaged header is
+read by means of its frames. A file that is not a recording is an error; the others are shown.";
+    [
+        "callrec info /mnt/usb/Record_*.wav",
+    ]
+};
 
 pub(super) fn info(arguments: Vec<OsString>, console: &mut Console) -> Result<ExitCode, Failure> {
     let Some((json, paths)) = json_and_paths(arguments)? else {
-        return console.print(HELP);
+        return console.print(INFO.help);
     };
     if paths.is_empty() {
         return usage("info: which FILE or DIR?");

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::cli::arguments::{expand, json_and_paths};
+use crate::cli::command::{command, Command};
 use crate::cli::console::{harmless, quote, shown, Console};
 use crate::cli::failure::Failure;
 use crate::cli::run;
@@ -15,16 +16,20 @@ use crate::recordings::entry::Entry;
 use crate::recordings::grouping::{group, PartKey};
 use crate::recordings::recording_file::FileState;
 
-const HELP: &str = "\
-callrec list [--json] [DIR...]: the recordings, newest first
-
-  --json   one JSON object a line for each file, parts by themselves
-
-Without DIR: the USB stick, found as the daemon finds it, else the current folder. A server's folder does as well. What
-is known of a call (numbers, names, phone) stands in the file beside a recording. Parts of one recording are one line.
-
-Example: callrec list /mnt/usb
-";
+pub(super) const LIST: Command = command! {
+    "callrec", "list", "[DIR]...",
+    "lists recordings, the newest first";
+    [
+        ("", "json", "",
+            "print a JSON object per line and file, for programs"),
+    ];
+    "\
+Without DIR it lists the USB stick, found as the daemon finds it, else the current folder. DIR may also be the folder of
+a recording server. Numbers, names and the phone come from the sidecars. The parts of a recording are one line.";
+    [
+        "callrec list /mnt/usb",
+    ]
+};
 /// Longer numbers and names are cut.
 const MAX_WIDTH: usize = 28;
 const TITLES: [&str; 9] = [
@@ -38,7 +43,7 @@ type Row = [String; TITLES.len()];
 
 pub(super) fn list(arguments: Vec<OsString>, console: &mut Console) -> Result<ExitCode, Failure> {
     let Some((json, mut paths)) = json_and_paths(arguments)? else {
-        return console.print(HELP);
+        return console.print(LIST.help);
     };
     if paths.is_empty() {
         paths.push(stick::folder(&run::effective(None)?).unwrap_or_else(|| ".".into()));

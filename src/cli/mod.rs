@@ -5,10 +5,14 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
 
+use command::{program_help, Command};
 use console::{print, shown, Console, Sink};
 use failure::{usage, Failure};
 
 pub(crate) mod arguments;
+pub(crate) mod command;
+#[cfg(any(feature = "tools", feature = "server", feature = "sim"))]
+pub(crate) mod completions;
 pub mod console;
 mod control;
 #[cfg(feature = "tools")]
@@ -19,36 +23,54 @@ mod fetch;
 mod info;
 #[cfg(feature = "tools")]
 mod list;
+#[cfg(any(feature = "tools", feature = "server", feature = "sim"))]
+pub(crate) mod manual;
 #[cfg(feature = "tools")]
 mod picture;
 #[cfg(feature = "tools")]
 mod play;
+#[cfg(any(feature = "tools", feature = "server", feature = "sim"))]
+pub(crate) mod program;
 mod repair;
 mod run;
 #[cfg(feature = "tools")]
 mod verify;
 
-const HELP: &str = "\
-callrec - records calls of a desk phone to its USB stick
+const SUMMARY: &str = "records the calls of a desk phone to its USB stick";
 
-  callrec run [-c FILE]            the daemon, in the foreground; logs to standard error (RUST_LOG=debug for more)
-  callrec check FILE               validate a configuration, print the effective one
-  callrec ctl [-s SOCKET] MESSAGE...
-                                   send control messages, print each answer on a line
-  callrec watch [-s SOCKET]        print events as they happen, one line each
-  callrec info [--json] FILE|DIR...
-                                   what a recording is
-  callrec play FILE HOST:PORT [--from SECONDS]
-                                   sends a recording and the parts behind it as RTP
-  callrec repair FILE|DIR...       makes unfinished recordings whole; says what it did to each
-  callrec list [--json] [DIR]      the recordings, newest first
-  callrec verify FILE|DIR...       compares recordings with the sums beside them
-  callrec export FILE... OUT.wav   one RIFF/WAVE file of a recording or of its parts; OUT `-` is standard output
-  callrec fetch --ip HOST:PORT ls|get ...
-                                   lists and fetches the recordings of a phone
-  callrec COMMAND --help           more about a command, with an example
-  callrec --version
-";
+/// The commands, in the order of the help.
+#[cfg(not(feature = "tools"))]
+const COMMANDS: [&Command; 6] = [
+    &run::RUN,
+    &run::CHECK,
+    &control::CTL,
+    &control::WATCH,
+    &info::INFO,
+    &repair::REPAIR,
+];
+#[cfg(feature = "tools")]
+const COMMANDS: [&Command; 13] = [
+    &run::RUN,
+    &run::CHECK,
+    &control::CTL,
+    &control::WATCH,
+    &list::LIST,
+    &info::INFO,
+    &export::EXPORT,
+    &play::PLAY,
+    &repair::REPAIR,
+    &verify::VERIFY,
+    &fetch::FETCH,
+    &completions::completions_command!("callrec"),
+    &manual::man_command!("callrec"),
+];
+
+#[cfg(feature = "tools")]
+const PROGRAM: program::Program = program::Program {
+    name: "callrec",
+    summary: SUMMARY,
+    commands: &COMMANDS,
+};
 
 /// Runs the command line; `arguments` without the program's name.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -71,11 +93,10 @@ pub fn run_with(arguments: Vec<OsString>, out: &mut dyn Sink, err: &mut dyn Sink
 }
 
 fn command(mut arguments: Vec<OsString>, console: &mut Console) -> Result<ExitCode, Failure> {
-    let name = if arguments.is_empty() {
-        OsString::new()
-    } else {
-        arguments.remove(0)
-    };
+    if arguments.is_empty() {
+        return usage("no command; 'callrec --help' lists them");
+    }
+    let name = arguments.remove(0);
     if arguments
         .iter()
         .any(|argument| argument == "--version" || argument == "-V")
@@ -89,12 +110,11 @@ fn command(mut arguments: Vec<OsString>, console: &mut Console) -> Result<ExitCo
         Some("watch") => control::watch(arguments),
         Some("info") => info::info(arguments, console),
         Some("repair") => repair::repair(arguments, console),
-        Some(tool @ ("export" | "fetch" | "list" | "play" | "verify")) => {
-            tool_for_a_pc(tool, arguments, console)
+        Some(name @ ("completions" | "export" | "fetch" | "list" | "man" | "play" | "verify")) => {
+            pc_command(name, arguments, console)
         }
-        Some("-h" | "--help" | "help") => print(HELP),
+        Some("-h" | "--help" | "help") => print(&program_help("callrec", SUMMARY, &COMMANDS)),
         Some("-V" | "--version") => version(),
-        _ if name.is_empty() => usage("no command; 'callrec --help' lists them"),
         _ => usage(&format!(
             "unknown command '{}'; 'callrec --help' lists them",
             shown(Path::new(&name))
@@ -103,24 +123,26 @@ fn command(mut arguments: Vec<OsString>, console: &mut Console) -> Result<ExitCo
 }
 
 #[cfg(feature = "tools")]
-fn tool_for_a_pc(
+fn pc_command(
     name: &str,
     arguments: Vec<OsString>,
     console: &mut Console,
 ) -> Result<ExitCode, Failure> {
     match name {
+        "completions" => PROGRAM.completions(&arguments),
         "export" => export::export(arguments, console),
         "fetch" => fetch::fetch(arguments, console),
         "list" => list::list(arguments, console),
+        "man" => PROGRAM.man(&arguments),
         "play" => play::play(arguments, console),
         _ => verify::verify(arguments, console),
     }
 }
 
 #[cfg(not(feature = "tools"))]
-fn tool_for_a_pc(name: &str, _: Vec<OsString>, _: &mut Console) -> Result<ExitCode, Failure> {
+fn pc_command(name: &str, _: Vec<OsString>, _: &mut Console) -> Result<ExitCode, Failure> {
     usage(&format!(
-        "this build, for a phone, has no '{name}'; a PC's callrec has it"
+        "'{name}' is not in this build for a phone; use a PC's callrec"
     ))
 }
 

@@ -12,6 +12,7 @@ use lexopt::prelude::{Long, Short, Value};
 
 use crate::base::limits::TEXT_BYTES;
 use crate::cli::arguments::{parser, samples};
+use crate::cli::command::{command, Command};
 use crate::cli::console::{shown, Console};
 use crate::cli::failure::{usage, Failure};
 use crate::daemon::one_player::{Alone, Position};
@@ -21,15 +22,19 @@ use crate::recordings::joined::RATE;
 use crate::recordings::recording_file::{FileState, RecordingFile};
 use crate::wire::control::Text;
 
-const HELP: &str = "\
-callrec play FILE HOST:PORT [--from SECONDS]: sends a recording as RTP, in its own time
-
-  --from SECONDS   begin there; also as M:SS or H:MM:SS
-
-The parts that follow FILE in its folder are played behind it. On a terminal a line shows the position.
-
-Example: callrec play Record_20260102_101500.wav 192.168.1.20:5004 --from 1:30
-";
+pub(super) const PLAY: Command = command! {
+    "callrec", "play", "FILE HOST:PORT",
+    "sends a recording as RTP, in real time";
+    [
+        ("", "from", "TIME",
+            "begin there: seconds, M:SS or H:MM:SS"),
+    ];
+    "\
+The parts that follow FILE in its folder are played after it. On a terminal a line shows the position.";
+    [
+        "callrec play Record_20260102_101500.wav 192.168.1.20:5004 --from 1:30",
+    ]
+};
 /// From one look of the line to the next.
 const STEP: Duration = Duration::from_millis(200);
 
@@ -39,7 +44,7 @@ pub(super) fn play(arguments: Vec<OsString>, console: &mut Console) -> Result<Ex
     while let Some(argument) = parser.next()? {
         match argument {
             Long("from") => from = samples(&parser.value()?)?,
-            Short('h') | Long("help") => return console.print(HELP),
+            Short('h') | Long("help") => return console.print(PLAY.help),
             Value(word) if words.len() < 2 => words.push(word),
             other => return Err(other.unexpected().into()),
         }

@@ -9,22 +9,28 @@ use std::process::ExitCode;
 use lexopt::prelude::{Long, Short, Value};
 
 use crate::cli::arguments::{expand, parser};
+use crate::cli::command::{command, Command};
 use crate::cli::console::{shown, Console};
 use crate::cli::failure::{usage, Failure};
 use crate::io::regular_file;
 use crate::recordings::repair::{self, Outcome, Refusal};
 
-const HELP: &str = "\
-callrec repair [--dry-run] FILE|DIR...: makes unfinished recordings whole; says what it did to each
-
-  -n, --dry-run   say what would be done, change nothing
-
-A folder stands for the recordings in it. The size in the header becomes what is there, half a frame at the end is cut,
-a damaged header is written anew from the frames where they tell. No audio is deleted, the time of a file stays, what
-is being recorded and what is no recording is left alone. What cannot be mended is left untouched: status 1.
-
-Example: callrec repair /mnt/usb
-";
+pub(super) const REPAIR: Command = command! {
+    "callrec", "repair", "FILE|DIR...",
+    "repairs unfinished and damaged recordings";
+    [
+        ("n", "dry-run", "",
+            "report what would be done, but change nothing"),
+    ];
+    "\
+A folder stands for the recordings in it. The size in the header is corrected, half a frame at the end is cut off, and a
+damaged header is reconstructed from the frames if possible. No audio is deleted, and files keep their times. Files that
+are being recorded, and files that are not recordings, are left alone. A file that cannot be repaired is left untouched,
+and the exit status is 1.";
+    [
+        "callrec repair /mnt/usb",
+    ]
+};
 
 pub(super) fn repair(arguments: Vec<OsString>, console: &mut Console) -> Result<ExitCode, Failure> {
     let mut parser = parser(arguments);
@@ -33,7 +39,7 @@ pub(super) fn repair(arguments: Vec<OsString>, console: &mut Console) -> Result<
     while let Some(argument) = parser.next()? {
         match argument {
             Short('n') | Long("dry-run") => dry_run = true,
-            Short('h') | Long("help") => return console.print(HELP),
+            Short('h') | Long("help") => return console.print(REPAIR.help),
             Value(path) => paths.push(path.into()),
             other => return Err(other.unexpected().into()),
         }

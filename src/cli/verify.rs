@@ -9,6 +9,7 @@ use lexopt::prelude::{Long, Short, Value};
 use sha2::{Digest, Sha256};
 
 use crate::cli::arguments::{expand, parser};
+use crate::cli::command::{command, Command};
 use crate::cli::console::{shown, Console};
 use crate::cli::failure::{usage, Failure};
 use crate::recordings::folder;
@@ -18,21 +19,25 @@ use crate::recordings::sidecar_file::{sidecar_path, SidecarFile};
 use crate::wire::recording::name::has_sidecar_suffix;
 use crate::wire::recording::HEADER_BYTES;
 
-const HELP: &str = "\
-callrec verify FILE|DIR...: compares recordings with the SHA-256 sums in the files beside them (Record_....json)
-
-Each is ok, damaged, or without a sum: one that was not finished, or made by another program. A folder stands for the
-recordings in it; one that is missing while its sum is there counts as damaged. The status is 1 when any is damaged.
-
-Example: callrec verify /mnt/usb
-";
+pub(super) const VERIFY: Command = command! {
+    "callrec", "verify", "FILE|DIR...",
+    "compares recordings with the SHA-256 checksums in their sidecars";
+    [];
+    "\
+Each recording is reported as ok, as damaged, or as one without a checksum: because it was not finished, or because
+another program made it. A folder stands for the recordings in it; a recording that is missing although its sidecar is
+there counts as damaged. The exit status is 1 if any is damaged.";
+    [
+        "callrec verify /mnt/usb",
+    ]
+};
 
 pub(super) fn verify(arguments: Vec<OsString>, console: &mut Console) -> Result<ExitCode, Failure> {
     let mut parser = parser(arguments);
     let mut paths = Vec::<PathBuf>::new();
     while let Some(argument) = parser.next()? {
         match argument {
-            Short('h') | Long("help") => return console.print(HELP),
+            Short('h') | Long("help") => return console.print(VERIFY.help),
             Value(path) => paths.push(path.into()),
             other => return Err(other.unexpected().into()),
         }

@@ -4,8 +4,11 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use crate::cli::completions::completions_command;
 use crate::cli::console::print;
 use crate::cli::failure::{usage, Failure};
+use crate::cli::manual::man_command;
+use crate::cli::program::Program;
 
 #[allow(dead_code)] // the servers that use it are being written
 mod metrics;
@@ -13,15 +16,16 @@ mod options;
 mod record;
 mod rendezvous;
 
-const HELP: &str = "\
-callrec-server - what the phones' recorders talk to
-
-  callrec-server record [OPTIONS]    takes recordings that phones upload, and stores them
-  callrec-server rendezvous --devices FILE [OPTIONS]
-                                     brings callers and phones behind NAT together
-  callrec-server COMMAND --help      more about a command, with an example
-  callrec-server --version
-";
+const PROGRAM: Program = Program {
+    name: "callrec-server",
+    summary: "the servers that the recorders of phones connect to",
+    commands: &[
+        &record::RECORD,
+        &rendezvous::RENDEZVOUS,
+        &completions_command!("callrec-server"),
+        &man_command!("callrec-server"),
+    ],
+};
 
 /// Runs the command line; `arguments` without the program's name.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -48,7 +52,9 @@ fn command(mut arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
     match name.to_str() {
         Some("record") => record::main(arguments),
         Some("rendezvous") => rendezvous::main(arguments),
-        Some("-h" | "--help" | "help") => print(HELP),
+        Some("completions") => PROGRAM.completions(&arguments),
+        Some("man") => PROGRAM.man(&arguments),
+        Some("-h" | "--help" | "help") => print(&PROGRAM.help()),
         Some("-V" | "--version") => version(),
         _ if name.is_empty() => usage("no command; 'callrec-server --help' lists them"),
         _ => usage(&format!(

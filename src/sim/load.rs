@@ -4,13 +4,14 @@
 use std::io::{IoSlice, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
 use std::os::fd::AsRawFd;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use nix::sys::socket::{sendmmsg, MsgFlags, MultiHeaders, SockaddrStorage};
 
 use crate::base::limits::{FRAME_SAMPLES, RTP_FRAME_BYTES};
 use crate::io::descriptors::raise_limit;
+use crate::sim::options::LoadOptions;
 use crate::wire::control::Message;
 use crate::wire::g711::Law;
 use crate::wire::rtp::Packet;
@@ -23,19 +24,6 @@ const STEPS: usize = 20;
 const PATIENCE: Duration = Duration::from_secs(20);
 /// What `--find-limit` tries, up to the first round in which a packet is lost.
 const ROUNDS: [usize; 10] = [10, 100, 500, 1000, 1500, 2000, 3000, 4000, 6000, 8000];
-
-/// What the command line asks for.
-#[derive(Debug)]
-pub(super) struct Load {
-    pub(super) server: SocketAddr,
-    pub(super) phones: usize,
-    pub(super) seconds: f64,
-    pub(super) find_limit: bool,
-    /// Where the server stores, to look at its sidecars.
-    pub(super) dir: Option<PathBuf>,
-    /// The server's process, to look at its memory and processor time.
-    pub(super) pid: Option<u32>,
-}
 
 /// One phone that records.
 struct Phone {
@@ -60,7 +48,7 @@ struct Round {
 }
 
 /// Runs the round, or rounds; an error when anything was lost.
-pub(super) fn load(load: &Load) -> Result<(), String> {
+pub(super) fn load(load: &LoadOptions) -> Result<(), String> {
     raise_limit();
     let idle = memory(load.pid);
     let rounds: &[usize] = if load.find_limit {
@@ -112,7 +100,7 @@ fn summary(limit: usize) -> Result<(), String> {
     Ok(())
 }
 
-fn round(load: &Load, count: usize) -> Result<Round, String> {
+fn round(load: &LoadOptions, count: usize) -> Result<Round, String> {
     let mut phones = vec![];
     for number in 0..count {
         phones.push(

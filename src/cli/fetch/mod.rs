@@ -12,6 +12,7 @@ use lexopt::prelude::{Long, Short, Value, ValueExt};
 use crate::base::limits::fetch::{FOLDER_DEPTH, RUN_ENTRIES};
 use crate::base::limits::fsp::FAR_PAYLOAD;
 use crate::cli::arguments::parser;
+use crate::cli::command::{command, Command};
 use crate::cli::console::{harmless, quote, shown, Console};
 use crate::cli::failure::{usage, Failure};
 use crate::cli::fetch::link::Link;
@@ -28,34 +29,45 @@ mod remote;
 mod rendezvous;
 mod transfer;
 
-const HELP: &str = "\
-callrec fetch --ip HOST:PORT [OPTION...] ls [DIR]
-callrec fetch --ip HOST:PORT [OPTION...] get [--to DIR] PATH...
-callrec fetch --ip HOST:PORT [OPTION...] get [--to DIR] --all-new
-callrec fetch --id CID --server HOST[:PORT] [--invite CODE] [OPTION...] ls|get ...
+pub(super) const FETCH: Command = command! {
+    "callrec", "fetch", "ls|get [PATH]...",
+    "lists and fetches the recordings of a phone";
+    [
+        ("", "ip", "HOST:PORT",
+            "the phone; the port is its fspPort, 9531"),
+        ("", "id", "CID",
+            "a phone behind NAT, by its p2pCid"),
+        ("", "server", "HOST[:PORT]",
+            "the rendezvous server with which that phone registers [port 7042]"),
+        ("", "invite", "CODE",
+            "the p2pInviteCode of that phone"),
+        ("", "unproven", "",
+            "send the password also to a phone that cannot prove its identity: whoever heard it register may answer"),
+        ("", "password-file", "FILE",
+            "a file whose first line is the phone's fspPassword"),
+        ("", "to", "DIR",
+            "the folder for the files [.]"),
+        ("", "all-new", "",
+            "fetch only files that do not exist here, or have another size"),
+        ("", "json", "",
+            "print a JSON object per line, for programs"),
+        ("", "timeout", "SECONDS",
+            "how long the phone may be silent [60]"),
+        ("", "max-payload", "BYTES",
+            "the longest payload to ask for [14708]; 1460 fits into a packet of every network"),
+    ];
+    "\
+`ls` lists a folder, by default all recordings. `get` fetches files, and folders with all that is in them; with
+--all-new and without PATH it fetches all new recordings. The phone must be configured with fspEnabled = 1. An
+interrupted transfer is continued by the next run.
 
-Lists and fetches recordings of a phone with fspEnabled = 1. `get` of a folder fetches all in it; --all-new fetches what is not
-there yet, or has another size, of PATH or of all recordings, into the phone's folders under DIR. A transfer that was broken
-off goes on where it ended.
-
-  --ip HOST:PORT         the phone; the port is its fspPort, 9531
-  --id CID               a phone behind NAT, by its p2pCid; it is reached through
-  --server HOST[:PORT]   the rendezvous server that it registers with [port 7042]
-  --invite CODE          its p2pInviteCode
-  --unproven             send the password also to a phone that cannot prove who it is: one of another make, or behind
-                         another server. Who has heard it register may answer in its place
-  --password-file FILE   its first line is the phone's fspPassword
-  --to DIR               where files go [.]
-  --json                 one JSON object a line, for programs
-  --timeout SECONDS      how long a phone may be silent [60]
-  --max-payload BYTES    the longest payload to ask for [14708]; 1460 goes through every network in one piece
-
-FSP is not confidential: who can listen on the way reads password and recordings.
-
-Example: callrec fetch --ip 192.168.1.20:9531 --password-file phone.pw ls Recorder
-         callrec fetch --ip 192.168.1.20:9531 --password-file phone.pw get --all-new --to /srv/calls
-         callrec fetch --id 0015651a2b3c --server p2p.example.org --invite sesame --password-file phone.pw ls
-";
+FSP is not confidential: whoever can listen on the network path can read the password and the recordings.";
+    [
+        "callrec fetch --ip 192.168.1.20:9531 --password-file phone.pw ls Recorder",
+        "callrec fetch --ip 192.168.1.20:9531 --password-file phone.pw get --all-new --to /srv/calls",
+        "callrec fetch --id 0015651a2b3c --server p2p.example.org --invite sesame --password-file phone.pw ls",
+    ]
+};
 
 /// What everything begins with when nothing else is said.
 const EVERYTHING: &str = "Recorder";
@@ -78,7 +90,7 @@ struct Arguments {
 
 pub(super) fn fetch(arguments: Vec<OsString>, console: &mut Console) -> Result<ExitCode, Failure> {
     let Some(arguments) = read_arguments(arguments)? else {
-        return console.print(HELP);
+        return console.print(FETCH.help);
     };
     let (command, paths) = match arguments.words.split_first() {
         Some((command, paths)) => (command.as_str(), paths),

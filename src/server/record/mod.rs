@@ -12,7 +12,9 @@ use crate::server::options::read;
 
 use load_balancer::Dispatcher;
 use service::Service;
-use settings::{Settings, HELP};
+use settings::Settings;
+
+pub(super) use settings::RECORD;
 use workers::Workers;
 
 mod archive;
@@ -45,7 +47,7 @@ mod workers;
 
 pub(super) fn main(arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
     let Some(settings) = read::<Settings>(arguments.clone())? else {
-        return print(HELP);
+        return print(RECORD.help);
     };
     settings.check().map_err(Failure::Usage)?;
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info")).init();

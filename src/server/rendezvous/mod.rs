@@ -11,7 +11,9 @@ use crate::proto::rendezvous::server::devices::{parse_device, Devices};
 use crate::server::options::read;
 
 use service::Service;
-use settings::{Settings, HELP};
+use settings::Settings;
+
+pub(super) use settings::RENDEZVOUS;
 
 mod origins;
 mod service;
@@ -19,7 +21,7 @@ mod settings;
 
 pub(super) fn main(arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
     let Some(settings) = read::<Settings>(arguments)? else {
-        return print(HELP);
+        return print(RENDEZVOUS.help);
     };
     let Some(file) = settings.devices.clone() else {
         return usage("rendezvous: which phones? --devices FILE with lines 'cid = key' or 'cid = key, invite code'");

@@ -4,31 +4,46 @@ use core::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::path::PathBuf;
 
 use crate::base::time::Duration;
+use crate::cli::command::{command, Command};
 use crate::config::{number, ports};
 use crate::proto::rendezvous::server::relay::Quota;
 use crate::proto::rendezvous::server::Settings as Core;
 use crate::server::options::{unknown, Options};
 
-pub(super) const HELP: &str = "\
-callrec-server rendezvous --devices FILE [OPTIONS]: brings callers and phones behind NAT together
-
-  -c, --config FILE           'key = value' lines; a key is an option's name without its dashes
-      --devices FILE          the phones: lines 'cid = key' or 'cid = key, invite code'; read again on SIGHUP
-      --listen ADDR:PORT      UDP, IPv4 [0.0.0.0:7042]
-      --metrics ADDR:PORT     HTTP: /metrics for Prometheus, /healthz [none]
-      --keep-seconds N        phones show that they are there so often: 5, 10, 15 or 20 [20]
-      --max-callers N         callers registered at once [4096]
-      --max-callers-of-one N  of them, from one address [64]
-      --relay ADDR            this server's public IPv4 address; turns the relay on, for phones and callers whose NATs
-                              let nothing else through [none]
-      --relay-ports LO-HI     a UDP port for each relayed connection [20000-20063]
-      --relay-megabytes N     what one of them may send and receive [256]
-      --relay-minutes N       how long it may last [60]
-
-A key is 32 characters, the phone's p2pKey; without an invite code here, callers need the phone's p2pInviteCode.
-
-Example: callrec-server rendezvous --devices phones.conf --metrics 127.0.0.1:9101
-";
+pub(in crate::server) const RENDEZVOUS: Command = command! {
+    "callrec-server", "rendezvous", "",
+    "connects callers with phones behind NAT";
+    [
+        ("c", "config", "FILE",
+            "a file of 'key = value' lines; the keys are the long options without dashes"),
+        ("", "devices", "FILE",
+            "the phones: lines 'cid = key' or 'cid = key, invite code'; read again on SIGHUP; required"),
+        ("", "listen", "ADDR:PORT",
+            "the address for UDP, IPv4 [0.0.0.0:7042]"),
+        ("", "metrics", "ADDR:PORT",
+            "serve /metrics (Prometheus) and /healthz over HTTP [none]"),
+        ("", "keep-seconds", "N",
+            "the interval at which phones register again: 5, 10, 15 or 20 [20]"),
+        ("", "max-callers", "N",
+            "callers registered at once [4096]"),
+        ("", "max-callers-of-one", "N",
+            "callers from one address registered at once [64]"),
+        ("", "relay", "ADDR",
+            "this server's public IPv4 address; enables the relay, for NATs that allow no direct connection [none]"),
+        ("", "relay-ports", "LO-HI",
+            "UDP ports, one for each relayed connection [20000-20063]"),
+        ("", "relay-megabytes", "N",
+            "what a relayed connection may send and receive [256]"),
+        ("", "relay-minutes", "N",
+            "how long a relayed connection may last [60]"),
+    ];
+    "\
+A key is 32 characters, the p2pKey of the phone. A device without an invite code in the file requires callers to know the
+phone's p2pInviteCode.";
+    [
+        "callrec-server rendezvous --devices phones.conf --metrics 127.0.0.1:9101",
+    ]
+};
 
 /// The options' values.
 #[derive(Clone, Debug)]
