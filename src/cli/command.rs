@@ -122,22 +122,54 @@ macro_rules! option_help {
 
 pub(crate) use {arguments_help, command, option_help};
 
-/// The help of a program: what it is, and its commands.
-pub(crate) fn program_help(program: &str, summary: &str, commands: &[&Command]) -> String {
-    let mut help = String::from(program);
-    help.push_str(" - ");
-    help.push_str(summary);
-    help.push_str("\n\n");
-    for command in commands {
-        help.push_str(command.usage);
+/// What the help of a program is put together from: its parts are joined by `joined`.
+macro_rules! program_help {
+    ($program:tt, $summary:tt, [$($command:expr),+ $(,)?]) => {{
+        const PARTS: &[&str] = &[
+            concat!($program, " - ", $summary, "\n\n"),
+            $($command.usage,)+
+            concat!(
+                "  ", $program, " COMMAND --help\n          explains a command, with an example\n",
+                "  ", $program, " --version\n"
+            ),
+        ];
+        const LENGTH: usize = $crate::cli::command::length(PARTS);
+        const BYTES: [u8; LENGTH] = $crate::cli::command::joined(PARTS);
+        const HELP: &str = match core::str::from_utf8(&BYTES) {
+            Ok(text) => text,
+            Err(_) => "",
+        };
+        HELP
+    }};
+}
+
+pub(crate) use program_help;
+
+/// Bytes of all parts.
+pub(crate) const fn length(parts: &[&str]) -> usize {
+    let mut length = 0;
+    let mut number = 0;
+    while number < parts.len() {
+        length += parts[number].len();
+        number += 1;
     }
-    for more in [
-        " COMMAND --help\n          explains a command, with an example\n",
-        " --version\n",
-    ] {
-        help.push_str("  ");
-        help.push_str(program);
-        help.push_str(more);
+    length
+}
+
+/// The parts in one array, so that the compiler does it (no `for` in a `const fn`).
+pub(crate) const fn joined<const LENGTH: usize>(parts: &[&str]) -> [u8; LENGTH] {
+    let mut bytes = [0; LENGTH];
+    let mut at = 0;
+    let mut number = 0;
+    while number < parts.len() {
+        let part = parts[number].as_bytes();
+        let mut from = 0;
+        while from < part.len() {
+            bytes[at] = part[from];
+            at += 1;
+            from += 1;
+        }
+        number += 1;
     }
-    help
+    bytes
 }

@@ -5,9 +5,12 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
 
-use command::{program_help, Command};
+#[cfg(not(feature = "tools"))]
+use command::program_help;
 use console::{print, shown, Console, Sink};
 use failure::{usage, Failure};
+#[cfg(feature = "tools")]
+use program::{program, Program};
 
 pub(crate) mod arguments;
 pub(crate) mod command;
@@ -36,40 +39,37 @@ mod run;
 #[cfg(feature = "tools")]
 mod verify;
 
-const SUMMARY: &str = "records the calls of a desk phone to its USB stick";
-
-/// The commands, in the order of the help.
 #[cfg(not(feature = "tools"))]
-const COMMANDS: [&Command; 6] = [
-    &run::RUN,
-    &run::CHECK,
-    &control::CTL,
-    &control::WATCH,
-    &info::INFO,
-    &repair::REPAIR,
-];
+const HELP: &str = program_help!(
+    "callrec",
+    "records the calls of a desk phone to its USB stick",
+    [
+        run::RUN,
+        run::CHECK,
+        control::CTL,
+        control::WATCH,
+        info::INFO,
+        repair::REPAIR
+    ]
+);
 #[cfg(feature = "tools")]
-const COMMANDS: [&Command; 13] = [
-    &run::RUN,
-    &run::CHECK,
-    &control::CTL,
-    &control::WATCH,
-    &list::LIST,
-    &info::INFO,
-    &export::EXPORT,
-    &play::PLAY,
-    &repair::REPAIR,
-    &verify::VERIFY,
-    &fetch::FETCH,
-    &completions::completions_command!("callrec"),
-    &manual::man_command!("callrec"),
-];
-
+const HELP: &str = PROGRAM.help;
 #[cfg(feature = "tools")]
-const PROGRAM: program::Program = program::Program {
-    name: "callrec",
-    summary: SUMMARY,
-    commands: &COMMANDS,
+const PROGRAM: Program = program! {
+    "callrec", "records the calls of a desk phone to its USB stick",
+    [
+        run::RUN,
+        run::CHECK,
+        control::CTL,
+        control::WATCH,
+        list::LIST,
+        info::INFO,
+        export::EXPORT,
+        play::PLAY,
+        repair::REPAIR,
+        verify::VERIFY,
+        fetch::FETCH,
+    ]
 };
 
 /// Runs the command line; `arguments` without the program's name.
@@ -113,7 +113,7 @@ fn command(mut arguments: Vec<OsString>, console: &mut Console) -> Result<ExitCo
         Some(name @ ("completions" | "export" | "fetch" | "list" | "man" | "play" | "verify")) => {
             pc_command(name, arguments, console)
         }
-        Some("-h" | "--help" | "help") => print(&program_help("callrec", SUMMARY, &COMMANDS)),
+        Some("-h" | "--help" | "help") => print(HELP),
         Some("-V" | "--version") => version(),
         _ => usage(&format!(
             "unknown command '{}'; 'callrec --help' lists them",

@@ -3,25 +3,41 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use crate::cli::command::{program_help, Command, Table};
+use crate::cli::command::{Command, Table};
 use crate::cli::completions::{script, SHELLS};
 use crate::cli::console::print;
 use crate::cli::failure::{usage, Failure};
 use crate::cli::manual::{command_page, program_page};
 
 /// A program and its commands.
-pub(crate) struct Program<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) summary: &'a str,
-    pub(crate) commands: &'a [&'a Command],
+pub(crate) struct Program {
+    pub(crate) name: &'static str,
+    pub(crate) summary: &'static str,
+    /// What `--help` prints.
+    pub(crate) help: &'static str,
+    pub(crate) commands: &'static [&'static Command],
 }
 
-impl Program<'_> {
-    /// `--help`.
-    pub(crate) fn help(&self) -> String {
-        program_help(self.name, self.summary, self.commands)
-    }
+/// Makes a `Program`; the commands `completions` and `man` are added to its own.
+macro_rules! program {
+    ($program:tt, $summary:tt, [$($command:expr),+ $(,)?]) => {{
+        const COMPLETIONS: $crate::cli::command::Command =
+            $crate::cli::completions::completions_command!($program);
+        const MAN: $crate::cli::command::Command = $crate::cli::manual::man_command!($program);
+        $crate::cli::program::Program {
+            name: $program,
+            summary: $summary,
+            help: $crate::cli::command::program_help!(
+                $program, $summary, [$($command,)+ COMPLETIONS, MAN]
+            ),
+            commands: &[$(&$command,)+ &COMPLETIONS, &MAN],
+        }
+    }};
+}
 
+pub(crate) use program;
+
+impl Program {
     /// `completions SHELL`.
     pub(crate) fn completions(&self, arguments: &[OsString]) -> Result<ExitCode, Failure> {
         let shell = match arguments {

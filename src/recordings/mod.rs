@@ -6,7 +6,7 @@
 //!   parts of one recording.
 //! - `frame_runs`, `timeline` and `join` put the frames of several files in order, as a `plan`; `part` and `joined` read their
 //!   audio.
-//! - `waveform` collects audio into the columns of a picture, and `svg` draws it.
+//! - `waveform` collects audio into the columns of a picture, and `svg` draws them.
 
 #[cfg(feature = "tools")]
 pub mod entry;
@@ -29,6 +29,8 @@ pub mod repair;
 pub mod sidecar_file;
 #[cfg(feature = "tools")]
 pub mod svg;
+#[cfg(feature = "tools")]
+mod svg_text;
 #[cfg(feature = "tools")]
 pub mod timeline;
 #[cfg(feature = "tools")]

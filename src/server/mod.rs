@@ -4,11 +4,9 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use crate::cli::completions::completions_command;
 use crate::cli::console::print;
 use crate::cli::failure::{usage, Failure};
-use crate::cli::manual::man_command;
-use crate::cli::program::Program;
+use crate::cli::program::{program, Program};
 
 #[allow(dead_code)] // the servers that use it are being written
 mod metrics;
@@ -16,15 +14,9 @@ mod options;
 mod record;
 mod rendezvous;
 
-const PROGRAM: Program = Program {
-    name: "callrec-server",
-    summary: "the servers that the recorders of phones connect to",
-    commands: &[
-        &record::RECORD,
-        &rendezvous::RENDEZVOUS,
-        &completions_command!("callrec-server"),
-        &man_command!("callrec-server"),
-    ],
+const PROGRAM: Program = program! {
+    "callrec-server", "the servers that the recorders of phones connect to",
+    [record::RECORD, rendezvous::RENDEZVOUS]
 };
 
 /// Runs the command line; `arguments` without the program's name.
@@ -54,7 +46,7 @@ fn command(mut arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
         Some("rendezvous") => rendezvous::main(arguments),
         Some("completions") => PROGRAM.completions(&arguments),
         Some("man") => PROGRAM.man(&arguments),
-        Some("-h" | "--help" | "help") => print(&PROGRAM.help()),
+        Some("-h" | "--help" | "help") => print(PROGRAM.help),
         Some("-V" | "--version") => version(),
         _ if name.is_empty() => usage("no command; 'callrec-server --help' lists them"),
         _ => usage(&format!(

@@ -7,11 +7,9 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use crate::cli::completions::completions_command;
 use crate::cli::console::print;
 use crate::cli::failure::{usage, Failure};
-use crate::cli::manual::man_command;
-use crate::cli::program::Program;
+use crate::cli::program::{program, Program};
 use crate::wire::g711::Law;
 use leg::Leg;
 use options::{call_options, load_options, CallOptions, CALL, LOAD};
@@ -25,15 +23,8 @@ mod options;
 mod parties;
 mod wav;
 
-const PROGRAM: Program = Program {
-    name: "callrec-sim",
-    summary: "simulates a phone's calls",
-    commands: &[
-        &CALL,
-        &LOAD,
-        &completions_command!("callrec-sim"),
-        &man_command!("callrec-sim"),
-    ],
+const PROGRAM: Program = program! {
+    "callrec-sim", "simulates a phone's calls", [CALL, LOAD]
 };
 /// SSRCs of the synthetic parties: "near" and "far" in ASCII.
 const NEAR_SSRC: u32 = 0x6E65_6172;
@@ -77,7 +68,7 @@ fn command(arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
         },
         Some("completions") => PROGRAM.completions(rest),
         Some("man") => PROGRAM.man(rest),
-        Some("-h" | "--help" | "help") => print(&PROGRAM.help()),
+        Some("-h" | "--help" | "help") => print(PROGRAM.help),
         _ => usage(&format!(
             "unknown command '{}'; 'callrec-sim --help' lists them",
             name.to_string_lossy()
