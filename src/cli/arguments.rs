@@ -45,13 +45,14 @@ pub(super) fn expand(
             files.push(path.clone());
             continue;
         }
-        let mut found = folder::search(path, has_recording_suffix);
-        if found.files.is_empty() && found.errors.is_empty() {
+        let before = problems.len();
+        let mut found = folder::search(path, has_recording_suffix, &mut |folder, error| {
+            problems.push(format!("{}: {error}", shown(folder)));
+        });
+        if found.is_empty() && problems.len() == before {
             console.note(&format!("{}: no recordings in it", shown(path)));
         }
-        files.append(&mut found.files);
-        let messages = found.errors.iter();
-        problems.extend(messages.map(|(folder, error)| format!("{}: {error}", shown(folder))));
+        files.append(&mut found);
     }
     files
 }

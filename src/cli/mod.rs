@@ -1,7 +1,7 @@
 //! The commands of `callrec`: arguments in, exit status out.
 #![allow(clippy::print_stdout, clippy::print_stderr)] // talking to a person is what it is for
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -110,39 +110,40 @@ fn command(mut arguments: Vec<OsString>, console: &mut Console) -> Result<ExitCo
         Some("watch") => control::watch(arguments),
         Some("info") => info::info(arguments, console),
         Some("repair") => repair::repair(arguments, console),
-        Some(name @ ("completions" | "export" | "fetch" | "list" | "man" | "play" | "verify")) => {
-            pc_command(name, arguments, console)
-        }
         Some("-h" | "--help" | "help") => print(HELP),
         Some("-V" | "--version") => version(),
+        _ => pc_command(&name, arguments, console),
+    }
+}
+
+/// The commands that only a PC needs.
+#[cfg(feature = "tools")]
+fn pc_command(
+    name: &OsStr,
+    arguments: Vec<OsString>,
+    console: &mut Console,
+) -> Result<ExitCode, Failure> {
+    match name.to_str() {
+        Some("completions") => PROGRAM.completions(&arguments),
+        Some("export") => export::export(arguments, console),
+        Some("fetch") => fetch::fetch(arguments, console),
+        Some("list") => list::list(arguments, console),
+        Some("man") => PROGRAM.man(&arguments),
+        Some("play") => play::play(arguments, console),
+        Some("verify") => verify::verify(arguments, console),
         _ => usage(&format!(
             "unknown command '{}'; 'callrec --help' lists them",
-            shown(Path::new(&name))
+            shown(Path::new(name))
         )),
     }
 }
 
-#[cfg(feature = "tools")]
-fn pc_command(
-    name: &str,
-    arguments: Vec<OsString>,
-    console: &mut Console,
-) -> Result<ExitCode, Failure> {
-    match name {
-        "completions" => PROGRAM.completions(&arguments),
-        "export" => export::export(arguments, console),
-        "fetch" => fetch::fetch(arguments, console),
-        "list" => list::list(arguments, console),
-        "man" => PROGRAM.man(&arguments),
-        "play" => play::play(arguments, console),
-        _ => verify::verify(arguments, console),
-    }
-}
-
+/// The phone's program does not know the names of the others: they would only cost space.
 #[cfg(not(feature = "tools"))]
-fn pc_command(name: &str, _: Vec<OsString>, _: &mut Console) -> Result<ExitCode, Failure> {
+fn pc_command(name: &OsStr, _: Vec<OsString>, _: &mut Console) -> Result<ExitCode, Failure> {
     usage(&format!(
-        "'{name}' is not in this build for a phone; use a PC's callrec"
+        "unknown command '{}'; 'callrec --help' lists those of a phone, a PC's callrec has more",
+        shown(Path::new(name))
     ))
 }
 

@@ -55,7 +55,8 @@ pub(super) fn verify(arguments: Vec<OsString>, console: &mut Console) -> Result<
         }
     }
     for folder in paths.iter().filter(|path| path.is_dir()) {
-        for sidecar in folder::search(folder, has_sidecar_suffix).files {
+        // The search for recordings has reported the folders that cannot be read.
+        for sidecar in folder::search(folder, has_sidecar_suffix, &mut |_, _| {}) {
             if let Some(missing) = missing_recording(&sidecar) {
                 let name = shown(&missing);
                 problems.push(format!("{name}: is missing, although its sidecar is there"));
