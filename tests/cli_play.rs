@@ -192,6 +192,6 @@ fn what_cannot_be_played_is_said() {
     assert_eq!(callrec(&["play"]).status.code(), Some(2));
     assert_eq!(callrec(&["play", "a", "b:1", "c"]).status.code(), Some(2));
     let help = callrec(&["play", "--help"]);
-    assert!(help.status.success() && String::from_utf8_lossy(&help.stdout).contains("Example: "));
+    assert!(help.status.success() && String::from_utf8_lossy(&help.stdout).contains("Examples:\n"));
     std::fs::remove_dir_all(&folder).unwrap();
 }

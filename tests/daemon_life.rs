@@ -163,7 +163,7 @@ fn a_plain_folder_that_appears_later_is_used() {
     fs::create_dir(phone.stick()).unwrap();
     let start = phone.record("");
     phone.stop(&start.id());
-    phone.beside(&start.value("file"), "sha256");
+    phone.sidecar(&start.value("file"), "sha256");
     fs::remove_dir_all(phone.stick()).unwrap();
     let refused = phone.ask("cmd=RecordStartRequest").reason();
     assert!(

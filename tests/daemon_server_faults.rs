@@ -83,7 +83,7 @@ fn a_server_that_refuses_leaves_the_call_to_the_stick() {
         assert_eq!(status[0].value("sink"), "local");
         phone.stop(&answer.id());
         common::file::read(&phone.stick().join(answer.value("file"))).assert_holds(&sent.concat());
-        phone.beside(&answer.value("file"), "sha256");
+        phone.sidecar(&answer.value("file"), "sha256");
         std::fs::remove_dir_all(phone.stick()).unwrap();
         let mut control = ask(&phone, "");
         let mut talk = server.accept();

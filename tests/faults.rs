@@ -394,5 +394,5 @@ fn reading_a_recording_back_from_a_slow_stick_costs_the_next_one_nothing() {
         ),
         (0, 0, 0)
     );
-    phone.beside(&first.value("file"), "sha256");
+    phone.sidecar(&first.value("file"), "sha256");
 }

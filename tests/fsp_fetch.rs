@@ -273,7 +273,7 @@ fn bad_usage_is_told_from_failure() {
     let help = callrec(&["fetch", "--help"]);
     assert!(
         help.status.success()
-            && String::from_utf8_lossy(&help.stdout).contains("Example: callrec fetch")
+            && String::from_utf8_lossy(&help.stdout).contains("Examples:\n  callrec fetch")
     );
 }
 

@@ -1,4 +1,4 @@
-//! `callrec list` and `callrec verify`: what stands beside a recording, and what does not.
+//! `callrec list` and `callrec verify`: recordings with and without sidecars.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![cfg(feature = "tools")]
 
@@ -19,7 +19,7 @@ fn part(ssrc: u32, first: u32, frames: u32) -> Made {
     }
 }
 
-/// A recording with a sidecar of these members beside it.
+/// A recording, and a sidecar with these members.
 fn beside(folder: &Folder, name: &str, made: &Made, members: Value) -> String {
     folder.file(&format!("{name}.json"), format!("{members}\n").as_bytes());
     folder.file(&format!("{name}.wav"), &made.bytes())

@@ -5,20 +5,20 @@
 //! What completions and manual pages need is only in the PC's programs.
 
 /// One command of a program.
-pub(crate) struct Command {
+pub(crate) struct CommandSpec {
     /// The lines that stand for it in the help of the program.
     pub(crate) usage: &'static str,
     /// What `--help` prints.
     pub(crate) help: &'static str,
     /// The table itself.
     #[cfg(any(feature = "tools", feature = "server", feature = "sim"))]
-    pub(crate) table: Table,
+    pub(crate) table: CommandTable,
 }
 
 /// What a command is, in parts.
 #[cfg(any(feature = "tools", feature = "server", feature = "sim"))]
 #[derive(Clone, Copy)]
-pub(crate) struct Table {
+pub(crate) struct CommandTable {
     pub(crate) name: &'static str,
     /// For example `FILE... OUT.wav`.
     pub(crate) arguments: &'static str,
@@ -44,7 +44,7 @@ pub(crate) struct CommandOption {
     pub(crate) help: &'static str,
 }
 
-/// Makes a `Command` of a table. An option is `(short, long, value, help)`, with `""` for what it does not have.
+/// Makes a `CommandSpec` of a table. An option is `(short, long, value, help)`, with `""` for what it does not have.
 macro_rules! command {
     (
         $program:tt, $name:tt, $arguments:tt, $summary:tt;
@@ -52,7 +52,7 @@ macro_rules! command {
         $description:tt;
         [$($example:tt),+ $(,)?]
     ) => {
-        $crate::cli::command::Command {
+        $crate::cli::command::CommandSpec {
             usage: concat!(
                 "  ", $program, " ", $name, $crate::cli::command::arguments_help!($arguments),
                 "\n          ", $summary, "\n"
@@ -67,7 +67,7 @@ macro_rules! command {
                 $("  ", $example, "\n",)+
             ),
             #[cfg(any(feature = "tools", feature = "server", feature = "sim"))]
-            table: $crate::cli::command::Table {
+            table: $crate::cli::command::CommandTable {
                 name: $name,
                 arguments: $arguments,
                 summary: $summary,

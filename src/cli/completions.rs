@@ -1,6 +1,6 @@
 //! Shell completions, made from the tables of a program's commands.
 
-use crate::cli::command::{CommandOption, Table};
+use crate::cli::command::{CommandOption, CommandTable};
 
 pub(crate) const SHELLS: [&str; 3] = ["bash", "zsh", "fish"];
 
@@ -32,7 +32,7 @@ enum Values<'a> {
 }
 
 /// By the name that stands for the value in the table.
-fn values_of<'a>(name: &'a str, tables: &[Table]) -> Values<'a> {
+fn values_of<'a>(name: &'a str, tables: &[CommandTable]) -> Values<'a> {
     let is_file = ["FILE", "DIR", "OUT", "AUDIO", "SOCKET"];
     let lower = |word: &str| !word.is_empty() && word.bytes().all(|b| !b.is_ascii_uppercase());
     let is_word = |word: &str| lower(word) || ["PCMU", "PCMA"].contains(&word);
@@ -49,7 +49,7 @@ fn values_of<'a>(name: &'a str, tables: &[Table]) -> Values<'a> {
 }
 
 /// The script for a shell; `None` if the shell is unknown.
-pub(crate) fn script(shell: &str, program: &str, tables: &[Table]) -> Option<String> {
+pub(crate) fn script(shell: &str, program: &str, tables: &[CommandTable]) -> Option<String> {
     match shell {
         "bash" => Some(bash(program, tables)),
         "zsh" => Some(zsh(program, tables)),
@@ -62,7 +62,7 @@ fn function_name(program: &str) -> String {
     format!("_{}", program.replace('-', "_"))
 }
 
-fn bash(program: &str, tables: &[Table]) -> String {
+fn bash(program: &str, tables: &[CommandTable]) -> String {
     let function = function_name(program);
     let names: Vec<&str> = tables.iter().map(|table| table.name).collect();
     let mut script = format!(
@@ -130,7 +130,7 @@ pub(crate) fn flags(option: &CommandOption) -> Vec<String> {
     }
 }
 
-fn zsh(program: &str, tables: &[Table]) -> String {
+fn zsh(program: &str, tables: &[CommandTable]) -> String {
     let function = function_name(program);
     let mut script = format!(
         "#compdef {program}
@@ -195,7 +195,7 @@ fn zsh_text(text: &str) -> String {
     escaped
 }
 
-fn fish(program: &str, tables: &[Table]) -> String {
+fn fish(program: &str, tables: &[CommandTable]) -> String {
     let mut script = format!("# fish completion of {program}\ncomplete -c {program} -f\n");
     for table in tables {
         let name = table.name;

@@ -8,12 +8,12 @@ use crate::cli::failure::Failure;
 use crate::wire::json::{self, steers};
 
 /// Takes bytes, all or none. It makes a smaller program than `dyn Write`.
-pub trait Sink {
+pub trait ByteSink {
     /// Writes and flushes them.
     fn put(&mut self, bytes: &[u8]) -> io::Result<()>;
 }
 
-impl<W: Write> Sink for W {
+impl<W: Write> ByteSink for W {
     fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.write_all(bytes).and_then(|()| self.flush())
     }
@@ -24,7 +24,7 @@ pub(crate) fn print(text: &str) -> Result<ExitCode, Failure> {
     put(&mut std::io::stdout(), text)
 }
 
-fn put(out: &mut dyn Sink, text: &str) -> Result<ExitCode, Failure> {
+fn put(out: &mut dyn ByteSink, text: &str) -> Result<ExitCode, Failure> {
     match out.put(text.as_bytes()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
             Err(Failure::Failed(format!("standard output: {error}")))
@@ -35,8 +35,8 @@ fn put(out: &mut dyn Sink, text: &str) -> Result<ExitCode, Failure> {
 
 /// Standard output and standard error, or their substitutes in a test.
 pub(super) struct Console<'a> {
-    pub(super) out: &'a mut dyn Sink,
-    pub(super) err: &'a mut dyn Sink,
+    pub(super) out: &'a mut dyn ByteSink,
+    pub(super) err: &'a mut dyn ByteSink,
 }
 
 impl Console<'_> {

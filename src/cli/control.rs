@@ -8,13 +8,13 @@ use std::process::ExitCode;
 use lexopt::prelude::{Long, Short, Value};
 
 use crate::cli::arguments::parser;
-use crate::cli::command::{command, Command};
+use crate::cli::command::{command, CommandSpec};
 use crate::cli::console::print;
 use crate::cli::failure::{usage, Failure};
 
 const DEFAULT_SOCKET: &str = "/var/run/callrec.sock";
 
-pub(super) const CTL: Command = command! {
+pub(super) const CTL: CommandSpec = command! {
     "callrec", "ctl", "MESSAGE...",
     "sends control messages and prints each reply on a line";
     [
@@ -30,7 +30,7 @@ A message without 'cmd=' begins with the command. The exit status is 1 if a repl
     ]
 };
 
-pub(super) const WATCH: Command = command! {
+pub(super) const WATCH: CommandSpec = command! {
     "callrec", "watch", "",
     "prints events as they occur, one per line";
     [
@@ -52,7 +52,7 @@ pub(super) fn ctl(arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
     if messages.is_empty() {
         return usage("ctl: which MESSAGE? 'callrec ctl --help' shows some");
     }
-    let mut connection = Connection::open(&socket)?;
+    let mut connection = ControlConnection::open(&socket)?;
     let mut failed = None;
     for message in &messages {
         connection.send(&with_time(message))?;
@@ -90,7 +90,7 @@ pub(super) fn watch(arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
     if let Some(message) = messages.first() {
         return usage(&format!("watch: unexpected '{message}'"));
     }
-    let mut connection = Connection::open(&socket)?;
+    let mut connection = ControlConnection::open(&socket)?;
     connection.send("SubscribeRequest")?;
     while let Some(line) = connection.next_line()? {
         if has(&line, "result=failed") {
@@ -146,12 +146,12 @@ fn arguments_of(arguments: Vec<OsString>) -> Result<Option<(String, Vec<String>)
 }
 
 /// A connection to the daemon.
-struct Connection {
+struct ControlConnection {
     socket: String,
     lines: BufReader<UnixStream>,
 }
 
-impl Connection {
+impl ControlConnection {
     fn open(socket: &str) -> Result<Self, Failure> {
         let stream = UnixStream::connect(socket).map_err(|error| {
             Failure::Failed(format!("{socket}: {error}; is 'callrec run' running?"))

@@ -9,18 +9,18 @@ use std::process::ExitCode;
 use lexopt::prelude::{Long, Short, Value};
 
 use crate::cli::arguments::{parser, samples};
-use crate::cli::command::{command, Command};
-use crate::cli::console::{shown, Console, Sink};
+use crate::cli::command::{command, CommandSpec};
+use crate::cli::console::{shown, ByteSink, Console};
 use crate::cli::failure::{usage, Failure};
 use crate::cli::picture;
 use crate::recordings::joined::{JoinedRecording, RATE};
-use crate::recordings::part::Audio;
-use crate::recordings::plan::Plan;
+use crate::recordings::part::AudioBlock;
+use crate::recordings::plan::JoinPlan;
 use crate::recordings::recording_file::FileState;
 use crate::wire::g711::Law;
 use crate::wire::riff;
 
-pub(super) const EXPORT: Command = command! {
+pub(super) const EXPORT: CommandSpec = command! {
     "callrec", "export", "FILE... OUT.wav",
     "writes one RIFF/WAVE file, or a picture, of a recording or of its parts";
     [
@@ -48,7 +48,7 @@ hold are written once, and missing ones become silence. Files of several recordi
 const WRITE_BYTES: usize = 64 * 1024;
 
 #[derive(Default)]
-struct Options {
+struct ExportOptions {
     pcm16: bool,
     picture: bool,
     from: u64,
@@ -88,7 +88,7 @@ fn remark(joined: &JoinedRecording, console: &mut Console) {
             ));
         }
     }
-    let Plan {
+    let JoinPlan {
         repeated,
         discontinuities,
         ..
@@ -132,10 +132,10 @@ fn write_wave(
     write_out(out, console, &mut |sink| {
         sink.extend(&header)?;
         joined.play(&mut |audio| match audio {
-            Audio::Missing(samples) => {
+            AudioBlock::Missing(samples) => {
                 (0..samples).try_for_each(|_| sink.sample(pcm16, law.silence(), 0))
             }
-            Audio::Codes(law, codes) => {
+            AudioBlock::Codes(law, codes) => {
                 let table = law.decode_table();
                 codes
                     .iter()
@@ -157,9 +157,9 @@ fn header(pcm16: bool, law: Law, samples: u64) -> Option<Vec<u8>> {
     has_room.then(|| riff::header(law, Some(samples)).to_vec())
 }
 
-fn options_of(arguments: Vec<OsString>) -> Result<Option<Options>, Failure> {
+fn options_of(arguments: Vec<OsString>) -> Result<Option<ExportOptions>, Failure> {
     let mut parser = parser(arguments);
-    let mut options = Options::default();
+    let mut options = ExportOptions::default();
     while let Some(argument) = parser.next()? {
         match argument {
             Long("pcm16") => options.pcm16 = true,
@@ -194,7 +194,7 @@ fn options_of(arguments: Vec<OsString>) -> Result<Option<Options>, Failure> {
 }
 
 /// The files, joined, and cut to what was asked for.
-fn join(inputs: &[PathBuf], options: &Options) -> Result<JoinedRecording, Failure> {
+fn join(inputs: &[PathBuf], options: &ExportOptions) -> Result<JoinedRecording, Failure> {
     let mut joined = JoinedRecording::open(inputs, !options.pcm16 && !options.picture)?;
     let whole = joined.plan.samples();
     let to = options.to.unwrap_or(u64::MAX);
@@ -213,15 +213,15 @@ fn join(inputs: &[PathBuf], options: &Options) -> Result<JoinedRecording, Failur
 }
 
 /// Collects bytes and writes them in large pieces.
-struct Output<'a> {
-    sink: &'a mut dyn Sink,
+struct ExportOutput<'a> {
+    sink: &'a mut dyn ByteSink,
     name: String,
     buffer: Vec<u8>,
     /// The reader has gone away (`| head`), which is not a failure.
     unread: bool,
 }
 
-impl Output<'_> {
+impl ExportOutput<'_> {
     fn extend(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         self.buffer.extend_from_slice(bytes);
         if self.buffer.len() < WRITE_BYTES {
@@ -252,10 +252,10 @@ impl Output<'_> {
 fn write_out(
     out: &Path,
     console: &mut Console,
-    write: &mut dyn FnMut(&mut Output) -> Result<(), Failure>,
+    write: &mut dyn FnMut(&mut ExportOutput) -> Result<(), Failure>,
 ) -> Result<ExitCode, Failure> {
-    let mut to = |sink: &mut dyn Sink, name: String| {
-        let mut output = Output {
+    let mut to = |sink: &mut dyn ByteSink, name: String| {
+        let mut output = ExportOutput {
             sink,
             name,
             buffer: Vec::with_capacity(WRITE_BYTES + 64),

@@ -5,12 +5,12 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use crate::cli::arguments::{expand, json_and_paths};
-use crate::cli::command::{command, Command};
+use crate::cli::command::{command, CommandSpec};
 use crate::cli::console::{quote, shown, Console};
 use crate::cli::failure::{usage, Failure};
 use crate::recordings::recording_file::{FileState, RecordingFile};
 
-pub(super) const INFO: Command = command! {
+pub(super) const INFO: CommandSpec = command! {
     "callrec", "info", "FILE|DIR...",
     "describes recordings";
     [

@@ -7,16 +7,16 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::cli::arguments::{expand, json_and_paths};
-use crate::cli::command::{command, Command};
+use crate::cli::command::{command, CommandSpec};
 use crate::cli::console::{harmless, quote, shown, Console};
 use crate::cli::failure::Failure;
 use crate::cli::run;
 use crate::daemon::stick;
-use crate::recordings::entry::Entry;
+use crate::recordings::entry::RecordingEntry;
 use crate::recordings::grouping::{group, PartKey};
 use crate::recordings::recording_file::FileState;
 
-pub(super) const LIST: Command = command! {
+pub(super) const LIST: CommandSpec = command! {
     "callrec", "list", "[DIR]...",
     "lists recordings, the newest first";
     [
@@ -51,7 +51,7 @@ pub(super) fn list(arguments: Vec<OsString>, console: &mut Console) -> Result<Ex
     let mut problems = vec![];
     let mut entries = vec![];
     for path in expand(&paths, console, &mut problems) {
-        match Entry::of(&path) {
+        match RecordingEntry::of(&path) {
             Ok(None) if paths.contains(&path) => {
                 problems.push(format!("{}: is not a recording", shown(&path)))
             }
@@ -59,7 +59,7 @@ pub(super) fn list(arguments: Vec<OsString>, console: &mut Console) -> Result<Ex
             Err(problem) => problems.push(format!("{}: {problem}", shown(&path))),
         }
     }
-    entries.sort_by_cached_key(Entry::age);
+    entries.sort_by_cached_key(RecordingEntry::age);
     let text = if json {
         entries.iter().rev().map(as_json).collect()
     } else {
@@ -69,7 +69,7 @@ pub(super) fn list(arguments: Vec<OsString>, console: &mut Console) -> Result<Ex
     console.conclude(&problems)
 }
 
-fn as_json(entry: &Entry) -> String {
+fn as_json(entry: &RecordingEntry) -> String {
     let mut json = String::from("{\"file\":");
     quote(&mut json, &entry.path.to_string_lossy());
     let mut text = |key: &str, value: &str| {
@@ -102,7 +102,7 @@ fn as_json(entry: &Entry) -> String {
     if let Some(set) = object.and_then(|object| object.flag("clock_set")) {
         let _ = write!(json, ",\"clock_set\":{set}");
     }
-    let Entry {
+    let RecordingEntry {
         frames,
         duration_ms,
         bytes,
@@ -116,12 +116,12 @@ fn as_json(entry: &Entry) -> String {
 }
 
 /// A line for each recording, under titles, and a line with the totals. Columns without a value are left out.
-fn table(entries: &[Entry], folders: &[PathBuf]) -> String {
+fn table(entries: &[RecordingEntry], folders: &[PathBuf]) -> String {
     if entries.is_empty() {
         return String::new();
     }
-    let keys: Vec<PartKey> = entries.iter().map(Entry::key).collect();
-    let mut recordings: Vec<Vec<&Entry>> = vec![];
+    let keys: Vec<PartKey> = entries.iter().map(RecordingEntry::key).collect();
+    let mut recordings: Vec<Vec<&RecordingEntry>> = vec![];
     for parts in group(&keys) {
         recordings.push(parts.iter().map(|part| &entries[*part]).collect());
     }
@@ -162,7 +162,7 @@ fn push_row(text: &mut String, row: &Row, widths: &[usize]) {
     let _ = writeln!(text, "{}", line.trim_end());
 }
 
-fn totals(entries: &[Entry], recordings: usize, folders: &[PathBuf]) -> String {
+fn totals(entries: &[RecordingEntry], recordings: usize, folders: &[PathBuf]) -> String {
     let length: u64 = entries.iter().map(|entry| entry.duration_ms).sum();
     let bytes: u64 = entries.iter().map(|entry| entry.bytes).sum();
     let folders: Vec<String> = folders.iter().map(|folder| shown(folder)).collect();
@@ -179,11 +179,11 @@ fn totals(entries: &[Entry], recordings: usize, folders: &[PathBuf]) -> String {
     )
 }
 
-fn row(parts: &[&Entry]) -> Row {
+fn row(parts: &[&RecordingEntry]) -> Row {
     let Some(first) = parts.first() else {
         return Row::default();
     };
-    let sum = |of: fn(&Entry) -> u64| parts.iter().map(|part| of(part)).sum::<u64>();
+    let sum = |of: fn(&RecordingEntry) -> u64| parts.iter().map(|part| of(part)).sum::<u64>();
     // The last part that knows it: a stop may replace what the start said, when the earlier parts are written already.
     let known = |key: &str| {
         let values = parts.iter().rev().map(|part| part.sidecar.text(key));

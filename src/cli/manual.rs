@@ -1,6 +1,6 @@
 //! Manual pages (man(7)), made from the tables of a program's commands.
 
-use crate::cli::command::Table;
+use crate::cli::command::CommandTable;
 use crate::cli::completions::flags;
 
 /// The table of the command `man` of a program.
@@ -18,7 +18,7 @@ macro_rules! man_command {
 pub(crate) use man_command;
 
 /// The page of a command.
-pub(crate) fn command_page(program: &str, table: &Table) -> String {
+pub(crate) fn command_page(program: &str, table: &CommandTable) -> String {
     let title = format!("{program}-{}", table.name);
     let mut page = head(&title, table.summary);
     page.push_str(".SH SYNOPSIS\n");
@@ -53,7 +53,7 @@ pub(crate) fn command_page(program: &str, table: &Table) -> String {
 }
 
 /// The page of the program, which lists its commands.
-pub(crate) fn program_page(program: &str, summary: &str, tables: &[Table]) -> String {
+pub(crate) fn program_page(program: &str, summary: &str, tables: &[CommandTable]) -> String {
     let mut page = head(program, summary);
     page.push_str(&format!(
         ".SH SYNOPSIS\n.B {}\n.I COMMAND\n[ARGUMENT]...\n.SH COMMANDS\n",

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 #[cfg(not(feature = "tools"))]
 use command::program_help;
-use console::{print, shown, Console, Sink};
+use console::{print, shown, ByteSink, Console};
 use failure::{usage, Failure};
 #[cfg(feature = "tools")]
 use program::{program, Program};
@@ -82,7 +82,11 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 /// The same with other places for what the tools print; the other commands print to standard output.
-pub fn run_with(arguments: Vec<OsString>, out: &mut dyn Sink, err: &mut dyn Sink) -> ExitCode {
+pub fn run_with(
+    arguments: Vec<OsString>,
+    out: &mut dyn ByteSink,
+    err: &mut dyn ByteSink,
+) -> ExitCode {
     let mut console = Console { out, err };
     let (message, status) = match command(arguments, &mut console) {
         Ok(code) => return code,

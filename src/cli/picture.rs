@@ -2,7 +2,7 @@
 
 use crate::cli::failure::Failure;
 use crate::recordings::joined::{JoinedRecording, Stretch, RATE};
-use crate::recordings::part::Audio;
+use crate::recordings::part::AudioBlock;
 use crate::recordings::sidecar_file::SidecarFile;
 use crate::recordings::svg::{self, Marks};
 use crate::recordings::waveform::Waveform;
@@ -31,14 +31,14 @@ fn waveform(joined: &JoinedRecording, marks: &mut Marks) -> Result<Waveform, Fai
     let mut at = 0;
     joined.play(&mut |audio| -> Result<(), Failure> {
         match audio {
-            Audio::Codes(law, codes) => {
+            AudioBlock::Codes(law, codes) => {
                 let table = law.decode_table();
                 for code in codes {
                     wave.push(table[usize::from(*code)]);
                 }
                 at += codes.len() as u64;
             }
-            Audio::Missing(samples) => {
+            AudioBlock::Missing(samples) => {
                 wave.skip(samples);
                 match marks.gaps.last_mut() {
                     Some((begin, length)) if *begin + *length == at => *length += samples,

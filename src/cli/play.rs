@@ -12,7 +12,7 @@ use lexopt::prelude::{Long, Short, Value};
 
 use crate::base::limits::TEXT_BYTES;
 use crate::cli::arguments::{parser, samples};
-use crate::cli::command::{command, Command};
+use crate::cli::command::{command, CommandSpec};
 use crate::cli::console::{shown, Console};
 use crate::cli::failure::{usage, Failure};
 use crate::daemon::one_player::{Alone, Position};
@@ -22,7 +22,7 @@ use crate::recordings::joined::RATE;
 use crate::recordings::recording_file::{FileState, RecordingFile};
 use crate::wire::control::Text;
 
-pub(super) const PLAY: Command = command! {
+pub(super) const PLAY: CommandSpec = command! {
     "callrec", "play", "FILE HOST:PORT",
     "sends a recording as RTP, in real time";
     [
@@ -77,7 +77,7 @@ pub(super) fn play(arguments: Vec<OsString>, console: &mut Console) -> Result<Ex
             position_ms,
         },
     );
-    let mut line = Line::new();
+    let mut line = PositionLine::new();
     let played = player
         .map_err(|error| failed(&error))?
         .run(|position| line.show(console, position));
@@ -120,12 +120,12 @@ fn address(to: &OsString) -> Result<SocketAddr, Failure> {
 }
 
 /// The line on a terminal.
-struct Line {
+struct PositionLine {
     terminal: bool,
     shown_at: Option<Instant>,
 }
 
-impl Line {
+impl PositionLine {
     fn new() -> Self {
         Self {
             terminal: std::io::stderr().is_terminal(),

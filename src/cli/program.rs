@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use crate::cli::command::{Command, Table};
+use crate::cli::command::{CommandSpec, CommandTable};
 use crate::cli::completions::{script, SHELLS};
 use crate::cli::console::print;
 use crate::cli::failure::{usage, Failure};
@@ -15,15 +15,15 @@ pub(crate) struct Program {
     pub(crate) summary: &'static str,
     /// What `--help` prints.
     pub(crate) help: &'static str,
-    pub(crate) commands: &'static [&'static Command],
+    pub(crate) commands: &'static [&'static CommandSpec],
 }
 
 /// Makes a `Program`; the commands `completions` and `man` are added to its own.
 macro_rules! program {
     ($program:tt, $summary:tt, [$($command:expr),+ $(,)?]) => {{
-        const COMPLETIONS: $crate::cli::command::Command =
+        const COMPLETIONS: $crate::cli::command::CommandSpec =
             $crate::cli::completions::completions_command!($program);
-        const MAN: $crate::cli::command::Command = $crate::cli::manual::man_command!($program);
+        const MAN: $crate::cli::command::CommandSpec = $crate::cli::manual::man_command!($program);
         $crate::cli::program::Program {
             name: $program,
             summary: $summary,
@@ -82,7 +82,7 @@ impl Program {
         command.map_or("", |command| command.help)
     }
 
-    fn tables(&self) -> Vec<Table> {
+    fn tables(&self) -> Vec<CommandTable> {
         self.commands.iter().map(|command| command.table).collect()
     }
 }

@@ -9,13 +9,13 @@ use std::process::ExitCode;
 use lexopt::prelude::{Long, Short, Value};
 
 use crate::cli::arguments::{expand, parser};
-use crate::cli::command::{command, Command};
+use crate::cli::command::{command, CommandSpec};
 use crate::cli::console::{shown, Console};
 use crate::cli::failure::{usage, Failure};
 use crate::io::regular_file;
-use crate::recordings::repair::{self, Outcome, Refusal};
+use crate::recordings::repair::{self, Refusal, RepairOutcome};
 
-pub(super) const REPAIR: Command = command! {
+pub(super) const REPAIR: CommandSpec = command! {
     "callrec", "repair", "FILE|DIR...",
     "repairs unfinished and damaged recordings";
     [
@@ -51,7 +51,7 @@ pub(super) fn repair(arguments: Vec<OsString>, console: &mut Console) -> Result<
     for path in expand(&paths, console, &mut problems) {
         let name = shown(&path);
         match repair_file(&path, dry_run) {
-            Ok(Outcome::Inconsistent | Outcome::Refused(Refusal::Damaged)) => {
+            Ok(RepairOutcome::Inconsistent | RepairOutcome::Refused(Refusal::Damaged)) => {
                 let reason = Refusal::Damaged.description();
                 problems.push(format!("{name}: {reason}; left untouched"));
             }
@@ -65,24 +65,24 @@ pub(super) fn repair(arguments: Vec<OsString>, console: &mut Console) -> Result<
 }
 
 /// Opens the file for writing only if there is something to write: the stick may be read-only.
-fn repair_file(path: &Path, dry_run: bool) -> io::Result<Outcome> {
+fn repair_file(path: &Path, dry_run: bool) -> io::Result<RepairOutcome> {
     let open = |write| {
         let mut options = File::options();
         regular_file::open_no_follow(path, options.read(true).write(write))
     };
     match repair::repair(&open(false)?, true)? {
-        Outcome::Repaired { .. } if !dry_run => repair::repair(&open(true)?, false),
+        RepairOutcome::Repaired { .. } if !dry_run => repair::repair(&open(true)?, false),
         outcome => Ok(outcome),
     }
 }
 
-fn description(outcome: Outcome, dry_run: bool) -> String {
+fn description(outcome: RepairOutcome, dry_run: bool) -> String {
     match outcome {
-        Outcome::Whole => "is whole".into(),
-        Outcome::InUse => "is being recorded; left alone".into(),
-        Outcome::Inconsistent => Refusal::Damaged.description().into(),
-        Outcome::Refused(refusal) => format!("{}; left alone", refusal.description()),
-        Outcome::Repaired {
+        RepairOutcome::Whole => "is whole".into(),
+        RepairOutcome::InUse => "is being recorded; left alone".into(),
+        RepairOutcome::Inconsistent => Refusal::Damaged.description().into(),
+        RepairOutcome::Refused(refusal) => format!("{}; left alone", refusal.description()),
+        RepairOutcome::Repaired {
             extent,
             data_size_was,
             cut,

@@ -8,7 +8,7 @@ use lexopt::prelude::{Long, Short, Value};
 use log::{error, info};
 
 use crate::cli::arguments::parser;
-use crate::cli::command::{command, Command};
+use crate::cli::command::{command, CommandSpec};
 use crate::cli::console::print;
 use crate::cli::failure::{usage, Failure};
 use crate::config::Config;
@@ -19,7 +19,7 @@ use crate::io::sys::map_large_allocations;
 /// Where a phone keeps it.
 const DEFAULT_FILE: &str = "/etc/callrec.conf";
 
-pub(super) const RUN: Command = command! {
+pub(super) const RUN: CommandSpec = command! {
     "callrec", "run", "",
     "runs the recorder in the foreground";
     [
@@ -34,7 +34,7 @@ on SIGHUP it reads the configuration again.";
     ]
 };
 
-pub(super) const CHECK: Command = command! {
+pub(super) const CHECK: CommandSpec = command! {
     "callrec", "check", "FILE",
     "validates a configuration and prints the effective one";
     [];

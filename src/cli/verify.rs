@@ -9,7 +9,7 @@ use lexopt::prelude::{Long, Short, Value};
 use sha2::{Digest, Sha256};
 
 use crate::cli::arguments::{expand, parser};
-use crate::cli::command::{command, Command};
+use crate::cli::command::{command, CommandSpec};
 use crate::cli::console::{shown, Console};
 use crate::cli::failure::{usage, Failure};
 use crate::recordings::folder;
@@ -19,7 +19,7 @@ use crate::recordings::sidecar_file::{sidecar_path, SidecarFile};
 use crate::wire::recording::name::has_sidecar_suffix;
 use crate::wire::recording::HEADER_BYTES;
 
-pub(super) const VERIFY: Command = command! {
+pub(super) const VERIFY: CommandSpec = command! {
     "callrec", "verify", "FILE|DIR...",
     "compares recordings with the SHA-256 checksums in their sidecars";
     [];

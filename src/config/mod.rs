@@ -181,10 +181,10 @@ impl Config {
                 return self
                     .fsp
                     .set(key, value)
-                    .unwrap_or_else(|| Err("is no key of this program".into()))
+                    .unwrap_or_else(|| Err("is an unknown key".into()))
             }
             #[cfg(not(feature = "fsp"))]
-            _ => return Err("is no key of this program".into()),
+            _ => return Err("is an unknown key".into()),
         }
         Ok(())
     }
@@ -448,7 +448,7 @@ mod tests {
         for (text, message) in [
             (
                 "enabled = 1\nvoicecodec = PCMU",
-                "line 2: voicecodec is no key of this program",
+                "line 2: voicecodec is an unknown key",
             ),
             ("enabled = yes", "line 1: enabled must be 0 or 1, not 'yes'"),
             (

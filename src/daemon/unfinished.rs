@@ -8,7 +8,7 @@ use crate::base::stats::Counter;
 use crate::daemon::disk::Disk;
 use crate::io::dir::Names;
 use crate::proto::recorder::Recorder;
-use crate::recordings::repair::{repair, Outcome, Refusal};
+use crate::recordings::repair::{repair, Refusal, RepairOutcome};
 use crate::wire::recording::is_recording_name;
 
 /// A walk over the stick's files.
@@ -35,11 +35,11 @@ impl Repair {
             let outcome = dir.open_file(name).and_then(|file| repair(&file, false));
             let name = core::str::from_utf8(name).unwrap_or("?");
             match outcome {
-                Ok(Outcome::Repaired { extent, .. }) => {
+                Ok(RepairOutcome::Repaired { extent, .. }) => {
                     recorder.stats.count(Counter::Repaired);
                     info!("{name}: made whole, {} frames", extent.frames);
                 }
-                Ok(Outcome::Inconsistent | Outcome::Refused(Refusal::Damaged)) => {
+                Ok(RepairOutcome::Inconsistent | RepairOutcome::Refused(Refusal::Damaged)) => {
                     warn!("{name}: {}", Refusal::Damaged.description())
                 }
                 Ok(_) => {}

@@ -1,4 +1,4 @@
-//! A UDP port of a server: read in batches, by nobody's poll.
+//! A UDP port of a server: read in batches, and not registered with epoll.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};

@@ -15,7 +15,7 @@ use crate::wire::recording::sidecar::Start;
 use crate::wire::recording::HEADER_BYTES;
 
 /// A recording's file, or a RIFF/WAVE file that a server wrote.
-pub struct Entry {
+pub struct RecordingEntry {
     /// Where it is.
     pub path: PathBuf,
     /// Its sidecar, empty if there is none.
@@ -37,7 +37,7 @@ pub struct Entry {
     ends: Option<[FramePosition; 2]>,
 }
 
-impl Entry {
+impl RecordingEntry {
     /// Reads a file. `None`: it does not belong in a list of recordings.
     pub fn of(path: &Path) -> Result<Option<Self>, OpenError> {
         let sidecar = SidecarFile::of(path);

@@ -22,7 +22,7 @@ pub struct FramePosition {
 
 /// Consecutive frames of one file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Run {
+pub struct FrameRun {
     /// Number of its first frame in the file.
     pub first: u64,
     /// Number of frames.
@@ -37,7 +37,7 @@ pub struct Run {
 #[derive(Clone, Debug)]
 pub struct FileRuns {
     /// In the order of the file.
-    pub runs: Vec<Run>,
+    pub runs: Vec<FrameRun>,
     /// Samples of a frame, which are also its timestamp units; at least one.
     pub samples: u32,
 }
@@ -46,7 +46,7 @@ pub struct FileRuns {
 #[derive(Debug)]
 pub struct RunScanner {
     samples: u32,
-    runs: Vec<Run>,
+    runs: Vec<FrameRun>,
     /// The position of the latest frame, if that was not the expected one.
     unexpected: Option<FramePosition>,
 }
@@ -96,7 +96,7 @@ impl RunScanner {
         let unexpected = self.unexpected.take();
         let is_full = self.runs.len() >= MAX_RUNS;
         let Some(run) = self.runs.last_mut() else {
-            self.runs.push(Run {
+            self.runs.push(FrameRun {
                 first: 0,
                 frames: 1,
                 head: Some(position),
@@ -128,7 +128,7 @@ impl RunScanner {
         run.frames -= 1; // the frame before was counted in this run
         if run.is_confirmed || run.frames > 1 {
             let first = run.first + run.frames;
-            self.runs.push(Run {
+            self.runs.push(FrameRun {
                 first,
                 frames: 2,
                 head: Some(begin),
@@ -157,13 +157,13 @@ impl RunScanner {
 
 impl FileRuns {
     /// Samples of a run of this file.
-    pub(super) fn length(&self, run: &Run) -> i64 {
+    pub(super) fn length(&self, run: &FrameRun) -> i64 {
         run.frames as i64 * i64::from(self.samples)
     }
 
     /// The runs of a file whose frames have no RTP headers.
     pub fn bare(frames: u64, samples: u32) -> Self {
-        let run = Run {
+        let run = FrameRun {
             first: 0,
             frames,
             head: None,

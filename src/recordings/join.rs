@@ -4,16 +4,16 @@
 //! timestamps; frames that several files hold are taken once, and missing ones become silence. Runs that cannot be placed,
 //! because they are of another source or have no RTP headers, follow in the order of the files.
 
-use crate::recordings::frame_runs::{FileRuns, Run};
-use crate::recordings::plan::Plan;
-use crate::recordings::timeline::{Frame, Timeline, MAX_SILENCE};
+use crate::recordings::frame_runs::{FileRuns, FrameRun};
+use crate::recordings::plan::JoinPlan;
+use crate::recordings::timeline::{FrameIndex, SourceTimeline, MAX_SILENCE};
 
 /// Timelines that are told apart; runs that would need one more are appended to the last.
 const MAX_TIMELINES: usize = 1000;
 
 /// Puts all runs in order. `same` compares two frames byte for byte.
-pub fn plan(files: &[FileRuns], same: &mut dyn FnMut(Frame, Frame) -> bool) -> Plan {
-    let mut timelines: Vec<Timeline> = vec![];
+pub fn plan(files: &[FileRuns], same: &mut dyn FnMut(FrameIndex, FrameIndex) -> bool) -> JoinPlan {
+    let mut timelines: Vec<SourceTimeline> = vec![];
     for (file, scanned) in files.iter().enumerate() {
         let mut own: Option<usize> = None;
         for run in &scanned.runs {
@@ -27,9 +27,9 @@ pub fn plan(files: &[FileRuns], same: &mut dyn FnMut(Frame, Frame) -> bool) -> P
         }
     }
     let sources = timelines.iter().filter(|timeline| timeline.has_source());
-    let mut plan = Plan {
+    let mut plan = JoinPlan {
         discontinuities: sources.count().saturating_sub(1) as u64,
-        ..Plan::default()
+        ..JoinPlan::default()
     };
     let mut silence = MAX_SILENCE;
     for timeline in timelines {
@@ -40,14 +40,14 @@ pub fn plan(files: &[FileRuns], same: &mut dyn FnMut(Frame, Frame) -> bool) -> P
 
 /// Adds a run to the timeline that was found for it, else to a new one; returns its index.
 fn add(
-    timelines: &mut Vec<Timeline>,
+    timelines: &mut Vec<SourceTimeline>,
     found: Option<usize>,
     file: usize,
-    run: &Run,
+    run: &FrameRun,
     length: i64,
 ) -> usize {
     if found.is_none() && timelines.len() < MAX_TIMELINES {
-        timelines.push(Timeline::new(run));
+        timelines.push(SourceTimeline::new(run));
     }
     let number = found.unwrap_or(timelines.len() - 1);
     let timeline = &mut timelines[number];

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use crate::recordings::join;
-use crate::recordings::part::{Audio, FileError, Part};
-use crate::recordings::plan::{Plan, Segment};
+use crate::recordings::part::{AudioBlock, FileError, PartFile};
+use crate::recordings::plan::{JoinPlan, Segment};
 
 /// Samples a second.
 pub const RATE: u64 = 8000;
@@ -12,9 +12,9 @@ pub const RATE: u64 = 8000;
 /// The files, and the order of their frames.
 pub struct JoinedRecording {
     /// In the order in which they were named.
-    pub parts: Vec<Part>,
+    pub parts: Vec<PartFile>,
     /// The order of their frames.
-    pub plan: Plan,
+    pub plan: JoinPlan,
 }
 
 /// A stretch of a file's audio in the output.
@@ -30,9 +30,9 @@ pub struct Stretch {
 impl JoinedRecording {
     /// Opens the files. `one_law`: they must all have the same codec, because they are joined without decoding.
     pub fn open(paths: &[PathBuf], one_law: bool) -> Result<Self, FileError> {
-        let mut parts = Vec::<Part>::new();
+        let mut parts = Vec::<PartFile>::new();
         for path in paths {
-            let part = Part::open(path)?;
+            let part = PartFile::open(path)?;
             let first = parts.first().map_or(part.law, |first| first.law);
             if one_law && first != part.law {
                 let reason = format!(
@@ -44,7 +44,7 @@ impl JoinedRecording {
             }
             parts.push(part);
         }
-        let scanned: Result<Vec<_>, _> = parts.iter().map(Part::scan).collect();
+        let scanned: Result<Vec<_>, _> = parts.iter().map(PartFile::scan).collect();
         let plan = join::plan(
             &scanned?,
             &mut |(file, frame), (other_file, other_frame)| {
@@ -95,11 +95,11 @@ impl JoinedRecording {
     /// Hands out the audio in order, until `take` fails.
     pub fn play<E: From<FileError>>(
         &self,
-        take: &mut dyn FnMut(Audio) -> Result<(), E>,
+        take: &mut dyn FnMut(AudioBlock) -> Result<(), E>,
     ) -> Result<(), E> {
         for segment in &self.plan.segments {
             match segment {
-                Segment::Silence(samples) => take(Audio::Missing(*samples))?,
+                Segment::Silence(samples) => take(AudioBlock::Missing(*samples))?,
                 Segment::Frames {
                     file,
                     run,

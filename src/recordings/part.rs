@@ -5,7 +5,7 @@ use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use crate::recordings::frame_runs::{FileRuns, FramePosition, Run, RunScanner};
+use crate::recordings::frame_runs::{FileRuns, FramePosition, FrameRun, RunScanner};
 use crate::recordings::recording_file::RecordingFile;
 use crate::wire::g711::Law;
 use crate::wire::recording::{Codec, HEADER_BYTES};
@@ -34,7 +34,7 @@ impl FileError {
 }
 
 /// Audio on its way to the output.
-pub enum Audio<'a> {
+pub enum AudioBlock<'a> {
     /// G.711 codes.
     Codes(Law, &'a [u8]),
     /// Samples for which there are no frames.
@@ -42,7 +42,7 @@ pub enum Audio<'a> {
 }
 
 /// A file, and how its frames are laid out.
-pub struct Part {
+pub struct PartFile {
     /// The file.
     pub recording: RecordingFile,
     /// The codec of its audio.
@@ -53,7 +53,7 @@ pub struct Part {
     samples: u32,
 }
 
-impl Part {
+impl PartFile {
     /// Opens a file. Only G.711 can be read.
     pub(super) fn open(path: &Path) -> Result<Self, FileError> {
         let recording = RecordingFile::open(path).map_err(|error| FileError::new(path, &error))?;
@@ -149,10 +149,10 @@ impl Part {
     /// Hands out the audio of a run: `samples` of them, without the first `skip`.
     pub(super) fn play<E: From<FileError>>(
         &self,
-        run: &Run,
+        run: &FrameRun,
         skip: u64,
         samples: u64,
-        take: &mut dyn FnMut(Audio) -> Result<(), E>,
+        take: &mut dyn FnMut(AudioBlock) -> Result<(), E>,
     ) -> Result<(), E> {
         let mut number = 0;
         let mut skip = skip as usize;
@@ -166,9 +166,9 @@ impl Part {
             number += 1;
             left -= codes.len() as u64;
             if self.is_garbage(frame, expected) {
-                take(Audio::Missing(codes.len() as u64))
+                take(AudioBlock::Missing(codes.len() as u64))
             } else {
-                take(Audio::Codes(self.law, codes))
+                take(AudioBlock::Codes(self.law, codes))
             }
         })
     }

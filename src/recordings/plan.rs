@@ -1,6 +1,6 @@
 //! The order in which the frames of several files are played.
 
-use crate::recordings::frame_runs::Run;
+use crate::recordings::frame_runs::FrameRun;
 
 /// A stretch of the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,7 +10,7 @@ pub enum Segment {
         /// Index of the file.
         file: usize,
         /// Its first frame, and the number of frames.
-        run: Run,
+        run: FrameRun,
         /// Samples of the first frame that are left out.
         skip: u64,
         /// Samples of output.
@@ -22,7 +22,7 @@ pub enum Segment {
 
 /// The output, and what the user should know about it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Plan {
+pub struct JoinPlan {
     /// In order.
     pub segments: Vec<Segment>,
     /// Frames left out because another file holds the same ones.
@@ -31,7 +31,7 @@ pub struct Plan {
     pub discontinuities: u64,
 }
 
-impl Plan {
+impl JoinPlan {
     /// Samples of output.
     pub fn samples(&self) -> u64 {
         self.segments.iter().map(Segment::samples).sum()
@@ -66,7 +66,7 @@ impl Segment {
                 let begin = skip + from;
                 let end = begin + length;
                 let left_out = begin / u64::from(frame);
-                let run = Run {
+                let run = FrameRun {
                     first: run.first + left_out,
                     frames: end.div_ceil(u64::from(frame)) - left_out,
                     head: run.head.map(|head| head.after(left_out, frame)),

@@ -42,7 +42,7 @@ pub enum Refusal {
 
 /// What `repair` did, or would do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum RepairOutcome {
     /// Nothing: header and length agree.
     Whole,
     /// Nothing: it is being written.
@@ -107,14 +107,14 @@ fn reconstructed(file: &File, damaged: &[u8; HEADER_BYTES]) -> io::Result<Option
 
 /// Repairs a file, or with `dry_run` only reports what would be done: corrects header and `dataSize`, and cuts off what
 /// follows the last whole frame. The file's modification time stays.
-pub fn repair(file: &File, dry_run: bool) -> io::Result<Outcome> {
+pub fn repair(file: &File, dry_run: bool) -> io::Result<RepairOutcome> {
     let free = if dry_run {
         !is_claimed(file)
     } else {
         claim(file)
     };
     if !free {
-        return Ok(Outcome::InUse);
+        return Ok(RepairOutcome::InUse);
     }
     let entry = file.metadata()?;
     // Not `entry.modified()`: the standard library's time ends in 2038 on 32-bit ARM.
@@ -122,8 +122,8 @@ pub fn repair(file: &File, dry_run: bool) -> io::Result<Outcome> {
     let (header, reconstructed) = match inspect(file)? {
         Inspection::Sound(header) => (header, false),
         Inspection::Reconstructed(header) => (header, true),
-        Inspection::Inconsistent(_) => return Ok(Outcome::Inconsistent),
-        Inspection::Refused(refusal) => return Ok(Outcome::Refused(refusal)),
+        Inspection::Inconsistent(_) => return Ok(RepairOutcome::Inconsistent),
+        Inspection::Refused(refusal) => return Ok(RepairOutcome::Refused(refusal)),
     };
     let extent = header.extent(entry.len());
     let rest = entry.len().saturating_sub(extent.file_bytes);
@@ -134,7 +134,7 @@ pub fn repair(file: &File, dry_run: bool) -> io::Result<Outcome> {
         0
     };
     if !reconstructed && cut == 0 && header.data_size == extent.data_size {
-        return Ok(Outcome::Whole);
+        return Ok(RepairOutcome::Whole);
     }
     if !dry_run {
         if reconstructed {
@@ -152,7 +152,7 @@ pub fn repair(file: &File, dry_run: bool) -> io::Result<Outcome> {
         futimens(file, &TimeSpec::UTIME_OMIT, &modified)?;
         file.sync_all()?;
     }
-    Ok(Outcome::Repaired {
+    Ok(RepairOutcome::Repaired {
         extent,
         data_size_was: (!reconstructed).then_some(header.data_size),
         cut,

@@ -1,7 +1,7 @@
 //! The runs of one source on a common time axis, from whichever files they come.
 
-use crate::recordings::frame_runs::{FileRuns, Run};
-use crate::recordings::plan::{Plan, Segment};
+use crate::recordings::frame_runs::{FileRuns, FrameRun};
+use crate::recordings::plan::{JoinPlan, Segment};
 
 /// The longest gap that is filled with silence: 4 hours at 8 kHz. After a longer jump of the timestamps another timeline
 /// begins.
@@ -13,7 +13,7 @@ const COMPARED: u64 = 32;
 const MOST_COMPARED: u64 = 1000;
 
 /// A frame: index of the file, and its number in it.
-pub type Frame = (usize, u64);
+pub type FrameIndex = (usize, u64);
 
 /// A run and its position, in samples from an arbitrary origin.
 #[derive(Clone, Copy)]
@@ -21,11 +21,11 @@ struct Placed {
     at: i64,
     end: i64,
     file: usize,
-    run: Run,
+    run: FrameRun,
 }
 
 /// The runs of one source.
-pub(super) struct Timeline {
+pub(super) struct SourceTimeline {
     /// `None`: the frames have no RTP headers.
     ssrc: Option<u32>,
     start: i64,
@@ -37,9 +37,9 @@ pub(super) struct Timeline {
     files: Vec<(usize, i64)>,
 }
 
-impl Timeline {
+impl SourceTimeline {
     /// An empty one, for this run to be added.
-    pub(super) fn new(run: &Run) -> Self {
+    pub(super) fn new(run: &FrameRun) -> Self {
         Self {
             ssrc: run.head.map(|head| head.ssrc),
             start: 0,
@@ -60,14 +60,14 @@ impl Timeline {
     }
 
     /// Where the run begins, if it is of this source.
-    pub(super) fn position(&self, run: &Run) -> Option<i64> {
+    pub(super) fn position(&self, run: &FrameRun) -> Option<i64> {
         let head = run.head.filter(|head| Some(head.ssrc) == self.ssrc)?;
         let distance = head.timestamp.wrapping_sub(self.timestamp) as i32;
         Some(self.end + i64::from(distance))
     }
 
     /// The run comes after the last one of the same file, after a gap of bearable length.
-    pub(super) fn continues(&self, file: usize, run: &Run) -> bool {
+    pub(super) fn continues(&self, file: usize, run: &FrameRun) -> bool {
         let last = self.files.iter().find(|(known, _)| *known == file);
         match (self.position(run), last) {
             (Some(at), Some((_, end))) => (*end..=end + MAX_GAP).contains(&at),
@@ -80,9 +80,9 @@ impl Timeline {
     pub(super) fn accepts(
         &self,
         file: usize,
-        run: &Run,
+        run: &FrameRun,
         files: &[FileRuns],
-        same: &mut dyn FnMut(Frame, Frame) -> bool,
+        same: &mut dyn FnMut(FrameIndex, FrameIndex) -> bool,
     ) -> bool {
         let Some(at) = self.position(run) else {
             return false;
@@ -125,7 +125,7 @@ impl Timeline {
     }
 
     /// Adds a run that begins at `at`.
-    pub(super) fn add(&mut self, file: usize, run: &Run, at: i64, length: i64) {
+    pub(super) fn add(&mut self, file: usize, run: &FrameRun, at: i64, length: i64) {
         let end = at + length;
         self.runs.push(Placed {
             at,
@@ -145,7 +145,7 @@ impl Timeline {
     }
 
     /// Appends the runs to the plan in order of time, each frame once. `silence` is how much may still be inserted.
-    pub(super) fn append_to(mut self, plan: &mut Plan, files: &[FileRuns], silence: &mut u64) {
+    pub(super) fn append_to(mut self, plan: &mut JoinPlan, files: &[FileRuns], silence: &mut u64) {
         self.runs.sort_by_key(|placed| placed.at);
         let mut position = self.start;
         for Placed { at, end, file, run } in self.runs {
@@ -164,7 +164,7 @@ impl Timeline {
             plan.repeated += left_out;
             plan.segments.push(Segment::Frames {
                 file,
-                run: Run {
+                run: FrameRun {
                     first: run.first + left_out,
                     frames: run.frames - left_out,
                     head: run.head.map(|head| head.after(left_out, samples)),
@@ -185,7 +185,7 @@ impl Placed {
     }
 
     /// The frame that holds the sample at this position.
-    fn frame_at(&self, position: i64, samples: u32) -> Frame {
+    fn frame_at(&self, position: i64, samples: u32) -> FrameIndex {
         let frames = (position - self.at) / i64::from(samples);
         (self.file, self.run.first + frames as u64)
     }

@@ -18,7 +18,7 @@ pub(super) fn call(options: &CallOptions, legs: &[Leg]) -> Result<(), String> {
     };
     let longest = legs.iter().map(Leg::length).max().unwrap_or_default();
     let length = options.seconds.map_or(longest, Duration::from_secs_f64);
-    let mut control = Control::open(&options.socket)?;
+    let mut control = ControlClient::open(&options.socket)?;
     // Before the call begins: milliseconds on a phone, by which the first packets would be late, and then no others.
     let queue = queue(legs, length);
     let answer = control.request(&start_request(options, ports_wanted)?)?;
@@ -131,7 +131,7 @@ fn play(
 ) -> Result<(), String> {
     let socket = |_| UdpSocket::bind("127.0.0.1:0").map_err(|error| format!("UDP socket: {error}"));
     let sockets: Vec<UdpSocket> = targets.iter().map(socket).collect::<Result<_, _>>()?;
-    let mut progress = Progress::new(length, quiet);
+    let mut progress = CallProgress::new(length, quiet);
     for (sent, (at, leg, bytes)) in queue.iter().enumerate() {
         sleep_until(started + *at);
         sockets[*leg]
@@ -153,14 +153,14 @@ fn sleep_until(at: Instant) {
 }
 
 /// A line that is written over on a terminal, and a line every five seconds elsewhere.
-struct Progress {
+struct CallProgress {
     length: Duration,
     quiet: bool,
     terminal: bool,
     next: Duration,
 }
 
-impl Progress {
+impl CallProgress {
     fn new(length: Duration, quiet: bool) -> Self {
         Self {
             length,
@@ -193,12 +193,12 @@ impl Progress {
 }
 
 /// The control socket, as a phone's call application uses it.
-struct Control {
+struct ControlClient {
     path: String,
     lines: BufReader<UnixStream>,
 }
 
-impl Control {
+impl ControlClient {
     fn open(path: &str) -> Result<Self, String> {
         let stream = UnixStream::connect(path)
             .map_err(|error| format!("{path}: {error}; is 'callrec run' running?"))?;

@@ -11,14 +11,14 @@ use crate::sim::leg::Leg;
 use crate::wire::rtp::Packet;
 
 /// Sender, receiver, SSRC: one leg.
-type Key = (IpAddr, u16, IpAddr, u16, u32);
+type LegKey = (IpAddr, u16, IpAddr, u16, u32);
 
 /// One captured frame: its time from some origin, its link type, its bytes.
-type Frame = (Duration, Linktype, Vec<u8>);
+type CapturedFrame = (Duration, Linktype, Vec<u8>);
 
 /// All RTP sources in a capture; at least one.
 pub(super) fn legs(name: &str, bytes: &[u8]) -> Result<Vec<Leg>, String> {
-    let mut found: Vec<(Key, Leg)> = vec![];
+    let mut found: Vec<(LegKey, Leg)> = vec![];
     for (at, link, frame) in frames(bytes)? {
         let Some((key, datagram)) = rtp(link, &frame) else {
             continue;
@@ -53,7 +53,7 @@ pub(super) fn legs(name: &str, bytes: &[u8]) -> Result<Vec<Leg>, String> {
     Ok(legs)
 }
 
-fn frames(bytes: &[u8]) -> Result<Vec<Frame>, String> {
+fn frames(bytes: &[u8]) -> Result<Vec<CapturedFrame>, String> {
     let capacity = bytes.len().max(65_536);
     let mut reader = create_reader(capacity, bytes)
         .map_err(|_| "is not a RIFF/WAVE file, recording, pcap or pcapng file")?;
@@ -108,7 +108,7 @@ fn frames(bytes: &[u8]) -> Result<Vec<Frame>, String> {
     }
 }
 
-fn rtp(link: Linktype, frame: &[u8]) -> Option<(Key, Vec<u8>)> {
+fn rtp(link: Linktype, frame: &[u8]) -> Option<(LegKey, Vec<u8>)> {
     let sliced = match get_packetdata(frame, link, frame.len())? {
         PacketData::L2(frame) => SlicedPacket::from_ethernet(frame).ok()?,
         PacketData::L3(_, packet) => SlicedPacket::from_ip(packet).ok()?,
@@ -129,7 +129,7 @@ fn rtp(link: Linktype, frame: &[u8]) -> Option<(Key, Vec<u8>)> {
         return None;
     };
     let packet = Packet::parse(udp.payload()).ok()?;
-    let key: Key = (
+    let key: LegKey = (
         from,
         udp.source_port(),
         to,

@@ -26,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const ROUNDS: [usize; 10] = [10, 100, 500, 1000, 1500, 2000, 3000, 4000, 6000, 8000];
 
 /// One phone that records.
-struct Phone {
+struct SimulatedPhone {
     control: TcpStream,
     id: u64,
     device: String,
@@ -104,7 +104,7 @@ fn round(load: &LoadOptions, count: usize) -> Result<Round, String> {
     let mut phones = vec![];
     for number in 0..count {
         phones.push(
-            Phone::start(load.server, number)
+            SimulatedPhone::start(load.server, number)
                 .map_err(|problem| format!("phone {number}: {problem}"))?,
         );
     }
@@ -147,7 +147,7 @@ fn round(load: &LoadOptions, count: usize) -> Result<Round, String> {
 }
 
 /// Sends every phone's packets in their time; how late the latest was.
-fn talk(phones: &mut [Phone], seconds: f64) -> Result<Duration, String> {
+fn talk(phones: &mut [SimulatedPhone], seconds: f64) -> Result<Duration, String> {
     let any = if phones.iter().any(|phone| phone.to.is_ipv6()) {
         "[::]:0"
     } else {
@@ -163,7 +163,7 @@ fn talk(phones: &mut [Phone], seconds: f64) -> Result<Duration, String> {
             Some(wait) => std::thread::sleep(wait),
             None => late = late.max(Instant::now() - due),
         }
-        let mut mine: Vec<&mut Phone> = phones
+        let mut mine: Vec<&mut SimulatedPhone> = phones
             .iter_mut()
             .skip(step as usize % STEPS)
             .step_by(STEPS)
@@ -179,7 +179,7 @@ fn talk(phones: &mut [Phone], seconds: f64) -> Result<Duration, String> {
 fn send(
     socket: &UdpSocket,
     headers: &mut MultiHeaders<SockaddrStorage>,
-    phones: &mut [&mut Phone],
+    phones: &mut [&mut SimulatedPhone],
 ) -> Result<(), String> {
     let packets: Vec<[u8; RTP_FRAME_BYTES]> = phones.iter().map(|phone| phone.packet()).collect();
     let slices: Vec<[IoSlice; 1]> = packets
@@ -204,7 +204,7 @@ fn send(
     Ok(())
 }
 
-impl Phone {
+impl SimulatedPhone {
     fn start(server: SocketAddr, number: usize) -> Result<Self, String> {
         let control = TcpStream::connect_timeout(&server, PATIENCE)
             .map_err(|error| format!("{server}: {error}"))?;

@@ -6,10 +6,10 @@ use std::path::PathBuf;
 
 use lexopt::prelude::{Long, Short, Value};
 
-use crate::cli::command::{command, Command};
+use crate::cli::command::{command, CommandSpec};
 use crate::wire::g711::Law;
 
-pub(super) const CALL: Command = command! {
+pub(super) const CALL: CommandSpec = command! {
     "callrec-sim", "call", "",
     "makes a call and has it recorded";
     [
@@ -44,7 +44,7 @@ timing. Without --near and --far two parties talk that can be told apart: the ne
     ]
 };
 
-pub(super) const LOAD: Command = command! {
+pub(super) const LOAD: CommandSpec = command! {
     "callrec-sim", "load", "",
     "records with many phones at once to a recording server";
     [

@@ -259,11 +259,11 @@ impl Phone {
         names
     }
 
-    /// What stands beside a recording, once it says this.
-    pub fn beside(&self, recording: &str, says: &str) -> serde_json::Value {
+    /// The sidecar of a recording, once it contains this text.
+    pub fn sidecar(&self, recording: &str, says: &str) -> serde_json::Value {
         let path = self.stick().join(recording).with_extension("json");
         let mut text = String::new();
-        wait_for("the file beside a recording", || {
+        wait_for("a sidecar", || {
             text = fs::read_to_string(&path).unwrap_or_default();
             text.contains(says)
         });

@@ -4,10 +4,10 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 /// The words that start a program of ours: one for the phone has cargo's own runner, qemu, in front. In the emulated
-/// phone it is not where cargo built it, but in `bin` beside the tests.
+/// phone it is not where cargo built it, but in the folder `bin` next to the tests.
 pub fn words_of(path: &str) -> Vec<String> {
     let built = Path::new(path);
-    let beside = || {
+    let installed = || {
         std::env::current_exe()
             .unwrap()
             .with_file_name("bin")
@@ -16,7 +16,7 @@ pub fn words_of(path: &str) -> Vec<String> {
     let path = if built.exists() {
         built.to_owned()
     } else {
-        beside()
+        installed()
     };
     let path = path.to_str().unwrap();
     let runner =

@@ -12,7 +12,7 @@ use lexopt::prelude::{Long, Short, Value, ValueExt};
 use crate::base::limits::fetch::{FOLDER_DEPTH, RUN_ENTRIES};
 use crate::base::limits::fsp::FAR_PAYLOAD;
 use crate::cli::arguments::parser;
-use crate::cli::command::{command, Command};
+use crate::cli::command::{command, CommandSpec};
 use crate::cli::console::{harmless, quote, shown, Console};
 use crate::cli::failure::{usage, Failure};
 use crate::cli::fetch::link::Link;
@@ -29,7 +29,7 @@ mod remote;
 mod rendezvous;
 mod transfer;
 
-pub(super) const FETCH: Command = command! {
+pub(super) const FETCH: CommandSpec = command! {
     "callrec", "fetch", "ls|get [PATH]...",
     "lists and fetches the recordings of a phone";
     [
@@ -299,7 +299,7 @@ impl Session<'_, '_> {
             Err(Trouble::Refused(problem)) => problem,
             Err(trouble) => return Err(trouble),
             Ok(()) => match self.remote.stat(path)? {
-                None => format!("{path}: it comes and goes"),
+                None => format!("{path}: it changed during the transfer"),
                 item => return Ok(item), // it has come meanwhile
             },
         };

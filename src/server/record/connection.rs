@@ -52,7 +52,7 @@ impl Service {
                         ErrorKind::Interrupted | ErrorKind::ConnectionAborted
                     ) => {}
                 Err(error) => {
-                    // No descriptor is left: it is tried again at the next tick, since nobody tells twice.
+                    // No descriptor is left. The next tick tries again: epoll is edge-triggered, there is no second event.
                     if !std::mem::replace(&mut self.starved, true) {
                         warn!("accept: {error}");
                     }

@@ -15,7 +15,7 @@ use log::{info, warn};
 use crate::io::clock;
 use crate::io::dir::Dir;
 use crate::io::file::claim;
-use crate::recordings::repair::{self, Outcome, Refusal};
+use crate::recordings::repair::{self, Refusal, RepairOutcome};
 use crate::server::record::archive::{Archive, Place, UNFINISHED};
 use crate::server::record::sidecar::finish_interrupted;
 use crate::wire::g711::Law;
@@ -87,14 +87,16 @@ fn repair_one(archive: &Archive, dir: &Dir, place: &Place) -> io::Result<Option<
 /// Makes the file whole, whichever format it is in; how many frames it has.
 fn frames_of(file: &File) -> io::Result<u64> {
     match repair::repair(file, false)? {
-        Outcome::Repaired { extent, .. } => return Ok(extent.frames),
-        Outcome::Refused(Refusal::Riff) => return make_riff_whole(file),
+        RepairOutcome::Repaired { extent, .. } => return Ok(extent.frames),
+        RepairOutcome::Refused(Refusal::Riff) => return make_riff_whole(file),
         // A RIFF header is shorter than ours: the call had no audio yet.
-        Outcome::Refused(Refusal::Short) if file.metadata()?.len() >= riff::HEADER_BYTES as u64 => {
+        RepairOutcome::Refused(Refusal::Short)
+            if file.metadata()?.len() >= riff::HEADER_BYTES as u64 =>
+        {
             return make_riff_whole(file);
         }
-        Outcome::Refused(refusal) => return Err(io::Error::other(refusal.description())),
-        Outcome::Whole | Outcome::Inconsistent | Outcome::InUse => {}
+        RepairOutcome::Refused(refusal) => return Err(io::Error::other(refusal.description())),
+        RepairOutcome::Whole | RepairOutcome::Inconsistent | RepairOutcome::InUse => {}
     }
     let mut head = [0; HEADER_BYTES];
     file.read_exact_at(&mut head, 0)?;

@@ -7,11 +7,11 @@ use ipnet::IpNet;
 use crate::base::limits::server::{
     MAX_CONNECTIONS, MAX_MEDIA_HOSTS, MAX_SERVER_RECORDINGS, MAX_WORKERS,
 };
-use crate::cli::command::{command, Command};
+use crate::cli::command::{command, CommandSpec};
 use crate::config::{number, one_of, ports};
 use crate::server::options::{unknown, Options};
 
-pub(in crate::server) const RECORD: Command = command! {
+pub(in crate::server) const RECORD: CommandSpec = command! {
     "callrec-server", "record", "",
     "receives recordings from phones and stores them";
     [

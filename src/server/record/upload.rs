@@ -1,4 +1,4 @@
-//! Finished recordings go to object storage (`--store`), and from there nowhere.
+//! Finished recordings go to object storage (`--store`), one-way.
 //!
 //! What is to go is what has a `.json` beside it: that it is there says the recording is whole, so uploads survive
 //! whatever ends the server. First the recording is put, then its sidecar, each in one request; then the recording is

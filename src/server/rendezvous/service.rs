@@ -39,7 +39,7 @@ pub(super) struct Service {
     server: Server,
     metrics: Option<Metrics>,
     socket: udp_server::Service,
-    /// There may be more to read: nobody tells twice.
+    /// There may be more to read: epoll is edge-triggered, there is no second event.
     readable: bool,
     origins: Origins,
     relays: Vec<Relay>,

@@ -4,13 +4,13 @@ use core::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::path::PathBuf;
 
 use crate::base::time::Duration;
-use crate::cli::command::{command, Command};
+use crate::cli::command::{command, CommandSpec};
 use crate::config::{number, ports};
 use crate::proto::rendezvous::server::relay::Quota;
 use crate::proto::rendezvous::server::Settings as Core;
 use crate::server::options::{unknown, Options};
 
-pub(in crate::server) const RENDEZVOUS: Command = command! {
+pub(in crate::server) const RENDEZVOUS: CommandSpec = command! {
     "callrec-server", "rendezvous", "",
     "connects callers with phones behind NAT";
     [

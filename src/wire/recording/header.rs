@@ -7,18 +7,19 @@ pub const HEADER_BYTES: usize = 76;
 /// Where `dataSize` stands.
 pub const DATA_SIZE_OFFSET: u64 = 72;
 
-/// The codecs a header may name. All have a clock of 8000 (G.722 by RFC 3551's mistake).
+/// The codecs that a header may name. All have a clock rate of 8000 Hz, also G.722 (by an error in RFC 1890 that RFC 3551
+/// keeps).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Codec {
-    /// PCMU or PCMA: what we write.
+    /// PCMU or PCMA: the ones that we write.
     G711(Law),
-    /// Written by others.
+    /// Written by other programs.
     G722,
-    /// Written by others.
+    /// Written by other programs.
     G729,
 }
 
-/// The header, with lengths that make sense.
+/// The header, with possible lengths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
     /// What the payloads are.
@@ -27,33 +28,33 @@ pub struct Header {
     pub rtp_len: u32,
     /// RTP timestamp step from frame to frame, 1 to 65 535.
     pub increment: u32,
-    /// Bytes of all frames, as the header says.
+    /// Bytes of all frames, according to the header.
     pub data_size: u32,
-    /// The integers were big-endian.
+    /// The integers are big-endian.
     pub big_endian: bool,
 }
 
-/// Why a file is no recording.
+/// Why a file is not a recording.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Error {
     /// Shorter than a header.
     Short,
-    /// A codec name we do not know: another kind of file.
+    /// An unknown codec name: another kind of file.
     Codec,
-    /// `rtpLen` or `increment` is zero, negative or absurd.
+    /// `rtpLen` or `increment` is zero, negative or too large.
     Lengths,
 }
 
-/// What a file of some length really holds, whatever its header says.
+/// What a file holds, by its length instead of its `dataSize`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Extent {
-    /// Whole frames there are to read.
+    /// Number of whole frames.
     pub frames: u64,
     /// What `dataSize` should be.
     pub data_size: u32,
     /// What the file's length should be.
     pub file_bytes: u64,
-    /// Header and length say just that.
+    /// `dataSize` and the length of the file agree with it.
     pub exact: bool,
 }
 
@@ -146,12 +147,12 @@ impl Header {
         }
     }
 
-    /// `rtpLen` is what `increment` says: that of a payload, or of one with its RTP header (spec, rule 1).
+    /// `rtpLen` and `increment` agree: a frame is a payload, or a payload with an RTP header (spec, rule 1).
     pub fn fits(&self) -> bool {
         matches!(self.overhead(), 0 | 12)
     }
 
-    /// What a file of `file_bytes` holds: whole frames, as many as there are bytes for.
+    /// What a file of `file_bytes` holds.
     pub fn extent(&self, file_bytes: u64) -> Extent {
         let rtp_len = u64::from(self.rtp_len);
         let room = u64::from(u32::MAX).min(file_bytes.saturating_sub(HEADER_BYTES as u64));
@@ -176,13 +177,13 @@ impl Header {
         frames * u64::from(self.increment) * 1000 / u64::from(self.codec.clock_rate())
     }
 
-    /// Bytes of a frame that are no payload: those of an RTP header, none, or, in a damaged header, any number.
+    /// Bytes of a frame in addition to its payload: 12 with an RTP header, 0 without, any number if the header is damaged.
     pub fn overhead(&self) -> u32 {
         self.rtp_len
             .wrapping_sub(self.codec.payload_bytes(self.increment))
     }
 
-    /// Frames are whole RTP packets, told from bare payloads by their first byte.
+    /// The frames are whole RTP packets; `first_byte` is that of the first frame, and distinguishes them from payloads.
     pub fn frames_are_rtp(&self, first_byte: u8) -> bool {
         self.rtp_len > 12 && first_byte & 0xC0 == 0x80 && self.overhead() != 0
     }

@@ -63,7 +63,7 @@ impl fmt::Display for Stem {
     }
 }
 
-/// The sidecar's name for a recording's: `.json` in the place of its `.wav`. `None` when it is too long or too short.
+/// The name of a recording's sidecar: `.json` replaces `.wav`. `None`: the name is too long or too short.
 pub fn sidecar_name(recording: &[u8]) -> Option<heapless::Vec<u8, 64>> {
     let stem = recording.get(..recording.len().checked_sub(NAME_SUFFIX.len())?)?;
     let mut name = heapless::Vec::from_slice(stem).ok()?;
@@ -71,7 +71,7 @@ pub fn sidecar_name(recording: &[u8]) -> Option<heapless::Vec<u8, 64>> {
     Some(name)
 }
 
-/// Orders names by age: the time in the name, then the number behind it (`_2` before `_10`).
+/// A key that orders names by age: the time in the name, and the number after it (`_2` before `_10`).
 pub fn age_key(name: &[u8]) -> ([u8; TIME_BYTES], u32) {
     let mut time = [0; TIME_BYTES];
     let stem = name
@@ -101,7 +101,7 @@ pub fn time_in_name(name: &[u8]) -> Option<Start> {
     Start::parse(text.as_bytes())
 }
 
-/// `YYYYMMDD_HHMMSS`, as `age_key` finds it in a name: shown as `YYYY-MM-DDTHH:MM:SS`.
+/// `YYYYMMDD_HHMMSS` from a name (see `age_key`), displayed as `YYYY-MM-DDTHH:MM:SS`.
 pub struct LocalTime(pub [u8; TIME_BYTES]);
 
 impl fmt::Display for LocalTime {

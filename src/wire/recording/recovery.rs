@@ -1,18 +1,19 @@
-//! A header that was damaged, found out again from the frames behind it.
+//! Reconstruction of a damaged header from the frames after it.
 //!
-//! Frames that carry their RTP header tell all that the file's header says: the payload type names the codec, the
-//! distance from one packet to the next is `rtpLen`, their timestamps' is `increment`. Bare payloads tell nothing.
+//! The RTP headers of the frames contain everything that the file's header does: the payload type stands for the codec, the
+//! distance between packets is `rtpLen`, and the difference of their timestamps is `increment`. Bare payloads contain
+//! nothing of it.
 
 use crate::wire::g711::Law;
 use crate::wire::recording::header::{Codec, Header, HEADER_BYTES};
 use crate::wire::rtp::FixedHeader;
 
-/// Bytes behind the header that are looked at: 23 frames of 20 ms, and two of the longest there may be.
+/// Bytes after the header that are examined: 23 frames of 20 ms, or two of the longest possible.
 pub const SAMPLE_BYTES: usize = 4096;
-/// The least frame: an RTP header and a byte.
+/// The shortest frame: an RTP header and a byte.
 const MIN_FRAME: usize = 13;
 
-/// The header that `frames`, the bytes behind it, speak of; of `damaged` only the byte order is believed.
+/// The header that belongs to `frames`, the bytes after it. Of the damaged one only the byte order is used.
 pub fn header(damaged: &[u8; HEADER_BYTES], frames: &[u8]) -> Option<Header> {
     let (len, found) =
         (MIN_FRAME..=frames.len() / 2).find_map(|len| Some((len, steady(frames, len)?)))?;
@@ -41,7 +42,7 @@ pub fn header(damaged: &[u8; HEADER_BYTES], frames: &[u8]) -> Option<Header> {
     })
 }
 
-/// Codec and increment, if most neighbours at this distance are one stream's packets.
+/// Codec and increment, if most neighbours at this distance are consecutive packets of one stream.
 fn steady(frames: &[u8], len: usize) -> Option<(Codec, u32)> {
     let packets = || {
         frames
