@@ -10,6 +10,28 @@ use common::uploads::{ask, record, stop, stream, wait_for_frames};
 use common::{in_time, wait_for, Phone, Talker};
 use nix::sys::signal::Signal;
 
+/// The status of the only recording, which goes to the server.
+fn assert_status(phone: &Phone) {
+    let status = phone.control().ask_lines("cmd=RecordStatusRequest");
+    for (key, value) in [
+        ("sink", "server"),
+        ("server", "127.0.0.1"),
+        ("state", "recording"),
+        ("legs", "1"),
+    ] {
+        assert_eq!(status[0].value(key), value, "{status:?}");
+    }
+}
+
+fn payloads(packets: &[Vec<u8>]) -> Vec<Vec<u8>> {
+    let numbered = stream(packets).into_iter();
+    numbered.map(|(_, payload)| payload).collect()
+}
+
+fn assert_holds(audio: &[u8], sent: &[u8]) {
+    assert!(audio.windows(sent.len()).any(|run| run == sent));
+}
+
 #[test]
 fn a_call_reaches_the_server_bit_for_bit() {
     in_time(|| {
@@ -38,35 +60,15 @@ fn a_call_reaches_the_server_bit_for_bit() {
         );
         let talker = Talker::new(answer.ports()[0], 1);
         talker.wait(100);
-        let status = phone.control().ask_lines("cmd=RecordStatusRequest");
-        for (key, value) in [
-            ("sink", "server"),
-            ("server", "127.0.0.1"),
-            ("state", "recording"),
-            ("legs", "1"),
-        ] {
-            assert_eq!(status[0].value(key), value, "{status:?}");
-        }
+        assert_status(&phone);
         if !talker.was_in_time() {
             return false;
         }
         let sent = talker.end();
         let mut control = phone.control();
-        control.send(
-            format!(
-                "cmd=RecordStopRequest&id={}&remote_name=Bob&local_name=&reason=hangup\n",
-                talk.id
-            )
-            .as_bytes(),
-        );
-        let stop = talk.finish();
-        assert_eq!(
-            stop.0,
-            format!(
-                "cmd=RecordStopRequest&id={}&remote_name=Bob&reason=hangup",
-                talk.id
-            )
-        );
+        let request = format!("cmd=RecordStopRequest&id={}&remote_name=Bob", talk.id);
+        control.send(format!("{request}&local_name=&reason=hangup\n").as_bytes());
+        assert_eq!(talk.finish().0, request + "&reason=hangup");
         let stopped = control.next().unwrap();
         let frames: usize = stopped.value("frames").parse().unwrap();
         let packets = talk.packets(frames);
@@ -74,14 +76,8 @@ fn a_call_reaches_the_server_bit_for_bit() {
             (packets.len(), stopped.value("files")),
             (frames, String::new())
         );
-        let payloads: Vec<Vec<u8>> = stream(&packets)
-            .into_iter()
-            .map(|(_, payload)| payload)
-            .collect();
-        assert!(payloads
-            .concat()
-            .windows(sent.concat().len())
-            .any(|run| run == sent.concat()));
+        let payloads: Vec<Vec<u8>> = payloads(&packets);
+        assert_holds(&payloads.concat(), &sent.concat());
         assert!(packets.iter().all(|packet| packet[..2] == [0x80, 0]));
         assert!(talk.is_closed());
         assert_eq!(watch.next().unwrap().value("state"), "recording");

@@ -15,6 +15,26 @@ fn checksum(phone: &Phone, name: &str) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// Two datagrams that are not RTP, and one of a codec that is not recorded.
+fn send_what_is_not_audio(port: u16) {
+    let stranger = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let g729 = common::rtp(18, 1, 160, 9, &[0; 20]);
+    for datagram in [&b"no RTP"[..], &g729, b"nor this"] {
+        stranger.send_to(datagram, ("127.0.0.1", port)).unwrap();
+    }
+}
+
+/// The sidecar's start is the time in the recording's name; returns it.
+fn assert_start<'a>(sidecar: &'a Value, name: &str) -> &'a str {
+    let time = sidecar["start"].as_str().unwrap();
+    let digits: String = time[..19].chars().filter(char::is_ascii_digit).collect();
+    assert_eq!(
+        format!("Record_{}_{}.wav", &digits[..8], &digits[8..]),
+        name
+    );
+    time
+}
+
 #[test]
 fn a_sidecar_has_the_call_the_pauses_and_the_checksum() {
     let mut phone = Phone::prepared("").somewhere("IST-5:30");
@@ -27,16 +47,7 @@ fn a_sidecar_has_the_call_the_pauses_and_the_checksum() {
         (&json!("100"), &Value::Null)
     );
     let talker = Talker::new(start.ports()[0], 7);
-    let stranger = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
-    for datagram in [
-        &b"no RTP"[..],
-        &common::rtp(18, 1, 160, 9, &[0; 20]),
-        b"nor this",
-    ] {
-        stranger
-            .send_to(datagram, ("127.0.0.1", start.ports()[0]))
-            .unwrap();
-    }
+    send_what_is_not_audio(start.ports()[0]);
     talker.wait(20);
     assert!(phone
         .ask(&format!("cmd=RecordPauseRequest&id={}", start.id()))
@@ -62,13 +73,7 @@ fn a_sidecar_has_the_call_the_pauses_and_the_checksum() {
         "dropped": {"not_rtp": 2, "unknown_payload": 1},
     });
     assert_eq!(sidecar, known);
-    let time = sidecar["start"].as_str().unwrap();
-    let digits: String = time[..19].chars().filter(char::is_ascii_digit).collect();
-    assert_eq!(
-        format!("Record_{}_{}.wav", &digits[..8], &digits[8..]),
-        name
-    );
-    assert_eq!(&time[19..], "+05:30");
+    assert_eq!(&assert_start(&sidecar, &name)[19..], "+05:30");
     let [at, length] = [0, 1].map(|n| sidecar["pauses"][0][n].as_u64().unwrap());
     assert!(
         (200..1000).contains(&at)

@@ -234,41 +234,35 @@ fn from_and_to_cut_to_the_sample() {
     }
 }
 
+/// A sparse file whose audio would be 4 GiB of linear samples.
+fn huge(folder: &Folder) -> String {
+    let made = Made {
+        rtp: false,
+        ..part(0, 0)
+    };
+    let mut header = made.bytes();
+    header[72..76].fill(0xFF);
+    let path = folder.file("huge", &header);
+    let file = fs::File::options().write(true).open(&path).unwrap();
+    file.set_len(76 + (1 << 31) + 160).unwrap();
+    path
+}
+
 #[test]
 fn what_cannot_be_exported_is_said_and_leaves_no_file() {
     let folder = Folder::new();
     let out = folder.path("out.wav");
-    let good = folder.file("good", &part(0, 3).bytes());
-    let mut g729 = Made {
-        codec: "G729",
+    let of_codec = |codec| Made {
+        codec,
         ..part(0, 3)
-    }
-    .bytes();
+    };
+    let good = folder.file("good", &part(0, 3).bytes());
+    let mut g729 = of_codec("G729").bytes();
     g729[64] = 32;
     let g729 = folder.file("g729", &g729);
-    let g722 = folder.file(
-        "g722",
-        &Made {
-            codec: "G722",
-            ..part(0, 3)
-        }
-        .bytes(),
-    );
+    let g722 = folder.file("g722", &of_codec("G722").bytes());
     let riff = folder.file("riff", &[b"RIFF", &[0u8; 200][..]].concat());
-    // A sparse file: 4 GiB as linear samples.
-    let mut header = Made {
-        rtp: false,
-        ..part(0, 0)
-    }
-    .bytes();
-    header[72..76].fill(0xFF);
-    let huge = folder.file("huge", &header);
-    fs::File::options()
-        .write(true)
-        .open(&huge)
-        .unwrap()
-        .set_len(76 + (1 << 31) + 160)
-        .unwrap();
+    let huge = huge(&folder);
     for (arguments, words) in [
         (&["/no/such"][..], &["/no/such", "No such file"][..]),
         (&[&good, &riff], &[&riff, "RIFF"]),
@@ -277,25 +271,20 @@ fn what_cannot_be_exported_is_said_and_leaves_no_file() {
         (&["--pcm16", &huge], &["4 GiB", "--from"]),
     ] {
         let ran = tool(&[&["export"], arguments, &[&out]].concat());
-        assert!(
-            !ran.ok && words.iter().all(|word| ran.err.contains(word)),
-            "{arguments:?}: {}",
-            ran.err
-        );
+        let says_all = words.iter().all(|word| ran.err.contains(word));
+        assert!(!ran.ok && says_all, "{arguments:?}: {}", ran.err);
         assert!(!fs::exists(&out).unwrap());
     }
+    let piece = exported(&["--pcm16", "--from", "0", "--to", "1", &huge]);
+    assert_eq!(piece.data.len(), 16_000);
+}
+
+#[test]
+fn an_existing_file_is_not_overwritten() {
+    let folder = Folder::new();
+    let bytes = part(0, 3).bytes();
+    let good = folder.file("good", &bytes);
     let ran = tool(&["export", &good, &good]);
-    assert!(
-        !ran.ok
-            && ran.err.contains("exists already")
-            && fs::read(&good).unwrap() == part(0, 3).bytes(),
-        "{}",
-        ran.err
-    );
-    assert!(
-        exported(&["--pcm16", "--from", "0", "--to", "1", &huge])
-            .data
-            .len()
-            == 16_000
-    );
+    assert!(!ran.ok && ran.err.contains("exists already"), "{}", ran.err);
+    assert_eq!(fs::read(&good).unwrap(), bytes);
 }

@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use callrec::wire::g711::Law;
 use common::made::{tool_ok, Folder, Made};
 use common::wave::part;
+use serde_json::Value;
 
 #[test]
 fn a_reader_that_goes_away_is_no_failure() {
@@ -51,6 +52,35 @@ fn other(program: &str, arguments: &[&str], input: &[u8]) -> Vec<u8> {
     output.stdout
 }
 
+/// ffprobe and soxi describe the file: its codec, and 151 frames.
+fn assert_described(path: &str, codec: &str) {
+    let probe = "-v error -of json -show_streams -show_format";
+    let arguments: Vec<&str> = probe.split(' ').chain([path]).collect();
+    let json: Value = serde_json::from_slice(&other("ffprobe", &arguments, b"")).unwrap();
+    assert_eq!(json["streams"][0]["codec_name"], codec);
+    assert_eq!(json["format"]["duration"], "3.020000");
+    let samples = String::from_utf8(other("soxi", &["-s", path], b"")).unwrap();
+    assert_eq!(samples.trim(), "24160");
+}
+
+/// ffmpeg and sox decode these samples, from a pipe and from the file.
+fn assert_decoded(path: &str, piped: &[u8], samples: &[u8]) {
+    let to_linear = "-v error -i - -f s16le -c:a pcm_s16le -";
+    let arguments: Vec<&str> = to_linear.split(' ').collect();
+    assert!(
+        other("ffmpeg", &arguments, piped) == samples,
+        "ffmpeg, {path}"
+    );
+    let raw = ["-t", "raw", "-e", "signed", "-b", "16", "-L", "-"];
+    let from_pipe = [&["-t", "wav", "-"], &raw[..]].concat();
+    assert!(
+        other("sox", &from_pipe, piped) == samples,
+        "sox on a pipe, {path}"
+    );
+    let from_file = [&[path], &raw[..]].concat();
+    assert!(other("sox", &from_file, b"") == samples, "sox, {path}");
+}
+
 #[test]
 #[ignore = "needs the packages sox and ffmpeg: scripts/test installs them"]
 fn sox_and_ffmpeg_hear_every_sample_from_a_file_and_from_a_pipe() {
@@ -71,57 +101,8 @@ fn sox_and_ffmpeg_hear_every_sample_from_a_file_and_from_a_pipe() {
             let out = folder.path(&format!("{codec}-{name}.wav"));
             tool_ok(&[&["export"], flags, &[&file, &out]].concat());
             let piped = tool_ok(&[&["export"], flags, &[&file, "-"]].concat()).out;
-            let probe = [
-                "-v",
-                "error",
-                "-of",
-                "json",
-                "-show_streams",
-                "-show_format",
-                &out,
-            ];
-            let json: serde_json::Value =
-                serde_json::from_slice(&other("ffprobe", &probe, b"")).unwrap();
-            assert_eq!(
-                (
-                    &json["streams"][0]["codec_name"],
-                    &json["format"]["duration"]
-                ),
-                (&name.into(), &"3.020000".into())
-            );
-            assert_eq!(
-                String::from_utf8(other("soxi", &["-s", &out], b""))
-                    .unwrap()
-                    .trim(),
-                "24160"
-            );
-            let raw = [
-                "-v",
-                "error",
-                "-i",
-                "-",
-                "-f",
-                "s16le",
-                "-c:a",
-                "pcm_s16le",
-                "-",
-            ];
-            assert!(
-                other("ffmpeg", &raw, &piped) == samples,
-                "ffmpeg, {codec} {flags:?}"
-            );
-            let raw = [
-                "-t", "wav", "-", "-t", "raw", "-e", "signed", "-b", "16", "-L", "-",
-            ];
-            assert!(
-                other("sox", &raw, &piped) == samples,
-                "sox, {codec} {flags:?}"
-            );
-            let raw = [&*out, "-t", "raw", "-e", "signed", "-b", "16", "-L", "-"];
-            assert!(
-                other("sox", &raw, b"") == samples,
-                "sox on a file, {codec} {flags:?}"
-            );
+            assert_described(&out, name);
+            assert_decoded(&out, &piped, &samples);
         }
     }
 }
