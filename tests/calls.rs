@@ -187,81 +187,85 @@ fn legs_with_wrong_clocks_stay_together_for_hours() {
     }
 }
 
+/// A sender that changes its timestamps, its sequence and its SSRC, is silent, and sends what is no audio.
+struct FickleSender {
+    time: Instant,
+    sequence: u16,
+    timestamp: u32,
+    ssrc: u32,
+    stream: Vec<Arriving>,
+}
+
+impl FickleSender {
+    fn change(&mut self, number: usize) {
+        match number {
+            500 => self.timestamp = self.timestamp.wrapping_add(1_500_000_000),
+            900 => self.timestamp = self.timestamp.wrapping_sub(90_000),
+            1200 => self.ssrc = 0,
+            1500 => {
+                self.sequence = self.sequence.wrapping_add(30_000);
+                self.timestamp = 4_000_000_000;
+            }
+            // Held: the timestamp stands still.
+            1800 => self.time = self.time + ms(400),
+            2100 => {
+                // Silence suppression: the timestamp continues.
+                self.time = self.time + ms(3000);
+                self.timestamp = self.timestamp.wrapping_add(24_000);
+            }
+            2400 => self.time = self.time + ms(30_000),
+            2700 => self.ssrc = 99,
+            _ => {}
+        }
+    }
+
+    fn send(&mut self, payload_type: u8, timestamp: u32, payload: &[u8]) {
+        let packet = rtp(payload_type, self.sequence, timestamp, self.ssrc, payload);
+        self.stream.push((self.time, 0, packet));
+        self.sequence = self.sequence.wrapping_add(1);
+    }
+
+    /// Comfort noise, a telephone event, an empty packet.
+    fn send_no_audio(&mut self) {
+        self.send(13, self.timestamp, &[0x40]);
+        self.send(101, self.timestamp.wrapping_sub(800), &[1, 10, 0, 160]);
+        self.send(0, self.timestamp, &[]);
+    }
+}
+
 #[test]
 fn nothing_that_arrived_is_lost_when_the_sender_changes_its_mind() {
     let mut phone = Phone::new(settings());
     let id = phone.start("");
     let sent = packets(3000, 160);
-    let (mut timestamp, mut sequence, mut ssrc, mut payload_type) = (1000u32, 7u16, 5u32, 0);
-    let mut time = phone.now + ms(10);
-    let mut stream = vec![];
+    let mut sender = FickleSender {
+        time: phone.now + ms(10),
+        sequence: 7,
+        timestamp: 1000,
+        ssrc: 5,
+        stream: vec![],
+    };
     for (number, payload) in sent.iter().enumerate() {
-        match number {
-            500 => timestamp = timestamp.wrapping_add(1_500_000_000),
-            900 => timestamp = timestamp.wrapping_sub(90_000),
-            1200 => ssrc = 0,
-            1500 => (sequence, timestamp) = (sequence.wrapping_add(30_000), 4_000_000_000),
-            1800 => time = time + ms(400), // held, the timestamp stands still
-            2100 => {
-                time = time + ms(3000); // silence suppressed, the timestamp goes on
-                timestamp = timestamp.wrapping_add(24_000);
-            }
-            2400 => {
-                time = time + ms(30_000); // held, the timestamp stands still
-            }
-            2700 => ssrc = 99,
-            2900 => payload_type = 0,
-            _ => {}
-        }
+        sender.change(number);
         if number % 100 == 50 {
-            stream.push((time, 0, rtp(13, sequence, timestamp, ssrc, &[0x40])));
-            stream.push((
-                time,
-                0,
-                rtp(
-                    101,
-                    sequence.wrapping_add(1),
-                    timestamp.wrapping_sub(800),
-                    ssrc,
-                    &[1, 10, 0, 160],
-                ),
-            ));
-            stream.push((
-                time,
-                0,
-                rtp(0, sequence.wrapping_add(2), timestamp, ssrc, &[]),
-            ));
-            sequence = sequence.wrapping_add(3);
+            sender.send_no_audio();
         }
-        stream.push((
-            time,
-            0,
-            rtp(payload_type, sequence, timestamp, ssrc, payload),
-        ));
-        time = time + ms(20);
-        timestamp = timestamp.wrapping_add(160);
-        sequence = sequence.wrapping_add(1);
+        sender.send(0, sender.timestamp, payload);
+        sender.time = sender.time + ms(20);
+        sender.timestamp = sender.timestamp.wrapping_add(160);
     }
-    let length = time.since(phone.now);
-    phone.send(stream);
+    let length = sender.time.since(phone.now);
+    phone.send(sender.stream);
     phone.run_for(length);
     let answer = phone.stop(id);
     assert_eq!(missing(&phone.audio(), &sent, 40_000), [0usize; 0]);
     let frames: u64 = value(&answer, "frames").unwrap().parse().unwrap();
-    assert!(
-        frames.abs_diff(length.millis() / 20) <= 1,
-        "{answer} {}",
-        length.millis()
-    );
+    let expected = length.millis() / 20;
+    assert!(frames.abs_diff(expected) <= 1, "{answer} {expected}");
     assert_eq!(phone.counted("audio"), 3000);
-    assert_eq!(
-        (
-            phone.counted("comfort_noise"),
-            phone.counted("telephone_event"),
-            phone.counted("empty")
-        ),
-        (30, 30, 30)
-    );
+    for counter in ["comfort_noise", "telephone_event", "empty"] {
+        assert_eq!(phone.counted(counter), 30, "{counter}");
+    }
 }
 
 #[test]

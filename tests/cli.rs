@@ -1,74 +1,13 @@
-//! The command line: what each tool prints, and how it ends. 0 done; 1 it failed; 2 it was asked wrongly.
+//! The command line: what each command prints, and its exit status: 0 success, 1 failure, 2 usage error.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;
 
 use std::fs;
-use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
+use std::process::Stdio;
 
-use common::{callrec, folder, marked, rtp, wait_for, Phone};
-
-/// A folder that goes away with the test.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new() -> Self {
-        Self(folder().0)
-    }
-
-    fn file(&self, name: &str, bytes: &[u8]) -> String {
-        let path = self.0.join(name);
-        fs::write(&path, bytes).unwrap();
-        path.to_str().unwrap().to_owned()
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-/// A recording of `frames` packets.
-fn recording(codec: &str, frames: u32, little: bool, with_header: bool) -> Vec<u8> {
-    let mut bytes = codec.as_bytes().to_vec();
-    bytes.resize(64, 0);
-    let rtp_len = if with_header { 172 } else { 160 };
-    for number in [rtp_len, 160, frames * rtp_len] {
-        bytes.extend(if little {
-            number.to_le_bytes()
-        } else {
-            number.to_be_bytes()
-        });
-    }
-    for n in 0..frames {
-        let packet = rtp(
-            if codec == "PCMA" { 8 } else { 0 },
-            n as u16,
-            n * 160,
-            77,
-            &marked(1, n),
-        );
-        bytes.extend(&packet[if with_header { 0 } else { 12 }..]);
-    }
-    bytes
-}
-
-fn words(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
-/// It ended with this status and one line on standard error that holds all of `expected`.
-fn assert_fails(output: &Output, status: i32, expected: &[&str]) {
-    let words = words(output);
-    assert_eq!(output.status.code(), Some(status), "{words}");
-    assert_eq!(words.matches('\n').count(), 1, "{words}");
-    assert!(words.ends_with('\n') && words.len() > 12, "{words}");
-    expected
-        .iter()
-        .for_each(|part| assert!(words.contains(part), "'{part}' is not in: {words}"));
-}
+use common::made::Folder;
+use common::{assert_fails, callrec, stderr_of, wait_for, Phone};
 
 #[test]
 fn help_and_version_are_everywhere() {
@@ -102,7 +41,7 @@ fn help_and_version_are_everywhere() {
                 missing.push(format!(
                     "{program} {} {flag}: {}",
                     command.unwrap_or(""),
-                    words(&output)
+                    stderr_of(&output)
                 ));
             }
         }
@@ -146,7 +85,7 @@ fn check_prints_what_check_accepts_again() {
     assert!(
         first.status.success() && first.stderr.is_empty(),
         "{}",
-        words(&first)
+        stderr_of(&first)
     );
     let printed = String::from_utf8(first.stdout.clone()).unwrap();
     for line in [
@@ -232,7 +171,7 @@ fn ctl_prints_each_answer_and_fails_with_the_last() {
         "RecordStatusRequest",
         "cmd=StatsRequest",
     ]);
-    assert!(done.status.success(), "{}", words(&done));
+    assert!(done.status.success(), "{}", stderr_of(&done));
     let text = String::from_utf8(done.stdout).unwrap();
     let commands: Vec<&str> = text
         .lines()
@@ -305,184 +244,4 @@ fn watch_prints_events_at_once_and_ends_with_the_daemon() {
         Some(1),
         "the daemon ended, it did not"
     );
-}
-
-#[test]
-fn info_describes_every_kind_of_recording() {
-    let folder = Folder::new();
-    for (codec, little, with_header, frames) in [
-        ("PCMU", true, true, 50),
-        ("PCMA", true, false, 7),
-        ("PCMU", false, true, 3),
-        ("PCMA", true, true, 0),
-    ] {
-        let path = folder.file(
-            "a \"b\"\t\u{e9}.wav",
-            &recording(codec, frames, little, with_header),
-        );
-        let output = callrec(&["info", "--json", &path]);
-        assert!(output.status.success(), "{}", words(&output));
-        let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-        let length = if with_header { 172 } else { 160 };
-        assert_eq!(json["codec"], codec);
-        assert_eq!(
-            (&json["rtpLen"], &json["increment"]),
-            (&length.into(), &160.into())
-        );
-        assert_eq!(
-            (&json["frames"], &json["dataSize"]),
-            (&frames.into(), &(frames * length).into())
-        );
-        assert_eq!(
-            (&json["duration_ms"], &json["period_ms"]),
-            (&(frames * 20).into(), &20.into())
-        );
-        assert_eq!(
-            (&json["file"], &json["rtp"]),
-            (&path.as_str().into(), &with_header.into())
-        );
-        let text = String::from_utf8(callrec(&["info", &path]).stdout).unwrap();
-        for word in [
-            "codec",
-            "rtpLen",
-            "increment",
-            "dataSize",
-            "frames",
-            "duration_ms",
-            "period_ms",
-            codec,
-        ] {
-            assert!(text.contains(word), "{text}");
-        }
-    }
-}
-
-#[test]
-fn info_reads_unfinished_files_and_one_bad_file_hides_no_other() {
-    let folder = Folder::new();
-    let mut torn = recording("PCMU", 5, true, true);
-    torn[72..76].copy_from_slice(&[0; 4]);
-    torn.truncate(76 + 4 * 172 + 100);
-    let (torn, good) = (
-        folder.file("torn", &torn),
-        folder.file("good", &recording("PCMU", 2, true, true)),
-    );
-    let (riff, short) = (
-        folder.file("riff", &[b"RIFF", &[0u8; 200][..]].concat()),
-        folder.file("short", b"PCMU"),
-    );
-    let output = callrec(&[
-        "info",
-        "--json",
-        &riff,
-        &torn,
-        "/no/such",
-        &good,
-        &short,
-        folder.0.to_str().unwrap(),
-    ]);
-    assert_eq!(output.status.code(), Some(1));
-    let lines: Vec<serde_json::Value> = String::from_utf8(output.stdout.clone())
-        .unwrap()
-        .lines()
-        .map(|l| serde_json::from_str(l).unwrap())
-        .collect();
-    let frames: Vec<_> = lines
-        .iter()
-        .map(|json| json["frames"].as_u64().unwrap())
-        .collect();
-    assert_eq!(frames, [4, 2]);
-    for bad in [riff.as_str(), "/no/such", &short] {
-        assert_eq!(
-            words(&output)
-                .lines()
-                .filter(|line| line.contains(bad))
-                .count(),
-            1,
-            "{}",
-            words(&output)
-        );
-    }
-    assert_eq!(words(&output).lines().count(), 4);
-}
-
-/// It ends, whatever it is given.
-fn ends(arguments: &[&str]) -> bool {
-    let mut child = common::command(env!("CARGO_BIN_EXE_callrec"));
-    let mut child = child
-        .args(arguments)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    for _ in 0..400 {
-        if child.try_wait().unwrap().is_some() {
-            return true;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    }
-    child.kill().unwrap();
-    child.wait().unwrap();
-    false
-}
-
-#[test]
-fn a_pipe_in_a_files_place_stops_no_tool() {
-    let folder = Folder::new();
-    let pipe = folder.0.join("pipe").to_str().unwrap().to_owned();
-    assert!(Command::new("mkfifo")
-        .arg(&pipe)
-        .status()
-        .unwrap()
-        .success());
-    let mut waiting = vec![];
-    for arguments in [
-        &["info", &pipe][..],
-        &["list", &pipe],
-        &["verify", &pipe],
-        &["repair", &pipe],
-        &["export", &pipe, "-"],
-        &["check", "/dev/null"],
-    ] {
-        if !ends(arguments) {
-            waiting.push(arguments[0]);
-        }
-    }
-    assert!(waiting.is_empty(), "{waiting:?} wait for a writer");
-}
-
-#[test]
-fn what_cannot_be_written_is_a_failure() {
-    let folder = Folder::new();
-    let file = folder.file("good", &recording("PCMU", 500, true, true));
-    let mut silent = vec![];
-    for arguments in [
-        &["info", &file][..],
-        &["list", &file],
-        &["verify", &file],
-        &["info", "--json", &file],
-        &["repair", &file],
-        &["export", &file, "-"],
-    ] {
-        let full = fs::File::options().write(true).open("/dev/full").unwrap();
-        let output = common::command(env!("CARGO_BIN_EXE_callrec"))
-            .args(arguments)
-            .stdout(full)
-            .output()
-            .unwrap();
-        if output.status.code() != Some(1) || words(&output).lines().count() != 1 {
-            silent.push(format!(
-                "{arguments:?}: {} {}",
-                output.status,
-                words(&output)
-            ));
-        }
-    }
-    let out = folder.0.join("no/folder/out.wav");
-    assert_fails(
-        &callrec(&["export", &file, out.to_str().unwrap()]),
-        1,
-        &["no/folder/out.wav"],
-    );
-    assert!(silent.is_empty(), "{silent:#?}");
 }

@@ -5,8 +5,9 @@ mod common;
 
 use std::process::Output;
 
-use common::callrec;
 use common::listener::{assert_heard, recording, Listener};
+use common::made::Folder;
+use common::{assert_fails, callrec};
 
 fn play(listener: &Listener, arguments: &[&str]) -> Output {
     let to = format!("127.0.0.1:{}", listener.port());
@@ -112,86 +113,66 @@ fn damaged_files_end_soon_with_what_they_have_or_with_a_word() {
     std::fs::remove_dir_all(&folder).unwrap();
 }
 
+/// `callrec play --from FROM FILE TO` fails: with this status, and one line that contains this text.
+fn assert_refused(file: &str, to: &str, from: &str, status: i32, text: &str) {
+    let output = callrec(&["play", file, to, "--from", from]);
+    assert_fails(&output, status, &[text]);
+}
+
 #[test]
-fn what_cannot_be_played_is_said() {
-    let (folder, _) = common::folder();
-    let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
-    std::fs::write(path("good.wav"), recording(9, 0, 10)).unwrap();
-    std::fs::write(path("notes.wav"), "hello").unwrap();
-    std::fs::write(path("riff.wav"), [&b"RIFF"[..], &[0; 200]].concat()).unwrap();
-    for (name, frames, rtp_len) in [
-        ("long.wav", 1, 2000u16),
-        ("damaged.wav", 10, 2000),
-        ("bare.wav", 10, 160),
-    ] {
+fn files_that_cannot_be_played_are_named() {
+    let folder = Folder::new();
+    let good = recording(9, 0, 10);
+    let with_rtp_len = |frames, rtp_len: u16| {
         let mut bytes = recording(9, 0, frames);
         bytes[64..66].copy_from_slice(&rtp_len.to_le_bytes());
-        std::fs::write(path(name), bytes).unwrap();
-    }
-    for (file, to, more, status, words) in [
-        ("none.wav", "127.0.0.1:9", "0", 1, "none.wav: No such file"),
-        (".", "127.0.0.1:9", "0", 1, "is no regular file"),
-        (
-            "notes.wav",
-            "127.0.0.1:9",
-            "0",
-            1,
-            "notes.wav: is no recording",
-        ),
+        bytes
+    };
+    let damaged = "its header is damaged; 'callrec repair'";
+    for (name, bytes, from, text) in [
+        ("notes.wav", b"hello".to_vec(), "0", "is not a recording"),
         (
             "riff.wav",
-            "127.0.0.1:9",
+            [&b"RIFF"[..], &[0; 200]].concat(),
             "0",
-            1,
-            "riff.wav: is a RIFF/WAVE file",
+            "is a RIFF/WAVE file",
         ),
         (
             "long.wav",
-            "127.0.0.1:9",
+            with_rtp_len(1, 2000),
             "0",
-            1,
-            "long.wav: the lengths in its header",
+            "the lengths in its header",
         ),
-        (
-            "damaged.wav",
-            "127.0.0.1:9",
-            "0",
-            1,
-            "damaged.wav: its header is damaged; 'callrec repair'",
-        ),
-        (
-            "bare.wav",
-            "127.0.0.1:9",
-            "0",
-            1,
-            "bare.wav: its header is damaged; 'callrec repair'",
-        ),
-        (
-            "good.wav",
-            "127.0.0.1:9",
-            "0.3",
-            1,
-            "good.wav: it ends before --from",
-        ),
-        ("good.wav", "127.0.0.1", "0", 2, "is no HOST:PORT"),
-        ("good.wav", "127.0.0.1:0", "0", 2, "is no HOST:PORT"),
-        ("good.wav", "127.0.0.1:9", "now", 2, "'now' is no time"),
-        (
-            "good.wav",
-            "127.0.0.1:9",
-            "99999999",
-            2,
-            "more than a recording lasts",
-        ),
+        ("damaged.wav", with_rtp_len(10, 2000), "0", damaged),
+        ("bare.wav", with_rtp_len(10, 160), "0", damaged),
+        ("good.wav", good, "0.3", "it ends before --from"),
     ] {
-        let output = callrec(&["play", &path(file), to, "--from", more]);
-        let text = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(output.status.code(), Some(status), "{text}");
-        assert!(text.contains(words) && text.lines().count() == 1, "{text}");
+        let path = folder.file(name, &bytes);
+        assert_refused(&path, "127.0.0.1:9", from, 1, &format!("{name}: {text}"));
     }
-    assert_eq!(callrec(&["play"]).status.code(), Some(2));
-    assert_eq!(callrec(&["play", "a", "b:1", "c"]).status.code(), Some(2));
-    let help = callrec(&["play", "--help"]);
-    assert!(help.status.success() && String::from_utf8_lossy(&help.stdout).contains("Example: "));
-    std::fs::remove_dir_all(&folder).unwrap();
+    let none = folder.path("none.wav");
+    assert_refused(&none, "127.0.0.1:9", "0", 1, "none.wav: No such file");
+    assert_refused(
+        &folder.path("."),
+        "127.0.0.1:9",
+        "0",
+        1,
+        "is not a regular file",
+    );
+}
+
+#[test]
+fn wrong_arguments_of_play_are_usage_errors() {
+    let folder = Folder::new();
+    let good = folder.file("good.wav", &recording(9, 0, 10));
+    for (to, from, text) in [
+        ("127.0.0.1", "0", "is not HOST:PORT"),
+        ("127.0.0.1:0", "0", "is not HOST:PORT"),
+        ("127.0.0.1:9", "now", "'now' is not a time"),
+        ("127.0.0.1:9", "99999999", "more than a recording lasts"),
+    ] {
+        assert_refused(&good, to, from, 2, text);
+    }
+    assert_fails(&callrec(&["play"]), 2, &["play: "]);
+    assert_fails(&callrec(&["play", "a", "b:1", "c"]), 2, &["c"]);
 }

@@ -91,7 +91,7 @@ fn the_recording_that_is_being_made_is_in_it() {
 }
 
 #[test]
-fn thousands_of_files_are_told_of_beside_a_recording() {
+fn thousands_of_files_are_listed_during_a_recording() {
     let phone = Phone::new("");
     let name = |n: u32| {
         format!(

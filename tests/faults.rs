@@ -168,7 +168,7 @@ fn survive(fault: Fault) {
     }
     assert_eq!(phone.stat("bug"), 0);
     assert!(phone.lives());
-    assert_eq!(phone.end().0, Some(0));
+    assert_eq!(phone.end(), Some(0));
 }
 
 /// Every error at every k of one call, some at a time.
@@ -256,7 +256,7 @@ fn a_stick_that_fails_for_good_ends_every_recording_with_its_reason() {
             }
         }
         assert!(phone.lives());
-        assert_eq!(phone.end().0, Some(0));
+        assert_eq!(phone.end(), Some(0));
     }
 }
 
@@ -324,7 +324,7 @@ fn nothing_that_fails_beside_a_recording_harms_it() {
                     name == "unlinkat" || phone.stat("sidecars_lost") > 0,
                     "{name} was not called"
                 );
-                assert_eq!(phone.end().0, Some(0));
+                assert_eq!(phone.end(), Some(0));
             });
         }
     });
@@ -364,7 +364,7 @@ fn a_daemon_that_is_killed_beside_a_recording_leaves_all_of_it() {
                         beside.is_empty() && k == 1 || whole.unwrap()["remote_name"] == "Ann",
                         "{name} {k}: {beside}"
                     );
-                    assert_eq!(phone.end().0, Some(0));
+                    assert_eq!(phone.end(), Some(0));
                 });
             }
         }
@@ -394,5 +394,5 @@ fn reading_a_recording_back_from_a_slow_stick_costs_the_next_one_nothing() {
         ),
         (0, 0, 0)
     );
-    phone.beside(&first.value("file"), "sha256");
+    phone.sidecar(&first.value("file"), "sha256");
 }

@@ -207,7 +207,7 @@ fn usage_errors_have_status_2() {
     let help = callrec(&["fetch", "--help"]);
     assert!(
         help.status.success()
-            && String::from_utf8_lossy(&help.stdout).contains("Example: callrec fetch")
+            && String::from_utf8_lossy(&help.stdout).contains("Examples:\n  callrec fetch")
     );
 }
 

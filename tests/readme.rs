@@ -1,13 +1,14 @@
-//! The tables that users read say what the program has: keys, requests, counters.
+//! The README's tables of keys, requests and counters are those of the program.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::{Path, PathBuf};
 
 use callrec::base::stats::NAMES;
 use callrec::config::Config;
 
-/// What stands in backticks in the first column of the table below this heading.
+/// The words in backticks in the first column of the table under this heading.
 fn first_column(heading: &str) -> Vec<String> {
     let text = fs::read_to_string("board/README.md").unwrap();
     let (_, section) = text.split_once(&format!("\n## {heading}\n")).unwrap();
@@ -24,6 +25,20 @@ fn first_column(heading: &str) -> Vec<String> {
                 .collect::<Vec<_>>()
         })
         .collect()
+}
+
+/// The source files below a folder.
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let mut files = vec![];
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(sources(&path));
+        } else {
+            files.push(path);
+        }
+    }
+    files
 }
 
 fn set(names: impl IntoIterator<Item = String>) -> BTreeSet<String> {
@@ -48,18 +63,18 @@ fn the_keys_are_those_of_the_configuration() {
 
 #[test]
 fn the_requests_are_those_that_are_understood() {
-    let sources = [
-        "src/proto/recorder/request.rs",
-        "src/proto/playback/players.rs",
-    ]
-    .map(|path| fs::read_to_string(path).unwrap());
-    let code: String = sources
-        .iter()
-        .map(|source| source.split("#[cfg(test)]").next().unwrap())
-        .collect();
-    let arms = code.lines().filter(|line| line.contains("=>"));
-    let names = arms.filter_map(|line| line.trim().strip_prefix('"')?.split_once("Request\""));
-    let understood = set(names.map(|(name, _)| format!("{name}Request")));
+    let mut understood = BTreeSet::new();
+    for path in sources(Path::new("src/proto")) {
+        let source = fs::read_to_string(path).unwrap();
+        let code = source.split("#[cfg(test)]").next().unwrap();
+        // Arms of a `match`, such as `"RecordStopRequest" => ...`.
+        for line in code.lines().filter(|line| line.contains("=>")) {
+            let name = line.trim().strip_prefix('"');
+            if let Some((name, _)) = name.and_then(|name| name.split_once("Request\"")) {
+                understood.insert(format!("{name}Request"));
+            }
+        }
+    }
     assert!(understood.len() > 10, "{understood:?}");
     assert_eq!(set(first_column("The control socket")), understood);
 }

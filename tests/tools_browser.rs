@@ -124,11 +124,10 @@ fn serve(stream: &TcpStream, files: &BTreeMap<String, Vec<u8>>) -> std::io::Resu
     Ok((path == "result").then_some(result))
 }
 
-#[test]
-#[ignore = "needs the package chromium: scripts/test installs it where it is one"]
-fn a_browser_plays_every_kind_to_its_end_and_hears_every_sample() {
-    let folder = Folder::new();
-    let (mut files, mut expected) = (BTreeMap::new(), String::new());
+/// The exported files by name, and the line that the browser should report of each.
+fn exports(folder: &Folder) -> (BTreeMap<String, Vec<u8>>, String) {
+    let mut files = BTreeMap::new();
+    let mut expected = String::new();
     for (codec, law) in [("PCMU", Law::Mu), ("PCMA", Law::A)] {
         let [first, second] = [(0, 50), (60, 41)].map(|(first, frames)| Made {
             codec,
@@ -164,6 +163,38 @@ fn a_browser_plays_every_kind_to_its_end_and_hears_every_sample() {
             std::fs::remove_file(&out).unwrap();
         }
     }
+    (files, expected)
+}
+
+/// Serves the files to a browser until it reports its results.
+fn results_of_browser(folder: &Folder, files: &BTreeMap<String, Vec<u8>>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let browser = browse(folder, listener.local_addr().unwrap().port());
+    listener.set_nonblocking(true).unwrap();
+    let started = Instant::now();
+    loop {
+        assert!(started.elapsed() < PATIENCE, "no word from the browser");
+        match listener.accept() {
+            // A connection that a browser opens ahead, and then does not use, is no failure.
+            Ok((stream, _)) => {
+                let served = stream
+                    .set_nonblocking(false)
+                    .and_then(|()| serve(&stream, files));
+                if let Ok(Some(result)) = served {
+                    drop(browser);
+                    break result;
+                }
+            }
+            Err(_) => std::thread::sleep(Duration::from_millis(5)),
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs the package chromium: scripts/test installs it where it is one"]
+fn a_browser_plays_every_kind_to_its_end_and_hears_every_sample() {
+    let folder = Folder::new();
+    let (mut files, expected) = exports(&folder);
     let names: Vec<&str> = expected
         .lines()
         .filter_map(|line| line.split(' ').next())
@@ -172,26 +203,7 @@ fn a_browser_plays_every_kind_to_its_end_and_hears_every_sample() {
         String::new(),
         PAGE.replace("NAMES", &format!("{names:?}")).into_bytes(),
     );
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let browser = browse(&folder, listener.local_addr().unwrap().port());
-    listener.set_nonblocking(true).unwrap();
-    let started = Instant::now();
-    let result = loop {
-        assert!(started.elapsed() < PATIENCE, "no word from the browser");
-        match listener.accept() {
-            // A connection that a browser opens ahead, and then does not use, is no failure.
-            Ok((stream, _)) => {
-                let served = stream
-                    .set_nonblocking(false)
-                    .and_then(|()| serve(&stream, &files));
-                if let Ok(Some(result)) = served {
-                    break result;
-                }
-            }
-            Err(_) => std::thread::sleep(Duration::from_millis(5)),
-        }
-    };
-    drop(browser);
+    let result = results_of_browser(&folder, &files);
     for (got, wanted) in result.lines().zip(expected.lines()) {
         let differs = got
             .split(',')

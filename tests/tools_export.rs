@@ -5,78 +5,11 @@
 mod common;
 
 use std::fs;
-use std::process::{Command, Stdio};
 
 use callrec::wire::g711::Law;
 use common::made::{tool, tool_ok, Folder, Made};
+use common::wave::{exported, part, wave};
 use common::SILENCE;
-
-/// What a WAV file says of itself, every chunk walked over as a browser does: RIFF sizes exact, chunks on even places,
-/// `fmt ` before `data`.
-struct Wave {
-    tag: u16,
-    bits: u16,
-    data: Vec<u8>,
-}
-
-fn wave(bytes: &[u8]) -> Wave {
-    let number = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
-    let short = |at: usize| u16::from_le_bytes(bytes[at..at + 2].try_into().unwrap());
-    assert_eq!(
-        (&bytes[..4], &bytes[8..12], number(4)),
-        (&b"RIFF"[..], &b"WAVE"[..], bytes.len() - 8)
-    );
-    let (mut at, mut wave) = (
-        12,
-        Wave {
-            tag: 0,
-            bits: 0,
-            data: vec![],
-        },
-    );
-    let mut fact = None;
-    while at < bytes.len() {
-        assert_eq!(at % 2, 0);
-        let (name, length) = (&bytes[at..at + 4], number(at + 4));
-        match name {
-            b"fmt " => {
-                (wave.tag, wave.bits) = (short(at + 8), short(at + 22));
-                let frame = usize::from(wave.bits / 8);
-                assert_eq!((short(at + 10), number(at + 12)), (1, 8000), "mono, 8 kHz");
-                assert_eq!(
-                    (number(at + 16), usize::from(short(at + 20))),
-                    (8000 * frame, frame)
-                );
-                assert_eq!(length, if wave.tag == 1 { 16 } else { 18 });
-            }
-            b"fact" => fact = Some(number(at + 8)),
-            b"data" => {
-                assert_ne!(wave.tag, 0, "fmt comes first");
-                wave.data = bytes[at + 8..at + 8 + length].to_vec();
-            }
-            _ => panic!("an unexpected chunk"),
-        }
-        at += 8 + length + length % 2;
-    }
-    assert_eq!(
-        (at, fact),
-        (bytes.len(), (wave.tag != 1).then_some(wave.data.len()))
-    );
-    wave
-}
-
-fn part(first: u32, frames: u32) -> Made {
-    Made {
-        first,
-        frames,
-        ..Made::default()
-    }
-}
-
-/// Exports to standard output.
-fn exported(arguments: &[&str]) -> Wave {
-    wave(&tool_ok(&[&["export"], arguments, &["-"]].concat()).out)
-}
 
 #[test]
 fn one_recording_comes_out_bit_for_bit() {
@@ -235,7 +168,7 @@ fn missing_and_damaged_frames_keep_their_time() {
     tool_ok(&["export", "--to", "0.4", &lossy, "-"]); // nothing is missing there
     for (out, words) in [
         (&*lossy, "exists already"),
-        ("/dev/null", "no place for a new file"),
+        ("/dev/null", "not a regular file"),
     ] {
         let ran = tool(&["export", &lossy, out]);
         assert!(
@@ -301,41 +234,35 @@ fn from_and_to_cut_to_the_sample() {
     }
 }
 
+/// A sparse file whose audio would be 4 GiB of linear samples.
+fn huge(folder: &Folder) -> String {
+    let made = Made {
+        rtp: false,
+        ..part(0, 0)
+    };
+    let mut header = made.bytes();
+    header[72..76].fill(0xFF);
+    let path = folder.file("huge", &header);
+    let file = fs::File::options().write(true).open(&path).unwrap();
+    file.set_len(76 + (1 << 31) + 160).unwrap();
+    path
+}
+
 #[test]
 fn what_cannot_be_exported_is_said_and_leaves_no_file() {
     let folder = Folder::new();
     let out = folder.path("out.wav");
-    let good = folder.file("good", &part(0, 3).bytes());
-    let mut g729 = Made {
-        codec: "G729",
+    let of_codec = |codec| Made {
+        codec,
         ..part(0, 3)
-    }
-    .bytes();
+    };
+    let good = folder.file("good", &part(0, 3).bytes());
+    let mut g729 = of_codec("G729").bytes();
     g729[64] = 32;
     let g729 = folder.file("g729", &g729);
-    let g722 = folder.file(
-        "g722",
-        &Made {
-            codec: "G722",
-            ..part(0, 3)
-        }
-        .bytes(),
-    );
+    let g722 = folder.file("g722", &of_codec("G722").bytes());
     let riff = folder.file("riff", &[b"RIFF", &[0u8; 200][..]].concat());
-    // A sparse file: 4 GiB as linear samples.
-    let mut header = Made {
-        rtp: false,
-        ..part(0, 0)
-    }
-    .bytes();
-    header[72..76].fill(0xFF);
-    let huge = folder.file("huge", &header);
-    fs::File::options()
-        .write(true)
-        .open(&huge)
-        .unwrap()
-        .set_len(76 + (1 << 31) + 160)
-        .unwrap();
+    let huge = huge(&folder);
     for (arguments, words) in [
         (&["/no/such"][..], &["/no/such", "No such file"][..]),
         (&[&good, &riff], &[&riff, "RIFF"]),
@@ -344,141 +271,20 @@ fn what_cannot_be_exported_is_said_and_leaves_no_file() {
         (&["--pcm16", &huge], &["4 GiB", "--from"]),
     ] {
         let ran = tool(&[&["export"], arguments, &[&out]].concat());
-        assert!(
-            !ran.ok && words.iter().all(|word| ran.err.contains(word)),
-            "{arguments:?}: {}",
-            ran.err
-        );
+        let says_all = words.iter().all(|word| ran.err.contains(word));
+        assert!(!ran.ok && says_all, "{arguments:?}: {}", ran.err);
         assert!(!fs::exists(&out).unwrap());
     }
+    let piece = exported(&["--pcm16", "--from", "0", "--to", "1", &huge]);
+    assert_eq!(piece.data.len(), 16_000);
+}
+
+#[test]
+fn an_existing_file_is_not_overwritten() {
+    let folder = Folder::new();
+    let bytes = part(0, 3).bytes();
+    let good = folder.file("good", &bytes);
     let ran = tool(&["export", &good, &good]);
-    assert!(
-        !ran.ok
-            && ran.err.contains("exists already")
-            && fs::read(&good).unwrap() == part(0, 3).bytes(),
-        "{}",
-        ran.err
-    );
-    assert!(
-        exported(&["--pcm16", "--from", "0", "--to", "1", &huge])
-            .data
-            .len()
-            == 16_000
-    );
-}
-
-#[test]
-fn a_reader_that_goes_away_is_no_failure() {
-    let folder = Folder::new();
-    let file = folder.file("long", &part(0, 5000).bytes());
-    let mut child = common::command(env!("CARGO_BIN_EXE_callrec"))
-        .args(["export", "--pcm16", &file, "-"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    drop(child.stdout.take());
-    let output = child.wait_with_output().unwrap();
-    assert!(
-        output.status.success() && output.stderr.is_empty(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-}
-
-/// Runs another program on `input`; what it prints.
-fn other(program: &str, arguments: &[&str], input: &[u8]) -> Vec<u8> {
-    let mut child = Command::new(program)
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    let input = input.to_vec();
-    let writer = std::thread::spawn(move || drop(std::io::Write::write_all(&mut stdin, &input)));
-    let output = child.wait_with_output().unwrap();
-    writer.join().unwrap();
-    let words = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(
-        output.status.success() && words.trim().is_empty(),
-        "{program} {arguments:?}: {words}"
-    );
-    output.stdout
-}
-
-#[test]
-#[ignore = "needs the packages sox and ffmpeg: scripts/test installs them"]
-fn sox_and_ffmpeg_hear_every_sample_from_a_file_and_from_a_pipe() {
-    let folder = Folder::new();
-    for (codec, law, name) in [("PCMU", Law::Mu, "pcm_mulaw"), ("PCMA", Law::A, "pcm_alaw")] {
-        let made = Made {
-            codec,
-            ..part(0, 151)
-        };
-        let table = law.decode_table();
-        let samples: Vec<u8> = made
-            .audio()
-            .iter()
-            .flat_map(|code| table[usize::from(*code)].to_le_bytes())
-            .collect();
-        let file = folder.file("in", &made.bytes());
-        for (flags, name) in [(&[][..], name), (&["--pcm16"], "pcm_s16le")] {
-            let out = folder.path(&format!("{codec}-{name}.wav"));
-            tool_ok(&[&["export"], flags, &[&file, &out]].concat());
-            let piped = tool_ok(&[&["export"], flags, &[&file, "-"]].concat()).out;
-            let probe = [
-                "-v",
-                "error",
-                "-of",
-                "json",
-                "-show_streams",
-                "-show_format",
-                &out,
-            ];
-            let json: serde_json::Value =
-                serde_json::from_slice(&other("ffprobe", &probe, b"")).unwrap();
-            assert_eq!(
-                (
-                    &json["streams"][0]["codec_name"],
-                    &json["format"]["duration"]
-                ),
-                (&name.into(), &"3.020000".into())
-            );
-            assert_eq!(
-                String::from_utf8(other("soxi", &["-s", &out], b""))
-                    .unwrap()
-                    .trim(),
-                "24160"
-            );
-            let raw = [
-                "-v",
-                "error",
-                "-i",
-                "-",
-                "-f",
-                "s16le",
-                "-c:a",
-                "pcm_s16le",
-                "-",
-            ];
-            assert!(
-                other("ffmpeg", &raw, &piped) == samples,
-                "ffmpeg, {codec} {flags:?}"
-            );
-            let raw = [
-                "-t", "wav", "-", "-t", "raw", "-e", "signed", "-b", "16", "-L", "-",
-            ];
-            assert!(
-                other("sox", &raw, &piped) == samples,
-                "sox, {codec} {flags:?}"
-            );
-            let raw = [&*out, "-t", "raw", "-e", "signed", "-b", "16", "-L", "-"];
-            assert!(
-                other("sox", &raw, b"") == samples,
-                "sox on a file, {codec} {flags:?}"
-            );
-        }
-    }
+    assert!(!ran.ok && ran.err.contains("exists already"), "{}", ran.err);
+    assert_eq!(fs::read(&good).unwrap(), bytes);
 }

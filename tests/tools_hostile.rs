@@ -10,6 +10,7 @@ use std::cell::Cell;
 use std::fs;
 
 use common::made::{tool, Folder, Made, Ran};
+use common::Random;
 use serde_json::json;
 
 /// More than any tool may have in use at a time for a file of some frames: a read of 64 KiB, a picture, what it prints.
@@ -56,19 +57,6 @@ fn memory_of<T>(work: impl FnOnce() -> T) -> (T, usize) {
     IN_USE.set((before, before));
     let result = work();
     (result, IN_USE.get().1 - before)
-}
-
-/// The numbers of a linear congruential generator (Knuth's MMIX): the same in each run.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, end: usize) -> usize {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) as usize % end
-    }
 }
 
 /// A folder with one recording in it, and its sidecar.
@@ -280,7 +268,7 @@ fn many_flipped_bits_harm_nobody() {
         let made = kinds()[round % 4];
         let mut bytes = made.bytes();
         bytes.truncate(if round % 3 == 0 {
-            random.below(bytes.len()) + 1
+            random.below(bytes.len() as u64) as usize + 1
         } else {
             bytes.len()
         });
@@ -290,7 +278,7 @@ fn many_flipped_bits_harm_nobody() {
             bytes.len()
         };
         for _ in 0..=random.below(12) {
-            bytes[random.below(reach)] ^= 1 << random.below(8);
+            bytes[random.below(reach as u64) as usize] ^= 1 << random.below(8);
         }
         stick.attack(&bytes);
     }

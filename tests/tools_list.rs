@@ -1,4 +1,4 @@
-//! `callrec list` and `callrec verify`: what stands beside a recording, and what does not.
+//! `callrec list` and `callrec verify`: recordings with and without sidecars.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![cfg(feature = "tools")]
 
@@ -19,8 +19,8 @@ fn part(ssrc: u32, first: u32, frames: u32) -> Made {
     }
 }
 
-/// A recording with a sidecar of these members beside it.
-fn beside(folder: &Folder, name: &str, made: &Made, members: Value) -> String {
+/// A recording, and a sidecar with these members.
+fn with_sidecar(folder: &Folder, name: &str, made: &Made, members: Value) -> String {
     folder.file(&format!("{name}.json"), format!("{members}\n").as_bytes());
     folder.file(&format!("{name}.wav"), &made.bytes())
 }
@@ -39,10 +39,10 @@ fn recordings_are_listed_newest_first_with_what_is_known_of_them() {
     let start = "2026-11-21T10:15:00+01:00";
     let call = json!({"id": "17", "part": 1, "parts": 2, "device": "0015651a2b3c", "dir": "in", "remote_number": "100",
         "remote_name": "Ann", "start": start, "clock_set": true, "end": "rolled", "frames": 7, "unknown": [{}]});
-    beside(&folder, "Record_20261121_101500", &part(7, 0, 3000), call);
+    with_sidecar(&folder, "Record_20261121_101500", &part(7, 0, 3000), call);
     let call = json!({"id": "17", "part": 2, "device": "0015651a2b3c", "remote_name": "Anna", "end": "stopped",
         "start": "2026-11-21T10:16:00+01:00"});
-    beside(&folder, "Record_20261121_101600", &part(7, 3000, 600), call);
+    with_sidecar(&folder, "Record_20261121_101600", &part(7, 3000, 600), call);
     folder.file(
         "Record_19700101_000007.wav",
         &Made {
@@ -168,7 +168,7 @@ fn what_is_wrong_with_one_file_hides_no_other() {
     );
     let ran = tool(&["list", &folder.file("notes.wav", b"hello")]);
     assert!(
-        !ran.ok && ran.err.contains("notes.wav: is no recording"),
+        !ran.ok && ran.err.contains("notes.wav: is not a recording"),
         "{}",
         ran.err
     );
@@ -185,7 +185,7 @@ fn no_name_reaches_the_terminal_raw() {
     let folder = Folder::new();
     let hostile = "\u{1b}[2J\r\u{9b}31m\u{202e}x\n";
     let call = json!({"id": hostile, "dir": hostile, "remote_number": hostile, "remote_name": hostile.repeat(50)});
-    let file = beside(&folder, &format!("Record_2{hostile}"), &part(7, 0, 3), call);
+    let file = with_sidecar(&folder, &format!("Record_2{hostile}"), &part(7, 0, 3), call);
     let bare = Made {
         rtp: false,
         ..part(7, 0, 3)
@@ -247,79 +247,80 @@ fn sha256(bytes: &[u8]) -> String {
     String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap()[..64].to_owned()
 }
 
+/// Whether `callrec verify` succeeds, and what it prints.
+fn verify(path: &str) -> (bool, String) {
+    let ran = tool(&["verify", path]);
+    (ran.ok, ran.text() + &ran.err)
+}
+
+/// What the sidecar of a complete recording says.
+fn facts(bytes: &[u8]) -> Value {
+    json!({"frames": 1000, "sha256": sha256(&bytes[76..]), "end": "stopped"})
+}
+
+/// Damages the bytes of a file.
+type Change = fn(&mut Vec<u8>);
+
 #[test]
-fn sums_tell_the_damaged_from_the_whole() {
+fn a_checksum_finds_every_kind_of_damage() {
     let folder = Folder::new();
     let made = part(7, 0, 1000);
     let bytes = made.bytes();
-    let facts = json!({"frames": 1000, "sha256": sha256(&bytes[76..]), "end": "stopped"});
-    let whole = beside(&folder, "Record_1", &made, facts.clone());
-    let verdict = |path: &str| {
-        let ran = tool(&["verify", path]);
-        (ran.ok, ran.text() + &ran.err)
-    };
-    assert_eq!(verdict(&whole), (true, format!("{whole}: ok\n")));
-    for (change, words) in [
-        (
-            &(|bytes: &mut Vec<u8>| bytes[100_000] ^= 1) as &dyn Fn(&mut Vec<u8>),
-            "not what was recorded",
-        ),
-        (
-            &|bytes| bytes.truncate(76 + 172 * 999),
-            "999 of 1000 frames",
-        ),
-        (&|bytes| bytes.truncate(40), "damaged: it is no recording"),
-        (&|bytes| bytes.extend([0; 172]), "not what was recorded"),
-    ] {
+    let path = with_sidecar(&folder, "Record_1", &made, facts(&bytes));
+    assert_eq!(verify(&path), (true, format!("{path}: ok\n")));
+    let changes: [(Change, &str); 4] = [
+        (|bytes| bytes[100_000] ^= 1, "not what was recorded"),
+        (|bytes| bytes.truncate(76 + 172 * 999), "999 of 1000 frames"),
+        (|bytes| bytes.truncate(40), "damaged: it is not a recording"),
+        (|bytes| bytes.extend([0; 172]), "not what was recorded"),
+    ];
+    for (change, expected) in changes {
         let mut changed = bytes.clone();
         change(&mut changed);
-        fs::write(&whole, &changed).unwrap();
-        let (ok, said) = verdict(&whole);
+        fs::write(&path, &changed).unwrap();
+        let (ok, said) = verify(&path);
         assert!(
-            !ok && said.contains(words) && said.contains(&whole),
+            !ok && said.contains(expected) && said.contains(&path),
             "{said}"
         );
     }
-    let (ok, said) = verdict("/no/such.wav");
+    let mut header = bytes.clone();
+    header[64..76].fill(0);
+    fs::write(&path, &header).unwrap();
+    let (ok, said) = verify(&path);
+    assert!(ok && said.contains("ok; its header is damaged"), "{said}");
+    let (ok, said) = verify("/no/such.wav");
     assert!(
         !ok && said.starts_with("callrec: /no/such.wav: No such file"),
         "{said}"
     );
-    let mut header = bytes.clone();
-    header[64..76].fill(0);
-    fs::write(&whole, &header).unwrap();
-    let (ok, said) = verdict(&whole);
-    assert!(
-        ok && said.contains("ok; its header is damaged"),
-        "the audio is there: {said}"
-    );
-    fs::write(&whole, &bytes).unwrap();
-    let unfinished = beside(&folder, "sub/Record_2", &made, json!({"frames": 900}));
-    let lonely = folder.file("Record_3.wav", &bytes);
-    let missing = beside(&folder, "Record_4", &made, facts);
+}
+
+#[test]
+fn verify_reports_what_has_no_checksum_and_what_is_missing() {
+    let folder = Folder::new();
+    let made = part(7, 0, 1000);
+    let bytes = made.bytes();
+    let whole = with_sidecar(&folder, "Record_1", &made, facts(&bytes));
+    let unfinished = with_sidecar(&folder, "sub/Record_2", &made, json!({"frames": 900}));
+    let without_sidecar = folder.file("Record_3.wav", &bytes);
+    let missing = with_sidecar(&folder, "Record_4", &made, facts(&bytes));
     fs::remove_file(&missing).unwrap();
-    let sumless = beside(
-        &folder,
-        "Record_5",
-        &made,
-        json!({"frames": 1000, "end": "stopped"}),
-    );
-    assert!(tool_ok(&["verify", &sumless])
-        .text()
-        .contains("no sum; the file beside it has none"));
+    let members = json!({"frames": 1000, "end": "stopped"});
+    let without_checksum = with_sidecar(&folder, "Record_5", &made, members);
     let ran = tool(&["verify", folder.0.to_str().unwrap()]);
-    let said = ran.text();
     assert!(
         !ran.ok && ran.err.contains(&missing) && ran.err.lines().count() == 1,
         "{}",
         ran.err
     );
-    let no_sum = |path: &str| {
-        said.lines()
-            .any(|line| line.starts_with(path) && line.contains("no sum"))
-    };
-    assert!(
-        said.contains("Record_1.wav: ok") && no_sum(&unfinished) && no_sum(&lonely),
-        "{said}"
-    );
+    let said = ran.text();
+    for (path, expected) in [
+        (whole, "ok"),
+        (unfinished, "no checksum; it was not finished"),
+        (without_sidecar, "no checksum; there is no sidecar"),
+        (without_checksum, "no checksum; the sidecar has none"),
+    ] {
+        assert!(said.contains(&format!("{path}: {expected}\n")), "{said}");
+    }
 }

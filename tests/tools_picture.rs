@@ -23,8 +23,8 @@ fn part(first: u32, frames: u32) -> Made {
     }
 }
 
-/// A recording with a sidecar of these members beside it.
-fn beside(folder: &Folder, name: &str, bytes: &[u8], members: Value) -> String {
+/// A recording, and a sidecar with these members.
+fn with_sidecar(folder: &Folder, name: &str, bytes: &[u8], members: Value) -> String {
     folder.file(&format!("{name}.json"), format!("{members}\n").as_bytes());
     folder.file(&format!("{name}.wav"), bytes)
 }
@@ -42,9 +42,9 @@ fn two_parts(folder: &Folder) -> [String; 2] {
     lossy.drain(76 + 172 * 20..76 + 172 * 30);
     let call = json!({"dir": "in", "remote_number": "100", "remote_name": "Ann", "start": "2026-11-21T10:15:00-01:30",
         "pauses": [[300, 8000], [900, 65_000]]});
-    let one = beside(folder, "Record_1", &lossy, call);
+    let one = with_sidecar(folder, "Record_1", &lossy, call);
     let call = json!({"dir": "in", "remote_name": "Anna", "start": "2026-11-21T10:15:02-01:30", "pauses": [[500, 20]]});
-    let two = beside(folder, "Record_2", &part(60, 50).bytes(), call);
+    let two = with_sidecar(folder, "Record_2", &part(60, 50).bytes(), call);
     [one, two]
 }
 
@@ -82,7 +82,7 @@ fn pauses_gaps_and_borders_of_parts_stand_where_they_are() {
         (2, 0),
         "and a legend"
     );
-    let many = beside(
+    let many = with_sidecar(
         &folder,
         "Record_3",
         &part(0, 9).bytes(),
@@ -162,7 +162,7 @@ fn strange(folder: &Folder) -> Vec<(String, String)> {
     let call = json!({"dir": hostile, "remote_number": hostile, "remote_name": hostile.repeat(9), "local_name": "</text>",
         "start": hostile, "pauses": [[u64::MAX, u64::MAX], [0, u64::MAX], [20, 0]]});
     let name = "Record_<&\"'>]]>\u{1b}\u{fffe} \u{e4}";
-    let mut files = vec![beside(folder, name, &part(0, 30).bytes(), call)];
+    let mut files = vec![with_sidecar(folder, name, &part(0, 30).bytes(), call)];
     let parts = two_parts(folder);
     files.extend(parts.clone());
     files.push(folder.file("empty.wav", &part(0, 0).bytes()));

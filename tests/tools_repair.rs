@@ -120,7 +120,7 @@ fn a_damaged_header_is_written_anew_from_the_frames() {
                 (&"damaged".into(), &kind.frames.into())
             );
             let said = tool_ok(&["repair", &path]).text();
-            assert!(said.contains("anew"), "{said}");
+            assert!(said.contains("reconstructed"), "{said}");
             assert_eq!(fs::read(&path).unwrap(), whole, "{said}");
             assert!(tool_ok(&["repair", &path]).text().contains("is whole"));
         }
@@ -152,7 +152,7 @@ fn what_cannot_be_mended_or_is_no_recording_is_left_untouched() {
     }
     let others: [(&[u8], &str); 4] = [
         (&[b"RIFF", &[0u8; 400][..]].concat(), "RIFF"),
-        (&[b"\x89PNG", &[7u8; 400][..]].concat(), "no recording"),
+        (&[b"\x89PNG", &[7u8; 400][..]].concat(), "not a recording"),
         (b"PCMU", "shorter"),
         (b"", "shorter"),
     ];
@@ -210,7 +210,7 @@ fn a_folder_stands_for_its_recordings_and_one_bad_file_hides_no_other() {
     );
     let link = tool(&["repair", &folder.path("Record_4.wav")]);
     assert!(
-        !link.ok && link.err.contains("is a link") && fs::read(&target).unwrap() == torn,
+        !link.ok && link.err.contains("is a symbolic link") && fs::read(&target).unwrap() == torn,
         "a link is not followed: {link:?}"
     );
     let empty = Folder::new();

@@ -1,47 +1,57 @@
-//! Where a tool's words go. What strangers can choose, names above all, is made harmless for a terminal.
+//! The output of commands. Text that strangers choose, names above all, is made harmless for a terminal.
 
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-use crate::cli::Failure;
+use crate::cli::failure::Failure;
 use crate::wire::json::{self, steers};
 
-/// Takes bytes, all or none. Smaller in a program than `dyn Write`.
-pub trait Sink {
-    /// Writes them all.
+/// Takes bytes, all or none. It makes a smaller program than `dyn Write`.
+pub trait ByteSink {
+    /// Writes and flushes them.
     fn put(&mut self, bytes: &[u8]) -> io::Result<()>;
 }
 
-impl<W: Write> Sink for W {
+impl<W: Write> ByteSink for W {
     fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.write_all(bytes).and_then(|()| self.flush())
     }
 }
 
-/// Standard output and standard error, or what stands for them in a test.
+/// Prints to standard output. A reader that has gone away (`| head`) is not a failure.
+pub(crate) fn print(text: &str) -> Result<ExitCode, Failure> {
+    put(&mut std::io::stdout(), text)
+}
+
+fn put(out: &mut dyn ByteSink, text: &str) -> Result<ExitCode, Failure> {
+    match out.put(text.as_bytes()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(Failure::Failed(format!("standard output: {error}")))
+        }
+        _ => Ok(ExitCode::SUCCESS),
+    }
+}
+
+/// Standard output and standard error, or their substitutes in a test.
 pub(super) struct Console<'a> {
-    pub(super) out: &'a mut dyn Sink,
-    pub(super) err: &'a mut dyn Sink,
+    pub(super) out: &'a mut dyn ByteSink,
+    pub(super) err: &'a mut dyn ByteSink,
 }
 
 impl Console<'_> {
-    /// Prints to standard output. A reader that has gone away (`| head`) is no failure.
+    /// Prints to standard output.
     pub(super) fn print(&mut self, text: &str) -> Result<ExitCode, Failure> {
-        match self.out.put(text.as_bytes()) {
-            Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-                Err(Failure::Failed(format!("standard output: {error}")))
-            }
-            _ => Ok(ExitCode::SUCCESS),
-        }
+        put(self.out, text)
     }
 
     /// A line on standard error.
-    pub(super) fn note(&mut self, words: &str) {
-        let _ = self.err.put(format!("callrec: {words}\n").as_bytes());
+    pub(super) fn note(&mut self, message: &str) {
+        let line = format!("callrec: {message}\n");
+        let _ = self.err.put(line.as_bytes());
     }
 
-    /// The end of a tool that goes on past what fails: a line for each problem, status 1 if there was one.
+    /// Ends a command that continues after failures: prints a line for each, and returns status 1 if there was one.
     pub(super) fn conclude(&mut self, problems: &[String]) -> Result<ExitCode, Failure> {
         let Some((last, others)) = problems.split_last() else {
             return Ok(ExitCode::SUCCESS);
@@ -56,22 +66,28 @@ pub(super) fn shown(path: &Path) -> String {
     harmless(&path.to_string_lossy())
 }
 
-/// A text without what would steer a terminal or turn the reading direction.
+/// The text without characters that control a terminal or change the direction of writing.
 pub(super) fn harmless(text: &str) -> String {
-    text.chars()
-        .map(|c| {
-            if steers(c) {
-                char::REPLACEMENT_CHARACTER
-            } else {
-                c
-            }
-        })
-        .collect()
+    let replaced = |c: char| {
+        if steers(c) {
+            char::REPLACEMENT_CHARACTER
+        } else {
+            c
+        }
+    };
+    text.chars().map(replaced).collect()
 }
 
-/// Adds `text` as a JSON string. What steers a terminal is escaped, too.
+/// Appends `text` as a JSON string; characters that control a terminal are escaped.
 pub(super) fn quote(json: &mut String, text: &str) {
     let _ = json::quote(json, text.as_bytes());
+}
+
+#[cfg(feature = "tools")]
+impl From<crate::recordings::part::FileError> for Failure {
+    fn from(error: crate::recordings::part::FileError) -> Self {
+        Self::Failed(format!("{}: {}", shown(&error.path), error.reason))
+    }
 }
 
 #[cfg(test)]

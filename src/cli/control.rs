@@ -7,37 +7,52 @@ use std::process::ExitCode;
 
 use lexopt::prelude::{Long, Short, Value};
 
-use crate::cli::{parser, print, usage, Failure, DEFAULT_SOCKET};
+use crate::cli::arguments::parser;
+use crate::cli::command::{command, CommandSpec};
+use crate::cli::console::print;
+use crate::cli::failure::{usage, Failure};
 
-const CTL_HELP: &str = "\
-callrec ctl [-s SOCKET] MESSAGE...: sends control messages, prints each answer on a line
+const DEFAULT_SOCKET: &str = "/var/run/callrec.sock";
 
-  -s, --socket SOCKET   the daemon's control socket [/var/run/callrec.sock]
+pub(super) const CTL: CommandSpec = command! {
+    "callrec", "ctl", "MESSAGE...",
+    "sends control messages and prints each reply on a line";
+    [
+        ("s", "socket", "SOCKET",
+            "the recorder's control socket [/var/run/callrec.sock]"),
+    ];
+    "\
+A message without 'cmd=' begins with the command. The exit status is 1 if a reply says that a request failed.";
+    [
+        "callrec ctl 'cmd=RecordStartRequest&sink=local&dir=in&remote_number=100'",
+        "callrec ctl RecordStatusRequest",
+        "callrec ctl 'cmd=RecordStopRequest&id=1234'",
+    ]
+};
 
-A message without 'cmd=' begins with the command. The status is 1 when an answer says that a request failed.
-
-Examples: callrec ctl 'cmd=RecordStartRequest&sink=local&dir=in&remote_number=100'
-          callrec ctl RecordStatusRequest
-          callrec ctl 'cmd=RecordStopRequest&id=1234'
-";
-
-const WATCH_HELP: &str = "\
-callrec watch [-s SOCKET]: prints events as they happen, one line each
-
-  -s, --socket SOCKET   the daemon's control socket [/var/run/callrec.sock]
-
-Example: callrec watch | grep StickEvent
-";
+pub(super) const WATCH: CommandSpec = command! {
+    "callrec", "watch", "",
+    "prints events as they occur, one per line";
+    [
+        ("s", "socket", "SOCKET",
+            "the recorder's control socket [/var/run/callrec.sock]"),
+    ];
+    "\
+It ends when the recorder does.";
+    [
+        "callrec watch | grep StickEvent",
+    ]
+};
 
 pub(super) fn ctl(arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
     let (socket, messages) = match arguments_of(arguments)? {
         Some(found) => found,
-        None => return print(CTL_HELP),
+        None => return print(CTL.help),
     };
     if messages.is_empty() {
         return usage("ctl: which MESSAGE? 'callrec ctl --help' shows some");
     }
-    let mut connection = Connection::open(&socket)?;
+    let mut connection = ControlConnection::open(&socket)?;
     let mut failed = None;
     for message in &messages {
         connection.send(&with_time(message))?;
@@ -70,12 +85,12 @@ pub(super) fn ctl(arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
 pub(super) fn watch(arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
     let (socket, messages) = match arguments_of(arguments)? {
         Some(found) => found,
-        None => return print(WATCH_HELP),
+        None => return print(WATCH.help),
     };
     if let Some(message) = messages.first() {
         return usage(&format!("watch: unexpected '{message}'"));
     }
-    let mut connection = Connection::open(&socket)?;
+    let mut connection = ControlConnection::open(&socket)?;
     connection.send("SubscribeRequest")?;
     while let Some(line) = connection.next_line()? {
         if has(&line, "result=failed") {
@@ -131,12 +146,12 @@ fn arguments_of(arguments: Vec<OsString>) -> Result<Option<(String, Vec<String>)
 }
 
 /// A connection to the daemon.
-struct Connection {
+struct ControlConnection {
     socket: String,
     lines: BufReader<UnixStream>,
 }
 
-impl Connection {
+impl ControlConnection {
     fn open(socket: &str) -> Result<Self, Failure> {
         let stream = UnixStream::connect(socket).map_err(|error| {
             Failure::Failed(format!("{socket}: {error}; is 'callrec run' running?"))

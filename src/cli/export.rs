@@ -8,33 +8,47 @@ use std::process::ExitCode;
 
 use lexopt::prelude::{Long, Short, Value};
 
-use crate::cli::console::{shown, Console, Sink};
-use crate::cli::parts::{seconds, time, Audio, Parts};
-use crate::cli::{drawing, parser, usage, Failure};
+use crate::cli::arguments::{parser, samples};
+use crate::cli::command::{command, CommandSpec};
+use crate::cli::console::{shown, ByteSink, Console};
+use crate::cli::failure::{usage, Failure};
+use crate::cli::picture;
+use crate::recordings::joined::{JoinedRecording, RATE};
+use crate::recordings::part::AudioBlock;
+use crate::recordings::plan::JoinPlan;
+use crate::recordings::recording_file::FileState;
 use crate::wire::g711::Law;
 use crate::wire::riff;
 
-const HELP: &str = "\
-callrec export FILE... OUT.wav: one RIFF/WAVE file of a recording, or of its parts
+pub(super) const EXPORT: CommandSpec = command! {
+    "callrec", "export", "FILE... OUT.wav",
+    "writes one RIFF/WAVE file, or a picture, of a recording or of its parts";
+    [
+        ("", "picture", "",
+            "write a picture (SVG) of the waveform, with pauses, gaps and the borders of parts"),
+        ("", "pcm16", "",
+            "write 16-bit linear samples instead of the recorded G.711 codes"),
+        ("", "from", "TIME",
+            "begin there: seconds, M:SS or H:MM:SS"),
+        ("", "to", "TIME",
+            "end there"),
+    ];
+    "\
+Audio is mono, 8 kHz. The output `-` is standard output; an existing file is not overwritten.
 
-  --picture        OUT.svg is a picture of the waveform instead, with pauses, gaps and the borders of parts
-  --pcm16          16-bit linear samples; without it the audio stays as it was recorded: G.711, mono, 8 kHz
-  --from SECONDS   begin there; also as M:SS or H:MM:SS
-  --to SECONDS     end there
-
-OUT `-` is standard output; a file that exists is not overwritten. Parts are joined by their sequence numbers and
-timestamps, whatever their order; frames that several files have come once, missing ones become silence. Other
-recordings follow one behind the other.
-
-Example: callrec export Record_20260102_101500.wav Record_20260102_102000.wav call.wav
-         callrec export --from 1:30 --to 2:00 Record_20260102_101500.wav - | ffplay -nodisp -autoexit -
-         callrec export --picture Record_20260102_101500.wav call.svg
-";
+Parts are joined by their sequence numbers and timestamps, in whatever order they are named. Frames that several files
+hold are written once, and missing ones become silence. Files of several recordings are concatenated.";
+    [
+        "callrec export Record_20260102_101500.wav Record_20260102_102000.wav call.wav",
+        "callrec export --from 1:30 --to 2:00 Record_20260102_101500.wav - | ffplay -nodisp -autoexit -",
+        "callrec export --picture Record_20260102_101500.wav call.svg",
+    ]
+};
 /// Bytes written at once.
 const WRITE_BYTES: usize = 64 * 1024;
 
 #[derive(Default)]
-struct Options {
+struct ExportOptions {
     pcm16: bool,
     picture: bool,
     from: u64,
@@ -44,7 +58,7 @@ struct Options {
 
 pub(super) fn export(arguments: Vec<OsString>, console: &mut Console) -> Result<ExitCode, Failure> {
     let Some(options) = options_of(arguments)? else {
-        return console.print(HELP);
+        return console.print(EXPORT.help);
     };
     let Some((out, inputs)) = options
         .paths
@@ -53,63 +67,99 @@ pub(super) fn export(arguments: Vec<OsString>, console: &mut Console) -> Result<
     else {
         return usage("export: which FILE..., and which OUT.wav?");
     };
-    let parts = parts_of(inputs, &options)?;
-    let written = match options.picture {
-        true => {
-            let svg = drawing::svg(&parts, options.from)?;
-            write_out(out, console, &mut |sink| sink.extend(svg.as_bytes()))
-        }
-        false => write_wave(&parts, options.pcm16, out, console),
+    let joined = join(inputs, &options)?;
+    let written = if options.picture {
+        let svg = picture::svg(&joined, options.from)?;
+        write_out(out, console, &mut |sink| sink.extend(svg.as_bytes()))
+    } else {
+        write_wave(&joined, options.pcm16, out, console)
     };
-    // One line when it failed: these are of no use then.
-    written.inspect(|_| parts.remark(console))
+    // After a failure its message stands alone.
+    written.inspect(|_| remark(&joined, console))
+}
+
+/// Reports damaged files, and how the files fit together.
+fn remark(joined: &JoinedRecording, console: &mut Console) {
+    for part in &joined.parts {
+        if part.recording.state == FileState::Damaged {
+            let name = shown(&part.recording.path);
+            console.note(&format!(
+                "{name}: its header is damaged and was reconstructed from the frames"
+            ));
+        }
+    }
+    let JoinPlan {
+        repeated,
+        discontinuities,
+        ..
+    } = joined.plan;
+    if repeated > 0 {
+        console.note(&format!(
+            "{repeated} frames were there more than once; each is exported once"
+        ));
+    }
+    let silence = joined.plan.silence();
+    if silence > 0 {
+        console.note(&format!(
+            "{} of silence replace missing frames",
+            seconds(silence)
+        ));
+    }
+    if discontinuities > 0 {
+        console.note("the files are of more than one recording; the recordings are concatenated");
+    }
+}
+
+/// Seconds, for people.
+fn seconds(samples: u64) -> String {
+    format!("{}.{:03} s", samples / RATE, samples % RATE * 1000 / RATE)
 }
 
 fn write_wave(
-    parts: &Parts,
+    joined: &JoinedRecording,
     pcm16: bool,
     out: &Path,
     console: &mut Console,
 ) -> Result<ExitCode, Failure> {
-    let law = parts.parts.first().map_or(Law::Mu, |part| part.law);
-    let too_long = || {
-        let words = "more than the 4 GiB that a WAV file can have; export it in pieces with --from and --to";
-        Failure::Failed(format!("{}: it would be {words}", shown(out)))
+    let law = joined.parts.first().map_or(Law::Mu, |part| part.law);
+    let Some(header) = header(pcm16, law, joined.plan.samples()) else {
+        return Err(Failure::Failed(format!(
+            "{}: it would be longer than the 4 GiB that a WAV file can have; export it in pieces with --from and --to",
+            shown(out)
+        )));
     };
-    let header = header(pcm16, law, parts.plan.samples()).ok_or_else(too_long)?;
     let sample_bytes = if pcm16 { 2 } else { 1 };
     write_out(out, console, &mut |sink| {
         sink.extend(&header)?;
-        parts.play(&mut |audio| match audio {
-            Audio::Missing(samples) => {
+        joined.play(&mut |audio| match audio {
+            AudioBlock::Missing(samples) => {
                 (0..samples).try_for_each(|_| sink.sample(pcm16, law.silence(), 0))
             }
-            Audio::Codes(law, codes) => {
+            AudioBlock::Codes(law, codes) => {
                 let table = law.decode_table();
                 codes
                     .iter()
                     .try_for_each(|code| sink.sample(pcm16, *code, table[usize::from(*code)]))
             }
         })?;
-        let odd = parts.plan.samples() * sample_bytes % 2 == 1;
+        let odd = joined.plan.samples() * sample_bytes % 2 == 1;
         sink.extend(if odd { &[0] } else { &[] })
     })
 }
 
-/// `None`: a WAV file cannot be as long.
+/// `None`: too long for a WAV file.
 fn header(pcm16: bool, law: Law, samples: u64) -> Option<Vec<u8>> {
-    match pcm16 {
-        true => riff::pcm16_header(samples).map(Vec::from),
-        // With a size of 2^32 - 1 and thereabouts it would be one of unknown length.
-        false => {
-            (samples < u64::from(u32::MAX) - 64).then(|| riff::header(law, Some(samples)).to_vec())
-        }
+    if pcm16 {
+        return riff::pcm16_header(samples).map(Vec::from);
     }
+    // A size close to 2^32 - 1 stands for an unknown length.
+    let has_room = samples < u64::from(u32::MAX) - 64;
+    has_room.then(|| riff::header(law, Some(samples)).to_vec())
 }
 
-fn options_of(arguments: Vec<OsString>) -> Result<Option<Options>, Failure> {
+fn options_of(arguments: Vec<OsString>) -> Result<Option<ExportOptions>, Failure> {
     let mut parser = parser(arguments);
-    let mut options = Options::default();
+    let mut options = ExportOptions::default();
     while let Some(argument) = parser.next()? {
         match argument {
             Long("pcm16") => options.pcm16 = true,
@@ -119,8 +169,8 @@ fn options_of(arguments: Vec<OsString>) -> Result<Option<Options>, Failure> {
                     .paths
                     .extend(parser.optional_value().map(PathBuf::from));
             }
-            Long("from") => options.from = time(&parser.value()?)?,
-            Long("to") => options.to = Some(time(&parser.value()?)?),
+            Long("from") => options.from = samples(&parser.value()?)?,
+            Long("to") => options.to = Some(samples(&parser.value()?)?),
             Short('h') | Long("help") => return Ok(None),
             Value(path) => options.paths.push(path.into()),
             other => return Err(other.unexpected().into()),
@@ -143,34 +193,35 @@ fn options_of(arguments: Vec<OsString>) -> Result<Option<Options>, Failure> {
     Ok(Some(options))
 }
 
-/// The parts, cut to what is wanted.
-fn parts_of(inputs: &[PathBuf], options: &Options) -> Result<Parts, Failure> {
-    let mut parts = Parts::open(inputs, !options.pcm16 && !options.picture)?;
-    let (whole, to) = (parts.plan.samples(), options.to.unwrap_or(u64::MAX));
+/// The files, joined, and cut to what was asked for.
+fn join(inputs: &[PathBuf], options: &ExportOptions) -> Result<JoinedRecording, Failure> {
+    let mut joined = JoinedRecording::open(inputs, !options.pcm16 && !options.picture)?;
+    let whole = joined.plan.samples();
+    let to = options.to.unwrap_or(u64::MAX);
     if options.from >= to {
         return usage("export: --from must be before --to");
     }
     if options.from > 0 && options.from >= whole {
-        let words = format!(
-            "there are only {} of audio, nothing after --from",
+        return Err(Failure::Failed(format!(
+            "{}: there are only {} of audio, nothing after --from",
+            shown(&inputs[0]),
             seconds(whole)
-        );
-        return Err(Failure::Failed(format!("{}: {words}", shown(&inputs[0]))));
+        )));
     }
-    parts.cut(options.from, to);
-    Ok(parts)
+    joined.cut(options.from, to);
+    Ok(joined)
 }
 
 /// Collects bytes and writes them in large pieces.
-struct Output<'a> {
-    sink: &'a mut dyn Sink,
+struct ExportOutput<'a> {
+    sink: &'a mut dyn ByteSink,
     name: String,
     buffer: Vec<u8>,
-    /// Whoever read it has gone away (`| head`): no failure.
+    /// The reader has gone away (`| head`), which is not a failure.
     unread: bool,
 }
 
-impl Output<'_> {
+impl ExportOutput<'_> {
     fn extend(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         self.buffer.extend_from_slice(bytes);
         if self.buffer.len() < WRITE_BYTES {
@@ -180,9 +231,10 @@ impl Output<'_> {
     }
 
     fn sample(&mut self, pcm16: bool, code: u8, linear: i16) -> Result<(), Failure> {
-        match pcm16 {
-            true => self.extend(&linear.to_le_bytes()),
-            false => self.extend(&[code]),
+        if pcm16 {
+            self.extend(&linear.to_le_bytes())
+        } else {
+            self.extend(&[code])
         }
     }
 
@@ -196,14 +248,14 @@ impl Output<'_> {
     }
 }
 
-/// Has a new file written, or standard output for `-`. What fails leaves no file behind.
+/// Writes a new file, or to standard output for `-`. After a failure no file is left.
 fn write_out(
     out: &Path,
     console: &mut Console,
-    write: &mut dyn FnMut(&mut Output) -> Result<(), Failure>,
+    write: &mut dyn FnMut(&mut ExportOutput) -> Result<(), Failure>,
 ) -> Result<ExitCode, Failure> {
-    let mut to = |sink: &mut dyn Sink, name: String| {
-        let mut output = Output {
+    let mut to = |sink: &mut dyn ByteSink, name: String| {
+        let mut output = ExportOutput {
             sink,
             name,
             buffer: Vec::with_capacity(WRITE_BYTES + 64),
@@ -215,18 +267,15 @@ fn write_out(
     if out.as_os_str() == "-" {
         return to(console.out, "standard output".into()).map(|()| ExitCode::SUCCESS);
     }
-    let mut file = File::create_new(out).map_err(|error| match error.kind() {
-        ErrorKind::AlreadyExists if !out.symlink_metadata().is_ok_and(|entry| entry.is_file()) => {
-            Failure::Failed(format!(
-                "{}: is no place for a new file; `-` is standard output",
-                shown(out)
-            ))
-        }
-        ErrorKind::AlreadyExists => Failure::Failed(format!(
-            "{}: exists already; choose another name or delete it first",
-            shown(out)
-        )),
-        _ => Failure::Failed(format!("{}: {error}", shown(out))),
+    let mut file = File::create_new(out).map_err(|error| {
+        let name = shown(out);
+        Failure::Failed(if error.kind() != ErrorKind::AlreadyExists {
+            format!("{name}: {error}")
+        } else if out.symlink_metadata().is_ok_and(|entry| entry.is_file()) {
+            format!("{name}: exists already; choose another name or delete it first")
+        } else {
+            format!("{name}: exists already and is not a regular file; `-` is standard output")
+        })
     })?;
     let written = to(&mut file, shown(out));
     if written.is_err() {

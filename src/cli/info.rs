@@ -1,44 +1,56 @@
-//! `callrec info`: what a recording is. One bad file does not hide the others.
+//! `callrec info`: describes recordings. A file that cannot be read does not prevent the others from being shown.
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
+use crate::cli::arguments::{expand, json_and_paths};
+use crate::cli::command::{command, CommandSpec};
 use crate::cli::console::{quote, shown, Console};
-use crate::cli::recording::{expand, Recording, State};
-use crate::cli::{json_and_paths, usage, Failure};
+use crate::cli::failure::{usage, Failure};
+use crate::recordings::recording_file::{FileState, RecordingFile};
 
-const HELP: &str = "\
-callrec info [--json] FILE|DIR...: what a recording is
-
-  --json   one JSON object a line, for programs
-
-A folder stands for the recordings in it. A file that was not finished is read as far as it goes, and said to be
-unfinished; one with a damaged header is read by its frames. What is no recording is an error: the others are shown.
-
-Example: callrec info /mnt/usb/Record_*.wav
-";
+pub(super) const INFO: CommandSpec = command! {
+    "callrec", "info", "FILE|DIR...",
+    "describes recordings";
+    [
+        ("", "json", "",
+            "print a JSON object per line, for programs"),
+    ];
+    "\
+A folder stands for the recordings in it. An unfinished file is read up to its end, and one with a damaged header is
+read by means of its frames. A file that is not a recording is an error; the others are shown.";
+    [
+        "callrec info /mnt/usb/Record_*.wav",
+    ]
+};
 
 pub(super) fn info(arguments: Vec<OsString>, console: &mut Console) -> Result<ExitCode, Failure> {
     let Some((json, paths)) = json_and_paths(arguments)? else {
-        return console.print(HELP);
+        return console.print(INFO.help);
     };
     if paths.is_empty() {
         return usage("info: which FILE or DIR?");
     }
     let mut problems = vec![];
     for path in expand(&paths, console, &mut problems) {
-        match Recording::open(&path) {
-            Ok(recording) if json => console.print(&as_json(&recording)).map(drop)?,
-            Ok(recording) => console.print(&as_text(&recording)).map(drop)?,
+        match RecordingFile::open(&path) {
+            Ok(recording) => {
+                let text = if json {
+                    as_json(&recording)
+                } else {
+                    as_text(&recording)
+                };
+                console.print(&text)?;
+            }
             Err(problem) => problems.push(format!("{}: {problem}", shown(&path))),
         }
     }
     console.conclude(&problems)
 }
 
-fn as_text(recording: &Recording) -> String {
-    let Recording {
+fn as_text(recording: &RecordingFile) -> String {
+    let RecordingFile {
         path,
         header,
         extent,
@@ -72,11 +84,13 @@ fn as_text(recording: &Recording) -> String {
         row("byte order", "big-endian".into());
     }
     let more = match state {
-        State::Finished => "",
-        State::Unfinished => ": header and length disagree; 'callrec repair' makes it whole",
-        State::Recording => ": it is being written",
-        State::Damaged => {
-            ": its header makes no sense, this is what its frames say; 'callrec repair' may mend it"
+        FileState::Finished => "",
+        FileState::Unfinished => {
+            ": header and length disagree; 'callrec repair' corrects the header"
+        }
+        FileState::Recording => ": it is being written",
+        FileState::Damaged => {
+            ": the header is damaged, this is what the frames say; 'callrec repair' may repair it"
         }
     };
     row("state", format!("{}{more}", state.name()));
@@ -94,8 +108,8 @@ fn clock(milliseconds: u64) -> String {
     )
 }
 
-fn as_json(recording: &Recording) -> String {
-    let Recording {
+fn as_json(recording: &RecordingFile) -> String {
+    let RecordingFile {
         path,
         header,
         extent,
@@ -117,7 +131,7 @@ fn as_json(recording: &Recording) -> String {
         header.duration_ms(extent.frames),
         header.period_ms(),
         header.big_endian,
-        *state == State::Finished,
+        *state == FileState::Finished,
         state.name(),
     );
     json

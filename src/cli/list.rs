@@ -1,38 +1,49 @@
-//! `callrec list`: the recordings in a folder, as people look for them.
+//! `callrec list`: a table of the recordings in a folder.
 
+use std::cmp::Reverse;
 use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use crate::cli::arguments::{expand, json_and_paths};
+use crate::cli::command::{command, CommandSpec};
 use crate::cli::console::{harmless, quote, shown, Console};
-use crate::cli::entry::Entry;
-use crate::cli::recording::expand;
-use crate::cli::{json_and_paths, run, Failure};
+use crate::cli::failure::Failure;
+use crate::cli::run;
 use crate::daemon::stick;
-use crate::recordings::order::{group, Key};
+use crate::recordings::entry::RecordingEntry;
+use crate::recordings::grouping::{group, PartKey};
+use crate::recordings::recording_file::FileState;
 
-const HELP: &str = "\
-callrec list [--json] [DIR...]: the recordings, newest first
-
-  --json   one JSON object a line for each file, parts by themselves
-
-Without DIR: the USB stick, found as the daemon finds it, else the current folder. A server's folder does as well. What
-is known of a call (numbers, names, phone) stands in the file beside a recording. Parts of one recording are one line.
-
-Example: callrec list /mnt/usb
-";
+pub(super) const LIST: CommandSpec = command! {
+    "callrec", "list", "[DIR]...",
+    "lists recordings, the newest first";
+    [
+        ("", "json", "",
+            "print a JSON object per line and file, for programs"),
+    ];
+    "\
+Without DIR it lists the USB stick, found as the daemon finds it, else the current folder. DIR may also be the folder of
+a recording server. Numbers, names and the phone come from the sidecars. The parts of a recording are one line.";
+    [
+        "callrec list /mnt/usb",
+    ]
+};
 /// Longer numbers and names are cut.
 const MAX_WIDTH: usize = 28;
 const TITLES: [&str; 9] = [
     "TIME", "LENGTH", "DIR", "NUMBER", "NAME", "CODEC", "SIZE", "STATE", "FILE",
 ];
-/// Numbers stand on the right.
-const RIGHT: [usize; 2] = [1, 6];
+/// Columns of numbers.
+const RIGHT_ALIGNED: [usize; 2] = [1, 6];
+
+/// The cells of a line.
+type Row = [String; TITLES.len()];
 
 pub(super) fn list(arguments: Vec<OsString>, console: &mut Console) -> Result<ExitCode, Failure> {
     let Some((json, mut paths)) = json_and_paths(arguments)? else {
-        return console.print(HELP);
+        return console.print(LIST.help);
     };
     if paths.is_empty() {
         paths.push(stick::folder(&run::effective(None)?).unwrap_or_else(|| ".".into()));
@@ -40,15 +51,15 @@ pub(super) fn list(arguments: Vec<OsString>, console: &mut Console) -> Result<Ex
     let mut problems = vec![];
     let mut entries = vec![];
     for path in expand(&paths, console, &mut problems) {
-        match Entry::of(&path) {
+        match RecordingEntry::of(&path) {
             Ok(None) if paths.contains(&path) => {
-                problems.push(format!("{}: is no recording", shown(&path)))
+                problems.push(format!("{}: is not a recording", shown(&path)))
             }
             Ok(entry) => entries.extend(entry),
             Err(problem) => problems.push(format!("{}: {problem}", shown(&path))),
         }
     }
-    entries.sort_by_cached_key(Entry::age);
+    entries.sort_by_cached_key(RecordingEntry::age);
     let text = if json {
         entries.iter().rev().map(as_json).collect()
     } else {
@@ -58,7 +69,7 @@ pub(super) fn list(arguments: Vec<OsString>, console: &mut Console) -> Result<Ex
     console.conclude(&problems)
 }
 
-fn as_json(entry: &Entry) -> String {
+fn as_json(entry: &RecordingEntry) -> String {
     let mut json = String::from("{\"file\":");
     quote(&mut json, &entry.path.to_string_lossy());
     let mut text = |key: &str, value: &str| {
@@ -69,7 +80,7 @@ fn as_json(entry: &Entry) -> String {
     };
     text("time", &entry.time());
     text("codec", &entry.codec);
-    text("state", entry.state);
+    text("state", entry.state.name());
     for key in [
         "id",
         "device",
@@ -80,21 +91,18 @@ fn as_json(entry: &Entry) -> String {
         "local_name",
         "end",
     ] {
-        text(key, &entry.beside.text(key));
+        text(key, &entry.sidecar.text(key));
     }
     for key in ["part", "parts"] {
-        if let Some(number) = entry.beside.number(key) {
+        if let Some(number) = entry.sidecar.number(key) {
             let _ = write!(json, ",\"{key}\":{number}");
         }
     }
-    if let Some(set) = entry
-        .beside
-        .object()
-        .and_then(|object| object.flag("clock_set"))
-    {
+    let object = entry.sidecar.object();
+    if let Some(set) = object.and_then(|object| object.flag("clock_set")) {
         let _ = write!(json, ",\"clock_set\":{set}");
     }
-    let Entry {
+    let RecordingEntry {
         frames,
         duration_ms,
         bytes,
@@ -107,103 +115,101 @@ fn as_json(entry: &Entry) -> String {
     json
 }
 
-/// A line a recording, under titles; columns in which nothing stands are left out.
-fn table(entries: &[Entry], folders: &[PathBuf]) -> String {
+/// A line for each recording, under titles, and a line with the totals. Columns without a value are left out.
+fn table(entries: &[RecordingEntry], folders: &[PathBuf]) -> String {
     if entries.is_empty() {
         return String::new();
     }
-    let keys: Vec<Key> = entries.iter().map(Entry::key).collect();
-    let mut calls: Vec<Vec<&Entry>> = group(&keys)
-        .iter()
-        .map(|parts| parts.iter().map(|part| &entries[*part]).collect())
-        .collect();
-    calls.sort_by_cached_key(|parts| std::cmp::Reverse(parts.first().map(|part| part.age())));
-    let rows: Vec<[String; 9]> = calls.iter().map(|parts| row(parts)).collect();
-    let width = |column: usize| {
-        rows.iter()
-            .map(|row| row[column].chars().count())
-            .max()
-            .unwrap_or(0)
-    };
-    let widths: Vec<usize> = (0..TITLES.len()).map(width).collect();
-    let mut text = String::new();
-    for row in std::iter::once(&TITLES.map(str::to_owned)).chain(&rows) {
-        let mut line = String::new();
-        for (column, cell) in row
-            .iter()
-            .enumerate()
-            .filter(|(column, _)| widths[*column] > 0)
-        {
-            let width = widths[column].max(TITLES[column].len());
-            let _ = match RIGHT.contains(&column) {
-                true => write!(line, "{cell:>width$}  "),
-                false => write!(line, "{cell:<width$}  "),
-            };
-        }
-        let _ = writeln!(text, "{}", line.trim_end());
+    let keys: Vec<PartKey> = entries.iter().map(RecordingEntry::key).collect();
+    let mut recordings: Vec<Vec<&RecordingEntry>> = vec![];
+    for parts in group(&keys) {
+        recordings.push(parts.iter().map(|part| &entries[*part]).collect());
     }
-    let (length, bytes) = entries.iter().fold((0, 0), |(length, bytes), e| {
-        (length + e.duration_ms, bytes + e.bytes)
-    });
-    let places: Vec<String> = folders.iter().map(|folder| shown(folder)).collect();
-    let count = if rows.len() == 1 {
-        "1 recording".into()
-    } else {
-        format!("{} recordings", rows.len())
-    };
-    let _ = writeln!(
-        text,
-        "{count}, {}, {} in {}",
-        clock(length),
-        size(bytes),
-        places.join(", ")
-    );
-    text
+    recordings.sort_by_cached_key(|parts| Reverse(parts.first().map(|part| part.age())));
+    let rows: Vec<Row> = recordings.iter().map(|parts| row(parts)).collect();
+    let widths = TITLES.map(|title| title.len());
+    let widths: Vec<usize> = widths
+        .into_iter()
+        .enumerate()
+        .map(|(column, least)| {
+            let cells = rows.iter().map(|row| row[column].chars().count());
+            match cells.max().unwrap_or(0) {
+                0 => 0, // left out
+                widest => widest.max(least),
+            }
+        })
+        .collect();
+    let mut text = String::new();
+    push_row(&mut text, &TITLES.map(str::to_owned), &widths);
+    for row in &rows {
+        push_row(&mut text, row, &widths);
+    }
+    text + &totals(entries, rows.len(), folders)
 }
 
-fn row(parts: &[&Entry]) -> [String; 9] {
-    let sum = |of: fn(&Entry) -> u64| parts.iter().map(|part| of(part)).sum::<u64>();
-    // The latest word: a stop may replace what the start said, and an earlier part has been written by then.
-    let known = |key: &str| {
-        let value = parts
-            .iter()
-            .rev()
-            .map(|part| part.beside.text(key))
-            .find(|value| !value.is_empty());
-        cut(&harmless(&value.unwrap_or_default()))
-    };
-    let worst = parts
-        .iter()
-        .map(|part| part.state)
-        .max_by_key(|state| STATES.iter().position(|s| s == state));
-    let name = parts.first().map(|part| part.name()).unwrap_or_default();
-    let more = if parts.len() > 1 {
-        format!(" and {} more", parts.len() - 1)
+fn push_row(text: &mut String, row: &Row, widths: &[usize]) {
+    let mut line = String::new();
+    for (column, cell) in row.iter().enumerate() {
+        let width = widths[column];
+        let _ = if width == 0 {
+            Ok(())
+        } else if RIGHT_ALIGNED.contains(&column) {
+            write!(line, "{cell:>width$}  ")
+        } else {
+            write!(line, "{cell:<width$}  ")
+        };
+    }
+    let _ = writeln!(text, "{}", line.trim_end());
+}
+
+fn totals(entries: &[RecordingEntry], recordings: usize, folders: &[PathBuf]) -> String {
+    let length: u64 = entries.iter().map(|entry| entry.duration_ms).sum();
+    let bytes: u64 = entries.iter().map(|entry| entry.bytes).sum();
+    let folders: Vec<String> = folders.iter().map(|folder| shown(folder)).collect();
+    let noun = if recordings == 1 {
+        "recording"
     } else {
-        String::new()
+        "recordings"
     };
+    format!(
+        "{recordings} {noun}, {}, {} in {}\n",
+        clock(length),
+        size(bytes),
+        folders.join(", ")
+    )
+}
+
+fn row(parts: &[&RecordingEntry]) -> Row {
+    let Some(first) = parts.first() else {
+        return Row::default();
+    };
+    let sum = |of: fn(&RecordingEntry) -> u64| parts.iter().map(|part| of(part)).sum::<u64>();
+    // The last part that knows it: a stop may replace what the start said, when the earlier parts are written already.
+    let known = |key: &str| {
+        let values = parts.iter().rev().map(|part| part.sidecar.text(key));
+        let last = values.into_iter().find(|value| !value.is_empty());
+        cut(&harmless(&last.unwrap_or_default()))
+    };
+    let worst = parts.iter().map(|part| part.state).max();
+    let name = first.path.file_name().unwrap_or_default();
+    let mut name = harmless(&name.to_string_lossy());
+    if parts.len() > 1 {
+        name.push_str(&format!(" and {} more", parts.len() - 1));
+    }
     [
-        parts
-            .first()
-            .map(|part| part.shown_time())
-            .unwrap_or_default(),
+        first.local_time(),
         clock(sum(|part| part.duration_ms)),
         known("dir"),
         known("remote_number"),
         known("remote_name"),
-        parts
-            .first()
-            .map(|part| part.codec.clone())
-            .unwrap_or_default(),
+        first.codec.clone(),
         size(sum(|part| part.bytes)),
-        worst.unwrap_or_default().to_owned(),
-        name + &more,
+        worst.map_or("", FileState::name).to_owned(),
+        name,
     ]
 }
 
-/// The better ones first.
-const STATES: [&str; 4] = ["finished", "unfinished", "damaged", "recording"];
-
+/// A number or a name, short enough for the table.
 fn cut(text: &str) -> String {
     match text.char_indices().nth(MAX_WIDTH) {
         None => text.to_owned(),

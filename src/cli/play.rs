@@ -11,24 +11,30 @@ use std::time::{Duration, Instant};
 use lexopt::prelude::{Long, Short, Value};
 
 use crate::base::limits::TEXT_BYTES;
+use crate::cli::arguments::{parser, samples};
+use crate::cli::command::{command, CommandSpec};
 use crate::cli::console::{shown, Console};
-use crate::cli::parts::{time, RATE};
-use crate::cli::recording::{Recording, State};
-use crate::cli::{parser, usage, Failure};
+use crate::cli::failure::{usage, Failure};
 use crate::daemon::one_player::{OnePlayer, Position};
 use crate::proto::playback::state::{PlayError, Start};
 use crate::proto::recorder::reason::stick_reason;
+use crate::recordings::joined::RATE;
+use crate::recordings::recording_file::{FileState, RecordingFile};
 use crate::wire::control::Text;
 
-const HELP: &str = "\
-callrec play FILE HOST:PORT [--from SECONDS]: sends a recording as RTP, in its own time
-
-  --from SECONDS   begin there; also as M:SS or H:MM:SS
-
-The parts that follow FILE in its folder are played behind it. On a terminal a line shows the position.
-
-Example: callrec play Record_20260102_101500.wav 192.168.1.20:5004 --from 1:30
-";
+pub(super) const PLAY: CommandSpec = command! {
+    "callrec", "play", "FILE HOST:PORT",
+    "sends a recording as RTP, in real time";
+    [
+        ("", "from", "TIME",
+            "begin there: seconds, M:SS or H:MM:SS"),
+    ];
+    "\
+The parts that follow FILE in its folder are played after it. On a terminal a line shows the position.";
+    [
+        "callrec play Record_20260102_101500.wav 192.168.1.20:5004 --from 1:30",
+    ]
+};
 /// From one look of the line to the next.
 const STEP: Duration = Duration::from_millis(200);
 
@@ -37,8 +43,8 @@ pub(super) fn play(arguments: Vec<OsString>, console: &mut Console) -> Result<Ex
     let (mut words, mut from) = (Vec::<OsString>::new(), 0);
     while let Some(argument) = parser.next()? {
         match argument {
-            Long("from") => from = time(&parser.value()?)?,
-            Short('h') | Long("help") => return console.print(HELP),
+            Long("from") => from = samples(&parser.value()?)?,
+            Short('h') | Long("help") => return console.print(PLAY.help),
             Value(word) if words.len() < 2 => words.push(word),
             other => return Err(other.unexpected().into()),
         }
@@ -48,15 +54,17 @@ pub(super) fn play(arguments: Vec<OsString>, console: &mut Console) -> Result<Ex
     let file = PathBuf::from(file);
     let failed =
         |problem: &dyn std::fmt::Display| Failure::Failed(format!("{}: {problem}", shown(&file)));
-    let recording = Recording::open(&file).map_err(|problem| failed(&problem))?;
-    if recording.state == State::Damaged && recording.header.fits() {
-        return Err(failed(&"its header is damaged; 'callrec repair' mends it"));
+    let recording = RecordingFile::open(&file).map_err(|problem| failed(&problem))?;
+    if recording.state == FileState::Damaged && recording.header.fits() {
+        return Err(failed(
+            &"its header is damaged; 'callrec repair' repairs it",
+        ));
     }
     let position_ms = u32::try_from(from * 1000 / RATE)
         .or_else(|_| usage("play: --from is more than a recording lasts"))?;
     let real = file.canonicalize().map_err(|error| failed(&error))?;
     let (Some(folder), Some(name)) = (real.parent(), real.file_name()) else {
-        return Err(failed(&"is no file"));
+        return Err(failed(&"is not a file"));
     };
     let name = Text::from_slice(name.as_bytes());
     let name =
@@ -69,7 +77,7 @@ pub(super) fn play(arguments: Vec<OsString>, console: &mut Console) -> Result<Ex
             position_ms,
         },
     );
-    let mut line = Line::new();
+    let mut line = PositionLine::new();
     let played = player
         .map_err(|error| failed(&error))?
         .run(|position| line.show(console, position));
@@ -79,8 +87,8 @@ pub(super) fn play(arguments: Vec<OsString>, console: &mut Console) -> Result<Ex
         Ok(lost) => Err(failed(&format_args!(
             "the system did not take {lost} of its packets"
         ))),
-        Err(PlayError::NoFile) => Err(failed(&"it is gone")),
-        Err(PlayError::NoRecording) => Err(failed(&"is no recording")),
+        Err(PlayError::NoFile) => Err(failed(&"has disappeared")),
+        Err(PlayError::NoRecording) => Err(failed(&"is not a recording")),
         Err(PlayError::Unplayable) => Err(failed(
             &"the lengths in its header cannot be played; 'callrec info' says more",
         )),
@@ -101,23 +109,23 @@ fn address(to: &OsString) -> Result<SocketAddr, Failure> {
         .filter(|port| *port > 0);
     if port.is_none() {
         return usage(&format!(
-            "'{text}' is no HOST:PORT, such as 192.168.1.20:5004 or [::1]:5004"
+            "'{text}' is not HOST:PORT, such as 192.168.1.20:5004 or [::1]:5004"
         ));
     }
     let found = text
         .to_socket_addrs()
         .map_err(|error| Failure::Failed(format!("{text}: {error}")))?
         .next();
-    found.ok_or_else(|| Failure::Failed(format!("{text}: this host has no address")))
+    found.ok_or_else(|| Failure::Failed(format!("{text}: the host has no address")))
 }
 
 /// The line on a terminal.
-struct Line {
+struct PositionLine {
     terminal: bool,
     shown_at: Option<Instant>,
 }
 
-impl Line {
+impl PositionLine {
     fn new() -> Self {
         Self {
             terminal: std::io::stderr().is_terminal(),

@@ -8,30 +8,38 @@ use std::process::ExitCode;
 
 use lexopt::prelude::{Long, Short, Value};
 
+use crate::cli::arguments::{expand, parser};
+use crate::cli::command::{command, CommandSpec};
 use crate::cli::console::{shown, Console};
-use crate::cli::recording::expand;
-use crate::cli::{open_regular, parser, usage, Failure};
-use crate::recordings::repair::{mend, Outcome, Refusal};
+use crate::cli::failure::{usage, Failure};
+use crate::io::regular_file;
+use crate::recordings::repair::{self, Refusal, RepairOutcome};
 
-const HELP: &str = "\
-callrec repair [--dry-run] FILE|DIR...: makes unfinished recordings whole; says what it did to each
-
-  -n, --dry-run   say what would be done, change nothing
-
-A folder stands for the recordings in it. The size in the header becomes what is there, half a frame at the end is cut,
-a damaged header is written anew from the frames where they tell. No audio is deleted, the time of a file stays, what
-is being recorded and what is no recording is left alone. What cannot be mended is left untouched: status 1.
-
-Example: callrec repair /mnt/usb
-";
+pub(super) const REPAIR: CommandSpec = command! {
+    "callrec", "repair", "FILE|DIR...",
+    "repairs unfinished and damaged recordings";
+    [
+        ("n", "dry-run", "",
+            "report what would be done, but change nothing"),
+    ];
+    "\
+A folder stands for the recordings in it. The size in the header is corrected, half a frame at the end is cut off, and a
+damaged header is reconstructed from the frames if possible. No audio is deleted, and files keep their times. Files that
+are being recorded, and files that are not recordings, are left alone. A file that cannot be repaired is left untouched,
+and the exit status is 1.";
+    [
+        "callrec repair /mnt/usb",
+    ]
+};
 
 pub(super) fn repair(arguments: Vec<OsString>, console: &mut Console) -> Result<ExitCode, Failure> {
     let mut parser = parser(arguments);
-    let (mut only_say, mut paths) = (false, Vec::<PathBuf>::new());
+    let mut dry_run = false;
+    let mut paths = Vec::<PathBuf>::new();
     while let Some(argument) = parser.next()? {
         match argument {
-            Short('n') | Long("dry-run") => only_say = true,
-            Short('h') | Long("help") => return console.print(HELP),
+            Short('n') | Long("dry-run") => dry_run = true,
+            Short('h') | Long("help") => return console.print(REPAIR.help),
             Value(path) => paths.push(path.into()),
             other => return Err(other.unexpected().into()),
         }
@@ -42,58 +50,53 @@ pub(super) fn repair(arguments: Vec<OsString>, console: &mut Console) -> Result<
     let mut problems = vec![];
     for path in expand(&paths, console, &mut problems) {
         let name = shown(&path);
-        match attempt(&path, only_say) {
-            Ok(Outcome::Odd | Outcome::Refused(Refusal::Damaged)) => {
-                problems.push(format!(
-                    "{name}: {}; left untouched",
-                    Refusal::Damaged.words()
-                ));
+        match repair_file(&path, dry_run) {
+            Ok(RepairOutcome::Inconsistent | RepairOutcome::Refused(Refusal::Damaged)) => {
+                let reason = Refusal::Damaged.description();
+                problems.push(format!("{name}: {reason}; left untouched"));
             }
-            Ok(outcome) => console
-                .print(&format!("{name}: {}\n", words(outcome, only_say)))
-                .map(drop)?,
+            Ok(outcome) => {
+                console.print(&format!("{name}: {}\n", description(outcome, dry_run)))?;
+            }
             Err(error) => problems.push(format!("{name}: {error}")),
         }
     }
     console.conclude(&problems)
 }
 
-/// Opens for writing only what there is something to write to: a stick may be read-only.
-fn attempt(path: &Path, only_say: bool) -> io::Result<Outcome> {
+/// Opens the file for writing only if there is something to write: the stick may be read-only.
+fn repair_file(path: &Path, dry_run: bool) -> io::Result<RepairOutcome> {
     let open = |write| {
-        open_regular(
-            path,
-            File::options().read(true).write(write),
-            libc::O_NOFOLLOW,
-        )
+        let mut options = File::options();
+        regular_file::open_no_follow(path, options.read(true).write(write))
     };
-    match mend(&open(false)?, true)? {
-        Outcome::Mended { .. } if !only_say => mend(&open(true)?, false),
+    match repair::repair(&open(false)?, true)? {
+        RepairOutcome::Repaired { .. } if !dry_run => repair::repair(&open(true)?, false),
         outcome => Ok(outcome),
     }
 }
 
-fn words(outcome: Outcome, only_say: bool) -> String {
+fn description(outcome: RepairOutcome, dry_run: bool) -> String {
     match outcome {
-        Outcome::Whole => "is whole".into(),
-        Outcome::InUse => "is being recorded; left alone".into(),
-        Outcome::Odd => Refusal::Damaged.words().into(),
-        Outcome::Refused(refusal) => format!("{}; left alone", refusal.words()),
-        Outcome::Mended {
+        RepairOutcome::Whole => "is whole".into(),
+        RepairOutcome::InUse => "is being recorded; left alone".into(),
+        RepairOutcome::Inconsistent => Refusal::Damaged.description().into(),
+        RepairOutcome::Refused(refusal) => format!("{}; left alone", refusal.description()),
+        RepairOutcome::Repaired {
             extent,
             data_size_was,
             cut,
         } => {
-            let done = if only_say { "would be" } else { "was" };
-            let mut words = match data_size_was {
-                None => format!("header {done} written anew from the frames, "),
+            let verb = if dry_run { "would be" } else { "was" };
+            let mut text = match data_size_was {
+                None => format!("header {verb} reconstructed from the frames, "),
                 Some(was) if was == extent.data_size => String::new(),
-                Some(was) => format!("dataSize {was} {done} set to {}, ", extent.data_size),
+                Some(was) => format!("dataSize {was} {verb} set to {}, ", extent.data_size),
             };
             if cut > 0 {
-                words.push_str(&format!("half a frame of {cut} bytes {done} cut, "));
+                text.push_str(&format!("half a frame of {cut} bytes {verb} cut off, "));
             }
-            format!("{words}{} frames", extent.frames)
+            format!("{text}{} frames", extent.frames)
         }
     }
 }

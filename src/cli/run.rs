@@ -7,7 +7,10 @@ use std::process::ExitCode;
 use lexopt::prelude::{Long, Short, Value};
 use log::{error, info};
 
-use crate::cli::{parser, print, usage, Failure};
+use crate::cli::arguments::parser;
+use crate::cli::command::{command, CommandSpec};
+use crate::cli::console::print;
+use crate::cli::failure::{usage, Failure};
 use crate::config::Config;
 use crate::daemon::{Ended, EventLoop};
 use crate::io::descriptors::raise_limit;
@@ -16,22 +19,31 @@ use crate::io::sys::map_large_allocations;
 /// Where a phone keeps it.
 const DEFAULT_FILE: &str = "/etc/callrec.conf";
 
-const RUN_HELP: &str = "\
-callrec run [-c FILE]: the daemon, in the foreground
+pub(super) const RUN: CommandSpec = command! {
+    "callrec", "run", "",
+    "runs the recorder in the foreground";
+    [
+        ("c", "config", "FILE",
+            "the configuration; by default /etc/callrec.conf if that exists"),
+    ];
+    "\
+It logs to standard error; RUST_LOG=warn logs less, RUST_LOG=debug more. On SIGTERM it finishes the recordings and ends,
+on SIGHUP it reads the configuration again.";
+    [
+        "callrec run -c /etc/callrec.conf",
+    ]
+};
 
-  -c, --config FILE   configuration; without it /etc/callrec.conf if there is one, else the defaults
-
-It logs to standard error; RUST_LOG=warn for less, RUST_LOG=debug for more. SIGTERM finishes the
-recordings and ends it, SIGHUP reads the configuration again.
-
-Example: callrec run -c /etc/callrec.conf
-";
-
-const CHECK_HELP: &str = "\
-callrec check FILE: validates a configuration and prints the effective one
-
-Example: callrec check /etc/callrec.conf
-";
+pub(super) const CHECK: CommandSpec = command! {
+    "callrec", "check", "FILE",
+    "validates a configuration and prints the effective one";
+    [];
+    "\
+Errors name the line and the key. Secrets are not printed.";
+    [
+        "callrec check /etc/callrec.conf",
+    ]
+};
 
 pub(super) fn run(arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
     let mut parser = parser(arguments);
@@ -39,7 +51,7 @@ pub(super) fn run(arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
     while let Some(argument) = parser.next()? {
         match argument {
             Short('c') | Long("config") => file = Some(parser.value()?.into()),
-            Short('h') | Long("help") => return print(RUN_HELP),
+            Short('h') | Long("help") => return print(RUN.help),
             other => return Err(other.unexpected().into()),
         }
     }
@@ -72,7 +84,7 @@ pub(super) fn check(arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
     let mut file: Option<PathBuf> = None;
     while let Some(argument) = parser.next()? {
         match argument {
-            Short('h') | Long("help") => return print(CHECK_HELP),
+            Short('h') | Long("help") => return print(CHECK.help),
             Value(path) if file.is_none() => file = Some(path.into()),
             other => return Err(other.unexpected().into()),
         }

@@ -1,4 +1,4 @@
-//! `callrec verify`: the audio is what was recorded, by the sums beside it.
+//! `callrec verify`: compares the audio with the checksums in the sidecars.
 
 use std::ffi::OsString;
 use std::io::{Read, Seek, SeekFrom};
@@ -8,28 +8,36 @@ use std::process::ExitCode;
 use lexopt::prelude::{Long, Short, Value};
 use sha2::{Digest, Sha256};
 
-use crate::cli::beside::{name_of, Beside};
+use crate::cli::arguments::{expand, parser};
+use crate::cli::command::{command, CommandSpec};
 use crate::cli::console::{shown, Console};
-use crate::cli::recording::{expand, find, Problem, Recording, State};
-use crate::cli::{parser, usage, Failure};
+use crate::cli::failure::{usage, Failure};
+use crate::recordings::folder;
+use crate::recordings::recording_file::{FileState, OpenError, RecordingFile};
 use crate::recordings::repair::Refusal;
+use crate::recordings::sidecar_file::{sidecar_path, SidecarFile};
+use crate::wire::recording::name::has_sidecar_suffix;
 use crate::wire::recording::HEADER_BYTES;
 
-const HELP: &str = "\
-callrec verify FILE|DIR...: compares recordings with the SHA-256 sums in the files beside them (Record_....json)
-
-Each is ok, damaged, or without a sum: one that was not finished, or made by another program. A folder stands for the
-recordings in it; one that is missing while its sum is there counts as damaged. The status is 1 when any is damaged.
-
-Example: callrec verify /mnt/usb
-";
+pub(super) const VERIFY: CommandSpec = command! {
+    "callrec", "verify", "FILE|DIR...",
+    "compares recordings with the SHA-256 checksums in their sidecars";
+    [];
+    "\
+Each recording is reported as ok, as damaged, or as one without a checksum: because it was not finished, or because
+another program made it. A folder stands for the recordings in it; a recording that is missing although its sidecar is
+there counts as damaged. The exit status is 1 if any is damaged.";
+    [
+        "callrec verify /mnt/usb",
+    ]
+};
 
 pub(super) fn verify(arguments: Vec<OsString>, console: &mut Console) -> Result<ExitCode, Failure> {
     let mut parser = parser(arguments);
     let mut paths = Vec::<PathBuf>::new();
     while let Some(argument) = parser.next()? {
         match argument {
-            Short('h') | Long("help") => return console.print(HELP),
+            Short('h') | Long("help") => return console.print(VERIFY.help),
             Value(path) => paths.push(path.into()),
             other => return Err(other.unexpected().into()),
         }
@@ -40,77 +48,99 @@ pub(super) fn verify(arguments: Vec<OsString>, console: &mut Console) -> Result<
     let mut problems = vec![];
     for path in expand(&paths, console, &mut problems) {
         match check(&path) {
-            Ok(words) => console
-                .print(&format!("{}: {words}\n", shown(&path)))
-                .map(drop)?,
+            Ok(result) => {
+                console.print(&format!("{}: {result}\n", shown(&path)))?;
+            }
             Err(problem) => problems.push(format!("{}: {problem}", shown(&path))),
         }
     }
-    for sidecar in paths.iter().flat_map(|path| find(path, ".json")) {
-        if let Some(missing) = missing(&sidecar) {
-            problems.push(format!("{}: is missing, its sum is there", shown(&missing)));
+    for folder in paths.iter().filter(|path| path.is_dir()) {
+        // The search for recordings has reported the folders that cannot be read.
+        for sidecar in folder::search(folder, has_sidecar_suffix, &mut |_, _| {}) {
+            if let Some(missing) = missing_recording(&sidecar) {
+                let name = shown(&missing);
+                problems.push(format!("{name}: is missing, although its sidecar is there"));
+            }
         }
     }
     console.conclude(&problems)
 }
 
-/// The recording of a sidecar with a sum, if it is gone.
-fn missing(sidecar: &Path) -> Option<PathBuf> {
-    let recording = ["wav", "WAV", "Wav"].map(|suffix| sidecar.with_extension(suffix));
-    let gone = recording
-        .iter()
-        .all(|path| path.symlink_metadata().is_err());
-    let [recording, ..] = recording;
-    (gone && Beside::of(&recording).sha256().is_some()).then_some(recording)
+/// The recording of a sidecar with a checksum, if the recording is gone.
+fn missing_recording(sidecar: &Path) -> Option<PathBuf> {
+    let names = ["wav", "WAV", "Wav"].map(|extension| sidecar.with_extension(extension));
+    let exists = |path: &PathBuf| path.symlink_metadata().is_ok();
+    if names.iter().any(exists) {
+        return None;
+    }
+    let [recording, ..] = names;
+    SidecarFile::of(&recording).sha256()?;
+    Some(recording)
 }
 
-/// `Err` with what is wrong.
+/// What is printed of a recording that is not damaged; `Err`: what is wrong with it.
 fn check(path: &Path) -> Result<String, String> {
-    let beside = Beside::of(path);
-    let expected = beside.sha256();
-    let recording = match Recording::open(path) {
+    let sidecar = SidecarFile::of(path);
+    let expected = sidecar.sha256();
+    let recording = match RecordingFile::open(path) {
         Ok(recording) => recording,
-        Err(Problem::Refused(refusal))
-            if refusal == Refusal::Riff || expected.is_none() && refusal != Refusal::Damaged =>
-        {
-            return Ok(format!("no sum; it {}", refusal.words()));
+        Err(OpenError::Refused(Refusal::Riff)) => {
+            return Ok(format!("no checksum; it {}", Refusal::Riff.description()));
         }
-        Err(problem @ (Problem::Unreadable(_) | Problem::Refused(Refusal::Damaged))) => {
-            return Err(problem.to_string())
+        Err(error @ (OpenError::Io(_) | OpenError::Refused(Refusal::Damaged))) => {
+            return Err(error.to_string())
         }
-        Err(problem) => return Err(format!("damaged: it {problem}")),
+        Err(OpenError::Refused(refusal)) if expected.is_none() => {
+            return Ok(format!("no checksum; it {}", refusal.description()));
+        }
+        Err(error) => return Err(format!("damaged: it {error}")),
     };
     let Some(expected) = expected else {
-        let why = match recording.state {
-            State::Recording => "it is being recorded",
-            _ if !name_of(path).exists() => "there is no file beside it",
-            _ if beside.object().is_none() => "the file beside it cannot be read",
-            _ if beside.has_end() => "the file beside it has none",
-            _ => "it was not finished",
-        };
-        return Ok(format!("no sum; {why}"));
+        let reason = reason_for_no_checksum(path, &recording, &sidecar);
+        return Ok(format!("no checksum; {reason}"));
     };
-    let sum = sum(&recording).map_err(|error| error.to_string())?;
-    let (frames, promised) = (
-        recording.extent.frames,
-        beside.number("frames").unwrap_or(0),
-    );
-    match recording.state {
-        _ if sum != expected && frames < promised => {
-            Err(format!("damaged: {frames} of {promised} frames are there"))
-        }
-        _ if sum != expected => Err("damaged: its audio is not what was recorded".into()),
-        State::Finished => Ok("ok".into()),
-        _ => Ok("ok; its header is damaged, 'callrec repair' mends it".into()),
+    let found = checksum(&recording).map_err(|error| error.to_string())?;
+    if found != expected {
+        let frames = recording.extent.frames;
+        let promised = sidecar.number("frames").unwrap_or(0);
+        return Err(if frames < promised {
+            format!("damaged: only {frames} of {promised} frames are there")
+        } else {
+            "damaged: its audio is not what was recorded".into()
+        });
+    }
+    if recording.state == FileState::Finished {
+        Ok("ok".into())
+    } else {
+        Ok("ok; its header is damaged, 'callrec repair' repairs it".into())
+    }
+}
+
+fn reason_for_no_checksum(
+    path: &Path,
+    recording: &RecordingFile,
+    sidecar: &SidecarFile,
+) -> &'static str {
+    if recording.state == FileState::Recording {
+        "it is being recorded"
+    } else if !sidecar_path(path).exists() {
+        "there is no sidecar"
+    } else if sidecar.object().is_none() {
+        "the sidecar cannot be read"
+    } else if sidecar.has_end() {
+        "the sidecar has none"
+    } else {
+        "it was not finished"
     }
 }
 
 /// SHA-256 of the frames.
-fn sum(recording: &Recording) -> std::io::Result<[u8; 32]> {
+fn checksum(recording: &RecordingFile) -> std::io::Result<[u8; 32]> {
     let mut file = &recording.file;
     file.seek(SeekFrom::Start(HEADER_BYTES as u64))?;
     let mut file = file.take(recording.extent.data_size.into());
-    let (mut digest, mut buffer) = (Sha256::new(), vec![0; 64 * 1024]);
+    let mut digest = Sha256::new();
+    let mut buffer = vec![0; 64 * 1024];
     loop {
         match file.read(&mut buffer)? {
             0 => return Ok(digest.finalize().into()),

@@ -8,8 +8,7 @@ use log::warn;
 use crate::daemon::folder_walk::{FolderWalk, Found};
 use crate::io::dir::Dir;
 use crate::proto::recorder::Recorder;
-use crate::wire::recording::is_recording_name;
-use crate::wire::recording::sidecar;
+use crate::wire::recording::name::{is_recording_name, sidecar_name};
 
 /// The way through the folder, from the oldest recording on. It goes on with the next deletion.
 #[derive(Default)]
@@ -64,7 +63,7 @@ impl CoverOlder {
                 return Ok(Progress::Looking);
             }
         }
-        let _ = sidecar::name_of(&name).map(|beside| dir.remove(&beside));
+        let _ = sidecar_name(&name).map(|beside| dir.remove(&beside));
         self.deleted = true;
         Ok(Progress::Deleted)
     }

@@ -24,7 +24,7 @@ use crate::proto::recorder::Recorder;
 use crate::proto::recording::file_writer::{DiskError, Done, Name, Op};
 use crate::proto::recording::part_history::Zone;
 use crate::proto::recording::state::State;
-use crate::wire::recording::{NAME_PREFIX, NAME_SUFFIX};
+use crate::wire::recording::name::{Stem, NAME_SUFFIX};
 
 /// Names tried for one second: what a second can hold on any stick.
 const MOST_OF_A_NAME: u32 = 999;
@@ -271,11 +271,11 @@ fn create(dir: &Dir, time: &Civil) -> io::Result<(Name, Output)> {
     use core::fmt::Write;
     for number in 1..=MOST_OF_A_NAME {
         let mut name = Name::new();
-        let _ = write!(
-            name,
-            "{NAME_PREFIX}{:04}{:02}{:02}_{:02}{:02}{:02}",
-            time.year, time.month, time.day, time.hour, time.minute, time.second
-        );
+        let stem = Stem {
+            date: [time.year, time.month, time.day],
+            time: [time.hour, time.minute, time.second],
+        };
+        let _ = write!(name, "{stem}");
         if number > 1 {
             let _ = write!(name, "_{number}");
         }

@@ -17,6 +17,7 @@ pub mod own_error;
 #[cfg(feature = "server")]
 pub mod process_channel;
 pub mod random;
+pub mod regular_file;
 pub mod signals;
 pub mod stream;
 pub mod sys;

@@ -1,303 +1,72 @@
-//! The parts of a recording put in their places, by the sequence numbers and timestamps of their frames.
+//! Joins the parts of a recording by the sequence numbers and timestamps of their frames.
 //!
-//! Files are scanned into runs (`tools::scan`). Runs of one source go where their timestamps
-//! say, frames that several files have are taken once, and missing ones become silence. Runs that cannot be placed, of
-//! another source or without headers, follow in the order of the files.
+//! Files are divided into runs (`frame_runs`). The runs of one source are placed on a time axis (`timeline`) by their
+//! timestamps; frames that several files hold are taken once, and missing ones become silence. Runs that cannot be placed,
+//! because they are of another source or have no RTP headers, follow in the order of the files.
 
-use crate::recordings::scan::{Run, Scanned};
+use crate::recordings::frame_runs::{FileRuns, FrameRun};
+use crate::recordings::plan::JoinPlan;
+use crate::recordings::timeline::{FrameIndex, SourceTimeline, MAX_SILENCE};
 
-/// A longer jump of the timestamps, 4 hours at 8 kHz, is none that stands for missing audio.
-const MAX_GAP: i64 = 4 * 3600 * 8000;
-/// All silence that is put in, 12 hours at the most: timestamps of a small file must not fill a disk.
-const MAX_SILENCE: u64 = 12 * 3600 * 8000;
-/// Frames compared where two runs overlap, and where two files do.
-const COMPARED: u64 = 32;
-const MOST_COMPARED: u64 = 1000;
-/// Sources, and jumps within them, that are told apart: what comes beyond just follows.
-const MAX_GROUPS: usize = 1000;
+/// Timelines that are told apart; runs that would need one more are appended to the last.
+const MAX_TIMELINES: usize = 1000;
 
-/// A stretch of what comes out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Segment {
-    /// Frames of a file.
-    Frames {
-        /// Which file.
-        file: usize,
-        /// From which frame on, and how many.
-        run: Run,
-        /// Samples of the first frame that are left out.
-        skip: u64,
-        /// Samples that come out.
-        samples: u64,
-    },
-    /// So many samples for frames that are missing.
-    Silence(u64),
-}
-
-/// What comes out, and what is to be said of it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Plan {
-    /// In order.
-    pub segments: Vec<Segment>,
-    /// Frames left out because another file has them.
-    pub repeated: u64,
-    /// Places where frames follow that do not belong to those before: of another source, or too far away.
-    pub strangers: u64,
-}
-
-/// A run where it belongs, in samples from anywhere.
-#[derive(Clone, Copy)]
-struct Placed {
-    at: i64,
-    end: i64,
-    file: usize,
-    run: Run,
-}
-
-/// Runs of one source.
-struct Group {
-    ssrc: Option<u32>,
-    /// The timestamp at `end`.
-    timestamp: u32,
-    start: i64,
-    end: i64,
-    runs: Vec<Placed>,
-    /// Each file in it, and where its last run ends.
-    files: Vec<(usize, i64)>,
-}
-
-/// A frame: which file, and its number there.
-pub type Frame = (usize, u64);
-
-/// Puts all runs in their places. `same` tells whether two frames are equal, byte for byte.
-pub fn plan(files: &[Scanned], same: &mut dyn FnMut(Frame, Frame) -> bool) -> Plan {
-    let mut groups: Vec<Group> = vec![];
+/// Puts all runs in order. `same` compares two frames byte for byte.
+pub fn plan(files: &[FileRuns], same: &mut dyn FnMut(FrameIndex, FrameIndex) -> bool) -> JoinPlan {
+    let mut timelines: Vec<SourceTimeline> = vec![];
     for (file, scanned) in files.iter().enumerate() {
         let mut own: Option<usize> = None;
         for run in &scanned.runs {
-            let length = run.frames as i64 * i64::from(scanned.samples);
-            let found = match own.filter(|own| groups[*own].follows(file, run)) {
+            let found = match own.filter(|own| timelines[*own].continues(file, run)) {
                 Some(own) => Some(own),
-                None => groups
+                None => timelines
                     .iter()
-                    .position(|group| group.takes(file, run, length, files, same)),
+                    .position(|timeline| timeline.accepts(file, run, files, same)),
             };
-            if found.is_none() && groups.len() < MAX_GROUPS {
-                groups.push(Group::new(run));
-            }
-            let last = groups.len() - 1;
-            let group = &mut groups[found.unwrap_or(last)];
-            let at = group
-                .position(run)
-                .filter(|_| found.is_some())
-                .unwrap_or(group.end);
-            group.place(file, run, at, at + length);
-            own = found.or(Some(last));
+            own = Some(add(&mut timelines, found, file, run, scanned.length(run)));
         }
     }
-    let strangers = groups
-        .iter()
-        .filter(|group| group.ssrc.is_some())
-        .count()
-        .saturating_sub(1) as u64;
-    let mut plan = Plan {
-        strangers,
-        ..Plan::default()
+    let sources = timelines.iter().filter(|timeline| timeline.has_source());
+    let mut plan = JoinPlan {
+        discontinuities: sources.count().saturating_sub(1) as u64,
+        ..JoinPlan::default()
     };
     let mut silence = MAX_SILENCE;
-    for group in groups {
-        group.lay_out(files, &mut silence, &mut plan);
+    for timeline in timelines {
+        timeline.append_to(&mut plan, files, &mut silence);
     }
     plan
 }
 
-impl Group {
-    fn new(run: &Run) -> Self {
-        let (ssrc, timestamp) = run
-            .head
-            .map_or((None, 0), |head| (Some(head.ssrc), head.timestamp));
-        Self {
-            ssrc,
-            timestamp,
-            start: 0,
-            end: 0,
-            runs: vec![],
-            files: vec![],
-        }
+/// Adds a run to the timeline that was found for it, else to a new one; returns its index.
+fn add(
+    timelines: &mut Vec<SourceTimeline>,
+    found: Option<usize>,
+    file: usize,
+    run: &FrameRun,
+    length: i64,
+) -> usize {
+    if found.is_none() && timelines.len() < MAX_TIMELINES {
+        timelines.push(SourceTimeline::new(run));
     }
-
-    /// Where the run begins, if it is of this source.
-    fn position(&self, run: &Run) -> Option<i64> {
-        let head = run.head.filter(|head| Some(head.ssrc) == self.ssrc)?;
-        Some(self.end + i64::from(head.timestamp.wrapping_sub(self.timestamp) as i32))
-    }
-
-    /// The run comes behind the last one of the same file, after a gap.
-    fn follows(&self, file: usize, run: &Run) -> bool {
-        let before = self.files.iter().find(|(known, _)| *known == file);
-        self.position(run)
-            .zip(before)
-            .is_some_and(|(at, (_, end))| (*end..=end + MAX_GAP).contains(&at))
-    }
-
-    /// A run of a file that is not in the group yet is a part of the same recording.
-    fn takes(
-        &self,
-        file: usize,
-        run: &Run,
-        length: i64,
-        files: &[Scanned],
-        same: &mut dyn FnMut(Frame, Frame) -> bool,
-    ) -> bool {
-        let Some(at) = self.position(run) else {
-            return false;
-        };
-        let strange = self.files.iter().all(|(known, _)| *known != file);
-        let near = strange && at <= self.end + MAX_GAP && at + length >= self.start - MAX_GAP;
-        let samples = i64::from(files[file].samples);
-        let (mut compared, mut equal) = (0, 0);
-        for placed in self.runs.iter().filter(|_| near) {
-            let (from, to) = (at.max(placed.at), (at + length).min(placed.end));
-            let aligned = files[placed.file].samples == files[file].samples
-                && (placed.at - at) % samples == 0;
-            if from >= to || compared > MOST_COMPARED {
-                continue;
-            }
-            if !aligned {
-                return false;
-            }
-            let overlap = ((to - from) / samples) as u64;
-            for n in (0..overlap).step_by((overlap / COMPARED).max(1) as usize) {
-                let number =
-                    |begin: i64, run: &Run| run.first + ((from - begin) / samples) as u64 + n;
-                compared += 1;
-                equal += u64::from(same(
-                    (file, number(at, run)),
-                    (placed.file, number(placed.at, &placed.run)),
-                ));
-            }
-        }
-        // Some may be damaged in one of the files; of two recordings with one SSRC hardly any is equal.
-        near && equal * 2 >= compared
-    }
-
-    fn place(&mut self, file: usize, run: &Run, at: i64, end: i64) {
-        self.runs.push(Placed {
-            at,
-            end,
-            file,
-            run: *run,
-        });
-        match self.files.iter_mut().find(|(known, _)| *known == file) {
-            Some((_, last)) => *last = end,
-            None => self.files.push((file, end)),
-        }
-        self.start = self.start.min(at);
-        if end > self.end {
-            self.timestamp = self.timestamp.wrapping_add((end - self.end) as u32);
-            self.end = end;
-        }
-    }
-
-    /// Appends what comes out of the group.
-    fn lay_out(mut self, files: &[Scanned], silence: &mut u64, plan: &mut Plan) {
-        self.runs.sort_by_key(|placed| placed.at);
-        let mut position = self.start;
-        for Placed { at, end, file, run } in self.runs {
-            if end <= position {
-                plan.repeated += run.frames;
-                continue;
-            }
-            let gap = (at - position).max(0) as u64;
-            if (1..=*silence).contains(&gap) {
-                *silence -= gap;
-                plan.segments.push(Segment::Silence(gap));
-            }
-            let (known, samples) = ((position - at).max(0) as u64, files[file].samples);
-            let left_out = known / u64::from(samples);
-            plan.repeated += left_out;
-            plan.segments.push(Segment::Frames {
-                file,
-                run: Run {
-                    first: run.first + left_out,
-                    frames: run.frames - left_out,
-                    head: run.head.map(|head| head.after(left_out, samples)),
-                    sure: run.sure,
-                },
-                skip: known % u64::from(samples),
-                samples: (end - at.max(position)) as u64,
-            });
-            position = end;
-        }
-    }
-}
-
-impl Plan {
-    /// Samples that come out.
-    pub fn samples(&self) -> u64 {
-        self.segments.iter().map(Segment::samples).sum()
-    }
-
-    /// Samples of silence for missing frames.
-    pub fn silence(&self) -> u64 {
-        self.segments
-            .iter()
-            .map(|segment| {
-                if let Segment::Silence(samples) = segment {
-                    *samples
-                } else {
-                    0
-                }
-            })
-            .sum()
-    }
-}
-
-impl Segment {
-    /// Samples that come out of it.
-    pub fn samples(&self) -> u64 {
-        match self {
-            Self::Frames { samples, .. } | Self::Silence(samples) => *samples,
-        }
-    }
-
-    /// So many of its samples, from one of them on; `of_frame` knows the samples of a file's frames.
-    pub fn part(&self, from: u64, length: u64, of_frame: impl Fn(usize) -> u32) -> Self {
-        match *self {
-            Self::Silence(_) => Self::Silence(length),
-            Self::Frames {
-                file, run, skip, ..
-            } => {
-                let frame = of_frame(file);
-                let (begin, end) = (skip + from, skip + from + length);
-                let (left_out, ends) = (begin / u64::from(frame), end.div_ceil(u64::from(frame)));
-                let head = run.head.map(|head| head.after(left_out, frame));
-                let run = Run {
-                    first: run.first + left_out,
-                    frames: ends - left_out,
-                    head,
-                    ..run
-                };
-                Self::Frames {
-                    file,
-                    run,
-                    skip: begin % u64::from(frame),
-                    samples: length,
-                }
-            }
-        }
-    }
+    let number = found.unwrap_or(timelines.len() - 1);
+    let timeline = &mut timelines[number];
+    let position = timeline.position(run).filter(|_| found.is_some());
+    let at = position.unwrap_or(timeline.end());
+    timeline.add(file, run, at, length);
+    number
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recordings::scan::tests::{heads, scan, SAMPLES};
-    use crate::recordings::scan::Head;
+    use crate::recordings::frame_runs::tests::{heads, scan, SAMPLES};
+    use crate::recordings::frame_runs::FramePosition;
+    use crate::recordings::plan::Segment;
 
     /// What comes out, a letter and number for a frame, `-` for a frame's length of silence.
-    fn joined(files: &[Vec<Head>], same: bool) -> String {
-        let scanned: Vec<Scanned> = files.iter().map(|heads| scan(heads)).collect();
+    fn joined(files: &[Vec<FramePosition>], same: bool) -> String {
+        let scanned: Vec<FileRuns> = files.iter().map(|heads| scan(heads)).collect();
         let plan = plan(&scanned, &mut |_, _| same);
         let show = |segment: &Segment| match segment {
             Segment::Silence(samples) => "-".repeat((*samples / 160) as usize),
@@ -374,9 +143,9 @@ mod tests {
         let far = [heads(7, 0..3), heads(7, 9_000_000..9_000_003)].concat();
         assert_eq!(joined(&[far], true), "a0a1a2a3a4a5", "a jump of days");
         let bare = [
-            Scanned::bare(2, SAMPLES),
+            FileRuns::bare(2, SAMPLES),
             scan(&heads(7, 0..2)),
-            Scanned::bare(0, SAMPLES),
+            FileRuns::bare(0, SAMPLES),
         ];
         assert_eq!(plan(&bare, &mut |_, _| true).samples(), 4 * 160);
     }
@@ -404,10 +173,10 @@ mod tests {
     #[test]
     fn a_small_file_cannot_ask_for_much_silence_or_time() {
         let hostile = |n: u32| heads(7, [n * 700_000, n * 700_000 + 1]);
-        let jumps: Vec<Head> = (0..4000).flat_map(hostile).collect();
+        let jumps: Vec<FramePosition> = (0..4000).flat_map(hostile).collect();
         let silence = plan(&[scan(&jumps)], &mut |_, _| true).silence();
         assert!(silence > 0 && silence <= MAX_SILENCE);
-        let sources: Vec<Head> = (0..100_000).flat_map(|n| heads(n, [5, 6])).collect();
+        let sources: Vec<FramePosition> = (0..100_000).flat_map(|n| heads(n, [5, 6])).collect();
         let files = [scan(&sources), scan(&sources)];
         assert_eq!(plan(&files, &mut |_, _| false).samples(), 400_000 * 160);
     }

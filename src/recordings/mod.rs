@@ -1,11 +1,37 @@
-//! Folders of recordings: what the daemon, the tools and the server share. The daemon uses `repair` alone.
+//! Folders of recordings: what the daemon, the tools and the server share. Nothing here prints.
+//!
+//! - `recording_file` opens one file and says what state it is in; `repair` inspects and repairs it (the daemon and the
+//!   server use only this); `sidecar_file` reads the JSON file that belongs to it.
+//! - `folder` finds the files below a folder, `entry` describes one of them for a list, and `grouping` finds those that are
+//!   parts of one recording.
+//! - `frame_runs`, `timeline` and `join` put the frames of several files in order, as a `plan`; `part` and `joined` read their
+//!   audio.
+//! - `waveform` collects audio into the columns of a picture, and `svg` draws them.
 
+#[cfg(feature = "tools")]
+pub mod entry;
+pub mod folder;
+#[cfg(feature = "tools")]
+pub mod frame_runs;
+#[cfg(feature = "tools")]
+pub mod grouping;
 #[cfg(feature = "tools")]
 pub mod join;
 #[cfg(feature = "tools")]
-pub mod order;
+pub mod joined;
+#[cfg(feature = "tools")]
+pub mod part;
+#[cfg(feature = "tools")]
+pub mod plan;
+pub mod recording_file;
 pub mod repair;
 #[cfg(feature = "tools")]
-pub mod scan;
+pub mod sidecar_file;
+#[cfg(feature = "tools")]
+pub mod svg;
+#[cfg(feature = "tools")]
+mod svg_text;
+#[cfg(feature = "tools")]
+pub mod timeline;
 #[cfg(feature = "tools")]
 pub mod waveform;

@@ -1,7 +1,7 @@
-//! A recording's file and its header, which need not agree: what it is, and making it whole.
+//! Inspection and repair of a recording's file, whose header and length may disagree.
 //!
-//! Never a file that is being written; no whole frame is ever deleted. Header and `dataSize` lie in the file's first
-//! sector and are written in one go: a power cut in between leaves the old or the new.
+//! A file that is being written is not changed, and no whole frame is ever deleted. The header is in the file's first
+//! sector and is written with one call: a power cut leaves the old one or the new one.
 
 use std::fs::File;
 use std::io;
@@ -14,16 +14,16 @@ use crate::io::file::{claim, is_claimed};
 use crate::wire::recording::recovery;
 use crate::wire::recording::{Error, Extent, Header, DATA_SIZE_OFFSET, HEADER_BYTES};
 
-/// What a file is.
+/// The result of an inspection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Look {
+pub enum Inspection {
     /// A recording.
     Sound(Header),
-    /// A recording whose header is damaged; this one was found out from its frames.
-    Salvaged(Header),
-    /// A recording with lengths that do not belong together, and frames that do not say better.
-    Odd(Header),
-    /// Nothing that can be read as a recording.
+    /// A recording whose header is damaged; this one was reconstructed from its frames.
+    Reconstructed(Header),
+    /// A recording whose header has contradictory lengths, and whose frames do not tell the right ones.
+    Inconsistent(Header),
+    /// The file cannot be read as a recording.
     Refused(Refusal),
 }
 
@@ -32,121 +32,119 @@ pub enum Look {
 pub enum Refusal {
     /// Shorter than a header.
     Short,
-    /// A WAV file as others know it.
+    /// A RIFF/WAVE file.
     Riff,
     /// Another kind of file.
     Foreign,
-    /// A codec that we know, lengths that make no sense, and frames that do not say better.
+    /// The codec is known, but the lengths are impossible, and the frames do not tell the right ones.
     Damaged,
 }
 
-/// What `mend` did, or would do.
+/// What `repair` did, or would do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// Nothing: all is well.
+pub enum RepairOutcome {
+    /// Nothing: header and length agree.
     Whole,
     /// Nothing: it is being written.
     InUse,
-    /// Nothing: its lengths do not belong together, and its frames do not say better.
-    Odd,
-    /// Nothing: it is no recording.
+    /// Nothing: the lengths contradict each other, and the frames do not tell the right ones.
+    Inconsistent,
+    /// Nothing: it is not a recording.
     Refused(Refusal),
-    /// It has these frames now.
-    Mended {
-        /// What is there.
+    /// Header and length agree now.
+    Repaired {
+        /// What the file holds.
         extent: Extent,
-        /// `dataSize` as it was; `None` when the whole header was written anew.
+        /// The former `dataSize`; `None` if the whole header was replaced.
         data_size_was: Option<u32>,
-        /// Bytes behind the last whole frame, cut off.
+        /// Bytes after the last whole frame that were cut off.
         cut: u64,
     },
 }
 
 impl Refusal {
-    /// For people, to stand behind the file's name.
-    pub const fn words(self) -> &'static str {
+    /// For people, to follow the file's name.
+    pub const fn description(self) -> &'static str {
         match self {
-            Self::Short => "is no recording: shorter than a header",
-            Self::Riff => "is a RIFF/WAVE file, no recording of a phone",
-            Self::Foreign => "is no recording: its header names no codec we know",
+            Self::Short => "is not a recording: it is shorter than a header",
+            Self::Riff => "is a RIFF/WAVE file, not a recording of a phone",
+            Self::Foreign => "is not a recording: its header names an unknown codec",
             Self::Damaged => {
-                "is damaged: rtpLen or increment in its header make no sense, nor do its frames"
+                "is damaged: rtpLen or increment in its header is impossible, and its frames do not tell the right ones"
             }
         }
     }
 }
 
-/// Looks at a file's header, and at its first frames if that makes no sense.
-pub fn look(file: &File) -> io::Result<Look> {
+/// Inspects a file's header, and its first frames if the header is damaged.
+pub fn inspect(file: &File) -> io::Result<Inspection> {
     let mut bytes = [0; HEADER_BYTES];
     if fill(file, &mut bytes, 0)? < HEADER_BYTES {
-        return Ok(Look::Refused(Refusal::Short));
+        return Ok(Inspection::Refused(Refusal::Short));
     }
     let parsed = Header::parse(&bytes);
     match parsed {
-        // Where it speaks of payloads alone, packets may tell that its `rtpLen` is damaged.
-        Ok(header) if header.overhead() == 12 => return Ok(Look::Sound(header)),
-        _ if bytes.starts_with(b"RIFF") => return Ok(Look::Refused(Refusal::Riff)),
+        // A header that describes bare payloads may be that of packets with a damaged `rtpLen`: the frames decide.
+        Ok(header) if header.overhead() == 12 => return Ok(Inspection::Sound(header)),
+        _ if bytes.starts_with(b"RIFF") => return Ok(Inspection::Refused(Refusal::Riff)),
         _ => {}
     }
-    Ok(match (salvaged(file, &bytes)?, parsed) {
-        (Some(header), _) => Look::Salvaged(header),
-        (None, Ok(header)) if header.overhead() == 0 => Look::Sound(header),
-        (None, Ok(header)) => Look::Odd(header),
-        (None, Err(Error::Lengths)) => Look::Refused(Refusal::Damaged),
-        (None, Err(Error::Short | Error::Codec)) => Look::Refused(Refusal::Foreign),
+    Ok(match (reconstructed(file, &bytes)?, parsed) {
+        (Some(header), _) => Inspection::Reconstructed(header),
+        (None, Ok(header)) if header.overhead() == 0 => Inspection::Sound(header),
+        (None, Ok(header)) => Inspection::Inconsistent(header),
+        (None, Err(Error::Lengths)) => Inspection::Refused(Refusal::Damaged),
+        (None, Err(Error::Short | Error::Codec)) => Inspection::Refused(Refusal::Foreign),
     })
 }
 
 #[inline(never)] // its buffer lies on the stack only while it is needed
-fn salvaged(file: &File, damaged: &[u8; HEADER_BYTES]) -> io::Result<Option<Header>> {
+fn reconstructed(file: &File, damaged: &[u8; HEADER_BYTES]) -> io::Result<Option<Header>> {
     let mut sample = [0; recovery::SAMPLE_BYTES];
     let len = fill(file, &mut sample, HEADER_BYTES as u64)?;
     Ok(recovery::header(damaged, &sample[..len]))
 }
 
-/// Makes a file whole, or only says what would be done: header and `dataSize` as the frames are, nothing behind the
-/// last of them. The time of the file stays.
-pub fn mend(file: &File, only_say: bool) -> io::Result<Outcome> {
-    let free = if only_say {
+/// Repairs a file, or with `dry_run` only reports what would be done: corrects header and `dataSize`, and cuts off what
+/// follows the last whole frame. The file's modification time stays.
+pub fn repair(file: &File, dry_run: bool) -> io::Result<RepairOutcome> {
+    let free = if dry_run {
         !is_claimed(file)
     } else {
         claim(file)
     };
     if !free {
-        return Ok(Outcome::InUse);
+        return Ok(RepairOutcome::InUse);
     }
     let entry = file.metadata()?;
     // Not `entry.modified()`: the standard library's time ends in 2038 on 32-bit ARM.
     let modified = fstat(file).map(|stat| TimeSpec::new(stat.st_mtime, stat.st_mtime_nsec))?;
-    let (header, salvaged) = match look(file)? {
-        Look::Sound(header) => (header, false),
-        Look::Salvaged(header) => (header, true),
-        Look::Odd(_) => return Ok(Outcome::Odd),
-        Look::Refused(refusal) => return Ok(Outcome::Refused(refusal)),
+    let (header, reconstructed) = match inspect(file)? {
+        Inspection::Sound(header) => (header, false),
+        Inspection::Reconstructed(header) => (header, true),
+        Inspection::Inconsistent(_) => return Ok(RepairOutcome::Inconsistent),
+        Inspection::Refused(refusal) => return Ok(RepairOutcome::Refused(refusal)),
     };
     let extent = header.extent(entry.len());
-    let torn = entry.len().saturating_sub(extent.file_bytes);
-    // Whole frames beyond the 4 GiB that `dataSize` can say stay where they are.
-    let cut = if torn < u64::from(header.rtp_len) {
-        torn
+    let rest = entry.len().saturating_sub(extent.file_bytes);
+    // Whole frames beyond the 4 GiB that `dataSize` can express are kept.
+    let cut = if rest < u64::from(header.rtp_len) {
+        rest
     } else {
         0
     };
-    if !salvaged && cut == 0 && header.data_size == extent.data_size {
-        return Ok(Outcome::Whole);
+    if !reconstructed && cut == 0 && header.data_size == extent.data_size {
+        return Ok(RepairOutcome::Whole);
     }
-    if !only_say {
-        match salvaged {
-            true => file.write_all_at(
-                &Header {
-                    data_size: extent.data_size,
-                    ..header
-                }
-                .emit(),
-                0,
-            )?,
-            false => file.write_all_at(&header.integer(extent.data_size), DATA_SIZE_OFFSET)?,
+    if !dry_run {
+        if reconstructed {
+            let header = Header {
+                data_size: extent.data_size,
+                ..header
+            };
+            file.write_all_at(&header.emit(), 0)?;
+        } else {
+            file.write_all_at(&header.integer(extent.data_size), DATA_SIZE_OFFSET)?;
         }
         if cut > 0 {
             file.set_len(extent.file_bytes)?;
@@ -154,14 +152,14 @@ pub fn mend(file: &File, only_say: bool) -> io::Result<Outcome> {
         futimens(file, &TimeSpec::UTIME_OMIT, &modified)?;
         file.sync_all()?;
     }
-    Ok(Outcome::Mended {
+    Ok(RepairOutcome::Repaired {
         extent,
-        data_size_was: (!salvaged).then_some(header.data_size),
+        data_size_was: (!reconstructed).then_some(header.data_size),
         cut,
     })
 }
 
-/// Reads as many bytes as there are.
+/// Reads until the buffer is full or the file ends.
 fn fill(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
     let mut len = 0;
     while len < buffer.len() {

@@ -8,7 +8,9 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use crate::cli::{print, usage, Failure};
+use crate::cli::console::print;
+use crate::cli::failure::{usage, Failure};
+use crate::cli::program::{program, Program};
 
 mod http;
 mod metrics;
@@ -17,22 +19,16 @@ mod options;
 mod record;
 mod rendezvous;
 
-const HELP: &str = "\
-callrec-server - servers for the phones' call recorder
-
-  callrec-server record [OPTIONS]    receives recordings from phones and stores them
-  callrec-server rendezvous --devices FILE [OPTIONS]
-                                     connects callers with phones behind NAT
-  callrec-server COMMAND --help      options of a command, with an example
-  callrec-server --version
-";
+const PROGRAM: Program = program! {
+    "callrec-server", "the servers that the recorders of phones connect to",
+    [record::RECORD, rendezvous::RENDEZVOUS]
+};
 
 /// Runs a command line; `arguments` are those after the program's name.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let (message, status) = match command(arguments.into_iter().collect()) {
         Ok(code) => return code,
-        Err(Failure::Failed(message)) => (message, 1),
-        Err(Failure::Usage(message)) => (message, 2),
+        Err(failure) => failure.into_message(),
     };
     eprintln!("callrec-server: {message}");
     ExitCode::from(status)
@@ -53,7 +49,9 @@ fn command(mut arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
     match name.to_str() {
         Some("record") => record::main(arguments),
         Some("rendezvous") => rendezvous::main(arguments),
-        Some("-h" | "--help" | "help") => print(HELP),
+        Some("completions") => PROGRAM.completions(&arguments),
+        Some("man") => PROGRAM.man(&arguments),
+        Some("-h" | "--help" | "help") => print(PROGRAM.help),
         Some("-V" | "--version") => version(),
         _ if name.is_empty() => usage("no command; 'callrec-server --help' lists them"),
         _ => usage(&format!(

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use lexopt::prelude::{Long, Short};
 
-use crate::cli::{parser, usage, Failure};
+use crate::cli::arguments::parser;
+use crate::cli::failure::{usage, Failure};
 use crate::config::each_pair;
 
 /// The options of one server, with their defaults.

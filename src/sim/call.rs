@@ -5,39 +5,39 @@ use std::net::{SocketAddr, UdpSocket};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-use crate::sim::track::Track;
-use crate::sim::Options;
+use crate::sim::leg::Leg;
+use crate::sim::options::CallOptions;
 use crate::wire::control::Writer;
 
 /// Makes the call and prints what the daemon says of its recording.
-pub(super) fn call(options: &Options, tracks: &[Track]) -> Result<(), String> {
+pub(super) fn call(options: &CallOptions, legs: &[Leg]) -> Result<(), String> {
     let ports_wanted = if options.one_port || options.mixed {
-        tracks.len().min(1)
+        legs.len().min(1)
     } else {
-        tracks.len()
+        legs.len()
     };
-    let longest = tracks.iter().map(Track::length).max().unwrap_or_default();
+    let longest = legs.iter().map(Leg::length).max().unwrap_or_default();
     let length = options.seconds.map_or(longest, Duration::from_secs_f64);
-    let mut control = Control::open(&options.socket)?;
+    let mut control = ControlClient::open(&options.socket)?;
     // Before the call begins: milliseconds on a phone, by which the first packets would be late, and then no others.
-    let queue = queue(tracks, length);
+    let queue = queue(legs, length);
     let answer = control.request(&start_request(options, ports_wanted)?)?;
     let started = Instant::now();
     let id = value(&answer, "id")
         .ok_or("the daemon's answer names no id")?
         .to_owned();
-    let targets = targets(options, tracks.len(), &answer)?;
+    let targets = targets(options, legs.len(), &answer)?;
     println!(
         "recording {id}: {}",
         value(&answer, "file")
             .or(value(&answer, "server"))
             .unwrap_or("?")
     );
-    for (track, target) in tracks.iter().zip(&targets) {
+    for (leg, target) in legs.iter().zip(&targets) {
         println!(
             "  leg {:<24} {} packets -> {target}",
-            track.name,
-            track.packets.len()
+            leg.name,
+            leg.packets.len()
         );
     }
     let played = play(&queue, &targets, started, length, options.quiet);
@@ -56,7 +56,7 @@ pub(super) fn call(options: &Options, tracks: &[Track]) -> Result<(), String> {
     played
 }
 
-fn start_request(options: &Options, ports: usize) -> Result<String, String> {
+fn start_request(options: &CallOptions, ports: usize) -> Result<String, String> {
     let mut buffer = [0; 4096];
     let mut writer = Writer::new(&mut buffer, "RecordStartRequest");
     writer.pair("legs", ports);
@@ -78,7 +78,7 @@ fn start_request(options: &Options, ports: usize) -> Result<String, String> {
 }
 
 /// Where each leg is sent.
-fn targets(options: &Options, legs: usize, answer: &str) -> Result<Vec<SocketAddr>, String> {
+fn targets(options: &CallOptions, legs: usize, answer: &str) -> Result<Vec<SocketAddr>, String> {
     let key = if options.mixed {
         "local_port"
     } else {
@@ -107,17 +107,17 @@ fn targets(options: &Options, legs: usize, answer: &str) -> Result<Vec<SocketAdd
 type Due<'a> = (Duration, usize, &'a [u8]);
 
 /// The packets of all legs in the order in which they are sent.
-fn queue(tracks: &[Track], length: Duration) -> Vec<Due<'_>> {
+fn queue(legs: &[Leg], length: Duration) -> Vec<Due<'_>> {
     let mut queue = vec![];
-    for (leg, track) in tracks.iter().enumerate() {
+    for (number, leg) in legs.iter().enumerate() {
         // Only a length that was asked for cuts a leg; a packet of no length may stand at its end.
-        let in_call = track
+        let in_call = leg
             .packets
             .iter()
-            .filter(|(at, _)| *at < length || *at == track.length());
-        queue.extend(in_call.map(|(at, bytes)| (*at, leg, bytes.as_slice())));
+            .filter(|(at, _)| *at < length || *at == leg.length());
+        queue.extend(in_call.map(|(at, bytes)| (*at, number, bytes.as_slice())));
     }
-    queue.sort_by_key(|(at, leg, _)| (*at, *leg));
+    queue.sort_by_key(|(at, number, _)| (*at, *number));
     queue
 }
 
@@ -131,7 +131,7 @@ fn play(
 ) -> Result<(), String> {
     let socket = |_| UdpSocket::bind("127.0.0.1:0").map_err(|error| format!("UDP socket: {error}"));
     let sockets: Vec<UdpSocket> = targets.iter().map(socket).collect::<Result<_, _>>()?;
-    let mut progress = Progress::new(length, quiet);
+    let mut progress = CallProgress::new(length, quiet);
     for (sent, (at, leg, bytes)) in queue.iter().enumerate() {
         sleep_until(started + *at);
         sockets[*leg]
@@ -153,14 +153,14 @@ fn sleep_until(at: Instant) {
 }
 
 /// A line that is written over on a terminal, and a line every five seconds elsewhere.
-struct Progress {
+struct CallProgress {
     length: Duration,
     quiet: bool,
     terminal: bool,
     next: Duration,
 }
 
-impl Progress {
+impl CallProgress {
     fn new(length: Duration, quiet: bool) -> Self {
         Self {
             length,
@@ -193,12 +193,12 @@ impl Progress {
 }
 
 /// The control socket, as a phone's call application uses it.
-struct Control {
+struct ControlClient {
     path: String,
     lines: BufReader<UnixStream>,
 }
 
-impl Control {
+impl ControlClient {
     fn open(path: &str) -> Result<Self, String> {
         let stream = UnixStream::connect(path)
             .map_err(|error| format!("{path}: {error}; is 'callrec run' running?"))?;

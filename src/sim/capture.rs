@@ -7,65 +7,56 @@ use etherparse::{NetSlice, SlicedPacket, TransportSlice};
 use pcap_parser::data::{get_packetdata, PacketData};
 use pcap_parser::{create_reader, Block, Linktype, PcapBlockOwned, PcapError};
 
-use crate::sim::track::Track;
+use crate::sim::leg::Leg;
 use crate::wire::rtp::Packet;
 
 /// Sender, receiver, SSRC: one leg.
-type Key = (IpAddr, u16, IpAddr, u16, u32);
+type LegKey = (IpAddr, u16, IpAddr, u16, u32);
 
 /// One captured frame: its time from some origin, its link type, its bytes.
-type Frame = (Duration, Linktype, Vec<u8>);
+type CapturedFrame = (Duration, Linktype, Vec<u8>);
 
 /// All RTP sources in a capture; at least one.
-pub(super) fn tracks(name: &str, bytes: &[u8]) -> Result<Vec<Track>, String> {
-    let mut legs: Vec<(Key, Track)> = vec![];
+pub(super) fn legs(name: &str, bytes: &[u8]) -> Result<Vec<Leg>, String> {
+    let mut found: Vec<(LegKey, Leg)> = vec![];
     for (at, link, frame) in frames(bytes)? {
         let Some((key, datagram)) = rtp(link, &frame) else {
             continue;
         };
-        let place = legs
-            .iter()
-            .position(|(known, _)| *known == key)
-            .unwrap_or_else(|| {
-                let track = Track {
-                    name: format!("{name} {:08x}", key.4),
-                    packets: vec![],
-                    tail: Duration::ZERO,
-                };
-                legs.push((key, track));
-                legs.len() - 1
-            });
-        let track = &mut legs[place].1;
-        // G.711 and G.722: 8 bytes a millisecond; for anything else the length matters little.
-        track.tail = Duration::from_millis((datagram.len() as u64).saturating_sub(12) / 8);
-        track.packets.push((at, datagram));
+        let known = found.iter().position(|(known, _)| *known == key);
+        let number = known.unwrap_or_else(|| {
+            let leg = Leg {
+                name: format!("{name} {:08x}", key.4),
+                packets: vec![],
+                tail: Duration::ZERO,
+            };
+            found.push((key, leg));
+            found.len() - 1
+        });
+        let leg = &mut found[number].1;
+        // G.711 and G.722: 8 bytes a millisecond; for other codecs the length of the last packet matters little.
+        leg.tail = Duration::from_millis((datagram.len() as u64).saturating_sub(12) / 8);
+        leg.packets.push((at, datagram));
     }
-    // One packet that looks like RTP is none.
-    let mut tracks: Vec<Track> = legs
-        .into_iter()
-        .map(|(_, track)| track)
-        .filter(|t| t.packets.len() > 1)
-        .collect();
-    let origin = tracks
-        .iter()
-        .flat_map(|track| track.packets.first())
-        .map(|(at, _)| *at)
-        .min();
+    // A single packet that looks like RTP is something else.
+    let legs = found.into_iter().map(|(_, leg)| leg);
+    let mut legs: Vec<Leg> = legs.filter(|leg| leg.packets.len() > 1).collect();
+    let starts = legs.iter().filter_map(|leg| leg.packets.first());
+    let origin = starts.map(|(at, _)| *at).min();
     let origin = origin.ok_or("no RTP in this capture")?;
-    for track in &mut tracks {
-        track
-            .packets
-            .iter_mut()
-            .for_each(|(at, _)| *at = at.saturating_sub(origin));
-        track.packets.sort_by_key(|(at, _)| *at);
+    for leg in &mut legs {
+        for (at, _) in &mut leg.packets {
+            *at = at.saturating_sub(origin);
+        }
+        leg.packets.sort_by_key(|(at, _)| *at);
     }
-    Ok(tracks)
+    Ok(legs)
 }
 
-fn frames(bytes: &[u8]) -> Result<Vec<Frame>, String> {
+fn frames(bytes: &[u8]) -> Result<Vec<CapturedFrame>, String> {
     let capacity = bytes.len().max(65_536);
-    let mut reader =
-        create_reader(capacity, bytes).map_err(|_| "is no WAV file, recording, pcap or pcapng")?;
+    let mut reader = create_reader(capacity, bytes)
+        .map_err(|_| "is not a RIFF/WAVE file, recording, pcap or pcapng file")?;
     let mut frames = vec![];
     let mut interfaces: Vec<(Linktype, u64)> = vec![];
     let (mut link, mut nanos) = (Linktype::ETHERNET, false);
@@ -110,14 +101,14 @@ fn frames(bytes: &[u8]) -> Result<Vec<Frame>, String> {
             Err(PcapError::Incomplete(_)) => {
                 reader.refill().map_err(|error| format!("{error:?}"))?
             }
-            // A capture that was cut off: what is there is played.
+            // The capture was cut off: the complete frames are used.
             Err(_) if !frames.is_empty() => return Ok(frames),
             Err(error) => return Err(format!("damaged capture: {error:?}")),
         }
     }
 }
 
-fn rtp(link: Linktype, frame: &[u8]) -> Option<(Key, Vec<u8>)> {
+fn rtp(link: Linktype, frame: &[u8]) -> Option<(LegKey, Vec<u8>)> {
     let sliced = match get_packetdata(frame, link, frame.len())? {
         PacketData::L2(frame) => SlicedPacket::from_ethernet(frame).ok()?,
         PacketData::L3(_, packet) => SlicedPacket::from_ip(packet).ok()?,
@@ -138,7 +129,7 @@ fn rtp(link: Linktype, frame: &[u8]) -> Option<(Key, Vec<u8>)> {
         return None;
     };
     let packet = Packet::parse(udp.payload()).ok()?;
-    let key: Key = (
+    let key: LegKey = (
         from,
         udp.source_port(),
         to,

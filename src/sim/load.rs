@@ -4,13 +4,14 @@
 use std::io::{IoSlice, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
 use std::os::fd::AsRawFd;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use nix::sys::socket::{sendmmsg, MsgFlags, MultiHeaders, SockaddrStorage};
 
 use crate::base::limits::{FRAME_SAMPLES, RTP_FRAME_BYTES};
 use crate::io::descriptors::raise_limit;
+use crate::sim::options::LoadOptions;
 use crate::wire::control::Message;
 use crate::wire::g711::Law;
 use crate::wire::rtp::Packet;
@@ -24,21 +25,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// What `--find-limit` tries, up to the first round in which a packet is lost.
 const ROUNDS: [usize; 10] = [10, 100, 500, 1000, 1500, 2000, 3000, 4000, 6000, 8000];
 
-/// What the command line asks for.
-#[derive(Debug)]
-pub(super) struct Load {
-    pub(super) server: SocketAddr,
-    pub(super) phones: usize,
-    pub(super) seconds: f64,
-    pub(super) find_limit: bool,
-    /// Where the server stores, to look at its sidecars.
-    pub(super) dir: Option<PathBuf>,
-    /// The server's process, to look at its memory and processor time.
-    pub(super) pid: Option<u32>,
-}
-
 /// One phone that records.
-struct Phone {
+struct SimulatedPhone {
     control: TcpStream,
     id: u64,
     device: String,
@@ -60,7 +48,7 @@ struct Round {
 }
 
 /// Runs the round, or rounds; an error when anything was lost.
-pub(super) fn load(load: &Load) -> Result<(), String> {
+pub(super) fn load(load: &LoadOptions) -> Result<(), String> {
     raise_limit();
     let idle = memory(load.pid);
     let rounds: &[usize] = if load.find_limit {
@@ -112,11 +100,11 @@ fn summary(limit: usize) -> Result<(), String> {
     Ok(())
 }
 
-fn round(load: &Load, count: usize) -> Result<Round, String> {
+fn round(load: &LoadOptions, count: usize) -> Result<Round, String> {
     let mut phones = vec![];
     for number in 0..count {
         phones.push(
-            Phone::start(load.server, number)
+            SimulatedPhone::start(load.server, number)
                 .map_err(|problem| format!("phone {number}: {problem}"))?,
         );
     }
@@ -159,7 +147,7 @@ fn round(load: &Load, count: usize) -> Result<Round, String> {
 }
 
 /// Sends every phone's packets in their time; how late the latest was.
-fn talk(phones: &mut [Phone], seconds: f64) -> Result<Duration, String> {
+fn talk(phones: &mut [SimulatedPhone], seconds: f64) -> Result<Duration, String> {
     let any = if phones.iter().any(|phone| phone.to.is_ipv6()) {
         "[::]:0"
     } else {
@@ -175,7 +163,7 @@ fn talk(phones: &mut [Phone], seconds: f64) -> Result<Duration, String> {
             Some(wait) => std::thread::sleep(wait),
             None => late = late.max(Instant::now() - due),
         }
-        let mut mine: Vec<&mut Phone> = phones
+        let mut mine: Vec<&mut SimulatedPhone> = phones
             .iter_mut()
             .skip(step as usize % STEPS)
             .step_by(STEPS)
@@ -191,7 +179,7 @@ fn talk(phones: &mut [Phone], seconds: f64) -> Result<Duration, String> {
 fn send(
     socket: &UdpSocket,
     headers: &mut MultiHeaders<SockaddrStorage>,
-    phones: &mut [&mut Phone],
+    phones: &mut [&mut SimulatedPhone],
 ) -> Result<(), String> {
     let packets: Vec<[u8; RTP_FRAME_BYTES]> = phones.iter().map(|phone| phone.packet()).collect();
     let slices: Vec<[IoSlice; 1]> = packets
@@ -216,7 +204,7 @@ fn send(
     Ok(())
 }
 
-impl Phone {
+impl SimulatedPhone {
     fn start(server: SocketAddr, number: usize) -> Result<Self, String> {
         let control = TcpStream::connect_timeout(&server, PATIENCE)
             .map_err(|error| format!("{server}: {error}"))?;

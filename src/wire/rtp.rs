@@ -30,6 +30,38 @@ pub struct Packet<'a> {
     pub payload: &'a [u8],
 }
 
+/// The fixed header (RFC 3550, section 5.1) as it is, without a check: recordings hold damaged ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FixedHeader {
+    /// Version, padding, extension and CSRC count.
+    pub first_byte: u8,
+    /// First packet of a talk spurt, for audio.
+    pub marker: bool,
+    /// What the payload is.
+    pub payload_type: u8,
+    /// +1 from packet to packet, modulo 2^16.
+    pub sequence: u16,
+    /// Of the payload's first sample, in units of the codec's clock, modulo 2^32.
+    pub timestamp: u32,
+    /// The source.
+    pub ssrc: u32,
+}
+
+impl FixedHeader {
+    /// Reads the fields.
+    pub const fn parse(bytes: &[u8; HEADER_BYTES]) -> Self {
+        let [first_byte, second, s0, s1, t0, t1, t2, t3, c0, c1, c2, c3] = *bytes;
+        Self {
+            first_byte,
+            marker: second & 0x80 != 0,
+            payload_type: second & 0x7F,
+            sequence: u16::from_be_bytes([s0, s1]),
+            timestamp: u32::from_be_bytes([t0, t1, t2, t3]),
+            ssrc: u32::from_be_bytes([c0, c1, c2, c3]),
+        }
+    }
+}
+
 /// Why bytes are no RTP packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Error {
@@ -57,7 +89,7 @@ impl<'a> Packet<'a> {
         if first >> 6 != 2 {
             return Err(Error::Version);
         }
-        let [_, second, s0, s1, t0, t1, t2, t3, c0, c1, c2, c3] = *header;
+        let second = header[1];
         if (192..=223).contains(&second) {
             return Err(Error::Rtcp);
         }
@@ -79,12 +111,13 @@ impl<'a> Packet<'a> {
                 .ok_or(Error::Padding)?;
             payload = &payload[..kept];
         }
+        let header = FixedHeader::parse(header);
         Ok(Self {
-            marker: second & 0x80 != 0,
-            payload_type: second & 0x7F,
-            sequence: u16::from_be_bytes([s0, s1]),
-            timestamp: u32::from_be_bytes([t0, t1, t2, t3]),
-            ssrc: u32::from_be_bytes([c0, c1, c2, c3]),
+            marker: header.marker,
+            payload_type: header.payload_type,
+            sequence: header.sequence,
+            timestamp: header.timestamp,
+            ssrc: header.ssrc,
             payload,
         })
     }

@@ -18,7 +18,7 @@ pub struct Request {
 
 /// What is said.
 pub enum Reply {
-    /// A status line and header fields, each with its line end; the connection ends behind them.
+    /// A status line and header fields, each with its line end; after which the connection ends.
     Head(String),
     /// A byte of the answer now and then, and never the last one, as long as the other end listens.
     Drip,

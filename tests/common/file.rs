@@ -144,7 +144,7 @@ impl Recording {
         let rest = &heard[sent.len()..];
         assert!(
             rest.iter().all(|code| *code == silence),
-            "{} codes behind the end are not silence",
+            "{} codes after the end are not silence",
             rest.len()
         );
     }

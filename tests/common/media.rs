@@ -1,6 +1,6 @@
 //! A media engine: it sends marked frames in its own time.
 
-use std::net::UdpSocket;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::Arc;
 use std::thread::{sleep, JoinHandle};
@@ -22,15 +22,6 @@ pub fn marked(talker: u32, n: u32) -> Vec<u8> {
         .collect()
 }
 
-pub fn rtp(payload_type: u8, sequence: u16, timestamp: u32, ssrc: u32, payload: &[u8]) -> Vec<u8> {
-    let mut packet = vec![0x80, payload_type];
-    packet.extend(sequence.to_be_bytes());
-    packet.extend(timestamp.to_be_bytes());
-    packet.extend(ssrc.to_be_bytes());
-    packet.extend(payload);
-    packet
-}
-
 /// A party that talks, 20 ms a packet, from another thread until it is told to stop.
 pub struct Talker {
     stop: Arc<AtomicBool>,
@@ -42,7 +33,12 @@ pub struct Talker {
 }
 
 impl Talker {
+    /// Talks to a port of the daemon.
     pub fn new(port: u16, name: u32) -> Self {
+        Self::to((Ipv4Addr::LOCALHOST, port).into(), name)
+    }
+
+    pub fn to(address: SocketAddr, name: u32) -> Self {
         let (stop, sent) = (
             Arc::new(AtomicBool::new(false)),
             Arc::new(AtomicU32::new(0)),
@@ -50,7 +46,12 @@ impl Talker {
         let late = Arc::new(AtomicU32::new(0));
         let (stopped, count, worst) = (Arc::clone(&stop), Arc::clone(&sent), Arc::clone(&late));
         let thread = std::thread::spawn(move || {
-            let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+            let any: IpAddr = if address.is_ipv4() {
+                Ipv4Addr::UNSPECIFIED.into()
+            } else {
+                Ipv6Addr::UNSPECIFIED.into()
+            };
+            let socket = UdpSocket::bind((any, 0)).unwrap();
             let started = Instant::now();
             let mut n = 0;
             while !stopped.load(Ordering::Relaxed) {
@@ -58,7 +59,7 @@ impl Talker {
                 sleep(due.saturating_duration_since(Instant::now()));
                 worst.fetch_max(due.elapsed().as_millis() as u32, Ordering::Relaxed);
                 let packet = rtp(0, n as u16, n * 160, name, &marked(name, n));
-                let _ = socket.send_to(&packet, ("127.0.0.1", port));
+                let _ = socket.send_to(&packet, address);
                 n += 1;
                 count.store(n, Ordering::Relaxed);
             }
@@ -103,4 +104,39 @@ impl Drop for Talker {
 /// Tries again what a machine that was too busy to talk in time has spoilt (`false`).
 pub fn in_time(what: impl Fn() -> bool) {
     assert!((0..8).any(|_| what()), "this machine is too busy");
+}
+
+/// A thread that sends datagrams to a port as fast as it can, until it is dropped.
+pub struct Flood {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Flood {
+    /// `datagram` makes the n-th one.
+    pub fn new(port: u16, datagram: impl Fn(u32) -> Vec<u8> + Send + 'static) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let thread = std::thread::spawn(move || {
+            let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+            let mut n = 0;
+            while !stopped.load(Ordering::Relaxed) {
+                let _ = socket.send_to(&datagram(n), ("127.0.0.1", port));
+                n += 1;
+            }
+        });
+        Self {
+            stop,
+            thread: Some(thread),
+        }
+    }
+}
+
+impl Drop for Flood {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
 }

@@ -10,9 +10,8 @@
 )]
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::sleep;
@@ -20,12 +19,14 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
+mod control;
 #[cfg(feature = "s3")]
 pub mod fake_store;
 pub mod file;
 pub mod listener;
 pub mod made;
 mod media;
+mod packets;
 mod process;
 mod program;
 pub mod scripted;
@@ -34,8 +35,13 @@ pub mod server;
 #[cfg(feature = "server")]
 pub mod small_disk;
 pub mod sticky;
+pub mod uploads;
+pub mod wave;
+pub mod witness;
 
+pub use control::*;
 pub use media::*;
+pub use packets::*;
 pub use process::Process;
 pub use program::*;
 
@@ -200,11 +206,11 @@ impl Phone {
         self.process.kill();
     }
 
-    /// SIGTERM; the exit status and how long it took.
-    pub fn end(&mut self) -> (Option<i32>, Duration) {
-        let started = Instant::now();
+    /// Sends SIGTERM and waits for the end; returns the exit status. It is 1 when the daemon has not finished its
+    /// recordings within its own limit (`SHUTDOWN`), so that 0 also means "in time".
+    pub fn end(&mut self) -> Option<i32> {
         self.signal(Signal::SIGTERM);
-        (self.process.wait(), started.elapsed())
+        self.process.wait()
     }
 
     pub fn control(&self) -> Control {
@@ -253,11 +259,11 @@ impl Phone {
         names
     }
 
-    /// What stands beside a recording, once it says this.
-    pub fn beside(&self, recording: &str, says: &str) -> serde_json::Value {
+    /// The sidecar of a recording, once it contains this text.
+    pub fn sidecar(&self, recording: &str, says: &str) -> serde_json::Value {
         let path = self.stick().join(recording).with_extension("json");
         let mut text = String::new();
-        wait_for("the file beside a recording", || {
+        wait_for("a sidecar", || {
             text = fs::read_to_string(&path).unwrap_or_default();
             text.contains(says)
         });
@@ -273,126 +279,5 @@ impl Drop for Phone {
         }
         self.kill();
         let _ = fs::remove_dir_all(&self.dir);
-    }
-}
-
-/// One answer or event.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer(pub String);
-
-impl Answer {
-    /// The value of a key, unescaped; empty when there is none.
-    pub fn value(&self, key: &str) -> String {
-        let raw = self
-            .0
-            .split('&')
-            .find_map(|pair| pair.strip_prefix(key)?.strip_prefix('='))
-            .unwrap_or_default();
-        let mut bytes = raw.bytes();
-        let mut text = vec![];
-        while let Some(byte) = bytes.next() {
-            match byte {
-                b'%' => {
-                    let digits = [bytes.next().unwrap(), bytes.next().unwrap()];
-                    text.push(
-                        u8::from_str_radix(std::str::from_utf8(&digits).unwrap(), 16).unwrap(),
-                    );
-                }
-                byte => text.push(byte),
-            }
-        }
-        String::from_utf8_lossy(&text).into_owned()
-    }
-
-    pub fn success(&self) -> bool {
-        self.value("result") == "success"
-    }
-
-    pub fn id(&self) -> String {
-        self.value("id")
-    }
-
-    /// The leg ports, then the local port.
-    pub fn ports(&self) -> Vec<u16> {
-        let mut ports: Vec<u16> = self
-            .value("leg_ports")
-            .split(',')
-            .filter(|p| !p.is_empty())
-            .map(|p| p.parse().unwrap())
-            .collect();
-        ports.push(self.value("local_port").parse().unwrap());
-        ports
-    }
-
-    /// The word a refusal begins with.
-    pub fn reason(&self) -> String {
-        assert_eq!(self.value("result"), "failed", "{self:?}");
-        self.value("reason")
-            .split(':')
-            .next()
-            .unwrap_or_default()
-            .to_owned()
-    }
-}
-
-/// A control connection.
-pub struct Control {
-    pub lines: BufReader<UnixStream>,
-}
-
-impl Control {
-    pub fn open(socket: &Path) -> Self {
-        let stream = UnixStream::connect(socket).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream.set_write_timeout(Some(PATIENCE)).unwrap();
-        Self {
-            lines: BufReader::new(stream),
-        }
-    }
-
-    pub fn send(&mut self, bytes: &[u8]) {
-        self.lines.get_mut().write_all(bytes).unwrap();
-    }
-
-    /// The next line; `None` when the daemon has closed.
-    pub fn next(&mut self) -> Option<Answer> {
-        let mut line = vec![];
-        match self.lines.read_until(b'\n', &mut line) {
-            Ok(0) => None,
-            Ok(_) => Some(Answer(
-                String::from_utf8_lossy(line.trim_ascii_end()).into_owned(),
-            )),
-            Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => None,
-            Err(error) => panic!("no line: {error}"),
-        }
-    }
-
-    /// A request's answer, the lines before it left out.
-    pub fn ask(&mut self, line: &str) -> Answer {
-        self.ask_lines(line).pop().unwrap()
-    }
-
-    /// All lines up to the answer.
-    pub fn ask_lines(&mut self, line: &str) -> Vec<Answer> {
-        self.send(format!("{line}\n").as_bytes());
-        let mut lines = vec![];
-        loop {
-            lines.push(self.next().unwrap_or_else(|| panic!("closed at {line}")));
-            if !lines[lines.len() - 1].value("result").is_empty() {
-                return lines;
-            }
-        }
-    }
-
-    /// Reads events until this one.
-    pub fn until(&mut self, command: &str, state: &str) -> Answer {
-        loop {
-            let event = self
-                .next()
-                .unwrap_or_else(|| panic!("closed before {command} {state}"));
-            if event.value("cmd") == command && event.value("state") == state {
-                return event;
-            }
-        }
     }
 }

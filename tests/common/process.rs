@@ -56,3 +56,9 @@ impl Process {
         status.unwrap().code()
     }
 }
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}

@@ -4,10 +4,10 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 /// The words that start a program of ours: one for the phone has cargo's own runner, qemu, in front. In the emulated
-/// phone it is not where cargo built it, but in `bin` beside the tests.
+/// phone it is not where cargo built it, but in the folder `bin` next to the tests.
 pub fn words_of(path: &str) -> Vec<String> {
     let built = Path::new(path);
-    let beside = || {
+    let installed = || {
         std::env::current_exe()
             .unwrap()
             .with_file_name("bin")
@@ -16,7 +16,7 @@ pub fn words_of(path: &str) -> Vec<String> {
     let path = if built.exists() {
         built.to_owned()
     } else {
-        beside()
+        installed()
     };
     let path = path.to_str().unwrap();
     let runner =
@@ -52,4 +52,20 @@ pub fn run(program: &str, arguments: &[&str]) -> Output {
 
 pub fn callrec(arguments: &[&str]) -> Output {
     run(env!("CARGO_BIN_EXE_callrec"), arguments)
+}
+
+/// What a program printed to standard error.
+pub fn stderr_of(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// A program ended with this status and one line on standard error that holds all of `expected`.
+pub fn assert_fails(output: &Output, status: i32, expected: &[&str]) {
+    let words = stderr_of(output);
+    assert_eq!(output.status.code(), Some(status), "{words}");
+    assert_eq!(words.matches('\n').count(), 1, "{words}");
+    assert!(words.ends_with('\n') && words.len() > 12, "{words}");
+    expected
+        .iter()
+        .for_each(|part| assert!(words.contains(part), "'{part}' is not in: {words}"));
 }

@@ -94,7 +94,7 @@ impl Server {
         self.said(" is ready on ")
     }
 
-    /// The address behind these words in the log.
+    /// The address that follows this text in the log.
     fn said(&self, words: &str) -> SocketAddr {
         let log = self.log();
         let after = log.split(words).nth(1).unwrap();
@@ -156,7 +156,7 @@ impl Server {
         serde_json::from_slice(&fs::read(self.file(device, ".json")).unwrap()).unwrap()
     }
 
-    /// A page of its metrics endpoint: the status line, and what is behind the header.
+    /// A page of its metrics endpoint: the status line and the body.
     pub fn page(&self, path: &str) -> (String, String) {
         let mut stream = TcpStream::connect(self.said(", metrics on ")).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();

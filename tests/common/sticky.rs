@@ -1,4 +1,4 @@
-//! A small file system in the stick's place: it comes and goes, fills up, is read-only, is exchanged.
+//! A small file system in the stick's place, which can be mounted, unmounted, filled, exchanged and made read-only.
 
 use std::fs;
 use std::path::PathBuf;

@@ -2,19 +2,6 @@
 
 use super::*;
 
-/// An RTP packet.
-pub fn rtp(payload_type: u8, sequence: u16, timestamp: u32, ssrc: u32, payload: &[u8]) -> Vec<u8> {
-    let header = Packet {
-        marker: false,
-        payload_type,
-        sequence,
-        timestamp,
-        ssrc,
-        payload: &[],
-    };
-    [&header.emit_header(), payload].concat()
-}
-
 /// Codes that are different for each packet and contain no code that changes when it is recoded, nor
 /// silence: a packet can be found again.
 pub fn marked(number: usize, len: usize) -> Vec<u8> {

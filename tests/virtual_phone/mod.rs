@@ -16,6 +16,8 @@ pub mod calls;
 mod devices;
 pub mod legs;
 mod media;
+#[path = "../common/packets.rs"]
+mod packets;
 pub mod server;
 mod sockets;
 mod stick;
@@ -23,6 +25,7 @@ mod stick;
 use devices::VirtualDevices;
 
 pub use media::*;
+pub use packets::*;
 pub use sockets::*;
 pub use stick::*;
 
@@ -52,23 +55,6 @@ pub fn settings() -> Settings {
         pause_is_silence: false,
         max_recordings: 2,
         server: None,
-    }
-}
-
-/// A small generator with a seed, so that every run is the same.
-pub struct Random(pub u64);
-
-impl Random {
-    pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    pub fn below(&mut self, bound: u64) -> u64 {
-        self.next() % bound
     }
 }
 

@@ -7,39 +7,52 @@ use std::time::Duration;
 
 use lexopt::prelude::{Long, Short, Value, ValueExt};
 
+use crate::cli::arguments::parser;
+use crate::cli::command::{command, CommandSpec};
 use crate::cli::console::{harmless, shown};
-use crate::cli::{parser, usage, Failure};
+use crate::cli::failure::{usage, Failure};
 use crate::wire::decimal::parse_decimal;
 use crate::wire::fsp::MAX_PAYLOAD;
 
-pub(super) const HELP: &str = "\
-callrec fetch --ip HOST:PORT [OPTION...] ls [DIR]
-callrec fetch --ip HOST:PORT [OPTION...] get [--to DIR] PATH...
-callrec fetch --ip HOST:PORT [OPTION...] get [--to DIR] --all-new [PATH...]
-callrec fetch --id CID --server HOST[:PORT] [--invite CODE] [OPTION...] ls|get ...
+pub(in crate::cli) const FETCH: CommandSpec = command! {
+    "callrec", "fetch", "ls|get [PATH]...",
+    "lists and fetches the recordings of a phone";
+    [
+        ("", "ip", "HOST:PORT",
+            "the phone; the port is its fspPort, 9531"),
+        ("", "id", "CID",
+            "a phone behind NAT, by its p2pCid"),
+        ("", "server", "HOST[:PORT]",
+            "the rendezvous server with which that phone registers [port 7042]"),
+        ("", "invite", "CODE",
+            "the p2pInviteCode of that phone"),
+        ("", "unproven", "",
+            "send the password also to a phone that cannot prove its identity: whoever heard it register may answer"),
+        ("", "password-file", "FILE",
+            "a file whose first line is the phone's fspPassword"),
+        ("", "to", "DIR",
+            "the folder for the files [.]"),
+        ("", "all-new", "",
+            "fetch only files that do not exist here, or have another size"),
+        ("", "json", "",
+            "print a JSON object per line, for programs"),
+        ("", "timeout", "SECONDS",
+            "how long the phone may be silent [60]"),
+        ("", "max-payload", "BYTES",
+            "the longest payload to ask for [14708]; 1460 fits into a packet of every network"),
+    ];
+    "\
+`ls` lists a folder, by default all recordings. `get` fetches files, and folders with all that is in them; with
+--all-new and without PATH it fetches all new recordings. The phone must be configured with fspEnabled = 1. An
+interrupted transfer is continued by the next run.
 
-Lists and fetches the recordings of a phone with fspEnabled = 1. `get` of a folder fetches all files in it. --all-new
-fetches the files of PATH, or all recordings, that do not exist under DIR or have another size there; DIR then has the
-phone's folders. An interrupted transfer is resumed by the next one.
-
-  --ip HOST:PORT         the phone's address and its fspPort, which is 9531 by default
-  --id CID               the p2pCid of a phone behind NAT, which is reached through --server
-  --server HOST[:PORT]   the rendezvous server that the phone is registered with [port 7042]
-  --invite CODE          the phone's p2pInviteCode
-  --unproven             send the password even if the phone cannot prove its identity: a phone of another vendor, or
-                         with another vendor's server. A host that has observed its registration could impersonate it
-  --password-file FILE   a file whose first line is the phone's fspPassword
-  --to DIR               the folder for the files [.]
-  --json                 print one JSON object per line
-  --timeout SECONDS      give up when the phone does not respond for this time [60]
-  --max-payload BYTES    the longest payload to request [14708]; 1460 avoids fragments on every network
-
-FSP is not confidential: a host on the path can read the password and the recordings.
-
-Example: callrec fetch --ip 192.168.1.20:9531 --password-file phone.pw ls Recorder
-         callrec fetch --ip 192.168.1.20:9531 --password-file phone.pw get --all-new --to /srv/calls
-         callrec fetch --id 0015651a2b3c --server p2p.example.org --invite sesame --password-file phone.pw ls
-";
+FSP is not confidential: whoever can listen on the network path can read the password and the recordings.";
+    [
+        "callrec fetch --ip 192.168.1.20:9531 --password-file phone.pw ls Recorder",
+        "callrec fetch --ip 192.168.1.20:9531 --password-file phone.pw get --all-new --to /srv/calls",
+        "callrec fetch --id 0015651a2b3c --server p2p.example.org --invite sesame --password-file phone.pw ls",
+    ]
+};
 
 /// The folder of all recordings.
 const ALL_RECORDINGS: &str = "Recorder";

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use crate::base::limits::fsp::FAR_PAYLOAD;
 use crate::cli::console::{harmless, Console};
-use crate::cli::Failure;
+use crate::cli::failure::Failure;
 use crate::wire::fsp::MAX_PAYLOAD;
 
 mod arguments;
@@ -20,15 +20,17 @@ mod rendezvous;
 mod run;
 mod transfer;
 
-use arguments::{FetchOptions, PhoneAddress, HELP};
+use arguments::{FetchOptions, PhoneAddress};
 use peer_socket::PeerSocket;
 use remote::Remote;
 use rendezvous::{reach, Reached};
 use run::FetchRun;
 
+pub(super) use arguments::FETCH;
+
 pub(super) fn fetch(arguments: Vec<OsString>, console: &mut Console) -> Result<ExitCode, Failure> {
     let Some(arguments) = arguments::parse(arguments)? else {
-        return console.print(HELP);
+        return console.print(FETCH.help);
     };
     let options = &arguments.options;
     let connection = connect(&arguments.phone, options)?;

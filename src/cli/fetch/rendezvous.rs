@@ -5,8 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4, ToSocketAddrs, UdpSoc
 use std::time::Duration;
 
 use crate::base::limits::rendezvous::{NAME_BYTES, RENDEZVOUS_BYTES};
+use crate::cli::failure::{usage, Failure};
 use crate::cli::fetch::peer_socket::PeerSocket;
-use crate::cli::{usage, Failure};
 use crate::io::clock;
 use crate::io::nat_opening::send_opening;
 use crate::io::random::Random;

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 
 use crate::base::limits::fetch::{FOLDER_DEPTH, RUN_ENTRIES};
 use crate::cli::console::{harmless, quote, shown, Console};
+use crate::cli::failure::Failure;
 use crate::cli::fetch::arguments::{FetchCommand, FetchOptions};
 use crate::cli::fetch::progress_line::ProgressLine;
 use crate::cli::fetch::remote::{is_safe, FetchError, Remote, RemoteEntry};
 use crate::cli::fetch::transfer::{fetch, Fetched};
-use crate::cli::Failure;
 use crate::io::sys::local_time;
 
 /// A run of the command.

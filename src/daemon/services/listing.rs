@@ -15,8 +15,7 @@ use crate::proto::recorder::outbox::ClientId;
 use crate::proto::recorder::Recorder;
 use crate::proto::recording::file_writer::DiskError;
 use crate::wire::control::Writer;
-use crate::wire::recording::is_recording_name;
-use crate::wire::recording::sidecar;
+use crate::wire::recording::name::{is_recording_name, sidecar_name};
 
 /// The way through the folder that is under way, and for whom. Another client's begins anew where it stood.
 #[derive(Default)]
@@ -91,7 +90,7 @@ fn line(name: &[u8], disk: &mut Disk, recorder: &Recorder, buffer: &mut [u8]) ->
 
 /// The sidecar of a recording.
 fn read_sidecar(dir: &Dir, name: &[u8], text: &mut [u8]) -> Option<usize> {
-    let (file, _) = Input::open(dir.fd(), &sidecar::name_of(name)?).ok()?;
+    let (file, _) = Input::open(dir.fd(), &sidecar_name(name)?).ok()?;
     file.read(0, text).ok()
 }
 

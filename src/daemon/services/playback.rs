@@ -17,6 +17,7 @@ use crate::io::stream::Datagrams;
 use crate::proto::playback::players::Players;
 use crate::proto::playback::state::{PlayError, PlayerCall, PlayerState};
 use crate::proto::playback::Player;
+use crate::wire::recording::name::has_recording_suffix;
 use crate::wire::recording::probe::{Head, HEAD_BYTES};
 
 /// What the players hold, by their places.
@@ -102,10 +103,9 @@ impl Place {
                 player.handle_head(now, head);
             }
             Some(PlayerCall::Link(first)) => {
-                let mut search = self
-                    .search
-                    .take()
-                    .unwrap_or_else(|| (FolderWalk::new(first, false, is_wav), false));
+                let mut search = self.search.take().unwrap_or_else(|| {
+                    (FolderWalk::new(first, false, has_recording_suffix), false)
+                });
                 if search_parts(&mut search, player, disk) {
                     self.search = Some(search);
                 } else {
@@ -153,7 +153,7 @@ fn search_parts(
             }
             Ok(Found::Later) => return true,
             Ok(Found::End) if player.wants_older() && !*again => {
-                (*sweep, *again) = (FolderWalk::new(b"", false, is_wav), true);
+                (*sweep, *again) = (FolderWalk::new(b"", false, has_recording_suffix), true);
             }
             // A stick that fails here fails at the next read, too.
             Ok(Found::End) | Err(_) => return false,
@@ -180,8 +180,4 @@ pub(super) fn open(disk: &mut Disk, name: &[u8]) -> Result<(Input, Head, u64), P
             _ => PlayError::Stick(disk.judge(&error)),
         }),
     }
-}
-
-fn is_wav(name: &[u8]) -> bool {
-    name.len() > 4 && name[name.len() - 4..].eq_ignore_ascii_case(b".wav")
 }

@@ -24,7 +24,8 @@ use crate::io::file::Input;
 use crate::proto::recorder::sidecar_queue::SidecarLine;
 use crate::proto::recorder::Recorder;
 use crate::proto::recording::file_writer::Name;
-use crate::wire::recording::sidecar::{add_sum, name_of, SUM_BYTES};
+use crate::wire::recording::name::sidecar_name;
+use crate::wire::recording::sidecar::{add_sum, SUM_BYTES};
 use crate::wire::recording::HEADER_BYTES;
 
 /// Who may read the files: everyone, as the recordings.
@@ -159,5 +160,5 @@ fn put(dir: &Dir, name: &Name, line: &[u8]) -> io::Result<()> {
 }
 
 fn beside(name: &Name) -> io::Result<heapless::Vec<u8, 64>> {
-    name_of(name.as_bytes()).ok_or_else(|| io::Error::from_raw_os_error(libc::ENAMETOOLONG))
+    sidecar_name(name.as_bytes()).ok_or_else(|| io::Error::from_raw_os_error(libc::ENAMETOOLONG))
 }

@@ -13,8 +13,8 @@ use crate::daemon::turn::Work;
 use crate::io::clock::Now;
 use crate::io::dir::Names;
 use crate::proto::recorder::Recorder;
-use crate::recordings::repair::{mend, Outcome, Refusal};
-use crate::wire::recording::is_recording_name;
+use crate::recordings::repair::{self, Refusal, RepairOutcome};
+use crate::wire::recording::name::is_recording_name;
 
 /// The walk over the stick's files, while there is one.
 #[derive(Default)]
@@ -52,18 +52,18 @@ fn repair(name: &[u8], disk: &mut Disk, recorder: &mut Recorder) {
         return;
     }
     let file = disk.dir().and_then(|dir| dir.open_file(name));
-    let outcome = file.and_then(|file| mend(&file, false));
+    let outcome = file.and_then(|file| repair::repair(&file, false));
     let name = core::str::from_utf8(name).unwrap_or("?");
     match outcome {
-        Ok(Outcome::Mended { extent, .. }) => {
+        Ok(RepairOutcome::Repaired { extent, .. }) => {
             recorder.stats.count(Counter::Repaired);
             info!(
                 "{name}: completed after an interruption, {} frames",
                 extent.frames
             );
         }
-        Ok(Outcome::Odd | Outcome::Refused(Refusal::Damaged)) => {
-            warn!("{name}: {}", Refusal::Damaged.words());
+        Ok(RepairOutcome::Inconsistent | RepairOutcome::Refused(Refusal::Damaged)) => {
+            warn!("{name}: {}", Refusal::Damaged.description());
         }
         Ok(_) => {}
         Err(error) => warn!("{name}: cannot be repaired: {error}"),

@@ -11,12 +11,12 @@ use std::io;
 use crate::base::limits::server::PROBE_BYTES;
 use crate::io::dir::Dir;
 use crate::io::sys::Civil;
-use crate::wire::recording::{NAME_PREFIX, NAME_SUFFIX};
+use crate::wire::recording::name::{Stem, NAME_SUFFIX, SIDECAR_SUFFIX};
 
 /// The suffix of an unfinished recording's sidecar, in place of `.wav`.
 pub(super) const UNFINISHED: &str = ".json.part";
 /// The suffix of a whole recording's sidecar.
-pub(super) const FINISHED: &str = crate::wire::recording::sidecar::NAME_SUFFIX;
+pub(super) const FINISHED: &str = SIDECAR_SUFFIX;
 
 /// File names tried for one time and id.
 const MAX_NAMES: u32 = 99;
@@ -114,9 +114,11 @@ impl Archive {
             ..
         } = time;
         let id = clean(id, "0");
-        let first = format!(
-            "{NAME_PREFIX}{year:04}{month:02}{day:02}_{hour:02}{minute:02}{second:02}_{id}"
-        );
+        let stem = Stem {
+            date: [*year, *month, *day],
+            time: [*hour, *minute, *second],
+        };
+        let first = format!("{stem}_{id}");
         let dir = self.root.make_folder(folder.as_bytes())?;
         for number in 1..=MAX_NAMES {
             let stem = if number == 1 {

@@ -12,13 +12,16 @@ use std::process::ExitCode;
 
 use log::info;
 
-use crate::cli::{print, Failure};
+use crate::cli::console::print;
+use crate::cli::failure::Failure;
 use crate::io::descriptors::raise_limit;
 use crate::server::options::read;
 
 use load_balancer::LoadBalancer;
 use service::RecordService;
-use settings::{RecordSettings, HELP};
+use settings::RecordSettings;
+
+pub(super) use settings::RECORD;
 use workers::Workers;
 
 mod archive;
@@ -56,7 +59,7 @@ mod workspace;
 
 pub(super) fn main(arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
     let Some(settings) = read::<RecordSettings>(arguments.clone())? else {
-        return print(HELP);
+        return print(RECORD.help);
     };
     settings.check().map_err(Failure::Usage)?;
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info")).init();

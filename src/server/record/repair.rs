@@ -16,7 +16,7 @@ use log::{info, warn};
 use crate::io::clock;
 use crate::io::dir::Dir;
 use crate::io::file::claim;
-use crate::recordings::repair::{mend, Outcome, Refusal};
+use crate::recordings::repair::{self, Refusal, RepairOutcome};
 use crate::server::record::archive::{Archive, RecordingPath, UNFINISHED};
 use crate::server::record::sidecar::finish_interrupted;
 use crate::wire::g711::Law;
@@ -79,19 +79,22 @@ fn repair_one(archive: &Archive, dir: &Dir, path: &RecordingPath) -> io::Result<
 
 /// Repairs the file in either format, and returns its frames.
 fn frames_of(file: &File) -> io::Result<u64> {
-    match mend(file, false)? {
-        Outcome::Mended { extent, .. } => return Ok(extent.frames),
-        Outcome::Refused(Refusal::Riff) => return repair_riff(file),
+    match repair::repair(file, false)? {
+        RepairOutcome::Repaired { extent, .. } => return Ok(extent.frames),
+        RepairOutcome::Refused(Refusal::Riff) => return repair_riff(file),
         // A RIFF header is shorter than a phone's: the file has no audio yet.
-        Outcome::Refused(Refusal::Short) if file.metadata()?.len() >= riff::HEADER_BYTES as u64 => {
+        RepairOutcome::Refused(Refusal::Short)
+            if file.metadata()?.len() >= riff::HEADER_BYTES as u64 =>
+        {
             return repair_riff(file);
         }
-        Outcome::Refused(refusal) => return Err(io::Error::other(refusal.words())),
-        Outcome::Whole | Outcome::Odd | Outcome::InUse => {}
+        RepairOutcome::Refused(refusal) => return Err(io::Error::other(refusal.description())),
+        RepairOutcome::Whole | RepairOutcome::Inconsistent | RepairOutcome::InUse => {}
     }
     let mut head = [0; HEADER_BYTES];
     file.read_exact_at(&mut head, 0)?;
-    let header = Header::parse(&head).map_err(|_| io::Error::other(Refusal::Damaged.words()))?;
+    let header =
+        Header::parse(&head).map_err(|_| io::Error::other(Refusal::Damaged.description()))?;
     Ok(header.extent(file.metadata()?.len()).frames)
 }
 

@@ -7,41 +7,65 @@ use ipnet::IpNet;
 use crate::base::limits::server::{
     MAX_CONNECTIONS, MAX_MEDIA_HOSTS, MAX_SERVER_RECORDINGS, MAX_WORKERS,
 };
+use crate::cli::command::{command, CommandSpec};
 use crate::config::{number, one_of, ports};
 use crate::server::options::{unknown, ServerOptions};
 
-pub(super) const HELP: &str = "\
-callrec-server record [OPTIONS]: receives recordings from phones and stores them
+pub(in crate::server) const RECORD: CommandSpec = command! {
+    "callrec-server", "record", "",
+    "receives recordings from phones and stores them";
+    [
+        ("c", "config", "FILE",
+            "a file of 'key = value' lines; the keys are the long options without dashes"),
+        ("", "listen", "ADDR:PORT",
+            "the address for control connections, TCP [0.0.0.0:10000]"),
+        ("", "rtp-ports", "LO-HI",
+            "UDP ports for RTP, one for each recording [20000-29999]"),
+        ("", "advertise", "ADDR",
+            "the address to which phones send RTP [the one to which they connected]"),
+        ("", "dir", "DIR",
+            "recordings are stored as DIR/<device>/Record_<time>_<id>.wav [/var/lib/callrec]"),
+        ("", "format", "phone|wav",
+            "the format of the phones, or RIFF/WAVE [phone]"),
+        ("", "pauses", "silence|skip",
+            "what becomes of pauses: silence of the same length, or nothing [silence]"),
+        ("", "file-limit", "MIB",
+            "the size after which a recording continues in another file; 0: no limit [0]"),
+        ("", "reserve", "MIB",
+            "disk space that stays free: with less, recordings are stopped and refused [100]"),
+        ("", "max-minutes", "N",
+            "the longest recording; 0: no limit [0]"),
+        ("", "max-recordings", "N",
+            "recordings at once [4096]"),
+        ("", "max-connections", "N",
+            "connections at once [8192]"),
+        ("", "max-per-address", "N",
+            "connections of one address at once [256]"),
+        ("", "allow", "CIDR",
+            "a network from which phones may connect; may be repeated [all]"),
+        ("", "trust", "CIDR",
+            "proxies that name the client in a PROXY line (version 1); may be repeated"),
+        ("", "media", "HOST:PORT",
+            "record nothing, but pass connections to this recording server, which must trust this one; may be repeated"),
+        ("", "store", "s3://BUCKET/PREFIX",
+            "move finished recordings to this bucket; needs a build with --features s3"),
+        ("", "message-end", "none|lf|crlf|nul",
+            "what terminates a message to a phone [none]"),
+        ("", "workers", "N",
+            "processes that share address and ports; the limits above hold for each of them [1]"),
+        ("", "metrics", "ADDR:PORT",
+            "serve /metrics (Prometheus) and /healthz over HTTP"),
+    ];
+    "\
+It logs to standard error, one line for each recording when that ends; RUST_LOG=warn logs less, RUST_LOG=debug more. On
+SIGTERM it asks the phones to stop, finishes the recordings, and ends.
 
-  -c, --config FILE          lines 'key = value'; a key is an option's name without the dashes
-      --listen ADDR:PORT     TCP, for control connections [0.0.0.0:10000]
-      --rtp-ports LO-HI      UDP, one port for the RTP of each recording [20000-29999]
-      --advertise ADDR       the address that phones send RTP to [the one they have connected to]
-      --dir DIR              stores recordings as DIR/<device>/Record_<time>_<id>.wav [/var/lib/callrec]
-      --format FORMAT        phone: the phones' own format; wav: RIFF/WAVE [phone]
-      --pauses HOW           silence: fill pauses, so that the length is that of the call; skip: leave them out [silence]
-      --file-limit MIB       size at which a recording continues in another file; 0: no limit [0]
-      --reserve MIB          free disk space below which recordings are stopped and refused [100]
-      --max-minutes N        length at which a recording is stopped; 0: no limit [0]
-      --max-recordings N     recordings at once [4096]
-      --max-connections N    control connections at once [8192]
-      --max-per-address N    control connections from one address at once [256]
-      --allow CIDR           a network that phones may connect from; may be repeated [all]
-      --trust CIDR           proxies that name their phones in a PROXY line (version 1); may be repeated
-      --media HOST:PORT      do not record, but pass connections on to this recording server, which must trust this
-                             one; may be repeated
-      --store s3://BUCKET/PREFIX
-                             move finished recordings to object storage; AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY,
-                             AWS_REGION and AWS_ENDPOINT_URL are used. Needs a build with --features s3
-      --message-end END      terminator of messages to phones: none, lf, crlf or nul [none]
-      --workers N            processes that share the address and the ports; the limits apply to each of them [1]
-      --metrics ADDR:PORT    HTTP: /metrics (Prometheus) and /healthz [none]
-
-It logs to standard error, one line for each finished recording. RUST_LOG=warn logs less, RUST_LOG=debug more. On
-SIGTERM the server asks the phones to stop, finishes the recordings and exits.
-
-Example: callrec-server record --listen 127.0.0.1:10000 --dir recordings --metrics 127.0.0.1:9100
-";
+For --store, the environment variables AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION and AWS_ENDPOINT_URL name
+the account and the service.";
+    [
+        "callrec-server record --listen 127.0.0.1:10000 --dir recordings --metrics 127.0.0.1:9100",
+    ]
+};
 
 /// The options' values.
 #[derive(Clone, Debug)]

@@ -4,13 +4,16 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
 
-use crate::cli::{print, usage, Failure};
+use crate::cli::console::print;
+use crate::cli::failure::{usage, Failure};
 use crate::config::each_pair;
 use crate::proto::rendezvous::server::devices::{parse_device, KnownPhones};
 use crate::server::options::read;
 
 use service::RendezvousService;
-use settings::{RendezvousSettings, HELP};
+use settings::RendezvousSettings;
+
+pub(super) use settings::RENDEZVOUS;
 
 mod monitoring;
 mod origins;
@@ -19,7 +22,7 @@ mod settings;
 
 pub(super) fn main(arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
     let Some(settings) = read::<RendezvousSettings>(arguments)? else {
-        return print(HELP);
+        return print(RENDEZVOUS.help);
     };
     let Some(file) = settings.devices.clone() else {
         return usage("rendezvous: --devices FILE is missing; its lines are 'cid = key' or 'cid = key, invite code'");

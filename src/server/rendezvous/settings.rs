@@ -4,32 +4,46 @@ use core::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::path::PathBuf;
 
 use crate::base::time::Duration;
+use crate::cli::command::{command, CommandSpec};
 use crate::config::{number, ports};
 use crate::proto::rendezvous::server::relay::Quota;
 use crate::proto::rendezvous::server::RendezvousLimits;
 use crate::server::options::{unknown, ServerOptions};
 
-pub(super) const HELP: &str = "\
-callrec-server rendezvous --devices FILE [OPTIONS]: connects callers with phones behind NAT
-
-  -c, --config FILE           lines 'key = value'; a key is an option's name without the dashes
-      --devices FILE          the phones: lines 'cid = key' or 'cid = key, invite code'; reloaded on SIGHUP
-      --listen ADDR:PORT      UDP, IPv4 [0.0.0.0:7042]
-      --metrics ADDR:PORT     HTTP: /metrics for Prometheus, /healthz [none]
-      --keep-seconds N        the interval of the phones' keep-alives: 5, 10, 15 or 20 [20]
-      --max-callers N         callers registered at once [4096]
-      --max-callers-of-one N  callers registered at once from one address [64]
-      --relay ADDR            this server's public IPv4 address; enables the relay, for phones and callers whose NATs
-                              prevent a direct connection [none]
-      --relay-ports LO-HI     UDP, one port for each relayed connection [20000-20063]
-      --relay-megabytes N     the data that one connection may relay in both directions together [256]
-      --relay-minutes N       the duration of a relayed connection [60]
-
-A key has 32 characters: the phone's p2pKey. For a phone without an invite code in the file, callers need its
-p2pInviteCode.
-
-Example: callrec-server rendezvous --devices phones.conf --metrics 127.0.0.1:9101
-";
+pub(in crate::server) const RENDEZVOUS: CommandSpec = command! {
+    "callrec-server", "rendezvous", "",
+    "connects callers with phones behind NAT";
+    [
+        ("c", "config", "FILE",
+            "a file of 'key = value' lines; the keys are the long options without dashes"),
+        ("", "devices", "FILE",
+            "the phones: lines 'cid = key' or 'cid = key, invite code'; read again on SIGHUP; required"),
+        ("", "listen", "ADDR:PORT",
+            "the address for UDP, IPv4 [0.0.0.0:7042]"),
+        ("", "metrics", "ADDR:PORT",
+            "serve /metrics (Prometheus) and /healthz over HTTP [none]"),
+        ("", "keep-seconds", "N",
+            "the interval at which phones register again: 5, 10, 15 or 20 [20]"),
+        ("", "max-callers", "N",
+            "callers registered at once [4096]"),
+        ("", "max-callers-of-one", "N",
+            "callers from one address registered at once [64]"),
+        ("", "relay", "ADDR",
+            "this server's public IPv4 address; enables the relay, for NATs that allow no direct connection [none]"),
+        ("", "relay-ports", "LO-HI",
+            "UDP ports, one for each relayed connection [20000-20063]"),
+        ("", "relay-megabytes", "N",
+            "what a relayed connection may send and receive [256]"),
+        ("", "relay-minutes", "N",
+            "how long a relayed connection may last [60]"),
+    ];
+    "\
+A key is 32 characters, the p2pKey of the phone. A device without an invite code in the file requires callers to know the
+phone's p2pInviteCode.";
+    [
+        "callrec-server rendezvous --devices phones.conf --metrics 127.0.0.1:9101",
+    ]
+};
 
 /// The options' values.
 #[derive(Clone, Debug)]

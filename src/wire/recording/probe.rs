@@ -1,31 +1,30 @@
-//! The beginning of a recording's file: what is in the file, and whether it goes on in another one.
+//! What the first bytes of a recording's file tell: its contents, and whether another file continues it.
 
+use crate::base::limits::MAX_PART_BYTES;
 use crate::wire::g711::Law;
-use crate::wire::recording::{Codec, Error, Header, HEADER_BYTES};
-use crate::wire::rtp;
+use crate::wire::recording::header::{Codec, Error, Header, HEADER_BYTES};
+use crate::wire::rtp::{self, FixedHeader};
 
-/// As much of a file as has to be read: its header, and its first frame's.
+/// Bytes of a file that have to be read: its header, and that of its first frame.
 pub const HEAD_BYTES: usize = HEADER_BYTES + rtp::HEADER_BYTES;
 
-/// A part that its limit has ended is at most a frame shorter than a whole number of these
+/// A part that ended at its size limit is at most a frame shorter than a multiple of this
 /// (`fileSizeLimit` counts MiB).
 const LIMIT_STEP: u64 = 1 << 20;
-/// No part is longer, whatever its limit.
-const LONGEST_PART: u64 = 2_000_000_000;
 
-/// What a file is.
+/// What a file contains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Head {
     /// Its header, whose `data_size` may be wrong.
     pub header: Header,
-    /// Whole frames that are there.
+    /// Number of whole frames.
     pub frames: u64,
-    /// Source and sequence number of the first frame; `None`: frames are payloads alone, or there is none.
+    /// Source and sequence number of the first frame; `None`: the frames have no RTP headers, or there are none.
     pub first: Option<(u32, u16)>,
 }
 
 impl Head {
-    /// Of no file.
+    /// A placeholder where there is no file.
     pub const NONE: Self = {
         let codec = Codec::G711(Law::Mu);
         let header = Header {
@@ -42,19 +41,15 @@ impl Head {
         }
     };
 
-    /// Takes the first bytes of a file of `file_bytes` apart: `HEAD_BYTES` of them, fewer if it is shorter.
+    /// Parses the first bytes of a file of `file_bytes`: `HEAD_BYTES` of them, fewer if it is shorter.
     pub fn parse(bytes: &[u8], file_bytes: u64) -> Result<Self, Error> {
         let header = Header::parse(bytes)?;
         let first = bytes
             .get(HEADER_BYTES..)
-            .and_then(|frame| frame.first_chunk::<{ rtp::HEADER_BYTES }>());
-        let first = first.filter(|frame| header.frames_are_rtp(frame[0]));
-        let first = first.map(|[_, _, s0, s1, _, _, _, _, c0, c1, c2, c3]| {
-            (
-                u32::from_be_bytes([*c0, *c1, *c2, *c3]),
-                u16::from_be_bytes([*s0, *s1]),
-            )
-        });
+            .and_then(|frame| frame.first_chunk::<{ rtp::HEADER_BYTES }>())
+            .map(FixedHeader::parse)
+            .filter(|frame| header.frames_are_rtp(frame.first_byte))
+            .map(|frame| (frame.ssrc, frame.sequence));
         Ok(Self {
             header,
             frames: header.extent(file_bytes).frames,
@@ -62,13 +57,13 @@ impl Head {
         })
     }
 
-    /// Frames are whole packets, by the header's lengths: a damaged first frame makes none of the others a payload.
+    /// The frames are whole RTP packets, according to the lengths in the header: a damaged first frame changes nothing.
     pub fn is_rtp(&self) -> bool {
         self.header.rtp_len > self.header.codec.payload_bytes(self.header.increment)
     }
 
-    /// `next` is the next part of this recording: it has the same source, and goes on with the next
-    /// sequence number. Payloads alone do not tell.
+    /// `next` is the next part of this recording: it has the same source, and begins with the next sequence number.
+    /// Without RTP headers this cannot be known.
     pub fn is_followed_by(&self, next: &Self) -> bool {
         let form = |head: &Self| {
             (
@@ -83,13 +78,13 @@ impl Head {
         form(self) == form(next) && first == (source, sequence.wrapping_add(self.frames as u16))
     }
 
-    /// The frame at this time, the first one beginning at 0.
+    /// The frame at this time; the first one begins at 0.
     pub fn frame_at(&self, milliseconds: u32) -> u64 {
         let units = u64::from(milliseconds) * u64::from(self.header.codec.clock_rate() / 1000);
         units / u64::from(self.header.increment)
     }
 
-    /// What RTP calls the payloads (RFC 3551, table 4).
+    /// The RTP payload type (RFC 3551, table 4).
     pub fn payload_type(&self) -> u8 {
         match self.header.codec {
             Codec::G711(law) => law.payload_type(),
@@ -98,11 +93,11 @@ impl Head {
         }
     }
 
-    /// It is as long as a part that its limit has ended: another one should follow.
+    /// It has the length of a part that ended at its size limit: another part should follow.
     pub fn is_full(&self) -> bool {
         let bytes = HEADER_BYTES as u64 + self.frames * u64::from(self.header.rtp_len);
         let one_more = bytes + u64::from(self.header.rtp_len);
-        bytes / LIMIT_STEP != one_more / LIMIT_STEP || one_more > LONGEST_PART
+        bytes / LIMIT_STEP != one_more / LIMIT_STEP || one_more > MAX_PART_BYTES
     }
 }
 
@@ -168,7 +163,7 @@ mod tests {
             assert_eq!(head(0, frames).is_full(), full);
             assert!(!head(0, frames - 1).is_full() && !head(0, frames + 1).is_full());
         }
-        assert!(head(0, (2_000_000_000 - 76) / 172).is_full());
+        assert!(head(0, (MAX_PART_BYTES - 76) / 172).is_full());
         assert!(!head(0, 0).is_full() && !head(0, 50).is_full());
     }
 }

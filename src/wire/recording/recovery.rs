@@ -1,17 +1,19 @@
-//! A header that was damaged, found out again from the frames behind it.
+//! Reconstruction of a damaged header from the frames after it.
 //!
-//! Frames that carry their RTP header tell all that the file's header says: the payload type names the codec, the
-//! distance from one packet to the next is `rtpLen`, their timestamps' is `increment`. Bare payloads tell nothing.
+//! The RTP headers of the frames contain everything that the file's header does: the payload type stands for the codec, the
+//! distance between packets is `rtpLen`, and the difference of their timestamps is `increment`. Bare payloads contain
+//! nothing of it.
 
 use crate::wire::g711::Law;
-use crate::wire::recording::{Codec, Header, HEADER_BYTES};
+use crate::wire::recording::header::{Codec, Header, HEADER_BYTES};
+use crate::wire::rtp::FixedHeader;
 
-/// Bytes behind the header that are looked at: 23 frames of 20 ms, and two of the longest there may be.
+/// Bytes after the header that are examined: 23 frames of 20 ms, or two of the longest possible.
 pub const SAMPLE_BYTES: usize = 4096;
-/// The least frame: an RTP header and a byte.
+/// The shortest frame: an RTP header and a byte.
 const MIN_FRAME: usize = 13;
 
-/// The header that `frames`, the bytes behind it, speak of; of `damaged` only the byte order is believed.
+/// The header that belongs to `frames`, the bytes after it. Of the damaged one only the byte order is used.
 pub fn header(damaged: &[u8; HEADER_BYTES], frames: &[u8]) -> Option<Header> {
     let (len, found) =
         (MIN_FRAME..=frames.len() / 2).find_map(|len| Some((len, steady(frames, len)?)))?;
@@ -40,7 +42,7 @@ pub fn header(damaged: &[u8; HEADER_BYTES], frames: &[u8]) -> Option<Header> {
     })
 }
 
-/// Codec and increment, if most neighbours at this distance are one stream's packets.
+/// Codec and increment, if most neighbours at this distance are consecutive packets of one stream.
 fn steady(frames: &[u8], len: usize) -> Option<(Codec, u32)> {
     let packets = || {
         frames
@@ -57,25 +59,27 @@ fn steady(frames: &[u8], len: usize) -> Option<(Codec, u32)> {
     (agreeing * 2 > pairs().count()).then_some(found)
 }
 
-/// Codec and timestamp step, if `next` is the packet behind `one`.
+/// Codec and timestamp step, if `next` is the packet after `one` in the same stream.
 fn follows(one: &[u8; 12], next: &[u8; 12], len: usize) -> Option<(Codec, u32)> {
-    let [first, second, s0, s1, t0, t1, t2, t3, source @ ..] = *one;
-    let [first2, second2, n0, n1, u0, u1, u2, u3, source2 @ ..] = *next;
-    let sequence = u16::from_be_bytes([n0, n1]).wrapping_sub(u16::from_be_bytes([s0, s1]));
-    let one_stream =
-        first == first2 && (second ^ second2) & 0x7F == 0 && source == source2 && sequence == 1;
-    if first & 0xCF != 0x80 || !one_stream {
+    let one = FixedHeader::parse(one);
+    let next = FixedHeader::parse(next);
+    // Version 2 and no CSRCs.
+    let is_plain = one.first_byte & 0xCF == 0x80;
+    let is_one_stream = one.first_byte == next.first_byte
+        && one.payload_type == next.payload_type
+        && one.ssrc == next.ssrc
+        && next.sequence.wrapping_sub(one.sequence) == 1;
+    if !is_plain || !is_one_stream {
         return None;
     }
-    let step =
-        u32::from_be_bytes([u0, u1, u2, u3]).wrapping_sub(u32::from_be_bytes([t0, t1, t2, t3]));
-    let codec = match second & 0x7F {
+    let codec = match one.payload_type {
         0 => Codec::G711(Law::Mu),
         8 => Codec::G711(Law::A),
         9 => Codec::G722,
         18 => Codec::G729,
         _ => return None,
     };
+    let step = next.timestamp.wrapping_sub(one.timestamp);
     (codec.payload_bytes(step) == u32::try_from(len - 12).ok()?).then_some((codec, step))
 }
 

@@ -1,4 +1,4 @@
-//! What is known of one part of a recording, beside it as `Record_....json`: one line of JSON (RFC 8259).
+//! The sidecar, `Record_....json`: what is known about one part of a recording, as one line of JSON (RFC 8259).
 //!
 //! ```text
 //! {"id":"17","part":1,"parts":2,"file":"Record_20261121_101500.wav","device":"0015651a2b3c","codec":"PCMU","dir":"in",
@@ -6,10 +6,10 @@
 //!  "start":"2026-11-21T10:15:00+01:00","clock_set":true,"duration_ms":12000,"frames":600,
 //!  "pauses":[[4000,1500]],"dropped":{"late":3},"sha256":"64 hex digits","end":"stopped"}
 //! ```
-//! What is not known is left out. A pause is `[where in this part's audio, how long]` in milliseconds; where the list
-//! would grow too long, `pauses` is their number. `sha256` is of all bytes behind the recording's header; it stands there
-//! once the part is finished. A reader takes the keys in any order and the first of a double one, and skips what it
-//! does not know (`wire::json`).
+//! What is unknown is left out. A pause is `[position in this part's audio, length]` in milliseconds; if the list would be
+//! too long, `pauses` is the number of pauses. `sha256` covers all bytes after the recording's header, and is present once
+//! the part is finished. A reader accepts the keys in any order, uses the first of duplicate ones, and ignores unknown ones
+//! (`wire::json`).
 
 use core::fmt::{self, Write};
 
@@ -19,12 +19,9 @@ mod start;
 
 pub use start::Start;
 
-/// What a sidecar is called behind the recording's own name without `.wav`.
-pub const NAME_SUFFIX: &str = ".json";
-
-/// What a sum adds to the line at the most.
+/// The most bytes that a checksum adds to the line.
 pub const SUM_BYTES: usize = 80;
-/// How the line ends.
+/// The end of the line.
 const END: &str = "}\n";
 
 /// A part of a recording. Empty texts, zeros of `part` and `parts`, and `None` are left out.
@@ -84,7 +81,7 @@ impl Default for Pauses<'_> {
 }
 
 impl Sidecar<'_> {
-    /// Writes the line, with its line end; `None` when it does not fit. What is no UTF-8 becomes U+FFFD.
+    /// Writes the line, with its line end; `None`: it does not fit. Bytes that are not UTF-8 become U+FFFD.
     pub fn emit(&self, buffer: &mut [u8]) -> Option<usize> {
         let room = buffer.len();
         let mut out = Out {
@@ -208,14 +205,6 @@ pub fn add_sum(buffer: &mut [u8], len: usize, sum: &[u8; 32]) -> Option<usize> {
     out.write_str(END).ok()?;
     let left = out.rest.len();
     Some(buffer.len() - left)
-}
-
-/// The sidecar's name for a recording's: `.json` in the place of its `.wav`. `None` when it is too long or too short.
-pub fn name_of(recording: &[u8]) -> Option<heapless::Vec<u8, 64>> {
-    let stem = recording.get(..recording.len().checked_sub(4)?)?;
-    let mut name = heapless::Vec::from_slice(stem).ok()?;
-    name.extend_from_slice(NAME_SUFFIX.as_bytes()).ok()?;
-    Some(name)
 }
 
 #[cfg(test)]
@@ -345,14 +334,5 @@ mod tests {
             ..full()
         };
         assert!(emitted(&worst).len() < SIDECAR_BYTES);
-    }
-
-    #[test]
-    fn stands_beside_its_recording() {
-        assert_eq!(
-            name_of(b"Record_20261121_101500_2.wav").unwrap(),
-            b"Record_20261121_101500_2.json"
-        );
-        assert_eq!((name_of(&[b'x'; 64]), name_of(b"wav")), (None, None));
     }
 }

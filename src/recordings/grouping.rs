@@ -2,57 +2,58 @@
 
 use std::collections::HashMap;
 
-use crate::recordings::scan::Head;
+use crate::recordings::frame_runs::FramePosition;
 
-/// What tells a file's recording.
+/// What identifies the recording that a file is a part of.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Key {
+pub struct PartKey {
     /// Phone and id, from the sidecar.
     pub call: Option<(String, String)>,
-    /// What the first frame says, and what a frame behind the last would say.
-    pub ends: Option<[Head; 2]>,
+    /// The position of the first frame, and that of a frame after the last.
+    pub ends: Option<[FramePosition; 2]>,
 }
 
-/// The recordings: the places of their parts in `keys`, which stand in the order of time. A part has the id of another
-/// one, or goes on where another one ends.
-pub fn group(keys: &[Key]) -> Vec<Vec<usize>> {
+/// Groups parts into recordings: each is a list of indices of `keys`, which are in order of time. Parts belong together if
+/// they have the same id, or if one begins where the other ends.
+pub fn group(keys: &[PartKey]) -> Vec<Vec<usize>> {
     let mut groups: Vec<Vec<usize>> = vec![];
-    let (mut by_call, mut by_end) = (HashMap::new(), HashMap::new());
+    let mut by_call = HashMap::new();
+    let mut by_end = HashMap::new();
     for (at, key) in keys.iter().enumerate() {
         let known = key
             .call
             .as_ref()
             .and_then(|call| by_call.get(call))
             .copied();
-        let goes_on = || {
+        let continued = || {
             key.ends
-                .and_then(|[first, _]| by_end.get(&place(first)))
+                .and_then(|[first, _]| by_end.get(&fields(first)))
                 .copied()
         };
-        let number = known.or_else(goes_on).unwrap_or(groups.len());
+        let number = known.or_else(continued).unwrap_or(groups.len());
         match groups.get_mut(number) {
             Some(group) => group.push(at),
             None => groups.push(vec![at]),
         }
         by_call.extend(key.call.as_ref().map(|call| (call, number)));
-        by_end.extend(key.ends.map(|[_, behind]| (place(behind), number)));
+        by_end.extend(key.ends.map(|[_, after]| (fields(after), number)));
     }
     groups
 }
 
-fn place(head: Head) -> (u32, u16, u32) {
-    (head.ssrc, head.sequence, head.timestamp)
+fn fields(at: FramePosition) -> (u32, u16, u32) {
+    (at.ssrc, at.sequence, at.timestamp)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recordings::scan::tests::heads;
+    use crate::recordings::frame_runs::tests::heads;
 
-    fn key(id: &str, ssrc: u32, first: u32, behind: u32) -> Key {
-        let ends = heads(ssrc, [first, behind]);
+    fn key(id: &str, ssrc: u32, first: u32, after: u32) -> PartKey {
+        let ends = heads(ssrc, [first, after]);
         let call = (!id.is_empty()).then(|| ("phone".to_owned(), id.to_owned()));
-        Key {
+        PartKey {
             call,
             ends: Some([ends[0], ends[1]]),
         }
@@ -67,8 +68,8 @@ mod tests {
             key("", 7, 20, 30),
             key("", 8, 10, 20),
             key("", 9, 10, 20),
-            Key::default(),
-            Key::default(),
+            PartKey::default(),
+            PartKey::default(),
         ];
         assert_eq!(
             group(&keys),

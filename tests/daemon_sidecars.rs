@@ -1,4 +1,4 @@
-//! The files beside recordings: what they say, when they are written, and that nothing depends on them.
+//! Sidecars: what they contain, when they are written, and that recordings do not depend on them.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;
@@ -10,33 +10,44 @@ use common::{callrec, wait_for, Phone, Talker};
 use serde_json::{json, Value};
 use sha2::{Digest, Sha256};
 
-fn sum(phone: &Phone, name: &str) -> String {
+fn checksum(phone: &Phone, name: &str) -> String {
     let digest = Sha256::digest(&fs::read(phone.stick().join(name)).unwrap()[76..]);
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// Two datagrams that are not RTP, and one of a codec that is not recorded.
+fn send_what_is_not_audio(port: u16) {
+    let stranger = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let g729 = common::rtp(18, 1, 160, 9, &[0; 20]);
+    for datagram in [&b"no RTP"[..], &g729, b"nor this"] {
+        stranger.send_to(datagram, ("127.0.0.1", port)).unwrap();
+    }
+}
+
+/// The sidecar's start is the time in the recording's name; returns it.
+fn assert_start<'a>(sidecar: &'a Value, name: &str) -> &'a str {
+    let time = sidecar["start"].as_str().unwrap();
+    let digits: String = time[..19].chars().filter(char::is_ascii_digit).collect();
+    assert_eq!(
+        format!("Record_{}_{}.wav", &digits[..8], &digits[8..]),
+        name
+    );
+    time
+}
+
 #[test]
-fn a_recording_has_its_call_its_pauses_and_its_sum_beside_it() {
+fn a_sidecar_has_the_call_the_pauses_and_the_checksum() {
     let mut phone = Phone::prepared("").somewhere("IST-5:30");
     phone.start();
     let start = phone
         .record("&legs=1&dir=in&remote_number=100&remote_name=Jos\u{e9} %26 \"Co\"&local_number=7");
-    let begun = phone.beside(&start.value("file"), "}");
+    let begun = phone.sidecar(&start.value("file"), "}");
     assert_eq!(
         (&begun["remote_number"], &begun["end"]),
         (&json!("100"), &Value::Null)
     );
     let talker = Talker::new(start.ports()[0], 7);
-    let stranger = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
-    for datagram in [
-        &b"no RTP"[..],
-        &common::rtp(18, 1, 160, 9, &[0; 20]),
-        b"nor this",
-    ] {
-        stranger
-            .send_to(datagram, ("127.0.0.1", start.ports()[0]))
-            .unwrap();
-    }
+    send_what_is_not_audio(start.ports()[0]);
     talker.wait(20);
     assert!(phone
         .ask(&format!("cmd=RecordPauseRequest&id={}", start.id()))
@@ -52,27 +63,23 @@ fn a_recording_has_its_call_its_pauses_and_its_sum_beside_it() {
         start.id()
     ));
     let name = stop.value("files");
-    let beside = phone.beside(&name, "sha256");
+    let sidecar = phone.sidecar(&name, "sha256");
     let recording = read(&phone.stick().join(&name));
     let known = json!({
         "id": start.id(), "part": 1, "parts": 1, "file": name, "codec": "PCMU", "dir": "in", "remote_number": "200",
         "remote_name": "Jos\u{e9} & \"Co\"", "local_number": "7", "local_name": "Me", "clock_set": true,
         "frames": recording.frames.len(), "duration_ms": recording.frames.len() * 20, "end": "stopped",
-        "sha256": sum(&phone, &name), "pauses": beside["pauses"], "start": beside["start"],
+        "sha256": checksum(&phone, &name), "pauses": sidecar["pauses"], "start": sidecar["start"],
         "dropped": {"not_rtp": 2, "unknown_payload": 1},
     });
-    assert_eq!(beside, known);
-    let time = beside["start"].as_str().unwrap();
-    let digits: String = time[..19].chars().filter(char::is_ascii_digit).collect();
-    assert_eq!(
-        format!("Record_{}_{}.wav", &digits[..8], &digits[8..]),
-        name
-    );
-    assert_eq!(&time[19..], "+05:30");
-    let [at, length] = [0, 1].map(|n| beside["pauses"][0][n].as_u64().unwrap());
+    assert_eq!(sidecar, known);
+    assert_eq!(&assert_start(&sidecar, &name)[19..], "+05:30");
+    let [at, length] = [0, 1].map(|n| sidecar["pauses"][0][n].as_u64().unwrap());
     assert!(
-        (200..1000).contains(&at) && (200..1200).contains(&length) && beside["pauses"][1].is_null(),
-        "{beside}"
+        (200..1000).contains(&at)
+            && (200..1200).contains(&length)
+            && sidecar["pauses"][1].is_null(),
+        "{sidecar}"
     );
     let left: Vec<_> = fs::read_dir(phone.stick()).unwrap().collect();
     assert_eq!(left.len(), 2, "nothing else is left: {left:?}");
@@ -90,7 +97,7 @@ fn verify_finds_a_single_wrong_bit() {
     });
     names
         .iter()
-        .for_each(|name| drop(phone.beside(name, "sha256")));
+        .for_each(|name| drop(phone.sidecar(name, "sha256")));
     let verify = || callrec(&["verify", phone.stick().to_str().unwrap()]);
     let (whole, said) = (verify(), |output: Vec<u8>| {
         String::from_utf8(output).unwrap()
@@ -117,7 +124,7 @@ fn verify_finds_a_single_wrong_bit() {
 }
 
 #[test]
-fn what_callers_call_themselves_is_json_whatever_it_is() {
+fn names_of_callers_are_valid_json_whatever_they_contain() {
     let phone = Phone::new("");
     let names = [
         "\"},{\"sha256\":\"",
@@ -130,15 +137,15 @@ fn what_callers_call_themselves_is_json_whatever_it_is() {
             "&legs=1&remote_name={name}&remote_number=+49%25{n}&local_name={name}"
         ));
         phone.stop(&start.id());
-        let beside = phone.beside(&start.value("file"), "\"sha256\"");
+        let sidecar = phone.sidecar(&start.value("file"), "\"sha256\"");
         let name = name
             .replace("%0A%0D%09%00%1B", "\n\r\t\0\u{1b}")
             .replace("%26", "&");
         assert_eq!(
-            (&beside["remote_name"], &beside["local_name"]),
+            (&sidecar["remote_name"], &sidecar["local_name"]),
             (&json!(name), &json!(name))
         );
-        assert_eq!(beside["remote_number"], json!(format!("+49%{n}")));
+        assert_eq!(sidecar["remote_number"], json!(format!("+49%{n}")));
         let listed = &phone.control().ask_lines("cmd=ListRequest")[0];
         assert_eq!(
             (listed.value("file"), listed.value("id")),
@@ -165,7 +172,7 @@ fn what_callers_call_themselves_is_json_whatever_it_is() {
 }
 
 #[test]
-fn recordings_that_end_at_once_all_get_theirs() {
+fn recordings_that_end_at_once_all_get_their_sidecars() {
     let mut phone = Phone::new("maxRecordings = 12\nvoiceCodec = PCMA");
     let starts: Vec<_> = (0..12).map(|_| phone.record("&legs=1")).collect();
     let talker = Talker::new(starts[0].ports()[0], 1);
@@ -176,19 +183,19 @@ fn recordings_that_end_at_once_all_get_theirs() {
     }
     for name in &names[..6] {
         assert_eq!(
-            phone.beside(name, "sha256")["sha256"],
-            json!(sum(&phone, name))
+            phone.sidecar(name, "sha256")["sha256"],
+            json!(checksum(&phone, name))
         );
     }
-    assert_eq!(phone.end().0, Some(0));
+    assert_eq!(phone.end(), Some(0));
     for name in &names[6..] {
-        let beside = phone.beside(name, "\"end\"");
+        let sidecar = phone.sidecar(name, "\"end\"");
         assert_eq!(
-            (&beside["end"], &beside["codec"]),
+            (&sidecar["end"], &sidecar["codec"]),
             (&json!("stopped"), &json!("PCMA"))
         );
         assert_eq!(
-            beside["frames"],
+            sidecar["frames"],
             json!(read(&phone.stick().join(name)).frames.len())
         );
     }
@@ -198,10 +205,10 @@ fn recordings_that_end_at_once_all_get_theirs() {
 fn after_a_power_cut_there_is_what_was_known_at_the_beginning() {
     let mut phone = Phone::new("");
     let start = phone.record("&remote_name=Ann");
-    let begun = phone.beside(&start.value("file"), "Ann");
+    let begun = phone.sidecar(&start.value("file"), "Ann");
     phone.kill();
     phone.start();
-    assert_eq!(phone.beside(&start.value("file"), "Ann"), begun);
+    assert_eq!(phone.sidecar(&start.value("file"), "Ann"), begun);
     assert_eq!(
         (&begun["end"], &begun["sha256"]),
         (&Value::Null, &Value::Null)
@@ -214,14 +221,14 @@ fn after_a_power_cut_there_is_what_was_known_at_the_beginning() {
 }
 
 #[test]
-fn a_file_that_cannot_be_written_harms_nothing() {
+fn a_sidecar_that_cannot_be_written_harms_nothing() {
     let phone = Phone::new("");
     for _ in 0..2 {
         let start = phone.record("&legs=1");
         let name = start.value("file");
-        phone.beside(&name, "}");
+        phone.sidecar(&name, "}");
         let talker = Talker::new(start.ports()[0], 5);
-        // A folder stands in its place from now on.
+        // A folder in its place makes every write fail.
         let path = phone.stick().join(&name).with_extension("json");
         fs::remove_file(&path).unwrap();
         fs::create_dir(&path).unwrap();
@@ -237,15 +244,15 @@ fn a_file_that_cannot_be_written_harms_nothing() {
         [0, 0, 0]
     );
     let left = fs::read_dir(phone.stick()).unwrap().count();
-    assert_eq!(left, 4, "no half of one is left");
+    assert_eq!(left, 4, "no temporary file is left");
 }
 
 #[test]
-fn a_recording_that_is_gone_gets_no_file() {
+fn a_recording_that_is_gone_gets_no_sidecar() {
     let phone = Phone::new("");
     let start = phone.record("");
     let name = start.value("file");
-    phone.beside(&name, "}");
+    phone.sidecar(&name, "}");
     fs::remove_file(phone.stick().join(&name)).unwrap();
     fs::remove_file(phone.stick().join(&name).with_extension("json")).unwrap();
     phone.stop(&start.id());
