@@ -3,6 +3,7 @@
 
 mod virtual_phone;
 
+use callrec::base::time::Instant;
 use callrec::wire::g711::Law;
 use virtual_phone::legs::{leg, packets};
 use virtual_phone::{marked, missing, ms, rtp, settings, value, Arriving, Phone, Random};

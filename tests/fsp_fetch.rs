@@ -38,19 +38,23 @@ fn folders_are_listed() {
     assert!(items[0]["time"].as_u64().unwrap() > 1_700_000_000 && items[0]["dir"] == false);
 }
 
-#[test]
-fn files_and_folders_are_fetched() {
+/// A phone with three files of two days.
+fn three_files() -> Offering {
     let offering = Offering::new("fspMaxPayload = 14708");
-    for (n, name) in [
+    let names = [
         "Record_20260102_101500.wav",
         "Record_20260102_101500.json",
         "Record_20260103_080000_2.wav",
-    ]
-    .into_iter()
-    .enumerate()
-    {
+    ];
+    for (n, name) in names.into_iter().enumerate() {
         offering.put(name, &noise(n as u32, n * 100_000));
     }
+    offering
+}
+
+#[test]
+fn files_and_folders_are_fetched() {
+    let offering = three_files();
     offering.fetch(&["get", "Recorder/20260103/Record_20260103_080000_2.wav"]);
     assert_eq!(
         read(&offering.to().join("Record_20260103_080000_2.wav")),
@@ -65,6 +69,11 @@ fn files_and_folders_are_fetched() {
         read(&offering.to().join("20260102/Record_20260102_101500.wav")),
         b""
     );
+}
+
+#[test]
+fn new_files_are_fetched_with_their_folders_and_times() {
+    let offering = three_files();
     let text = offering.fetch(&["get", "--all-new"]);
     assert_eq!(text.lines().count(), 3);
     let fetched = offering
