@@ -62,8 +62,8 @@ pub const MAX_TAIL_FRAMES: u64 = MAX_TIMESTAMP_ERROR as u64 / FRAME_SAMPLES as u
 /// |timestamp step - arrival step| beyond this is a jump, not jitter: 1 s (spec, rule 7).
 pub const MAX_TIMESTAMP_ERROR: i64 = 8000;
 /// A packet in sequence whose timestamp ran ahead of its arrival by more than this has a wrong
-/// timestamp, since packets cannot arrive early. 60 ms.
-pub const MAX_EARLY_STEP: i64 = 480;
+/// timestamp, since packets cannot arrive early. 120 ms: less is too little beside jitter and DTX.
+pub const MAX_EARLY_STEP: i64 = 960;
 /// A leg whose place differs from its arrivals by less than this is left alone: 4 ms, well under the
 /// 20 ms that two legs may be apart, well over a busy sender's scheduling noise.
 pub const SKEW_DEAD_BAND: i64 = 32;

@@ -124,6 +124,9 @@ impl JitterBuffer {
     /// When this packet must have come, if it goes on exactly where the last one ended: its arrival
     /// need not be asked for.
     pub fn expects(&self, audio: &Audio) -> Option<i64> {
+        if self.reader.clock_drift.needs_all() {
+            return None;
+        }
         let length = self.since_anchor(audio.timestamp);
         let goes_on = self.step(audio.sequence) == 1
             && self.newest.place + length == self.stored.end
@@ -275,7 +278,7 @@ impl JitterBuffer {
     /// Nothing is waiting, so the reader can go where the skew wants it at once, unheard.
     fn give_way_in_silence(&mut self, ring: &mut SampleRing, read: i64) {
         self.reader.gap = Gap::default();
-        let pending = self.reader.clock_drift.pending();
+        let pending = self.reader.clock_drift.offset();
         if pending != 0 {
             self.wipe(ring, read);
             self.reader.drift -= pending;

@@ -30,9 +30,11 @@ impl JitterBuffer {
         let read = clock + self.reader.drift;
         let late = here - place;
         let empty = self.stored.end <= read;
-        let ran_ahead = in_sequence
-            && place > self.stored.end
-            && (place - self.newest.place) - (at - self.arrivals.last_at) > MAX_EARLY_STEP;
+        // Half the step counts where the packet lies ahead of all arrivals besides: no jitter does both.
+        let step_ahead = (place - self.newest.place) - (at - self.arrivals.last_at);
+        let leaps = step_ahead > MAX_EARLY_STEP
+            || (step_ahead > MAX_EARLY_STEP / 2 && late < -MAX_EARLY_STEP);
+        let ran_ahead = in_sequence && place > self.stored.end && leaps;
         let jumped = late.abs() > MAX_TIMESTAMP_ERROR || place + len > read + AHEAD || ran_ahead;
         if jumped || (empty && (place < read || late.abs() > FRAME)) {
             return self.anchor_anew(at, empty, stats);
