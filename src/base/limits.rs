@@ -70,6 +70,18 @@ pub const SKEW_DEAD_BAND: i64 = 32;
 /// Packets in a row whose timestamps disagree with their bytes before one of the two is believed: 200 ms of them are
 /// not mixed yet, and can still be laid where they belong.
 pub const RATE_PACKETS: usize = 10;
+/// Formats that a request may declare for a port.
+pub const MAX_FORMATS: usize = 16;
+/// Sources that are watched for packets which cannot be decoded.
+pub const MAX_MONITORED: usize = 8;
+/// Packets in a row after which a leg counts as unintelligible, or as intelligible again: half a second.
+pub const MONITOR_PACKETS: u32 = 25;
+/// These packets come within 5 s: fewer are no leg.
+pub const UNINTELLIGIBLE_WITHIN: i64 = 5 * 8000;
+/// A port to which neither audio nor comfort noise has come for 5 s is silent.
+pub const NO_AUDIO: i64 = 5 * 8000;
+/// At most one event of a port in 10 s.
+pub const MONITOR_PAUSE: i64 = 10 * 8000;
 /// How long the least delay is watched before a leg is moved: 4 s. At 500 ppm that is 16 samples.
 pub const SKEW_WINDOW: i64 = 4 * 8000;
 /// Packets a skew window must hold to be believed.

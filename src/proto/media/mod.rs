@@ -11,7 +11,10 @@
 //! `pacer` goes the other way: when the packets of a player are due.
 
 pub mod clock_drift;
+pub mod encryption;
+pub mod formats;
 pub mod jitter_buffer;
+pub mod leg_monitor;
 pub mod media_clock;
 pub mod mixer;
 pub mod pacer;
