@@ -1,5 +1,10 @@
 //! A player: one recording, read ahead and sent as RTP, each packet when it is due.
 //!
+//! ```text
+//! Free -> Opening -> Linking -> Playing <-> Paused -> Free
+//!          first      further    finished, stopped,
+//!          file       parts      or the stick failed
+//! ```
 //! `next_call` returns the next call to make for a player, a `handle_*` function takes its result;
 //! `poll_packet` returns the packets that are due. The receiver gets one RTP stream of the player's
 //! own (`pacer`), whatever headers are stored in the files.

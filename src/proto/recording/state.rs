@@ -6,6 +6,13 @@ use crate::proto::recording::file_writer::DiskError;
 
 /// The state of a recording.
 ///
+/// ```text
+/// Free -> Binding -> Opening -> Running -> Draining -> Closing -> Disconnecting -> Free
+///         bind       create     mix        read what   write the  close the
+///         ports      the file,  frames     has         last       connection to
+///                    or ask                arrived     frames     the server
+///                    the server
+/// ```
 /// A start is acknowledged when the file is open or the server has accepted, a stop when the file
 /// is closed or the server has confirmed. A failure of the stick leads to `Free` from any state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,5 +1,15 @@
 //! The files of one recording: the calls to the stick, one at a time.
 //!
+//! ```text
+//! Waiting -> Beginning(Space -> Create -> Header -> Reserve) -> Appending
+//!     a part begins
+//! Appending -> Checkpoint(Sync -> Size -> Space -> Reserve) -> Appending
+//!     at every second wake-up
+//! Appending -> Ending(Trim -> Sync -> Size -> FinalSync -> Close) -> Waiting or Ended
+//!     a part ends
+//! Space -> MakeRoom -> Space
+//!     the stick is full, and old recordings may be deleted
+//! ```
 //! `op` returns the next call to make, `done` takes its result. Data is written in runs that end at
 //! multiples of 4 KiB in the file. Before a sync, all available data is written; after it,
 //! `dataSize` in the header, so that the header never claims data that is not on the stick. A
