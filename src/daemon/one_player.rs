@@ -1,11 +1,10 @@
-//! One player without a daemon, for `callrec play`: the same machine, on a loop of its own.
+//! One player without a daemon, for `callrec play`: the same state machine on a loop of its own.
 
 use std::io;
 use std::path::Path;
 use std::time::Duration;
 
 use crate::base::stats::{Counter, Stats};
-use crate::base::time::Instant;
 use crate::daemon::disk::Disk;
 use crate::daemon::services::playback::Playback;
 use crate::io::clock;
@@ -15,7 +14,7 @@ use crate::proto::playback::players::Players;
 use crate::proto::playback::state::{PlayError, PlayerEvent, Start};
 use crate::proto::recorder::outbox::ClientId;
 
-/// The player, and what it needs.
+/// The player, its files and its socket.
 pub struct OnePlayer {
     players: Players,
     playback: Playback,
@@ -23,17 +22,17 @@ pub struct OnePlayer {
     stats: Stats,
 }
 
-/// How far it is.
+/// The position of the player.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Position {
     /// Milliseconds from the beginning of the first part.
     pub at: u64,
-    /// Milliseconds of all parts.
+    /// The duration of all parts in milliseconds.
     pub of: u64,
 }
 
 impl OnePlayer {
-    /// Begins to play a file of this folder.
+    /// Begins to play a file in this folder.
     pub fn begin(folder: &Path, start: Start) -> io::Result<Self> {
         use std::os::unix::ffi::OsStrExt;
         let dir = Dir::open(folder.as_os_str().as_bytes())?;
@@ -50,8 +49,8 @@ impl OnePlayer {
         })
     }
 
-    /// Plays to the end; `show` is told how far it is, some times a second. The number of packets that the system
-    /// did not take.
+    /// Plays to the end; `show` receives the position several times a second. Returns the number of
+    /// packets that the system did not accept.
     pub fn run(mut self, mut show: impl FnMut(Position)) -> Result<u64, PlayError> {
         loop {
             let now = clock::monotonic();
@@ -76,10 +75,7 @@ impl OnePlayer {
                 at: player.position_ms(),
                 of: player.duration_ms(),
             });
-            let wait = player
-                .next_deadline()
-                .max(Instant::default())
-                .since(clock::monotonic());
+            let wait = player.next_deadline().since(clock::monotonic());
             std::thread::sleep(Duration::from_nanos(wait.nanos()));
         }
     }

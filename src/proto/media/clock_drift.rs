@@ -4,7 +4,7 @@
 //! wrong when two windows in a row depart from it in one direction by more than a dead band. A constant offset, as that of
 //! a first packet that came late, is no wrong clock: it is removed where the source is silent, and nowhere else.
 
-use crate::base::limits::{FRAME_SAMPLES, SKEW_DEAD_BAND, SKEW_PACKETS, SKEW_WINDOW};
+use crate::base::limits::{DRIFT_DEAD_BAND, DRIFT_PACKETS, DRIFT_WINDOW, FRAME_SAMPLES};
 
 const FRAME: i64 = FRAME_SAMPLES as i64;
 
@@ -51,7 +51,7 @@ impl Window {
 }
 
 impl ClockDrift {
-    /// Begins to watch at `at`.
+    /// Starts the observation at `at`.
     pub fn from(at: i64) -> Self {
         Self {
             window: Window::from(at),
@@ -62,7 +62,7 @@ impl ClockDrift {
     /// Samples by which the packets are late (positive) or early; 0 within the dead band.
     pub fn offset(&self) -> i64 {
         let offset = self.reference.unwrap_or(0) + self.pending;
-        if offset.abs() > SKEW_DEAD_BAND {
+        if offset.abs() > DRIFT_DEAD_BAND {
             offset
         } else {
             0
@@ -77,31 +77,32 @@ impl ClockDrift {
     /// A packet that came at `at` was `late` samples after its place.
     pub fn observe(&mut self, at: i64, late: i64) {
         self.window.add(late);
-        if at - self.window.since < SKEW_WINDOW {
+        if at - self.window.since < DRIFT_WINDOW {
             return;
         }
-        if self.window.packets >= SKEW_PACKETS {
+        if self.window.packets >= DRIFT_PACKETS {
             self.judge();
         }
         self.window = Window::from(at);
     }
 
     fn judge(&mut self) {
-        self.jittery = self.window.most - self.window.least > SKEW_DEAD_BAND;
+        self.jittery = self.window.most - self.window.least > DRIFT_DEAD_BAND;
         let reference = *self.reference.get_or_insert(self.window.least);
         let departure = self.window.least - reference;
-        let departs = departure.abs() > SKEW_DEAD_BAND;
+        let departs = departure.abs() > DRIFT_DEAD_BAND;
         let again = departs && self.departed.signum() == departure.signum();
         self.pending = if again { departure } else { 0 };
         self.departed = if departs { departure } else { 0 };
     }
 
-    /// +1: the packets come late, stretch this frame by a sample; -1: shrink it; 0: leave it.
+    /// +1: the packets are late, stretch this frame by a sample; -1: shrink it; 0: leave it.
     pub fn step(&mut self, clock: i64, waiting: i64) -> i64 {
         if self.pending == 0 || waiting <= FRAME {
             return 0;
         }
-        // No hurry: with each fourth frame. (In 32 bits: a phone has no instruction to divide 64.)
+        // A small drift is not urgent: it is corrected in each fourth frame only. (In 32 bits: a
+        // phone has no instruction that divides 64 bits.)
         if self.pending.abs() <= FRAME && clock as u32 % (4 * FRAME) as u32 != 0 {
             return 0;
         }
@@ -113,15 +114,13 @@ impl ClockDrift {
     }
 }
 
-/// 159, 160 or 161 samples -> 160: one is doubled or left out where it is heard least.
+/// Converts 159 to 161 samples to 160: one sample is duplicated or dropped where the signal changes
+/// least, so that it is hardly audible.
 pub fn resize(span: &[i16]) -> [i16; FRAME_SAMPLES] {
     let jump = |pair: &[i16]| (i32::from(pair[1]) - i32::from(pair[0])).abs();
-    let seam = span
-        .windows(2)
-        .map(jump)
-        .enumerate()
-        .min_by_key(|(_, jump)| *jump)
-        .map_or(0, |(seam, _)| seam);
+    let jumps = span.windows(2).map(jump).enumerate();
+    let smallest = jumps.min_by_key(|(_, jump)| *jump);
+    let seam = smallest.map_or(0, |(seam, _)| seam);
     core::array::from_fn(|i| {
         let from = match span.len() {
             longer if longer > FRAME_SAMPLES && i > seam => i + 1,
@@ -176,7 +175,7 @@ mod tests {
             let (steps, given_way) = corrections(4 * 3600, late);
             let drifted = late(4 * 3600 * 50);
             assert!(
-                (given_way - drifted).abs() <= 2 * SKEW_DEAD_BAND + 32,
+                (given_way - drifted).abs() <= 2 * DRIFT_DEAD_BAND + 32,
                 "{ppm}: {given_way}"
             );
             assert!(
@@ -187,7 +186,7 @@ mod tests {
             // Nothing before 4 ms of drift.
             let first = steps[0] * ppm.abs() / 1_000_000;
             assert!(
-                first >= SKEW_DEAD_BAND,
+                first >= DRIFT_DEAD_BAND,
                 "{ppm}: after {first} samples of drift"
             );
         }

@@ -1,4 +1,5 @@
-//! Control messages -> requests: every key checked, every refusal with words a person can act on.
+//! Parses control messages into requests. Every key is validated, and every refusal has a
+//! description that a person can act on.
 
 use crate::base::limits::{MAX_LEG_PORTS, TEXT_BYTES};
 use crate::base::time::Instant;
@@ -21,15 +22,15 @@ pub enum Sink {
 /// `RecordStartRequest`.
 #[derive(Clone, Debug)]
 pub struct Start {
-    /// As the configuration says, if `None`.
+    /// The configured sink if `None`.
     pub sink: Option<Sink>,
-    /// As the configuration says, if `None`.
+    /// The configured codec if `None`.
     pub law: Option<Law>,
-    /// Leg ports wanted.
+    /// The number of leg ports.
     pub legs: usize,
-    /// The phone's name for the server; as the configuration says, if empty.
+    /// The name of the phone on the server; the configured one if empty.
     pub device: Text<TEXT_BYTES>,
-    /// Who calls whom.
+    /// The call information.
     pub call: Call,
 }
 
@@ -39,23 +40,23 @@ pub struct Start {
 pub enum Request {
     /// Begin a recording.
     Start(Start),
-    /// Pause (`true`) or resume it, from the time on at which it was asked for, if the client says.
+    /// Pause (`true`) or resume it, from the time of the request on if the client names it.
     Pause(u32, bool, Option<Instant>),
-    /// End it, likewise; non-empty values replace those of the start.
+    /// End it, likewise; non-empty values replace those of the start request.
     Stop(u32, Call, Option<Instant>),
-    /// Say where one or all stand.
+    /// Report the state of one or all.
     Status(Option<u32>),
-    /// Print the counters.
+    /// Report the counters.
     Stats,
     /// Send events from now on.
     Subscribe,
-    /// Say what recordings there are.
+    /// List the recordings.
     List,
-    /// Something about players.
+    /// A request about a player.
     Play(Play),
 }
 
-/// Makes a request of a message, or says what is wrong with it.
+/// Parses a message into a request, or returns what is wrong with it.
 pub fn parse(message: &Message) -> Result<Request, Reason> {
     match message.name() {
         "RecordStartRequest" => start(message).map(Request::Start),

@@ -1,4 +1,4 @@
-//! What each request of a control client does.
+//! The effect of each request of a control client.
 
 use crate::base::limits::PLAYOUT_DELAY;
 use crate::base::time::Instant;
@@ -65,8 +65,9 @@ impl Recorder {
         }
     }
 
-    /// When a person wanted what a request asks for: a stick may have held up the turn in which it came. What a client
-    /// says counts if it lies in that time. What lies further back has been mixed already, or is a mistake.
+    /// The time to which a request applies. A stalled stick may have delayed the turn in which it
+    /// was read, so the time that the client names is used if it lies within the delay. If it is
+    /// earlier, the audio has already been mixed, or the time is wrong.
     fn requested_at(&self, now: Instant, at: Option<Instant>) -> Instant {
         let [previous_turn, _] = self.turns;
         let believable = previous_turn - PLAYOUT_DELAY..=now;
@@ -146,7 +147,7 @@ impl Recorder {
         Ok(server)
     }
 
-    /// 1 to 2^31 - 1 (spec, rule 15), and nobody's.
+    /// An unused id from 1 to 2^31 - 1 (spec, rule 15).
     pub(super) fn unused_id(&self, random: u32) -> u32 {
         let mut id = (random & 0x7FFF_FFFF).max(1);
         while self.find(id).is_ok() || self.players.has(id) {
@@ -155,7 +156,7 @@ impl Recorder {
         id
     }
 
-    /// A recording that runs: one that is being started or stopped has no name for others.
+    /// Finds a running recording; one that is being started or stopped cannot be addressed.
     fn find(&self, id: u32) -> Result<usize, Reason> {
         let mine = |recording: &Recording| {
             recording.state() == State::Running && recording.setup().id == id

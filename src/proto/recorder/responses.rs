@@ -1,4 +1,4 @@
-//! The texts of the recorder's answers and events (board/README.md).
+//! The responses and events of the recorder (board/README.md).
 
 use core::fmt::Display;
 use core::net::SocketAddr;
@@ -14,11 +14,11 @@ use crate::proto::recording::state::State;
 use crate::proto::recording::Recording;
 use crate::wire::control::Writer;
 
-/// Kept free at the end of a list of files for what is written behind it.
+/// Space that is kept free after a list of files for the keys that follow it.
 const TAIL: usize = 64;
 
 impl Recorder {
-    /// The answer to a request that is refused: `XRequest` gets `XResponse`.
+    /// Queues the response to a refused request: `XRequest` gets `XResponse`.
     pub(super) fn refuse(&mut self, client: ClientId, command: &[u8], reason: &Reason) {
         if reason.starts_with("bad-request") {
             self.stats.count(Counter::BadMessage);
@@ -72,7 +72,7 @@ impl Recorder {
         Some(&buffer[..len])
     }
 
-    /// The answer lists the ports that the loop has bound, and says where the recording goes.
+    /// The response lists the bound ports, and names the sink of the recording.
     pub(super) fn answer_started(&mut self, client: ClientId, place: usize) {
         let id = self.places[place].setup().id;
         let ports = self.places[place].ports().clone();
@@ -145,8 +145,8 @@ impl Recorder {
         });
     }
 
-    /// The first place from `place` on whose recording or player a status response describes; players have the places
-    /// after those of the recordings. With an id, only the one of that id.
+    /// The first slot from `place` on whose recording or player a status response describes;
+    /// players have the slots after those of the recordings. With an id, only the one with this id.
     pub fn next_status(&self, place: usize, id: Option<u32>) -> Option<usize> {
         let recordings = self.places.len();
         let described = |place: &usize| {
@@ -163,7 +163,7 @@ impl Recorder {
         (place..recordings + self.players.all().len()).find(described)
     }
 
-    /// The line about the recording or player in this place.
+    /// The status line of the recording or player in this slot.
     pub fn status_line<'a>(
         &self,
         place: usize,
@@ -197,7 +197,7 @@ impl Recorder {
         Some(&buffer[..len])
     }
 
-    /// Recordings that run.
+    /// The number of running recordings.
     fn active(&self) -> usize {
         self.places
             .iter()
