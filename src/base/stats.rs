@@ -17,6 +17,8 @@ pub enum Counter {
     UnknownPayload,
     /// RTP packets with more audio than is accepted, and datagrams longer than is read.
     Oversize,
+    /// Packets of a source that is muted because it seems to be encrypted (SRTP).
+    Encrypted,
     /// telephone-event packets (RFC 4733), kept out of the audio.
     TelephoneEvent,
     /// Comfort-noise packets (RFC 3389), and one-byte G.711.
@@ -94,6 +96,7 @@ pub const NAMES: [&str; COUNTERS] = [
     "not_rtp",
     "unknown_payload",
     "oversize",
+    "encrypted",
     "telephone_event",
     "comfort_noise",
     "empty",

@@ -3,12 +3,13 @@
 use crate::base::stats::{Counter, Stats};
 
 /// Each datagram that is read increments exactly one of these.
-const DATAGRAMS: [Counter; 11] = [
+const DATAGRAMS: [Counter; 12] = [
     Counter::Audio,
     Counter::Rtcp,
     Counter::NotRtp,
     Counter::UnknownPayload,
     Counter::Oversize,
+    Counter::Encrypted,
     Counter::TelephoneEvent,
     Counter::ComfortNoise,
     Counter::Empty,

@@ -48,6 +48,28 @@ enum Run {
     Decodable(u32),
 }
 
+/// Which parties of a call are in its recording.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// Two ports, two sources of one port, a mix, or the only leg there is.
+    Both,
+    /// One of several legs.
+    One,
+    /// Nothing.
+    None,
+}
+
+impl Heard {
+    /// The word in messages and sidecars.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Both => "both",
+            Self::One => "one",
+            Self::None => "none",
+        }
+    }
+}
+
 /// What is known of a port.
 #[derive(Clone, Copy, Debug, Default)]
 struct PortState {
@@ -68,6 +90,8 @@ pub struct LegMonitor {
     suspects: heapless::Vec<Suspect, MAX_MONITORED>,
     /// It was told that nothing comes at all.
     silence_told: bool,
+    /// Two sources have talked on one port, or a mix has come: both parties are heard.
+    has_both: bool,
     /// What was unintelligible last, for those who look at the recording later.
     pub unintelligible: Option<Unintelligible>,
     events: heapless::Deque<LegEvent, MAX_PORTS>,
@@ -84,10 +108,16 @@ impl LegMonitor {
         self.ports.get(port).map_or(0, |port| port.samples / 8)
     }
 
-    /// Ports to which audio has come.
-    pub fn ports_heard(&self) -> usize {
-        let heard = self.ports.iter().filter(|port| port.samples > 0);
-        heard.count()
+    /// Which parties are in a recording of so many ports, of which the last is the local stream's.
+    pub fn heard(&self, ports: usize) -> Heard {
+        let ports = self.ports.get(..ports).unwrap_or(&self.ports);
+        let heard = ports.iter().filter(|port| port.samples > 0).count();
+        let mix = ports.last().is_some_and(|port| port.samples > 0);
+        match heard {
+            0 => Heard::None,
+            1 if !mix && !self.has_both && ports.len() > 2 => Heard::One,
+            _ => Heard::Both,
+        }
     }
 
     /// Audio of this many samples was taken.
@@ -197,7 +227,10 @@ impl LegMonitor {
             return;
         };
         // A mix, or two parties on one port: no other port is expected to be heard.
-        let has_all = !silent(&self.ports[legs]) || (0..legs).any(|port| sources_of(port) > 1);
+        let mix = &self.ports[legs];
+        let has_mix = mix.samples > 0 && !silent(mix);
+        let has_all = has_mix || (0..legs).any(|port| sources_of(port) > 1);
+        self.has_both |= has_all;
         for port in 0..legs {
             let is_silent = silent(&self.ports[port]) && !has_all;
             let told = self.ports[port].silence_told;

@@ -6,57 +6,17 @@
 //! two codecs, each of its two sources is silent where the other one has a packet.
 
 use crate::base::limits::{
-    FLOOD_PACKETS, FRAME_SAMPLES, MAX_PAYLOAD, MAX_SOURCES, SECOND_PACKET, SOURCE_IDLE,
+    FLOOD_PACKETS, FRAME_SAMPLES, MAX_PAYLOAD, MAX_SOURCES, MAX_TIMESTAMP_ERROR,
 };
 use crate::base::stats::{Counter, Stats};
+use crate::proto::media::encryption::EncryptionCheck;
+use crate::proto::media::formats::{PayloadKind, PortFormats};
 use crate::proto::media::jitter_buffer::packet::{Arrival, Audio, Format, FrameBuffers, FrameKind};
 use crate::proto::media::jitter_buffer::JitterBuffer;
+use crate::proto::media::leg_monitor::{LegMonitor, Unintelligible};
 use crate::proto::media::sample_ring::SampleRings;
-use crate::wire::g711::Law;
+use crate::proto::media::source::Source;
 use crate::wire::rtp::Packet;
-
-struct Source {
-    port: usize,
-    ssrc: u32,
-    confirmed: bool,
-    /// Packets since all sockets were empty: audio never arrives as fast as a flood.
-    recent: u16,
-    buffer: JitterBuffer,
-}
-
-impl Source {
-    /// Why this source may lose its slot to a new source of `port`; `None`: it keeps it. A source
-    /// that is still waiting for its second packet keeps it, too: if many sources arrive at once,
-    /// the first ones are recorded, instead of none.
-    fn need(&self, port: usize, arrival: Arrival) -> Option<Need> {
-        let silent = arrival.at - self.buffer.last_at();
-        if !self.confirmed {
-            return (silent >= SECOND_PACKET).then_some(Need::Stray);
-        }
-        if silent >= SOURCE_IDLE {
-            return Some(Need::Idle);
-        }
-        let replaced = self.port == port && self.buffer.ends_at() <= arrival.clock;
-        replaced.then_some(Need::Replaced)
-    }
-
-    /// A packet with this audio belongs to this source.
-    fn is(&self, port: usize, ssrc: u32, audio: &Audio) -> bool {
-        self.port == port && self.ssrc == ssrc && self.buffer.fits(audio.sequence, audio.format)
-    }
-}
-
-/// Why a source may lose its slot; the first variant loses it first.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-enum Need {
-    /// No second packet has arrived.
-    Stray,
-    /// It has been silent for long.
-    Idle,
-    /// All of its audio is mixed, and its port has a new source: the sender may have changed its
-    /// SSRC.
-    Replaced,
-}
 
 /// When a packet arrived, in samples since the recording began.
 #[derive(Clone, Copy, Debug)]
@@ -74,6 +34,9 @@ pub struct Sources {
     /// A sender has changed its codec: two sources have one SSRC.
     shared: bool,
     rings: SampleRings,
+    formats: PortFormats,
+    /// What is told of the legs.
+    pub monitor: LegMonitor,
 }
 
 /// How a packet is handled.
@@ -91,7 +54,14 @@ impl Sources {
             sources: Vec::with_capacity(MAX_SOURCES),
             shared: false,
             rings: SampleRings::new(MAX_SOURCES),
+            formats: PortFormats::default(),
+            monitor: LegMonitor::default(),
         }
+    }
+
+    /// What the payload types mean from the next packet on.
+    pub fn set_formats(&mut self, formats: PortFormats) {
+        self.formats = formats;
     }
 
     /// Removes all sources; those that are still waiting for their second packet are counted.
@@ -125,8 +95,23 @@ impl Sources {
     }
 
     /// This packet has audio: the first such packet determines the frame boundaries.
-    pub fn is_audio(packet: &Packet) -> bool {
-        matches!(kind(packet), Kind::Audio(_))
+    pub fn is_audio(&self, port: usize, packet: &Packet) -> bool {
+        matches!(self.kind(port, packet), Kind::Audio(_))
+    }
+
+    /// Sources of a port that are being mixed and were heard within the last second.
+    fn talking(&self, port: usize, now: i64) -> usize {
+        let talks = |source: &&Source| {
+            source.port == port && now - source.buffer.last_at() < MAX_TIMESTAMP_ERROR
+        };
+        self.confirmed().filter(talks).count()
+    }
+
+    /// Looks which of so many ports are silent; the last one is the local stream's.
+    pub fn watch_ports(&mut self, now: i64, ports: usize) {
+        let mut monitor = core::mem::take(&mut self.monitor);
+        monitor.handle_drained(now, ports, |port| self.talking(port, now));
+        self.monitor = monitor;
     }
 
     /// All sockets have been read until they were empty.
@@ -147,13 +132,43 @@ impl Sources {
 
     /// When this packet is expected by its timestamp, if its source is known.
     pub fn expected_at(&self, port: usize, packet: &Packet) -> Option<i64> {
-        let Kind::Audio(format) = kind(packet) else {
+        let Kind::Audio(format) = self.kind(port, packet) else {
             return None;
         };
         let audio = audio(packet, format);
         let mut sources = self.sources.iter().flatten();
         let source = sources.find(|source| source.is(port, packet.ssrc, &audio))?;
         Some(source.buffer.expected_at(packet.timestamp))
+    }
+
+    /// What a packet is on this port.
+    fn kind(&self, port: usize, packet: &Packet) -> Kind {
+        let len = packet.payload.len();
+        match self.formats.kind(port, packet.payload_type) {
+            Some(PayloadKind::Audio(format)) => match len {
+                0 => Kind::Other(Counter::Empty),
+                1 => Kind::Other(Counter::ComfortNoise),
+                len if len > MAX_PAYLOAD => Kind::Other(Counter::Oversize),
+                _ => Kind::Audio(format),
+            },
+            Some(PayloadKind::ComfortNoise) => Kind::Other(Counter::ComfortNoise),
+            Some(PayloadKind::TelephoneEvent) => Kind::Other(Counter::TelephoneEvent),
+            // Undeclared telephone-event reports are four bytes each (RFC 4733); no audio is that small.
+            None if packet.payload_type >= 96 && len == 4 => Kind::Other(Counter::TelephoneEvent),
+            Some(PayloadKind::Undecodable) | None => Kind::Other(Counter::UnknownPayload),
+        }
+    }
+
+    /// A packet without audio: a sign of life, or of a leg that is not heard.
+    fn watch(&mut self, port: usize, packet: &Packet, at: i64, counter: Counter) {
+        match counter {
+            Counter::ComfortNoise => self.monitor.handle_noise(port, at),
+            Counter::UnknownPayload if !packet.payload.is_empty() => {
+                let why = Unintelligible::PayloadType(packet.payload_type);
+                self.monitor.handle_undecodable(port, packet.ssrc, at, why);
+            }
+            _ => {}
+        }
     }
 
     /// Takes a packet and counts it once. `false`: nothing was done, the arrival must be measured
@@ -167,7 +182,7 @@ impl Sources {
         clock: i64,
         stats: &mut Stats,
     ) -> bool {
-        let counter = match (kind(packet), when) {
+        let counter = match (self.kind(port, packet), when) {
             (Kind::Audio(format), when) => {
                 match self.put_audio(
                     port,
@@ -187,6 +202,7 @@ impl Sources {
                 for source in self.sources.iter_mut().flatten().filter(mine) {
                     source.buffer.pass(packet.sequence, at);
                 }
+                self.watch(port, packet, at, counter);
                 counter
             }
         };
@@ -230,6 +246,17 @@ impl Sources {
         if let (Some(place), Some(source)) = (place, known) {
             source.confirmed = true;
             source.recent = source.recent.saturating_add(1);
+            let len = audio.payload.len();
+            if source
+                .encryption
+                .handle(audio.sequence, audio.timestamp, len)
+            {
+                source.buffer.pass(audio.sequence, arrival.at);
+                let why = Unintelligible::Encrypted;
+                self.monitor.handle_undecodable(port, ssrc, arrival.at, why);
+                return Some(Counter::Encrypted);
+            }
+            self.monitor.handle_audio(port, ssrc, arrival.at, len);
             if self.shared {
                 self.cede(place, port, ssrc, arrival.at, audio);
             }
@@ -245,11 +272,14 @@ impl Sources {
         let buffer = JitterBuffer::new(&mut ring, arrival, audio, hint);
         let mut others = self.sources.iter().flatten();
         self.shared |= others.any(|source| (source.port, source.ssrc) == (port, ssrc));
+        let mut encryption = EncryptionCheck::default();
+        encryption.handle(audio.sequence, audio.timestamp, audio.payload.len());
         self.sources[place] = Some(Source {
             port,
             ssrc,
             confirmed: false,
             recent: 1,
+            encryption,
             buffer,
         });
         self.cede(place, port, ssrc, arrival.at, audio);
@@ -301,7 +331,7 @@ impl Sources {
         source
             .buffer
             .take(&mut ring, clock, buffers, stats)
-            .filter(|_| source.confirmed)
+            .filter(|_| source.confirmed && !source.encryption.is_muted())
     }
 
     /// Where the latest source of the port ended.
@@ -354,24 +384,5 @@ fn audio<'a>(packet: &Packet<'a>, format: Format) -> Audio<'a> {
         timestamp,
         payload,
         format,
-    }
-}
-
-/// Payload types of RFC 3551. 19 was comfort noise in drafts, before 13 was assigned.
-fn kind(packet: &Packet) -> Kind {
-    let format = match packet.payload_type {
-        0 => Format::G711(Law::Mu),
-        8 => Format::G711(Law::A),
-        9 => Format::G722,
-        13 | 19 => return Kind::Other(Counter::ComfortNoise),
-        // Telephone-event reports are four bytes each (RFC 4733); nothing else that small is audio.
-        96..=127 if packet.payload.len() == 4 => return Kind::Other(Counter::TelephoneEvent),
-        _ => return Kind::Other(Counter::UnknownPayload),
-    };
-    match packet.payload.len() {
-        0 => Kind::Other(Counter::Empty),
-        1 => Kind::Other(Counter::ComfortNoise),
-        len if len > MAX_PAYLOAD => Kind::Other(Counter::Oversize),
-        _ => Kind::Audio(format),
     }
 }

@@ -24,7 +24,9 @@ use crate::wire::g711::Law;
 use losses::Losses;
 
 mod events;
+pub mod format_keys;
 pub mod keys;
+mod leg_events;
 pub mod listing;
 mod losses;
 pub mod outbox;
@@ -288,6 +290,7 @@ impl Recorder {
         };
         let change = recording.settle(now, &mut self.losses[place].stats);
         self.announce(place, change);
+        self.announce_legs(place);
     }
 
     /// The next response or event.

@@ -4,6 +4,7 @@
 use crate::base::limits::{MAX_LEG_PORTS, TEXT_BYTES};
 use crate::base::time::Instant;
 use crate::proto::playback::players::{self, Play};
+use crate::proto::recorder::format_keys::{self, Declared};
 use crate::proto::recorder::keys::{id, text};
 use crate::proto::recorder::reason::{bad_request, Reason, Shown};
 use crate::proto::recording::setup::Call;
@@ -32,6 +33,8 @@ pub struct Start {
     pub device: Text<TEXT_BYTES>,
     /// The call information.
     pub call: Call,
+    /// What the payload types mean, if it says.
+    pub declared: Declared,
 }
 
 /// A request of the control socket.
@@ -42,6 +45,8 @@ pub enum Request {
     Start(Start),
     /// Pause (`true`) or resume it, from the time of the request on if the client names it.
     Pause(u32, bool, Option<Instant>),
+    /// From the next packet on, payload types mean this.
+    Formats(u32, Declared),
     /// End it, likewise; non-empty values replace those of the start request.
     Stop(u32, Call, Option<Instant>),
     /// Report the state of one or all.
@@ -63,6 +68,7 @@ pub fn parse(message: &Message) -> Result<Request, Reason> {
         "RecordPauseRequest" => Ok(Request::Pause(id(message)?, true, at(message)?)),
         "RecordResumeRequest" => Ok(Request::Pause(id(message)?, false, at(message)?)),
         "RecordStopRequest" => Ok(Request::Stop(id(message)?, call(message)?, at(message)?)),
+        "RecordFormatsRequest" => Ok(Request::Formats(id(message)?, formats(message)?)),
         "RecordStatusRequest" if message.raw("id").is_none() => Ok(Request::Status(None)),
         "RecordStatusRequest" => Ok(Request::Status(Some(id(message)?))),
         "StatsRequest" => Ok(Request::Stats),
@@ -77,6 +83,12 @@ pub fn parse(message: &Message) -> Result<Request, Reason> {
                 )))
             }),
     }
+}
+
+/// The ports of a running recording are not known here: each key counts for its port.
+fn formats(message: &Message) -> Result<Declared, Reason> {
+    let declared = format_keys::parse(message, MAX_LEG_PORTS)?;
+    declared.ok_or_else(|| bad_request(format_args!("formats is missing")))
 }
 
 fn start(message: &Message) -> Result<Start, Reason> {
@@ -116,6 +128,7 @@ fn start(message: &Message) -> Result<Start, Reason> {
         law,
         legs,
         device: text(message, "device")?,
+        declared: format_keys::parse(message, legs)?.unwrap_or_default(),
         call: call(message)?,
     })
 }

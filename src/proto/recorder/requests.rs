@@ -1,6 +1,6 @@
 //! The effect of each request of a control client.
 
-use crate::base::limits::PLAYOUT_DELAY;
+use crate::base::limits::{MAX_LEG_PORTS, PLAYOUT_DELAY};
 use crate::base::time::Instant;
 use crate::proto::recorder::outbox::ClientId;
 use crate::proto::recorder::reason::{reason, Reason};
@@ -39,6 +39,18 @@ impl Recorder {
                     },
                     id,
                 );
+                Ok(FollowUp::Nothing)
+            }
+            Request::Formats(id, declared) => {
+                let place = self.find(id)?;
+                let recording = &mut self.places[place];
+                let mut formats = declared.formats.clone();
+                // The local stream is the last port, after as many legs as there are.
+                if let Some(local) = recording.ports().len().checked_sub(1) {
+                    formats.own.swap(local, MAX_LEG_PORTS);
+                }
+                recording.set_formats(formats);
+                self.answer_formats(client, id, &declared);
                 Ok(FollowUp::Nothing)
             }
             Request::Stop(id, call, at) => {
@@ -119,6 +131,9 @@ impl Recorder {
             reserve: settings.reserve,
             cover: settings.cover,
             call: start.call,
+            formats: start.declared.formats,
+            understood: start.declared.understood,
+            undecodable: start.declared.undecodable,
             server,
         };
         setup.law.prepare_pairs();

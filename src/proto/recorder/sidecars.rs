@@ -3,8 +3,9 @@
 use core::fmt::Write;
 
 use crate::base::limits::play::SIDECAR_LINE_BYTES;
-use crate::base::limits::FRAME;
+use crate::base::limits::{FRAME, MAX_PORTS};
 use crate::base::stats::{Counter, NAMES};
+use crate::proto::recorder::leg_events::{cause, Cause};
 use crate::proto::recorder::losses::Missing;
 use crate::proto::recorder::sidecar_queue::SidecarLine;
 use crate::proto::recorder::Recorder;
@@ -95,6 +96,8 @@ fn emit(recording: &Recording, name: &Name, missing: Missing, buffer: &mut [u8])
         Some(Ended::Complete) => b"stopped",
         Some(Ended::Failed(_)) => b"failed",
     };
+    let heard = (!recording.has_file()).then(|| heard_of(recording));
+    let heard = heard.unwrap_or_default();
     let mut dropped = [("", 0); MISSING.len()];
     for (place, (counter, count)) in dropped.iter_mut().zip(MISSING.into_iter().zip(missing)) {
         *place = (NAMES[counter as usize], count);
@@ -123,7 +126,27 @@ fn emit(recording: &Recording, name: &Name, missing: Missing, buffer: &mut [u8])
         frames,
         pauses: history.pauses(frames, ended.is_some()),
         dropped: &dropped,
+        heard: heard.word.as_bytes(),
+        heard_ms: &heard.millis,
+        unintelligible: heard.cause.as_bytes(),
         end,
     };
     sidecar.emit(buffer)
+}
+
+/// What is known of the legs when a part has ended.
+#[derive(Default)]
+struct HeardOf {
+    word: &'static str,
+    millis: heapless::Vec<u64, MAX_PORTS>,
+    cause: Cause,
+}
+
+fn heard_of(recording: &Recording) -> HeardOf {
+    let ports = 0..recording.ports().len();
+    HeardOf {
+        word: recording.heard().name(),
+        millis: ports.map(|port| recording.heard_ms(port)).collect(),
+        cause: recording.unintelligible().map(cause).unwrap_or_default(),
+    }
 }

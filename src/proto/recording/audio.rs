@@ -7,6 +7,8 @@
 use crate::base::limits::{PROMPT, RTP_FRAME_BYTES};
 use crate::base::stats::{Counter, Stats};
 use crate::base::time::Instant;
+use crate::proto::media::formats::PortFormats;
+use crate::proto::media::leg_monitor::{LegEvent, LegMonitor};
 use crate::proto::media::media_clock::{MediaClock, TooMany};
 use crate::proto::media::mixer::Mixer;
 use crate::proto::media::rtp_stream::RtpStream;
@@ -74,6 +76,7 @@ impl Audio {
     pub(super) fn begin(&mut self, now: Instant) {
         self.clock = MediaClock::new(now);
         self.drained_at = now;
+        self.sources.monitor = LegMonitor::default();
     }
 
     /// Removes all sources.
@@ -108,6 +111,31 @@ impl Audio {
         self.drained_at = now;
     }
 
+    /// What the payload types mean from the next packet on.
+    pub(super) fn set_formats(&mut self, formats: PortFormats) {
+        self.sources.set_formats(formats);
+    }
+
+    /// Looks which of so many ports are silent; in a pause nothing has to be heard.
+    pub(super) fn watch_ports(&mut self, now: Instant, ports: usize) {
+        let now = self.clock.position(now);
+        if self.clock.paused() {
+            self.sources.monitor.handle_pause(now);
+        } else {
+            self.sources.watch_ports(now, ports);
+        }
+    }
+
+    /// What is known of the legs.
+    pub(super) fn monitor(&self) -> &LegMonitor {
+        &self.sources.monitor
+    }
+
+    /// The next thing to be told of a leg.
+    pub(super) fn take_leg_event(&mut self) -> Option<LegEvent> {
+        self.sources.monitor.take_event()
+    }
+
     /// When this packet is expected by its timestamp, if it continues a known source.
     pub(super) fn expected_arrival(&self, port: usize, datagram: &[u8]) -> Option<Instant> {
         let packet = rtp::Packet::parse(datagram).ok()?;
@@ -133,7 +161,7 @@ impl Audio {
             None if !self.clock.is_aligned() => return Intake::ArrivalNeeded,
             None => self.unread,
             Some(arrival) => {
-                if Sources::is_audio(&packet) {
+                if self.sources.is_audio(port, &packet) {
                     self.clock.align(arrival);
                 }
                 ArrivalTime::Measured(self.clock.position(arrival))

@@ -10,6 +10,8 @@ use crate::base::limits::{BATCH, FRAME, RING_BYTES, RTP_FRAME_BYTES};
 use crate::base::ring::Ring;
 use crate::base::stats::{Counter, Stats};
 use crate::base::time::{Duration, Instant};
+use crate::proto::media::formats::PortFormats;
+use crate::proto::media::leg_monitor::LegEvent;
 use crate::proto::media::media_clock::TooMany;
 use crate::proto::record_client::RecordClient;
 use crate::proto::recorder::outbox::ClientId;
@@ -72,6 +74,7 @@ impl Recording {
     pub fn begin(&mut self, client: ClientId, legs: usize, setup: Setup) {
         self.state = State::Binding { client, legs };
         self.audio.stream = setup.stream();
+        self.audio.set_formats(setup.formats.clone());
         self.parts.begin(setup.plan());
         self.ring.clear();
         self.frames = 0;
@@ -251,11 +254,24 @@ impl Recording {
             stats.take_back(Counter::Frames, std::mem::take(&mut self.frames));
         }
         self.audio.handle_drained(now);
+        if self.state == State::Running {
+            self.audio.watch_ports(now, self.ports.len());
+        }
         let mixed = self.handle_timeout(now, stats);
         if mixed {
             self.read_at = now.next_multiple_of(self.period());
         }
         mixed
+    }
+
+    /// The next thing to be told of a leg.
+    pub fn take_leg_event(&mut self) -> Option<LegEvent> {
+        self.audio.take_leg_event()
+    }
+
+    /// What the payload types mean from the next packet on.
+    pub fn set_formats(&mut self, formats: PortFormats) {
+        self.audio.set_formats(formats);
     }
 
     fn mix(&mut self, stats: &mut Stats) {

@@ -6,10 +6,11 @@ use crate::base::stats::Counter;
 use crate::wire::recording::sidecar::Pauses;
 
 /// The counters of missing audio that a sidecar lists.
-pub const MISSING: [Counter; 8] = [
+pub const MISSING: [Counter; 9] = [
     Counter::NotRtp,
     Counter::UnknownPayload,
     Counter::Oversize,
+    Counter::Encrypted,
     Counter::Late,
     Counter::Unconfirmed,
     Counter::TooManySources,

@@ -1,6 +1,7 @@
 //! The parameters of one recording, and the information about its call.
 
 use crate::base::limits::{FRAME_SAMPLES, HOST_BYTES, MAX_PORTS, TEXT_BYTES};
+use crate::proto::media::formats::PortFormats;
 use crate::proto::media::rtp_stream::RtpStream;
 use crate::proto::recording::file_writer::Plan;
 use crate::wire::control::Text;
@@ -124,6 +125,12 @@ pub struct Setup {
     pub cover: bool,
     /// The call information.
     pub call: Call,
+    /// What the payload types of its ports mean.
+    pub formats: PortFormats,
+    /// Formats that were declared and are decoded.
+    pub understood: Text<TEXT_BYTES>,
+    /// Formats that were declared and are not decoded.
+    pub undecodable: Text<TEXT_BYTES>,
     /// The server to send the frames to; `None`: they go to the stick.
     pub server: Option<Server>,
 }
@@ -179,6 +186,9 @@ impl Default for Setup {
             reserve: 0,
             cover: false,
             call: Call::default(),
+            formats: PortFormats::default(),
+            understood: Text::new(),
+            undecodable: Text::new(),
             server: None,
         }
     }

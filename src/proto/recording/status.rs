@@ -1,6 +1,7 @@
 //! Read access to the state of a recording.
 
 use crate::base::limits::FRAME;
+use crate::proto::media::leg_monitor::{Heard, Unintelligible};
 use crate::proto::recording::file_writer::{Ended, Name};
 use crate::proto::recording::part_history::PartHistory;
 use crate::proto::recording::setup::Ports;
@@ -77,5 +78,20 @@ impl Recording {
     /// The recording is paused: the latest request was a pause.
     pub fn paused(&self) -> bool {
         self.audio.clock.paused()
+    }
+
+    /// Which parties are in it so far.
+    pub fn heard(&self) -> Heard {
+        self.audio.monitor().heard(self.ports.len())
+    }
+
+    /// Milliseconds of audio that came to a port, silence included.
+    pub fn heard_ms(&self, port: usize) -> u64 {
+        self.audio.monitor().heard_ms(port)
+    }
+
+    /// Why a leg was not heard, if there was one.
+    pub fn unintelligible(&self) -> Option<Unintelligible> {
+        self.audio.monitor().unintelligible
     }
 }
