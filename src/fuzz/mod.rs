@@ -16,6 +16,8 @@ use crate::wire::rtp::Packet;
 mod fsp;
 mod mounts;
 mod phone;
+#[cfg(test)]
+mod random;
 #[cfg(feature = "server")]
 mod record_server;
 #[cfg(feature = "fsp")]
@@ -23,6 +25,8 @@ mod rendezvous;
 mod time;
 pub use mounts::mounts;
 pub use phone::recorder;
+#[cfg(test)]
+pub(crate) use random::Random;
 #[cfg(feature = "server")]
 pub use record_server::*;
 pub use time::{clock, receiver};
@@ -161,13 +165,8 @@ mod tests {
     /// Runs a body on random bytes of every length, and on valid input with every bit flipped;
     /// seeded.
     pub(super) fn attack(body: fn(&[u8]), good: &[&[u8]]) {
-        let mut state = 0x2545_F491_4F6C_DD1Du64;
-        let mut random = move || {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            state
-        };
+        let mut seeded = Random(1);
+        let mut random = move || seeded.next();
         for length in 0..=2048 {
             let bytes: Vec<u8> = (0..length).map(|_| random() as u8).collect();
             body(&bytes);

@@ -133,6 +133,7 @@ fn saturate(value: i32) -> i32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fuzz::Random;
 
     // 40 ms of a 1 kHz sine of amplitude 16 384, as another encoder (FFmpeg's) codes it.
     #[rustfmt::skip]
@@ -183,13 +184,12 @@ mod tests {
 
     #[test]
     fn no_bytes_make_it_overflow() {
-        let mut state = 1u32;
+        let mut random = Random(1);
         let mut decoder = Decoder::default();
         for round in 0..1_000_000u32 {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             // Noise, then runs of one code, which drive the predictor to its bounds.
             let code = if round % 20_000 < 10_000 {
-                state >> 24
+                random.next() as u32
             } else {
                 round / 20_000
             };
