@@ -12,7 +12,7 @@ use crate::daemon::control_client::{
     has_room, ControlClient, ListReader, Listed, Reply, StatusWalk,
 };
 use crate::daemon::turn::Work;
-use crate::io::control::{listen, Client, Line};
+use crate::io::control::{listen, Client, ClientLine};
 use crate::proto::recorder::outbox::{ClientId, To};
 use crate::proto::recorder::{FollowUp, Recorder};
 
@@ -157,12 +157,12 @@ impl Clients {
             return None;
         }
         match place.client.next_line() {
-            Line::Nothing | Line::End => None,
-            Line::Text(line) => {
+            ClientLine::Nothing | ClientLine::End => None,
+            ClientLine::Text(line) => {
                 place.spoke = true;
                 Some((place.id, Some(line)))
             }
-            Line::Broken => {
+            ClientLine::Broken => {
                 place.spoke = true;
                 Some((place.id, None))
             }

@@ -7,7 +7,7 @@ use log::info;
 
 use crate::base::limits::{DISK_BYTES_PER_TURN, SPARES};
 use crate::base::stats::Counter;
-use crate::daemon::cover_older::{CoverOlder, Progress};
+use crate::daemon::cover_older::{CoverOlder, Deletion};
 #[cfg(feature = "fsp")]
 use crate::daemon::file_cache::FileCache;
 use crate::daemon::stick::Stick;
@@ -21,9 +21,9 @@ use crate::io::sys::Civil;
 #[cfg(feature = "fsp")]
 use crate::proto::fsp::server::File;
 use crate::proto::recorder::Recorder;
-use crate::proto::recording::file_writer::{DiskError, Done, Name, Op};
+use crate::proto::recording::file_writer::{DiskDone, DiskError, DiskOp, RecordingName};
 use crate::proto::recording::part_history::Zone;
-use crate::proto::recording::state::State;
+use crate::proto::recording::state::RecordingState;
 use crate::wire::recording::{NAME_PREFIX, NAME_SUFFIX};
 
 /// The highest number that is tried for the file names of one second.
@@ -38,7 +38,7 @@ const CLOCK_SET: i32 = 2024;
 pub(super) struct Disk {
     stick: Option<Stick>,
     dir: Option<Dir>,
-    files: Vec<Option<(Name, Output)>>,
+    files: Vec<Option<(RecordingName, Output)>>,
     /// Reserved descriptors, see `keep_descriptors`.
     spares: [Option<OwnedFd>; SPARES],
     cover: CoverOlder,
@@ -128,11 +128,11 @@ impl Disk {
                 return false;
             };
             let cost = match &op {
-                Op::Write(_, bytes) => bytes.len(),
-                Op::MakeRoom => DISK_BYTES_PER_TURN, // at most one deletion per turn
+                DiskOp::Write(_, bytes) => bytes.len(),
+                DiskOp::MakeRoom => DISK_BYTES_PER_TURN, // at most one deletion per turn
                 _ => 0,
             };
-            let result = if op == Op::MakeRoom {
+            let result = if op == DiskOp::MakeRoom {
                 let Some(made) = self.make_room(recorder).transpose() else {
                     return true;
                 };
@@ -142,7 +142,7 @@ impl Disk {
             };
             let result = result.map_err(|error| self.judge(&error));
             if matches!(result, Err(DiskError::Busy))
-                && matches!(recorder.state(place), State::Running)
+                && matches!(recorder.state(place), RecordingState::Running)
             {
                 match self.spares.iter_mut().find_map(Option::take) {
                     // The call is repeated with the released descriptor.
@@ -168,15 +168,15 @@ impl Disk {
         }
     }
 
-    fn call(&mut self, place: usize, now: &Now, op: &Op) -> io::Result<Done> {
+    fn call(&mut self, place: usize, now: &Now, op: &DiskOp) -> io::Result<DiskDone> {
         let gone = || io::Error::from_raw_os_error(libc::ENODEV);
         let file = || {
             let open = self.files[place].as_ref();
             open.map(|(_, file)| file).ok_or_else(gone)
         };
         match op {
-            Op::Space => Ok(Done::Free(self.dir()?.free_bytes()?)),
-            Op::Create(at) => {
+            DiskOp::Space => Ok(DiskDone::Free(self.dir()?.free_bytes()?)),
+            DiskOp::Create(at) => {
                 let time = now.local(*at);
                 self.zone = Zone {
                     offset_minutes: time.offset_minutes as i16,
@@ -184,27 +184,27 @@ impl Disk {
                 };
                 let (name, output) = create(self.dir()?, &time)?;
                 self.files[place] = Some((name.clone(), output));
-                Ok(Done::Created(name))
+                Ok(DiskDone::Created(name))
             }
-            Op::Write(at, bytes) => Ok(Done::Wrote(file()?.write(*at, bytes)?)),
-            Op::Reserve(bytes) => file()?.reserve(*bytes).map(|()| Done::Yes),
-            Op::Sync => file()?.sync().map(|()| Done::Yes),
-            Op::Truncate(bytes) => file()?.truncate(*bytes).map(|()| Done::Yes),
-            Op::Close | Op::MakeRoom => {
+            DiskOp::Write(at, bytes) => Ok(DiskDone::Wrote(file()?.write(*at, bytes)?)),
+            DiskOp::Reserve(bytes) => file()?.reserve(*bytes).map(|()| DiskDone::Yes),
+            DiskOp::Sync => file()?.sync().map(|()| DiskDone::Yes),
+            DiskOp::Truncate(bytes) => file()?.truncate(*bytes).map(|()| DiskDone::Yes),
+            DiskOp::Close | DiskOp::MakeRoom => {
                 self.files[place] = None;
-                Ok(Done::Yes)
+                Ok(DiskDone::Yes)
             }
-            Op::Discard => {
+            DiskOp::Discard => {
                 let discarded = self.files[place].take();
-                discarded.map_or(Ok(Done::Yes), |(name, _)| {
-                    self.dir()?.remove(name.as_bytes()).map(|()| Done::Yes)
+                discarded.map_or(Ok(DiskDone::Yes), |(name, _)| {
+                    self.dir()?.remove(name.as_bytes()).map(|()| DiskDone::Yes)
                 })
             }
         }
     }
 
     /// Continues the deletion of the oldest recording; `None` when another turn is needed.
-    fn make_room(&mut self, recorder: &mut Recorder) -> io::Result<Option<Done>> {
+    fn make_room(&mut self, recorder: &mut Recorder) -> io::Result<Option<DiskDone>> {
         // A deleted file occupies space as long as it is open.
         #[cfg(feature = "fsp")]
         self.readers.close();
@@ -212,11 +212,11 @@ impl Disk {
         let progress = cover.step(self.dir()?, recorder)?;
         self.cover = cover;
         Ok(match progress {
-            Progress::Looking => None,
-            Progress::NothingLeft => Some(Done::NothingToDelete),
-            Progress::Deleted => {
+            Deletion::Looking => None,
+            Deletion::NothingLeft => Some(DiskDone::NothingToDelete),
+            Deletion::Deleted => {
                 recorder.stats.count(Counter::Deleted);
-                Some(Done::Yes)
+                Some(DiskDone::Yes)
             }
         })
     }
@@ -268,10 +268,10 @@ impl Disk {
 }
 
 /// Creates `Record_YYYYMMDD_HHMMSS.wav`, or the same name with `_2`, `_3` and so on after the time.
-fn create(dir: &Dir, time: &Civil) -> io::Result<(Name, Output)> {
+fn create(dir: &Dir, time: &Civil) -> io::Result<(RecordingName, Output)> {
     use core::fmt::Write;
     for number in 1..=MOST_OF_A_NAME {
-        let mut name = Name::new();
+        let mut name = RecordingName::new();
         let _ = write!(
             name,
             "{NAME_PREFIX}{:04}{:02}{:02}_{:02}{:02}{:02}",

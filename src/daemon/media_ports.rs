@@ -13,7 +13,7 @@ use crate::proto::media::receiver::{self, Sockets};
 use crate::proto::recorder::reason::{reason, Reason};
 use crate::proto::recorder::Recorder;
 use crate::proto::recording::setup::Ports;
-use crate::proto::recording::state::State;
+use crate::proto::recording::state::RecordingState;
 
 /// All ports, by recording slot.
 pub(super) struct MediaPorts {
@@ -120,7 +120,9 @@ impl MediaPorts {
     pub(super) fn close_unused(&mut self, place: usize, recorder: &Recorder) {
         let in_use = matches!(
             recorder.state(place),
-            State::Opening { .. } | State::Running | State::Draining { .. }
+            RecordingState::Opening { .. }
+                | RecordingState::Running
+                | RecordingState::Draining { .. }
         );
         if !in_use {
             self.places[place].clear();

@@ -28,7 +28,7 @@ use crate::daemon::polling::poll_events;
 use crate::daemon::service::Service;
 use crate::daemon::turn::{Tokens, Wake, Work};
 use crate::io::clock;
-use crate::io::signals::{Order, Signals};
+use crate::io::signals::{SignalAction, Signals};
 
 mod clients;
 mod context;
@@ -61,14 +61,14 @@ pub struct EventLoop {
     context: Context,
     services: Vec<Box<dyn Service>>,
     signals: Signals,
-    state: State,
+    state: LoopState,
     /// Which services have work left from the last turn.
     left: Left,
     /// The earliest deadline of the services that are not light.
     due: Instant,
 }
 
-enum State {
+enum LoopState {
     Running,
     /// A signal has ended it; it waits for the stick until this time.
     Ending(Instant),
@@ -105,7 +105,7 @@ impl EventLoop {
             context,
             services,
             signals,
-            state: State::Running,
+            state: LoopState::Running,
             left: Left::Nothing,
             due: Instant::NEVER,
         });
@@ -151,7 +151,7 @@ impl EventLoop {
             for event in &events {
                 self.handle_event(event, &mut reload);
             }
-            if matches!(self.state, State::Ending(_)) {
+            if matches!(self.state, LoopState::Ending(_)) {
                 // Repeated in each turn, for recordings that were being opened when the signal
                 // arrived.
                 self.context.recorder.handle_shutdown(started);
@@ -273,14 +273,14 @@ impl EventLoop {
     fn take_orders(&mut self, reload: &mut impl FnMut() -> Result<Config, String>) {
         while let Some(order) = self.signals.next_order() {
             match order {
-                Order::End => {
+                SignalAction::End => {
                     info!("ending: finishing the recordings");
-                    if matches!(self.state, State::Running) {
-                        self.state = State::Ending(clock::monotonic() + SHUTDOWN);
+                    if matches!(self.state, LoopState::Running) {
+                        self.state = LoopState::Ending(clock::monotonic() + SHUTDOWN);
                     }
                     self.left = Left::ForAll;
                 }
-                Order::Reload => match reload() {
+                SignalAction::Reload => match reload() {
                     Ok(config) => self.reconfigure(config),
                     Err(problem) => warn!("configuration not reloaded: {problem}"),
                 },
@@ -300,7 +300,7 @@ impl EventLoop {
 
     /// How the loop ends, if a signal has requested that and the work is finished.
     fn ended(&self) -> Option<Ended> {
-        let State::Ending(until) = self.state else {
+        let LoopState::Ending(until) = self.state else {
             return None;
         };
         let recorder = &self.context.recorder;

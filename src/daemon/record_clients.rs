@@ -13,7 +13,7 @@ use crate::daemon::resolver::Resolver;
 use crate::daemon::turn::Tokens;
 use crate::io::random::Random;
 use crate::io::stream::{Connection, Datagrams};
-use crate::proto::record_client::event::{Done, Input, Op};
+use crate::proto::record_client::event::{ClientDone, ClientInput, ClientOp};
 use crate::proto::recorder::Recorder;
 
 /// The sockets of all server connections, by recording slot.
@@ -99,7 +99,7 @@ impl RecordClients {
         sockets.resolve(now, registry, recorder);
         sockets.handle_writable(now, recorder);
         sockets.read(now, recorder);
-        recorder.handle_server(place, now, Input::Tick);
+        recorder.handle_server(place, now, ClientInput::Tick);
         sockets.carry_out(now, registry, recorder, random);
     }
 }
@@ -128,27 +128,27 @@ impl ClientSockets {
     ) {
         while let Some(op) = recorder.server_op(self.place, now) {
             let outcome = match op {
-                Op::Frame(frame) => {
+                ClientOp::Frame(frame) => {
                     let media = self.media.as_ref();
                     let (taken, errno) = media.map_or((false, None), |media| media.send(frame));
                     recorder.handle_frame(self.place, now, taken, errno);
                     continue;
                 }
-                Op::Find(name, port) => {
+                ClientOp::Find(name, port) => {
                     self.resolver = Some((Resolver::new(name, random), port));
-                    recorder.handle_server_done(self.place, now, Ok(Done::Yes));
+                    recorder.handle_server_done(self.place, now, Ok(ClientDone::Yes));
                     self.resolve(now, registry, recorder); // /etc/hosts may have the name
                     continue;
                 }
-                Op::Connect(to) => self.connect(to, registry).map(|()| Done::Yes),
-                Op::Media(to) => Datagrams::open(to).map(|media| {
+                ClientOp::Connect(to) => self.connect(to, registry).map(|()| ClientDone::Yes),
+                ClientOp::Media(to) => Datagrams::open(to).map(|media| {
                     self.media = Some(media);
-                    Done::Yes
+                    ClientDone::Yes
                 }),
-                Op::Write(bytes) => self.write(bytes),
-                Op::Close => {
+                ClientOp::Write(bytes) => self.write(bytes),
+                ClientOp::Close => {
                     self.close(registry);
-                    Ok(Done::Yes)
+                    Ok(ClientDone::Yes)
                 }
             };
             let outcome = outcome.map_err(|error| {
@@ -166,7 +166,7 @@ impl ClientSockets {
         if let Some(address) = resolver.poll(now, registry, self.token) {
             let address = address.map(|address| SocketAddr::new(address, *port));
             self.resolver = None;
-            recorder.handle_server(self.place, now, Input::Resolved(address));
+            recorder.handle_server(self.place, now, ClientInput::Resolved(address));
         }
     }
 
@@ -192,7 +192,7 @@ impl ClientSockets {
             return;
         }
         if let TcpState::Connected { .. } = self.connection {
-            return recorder.handle_server(self.place, now, Input::Writable);
+            return recorder.handle_server(self.place, now, ClientInput::Writable);
         }
         if let TcpState::Connecting { connection, .. } =
             std::mem::replace(&mut self.connection, TcpState::Closed)
@@ -212,7 +212,7 @@ impl ClientSockets {
                     readable: true,
                     writable: false,
                 };
-                recorder.handle_server(self.place, now, Input::Connected(peer));
+                recorder.handle_server(self.place, now, ClientInput::Connected(peer));
             }
             unfinished => {
                 self.connection = TcpState::Connecting {
@@ -220,7 +220,7 @@ impl ClientSockets {
                     writable: false,
                 };
                 if let Err(error) = unfinished {
-                    recorder.handle_server(self.place, now, Input::Lost(errno(&error)));
+                    recorder.handle_server(self.place, now, ClientInput::Lost(errno(&error)));
                 }
             }
         }
@@ -250,11 +250,11 @@ impl ClientSockets {
                     *readable = false;
                     return;
                 }
-                Ok(Some(0)) => Input::Lost(0),
-                Ok(Some(count)) => Input::Bytes(&buffer[..count]),
-                Err(error) => Input::Lost(errno(&error)),
+                Ok(Some(0)) => ClientInput::Lost(0),
+                Ok(Some(count)) => ClientInput::Bytes(&buffer[..count]),
+                Err(error) => ClientInput::Lost(errno(&error)),
             };
-            if let Input::Bytes(bytes) = input {
+            if let ClientInput::Bytes(bytes) = input {
                 self.allowance -= bytes.len();
             } else {
                 *readable = false;
@@ -263,12 +263,12 @@ impl ClientSockets {
         }
     }
 
-    fn write(&mut self, bytes: &[u8]) -> io::Result<Done> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<ClientDone> {
         let TcpState::Connected { connection, .. } = &mut self.connection else {
-            return Ok(Done::Blocked);
+            return Ok(ClientDone::Blocked);
         };
         let written = connection.write(bytes)?;
-        Ok(written.map_or(Done::Blocked, Done::Wrote))
+        Ok(written.map_or(ClientDone::Blocked, ClientDone::Wrote))
     }
 
     fn close(&mut self, registry: &Registry) {

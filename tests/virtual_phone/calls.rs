@@ -1,10 +1,10 @@
 //! Calls to the recording server.
 
 use super::*;
-use callrec::proto::recording::setup::Server;
+use callrec::proto::recording::setup::ServerSettings;
 
 pub fn to_server(fallback: bool) -> Settings {
-    let server = Server {
+    let server = ServerSettings {
         host: "10.0.0.9".try_into().unwrap(),
         port: 10_000,
         message_end: b"",

@@ -12,7 +12,9 @@ use std::collections::BTreeMap;
 
 use callrec::base::limits::DATAGRAM_BYTES;
 use callrec::base::time::{Duration, Instant};
-use callrec::proto::playback::state::{PlayError, PlayerCall, PlayerEvent, PlayerState, Start};
+use callrec::proto::playback::state::{
+    PlayError, PlayRequest, PlayerCall, PlayerEvent, PlayerState,
+};
 use callrec::proto::playback::Player;
 use callrec::proto::recorder::outbox::ClientId;
 use callrec::wire::control::Text;
@@ -104,7 +106,7 @@ impl Stage {
 
     pub fn begin(&mut self, position_ms: u32) {
         let file = Text::from_slice(FIRST.as_bytes()).unwrap();
-        let start = Start {
+        let start = PlayRequest {
             file,
             to: "127.0.0.1:9".parse().unwrap(),
             position_ms,

@@ -9,7 +9,7 @@ use crate::base::stats::{Counter, Stats};
 use crate::base::time::Instant;
 use crate::daemon::context::Context;
 use crate::daemon::disk::Disk;
-use crate::daemon::folder_walk::{FolderWalk, Found};
+use crate::daemon::folder_walk::{FolderWalk, WalkStep};
 use crate::daemon::service::Service;
 use crate::daemon::turn::Work;
 use crate::io::clock::Now;
@@ -145,20 +145,20 @@ fn search_parts(
         let first = &player.start().file;
         match disk.dir().and_then(|dir| walk.next(dir)) {
             // The search has returned to its start.
-            Ok(Found::Name(name)) if name == *first => return false,
-            Ok(Found::Name(name)) => {
+            Ok(WalkStep::Name(name)) if name == *first => return false,
+            Ok(WalkStep::Name(name)) => {
                 let head = open(disk, &name).ok().map(|(_, head, _)| head);
                 if !player.handle_candidate(&name, head) {
                     return false;
                 }
             }
-            Ok(Found::Later) => return true,
-            Ok(Found::End) if player.wants_older() && !*again => {
+            Ok(WalkStep::Later) => return true,
+            Ok(WalkStep::End) if player.wants_older() && !*again => {
                 *walk = FolderWalk::new(b"", false, is_wav);
                 *again = true;
             }
             // If the stick has failed, the next read will report it.
-            Ok(Found::End) | Err(_) => return false,
+            Ok(WalkStep::End) | Err(_) => return false,
         }
     }
     true

@@ -23,7 +23,7 @@ use crate::io::dir::Dir;
 use crate::io::file::Input;
 use crate::proto::recorder::sidecar_queue::SidecarLine;
 use crate::proto::recorder::Recorder;
-use crate::proto::recording::file_writer::Name;
+use crate::proto::recording::file_writer::RecordingName;
 use crate::wire::recording::sidecar::{add_sum, name_of, SUM_BYTES};
 use crate::wire::recording::HEADER_BYTES;
 
@@ -36,7 +36,7 @@ const NEW: &str = "Record.new";
 /// Finished parts whose checksums are still to be computed.
 #[derive(Default)]
 pub(super) struct SidecarWriter {
-    waiting: heapless::Deque<Name, SUMS>,
+    waiting: heapless::Deque<RecordingName, SUMS>,
     /// The hash of the first waiting part, and the number of bytes hashed so far.
     sum: Sha256,
     at: u64,
@@ -148,17 +148,17 @@ fn read(dir: &Dir, name: &[u8], at: u64, piece: &mut [u8]) -> io::Result<usize> 
 }
 
 /// Adds the checksum to the sidecar of this recording.
-fn add(dir: &Dir, name: &Name, sum: &[u8; 32], line: &mut [u8]) -> io::Result<()> {
+fn add(dir: &Dir, name: &RecordingName, sum: &[u8; 32], line: &mut [u8]) -> io::Result<()> {
     let (file, _) = Input::open(dir.fd(), &beside(name)?)?;
     let len = file.read(0, line)?;
     let len = add_sum(line, len, sum).ok_or_else(|| io::Error::from_raw_os_error(libc::EINVAL))?;
     put(dir, name, &line[..len])
 }
 
-fn put(dir: &Dir, name: &Name, line: &[u8]) -> io::Result<()> {
+fn put(dir: &Dir, name: &RecordingName, line: &[u8]) -> io::Result<()> {
     atomic_file::replace_in(dir, NEW, &beside(name)?, line, MODE)
 }
 
-fn beside(name: &Name) -> io::Result<heapless::Vec<u8, 64>> {
+fn beside(name: &RecordingName) -> io::Result<heapless::Vec<u8, 64>> {
     name_of(name.as_bytes()).ok_or_else(|| io::Error::from_raw_os_error(libc::ENAMETOOLONG))
 }

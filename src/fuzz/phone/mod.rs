@@ -9,12 +9,12 @@ use crate::base::time::{Duration, Instant};
 use crate::proto::recorder::outbox::{ClientId, To};
 use crate::proto::recorder::turn;
 use crate::proto::recorder::{Recorder, Settings};
-use crate::proto::recording::state::State;
+use crate::proto::recording::state::RecordingState;
 use crate::wire::control::Message;
 
 use devices::VirtualDevices;
 use extent::{ms, PLACES};
-use input::{Input, Step};
+use input::{Step, StepReader};
 
 mod devices;
 mod extent;
@@ -30,10 +30,10 @@ const REST: Duration = Duration::from_millis(40_000);
 
 /// The whole recorder: requests, datagrams, time, and all failures, in any order.
 pub fn recorder(data: &[u8]) {
-    let Some((settings, mut input)) = Input::begin(data) else {
+    let Some((settings, mut input)) = StepReader::begin(data) else {
         return;
     };
-    let mut phone = Phone::new(settings);
+    let mut phone = VirtualPhone::new(settings);
     for _ in 0..MAX_STEPS {
         let Some(step) = input.next(phone.now) else {
             break;
@@ -43,7 +43,7 @@ pub fn recorder(data: &[u8]) {
     phone.end();
 }
 
-struct Phone {
+struct VirtualPhone {
     recorder: Recorder,
     devices: VirtualDevices,
     now: Instant,
@@ -52,7 +52,7 @@ struct Phone {
     stopped: Vec<laws::Stopped>,
 }
 
-impl Phone {
+impl VirtualPhone {
     fn new(settings: Settings) -> Self {
         let mut recorder = Recorder::new(Settings {
             max_recordings: PLACES,
@@ -170,7 +170,9 @@ impl Phone {
         if !self.recorder.is_idle() {
             let states = [0, 1].map(|place| self.recorder.state(place));
             assert!(
-                states.iter().all(|state| matches!(state, State::Free)),
+                states
+                    .iter()
+                    .all(|state| matches!(state, RecordingState::Free)),
                 "a recording never ends: {states:?}"
             );
         }
@@ -179,7 +181,7 @@ impl Phone {
     }
 }
 
-impl Phone {
+impl VirtualPhone {
     /// Checks the invariants that always hold.
     fn check(&self) {
         assert_eq!(

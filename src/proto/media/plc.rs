@@ -55,11 +55,11 @@ impl Window {
 /// A gap that is being filled, possibly over several frames.
 #[derive(Clone, Debug, Default)]
 pub struct Gap {
-    open: Option<Open>,
+    open: Option<OpenGap>,
 }
 
 #[derive(Clone, Debug)]
-struct Open {
+struct OpenGap {
     start: i64,
     /// 0: nothing can be synthesized, the gap is silent.
     pitch: i64,
@@ -80,7 +80,9 @@ impl Gap {
                 self.open = None;
                 continue;
             }
-            let open = self.open.get_or_insert_with(|| Open::at(window, at, end));
+            let open = self
+                .open
+                .get_or_insert_with(|| OpenGap::at(window, at, end));
             made_up += usize::from(open.covers(at));
             let sample = open.sample(window, at);
             window.set(at, sample);
@@ -89,7 +91,7 @@ impl Gap {
     }
 }
 
-impl Open {
+impl OpenGap {
     fn at(window: &Window, start: i64, end: i64) -> Self {
         let goes_on = start < end;
         let known = window.at(start - 1).is_some();

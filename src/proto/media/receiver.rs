@@ -14,7 +14,7 @@ use crate::base::time::Instant;
 use crate::base::wall_clock::Stamp;
 use crate::proto::recorder::Recorder;
 use crate::proto::recording::audio::{Intake, ReadOrder};
-use crate::proto::recording::state::State;
+use crate::proto::recording::state::RecordingState;
 
 /// The sockets of one recording. Each holds the datagram that it has read last.
 pub trait Sockets {
@@ -124,7 +124,7 @@ fn give_promptly(sockets: &mut impl Sockets, socket: usize, place: usize, record
 /// The earliest datagram first.
 fn drain_in_order(sockets: &mut impl Sockets, place: usize, recorder: &mut Recorder) -> bool {
     let ends_at = match recorder.state(place) {
-        State::Draining { until, .. } => until,
+        RecordingState::Draining { until, .. } => until,
         _ => Instant::NEVER,
     };
     let mut heads = heapless::Vec::<Instant, MAX_PORTS>::new();

@@ -28,16 +28,16 @@ impl Source {
     /// Why this source may lose its slot to a new source of `port`; `None`: it keeps it. A source
     /// that is still waiting for its second packet keeps it, too: if many sources arrive at once,
     /// the first ones are recorded, instead of none.
-    fn need(&self, port: usize, arrival: Arrival) -> Option<Need> {
+    fn need(&self, port: usize, arrival: Arrival) -> Option<Eviction> {
         let silent = arrival.at - self.buffer.last_at();
         if !self.confirmed {
-            return (silent >= SECOND_PACKET).then_some(Need::Stray);
+            return (silent >= SECOND_PACKET).then_some(Eviction::Stray);
         }
         if silent >= SOURCE_IDLE {
-            return Some(Need::Idle);
+            return Some(Eviction::Idle);
         }
         let replaced = self.port == port && self.buffer.ends_at() <= arrival.clock;
-        replaced.then_some(Need::Replaced)
+        replaced.then_some(Eviction::Replaced)
     }
 
     /// A packet with this audio belongs to this source.
@@ -48,7 +48,7 @@ impl Source {
 
 /// Why a source may lose its slot; the first variant loses it first.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
-enum Need {
+enum Eviction {
     /// No second packet has arrived.
     Stray,
     /// It has been silent for long.
@@ -78,7 +78,7 @@ pub struct Sources {
 
 /// How a packet is handled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum PacketKind {
     Audio(Format),
     /// No audio, but part of the sequence; counted under this name.
     Other(Counter),
@@ -126,7 +126,7 @@ impl Sources {
 
     /// This packet has audio: the first such packet determines the frame boundaries.
     pub fn is_audio(packet: &Packet) -> bool {
-        matches!(kind(packet), Kind::Audio(_))
+        matches!(kind(packet), PacketKind::Audio(_))
     }
 
     /// All sockets have been read until they were empty.
@@ -147,7 +147,7 @@ impl Sources {
 
     /// When this packet is expected by its timestamp, if its source is known.
     pub fn expected_at(&self, port: usize, packet: &Packet) -> Option<i64> {
-        let Kind::Audio(format) = kind(packet) else {
+        let PacketKind::Audio(format) = kind(packet) else {
             return None;
         };
         let audio = audio(packet, format);
@@ -168,7 +168,7 @@ impl Sources {
         stats: &mut Stats,
     ) -> bool {
         let counter = match (kind(packet), when) {
-            (Kind::Audio(format), when) => {
+            (PacketKind::Audio(format), when) => {
                 match self.put_audio(
                     port,
                     packet.ssrc,
@@ -181,8 +181,8 @@ impl Sources {
                     None => return false,
                 }
             }
-            (Kind::Other(_), ArrivalTime::Between(..)) => return false,
-            (Kind::Other(counter), ArrivalTime::Measured(at)) => {
+            (PacketKind::Other(_), ArrivalTime::Between(..)) => return false,
+            (PacketKind::Other(counter), ArrivalTime::Measured(at)) => {
                 let mine = |source: &&mut Source| source.port == port && source.ssrc == packet.ssrc;
                 for source in self.sources.iter_mut().flatten().filter(mine) {
                     source.buffer.pass(packet.sequence, at);
@@ -358,20 +358,20 @@ fn audio<'a>(packet: &Packet<'a>, format: Format) -> Audio<'a> {
 }
 
 /// Payload types of RFC 3551. 19 was comfort noise in drafts, before 13 was assigned.
-fn kind(packet: &Packet) -> Kind {
+fn kind(packet: &Packet) -> PacketKind {
     let format = match packet.payload_type {
         0 => Format::G711(Law::Mu),
         8 => Format::G711(Law::A),
         9 => Format::G722,
-        13 | 19 => return Kind::Other(Counter::ComfortNoise),
+        13 | 19 => return PacketKind::Other(Counter::ComfortNoise),
         // Telephone-event reports are four bytes each (RFC 4733); nothing else that small is audio.
-        96..=127 if packet.payload.len() == 4 => return Kind::Other(Counter::TelephoneEvent),
-        _ => return Kind::Other(Counter::UnknownPayload),
+        96..=127 if packet.payload.len() == 4 => return PacketKind::Other(Counter::TelephoneEvent),
+        _ => return PacketKind::Other(Counter::UnknownPayload),
     };
     match packet.payload.len() {
-        0 => Kind::Other(Counter::Empty),
-        1 => Kind::Other(Counter::ComfortNoise),
-        len if len > MAX_PAYLOAD => Kind::Other(Counter::Oversize),
-        _ => Kind::Audio(format),
+        0 => PacketKind::Other(Counter::Empty),
+        1 => PacketKind::Other(Counter::ComfortNoise),
+        len if len > MAX_PAYLOAD => PacketKind::Other(Counter::Oversize),
+        _ => PacketKind::Audio(format),
     }
 }

@@ -15,8 +15,10 @@ use crate::base::limits::play::{MAX_STRANGERS, MIN_PLAY_INCREMENT, PLAY_READ_EAC
 use crate::base::limits::DATAGRAM_BYTES;
 use crate::base::time::Instant;
 use crate::proto::media::pacer::Paced;
-use crate::proto::playback::read_ahead::{ReadAhead, Step};
-use crate::proto::playback::state::{End, PlayError, PlayerCall, PlayerEvent, PlayerState, Start};
+use crate::proto::playback::read_ahead::{ReadAhead, ReadStep};
+use crate::proto::playback::state::{
+    End, PlayError, PlayRequest, PlayerCall, PlayerEvent, PlayerState,
+};
 use crate::proto::recorder::outbox::ClientId;
 use crate::proto::recording::file_writer::DiskError;
 use crate::wire::control::Text;
@@ -32,7 +34,7 @@ pub struct Player {
     state: PlayerState,
     change: Option<PlayerEvent>,
     id: u32,
-    start: Start,
+    start: PlayRequest,
     /// The header information of the last known part.
     head: Head,
     strangers: usize,
@@ -51,7 +53,7 @@ impl Player {
             state: PlayerState::Free(End::Stopped),
             change: None,
             id: 0,
-            start: Start {
+            start: PlayRequest {
                 file: Text::new(),
                 to,
                 position_ms: 0,
@@ -67,7 +69,7 @@ impl Player {
 
     /// Takes the slot for a start request. `random`: the stream's SSRC, first sequence number and
     /// timestamp.
-    pub fn begin(&mut self, client: ClientId, id: u32, start: Start, random: [u32; 2]) {
+    pub fn begin(&mut self, client: ClientId, id: u32, start: PlayRequest, random: [u32; 2]) {
         self.state = PlayerState::Opening(client);
         self.change = None;
         self.id = id;
@@ -88,7 +90,7 @@ impl Player {
     }
 
     /// The start request.
-    pub fn start(&self) -> &Start {
+    pub fn start(&self) -> &PlayRequest {
         &self.start
     }
 
@@ -231,9 +233,9 @@ impl Player {
                 None
             }
             PlayerState::Playing => self.frames.want().map(|step| match step {
-                Step::Open([]) => PlayerCall::Part(&self.start.file),
-                Step::Open(name) => PlayerCall::Part(name),
-                Step::Read(offset, bytes) => PlayerCall::Read(offset, bytes),
+                ReadStep::Open([]) => PlayerCall::Part(&self.start.file),
+                ReadStep::Open(name) => PlayerCall::Part(name),
+                ReadStep::Read(offset, bytes) => PlayerCall::Read(offset, bytes),
             }),
             PlayerState::Free(_) | PlayerState::Paused => None,
         }

@@ -9,7 +9,7 @@ use crate::wire::control::Text;
 
 /// A start request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Start {
+pub struct PlayRequest {
     /// The name of a file in the stick's folder.
     pub file: Text<TEXT_BYTES>,
     /// The destination of its packets.

@@ -30,7 +30,7 @@ use crate::wire::control::Text;
 use crate::wire::message_framer::{Reader, TooLong};
 use messages::{Incoming, ServerMessage};
 
-use event::{ClientEvent, Done, Event, Input, Op, Pending, State};
+use event::{ClientDone, ClientEvent, ClientInput, ClientOp, ClientState, Event, Pending};
 
 mod actions;
 pub mod event;
@@ -44,7 +44,7 @@ const SERVER_LOST: &str = "server-lost";
 
 /// The state machine of one connection.
 pub struct RecordClient {
-    state: State,
+    state: ClientState,
     /// When the state times out.
     until: Option<Instant>,
     pending: Option<Pending>,
@@ -68,7 +68,7 @@ impl RecordClient {
     /// No connection. This is the only allocation.
     pub fn new() -> Self {
         Self {
-            state: State::Idle,
+            state: ClientState::Idle,
             until: None,
             pending: None,
             name: Host::new(),
@@ -98,28 +98,28 @@ impl RecordClient {
         self.until = Some(now + CONNECT_TIMEOUT);
         match server.host.parse::<IpAddr>() {
             Ok(address) => self.connect(SocketAddr::new(address, server.port)),
-            Err(_) => self.resolve(State::Resolving, server.host.clone(), server.port),
+            Err(_) => self.resolve(ClientState::Resolving, server.host.clone(), server.port),
         }
     }
 
     /// Handles input from the server's side.
-    pub fn handle(&mut self, now: Instant, input: Input, setup: &Setup, stats: &mut Stats) {
+    pub fn handle(&mut self, now: Instant, input: ClientInput, setup: &Setup, stats: &mut Stats) {
         match input {
-            Input::Resolved(address) => self.step(now, Event::Resolved(address), setup),
-            Input::Connected(peer) => self.step(now, Event::Connected(peer), setup),
-            Input::Writable => self.blocked = false,
-            Input::Bytes(mut bytes) => {
+            ClientInput::Resolved(address) => self.step(now, Event::Resolved(address), setup),
+            ClientInput::Connected(peer) => self.step(now, Event::Connected(peer), setup),
+            ClientInput::Writable => self.blocked = false,
+            ClientInput::Bytes(mut bytes) => {
                 self.heard_at = now;
                 while let Some(message) = self.reader.next(&mut bytes) {
                     let message = message.map(|message| messages::understand(message, setup.id));
                     self.handle_message(now, message, setup, stats);
                 }
             }
-            Input::Lost(errno) => {
+            ClientInput::Lost(errno) => {
                 self.finish_message(now, setup, stats);
                 self.step(now, Event::Lost(errno), setup);
             }
-            Input::Tick => {
+            ClientInput::Tick => {
                 if self.silence_at().is_some_and(|at| now >= at) {
                     self.finish_message(now, setup, stats);
                 }
@@ -133,7 +133,9 @@ impl RecordClient {
     /// Stops the recording: no frame is sent from now on.
     pub fn stop(&mut self, now: Instant, setup: &Setup) {
         match self.state {
-            State::Sending => self.explain(SERVER_LOST, "it has not confirmed the stop", 0, setup),
+            ClientState::Sending => {
+                self.explain(SERVER_LOST, "it has not confirmed the stop", 0, setup)
+            }
             _ => self.set_reason(
                 "busy",
                 format_args!("it was stopped before the server had answered"),
@@ -148,31 +150,31 @@ impl RecordClient {
     }
 
     /// The next operation.
-    pub fn op(&self) -> Option<Op<'_>> {
+    pub fn op(&self) -> Option<ClientOp<'_>> {
         match self.pending {
-            Some(Pending::Find(port)) => return Some(Op::Find(&self.name, port)),
-            Some(Pending::Connect(to)) => return Some(Op::Connect(to)),
-            Some(Pending::Media(to)) => return Some(Op::Media(to)),
+            Some(Pending::Find(port)) => return Some(ClientOp::Find(&self.name, port)),
+            Some(Pending::Connect(to)) => return Some(ClientOp::Connect(to)),
+            Some(Pending::Media(to)) => return Some(ClientOp::Media(to)),
             None => {}
         }
         if self.peer.is_some() && !self.out.is_empty() {
-            return (!self.blocked).then(|| Op::Write(self.out.front(usize::MAX)));
+            return (!self.blocked).then(|| ClientOp::Write(self.out.front(usize::MAX)));
         }
-        (self.state == State::Closing).then_some(Op::Close)
+        (self.state == ClientState::Closing).then_some(ClientOp::Close)
     }
 
     /// Takes the outcome of the operation that `op` returned.
-    pub fn done(&mut self, now: Instant, outcome: Result<Done, i32>, setup: &Setup) {
+    pub fn done(&mut self, now: Instant, outcome: Result<ClientDone, i32>, setup: &Setup) {
         match (self.pending.take(), outcome) {
             (Some(Pending::Find(_)), Err(_)) => self.step(now, Event::Resolved(None), setup),
             (Some(Pending::Media(_)), outcome) => {
                 self.step(now, Event::Media(outcome.map(|_| ())), setup)
             }
             (_, Err(errno)) => self.step(now, Event::Lost(errno), setup),
-            (_, Ok(Done::Blocked)) => self.blocked = true,
-            (_, Ok(Done::Wrote(count))) => self.out.consume(count),
-            (None, Ok(Done::Yes)) => self.reset(),
-            (Some(_), Ok(Done::Yes)) => {}
+            (_, Ok(ClientDone::Blocked)) => self.blocked = true,
+            (_, Ok(ClientDone::Wrote(count))) => self.out.consume(count),
+            (None, Ok(ClientDone::Yes)) => self.reset(),
+            (Some(_), Ok(ClientDone::Yes)) => {}
         }
     }
 
@@ -192,15 +194,15 @@ impl RecordClient {
 
     /// Frames may be sent.
     pub fn is_sending(&self) -> bool {
-        self.state == State::Sending
+        self.state == ClientState::Sending
     }
 
     /// Both sockets are closed.
     pub fn is_idle(&self) -> bool {
-        self.state == State::Idle
+        self.state == ClientState::Idle
     }
 
-    /// When `Input::Tick` is due.
+    /// When `ClientInput::Tick` is due.
     pub fn next_deadline(&self) -> Option<Instant> {
         self.until.into_iter().chain(self.silence_at()).min()
     }
@@ -227,7 +229,7 @@ impl RecordClient {
 
     /// The transitions of the regular protocol.
     fn step(&mut self, now: Instant, event: Event, setup: &Setup) {
-        use State::{Asked, Connecting, Locating, Opening, Resolving, Sending, Stopping};
+        use ClientState::{Asked, Connecting, Locating, Opening, Resolving, Sending, Stopping};
         match (self.state, event) {
             (Resolving, Event::Resolved(Some(to))) => self.connect(to),
             (Connecting, Event::Connected(peer)) => self.send_start(now, peer, setup),
@@ -261,7 +263,7 @@ impl RecordClient {
 
     /// The transitions after failures. An event that a state does not expect is ignored.
     fn step_to_failure(&mut self, now: Instant, event: Event, setup: &Setup) {
-        use State::{Asked, Closing, Connecting, Locating, Opening, Resolving, Sending};
+        use ClientState::{Asked, Closing, Connecting, Locating, Opening, Resolving, Sending};
         match (self.state, event) {
             (Resolving, Event::Resolved(None)) => {
                 self.fail(now, NO_SERVER, "its name is not known", 0, setup)

@@ -16,8 +16,8 @@ use crate::proto::recorder::sidecar_queue::SidecarQueue;
 use crate::proto::recorder::stick::Path;
 use crate::proto::recording::part_history::Zone;
 use crate::proto::recording::setup::Ports;
-use crate::proto::recording::setup::Server;
-use crate::proto::recording::state::State;
+use crate::proto::recording::setup::ServerSettings;
+use crate::proto::recording::state::RecordingState;
 use crate::proto::recording::Recording;
 use crate::wire::control::{Error, Message};
 use crate::wire::g711::Law;
@@ -61,7 +61,7 @@ pub struct Settings {
     /// The number of concurrent recordings.
     pub max_recordings: usize,
     /// The recording server, if one is configured.
-    pub server: Option<Server>,
+    pub server: Option<ServerSettings>,
 }
 
 /// What must follow a control line, in addition to the responses that are already queued.
@@ -142,8 +142,10 @@ impl Recorder {
     }
 
     /// The state of the recording in this slot.
-    pub fn state(&self, place: usize) -> State {
-        self.places.get(place).map_or(State::Free, Recording::state)
+    pub fn state(&self, place: usize) -> RecordingState {
+        self.places
+            .get(place)
+            .map_or(RecordingState::Free, Recording::state)
     }
 
     /// The recording in this slot accepts packets.
@@ -155,7 +157,7 @@ impl Recorder {
     pub fn is_idle(&self) -> bool {
         self.places
             .iter()
-            .all(|recording| recording.state() == State::Free)
+            .all(|recording| recording.state() == RecordingState::Free)
     }
 
     /// The packets of this slot must be read now.
@@ -233,7 +235,7 @@ impl Recorder {
     /// `handle_ports` follows.
     pub fn wants_ports(&self, place: usize) -> Option<usize> {
         match self.state(place) {
-            State::Binding { legs, .. } => Some(legs),
+            RecordingState::Binding { legs, .. } => Some(legs),
             _ => None,
         }
     }
@@ -244,8 +246,8 @@ impl Recorder {
             return;
         };
         match (recording.state(), bound) {
-            (State::Binding { .. }, Ok(ports)) => recording.handle_bound(now, ports),
-            (State::Binding { client, .. }, Err(reason)) => {
+            (RecordingState::Binding { .. }, Ok(ports)) => recording.handle_bound(now, ports),
+            (RecordingState::Binding { client, .. }, Err(reason)) => {
                 recording.free();
                 self.refuse(client, b"RecordStartRequest", &reason);
             }

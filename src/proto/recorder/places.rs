@@ -3,10 +3,10 @@
 
 use crate::base::stats::{Counter, Stats};
 use crate::base::time::Instant;
-use crate::proto::record_client::event::{self as server, Input};
+use crate::proto::record_client::event::{self as server, ClientInput};
 use crate::proto::recorder::Recorder;
 use crate::proto::recording::audio::{Intake, ReadOrder};
-use crate::proto::recording::file_writer::{DiskError, Done, Op};
+use crate::proto::recording::file_writer::{DiskDone, DiskError, DiskOp};
 use crate::proto::recording::Recording;
 
 impl Recorder {
@@ -75,12 +75,12 @@ impl Recorder {
     }
 
     /// The next call to the stick for this slot.
-    pub fn disk_op(&mut self, place: usize, now: Instant) -> Option<Op<'_>> {
+    pub fn disk_op(&mut self, place: usize, now: Instant) -> Option<DiskOp<'_>> {
         self.places.get_mut(place)?.disk_op(now)
     }
 
     /// Takes the result of that call.
-    pub fn handle_disk(&mut self, place: usize, now: Instant, result: Result<Done, DiskError>) {
+    pub fn handle_disk(&mut self, place: usize, now: Instant, result: Result<DiskDone, DiskError>) {
         let Some(recording) = self.places.get_mut(place) else {
             return;
         };
@@ -98,7 +98,7 @@ impl Recorder {
     }
 
     /// Handles input from the server of this recording, or the passing of time.
-    pub fn handle_server(&mut self, place: usize, now: Instant, input: Input) {
+    pub fn handle_server(&mut self, place: usize, now: Instant, input: ClientInput) {
         let Some(recording) = self.places.get_mut(place) else {
             return;
         };
@@ -107,7 +107,7 @@ impl Recorder {
     }
 
     /// The next operation for that server.
-    pub fn server_op(&mut self, place: usize, now: Instant) -> Option<server::Op<'_>> {
+    pub fn server_op(&mut self, place: usize, now: Instant) -> Option<server::ClientOp<'_>> {
         self.places.get_mut(place)?.server_op(now)
     }
 
@@ -116,7 +116,7 @@ impl Recorder {
         &mut self,
         place: usize,
         now: Instant,
-        outcome: Result<server::Done, i32>,
+        outcome: Result<server::ClientDone, i32>,
     ) {
         let Some(recording) = self.places.get_mut(place) else {
             return;

@@ -21,7 +21,7 @@ pub enum Sink {
 
 /// `RecordStartRequest`.
 #[derive(Clone, Debug)]
-pub struct Start {
+pub struct RecordRequest {
     /// The configured sink if `None`.
     pub sink: Option<Sink>,
     /// The configured codec if `None`.
@@ -39,7 +39,7 @@ pub struct Start {
 #[allow(clippy::large_enum_variant)] // one at a time, on the stack
 pub enum Request {
     /// Begin a recording.
-    Start(Start),
+    Start(RecordRequest),
     /// Pause (`true`) or resume it, from the time of the request on if the client names it.
     Pause(u32, bool, Option<Instant>),
     /// End it, likewise; non-empty values replace those of the start request.
@@ -79,7 +79,7 @@ pub fn parse(message: &Message) -> Result<Request, Reason> {
     }
 }
 
-fn start(message: &Message) -> Result<Start, Reason> {
+fn start(message: &Message) -> Result<RecordRequest, Reason> {
     let sink = match message.raw("sink") {
         None => None,
         Some(b"local") => Some(Sink::Local),
@@ -111,7 +111,7 @@ fn start(message: &Message) -> Result<Start, Reason> {
             )))
         }
     };
-    Ok(Start {
+    Ok(RecordRequest {
         sink,
         law,
         legs,

@@ -4,10 +4,10 @@ use crate::base::limits::PLAYOUT_DELAY;
 use crate::base::time::Instant;
 use crate::proto::recorder::outbox::ClientId;
 use crate::proto::recorder::reason::{reason, Reason};
-use crate::proto::recorder::request::{Request, Sink, Start};
+use crate::proto::recorder::request::{RecordRequest, Request, Sink};
 use crate::proto::recorder::{FollowUp, Recorder};
-use crate::proto::recording::setup::{device, Server, Setup};
-use crate::proto::recording::state::State;
+use crate::proto::recording::setup::{device, ServerSettings, Setup};
+use crate::proto::recording::state::RecordingState;
 use crate::proto::recording::Recording;
 
 impl Recorder {
@@ -77,7 +77,7 @@ impl Recorder {
     fn start(
         &mut self,
         client: ClientId,
-        start: Start,
+        start: RecordRequest,
         random: [u32; 3],
     ) -> Result<FollowUp, Reason> {
         let settings = &self.settings;
@@ -100,7 +100,7 @@ impl Recorder {
         let Some(place) = self
             .places
             .iter()
-            .position(|recording| recording.state() == State::Free)
+            .position(|recording| recording.state() == RecordingState::Free)
         else {
             let most = self.places.len();
             return Err(reason(
@@ -127,7 +127,7 @@ impl Recorder {
         Ok(FollowUp::Later)
     }
 
-    fn server_for(&self, start: &Start) -> Result<Server, Reason> {
+    fn server_for(&self, start: &RecordRequest) -> Result<ServerSettings, Reason> {
         let none = || {
             reason(
                 "no-server",
@@ -159,7 +159,7 @@ impl Recorder {
     /// Finds a running recording; one that is being started or stopped cannot be addressed.
     fn find(&self, id: u32) -> Result<usize, Reason> {
         let mine = |recording: &Recording| {
-            recording.state() == State::Running && recording.setup().id == id
+            recording.state() == RecordingState::Running && recording.setup().id == id
         };
         let place = self.places.iter().position(mine);
         place.ok_or_else(|| reason("unknown-id", format_args!("no recording {id} is running")))

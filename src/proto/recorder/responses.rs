@@ -9,8 +9,8 @@ use crate::proto::recorder::outbox::{ClientId, To};
 use crate::proto::recorder::reason::Reason;
 use crate::proto::recorder::stick::Path;
 use crate::proto::recorder::Recorder;
-use crate::proto::recording::file_writer::Name;
-use crate::proto::recording::state::State;
+use crate::proto::recording::file_writer::RecordingName;
+use crate::proto::recording::state::RecordingState;
 use crate::proto::recording::Recording;
 use crate::wire::control::Writer;
 
@@ -96,7 +96,7 @@ impl Recorder {
             recording.duration_ms(),
         );
         let (names, parts) = recording.names();
-        let names: heapless::Vec<Name, { crate::base::limits::MAX_PARTS_NAMED }> =
+        let names: heapless::Vec<RecordingName, { crate::base::limits::MAX_PARTS_NAMED }> =
             heapless::Vec::from_slice(names).unwrap_or_default();
         self.send(To::Client(client), "RecordStopResponse", |writer| {
             writer
@@ -104,7 +104,7 @@ impl Recorder {
                 .pair("id", id)
                 .pair("frames", frames)
                 .pair("duration_ms", duration);
-            let fits = |len: &mut usize, name: &Name| {
+            let fits = |len: &mut usize, name: &RecordingName| {
                 *len = len.saturating_sub(name.len() + 1);
                 Some(*len > TAIL)
             };
@@ -151,7 +151,9 @@ impl Recorder {
         let recordings = self.places.len();
         let described = |place: &usize| {
             let own_id = match self.places.get(*place) {
-                Some(recording) if recording.state() == State::Running => recording.setup().id,
+                Some(recording) if recording.state() == RecordingState::Running => {
+                    recording.setup().id
+                }
                 Some(_) => return false,
                 None => match self.players.all().get(place - recordings) {
                     Some(player) if player.is_active() => player.id(),
@@ -201,7 +203,7 @@ impl Recorder {
     fn active(&self) -> usize {
         self.places
             .iter()
-            .filter(|recording| recording.state() == State::Running)
+            .filter(|recording| recording.state() == RecordingState::Running)
             .count()
     }
 
@@ -263,7 +265,7 @@ fn status(recording: &Recording, buffer: &mut [u8; MESSAGE_BYTES]) -> Option<usi
 
 /// Where a recording goes.
 enum Target {
-    File(Name),
+    File(RecordingName),
     Server(SocketAddr),
     Nowhere,
 }

@@ -8,7 +8,7 @@ use crate::base::stats::{Counter, NAMES};
 use crate::proto::recorder::losses::Missing;
 use crate::proto::recorder::sidecar_queue::SidecarLine;
 use crate::proto::recorder::Recorder;
-use crate::proto::recording::file_writer::{Ended, Name};
+use crate::proto::recording::file_writer::{FilesEnded, RecordingName};
 use crate::proto::recording::part_history::{Zone, MISSING};
 use crate::proto::recording::Recording;
 use crate::wire::recording::sidecar::Sidecar;
@@ -71,7 +71,12 @@ impl Recorder {
     }
 }
 
-fn emit(recording: &Recording, name: &Name, missing: Missing, buffer: &mut [u8]) -> Option<usize> {
+fn emit(
+    recording: &Recording,
+    name: &RecordingName,
+    missing: Missing,
+    buffer: &mut [u8],
+) -> Option<usize> {
     let setup = recording.setup();
     let history = recording.history();
     let parts = recording.names().1;
@@ -92,8 +97,8 @@ fn emit(recording: &Recording, name: &Name, missing: Missing, buffer: &mut [u8])
     let end: &[u8] = match ended {
         _ if recording.has_file() => b"",
         None => b"rolled",
-        Some(Ended::Complete) => b"stopped",
-        Some(Ended::Failed(_)) => b"failed",
+        Some(FilesEnded::Complete) => b"stopped",
+        Some(FilesEnded::Failed(_)) => b"failed",
     };
     let mut dropped = [("", 0); MISSING.len()];
     for (place, (counter, count)) in dropped.iter_mut().zip(MISSING.into_iter().zip(missing)) {

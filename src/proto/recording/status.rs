@@ -1,10 +1,10 @@
 //! Read access to the state of a recording.
 
 use crate::base::limits::FRAME;
-use crate::proto::recording::file_writer::{Ended, Name};
+use crate::proto::recording::file_writer::{FilesEnded, RecordingName};
 use crate::proto::recording::part_history::PartHistory;
 use crate::proto::recording::setup::Ports;
-use crate::proto::recording::state::State;
+use crate::proto::recording::state::RecordingState;
 use crate::proto::recording::Recording;
 
 impl Recording {
@@ -29,7 +29,7 @@ impl Recording {
     }
 
     /// The names of the parts that are kept, and the number of all parts.
-    pub fn names(&self) -> (&[Name], u32) {
+    pub fn names(&self) -> (&[RecordingName], u32) {
         self.parts.names()
     }
 
@@ -41,7 +41,7 @@ impl Recording {
     /// The current part has this name.
     pub fn writes(&self, name: &[u8]) -> bool {
         let current = self.parts.current().map(|current| current.as_bytes());
-        self.state != State::Free && current == Some(name)
+        self.state != RecordingState::Free && current == Some(name)
     }
 
     /// The file of a part is open.
@@ -55,7 +55,7 @@ impl Recording {
     }
 
     /// How the last part ended; `None` while another one may follow.
-    pub fn parts_ended(&self) -> Option<Ended> {
+    pub fn parts_ended(&self) -> Option<FilesEnded> {
         self.parts.ended()
     }
 

@@ -9,7 +9,7 @@
 //! Names are kept as numbers, not as text: a name that is not a recording's can never reach the
 //! stick.
 
-use crate::proto::recording::file_writer::Name;
+use crate::proto::recording::file_writer::RecordingName;
 use crate::wire::decimal::parse_decimal;
 use crate::wire::recording::{NAME_PREFIX, NAME_SUFFIX};
 
@@ -73,8 +73,8 @@ impl File {
     }
 
     /// The file name.
-    pub fn name(&self) -> Name {
-        let mut name = Name::new();
+    pub fn name(&self) -> RecordingName {
+        let mut name = RecordingName::new();
         let _ = name.push_str(NAME_PREFIX);
         push_decimal(&mut name, self.date, 8);
         let _ = name.push('_');
@@ -168,8 +168,8 @@ impl Node {
     }
 
     /// The name within the parent folder.
-    pub(super) fn name(self) -> Name {
-        let mut name = Name::new();
+    pub(super) fn name(self) -> RecordingName {
+        let mut name = RecordingName::new();
         match self {
             Self::File(file) => return file.name(),
             Self::Folder(Folder::Day(date)) => push_decimal(&mut name, date, 8),
@@ -191,7 +191,7 @@ fn decimal(digits: &[u8]) -> Option<u32> {
     u32::try_from(number).ok()
 }
 
-fn push_decimal(name: &mut Name, number: u32, digits: u32) {
+fn push_decimal(name: &mut RecordingName, number: u32, digits: u32) {
     for place in (0..digits).rev() {
         let digit = number / 10u32.pow(place) % 10;
         let _ = name.push(char::from(b'0' + digit as u8));

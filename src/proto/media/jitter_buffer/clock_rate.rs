@@ -46,7 +46,7 @@ impl Rate {
 
 /// A packet whose timestamp step does not match the length of the packet before it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Departed {
+pub(super) struct Mismatch {
     /// Ticks since the last packet that matched, and samples according to the packet lengths.
     pub(super) ticks: i32,
     pub(super) samples: i32,
@@ -58,7 +58,7 @@ pub(super) struct Departed {
 /// Consecutive packets that do not match.
 #[derive(Debug, Default)]
 pub(super) struct Trial {
-    pub(super) departed: heapless::Vec<Departed, RATE_PACKETS>,
+    pub(super) departed: heapless::Vec<Mismatch, RATE_PACKETS>,
     /// The state of the buffer before the first of them.
     pub(super) timestamp: u32,
     pub(super) anchor: i64,
@@ -82,7 +82,7 @@ impl Trial {
 
     /// All packets match this rate: their timestamps are not arbitrary.
     pub(super) fn is_steady(&self, rate: Rate) -> bool {
-        let keeps = |packet: &Departed| {
+        let keeps = |packet: &Mismatch| {
             let off = rate.samples(packet.ticks) - i64::from(packet.samples);
             off.abs() <= i64::from(packet.len / 2)
         };

@@ -36,7 +36,7 @@ use crate::wire::g711::Law;
 use crate::wire::g722::Decoder;
 use clock_rate::{Rate, Trial};
 use packet::{snap, Arrival, Audio, Format, FrameBuffers, FrameKind, FRAME};
-use state::{Arrivals, Codec, Newest, Reader, Stored};
+use state::{Arrivals, Newest, ReadPosition, SourceCodec, StoredSpan};
 
 mod clock_rate;
 pub mod packet;
@@ -56,10 +56,10 @@ const HISTORY_LAW: Law = Law::Mu;
 /// to the latter.
 #[derive(Debug)]
 pub struct JitterBuffer {
-    codec: Codec,
+    codec: SourceCodec,
     newest: Newest,
-    stored: Stored,
-    reader: Reader,
+    stored: StoredSpan,
+    reader: ReadPosition,
     arrivals: Arrivals,
     /// Where the anchor's audio begins on the source axis, while none of it has been mixed.
     provisional: Option<i64>,
@@ -77,8 +77,8 @@ impl JitterBuffer {
         let near = hint.filter(|end| (arrival.at - end).abs() <= FRAME / 2);
         let place = near.unwrap_or(snap(arrival.at));
         let codec = match audio.format {
-            Format::G711(law) => Codec::G711(law),
-            Format::G722 => Codec::G722(Decoder::default()),
+            Format::G711(law) => SourceCodec::G711(law),
+            Format::G722 => SourceCodec::G722(Decoder::default()),
         };
         Self {
             codec,
@@ -88,12 +88,12 @@ impl JitterBuffer {
                 place,
                 length: 0,
             },
-            stored: Stored {
+            stored: StoredSpan {
                 end: place,
                 whole_to: arrival.clock,
                 wiped: arrival.clock - LEG_HISTORY as i64,
             },
-            reader: Reader {
+            reader: ReadPosition {
                 drift: 0,
                 clock_drift: ClockDrift::from(arrival.at),
                 gap: Gap::default(),
@@ -372,7 +372,7 @@ impl JitterBuffer {
 
     /// Replaces G.722 codes by codes of `HISTORY_LAW`, in order.
     fn decode(&mut self, ring: &mut SampleRing, span: Range<i64>) {
-        let Codec::G722(decoder) = &mut self.codec else {
+        let SourceCodec::G722(decoder) = &mut self.codec else {
             return;
         };
         for at in span {

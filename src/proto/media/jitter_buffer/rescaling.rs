@@ -3,7 +3,7 @@
 
 use crate::base::stats::{Counter, Stats};
 use crate::proto::media::clock_drift::ClockDrift;
-use crate::proto::media::jitter_buffer::clock_rate::{Departed, Rate};
+use crate::proto::media::jitter_buffer::clock_rate::{Mismatch, Rate};
 use crate::proto::media::jitter_buffer::packet::Audio;
 use crate::proto::media::jitter_buffer::JitterBuffer;
 use crate::proto::media::sample_ring::SampleRing;
@@ -33,7 +33,7 @@ impl JitterBuffer {
     pub(super) fn note_place(&mut self, place: i64, audio: &Audio) {
         let ticks = audio.timestamp.wrapping_sub(self.trial.timestamp) as i32;
         let place = (place - self.trial.anchor) as i32;
-        let _ = self.trial.departed.push(Departed {
+        let _ = self.trial.departed.push(Mismatch {
             ticks,
             samples: self.trial.samples,
             place,
