@@ -190,10 +190,10 @@ fn a_server_that_refuses() {
     assert!(
         trace
             .client
-            .why()
+            .failure_reason()
             .starts_with("server-refused: no more no more"),
         "{}",
-        trace.client.why()
+        trace.client.failure_reason()
     );
 }
 

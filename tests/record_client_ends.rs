@@ -27,7 +27,10 @@ fn the_server_stops() {
         .has(Some(ClientEvent::Stopped))
         .does(&[STOPPED, "close"])
         .is_over();
-    assert_eq!(trace.client.why(), "server-refused: it has stopped: ");
+    assert_eq!(
+        trace.client.failure_reason(),
+        "server-refused: it has stopped: "
+    );
 }
 
 #[test]
@@ -65,7 +68,7 @@ fn a_stop_before_the_answer_cancels() {
             .does(&["close"])
             .is_over();
         assert_eq!(
-            trace.client.why(),
+            trace.client.failure_reason(),
             "busy: it was stopped before the server had answered"
         );
     }
@@ -97,7 +100,7 @@ fn a_stop_that_is_not_answered() {
         .does(&["close"])
         .is_over();
     assert_eq!(
-        trace.client.why(),
+        trace.client.failure_reason(),
         "server-lost: it has not confirmed the stop (10.0.0.9:10000)"
     );
     let mut trace = Trace::sending();

@@ -45,22 +45,22 @@ pub(super) struct Disk {
     /// The state of the clock when the latest file was created.
     zone: Zone,
     /// A call failed as if the stick were gone: the stick must be searched again.
-    suspicion: bool,
+    stick_check_needed: bool,
     /// The files that FSP clients read.
     #[cfg(feature = "fsp")]
     pub(super) readers: FileCache,
 }
 
 impl Disk {
-    pub(super) fn new(places: usize) -> Self {
+    pub(super) fn new(slots: usize) -> Self {
         Self {
             stick: None,
             dir: None,
-            files: (0..places).map(|_| None).collect(),
+            files: (0..slots).map(|_| None).collect(),
             spares: [const { None }; SPARES],
             cover: CoverOlder::default(),
             zone: Zone::default(),
-            suspicion: false,
+            stick_check_needed: false,
             #[cfg(feature = "fsp")]
             readers: FileCache::default(),
         }
@@ -90,12 +90,12 @@ impl Disk {
         self.cover = CoverOlder::default();
     }
 
-    pub(super) fn is_suspicious(&self) -> bool {
-        self.suspicion
+    pub(super) fn needs_stick_check(&self) -> bool {
+        self.stick_check_needed
     }
 
-    pub(super) fn take_suspicion(&mut self) -> bool {
-        std::mem::take(&mut self.suspicion)
+    pub(super) fn take_stick_check(&mut self) -> bool {
+        std::mem::take(&mut self.stick_check_needed)
     }
 
     pub(super) fn free_bytes(&mut self) -> u64 {
@@ -121,10 +121,10 @@ impl Disk {
     }
 
     /// Makes the calls of a slot, up to the limit of a turn; `true` when some are left.
-    pub(super) fn work(&mut self, place: usize, now: &Now, recorder: &mut Recorder) -> bool {
+    pub(super) fn work(&mut self, slot: usize, now: &Now, recorder: &mut Recorder) -> bool {
         let mut written = 0;
         while written < DISK_BYTES_PER_TURN {
-            let Some(op) = recorder.disk_op(place, now.monotonic) else {
+            let Some(op) = recorder.disk_op(slot, now.monotonic) else {
                 return false;
             };
             let cost = match &op {
@@ -138,11 +138,11 @@ impl Disk {
                 };
                 made
             } else {
-                self.call(place, now, &op)
+                self.call(slot, now, &op)
             };
-            let result = result.map_err(|error| self.judge(&error));
+            let result = result.map_err(|error| self.classify(&error));
             if matches!(result, Err(DiskError::Busy))
-                && matches!(recorder.state(place), RecordingState::Running)
+                && matches!(recorder.state(slot), RecordingState::Running)
             {
                 match self.spares.iter_mut().find_map(Option::take) {
                     // The call is repeated with the released descriptor.
@@ -153,7 +153,7 @@ impl Disk {
             }
             written += cost;
             recorder.set_zone(self.zone);
-            recorder.handle_disk(place, now.monotonic, result);
+            recorder.handle_disk(slot, now.monotonic, result);
         }
         true
     }
@@ -161,17 +161,17 @@ impl Disk {
     /// Reserves descriptors for running recordings, so that none of them ends because control
     /// clients, players or listings have used up all others.
     pub(super) fn keep_descriptors(&mut self) {
-        for place in &mut self.spares {
-            if place.is_none() {
-                *place = spare().ok();
+        for slot in &mut self.spares {
+            if slot.is_none() {
+                *slot = spare().ok();
             }
         }
     }
 
-    fn call(&mut self, place: usize, now: &Now, op: &DiskOp) -> io::Result<DiskDone> {
+    fn call(&mut self, slot: usize, now: &Now, op: &DiskOp) -> io::Result<DiskDone> {
         let gone = || io::Error::from_raw_os_error(libc::ENODEV);
         let file = || {
-            let open = self.files[place].as_ref();
+            let open = self.files[slot].as_ref();
             open.map(|(_, file)| file).ok_or_else(gone)
         };
         match op {
@@ -183,7 +183,7 @@ impl Disk {
                     clock_set: time.year >= CLOCK_SET,
                 };
                 let (name, output) = create(self.dir()?, &time)?;
-                self.files[place] = Some((name.clone(), output));
+                self.files[slot] = Some((name.clone(), output));
                 Ok(DiskDone::Created(name))
             }
             DiskOp::Write(at, bytes) => Ok(DiskDone::Wrote(file()?.write(*at, bytes)?)),
@@ -191,11 +191,11 @@ impl Disk {
             DiskOp::Sync => file()?.sync().map(|()| DiskDone::Yes),
             DiskOp::Truncate(bytes) => file()?.truncate(*bytes).map(|()| DiskDone::Yes),
             DiskOp::Close | DiskOp::MakeRoom => {
-                self.files[place] = None;
+                self.files[slot] = None;
                 Ok(DiskDone::Yes)
             }
             DiskOp::Discard => {
-                let discarded = self.files[place].take();
+                let discarded = self.files[slot].take();
                 discarded.map_or(Ok(DiskDone::Yes), |(name, _)| {
                     self.dir()?.remove(name.as_bytes()).map(|()| DiskDone::Yes)
                 })
@@ -222,7 +222,7 @@ impl Disk {
     }
 
     /// Classifies a failed call, and closes the folder if the stick may be gone.
-    pub(super) fn judge(&mut self, error: &io::Error) -> DiskError {
+    pub(super) fn classify(&mut self, error: &io::Error) -> DiskError {
         if is_shortage(error) {
             return DiskError::Busy;
         }
@@ -232,7 +232,7 @@ impl Disk {
             libc::ENODEV | libc::ENXIO | libc::ESTALE | libc::ENOENT => DiskError::Lost,
             _ => DiskError::Failed(errno),
         };
-        self.suspicion = true;
+        self.stick_check_needed = true;
         self.close(); // the next call opens whatever is mounted there then
         error
     }
@@ -253,7 +253,7 @@ impl Disk {
     }
 
     /// Has the stick searched again, unless the call failed because of the name that a client gave.
-    pub(super) fn suspect(&mut self, error: &io::Error) {
+    pub(super) fn handle_read_error(&mut self, error: &io::Error) {
         let named = [
             libc::ENOENT,
             libc::EINVAL,
@@ -262,7 +262,7 @@ impl Disk {
             libc::EACCES,
         ];
         if !named.contains(&error.raw_os_error().unwrap_or(0)) {
-            let _ = self.judge(error);
+            let _ = self.classify(error);
         }
     }
 }

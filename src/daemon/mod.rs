@@ -1,10 +1,11 @@
 //! The daemon of `callrec run`: one thread, one loop, and the services that it runs.
 //!
 //! ```text
-//! poll(timeout = the earliest deadline of all services; 0 if something was left to do; none when idle)
-//! 1  the loop's own sources: signals, mounts, devices, a wall clock that was set
-//! 2  each service's events
-//! 3  each service's turn, in the order of `services::open`; responses and events go to the clients in between
+//! poll(timeout = the earliest deadline of all services; 0 if work is left; none when idle)
+//! 1  events of the loop itself: signals, mounts, devices, changes of the wall clock
+//! 2  events of each service
+//! 3  each service's turn, in the order of `services::open`, after which responses and events are
+//!    delivered to the clients
 //! ```
 //! Light services (FSP, players) are often woken alone; then the other services do not take part in
 //! the turn. Leg ports are not registered with the poll: while it records, the loop wakes every
@@ -110,8 +111,8 @@ impl EventLoop {
             due: Instant::NEVER,
         });
         this.register().map_err(|error| format!("epoll: {error}"))?;
-        this.context.look_for_stick(&clock::now());
-        this.tell_stick();
+        this.context.find_stick(&clock::now());
+        this.announce_stick();
         Ok(this)
     }
 
@@ -207,12 +208,12 @@ impl EventLoop {
             return;
         }
         match source {
-            SIGNALS => self.take_orders(reload),
+            SIGNALS => self.handle_signals(reload),
             CLOCK => self.context.clock.drain_changes(),
             _ => {
                 self.context.mounts.drain_device_changes();
-                self.context.look_for_stick(&clock::now());
-                self.tell_stick();
+                self.context.find_stick(&clock::now());
+                self.announce_stick();
             }
         }
     }
@@ -232,11 +233,12 @@ impl EventLoop {
                 self.left = self.left.max(left);
             }
             let delivered = self.context.deliver();
-            if self.context.wake == Wake::Light && (delivered || self.context.disk.is_suspicious())
+            if self.context.wake == Wake::Light
+                && (delivered || self.context.disk.needs_stick_check())
             {
                 self.context.wake = Wake::Deadline;
             }
-            self.tell_stick();
+            self.announce_stick();
         }
         self.close_stick(now.monotonic);
     }
@@ -254,7 +256,7 @@ impl EventLoop {
         }
     }
 
-    fn tell_stick(&mut self) {
+    fn announce_stick(&mut self) {
         if self.context.take_stick_change() {
             for service in &mut self.services {
                 service.handle_stick(&mut self.context);
@@ -264,14 +266,14 @@ impl EventLoop {
     }
 
     fn log_clock(&mut self) {
-        let set_by = self.context.clock.take_set();
+        let set_by = self.context.clock.take_clock_change();
         if set_by.abs() >= 1000 {
             info!("the system's clock was set by {set_by} ms");
         }
     }
 
-    fn take_orders(&mut self, reload: &mut impl FnMut() -> Result<Config, String>) {
-        while let Some(order) = self.signals.next_order() {
+    fn handle_signals(&mut self, reload: &mut impl FnMut() -> Result<Config, String>) {
+        while let Some(order) = self.signals.next_action() {
             match order {
                 SignalAction::End => {
                     info!("ending: finishing the recordings");
@@ -293,8 +295,8 @@ impl EventLoop {
         for service in &mut self.services {
             service.handle_config(&mut self.context);
         }
-        self.context.look_for_stick(&clock::now());
-        self.tell_stick();
+        self.context.find_stick(&clock::now());
+        self.announce_stick();
         info!("configuration reloaded");
     }
 
@@ -305,7 +307,7 @@ impl EventLoop {
         };
         let recorder = &self.context.recorder;
         let late = clock::monotonic() >= until;
-        if recorder.is_idle() && (late || !recorder.has_notes()) {
+        if recorder.is_idle() && (late || !recorder.has_sidecars()) {
             let _ = std::fs::remove_file(&self.context.config.control_socket);
             return Some(Ended::Done);
         }

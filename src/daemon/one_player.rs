@@ -61,7 +61,7 @@ impl OnePlayer {
             };
             match player.take_change() {
                 None | Some(PlayerEvent::Started(_)) => {}
-                Some(PlayerEvent::Refused(_, trouble)) => return Err(trouble),
+                Some(PlayerEvent::Refused(_, error)) => return Err(error),
                 Some(PlayerEvent::Failed(error)) => return Err(PlayError::Stick(error)),
                 Some(PlayerEvent::Finished) => {
                     show(Position {

@@ -37,8 +37,8 @@ impl Signals {
         self.0.as_raw_fd()
     }
 
-    /// The next order.
-    pub fn next_order(&mut self) -> Option<SignalAction> {
+    /// The next action.
+    pub fn next_action(&mut self) -> Option<SignalAction> {
         let signal = self.0.read_signal().ok()??;
         let hangup = i32::try_from(signal.ssi_signo) == Ok(Signal::SIGHUP as i32);
         Some(if hangup {

@@ -115,13 +115,18 @@ impl Trace {
     }
 
     pub fn has(&mut self, news: Option<ClientEvent>) -> &mut Self {
-        assert_eq!(self.client.take_event(), news, "{}", self.client.why());
+        assert_eq!(
+            self.client.take_event(),
+            news,
+            "{}",
+            self.client.failure_reason()
+        );
         self
     }
 
     pub fn fails(&mut self, why: &str) -> &mut Self {
         self.has(Some(ClientEvent::Failed));
-        assert_eq!(self.client.why(), why);
+        assert_eq!(self.client.failure_reason(), why);
         self
     }
 

@@ -54,7 +54,7 @@ pub fn stop(phone: &mut Phone, id: u32) -> String {
         phone.run_for(ms(1));
     }
     phone.run_for(ms(3000));
-    assert!(phone.recorder.is_idle() && !phone.recorder.talks(0));
+    assert!(phone.recorder.is_idle() && !phone.recorder.has_server(0));
     assert_eq!(phone.counted("bug"), 0);
     phone.answers.last().unwrap().clone()
 }

@@ -75,7 +75,7 @@ impl Server {
 
     /// One place's share of a turn.
     pub fn turn(&mut self, recorder: &mut Recorder, place: usize, now: Instant) {
-        if !recorder.talks(place) {
+        if !recorder.has_server(place) {
             return;
         }
         let mut come: Vec<Coming> = vec![];

@@ -155,7 +155,7 @@ impl Stage {
                         self.search.clear();
                     }
                 }
-                None => self.player.handle_no_more(self.now),
+                None => self.player.handle_last_candidate(self.now),
             },
             Some(PlayerCall::Part(name)) => {
                 let name = String::from_utf8(name.to_vec()).unwrap();

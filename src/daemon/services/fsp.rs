@@ -208,7 +208,7 @@ impl OpenService {
                             FILE_WORK
                         };
                         let recorder = &context.recorder;
-                        next = self.carry_out(now, op, config, &mut context.disk, recorder);
+                        next = self.execute(now, op, config, &mut context.disk, recorder);
                     }
                 }
             }
@@ -253,7 +253,7 @@ impl OpenService {
         Some((origin, handled.reaction))
     }
 
-    fn carry_out(
+    fn execute(
         &mut self,
         now: Instant,
         op: Operation,
@@ -309,7 +309,7 @@ impl OpenService {
         }
         let done = done.unwrap_or_else(|error| {
             if op != Operation::SavePassword {
-                disk.suspect(&error);
+                disk.handle_read_error(&error);
             }
             Completion::Failed
         });

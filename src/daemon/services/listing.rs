@@ -58,7 +58,7 @@ impl Listing {
                 },
                 Ok(WalkStep::Later) => return Work::Left,
                 Ok(WalkStep::End) => None,
-                Err(error) => Some(disk.judge(&error)),
+                Err(error) => Some(disk.classify(&error)),
             };
             let len = last_line(reader.count(), error, &mut buffer).unwrap_or(0);
             reader.end(&buffer[..len]);

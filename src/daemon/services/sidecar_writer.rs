@@ -53,7 +53,7 @@ impl Service for SidecarWriter {
     fn turn(&mut self, now: &Now, context: &mut Context) -> Work {
         let recorder = &mut context.recorder;
         let sum = now.monotonic >= self.next_at && self.may_sum(recorder);
-        if !sum && !recorder.has_notes() {
+        if !sum && !recorder.has_sidecars() {
             return Work::Done;
         }
         if self.work(&mut context.disk, recorder).is_err() {
@@ -64,7 +64,7 @@ impl Service for SidecarWriter {
 
     fn next_deadline(&self, _now: Instant, context: &Context) -> Instant {
         let recorder = &context.recorder;
-        if recorder.has_notes() {
+        if recorder.has_sidecars() {
             return Instant::default();
         }
         if recorder.is_idle() && self.may_sum(recorder) {
@@ -82,8 +82,8 @@ impl SidecarWriter {
     #[inline(never)] // so that its buffers are cleared only when they are used
     fn work(&mut self, disk: &mut Disk, recorder: &mut Recorder) -> io::Result<()> {
         let mut line = [0; SIDECAR_LINE_BYTES + SUM_BYTES];
-        if let Some(note) = recorder.next_note(&mut line) {
-            return self.write(note, disk, recorder);
+        if let Some(sidecar) = recorder.next_sidecar(&mut line) {
+            return self.write(sidecar, disk, recorder);
         }
         let began = monotonic();
         let done = self.sum_up(disk, &mut line);
@@ -93,19 +93,24 @@ impl SidecarWriter {
     }
 
     /// Writes the sidecar of a recording, if the recording still exists.
-    fn write(&mut self, note: SidecarLine, disk: &mut Disk, recorder: &Recorder) -> io::Result<()> {
-        if !note.finished && !recorder.in_use(note.name.as_bytes()) {
+    fn write(
+        &mut self,
+        sidecar: SidecarLine,
+        disk: &mut Disk,
+        recorder: &Recorder,
+    ) -> io::Result<()> {
+        if !sidecar.finished && !recorder.in_use(sidecar.name.as_bytes()) {
             return Ok(()); // the part has already ended: another line follows
         }
         let dir = disk.dir()?;
-        dir.stat(note.name.as_bytes())?;
+        dir.stat(sidecar.name.as_bytes())?;
         if dir.free_bytes()? < recorder.reserve() {
             return Err(io::Error::from_raw_os_error(libc::ENOSPC));
         }
-        put(dir, &note.name, note.line)?;
-        if note.finished {
+        put(dir, &sidecar.name, sidecar.line)?;
+        if sidecar.finished {
             self.waiting
-                .push_back(note.name)
+                .push_back(sidecar.name)
                 .map_err(|_| io::Error::from_raw_os_error(libc::ENOBUFS))?;
         }
         Ok(())
@@ -143,7 +148,7 @@ fn read(dir: &Dir, name: &[u8], at: u64, piece: &mut [u8]) -> io::Result<usize> 
     let (file, _) = Input::open(dir.fd(), name)?;
     let at = HEADER_BYTES as u64 + at;
     let read = file.read(at, piece)?;
-    file.expect(at + SUM_PIECE as u64, SUM_PIECE as u64);
+    file.read_ahead(at + SUM_PIECE as u64, SUM_PIECE as u64);
     Ok(read)
 }
 

@@ -14,12 +14,12 @@ use crate::proto::recording::setup::Ports;
 use crate::proto::recording::state::RecordingState;
 use crate::wire::recording::{Header, HEADER_BYTES};
 
-use super::extent::PLACES;
+use super::extent::SLOTS;
 use super::sockets::{Day, VirtualSockets};
 
 pub(super) struct VirtualDevices {
-    pub(super) sockets: [VirtualSockets; PLACES],
-    pub(super) servers: [VirtualServer; PLACES],
+    pub(super) sockets: [VirtualSockets; SLOTS],
+    pub(super) servers: [VirtualServer; SLOTS],
     pub(super) stick: VirtualStick,
     /// The current time, which is later than the beginning of the turn if the stick has stalled.
     pub(super) now: Instant,
@@ -38,9 +38,9 @@ impl VirtualDevices {
         }
     }
 
-    pub(super) fn look(&mut self, place: usize, now: Instant) {
+    pub(super) fn look(&mut self, slot: usize, now: Instant) {
         self.now = now;
-        self.sockets[place].look(now, &self.day);
+        self.sockets[slot].look(now, &self.day);
     }
 
     pub(super) fn set_clock(&mut self, at: Instant, by_millis: i64) {
@@ -49,37 +49,37 @@ impl VirtualDevices {
 }
 
 impl Devices for VirtualDevices {
-    fn bind(&mut self, place: usize, legs: usize, now: Instant) -> Result<Ports, Reason> {
-        self.sockets[place].open(now, legs + 1);
+    fn bind(&mut self, slot: usize, legs: usize, now: Instant) -> Result<Ports, Reason> {
+        self.sockets[slot].open(now, legs + 1);
         let ports = 0..=legs as u16;
         Ok(ports.map(|number| 41_000 + 2 * number).collect())
     }
 
-    fn drain(&mut self, place: usize, now: Instant, recorder: &mut Recorder) -> bool {
-        receiver::drain(&mut self.sockets[place], place, now, recorder)
+    fn drain(&mut self, slot: usize, now: Instant, recorder: &mut Recorder) -> bool {
+        receiver::drain(&mut self.sockets[slot], slot, now, recorder)
     }
 
-    fn serve(&mut self, place: usize, now: Instant, recorder: &mut Recorder) {
-        self.servers[place].serve(place, now, recorder);
+    fn serve(&mut self, slot: usize, now: Instant, recorder: &mut Recorder) {
+        self.servers[slot].serve(slot, now, recorder);
     }
 
-    fn store(&mut self, place: usize, now: Instant, recorder: &mut Recorder) -> bool {
+    fn store(&mut self, slot: usize, now: Instant, recorder: &mut Recorder) -> bool {
         let mut written = 0;
         while written < DISK_BYTES_PER_TURN {
-            let Some(op) = recorder.disk_op(place, now) else {
+            let Some(op) = recorder.disk_op(slot, now) else {
                 return false;
             };
             if let DiskOp::Write(_, bytes) = &op {
                 written += bytes.len();
                 self.now = self.now + std::mem::take(&mut self.stick.stall);
             }
-            let result = self.stick.call(place, &op);
+            let result = self.stick.call(slot, &op);
             if matches!(result, Err(DiskError::Busy))
-                && matches!(recorder.state(place), RecordingState::Running)
+                && matches!(recorder.state(slot), RecordingState::Running)
             {
                 return false; // the daemon repeats the call in a later turn
             }
-            recorder.handle_disk(place, now, result);
+            recorder.handle_disk(slot, now, result);
         }
         true
     }
@@ -109,41 +109,41 @@ pub(super) struct VirtualServer {
 }
 
 impl VirtualServer {
-    fn serve(&mut self, place: usize, now: Instant, recorder: &mut Recorder) {
-        if !recorder.talks(place) {
+    fn serve(&mut self, slot: usize, now: Instant, recorder: &mut Recorder) {
+        if !recorder.has_server(slot) {
             return;
         }
         if std::mem::take(&mut self.connected) {
             recorder.handle_server(
-                place,
+                slot,
                 now,
                 ClientInput::Connected(([10, 0, 0, 9], 10_000).into()),
             );
         }
         for answer in std::mem::take(&mut self.answers) {
-            recorder.handle_server(place, now, ClientInput::Bytes(&answer));
+            recorder.handle_server(slot, now, ClientInput::Bytes(&answer));
         }
         match self.manner {
-            Manner::Dies => recorder.handle_server(place, now, ClientInput::Lost(104)),
+            Manner::Dies => recorder.handle_server(slot, now, ClientInput::Lost(104)),
             Manner::Stops => {
                 let stop = format!("cmd=RecordStopRequest&id={}&reason=x\n", self.id);
-                recorder.handle_server(place, now, ClientInput::Bytes(stop.as_bytes()));
+                recorder.handle_server(slot, now, ClientInput::Bytes(stop.as_bytes()));
                 self.manner = Manner::Accepts;
             }
             _ => {}
         }
-        recorder.handle_server(place, now, ClientInput::Tick);
-        self.carry_out(place, now, recorder);
+        recorder.handle_server(slot, now, ClientInput::Tick);
+        self.execute(slot, now, recorder);
     }
 
-    fn carry_out(&mut self, place: usize, now: Instant, recorder: &mut Recorder) {
-        while let Some(op) = recorder.server_op(place, now) {
+    fn execute(&mut self, slot: usize, now: Instant, recorder: &mut Recorder) {
+        while let Some(op) = recorder.server_op(slot, now) {
             let mut done = server::ClientDone::Yes;
             match op {
                 server::ClientOp::Frame(_) => {
                     let taken = !matches!(self.manner, Manner::TakesNoFrames);
                     self.frames += u64::from(taken);
-                    recorder.handle_frame(place, now, taken, (!taken).then_some(111));
+                    recorder.handle_frame(slot, now, taken, (!taken).then_some(111));
                     continue;
                 }
                 server::ClientOp::Connect(_) => {
@@ -155,7 +155,7 @@ impl VirtualServer {
                 }
                 _ => {}
             }
-            recorder.handle_server_done(place, now, Ok(done));
+            recorder.handle_server_done(slot, now, Ok(done));
         }
     }
 
@@ -180,7 +180,7 @@ impl VirtualServer {
 
 pub(super) struct VirtualStick {
     files: BTreeMap<String, Vec<u8>>,
-    open: [Option<String>; PLACES],
+    open: [Option<String>; SLOTS],
     calls: u64,
     fails: Option<(u64, DiskError)>,
     pub(super) stall: Duration,
@@ -218,10 +218,10 @@ impl VirtualStick {
             .sum()
     }
 
-    fn call(&mut self, place: usize, op: &DiskOp) -> Result<DiskDone, DiskError> {
+    fn call(&mut self, slot: usize, op: &DiskOp) -> Result<DiskDone, DiskError> {
         self.calls += 1;
         if matches!(op, DiskOp::Close) {
-            self.open[place] = None; // closing never fails
+            self.open[slot] = None; // closing never fails
             return Ok(DiskDone::Yes);
         }
         if !self.there {
@@ -233,12 +233,12 @@ impl VirtualStick {
         if let DiskOp::Create(_) = op {
             let name = format!("Record_{:06}.wav", self.calls);
             self.files.insert(name.clone(), vec![]);
-            self.open[place] = Some(name.clone());
+            self.open[slot] = Some(name.clone());
             return Ok(DiskDone::Created(
                 RecordingName::try_from(name.as_str()).unwrap_or_default(),
             ));
         }
-        let name = self.open[place].clone().unwrap_or_default();
+        let name = self.open[slot].clone().unwrap_or_default();
         let file = self.files.get_mut(&name);
         match (op, file) {
             (DiskOp::Space, _) => Ok(DiskDone::Free(1 << 40)),
@@ -262,7 +262,7 @@ impl VirtualStick {
             }
             (DiskOp::Discard, _) => {
                 self.files.remove(&name);
-                self.open[place] = None;
+                self.open[slot] = None;
                 Ok(DiskDone::Yes)
             }
             (DiskOp::Reserve(_) | DiskOp::Sync, Some(_)) => Ok(DiskDone::Yes),

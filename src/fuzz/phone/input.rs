@@ -8,7 +8,7 @@ use crate::proto::recording::file_writer::DiskError;
 use crate::wire::rtp::Packet;
 
 use super::devices::Manner;
-use super::extent::{ms, PLACES};
+use super::extent::{ms, SLOTS};
 use super::sockets::VirtualDatagram;
 
 /// A step.
@@ -107,16 +107,13 @@ impl<'a> StepReader<'a> {
         }
         let kind = self.byte();
         let number = self.byte();
-        let place = usize::from(number) % PLACES;
-        let which = usize::from(number) / PLACES;
+        let slot = usize::from(number) % SLOTS;
+        let which = usize::from(number) / SLOTS;
         Some(match kind % 16 {
             0..=2 => Step::Wait(ms(u64::from(number) * 7 + 1)),
             3 => Step::Wait(ms(u64::from(number) * 100)),
-            4..=6 => Step::Datagrams(place, self.talk(now, which)),
-            7 => Step::Datagrams(
-                place,
-                vec![(now, which % 9, self.take(usize::from(number)))],
-            ),
+            4..=6 => Step::Datagrams(slot, self.talk(now, which)),
+            7 => Step::Datagrams(slot, vec![(now, which % 9, self.take(usize::from(number)))]),
             8 => Step::Line(STARTS[which % 4].into()),
             9 | 10 => {
                 let ago = u64::from(self.byte()) * 20;
@@ -131,7 +128,7 @@ impl<'a> StepReader<'a> {
             13 => Step::StickFails(u64::from(number) / 4, ERRORS[usize::from(number) % 4]),
             14 if number < 128 => Step::StickStalls(ms(u64::from(number) * 40)),
             14 => Step::StickIsThere(number % 2 == 0),
-            _ => Step::Server(place, MANNERS[which % 7]),
+            _ => Step::Server(slot, MANNERS[which % 7]),
         })
     }
 

@@ -104,7 +104,7 @@ impl Sources {
     }
 
     /// The number of slots that may have a source; they are the first ones.
-    pub fn places(&self) -> usize {
+    pub fn slots(&self) -> usize {
         self.sources.len()
     }
 
@@ -203,11 +203,11 @@ impl Sources {
         clock: i64,
         stats: &mut Stats,
     ) -> Option<Counter> {
-        let place = self
+        let slot = self
             .sources
             .iter()
             .position(|source| source.as_ref().is_some_and(|it| it.is(port, ssrc, audio)));
-        let known = place.and_then(|place| self.sources[place].as_mut());
+        let known = slot.and_then(|slot| self.sources[slot].as_mut());
         let arrival = match (when, &known) {
             (ArrivalTime::Measured(at), _) => Arrival {
                 at,
@@ -227,40 +227,40 @@ impl Sources {
             }
             _ => return None,
         };
-        if let (Some(place), Some(source)) = (place, known) {
+        if let (Some(slot), Some(source)) = (slot, known) {
             source.confirmed = true;
             source.recent = source.recent.saturating_add(1);
             if self.shared {
-                self.cede(place, port, ssrc, arrival.at, audio);
+                self.cede(slot, port, ssrc, arrival.at, audio);
             }
-            return Some(self.put_in(place, audio, arrival, stats));
+            return Some(self.put_in(slot, audio, arrival, stats));
         }
-        let Some(place) = self.free_place(port, arrival, stats) else {
+        let Some(slot) = self.free_slot(port, arrival, stats) else {
             return Some(Counter::TooManySources);
         };
         let hint = self.last_end(port);
-        let Some(mut ring) = self.rings.ring(place) else {
+        let Some(mut ring) = self.rings.ring(slot) else {
             return Some(Counter::Bug);
         };
         let buffer = JitterBuffer::new(&mut ring, arrival, audio, hint);
         let mut others = self.sources.iter().flatten();
         self.shared |= others.any(|source| (source.port, source.ssrc) == (port, ssrc));
-        self.sources[place] = Some(Source {
+        self.sources[slot] = Some(Source {
             port,
             ssrc,
             confirmed: false,
             recent: 1,
             buffer,
         });
-        self.cede(place, port, ssrc, arrival.at, audio);
-        Some(self.put_in(place, audio, arrival, stats))
+        self.cede(slot, port, ssrc, arrival.at, audio);
+        Some(self.put_in(slot, audio, arrival, stats))
     }
 
     /// Tells the other sources of the same SSRC, which have another codec, that this packet is not
     /// theirs.
-    fn cede(&mut self, place: usize, port: usize, ssrc: u32, at: i64, audio: &Audio) {
+    fn cede(&mut self, slot: usize, port: usize, ssrc: u32, at: i64, audio: &Audio) {
         for (other, source) in self.sources.iter_mut().enumerate() {
-            let Some(source) = source.as_mut().filter(|_| other != place) else {
+            let Some(source) = source.as_mut().filter(|_| other != slot) else {
                 continue;
             };
             if (source.port, source.ssrc) == (port, ssrc) {
@@ -271,12 +271,12 @@ impl Sources {
 
     fn put_in(
         &mut self,
-        place: usize,
+        slot: usize,
         audio: &Audio,
         arrival: Arrival,
         stats: &mut Stats,
     ) -> Counter {
-        match (&mut self.sources[place], self.rings.ring(place)) {
+        match (&mut self.sources[slot], self.rings.ring(slot)) {
             (Some(source), Some(mut ring)) => source.buffer.put(&mut ring, arrival, audio, stats),
             _ => Counter::Bug,
         }
@@ -286,18 +286,18 @@ impl Sources {
     #[must_use]
     pub fn take(
         &mut self,
-        place: usize,
+        slot: usize,
         clock: i64,
         buffers: FrameBuffers,
         stats: &mut Stats,
     ) -> Option<FrameKind> {
-        let source = self.sources.get_mut(place)?.as_mut()?;
+        let source = self.sources.get_mut(slot)?.as_mut()?;
         if !source.confirmed && source.buffer.ends_at() <= clock + FRAME_SAMPLES as i64 {
-            self.sources[place] = None;
+            self.sources[slot] = None;
             stats.count(Counter::Unconfirmed);
             return None;
         }
-        let mut ring = self.rings.ring(place)?;
+        let mut ring = self.rings.ring(slot)?;
         source
             .buffer
             .take(&mut ring, clock, buffers, stats)
@@ -313,26 +313,26 @@ impl Sources {
 
     /// An empty slot, or that of the source that may lose it first; among equals, the one that has
     /// been silent longest.
-    fn free_place(&mut self, port: usize, arrival: Arrival, stats: &mut Stats) -> Option<usize> {
-        if let Some(place) = self.sources.iter().position(Option::is_none) {
-            return Some(place);
+    fn free_slot(&mut self, port: usize, arrival: Arrival, stats: &mut Stats) -> Option<usize> {
+        if let Some(slot) = self.sources.iter().position(Option::is_none) {
+            return Some(slot);
         }
         if self.sources.len() < MAX_SOURCES {
             self.sources.push(None);
             return Some(self.sources.len() - 1);
         }
-        let rank = |(place, source): (usize, &Option<Source>)| {
+        let rank = |(slot, source): (usize, &Option<Source>)| {
             let source = source.as_ref()?;
-            Some((source.need(port, arrival)?, source.buffer.last_at(), place))
+            Some((source.need(port, arrival)?, source.buffer.last_at(), slot))
         };
-        let (_, _, place) = self.sources.iter().enumerate().filter_map(rank).min()?;
-        if self.sources[place]
+        let (_, _, slot) = self.sources.iter().enumerate().filter_map(rank).min()?;
+        if self.sources[slot]
             .as_ref()
             .is_some_and(|source| !source.confirmed)
         {
             stats.count(Counter::Unconfirmed);
         }
-        Some(place)
+        Some(slot)
     }
 }
 

@@ -11,9 +11,12 @@
 //! do. Each end is announced once.
 //!
 //! ```text
-//! Idle -> Resolving -> Connecting -> Asked -> Locating -> Opening -> Sending -> Stopping -> Closing -> Idle
-//!         server's     connect       answer   name in     UDP                   answer to   last bytes,
-//!         name                                the answer  socket                our stop    close
+//! Idle -> Resolving -> Connecting -> Asked -> Locating -> Opening -> Sending -> Stopping -> Closing
+//!
+//! Resolving  the server's name            Opening   the UDP socket
+//! Connecting to the server                Sending   frames
+//! Asked      the start is not answered    Stopping  our stop request is not answered
+//! Locating   the name in the response     Closing   the last bytes are sent; Idle follows
 //! ```
 
 use core::net::{IpAddr, SocketAddr};
@@ -53,14 +56,14 @@ pub struct RecordClient {
     peer: Option<SocketAddr>,
     media: Option<SocketAddr>,
     reader: Reader,
-    heard_at: Instant,
+    received_at: Instant,
     out: Ring,
     blocked: bool,
     /// The times of the first and the latest of consecutive errors of the UDP socket.
     send_errors: Option<(Instant, Instant)>,
     event: Option<ClientEvent>,
     announced: bool,
-    why: Reason,
+    failure_reason: Reason,
     words: Text<TEXT_BYTES>,
 }
 
@@ -75,13 +78,13 @@ impl RecordClient {
             peer: None,
             media: None,
             reader: Reader::new(),
-            heard_at: Instant::default(),
+            received_at: Instant::default(),
             out: Ring::new(SERVER_OUT_BYTES),
             blocked: false,
             send_errors: None,
             event: None,
             announced: false,
-            why: Reason::new(),
+            failure_reason: Reason::new(),
             words: Text::new(),
         }
     }
@@ -93,7 +96,7 @@ impl RecordClient {
         self.announced = false;
         self.media = None;
         self.send_errors = None;
-        self.why.clear();
+        self.failure_reason.clear();
         self.words.clear();
         self.until = Some(now + CONNECT_TIMEOUT);
         match server.host.parse::<IpAddr>() {
@@ -109,9 +112,9 @@ impl RecordClient {
             ClientInput::Connected(peer) => self.step(now, Event::Connected(peer), setup),
             ClientInput::Writable => self.blocked = false,
             ClientInput::Bytes(mut bytes) => {
-                self.heard_at = now;
+                self.received_at = now;
                 while let Some(message) = self.reader.next(&mut bytes) {
-                    let message = message.map(|message| messages::understand(message, setup.id));
+                    let message = message.map(|message| messages::parse(message, setup.id));
                     self.handle_message(now, message, setup, stats);
                 }
             }
@@ -213,8 +216,8 @@ impl RecordClient {
     }
 
     /// The reason of the failure.
-    pub fn why(&self) -> &Reason {
-        &self.why
+    pub fn failure_reason(&self) -> &Reason {
+        &self.failure_reason
     }
 
     /// The reason that the server gave for its stop.
@@ -311,14 +314,14 @@ impl RecordClient {
     /// When an unterminated message counts as complete because no more bytes have followed.
     fn silence_at(&self) -> Option<Instant> {
         let waits = self.reader.is_waiting();
-        waits.then(|| self.heard_at + MESSAGE_SILENCE)
+        waits.then(|| self.received_at + MESSAGE_SILENCE)
     }
 
     fn finish_message(&mut self, now: Instant, setup: &Setup, stats: &mut Stats) {
         let message = self
             .reader
             .finish()
-            .map(|message| message.map(|message| messages::understand(message, setup.id)));
+            .map(|message| message.map(|message| messages::parse(message, setup.id)));
         if let Some(message) = message {
             self.handle_message(now, message, setup, stats);
         }

@@ -21,14 +21,14 @@ impl Recorder {
         match request {
             Request::Start(start) => self.start(client, start, random),
             Request::Pause(id, paused, at) => {
-                let place = self.find(id)?;
+                let slot = self.find(id)?;
                 let at = self.requested_at(now, at);
-                let changed = self.places[place].pause(at, paused);
+                let changed = self.slots[slot].pause(at, paused);
                 let changed = changed.map_err(|_| {
                     reason("busy", format_args!("too many pauses in half a second"))
                 })?;
                 if changed {
-                    self.record_event(place, if paused { "paused" } else { "resumed" }, None);
+                    self.record_event(slot, if paused { "paused" } else { "resumed" }, None);
                 }
                 self.answer_plain(
                     client,
@@ -42,10 +42,10 @@ impl Recorder {
                 Ok(FollowUp::Nothing)
             }
             Request::Stop(id, call, at) => {
-                let place = self.find(id)?;
+                let slot = self.find(id)?;
                 let at = self.requested_at(now, at);
-                self.places[place].call_mut().update(call);
-                self.places[place].stop(now, at, Some(client));
+                self.slots[slot].call_mut().update(call);
+                self.slots[slot].stop(now, at, Some(client));
                 Ok(FollowUp::Later)
             }
             Request::Status(id) => {
@@ -97,12 +97,12 @@ impl Recorder {
             }
             Sink::Local => None,
         };
-        let Some(place) = self
-            .places
+        let Some(slot) = self
+            .slots
             .iter()
             .position(|recording| recording.state() == RecordingState::Free)
         else {
-            let most = self.places.len();
+            let most = self.slots.len();
             return Err(reason(
                 "busy",
                 format_args!("{most} recordings are running (maxRecordings)"),
@@ -122,8 +122,8 @@ impl Recorder {
             server,
         };
         setup.law.prepare_pairs();
-        self.places[place].begin(client, start.legs, setup);
-        self.losses[place].begin();
+        self.slots[slot].begin(client, start.legs, setup);
+        self.losses[slot].begin();
         Ok(FollowUp::Later)
     }
 
@@ -161,8 +161,8 @@ impl Recorder {
         let mine = |recording: &Recording| {
             recording.state() == RecordingState::Running && recording.setup().id == id
         };
-        let place = self.places.iter().position(mine);
-        place.ok_or_else(|| reason("unknown-id", format_args!("no recording {id} is running")))
+        let slot = self.slots.iter().position(mine);
+        slot.ok_or_else(|| reason("unknown-id", format_args!("no recording {id} is running")))
     }
 }
 

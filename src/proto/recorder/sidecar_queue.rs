@@ -76,28 +76,28 @@ mod tests {
 
     #[test]
     fn notes_come_out_whole_and_in_order() {
-        let mut notes = SidecarQueue::new();
+        let mut queue = SidecarQueue::new();
         let mut buffer = [0; SIDECAR_LINE_BYTES];
         for round in 0..100 {
             let name = RecordingName::try_from(format!("Record_{round}.wav").as_str()).unwrap();
             let line = vec![b'x'; round * 41 % (SIDECAR_LINE_BYTES + 1)];
-            assert!(notes.push(&name, round % 2 == 0, &line) && notes.push(&name, true, b""));
-            let note = notes.pop(&mut buffer).unwrap();
+            assert!(queue.push(&name, round % 2 == 0, &line) && queue.push(&name, true, b""));
+            let entry = queue.pop(&mut buffer).unwrap();
             assert_eq!(
-                (note.name, note.finished, note.line.len()),
+                (entry.name, entry.finished, entry.line.len()),
                 (name, round % 2 == 0, line.len())
             );
             assert!(
-                notes
+                queue
                     .pop(&mut buffer)
-                    .is_some_and(|note| note.line.is_empty())
-                    && notes.is_empty()
+                    .is_some_and(|entry| entry.line.is_empty())
+                    && queue.is_empty()
             );
         }
         let taken = (0..100)
-            .take_while(|_| notes.push(&RecordingName::new(), true, &[0; SIDECAR_LINE_BYTES]))
+            .take_while(|_| queue.push(&RecordingName::new(), true, &[0; SIDECAR_LINE_BYTES]))
             .count();
         assert_eq!(taken, SIDECAR_QUEUE_BYTES / (SIDECAR_LINE_BYTES + HEAD));
-        assert!(!notes.push(&RecordingName::new(), true, &[0; SIDECAR_LINE_BYTES + 1]));
+        assert!(!queue.push(&RecordingName::new(), true, &[0; SIDECAR_LINE_BYTES + 1]));
     }
 }

@@ -26,46 +26,49 @@ impl Recorder {
     }
 
     /// The next sidecar line to be written.
-    pub fn next_note<'a>(&mut self, buffer: &'a mut [u8]) -> Option<SidecarLine<'a>> {
-        self.notes.pop(buffer)
+    pub fn next_sidecar<'a>(&mut self, buffer: &'a mut [u8]) -> Option<SidecarLine<'a>> {
+        self.sidecars.pop(buffer)
     }
 
     /// Sidecar lines wait to be written.
-    pub fn has_notes(&self) -> bool {
-        !self.notes.is_empty()
+    pub fn has_sidecars(&self) -> bool {
+        !self.sidecars.is_empty()
     }
 
     /// A part has begun.
-    pub(super) fn note_begun(&mut self, place: usize) {
-        self.places[place].history_mut().zone = self.zone;
-        self.losses[place].begin_part();
-        self.note(place);
+    pub(super) fn begin_part_sidecar(&mut self, slot: usize) {
+        self.slots[slot].history_mut().zone = self.zone;
+        self.losses[slot].begin_part();
+        self.queue_sidecar(slot);
     }
 
     /// A recording has failed. If no file was open, the sidecar of its last file claims that
     /// another part follows, and must be corrected.
-    pub(super) fn note_failed(&mut self, place: usize) {
-        if self.places[place].history().followed {
-            self.note(place);
+    pub(super) fn correct_last_sidecar(&mut self, slot: usize) {
+        if self.slots[slot].history().followed {
+            self.queue_sidecar(slot);
         }
     }
 
     /// Queues the sidecar of the part that has begun or ended.
-    pub(super) fn note(&mut self, place: usize) {
+    pub(super) fn queue_sidecar(&mut self, slot: usize) {
         let mut buffer = [0; SIDECAR_LINE_BYTES];
-        let recording = &mut self.places[place];
+        let recording = &mut self.slots[slot];
         let closed = !recording.has_file();
         let followed = recording.parts_ended().is_none();
         recording.history_mut().followed = closed && followed;
-        let recording = &self.places[place];
+        let recording = &self.slots[slot];
         let Some(name) = recording.names().0.last() else {
             return;
         };
-        let len = emit(recording, name, self.losses[place].missing(), &mut buffer);
+        let len = emit(recording, name, self.losses[slot].missing(), &mut buffer);
         if closed {
-            self.losses[place].close_part();
+            self.losses[slot].close_part();
         }
-        if !len.is_some_and(|len| self.notes.push(name, !recording.has_file(), &buffer[..len])) {
+        if !len.is_some_and(|len| {
+            self.sidecars
+                .push(name, !recording.has_file(), &buffer[..len])
+        }) {
             self.stats.count(Counter::SidecarsLost);
         }
     }
@@ -101,8 +104,8 @@ fn emit(
         Some(FilesEnded::Failed(_)) => b"failed",
     };
     let mut dropped = [("", 0); MISSING.len()];
-    for (place, (counter, count)) in dropped.iter_mut().zip(MISSING.into_iter().zip(missing)) {
-        *place = (NAMES[counter as usize], count);
+    for (entry, (counter, count)) in dropped.iter_mut().zip(MISSING.into_iter().zip(missing)) {
+        *entry = (NAMES[counter as usize], count);
     }
     let sidecar = Sidecar {
         id: id.as_bytes(),

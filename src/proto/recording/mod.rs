@@ -119,7 +119,7 @@ impl Recording {
     }
 
     /// Packets are accepted. Those that arrive before a server has responded are recorded, too.
-    pub fn listens(&self) -> bool {
+    pub fn accepts_packets(&self) -> bool {
         match self.state {
             RecordingState::Running | RecordingState::Draining { .. } => true,
             RecordingState::Opening { .. } => self.route.was_for_server(),
@@ -219,7 +219,7 @@ impl Recording {
     /// frames first.
     #[must_use]
     pub fn handle_timeout(&mut self, now: Instant, stats: &mut Stats) -> bool {
-        if !self.listens() {
+        if !self.accepts_packets() {
             return true;
         }
         while self.audio.clock.due(now) {
@@ -341,7 +341,7 @@ impl Recording {
         if !self.route.is_server() {
             return BATCH;
         }
-        let rests = self.audio.clock.rests() && !self.setup.pause_is_silence;
+        let rests = self.audio.clock.is_resting() && !self.setup.pause_is_silence;
         let asks = matches!(self.state, RecordingState::Opening { .. });
         let sends = self.client.is_sending() && !(rests && self.unsent() == 0);
         if asks || sends {

@@ -82,6 +82,6 @@ pub enum RecordingEvent {
 pub enum Failure {
     /// The stick.
     Stick(DiskError),
-    /// The server; `Recording::why` has the description.
+    /// The server; `Recording::failure_reason` has the description.
     Server,
 }

@@ -70,7 +70,7 @@ impl Recording {
     }
 
     /// Sources that are being mixed.
-    pub fn legs_heard(&self) -> usize {
+    pub fn active_legs(&self) -> usize {
         self.audio.sources()
     }
 

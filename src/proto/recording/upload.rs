@@ -88,7 +88,7 @@ impl Recording {
     }
 
     /// There is a connection to a server, or an attempt to make one.
-    pub fn talks(&self) -> bool {
+    pub fn has_server(&self) -> bool {
         !self.client.is_idle()
     }
 
@@ -103,8 +103,8 @@ impl Recording {
     }
 
     /// The reason why the server failed.
-    pub fn why(&self) -> &Reason {
-        self.client.why()
+    pub fn failure_reason(&self) -> &Reason {
+        self.client.failure_reason()
     }
 
     /// Makes room for a frame in the ring; `false` if the ring is full and its oldest frame cannot

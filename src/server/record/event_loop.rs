@@ -90,7 +90,7 @@ impl RecordService {
     }
 
     fn handle_signals(&mut self, now: &Now) {
-        while let Some(order) = self.signals.next_order() {
+        while let Some(order) = self.signals.next_action() {
             match order {
                 SignalAction::End => self.begin_shutdown(now),
                 SignalAction::Reload => {

@@ -156,7 +156,7 @@ impl RendezvousService {
         now: Instant,
         reload: &impl Fn() -> Result<KnownPhones, String>,
     ) -> AfterSignal {
-        while let Some(order) = self.signals.next_order() {
+        while let Some(order) = self.signals.next_action() {
             if order == SignalAction::End {
                 return AfterSignal::End;
             }

@@ -58,7 +58,7 @@ pub(super) struct Mismatch {
 /// Consecutive packets that do not match.
 #[derive(Debug, Default)]
 pub(super) struct Trial {
-    pub(super) departed: heapless::Vec<Mismatch, RATE_PACKETS>,
+    pub(super) mismatches: heapless::Vec<Mismatch, RATE_PACKETS>,
     /// The state of the buffer before the first of them.
     pub(super) timestamp: u32,
     pub(super) anchor: i64,
@@ -77,7 +77,7 @@ impl Trial {
 
     pub(super) fn close(&mut self) {
         self.samples = 0;
-        self.departed.clear();
+        self.mismatches.clear();
     }
 
     /// All packets match this rate: their timestamps are not arbitrary.
@@ -86,6 +86,6 @@ impl Trial {
             let off = rate.samples(packet.ticks) - i64::from(packet.samples);
             off.abs() <= i64::from(packet.len / 2)
         };
-        self.departed.iter().all(keeps)
+        self.mismatches.iter().all(keeps)
     }
 }

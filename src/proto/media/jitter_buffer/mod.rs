@@ -25,7 +25,7 @@
 use core::ops::Range;
 
 use crate::base::limits::{
-    FRAME_SAMPLES, LEG_HISTORY, LEG_SAMPLES, MAX_BELIEVED, MAX_DROPOUT, MAX_MISORDER,
+    FRAME_SAMPLES, LEG_HISTORY, LEG_SAMPLES, MAX_DROPOUT, MAX_INFERRED, MAX_MISORDER,
     MAX_TIMESTAMP_ERROR,
 };
 use crate::base::stats::{Counter, Stats};
@@ -132,7 +132,7 @@ impl JitterBuffer {
         let goes_on = self.step(audio.sequence) == 1
             && self.newest.place + length == self.stored.end
             && self.provisional.is_none();
-        (goes_on && self.arrivals.unmeasured + length <= MAX_BELIEVED)
+        (goes_on && self.arrivals.unmeasured + length <= MAX_INFERRED)
             .then_some(self.arrivals.last_at + length)
     }
 
@@ -225,7 +225,7 @@ impl JitterBuffer {
         };
         let counter = self.store(ring, arrival.clock, place, audio);
         if self.trial.is_open() {
-            self.judge_rate(ring, arrival.clock, stats);
+            self.decide_rate(ring, arrival.clock, stats);
         }
         counter
     }
@@ -244,7 +244,7 @@ impl JitterBuffer {
             self.wipe(ring, read - LEG_HISTORY as i64);
         }
         if self.stored.end <= read {
-            self.give_way_in_silence(ring, read);
+            self.apply_drift_in_silence(ring, read);
             return None;
         }
         if self.provisional.is_some_and(|start| start < read + FRAME) {
@@ -279,7 +279,7 @@ impl JitterBuffer {
     }
 
     /// No audio is waiting, so the drift is corrected at once, inaudibly.
-    fn give_way_in_silence(&mut self, ring: &mut SampleRing, read: i64) {
+    fn apply_drift_in_silence(&mut self, ring: &mut SampleRing, read: i64) {
         self.reader.gap = Gap::default();
         let pending = self.reader.clock_drift.pending();
         if pending != 0 {
@@ -321,7 +321,7 @@ impl JitterBuffer {
         }
         self.stored.end = self.stored.end.max(end);
         if skipped == 0 && self.trial.is_open() {
-            self.note_place(place, audio);
+            self.record_placement(place, audio);
         }
         Counter::Audio
     }

@@ -32,7 +32,7 @@ mod steps;
 
 /// Additional free space that is required for the data until the next check: two seconds and a
 /// margin.
-const ELBOW_ROOM: u64 = 64 * 1024;
+const SPACE_MARGIN: u64 = 64 * 1024;
 
 /// The parameters that do not change during a recording.
 #[derive(Clone, Copy, Debug)]
@@ -325,7 +325,7 @@ impl FileWriter {
             .reserved()
             .saturating_sub(HEADER_BYTES as u64 + self.data);
         self.free = free;
-        free.saturating_add(own) >= self.plan.reserve.saturating_add(ELBOW_ROOM)
+        free.saturating_add(own) >= self.plan.reserve.saturating_add(SPACE_MARGIN)
     }
 
     /// Increases the reservation if that is needed and possible; `true` if blocks must be reserved.
@@ -345,7 +345,7 @@ impl FileWriter {
     }
 
     /// Sets `dataSize` in the header to the content of the file.
-    fn note_size(&mut self) {
+    fn update_data_size(&mut self) {
         let size = u32::try_from(self.whole_frames()).unwrap_or(u32::MAX);
         self.head[DATA_SIZE_OFFSET as usize..].copy_from_slice(&self.plan.header.integer(size));
     }
@@ -368,7 +368,7 @@ impl FileWriter {
         }
         self.state = self.state.after_failure(error, first);
         if self.state == WriterState::Ending(Ending::Size(0)) {
-            self.note_size();
+            self.update_data_size();
         }
     }
 }

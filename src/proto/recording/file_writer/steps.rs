@@ -40,7 +40,7 @@ impl FileWriter {
         let next = match (step, done) {
             (Checkpoint::Sync, DiskDone::Yes) => {
                 self.synced = self.data;
-                self.note_size();
+                self.update_data_size();
                 Checkpoint::Size(0)
             }
             (Checkpoint::Size(at), DiskDone::Wrote(len)) if at + len < 4 => {
@@ -73,7 +73,7 @@ impl FileWriter {
             (Ending::Trim, DiskDone::Yes) => Ending::Sync,
             (Ending::Sync, DiskDone::Yes) => {
                 self.synced = self.data;
-                self.note_size();
+                self.update_data_size();
                 Ending::Size(0)
             }
             (Ending::Size(at), DiskDone::Wrote(len)) if at + len < 4 => Ending::Size(at + len),
