@@ -3,7 +3,7 @@
 
 mod virtual_player;
 
-use callrec::base::limits::play::{MAX_STRANGERS, PLAY_READ};
+use callrec::base::limits::play::{MAX_REJECTED_PARTS, PLAY_READ};
 use callrec::base::limits::DATAGRAM_BYTES;
 use callrec::base::time::{Duration, Instant};
 use callrec::proto::playback::state::{PlayError, PlayerEvent, PlayerState};
@@ -204,7 +204,7 @@ fn the_search_for_parts_ends() {
     let looked = (1..)
         .find(|_| !player.handle_candidate(b"x.wav", None))
         .unwrap();
-    assert_eq!(looked, MAX_STRANGERS);
+    assert_eq!(looked, MAX_REJECTED_PARTS);
     assert!(!player.wants_older());
     // One that its limit has ended: another part should be somewhere.
     begin(&mut player, &part(1, 0, ((1 << 20) - 76) / 172));

@@ -4,8 +4,8 @@
 mod conversation;
 
 use callrec::base::stats::Counter;
-use callrec::proto::record_client::event::{ClientEvent, Input, Op};
-use callrec::proto::recording::setup::Server;
+use callrec::proto::record_client::event::{ClientEvent, ClientInput, ClientOp};
+use callrec::proto::recording::setup::ServerSettings;
 use conversation::*;
 
 #[test]
@@ -37,7 +37,7 @@ fn a_recording_as_it_should_be() {
 
 #[test]
 fn the_start_says_all_that_is_known_and_the_stop_what_has_changed() {
-    let mut trace = Trace::new(Server {
+    let mut trace = Trace::new(ServerSettings {
         message_end: b"\r\n",
         ..server("10.0.0.9")
     });
@@ -85,12 +85,16 @@ fn names_are_looked_up_here_and_in_the_answer() {
     trace.does(&["find record.example:10000"]).has(None);
     trace
         .at(2000)
-        .gets(Input::Resolved(Some("10.0.0.9:10000".parse().unwrap())))
+        .gets(ClientInput::Resolved(Some(
+            "10.0.0.9:10000".parse().unwrap(),
+        )))
         .does(&["connect 10.0.0.9:10000"]);
     trace.connects().does(&[START]);
     trace.hears("cmd=RecordStartResponse&id=7&result=success&server=media.example&port=40000\n");
     trace.does(&["find media.example:40000"]).has(None);
-    trace.gets(Input::Resolved(Some("10.0.0.8:40000".parse().unwrap())));
+    trace.gets(ClientInput::Resolved(Some(
+        "10.0.0.8:40000".parse().unwrap(),
+    )));
     trace
         .does(&["media 10.0.0.8:40000"])
         .has(Some(ClientEvent::Accepted));
@@ -98,7 +102,7 @@ fn names_are_looked_up_here_and_in_the_answer() {
     let mut trace = Trace::new(server("record.example"));
     trace
         .does(&["find record.example:10000"])
-        .gets(Input::Resolved(None));
+        .gets(ClientInput::Resolved(None));
     trace
         .fails("no-server: its name is not known (record.example:10000)")
         .does(&["close"])
@@ -108,7 +112,7 @@ fn names_are_looked_up_here_and_in_the_answer() {
     trace.hears("cmd=RecordStartResponse&id=7&result=success&server=media.example&port=40000\n");
     trace
         .does(&["find media.example:40000"])
-        .gets(Input::Resolved(None));
+        .gets(ClientInput::Resolved(None));
     trace
         .fails("server-refused: the media host cannot be resolved (10.0.0.9:10000)")
         .does(&[STOP]);
@@ -119,7 +123,7 @@ fn a_server_that_cannot_be_reached() {
     let mut trace = Trace::new(server("10.0.0.9"));
     trace
         .does(&["connect 10.0.0.9:10000"])
-        .gets(Input::Lost(111));
+        .gets(ClientInput::Lost(111));
     trace
         .fails("no-server: no connection (10.0.0.9:10000, errno 111)")
         .does(&["close"])
@@ -129,7 +133,9 @@ fn a_server_that_cannot_be_reached() {
     trace.does(&["find record.example:10000"]);
     trace
         .at(2900)
-        .gets(Input::Resolved(Some("10.0.0.9:10000".parse().unwrap())))
+        .gets(ClientInput::Resolved(Some(
+            "10.0.0.9:10000".parse().unwrap(),
+        )))
         .does(&["connect 10.0.0.9:10000"]);
     trace.at(2999).has(None);
     trace
@@ -172,7 +178,7 @@ fn a_server_that_refuses() {
             .is_over();
     }
     let mut trace = Trace::asked();
-    trace.gets(Input::Bytes(
+    trace.gets(ClientInput::Bytes(
         b"cmd=RecordStartResponse&id=7&result=failed&reason=\xB0\xA1&x=1\n",
     ));
     trace.fails("server-refused: ??");
@@ -184,10 +190,10 @@ fn a_server_that_refuses() {
     assert!(
         trace
             .client
-            .why()
+            .failure_reason()
             .starts_with("server-refused: no more no more"),
         "{}",
-        trace.client.why()
+        trace.client.failure_reason()
     );
 }
 
@@ -224,7 +230,7 @@ fn an_answer_that_cannot_be_used_is_refused_and_the_server_told() {
     trace.hears("cmd=RecordStartResponse&id=7&result=success&port=40000\n");
     assert_eq!(
         trace.client.op(),
-        Some(Op::Media("10.0.0.9:40000".parse().unwrap()))
+        Some(ClientOp::Media("10.0.0.9:40000".parse().unwrap()))
     );
     trace.client.done(trace.now, Err(101), &trace.setup);
     trace

@@ -4,7 +4,7 @@
 mod conversation;
 
 use callrec::base::time::Duration;
-use callrec::proto::record_client::event::{ClientEvent, Done, Input, Op};
+use callrec::proto::record_client::event::{ClientDone, ClientEvent, ClientInput, ClientOp};
 use conversation::*;
 
 #[test]
@@ -27,7 +27,10 @@ fn the_server_stops() {
         .has(Some(ClientEvent::Stopped))
         .does(&[STOPPED, "close"])
         .is_over();
-    assert_eq!(trace.client.why(), "server-refused: it has stopped: ");
+    assert_eq!(
+        trace.client.failure_reason(),
+        "server-refused: it has stopped: "
+    );
 }
 
 #[test]
@@ -65,7 +68,7 @@ fn a_stop_before_the_answer_cancels() {
             .does(&["close"])
             .is_over();
         assert_eq!(
-            trace.client.why(),
+            trace.client.failure_reason(),
             "busy: it was stopped before the server had answered"
         );
     }
@@ -97,14 +100,14 @@ fn a_stop_that_is_not_answered() {
         .does(&["close"])
         .is_over();
     assert_eq!(
-        trace.client.why(),
+        trace.client.failure_reason(),
         "server-lost: it has not confirmed the stop (10.0.0.9:10000)"
     );
     let mut trace = Trace::sending();
     trace
         .stops()
         .does(&[STOP])
-        .gets(Input::Lost(0))
+        .gets(ClientInput::Lost(0))
         .has(Some(ClientEvent::Unanswered))
         .does(&["close"])
         .is_over();
@@ -124,9 +127,9 @@ fn a_stop_that_is_not_answered() {
 #[test]
 fn a_connection_that_is_lost() {
     for (lost, errno) in [
-        (Input::Lost(0), ""),
-        (Input::Lost(104), ", errno 104"),
-        (Input::Lost(110), ", errno 110"),
+        (ClientInput::Lost(0), ""),
+        (ClientInput::Lost(104), ", errno 104"),
+        (ClientInput::Lost(110), ", errno 110"),
     ] {
         for mut trace in [Trace::asked(), Trace::sending()] {
             let why = format!("server-lost: the connection has ended (10.0.0.9:10000{errno})");
@@ -137,7 +140,7 @@ fn a_connection_that_is_lost() {
     let mut trace = Trace::asked();
     trace
         .hears("cmd=RecordStartResponse&id=7&result=failed&reason=full")
-        .gets(Input::Lost(0));
+        .gets(ClientInput::Lost(0));
     trace
         .fails("server-refused: full")
         .does(&["close"])
@@ -145,7 +148,7 @@ fn a_connection_that_is_lost() {
     let mut trace = Trace::sending();
     trace
         .hears("cmd=RecordStopRequest&id=7")
-        .gets(Input::Lost(0))
+        .gets(ClientInput::Lost(0))
         .has(Some(ClientEvent::Stopped))
         .does(&["close"])
         .is_over();
@@ -168,20 +171,23 @@ fn a_message_without_end_is_the_end() {
 fn a_server_that_does_not_read_is_not_waited_for() {
     let mut trace = Trace::sending();
     trace.stops();
-    assert_eq!(trace.client.op(), Some(Op::Write(STOP.as_bytes())));
+    assert_eq!(trace.client.op(), Some(ClientOp::Write(STOP.as_bytes())));
     trace
         .client
-        .done(trace.now, Ok(Done::Wrote(9)), &trace.setup);
-    assert_eq!(trace.client.op(), Some(Op::Write(&STOP.as_bytes()[9..])));
+        .done(trace.now, Ok(ClientDone::Wrote(9)), &trace.setup);
+    assert_eq!(
+        trace.client.op(),
+        Some(ClientOp::Write(&STOP.as_bytes()[9..]))
+    );
     trace
         .client
-        .done(trace.now, Ok(Done::Blocked), &trace.setup);
+        .done(trace.now, Ok(ClientDone::Blocked), &trace.setup);
     assert_eq!(trace.client.op(), None);
-    trace.gets(Input::Writable);
+    trace.gets(ClientInput::Writable);
     assert!(trace.client.op().is_some());
     trace
         .client
-        .done(trace.now, Ok(Done::Blocked), &trace.setup);
+        .done(trace.now, Ok(ClientDone::Blocked), &trace.setup);
     trace.at(2000).has(Some(ClientEvent::Unanswered));
     trace.at(4000).does(&["close"]).is_over();
     // Nor do its own stops, unread answers to which pile up, cost anything.

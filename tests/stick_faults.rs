@@ -74,7 +74,7 @@ fn call_with_fault(fail: u64, error: DiskError, stays_broken: bool) -> (Phone, V
     let answer = phone.request("cmd=RecordStartRequest").expect("an answer");
     phone.send(stream);
     phone.run_for(ms(10_000));
-    if let Some(id) = value(&answer, "id").filter(|_| phone.recorder.listens(0)) {
+    if let Some(id) = value(&answer, "id").filter(|_| phone.recorder.accepts_packets(0)) {
         let line = format!("cmd=RecordStopRequest&id={id}");
         assert!(phone.request(&line).is_some(), "a stop is always answered");
     }

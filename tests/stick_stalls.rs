@@ -74,7 +74,7 @@ fn a_time_that_cannot_be_true_is_the_time_of_reading() {
 fn sidecars(phone: &mut Phone) -> std::collections::BTreeMap<String, serde_json::Value> {
     let mut buffer = [0; 4096];
     let mut last = std::collections::BTreeMap::new();
-    while let Some(note) = phone.recorder.next_note(&mut buffer) {
+    while let Some(note) = phone.recorder.next_sidecar(&mut buffer) {
         last.insert(
             note.name.to_string(),
             serde_json::from_slice(note.line).unwrap(),

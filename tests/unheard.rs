@@ -107,7 +107,7 @@ fn a_call_of_which_nothing_is_heard_is_told_and_marked() {
     assert_eq!(value(silent[0], "leg"), None);
     let mut buffer = [0; 4096];
     let mut lines = vec![];
-    while let Some(line) = phone.recorder.next_note(&mut buffer) {
+    while let Some(line) = phone.recorder.next_sidecar(&mut buffer) {
         lines.push(String::from_utf8(line.line.to_vec()).unwrap());
     }
     let last: serde_json::Value = serde_json::from_str(lines.last().unwrap()).unwrap();

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Installs the call recorder from the folder that this script lies in: install.sh [ROOT]
-# Without ROOT on the running phone, and starts it; with ROOT into that folder (an image that is being built).
-# An installed callrec.conf stays as it is; the new one is put beside it.
+# Installs the call recorder from the folder of this script: install.sh [ROOT]
+# Without ROOT, installs it on the running phone and starts it; with ROOT, installs it into that folder (an image that is
+# being built). An existing callrec.conf is kept; the new one is stored next to it.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 root=${1:-}
@@ -15,7 +15,7 @@ case $root in -h | --help) sed -n '2,4s/^# //p' "$0" && exit 0 ;; esac
 [ -z "$root" ] || [ -d "$root" ] || fail "$root: no such folder"
 (cd "$here" && sha256sum -c SHA256SUMS >/dev/null) || fail "$here: files are damaged or missing: unpack the package again"
 
-# Old or new, never half: written under another name on the same file system first.
+# Replaced atomically: written under another name on the same file system first.
 put() {
     mkdir -p "$root${2%/*}"
     { cp "$here/$1" "$root$2.new" && chmod "$3" "$root$2.new" && mv "$root$2.new" "$root$2"; } ||

@@ -14,7 +14,7 @@ from feed import RATE, Call
 from measure import Busy, Failed, Folder, by_place, callgrind, dump
 from packages import need
 
-# The most user instructions a frame of two legs; a prototype in C that does the same takes 3 100.
+# The limit of user instructions per frame of two legs; a prototype in C that does the same takes 3 100.
 AIM = 4500
 # Seconds in which a running program is watched, in a call (twice: with strace, and without) and idle; and how long it,
 # or a call, has been running before anything counts.

@@ -13,12 +13,12 @@ from measure import Busy
 SAMPLES = 160
 FRAME = 0.02
 RATE = 50
-# Seconds in which only the first, then only the second is heard: they show where a recording has placed each.
+# Seconds in which only the first, then only the second leg is audible: they show the position of each in a recording.
 ALONE = 1
-# Seconds that a packet may be sent late: less than any of the programs waits for it.
+# Seconds that a packet may be sent late: less than the jitter delay of any of the programs.
 LATE = 0.1
 TONES = (440.0, 1000.0)
-# The least amplitude of a tone that swells and ebbs; 16 bits.
+# The minimum amplitude of a tone with varying amplitude; 16 bits.
 QUIETEST = 4000
 
 
@@ -68,7 +68,7 @@ class Call:
         """`None` if all of the call is there, each sample the sum of the parties'; or what is wrong."""
         starts = []
         for number, leg in enumerate(self.legs):
-            # Each alone, but for the borders, where the other's last or first packet may sound.
+            # Each leg alone, except at the boundaries, where the other leg's last or first packet may be audible.
             begin = (number * ALONE * 8000) + 400
             found = recorded.find(leg[begin : begin + 4000])
             if found < begin:

@@ -43,7 +43,7 @@ def main(arguments):
         arguments = ["--find-limit", *arguments]
     subprocess.run(["cargo", "build", "--quiet", "--release"], check=True)
     os.makedirs(TARGET, exist_ok=True)
-    # Under target: a real file system, where /tmp may be memory.
+    # Under target: a real file system, while /tmp may be in memory.
     recordings = os.path.abspath(os.path.join(TARGET, "bench-load"))
     shutil.rmtree(recordings, ignore_errors=True)
     try:

@@ -12,7 +12,7 @@ import tempfile
 import time
 
 PATIENCE = 60
-# What every program of a system has in memory anyway: the C library and its loader.
+# Files that are in memory anyway, because every program uses them: the C library and its loader.
 LIBC = re.compile(r"/(ld-linux|lib(c|m|mvec|dl|rt|pthread|resolv|nss_\w+))[-.\w]*\.so")
 
 
@@ -88,7 +88,7 @@ class Program:
         """Frames of the call that it has dealt with."""
         return call.sent
 
-    # --- what the kernel knows of it
+    # --- the kernel's data about it
 
     def switches(self):
         """How often its threads were switched away from: of their own will (each ends in a wake-up), and by force."""

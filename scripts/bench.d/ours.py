@@ -10,7 +10,7 @@ from measure import Failed, Program
 
 BINARY = os.path.join(os.environ.get("CARGO_TARGET_DIR", "target"), "profiling", "callrec")
 
-# A multiple of every period with which it wakes, in seconds.
+# A multiple of all its wake-up periods, in seconds.
 TURNS = 1.2
 
 
@@ -61,7 +61,7 @@ class Recorder(Program):
         return answer
 
     def frames(self, call):
-        # It wakes at whole multiples of some hundred milliseconds: behind one, what was counted is of whole turns.
+        # It wakes at multiples of some hundred milliseconds: just after one, the counts cover whole turns.
         time.sleep(TURNS - time.monotonic() % TURNS + 0.02)
         return int(self.ask("RecordStatusRequest")["frames"])
 

@@ -12,7 +12,7 @@ from feed import RATE
 from measure import Failed, Program
 
 PACKAGES = "ffmpeg gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good tcpdump".split()
-# What of a call may be missing: frames while a program gets going (under valgrind), and a share of the rest.
+# How much of a call may be missing: frames while a program starts (under valgrind), and a share of the rest.
 STARTING, MISSING = 50, 0.03
 
 # Bytes of a pcap file before its packets, and of each RTP packet in it: record, Ethernet, IP and UDP headers first.
@@ -103,7 +103,7 @@ class Tcpdump(Peer):
             return "listening on" in log.read()
 
     def frames(self, call):
-        # It takes packets a second's worth at a time.
+        # It reads the packets of one second at a time.
         return (os.path.getsize(self.output) - FILE_HEADER) // RECORD // len(call.legs)
 
     def check(self, call, written):

@@ -26,7 +26,7 @@ def call():
 def late_clock():
     """A call over the moment in January 2038 at which 32 bits of seconds end, and one after it: files named right."""
     stick = Stick(path("late-clock.img"))
-    # (The kernel takes no later time than that from a clock chip on 32 bits; its own clock goes on.)
+    # (A 32-bit kernel accepts no later time from a clock chip; its own clock continues beyond it.)
     with boot(stick, extra=["-rtc", "base=2038-01-19T03:14:00,clock=vm"]) as phone:
         phone.run(f"{EXACT_CALL} --seconds 10; sleep 1; {EXACT_CALL} --seconds 3")
         phone.cut()
@@ -55,7 +55,7 @@ def eight():
     names, shifts = stick.recordings(), []
     for name in names:
         taken = take(stick, name)
-        # The simulators hold each other up at the start, so a first packet is late and its leg is moved again.
+        # The simulators delay each other at the start, so a first packet is late and its leg is repositioned.
         shifts.append(recording.follow(taken.payloads(), PLAYED[:499]))
         if not taken.exact or not 500 <= len(taken.frames) <= 503:
             raise Failed(f"{name}: {len(taken.frames)} frames, header exact: {taken.exact}")
@@ -90,7 +90,7 @@ def roll_over():
     stick = Stick(path("roll-over.img"))
     with boot(stick) as phone:
         configure(phone, fileSizeLimit=1)
-        # What is played nine times: its header of 76 bytes, then the frames again and again.
+        # The file that is played has a header of 76 bytes, then the same frames nine times.
         phone.run("cp /test/near /tmp/long; for n in 2 3 4 5 6 7 8 9; do tail -c +77 /test/near >>/tmp/long; done")
         said = phone.run("callrec-sim call --quiet --near /tmp/long --set legs=1 --seconds 260")
         _nothing_lost(phone)
@@ -105,7 +105,7 @@ def roll_over():
         if not part.exact or part.size > 1024 * 1024:
             raise Failed(f"{part.name}: {part.size} bytes, header exact: {part.exact}")
     say("sequence and timestamp go on from part to part, every header exact")
-    # What holds the simulator up makes single packets late, and the recorder follow.
+    # Delays of the simulator make single packets late, and the recorder follows them.
     shift = recording.follow([frame for part in parts for frame in part.payloads()], (PLAYED * 9)[:12999])
     say(f"together they are what was played, moved by {shift} samples at the most")
     stick.check()

@@ -6,8 +6,8 @@ from stick import Stick
 
 SECONDS = 60
 # The process's run time so far in ns (with `-icount shift=0`: instructions, the kernel's for it included), its
-# wake-ups, its memory and the phone's clock. Reading these runs no code of the daemon. Memory is summed up over the
-# mappings: VmRSS is a counter that the kernel keeps for each thread, and up to 64 pages behind.
+# wake-ups, its memory and the phone's clock. Reading them runs no code of the daemon. Memory is summed over the
+# mappings: VmRSS is a counter that the kernel updates per thread, in steps of up to 64 pages.
 LOOK = (
     "look() { pid=$(cat /var/run/callrec.pid); cat /proc/$pid/task/*/schedstat | awk '{ n += $1 } END { printf \"%.0f \", n }'; "
     "cat /proc/$pid/task/*/status | awk '/^voluntary/ { n += $2 } END { printf \"%d \", n }'; "

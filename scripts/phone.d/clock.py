@@ -6,11 +6,11 @@ from machine import Failed
 from setting import EXACT_CALL, PLAYED, boot, expect, path, say, take
 from stick import Stick
 
-# By how many seconds the clock is set, one step after the other: back and forth, to 1970, and to a day in 2026.
+# The steps by which the clock is set, in seconds: back and forth, to 1970, and to a day in 2026.
 STEPS = ("1", "-1", "5", "-5", "60", "-60", "3600", "-3600", "to 0", "to 1764000000")
-# From one step to the next: four batches of 600 ms and 0.26 s, so that ten steps are at ten phases of a batch.
+# Interval of the steps: four batches of 600 ms and 0.26 s, so that ten steps hit ten phases of a batch.
 BETWEEN = 2.66
-# What is not to be counted in any of these calls.
+# Counters that must stay 0 in all of these calls.
 HARM = ("late", "reanchored", "concealed", "skew_steps", "kernel_drop", "frames_lost", "failed", "bug")
 
 
@@ -28,7 +28,7 @@ def clock():
     harm = {name: counters[name] for name in HARM if counters[name] != "0"}
     expect(not harm, f"nothing late, moved, made up or lost: {harm or 'none'}")
     recordings = [take(stick, name) for name in stick.recordings()]
-    # Files are named after the clock: the first one before it was set, the others after 1970 had come and gone.
+    # Files are named by the clock: the first one before it was set, the others after the step to 1970 and back.
     expect(len(recordings) == 3, f"three recordings: {[taken.name for taken in recordings]}")
     for taken in recordings:
         seconds = len(taken.frames) // 50

@@ -11,7 +11,7 @@ START = "cmd=RecordStartRequest&sink=local"
 def bad_block():
     """A stick on which a block in the recording's way cannot be written: it ends, the file is good, the daemon goes on."""
     stick = Stick(path("bad-block.img"))
-    # 100 KB behind the first free cluster: two FATs of 4 bytes a cluster and 32 reserved sectors lie before it.
+    # 100 KB after the first free cluster, which follows two FATs of 4 bytes per cluster and 32 reserved sectors.
     sector = (stick.offset + 2 * 4 * (288 * MIB // 4096) + 100_000) // 512
     error = f"inject-error.0.event=none,inject-error.0.iotype=write,inject-error.0.sector={sector}"
     stick.filters.append(f"driver=blkdebug,image={{below}},{error},inject-error.0.errno=5,inject-error.0.once=off")

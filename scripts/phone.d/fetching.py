@@ -4,7 +4,7 @@ import recording
 from setting import EXACT_CALL, PLAYED, boot, configure, expect, path, say, take
 from stick import Stick
 
-# A recording of an earlier day, of a length that takes a while to read: 25 minutes.
+# A recording of an earlier day that is long enough to take a while to read: 25 minutes.
 OLD = "Record_20260102_101500.wav"
 FETCH = "/test/callrec fetch --ip 127.0.0.1:9531 --password-file /tmp/pw"
 

@@ -20,11 +20,11 @@ BASE = (
     "qemu-system-arm -M virt,highmem=off -cpu cortex-a7 -m 128 -no-reboot -nic none -display none "
     "-device qemu-xhci,id=xhci"
 )
-# The phone's time counts instructions, one a nanosecond, whatever the host has to do meanwhile.
+# The phone's clock counts instructions, one per nanosecond, independently of the load of the host.
 COUNTED = "-icount shift=0,sleep=off,align=off".split()
-# No kernel message but a panic: on the console they would stand in the middle of the agent's lines. `dmesg` has them.
+# Only kernel panics are shown: other messages would interrupt the agent's lines on the console. `dmesg` has them.
 APPEND = "console=ttyAMA0 quiet loglevel=1 panic=-1"
-# The host's time after which a phone that says nothing is given up: far beyond what any command takes.
+# The host's time after which a silent phone is given up: far longer than any command takes.
 PATIENCE = 300
 
 _emulators = []
@@ -65,7 +65,7 @@ class Phone:
         for name, end in (("console", console), ("monitor", monitor)):
             self.arguments += ["-chardev", f"socket,id={name},fd={end.fileno()}"]
         self.arguments += ["-serial", "chardev:console", "-mon", "chardev=monitor,mode=control"]
-        # The emulator never outlives this program, however that ends.
+        # The emulator never outlives this program, however this program ends.
         command = ["setpriv", "--pdeathsig", "KILL", *self.arguments]
         self.output = tempfile.TemporaryFile()
         descriptors = (console.fileno(), monitor.fileno())

@@ -15,7 +15,7 @@ import setting
 from machine import Failed
 from stick import Stick
 
-# A phone takes a core and 250 MB.
+# A phone uses one core and 250 MB.
 MOST_AT_ONCE = 4
 
 
@@ -39,19 +39,19 @@ def run(named):
     places = min(int(os.environ.get("PHONE_JOBS") or os.cpu_count() or 1), MOST_AT_ONCE)
     pool = concurrent.futures.ThreadPoolExecutor(places)
     try:
-        # What takes longest begins first.
+        # The longest scenarios start first.
         first = [name for name in scenarios.LONG if name in named] + [name for name in named if name not in scenarios.LONG]
         results = {pool.submit(_run_one, name, named[name]): name for name in first}
         for result in concurrent.futures.as_completed(results):
             failed += _told(*result.result(), results[result])
-        # The host may have been too busy for two phones; what is wrong fails alone, too.
+        # The host may have been too busy for two phones; a real failure occurs alone, too.
         if len(named) > 1:
             again, failed = failed, []
             for name in again:
                 print(f"== once more, alone: {name}", flush=True)
                 failed += _told(*_run_one(name, named[name]), name)
     finally:
-        # Before its time only when ended from outside: the phones end, and with them their scenarios.
+        # Early only when ended from outside: the phones end, and their scenarios with them.
         pool.shutdown(wait=False, cancel_futures=True)
         machine.kill_all()
     passed, seconds = len(named) - len(failed), time.monotonic() - begun
@@ -86,10 +86,10 @@ def main(arguments):
         return 2
     if command == "list":
         return list_scenarios()
-    # Ended from outside, it ends its phone and removes its folder.
+    # When ended from outside, it ends its phone and removes its folder.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     with setting.Run():
-        # What other runs use too has been read: scripts/phone's lock on it is given back.
+        # The files shared with other runs have been read: the lock of scripts/phone is released.
         os.close(int(os.environ.pop("PHONE_LOCK")))
         if command == "test":
             return run({name: scenarios.ALL[name] for name in names or scenarios.ALL})

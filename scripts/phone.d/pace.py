@@ -8,7 +8,7 @@ costs the host next to nothing, the jump behind a row of them does: their number
 
 import struct
 
-# About four seconds of the phone in one of the host's: a write that waits 10 ms for a busy host takes the stick 40 ms.
+# About four seconds of the phone's time per second of the host: a write that waits 10 ms for a busy host takes 40 ms on the phone.
 NOPS = 16
 
 NOP = 0xE320F000

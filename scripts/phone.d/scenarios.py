@@ -28,5 +28,5 @@ ALL = {
     "fetch": fetching.fetch,
     "rust-tests": rust_tests.rust_tests,
 }
-# Those that take longest.
+# The longest scenarios.
 LONG = ("rust-tests", "power", "roll-over")

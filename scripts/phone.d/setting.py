@@ -13,19 +13,19 @@ import recording
 from machine import Failed, Phone
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-# What scripts/phone.d/prepare leaves, for all runs.
+# The output of scripts/phone.d/prepare, shared by all runs.
 PARTS = os.path.abspath(os.path.join(HERE, "..", "..", "target", "phone"))
 SYSTEM = os.path.join(PARTS, "system")
-# Sticks are files in memory where there is room: the phone's time goes on while a busy disk lets them wait.
+# Sticks are files in memory if there is room: the phone's clock continues while they wait for a busy disk.
 RUNS = "/dev/shm" if os.path.ismount("/dev/shm") and shutil.disk_usage("/dev/shm").free > 2 << 30 else PARTS
-# What the scenarios play, /test/near in the phone: 30 s, every frame different.
+# The recording that the scenarios play, /test/near in the phone: 30 s, every frame different.
 PLAYED = recording.noise(1500, 1)
 # A call of one leg, recorded bit for bit.
 EXACT_CALL = "callrec-sim call --quiet --near /test/near --set legs=1"
 # The daemon's events with the phone's uptime before each.
 WATCH = "callrec watch </dev/null | while read -r line; do read -r now _ </proc/uptime; echo $now $line; done >>/tmp/events &"
 
-# What the scenario of this thread has said so far: its `lines`.
+# The output of this thread's scenario so far: its `lines`.
 said = threading.local()
 
 

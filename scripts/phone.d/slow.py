@@ -7,14 +7,14 @@ from stick import Stick
 
 SECONDS = 20
 STALL = 4.0
-# Waits until a write has been under way for 0.1 s, which none of this stick's is by itself; prints when it began.
+# Waits until a write has taken 0.1 s, which no write to this stick takes by itself; prints when it began.
 # (/sys/block/sda/inflight: reads, writes.)
 BEGUN = (
     "n=0; while [ $n -lt 5 ]; do usleep 20000; read -r now _ </proc/uptime; read -r _ writes </sys/block/sda/inflight; "
     "if [ $writes -gt 0 ]; then n=$((n + 1)); else n=0; fi; [ $n -ne 1 ] || begun=$now; done; echo $begun"
 )
-# Says when the time is over, and when the write has been done. It never sleeps in between: while the phone is busy its
-# time goes slower than the host's, so that it does not matter how long the host takes to hear of it.
+# Prints when the time is over, and when the write has completed. It never sleeps in between: while the phone is busy, its
+# clock is slower than the host's, so that it does not matter how long the host takes to notice it.
 STALLED = (
     f"usleep {STALL * 1e6:.0f}; echo over; while read -r _ writes </sys/block/sda/inflight; [ $writes -gt 0 ]; do :; done; "
     "cut -d' ' -f1 /proc/uptime"
@@ -24,7 +24,7 @@ STALLED = (
 def stall():
     """The stick takes no write for 4 s while two calls are recorded: no frame is lost."""
     stick = Stick(path("stall.img"))
-    # The raw node above tells this one of each write before it is made, and `break` holds it there until `resume`.
+    # The raw node above announces each write to this one before it is made, and `break` suspends it until `resume`.
     stick.filters.append("driver=blkdebug,image={below}")
     with boot(stick) as phone:
         _begin_two_calls(phone)
@@ -51,7 +51,7 @@ def stop_in_stall():
         call = fields(phone.run("callrec ctl RecordStatusRequest")[0])
         phone.block(0, "break write_aio stalled")
         phone.run(BEGUN)
-        # A second into the stall; the answer comes when the stick goes on.
+        # A second into the stall; the response is sent when the stick continues.
         asked = f"usleep 1000000; cut -d' ' -f1 /proc/uptime >/tmp/asked; callrec ctl 'cmd=RecordStopRequest&id={call['id']}' >/tmp/stop"
         phone.run(f"({asked}) >/dev/null 2>&1 & usleep {STALL * 1e6:.0f}")
         expect(not phone.run("cat /tmp/stop"), f"the daemon does not answer while the stick takes nothing, {STALL:.0f} s")
@@ -71,7 +71,7 @@ def trickle():
     """A stick that writes 40 KiB/s while two calls are recorded: no frame is lost."""
     stick = Stick(path("trickle.img"))
     with boot(stick) as phone:
-        # The phone's own block layer lets no more through: in the phone's time, which is not the emulator's.
+        # The phone's own block layer limits the rate: in the phone's time, not in the emulator's.
         phone.run("mkdir /tmp/blkio; mount -t cgroup -o blkio blkio /tmp/blkio")
         phone.run(f"echo 8:0 {40 * 1024} >/tmp/blkio/blkio.throttle.write_bps_device")
         write = "dd if=/dev/zero of=/mnt/usb/zeros bs=1k count=120 conv=fsync 2>/dev/null"
@@ -103,7 +103,7 @@ def _check_two_calls(phone, stick):
     expect(len(names) == 2, f"two files: {'; '.join(line for line in said if line.startswith('recorded'))}")
     for name in names:
         taken = take(stick, name)
-        # Created and closed on a slow stick: a recording is as long as from request to request.
+        # Created and closed on a slow stick: a recording lasts from request to request.
         most = SECONDS * 50 + 50
         if not taken.exact or not SECONDS * 50 <= len(taken.frames) <= most:
             raise Failed(f"{name}: {len(taken.frames)} frames of {SECONDS * 50}, header exact: {taken.exact}")

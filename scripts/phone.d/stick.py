@@ -45,7 +45,7 @@ class Stick:
             below = node
         return arguments + ["-blockdev", f"driver=raw,node-name={name},file={below}{read_only}"]
 
-    # --- what is on it, read on the host
+    # --- its content, read on the host
 
     def _mtool(self, *arguments):
         image = f"{self.path}@@{self.offset}"

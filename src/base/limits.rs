@@ -96,7 +96,7 @@ pub const DRIFT_WINDOW: i64 = 4 * 8000;
 pub const DRIFT_PACKETS: u32 = 15;
 /// Audio of a source with contiguous packets after which the arrival of its next packet is
 /// measured: 160 ms. Measuring is a system call; in so short a time no clock drifts noticeably.
-pub const MAX_BELIEVED: i64 = 1280;
+pub const MAX_INFERRED: i64 = 1280;
 /// Ports that are read at most this long after the previous read were read in time. Order and
 /// arrival of the datagrams in between then matter only where a source does not continue as
 /// expected.

@@ -31,12 +31,12 @@ pub struct Timespec {
 pub struct WallClock {
     read_at: Instant,
     wall: Timespec,
-    step: Option<Step>,
+    step: Option<ClockStep>,
 }
 
 /// The wall clock was set by `nanos`, at an unknown time before `noticed_at`.
 #[derive(Clone, Copy, Debug)]
-struct Step {
+struct ClockStep {
     nanos: i64,
     noticed_at: Instant,
 }
@@ -66,7 +66,7 @@ impl WallClock {
         if is_first || nanos.abs() < MIN_STEP {
             return 0;
         }
-        self.step = Some(Step {
+        self.step = Some(ClockStep {
             nanos,
             noticed_at: monotonic,
         });

@@ -16,7 +16,7 @@ use crate::cli::command::{command, CommandSpec};
 use crate::cli::console::{shown, Console};
 use crate::cli::failure::{usage, Failure};
 use crate::daemon::one_player::{OnePlayer, Position};
-use crate::proto::playback::state::{PlayError, Start};
+use crate::proto::playback::state::{PlayError, PlayRequest};
 use crate::proto::recorder::reason::stick_reason;
 use crate::recordings::joined::RATE;
 use crate::recordings::recording_file::{FileState, RecordingFile};
@@ -71,7 +71,7 @@ pub(super) fn play(arguments: Vec<OsString>, console: &mut Console) -> Result<Ex
         name.map_err(|_| failed(&format_args!("its name is longer than {TEXT_BYTES} bytes")))?;
     let player = OnePlayer::begin(
         folder,
-        Start {
+        PlayRequest {
             file: name,
             to: address(&to)?,
             position_ms,

@@ -10,7 +10,7 @@ use core::net::{IpAddr, Ipv4Addr};
 use crate::base::limits::{MAX_RECORDINGS, PATH_BYTES};
 use crate::proto::recorder::request::Sink;
 use crate::proto::recorder::Settings;
-use crate::proto::recording::setup::{Device, Host, Server};
+use crate::proto::recording::setup::{Device, Host, ServerSettings};
 use crate::wire::g711::Law;
 
 #[cfg(feature = "fsp")]
@@ -200,14 +200,14 @@ impl Config {
 
     /// The recording server, if there is one. With `deviceMac = auto`, its `device` is empty, and
     /// the caller fills it in.
-    fn server(&self) -> Option<Server> {
+    fn server(&self) -> Option<ServerSettings> {
         // 0.0.0.0, the default, means that there is no server.
         let address = self.server_addr.parse();
         if address.is_ok_and(|address: IpAddr| address.is_unspecified()) {
             return None;
         }
         let mac = self.device_mac.as_deref().unwrap_or_default();
-        Some(Server {
+        Some(ServerSettings {
             host: Host::try_from(self.server_addr.as_str()).ok()?,
             port: self.server_port,
             message_end: self.message_end.bytes(),

@@ -12,7 +12,7 @@ use crate::daemon::control_client::{
     has_room, ControlClient, ListReader, Listed, Reply, StatusWalk,
 };
 use crate::daemon::turn::Work;
-use crate::io::control::{listen, Client, Line};
+use crate::io::control::{listen, Client, ClientLine};
 use crate::proto::recorder::outbox::{ClientId, To};
 use crate::proto::recorder::{FollowUp, Recorder};
 
@@ -20,7 +20,7 @@ use crate::proto::recorder::{FollowUp, Recorder};
 pub(super) struct Clients {
     listener: UnixListener,
     backlog: Backlog,
-    places: Vec<ControlClient>,
+    slots: Vec<ControlClient>,
     next_id: u32,
 }
 
@@ -29,7 +29,7 @@ pub(super) struct Clients {
 enum Backlog {
     Empty,
     /// They wait for a free slot or a file descriptor.
-    NeedsPlace,
+    NeedsSlot,
     /// All slots are in use, and some of their clients have not been read yet: these may be silent
     /// ones.
     NeedsReading,
@@ -37,17 +37,17 @@ enum Backlog {
 
 impl Clients {
     pub(super) fn open(path: &str) -> io::Result<Self> {
-        let place = |_| ControlClient {
+        let slot = |_| ControlClient {
             client: Client::new(),
             id: ClientId(0),
-            spoke: false,
+            has_sent: false,
             subscribed: false,
             reply: Reply::Nothing,
         };
         Ok(Self {
             listener: listen(path)?,
             backlog: Backlog::Empty,
-            places: (0..MAX_CLIENTS).map(place).collect(),
+            slots: (0..MAX_CLIENTS).map(slot).collect(),
             next_id: 1,
         })
     }
@@ -57,7 +57,7 @@ impl Clients {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.places.len()
+        self.slots.len()
     }
 
     /// Accepts the waiting connections. If there are too many, the oldest client that has never
@@ -74,10 +74,10 @@ impl Clients {
         stats: &mut Stats,
     ) {
         loop {
-            let free = self.places.iter().position(|place| !place.client.is_open());
-            let number = free.or_else(|| self.silent());
-            let unread = |place: &ControlClient| !place.spoke && place.client.has_more();
-            if number.is_none() && self.places.iter().any(unread) {
+            let free = self.slots.iter().position(|slot| !slot.client.is_open());
+            let number = free.or_else(|| self.oldest_silent());
+            let unread = |slot: &ControlClient| !slot.has_sent && slot.client.has_more();
+            if number.is_none() && self.slots.iter().any(unread) {
                 self.backlog = Backlog::NeedsReading;
                 return;
             }
@@ -92,13 +92,13 @@ impl Clients {
                     if self.backlog == Backlog::Empty {
                         warn!("control socket: accept: {error}");
                     }
-                    self.backlog = Backlog::NeedsPlace;
+                    self.backlog = Backlog::NeedsSlot;
                     return;
                 }
             };
             if free.is_none() {
                 stats.count(Counter::TooManyClients);
-                let old = number.and_then(|number| take(registry, &mut self.places[number].client));
+                let old = number.and_then(|number| take(registry, &mut self.slots[number].client));
                 let refusal =
                     b"cmd=ErrorResponse&result=failed&reason=busy: too many control clients\n";
                 let _ = io::Write::write(&mut old.as_ref().unwrap_or(&stream), refusal);
@@ -109,26 +109,26 @@ impl Clients {
                 warn!("control client: {error}");
                 continue;
             }
-            let place = &mut self.places[number];
-            place.client.open(stream);
-            place.id = ClientId(self.next_id);
-            place.spoke = false;
-            place.subscribed = false;
-            place.reply = Reply::Nothing;
+            let slot = &mut self.slots[number];
+            slot.client.open(stream);
+            slot.id = ClientId(self.next_id);
+            slot.has_sent = false;
+            slot.subscribed = false;
+            slot.reply = Reply::Nothing;
             self.next_id = self.next_id.wrapping_add(1);
         }
     }
 
     /// The oldest client that has never sent anything.
-    fn silent(&self) -> Option<usize> {
-        let silent = |place: &&ControlClient| !place.spoke && !place.client.has_more();
+    fn oldest_silent(&self) -> Option<usize> {
+        let silent = |slot: &&ControlClient| !slot.has_sent && !slot.client.has_more();
         let oldest = self
-            .places
+            .slots
             .iter()
             .filter(silent)
-            .map(|place| place.id.0)
+            .map(|slot| slot.id.0)
             .min()?;
-        self.places.iter().position(|place| place.id.0 == oldest)
+        self.slots.iter().position(|slot| slot.id.0 == oldest)
     }
 
     /// Connections are waiting, and a slot or a descriptor may have become free since.
@@ -136,52 +136,52 @@ impl Clients {
         self.backlog != Backlog::Empty
     }
 
-    pub(super) fn set_ready(&mut self, place: usize) {
-        if let Some(place) = self.places.get_mut(place) {
-            place.client.set_readable();
+    pub(super) fn set_ready(&mut self, slot: usize) {
+        if let Some(slot) = self.slots.get_mut(slot) {
+            slot.client.set_readable();
         }
     }
 
     /// A client may have sent something.
-    pub(super) fn anyone_speaks(&self) -> bool {
-        self.places
+    pub(super) fn has_unread(&self) -> bool {
+        self.slots
             .iter()
-            .any(|place| place.client.is_open() && place.client.has_more())
+            .any(|slot| slot.client.is_open() && slot.client.has_more())
     }
 
     /// The next line of a client, if its last response has been queued and there is room for
     /// another one. `None` instead of the line: it was too long, or cut off.
     pub(super) fn next_line(&mut self, number: usize) -> Option<(ClientId, Option<&[u8]>)> {
-        let place = self.places.get_mut(number)?;
-        if !place.client.is_open() || place.is_busy() || !has_room(&place.client) {
+        let slot = self.slots.get_mut(number)?;
+        if !slot.client.is_open() || slot.is_busy() || !has_room(&slot.client) {
             return None;
         }
-        match place.client.next_line() {
-            Line::Nothing | Line::End => None,
-            Line::Text(line) => {
-                place.spoke = true;
-                Some((place.id, Some(line)))
+        match slot.client.next_line() {
+            ClientLine::Nothing | ClientLine::End => None,
+            ClientLine::Text(line) => {
+                slot.has_sent = true;
+                Some((slot.id, Some(line)))
             }
-            Line::Broken => {
-                place.spoke = true;
-                Some((place.id, None))
+            ClientLine::Broken => {
+                slot.has_sent = true;
+                Some((slot.id, None))
             }
         }
     }
 
-    pub(super) fn set_ask(&mut self, number: usize, ask: FollowUp) {
-        let Some(place) = self.places.get_mut(number) else {
+    pub(super) fn set_follow_up(&mut self, number: usize, follow_up: FollowUp) {
+        let Some(slot) = self.slots.get_mut(number) else {
             return;
         };
-        match ask {
+        match follow_up {
             FollowUp::Nothing => {}
-            FollowUp::Events => place.subscribed = true,
-            FollowUp::Later => place.reply = Reply::Later,
-            FollowUp::List => place.reply = Reply::List(Listed::default()),
-            FollowUp::Stats => place.reply = Reply::Stats,
+            FollowUp::Events => slot.subscribed = true,
+            FollowUp::Later => slot.reply = Reply::Later,
+            FollowUp::List => slot.reply = Reply::List(Listed::default()),
+            FollowUp::Stats => slot.reply = Reply::Stats,
             FollowUp::Status(id) => {
-                place.reply = Reply::Status(StatusWalk {
-                    place: 0,
+                slot.reply = Reply::Status(StatusWalk {
+                    slot: 0,
                     count: 0,
                     id,
                 });
@@ -193,18 +193,14 @@ impl Clients {
     /// they do not read.
     pub(super) fn deliver(&mut self, registry: &Registry, to: To, message: &[u8]) -> u64 {
         let mut cut_off = 0;
-        for place in self
-            .places
-            .iter_mut()
-            .filter(|place| place.client.is_open())
-        {
+        for slot in self.slots.iter_mut().filter(|slot| slot.client.is_open()) {
             match to {
-                To::Client(id) if id == place.id => place.reply = Reply::Nothing,
-                To::Subscribers if place.subscribed => {}
+                To::Client(id) if id == slot.id => slot.reply = Reply::Nothing,
+                To::Subscribers if slot.subscribed => {}
                 _ => continue,
             }
-            if !place.client.push_line(message) {
-                close(registry, &mut place.client);
+            if !slot.client.push_line(message) {
+                close(registry, &mut slot.client);
                 cut_off += 1;
             }
         }
@@ -216,22 +212,18 @@ impl Clients {
     pub(super) fn flush(&mut self, registry: &Registry, recorder: &Recorder) -> Work {
         let mut work = match self.backlog {
             Backlog::NeedsReading => Work::Left,
-            Backlog::NeedsPlace | Backlog::Empty => Work::Done,
+            Backlog::NeedsSlot | Backlog::Empty => Work::Done,
         };
-        for place in self
-            .places
-            .iter_mut()
-            .filter(|place| place.client.is_open())
-        {
-            place.write_replies(recorder);
-            let broken = !place.client.flush();
-            let done = !place.is_busy() && place.client.is_done();
+        for slot in self.slots.iter_mut().filter(|slot| slot.client.is_open()) {
+            slot.write_replies(recorder);
+            let broken = !slot.client.flush();
+            let done = !slot.is_busy() && slot.client.is_done();
             if broken || done {
-                close(registry, &mut place.client);
+                close(registry, &mut slot.client);
                 if self.backlog != Backlog::Empty {
                     work = Work::Left;
                 }
-            } else if place.has_work() {
+            } else if slot.has_work() {
                 work = Work::Left;
             }
         }
@@ -240,14 +232,14 @@ impl Clients {
 
     /// A client that receives a list: the last one if it has room for more, otherwise another one.
     pub(super) fn next_reader(&mut self, last: Option<ClientId>) -> Option<ListReader<'_>> {
-        let reads = |place: &ControlClient| {
-            let lists = matches!(place.reply, Reply::List(_));
-            place.client.is_open() && lists && has_room(&place.client)
+        let reads = |slot: &ControlClient| {
+            let lists = matches!(slot.reply, Reply::List(_));
+            slot.client.is_open() && lists && has_room(&slot.client)
         };
-        let same = |place: &ControlClient| reads(place) && Some(place.id) == last;
-        let number = self.places.iter().position(same);
-        let number = number.or_else(|| self.places.iter().position(reads))?;
-        let client = self.places.get_mut(number)?;
+        let same = |slot: &ControlClient| reads(slot) && Some(slot.id) == last;
+        let number = self.slots.iter().position(same);
+        let number = number.or_else(|| self.slots.iter().position(reads))?;
+        let client = self.slots.get_mut(number)?;
         Some(ListReader { client })
     }
 }

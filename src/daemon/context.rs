@@ -41,7 +41,7 @@ impl Context {
     pub(super) fn open(config: Config, poll: Poll, clients: Clients) -> Result<Self, String> {
         let mounts = Table::open().map_err(|error| format!("/proc/self/mountinfo: {error}"))?;
         let recorder = Recorder::new(settings(&config));
-        let places = recorder.places();
+        let slots = recorder.slots();
         Ok(Self {
             stick_config: config.clone(),
             config,
@@ -49,7 +49,7 @@ impl Context {
             clock: Clock::open(),
             random: Random::open(),
             recorder,
-            disk: Disk::new(places),
+            disk: Disk::new(slots),
             clients,
             wake: Wake::Event,
             mounts,
@@ -70,7 +70,7 @@ impl Context {
     }
 
     /// Searches the stick, and handles a change.
-    pub(super) fn look_for_stick(&mut self, now: &Now) {
+    pub(super) fn find_stick(&mut self, now: &Now) {
         if self.recorder.is_idle() && self.stick_config != self.config {
             // A changed usbMount takes effect only when no recording is running.
             self.stick_config = self.config.clone();

@@ -11,7 +11,7 @@ pub(super) struct ControlClient {
     pub(super) client: Client,
     pub(super) id: ClientId,
     /// It has sent a line.
-    pub(super) spoke: bool,
+    pub(super) has_sent: bool,
     pub(super) subscribed: bool,
     pub(super) reply: Reply,
 }
@@ -45,7 +45,7 @@ pub(super) struct ListReader<'a> {
 /// The progress of a status response.
 #[derive(Clone, Copy)]
 pub(super) struct StatusWalk {
-    pub(super) place: usize,
+    pub(super) slot: usize,
     pub(super) count: usize,
     pub(super) id: Option<u32>,
 }
@@ -127,18 +127,18 @@ impl ControlClient {
         recorder: &Recorder,
         buffer: &'a mut [u8; MESSAGE_BYTES],
     ) -> Option<&'a [u8]> {
-        let Some(place) = recorder.next_status(walk.place, walk.id) else {
+        let Some(slot) = recorder.next_status(walk.slot, walk.id) else {
             self.reply = Reply::Nothing;
             return recorder.status_end(walk.count, buffer);
         };
         // The players follow the recordings, and have a count of their own.
-        let is_recording = place < recorder.places();
+        let is_recording = slot < recorder.slots();
         self.reply = Reply::Status(StatusWalk {
-            place: place + 1,
+            slot: slot + 1,
             count: walk.count + usize::from(is_recording),
             id: walk.id,
         });
-        recorder.status_line(place, buffer)
+        recorder.status_line(slot, buffer)
     }
 }
 

@@ -6,7 +6,7 @@ use std::io;
 
 use log::warn;
 
-use crate::daemon::folder_walk::{FolderWalk, Found};
+use crate::daemon::folder_walk::{FolderWalk, WalkStep};
 use crate::io::dir::Dir;
 use crate::proto::recorder::Recorder;
 use crate::wire::recording::name::{is_recording_name, sidecar_name};
@@ -21,7 +21,7 @@ pub(super) struct CoverOlder {
 
 /// The result of a turn.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Progress {
+pub(super) enum Deletion {
     /// A recording was deleted.
     Deleted,
     /// No recording was found yet: another turn is needed.
@@ -32,25 +32,25 @@ pub(super) enum Progress {
 
 impl CoverOlder {
     /// Continues the search for the oldest recording, or deletes it.
-    pub(super) fn step(&mut self, dir: &Dir, recorder: &Recorder) -> io::Result<Progress> {
+    pub(super) fn step(&mut self, dir: &Dir, recorder: &Recorder) -> io::Result<Deletion> {
         let walk = self
             .walk
             .get_or_insert_with(|| FolderWalk::new(b"", false, is_recording_name));
         let name = match walk.next(dir)? {
-            Found::Name(name) => name,
-            Found::Later => return Ok(Progress::Looking),
-            Found::End => {
+            WalkStep::Name(name) => name,
+            WalkStep::Later => return Ok(Deletion::Looking),
+            WalkStep::End => {
                 let again = self.deleted;
                 *self = Self::default();
                 return Ok(if again {
-                    Progress::Looking
+                    Deletion::Looking
                 } else {
-                    Progress::NothingLeft
+                    Deletion::NothingLeft
                 });
             }
         };
         if recorder.in_use(&name) || recorder.plays(&name) {
-            return Ok(Progress::Looking);
+            return Ok(Deletion::Looking);
         }
         match dir.remove(&name) {
             Ok(()) => {}
@@ -61,12 +61,12 @@ impl CoverOlder {
                     "{}: not deleted to make room: {error}",
                     String::from_utf8_lossy(&name)
                 );
-                return Ok(Progress::Looking);
+                return Ok(Deletion::Looking);
             }
         }
         let _ = sidecar_name(&name).map(|sidecar| dir.remove(&sidecar));
         self.deleted = true;
-        Ok(Progress::Deleted)
+        Ok(Deletion::Deleted)
     }
 }
 

@@ -7,7 +7,7 @@ use log::info;
 
 use crate::base::limits::{DISK_BYTES_PER_TURN, SPARES};
 use crate::base::stats::Counter;
-use crate::daemon::cover_older::{CoverOlder, Progress};
+use crate::daemon::cover_older::{CoverOlder, Deletion};
 #[cfg(feature = "fsp")]
 use crate::daemon::file_cache::FileCache;
 use crate::daemon::stick::Stick;
@@ -21,9 +21,9 @@ use crate::io::sys::Civil;
 #[cfg(feature = "fsp")]
 use crate::proto::fsp::server::File;
 use crate::proto::recorder::Recorder;
-use crate::proto::recording::file_writer::{DiskError, Done, Name, Op};
+use crate::proto::recording::file_writer::{DiskDone, DiskError, DiskOp, RecordingName};
 use crate::proto::recording::part_history::Zone;
-use crate::proto::recording::state::State;
+use crate::proto::recording::state::RecordingState;
 use crate::wire::recording::name::{Stem, NAME_SUFFIX};
 
 /// The highest number that is tried for the file names of one second.
@@ -38,29 +38,29 @@ const CLOCK_SET: i32 = 2024;
 pub(super) struct Disk {
     stick: Option<Stick>,
     dir: Option<Dir>,
-    files: Vec<Option<(Name, Output)>>,
+    files: Vec<Option<(RecordingName, Output)>>,
     /// Reserved descriptors, see `keep_descriptors`.
     spares: [Option<OwnedFd>; SPARES],
     cover: CoverOlder,
     /// The state of the clock when the latest file was created.
     zone: Zone,
     /// A call failed as if the stick were gone: the stick must be searched again.
-    suspicion: bool,
+    stick_check_needed: bool,
     /// The files that FSP clients read.
     #[cfg(feature = "fsp")]
     pub(super) readers: FileCache,
 }
 
 impl Disk {
-    pub(super) fn new(places: usize) -> Self {
+    pub(super) fn new(slots: usize) -> Self {
         Self {
             stick: None,
             dir: None,
-            files: (0..places).map(|_| None).collect(),
+            files: (0..slots).map(|_| None).collect(),
             spares: [const { None }; SPARES],
             cover: CoverOlder::default(),
             zone: Zone::default(),
-            suspicion: false,
+            stick_check_needed: false,
             #[cfg(feature = "fsp")]
             readers: FileCache::default(),
         }
@@ -90,12 +90,12 @@ impl Disk {
         self.cover = CoverOlder::default();
     }
 
-    pub(super) fn is_suspicious(&self) -> bool {
-        self.suspicion
+    pub(super) fn needs_stick_check(&self) -> bool {
+        self.stick_check_needed
     }
 
-    pub(super) fn take_suspicion(&mut self) -> bool {
-        std::mem::take(&mut self.suspicion)
+    pub(super) fn take_stick_check(&mut self) -> bool {
+        std::mem::take(&mut self.stick_check_needed)
     }
 
     pub(super) fn free_bytes(&mut self) -> u64 {
@@ -121,28 +121,28 @@ impl Disk {
     }
 
     /// Makes the calls of a slot, up to the limit of a turn; `true` when some are left.
-    pub(super) fn work(&mut self, place: usize, now: &Now, recorder: &mut Recorder) -> bool {
+    pub(super) fn work(&mut self, slot: usize, now: &Now, recorder: &mut Recorder) -> bool {
         let mut written = 0;
         while written < DISK_BYTES_PER_TURN {
-            let Some(op) = recorder.disk_op(place, now.monotonic) else {
+            let Some(op) = recorder.disk_op(slot, now.monotonic) else {
                 return false;
             };
             let cost = match &op {
-                Op::Write(_, bytes) => bytes.len(),
-                Op::MakeRoom => DISK_BYTES_PER_TURN, // at most one deletion per turn
+                DiskOp::Write(_, bytes) => bytes.len(),
+                DiskOp::MakeRoom => DISK_BYTES_PER_TURN, // at most one deletion per turn
                 _ => 0,
             };
-            let result = if op == Op::MakeRoom {
+            let result = if op == DiskOp::MakeRoom {
                 let Some(made) = self.make_room(recorder).transpose() else {
                     return true;
                 };
                 made
             } else {
-                self.call(place, now, &op)
+                self.call(slot, now, &op)
             };
-            let result = result.map_err(|error| self.judge(&error));
+            let result = result.map_err(|error| self.classify(&error));
             if matches!(result, Err(DiskError::Busy))
-                && matches!(recorder.state(place), State::Running)
+                && matches!(recorder.state(slot), RecordingState::Running)
             {
                 match self.spares.iter_mut().find_map(Option::take) {
                     // The call is repeated with the released descriptor.
@@ -153,7 +153,7 @@ impl Disk {
             }
             written += cost;
             recorder.set_zone(self.zone);
-            recorder.handle_disk(place, now.monotonic, result);
+            recorder.handle_disk(slot, now.monotonic, result);
         }
         true
     }
@@ -161,50 +161,50 @@ impl Disk {
     /// Reserves descriptors for running recordings, so that none of them ends because control
     /// clients, players or listings have used up all others.
     pub(super) fn keep_descriptors(&mut self) {
-        for place in &mut self.spares {
-            if place.is_none() {
-                *place = spare().ok();
+        for slot in &mut self.spares {
+            if slot.is_none() {
+                *slot = spare().ok();
             }
         }
     }
 
-    fn call(&mut self, place: usize, now: &Now, op: &Op) -> io::Result<Done> {
+    fn call(&mut self, slot: usize, now: &Now, op: &DiskOp) -> io::Result<DiskDone> {
         let gone = || io::Error::from_raw_os_error(libc::ENODEV);
         let file = || {
-            let open = self.files[place].as_ref();
+            let open = self.files[slot].as_ref();
             open.map(|(_, file)| file).ok_or_else(gone)
         };
         match op {
-            Op::Space => Ok(Done::Free(self.dir()?.free_bytes()?)),
-            Op::Create(at) => {
+            DiskOp::Space => Ok(DiskDone::Free(self.dir()?.free_bytes()?)),
+            DiskOp::Create(at) => {
                 let time = now.local(*at);
                 self.zone = Zone {
                     offset_minutes: time.offset_minutes as i16,
                     clock_set: time.year >= CLOCK_SET,
                 };
                 let (name, output) = create(self.dir()?, &time)?;
-                self.files[place] = Some((name.clone(), output));
-                Ok(Done::Created(name))
+                self.files[slot] = Some((name.clone(), output));
+                Ok(DiskDone::Created(name))
             }
-            Op::Write(at, bytes) => Ok(Done::Wrote(file()?.write(*at, bytes)?)),
-            Op::Reserve(bytes) => file()?.reserve(*bytes).map(|()| Done::Yes),
-            Op::Sync => file()?.sync().map(|()| Done::Yes),
-            Op::Truncate(bytes) => file()?.truncate(*bytes).map(|()| Done::Yes),
-            Op::Close | Op::MakeRoom => {
-                self.files[place] = None;
-                Ok(Done::Yes)
+            DiskOp::Write(at, bytes) => Ok(DiskDone::Wrote(file()?.write(*at, bytes)?)),
+            DiskOp::Reserve(bytes) => file()?.reserve(*bytes).map(|()| DiskDone::Yes),
+            DiskOp::Sync => file()?.sync().map(|()| DiskDone::Yes),
+            DiskOp::Truncate(bytes) => file()?.truncate(*bytes).map(|()| DiskDone::Yes),
+            DiskOp::Close | DiskOp::MakeRoom => {
+                self.files[slot] = None;
+                Ok(DiskDone::Yes)
             }
-            Op::Discard => {
-                let discarded = self.files[place].take();
-                discarded.map_or(Ok(Done::Yes), |(name, _)| {
-                    self.dir()?.remove(name.as_bytes()).map(|()| Done::Yes)
+            DiskOp::Discard => {
+                let discarded = self.files[slot].take();
+                discarded.map_or(Ok(DiskDone::Yes), |(name, _)| {
+                    self.dir()?.remove(name.as_bytes()).map(|()| DiskDone::Yes)
                 })
             }
         }
     }
 
     /// Continues the deletion of the oldest recording; `None` when another turn is needed.
-    fn make_room(&mut self, recorder: &mut Recorder) -> io::Result<Option<Done>> {
+    fn make_room(&mut self, recorder: &mut Recorder) -> io::Result<Option<DiskDone>> {
         // A deleted file occupies space as long as it is open.
         #[cfg(feature = "fsp")]
         self.readers.close();
@@ -212,17 +212,17 @@ impl Disk {
         let progress = cover.step(self.dir()?, recorder)?;
         self.cover = cover;
         Ok(match progress {
-            Progress::Looking => None,
-            Progress::NothingLeft => Some(Done::NothingToDelete),
-            Progress::Deleted => {
+            Deletion::Looking => None,
+            Deletion::NothingLeft => Some(DiskDone::NothingToDelete),
+            Deletion::Deleted => {
                 recorder.stats.count(Counter::Deleted);
-                Some(Done::Yes)
+                Some(DiskDone::Yes)
             }
         })
     }
 
     /// Classifies a failed call, and closes the folder if the stick may be gone.
-    pub(super) fn judge(&mut self, error: &io::Error) -> DiskError {
+    pub(super) fn classify(&mut self, error: &io::Error) -> DiskError {
         if is_shortage(error) {
             return DiskError::Busy;
         }
@@ -232,7 +232,7 @@ impl Disk {
             libc::ENODEV | libc::ENXIO | libc::ESTALE | libc::ENOENT => DiskError::Lost,
             _ => DiskError::Failed(errno),
         };
-        self.suspicion = true;
+        self.stick_check_needed = true;
         self.close(); // the next call opens whatever is mounted there then
         error
     }
@@ -253,7 +253,7 @@ impl Disk {
     }
 
     /// Has the stick searched again, unless the call failed because of the name that a client gave.
-    pub(super) fn suspect(&mut self, error: &io::Error) {
+    pub(super) fn handle_read_error(&mut self, error: &io::Error) {
         let named = [
             libc::ENOENT,
             libc::EINVAL,
@@ -262,16 +262,16 @@ impl Disk {
             libc::EACCES,
         ];
         if !named.contains(&error.raw_os_error().unwrap_or(0)) {
-            let _ = self.judge(error);
+            let _ = self.classify(error);
         }
     }
 }
 
 /// Creates `Record_YYYYMMDD_HHMMSS.wav`, or the same name with `_2`, `_3` and so on after the time.
-fn create(dir: &Dir, time: &Civil) -> io::Result<(Name, Output)> {
+fn create(dir: &Dir, time: &Civil) -> io::Result<(RecordingName, Output)> {
     use core::fmt::Write;
     for number in 1..=MOST_OF_A_NAME {
-        let mut name = Name::new();
+        let mut name = RecordingName::new();
         let stem = Stem {
             date: [time.year, time.month, time.day],
             time: [time.hour, time.minute, time.second],

@@ -27,7 +27,7 @@ pub(super) struct FolderWalk {
 }
 
 /// The result of a step.
-pub(super) enum Found {
+pub(super) enum WalkStep {
     /// The next name.
     Name(FileName),
     /// No name yet: another turn is needed.
@@ -51,16 +51,16 @@ impl FolderWalk {
     }
 
     /// Reads some names.
-    pub(super) fn next(&mut self, dir: &Dir) -> io::Result<Found> {
+    pub(super) fn next(&mut self, dir: &Dir) -> io::Result<WalkStep> {
         let mut names = match self.names.take() {
             Some(names) => names,
             None => {
                 if let Some(name) = self.batch.pop() {
                     self.behind.clone_from(&name);
-                    return Ok(Found::Name(name));
+                    return Ok(WalkStep::Name(name));
                 }
                 if !std::mem::take(&mut self.more) {
-                    return Ok(Found::End);
+                    return Ok(WalkStep::End);
                 }
                 dir.names()?
             }
@@ -69,11 +69,11 @@ impl FolderWalk {
             match names.next_file()? {
                 Some(name) if (self.wanted)(name) => self.consider(name),
                 Some(_) => {}
-                None => return Ok(Found::Later), // the batch is complete
+                None => return Ok(WalkStep::Later), // the batch is complete
             }
         }
         self.names = Some(names);
-        Ok(Found::Later)
+        Ok(WalkStep::Later)
     }
 
     /// Adds the name to the batch if it is among the next ones.

@@ -13,7 +13,7 @@ use crate::proto::media::receiver::{self, Sockets};
 use crate::proto::recorder::reason::{reason, Reason};
 use crate::proto::recorder::Recorder;
 use crate::proto::recording::setup::Ports;
-use crate::proto::recording::state::State;
+use crate::proto::recording::state::RecordingState;
 
 /// All ports, by recording slot.
 pub(super) struct MediaPorts {
@@ -21,17 +21,17 @@ pub(super) struct MediaPorts {
     range: (u16, u16),
     /// Where the search for a free port continues: ports are not reused immediately.
     next: u16,
-    places: Vec<heapless::Vec<Port, MAX_PORTS>>,
+    slots: Vec<heapless::Vec<Port, MAX_PORTS>>,
 }
 
 impl MediaPorts {
-    pub(super) fn new(address: IpAddr, range: (u16, u16), places: usize) -> Self {
-        let places = (0..places).map(|_| heapless::Vec::new()).collect();
+    pub(super) fn new(address: IpAddr, range: (u16, u16), slots: usize) -> Self {
+        let slots = (0..slots).map(|_| heapless::Vec::new()).collect();
         Self {
             address,
             range,
             next: range.0,
-            places,
+            slots,
         }
     }
 
@@ -43,22 +43,17 @@ impl MediaPorts {
 
     /// Binds the ports of the legs and of the local stream. Even numbers are preferred, since media
     /// engines send RTCP to the next odd port.
-    pub(super) fn open(
-        &mut self,
-        place: usize,
-        legs: usize,
-        now: Instant,
-    ) -> Result<Ports, Reason> {
-        self.places[place].clear();
+    pub(super) fn open(&mut self, slot: usize, legs: usize, now: Instant) -> Result<Ports, Reason> {
+        self.slots[slot].clear();
         let mut numbers = Ports::new();
         for _ in 0..=legs {
             match self.open_one(now) {
                 Ok(port) => {
                     let _ = numbers.push(port.number());
-                    let _ = self.places[place].push(port);
+                    let _ = self.slots[slot].push(port);
                 }
                 Err(reason) => {
-                    self.places[place].clear();
+                    self.slots[slot].clear();
                     return Err(reason);
                 }
             }
@@ -103,27 +98,29 @@ impl MediaPorts {
     /// accepts is left.
     pub(super) fn drain(
         &mut self,
-        place: usize,
+        slot: usize,
         now: Instant,
         clock: &mut Clock,
         recorder: &mut Recorder,
     ) -> bool {
         let mut reading = Reading {
-            ports: &mut self.places[place],
+            ports: &mut self.slots[slot],
             now,
             clock,
         };
-        receiver::drain(&mut reading, place, now, recorder)
+        receiver::drain(&mut reading, slot, now, recorder)
     }
 
     /// Closes the ports of a recording that does not need them any more.
-    pub(super) fn close_unused(&mut self, place: usize, recorder: &Recorder) {
+    pub(super) fn close_unused(&mut self, slot: usize, recorder: &Recorder) {
         let in_use = matches!(
-            recorder.state(place),
-            State::Opening { .. } | State::Running | State::Draining { .. }
+            recorder.state(slot),
+            RecordingState::Opening { .. }
+                | RecordingState::Running
+                | RecordingState::Draining { .. }
         );
         if !in_use {
-            self.places[place].clear();
+            self.slots[slot].clear();
         }
     }
 }

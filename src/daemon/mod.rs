@@ -1,10 +1,11 @@
 //! The daemon of `callrec run`: one thread, one loop, and the services that it runs.
 //!
 //! ```text
-//! poll(timeout = the earliest deadline of all services; 0 if something was left to do; none when idle)
-//! 1  the loop's own sources: signals, mounts, devices, a wall clock that was set
-//! 2  each service's events
-//! 3  each service's turn, in the order of `services::open`; responses and events go to the clients in between
+//! poll(timeout = the earliest deadline of all services; 0 if work is left; none when idle)
+//! 1  events of the loop itself: signals, mounts, devices, changes of the wall clock
+//! 2  events of each service
+//! 3  each service's turn, in the order of `services::open`, after which responses and events are
+//!    delivered to the clients
 //! ```
 //! Light services (FSP, players) are often woken alone; then the other services do not take part in
 //! the turn. Leg ports are not registered with the poll: while it records, the loop wakes every
@@ -28,7 +29,7 @@ use crate::daemon::polling::poll_events;
 use crate::daemon::service::Service;
 use crate::daemon::turn::{Tokens, Wake, Work};
 use crate::io::clock;
-use crate::io::signals::{Order, Signals};
+use crate::io::signals::{SignalAction, Signals};
 
 mod clients;
 mod context;
@@ -61,14 +62,14 @@ pub struct EventLoop {
     context: Context,
     services: Vec<Box<dyn Service>>,
     signals: Signals,
-    state: State,
+    state: LoopState,
     /// Which services have work left from the last turn.
     left: Left,
     /// The earliest deadline of the services that are not light.
     due: Instant,
 }
 
-enum State {
+enum LoopState {
     Running,
     /// A signal has ended it; it waits for the stick until this time.
     Ending(Instant),
@@ -105,13 +106,13 @@ impl EventLoop {
             context,
             services,
             signals,
-            state: State::Running,
+            state: LoopState::Running,
             left: Left::Nothing,
             due: Instant::NEVER,
         });
         this.register().map_err(|error| format!("epoll: {error}"))?;
-        this.context.look_for_stick(&clock::now());
-        this.tell_stick();
+        this.context.find_stick(&clock::now());
+        this.announce_stick();
         Ok(this)
     }
 
@@ -151,7 +152,7 @@ impl EventLoop {
             for event in &events {
                 self.handle_event(event, &mut reload);
             }
-            if matches!(self.state, State::Ending(_)) {
+            if matches!(self.state, LoopState::Ending(_)) {
                 // Repeated in each turn, for recordings that were being opened when the signal
                 // arrived.
                 self.context.recorder.handle_shutdown(started);
@@ -207,12 +208,12 @@ impl EventLoop {
             return;
         }
         match source {
-            SIGNALS => self.take_orders(reload),
+            SIGNALS => self.handle_signals(reload),
             CLOCK => self.context.clock.drain_changes(),
             _ => {
                 self.context.mounts.drain_device_changes();
-                self.context.look_for_stick(&clock::now());
-                self.tell_stick();
+                self.context.find_stick(&clock::now());
+                self.announce_stick();
             }
         }
     }
@@ -232,11 +233,12 @@ impl EventLoop {
                 self.left = self.left.max(left);
             }
             let delivered = self.context.deliver();
-            if self.context.wake == Wake::Light && (delivered || self.context.disk.is_suspicious())
+            if self.context.wake == Wake::Light
+                && (delivered || self.context.disk.needs_stick_check())
             {
                 self.context.wake = Wake::Deadline;
             }
-            self.tell_stick();
+            self.announce_stick();
         }
         self.close_stick(now.monotonic);
     }
@@ -254,7 +256,7 @@ impl EventLoop {
         }
     }
 
-    fn tell_stick(&mut self) {
+    fn announce_stick(&mut self) {
         if self.context.take_stick_change() {
             for service in &mut self.services {
                 service.handle_stick(&mut self.context);
@@ -264,23 +266,23 @@ impl EventLoop {
     }
 
     fn log_clock(&mut self) {
-        let set_by = self.context.clock.take_set();
+        let set_by = self.context.clock.take_clock_change();
         if set_by.abs() >= 1000 {
             info!("the system's clock was set by {set_by} ms");
         }
     }
 
-    fn take_orders(&mut self, reload: &mut impl FnMut() -> Result<Config, String>) {
-        while let Some(order) = self.signals.next_order() {
+    fn handle_signals(&mut self, reload: &mut impl FnMut() -> Result<Config, String>) {
+        while let Some(order) = self.signals.next_action() {
             match order {
-                Order::End => {
+                SignalAction::End => {
                     info!("ending: finishing the recordings");
-                    if matches!(self.state, State::Running) {
-                        self.state = State::Ending(clock::monotonic() + SHUTDOWN);
+                    if matches!(self.state, LoopState::Running) {
+                        self.state = LoopState::Ending(clock::monotonic() + SHUTDOWN);
                     }
                     self.left = Left::ForAll;
                 }
-                Order::Reload => match reload() {
+                SignalAction::Reload => match reload() {
                     Ok(config) => self.reconfigure(config),
                     Err(problem) => warn!("configuration not reloaded: {problem}"),
                 },
@@ -293,19 +295,19 @@ impl EventLoop {
         for service in &mut self.services {
             service.handle_config(&mut self.context);
         }
-        self.context.look_for_stick(&clock::now());
-        self.tell_stick();
+        self.context.find_stick(&clock::now());
+        self.announce_stick();
         info!("configuration reloaded");
     }
 
     /// How the loop ends, if a signal has requested that and the work is finished.
     fn ended(&self) -> Option<Ended> {
-        let State::Ending(until) = self.state else {
+        let LoopState::Ending(until) = self.state else {
             return None;
         };
         let recorder = &self.context.recorder;
         let late = clock::monotonic() >= until;
-        if recorder.is_idle() && (late || !recorder.has_notes()) {
+        if recorder.is_idle() && (late || !recorder.has_sidecars()) {
             let _ = std::fs::remove_file(&self.context.config.control_socket);
             return Some(Ended::Done);
         }

@@ -11,7 +11,7 @@ use crate::io::clock;
 use crate::io::dir::Dir;
 use crate::io::random::Random;
 use crate::proto::playback::players::Players;
-use crate::proto::playback::state::{PlayError, PlayerEvent, Start};
+use crate::proto::playback::state::{PlayError, PlayRequest, PlayerEvent};
 use crate::proto::recorder::outbox::ClientId;
 
 /// The player, its files and its socket.
@@ -33,7 +33,7 @@ pub struct Position {
 
 impl OnePlayer {
     /// Begins to play a file in this folder.
-    pub fn begin(folder: &Path, start: Start) -> io::Result<Self> {
+    pub fn begin(folder: &Path, start: PlayRequest) -> io::Result<Self> {
         use std::os::unix::ffi::OsStrExt;
         let dir = Dir::open(folder.as_os_str().as_bytes())?;
         let mut players = Players::new();
@@ -61,7 +61,7 @@ impl OnePlayer {
             };
             match player.take_change() {
                 None | Some(PlayerEvent::Started(_)) => {}
-                Some(PlayerEvent::Refused(_, trouble)) => return Err(trouble),
+                Some(PlayerEvent::Refused(_, error)) => return Err(error),
                 Some(PlayerEvent::Failed(error)) => return Err(PlayError::Stick(error)),
                 Some(PlayerEvent::Finished) => {
                     show(Position {

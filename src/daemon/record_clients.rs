@@ -13,18 +13,18 @@ use crate::daemon::resolver::Resolver;
 use crate::daemon::turn::Tokens;
 use crate::io::random::Random;
 use crate::io::stream::{Connection, Datagrams};
-use crate::proto::record_client::event::{Done, Input, Op};
+use crate::proto::record_client::event::{ClientDone, ClientInput, ClientOp};
 use crate::proto::recorder::Recorder;
 
 /// The sockets of all server connections, by recording slot.
 pub(super) struct RecordClients {
-    places: Vec<ClientSockets>,
+    slots: Vec<ClientSockets>,
 }
 
 /// The sockets of one server connection.
 struct ClientSockets {
     /// The recording slot.
-    place: usize,
+    slot: usize,
     token: Token,
     connection: TcpState,
     /// Bytes that may still be read before `refill_at`, to throttle a server that floods.
@@ -51,10 +51,10 @@ enum TcpState {
 }
 
 impl RecordClients {
-    pub(super) fn new(tokens: Tokens, places: usize) -> Self {
-        let sockets = |place| ClientSockets {
-            place,
-            token: tokens.token(place),
+    pub(super) fn new(tokens: Tokens, slots: usize) -> Self {
+        let sockets = |slot| ClientSockets {
+            slot,
+            token: tokens.token(slot),
             connection: TcpState::Closed,
             allowance: 0,
             refill_at: Instant::default(),
@@ -62,21 +62,21 @@ impl RecordClients {
             resolver: None,
         };
         Self {
-            places: (0..places).map(sockets).collect(),
+            slots: (0..slots).map(sockets).collect(),
         }
     }
 
     /// When a name server must be queried again.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
-        let sockets = self.places.iter();
+        let sockets = self.slots.iter();
         let resolvers = sockets.filter_map(|sockets| sockets.resolver.as_ref());
         let deadlines = resolvers.map(|(resolver, _)| resolver.next_deadline());
         deadlines.min()
     }
 
     /// The poll has reported an event of a connection.
-    pub(super) fn set_ready(&mut self, place: usize, event: &Event) {
-        if let Some(sockets) = self.places.get_mut(place) {
+    pub(super) fn set_ready(&mut self, slot: usize, event: &Event) {
+        if let Some(sockets) = self.slots.get_mut(slot) {
             sockets.set_ready(event);
         }
     }
@@ -84,23 +84,23 @@ impl RecordClients {
     /// Passes the input for a slot to the recorder, then executes the operations that it requests.
     pub(super) fn work(
         &mut self,
-        place: usize,
+        slot: usize,
         now: Instant,
         registry: &Registry,
         recorder: &mut Recorder,
         random: &mut Random,
     ) {
-        if !recorder.talks(place) {
+        if !recorder.has_server(slot) {
             return;
         }
-        let Some(sockets) = self.places.get_mut(place) else {
+        let Some(sockets) = self.slots.get_mut(slot) else {
             return;
         };
         sockets.resolve(now, registry, recorder);
         sockets.handle_writable(now, recorder);
         sockets.read(now, recorder);
-        recorder.handle_server(place, now, Input::Tick);
-        sockets.carry_out(now, registry, recorder, random);
+        recorder.handle_server(slot, now, ClientInput::Tick);
+        sockets.execute(now, registry, recorder, random);
     }
 }
 
@@ -119,43 +119,43 @@ impl ClientSockets {
         }
     }
 
-    fn carry_out(
+    fn execute(
         &mut self,
         now: Instant,
         registry: &Registry,
         recorder: &mut Recorder,
         random: &mut Random,
     ) {
-        while let Some(op) = recorder.server_op(self.place, now) {
+        while let Some(op) = recorder.server_op(self.slot, now) {
             let outcome = match op {
-                Op::Frame(frame) => {
+                ClientOp::Frame(frame) => {
                     let media = self.media.as_ref();
                     let (taken, errno) = media.map_or((false, None), |media| media.send(frame));
-                    recorder.handle_frame(self.place, now, taken, errno);
+                    recorder.handle_frame(self.slot, now, taken, errno);
                     continue;
                 }
-                Op::Find(name, port) => {
+                ClientOp::Find(name, port) => {
                     self.resolver = Some((Resolver::new(name, random), port));
-                    recorder.handle_server_done(self.place, now, Ok(Done::Yes));
+                    recorder.handle_server_done(self.slot, now, Ok(ClientDone::Yes));
                     self.resolve(now, registry, recorder); // /etc/hosts may have the name
                     continue;
                 }
-                Op::Connect(to) => self.connect(to, registry).map(|()| Done::Yes),
-                Op::Media(to) => Datagrams::open(to).map(|media| {
+                ClientOp::Connect(to) => self.connect(to, registry).map(|()| ClientDone::Yes),
+                ClientOp::Media(to) => Datagrams::open(to).map(|media| {
                     self.media = Some(media);
-                    Done::Yes
+                    ClientDone::Yes
                 }),
-                Op::Write(bytes) => self.write(bytes),
-                Op::Close => {
+                ClientOp::Write(bytes) => self.write(bytes),
+                ClientOp::Close => {
                     self.close(registry);
-                    Ok(Done::Yes)
+                    Ok(ClientDone::Yes)
                 }
             };
             let outcome = outcome.map_err(|error| {
                 debug!("server: {error}");
                 errno(&error)
             });
-            recorder.handle_server_done(self.place, now, outcome);
+            recorder.handle_server_done(self.slot, now, outcome);
         }
     }
 
@@ -166,7 +166,7 @@ impl ClientSockets {
         if let Some(address) = resolver.poll(now, registry, self.token) {
             let address = address.map(|address| SocketAddr::new(address, *port));
             self.resolver = None;
-            recorder.handle_server(self.place, now, Input::Resolved(address));
+            recorder.handle_server(self.slot, now, ClientInput::Resolved(address));
         }
     }
 
@@ -192,7 +192,7 @@ impl ClientSockets {
             return;
         }
         if let TcpState::Connected { .. } = self.connection {
-            return recorder.handle_server(self.place, now, Input::Writable);
+            return recorder.handle_server(self.slot, now, ClientInput::Writable);
         }
         if let TcpState::Connecting { connection, .. } =
             std::mem::replace(&mut self.connection, TcpState::Closed)
@@ -212,7 +212,7 @@ impl ClientSockets {
                     readable: true,
                     writable: false,
                 };
-                recorder.handle_server(self.place, now, Input::Connected(peer));
+                recorder.handle_server(self.slot, now, ClientInput::Connected(peer));
             }
             unfinished => {
                 self.connection = TcpState::Connecting {
@@ -220,7 +220,7 @@ impl ClientSockets {
                     writable: false,
                 };
                 if let Err(error) = unfinished {
-                    recorder.handle_server(self.place, now, Input::Lost(errno(&error)));
+                    recorder.handle_server(self.slot, now, ClientInput::Lost(errno(&error)));
                 }
             }
         }
@@ -250,25 +250,25 @@ impl ClientSockets {
                     *readable = false;
                     return;
                 }
-                Ok(Some(0)) => Input::Lost(0),
-                Ok(Some(count)) => Input::Bytes(&buffer[..count]),
-                Err(error) => Input::Lost(errno(&error)),
+                Ok(Some(0)) => ClientInput::Lost(0),
+                Ok(Some(count)) => ClientInput::Bytes(&buffer[..count]),
+                Err(error) => ClientInput::Lost(errno(&error)),
             };
-            if let Input::Bytes(bytes) = input {
+            if let ClientInput::Bytes(bytes) = input {
                 self.allowance -= bytes.len();
             } else {
                 *readable = false;
             }
-            recorder.handle_server(self.place, now, input);
+            recorder.handle_server(self.slot, now, input);
         }
     }
 
-    fn write(&mut self, bytes: &[u8]) -> io::Result<Done> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<ClientDone> {
         let TcpState::Connected { connection, .. } = &mut self.connection else {
-            return Ok(Done::Blocked);
+            return Ok(ClientDone::Blocked);
         };
         let written = connection.write(bytes)?;
-        Ok(written.map_or(Done::Blocked, Done::Wrote))
+        Ok(written.map_or(ClientDone::Blocked, ClientDone::Wrote))
     }
 
     fn close(&mut self, registry: &Registry) {

@@ -73,7 +73,7 @@ pub fn fsp_service(data: &[u8]) {
         let mut names = NAMES.iter();
         while let Reaction::Perform(op) = next {
             let done = if kind & 16 == 0 {
-                carry_out(op, &mut names, &mut reply)
+                execute(op, &mut names, &mut reply)
             } else {
                 Completion::Failed
             };
@@ -121,7 +121,7 @@ fn well_formed(bytes: &[u8], key: u16, with_password: bool) -> Vec<u8> {
     datagram
 }
 
-fn carry_out<'a>(
+fn execute<'a>(
     op: Operation,
     names: &mut std::slice::Iter<'_, &'a str>,
     reply: &mut [u8],

@@ -8,8 +8,9 @@ use crate::proto::record_server::{ControlEvent, ControlSession, PeerKind, Stream
 use crate::wire::g711::Law;
 use crate::wire::proxy_protocol;
 
-/// A control connection. The first byte selects the kind of peer; pieces of text follow, each after its length and the
-/// time that passes before it. There are never more recordings than slots, nor more responses than room for them.
+/// A control connection. The first byte selects the kind of peer; pieces of text follow, each after
+/// its length and the time that passes before it. There are never more recordings than slots, nor
+/// more responses than room for them.
 pub fn record_control(data: &[u8]) {
     let Some((kind, mut data)) = data.split_first() else {
         return;

@@ -213,13 +213,15 @@ fn drain(sockets: &mut Numbered, recorder: &mut Recorder, now: Instant) {
 
 /// A stick on which all calls succeed.
 fn store(recorder: &mut Recorder, now: Instant) {
-    use crate::proto::recording::file_writer::{Done, Name, Op};
+    use crate::proto::recording::file_writer::{DiskDone, DiskOp, RecordingName};
     while let Some(op) = recorder.disk_op(0, now) {
         let done = match op {
-            Op::Space => Done::Free(1 << 40),
-            Op::Create(_) => Done::Created(Name::try_from("Record_1.wav").unwrap_or_default()),
-            Op::Write(_, bytes) => Done::Wrote(bytes.len()),
-            _ => Done::Yes,
+            DiskOp::Space => DiskDone::Free(1 << 40),
+            DiskOp::Create(_) => {
+                DiskDone::Created(RecordingName::try_from("Record_1.wav").unwrap_or_default())
+            }
+            DiskOp::Write(_, bytes) => DiskDone::Wrote(bytes.len()),
+            _ => DiskDone::Yes,
         };
         recorder.handle_disk(0, now, Ok(done));
     }

@@ -92,7 +92,7 @@ impl Clock {
     }
 
     /// By how many milliseconds the wall clock was set since the last call.
-    pub fn take_set(&mut self) -> i64 {
+    pub fn take_clock_change(&mut self) -> i64 {
         std::mem::take(&mut self.set_by)
     }
 
@@ -145,6 +145,6 @@ mod tests {
             at.is_some_and(|at| at.since(early.monotonic).millis() >= 49),
             "{at:?}"
         );
-        assert_eq!(clock.take_set(), 0);
+        assert_eq!(clock.take_clock_change(), 0);
     }
 }

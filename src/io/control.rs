@@ -43,7 +43,7 @@ pub fn listen(path: &str) -> io::Result<UnixListener> {
 
 /// The result of reading from a client.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Line<'a> {
+pub enum ClientLine<'a> {
     /// A line, without its end.
     Text(&'a [u8]),
     /// A line that was too long, or was cut off by the end of the connection; it was skipped.
@@ -118,16 +118,16 @@ impl Client {
     }
 
     /// The next line.
-    pub fn next_line(&mut self) -> Line<'_> {
+    pub fn next_line(&mut self) -> ClientLine<'_> {
         loop {
             let waiting = &self.inbox[self.used..self.filled];
             if let Some(length) = waiting.iter().position(|b| *b == b'\n') {
                 let start = self.used;
                 self.used += length + 1;
                 if std::mem::take(&mut self.skipping) || length > MESSAGE_BYTES {
-                    return Line::Broken;
+                    return ClientLine::Broken;
                 }
-                return Line::Text(&self.inbox[start..start + length]);
+                return ClientLine::Text(&self.inbox[start..start + length]);
             }
             if waiting.len() > MESSAGE_BYTES {
                 self.skipping = true;
@@ -137,10 +137,14 @@ impl Client {
                 // An incomplete message must not be executed: its id may be truncated.
                 let cut_off = std::mem::take(&mut self.skipping) || self.used < self.filled;
                 self.used = self.filled;
-                return if cut_off { Line::Broken } else { Line::End };
+                return if cut_off {
+                    ClientLine::Broken
+                } else {
+                    ClientLine::End
+                };
             }
             if !self.read_some() {
-                return Line::Nothing;
+                return ClientLine::Nothing;
             }
         }
     }
@@ -218,10 +222,10 @@ mod tests {
         let mut lines = vec![];
         loop {
             match client.next_line() {
-                Line::Text(text) => lines.push(String::from_utf8_lossy(text).into_owned()),
-                Line::Broken => lines.push("BROKEN".into()),
-                Line::End => lines.push("END".into()),
-                Line::Nothing => return lines,
+                ClientLine::Text(text) => lines.push(String::from_utf8_lossy(text).into_owned()),
+                ClientLine::Broken => lines.push("BROKEN".into()),
+                ClientLine::End => lines.push("END".into()),
+                ClientLine::Nothing => return lines,
             }
             if lines.last().is_some_and(|line| line == "END") {
                 return lines;

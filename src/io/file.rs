@@ -47,7 +47,7 @@ impl Input {
 
     /// Asks the system to read ahead in the background, so that a later `read` finds the data in
     /// memory.
-    pub fn expect(&self, offset: u64, bytes: u64) {
+    pub fn read_ahead(&self, offset: u64, bytes: u64) {
         let range = (libc::off_t::try_from(offset), libc::off_t::try_from(bytes));
         if let (Ok(offset), Ok(bytes)) = range {
             let _ = posix_fadvise(

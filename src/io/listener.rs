@@ -1,4 +1,5 @@
-//! TCP listeners. Several processes may listen on the same port; the kernel distributes the connections.
+//! TCP listeners. Several processes may listen on the same port; the kernel distributes the
+//! connections.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -12,7 +13,8 @@ use nix::sys::socket::{
 /// Listens on an address; `shared`: other processes may do so as well, if they share it too.
 pub fn open(address: SocketAddr, shared: bool) -> io::Result<mio::net::TcpListener> {
     let fd = bound(address, shared)?;
-    // The kernel limits the backlog (net.core.somaxconn). The constant for the maximum is only 128 with musl.
+    // The kernel limits the backlog (net.core.somaxconn). The constant for the maximum is only 128
+    // with musl.
     listen(&fd, Backlog::MAXALLOWABLE)?;
     let listener = TcpListener::from(fd);
     listener.set_nonblocking(true)?;
@@ -25,7 +27,8 @@ pub struct ReservedPort {
 }
 
 impl ReservedPort {
-    /// Binds the port, or any if it is 0. A port that is in use is an error, even if its users share it.
+    /// Binds the port, or any if it is 0. A port that is in use is an error, even if its users
+    /// share it.
     pub fn open(address: SocketAddr) -> io::Result<Self> {
         let port = TcpListener::bind(address)?.local_addr()?.port();
         Ok(Self {

@@ -5,18 +5,18 @@ use std::fmt;
 use std::io::{self, ErrorKind};
 
 #[derive(Debug)]
-struct Words(&'static str);
+struct StaticMessage(&'static str);
 
-impl fmt::Display for Words {
+impl fmt::Display for StaticMessage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.0)
     }
 }
 
-impl Error for Words {}
+impl Error for StaticMessage {}
 
 /// An error with this message. `io::Error::new` with a `&str` would add Unicode tables of 4 KB to
 /// the program.
 pub fn error(kind: ErrorKind, words: &'static str) -> io::Error {
-    io::Error::new(kind, Words(words))
+    io::Error::new(kind, StaticMessage(words))
 }

@@ -1,4 +1,5 @@
-//! A channel between a process and a child process: whole messages, and each side notices the other's end.
+//! A channel between a process and a child process: whole messages, and each side notices the
+//! other's end.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};

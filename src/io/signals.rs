@@ -8,7 +8,7 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 /// The meaning of a signal for the daemon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Order {
+pub enum SignalAction {
     /// SIGTERM, SIGINT: finish the recordings and end.
     End,
     /// SIGHUP: read the configuration again.
@@ -37,10 +37,14 @@ impl Signals {
         self.0.as_raw_fd()
     }
 
-    /// The next order.
-    pub fn next_order(&mut self) -> Option<Order> {
+    /// The next action.
+    pub fn next_action(&mut self) -> Option<SignalAction> {
         let signal = self.0.read_signal().ok()??;
         let hangup = i32::try_from(signal.ssi_signo) == Ok(Signal::SIGHUP as i32);
-        Some(if hangup { Order::Reload } else { Order::End })
+        Some(if hangup {
+            SignalAction::Reload
+        } else {
+            SignalAction::End
+        })
     }
 }

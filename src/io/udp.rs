@@ -31,7 +31,7 @@ pub struct Port {
     counted_at: Instant,
     dropped: u32,
     /// Drops that have not been reported to the caller.
-    untold: u32,
+    unreported: u32,
     backlog: u32,
     guarded: heapless::Vec<u32, MAX_SOURCES>,
 }
@@ -58,7 +58,7 @@ impl Port {
             earliest: now,
             counted_at: now,
             dropped: 0,
-            untold: 0,
+            unreported: 0,
             backlog: 0,
             guarded: heapless::Vec::new(),
         })
@@ -85,23 +85,25 @@ impl Port {
                 // Besides EAGAIN, only pending ICMP errors are possible, which do not affect the
                 // socket.
                 Err(_) => {
-                    *dropped += std::mem::take(&mut self.untold);
+                    *dropped += std::mem::take(&mut self.unreported);
                     self.empty_at = now;
                     self.earliest = self.earliest.max(now);
                     return false;
                 }
             }
         };
-        self.note_drops(total);
-        *dropped += std::mem::take(&mut self.untold);
+        self.count_drops(total);
+        *dropped += std::mem::take(&mut self.unreported);
         self.held = Some(Held { len, arrival: None });
         true
     }
 
     /// `total`: drops since the socket was opened, modulo 2^32; `None` if it is unknown.
-    fn note_drops(&mut self, total: Option<u32>) {
+    fn count_drops(&mut self, total: Option<u32>) {
         if let Some(total) = total {
-            self.untold = self.untold.wrapping_add(total.wrapping_sub(self.dropped));
+            self.unreported = self
+                .unreported
+                .wrapping_add(total.wrapping_sub(self.dropped));
             self.dropped = total;
         }
     }
@@ -163,12 +165,12 @@ impl Port {
     /// kernel without filters (before 3.16) passes everything.
     pub fn guard(&mut self, words: &[u32]) {
         let done = if words.is_empty() {
-            sys::let_all_in(self.socket.as_fd())
+            sys::detach_filter(self.socket.as_fd())
         } else {
-            sys::let_in(self.socket.as_fd(), words, FLOOD_SAMPLE)
+            sys::attach_ssrc_filter(self.socket.as_fd(), words, FLOOD_SAMPLE)
         };
         // The last filtered datagrams may not be followed by one that reports them.
-        self.note_drops(sys::drops(self.socket.as_fd()));
+        self.count_drops(sys::drops(self.socket.as_fd()));
         if done.is_ok() {
             self.guarded = heapless::Vec::from_slice(words).unwrap_or_default();
         }

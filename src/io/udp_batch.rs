@@ -1,4 +1,5 @@
-//! A UDP port that is read in batches, at times of the caller's choice; it is not registered with epoll.
+//! A UDP port that is read in batches, at times of the caller's choice; it is not registered with
+//! epoll.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
@@ -20,7 +21,8 @@ impl BatchSocket {
     /// Binds a port.
     pub fn open(address: IpAddr, port: u16) -> io::Result<Self> {
         let socket = UdpSocket::bind(SocketAddr::new(address, port))?;
-        // Without this option (qemu-user has none), the datagrams that the kernel drops are not counted.
+        // Without this option (qemu-user has none), the datagrams that the kernel drops are not
+        // counted.
         let _ = setsockopt(&socket, sockopt::RxqOvfl, &1);
         sys::receive_buffer(socket.as_fd(), RECEIVE_BUFFER as i32)?;
         Ok(Self { socket, dropped: 0 })
@@ -31,8 +33,8 @@ impl BatchSocket {
         self.socket.local_addr().map_or(0, |address| address.port())
     }
 
-    /// Reads a batch. Returns the number of datagrams read, and of those that the kernel has dropped since the last read.
-    /// If the batch is full, there may be more to read.
+    /// Reads a batch. Returns the number of datagrams read, and of those that the kernel has
+    /// dropped since the last read. If the batch is full, there may be more to read.
     pub fn read(&mut self, batch: &mut Batch) -> (usize, u32) {
         let read = loop {
             match sys::receive_batch(self.socket.as_fd(), batch) {

@@ -19,7 +19,7 @@ impl Service {
     pub fn open(address: IpAddr, port: u16) -> io::Result<Self> {
         let socket = UdpSocket::bind(SocketAddr::new(address, port))?;
         socket.set_nonblocking(true)?;
-        sys::tell_destinations(socket.as_fd(), address.is_ipv6())?;
+        sys::report_destinations(socket.as_fd(), address.is_ipv6())?;
         Ok(Self { socket })
     }
 

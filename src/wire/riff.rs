@@ -1,4 +1,5 @@
-//! RIFF/WAVE headers (Microsoft "Multimedia Programming Interface"): G.711, tags 6 and 7, and linear samples, tag 1.
+//! RIFF/WAVE headers (Microsoft "Multimedia Programming Interface"): G.711, tags 6 and 7, and
+//! linear samples, tag 1.
 
 use crate::wire::g711::Law;
 

@@ -10,9 +10,9 @@
 
 use callrec::base::stats::Stats;
 use callrec::base::time::{Duration, Instant};
-use callrec::proto::record_client::event::{ClientEvent, Done, Input, Op};
+use callrec::proto::record_client::event::{ClientDone, ClientEvent, ClientInput, ClientOp};
 use callrec::proto::record_client::RecordClient;
-use callrec::proto::recording::setup::{Host, Server, Setup};
+use callrec::proto::recording::setup::{Host, ServerSettings, Setup};
 
 pub struct Trace {
     pub client: RecordClient,
@@ -23,8 +23,8 @@ pub struct Trace {
 
 pub const ORIGIN: Instant = Instant::from_nanos(1_000_000_000_000);
 
-pub fn server(host: &str) -> Server {
-    Server {
+pub fn server(host: &str) -> ServerSettings {
+    ServerSettings {
         host: Host::try_from(host).unwrap(),
         port: 10_000,
         message_end: b"",
@@ -34,7 +34,7 @@ pub fn server(host: &str) -> Server {
 }
 
 impl Trace {
-    pub fn new(server: Server) -> Self {
+    pub fn new(server: ServerSettings) -> Self {
         let setup = Setup {
             id: 7,
             server: Some(server),
@@ -70,21 +70,21 @@ impl Trace {
 
     pub fn at(&mut self, ms: u64) -> &mut Self {
         self.now = ORIGIN + Duration::from_millis(ms);
-        self.gets(Input::Tick)
+        self.gets(ClientInput::Tick)
     }
 
-    pub fn gets(&mut self, input: Input) -> &mut Self {
+    pub fn gets(&mut self, input: ClientInput) -> &mut Self {
         self.client
             .handle(self.now, input, &self.setup, &mut self.stats);
         self
     }
 
     pub fn hears(&mut self, text: &str) -> &mut Self {
-        self.gets(Input::Bytes(text.as_bytes()))
+        self.gets(ClientInput::Bytes(text.as_bytes()))
     }
 
     pub fn connects(&mut self) -> &mut Self {
-        self.gets(Input::Connected("10.0.0.9:10000".parse().unwrap()))
+        self.gets(ClientInput::Connected("10.0.0.9:10000".parse().unwrap()))
     }
 
     pub fn stops(&mut self) -> &mut Self {
@@ -97,15 +97,15 @@ impl Trace {
         let mut done = vec![];
         while let Some(op) = self.client.op() {
             let (text, outcome) = match op {
-                Op::Find(name, port) => (format!("find {name}:{port}"), Done::Yes),
-                Op::Connect(to) => (format!("connect {to}"), Done::Yes),
-                Op::Media(to) => (format!("media {to}"), Done::Yes),
-                Op::Write(bytes) => (
+                ClientOp::Find(name, port) => (format!("find {name}:{port}"), ClientDone::Yes),
+                ClientOp::Connect(to) => (format!("connect {to}"), ClientDone::Yes),
+                ClientOp::Media(to) => (format!("media {to}"), ClientDone::Yes),
+                ClientOp::Write(bytes) => (
                     String::from_utf8(bytes.to_vec()).unwrap(),
-                    Done::Wrote(bytes.len()),
+                    ClientDone::Wrote(bytes.len()),
                 ),
-                Op::Frame(_) => panic!("frames come from the recording"),
-                Op::Close => ("close".into(), Done::Yes),
+                ClientOp::Frame(_) => panic!("frames come from the recording"),
+                ClientOp::Close => ("close".into(), ClientDone::Yes),
             };
             done.push(text);
             self.client.done(self.now, Ok(outcome), &self.setup);
@@ -115,13 +115,18 @@ impl Trace {
     }
 
     pub fn has(&mut self, news: Option<ClientEvent>) -> &mut Self {
-        assert_eq!(self.client.take_event(), news, "{}", self.client.why());
+        assert_eq!(
+            self.client.take_event(),
+            news,
+            "{}",
+            self.client.failure_reason()
+        );
         self
     }
 
     pub fn fails(&mut self, why: &str) -> &mut Self {
         self.has(Some(ClientEvent::Failed));
-        assert_eq!(self.client.why(), why);
+        assert_eq!(self.client.failure_reason(), why);
         self
     }
 

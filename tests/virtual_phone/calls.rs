@@ -1,10 +1,10 @@
 //! Calls to the recording server.
 
 use super::*;
-use callrec::proto::recording::setup::Server;
+use callrec::proto::recording::setup::ServerSettings;
 
 pub fn to_server(fallback: bool) -> Settings {
-    let server = Server {
+    let server = ServerSettings {
         host: "10.0.0.9".try_into().unwrap(),
         port: 10_000,
         message_end: b"",
@@ -54,7 +54,7 @@ pub fn stop(phone: &mut Phone, id: u32) -> String {
         phone.run_for(ms(1));
     }
     phone.run_for(ms(3000));
-    assert!(phone.recorder.is_idle() && !phone.recorder.talks(0));
+    assert!(phone.recorder.is_idle() && !phone.recorder.has_server(0));
     assert_eq!(phone.counted("bug"), 0);
     phone.answers.last().unwrap().clone()
 }

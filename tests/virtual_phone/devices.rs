@@ -6,7 +6,7 @@ use callrec::proto::media::receiver;
 use callrec::proto::recorder::reason::Reason;
 use callrec::proto::recorder::turn::Devices;
 use callrec::proto::recorder::Recorder;
-use callrec::proto::recording::file_writer::Op;
+use callrec::proto::recording::file_writer::DiskOp;
 use callrec::proto::recording::setup::Ports;
 
 use super::server::Server;
@@ -41,10 +41,10 @@ impl Devices for VirtualDevices<'_> {
             let Some(op) = recorder.disk_op(place, now) else {
                 return false;
             };
-            if let Op::Write(_, bytes) = &op {
+            if let DiskOp::Write(_, bytes) = &op {
                 written += bytes.len();
             }
-            if matches!(op, Op::Write(..) | Op::Sync) {
+            if matches!(op, DiskOp::Write(..) | DiskOp::Sync) {
                 let sockets = &mut self.sockets[place];
                 let stall = &mut self.stick.stall;
                 if let Some((_, length)) = stall.take_if(|(from, _)| sockets.now >= *from) {

@@ -82,9 +82,9 @@ impl Phone {
             Some(heapless::Vec::from_slice(b"/mnt/usb").unwrap()),
             1 << 30,
         );
-        let stick = Stick::new(recorder.places());
+        let stick = Stick::new(recorder.slots());
         let (lines, events, answers) = (VecDeque::new(), vec![], vec![]);
-        let places = 0..recorder.places();
+        let places = 0..recorder.slots();
         let sockets = places.map(|_| VirtualSockets::new(now)).collect();
         let server = server::Server::new(server::Manner::Accepts);
         let (wakeups, next_port) = (0, 41000);
@@ -176,7 +176,7 @@ impl Phone {
             self.line(&line);
         }
         let mut again = false;
-        for place in 0..self.recorder.places() {
+        for place in 0..self.recorder.slots() {
             let now = self.now;
             self.sockets[place].look(now);
             let mut devices = VirtualDevices {
@@ -185,7 +185,7 @@ impl Phone {
                 server: &mut self.server,
                 stick: &mut self.stick,
             };
-            again |= turn::serve_place(&mut devices, place, now, &mut self.recorder, true);
+            again |= turn::serve_slot(&mut devices, place, now, &mut self.recorder, true);
             self.now = self.sockets[place].now;
         }
         self.deliver();

@@ -1,7 +1,7 @@
 //! A recording server, and the network to it, in virtual time: it can refuse, be slow, die and fall silent.
 
 use super::*;
-use callrec::proto::record_client::event::{self as server, Input};
+use callrec::proto::record_client::event::{self as server, ClientInput};
 
 /// How the server answers a start.
 #[derive(Clone, Copy)]
@@ -75,7 +75,7 @@ impl Server {
 
     /// One place's share of a turn.
     pub fn turn(&mut self, recorder: &mut Recorder, place: usize, now: Instant) {
-        if !recorder.talks(place) {
+        if !recorder.has_server(place) {
             return;
         }
         let mut come: Vec<Coming> = vec![];
@@ -89,15 +89,15 @@ impl Server {
         }
         for what in come {
             let input = match &what {
-                Coming::Connected => Input::Connected("10.0.0.9:10000".parse().unwrap()),
-                Coming::Lost(errno) => Input::Lost(*errno),
-                Coming::Text(text) => Input::Bytes(text.as_bytes()),
+                Coming::Connected => ClientInput::Connected("10.0.0.9:10000".parse().unwrap()),
+                Coming::Lost(errno) => ClientInput::Lost(*errno),
+                Coming::Text(text) => ClientInput::Bytes(text.as_bytes()),
             };
             recorder.handle_server(place, now, input);
         }
-        recorder.handle_server(place, now, Input::Tick);
+        recorder.handle_server(place, now, ClientInput::Tick);
         while let Some(op) = recorder.server_op(place, now) {
-            if let server::Op::Frame(frame) = op {
+            if let server::ClientOp::Frame(frame) = op {
                 if self.dead_from.is_none_or(|at| now < at) {
                     self.frames.push((place, now, frame.to_vec()));
                 }
@@ -108,15 +108,15 @@ impl Server {
                 recorder.handle_frame(place, now, true, errno);
                 continue;
             }
-            let mut done = server::Done::Yes;
+            let mut done = server::ClientDone::Yes;
             match op {
-                server::Op::Connect(_) => self.connect(now, place),
-                server::Op::Write(bytes) => {
-                    done = server::Done::Wrote(bytes.len());
+                server::ClientOp::Connect(_) => self.connect(now, place),
+                server::ClientOp::Write(bytes) => {
+                    done = server::ClientDone::Wrote(bytes.len());
                     let text = String::from_utf8(bytes.to_vec()).unwrap();
                     self.hear(now, place, text);
                 }
-                server::Op::Close => self.pending.retain(|(_, to, _)| *to != place),
+                server::ClientOp::Close => self.pending.retain(|(_, to, _)| *to != place),
                 _ => {}
             }
             recorder.handle_server_done(place, now, Ok(done));

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use callrec::base::time::{Duration, Instant};
-use callrec::proto::recording::file_writer::{DiskError, Done, Name, Op};
+use callrec::proto::recording::file_writer::{DiskDone, DiskError, DiskOp, RecordingName};
 use callrec::wire::recording::HEADER_BYTES;
 
 #[derive(Clone, Default)]
@@ -61,25 +61,25 @@ impl Stick {
         )
     }
 
-    pub(super) fn call(&mut self, place: usize, op: &Op) -> Result<Done, DiskError> {
+    pub(super) fn call(&mut self, place: usize, op: &DiskOp) -> Result<DiskDone, DiskError> {
         let kind = match op {
-            Op::Space => "space",
-            Op::MakeRoom => "make room",
-            Op::Create(_) => "create",
-            Op::Write(..) => "write",
-            Op::Reserve(_) => "reserve",
-            Op::Sync => "sync",
-            Op::Truncate(_) => "truncate",
-            Op::Close => "close",
-            Op::Discard => "discard",
+            DiskOp::Space => "space",
+            DiskOp::MakeRoom => "make room",
+            DiskOp::Create(_) => "create",
+            DiskOp::Write(..) => "write",
+            DiskOp::Reserve(_) => "reserve",
+            DiskOp::Sync => "sync",
+            DiskOp::Truncate(_) => "truncate",
+            DiskOp::Close => "close",
+            DiskOp::Discard => "discard",
         };
         self.log.push(kind);
         self.calls += 1;
         if let Some((number, error)) = self.fail {
             if self.calls == number || (self.stays_broken && self.calls > number) {
-                if matches!(op, Op::Close) {
+                if matches!(op, DiskOp::Close) {
                     self.open[place] = None;
-                    return Ok(Done::Yes);
+                    return Ok(DiskDone::Yes);
                 }
                 return Err(error);
             }
@@ -88,20 +88,20 @@ impl Stick {
         let name = self.open[place].clone();
         let file = name.as_ref().and_then(|name| self.files.get_mut(name));
         match op {
-            Op::Space => Ok(Done::Free(free)),
-            Op::MakeRoom => {
+            DiskOp::Space => Ok(DiskDone::Free(free)),
+            DiskOp::MakeRoom => {
                 let open: Vec<&String> = self.open.iter().flatten().collect();
                 let oldest = self.files.keys().find(|name| !open.contains(name)).cloned();
                 Ok(match oldest {
                     Some(name) => {
                         self.files.remove(&name);
-                        Done::Yes
+                        DiskDone::Yes
                     }
-                    None => Done::NothingToDelete,
+                    None => DiskDone::NothingToDelete,
                 })
             }
-            Op::Create(_) if self.refuses_files => Err(DiskError::Failed(5)),
-            Op::Create(_) => {
+            DiskOp::Create(_) if self.refuses_files => Err(DiskError::Failed(5)),
+            DiskOp::Create(_) => {
                 let name = format!("Record_{:06}.wav", self.calls);
                 self.files.insert(
                     name.clone(),
@@ -111,9 +111,11 @@ impl Stick {
                     },
                 );
                 self.open[place] = Some(name.clone());
-                Ok(Done::Created(Name::try_from(name.as_str()).unwrap()))
+                Ok(DiskDone::Created(
+                    RecordingName::try_from(name.as_str()).unwrap(),
+                ))
             }
-            Op::Write(at, bytes) => {
+            DiskOp::Write(at, bytes) => {
                 let (at, file) = (*at as usize, file.unwrap());
                 assert!(at <= file.bytes.len(), "no holes are written");
                 let len = bytes.len().min(self.longest_write);
@@ -128,29 +130,29 @@ impl Stick {
                 }
                 file.bytes.resize(file.bytes.len().max(at + len), 0);
                 file.bytes[at..at + len].copy_from_slice(&bytes[..len]);
-                Ok(Done::Wrote(len))
+                Ok(DiskDone::Wrote(len))
             }
-            Op::Sync => {
+            DiskOp::Sync => {
                 let file = file.unwrap();
                 // Files grow at their end, and change in their header only.
                 let known = file.durable.len().min(HEADER_BYTES);
                 file.durable[..known].copy_from_slice(&file.bytes[..known]);
                 file.durable
                     .extend_from_slice(&file.bytes[file.durable.len()..]);
-                Ok(Done::Yes)
+                Ok(DiskDone::Yes)
             }
-            Op::Truncate(bytes) => {
+            DiskOp::Truncate(bytes) => {
                 file.unwrap().bytes.truncate(*bytes as usize);
-                Ok(Done::Yes)
+                Ok(DiskDone::Yes)
             }
-            Op::Reserve(_) => Ok(Done::Yes),
-            Op::Close => {
+            DiskOp::Reserve(_) => Ok(DiskDone::Yes),
+            DiskOp::Close => {
                 self.open[place] = None;
-                Ok(Done::Yes)
+                Ok(DiskDone::Yes)
             }
-            Op::Discard => {
+            DiskOp::Discard => {
                 self.files.remove(&self.open[place].take().unwrap());
-                Ok(Done::Yes)
+                Ok(DiskDone::Yes)
             }
         }
     }

@@ -12,7 +12,9 @@ use std::collections::BTreeMap;
 
 use callrec::base::limits::DATAGRAM_BYTES;
 use callrec::base::time::{Duration, Instant};
-use callrec::proto::playback::state::{PlayError, PlayerCall, PlayerEvent, PlayerState, Start};
+use callrec::proto::playback::state::{
+    PlayError, PlayRequest, PlayerCall, PlayerEvent, PlayerState,
+};
 use callrec::proto::playback::Player;
 use callrec::proto::recorder::outbox::ClientId;
 use callrec::wire::control::Text;
@@ -109,7 +111,7 @@ impl Stage {
 
     pub fn begin(&mut self, position_ms: u32) {
         let file = Text::from_slice(FIRST.as_bytes()).unwrap();
-        let start = Start {
+        let start = PlayRequest {
             file,
             to: "127.0.0.1:9".parse().unwrap(),
             position_ms,
@@ -158,7 +160,7 @@ impl Stage {
                         self.search.clear();
                     }
                 }
-                None => self.player.handle_no_more(self.now),
+                None => self.player.handle_last_candidate(self.now),
             },
             Some(PlayerCall::Part(name)) => {
                 let name = String::from_utf8(name.to_vec()).unwrap();

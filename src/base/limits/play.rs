@@ -26,7 +26,7 @@ pub const MAX_PLAY_LATE: Duration = Duration::from_millis(500);
 pub const MIN_PLAY_INCREMENT: u32 = 40;
 /// Files that are checked in a row without finding the next part before the search is given up.
 /// They belong to other recordings that began between two parts.
-pub const MAX_STRANGERS: usize = 16;
+pub const MAX_REJECTED_PARTS: usize = 16;
 /// Names of a folder that are read in one turn: 4 KiB of directory entries.
 pub const NAMES_PER_TURN: usize = 128;
 /// Names of a folder that are sorted at a time.

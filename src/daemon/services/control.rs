@@ -30,7 +30,7 @@ impl Requests {
     }
 
     fn accept(&self, context: &mut Context) {
-        let token_of = |place| self.tokens.token(FIRST_CLIENT + place);
+        let token_of = |slot| self.tokens.token(FIRST_CLIENT + slot);
         let registry = context.poll.registry();
         let stats = &mut context.recorder.stats;
         context.clients.accept(registry, token_of, stats);
@@ -40,7 +40,7 @@ impl Requests {
 impl Service for Requests {
     fn handle_event(&mut self, source: usize, _event: &Event, context: &mut Context) {
         match source.checked_sub(FIRST_CLIENT) {
-            Some(place) => context.clients.set_ready(place),
+            Some(slot) => context.clients.set_ready(slot),
             None => self.accept(context),
         }
     }
@@ -50,19 +50,19 @@ impl Service for Requests {
         if context.clients.connections_wait() {
             self.accept(context);
         }
-        if context.recorder.is_idle() && context.clients.anyone_speaks() {
+        if context.recorder.is_idle() && context.clients.has_unread() {
             // A plain folder may have been created or removed, which causes no event.
-            context.look_for_stick(now);
+            context.find_stick(now);
         }
-        for place in 0..context.clients.len() {
+        for slot in 0..context.clients.len() {
             for _ in 0..LINES_PER_TURN {
-                let Some((client, line)) = context.clients.next_line(place) else {
+                let Some((client, line)) = context.clients.next_line(slot) else {
                     break;
                 };
                 let random = context.random.words();
                 let recorder = &mut context.recorder;
-                let ask = recorder.handle_line(now.monotonic, client, line, random);
-                context.clients.set_ask(place, ask);
+                let follow_up = recorder.handle_line(now.monotonic, client, line, random);
+                context.clients.set_follow_up(slot, follow_up);
                 context.deliver();
             }
         }

@@ -43,11 +43,11 @@ pub(super) struct Fsp {
     /// The configuration in force.
     config: config::FspConfig,
     /// `None`: not enabled, or its address could not be bound.
-    open: Option<Box<Open>>,
+    open: Option<Box<OpenService>>,
 }
 
 /// The state of the enabled service.
-struct Open {
+struct OpenService {
     socket: udp_server::Service,
     rendezvous: Option<Rendezvous>,
     server: FspServer,
@@ -146,7 +146,7 @@ impl Service for Fsp {
     }
 }
 
-fn open(tokens: Tokens, context: &mut Context) -> std::io::Result<Box<Open>> {
+fn open(tokens: Tokens, context: &mut Context) -> std::io::Result<Box<OpenService>> {
     let config = &context.config.fsp;
     let socket = udp_server::Service::open(config.addr, config.port)?;
     let registry = context.poll.registry();
@@ -161,7 +161,7 @@ fn open(tokens: Tokens, context: &mut Context) -> std::io::Result<Box<Open>> {
     };
     let random = &mut context.random;
     let server = FspServer::new(settings, random.words()[0]);
-    Ok(Box::new(Open {
+    Ok(Box::new(OpenService {
         socket,
         rendezvous: Rendezvous::open(config, clock::monotonic(), random),
         server,
@@ -175,7 +175,7 @@ fn open(tokens: Tokens, context: &mut Context) -> std::io::Result<Box<Open>> {
     }))
 }
 
-impl Open {
+impl OpenService {
     fn serve(&mut self, now: Instant, config: &config::FspConfig, context: &mut Context) -> Work {
         let mut work = 0;
         while work < WORK_PER_TURN {
@@ -208,7 +208,7 @@ impl Open {
                             FILE_WORK
                         };
                         let recorder = &context.recorder;
-                        next = self.carry_out(now, op, config, &mut context.disk, recorder);
+                        next = self.execute(now, op, config, &mut context.disk, recorder);
                     }
                 }
             }
@@ -253,7 +253,7 @@ impl Open {
         Some((origin, handled.reaction))
     }
 
-    fn carry_out(
+    fn execute(
         &mut self,
         now: Instant,
         op: Operation,
@@ -309,7 +309,7 @@ impl Open {
         }
         let done = done.unwrap_or_else(|error| {
             if op != Operation::SavePassword {
-                disk.suspect(&error);
+                disk.handle_read_error(&error);
             }
             Completion::Failed
         });

@@ -5,7 +5,7 @@ use crate::base::limits::play::HEADS_PER_TURN;
 use crate::base::limits::{MESSAGE_BYTES, SIDECAR_BYTES};
 use crate::daemon::clients::Clients;
 use crate::daemon::disk::Disk;
-use crate::daemon::folder_walk::{FolderWalk, Found};
+use crate::daemon::folder_walk::{FolderWalk, WalkStep};
 use crate::daemon::services::playback::open;
 use crate::daemon::turn::Work;
 use crate::io::dir::Dir;
@@ -50,14 +50,14 @@ impl Listing {
         let mut buffer = [0; MESSAGE_BYTES];
         for _ in 0..HEADS_PER_TURN {
             let error = match disk.dir().and_then(|dir| walk.next(dir)) {
-                Ok(Found::Name(name)) => match line(&name, disk, recorder, &mut buffer) {
+                Ok(WalkStep::Name(name)) => match line(&name, disk, recorder, &mut buffer) {
                     Ok(len) if reader.push(&name, &buffer[..len]) => continue,
                     Ok(_) => return Work::Left,
                     Err(()) => Some(DiskError::Busy),
                 },
-                Ok(Found::Later) => return Work::Left,
-                Ok(Found::End) => None,
-                Err(error) => Some(disk.judge(&error)),
+                Ok(WalkStep::Later) => return Work::Left,
+                Ok(WalkStep::End) => None,
+                Err(error) => Some(disk.classify(&error)),
             };
             let len = last_line(reader.count(), error, &mut buffer).unwrap_or(0);
             reader.end(&buffer[..len]);
@@ -81,7 +81,7 @@ fn line(name: &[u8], disk: &mut Disk, recorder: &Recorder, buffer: &mut [u8]) ->
         .ok()
         .and_then(|dir| read_sidecar(dir, name, &mut text))
         .unwrap_or(0);
-    let found = listing::Found {
+    let found = listing::FoundRecording {
         name,
         head,
         in_use: recorder.in_use(name),

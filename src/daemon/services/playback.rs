@@ -9,7 +9,7 @@ use crate::base::stats::{Counter, Stats};
 use crate::base::time::Instant;
 use crate::daemon::context::Context;
 use crate::daemon::disk::Disk;
-use crate::daemon::folder_walk::{FolderWalk, Found};
+use crate::daemon::folder_walk::{FolderWalk, WalkStep};
 use crate::daemon::service::Service;
 use crate::daemon::turn::Work;
 use crate::io::clock::Now;
@@ -23,11 +23,11 @@ use crate::wire::recording::probe::{Head, HEAD_BYTES};
 
 /// The files and sockets of all players.
 pub(in crate::daemon) struct Playback {
-    places: [Place; MAX_PLAYERS],
+    slots: [PlayerFiles; MAX_PLAYERS],
 }
 
 #[derive(Default)]
-struct Place {
+struct PlayerFiles {
     file: Option<Input>,
     socket: Option<Datagrams>,
     /// The search for further parts, and whether it has restarted at the beginning of the folder.
@@ -37,7 +37,7 @@ struct Place {
 impl Playback {
     pub(in crate::daemon) fn new() -> Self {
         Self {
-            places: core::array::from_fn(|_| Place::default()),
+            slots: core::array::from_fn(|_| PlayerFiles::default()),
         }
     }
 
@@ -48,13 +48,13 @@ impl Playback {
         disk: &mut Disk,
         (players, stats): (&mut Players, &mut Stats),
     ) {
-        for (place, player) in self.places.iter_mut().zip(players.all_mut()) {
+        for (slot, player) in self.slots.iter_mut().zip(players.all_mut()) {
             if matches!(player.state(), PlayerState::Free(_)) {
-                *place = Place::default();
+                *slot = PlayerFiles::default();
                 continue;
             }
-            place.send(now, player, stats);
-            place.call(now, player, disk);
+            slot.send(now, player, stats);
+            slot.call(now, player, disk);
         }
     }
 }
@@ -74,7 +74,7 @@ impl Service for Playback {
     }
 }
 
-impl Place {
+impl PlayerFiles {
     fn send(&mut self, now: Instant, player: &mut Player, stats: &mut Stats) {
         let mut packet = [0; DATAGRAM_BYTES];
         while let Some(len) = player.poll_packet(now, &mut packet) {
@@ -109,7 +109,7 @@ impl Place {
                 if search_parts(&mut search, player, disk) {
                     self.search = Some(search);
                 } else {
-                    player.handle_no_more(now);
+                    player.handle_last_candidate(now);
                 }
             }
             Some(PlayerCall::Part(name)) => {
@@ -123,10 +123,10 @@ impl Place {
                     .ok_or_else(|| io::Error::from_raw_os_error(libc::ENODEV));
                 let read = file.and_then(|file| {
                     let read = file.read(offset, bytes)?;
-                    file.expect(offset + read as u64, PLAY_AHEAD);
+                    file.read_ahead(offset + read as u64, PLAY_AHEAD);
                     Ok(read)
                 });
-                match read.map_err(|error| disk.judge(&error)) {
+                match read.map_err(|error| disk.classify(&error)) {
                     Ok(read) => player.handle_read(read),
                     Err(error) => player.fail(error),
                 }
@@ -145,20 +145,20 @@ fn search_parts(
         let first = &player.start().file;
         match disk.dir().and_then(|dir| walk.next(dir)) {
             // The search has returned to its start.
-            Ok(Found::Name(name)) if name == *first => return false,
-            Ok(Found::Name(name)) => {
+            Ok(WalkStep::Name(name)) if name == *first => return false,
+            Ok(WalkStep::Name(name)) => {
                 let head = open(disk, &name).ok().map(|(_, head, _)| head);
                 if !player.handle_candidate(&name, head) {
                     return false;
                 }
             }
-            Ok(Found::Later) => return true,
-            Ok(Found::End) if player.wants_older() && !*again => {
+            Ok(WalkStep::Later) => return true,
+            Ok(WalkStep::End) if player.wants_older() && !*again => {
                 *walk = FolderWalk::new(b"", false, has_recording_suffix);
                 *again = true;
             }
             // If the stick has failed, the next read will report it.
-            Ok(Found::End) | Err(_) => return false,
+            Ok(WalkStep::End) | Err(_) => return false,
         }
     }
     true
@@ -179,7 +179,7 @@ pub(super) fn open(disk: &mut Disk, name: &[u8]) -> Result<(Input, Head, u64), P
         Err(error) => Err(match error.raw_os_error() {
             Some(libc::ENOENT | libc::ENAMETOOLONG) => PlayError::NoFile,
             Some(libc::EINVAL | libc::ELOOP | libc::ENXIO | libc::EACCES) => PlayError::NoRecording,
-            _ => PlayError::Stick(disk.judge(&error)),
+            _ => PlayError::Stick(disk.classify(&error)),
         }),
     }
 }

@@ -27,10 +27,10 @@ pub(super) struct Recordings {
 impl Recordings {
     pub(super) fn new(context: &Context, tokens: Tokens) -> Self {
         let config = &context.config;
-        let places = context.recorder.places();
+        let slots = context.recorder.slots();
         Self {
-            media: MediaPorts::new(config.media_addr, config.media_ports, places),
-            clients: RecordClients::new(tokens, places),
+            media: MediaPorts::new(config.media_addr, config.media_ports, slots),
+            clients: RecordClients::new(tokens, slots),
         }
     }
 }
@@ -48,13 +48,13 @@ impl Service for Recordings {
     fn turn(&mut self, now: &Now, context: &mut Context) -> Work {
         let mut now = *now;
         let mut work = Work::Done;
-        for place in 0..context.recorder.places() {
-            if place > 0 && context.recorder.listens(place) {
+        for slot in 0..context.recorder.slots() {
+            if slot > 0 && context.recorder.accepts_packets(slot) {
                 // The stick may have delayed the previous recording.
                 now = context.clock.read();
             }
             let recorder = &mut context.recorder;
-            let due = context.wake == Wake::Event || recorder.is_due(place, now.monotonic);
+            let due = context.wake == Wake::Event || recorder.is_due(slot, now.monotonic);
             let mut devices = PhoneDevices {
                 media: &mut self.media,
                 clock: &mut context.clock,
@@ -64,14 +64,14 @@ impl Service for Recordings {
                 disk: &mut context.disk,
                 now,
             };
-            if turn::serve_place(&mut devices, place, now.monotonic, recorder, due) {
+            if turn::serve_slot(&mut devices, slot, now.monotonic, recorder, due) {
                 work = Work::Left;
             }
-            self.media.close_unused(place, recorder);
+            self.media.close_unused(slot, recorder);
         }
         context.disk.keep_descriptors();
-        if context.disk.take_suspicion() {
-            context.look_for_stick(&now);
+        if context.disk.take_stick_check() {
+            context.find_stick(&now);
         }
         work
     }
@@ -99,20 +99,20 @@ struct PhoneDevices<'a> {
 }
 
 impl Devices for PhoneDevices<'_> {
-    fn bind(&mut self, place: usize, legs: usize, now: Instant) -> Result<Ports, Reason> {
-        self.media.open(place, legs, now)
+    fn bind(&mut self, slot: usize, legs: usize, now: Instant) -> Result<Ports, Reason> {
+        self.media.open(slot, legs, now)
     }
 
-    fn drain(&mut self, place: usize, now: Instant, recorder: &mut Recorder) -> bool {
-        self.media.drain(place, now, self.clock, recorder)
+    fn drain(&mut self, slot: usize, now: Instant, recorder: &mut Recorder) -> bool {
+        self.media.drain(slot, now, self.clock, recorder)
     }
 
-    fn serve(&mut self, place: usize, now: Instant, recorder: &mut Recorder) {
+    fn serve(&mut self, slot: usize, now: Instant, recorder: &mut Recorder) {
         self.clients
-            .work(place, now, self.registry, recorder, self.random);
+            .work(slot, now, self.registry, recorder, self.random);
     }
 
-    fn store(&mut self, place: usize, _now: Instant, recorder: &mut Recorder) -> bool {
-        self.disk.work(place, &self.now, recorder)
+    fn store(&mut self, slot: usize, _now: Instant, recorder: &mut Recorder) -> bool {
+        self.disk.work(slot, &self.now, recorder)
     }
 }

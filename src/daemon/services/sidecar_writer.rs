@@ -23,7 +23,7 @@ use crate::io::dir::Dir;
 use crate::io::file::Input;
 use crate::proto::recorder::sidecar_queue::SidecarLine;
 use crate::proto::recorder::Recorder;
-use crate::proto::recording::file_writer::Name;
+use crate::proto::recording::file_writer::RecordingName;
 use crate::wire::recording::name::sidecar_name;
 use crate::wire::recording::sidecar::{add_sum, SUM_BYTES};
 use crate::wire::recording::HEADER_BYTES;
@@ -37,7 +37,7 @@ const NEW: &str = "Record.new";
 /// Finished parts whose checksums are still to be computed.
 #[derive(Default)]
 pub(super) struct SidecarWriter {
-    waiting: heapless::Deque<Name, SUMS>,
+    waiting: heapless::Deque<RecordingName, SUMS>,
     /// The hash of the first waiting part, and the number of bytes hashed so far.
     sum: Sha256,
     at: u64,
@@ -54,7 +54,7 @@ impl Service for SidecarWriter {
     fn turn(&mut self, now: &Now, context: &mut Context) -> Work {
         let recorder = &mut context.recorder;
         let sum = now.monotonic >= self.next_at && self.may_sum(recorder);
-        if !sum && !recorder.has_notes() {
+        if !sum && !recorder.has_sidecars() {
             return Work::Done;
         }
         if self.work(&mut context.disk, recorder).is_err() {
@@ -65,7 +65,7 @@ impl Service for SidecarWriter {
 
     fn next_deadline(&self, _now: Instant, context: &Context) -> Instant {
         let recorder = &context.recorder;
-        if recorder.has_notes() {
+        if recorder.has_sidecars() {
             return Instant::default();
         }
         if recorder.is_idle() && self.may_sum(recorder) {
@@ -83,8 +83,8 @@ impl SidecarWriter {
     #[inline(never)] // so that its buffers are cleared only when they are used
     fn work(&mut self, disk: &mut Disk, recorder: &mut Recorder) -> io::Result<()> {
         let mut line = [0; SIDECAR_LINE_BYTES + SUM_BYTES];
-        if let Some(note) = recorder.next_note(&mut line) {
-            return self.write(note, disk, recorder);
+        if let Some(sidecar) = recorder.next_sidecar(&mut line) {
+            return self.write(sidecar, disk, recorder);
         }
         let began = monotonic();
         let done = self.sum_up(disk, &mut line);
@@ -94,19 +94,24 @@ impl SidecarWriter {
     }
 
     /// Writes the sidecar of a recording, if the recording still exists.
-    fn write(&mut self, note: SidecarLine, disk: &mut Disk, recorder: &Recorder) -> io::Result<()> {
-        if !note.finished && !recorder.in_use(note.name.as_bytes()) {
+    fn write(
+        &mut self,
+        sidecar: SidecarLine,
+        disk: &mut Disk,
+        recorder: &Recorder,
+    ) -> io::Result<()> {
+        if !sidecar.finished && !recorder.in_use(sidecar.name.as_bytes()) {
             return Ok(()); // the part has already ended: another line follows
         }
         let dir = disk.dir()?;
-        dir.stat(note.name.as_bytes())?;
+        dir.stat(sidecar.name.as_bytes())?;
         if dir.free_bytes()? < recorder.reserve() {
             return Err(io::Error::from_raw_os_error(libc::ENOSPC));
         }
-        put(dir, &note.name, note.line)?;
-        if note.finished {
+        put(dir, &sidecar.name, sidecar.line)?;
+        if sidecar.finished {
             self.waiting
-                .push_back(note.name)
+                .push_back(sidecar.name)
                 .map_err(|_| io::Error::from_raw_os_error(libc::ENOBUFS))?;
         }
         Ok(())
@@ -144,22 +149,22 @@ fn read(dir: &Dir, name: &[u8], at: u64, piece: &mut [u8]) -> io::Result<usize> 
     let (file, _) = Input::open(dir.fd(), name)?;
     let at = HEADER_BYTES as u64 + at;
     let read = file.read(at, piece)?;
-    file.expect(at + SUM_PIECE as u64, SUM_PIECE as u64);
+    file.read_ahead(at + SUM_PIECE as u64, SUM_PIECE as u64);
     Ok(read)
 }
 
 /// Adds the checksum to the sidecar of this recording.
-fn add(dir: &Dir, name: &Name, sum: &[u8; 32], line: &mut [u8]) -> io::Result<()> {
+fn add(dir: &Dir, name: &RecordingName, sum: &[u8; 32], line: &mut [u8]) -> io::Result<()> {
     let (file, _) = Input::open(dir.fd(), &beside(name)?)?;
     let len = file.read(0, line)?;
     let len = add_sum(line, len, sum).ok_or_else(|| io::Error::from_raw_os_error(libc::EINVAL))?;
     put(dir, name, &line[..len])
 }
 
-fn put(dir: &Dir, name: &Name, line: &[u8]) -> io::Result<()> {
+fn put(dir: &Dir, name: &RecordingName, line: &[u8]) -> io::Result<()> {
     atomic_file::replace_in(dir, NEW, &beside(name)?, line, MODE)
 }
 
-fn beside(name: &Name) -> io::Result<heapless::Vec<u8, 64>> {
+fn beside(name: &RecordingName) -> io::Result<heapless::Vec<u8, 64>> {
     sidecar_name(name.as_bytes()).ok_or_else(|| io::Error::from_raw_os_error(libc::ENAMETOOLONG))
 }

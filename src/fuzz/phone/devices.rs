@@ -5,22 +5,22 @@ use std::collections::BTreeMap;
 use crate::base::limits::DISK_BYTES_PER_TURN;
 use crate::base::time::{Duration, Instant};
 use crate::proto::media::receiver;
-use crate::proto::record_client::event::{self as server, Input};
+use crate::proto::record_client::event::{self as server, ClientInput};
 use crate::proto::recorder::reason::Reason;
 use crate::proto::recorder::turn::Devices;
 use crate::proto::recorder::Recorder;
-use crate::proto::recording::file_writer::{DiskError, Done, Name, Op};
+use crate::proto::recording::file_writer::{DiskDone, DiskError, DiskOp, RecordingName};
 use crate::proto::recording::setup::Ports;
-use crate::proto::recording::state::State;
+use crate::proto::recording::state::RecordingState;
 use crate::wire::recording::{Header, HEADER_BYTES};
 
-use super::extent::PLACES;
+use super::extent::SLOTS;
 use super::sockets::{Day, VirtualSockets};
 
 pub(super) struct VirtualDevices {
-    pub(super) sockets: [VirtualSockets; PLACES],
-    pub(super) servers: [Server; PLACES],
-    pub(super) stick: Stick,
+    pub(super) sockets: [VirtualSockets; SLOTS],
+    pub(super) servers: [VirtualServer; SLOTS],
+    pub(super) stick: VirtualStick,
     /// The current time, which is later than the beginning of the turn if the stick has stalled.
     pub(super) now: Instant,
     day: Day,
@@ -32,15 +32,15 @@ impl VirtualDevices {
         Self {
             sockets,
             servers,
-            stick: Stick::new(),
+            stick: VirtualStick::new(),
             now,
             day: Day::default(),
         }
     }
 
-    pub(super) fn look(&mut self, place: usize, now: Instant) {
+    pub(super) fn look(&mut self, slot: usize, now: Instant) {
         self.now = now;
-        self.sockets[place].look(now, &self.day);
+        self.sockets[slot].look(now, &self.day);
     }
 
     pub(super) fn set_clock(&mut self, at: Instant, by_millis: i64) {
@@ -49,37 +49,37 @@ impl VirtualDevices {
 }
 
 impl Devices for VirtualDevices {
-    fn bind(&mut self, place: usize, legs: usize, now: Instant) -> Result<Ports, Reason> {
-        self.sockets[place].open(now, legs + 1);
+    fn bind(&mut self, slot: usize, legs: usize, now: Instant) -> Result<Ports, Reason> {
+        self.sockets[slot].open(now, legs + 1);
         let ports = 0..=legs as u16;
         Ok(ports.map(|number| 41_000 + 2 * number).collect())
     }
 
-    fn drain(&mut self, place: usize, now: Instant, recorder: &mut Recorder) -> bool {
-        receiver::drain(&mut self.sockets[place], place, now, recorder)
+    fn drain(&mut self, slot: usize, now: Instant, recorder: &mut Recorder) -> bool {
+        receiver::drain(&mut self.sockets[slot], slot, now, recorder)
     }
 
-    fn serve(&mut self, place: usize, now: Instant, recorder: &mut Recorder) {
-        self.servers[place].serve(place, now, recorder);
+    fn serve(&mut self, slot: usize, now: Instant, recorder: &mut Recorder) {
+        self.servers[slot].serve(slot, now, recorder);
     }
 
-    fn store(&mut self, place: usize, now: Instant, recorder: &mut Recorder) -> bool {
+    fn store(&mut self, slot: usize, now: Instant, recorder: &mut Recorder) -> bool {
         let mut written = 0;
         while written < DISK_BYTES_PER_TURN {
-            let Some(op) = recorder.disk_op(place, now) else {
+            let Some(op) = recorder.disk_op(slot, now) else {
                 return false;
             };
-            if let Op::Write(_, bytes) = &op {
+            if let DiskOp::Write(_, bytes) = &op {
                 written += bytes.len();
                 self.now = self.now + std::mem::take(&mut self.stick.stall);
             }
-            let result = self.stick.call(place, &op);
+            let result = self.stick.call(slot, &op);
             if matches!(result, Err(DiskError::Busy))
-                && matches!(recorder.state(place), State::Running)
+                && matches!(recorder.state(slot), RecordingState::Running)
             {
                 return false; // the daemon repeats the call in a later turn
             }
-            recorder.handle_disk(place, now, result);
+            recorder.handle_disk(slot, now, result);
         }
         true
     }
@@ -99,7 +99,7 @@ pub(super) enum Manner {
 }
 
 #[derive(Default)]
-pub(super) struct Server {
+pub(super) struct VirtualServer {
     pub(super) manner: Manner,
     /// The number of frames that it has received.
     pub(super) frames: u64,
@@ -108,50 +108,54 @@ pub(super) struct Server {
     id: String,
 }
 
-impl Server {
-    fn serve(&mut self, place: usize, now: Instant, recorder: &mut Recorder) {
-        if !recorder.talks(place) {
+impl VirtualServer {
+    fn serve(&mut self, slot: usize, now: Instant, recorder: &mut Recorder) {
+        if !recorder.has_server(slot) {
             return;
         }
         if std::mem::take(&mut self.connected) {
-            recorder.handle_server(place, now, Input::Connected(([10, 0, 0, 9], 10_000).into()));
+            recorder.handle_server(
+                slot,
+                now,
+                ClientInput::Connected(([10, 0, 0, 9], 10_000).into()),
+            );
         }
         for answer in std::mem::take(&mut self.answers) {
-            recorder.handle_server(place, now, Input::Bytes(&answer));
+            recorder.handle_server(slot, now, ClientInput::Bytes(&answer));
         }
         match self.manner {
-            Manner::Dies => recorder.handle_server(place, now, Input::Lost(104)),
+            Manner::Dies => recorder.handle_server(slot, now, ClientInput::Lost(104)),
             Manner::Stops => {
                 let stop = format!("cmd=RecordStopRequest&id={}&reason=x\n", self.id);
-                recorder.handle_server(place, now, Input::Bytes(stop.as_bytes()));
+                recorder.handle_server(slot, now, ClientInput::Bytes(stop.as_bytes()));
                 self.manner = Manner::Accepts;
             }
             _ => {}
         }
-        recorder.handle_server(place, now, Input::Tick);
-        self.carry_out(place, now, recorder);
+        recorder.handle_server(slot, now, ClientInput::Tick);
+        self.execute(slot, now, recorder);
     }
 
-    fn carry_out(&mut self, place: usize, now: Instant, recorder: &mut Recorder) {
-        while let Some(op) = recorder.server_op(place, now) {
-            let mut done = server::Done::Yes;
+    fn execute(&mut self, slot: usize, now: Instant, recorder: &mut Recorder) {
+        while let Some(op) = recorder.server_op(slot, now) {
+            let mut done = server::ClientDone::Yes;
             match op {
-                server::Op::Frame(_) => {
+                server::ClientOp::Frame(_) => {
                     let taken = !matches!(self.manner, Manner::TakesNoFrames);
                     self.frames += u64::from(taken);
-                    recorder.handle_frame(place, now, taken, (!taken).then_some(111));
+                    recorder.handle_frame(slot, now, taken, (!taken).then_some(111));
                     continue;
                 }
-                server::Op::Connect(_) => {
+                server::ClientOp::Connect(_) => {
                     self.connected = !matches!(self.manner, Manner::Unreachable)
                 }
-                server::Op::Write(bytes) => {
-                    done = server::Done::Wrote(bytes.len());
+                server::ClientOp::Write(bytes) => {
+                    done = server::ClientDone::Wrote(bytes.len());
                     self.handle_message(&String::from_utf8_lossy(bytes));
                 }
                 _ => {}
             }
-            recorder.handle_server_done(place, now, Ok(done));
+            recorder.handle_server_done(slot, now, Ok(done));
         }
     }
 
@@ -174,16 +178,16 @@ impl Server {
     }
 }
 
-pub(super) struct Stick {
+pub(super) struct VirtualStick {
     files: BTreeMap<String, Vec<u8>>,
-    open: [Option<String>; PLACES],
+    open: [Option<String>; SLOTS],
     calls: u64,
     fails: Option<(u64, DiskError)>,
     pub(super) stall: Duration,
     pub(super) there: bool,
 }
 
-impl Stick {
+impl VirtualStick {
     fn new() -> Self {
         let open = Default::default();
         Self {
@@ -214,11 +218,11 @@ impl Stick {
             .sum()
     }
 
-    fn call(&mut self, place: usize, op: &Op) -> Result<Done, DiskError> {
+    fn call(&mut self, slot: usize, op: &DiskOp) -> Result<DiskDone, DiskError> {
         self.calls += 1;
-        if matches!(op, Op::Close) {
-            self.open[place] = None; // closing never fails
-            return Ok(Done::Yes);
+        if matches!(op, DiskOp::Close) {
+            self.open[slot] = None; // closing never fails
+            return Ok(DiskDone::Yes);
         }
         if !self.there {
             return Err(DiskError::Lost);
@@ -226,20 +230,20 @@ impl Stick {
         if let Some((_, error)) = self.fails.take_if(|(number, _)| *number <= self.calls) {
             return Err(error);
         }
-        if let Op::Create(_) = op {
+        if let DiskOp::Create(_) = op {
             let name = format!("Record_{:06}.wav", self.calls);
             self.files.insert(name.clone(), vec![]);
-            self.open[place] = Some(name.clone());
-            return Ok(Done::Created(
-                Name::try_from(name.as_str()).unwrap_or_default(),
+            self.open[slot] = Some(name.clone());
+            return Ok(DiskDone::Created(
+                RecordingName::try_from(name.as_str()).unwrap_or_default(),
             ));
         }
-        let name = self.open[place].clone().unwrap_or_default();
+        let name = self.open[slot].clone().unwrap_or_default();
         let file = self.files.get_mut(&name);
         match (op, file) {
-            (Op::Space, _) => Ok(Done::Free(1 << 40)),
-            (Op::MakeRoom, _) => Ok(Done::NothingToDelete),
-            (Op::Write(at, bytes), Some(file)) => {
+            (DiskOp::Space, _) => Ok(DiskDone::Free(1 << 40)),
+            (DiskOp::MakeRoom, _) => Ok(DiskDone::NothingToDelete),
+            (DiskOp::Write(at, bytes), Some(file)) => {
                 let at = *at as usize;
                 assert!(at <= file.len(), "no hole is written");
                 // Every seventh call writes only half.
@@ -250,18 +254,18 @@ impl Stick {
                 };
                 file.resize(file.len().max(at + len), 0);
                 file[at..at + len].copy_from_slice(&bytes[..len]);
-                Ok(Done::Wrote(len))
+                Ok(DiskDone::Wrote(len))
             }
-            (Op::Truncate(bytes), Some(file)) => {
+            (DiskOp::Truncate(bytes), Some(file)) => {
                 file.truncate(*bytes as usize);
-                Ok(Done::Yes)
+                Ok(DiskDone::Yes)
             }
-            (Op::Discard, _) => {
+            (DiskOp::Discard, _) => {
                 self.files.remove(&name);
-                self.open[place] = None;
-                Ok(Done::Yes)
+                self.open[slot] = None;
+                Ok(DiskDone::Yes)
             }
-            (Op::Reserve(_) | Op::Sync, Some(_)) => Ok(Done::Yes),
+            (DiskOp::Reserve(_) | DiskOp::Sync, Some(_)) => Ok(DiskDone::Yes),
             (op, None) => panic!("{op:?} without a file"),
             (op, Some(_)) => panic!("{op:?} with a file"),
         }

@@ -3,7 +3,7 @@
 use crate::base::time::Duration;
 
 /// The number of recording slots.
-pub(super) const PLACES: usize = 2;
+pub(super) const SLOTS: usize = 2;
 
 pub(super) fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)

@@ -8,14 +8,14 @@ use crate::proto::recording::file_writer::DiskError;
 use crate::wire::rtp::Packet;
 
 use super::devices::Manner;
-use super::extent::{ms, PLACES};
-use super::sockets::Datagram;
+use super::extent::{ms, SLOTS};
+use super::sockets::VirtualDatagram;
 
 /// A step.
 pub(super) enum Step {
     Wait(Duration),
     /// Datagrams for the sockets of a slot.
-    Datagrams(usize, Vec<Datagram>),
+    Datagrams(usize, Vec<VirtualDatagram>),
     /// A control line.
     Line(Vec<u8>),
     /// A request about a started recording, dated this many milliseconds ago.
@@ -32,14 +32,14 @@ pub(super) enum Step {
 
 /// Sequence number and timestamp of a source, which continue from one step to the next.
 #[derive(Clone, Copy, Default)]
-struct Source {
+struct RtpSource {
     sequence: u16,
     timestamp: u32,
 }
 
-pub(super) struct Input<'a> {
+pub(super) struct StepReader<'a> {
     bytes: &'a [u8],
-    sources: [Source; 4],
+    sources: [RtpSource; 4],
 }
 
 const STARTS: [&str; 4] = [
@@ -80,7 +80,7 @@ const ERRORS: [DiskError; 4] = [
 ];
 const PAYLOAD_TYPES: [u8; 8] = [0, 8, 9, 0, 13, 101, 18, 72];
 
-impl<'a> Input<'a> {
+impl<'a> StepReader<'a> {
     /// Begins with the first byte, which determines the configuration.
     pub(super) fn begin(data: &'a [u8]) -> Option<(Settings, Self)> {
         let (first, bytes) = data.split_first()?;
@@ -88,7 +88,7 @@ impl<'a> Input<'a> {
             settings(*first),
             Self {
                 bytes,
-                sources: [Source::default(); 4],
+                sources: [RtpSource::default(); 4],
             },
         ))
     }
@@ -107,16 +107,13 @@ impl<'a> Input<'a> {
         }
         let kind = self.byte();
         let number = self.byte();
-        let place = usize::from(number) % PLACES;
-        let which = usize::from(number) / PLACES;
+        let slot = usize::from(number) % SLOTS;
+        let which = usize::from(number) / SLOTS;
         Some(match kind % 16 {
             0..=2 => Step::Wait(ms(u64::from(number) * 7 + 1)),
             3 => Step::Wait(ms(u64::from(number) * 100)),
-            4..=6 => Step::Datagrams(place, self.talk(now, which)),
-            7 => Step::Datagrams(
-                place,
-                vec![(now, which % 9, self.take(usize::from(number)))],
-            ),
+            4..=6 => Step::Datagrams(slot, self.talk(now, which)),
+            7 => Step::Datagrams(slot, vec![(now, which % 9, self.take(usize::from(number)))]),
             8 => Step::Line(STARTS[which % 4].into()),
             9 | 10 => {
                 let ago = u64::from(self.byte()) * 20;
@@ -131,7 +128,7 @@ impl<'a> Input<'a> {
             13 => Step::StickFails(u64::from(number) / 4, ERRORS[usize::from(number) % 4]),
             14 if number < 128 => Step::StickStalls(ms(u64::from(number) * 40)),
             14 => Step::StickIsThere(number % 2 == 0),
-            _ => Step::Server(place, MANNERS[which % 7]),
+            _ => Step::Server(slot, MANNERS[which % 7]),
         })
     }
 
@@ -142,7 +139,7 @@ impl<'a> Input<'a> {
     }
 
     /// A sequence of packets of one source.
-    fn talk(&mut self, now: Instant, which: usize) -> Vec<Datagram> {
+    fn talk(&mut self, now: Instant, which: usize) -> Vec<VirtualDatagram> {
         let shape = self.byte();
         let jump = self.byte();
         let source = &mut self.sources[which % 4];
@@ -162,7 +159,7 @@ impl<'a> Input<'a> {
         let packet = |n: usize| {
             source.sequence = source.sequence.wrapping_add(1);
             source.timestamp = source.timestamp.wrapping_add(step);
-            let Source {
+            let RtpSource {
                 sequence,
                 timestamp,
             } = *source;

@@ -9,12 +9,12 @@ use crate::base::time::{Duration, Instant};
 use crate::proto::recorder::outbox::{ClientId, To};
 use crate::proto::recorder::turn;
 use crate::proto::recorder::{Recorder, Settings};
-use crate::proto::recording::state::State;
+use crate::proto::recording::state::RecordingState;
 use crate::wire::control::Message;
 
 use devices::VirtualDevices;
-use extent::{ms, PLACES};
-use input::{Input, Step};
+use extent::{ms, SLOTS};
+use input::{Step, StepReader};
 
 mod devices;
 mod extent;
@@ -30,10 +30,10 @@ const REST: Duration = Duration::from_millis(40_000);
 
 /// The whole recorder: requests, datagrams, time, and all failures, in any order.
 pub fn recorder(data: &[u8]) {
-    let Some((settings, mut input)) = Input::begin(data) else {
+    let Some((settings, mut input)) = StepReader::begin(data) else {
         return;
     };
-    let mut phone = Phone::new(settings);
+    let mut phone = VirtualPhone::new(settings);
     for _ in 0..MAX_STEPS {
         let Some(step) = input.next(phone.now) else {
             break;
@@ -43,7 +43,7 @@ pub fn recorder(data: &[u8]) {
     phone.end();
 }
 
-struct Phone {
+struct VirtualPhone {
     recorder: Recorder,
     devices: VirtualDevices,
     now: Instant,
@@ -52,10 +52,10 @@ struct Phone {
     stopped: Vec<laws::Stopped>,
 }
 
-impl Phone {
+impl VirtualPhone {
     fn new(settings: Settings) -> Self {
         let mut recorder = Recorder::new(Settings {
-            max_recordings: PLACES,
+            max_recordings: SLOTS,
             ..settings
         });
         let now = Instant::from_nanos(1_000_000_000_000);
@@ -74,7 +74,7 @@ impl Phone {
     fn take(&mut self, step: Step) {
         match step {
             Step::Wait(length) => self.live(length),
-            Step::Datagrams(place, datagrams) => self.devices.sockets[place].send(datagrams),
+            Step::Datagrams(slot, datagrams) => self.devices.sockets[slot].send(datagrams),
             Step::Line(line) => self.line(&line),
             Step::Stop(request, which, ago) => {
                 let Some(id) = self.started.get(which % self.started.len().max(1)) else {
@@ -93,7 +93,7 @@ impl Phone {
                 self.recorder.handle_stick(self.now, path, 1 << 30);
                 self.deliver();
             }
-            Step::Server(place, deed) => self.devices.servers[place].manner = deed,
+            Step::Server(slot, manner) => self.devices.servers[slot].manner = manner,
         }
         self.check();
     }
@@ -121,13 +121,12 @@ impl Phone {
     fn turn(&mut self) -> bool {
         self.recorder.handle_turn(self.now);
         let mut again = false;
-        for place in 0..PLACES {
-            self.devices.look(place, self.now);
-            again |=
-                turn::serve_place(&mut self.devices, place, self.now, &mut self.recorder, true);
+        for slot in 0..SLOTS {
+            self.devices.look(slot, self.now);
+            again |= turn::serve_slot(&mut self.devices, slot, self.now, &mut self.recorder, true);
             self.now = self.now.max(self.devices.now);
-            if !self.recorder.listens(place) {
-                self.devices.sockets[place].close();
+            if !self.recorder.accepts_packets(slot) {
+                self.devices.sockets[slot].close();
             }
         }
         self.deliver();
@@ -168,9 +167,11 @@ impl Phone {
         }
         self.live(REST);
         if !self.recorder.is_idle() {
-            let states = [0, 1].map(|place| self.recorder.state(place));
+            let states = [0, 1].map(|slot| self.recorder.state(slot));
             assert!(
-                states.iter().all(|state| matches!(state, State::Free)),
+                states
+                    .iter()
+                    .all(|state| matches!(state, RecordingState::Free)),
                 "a recording never ends: {states:?}"
             );
         }
@@ -179,7 +180,7 @@ impl Phone {
     }
 }
 
-impl Phone {
+impl VirtualPhone {
     /// Checks the invariants that always hold.
     fn check(&self) {
         assert_eq!(

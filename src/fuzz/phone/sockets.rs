@@ -8,7 +8,7 @@ use crate::base::wall_clock::{Stamp, Timespec, WallClock};
 use crate::proto::media::receiver::Sockets;
 
 /// Arrival, socket, bytes.
-pub(super) type Datagram = (Instant, usize, Vec<u8>);
+pub(super) type VirtualDatagram = (Instant, usize, Vec<u8>);
 
 /// The system's wall clock: by how much it was set, and when.
 #[derive(Default)]
@@ -38,7 +38,7 @@ impl Day {
 
 #[derive(Default)]
 pub(super) struct VirtualSockets {
-    waiting: Vec<VecDeque<Datagram>>,
+    waiting: Vec<VecDeque<VirtualDatagram>>,
     earliest: Vec<Instant>,
     settled: Vec<Option<Instant>>,
     backlog: Vec<u32>,
@@ -72,7 +72,7 @@ impl VirtualSockets {
         };
     }
 
-    pub(super) fn send(&mut self, datagrams: Vec<Datagram>) {
+    pub(super) fn send(&mut self, datagrams: Vec<VirtualDatagram>) {
         for datagram in datagrams {
             if let Some(queue) = self.waiting.get_mut(datagram.1) {
                 let behind = queue

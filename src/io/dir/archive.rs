@@ -1,5 +1,5 @@
-//! Operations that only a server needs in its folder: subfolders, files replaced as a whole, and a sync of the whole file
-//! system.
+//! Operations that only a server needs in its folder: subfolders, files replaced as a whole, and a
+//! sync of the whole file system.
 
 use std::fs::File;
 use std::io;
@@ -74,7 +74,8 @@ impl Dir {
         Ok((entry.st_dev as u64, entry.st_ino as u64))
     }
 
-    /// Checks that files may be created in it. An error says why not, for example that the file system is read-only.
+    /// Checks that files may be created in it. An error says why not, for example that the file
+    /// system is read-only.
     pub fn check_writable(&self) -> io::Result<()> {
         retry(|| {
             faccessat(

@@ -9,7 +9,7 @@ use crate::io::sys::raw::{check, set_option};
 
 /// Has the kernel drop the datagrams of a socket, except for one of `sample`, unless the field at
 /// the position of the RTP SSRC has one of these values (socket(7), SO_ATTACH_FILTER).
-pub fn let_in(socket: BorrowedFd, words: &[u32], sample: u32) -> io::Result<()> {
+pub fn attach_ssrc_filter(socket: BorrowedFd, words: &[u32], sample: u32) -> io::Result<()> {
     const UDP_HEADER: u32 = 8;
     const SSRC: u32 = UDP_HEADER + 8;
     let words = words.get(..MAX_SOURCES).unwrap_or(words);
@@ -66,7 +66,7 @@ pub fn let_in(socket: BorrowedFd, words: &[u32], sample: u32) -> io::Result<()> 
 }
 
 /// Removes the filter.
-pub fn let_all_in(socket: BorrowedFd) -> io::Result<()> {
+pub fn detach_filter(socket: BorrowedFd) -> io::Result<()> {
     set_option(socket, libc::SOL_SOCKET, libc::SO_DETACH_FILTER, 0)
 }
 
@@ -100,7 +100,7 @@ mod tests {
         let packet = |ssrc: u32| [&[0x80; 8][..], &ssrc.to_be_bytes(), &[1; 20]].concat();
         for count in [1, 2, MAX_SOURCES as u32] {
             let known: Vec<u32> = (7..7 + count).collect();
-            let_in(socket.as_fd(), &known, 64).unwrap();
+            attach_ssrc_filter(socket.as_fd(), &known, 64).unwrap();
             for ssrc in &known {
                 assert_eq!(come(&socket, &packet(*ssrc)), 1000, "{ssrc} of {count}");
             }
@@ -109,7 +109,7 @@ mod tests {
                 assert!((1..60).contains(&sample), "{sample} of a thousand");
             }
         }
-        let_all_in(socket.as_fd()).unwrap();
+        detach_filter(socket.as_fd()).unwrap();
         assert_eq!(come(&socket, b"x"), 1000);
     }
 }

@@ -12,9 +12,9 @@ pub use crate::io::timespec::{Civil, Timespec};
 #[cfg(feature = "server")]
 pub use batch::{receive_batch, Batch};
 pub use datagram::{arrival, drops, receive, receive_and_count, receive_buffer, stamp_arrivals};
-pub use filter::{let_all_in, let_in};
+pub use filter::{attach_ssrc_filter, detach_filter};
 #[cfg(feature = "fsp")]
-pub use origin::{ip_options, receive_from, send_back, tell_destinations, Origin};
+pub use origin::{ip_options, receive_from, report_destinations, send_back, Origin};
 
 #[cfg(feature = "server")]
 mod batch;
@@ -141,7 +141,8 @@ pub fn random(bytes: &mut [u8]) -> bool {
 /// (netdevice(7)).
 pub fn ethernet_address(any_socket: BorrowedFd, number: i32) -> Option<[u8; 6]> {
     let fd = any_socket.as_raw_fd();
-    // SAFETY: the kernel reads and writes a whole `ifreq`; the union's member is the one that the call has filled.
+    // SAFETY: the kernel reads and writes a whole `ifreq`; the union's member is the one that the
+    // call has filled.
     let address = unsafe {
         let mut request: libc::ifreq = zeroed();
         request.ifr_ifru.ifru_ifindex = number;
@@ -158,7 +159,8 @@ pub fn device_events() -> io::Result<std::os::fd::OwnedFd> {
     use std::os::fd::FromRawFd;
     const KERNEL_GROUP: u32 = 1;
     let kind = libc::SOCK_DGRAM | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
-    // SAFETY: the descriptor is new and ours; `address` is a whole sockaddr_nl that `bind` only reads.
+    // SAFETY: the descriptor is new and ours; `address` is a whole sockaddr_nl that `bind` only
+    // reads.
     unsafe {
         let fd = libc::socket(libc::AF_NETLINK, kind, libc::NETLINK_KOBJECT_UEVENT);
         check(fd as isize)?;
@@ -172,11 +174,13 @@ pub fn device_events() -> io::Result<std::os::fd::OwnedFd> {
     }
 }
 
-/// A non-blocking descriptor that becomes readable whenever the wall clock is set (timerfd_create(2)).
+/// A non-blocking descriptor that becomes readable whenever the wall clock is set
+/// (timerfd_create(2)).
 pub fn clock_changes() -> io::Result<std::os::fd::OwnedFd> {
     use std::os::fd::FromRawFd;
     let flags = libc::TFD_CLOEXEC | libc::TFD_NONBLOCK;
-    // SAFETY: the descriptor is new and ours; `never` is a whole itimerspec that the kernel only reads.
+    // SAFETY: the descriptor is new and ours; `never` is a whole itimerspec that the kernel only
+    // reads.
     unsafe {
         let fd = libc::timerfd_create(libc::CLOCK_REALTIME, flags);
         check(fd as isize)?;

@@ -27,7 +27,7 @@ impl Origin {
 }
 
 /// Has the kernel report the local address to which each datagram was sent.
-pub fn tell_destinations(socket: BorrowedFd, ipv6: bool) -> io::Result<()> {
+pub fn report_destinations(socket: BorrowedFd, ipv6: bool) -> io::Result<()> {
     if ipv6 {
         set_option(socket, libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, 1)
     } else {

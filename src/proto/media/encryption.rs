@@ -14,7 +14,7 @@ const MAX_MKI: i64 = 4;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct EncryptionCheck {
     last: Option<Last>,
-    state: State,
+    state: MuteState,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -25,7 +25,7 @@ struct Last {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum State {
+enum MuteState {
     /// Nothing says that it is encrypted.
     #[default]
     Clear,
@@ -49,11 +49,11 @@ impl EncryptionCheck {
         let extra = i64::from(last.len) - step;
         let fits_tag = |tag: &i64| (*tag..=*tag + MAX_MKI).contains(&extra);
         if step > 0 && TAGS.iter().any(fits_tag) {
-            self.state = State::Muted { fitting: 0 };
-        } else if let State::Muted { fitting } = &mut self.state {
+            self.state = MuteState::Muted { fitting: 0 };
+        } else if let MuteState::Muted { fitting } = &mut self.state {
             *fitting += 1;
             if *fitting >= MONITOR_PACKETS {
-                self.state = State::Clear;
+                self.state = MuteState::Clear;
             }
         }
         self.is_muted()
@@ -61,7 +61,7 @@ impl EncryptionCheck {
 
     /// Nothing of it is to be heard.
     pub fn is_muted(&self) -> bool {
-        self.state != State::Clear
+        self.state != MuteState::Clear
     }
 }
 

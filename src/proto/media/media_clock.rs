@@ -128,7 +128,7 @@ impl MediaClock {
     }
 
     /// The latest request was a pause, and all frames before it have been mixed.
-    pub fn rests(&self) -> bool {
+    pub fn is_resting(&self) -> bool {
         self.paused && self.paused_now
     }
 

@@ -12,7 +12,7 @@ type Sums = [i32; FRAME_SAMPLES];
 /// Buffers for the frames of all sources; kept between calls, so that they need not be cleared for
 /// each frame.
 pub struct Mixer {
-    heard: [Codes; MAX_SOURCES],
+    codes: [Codes; MAX_SOURCES],
     samples: [i16; FRAME_SAMPLES],
 }
 
@@ -20,7 +20,7 @@ impl Mixer {
     /// Room for every source.
     pub fn new() -> Self {
         Self {
-            heard: [[0; FRAME_SAMPLES]; MAX_SOURCES],
+            codes: [[0; FRAME_SAMPLES]; MAX_SOURCES],
             samples: [0; FRAME_SAMPLES],
         }
     }
@@ -36,12 +36,12 @@ impl Mixer {
     ) {
         let mut laws = heapless::Vec::<Law, MAX_SOURCES>::new();
         let mut sums: Option<Sums> = None;
-        for place in 0..sources.places() {
+        for slot in 0..sources.slots() {
             let buffers = FrameBuffers {
-                codes: &mut self.heard[laws.len()],
+                codes: &mut self.codes[laws.len()],
                 samples: &mut self.samples,
             };
-            match sources.take(place, clock, buffers, stats) {
+            match sources.take(slot, clock, buffers, stats) {
                 None => {}
                 Some(FrameKind::Codes(law)) => drop(laws.push(law)),
                 Some(FrameKind::Samples) => add(&mut sums, |i| self.samples[i]),
@@ -49,7 +49,7 @@ impl Mixer {
         }
         // Almost every frame has one or two sources in the codec of the recording: then nothing is
         // decoded.
-        match (&self.heard[..laws.len()], &mut sums) {
+        match (&self.codes[..laws.len()], &mut sums) {
             ([], None) => codes.fill(law.silence()),
             ([one], None) if laws == [law] => *codes = *one,
             ([one, two], None) if laws == [law; 2] => law.mix(one, two, codes),

@@ -47,7 +47,7 @@ impl Window {
         }
     }
 
-    fn heard(&self, at: i64) -> i64 {
+    fn sample(&self, at: i64) -> i64 {
         self.at(at).unwrap_or(0).into()
     }
 }
@@ -55,11 +55,11 @@ impl Window {
 /// A gap that is being filled, possibly over several frames.
 #[derive(Clone, Debug, Default)]
 pub struct Gap {
-    open: Option<Open>,
+    open: Option<OpenGap>,
 }
 
 #[derive(Clone, Debug)]
-struct Open {
+struct OpenGap {
     start: i64,
     /// 0: nothing can be synthesized, the gap is silent.
     pitch: i64,
@@ -80,7 +80,9 @@ impl Gap {
                 self.open = None;
                 continue;
             }
-            let open = self.open.get_or_insert_with(|| Open::at(window, at, end));
+            let open = self
+                .open
+                .get_or_insert_with(|| OpenGap::at(window, at, end));
             made_up += usize::from(open.covers(at));
             let sample = open.sample(window, at);
             window.set(at, sample);
@@ -89,7 +91,7 @@ impl Gap {
     }
 }
 
-impl Open {
+impl OpenGap {
     fn at(window: &Window, start: i64, end: i64) -> Self {
         let goes_on = start < end;
         let known = window.at(start - 1).is_some();
@@ -119,12 +121,12 @@ impl Open {
         // that the period can be repeated without a click.
         let quarter = pitch / 4;
         let seam = (phase - (pitch - quarter)).max(0);
-        let mut value = (window.heard(period) * (quarter - seam)
-            + window.heard(period - pitch) * seam)
+        let mut value = (window.sample(period) * (quarter - seam)
+            + window.sample(period - pitch) * seam)
             / quarter;
         value = value * (MAX_CONCEALED as i64 - into.max(STEADY)) / (MAX_CONCEALED as i64 - STEADY);
         if let Some(left) = (1..=LEAD_OVER).find(|left| window.at(at + left).is_some()) {
-            let ahead = window.heard(at + pitch);
+            let ahead = window.sample(at + pitch);
             value = (value * left + ahead * (LEAD_OVER + 1 - left)) / (LEAD_OVER + 1);
         }
         i16::try_from(value).unwrap_or(0)
@@ -135,7 +137,7 @@ impl Open {
 fn pitch(window: &Window, start: i64) -> i64 {
     let mut past = [0i64; COMPARED + PITCH.end];
     for (back, to) in (1..).zip(past.iter_mut().rev()) {
-        *to = window.heard(start - back) >> 2; // 14 bits: the sum of 160 products fits 36 bits
+        *to = window.sample(start - back) >> 2; // 14 bits: the sum of 160 products fits 36 bits
     }
     let recent = &past[PITCH.end..];
     let score = |lag: usize| {

@@ -14,7 +14,7 @@ use crate::base::time::Instant;
 use crate::base::wall_clock::Stamp;
 use crate::proto::recorder::Recorder;
 use crate::proto::recording::audio::{Intake, ReadOrder};
-use crate::proto::recording::state::State;
+use crate::proto::recording::state::RecordingState;
 
 /// The sockets of one recording. Each holds the datagram that it has read last.
 pub trait Sockets {
@@ -45,21 +45,21 @@ pub trait Sockets {
 /// accepts is left.
 pub fn drain(
     sockets: &mut impl Sockets,
-    place: usize,
+    slot: usize,
     now: Instant,
     recorder: &mut Recorder,
 ) -> bool {
-    let drained = match recorder.handle_read(place, now) {
-        ReadOrder::PortByPort => drain_each(sockets, place, recorder),
-        ReadOrder::ByArrival => drain_in_order(sockets, place, recorder),
+    let drained = match recorder.handle_read(slot, now) {
+        ReadOrder::PortByPort => drain_each(sockets, slot, recorder),
+        ReadOrder::ByArrival => drain_in_order(sockets, slot, recorder),
     };
     for socket in 0..sockets.count() {
         if sockets.backlog(socket) >= FLOOD_DATAGRAMS {
-            keep_flood_out(sockets, socket, place, recorder);
+            filter_flood(sockets, socket, slot, recorder);
         }
         if drained {
             if !sockets.guarded(socket).is_empty() {
-                let_all_in_again(sockets, socket, place, recorder);
+                remove_flood_filter(sockets, socket, slot, recorder);
             }
             sockets.forget_backlog(socket);
         }
@@ -69,10 +69,10 @@ pub fn drain(
 
 /// A flood takes up the receive buffer that a source's packets need. Once the source is known, the
 /// kernel filters everything else.
-fn keep_flood_out(sockets: &mut impl Sockets, socket: usize, place: usize, recorder: &Recorder) {
+fn filter_flood(sockets: &mut impl Sockets, socket: usize, slot: usize, recorder: &Recorder) {
     let mut sources = heapless::Vec::<u32, MAX_SOURCES>::new();
     let mut theirs = 0;
-    for (ssrc, packets) in recorder.steady_sources(place, socket) {
+    for (ssrc, packets) in recorder.steady_sources(slot, socket) {
         theirs += u32::from(packets);
         let _ = sources.push(ssrc);
     }
@@ -82,8 +82,13 @@ fn keep_flood_out(sockets: &mut impl Sockets, socket: usize, place: usize, recor
     }
 }
 
-fn let_all_in_again(sockets: &mut impl Sockets, socket: usize, place: usize, recorder: &Recorder) {
-    let sources = recorder.steady_sources(place, socket);
+fn remove_flood_filter(
+    sockets: &mut impl Sockets,
+    socket: usize,
+    slot: usize,
+    recorder: &Recorder,
+) {
+    let sources = recorder.steady_sources(slot, socket);
     let guarded = sources.filter(|(ssrc, _)| sockets.guarded(socket).contains(ssrc));
     let theirs = guarded.map(|(_, packets)| u32::from(packets)).sum();
     if sockets.backlog(socket).saturating_sub(theirs) < FLOOD_OVER {
@@ -92,44 +97,44 @@ fn let_all_in_again(sockets: &mut impl Sockets, socket: usize, place: usize, rec
 }
 
 /// One socket after the other: when few datagrams wait, their order does not matter.
-fn drain_each(sockets: &mut impl Sockets, place: usize, recorder: &mut Recorder) -> bool {
+fn drain_each(sockets: &mut impl Sockets, slot: usize, recorder: &mut Recorder) -> bool {
     let mut left = DATAGRAMS_PER_TURN;
     for socket in 0..sockets.count() {
-        while fill(sockets, socket, place, recorder) {
+        while fill(sockets, socket, slot, recorder) {
             if left == 0 {
                 return false;
             }
             left -= 1;
-            give_promptly(sockets, socket, place, recorder);
+            give_promptly(sockets, socket, slot, recorder);
             sockets.release(socket);
         }
     }
     true
 }
 
-fn give_promptly(sockets: &mut impl Sockets, socket: usize, place: usize, recorder: &mut Recorder) {
+fn give_promptly(sockets: &mut impl Sockets, socket: usize, slot: usize, recorder: &mut Recorder) {
     let Some(bytes) = sockets.held(socket) else {
-        return recorder.count(place, Counter::Oversize, 1);
+        return recorder.count(slot, Counter::Oversize, 1);
     };
-    if recorder.handle_prompt_rtp(place, socket, None, bytes) == Intake::Taken {
+    if recorder.handle_prompt_rtp(slot, socket, None, bytes) == Intake::Taken {
         return;
     }
-    let arrival = arrival(sockets, socket, place, recorder);
+    let arrival = arrival(sockets, socket, slot, recorder);
     if let Some(bytes) = sockets.held(socket) {
-        let intake = recorder.handle_prompt_rtp(place, socket, Some(arrival), bytes);
+        let intake = recorder.handle_prompt_rtp(slot, socket, Some(arrival), bytes);
         debug_assert_eq!(intake, Intake::Taken, "bug: its arrival is known");
     }
 }
 
 /// The earliest datagram first.
-fn drain_in_order(sockets: &mut impl Sockets, place: usize, recorder: &mut Recorder) -> bool {
-    let ends_at = match recorder.state(place) {
-        State::Draining { until, .. } => until,
+fn drain_in_order(sockets: &mut impl Sockets, slot: usize, recorder: &mut Recorder) -> bool {
+    let ends_at = match recorder.state(slot) {
+        RecordingState::Draining { until, .. } => until,
         _ => Instant::NEVER,
     };
     let mut heads = heapless::Vec::<Instant, MAX_PORTS>::new();
     for socket in 0..sockets.count() {
-        let _ = heads.push(head(sockets, socket, place, recorder));
+        let _ = heads.push(head(sockets, socket, slot, recorder));
     }
     for _ in 0..DATAGRAMS_PER_TURN {
         let earliest = heads
@@ -142,24 +147,24 @@ fn drain_in_order(sockets: &mut impl Sockets, place: usize, recorder: &mut Recor
             return true;
         };
         match sockets.held(socket) {
-            Some(bytes) => match recorder.handle_rtp(place, socket, *arrival, bytes) {
+            Some(bytes) => match recorder.handle_rtp(slot, socket, *arrival, bytes) {
                 Intake::Taken => {}
                 Intake::RingFull => return false,
                 Intake::ArrivalNeeded => debug_assert!(false, "bug: its arrival is known"),
             },
-            None => recorder.count(place, Counter::Oversize, 1),
+            None => recorder.count(slot, Counter::Oversize, 1),
         }
         sockets.release(socket);
-        heads[socket] = head(sockets, socket, place, recorder);
+        heads[socket] = head(sockets, socket, slot, recorder);
     }
     false
 }
 
-fn fill(sockets: &mut impl Sockets, socket: usize, place: usize, recorder: &mut Recorder) -> bool {
+fn fill(sockets: &mut impl Sockets, socket: usize, slot: usize, recorder: &mut Recorder) -> bool {
     let mut dropped = 0;
     let filled = sockets.fill(socket, &mut dropped);
     if dropped > 0 {
-        recorder.count(place, Counter::KernelDrop, dropped.into());
+        recorder.count(slot, Counter::KernelDrop, dropped.into());
     }
     filled
 }
@@ -168,11 +173,11 @@ fn fill(sockets: &mut impl Sockets, socket: usize, place: usize, recorder: &mut 
 fn head(
     sockets: &mut impl Sockets,
     socket: usize,
-    place: usize,
+    slot: usize,
     recorder: &mut Recorder,
 ) -> Instant {
-    if fill(sockets, socket, place, recorder) {
-        arrival(sockets, socket, place, recorder)
+    if fill(sockets, socket, slot, recorder) {
+        arrival(sockets, socket, slot, recorder)
     } else {
         Instant::NEVER
     }
@@ -182,14 +187,14 @@ fn head(
 fn arrival(
     sockets: &mut impl Sockets,
     socket: usize,
-    place: usize,
+    slot: usize,
     recorder: &mut Recorder,
 ) -> Instant {
     let stamp = sockets.stamp(socket);
     let arrival = stamp.certain().unwrap_or_else(|| {
         let expected = sockets
             .held(socket)
-            .and_then(|bytes| recorder.expected_arrival(place, socket, bytes));
+            .and_then(|bytes| recorder.expected_arrival(slot, socket, bytes));
         stamp.nearest(expected)
     });
     sockets.settle(socket, arrival);

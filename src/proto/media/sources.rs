@@ -41,7 +41,7 @@ pub struct Sources {
 
 /// How a packet is handled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum PacketKind {
     Audio(Format),
     /// No audio, but part of the sequence; counted under this name.
     Other(Counter),
@@ -74,7 +74,7 @@ impl Sources {
     }
 
     /// The number of slots that may have a source; they are the first ones.
-    pub fn places(&self) -> usize {
+    pub fn slots(&self) -> usize {
         self.sources.len()
     }
 
@@ -96,7 +96,7 @@ impl Sources {
 
     /// This packet has audio: the first such packet determines the frame boundaries.
     pub fn is_audio(&self, port: usize, packet: &Packet) -> bool {
-        matches!(self.kind(port, packet), Kind::Audio(_))
+        matches!(self.kind(port, packet), PacketKind::Audio(_))
     }
 
     /// Sources of a port that are being mixed and were heard within the last second.
@@ -132,7 +132,7 @@ impl Sources {
 
     /// When this packet is expected by its timestamp, if its source is known.
     pub fn expected_at(&self, port: usize, packet: &Packet) -> Option<i64> {
-        let Kind::Audio(format) = self.kind(port, packet) else {
+        let PacketKind::Audio(format) = self.kind(port, packet) else {
             return None;
         };
         let audio = audio(packet, format);
@@ -142,20 +142,22 @@ impl Sources {
     }
 
     /// What a packet is on this port.
-    fn kind(&self, port: usize, packet: &Packet) -> Kind {
+    fn kind(&self, port: usize, packet: &Packet) -> PacketKind {
         let len = packet.payload.len();
         match self.formats.kind(port, packet.payload_type) {
             Some(PayloadKind::Audio(format)) => match len {
-                0 => Kind::Other(Counter::Empty),
-                1 => Kind::Other(Counter::ComfortNoise),
-                len if len > MAX_PAYLOAD => Kind::Other(Counter::Oversize),
-                _ => Kind::Audio(format),
+                0 => PacketKind::Other(Counter::Empty),
+                1 => PacketKind::Other(Counter::ComfortNoise),
+                len if len > MAX_PAYLOAD => PacketKind::Other(Counter::Oversize),
+                _ => PacketKind::Audio(format),
             },
-            Some(PayloadKind::ComfortNoise) => Kind::Other(Counter::ComfortNoise),
-            Some(PayloadKind::TelephoneEvent) => Kind::Other(Counter::TelephoneEvent),
+            Some(PayloadKind::ComfortNoise) => PacketKind::Other(Counter::ComfortNoise),
+            Some(PayloadKind::TelephoneEvent) => PacketKind::Other(Counter::TelephoneEvent),
             // Undeclared telephone-event reports are four bytes each (RFC 4733); no audio is that small.
-            None if packet.payload_type >= 96 && len == 4 => Kind::Other(Counter::TelephoneEvent),
-            Some(PayloadKind::Undecodable) | None => Kind::Other(Counter::UnknownPayload),
+            None if packet.payload_type >= 96 && len == 4 => {
+                PacketKind::Other(Counter::TelephoneEvent)
+            }
+            Some(PayloadKind::Undecodable) | None => PacketKind::Other(Counter::UnknownPayload),
         }
     }
 
@@ -183,7 +185,7 @@ impl Sources {
         stats: &mut Stats,
     ) -> bool {
         let counter = match (self.kind(port, packet), when) {
-            (Kind::Audio(format), when) => {
+            (PacketKind::Audio(format), when) => {
                 match self.put_audio(
                     port,
                     packet.ssrc,
@@ -196,8 +198,8 @@ impl Sources {
                     None => return false,
                 }
             }
-            (Kind::Other(_), ArrivalTime::Between(..)) => return false,
-            (Kind::Other(counter), ArrivalTime::Measured(at)) => {
+            (PacketKind::Other(_), ArrivalTime::Between(..)) => return false,
+            (PacketKind::Other(counter), ArrivalTime::Measured(at)) => {
                 let mine = |source: &&mut Source| source.port == port && source.ssrc == packet.ssrc;
                 for source in self.sources.iter_mut().flatten().filter(mine) {
                     source.buffer.pass(packet.sequence, at);
@@ -219,31 +221,13 @@ impl Sources {
         clock: i64,
         stats: &mut Stats,
     ) -> Option<Counter> {
-        let place = self
+        let slot = self
             .sources
             .iter()
             .position(|source| source.as_ref().is_some_and(|it| it.is(port, ssrc, audio)));
-        let known = place.and_then(|place| self.sources[place].as_mut());
-        let arrival = match (when, &known) {
-            (ArrivalTime::Measured(at), _) => Arrival {
-                at,
-                clock,
-                measured: true,
-            },
-            (ArrivalTime::Between(from, to), Some(source)) if source.confirmed => {
-                let at = source
-                    .buffer
-                    .expects(audio)
-                    .filter(|at| (from..=to).contains(at))?;
-                Arrival {
-                    at,
-                    clock,
-                    measured: false,
-                }
-            }
-            _ => return None,
-        };
-        if let (Some(place), Some(source)) = (place, known) {
+        let known = slot.and_then(|slot| self.sources[slot].as_mut());
+        let arrival = arrival_of(known.as_deref(), audio, when, clock)?;
+        if let (Some(slot), Some(source)) = (slot, known) {
             source.confirmed = true;
             source.recent = source.recent.saturating_add(1);
             let len = audio.payload.len();
@@ -258,15 +242,15 @@ impl Sources {
             }
             self.monitor.handle_audio(port, ssrc, arrival.at, len);
             if self.shared {
-                self.cede(place, port, ssrc, arrival.at, audio);
+                self.cede(slot, port, ssrc, arrival.at, audio);
             }
-            return Some(self.put_in(place, audio, arrival, stats));
+            return Some(self.put_in(slot, audio, arrival, stats));
         }
-        let Some(place) = self.free_place(port, arrival, stats) else {
+        let Some(slot) = self.free_slot(port, arrival, stats) else {
             return Some(Counter::TooManySources);
         };
         let hint = self.last_end(port);
-        let Some(mut ring) = self.rings.ring(place) else {
+        let Some(mut ring) = self.rings.ring(slot) else {
             return Some(Counter::Bug);
         };
         let buffer = JitterBuffer::new(&mut ring, arrival, audio, hint);
@@ -274,7 +258,7 @@ impl Sources {
         self.shared |= others.any(|source| (source.port, source.ssrc) == (port, ssrc));
         let mut encryption = EncryptionCheck::default();
         encryption.handle(audio.sequence, audio.timestamp, audio.payload.len());
-        self.sources[place] = Some(Source {
+        self.sources[slot] = Some(Source {
             port,
             ssrc,
             confirmed: false,
@@ -282,15 +266,15 @@ impl Sources {
             encryption,
             buffer,
         });
-        self.cede(place, port, ssrc, arrival.at, audio);
-        Some(self.put_in(place, audio, arrival, stats))
+        self.cede(slot, port, ssrc, arrival.at, audio);
+        Some(self.put_in(slot, audio, arrival, stats))
     }
 
     /// Tells the other sources of the same SSRC, which have another codec, that this packet is not
     /// theirs.
-    fn cede(&mut self, place: usize, port: usize, ssrc: u32, at: i64, audio: &Audio) {
+    fn cede(&mut self, slot: usize, port: usize, ssrc: u32, at: i64, audio: &Audio) {
         for (other, source) in self.sources.iter_mut().enumerate() {
-            let Some(source) = source.as_mut().filter(|_| other != place) else {
+            let Some(source) = source.as_mut().filter(|_| other != slot) else {
                 continue;
             };
             if (source.port, source.ssrc) == (port, ssrc) {
@@ -301,12 +285,12 @@ impl Sources {
 
     fn put_in(
         &mut self,
-        place: usize,
+        slot: usize,
         audio: &Audio,
         arrival: Arrival,
         stats: &mut Stats,
     ) -> Counter {
-        match (&mut self.sources[place], self.rings.ring(place)) {
+        match (&mut self.sources[slot], self.rings.ring(slot)) {
             (Some(source), Some(mut ring)) => source.buffer.put(&mut ring, arrival, audio, stats),
             _ => Counter::Bug,
         }
@@ -316,18 +300,18 @@ impl Sources {
     #[must_use]
     pub fn take(
         &mut self,
-        place: usize,
+        slot: usize,
         clock: i64,
         buffers: FrameBuffers,
         stats: &mut Stats,
     ) -> Option<FrameKind> {
-        let source = self.sources.get_mut(place)?.as_mut()?;
+        let source = self.sources.get_mut(slot)?.as_mut()?;
         if !source.confirmed && source.buffer.ends_at() <= clock + FRAME_SAMPLES as i64 {
-            self.sources[place] = None;
+            self.sources[slot] = None;
             stats.count(Counter::Unconfirmed);
             return None;
         }
-        let mut ring = self.rings.ring(place)?;
+        let mut ring = self.rings.ring(slot)?;
         source
             .buffer
             .take(&mut ring, clock, buffers, stats)
@@ -343,32 +327,58 @@ impl Sources {
 
     /// An empty slot, or that of the source that may lose it first; among equals, the one that has
     /// been silent longest.
-    fn free_place(&mut self, port: usize, arrival: Arrival, stats: &mut Stats) -> Option<usize> {
-        if let Some(place) = self.sources.iter().position(Option::is_none) {
-            return Some(place);
+    fn free_slot(&mut self, port: usize, arrival: Arrival, stats: &mut Stats) -> Option<usize> {
+        if let Some(slot) = self.sources.iter().position(Option::is_none) {
+            return Some(slot);
         }
         if self.sources.len() < MAX_SOURCES {
             self.sources.push(None);
             return Some(self.sources.len() - 1);
         }
-        let rank = |(place, source): (usize, &Option<Source>)| {
+        let rank = |(slot, source): (usize, &Option<Source>)| {
             let source = source.as_ref()?;
-            Some((source.need(port, arrival)?, source.buffer.last_at(), place))
+            Some((source.need(port, arrival)?, source.buffer.last_at(), slot))
         };
-        let (_, _, place) = self.sources.iter().enumerate().filter_map(rank).min()?;
-        if self.sources[place]
+        let (_, _, slot) = self.sources.iter().enumerate().filter_map(rank).min()?;
+        if self.sources[slot]
             .as_ref()
             .is_some_and(|source| !source.confirmed)
         {
             stats.count(Counter::Unconfirmed);
         }
-        Some(place)
+        Some(slot)
     }
 }
 
 impl Default for Sources {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+/// When a packet arrived; `None`: it has to be measured.
+fn arrival_of(
+    source: Option<&Source>,
+    audio: &Audio,
+    when: ArrivalTime,
+    clock: i64,
+) -> Option<Arrival> {
+    match (when, source) {
+        (ArrivalTime::Measured(at), _) => Some(Arrival {
+            at,
+            clock,
+            measured: true,
+        }),
+        (ArrivalTime::Between(from, to), Some(source)) if source.confirmed => {
+            let at = source.buffer.expects(audio)?;
+            let arrival = Arrival {
+                at,
+                clock,
+                measured: false,
+            };
+            (from..=to).contains(&at).then_some(arrival)
+        }
+        _ => None,
     }
 }
 

@@ -11,12 +11,14 @@
 
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use crate::base::limits::play::{MAX_STRANGERS, MIN_PLAY_INCREMENT, PLAY_READ_EACH};
+use crate::base::limits::play::{MAX_REJECTED_PARTS, MIN_PLAY_INCREMENT, PLAY_READ_EACH};
 use crate::base::limits::DATAGRAM_BYTES;
 use crate::base::time::Instant;
 use crate::proto::media::pacer::Paced;
-use crate::proto::playback::read_ahead::{ReadAhead, Step};
-use crate::proto::playback::state::{End, PlayError, PlayerCall, PlayerEvent, PlayerState, Start};
+use crate::proto::playback::read_ahead::{ReadAhead, ReadStep};
+use crate::proto::playback::state::{
+    End, PlayError, PlayRequest, PlayerCall, PlayerEvent, PlayerState,
+};
 use crate::proto::recorder::outbox::ClientId;
 use crate::proto::recording::file_writer::DiskError;
 use crate::wire::control::Text;
@@ -32,10 +34,10 @@ pub struct Player {
     state: PlayerState,
     change: Option<PlayerEvent>,
     id: u32,
-    start: Start,
+    start: PlayRequest,
     /// The header information of the last known part.
     head: Head,
-    strangers: usize,
+    rejected: usize,
     frames: ReadAhead,
     /// The next frame to be sent, counted across all parts.
     next: u64,
@@ -51,13 +53,13 @@ impl Player {
             state: PlayerState::Free(End::Stopped),
             change: None,
             id: 0,
-            start: Start {
+            start: PlayRequest {
                 file: Text::new(),
                 to,
                 position_ms: 0,
             },
             head: Head::NONE,
-            strangers: 0,
+            rejected: 0,
             frames: ReadAhead::new(),
             next: 0,
             stream: Paced::new(),
@@ -67,12 +69,12 @@ impl Player {
 
     /// Takes the slot for a start request. `random`: the stream's SSRC, first sequence number and
     /// timestamp.
-    pub fn begin(&mut self, client: ClientId, id: u32, start: Start, random: [u32; 2]) {
+    pub fn begin(&mut self, client: ClientId, id: u32, start: PlayRequest, random: [u32; 2]) {
         self.state = PlayerState::Opening(client);
         self.change = None;
         self.id = id;
         self.start = start;
-        self.strangers = 0;
+        self.rejected = 0;
         self.next = 0;
         self.random = random;
     }
@@ -88,7 +90,7 @@ impl Player {
     }
 
     /// The start request.
-    pub fn start(&self) -> &Start {
+    pub fn start(&self) -> &PlayRequest {
         &self.start
     }
 
@@ -231,9 +233,9 @@ impl Player {
                 None
             }
             PlayerState::Playing => self.frames.want().map(|step| match step {
-                Step::Open([]) => PlayerCall::Part(&self.start.file),
-                Step::Open(name) => PlayerCall::Part(name),
-                Step::Read(offset, bytes) => PlayerCall::Read(offset, bytes),
+                ReadStep::Open([]) => PlayerCall::Part(&self.start.file),
+                ReadStep::Open(name) => PlayerCall::Part(name),
+                ReadStep::Read(offset, bytes) => PlayerCall::Read(offset, bytes),
             }),
             PlayerState::Free(_) | PlayerState::Paused => None,
         }
@@ -244,21 +246,21 @@ impl Player {
         let PlayerState::Opening(client) = self.state else {
             return;
         };
-        let trouble = match head {
+        let error = match head {
             Ok(head) if is_playable(&head) => {
                 self.head = head;
                 self.frames.begin(&head);
                 self.state = PlayerState::Linking(client);
                 if head.first.is_none() {
                     // Without RTP headers, further parts cannot be recognized.
-                    self.handle_no_more(now);
+                    self.handle_last_candidate(now);
                 }
                 return;
             }
             Ok(_) => PlayError::Unplayable,
-            Err(trouble) => trouble,
+            Err(error) => error,
         };
-        self.refuse(client, trouble);
+        self.refuse(client, error);
     }
 
     /// Checks a file that may be the next part, in the order of age; `false` when no further
@@ -266,11 +268,11 @@ impl Player {
     #[must_use]
     pub fn handle_candidate(&mut self, name: &[u8], head: Option<Head>) -> bool {
         let Some(head) = head.filter(|head| self.head.is_followed_by(head)) else {
-            self.strangers += 1;
-            return self.head.is_full() || self.strangers < MAX_STRANGERS;
+            self.rejected += 1;
+            return self.head.is_full() || self.rejected < MAX_REJECTED_PARTS;
         };
         self.head = head;
-        self.strangers = 0;
+        self.rejected = 0;
         self.frames.push(name, head.frames)
     }
 
@@ -281,7 +283,7 @@ impl Player {
     }
 
     /// All parts are known: playing begins.
-    pub fn handle_no_more(&mut self, now: Instant) {
+    pub fn handle_last_candidate(&mut self, now: Instant) {
         let PlayerState::Linking(client) = self.state else {
             return;
         };
@@ -308,8 +310,8 @@ impl Player {
         self.frames.handle_read(bytes);
     }
 
-    fn refuse(&mut self, client: ClientId, trouble: PlayError) {
-        self.end(End::Stopped, PlayerEvent::Refused(client, trouble));
+    fn refuse(&mut self, client: ClientId, error: PlayError) {
+        self.end(End::Stopped, PlayerEvent::Refused(client, error));
     }
 
     fn end(&mut self, end: End, change: PlayerEvent) {

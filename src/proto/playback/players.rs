@@ -4,7 +4,7 @@ use core::net::IpAddr;
 
 use crate::base::limits::play::MAX_PLAYERS;
 use crate::base::time::Instant;
-use crate::proto::playback::state::Start;
+use crate::proto::playback::state::PlayRequest;
 use crate::proto::playback::Player;
 use crate::proto::recorder::keys::{id, text};
 use crate::proto::recorder::reason::{bad_request, reason, Reason};
@@ -16,7 +16,7 @@ use crate::wire::control::Message;
 #[allow(clippy::large_enum_variant)] // one at a time, on the stack
 pub enum Play {
     /// Begin.
-    Start(Start),
+    Start(PlayRequest),
     /// An action for the player with this id; the last number is a position in milliseconds.
     Act(Action, u32, u32),
 }
@@ -118,7 +118,7 @@ pub fn parse(message: &Message) -> Option<Result<Play, Reason>> {
     }))
 }
 
-fn start(message: &Message) -> Result<Start, Reason> {
+fn start(message: &Message) -> Result<PlayRequest, Reason> {
     let file = text(message, "file")?;
     // The name must not lead out of the stick's folder.
     if file.is_empty()
@@ -140,7 +140,7 @@ fn start(message: &Message) -> Result<Start, Reason> {
             "host must be an IP address, port a number from 1 to 65535"
         )));
     };
-    Ok(Start {
+    Ok(PlayRequest {
         file,
         to: (host, port).into(),
         position_ms: position(message, false)?,
@@ -176,7 +176,7 @@ mod tests {
         let to = "[::1]:5004".parse().unwrap();
         assert_eq!(
             start,
-            Start {
+            PlayRequest {
                 file: Text::from_slice(b"a b.wav").unwrap(),
                 to,
                 position_ms: 20

@@ -12,7 +12,7 @@ pub type PartName = Text<48>;
 
 /// The next step to read further frames.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Step<'a> {
+pub enum ReadStep<'a> {
     /// Open this further part, and close the open file.
     Open(&'a [u8]),
     /// Read at this offset of the open file.
@@ -114,7 +114,7 @@ impl ReadAhead {
     }
 
     /// The next step; `None` when enough frames are buffered, or all have been read.
-    pub fn want(&mut self) -> Option<Step<'_>> {
+    pub fn want(&mut self) -> Option<ReadStep<'_>> {
         while self.read >= self.frames_of(self.part) {
             if self.part >= self.further.len() {
                 return None;
@@ -127,7 +127,7 @@ impl ReadAhead {
             // Only further parts are ever opened again, or the first one after a seek backwards.
             let further = self.part.checked_sub(1);
             let name: &[u8] = further.map_or(&[], |part| &self.further[part].0);
-            return Some(Step::Open(name));
+            return Some(ReadStep::Open(name));
         }
         let slots = self.slots();
         let unit = self.unit();
@@ -140,7 +140,7 @@ impl ReadAhead {
         let frames = unit.min(left).min(slots - end);
         let offset = HEADER_BYTES as u64 + self.read * self.frame_bytes as u64;
         let at = end * self.frame_bytes;
-        Some(Step::Read(
+        Some(ReadStep::Read(
             offset,
             &mut self.buffer[at..at + frames * self.frame_bytes],
         ))

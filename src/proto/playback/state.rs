@@ -9,7 +9,7 @@ use crate::wire::control::Text;
 
 /// A start request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Start {
+pub struct PlayRequest {
     /// The name of a file in the stick's folder.
     pub file: Text<TEXT_BYTES>,
     /// The destination of its packets.
@@ -93,7 +93,7 @@ pub enum PlayError {
 pub enum PlayerCall<'a> {
     /// Open this file and read its beginning: `handle_head`.
     Head(&'a [u8], SocketAddr),
-    /// Check the next file that may be a part: `handle_candidate`, or `handle_no_more` after the
+    /// Check the next file that may be a part: `handle_candidate`, or `handle_last_candidate` after the
     /// last one.
     Link(&'a [u8]),
     /// Open this part, and close the open file: `handle_part`.

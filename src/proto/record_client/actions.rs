@@ -4,7 +4,7 @@ use core::net::{IpAddr, SocketAddr};
 
 use crate::base::limits::{ANSWER_TIMEOUT, STOP_TIMEOUT, TEXT_BYTES};
 use crate::base::time::Instant;
-use crate::proto::record_client::event::{ClientEvent, Pending, State};
+use crate::proto::record_client::event::{ClientEvent, ClientState, Pending};
 use crate::proto::record_client::{messages, RecordClient, SERVER_LOST, SERVER_REFUSED};
 use crate::proto::recorder::reason::{reason, LossyText};
 use crate::proto::recording::setup::{Host, Setup};
@@ -14,13 +14,13 @@ use crate::wire::control::Text;
 const UNABLE: [&[u8]; 2] = [b"disk-", b"shutdown"];
 
 impl RecordClient {
-    pub(super) fn enter(&mut self, state: State, until: Option<Instant>) {
+    pub(super) fn enter(&mut self, state: ClientState, until: Option<Instant>) {
         self.state = state;
         self.until = until;
     }
 
     /// The deadline of the previous state remains in force.
-    pub(super) fn resolve(&mut self, state: State, name: Host, port: u16) {
+    pub(super) fn resolve(&mut self, state: ClientState, name: Host, port: u16) {
         self.name = name;
         self.pending = Some(Pending::Find(port));
         self.state = state;
@@ -28,13 +28,13 @@ impl RecordClient {
 
     pub(super) fn connect(&mut self, to: SocketAddr) {
         self.pending = Some(Pending::Connect(to));
-        self.state = State::Connecting;
+        self.state = ClientState::Connecting;
     }
 
     pub(super) fn send_start(&mut self, now: Instant, peer: SocketAddr, setup: &Setup) {
         self.peer = Some(peer);
         messages::write_start(&mut self.out, setup);
-        self.enter(State::Asked, Some(now + ANSWER_TIMEOUT));
+        self.enter(ClientState::Asked, Some(now + ANSWER_TIMEOUT));
     }
 
     /// If the address is missing or unspecified, the address of the connection is used.
@@ -46,7 +46,7 @@ impl RecordClient {
         let own = host.is_empty() || host.parse::<IpAddr>().is_ok();
         match address.or(self.peer.map(|peer| peer.ip()).filter(|_| own)) {
             Some(address) => self.open(address, port),
-            None => self.resolve(State::Locating(port), host, port),
+            None => self.resolve(ClientState::Locating(port), host, port),
         }
     }
 
@@ -54,18 +54,18 @@ impl RecordClient {
         let media = SocketAddr::new(address, port);
         self.media = Some(media);
         self.pending = Some(Pending::Media(media));
-        self.state = State::Opening;
+        self.state = ClientState::Opening;
     }
 
     pub(super) fn begin_sending(&mut self) {
-        self.enter(State::Sending, None);
+        self.enter(ClientState::Sending, None);
         self.event = Some(ClientEvent::Accepted);
     }
 
     pub(super) fn send_stop(&mut self, now: Instant, setup: &Setup) {
         messages::write_stop(&mut self.out, setup);
         self.pending = None;
-        self.enter(State::Stopping, Some(now + STOP_TIMEOUT));
+        self.enter(ClientState::Stopping, Some(now + STOP_TIMEOUT));
     }
 
     /// The server has stopped the recording, and the response has been sent. If the server is
@@ -139,7 +139,7 @@ impl RecordClient {
 
     pub(super) fn set_reason(&mut self, word: &str, words: core::fmt::Arguments) {
         if !self.announced {
-            self.why = reason(word, words);
+            self.failure_reason = reason(word, words);
         }
     }
 
@@ -154,12 +154,12 @@ impl RecordClient {
     pub(super) fn end(&mut self, now: Instant, event: ClientEvent) {
         self.announce(event);
         self.pending = None;
-        self.enter(State::Closing, Some(now + STOP_TIMEOUT));
+        self.enter(ClientState::Closing, Some(now + STOP_TIMEOUT));
     }
 
     /// Both sockets are closed: only the outcome is kept.
     pub(super) fn reset(&mut self) {
-        self.enter(State::Idle, None);
+        self.enter(ClientState::Idle, None);
         self.pending = None;
         self.peer = None;
         self.blocked = false;

@@ -6,10 +6,10 @@ use crate::proto::record_client::messages::ServerMessage;
 
 /// The next operation that the caller must execute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Op<'a> {
-    /// Resolve this name, for this port: answered by `Input::Resolved`.
+pub enum ClientOp<'a> {
+    /// Resolve this name, for this port: answered by `ClientInput::Resolved`.
     Find(&'a str, u16),
-    /// Begin to connect: answered by `Input::Connected` or `Input::Lost`.
+    /// Begin to connect: answered by `ClientInput::Connected` or `ClientInput::Lost`.
     Connect(SocketAddr),
     /// Open a UDP socket that sends to this address.
     Media(SocketAddr),
@@ -23,18 +23,18 @@ pub enum Op<'a> {
 
 /// The outcome of an operation that did not fail with an errno.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Done {
+pub enum ClientDone {
     /// The operation has been executed or started.
     Yes,
     /// Bytes written.
     Wrote(usize),
-    /// Nothing can be written until `Input::Writable`.
+    /// Nothing can be written until `ClientInput::Writable`.
     Blocked,
 }
 
 /// Input from the server's side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Input<'a> {
+pub enum ClientInput<'a> {
     /// The address of the name, if it has one.
     Resolved(Option<SocketAddr>),
     /// The connection is established, with this peer address.
@@ -64,7 +64,7 @@ pub enum ClientEvent {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum State {
+pub(super) enum ClientState {
     Idle,
     Resolving,
     Connecting,

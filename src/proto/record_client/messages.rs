@@ -31,7 +31,7 @@ pub(super) struct Incoming {
 }
 
 /// Parses a message; `None` if it has no command or no valid id.
-pub(super) fn understand(message: &[u8], id: u32) -> Option<Incoming> {
+pub(super) fn parse(message: &[u8], id: u32) -> Option<Incoming> {
     let message = Message::parse(message).ok()?;
     let text = message.text::<ID_BYTES>("id").ok()?;
     if text.is_empty() {
@@ -40,7 +40,7 @@ pub(super) fn understand(message: &[u8], id: u32) -> Option<Incoming> {
     let meaning = match message.name() {
         _ if message.number::<u32>("id") != Some(Ok(id)) => None,
         "RecordStartResponse" => Some(answer(&message)),
-        "RecordStopRequest" => Some(ServerMessage::Stop(words(&message))),
+        "RecordStopRequest" => Some(ServerMessage::Stop(reason_text(&message))),
         "RecordStopResponse" => Some(ServerMessage::Stopped),
         _ => None,
     };
@@ -60,13 +60,13 @@ fn answer(message: &Message) -> ServerMessage {
                 ServerMessage::Accepted(host, port)
             })
         }
-        Some(b"failed") => ServerMessage::Refused(words(message)),
+        Some(b"failed") => ServerMessage::Refused(reason_text(message)),
         _ => ServerMessage::Unclear,
     }
 }
 
 /// A reason that is too long is truncated: its beginning is better than nothing.
-fn words(message: &Message) -> Text<TEXT_BYTES> {
+fn reason_text(message: &Message) -> Text<TEXT_BYTES> {
     message.text_cut("reason")
 }
 

@@ -11,9 +11,12 @@
 //! do. Each end is announced once.
 //!
 //! ```text
-//! Idle -> Resolving -> Connecting -> Asked -> Locating -> Opening -> Sending -> Stopping -> Closing -> Idle
-//!         server's     connect       answer   name in     UDP                   answer to   last bytes,
-//!         name                                the answer  socket                our stop    close
+//! Idle -> Resolving -> Connecting -> Asked -> Locating -> Opening -> Sending -> Stopping -> Closing
+//!
+//! Resolving  the server's name            Opening   the UDP socket
+//! Connecting to the server                Sending   frames
+//! Asked      the start is not answered    Stopping  our stop request is not answered
+//! Locating   the name in the response     Closing   the last bytes are sent; Idle follows
 //! ```
 
 use core::net::{IpAddr, SocketAddr};
@@ -30,7 +33,7 @@ use crate::wire::control::Text;
 use crate::wire::message_framer::{Reader, TooLong};
 use messages::{Incoming, ServerMessage};
 
-use event::{ClientEvent, Done, Event, Input, Op, Pending, State};
+use event::{ClientDone, ClientEvent, ClientInput, ClientOp, ClientState, Event, Pending};
 
 mod actions;
 pub mod event;
@@ -44,7 +47,7 @@ const SERVER_LOST: &str = "server-lost";
 
 /// The state machine of one connection.
 pub struct RecordClient {
-    state: State,
+    state: ClientState,
     /// When the state times out.
     until: Option<Instant>,
     pending: Option<Pending>,
@@ -53,14 +56,14 @@ pub struct RecordClient {
     peer: Option<SocketAddr>,
     media: Option<SocketAddr>,
     reader: Reader,
-    heard_at: Instant,
+    received_at: Instant,
     out: Ring,
     blocked: bool,
     /// The times of the first and the latest of consecutive errors of the UDP socket.
     send_errors: Option<(Instant, Instant)>,
     event: Option<ClientEvent>,
     announced: bool,
-    why: Reason,
+    failure_reason: Reason,
     words: Text<TEXT_BYTES>,
 }
 
@@ -68,20 +71,20 @@ impl RecordClient {
     /// No connection. This is the only allocation.
     pub fn new() -> Self {
         Self {
-            state: State::Idle,
+            state: ClientState::Idle,
             until: None,
             pending: None,
             name: Host::new(),
             peer: None,
             media: None,
             reader: Reader::new(),
-            heard_at: Instant::default(),
+            received_at: Instant::default(),
             out: Ring::new(SERVER_OUT_BYTES),
             blocked: false,
             send_errors: None,
             event: None,
             announced: false,
-            why: Reason::new(),
+            failure_reason: Reason::new(),
             words: Text::new(),
         }
     }
@@ -93,33 +96,33 @@ impl RecordClient {
         self.announced = false;
         self.media = None;
         self.send_errors = None;
-        self.why.clear();
+        self.failure_reason.clear();
         self.words.clear();
         self.until = Some(now + CONNECT_TIMEOUT);
         match server.host.parse::<IpAddr>() {
             Ok(address) => self.connect(SocketAddr::new(address, server.port)),
-            Err(_) => self.resolve(State::Resolving, server.host.clone(), server.port),
+            Err(_) => self.resolve(ClientState::Resolving, server.host.clone(), server.port),
         }
     }
 
     /// Handles input from the server's side.
-    pub fn handle(&mut self, now: Instant, input: Input, setup: &Setup, stats: &mut Stats) {
+    pub fn handle(&mut self, now: Instant, input: ClientInput, setup: &Setup, stats: &mut Stats) {
         match input {
-            Input::Resolved(address) => self.step(now, Event::Resolved(address), setup),
-            Input::Connected(peer) => self.step(now, Event::Connected(peer), setup),
-            Input::Writable => self.blocked = false,
-            Input::Bytes(mut bytes) => {
-                self.heard_at = now;
+            ClientInput::Resolved(address) => self.step(now, Event::Resolved(address), setup),
+            ClientInput::Connected(peer) => self.step(now, Event::Connected(peer), setup),
+            ClientInput::Writable => self.blocked = false,
+            ClientInput::Bytes(mut bytes) => {
+                self.received_at = now;
                 while let Some(message) = self.reader.next(&mut bytes) {
-                    let message = message.map(|message| messages::understand(message, setup.id));
+                    let message = message.map(|message| messages::parse(message, setup.id));
                     self.handle_message(now, message, setup, stats);
                 }
             }
-            Input::Lost(errno) => {
+            ClientInput::Lost(errno) => {
                 self.finish_message(now, setup, stats);
                 self.step(now, Event::Lost(errno), setup);
             }
-            Input::Tick => {
+            ClientInput::Tick => {
                 if self.silence_at().is_some_and(|at| now >= at) {
                     self.finish_message(now, setup, stats);
                 }
@@ -133,7 +136,9 @@ impl RecordClient {
     /// Stops the recording: no frame is sent from now on.
     pub fn stop(&mut self, now: Instant, setup: &Setup) {
         match self.state {
-            State::Sending => self.explain(SERVER_LOST, "it has not confirmed the stop", 0, setup),
+            ClientState::Sending => {
+                self.explain(SERVER_LOST, "it has not confirmed the stop", 0, setup)
+            }
             _ => self.set_reason(
                 "busy",
                 format_args!("it was stopped before the server had answered"),
@@ -148,31 +153,31 @@ impl RecordClient {
     }
 
     /// The next operation.
-    pub fn op(&self) -> Option<Op<'_>> {
+    pub fn op(&self) -> Option<ClientOp<'_>> {
         match self.pending {
-            Some(Pending::Find(port)) => return Some(Op::Find(&self.name, port)),
-            Some(Pending::Connect(to)) => return Some(Op::Connect(to)),
-            Some(Pending::Media(to)) => return Some(Op::Media(to)),
+            Some(Pending::Find(port)) => return Some(ClientOp::Find(&self.name, port)),
+            Some(Pending::Connect(to)) => return Some(ClientOp::Connect(to)),
+            Some(Pending::Media(to)) => return Some(ClientOp::Media(to)),
             None => {}
         }
         if self.peer.is_some() && !self.out.is_empty() {
-            return (!self.blocked).then(|| Op::Write(self.out.front(usize::MAX)));
+            return (!self.blocked).then(|| ClientOp::Write(self.out.front(usize::MAX)));
         }
-        (self.state == State::Closing).then_some(Op::Close)
+        (self.state == ClientState::Closing).then_some(ClientOp::Close)
     }
 
     /// Takes the outcome of the operation that `op` returned.
-    pub fn done(&mut self, now: Instant, outcome: Result<Done, i32>, setup: &Setup) {
+    pub fn done(&mut self, now: Instant, outcome: Result<ClientDone, i32>, setup: &Setup) {
         match (self.pending.take(), outcome) {
             (Some(Pending::Find(_)), Err(_)) => self.step(now, Event::Resolved(None), setup),
             (Some(Pending::Media(_)), outcome) => {
                 self.step(now, Event::Media(outcome.map(|_| ())), setup)
             }
             (_, Err(errno)) => self.step(now, Event::Lost(errno), setup),
-            (_, Ok(Done::Blocked)) => self.blocked = true,
-            (_, Ok(Done::Wrote(count))) => self.out.consume(count),
-            (None, Ok(Done::Yes)) => self.reset(),
-            (Some(_), Ok(Done::Yes)) => {}
+            (_, Ok(ClientDone::Blocked)) => self.blocked = true,
+            (_, Ok(ClientDone::Wrote(count))) => self.out.consume(count),
+            (None, Ok(ClientDone::Yes)) => self.reset(),
+            (Some(_), Ok(ClientDone::Yes)) => {}
         }
     }
 
@@ -192,15 +197,15 @@ impl RecordClient {
 
     /// Frames may be sent.
     pub fn is_sending(&self) -> bool {
-        self.state == State::Sending
+        self.state == ClientState::Sending
     }
 
     /// Both sockets are closed.
     pub fn is_idle(&self) -> bool {
-        self.state == State::Idle
+        self.state == ClientState::Idle
     }
 
-    /// When `Input::Tick` is due.
+    /// When `ClientInput::Tick` is due.
     pub fn next_deadline(&self) -> Option<Instant> {
         self.until.into_iter().chain(self.silence_at()).min()
     }
@@ -211,8 +216,8 @@ impl RecordClient {
     }
 
     /// The reason of the failure.
-    pub fn why(&self) -> &Reason {
-        &self.why
+    pub fn failure_reason(&self) -> &Reason {
+        &self.failure_reason
     }
 
     /// The reason that the server gave for its stop.
@@ -227,7 +232,7 @@ impl RecordClient {
 
     /// The transitions of the regular protocol.
     fn step(&mut self, now: Instant, event: Event, setup: &Setup) {
-        use State::{Asked, Connecting, Locating, Opening, Resolving, Sending, Stopping};
+        use ClientState::{Asked, Connecting, Locating, Opening, Resolving, Sending, Stopping};
         match (self.state, event) {
             (Resolving, Event::Resolved(Some(to))) => self.connect(to),
             (Connecting, Event::Connected(peer)) => self.send_start(now, peer, setup),
@@ -261,7 +266,7 @@ impl RecordClient {
 
     /// The transitions after failures. An event that a state does not expect is ignored.
     fn step_to_failure(&mut self, now: Instant, event: Event, setup: &Setup) {
-        use State::{Asked, Closing, Connecting, Locating, Opening, Resolving, Sending};
+        use ClientState::{Asked, Closing, Connecting, Locating, Opening, Resolving, Sending};
         match (self.state, event) {
             (Resolving, Event::Resolved(None)) => {
                 self.fail(now, NO_SERVER, "its name is not known", 0, setup)
@@ -309,14 +314,14 @@ impl RecordClient {
     /// When an unterminated message counts as complete because no more bytes have followed.
     fn silence_at(&self) -> Option<Instant> {
         let waits = self.reader.is_waiting();
-        waits.then(|| self.heard_at + MESSAGE_SILENCE)
+        waits.then(|| self.received_at + MESSAGE_SILENCE)
     }
 
     fn finish_message(&mut self, now: Instant, setup: &Setup, stats: &mut Stats) {
         let message = self
             .reader
             .finish()
-            .map(|message| message.map(|message| messages::understand(message, setup.id)));
+            .map(|message| message.map(|message| messages::parse(message, setup.id)));
         if let Some(message) = message {
             self.handle_message(now, message, setup, stats);
         }

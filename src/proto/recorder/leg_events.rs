@@ -24,14 +24,14 @@ pub(super) fn cause(why: Unintelligible) -> Cause {
 impl Recorder {
     /// Tells what has become of the legs of a place's recording.
     pub(super) fn announce_legs(&mut self, place: usize) {
-        while let Some(event) = self.places[place].take_leg_event() {
+        while let Some(event) = self.slots[place].take_leg_event() {
             let (state, port, why) = match event {
                 LegEvent::Unintelligible(port, why) => ("unintelligible", Some(port), Some(why)),
                 LegEvent::Intelligible(port) => ("intelligible", Some(port), None),
                 LegEvent::NoAudio(port) => ("no-audio", port, None),
                 LegEvent::Audio(port) => ("audio", port, None),
             };
-            let recording = &self.places[place];
+            let recording = &self.slots[place];
             let id = recording.setup().id;
             let numbers = recording.ports();
             let number = port.and_then(|port| numbers.get(port)).copied();

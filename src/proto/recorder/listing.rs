@@ -9,7 +9,7 @@ use crate::wire::recording::{age_key, LocalTime, HEADER_BYTES};
 
 /// A recording that was found.
 #[derive(Clone, Copy, Debug)]
-pub struct Found<'a> {
+pub struct FoundRecording<'a> {
     /// Its file.
     pub name: &'a [u8],
     /// The parsed beginning of the file, if it is a recording, and the length of the file.
@@ -20,7 +20,7 @@ pub struct Found<'a> {
     pub sidecar: &'a [u8],
 }
 
-impl Found<'_> {
+impl FoundRecording<'_> {
     /// Writes the line; `None` when it does not fit.
     pub fn emit(&self, buffer: &mut [u8]) -> Option<usize> {
         let mut writer = Writer::new(buffer, "List");
@@ -84,13 +84,13 @@ mod tests {
 
     const NAME: &[u8] = b"Record_20261121_101500.wav";
 
-    fn line(found: &Found) -> String {
+    fn line(found: &FoundRecording) -> String {
         let mut buffer = [0; 1000];
         let len = found.emit(&mut buffer).unwrap();
         String::from_utf8(buffer[..len].to_vec()).unwrap()
     }
 
-    fn found(data_size: u32, bytes: u64) -> Found<'static> {
+    fn found(data_size: u32, bytes: u64) -> FoundRecording<'static> {
         let header = Header {
             codec: Codec::G711(Law::A),
             rtp_len: 172,
@@ -99,7 +99,7 @@ mod tests {
             big_endian: false,
         };
         let frames = header.extent(bytes).frames;
-        Found {
+        FoundRecording {
             name: NAME,
             head: Some((
                 Head {
@@ -122,7 +122,7 @@ mod tests {
             format!("{plain}&time=2026-11-21T10:15:00")
         );
         let sidecar = br#"{"id":"17","part":2,"dir":"in","remote_number":"1&0","start":"2026-11-21T10:15:00+01:00"}"#;
-        let known = line(&Found {
+        let known = line(&FoundRecording {
             sidecar,
             ..found(344, 420)
         });
@@ -132,18 +132,18 @@ mod tests {
 
     #[test]
     fn a_state_is_what_can_be_seen() {
-        let state = |found: &Found| line(found).split('&').nth(2).unwrap().to_owned();
+        let state = |found: &FoundRecording| line(found).split('&').nth(2).unwrap().to_owned();
         assert_eq!(state(&found(344, 421)), "state=unfinished");
         assert_eq!(state(&found(0, 420)), "state=unfinished");
         assert_eq!(
-            state(&Found {
+            state(&FoundRecording {
                 in_use: true,
                 ..found(0, 420)
             }),
             "state=recording"
         );
         assert_eq!(
-            state(&Found {
+            state(&FoundRecording {
                 head: None,
                 ..found(0, 0)
             }),
@@ -159,7 +159,7 @@ mod tests {
             b"[1]",
             br#"{"id":7,"part":"x","start":"yesterday","remote_number":{}}"#,
         ] {
-            let text = line(&Found {
+            let text = line(&FoundRecording {
                 sidecar,
                 ..found(344, 420)
             });

@@ -16,8 +16,8 @@ use crate::proto::recorder::sidecar_queue::SidecarQueue;
 use crate::proto::recorder::stick::Path;
 use crate::proto::recording::part_history::Zone;
 use crate::proto::recording::setup::Ports;
-use crate::proto::recording::setup::Server;
-use crate::proto::recording::state::State;
+use crate::proto::recording::setup::ServerSettings;
+use crate::proto::recording::state::RecordingState;
 use crate::proto::recording::Recording;
 use crate::wire::control::{Error, Message};
 use crate::wire::g711::Law;
@@ -30,7 +30,6 @@ mod leg_events;
 pub mod listing;
 mod losses;
 pub mod outbox;
-mod places;
 mod players;
 pub mod reason;
 pub mod request;
@@ -38,6 +37,7 @@ mod requests;
 mod responses;
 pub mod sidecar_queue;
 mod sidecars;
+mod slots;
 pub mod stick;
 pub mod turn;
 
@@ -63,7 +63,7 @@ pub struct Settings {
     /// The number of concurrent recordings.
     pub max_recordings: usize,
     /// The recording server, if one is configured.
-    pub server: Option<Server>,
+    pub server: Option<ServerSettings>,
 }
 
 /// What must follow a control line, in addition to the responses that are already queued.
@@ -86,11 +86,11 @@ pub enum FollowUp {
 /// The recorder.
 pub struct Recorder {
     settings: Settings,
-    places: Vec<Recording>,
+    slots: Vec<Recording>,
     stick: Option<Path>,
     outbox: Outbox,
     players: Players,
-    notes: SidecarQueue,
+    sidecars: SidecarQueue,
     zone: Zone,
     /// The counters of the recordings, by slot.
     losses: Vec<Losses>,
@@ -108,7 +108,7 @@ impl Recorder {
             law.prepare();
         }
         settings.law.prepare_pairs();
-        let places = (0..settings.max_recordings)
+        let slots = (0..settings.max_recordings)
             .map(|_| Recording::new())
             .collect();
         let losses = (0..settings.max_recordings)
@@ -116,11 +116,11 @@ impl Recorder {
             .collect();
         Self {
             settings,
-            places,
+            slots,
             stick: None,
             outbox: Outbox::new(),
             players: Players::new(),
-            notes: SidecarQueue::new(),
+            sidecars: SidecarQueue::new(),
             zone: Zone::default(),
             losses,
             ending: false,
@@ -133,44 +133,46 @@ impl Recorder {
     /// not change.
     pub fn set_settings(&mut self, settings: Settings) {
         self.settings = Settings {
-            max_recordings: self.places.len(),
+            max_recordings: self.slots.len(),
             ..settings
         };
     }
 
     /// The number of recording slots.
-    pub fn places(&self) -> usize {
-        self.places.len()
+    pub fn slots(&self) -> usize {
+        self.slots.len()
     }
 
     /// The state of the recording in this slot.
-    pub fn state(&self, place: usize) -> State {
-        self.places.get(place).map_or(State::Free, Recording::state)
+    pub fn state(&self, slot: usize) -> RecordingState {
+        self.slots
+            .get(slot)
+            .map_or(RecordingState::Free, Recording::state)
     }
 
     /// The recording in this slot accepts packets.
-    pub fn listens(&self, place: usize) -> bool {
-        self.places.get(place).is_some_and(Recording::listens)
+    pub fn accepts_packets(&self, slot: usize) -> bool {
+        self.slots.get(slot).is_some_and(Recording::accepts_packets)
     }
 
     /// No slot is in use.
     pub fn is_idle(&self) -> bool {
-        self.places
+        self.slots
             .iter()
-            .all(|recording| recording.state() == State::Free)
+            .all(|recording| recording.state() == RecordingState::Free)
     }
 
     /// The packets of this slot must be read now.
-    pub fn is_due(&self, place: usize, now: Instant) -> bool {
-        self.places
-            .get(place)
+    pub fn is_due(&self, slot: usize, now: Instant) -> bool {
+        self.slots
+            .get(slot)
             .is_some_and(|recording| recording.is_due(now))
     }
 
     /// The next deadline, shared by all recordings as far as possible; `None` if there are no
     /// recordings.
     pub fn next_deadline(&self, now: Instant) -> Option<Instant> {
-        self.places
+        self.slots
             .iter()
             .filter_map(|recording| recording.next_deadline(now))
             .min()
@@ -178,12 +180,12 @@ impl Recorder {
 
     /// A file of this name is being written.
     pub fn in_use(&self, name: &[u8]) -> bool {
-        self.places.iter().any(|recording| recording.writes(name))
+        self.slots.iter().any(|recording| recording.writes(name))
     }
 
     /// If a file of this name is being written, how much of it survives a power failure.
     pub fn durable_bytes(&self, name: &[u8]) -> Option<u64> {
-        self.places
+        self.slots
             .iter()
             .find(|recording| recording.writes(name))
             .map(Recording::durable_bytes)
@@ -233,21 +235,21 @@ impl Recorder {
 
     /// The number of leg ports that the slot needs, in addition to the port of the local stream:
     /// `handle_ports` follows.
-    pub fn wants_ports(&self, place: usize) -> Option<usize> {
-        match self.state(place) {
-            State::Binding { legs, .. } => Some(legs),
+    pub fn wants_ports(&self, slot: usize) -> Option<usize> {
+        match self.state(slot) {
+            RecordingState::Binding { legs, .. } => Some(legs),
             _ => None,
         }
     }
 
     /// The ports of the slot are bound, or could not be bound.
-    pub fn handle_ports(&mut self, now: Instant, place: usize, bound: Result<Ports, Reason>) {
-        let Some(recording) = self.places.get_mut(place) else {
+    pub fn handle_ports(&mut self, now: Instant, slot: usize, bound: Result<Ports, Reason>) {
+        let Some(recording) = self.slots.get_mut(slot) else {
             return;
         };
         match (recording.state(), bound) {
-            (State::Binding { .. }, Ok(ports)) => recording.handle_bound(now, ports),
-            (State::Binding { client, .. }, Err(reason)) => {
+            (RecordingState::Binding { .. }, Ok(ports)) => recording.handle_bound(now, ports),
+            (RecordingState::Binding { client, .. }, Err(reason)) => {
                 recording.free();
                 self.refuse(client, b"RecordStartRequest", &reason);
             }
@@ -262,9 +264,9 @@ impl Recorder {
         }
         if let Some(gone) = std::mem::replace(&mut self.stick, stick.clone()) {
             self.stick_event("removed", &gone, 0);
-            for place in 0..self.places.len() {
-                self.places[place].handle_stick_gone();
-                self.settle(now, place);
+            for slot in 0..self.slots.len() {
+                self.slots[slot].handle_stick_gone();
+                self.settle(now, slot);
             }
             self.players.handle_stick_gone();
         }
@@ -277,20 +279,20 @@ impl Recorder {
     pub fn handle_shutdown(&mut self, now: Instant) {
         self.ending = true;
         self.stop_players();
-        for recording in &mut self.places {
+        for recording in &mut self.slots {
             recording.stop(now, now, None);
             recording.handle_shutdown(now);
         }
     }
 
     /// Checks whether the recording in this slot has ended without a further call.
-    pub fn settle(&mut self, now: Instant, place: usize) {
-        let Some(recording) = self.places.get_mut(place) else {
+    pub fn settle(&mut self, now: Instant, slot: usize) {
+        let Some(recording) = self.slots.get_mut(slot) else {
             return;
         };
-        let change = recording.settle(now, &mut self.losses[place].stats);
-        self.announce(place, change);
-        self.announce_legs(place);
+        let change = recording.settle(now, &mut self.losses[slot].stats);
+        self.announce(slot, change);
+        self.announce_legs(slot);
     }
 
     /// The next response or event.

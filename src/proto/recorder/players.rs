@@ -55,47 +55,47 @@ impl Recorder {
             }
             Play::Act(action, id, position) => (action, id, position),
         };
-        let place = self.players.find(id)?;
-        let player = &mut self.players.all_mut()[place];
+        let slot = self.players.find(id)?;
+        let player = &mut self.players.all_mut()[slot];
         let (answer, changed) = match action {
             Action::Pause => ("PlayPauseResponse", player.pause(true)),
             Action::Resume => ("PlayResumeResponse", player.pause(false)),
             Action::Stop => ("PlayStopResponse", player.stop()),
             Action::Seek if player.seek(position) => ("PlaySeekResponse", true),
-            Action::Seek => return Err(words(PlayError::TooShort, player)),
+            Action::Seek => return Err(play_refusal(PlayError::TooShort, player)),
         };
-        self.tell(To::Client(client), answer, place, ("result", "success"));
+        self.send_player_message(To::Client(client), answer, slot, ("result", "success"));
         if changed {
-            self.tell_event(place);
+            self.send_player_event(slot);
         }
         Ok(FollowUp::Nothing)
     }
 
     /// Queues responses and events for what has happened to the players.
     pub fn announce_players(&mut self) {
-        for place in 0..MAX_PLAYERS {
-            let player = &mut self.players.all_mut()[place];
+        for slot in 0..MAX_PLAYERS {
+            let player = &mut self.players.all_mut()[slot];
             match player.take_change() {
                 None => {}
-                Some(PlayerEvent::Refused(client, trouble)) => {
-                    let reason = words(trouble, player);
+                Some(PlayerEvent::Refused(client, error)) => {
+                    let reason = play_refusal(error, player);
                     self.refuse(client, b"PlayStartRequest", &reason);
                 }
                 Some(PlayerEvent::Started(client)) => {
-                    self.tell(
+                    self.send_player_message(
                         To::Client(client),
                         "PlayStartResponse",
-                        place,
+                        slot,
                         ("result", "success"),
                     );
-                    self.tell_event(place);
+                    self.send_player_event(slot);
                 }
-                Some(PlayerEvent::Finished) => self.tell_event(place),
+                Some(PlayerEvent::Finished) => self.send_player_event(slot),
                 Some(PlayerEvent::Failed(error)) => {
-                    self.tell(
+                    self.send_player_message(
                         To::Subscribers,
                         "PlayEvent",
-                        place,
+                        slot,
                         ("reason", &stick_reason(error)),
                     );
                 }
@@ -105,21 +105,21 @@ impl Recorder {
 
     /// Ends all players: the daemon shuts down.
     pub(super) fn stop_players(&mut self) {
-        for place in 0..MAX_PLAYERS {
-            if self.players.all_mut()[place].stop() {
-                self.tell_event(place);
+        for slot in 0..MAX_PLAYERS {
+            if self.players.all_mut()[slot].stop() {
+                self.send_player_event(slot);
             }
         }
     }
 
-    fn tell_event(&mut self, place: usize) {
-        self.tell(To::Subscribers, "PlayEvent", place, ("", ""));
+    fn send_player_event(&mut self, slot: usize) {
+        self.send_player_message(To::Subscribers, "PlayEvent", slot, ("", ""));
     }
 
     /// Queues a message about a player; all messages have the same keys, and one additional key.
-    fn tell(&mut self, to: To, command: &str, place: usize, more: (&str, &str)) {
+    fn send_player_message(&mut self, to: To, command: &str, slot: usize, more: (&str, &str)) {
         let mut buffer = [0; MESSAGE_BYTES];
-        let len = describe(&self.players.all()[place], command, more, &mut buffer);
+        let len = describe(&self.players.all()[slot], command, more, &mut buffer);
         if !len.is_some_and(|len| self.outbox.push(to, &buffer[..len])) {
             self.stats.count(Counter::Bug);
         }
@@ -162,8 +162,8 @@ fn describe(
 }
 
 /// The reason text of a failed play request.
-fn words(trouble: PlayError, player: &Player) -> Reason {
-    let (word, more) = match trouble {
+fn play_refusal(error: PlayError, player: &Player) -> Reason {
+    let (word, more) = match error {
         PlayError::NoFile => ("not-found", "there is no such file on the stick"),
         PlayError::NoRecording => ("not-found", "the file is no recording"),
         PlayError::Unplayable => (

@@ -22,7 +22,7 @@ pub enum Sink {
 
 /// `RecordStartRequest`.
 #[derive(Clone, Debug)]
-pub struct Start {
+pub struct RecordRequest {
     /// The configured sink if `None`.
     pub sink: Option<Sink>,
     /// The configured codec if `None`.
@@ -42,7 +42,7 @@ pub struct Start {
 #[allow(clippy::large_enum_variant)] // one at a time, on the stack
 pub enum Request {
     /// Begin a recording.
-    Start(Start),
+    Start(RecordRequest),
     /// Pause (`true`) or resume it, from the time of the request on if the client names it.
     Pause(u32, bool, Option<Instant>),
     /// From the next packet on, payload types mean this.
@@ -91,7 +91,7 @@ fn formats(message: &Message) -> Result<Declared, Reason> {
     declared.ok_or_else(|| bad_request(format_args!("formats is missing")))
 }
 
-fn start(message: &Message) -> Result<Start, Reason> {
+fn start(message: &Message) -> Result<RecordRequest, Reason> {
     let sink = match message.raw("sink") {
         None => None,
         Some(b"local") => Some(Sink::Local),
@@ -123,7 +123,7 @@ fn start(message: &Message) -> Result<Start, Reason> {
             )))
         }
     };
-    Ok(Start {
+    Ok(RecordRequest {
         sink,
         law,
         legs,

@@ -4,10 +4,10 @@ use crate::base::limits::{MAX_LEG_PORTS, PLAYOUT_DELAY};
 use crate::base::time::Instant;
 use crate::proto::recorder::outbox::ClientId;
 use crate::proto::recorder::reason::{reason, Reason};
-use crate::proto::recorder::request::{Request, Sink, Start};
+use crate::proto::recorder::request::{RecordRequest, Request, Sink};
 use crate::proto::recorder::{FollowUp, Recorder};
-use crate::proto::recording::setup::{device, Server, Setup};
-use crate::proto::recording::state::State;
+use crate::proto::recording::setup::{device, ServerSettings, Setup};
+use crate::proto::recording::state::RecordingState;
 use crate::proto::recording::Recording;
 
 impl Recorder {
@@ -21,14 +21,14 @@ impl Recorder {
         match request {
             Request::Start(start) => self.start(client, start, random),
             Request::Pause(id, paused, at) => {
-                let place = self.find(id)?;
+                let slot = self.find(id)?;
                 let at = self.requested_at(now, at);
-                let changed = self.places[place].pause(at, paused);
+                let changed = self.slots[slot].pause(at, paused);
                 let changed = changed.map_err(|_| {
                     reason("busy", format_args!("too many pauses in half a second"))
                 })?;
                 if changed {
-                    self.record_event(place, if paused { "paused" } else { "resumed" }, None);
+                    self.record_event(slot, if paused { "paused" } else { "resumed" }, None);
                 }
                 self.answer_plain(
                     client,
@@ -43,7 +43,7 @@ impl Recorder {
             }
             Request::Formats(id, declared) => {
                 let place = self.find(id)?;
-                let recording = &mut self.places[place];
+                let recording = &mut self.slots[place];
                 let mut formats = declared.formats.clone();
                 // The local stream is the last port, after as many legs as there are.
                 if let Some(local) = recording.ports().len().checked_sub(1) {
@@ -54,10 +54,10 @@ impl Recorder {
                 Ok(FollowUp::Nothing)
             }
             Request::Stop(id, call, at) => {
-                let place = self.find(id)?;
+                let slot = self.find(id)?;
                 let at = self.requested_at(now, at);
-                self.places[place].call_mut().update(call);
-                self.places[place].stop(now, at, Some(client));
+                self.slots[slot].call_mut().update(call);
+                self.slots[slot].stop(now, at, Some(client));
                 Ok(FollowUp::Later)
             }
             Request::Status(id) => {
@@ -89,7 +89,7 @@ impl Recorder {
     fn start(
         &mut self,
         client: ClientId,
-        start: Start,
+        start: RecordRequest,
         random: [u32; 3],
     ) -> Result<FollowUp, Reason> {
         let settings = &self.settings;
@@ -109,12 +109,12 @@ impl Recorder {
             }
             Sink::Local => None,
         };
-        let Some(place) = self
-            .places
+        let Some(slot) = self
+            .slots
             .iter()
-            .position(|recording| recording.state() == State::Free)
+            .position(|recording| recording.state() == RecordingState::Free)
         else {
-            let most = self.places.len();
+            let most = self.slots.len();
             return Err(reason(
                 "busy",
                 format_args!("{most} recordings are running (maxRecordings)"),
@@ -137,12 +137,12 @@ impl Recorder {
             server,
         };
         setup.law.prepare_pairs();
-        self.places[place].begin(client, start.legs, setup);
-        self.losses[place].begin();
+        self.slots[slot].begin(client, start.legs, setup);
+        self.losses[slot].begin();
         Ok(FollowUp::Later)
     }
 
-    fn server_for(&self, start: &Start) -> Result<Server, Reason> {
+    fn server_for(&self, start: &RecordRequest) -> Result<ServerSettings, Reason> {
         let none = || {
             reason(
                 "no-server",
@@ -174,10 +174,10 @@ impl Recorder {
     /// Finds a running recording; one that is being started or stopped cannot be addressed.
     fn find(&self, id: u32) -> Result<usize, Reason> {
         let mine = |recording: &Recording| {
-            recording.state() == State::Running && recording.setup().id == id
+            recording.state() == RecordingState::Running && recording.setup().id == id
         };
-        let place = self.places.iter().position(mine);
-        place.ok_or_else(|| reason("unknown-id", format_args!("no recording {id} is running")))
+        let slot = self.slots.iter().position(mine);
+        slot.ok_or_else(|| reason("unknown-id", format_args!("no recording {id} is running")))
     }
 }
 

@@ -11,8 +11,8 @@ use crate::proto::recorder::outbox::{ClientId, To};
 use crate::proto::recorder::reason::Reason;
 use crate::proto::recorder::stick::Path;
 use crate::proto::recorder::Recorder;
-use crate::proto::recording::file_writer::Name;
-use crate::proto::recording::state::State;
+use crate::proto::recording::file_writer::RecordingName;
+use crate::proto::recording::state::RecordingState;
 use crate::proto::recording::Recording;
 use crate::wire::control::Writer;
 
@@ -61,10 +61,10 @@ impl Recorder {
     /// All counters.
     pub fn stats_line<'a>(&self, buffer: &'a mut [u8; MESSAGE_BYTES]) -> Option<&'a [u8]> {
         let legs = self
-            .places
+            .slots
             .iter()
-            .filter(|place| place.listens())
-            .map(Recording::legs_heard)
+            .filter(|slot| slot.accepts_packets())
+            .map(Recording::active_legs)
             .sum::<usize>();
         let mut writer = Writer::new(buffer, "StatsResponse");
         writer
@@ -82,13 +82,13 @@ impl Recorder {
     }
 
     /// The response lists the bound ports, and names the sink of the recording.
-    pub(super) fn answer_started(&mut self, client: ClientId, place: usize) {
-        let id = self.places[place].setup().id;
-        let ports = self.places[place].ports().clone();
-        let setup = self.places[place].setup();
+    pub(super) fn answer_started(&mut self, client: ClientId, slot: usize) {
+        let id = self.slots[slot].setup().id;
+        let ports = self.slots[slot].ports().clone();
+        let setup = self.slots[slot].setup();
         let understood = setup.understood.clone();
         let undecodable = setup.undecodable.clone();
-        let target = target(&self.places[place]);
+        let target = target(&self.slots[slot]);
         self.send(To::Client(client), "RecordStartResponse", |writer| {
             writer.pair("result", "success").pair("id", id);
             if let Some((local, legs)) = ports.split_last() {
@@ -101,8 +101,8 @@ impl Recorder {
         });
     }
 
-    pub(super) fn answer_stopped(&mut self, client: ClientId, place: usize) {
-        let recording = &self.places[place];
+    pub(super) fn answer_stopped(&mut self, client: ClientId, slot: usize) {
+        let recording = &self.slots[slot];
         let (id, frames, duration) = (
             recording.setup().id,
             recording.frames(),
@@ -110,7 +110,7 @@ impl Recorder {
         );
         let heard = recording.heard().name();
         let (names, parts) = recording.names();
-        let names: heapless::Vec<Name, { crate::base::limits::MAX_PARTS_NAMED }> =
+        let names: heapless::Vec<RecordingName, { crate::base::limits::MAX_PARTS_NAMED }> =
             heapless::Vec::from_slice(names).unwrap_or_default();
         self.send(To::Client(client), "RecordStopResponse", |writer| {
             writer
@@ -119,7 +119,7 @@ impl Recorder {
                 .pair("frames", frames)
                 .pair("duration_ms", duration)
                 .pair("heard", heard);
-            let fits = |len: &mut usize, name: &Name| {
+            let fits = |len: &mut usize, name: &RecordingName| {
                 *len = len.saturating_sub(name.len() + 1);
                 Some(*len > TAIL)
             };
@@ -134,10 +134,10 @@ impl Recorder {
         });
     }
 
-    pub(super) fn record_event(&mut self, place: usize, state: &str, reason: Option<&Reason>) {
-        let id = self.places[place].setup().id;
-        let stop_reason = self.places[place].setup().call.stop_reason.clone();
-        let target = target(&self.places[place]);
+    pub(super) fn record_event(&mut self, slot: usize, state: &str, reason: Option<&Reason>) {
+        let id = self.slots[slot].setup().id;
+        let stop_reason = self.slots[slot].setup().call.stop_reason.clone();
+        let target = target(&self.slots[slot]);
         self.send(To::Subscribers, "RecordEvent", |writer| {
             writer.pair("id", id).pair("state", state);
             match reason {
@@ -160,33 +160,35 @@ impl Recorder {
         });
     }
 
-    /// The first slot from `place` on whose recording or player a status response describes;
+    /// The first slot from `slot` on whose recording or player a status response describes;
     /// players have the slots after those of the recordings. With an id, only the one with this id.
-    pub fn next_status(&self, place: usize, id: Option<u32>) -> Option<usize> {
-        let recordings = self.places.len();
-        let described = |place: &usize| {
-            let own_id = match self.places.get(*place) {
-                Some(recording) if recording.state() == State::Running => recording.setup().id,
+    pub fn next_status(&self, slot: usize, id: Option<u32>) -> Option<usize> {
+        let recordings = self.slots.len();
+        let described = |slot: &usize| {
+            let own_id = match self.slots.get(*slot) {
+                Some(recording) if recording.state() == RecordingState::Running => {
+                    recording.setup().id
+                }
                 Some(_) => return false,
-                None => match self.players.all().get(place - recordings) {
+                None => match self.players.all().get(slot - recordings) {
                     Some(player) if player.is_active() => player.id(),
                     _ => return false,
                 },
             };
             id.is_none_or(|id| id == own_id)
         };
-        (place..recordings + self.players.all().len()).find(described)
+        (slot..recordings + self.players.all().len()).find(described)
     }
 
     /// The status line of the recording or player in this slot.
     pub fn status_line<'a>(
         &self,
-        place: usize,
+        slot: usize,
         buffer: &'a mut [u8; MESSAGE_BYTES],
     ) -> Option<&'a [u8]> {
-        let len = match self.places.get(place) {
+        let len = match self.slots.get(slot) {
             Some(recording) => status(recording, buffer)?,
-            None => self.play_status(place - self.places.len(), buffer)?,
+            None => self.play_status(slot - self.slots.len(), buffer)?,
         };
         Some(&buffer[..len])
     }
@@ -214,9 +216,9 @@ impl Recorder {
 
     /// The number of running recordings.
     fn active(&self) -> usize {
-        self.places
+        self.slots
             .iter()
-            .filter(|recording| recording.state() == State::Running)
+            .filter(|recording| recording.state() == RecordingState::Running)
             .count()
     }
 
@@ -258,7 +260,7 @@ fn status(recording: &Recording, buffer: &mut [u8; MESSAGE_BYTES]) -> Option<usi
         .pair("frames", recording.frames())
         .pair("duration_ms", recording.duration_ms());
     writer
-        .pair("legs", recording.legs_heard())
+        .pair("legs", recording.active_legs())
         .pair("heard", recording.heard().name());
     if let Some(why) = recording.unintelligible() {
         writer.pair("unintelligible", cause(why));
@@ -293,7 +295,7 @@ fn write_declared(writer: &mut Writer, understood: &[u8], undecodable: &[u8]) {
 
 /// Where a recording goes.
 enum Target {
-    File(Name),
+    File(RecordingName),
     Server(SocketAddr),
     Nowhere,
 }

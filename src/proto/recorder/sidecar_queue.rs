@@ -2,13 +2,13 @@
 
 use crate::base::limits::play::{SIDECAR_LINE_BYTES, SIDECAR_QUEUE_BYTES};
 use crate::base::ring::Ring;
-use crate::proto::recording::file_writer::Name;
+use crate::proto::recording::file_writer::RecordingName;
 
 /// A queued sidecar line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SidecarLine<'a> {
     /// The recording's file.
-    pub name: Name,
+    pub name: RecordingName,
     /// The recording is finished.
     pub finished: bool,
     /// The content of its sidecar.
@@ -33,7 +33,7 @@ impl SidecarQueue {
 
     /// Queues a line; `false` when there is no room for it.
     #[must_use]
-    pub fn push(&mut self, name: &Name, finished: bool, line: &[u8]) -> bool {
+    pub fn push(&mut self, name: &RecordingName, finished: bool, line: &[u8]) -> bool {
         if line.len() > SIDECAR_LINE_BYTES || self.0.room() < HEAD + name.len() + line.len() {
             return false;
         }
@@ -53,7 +53,8 @@ impl SidecarQueue {
         let [finished, name, low, high] = head;
         let place = buffer.get_mut(..usize::from(name))?;
         let taken = self.0.take(place);
-        let name = Name::try_from(core::str::from_utf8(place).ok().filter(|_| taken)?).ok()?;
+        let name =
+            RecordingName::try_from(core::str::from_utf8(place).ok().filter(|_| taken)?).ok()?;
         let line = buffer.get_mut(..usize::from(u16::from_le_bytes([low, high])))?;
         self.0.take(line).then_some(SidecarLine {
             name,
@@ -75,28 +76,28 @@ mod tests {
 
     #[test]
     fn notes_come_out_whole_and_in_order() {
-        let mut notes = SidecarQueue::new();
+        let mut queue = SidecarQueue::new();
         let mut buffer = [0; SIDECAR_LINE_BYTES];
         for round in 0..100 {
-            let name = Name::try_from(format!("Record_{round}.wav").as_str()).unwrap();
+            let name = RecordingName::try_from(format!("Record_{round}.wav").as_str()).unwrap();
             let line = vec![b'x'; round * 41 % (SIDECAR_LINE_BYTES + 1)];
-            assert!(notes.push(&name, round % 2 == 0, &line) && notes.push(&name, true, b""));
-            let note = notes.pop(&mut buffer).unwrap();
+            assert!(queue.push(&name, round % 2 == 0, &line) && queue.push(&name, true, b""));
+            let entry = queue.pop(&mut buffer).unwrap();
             assert_eq!(
-                (note.name, note.finished, note.line.len()),
+                (entry.name, entry.finished, entry.line.len()),
                 (name, round % 2 == 0, line.len())
             );
             assert!(
-                notes
+                queue
                     .pop(&mut buffer)
-                    .is_some_and(|note| note.line.is_empty())
-                    && notes.is_empty()
+                    .is_some_and(|entry| entry.line.is_empty())
+                    && queue.is_empty()
             );
         }
         let taken = (0..100)
-            .take_while(|_| notes.push(&Name::new(), true, &[0; SIDECAR_LINE_BYTES]))
+            .take_while(|_| queue.push(&RecordingName::new(), true, &[0; SIDECAR_LINE_BYTES]))
             .count();
         assert_eq!(taken, SIDECAR_QUEUE_BYTES / (SIDECAR_LINE_BYTES + HEAD));
-        assert!(!notes.push(&Name::new(), true, &[0; SIDECAR_LINE_BYTES + 1]));
+        assert!(!queue.push(&RecordingName::new(), true, &[0; SIDECAR_LINE_BYTES + 1]));
     }
 }

@@ -9,7 +9,7 @@ use crate::proto::recorder::leg_events::{cause, Cause};
 use crate::proto::recorder::losses::Missing;
 use crate::proto::recorder::sidecar_queue::SidecarLine;
 use crate::proto::recorder::Recorder;
-use crate::proto::recording::file_writer::{Ended, Name};
+use crate::proto::recording::file_writer::{FilesEnded, RecordingName};
 use crate::proto::recording::part_history::{Zone, MISSING};
 use crate::proto::recording::Recording;
 use crate::wire::recording::sidecar::Sidecar;
@@ -27,52 +27,60 @@ impl Recorder {
     }
 
     /// The next sidecar line to be written.
-    pub fn next_note<'a>(&mut self, buffer: &'a mut [u8]) -> Option<SidecarLine<'a>> {
-        self.notes.pop(buffer)
+    pub fn next_sidecar<'a>(&mut self, buffer: &'a mut [u8]) -> Option<SidecarLine<'a>> {
+        self.sidecars.pop(buffer)
     }
 
     /// Sidecar lines wait to be written.
-    pub fn has_notes(&self) -> bool {
-        !self.notes.is_empty()
+    pub fn has_sidecars(&self) -> bool {
+        !self.sidecars.is_empty()
     }
 
     /// A part has begun.
-    pub(super) fn note_begun(&mut self, place: usize) {
-        self.places[place].history_mut().zone = self.zone;
-        self.losses[place].begin_part();
-        self.note(place);
+    pub(super) fn begin_part_sidecar(&mut self, slot: usize) {
+        self.slots[slot].history_mut().zone = self.zone;
+        self.losses[slot].begin_part();
+        self.queue_sidecar(slot);
     }
 
     /// A recording has failed. If no file was open, the sidecar of its last file claims that
     /// another part follows, and must be corrected.
-    pub(super) fn note_failed(&mut self, place: usize) {
-        if self.places[place].history().followed {
-            self.note(place);
+    pub(super) fn correct_last_sidecar(&mut self, slot: usize) {
+        if self.slots[slot].history().followed {
+            self.queue_sidecar(slot);
         }
     }
 
     /// Queues the sidecar of the part that has begun or ended.
-    pub(super) fn note(&mut self, place: usize) {
+    pub(super) fn queue_sidecar(&mut self, slot: usize) {
         let mut buffer = [0; SIDECAR_LINE_BYTES];
-        let recording = &mut self.places[place];
+        let recording = &mut self.slots[slot];
         let closed = !recording.has_file();
         let followed = recording.parts_ended().is_none();
         recording.history_mut().followed = closed && followed;
-        let recording = &self.places[place];
+        let recording = &self.slots[slot];
         let Some(name) = recording.names().0.last() else {
             return;
         };
-        let len = emit(recording, name, self.losses[place].missing(), &mut buffer);
+        let len = emit(recording, name, self.losses[slot].missing(), &mut buffer);
         if closed {
-            self.losses[place].close_part();
+            self.losses[slot].close_part();
         }
-        if !len.is_some_and(|len| self.notes.push(name, !recording.has_file(), &buffer[..len])) {
+        if !len.is_some_and(|len| {
+            self.sidecars
+                .push(name, !recording.has_file(), &buffer[..len])
+        }) {
             self.stats.count(Counter::SidecarsLost);
         }
     }
 }
 
-fn emit(recording: &Recording, name: &Name, missing: Missing, buffer: &mut [u8]) -> Option<usize> {
+fn emit(
+    recording: &Recording,
+    name: &RecordingName,
+    missing: Missing,
+    buffer: &mut [u8],
+) -> Option<usize> {
     let setup = recording.setup();
     let history = recording.history();
     let parts = recording.names().1;
@@ -93,14 +101,14 @@ fn emit(recording: &Recording, name: &Name, missing: Missing, buffer: &mut [u8])
     let end: &[u8] = match ended {
         _ if recording.has_file() => b"",
         None => b"rolled",
-        Some(Ended::Complete) => b"stopped",
-        Some(Ended::Failed(_)) => b"failed",
+        Some(FilesEnded::Complete) => b"stopped",
+        Some(FilesEnded::Failed(_)) => b"failed",
     };
     let heard = (!recording.has_file()).then(|| heard_of(recording));
     let heard = heard.unwrap_or_default();
     let mut dropped = [("", 0); MISSING.len()];
-    for (place, (counter, count)) in dropped.iter_mut().zip(MISSING.into_iter().zip(missing)) {
-        *place = (NAMES[counter as usize], count);
+    for (entry, (counter, count)) in dropped.iter_mut().zip(MISSING.into_iter().zip(missing)) {
+        *entry = (NAMES[counter as usize], count);
     }
     let sidecar = Sidecar {
         id: id.as_bytes(),

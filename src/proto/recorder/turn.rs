@@ -10,37 +10,37 @@ use crate::proto::recording::setup::Ports;
 /// The devices that a recording uses.
 pub trait Devices {
     /// Binds `legs` ports for legs, and one more for the local stream.
-    fn bind(&mut self, place: usize, legs: usize, now: Instant) -> Result<Ports, Reason>;
+    fn bind(&mut self, slot: usize, legs: usize, now: Instant) -> Result<Ports, Reason>;
     /// Passes the datagrams of a slot to the recorder; `true` when no datagram that it accepts is
     /// left.
-    fn drain(&mut self, place: usize, now: Instant, recorder: &mut Recorder) -> bool;
+    fn drain(&mut self, slot: usize, now: Instant, recorder: &mut Recorder) -> bool;
     /// Passes the server's messages to the recorder, and executes its operations.
-    fn serve(&mut self, place: usize, now: Instant, recorder: &mut Recorder);
+    fn serve(&mut self, slot: usize, now: Instant, recorder: &mut Recorder);
     /// Makes the recorder's calls to the stick, up to the limit of a turn; `true` when some are
     /// left.
-    fn store(&mut self, place: usize, now: Instant, recorder: &mut Recorder) -> bool;
+    fn store(&mut self, slot: usize, now: Instant, recorder: &mut Recorder) -> bool;
 }
 
 /// Serves one slot; its packets only if they are `due`. `true` when something is left for the next
 /// turn.
-pub fn serve_place(
+pub fn serve_slot(
     devices: &mut impl Devices,
-    place: usize,
+    slot: usize,
     now: Instant,
     recorder: &mut Recorder,
     due: bool,
 ) -> bool {
-    if let Some(legs) = recorder.wants_ports(place) {
-        let bound = devices.bind(place, legs, now);
-        recorder.handle_ports(now, place, bound);
+    if let Some(legs) = recorder.wants_ports(slot) {
+        let bound = devices.bind(slot, legs, now);
+        recorder.handle_ports(now, slot, bound);
     }
     let mut again = false;
-    if due && recorder.listens(place) {
-        let drained = devices.drain(place, now, recorder);
-        again = !(drained && recorder.handle_drained(place, now));
+    if due && recorder.accepts_packets(slot) {
+        let drained = devices.drain(slot, now, recorder);
+        again = !(drained && recorder.handle_drained(slot, now));
     }
-    devices.serve(place, now, recorder);
-    again |= devices.store(place, now, recorder);
-    recorder.settle(now, place);
+    devices.serve(slot, now, recorder);
+    again |= devices.store(slot, now, recorder);
+    recorder.settle(now, slot);
     again
 }

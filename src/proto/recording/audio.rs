@@ -48,7 +48,7 @@ pub(super) enum Mixed {
 }
 
 /// The sources, the clock and the mixer of one recording.
-pub(super) struct Audio {
+pub(super) struct RecordingAudio {
     sources: Sources,
     mixer: Mixer,
     pub(super) clock: MediaClock,
@@ -59,7 +59,7 @@ pub(super) struct Audio {
     unread: ArrivalTime,
 }
 
-impl Audio {
+impl RecordingAudio {
     /// No sources yet. Nothing is allocated later.
     pub(super) fn new() -> Self {
         Self {

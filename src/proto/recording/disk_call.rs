@@ -3,11 +3,11 @@
 use crate::base::time::Instant;
 
 /// A file name: `Record_YYYYMMDD_HHMMSS_NNN.wav`.
-pub type Name = heapless::String<48>;
+pub type RecordingName = heapless::String<48>;
 
 /// One call to the stick.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Op<'a> {
+pub enum DiskOp<'a> {
     /// Determine the number of free bytes.
     Space,
     /// Delete the oldest recording that is not in use.
@@ -31,13 +31,13 @@ pub enum Op<'a> {
 
 /// The outcome of a call that succeeded.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Done {
+pub enum DiskDone {
     /// The call succeeded; there is no further result.
     Yes,
     /// Free bytes, for `Space`.
     Free(u64),
     /// The name, for `Create`.
-    Created(Name),
+    Created(RecordingName),
     /// Bytes written, at least one, for `Write`.
     Wrote(usize),
     /// For `MakeRoom`: there is nothing left to delete.

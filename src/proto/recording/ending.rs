@@ -2,17 +2,17 @@
 
 use crate::base::stats::{Counter, Stats};
 use crate::base::time::Instant;
-use crate::proto::recording::file_writer::{DiskError, Ended};
+use crate::proto::recording::file_writer::{DiskError, FilesEnded};
 use crate::proto::recording::route::Route;
-use crate::proto::recording::state::{Failure, RecordingEvent, State};
+use crate::proto::recording::state::{Failure, RecordingEvent, RecordingState};
 use crate::proto::recording::Recording;
 
 impl Recording {
     /// Frees the slot once the files are closed and the server connection has ended.
     pub fn settle(&mut self, now: Instant, stats: &mut Stats) -> Option<RecordingEvent> {
         match self.state {
-            State::Free | State::Binding { .. } => None,
-            State::Disconnecting => {
+            RecordingState::Free | RecordingState::Binding { .. } => None,
+            RecordingState::Disconnecting => {
                 self.leave(stats);
                 None
             }
@@ -27,7 +27,7 @@ impl Recording {
     fn handle_files_ended(
         &mut self,
         now: Instant,
-        ended: Ended,
+        ended: FilesEnded,
         stats: &mut Stats,
     ) -> RecordingEvent {
         let state = self.leave(stats);
@@ -41,7 +41,7 @@ impl Recording {
         stats.add(Counter::FramesLost, unwritten);
         let internal = failure == Failure::Stick(DiskError::Internal);
         stats.add(Counter::Bug, u64::from(internal));
-        if let State::Opening { client, .. } = state {
+        if let RecordingState::Opening { client, .. } = state {
             return RecordingEvent::Refused(client, failure);
         }
         self.frames -= unwritten.min(self.frames);
@@ -50,8 +50,8 @@ impl Recording {
     }
 
     /// Whether the end of the files means that the recording failed.
-    fn failure(&self, ended: Ended) -> Option<Failure> {
-        let Ended::Failed(error) = ended else {
+    fn failure(&self, ended: FilesEnded) -> Option<Failure> {
+        let FilesEnded::Failed(error) = ended else {
             return None;
         };
         match self.route {
@@ -64,12 +64,12 @@ impl Recording {
     }
 
     /// Ends the recording; returns its previous state.
-    pub(super) fn leave(&mut self, stats: &mut Stats) -> State {
+    pub(super) fn leave(&mut self, stats: &mut Stats) -> RecordingState {
         self.audio.clear(stats);
         let next = if self.client.is_idle() {
-            State::Free
+            RecordingState::Free
         } else {
-            State::Disconnecting
+            RecordingState::Disconnecting
         };
         core::mem::replace(&mut self.state, next)
     }

@@ -15,12 +15,12 @@ use crate::proto::media::leg_monitor::LegEvent;
 use crate::proto::media::media_clock::TooMany;
 use crate::proto::record_client::RecordClient;
 use crate::proto::recorder::outbox::ClientId;
-use crate::proto::recording::audio::{Audio, Intake, Mixed, ReadOrder};
-use crate::proto::recording::file_writer::{DiskError, Done, Op};
+use crate::proto::recording::audio::{Intake, Mixed, ReadOrder, RecordingAudio};
+use crate::proto::recording::file_writer::{DiskDone, DiskError, DiskOp};
 use crate::proto::recording::parts::Parts;
 use crate::proto::recording::route::{Route, Sending};
 use crate::proto::recording::setup::{Call, Ports, Setup};
-use crate::proto::recording::state::{RecordingEvent, State};
+use crate::proto::recording::state::{RecordingEvent, RecordingState};
 
 pub mod audio;
 mod disk_call;
@@ -36,10 +36,10 @@ mod upload;
 
 /// A slot for one recording. It is reused; its memory is allocated once.
 pub struct Recording {
-    state: State,
+    state: RecordingState,
     setup: Setup,
     ports: Ports,
-    audio: Audio,
+    audio: RecordingAudio,
     /// Frames mixed so far for the stick or the server.
     frames: u64,
     /// Those frames that are not written yet; with a fallback, also those that were already sent to
@@ -57,9 +57,9 @@ impl Recording {
     pub fn new() -> Self {
         let setup = Setup::default();
         Self {
-            state: State::Free,
+            state: RecordingState::Free,
             ports: Ports::new(),
-            audio: Audio::new(),
+            audio: RecordingAudio::new(),
             frames: 0,
             ring: Ring::new(RING_BYTES),
             route: Route::Stick,
@@ -72,7 +72,7 @@ impl Recording {
 
     /// Takes the slot for a start request; binding the ports is the next step.
     pub fn begin(&mut self, client: ClientId, legs: usize, setup: Setup) {
-        self.state = State::Binding { client, legs };
+        self.state = RecordingState::Binding { client, legs };
         self.audio.stream = setup.stream();
         self.audio.set_formats(setup.formats.clone());
         self.parts.begin(setup.plan());
@@ -88,9 +88,9 @@ impl Recording {
 
     /// The ports are bound; opening the file or contacting the server is the next step.
     pub fn handle_bound(&mut self, now: Instant, ports: Ports) {
-        if let State::Binding { client, .. } = self.state {
+        if let RecordingState::Binding { client, .. } = self.state {
             self.ports = ports;
-            self.state = State::Opening {
+            self.state = RecordingState::Opening {
                 client,
                 bound_at: now,
             };
@@ -103,11 +103,11 @@ impl Recording {
 
     /// Frees the slot before anything was recorded.
     pub fn free(&mut self) {
-        self.state = State::Free;
+        self.state = RecordingState::Free;
     }
 
     /// The current state.
-    pub fn state(&self) -> State {
+    pub fn state(&self) -> RecordingState {
         self.state
     }
 
@@ -122,25 +122,25 @@ impl Recording {
     }
 
     /// Packets are accepted. Those that arrive before a server has responded are recorded, too.
-    pub fn listens(&self) -> bool {
+    pub fn accepts_packets(&self) -> bool {
         match self.state {
-            State::Running | State::Draining { .. } => true,
-            State::Opening { .. } => self.route.was_for_server(),
+            RecordingState::Running | RecordingState::Draining { .. } => true,
+            RecordingState::Opening { .. } => self.route.was_for_server(),
             _ => false,
         }
     }
 
     /// Packets must be read now.
     pub fn is_due(&self, now: Instant) -> bool {
-        now >= self.read_at || matches!(self.state, State::Draining { .. })
+        now >= self.read_at || matches!(self.state, RecordingState::Draining { .. })
     }
 
     /// The next deadline; `None` when the slot is free.
     pub fn next_deadline(&self, now: Instant) -> Option<Instant> {
         let client = self.client.next_deadline();
         let tick = match self.state {
-            State::Free => return None,
-            State::Disconnecting => return client,
+            RecordingState::Free => return None,
+            RecordingState::Disconnecting => return client,
             _ => now.next_multiple_of(self.period()),
         };
         Some(client.map_or(tick, |at| at.min(tick)))
@@ -154,8 +154,10 @@ impl Recording {
     /// Ends the recording at `until`, once all packets that had arrived by then have been read.
     pub fn stop(&mut self, now: Instant, until: Instant, client: Option<ClientId>) {
         match self.state {
-            State::Running => self.state = State::Draining { until, client },
-            State::Opening { .. } if self.route.is_server() => self.client.stop(now, &self.setup),
+            RecordingState::Running => self.state = RecordingState::Draining { until, client },
+            RecordingState::Opening { .. } if self.route.is_server() => {
+                self.client.stop(now, &self.setup)
+            }
             _ => {}
         }
     }
@@ -170,7 +172,7 @@ impl Recording {
     /// The ports are about to be read.
     pub fn handle_read(&mut self, now: Instant) -> ReadOrder {
         let order = self.audio.handle_read(now);
-        if self.state == State::Running {
+        if self.state == RecordingState::Running {
             order
         } else {
             ReadOrder::ByArrival
@@ -198,7 +200,7 @@ impl Recording {
         if !self.handle_timeout(arrival, stats) {
             return Intake::RingFull;
         }
-        if matches!(self.state, State::Draining { until, .. } if arrival > until) {
+        if matches!(self.state, RecordingState::Draining { until, .. } if arrival > until) {
             return Intake::Taken;
         }
         self.audio.handle_rtp(port, Some(arrival), datagram, stats)
@@ -220,7 +222,7 @@ impl Recording {
     /// frames first.
     #[must_use]
     pub fn handle_timeout(&mut self, now: Instant, stats: &mut Stats) -> bool {
-        if !self.listens() {
+        if !self.accepts_packets() {
             return true;
         }
         while self.audio.clock.due(now) {
@@ -236,16 +238,17 @@ impl Recording {
     /// `false` when the ring is full.
     #[must_use]
     pub fn handle_drained(&mut self, now: Instant, stats: &mut Stats) -> bool {
-        if let State::Draining { until, client } = self.state {
+        if let RecordingState::Draining { until, client } = self.state {
             self.audio.stop(until);
             if !self.handle_timeout(now, stats) {
                 return false;
             }
             self.parts.writer.finish();
-            self.state = State::Closing { client };
+            self.state = RecordingState::Closing { client };
             return true;
         }
-        let asks_server = matches!(self.state, State::Opening { .. }) && self.route.is_server();
+        let asks_server =
+            matches!(self.state, RecordingState::Opening { .. }) && self.route.is_server();
         if asks_server && !self.audio.clock.is_aligned() {
             // The server has not responded, and no audio has arrived: the recording begins no
             // earlier than now.
@@ -254,7 +257,7 @@ impl Recording {
             stats.take_back(Counter::Frames, std::mem::take(&mut self.frames));
         }
         self.audio.handle_drained(now);
-        if self.state == State::Running {
+        if self.state == RecordingState::Running {
             self.audio.watch_ports(now, self.ports.len());
         }
         let mixed = self.handle_timeout(now, stats);
@@ -292,13 +295,18 @@ impl Recording {
     }
 
     /// The next call to the stick.
-    pub fn disk_op(&mut self, now: Instant) -> Option<Op<'_>> {
+    pub fn disk_op(&mut self, now: Instant) -> Option<DiskOp<'_>> {
         if self.route.is_server() {
             return None;
         }
         let first_frame_at = match (self.state, self.route) {
-            (State::Free | State::Binding { .. } | State::Disconnecting, _) => return None,
-            (State::Opening { bound_at, .. }, Route::Stick) => bound_at,
+            (
+                RecordingState::Free
+                | RecordingState::Binding { .. }
+                | RecordingState::Disconnecting,
+                _,
+            ) => return None,
+            (RecordingState::Opening { bound_at, .. }, Route::Stick) => bound_at,
             _ => {
                 let waiting = Duration::from_nanos(FRAME.nanos() * self.waiting_frames());
                 self.audio.clock.next_frame_at() - waiting
@@ -311,12 +319,12 @@ impl Recording {
     pub fn disk_done(
         &mut self,
         now: Instant,
-        result: Result<Done, DiskError>,
+        result: Result<DiskDone, DiskError>,
         stats: &mut Stats,
     ) -> Option<RecordingEvent> {
         let stored = self.frames - self.waiting_frames();
         let created = self.parts.done(now, stored, &mut self.ring, result);
-        let State::Opening { client, .. } = self.state else {
+        let RecordingState::Opening { client, .. } = self.state else {
             if created {
                 return Some(RecordingEvent::Rolled);
             }
@@ -332,7 +340,7 @@ impl Recording {
     }
 
     fn handle_started(&mut self, client: ClientId, stats: &mut Stats) -> RecordingEvent {
-        self.state = State::Running;
+        self.state = RecordingState::Running;
         stats.count(Counter::Started);
         RecordingEvent::Started(client)
     }
@@ -349,8 +357,8 @@ impl Recording {
         if !self.route.is_server() {
             return BATCH;
         }
-        let rests = self.audio.clock.rests() && !self.setup.pause_is_silence;
-        let asks = matches!(self.state, State::Opening { .. });
+        let rests = self.audio.clock.is_resting() && !self.setup.pause_is_silence;
+        let asks = matches!(self.state, RecordingState::Opening { .. });
         let sends = self.client.is_sending() && !(rests && self.unsent() == 0);
         if asks || sends {
             FRAME

@@ -3,21 +3,23 @@
 use crate::base::limits::MAX_PARTS_NAMED;
 use crate::base::ring::Ring;
 use crate::base::time::Instant;
-use crate::proto::recording::file_writer::{DiskError, Done, Ended, FileWriter, Name, Op, Plan};
+use crate::proto::recording::file_writer::{
+    DiskDone, DiskError, DiskOp, FilePlan, FileWriter, FilesEnded, RecordingName,
+};
 use crate::proto::recording::part_history::PartHistory;
 
 /// The parts of a recording on the stick.
 pub(super) struct Parts {
     pub(super) writer: FileWriter,
     /// Capacity `MAX_PARTS_NAMED`; unused memory is not touched.
-    names: Vec<Name>,
+    names: Vec<RecordingName>,
     count: u32,
     pub(super) history: PartHistory,
 }
 
 impl Parts {
     /// Room for the names. Nothing is allocated later.
-    pub(super) fn new(plan: Plan) -> Self {
+    pub(super) fn new(plan: FilePlan) -> Self {
         Self {
             writer: FileWriter::new(plan),
             names: Vec::with_capacity(MAX_PARTS_NAMED),
@@ -27,7 +29,7 @@ impl Parts {
     }
 
     /// A new recording begins.
-    pub(super) fn begin(&mut self, plan: Plan) {
+    pub(super) fn begin(&mut self, plan: FilePlan) {
         self.writer = FileWriter::new(plan);
         self.names.clear();
         self.count = 0;
@@ -35,7 +37,7 @@ impl Parts {
     }
 
     /// The names of the parts that are kept, and the number of all parts.
-    pub(super) fn names(&self) -> (&[Name], u32) {
+    pub(super) fn names(&self) -> (&[RecordingName], u32) {
         (&self.names, self.count)
     }
 
@@ -45,7 +47,7 @@ impl Parts {
     }
 
     /// The part that is being written, or was written last.
-    pub(super) fn current(&self) -> Option<&Name> {
+    pub(super) fn current(&self) -> Option<&RecordingName> {
         self.names.last()
     }
 
@@ -55,7 +57,7 @@ impl Parts {
         now: Instant,
         first_frame_at: Instant,
         ring: &'a Ring,
-    ) -> Option<Op<'a>> {
+    ) -> Option<DiskOp<'a>> {
         self.writer.op(now, first_frame_at, ring)
     }
 
@@ -66,7 +68,7 @@ impl Parts {
         now: Instant,
         stored: u64,
         ring: &mut Ring,
-        result: Result<Done, DiskError>,
+        result: Result<DiskDone, DiskError>,
     ) -> bool {
         let Some(name) = self.writer.done(now, ring, result) else {
             return false;
@@ -80,7 +82,7 @@ impl Parts {
     }
 
     /// How the writer ended; `None` while it is active or waits for frames.
-    pub(super) fn ended(&self) -> Option<Ended> {
+    pub(super) fn ended(&self) -> Option<FilesEnded> {
         self.writer.ended()
     }
 }

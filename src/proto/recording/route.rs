@@ -1,4 +1,5 @@
-//! Where the frames of a recording go: to the stick, to a server, or from the server to the stick when it fails.
+//! Where the frames of a recording go: to the stick, to a server, or from the server to the stick
+//! when it fails.
 
 use crate::base::limits::{BURST_FRAMES, FRAME};
 use crate::base::time::{Duration, Instant};

@@ -3,7 +3,7 @@
 use crate::base::limits::{FRAME_SAMPLES, HOST_BYTES, MAX_PORTS, TEXT_BYTES};
 use crate::proto::media::formats::PortFormats;
 use crate::proto::media::rtp_stream::RtpStream;
-use crate::proto::recording::file_writer::Plan;
+use crate::proto::recording::file_writer::FilePlan;
 use crate::wire::control::Text;
 use crate::wire::g711::Law;
 use crate::wire::recording::{Codec, Header};
@@ -91,7 +91,7 @@ impl Call {
 
 /// The recording server, and how the phone identifies itself to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Server {
+pub struct ServerSettings {
     /// An address, or a name to be looked up.
     pub host: Host,
     /// The port of its control connections.
@@ -132,7 +132,7 @@ pub struct Setup {
     /// Formats that were declared and are not decoded.
     pub undecodable: Text<TEXT_BYTES>,
     /// The server to send the frames to; `None`: they go to the stick.
-    pub server: Option<Server>,
+    pub server: Option<ServerSettings>,
 }
 
 impl Setup {
@@ -157,7 +157,7 @@ impl Setup {
     }
 
     /// The parameters of the files on the stick.
-    pub fn plan(&self) -> Plan {
+    pub fn plan(&self) -> FilePlan {
         let header = Header {
             codec: Codec::G711(self.law),
             rtp_len: self.stream().rewound(0, self.rtp_header).frame_bytes() as u32,
@@ -165,7 +165,7 @@ impl Setup {
             data_size: 0,
             big_endian: false,
         };
-        Plan {
+        FilePlan {
             header,
             limit: self.limit,
             reserve: self.reserve,

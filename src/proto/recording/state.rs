@@ -16,7 +16,7 @@ use crate::proto::recording::file_writer::DiskError;
 /// A start is acknowledged when the file is open or the server has accepted, a stop when the file
 /// is closed or the server has confirmed. A failure of the stick leads to `Free` from any state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
+pub enum RecordingState {
     /// The slot is unused.
     Free,
     /// The ports for a start request are being bound.
@@ -51,7 +51,7 @@ pub enum State {
     Disconnecting,
 }
 
-impl State {
+impl RecordingState {
     /// The client that waits for the response to its stop request.
     pub(super) fn stopped_by(self) -> Option<ClientId> {
         match self {
@@ -82,6 +82,6 @@ pub enum RecordingEvent {
 pub enum Failure {
     /// The stick.
     Stick(DiskError),
-    /// The server; `Recording::why` has the description.
+    /// The server; `Recording::failure_reason` has the description.
     Server,
 }

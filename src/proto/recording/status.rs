@@ -2,10 +2,10 @@
 
 use crate::base::limits::FRAME;
 use crate::proto::media::leg_monitor::{Heard, Unintelligible};
-use crate::proto::recording::file_writer::{Ended, Name};
+use crate::proto::recording::file_writer::{FilesEnded, RecordingName};
 use crate::proto::recording::part_history::PartHistory;
 use crate::proto::recording::setup::Ports;
-use crate::proto::recording::state::State;
+use crate::proto::recording::state::RecordingState;
 use crate::proto::recording::Recording;
 
 impl Recording {
@@ -30,7 +30,7 @@ impl Recording {
     }
 
     /// The names of the parts that are kept, and the number of all parts.
-    pub fn names(&self) -> (&[Name], u32) {
+    pub fn names(&self) -> (&[RecordingName], u32) {
         self.parts.names()
     }
 
@@ -42,7 +42,7 @@ impl Recording {
     /// The current part has this name.
     pub fn writes(&self, name: &[u8]) -> bool {
         let current = self.parts.current().map(|current| current.as_bytes());
-        self.state != State::Free && current == Some(name)
+        self.state != RecordingState::Free && current == Some(name)
     }
 
     /// The file of a part is open.
@@ -56,7 +56,7 @@ impl Recording {
     }
 
     /// How the last part ended; `None` while another one may follow.
-    pub fn parts_ended(&self) -> Option<Ended> {
+    pub fn parts_ended(&self) -> Option<FilesEnded> {
         self.parts.ended()
     }
 
@@ -71,7 +71,7 @@ impl Recording {
     }
 
     /// Sources that are being mixed.
-    pub fn legs_heard(&self) -> usize {
+    pub fn active_legs(&self) -> usize {
         self.audio.sources()
     }
 

@@ -9,11 +9,11 @@
 use crate::base::limits::{FRAME_SAMPLES, RTP_FRAME_BYTES, SHUTDOWN_STOP_TIMEOUT};
 use crate::base::stats::{Counter, Stats};
 use crate::base::time::Instant;
-use crate::proto::record_client::event::{ClientEvent, Done, Input, Op};
+use crate::proto::record_client::event::{ClientDone, ClientEvent, ClientInput, ClientOp};
 use crate::proto::recorder::reason::Reason;
 use crate::proto::recording::file_writer::FileWriter;
 use crate::proto::recording::route::{Route, Sending};
-use crate::proto::recording::state::{Failure, RecordingEvent, State};
+use crate::proto::recording::state::{Failure, RecordingEvent, RecordingState};
 use crate::proto::recording::Recording;
 
 impl Recording {
@@ -21,7 +21,7 @@ impl Recording {
     pub fn handle_server(
         &mut self,
         now: Instant,
-        input: Input,
+        input: ClientInput,
         stats: &mut Stats,
     ) -> Option<RecordingEvent> {
         self.client.handle(now, input, &self.setup, stats);
@@ -32,14 +32,14 @@ impl Recording {
     }
 
     /// The next operation for the server.
-    pub fn server_op(&mut self, now: Instant) -> Option<Op<'_>> {
+    pub fn server_op(&mut self, now: Instant) -> Option<ClientOp<'_>> {
         if let Route::Server(sending) = self.route {
             let has_unsent = self.unsent() > 0;
             if self.client.is_sending() && has_unsent && sending.may_send() {
                 let frame = self.ring.piece(sending.sent, RTP_FRAME_BYTES);
-                return Some(Op::Frame(frame));
+                return Some(ClientOp::Frame(frame));
             }
-            let closing = matches!(self.state, State::Closing { .. });
+            let closing = matches!(self.state, RecordingState::Closing { .. });
             if self.client.is_sending() && closing && !has_unsent {
                 self.client.stop(now, &self.setup);
             }
@@ -51,7 +51,7 @@ impl Recording {
     pub fn server_done(
         &mut self,
         now: Instant,
-        outcome: Result<Done, i32>,
+        outcome: Result<ClientDone, i32>,
         stats: &mut Stats,
     ) -> Option<RecordingEvent> {
         self.client.done(now, outcome, &self.setup);
@@ -88,7 +88,7 @@ impl Recording {
     }
 
     /// There is a connection to a server, or an attempt to make one.
-    pub fn talks(&self) -> bool {
+    pub fn has_server(&self) -> bool {
         !self.client.is_idle()
     }
 
@@ -103,8 +103,8 @@ impl Recording {
     }
 
     /// The reason why the server failed.
-    pub fn why(&self) -> &Reason {
-        self.client.why()
+    pub fn failure_reason(&self) -> &Reason {
+        self.client.failure_reason()
     }
 
     /// Makes room for a frame in the ring; `false` if the ring is full and its oldest frame cannot
@@ -138,17 +138,19 @@ impl Recording {
         }
         let falls_back = self.setup.falls_back();
         match (event, self.state) {
-            (ClientEvent::Accepted, State::Opening { client, .. }) => {
+            (ClientEvent::Accepted, RecordingState::Opening { client, .. }) => {
                 return Some(self.handle_started(client, stats));
             }
             (ClientEvent::Accepted, _) => return None,
-            (ClientEvent::Failed, State::Opening { .. } | State::Running) if falls_back => {
+            (ClientEvent::Failed, RecordingState::Opening { .. } | RecordingState::Running)
+                if falls_back =>
+            {
                 self.fall_back(false);
                 return None;
             }
             (
                 ClientEvent::Failed | ClientEvent::Unanswered,
-                State::Draining { .. } | State::Closing { .. },
+                RecordingState::Draining { .. } | RecordingState::Closing { .. },
             ) if falls_back && !self.ring.is_empty() => {
                 self.fall_back(event == ClientEvent::Unanswered);
                 return None;
@@ -181,7 +183,9 @@ impl Recording {
         }
         let state = self.leave(stats);
         match state {
-            State::Opening { client, .. } => RecordingEvent::Refused(client, Failure::Server),
+            RecordingState::Opening { client, .. } => {
+                RecordingEvent::Refused(client, Failure::Server)
+            }
             _ if failed => RecordingEvent::Failed(state.stopped_by(), Failure::Server),
             _ => RecordingEvent::Stopped(state.stopped_by()),
         }
@@ -207,7 +211,7 @@ impl Recording {
         }
         self.route = Route::Fallback { unconfirmed };
         self.parts.writer = FileWriter::new(self.setup.plan());
-        if matches!(self.state, State::Closing { .. }) {
+        if matches!(self.state, RecordingState::Closing { .. }) {
             self.parts.writer.finish();
         }
     }

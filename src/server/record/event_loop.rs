@@ -18,7 +18,7 @@ use mio::{Events, Token};
 use crate::base::limits::server::{BATCH, EVENTS_PER_TURN, FINISHED_PER_TURN, SERVER_SHUTDOWN};
 use crate::io::clock::{self, Now};
 use crate::io::process_channel::Received;
-use crate::io::signals::Order;
+use crate::io::signals::SignalAction;
 use crate::server::http::HttpServer;
 use crate::server::record::end_reason::EndReason;
 use crate::server::record::service::{
@@ -90,10 +90,10 @@ impl RecordService {
     }
 
     fn handle_signals(&mut self, now: &Now) {
-        while let Some(order) = self.signals.next_order() {
+        while let Some(order) = self.signals.next_action() {
             match order {
-                Order::End => self.begin_shutdown(now),
-                Order::Reload => {
+                SignalAction::End => self.begin_shutdown(now),
+                SignalAction::Reload => {
                     info!("SIGHUP ignored: restart the server to change its configuration");
                 }
             }

@@ -148,7 +148,7 @@ impl Workers {
     fn handle_event(&mut self, now: Instant, token: Token) {
         match token {
             SIGNALS => {
-                while self.signals.next_order().is_some() {
+                while self.signals.next_action().is_some() {
                     self.begin_shutdown(now);
                 }
             }

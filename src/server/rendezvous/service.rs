@@ -10,7 +10,7 @@ use mio::{Events, Interest, Poll, Registry, Token};
 use crate::base::time::Instant;
 use crate::io::clock;
 use crate::io::random::Random;
-use crate::io::signals::{Order, Signals};
+use crate::io::signals::{SignalAction, Signals};
 use crate::io::sys::receive_buffer;
 use crate::io::udp_server;
 use crate::proto::rendezvous::server::devices::KnownPhones;
@@ -156,8 +156,8 @@ impl RendezvousService {
         now: Instant,
         reload: &impl Fn() -> Result<KnownPhones, String>,
     ) -> AfterSignal {
-        while let Some(order) = self.signals.next_order() {
-            if order == Order::End {
+        while let Some(order) = self.signals.next_action() {
+            if order == SignalAction::End {
                 return AfterSignal::End;
             }
             match reload() {

@@ -11,7 +11,7 @@
 
 use core::fmt::Write;
 
-use crate::proto::recording::file_writer::Name;
+use crate::proto::recording::file_writer::RecordingName;
 use crate::wire::recording::name::{parse_date, FileKind, NameParts};
 
 /// The folder of all recordings; the name is that of OM phones.
@@ -59,7 +59,7 @@ impl File {
     }
 
     /// The file name.
-    pub fn name(&self) -> Name {
+    pub fn name(&self) -> RecordingName {
         let kind = if self.is_recording() {
             FileKind::Recording
         } else {
@@ -71,7 +71,7 @@ impl File {
             number: self.stamp >> 2 & 0x3FF,
             kind,
         };
-        let mut name = Name::new();
+        let mut name = RecordingName::new();
         let _ = write!(name, "{parts}");
         name
     }
@@ -151,8 +151,8 @@ impl Node {
     }
 
     /// The name within the parent folder.
-    pub(super) fn name(self) -> Name {
-        let mut name = Name::new();
+    pub(super) fn name(self) -> RecordingName {
+        let mut name = RecordingName::new();
         match self {
             Self::File(file) => return file.name(),
             Self::Folder(Folder::Day(date)) => _ = write!(name, "{date:08}"),

@@ -46,7 +46,7 @@ impl Rate {
 
 /// A packet whose timestamp step does not match the length of the packet before it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Departed {
+pub(super) struct Mismatch {
     /// Ticks since the last packet that matched, and samples according to the packet lengths.
     pub(super) ticks: i32,
     pub(super) samples: i32,
@@ -58,7 +58,7 @@ pub(super) struct Departed {
 /// Consecutive packets that do not match.
 #[derive(Debug, Default)]
 pub(super) struct Trial {
-    pub(super) departed: heapless::Vec<Departed, RATE_PACKETS>,
+    pub(super) mismatches: heapless::Vec<Mismatch, RATE_PACKETS>,
     /// The state of the buffer before the first of them.
     pub(super) timestamp: u32,
     pub(super) anchor: i64,
@@ -77,15 +77,15 @@ impl Trial {
 
     pub(super) fn close(&mut self) {
         self.samples = 0;
-        self.departed.clear();
+        self.mismatches.clear();
     }
 
     /// All packets match this rate: their timestamps are not arbitrary.
     pub(super) fn is_steady(&self, rate: Rate) -> bool {
-        let keeps = |packet: &Departed| {
+        let keeps = |packet: &Mismatch| {
             let off = rate.samples(packet.ticks) - i64::from(packet.samples);
             off.abs() <= i64::from(packet.len / 2)
         };
-        self.departed.iter().all(keeps)
+        self.mismatches.iter().all(keeps)
     }
 }

@@ -25,7 +25,7 @@
 use core::ops::Range;
 
 use crate::base::limits::{
-    FRAME_SAMPLES, LEG_HISTORY, LEG_SAMPLES, MAX_BELIEVED, MAX_DROPOUT, MAX_MISORDER,
+    FRAME_SAMPLES, LEG_HISTORY, LEG_SAMPLES, MAX_DROPOUT, MAX_INFERRED, MAX_MISORDER,
     MAX_TIMESTAMP_ERROR,
 };
 use crate::base::stats::{Counter, Stats};
@@ -36,7 +36,7 @@ use crate::wire::g711::Law;
 use crate::wire::g722::Decoder;
 use clock_rate::{Rate, Trial};
 use packet::{snap, Arrival, Audio, Format, FrameBuffers, FrameKind, FRAME};
-use state::{Arrivals, Codec, Newest, Reader, Stored};
+use state::{Arrivals, Newest, ReadPosition, SourceCodec, StoredSpan};
 
 mod clock_rate;
 pub mod packet;
@@ -56,10 +56,10 @@ const HISTORY_LAW: Law = Law::Mu;
 /// to the latter.
 #[derive(Debug)]
 pub struct JitterBuffer {
-    codec: Codec,
+    codec: SourceCodec,
     newest: Newest,
-    stored: Stored,
-    reader: Reader,
+    stored: StoredSpan,
+    reader: ReadPosition,
     arrivals: Arrivals,
     /// Where the anchor's audio begins on the source axis, while none of it has been mixed.
     provisional: Option<i64>,
@@ -77,8 +77,8 @@ impl JitterBuffer {
         let near = hint.filter(|end| (arrival.at - end).abs() <= FRAME / 2);
         let place = near.unwrap_or(snap(arrival.at));
         let codec = match audio.format {
-            Format::G711(law) => Codec::G711(law),
-            Format::G722 => Codec::G722(Decoder::default()),
+            Format::G711(law) => SourceCodec::G711(law),
+            Format::G722 => SourceCodec::G722(Decoder::default()),
         };
         Self {
             codec,
@@ -88,12 +88,12 @@ impl JitterBuffer {
                 place,
                 length: 0,
             },
-            stored: Stored {
+            stored: StoredSpan {
                 end: place,
                 whole_to: arrival.clock,
                 wiped: arrival.clock - LEG_HISTORY as i64,
             },
-            reader: Reader {
+            reader: ReadPosition {
                 drift: 0,
                 clock_drift: ClockDrift::from(arrival.at),
                 gap: Gap::default(),
@@ -135,7 +135,7 @@ impl JitterBuffer {
         let goes_on = self.step(audio.sequence) == 1
             && self.newest.place + length == self.stored.end
             && self.provisional.is_none();
-        (goes_on && self.arrivals.unmeasured + length <= MAX_BELIEVED)
+        (goes_on && self.arrivals.unmeasured + length <= MAX_INFERRED)
             .then_some(self.arrivals.last_at + length)
     }
 
@@ -228,7 +228,7 @@ impl JitterBuffer {
         };
         let counter = self.store(ring, arrival.clock, place, audio);
         if self.trial.is_open() {
-            self.judge_rate(ring, arrival.clock, stats);
+            self.decide_rate(ring, arrival.clock, stats);
         }
         counter
     }
@@ -247,7 +247,7 @@ impl JitterBuffer {
             self.wipe(ring, read - LEG_HISTORY as i64);
         }
         if self.stored.end <= read {
-            self.give_way_in_silence(ring, read);
+            self.apply_drift_in_silence(ring, read);
             return None;
         }
         if self.provisional.is_some_and(|start| start < read + FRAME) {
@@ -282,7 +282,7 @@ impl JitterBuffer {
     }
 
     /// No audio is waiting, so the drift is corrected at once, inaudibly.
-    fn give_way_in_silence(&mut self, ring: &mut SampleRing, read: i64) {
+    fn apply_drift_in_silence(&mut self, ring: &mut SampleRing, read: i64) {
         self.reader.gap = Gap::default();
         let pending = self.reader.clock_drift.offset();
         if pending != 0 {
@@ -324,7 +324,7 @@ impl JitterBuffer {
         }
         self.stored.end = self.stored.end.max(end);
         if skipped == 0 && self.trial.is_open() {
-            self.note_place(place, audio);
+            self.record_placement(place, audio);
         }
         Counter::Audio
     }
@@ -375,7 +375,7 @@ impl JitterBuffer {
 
     /// Replaces G.722 codes by codes of `HISTORY_LAW`, in order.
     fn decode(&mut self, ring: &mut SampleRing, span: Range<i64>) {
-        let Codec::G722(decoder) = &mut self.codec else {
+        let SourceCodec::G722(decoder) = &mut self.codec else {
             return;
         };
         for at in span {

@@ -38,7 +38,7 @@ impl JitterBuffer {
         let ran_ahead = in_sequence && place > self.stored.end && leaps;
         let jumped = late.abs() > MAX_TIMESTAMP_ERROR || place + len > read + AHEAD || ran_ahead;
         if jumped || (empty && (place < read || late.abs() > FRAME)) {
-            return self.anchor_anew(at, empty, stats);
+            return self.reanchor(at, empty, stats);
         }
         if self.provisional.is_some() && late < -DRIFT_DEAD_BAND {
             self.advance_reader(ring, clock, place - snap(at));
@@ -53,7 +53,7 @@ impl JitterBuffer {
 
     /// A position by arrival: directly after the waiting audio if that is near; `None` if too much
     /// is waiting.
-    fn anchor_anew(&mut self, at: i64, empty: bool, stats: &mut Stats) -> Option<i64> {
+    fn reanchor(&mut self, at: i64, empty: bool, stats: &mut Stats) -> Option<i64> {
         let here = at + self.reader.drift;
         stats.count(Counter::Reanchored);
         self.reader.clock_drift = ClockDrift::from(at);

@@ -3,7 +3,7 @@
 
 use crate::base::stats::{Counter, Stats};
 use crate::proto::media::clock_drift::ClockDrift;
-use crate::proto::media::jitter_buffer::clock_rate::{Departed, Rate};
+use crate::proto::media::jitter_buffer::clock_rate::{Mismatch, Rate};
 use crate::proto::media::jitter_buffer::packet::Audio;
 use crate::proto::media::jitter_buffer::JitterBuffer;
 use crate::proto::media::sample_ring::SampleRing;
@@ -30,10 +30,10 @@ impl JitterBuffer {
     }
 
     /// The packet was stored whole at `place`.
-    pub(super) fn note_place(&mut self, place: i64, audio: &Audio) {
+    pub(super) fn record_placement(&mut self, place: i64, audio: &Audio) {
         let ticks = audio.timestamp.wrapping_sub(self.trial.timestamp) as i32;
         let place = (place - self.trial.anchor) as i32;
-        let _ = self.trial.departed.push(Departed {
+        let _ = self.trial.mismatches.push(Mismatch {
             ticks,
             samples: self.trial.samples,
             place,
@@ -43,8 +43,8 @@ impl JitterBuffer {
 
     /// If enough packets do not match, decides what that means; `clock` is the first sample not yet
     /// mixed.
-    pub(super) fn judge_rate(&mut self, ring: &mut SampleRing, clock: i64, stats: &mut Stats) {
-        if !self.trial.departed.is_full() {
+    pub(super) fn decide_rate(&mut self, ring: &mut SampleRing, clock: i64, stats: &mut Stats) {
+        if !self.trial.mismatches.is_full() {
             return;
         }
         let ticks = self.newest.timestamp.wrapping_sub(self.trial.timestamp) as i32;
@@ -59,7 +59,7 @@ impl JitterBuffer {
             stats.count(Counter::WrongClock);
             self.rate = rate;
             if rate.samples < rate.ticks {
-                self.lay_anew(ring, clock);
+                self.reposition_packets(ring, clock);
             }
         }
         self.trial.close();
@@ -69,14 +69,14 @@ impl JitterBuffer {
     /// too slow, this is not necessary: packets in sequence never overlap, so they already follow
     /// each other.
     #[inline(never)]
-    fn lay_anew(&mut self, ring: &mut SampleRing, clock: i64) {
+    fn reposition_packets(&mut self, ring: &mut SampleRing, clock: i64) {
         if self.provisional.is_some() {
             // The packets seemed to arrive early, so the reader was moved ahead.
             self.reader.drift = self.trial.drift;
         }
         let read = clock + self.reader.drift;
         let mut end = self.trial.end;
-        for packet in &self.trial.departed {
+        for packet in &self.trial.mismatches {
             let from = self.trial.anchor + i64::from(packet.place);
             let place = self.trial.anchor + self.rate.samples(packet.ticks);
             ring.wipe(end..place); // lost packets

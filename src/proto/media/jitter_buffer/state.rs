@@ -7,7 +7,7 @@ use crate::wire::g722::Decoder;
 
 /// How the codes in the ring become samples.
 #[derive(Debug)]
-pub(super) enum Codec {
+pub(super) enum SourceCodec {
     G711(Law),
     /// Decoded when it is mixed, in order.
     G722(Decoder),
@@ -26,7 +26,7 @@ pub(super) struct Newest {
 
 /// The content of the ring; positions on the source axis.
 #[derive(Debug)]
-pub(super) struct Stored {
+pub(super) struct StoredSpan {
     /// The end of the last sample that was stored.
     pub(super) end: i64,
     /// There are no holes between the reader and this position, so that frames before it need not
@@ -38,7 +38,7 @@ pub(super) struct Stored {
 
 /// The position that is mixed next.
 #[derive(Debug)]
-pub(super) struct Reader {
+pub(super) struct ReadPosition {
     /// Offset from the recording axis to the source axis.
     pub(super) drift: i64,
     pub(super) clock_drift: ClockDrift,
@@ -53,7 +53,7 @@ pub(super) struct Arrivals {
     pub(super) unmeasured: i64,
 }
 
-impl Codec {
+impl SourceCodec {
     /// The law of the codes; `None` if they must be decoded first.
     pub(super) fn law(&self) -> Option<Law> {
         match self {

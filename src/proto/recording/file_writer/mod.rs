@@ -23,20 +23,20 @@ use crate::base::ring::Ring;
 use crate::base::time::Instant;
 use crate::wire::recording::{Header, DATA_SIZE_OFFSET, HEADER_BYTES};
 
-use state::{Beginning, Checkpoint, Course, Ending, Reservation, State};
+use state::{Beginning, Checkpoint, Course, Ending, Reservation, WriterState};
 
-pub use super::disk_call::{DiskError, Done, Name, Op};
+pub use super::disk_call::{DiskDone, DiskError, DiskOp, RecordingName};
 
 mod state;
 mod steps;
 
 /// Additional free space that is required for the data until the next check: two seconds and a
 /// margin.
-const ELBOW_ROOM: u64 = 64 * 1024;
+const SPACE_MARGIN: u64 = 64 * 1024;
 
 /// The parameters that do not change during a recording.
 #[derive(Clone, Copy, Debug)]
-pub struct Plan {
+pub struct FilePlan {
     /// The header of each part, with a `data_size` of 0.
     pub header: Header,
     /// Bytes of a part, header included; 0: as many as possible.
@@ -49,7 +49,7 @@ pub struct Plan {
 
 /// How the files of a recording ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ended {
+pub enum FilesEnded {
     /// Everything is written.
     Complete,
     /// A call failed; the file contains what could be saved.
@@ -59,8 +59,8 @@ pub enum Ended {
 /// Writes the files of one recording.
 #[derive(Debug)]
 pub struct FileWriter {
-    plan: Plan,
-    state: State,
+    plan: FilePlan,
+    state: WriterState,
     course: Course,
     head: [u8; HEADER_BYTES],
     /// Bytes of frames in this part, and their limit.
@@ -78,7 +78,7 @@ pub struct FileWriter {
 
 impl FileWriter {
     /// A recording whose first part has yet to be created.
-    pub fn new(plan: Plan) -> Self {
+    pub fn new(plan: FilePlan) -> Self {
         let frame = u64::from(plan.header.rtp_len);
         let limit = if plan.limit == 0 {
             MAX_PART_BYTES
@@ -88,7 +88,7 @@ impl FileWriter {
         let frames = (limit.saturating_sub(HEADER_BYTES as u64) / frame).max(MIN_PART_FRAMES);
         Self {
             plan,
-            state: State::Beginning(Beginning::Space),
+            state: WriterState::Beginning(Beginning::Space),
             course: Course::Recording,
             head: plan.header.emit(),
             data: 0,
@@ -111,7 +111,7 @@ impl FileWriter {
 
     /// The stick was removed: no further calls are made.
     pub fn handle_stick_gone(&mut self) {
-        if self.state != State::Ended {
+        if self.state != WriterState::Ended {
             self.fail(DiskError::Lost);
         }
     }
@@ -122,40 +122,44 @@ impl FileWriter {
         now: Instant,
         first_frame_at: Instant,
         ring: &'a Ring,
-    ) -> Option<Op<'a>> {
-        if self.state == State::Waiting {
+    ) -> Option<DiskOp<'a>> {
+        if self.state == WriterState::Waiting {
             if !ring.is_empty() {
-                self.state = State::Beginning(Beginning::Space);
+                self.state = WriterState::Beginning(Beginning::Space);
             } else if self.course == Course::Finishing {
-                self.state = State::Ended;
+                self.state = WriterState::Ended;
             }
         }
-        if self.state == State::Appending {
+        if self.state == WriterState::Appending {
             self.state = self.next_of_appending(now, ring);
         }
         Some(match self.state {
-            State::Waiting | State::Ended => return None,
-            State::Appending => Op::Write(HEADER_BYTES as u64 + self.data, self.run(now, ring)?),
-            State::Beginning(Beginning::Space) | State::Checkpoint(Checkpoint::Space) => Op::Space,
-            State::Beginning(Beginning::MakeRoom) | State::Checkpoint(Checkpoint::MakeRoom) => {
-                Op::MakeRoom
+            WriterState::Waiting | WriterState::Ended => return None,
+            WriterState::Appending => {
+                DiskOp::Write(HEADER_BYTES as u64 + self.data, self.run(now, ring)?)
             }
-            State::Beginning(Beginning::Create) => Op::Create(first_frame_at),
-            State::Beginning(Beginning::Header(done)) => {
-                Op::Write(done as u64, self.head.get(done..)?)
+            WriterState::Beginning(Beginning::Space)
+            | WriterState::Checkpoint(Checkpoint::Space) => DiskOp::Space,
+            WriterState::Beginning(Beginning::MakeRoom)
+            | WriterState::Checkpoint(Checkpoint::MakeRoom) => DiskOp::MakeRoom,
+            WriterState::Beginning(Beginning::Create) => DiskOp::Create(first_frame_at),
+            WriterState::Beginning(Beginning::Header(done)) => {
+                DiskOp::Write(done as u64, self.head.get(done..)?)
             }
-            State::Beginning(Beginning::Reserve) | State::Checkpoint(Checkpoint::Reserve) => {
-                Op::Reserve(self.reserved())
-            }
-            State::Checkpoint(Checkpoint::Size(done)) | State::Ending(Ending::Size(done)) => {
+            WriterState::Beginning(Beginning::Reserve)
+            | WriterState::Checkpoint(Checkpoint::Reserve) => DiskOp::Reserve(self.reserved()),
+            WriterState::Checkpoint(Checkpoint::Size(done))
+            | WriterState::Ending(Ending::Size(done)) => {
                 let at = DATA_SIZE_OFFSET + done as u64;
-                Op::Write(at, self.head.get(at as usize..)?)
+                DiskOp::Write(at, self.head.get(at as usize..)?)
             }
-            State::Checkpoint(Checkpoint::Sync)
-            | State::Ending(Ending::Sync | Ending::FinalSync) => Op::Sync,
-            State::Ending(Ending::Trim) => Op::Truncate(HEADER_BYTES as u64 + self.whole_frames()),
-            State::Ending(Ending::Close) => Op::Close,
-            State::Ending(Ending::Discard) => Op::Discard,
+            WriterState::Checkpoint(Checkpoint::Sync)
+            | WriterState::Ending(Ending::Sync | Ending::FinalSync) => DiskOp::Sync,
+            WriterState::Ending(Ending::Trim) => {
+                DiskOp::Truncate(HEADER_BYTES as u64 + self.whole_frames())
+            }
+            WriterState::Ending(Ending::Close) => DiskOp::Close,
+            WriterState::Ending(Ending::Discard) => DiskOp::Discard,
         })
     }
 
@@ -165,38 +169,41 @@ impl FileWriter {
         &mut self,
         now: Instant,
         ring: &mut Ring,
-        result: Result<Done, DiskError>,
-    ) -> Option<Name> {
+        result: Result<DiskDone, DiskError>,
+    ) -> Option<RecordingName> {
         match (self.state, result) {
-            (State::Beginning(Beginning::Create), Ok(Done::Created(name))) => {
+            (WriterState::Beginning(Beginning::Create), Ok(DiskDone::Created(name))) => {
                 self.begin(now);
                 return Some(name);
             }
             (
-                State::Beginning(Beginning::Reserve) | State::Checkpoint(Checkpoint::Reserve),
+                WriterState::Beginning(Beginning::Reserve)
+                | WriterState::Checkpoint(Checkpoint::Reserve),
                 result,
             ) => {
                 if result.is_err() {
                     self.reservation = Reservation::Impossible;
                 }
-                self.state = State::Appending;
+                self.state = WriterState::Appending;
             }
             // Other programs have filled the stick since the last check, or its folder has no free
             // directory entry.
-            (State::Beginning(Beginning::Create), Err(DiskError::Full)) if self.may_cover() => {
-                self.state = State::Beginning(Beginning::MakeRoom);
+            (WriterState::Beginning(Beginning::Create), Err(DiskError::Full))
+                if self.may_cover() =>
+            {
+                self.state = WriterState::Beginning(Beginning::MakeRoom);
             }
-            (State::Appending, Err(DiskError::Full)) if self.may_cover() => {
-                self.state = State::Checkpoint(Checkpoint::MakeRoom);
+            (WriterState::Appending, Err(DiskError::Full)) if self.may_cover() => {
+                self.state = WriterState::Checkpoint(Checkpoint::MakeRoom);
             }
             (_, Err(error)) => self.fail(error),
-            (State::Beginning(step), Ok(done)) => self.begun(step, done),
-            (State::Appending, Ok(Done::Wrote(len))) => {
+            (WriterState::Beginning(step), Ok(done)) => self.begun(step, done),
+            (WriterState::Appending, Ok(DiskDone::Wrote(len))) => {
                 ring.consume(len);
                 self.data += len as u64;
             }
-            (State::Checkpoint(step), Ok(done)) => self.checkpointed(step, done),
-            (State::Ending(step), Ok(done)) => self.ended_step(step, done, ring),
+            (WriterState::Checkpoint(step), Ok(done)) => self.checkpointed(step, done),
+            (WriterState::Ending(step), Ok(done)) => self.ended_step(step, done, ring),
             (state, Ok(done)) => {
                 debug_assert!(false, "bug: {done:?} in {state:?}");
                 self.fail(DiskError::Internal);
@@ -216,10 +223,10 @@ impl FileWriter {
     }
 
     /// How the files ended; `None` while a file is open or may still be opened.
-    pub fn ended(&self) -> Option<Ended> {
+    pub fn ended(&self) -> Option<FilesEnded> {
         match (self.state, self.course) {
-            (State::Ended, Course::Failed(error)) => Some(Ended::Failed(error)),
-            (State::Ended, _) => Some(Ended::Complete),
+            (WriterState::Ended, Course::Failed(error)) => Some(FilesEnded::Failed(error)),
+            (WriterState::Ended, _) => Some(FilesEnded::Complete),
             _ => None,
         }
     }
@@ -259,7 +266,7 @@ impl FileWriter {
     }
 
     fn begin(&mut self, now: Instant) {
-        self.state = State::Beginning(Beginning::Header(0));
+        self.state = WriterState::Beginning(Beginning::Header(0));
         self.head = self.plan.header.emit();
         self.data = 0;
         self.synced = 0;
@@ -269,21 +276,21 @@ impl FileWriter {
         self.sync_at = next_sync(now);
     }
 
-    fn next_of_appending(&mut self, now: Instant, ring: &Ring) -> State {
+    fn next_of_appending(&mut self, now: Instant, ring: &Ring) -> WriterState {
         if self.run(now, ring).is_some() {
-            return State::Appending;
+            return WriterState::Appending;
         }
         if self.data == self.limit || self.course != Course::Recording {
-            return State::Ending(Ending::Trim);
+            return WriterState::Ending(Ending::Trim);
         }
         if now < self.sync_at {
-            return State::Appending;
+            return WriterState::Appending;
         }
         self.sync_at = next_sync(now);
         if self.data > self.synced {
-            State::Checkpoint(Checkpoint::Sync)
+            WriterState::Checkpoint(Checkpoint::Sync)
         } else {
-            State::Appending
+            WriterState::Appending
         }
     }
 
@@ -318,7 +325,7 @@ impl FileWriter {
             .reserved()
             .saturating_sub(HEADER_BYTES as u64 + self.data);
         self.free = free;
-        free.saturating_add(own) >= self.plan.reserve.saturating_add(ELBOW_ROOM)
+        free.saturating_add(own) >= self.plan.reserve.saturating_add(SPACE_MARGIN)
     }
 
     /// Increases the reservation if that is needed and possible; `true` if blocks must be reserved.
@@ -338,7 +345,7 @@ impl FileWriter {
     }
 
     /// Sets `dataSize` in the header to the content of the file.
-    fn note_size(&mut self) {
+    fn update_data_size(&mut self) {
         let size = u32::try_from(self.whole_frames()).unwrap_or(u32::MAX);
         self.head[DATA_SIZE_OFFSET as usize..].copy_from_slice(&self.plan.header.integer(size));
     }
@@ -350,7 +357,7 @@ impl FileWriter {
         // sync reports success. So everything since the last successful sync is given up.
         let sync_failed = matches!(
             self.state,
-            State::Checkpoint(Checkpoint::Sync) | State::Ending(Ending::Sync)
+            WriterState::Checkpoint(Checkpoint::Sync) | WriterState::Ending(Ending::Sync)
         );
         if first && (sync_failed || error == DiskError::Lost) && self.data > self.synced {
             self.doubtful = self.data - self.synced;
@@ -360,8 +367,8 @@ impl FileWriter {
             self.course = Course::Failed(error);
         }
         self.state = self.state.after_failure(error, first);
-        if self.state == State::Ending(Ending::Size(0)) {
-            self.note_size();
+        if self.state == WriterState::Ending(Ending::Size(0)) {
+            self.update_data_size();
         }
     }
 }

@@ -3,7 +3,7 @@
 use crate::proto::recording::disk_call::DiskError;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum State {
+pub(super) enum WriterState {
     /// No file is open; the next frame opens one.
     Waiting,
     Beginning(Beginning),
@@ -70,7 +70,7 @@ pub(super) enum Reservation {
     Impossible,
 }
 
-impl State {
+impl WriterState {
     /// The header of the first file has not been written.
     pub(super) fn is_before_header(self) -> bool {
         match self {

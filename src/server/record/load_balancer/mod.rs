@@ -129,7 +129,7 @@ impl LoadBalancer {
             for event in &events {
                 match event.token() {
                     SIGNALS => {
-                        if self.signals.next_order().is_some() {
+                        if self.signals.next_action().is_some() {
                             return Ok(());
                         }
                     }
