@@ -122,12 +122,8 @@ impl Clients {
     /// The oldest client that has never sent anything.
     fn oldest_silent(&self) -> Option<usize> {
         let silent = |slot: &&ControlClient| !slot.has_sent && !slot.client.has_more();
-        let oldest = self
-            .slots
-            .iter()
-            .filter(silent)
-            .map(|slot| slot.id.0)
-            .min()?;
+        let ids = self.slots.iter().filter(silent).map(|slot| slot.id.0);
+        let oldest = ids.min()?;
         self.slots.iter().position(|slot| slot.id.0 == oldest)
     }
 

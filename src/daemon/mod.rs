@@ -322,10 +322,11 @@ fn deadline(
     now: Instant,
     context: &Context,
 ) -> Instant {
-    services
-        .iter()
-        .filter(|service| service.is_light() == light)
-        .map(|service| service.next_deadline(now, context))
-        .min()
-        .unwrap_or(Instant::NEVER)
+    let mut earliest = Instant::NEVER;
+    for service in services {
+        if service.is_light() == light {
+            earliest = earliest.min(service.next_deadline(now, context));
+        }
+    }
+    earliest
 }

@@ -30,14 +30,14 @@ pub(super) fn find(config: &Config, mounts: &mut Table) -> Option<Stick> {
                 is_writable_folder(path.as_bytes()) && (!config.usb_require_mount || mounted());
             Path::from_slice(path.as_bytes()).ok().filter(|_| usable)
         }
-        None => mounts
-            .read()
-            .split(|b| *b == b'\n')
-            .filter_map(parse_mount)
-            .find_map(|mount| {
+        None => {
+            let lines = mounts.read().split(|b| *b == b'\n');
+            let usable = lines.filter_map(parse_mount).find(|mount| {
                 let usb = mount.writable && device_exists(mount.device) && is_usb(mount.device);
-                (usb && is_writable_folder(&mount.point)).then_some(mount.point)
-            }),
+                usb && is_writable_folder(&mount.point)
+            });
+            usable.map(|mount| mount.point)
+        }
     }?;
     Some(Stick {
         identity: identity(&path)?,

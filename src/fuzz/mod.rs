@@ -67,7 +67,8 @@ pub fn message(data: &[u8]) {
 /// A stream of messages: the boundaries of the reads do not matter.
 pub fn message_stream(data: &[u8]) {
     let read = |pieces: &mut dyn Iterator<Item = &[u8]>| {
-        let (mut reader, mut messages) = (Reader::new(), vec![]);
+        let mut reader = Reader::new();
+        let mut messages = vec![];
         for mut bytes in pieces {
             while let Some(message) = reader.next(&mut bytes) {
                 messages.push(message.map(<[u8]>::to_vec));
@@ -172,7 +173,9 @@ mod tests {
             body(&bytes);
         }
         for input in good {
-            (0..=input.len()).for_each(|cut| body(&input[..cut]));
+            for cut in 0..=input.len() {
+                body(&input[..cut]);
+            }
             for bit in 0..input.len() * 8 {
                 let mut flipped = input.to_vec();
                 flipped[bit / 8] ^= 1 << (bit % 8);

@@ -169,10 +169,8 @@ pub fn receiver(data: &[u8]) {
     let mut sent = [0u32; SOCKETS];
     for step in data.chunks_exact(3).take(MAX_STEPS) {
         let flood = if step[0] > 250 { 8 } else { 1 };
-        let (socket, count) = (
-            usize::from(step[0]) % SOCKETS,
-            u32::from(step[1]) / 4 * flood,
-        );
+        let socket = usize::from(step[0]) % SOCKETS;
+        let count = u32::from(step[1]) / 4 * flood;
         for _ in 0..count {
             sockets.waiting[socket].push((now, sent[socket]));
             sent[socket] += 1;

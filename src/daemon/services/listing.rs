@@ -76,11 +76,9 @@ fn line(name: &[u8], disk: &mut Disk, recorder: &Recorder, buffer: &mut [u8]) ->
     }
     let head = opened.ok().map(|(_, head, bytes)| (head, bytes));
     let mut text = [0; SIDECAR_BYTES];
-    let len = disk
-        .dir()
-        .ok()
-        .and_then(|dir| read_sidecar(dir, name, &mut text))
-        .unwrap_or(0);
+    let dir = disk.dir().ok();
+    let len = dir.and_then(|dir| read_sidecar(dir, name, &mut text));
+    let len = len.unwrap_or(0);
     let found = listing::FoundRecording {
         name,
         head,

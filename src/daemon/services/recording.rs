@@ -79,11 +79,8 @@ impl Service for Recordings {
     fn next_deadline(&self, now: Instant, context: &Context) -> Instant {
         let recordings = context.recorder.next_deadline(now);
         let clients = self.clients.next_deadline();
-        recordings
-            .into_iter()
-            .chain(clients)
-            .min()
-            .unwrap_or(Instant::NEVER)
+        let earliest = recordings.into_iter().chain(clients).min();
+        earliest.unwrap_or(Instant::NEVER)
     }
 }
 

@@ -93,7 +93,8 @@ impl Rendezvous {
     /// The next deadline of `turn`.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
         let resolver = self.resolver.as_ref().map(Resolver::next_deadline);
-        self.agent.next_deadline().into_iter().chain(resolver).min()
+        let agent = self.agent.next_deadline();
+        agent.into_iter().chain(resolver).min()
     }
 
     fn handle_found(&mut self, now: Instant, found: Option<SocketAddr>) {

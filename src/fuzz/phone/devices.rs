@@ -28,10 +28,9 @@ pub(super) struct VirtualDevices {
 
 impl VirtualDevices {
     pub(super) fn new(now: Instant) -> Self {
-        let (sockets, servers) = (Default::default(), Default::default());
         Self {
-            sockets,
-            servers,
+            sockets: Default::default(),
+            servers: Default::default(),
             stick: VirtualStick::new(),
             now,
             day: Day::default(),
@@ -211,11 +210,8 @@ impl VirtualStick {
     }
 
     pub(super) fn frames_of(&self, names: &[String]) -> u64 {
-        names
-            .iter()
-            .filter_map(|name| self.files.get(name))
-            .map(|bytes| frames(bytes))
-            .sum()
+        let files = names.iter().filter_map(|name| self.files.get(name));
+        files.map(|bytes| frames(bytes)).sum()
     }
 
     fn call(&mut self, slot: usize, op: &DiskOp) -> Result<DiskDone, DiskError> {

@@ -34,11 +34,8 @@ impl Stopped {
     pub(super) fn parse(text: &str) -> Option<Self> {
         let frames = value(text, "frames")?.parse().ok()?;
         let names = value(text, "files")?;
-        let files = names
-            .split(',')
-            .filter(|name| !name.is_empty())
-            .map(str::to_owned)
-            .collect();
+        let names = names.split(',').filter(|name| !name.is_empty());
+        let files = names.map(str::to_owned).collect();
         Some(Self { frames, files })
     }
 }

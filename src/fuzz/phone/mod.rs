@@ -188,12 +188,8 @@ impl VirtualPhone {
             0,
             "a bug was counted"
         );
-        let read: u64 = self
-            .devices
-            .sockets
-            .iter()
-            .map(|sockets| sockets.released)
-            .sum();
+        let sockets = self.devices.sockets.iter();
+        let read: u64 = sockets.map(|sockets| sockets.released).sum();
         assert_eq!(
             laws::datagrams(&self.recorder.totals()),
             read,
@@ -206,12 +202,8 @@ impl VirtualPhone {
         let mixed = totals.of(Counter::Frames);
         let lost = totals.of(Counter::FramesLost) + totals.of(Counter::UploadDropped);
         let stored = self.devices.stick.frames();
-        let sent: u64 = self
-            .devices
-            .servers
-            .iter()
-            .map(|server| server.frames)
-            .sum();
+        let servers = self.devices.servers.iter();
+        let sent: u64 = servers.map(|server| server.frames).sum();
         assert!(
             mixed <= stored + sent + lost,
             "{mixed} mixed: {stored} stored, {sent} sent, {lost} lost"

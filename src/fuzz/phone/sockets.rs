@@ -22,12 +22,8 @@ impl Day {
     }
 
     pub(super) fn at(&self, at: Instant) -> Timespec {
-        let by: i64 = self
-            .steps
-            .iter()
-            .filter(|(from, _)| *from <= at)
-            .map(|(_, by)| by)
-            .sum();
+        let past = self.steps.iter().filter(|(from, _)| *from <= at);
+        let by: i64 = past.map(|(_, by)| by).sum();
         let nanos = 1_764_000_000_000_000_000 + at.nanos() as i64 + by * 1_000_000;
         Timespec {
             seconds: nanos.div_euclid(1_000_000_000),
@@ -63,11 +59,10 @@ impl VirtualSockets {
 
     /// Closes the sockets.
     pub(super) fn close(&mut self) {
-        let (clock, now, released) = (self.clock, self.now, self.released);
         *self = Self {
-            clock,
-            now,
-            released,
+            clock: self.clock,
+            now: self.now,
+            released: self.released,
             ..Self::default()
         };
     }

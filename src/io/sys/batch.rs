@@ -62,7 +62,8 @@ pub fn receive_batch(socket: BorrowedFd, batch: &mut Batch) -> io::Result<usize>
             header.msg_control = controls[number].as_mut_ptr().cast();
             header.msg_controllen = size_of::<[u64; 4]>() as _;
         }
-        let (first, flags) = (messages.as_mut_ptr(), libc::MSG_DONTWAIT as _);
+        let first = messages.as_mut_ptr();
+        let flags = libc::MSG_DONTWAIT as _;
         let read = libc::recvmmsg(
             socket.as_raw_fd(),
             first,

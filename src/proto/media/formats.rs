@@ -5,6 +5,7 @@
 
 use crate::base::limits::{MAX_FORMATS, MAX_PORTS};
 use crate::proto::media::jitter_buffer::packet::Format;
+use crate::wire::decimal::parse_decimal;
 use crate::wire::g711::Law;
 
 /// What a payload type carries.
@@ -98,25 +99,15 @@ impl Formats {
 
 /// `TYPE:NAME/CLOCK`, also with a channel count of 1 behind it (`/1`).
 fn parse_entry(entry: &[u8]) -> Option<(u8, PayloadKind)> {
-    let entry = core::str::from_utf8(entry).ok()?.trim();
-    let (payload_type, encoding) = entry.split_once(':')?;
-    let payload_type = payload_type
-        .parse::<u8>()
-        .ok()
-        .filter(|number| *number < 128)?;
-    let (name, clock) = encoding.split_once('/')?;
-    let (clock, channels) = clock.split_once('/').unwrap_or((clock, "1"));
-    let clock: u32 = clock.parse().ok()?;
-    if name.is_empty() {
-        return None;
-    }
-    if channels != "1" {
-        return Some((payload_type, PayloadKind::Undecodable));
-    }
-    Some((
-        payload_type,
-        PayloadKind::of_encoding(name.as_bytes(), clock),
-    ))
+    let mut fields = entry.split(|byte| matches!(byte, b':' | b'/'));
+    let payload_type = parse_decimal(fields.next()?).filter(|number| *number < 128)?;
+    let name = fields.next().filter(|name| !name.is_empty())?;
+    let clock = u32::try_from(parse_decimal(fields.next()?)?).ok()?;
+    let kind = match fields.next() {
+        None | Some(b"1") => PayloadKind::of_encoding(name, clock),
+        Some(_) => PayloadKind::Undecodable,
+    };
+    Some((payload_type as u8, kind))
 }
 
 /// The formats of all ports of a recording.

@@ -339,7 +339,8 @@ impl Sources {
             let source = source.as_ref()?;
             Some((source.need(port, arrival)?, source.buffer.last_at(), slot))
         };
-        let (_, _, slot) = self.sources.iter().enumerate().filter_map(rank).min()?;
+        let ranks = self.sources.iter().enumerate().filter_map(rank);
+        let (_, _, slot) = ranks.min()?;
         if self.sources[slot]
             .as_ref()
             .is_some_and(|source| !source.confirmed)

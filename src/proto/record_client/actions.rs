@@ -130,7 +130,8 @@ impl RecordClient {
 
     pub(super) fn explain(&mut self, word: &str, words: &str, errno: i32, setup: &Setup) {
         let Some(server) = &setup.server else { return };
-        let (host, port) = (&server.host, server.port);
+        let host = &server.host;
+        let port = server.port;
         match errno {
             0 => self.set_reason(word, format_args!("{words} ({host}:{port})")),
             _ => self.set_reason(word, format_args!("{words} ({host}:{port}, errno {errno})")),

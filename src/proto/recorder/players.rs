@@ -174,7 +174,7 @@ fn play_refusal(error: PlayError, player: &Player) -> Reason {
         PlayError::TooShort => {
             return reason(
                 "bad-request",
-                format_args!("position_ms is behind the end, {}", player.duration_ms()),
+                format_args!("position_ms is beyond the end, {}", player.duration_ms()),
             );
         }
         PlayError::Stick(error) => return stick_reason(error),

@@ -60,12 +60,8 @@ impl Recorder {
 
     /// All counters.
     pub fn stats_line<'a>(&self, buffer: &'a mut [u8; MESSAGE_BYTES]) -> Option<&'a [u8]> {
-        let legs = self
-            .slots
-            .iter()
-            .filter(|slot| slot.accepts_packets())
-            .map(Recording::active_legs)
-            .sum::<usize>();
+        let recordings = self.slots.iter().filter(|slot| slot.accepts_packets());
+        let legs: usize = recordings.map(Recording::active_legs).sum();
         let mut writer = Writer::new(buffer, "StatsResponse");
         writer
             .pair("result", "success")
@@ -103,31 +99,23 @@ impl Recorder {
 
     pub(super) fn answer_stopped(&mut self, client: ClientId, slot: usize) {
         let recording = &self.slots[slot];
-        let (id, frames, duration) = (
-            recording.setup().id,
-            recording.frames(),
-            recording.duration_ms(),
-        );
+        let id = recording.setup().id;
+        let frames = recording.frames();
+        let duration = recording.duration_ms();
         let heard = recording.heard().name();
         let (names, parts) = recording.names();
         let names: heapless::Vec<RecordingName, { crate::base::limits::MAX_PARTS_NAMED }> =
             heapless::Vec::from_slice(names).unwrap_or_default();
         self.send(To::Client(client), "RecordStopResponse", |writer| {
-            writer
-                .pair("result", "success")
-                .pair("id", id)
-                .pair("frames", frames)
-                .pair("duration_ms", duration)
-                .pair("heard", heard);
+            writer.pair("result", "success").pair("id", id);
+            writer.pair("frames", frames).pair("duration_ms", duration);
+            writer.pair("heard", heard);
             let fits = |len: &mut usize, name: &RecordingName| {
                 *len = len.saturating_sub(name.len() + 1);
                 Some(*len > TAIL)
             };
-            let named = names
-                .iter()
-                .scan(writer.room(), fits)
-                .take_while(|fits| *fits)
-                .count();
+            let fitting = names.iter().scan(writer.room(), fits);
+            let named = fitting.take_while(|fits| *fits).count();
             writer
                 .pair("files", Commas(&names[..named]))
                 .pair("parts", parts);
@@ -200,12 +188,8 @@ impl Recorder {
         buffer: &'a mut [u8; MESSAGE_BYTES],
     ) -> Option<&'a [u8]> {
         let mut writer = Writer::new(buffer, "RecordStatusResponse");
-        let players = self
-            .players
-            .all()
-            .iter()
-            .filter(|player| player.is_active())
-            .count();
+        let players = self.players.all().iter();
+        let players = players.filter(|player| player.is_active()).count();
         writer.pair("result", "success").pair("count", count);
         if players > 0 {
             writer.pair("players", players);
@@ -272,13 +256,10 @@ fn status(recording: &Recording, buffer: &mut [u8; MESSAGE_BYTES]) -> Option<usi
     if let Some(incoming) = setup.call.incoming {
         writer.pair("dir", if incoming { "in" } else { "out" });
     }
-    for (key, value, _) in setup
-        .call
-        .parties()
-        .into_iter()
-        .filter(|(_, value, _)| !value.is_empty())
-    {
-        writer.bytes(key, value);
+    for (key, value, _) in setup.call.parties() {
+        if !value.is_empty() {
+            writer.bytes(key, value);
+        }
     }
     writer.finish()
 }

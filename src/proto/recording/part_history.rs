@@ -101,8 +101,9 @@ mod tests {
     fn pauses_belong_to_the_part_in_whose_audio_they_are() {
         let mut history = PartHistory::default();
         history.begin(0);
-        (0..5).for_each(|_| history.pause(10, false));
-        (0..2).for_each(|_| history.pause(50, false));
+        for frames in [10, 10, 10, 10, 10, 50, 50] {
+            history.pause(frames, false);
+        }
         assert_eq!(listed(&history, 50, true), [[200, 100], [1000, 40]]);
         assert_eq!(
             listed(&history, 50, false),
@@ -126,7 +127,9 @@ mod tests {
     #[test]
     fn too_many_are_counted() {
         let mut history = PartHistory::default();
-        (0..MAX_PAUSES as u64 + 3).for_each(|n| history.pause(n * 10, false));
+        for n in 0..MAX_PAUSES as u64 + 3 {
+            history.pause(n * 10, false);
+        }
         assert_eq!(
             history.pauses(10_000, true),
             Pauses::Count(MAX_PAUSES as u32 + 3)
