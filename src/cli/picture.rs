@@ -4,7 +4,8 @@ use crate::cli::failure::Failure;
 use crate::recordings::joined::{JoinedRecording, Stretch, RATE};
 use crate::recordings::part::AudioBlock;
 use crate::recordings::sidecar_file::SidecarFile;
-use crate::recordings::svg::{self, Marks};
+use crate::recordings::svg;
+use crate::recordings::svg_marks::Marks;
 use crate::recordings::waveform::Waveform;
 
 /// The picture of a recording, of which the first `from` samples were cut off.

@@ -30,6 +30,8 @@ pub mod sidecar_file;
 #[cfg(feature = "tools")]
 pub mod svg;
 #[cfg(feature = "tools")]
+pub mod svg_marks;
+#[cfg(feature = "tools")]
 mod svg_text;
 #[cfg(feature = "tools")]
 pub mod timeline;
