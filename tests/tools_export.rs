@@ -90,7 +90,8 @@ fn parts_come_in_sequence_each_frame_once() {
         "{}",
         ran.err
     );
-    let ran = tool(&["export", &one, &one, &two, &three, "-"]);
+    let copy = folder.file("copy", &part(0, 100).bytes());
+    let ran = tool(&["export", &one, &copy, &two, &three, "-"]);
     assert!(
         ran.ok && wave(&ran.out).data == whole && ran.err.contains("100 frames"),
         "{}",
@@ -258,16 +259,14 @@ fn what_cannot_be_exported_is_said_and_leaves_no_file() {
     };
     let good = folder.file("good", &part(0, 3).bytes());
     let mut g729 = of_codec("G729").bytes();
-    g729[64] = 32;
+    (g729[64], g729[68]) = (13, 8);
     let g729 = folder.file("g729", &g729);
-    let g722 = folder.file("g722", &of_codec("G722").bytes());
     let riff = folder.file("riff", &[b"RIFF", &[0u8; 200][..]].concat());
     let huge = huge(&folder);
     for (arguments, words) in [
         (&["/no/such"][..], &["/no/such", "No such file"][..]),
-        (&[&good, &riff], &[&riff, "RIFF"]),
-        (&[&g729], &[&g729, "G729 cannot be exported"]),
-        (&[&good, &g722], &[&g722, "G722 cannot be exported"]),
+        (&[&riff], &[&riff, "RIFF"]),
+        (&[&g729], &[&g729, "no room for audio"]),
         (&["--pcm16", &huge], &["4 GiB", "--from"]),
     ] {
         let ran = tool(&[&["export"], arguments, &[&out]].concat());
