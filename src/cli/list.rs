@@ -49,7 +49,7 @@ HEARD says what was not heard, and why. A question mark behind the time says tha
 /// Longer numbers and names are cut.
 const MAX_WIDTH: usize = 28;
 /// A reason why something was not heard may be longer.
-const MARK_WIDTH: usize = 48;
+const MARK_WIDTH: usize = 64;
 const TITLES: [&str; 11] = [
     "TIME", "LENGTH", "DIR", "NUMBER", "NAME", "CODEC", "SIZE", "STATE", "HEARD", "FOLDER", "FILE",
 ];
