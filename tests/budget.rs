@@ -24,18 +24,6 @@ fn sleeps(phone: &Phone) -> u64 {
     status(phone, "voluntary_ctxt_switches")
 }
 
-/// Waits until the daemon has gone to sleep for good after what it was just asked.
-fn settle(phone: &Phone) {
-    let mut last = (sleeps(phone), Instant::now());
-    wait_for("the daemon to be idle", || {
-        let now = sleeps(phone);
-        if now != last.0 {
-            last = (now, Instant::now());
-        }
-        last.1.elapsed() > Duration::from_millis(700)
-    });
-}
-
 fn assert_asleep_for(phone: &Phone, seconds: u64) {
     let mut control = phone.control();
     let wakeups: u64 = control
@@ -43,7 +31,7 @@ fn assert_asleep_for(phone: &Phone, seconds: u64) {
         .value("wakeups")
         .parse()
         .unwrap();
-    settle(phone);
+    phone.wait_until_asleep();
     let before = sleeps(phone);
     sleep(Duration::from_secs(seconds));
     assert_eq!(

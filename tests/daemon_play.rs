@@ -5,7 +5,7 @@ mod common;
 
 use common::file::read;
 use common::listener::{assert_heard, recording, Listener};
-use common::{callrec, wait_for, Phone, Talker};
+use common::{callrec, Phone, Talker};
 
 const FILE: &str = "Record_20260101_100000.wav";
 
@@ -350,17 +350,9 @@ fn a_daemon_that_has_played_goes_back_to_sleep() {
     assert!(phone
         .ask(&format!("cmd=PlayPauseRequest&id={id}"))
         .success());
-    let asleep = |phone: &Phone| {
-        let mut last = phone.stat("wakeups");
-        wait_for("no wake-ups but for the question", || {
-            std::thread::sleep(std::time::Duration::from_millis(400));
-            let now = phone.stat("wakeups");
-            std::mem::replace(&mut last, now) + 4 >= now
-        });
-    };
-    asleep(&phone);
+    phone.wait_until_asleep();
     phone.ask(&format!("cmd=PlayStopRequest&id={id}"));
-    asleep(&phone);
+    phone.wait_until_asleep();
     assert!(phone.play(FILE, &listener, "").success());
     assert_eq!(phone.end(), Some(0), "a player does not keep it");
 }

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use common::{run, wait_for};
+use common::{run, wait_for, Random};
 use fsp::{noise, read, Offering, DAY, FILE, NAME};
 
 #[test]
@@ -114,8 +114,9 @@ impl Relay {
                         let _ = near.send_to(bytes, client);
                     }
                 };
-                let (mut buffer, mut state, mut held) =
-                    ([0; 15_000], u32::from(there) + 1, None::<Vec<u8>>);
+                let mut buffer = [0; 15_000];
+                let mut random = Random(u64::from(there));
+                let mut held = None::<Vec<u8>>;
                 while !stop.load(Ordering::Relaxed) {
                     let Ok((length, source)) = from.recv_from(&mut buffer) else {
                         if let Some(late) = held.take() {
@@ -126,8 +127,7 @@ impl Relay {
                     if there {
                         *client.lock().unwrap() = Some(source);
                     }
-                    state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                    match state >> 16 & 0x7F {
+                    match random.below(128) {
                         0..=6 => _ = lost.fetch_add(1, Ordering::Relaxed), // 5.5 of 100
                         7..=12 => (0..2).for_each(|_| send(&buffer[..length])),
                         13..=18 => held = Some(buffer[..length].to_vec()),

@@ -10,7 +10,7 @@ use callrec::base::time::Duration;
 use callrec::proto::fsp::client::{FspClient, Timeout};
 use callrec::proto::fsp::payload::PayloadLength;
 use callrec::wire::fsp::{Command, FspHeader, Packet};
-use virtual_fsp::{at, content, datagram, peer, request, Service, TestClient};
+use virtual_fsp::{at, content, datagram, peer, request, Random, Service, TestClient};
 
 const NAME: &str = "Record_20260102_101500.wav";
 const FILE: &str = "Recorder/20260102/Record_20260102_101500.wav";
@@ -20,7 +20,7 @@ const DELAY: u64 = 10;
 
 /// A network: the datagrams in flight, and what happens to them.
 struct Network {
-    state: u64,
+    random: Random,
     /// Datagrams lost of 1000, each way.
     loss: u64,
     double: u64,
@@ -35,7 +35,7 @@ struct Network {
 impl Network {
     fn new(loss: u64, double: u64, jitter: u64) -> Self {
         Self {
-            state: 0x2545_F491_4F6C_DD1D,
+            random: Random(1),
             loss,
             double,
             jitter,
@@ -44,22 +44,15 @@ impl Network {
         }
     }
 
-    fn random(&mut self, below: u64) -> u64 {
-        self.state ^= self.state << 13;
-        self.state ^= self.state >> 7;
-        self.state ^= self.state << 17;
-        self.state % below
-    }
-
     fn send(&mut self, millis: u64, to_service: bool, whose: SocketAddr, bytes: &[u8]) {
-        let copies = if self.random(1000) < self.double {
+        let copies = if self.random.below(1000) < self.double {
             2
         } else {
             1
         };
         for _ in 0..copies {
-            if self.random(1000) >= self.loss {
-                let arrival = millis + DELAY + self.random(self.jitter + 1);
+            if self.random.below(1000) >= self.loss {
+                let arrival = millis + DELAY + self.random.below(self.jitter + 1);
                 self.sent += 1;
                 self.in_flight
                     .insert((arrival, self.sent), (to_service, whose, bytes.to_vec()));

@@ -79,90 +79,84 @@ fn the_vendors_request_with_two_more_nuls_is_accepted() {
     );
 }
 
-#[test]
-fn errors_have_the_position_of_their_request_where_clients_look_at_it() {
+/// Sends each request at the position 77 and checks the error's text and position.
+fn assert_errors(position: u32, requests: &[(Command, &str, &str)]) {
     let mut service = Service::with_files(1460, &FILES);
     let mut ann = TestClient::new(peer(1, 1000));
-    for (command, name, text, position) in [
-        (
-            Command::GET_FILE,
-            "Recorder/20260102/Record_20260102_101501.wav",
-            "No such file",
-            77,
-        ),
-        (Command::GET_FILE, "../etc/passwd", "No such file", 77),
-        (Command::GET_FILE, DAY, "Is a directory", 77),
-        (Command::GET_FILE, "Recorder", "Is a directory", 77),
-        (Command::GET_FILE, "Recorder/20260104", "No such file", 77),
-        (Command::GET_DIR, FILE, "Not a directory", 77),
-        (
-            Command::GET_DIR,
-            "Recorder/20260104",
-            "No such directory",
-            77,
-        ),
-        (Command::GET_DIR, "voicefile_1", "No such directory", 77),
-        (Command::GET_DIR, DAY, "Invalid directory seek offset", 4),
-        (
-            Command::UP_LOAD,
-            "x",
-            "Server is running in read-only mode",
-            77,
-        ),
-        (
-            Command::GRAB_FILE,
-            FILE,
-            "Server is running in read-only mode",
-            77,
-        ),
-        (Command(0x11), "", "Unknown FSP command", 77),
-        (
-            Command::DEL_FILE,
-            FILE,
-            "Server is running in read-only mode",
-            0,
-        ),
-        (
-            Command::RENAME,
-            FILE,
-            "Server is running in read-only mode",
-            0,
-        ),
-        (
-            Command::GET_PRO,
-            "Recorder/20260104",
-            "No such directory",
-            0,
-        ),
-        (Command::ERROR, "", "Unknown FSP command", 0),
-        (Command(0x81), "", "Unknown FSP command", 0),
-    ] {
-        let asked = if command == Command::GET_DIR && name == DAY {
-            4
-        } else {
-            77
-        };
-        let answer = ann.ask(&mut service, command, asked, name, 0);
+    for (command, name, text) in requests {
+        let answer = ann.ask(&mut service, *command, 77, name, 0);
         assert_eq!(
             (answer.text().as_str(), answer.position),
-            (text, position),
+            (*text, position),
             "{command:?} {name}"
         );
     }
+}
+
+const READ_ONLY: &str = "Server is running in read-only mode";
+
+#[test]
+fn errors_have_the_position_of_their_request_where_clients_look_at_it() {
+    let absent = "Recorder/20260102/Record_20260102_101501.wav";
+    assert_errors(
+        77,
+        &[
+            (Command::GET_FILE, absent, "No such file"),
+            (Command::GET_FILE, "../etc/passwd", "No such file"),
+            (Command::GET_FILE, DAY, "Is a directory"),
+            (Command::GET_FILE, "Recorder", "Is a directory"),
+            (Command::GET_FILE, "Recorder/20260104", "No such file"),
+            (Command::GET_DIR, FILE, "Not a directory"),
+            (Command::GET_DIR, "Recorder/20260104", "No such directory"),
+            (Command::GET_DIR, "voicefile_1", "No such directory"),
+            (Command::UP_LOAD, "x", READ_ONLY),
+            (Command::GRAB_FILE, FILE, READ_ONLY),
+            (Command(0x11), "", "Unknown FSP command"),
+        ],
+    );
+}
+
+#[test]
+fn errors_of_commands_without_a_position_have_the_position_0() {
+    assert_errors(
+        0,
+        &[
+            (Command::DEL_FILE, FILE, READ_ONLY),
+            (Command::RENAME, FILE, READ_ONLY),
+            (Command::GET_PRO, "Recorder/20260104", "No such directory"),
+            (Command::ERROR, "", "Unknown FSP command"),
+            (Command(0x81), "", "Unknown FSP command"),
+        ],
+    );
+}
+
+#[test]
+fn a_listing_is_not_read_from_the_middle_of_an_entry() {
+    let mut service = Service::with_files(1460, &FILES);
+    let mut ann = TestClient::new(peer(1, 1000));
+    let answer = ann.ask(&mut service, Command::GET_DIR, 4, DAY, 0);
+    assert_eq!(
+        (answer.text().as_str(), answer.position),
+        ("Invalid directory seek offset", 4)
+    );
+}
+
+#[test]
+fn a_path_ends_with_a_null_byte() {
+    let mut service = Service::with_files(1460, &FILES);
+    let mut ann = TestClient::new(peer(1, 1000));
     let head = FspHeader {
         command: Command::GET_FILE,
         key: 0,
         sequence: 0,
         position: 5,
     };
-    let answer = ann.send(
-        &mut service,
-        &Packet {
-            head,
-            data: b"Recorder",
-            extra: b"",
-        },
-    );
+    let request = Packet {
+        head,
+        data: b"Recorder",
+        extra: b"",
+    };
+    let answer = ann.send(&mut service, &request);
     assert_eq!(
         (answer.text().as_str(), answer.position),
         ("Path must be null terminated", 5)
@@ -298,76 +292,81 @@ fn a_pulled_stick_answers() {
     );
 }
 
+/// Bytes of a recording before its first frame.
+const HEAD_BYTES: usize = 76;
+const FRAME_BYTES: usize = 172;
+
+/// The length of a recording of this many frames.
+fn length(frames: usize) -> u32 {
+    (HEAD_BYTES + FRAME_BYTES * frames) as u32
+}
+
+/// A stick with one recording, of which so many frames are durable. On the stick its header still holds
+/// other lengths.
+fn with_recording_in_progress(frames: usize) -> Service {
+    let mut service = Service::with_files(1460, &FILES[..1]);
+    grow(&mut service, frames);
+    service
+}
+
+fn grow(service: &mut Service, frames: usize) {
+    service.stick.growing = Some((FILES[0].0.into(), length(frames)));
+}
+
+/// What a client gets of the recording in progress: its header tells the length that it has now.
+fn durable(frames: usize) -> Vec<u8> {
+    let mut bytes = content(FILES[0].0, 10_000);
+    bytes.truncate(length(frames) as usize);
+    let size = (FRAME_BYTES * frames) as u32;
+    bytes[72..HEAD_BYTES].copy_from_slice(&size.to_le_bytes());
+    bytes
+}
+
 #[test]
 fn a_recording_in_progress_is_whole_as_far_as_it_is_durable() {
-    let mut service = Service::with_files(1460, &FILES[..1]);
-    let name = FILES[0].0;
-    let header = service.stick.files[name][..72].to_vec();
-    service.stick.growing = Some((name.into(), 76 + 172 * 20));
-    let (mut ann, mut bob) = (
-        TestClient::new(peer(1, 1000)),
-        TestClient::new(peer(1, 1001)),
-    );
+    let mut service = with_recording_in_progress(40);
+    for (port, wish) in (1000..).zip([1460, 3, 74]) {
+        let mut ann = TestClient::new(peer(1, port));
+        let fetched = ann.get(&mut service, FILE, wish);
+        assert_eq!(fetched, durable(40), "a header in pieces of {wish}");
+    }
+    let mut ann = TestClient::new(peer(1, 1003));
+    for (command, name) in [(Command::STAT, FILE), (Command::GET_DIR, DAY)] {
+        let answer = ann.ask(&mut service, command, 0, name, 0);
+        let entry = DirEntry::parse_head(&answer.data).unwrap();
+        assert_eq!(entry.size, length(40), "{command:?}");
+    }
+    service.stick.growing = None;
+    let finished = ann.get(&mut service, FILE, 1460);
+    assert_eq!(finished, content(FILES[0].0, 10_000));
+}
+
+#[test]
+fn a_transfer_ends_where_the_recording_ended_when_it_began() {
+    let mut service = with_recording_in_progress(20);
+    let mut ann = TestClient::new(peer(1, 1000));
     let mut fetched = ann.ask(&mut service, Command::GET_FILE, 0, FILE, 1460).data;
-    // It grows for other clients; a client that has begun to read it reaches the end that it had
-    // then.
-    service.stick.growing = Some((name.into(), 76 + 172 * 40));
+    grow(&mut service, 40);
     loop {
-        let more = ann
-            .ask(
-                &mut service,
-                Command::GET_FILE,
-                fetched.len() as u32,
-                FILE,
-                1460,
-            )
-            .data;
-        if more.is_empty() {
+        let position = fetched.len() as u32;
+        let answer = ann.ask(&mut service, Command::GET_FILE, position, FILE, 1460);
+        if answer.data.is_empty() {
             break;
         }
-        fetched.extend(more);
+        fetched.extend(answer.data);
     }
-    let expected = |frames: u32| {
-        let size = (172 * frames).to_le_bytes();
-        [
-            &header[..],
-            &size,
-            &content(name, 10_000)[76..76 + 172 * frames as usize],
-        ]
-        .concat()
-    };
-    assert_eq!(fetched, expected(20));
-    let stat = |answer: Reply| DirEntry::parse_head(&answer.data).unwrap().size;
-    assert_eq!(
-        stat(ann.ask(&mut service, Command::STAT, 0, FILE, 0)),
-        76 + 172 * 40
-    );
-    assert_eq!(
-        stat(ann.ask(&mut service, Command::GET_DIR, 0, DAY, 0)),
-        76 + 172 * 40
-    );
-    for wish in [1460, 3, 74] {
-        assert_eq!(
-            bob.get(&mut service, FILE, wish),
-            expected(40),
-            "a header in pieces of {wish}"
-        );
-    }
-    // A transfer that is resumed ends with the durable bytes.
-    let mut new = TestClient::new(peer(1, 1002));
-    new.ask(&mut service, Command::STAT, 0, FILE, 0);
-    assert_eq!(
-        new.ask(&mut service, Command::GET_FILE, 76 + 172 * 39, FILE, 1460)
-            .data
-            .len(),
-        172
-    );
-    service.stick.growing = None;
-    assert_eq!(
-        ann.get(&mut service, FILE, 1460),
-        content(name, 10_000),
-        "it is finished"
-    );
+    assert_eq!(fetched, durable(20));
+    let mut bob = TestClient::new(peer(1, 1001));
+    assert_eq!(bob.get(&mut service, FILE, 1460), durable(40));
+}
+
+#[test]
+fn a_resumed_transfer_ends_with_the_durable_bytes() {
+    let mut service = with_recording_in_progress(40);
+    let mut ann = TestClient::new(peer(1, 1000));
+    ann.ask(&mut service, Command::STAT, 0, FILE, 0);
+    let answer = ann.ask(&mut service, Command::GET_FILE, length(39), FILE, 1460);
+    assert_eq!(answer.data.len(), FRAME_BYTES);
 }
 
 #[test]

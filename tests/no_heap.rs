@@ -9,7 +9,7 @@ use std::net::{TcpListener, UdpSocket};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use callrec::config::Config;
 use callrec::daemon::EventLoop;
@@ -41,7 +41,10 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-fn request(client: &mut BufReader<UnixStream>, line: &str) -> String {
+/// A control connection.
+type Client = BufReader<UnixStream>;
+
+fn request(client: &mut Client, line: &str) -> String {
     client
         .get_mut()
         .write_all(format!("{line}\n").as_bytes())
@@ -58,14 +61,22 @@ fn value<'a>(message: &'a str, key: &str) -> &'a str {
         .expect(message)
 }
 
-fn connect(socket: &str) -> BufReader<UnixStream> {
-    for _ in 0..500 {
-        if let Ok(stream) = UnixStream::connect(socket) {
-            return BufReader::new(stream);
-        }
-        std::thread::sleep(Duration::from_millis(10));
+fn wait_for(what: &str, mut is_there: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !is_there() {
+        let waited = started.elapsed();
+        assert!(waited < Duration::from_secs(20), "waited in vain: {what}");
+        std::thread::sleep(Duration::from_millis(5));
     }
-    panic!("the daemon does not answer");
+}
+
+fn connect(socket: &str) -> Client {
+    let mut stream = None;
+    wait_for("the control socket", || {
+        stream = UnixStream::connect(socket).ok();
+        stream.is_some()
+    });
+    BufReader::new(stream.unwrap())
 }
 
 /// A recording server that takes one recording after the other, and leaves each alone after some packets.
@@ -191,12 +202,22 @@ fn config(folder: &Path, socket: &str) -> Config {
     }
 }
 
-#[test]
-fn nothing_is_allocated_while_a_call_is_recorded() {
-    let folder = std::env::temp_dir().join(format!("callrec-heap-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).unwrap();
-    let socket = format!("{}/s", folder.display());
-    let config = config(&folder, &socket);
+/// A recording of 20 s that the daemon can play.
+const OLD: &str = "old.wav";
+
+fn put_recording(folder: &Path) {
+    let mut bytes = b"PCMU".to_vec();
+    bytes.extend([0; 60]);
+    bytes.extend([172, 0, 0, 0, 160, 0, 0, 0, 0, 0, 0, 0]);
+    for _ in 0..1000 {
+        bytes.push(0x80);
+        bytes.extend([0; 171]);
+    }
+    std::fs::write(folder.join(OLD), bytes).unwrap();
+}
+
+/// Runs the daemon on a thread whose allocations are counted.
+fn run_watched(config: Config) {
     env_logger::Builder::new()
         .filter_level(log::LevelFilter::Info)
         .init();
@@ -205,88 +226,87 @@ fn nothing_is_allocated_while_a_call_is_recorded() {
         WATCHED.with(|watched| watched.set(true));
         daemon.run(|| Err("never asked".into())).unwrap();
     });
-    let mut client = connect(&socket);
-    let mut other = connect(&socket);
-    // The first recording warms up what is made once: the C library's time zone, the logger's buffer.
-    let first = request(&mut client, "cmd=RecordStartRequest");
-    request(
-        &mut client,
-        &format!("cmd=RecordStopRequest&id={}", value(&first, "id")),
-    );
-    std::thread::sleep(Duration::from_millis(300)); // the loop has gone back to sleep
-    let mut old = [
-        &b"PCMU"[..],
-        &[0; 60],
-        &[172, 0, 0, 0, 160, 0, 0, 0, 0, 0, 0, 0],
-    ]
-    .concat();
-    (0..1000).for_each(|_| old.extend([[0x80].as_slice(), &[0; 171]].concat()));
-    std::fs::write(folder.join("old.wav"), old).unwrap();
-    let before = ALLOCATIONS.load(Ordering::SeqCst);
-    assert!(
-        before > 0,
-        "the count counts: the list of events was allocated"
-    );
+}
 
-    let start = request(
-        &mut client,
-        "cmd=RecordStartRequest&legs=2&remote_name=Someone",
-    );
-    let mut ports: Vec<u16> = value(&start, "leg_ports")
-        .split(',')
-        .map(|port| port.parse().unwrap())
-        .collect();
-    let id = value(&start, "id").to_owned();
-    let to_server = request(&mut client, "cmd=RecordStartRequest&legs=2&sink=server");
-    ports.extend(
-        value(&to_server, "leg_ports")
-            .split(',')
-            .map(|port| port.parse::<u16>().unwrap()),
-    );
-    assert_eq!(value(&to_server, "server"), "127.0.0.1");
-    let driver = std::thread::spawn(move || {
-        for line in [
-            "garbage",
-            "",
-            "cmd=X&id=%zz",
-            "cmd=RecordStatusRequest",
-            "cmd=StatsRequest",
-            "cmd=SubscribeRequest",
-        ] {
-            if !line.is_empty() {
-                request(&mut other, line);
-            }
-        }
-        other.get_mut().write_all(&[b'x'; 10_000]).unwrap();
-        other
+/// The first recording allocates what is allocated once: the C library's time zone, the logger's buffer. The
+/// daemon writes its sidecar after the response; when the sidecar has its checksum, the daemon has no more
+/// to do.
+fn warm_up(client: &mut Client, folder: &Path) {
+    let start = request(client, "cmd=RecordStartRequest");
+    let id = value(&start, "id");
+    request(client, &format!("cmd=RecordStopRequest&id={id}"));
+    let sidecar = folder.join(value(&start, "file")).with_extension("json");
+    wait_for("the sidecar", || {
+        std::fs::read_to_string(&sidecar).is_ok_and(|text| text.contains("sha256"))
     });
-    let play = request(
-        &mut client,
-        "cmd=PlayStartRequest&file=old.wav&host=127.0.0.1&port=9",
-    );
-    assert_eq!(value(&play, "result"), "success");
-    let fetching = value(&start, "file").to_owned();
-    let fetcher = std::thread::spawn(move || fetch(&fetching));
+}
+
+/// Requests of other kinds, good and bad, and at last one without an end, for which the daemon closes the
+/// connection.
+fn ask_oddly(mut client: Client) {
+    for line in [
+        "garbage",
+        "cmd=X&id=%zz",
+        "cmd=RecordStatusRequest",
+        "cmd=StatsRequest",
+        "cmd=SubscribeRequest",
+    ] {
+        request(&mut client, line);
+    }
+    client.get_mut().write_all(&[b'x'; 10_000]).unwrap();
+}
+
+/// A recording on the stick and one for the server, with requests, media, a player and FSP clients beside
+/// them.
+fn record_and_all_else(client: &mut Client, other: Client) {
+    let to_stick = request(client, "cmd=RecordStartRequest&legs=2&remote_name=Someone");
+    let to_server = request(client, "cmd=RecordStartRequest&legs=2&sink=server");
+    assert_eq!(value(&to_server, "server"), "127.0.0.1");
+    let asking = std::thread::spawn(move || ask_oddly(other));
+    let play = format!("cmd=PlayStartRequest&file={OLD}&host=127.0.0.1&port=9");
+    assert_eq!(value(&request(client, &play), "result"), "success");
+    let file = value(&to_stick, "file").to_owned();
+    let fetching = std::thread::spawn(move || fetch(&file));
+    let ports = [leg_ports(&to_stick), leg_ports(&to_server)].concat();
     media(&ports);
-    fetcher.join().unwrap();
-    request(&mut client, &format!("cmd=RecordPauseRequest&id={id}"));
-    request(&mut client, &format!("cmd=RecordResumeRequest&id={id}"));
-    let stop = request(&mut client, &format!("cmd=RecordStopRequest&id={id}"));
-    let on_the_stick = request(
-        &mut client,
-        &format!("cmd=RecordStopRequest&id={}", value(&to_server, "id")),
-    );
-    let after = ALLOCATIONS.load(Ordering::SeqCst);
+    fetching.join().unwrap();
+    asking.join().unwrap();
+    let id = value(&to_stick, "id");
+    request(client, &format!("cmd=RecordPauseRequest&id={id}"));
+    request(client, &format!("cmd=RecordResumeRequest&id={id}"));
+    let stopped = request(client, &format!("cmd=RecordStopRequest&id={id}"));
+    assert_eq!(value(&stopped, "result"), "success");
+    assert!(value(&stopped, "frames").parse::<u32>().unwrap() >= 100);
+    let id = value(&to_server, "id");
+    let fallen_back = request(client, &format!("cmd=RecordStopRequest&id={id}"));
     assert_eq!(
-        value(&on_the_stick, "parts"),
+        value(&fallen_back, "parts"),
         "1",
         "the server left it to the stick"
     );
-    assert_eq!(value(&stop, "result"), "success");
-    assert!(value(&stop, "frames").parse::<u32>().unwrap() >= 100);
+}
+
+fn leg_ports(start: &str) -> Vec<u16> {
+    let ports = value(start, "leg_ports").split(',');
+    ports.map(|port| port.parse().unwrap()).collect()
+}
+
+#[test]
+fn nothing_is_allocated_while_a_call_is_recorded() {
+    let folder = std::env::temp_dir().join(format!("callrec-heap-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let socket = format!("{}/s", folder.display());
+    run_watched(config(&folder, &socket));
+    let mut client = connect(&socket);
+    let other = connect(&socket);
+    warm_up(&mut client, &folder);
+    put_recording(&folder);
+    let before = ALLOCATIONS.load(Ordering::SeqCst);
+    assert!(before > 0, "opening the daemon allocates, and is counted");
+    record_and_all_else(&mut client, other);
+    let after = ALLOCATIONS.load(Ordering::SeqCst);
     assert_eq!(after - before, 0, "allocations while recording");
-    driver.join().unwrap();
-    // The daemon may still write what stands beside a recording.
+    // The daemon may still write the sidecars.
     while std::fs::remove_dir_all(&folder)
         .is_err_and(|error| error.kind() == ErrorKind::DirectoryNotEmpty)
     {}

@@ -58,6 +58,19 @@ impl Nat {
 const COUNT_RELAYED: &str =
     "table ip relay { chain in { type filter hook input priority 0; ip protocol udp udp dport != 7042 counter; }; }";
 
+/// A host and the router between it and the Internet.
+struct Site {
+    router: &'static str,
+    /// The router's address on the Internet, with its prefix length.
+    wan: &'static str,
+    /// The router's address in the host's network.
+    lan: &'static str,
+    host: &'static str,
+    /// The host's own address.
+    address: &'static str,
+    nat: Nat,
+}
+
 /// The namespaces, and the programs in those of server and phone.
 struct Network {
     dir: PathBuf,
@@ -151,7 +164,13 @@ impl Network {
         must(&[&["ip", "netns", "exec", &name], words].concat());
     }
 
-    /// server 198.51.100.1 = (198.51.100.11) router1 (192.168.1.1) = phone 192.168.1.10, and so on.
+    /// Connects the namespaces: the server's bridge stands for the Internet, and each host is behind
+    /// a router of its own.
+    ///
+    /// ```text
+    /// server 198.51.100.1 = 198.51.100.11 router1 192.168.1.1 = phone 192.168.1.10
+    ///                     = 198.51.100.12 router2 10.0.0.1    = caller 10.0.0.5
+    /// ```
     fn wire(&self, phone_nat: Nat, caller_nat: Nat) {
         for which in NAMESPACES {
             must(&["ip", "netns", "add", &self.name(which)]);
@@ -163,58 +182,51 @@ impl Network {
             self.run("server", &["ip", "addr", "add", address, "dev", "wan"]);
         }
         self.run("server", &["ip", "link", "set", "wan", "up"]);
-        for (router, host, wan, gateway, own, nat) in [
-            (
-                "router1",
-                "phone",
-                "198.51.100.11/24",
-                "192.168.1.1",
-                "192.168.1.10",
-                phone_nat,
-            ),
-            (
-                "router2",
-                "caller",
-                "198.51.100.12/24",
-                "10.0.0.1",
-                "10.0.0.5",
-                caller_nat,
-            ),
-        ] {
-            let (in_router, in_server, in_host) =
-                (self.name(router), self.name("server"), self.name(host));
-            let cable = |near: &str, near_name: &str, far: &str, far_name: &str| {
-                let far = ["peer", "name", far_name, "netns", far];
-                must(
-                    &[
-                        &["ip", "-n", near, "link", "add", near_name, "type", "veth"][..],
-                        &far,
-                    ]
-                    .concat(),
-                );
-            };
-            cable(&in_router, "wan", &in_server, router);
-            cable(&in_router, "lan", &in_host, "lan");
-            self.run(
-                "server",
-                &["ip", "link", "set", router, "master", "wan", "up"],
-            );
-            self.run(router, &["ip", "addr", "add", wan, "dev", "wan"]);
-            self.run(
-                router,
-                &["ip", "addr", "add", &format!("{gateway}/24"), "dev", "lan"],
-            );
-            self.run(
-                host,
-                &["ip", "addr", "add", &format!("{own}/24"), "dev", "lan"],
-            );
-            for (which, link) in [(router, "wan"), (router, "lan"), (host, "lan")] {
-                self.run(which, &["ip", "link", "set", link, "up"]);
-            }
-            self.run(host, &["ip", "route", "add", "default", "via", gateway]);
-            self.run(router, &["sysctl", "-qw", "net.ipv4.ip_forward=1"]);
-            self.load(router, &nat.rules(own));
+        self.connect(&Site {
+            router: "router1",
+            wan: "198.51.100.11/24",
+            lan: "192.168.1.1",
+            host: "phone",
+            address: "192.168.1.10",
+            nat: phone_nat,
+        });
+        self.connect(&Site {
+            router: "router2",
+            wan: "198.51.100.12/24",
+            lan: "10.0.0.1",
+            host: "caller",
+            address: "10.0.0.5",
+            nat: caller_nat,
+        });
+    }
+
+    /// Puts a site's router between its host and the bridge.
+    fn connect(&self, site: &Site) {
+        let Site { router, host, .. } = *site;
+        self.cable((router, "wan"), ("server", router));
+        self.cable((router, "lan"), (host, "lan"));
+        let to_bridge = ["ip", "link", "set", router, "master", "wan", "up"];
+        self.run("server", &to_bridge);
+        let lan = format!("{}/24", site.lan);
+        let address = format!("{}/24", site.address);
+        self.run(router, &["ip", "addr", "add", site.wan, "dev", "wan"]);
+        self.run(router, &["ip", "addr", "add", &lan, "dev", "lan"]);
+        self.run(host, &["ip", "addr", "add", &address, "dev", "lan"]);
+        for (which, link) in [(router, "wan"), (router, "lan"), (host, "lan")] {
+            self.run(which, &["ip", "link", "set", link, "up"]);
         }
+        self.run(host, &["ip", "route", "add", "default", "via", site.lan]);
+        self.run(router, &["sysctl", "-qw", "net.ipv4.ip_forward=1"]);
+        self.load(router, &site.nat.rules(site.address));
+    }
+
+    /// Makes a pair of virtual Ethernet interfaces. Each end is a namespace and the interface's name.
+    fn cable(&self, near: (&str, &str), far: (&str, &str)) {
+        let near_space = self.name(near.0);
+        let far_space = self.name(far.0);
+        let add = ["ip", "-n", &near_space, "link", "add", near.1];
+        let peer = ["type", "veth", "peer", "name", far.1, "netns", &far_space];
+        must(&[&add[..], &peer].concat());
     }
 
     fn load(&self, which: &str, rules: &str) {

@@ -6,7 +6,7 @@
 mod common;
 
 use std::io::{ErrorKind, Write};
-use std::net::{TcpStream, UdpSocket};
+use std::net::{SocketAddrV4, TcpStream, UdpSocket};
 use std::time::Duration;
 
 use common::server::{Line, RecordingPhone, Server};
@@ -230,71 +230,75 @@ fn one_address_cannot_have_all_connections() {
     assert_unharmed(&server, phone);
 }
 
-#[test]
-fn only_allowed_networks_are_heard_and_only_trusted_ones_speak_for_others() {
-    let server = Server::new(&["--allow", "127.0.0.8/29", "--trust", "127.0.0.1"]);
-    let from = |ip: &str| {
-        let socket =
-            nix::sys::socket::SockaddrIn::from(std::net::SocketAddrV4::new(ip.parse().unwrap(), 0));
-        let fd = nix::sys::socket::socket(
-            nix::sys::socket::AddressFamily::Inet,
-            nix::sys::socket::SockType::Stream,
-            nix::sys::socket::SockFlag::SOCK_CLOEXEC,
-            None,
-        )
-        .unwrap();
-        nix::sys::socket::bind(std::os::fd::AsRawFd::as_raw_fd(&fd), &socket).unwrap();
-        let std::net::SocketAddr::V4(to) = server.address() else {
-            panic!()
-        };
-        let to = nix::sys::socket::SockaddrIn::from(to);
-        nix::sys::socket::connect(std::os::fd::AsRawFd::as_raw_fd(&fd), &to).unwrap();
-        let stream = TcpStream::from(fd);
-        stream.set_read_timeout(Some(common::PATIENCE)).unwrap();
-        Line(stream)
+/// A control connection from an address of this host's loopback network.
+fn connect_from(ip: &str, server: &Server) -> Line {
+    use nix::sys::socket::{bind, connect, socket, AddressFamily, SockFlag, SockType, SockaddrIn};
+    use std::os::fd::AsRawFd;
+
+    let std::net::SocketAddr::V4(to) = server.address() else {
+        panic!("the server listens on IPv4")
     };
-    assert_eq!(from("127.0.0.2").next(), None, "not allowed");
-    let start = "cmd=RecordStartRequest&id=1&device=0c383e000001\n";
-    assert!(from("127.0.0.9").ask(start).success());
-    // A proxy: the media comes from the address that it names.
-    let mut proxy = from("127.0.0.1");
-    let answer = proxy.ask(&format!(
-        "PROXY TCP4 127.0.0.10 127.0.0.1 5 6\r\n{}",
-        start.replace("000001", "000002")
-    ));
+    let own = SocketAddrV4::new(ip.parse().unwrap(), 0);
+    let flags = SockFlag::SOCK_CLOEXEC;
+    let fd = socket(AddressFamily::Inet, SockType::Stream, flags, None).unwrap();
+    bind(fd.as_raw_fd(), &SockaddrIn::from(own)).unwrap();
+    connect(fd.as_raw_fd(), &SockaddrIn::from(to)).unwrap();
+    let stream = TcpStream::from(fd);
+    stream.set_read_timeout(Some(common::PATIENCE)).unwrap();
+    Line(stream)
+}
+
+const START: &str = "cmd=RecordStartRequest&id=1&device=0c383e000001\n";
+/// 127.0.0.8 to 127.0.0.15 are allowed, and the proxy.
+const BEHIND_A_PROXY: [&str; 4] = ["--allow", "127.0.0.8/29", "--trust", "127.0.0.1"];
+
+#[test]
+fn only_allowed_networks_are_heard() {
+    let server = Server::new(&BEHIND_A_PROXY);
+    assert_eq!(connect_from("127.0.0.2", &server).next(), None);
+    assert!(connect_from("127.0.0.9", &server).ask(START).success());
+}
+
+#[test]
+fn media_comes_from_the_address_that_a_trusted_proxy_names() {
+    let server = Server::new(&BEHIND_A_PROXY);
+    let mut proxy = connect_from("127.0.0.1", &server);
+    let answer = proxy.ask(&format!("PROXY TCP4 127.0.0.10 127.0.0.1 5 6\r\n{START}"));
     let to = ("127.0.0.1", answer.value("port").parse::<u16>().unwrap());
     for (source, name) in [("127.0.0.1", 8), ("127.0.0.10", 1)] {
         let media = UdpSocket::bind((source, 0)).unwrap();
-        (0..30u32).for_each(|n| {
-            media
-                .send_to(&rtp(0, n as u16, n * 160, 7, &marked(name, n)), to)
-                .unwrap();
-        });
+        for n in 0..30u32 {
+            let packet = rtp(0, n as u16, n * 160, 7, &marked(name, n));
+            media.send_to(&packet, to).unwrap();
+        }
     }
     proxy.ask("cmd=RecordStopRequest&id=1\n");
-    let recording = file::read(&server.file("0c383e000002", ".wav"));
-    assert_eq!(
-        recording.frames,
-        (0..30).map(|n| marked(1, n)).collect::<Vec<_>>()
-    );
+    let recording = file::read(&server.file("0c383e000001", ".wav"));
+    let from_the_phone: Vec<_> = (0..30).map(|n| marked(1, n)).collect();
+    assert_eq!(recording.frames, from_the_phone);
+}
+
+#[test]
+fn a_proxy_is_cut_off_without_a_header_and_for_a_network_that_is_not_allowed() {
+    let server = Server::new(&BEHIND_A_PROXY);
     for line in [
         "PROXY TCP4 192.0.2.1 127.0.0.1 5 6\r\n",
         "PROXY UNKNOWNS\r\n",
-        start,
+        START,
     ] {
-        let mut proxy = from("127.0.0.1");
+        let mut proxy = connect_from("127.0.0.1", &server);
         proxy.send(line.as_bytes());
         assert_eq!(proxy.next(), None, "{line}");
     }
-    // A proxy that speaks for itself hears of our health, and records nothing.
-    let mut proxy = from("127.0.0.1");
-    let answer = proxy.ask(&format!("PROXY UNKNOWN\r\n{start}cmd=HealthRequest&id=1\n"));
+}
+
+#[test]
+fn a_proxy_that_speaks_for_itself_asks_for_health_and_records_nothing() {
+    let server = Server::new(&BEHIND_A_PROXY);
+    let mut proxy = connect_from("127.0.0.1", &server);
+    let answer = proxy.ask(&format!("PROXY UNKNOWN\r\n{START}cmd=HealthRequest&id=1\n"));
     assert_eq!(answer.0, "cmd=HealthResponse&id=1&reason=&result=success");
-    assert_eq!(
-        server.files("0c383e000001").len(),
-        2,
-        "one recording and its sidecar"
-    );
+    assert!(server.files("0c383e000001").is_empty());
 }
 
 #[test]

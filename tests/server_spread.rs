@@ -4,9 +4,10 @@
 
 mod common;
 
+use std::collections::BTreeSet;
 use std::process::Command;
 
-use common::server::Server;
+use common::server::{RecordingPhone, Server};
 use common::{file, wait_for};
 use nix::sys::signal::{kill, Signal};
 use nix::unistd::Pid;
@@ -39,78 +40,85 @@ fn metric(server: &Server, name: &str) -> u64 {
     ignore = "under qemu-user no ARM program starts another; scripts/phone runs it"
 )]
 fn workers_share_an_address_and_one_that_dies_is_started_again() {
-    // The kernel shares connections out by chance: each worker has ports for all.
-    let options = [
+    let mut server = three_workers();
+    let mut phones = record_on_all(&server);
+    wait_for("all counters", || {
+        metric(&server, "callrec_recordings") == PHONES
+    });
+    let workers = children(server.pid());
+    assert_eq!(workers.len(), 3);
+    kill(Pid::from_raw(workers[0]), Signal::SIGKILL).unwrap();
+    for (n, phone) in phones.iter_mut().enumerate() {
+        phone.send(25, false);
+        let stop = format!("cmd=RecordStopRequest&id={n}\n");
+        phone.line.send(stop.as_bytes());
+    }
+    let mut lost = 0;
+    for (n, phone) in phones.iter_mut().enumerate() {
+        let recorded = stopped_or_repaired(&server, &format!("d{n}"), phone);
+        lost += u64::from(!recorded);
+    }
+    assert!(
+        0 < lost && lost < PHONES,
+        "{lost} of {PHONES} recordings were on the worker that died"
+    );
+    wait_for("three workers", || children(server.pid()).len() == 3);
+    wait_for("health", || server.page("/healthz").0.ends_with("200 OK"));
+    wait_for("all counters", || {
+        metric(&server, "callrec_finished_total") == PHONES - lost
+    });
+    assert_sigterm_reaches_all(&mut server);
+}
+
+/// Recordings at once. The kernel shares connections out by chance: with so many, each worker has some.
+const PHONES: u64 = 24;
+
+fn three_workers() -> Server {
+    Server::new(&[
         "--workers",
         "3",
         "--metrics",
         "127.0.0.1:0",
         "--rtp-ports",
-        "39500-39619",
-    ];
-    let mut server = Server::new(&options);
-    let mut phones: Vec<_> = (0..24)
-        .map(|n| server.phone(&n.to_string(), &format!("&device=d{n}")))
-        .collect();
+        "39500-39619", // each worker has ports for all phones
+    ])
+}
+
+/// Starts all recordings; each has a port of its own, whichever worker it is on.
+fn record_on_all(server: &Server) -> Vec<RecordingPhone> {
+    let start = |n: u64| server.phone(&n.to_string(), &format!("&device=d{n}"));
+    let mut phones: Vec<_> = (0..PHONES).map(start).collect();
     phones.iter_mut().for_each(|phone| phone.send(25, false));
-    // Each recording's port tells whose it is: every worker has its own.
-    let workers = children(server.pid());
-    assert_eq!(workers.len(), 3);
-    let mut ports: Vec<u16> = phones.iter().map(|phone| phone.to.port()).collect();
-    ports.sort();
-    ports.dedup();
-    assert_eq!(ports.len(), 24);
-    wait_for("all counters", || {
-        metric(&server, "callrec_recordings") == 24
-    });
-    // One dies: its phones see their connections end, the others record on.
-    kill(Pid::from_raw(workers[0]), Signal::SIGKILL).unwrap();
-    let mut lost = 0;
-    for (n, phone) in phones.iter_mut().enumerate() {
-        phone.send(25, false);
-        phone
-            .line
-            .send(format!("cmd=RecordStopRequest&id={n}\n").as_bytes());
-    }
-    for (n, phone) in phones.iter_mut().enumerate() {
-        let answer = phone.line.next();
-        let payloads = phone.payloads();
-        lost += u64::from(answer.is_none());
-        match answer {
-            Some(answer) => {
-                assert!(answer.success());
-                assert_eq!(
-                    file::read(&server.file(&format!("d{n}"), ".wav")).frames,
-                    payloads
-                );
-            }
-            // What came before is made whole by the one that takes its place.
-            None => wait_for("a repair", || {
-                server.sidecar(&format!("d{n}"))["end"] == "interrupted"
-            }),
-        }
-    }
-    assert!(
-        0 < lost && lost < 24,
-        "{lost} of 24 recordings were on the worker that died"
-    );
-    wait_for("three workers", || children(server.pid()).len() == 3);
-    wait_for("health", || server.page("/healthz").0.ends_with("200 OK"));
-    wait_for("all counters", || {
-        metric(&server, "callrec_finished_total") == 24 - lost
-    });
-    // SIGTERM reaches all of them.
+    let ports: BTreeSet<u16> = phones.iter().map(|phone| phone.to.port()).collect();
+    assert_eq!(ports.len(), phones.len());
+    phones
+}
+
+/// A phone on a living worker has its stop confirmed: `true`. The connection of one on the worker that died
+/// ends, and the worker in its place repairs the recording: `false`.
+fn stopped_or_repaired(server: &Server, device: &str, phone: &mut RecordingPhone) -> bool {
+    let Some(response) = phone.line.next() else {
+        wait_for("a repair", || {
+            server.sidecar(device)["end"] == "interrupted"
+        });
+        return false;
+    };
+    assert!(response.success(), "{response:?}");
+    let recording = file::read(&server.file(device, ".wav"));
+    assert_eq!(recording.frames, phone.payloads());
+    true
+}
+
+fn assert_sigterm_reaches_all(server: &mut Server) {
     let mut phone = server.phone("x", "&device=x");
     let workers = children(server.pid());
     server.signal(Signal::SIGTERM);
     assert!(phone.line.next().unwrap().0.ends_with("reason=shutdown"));
     assert_eq!(server.wait(), Some(0));
-    workers.iter().for_each(|pid| {
-        assert!(
-            kill(Pid::from_raw(*pid), None).is_err(),
-            "{pid} still lives"
-        )
-    });
+    for pid in workers {
+        let exists = kill(Pid::from_raw(pid), None);
+        assert!(exists.is_err(), "{pid} still lives");
+    }
     assert_eq!(server.sidecar("x")["end"], "shutdown");
 }
 

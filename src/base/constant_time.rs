@@ -1,8 +1,9 @@
-//! Passwords and codes: compared so that nobody learns them by the time it takes.
+//! Comparison of passwords and codes that leaks nothing about them through its duration.
 
 use core::hint::black_box;
 
-/// Compares in a time that depends on the length given, and on nothing of the secret.
+/// Compares two byte strings. The duration depends on the length of `given` only, not on the
+/// content or length of `secret`.
 pub fn is_equal(given: &[u8], secret: &[u8]) -> bool {
     let pairs = given.iter().zip(secret.iter().cycle());
     let difference = pairs.fold(given.len() ^ secret.len(), |all, (a, b)| {

@@ -1,4 +1,5 @@
-//! What everything else stands on: time, clocks, limits, counters, the byte ring. No dependencies.
+//! The foundation of all other modules: time, clocks, limits, counters, the byte ring. It depends
+//! on nothing.
 
 #[cfg(feature = "fsp")]
 pub mod constant_time;

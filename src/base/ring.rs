@@ -1,9 +1,10 @@
-//! A byte ring: whole frames go in at one end, runs of bytes come out at the other. No heap after `new`.
+//! A byte ring: whole frames are pushed at one end, runs of bytes are consumed at the other. No
+//! heap after `new`.
 
-/// A ring that holds little goes back to its beginning from here on: a long one that is never quite empty would
-/// otherwise touch all of its pages.
+/// Once the read position is beyond this, a ring with few bytes moves them back to its beginning.
+/// Otherwise a long ring that is never quite empty would touch all of its pages.
 const WINDOW: usize = 16 * 1024;
-/// So little is moved for it.
+/// The most bytes that are moved back to the beginning.
 const SMALL: usize = 4096;
 
 /// A first-in first-out queue of bytes with a fixed capacity.
@@ -14,7 +15,8 @@ pub struct Ring {
 }
 
 impl Ring {
-    /// An empty ring. The only allocation; `vec![0; n]` leaves the pages untouched until they are used.
+    /// An empty ring. This is the only allocation; the pages of `vec![0; n]` stay untouched until
+    /// they are used.
     pub fn new(capacity: usize) -> Self {
         Self {
             bytes: vec![0; capacity].into_boxed_slice(),
@@ -46,7 +48,8 @@ impl Ring {
         }
         let capacity = self.bytes.len();
         let end = self.start + self.len;
-        let at = if end < capacity { end } else { end - capacity }; // an ARMv7 divides in a hundred instructions
+        // Not `%`: a division takes an ARMv7 without a divider a hundred instructions.
+        let at = if end < capacity { end } else { end - capacity };
         let first = bytes.len().min(capacity - at);
         let (head, tail) = bytes.split_at(first);
         self.bytes[at..at + first].copy_from_slice(head);
@@ -55,19 +58,23 @@ impl Ring {
         true
     }
 
-    /// The longest run of waiting bytes that lies in one piece, at most `limit` of them.
+    /// The longest contiguous run of waiting bytes, at most `limit` of them.
     pub fn front(&self, limit: usize) -> &[u8] {
         self.piece(0, limit)
     }
 
-    /// `len` bytes from `skip` bytes behind the front; fewer where the ring or what is in it ends.
+    /// `len` bytes, starting `skip` bytes after the front; fewer where the ring wraps around or its
+    /// content ends.
     pub fn piece(&self, skip: usize, len: usize) -> &[u8] {
         let capacity = self.bytes.len();
         let at = (self.start + skip) % capacity;
-        &self.bytes[at..at + len.min(self.len.saturating_sub(skip)).min(capacity - at)]
+        let waiting = self.len.saturating_sub(skip);
+        let contiguous = capacity - at;
+        &self.bytes[at..at + len.min(waiting).min(contiguous)]
     }
 
-    /// Forgets the first `count` bytes. An emptied ring starts over, so that it touches few pages.
+    /// Discards the first `count` bytes. An emptied ring starts again at its beginning, so that it
+    /// touches few pages.
     pub fn consume(&mut self, count: usize) {
         debug_assert!(count <= self.len);
         let count = count.min(self.len);
@@ -86,24 +93,24 @@ impl Ring {
         }
     }
 
-    /// Takes as many bytes as `place` has room for; `false` when there are fewer.
+    /// Fills `out` from the front of the ring; `false` when the ring holds fewer bytes.
     #[must_use]
-    pub fn take(&mut self, place: &mut [u8]) -> bool {
+    pub fn take(&mut self, out: &mut [u8]) -> bool {
         let mut done = 0;
-        while done < place.len() {
-            let run = self.front(place.len() - done);
+        while done < out.len() {
+            let run = self.front(out.len() - done);
             if run.is_empty() {
                 return false;
             }
             let len = run.len();
-            place[done..done + len].copy_from_slice(run);
+            out[done..done + len].copy_from_slice(run);
             self.consume(len);
             done += len;
         }
         true
     }
 
-    /// Forgets everything.
+    /// Discards everything.
     pub fn clear(&mut self) {
         self.consume(self.len);
     }

@@ -1,4 +1,5 @@
-//! Counters by reason: what was dropped, and why. A phone nobody watches keeps numbers, not logs.
+//! Counters by reason: what was dropped, and why. Nobody watches a phone, so it keeps numbers
+//! instead of logs.
 
 use super::time::Duration;
 
@@ -6,81 +7,85 @@ use super::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]
 pub enum Counter {
-    /// Datagrams whose audio was taken.
+    /// Datagrams whose audio was accepted.
     Audio,
-    /// RTCP on the audio's port (RFC 5761).
+    /// RTCP packets on an RTP port (RFC 5761).
     Rtcp,
     /// Neither RTP nor RTCP: STUN, DTLS, other versions, too short, bad lengths.
     NotRtp,
-    /// RTP with a payload type we do not know.
+    /// RTP packets with an unknown payload type.
     UnknownPayload,
-    /// RTP with more audio than a packet can have, or longer than a datagram we read.
+    /// RTP packets with more audio than is accepted, and datagrams longer than is read.
     Oversize,
+    /// Packets of a source that is muted because it seems to be encrypted (SRTP).
+    Encrypted,
     /// telephone-event packets (RFC 4733), kept out of the audio.
     TelephoneEvent,
     /// Comfort-noise packets (RFC 3389), and one-byte G.711.
     ComfortNoise,
     /// RTP without a payload.
     Empty,
-    /// Packets that came twice.
+    /// Packets that were received before.
     Duplicate,
-    /// Packets that came after their time had been mixed.
+    /// Packets that arrived after their frame had been mixed.
     Late,
-    /// Packets of a source that was never seen again.
+    /// Packets of a source that sent no second packet.
     Unconfirmed,
-    /// Packets of a source for which there was no place.
+    /// Packets of a source for which no slot was free.
     TooManySources,
-    /// Times that a leg was placed anew: a timestamp jump or a pause of the sender.
+    /// Times that a source was anchored again, after a timestamp jump or a pause of the sender.
     Reanchored,
-    /// Times that a leg's timestamps were found to run at another rate than its bytes.
+    /// Times that the timestamps of a source were found to run at another rate than its bytes.
     WrongClock,
-    /// Samples added to or taken from legs to follow their clocks.
+    /// Samples added to or removed from sources to follow their clocks.
     SkewSteps,
-    /// Samples made up for lost packets.
+    /// Samples synthesized for lost packets.
     Concealed,
     /// Datagrams that the kernel dropped before we read them (SO_RXQ_OVFL).
     KernelDrop,
     /// Frames mixed.
     Frames,
-    /// Frames that were mixed but not written, because their recording's stick failed.
+    /// Frames that were mixed but not written because their recording's stick failed.
     FramesLost,
-    /// Frames for a server that were not sent: the kernel did not take them, or the server had stopped.
+    /// Frames for a server that were not sent: the kernel did not accept them, or the server had
+    /// stopped the recording.
     UploadDropped,
-    /// Control lines, and messages of servers, that were none.
+    /// Malformed control lines and malformed messages of servers.
     BadMessage,
-    /// Clients that were cut off because they did not read.
+    /// Clients that were disconnected because they did not read.
     SlowClient,
-    /// Clients that found no place.
+    /// Clients that were refused because no slot was free.
     TooManyClients,
     /// Recordings started.
     Started,
-    /// Recordings that ended by themselves.
+    /// Recordings that ended because of a failure.
     Failed,
-    /// Files that were made whole.
+    /// Files that were repaired.
     Repaired,
     /// Old recordings deleted to make room.
     Deleted,
-    /// FSP requests that were looked at.
+    /// FSP requests that were processed.
     FspRequests,
-    /// Datagrams on the FSP port that were not: broken, of no session, or too many.
+    /// Datagrams on the FSP port that were not processed: malformed, without a session, or beyond
+    /// the rate limit.
     FspDropped,
     /// FSP requests with a wrong password.
     FspWrongPassword,
-    /// Rendezvous messages that were not believed: not sealed by the server, or of nobody we know.
+    /// Rendezvous messages that were ignored: not sealed by the server, or from an unknown sender.
     P2pIgnored,
-    /// Callers with another invite code, or one too many.
+    /// Callers that were refused: a wrong invite code, or too many callers.
     P2pRefused,
-    /// Callers that were followed.
+    /// Callers whose connection attempt was accepted.
     P2pFollowed,
     /// Packets of recordings that were played.
     Played,
-    /// Packets of recordings that were played, which the system did not take.
+    /// Packets of played recordings that the system did not accept for sending.
     PlayDrop,
-    /// Lines beside recordings that were not written.
+    /// Sidecar lines that could not be written.
     SidecarsLost,
     /// Turns of the loop.
     Wakeups,
-    /// Broken invariants: a fault of this program.
+    /// Broken invariants: bugs of this program.
     Bug,
 }
 
@@ -91,6 +96,7 @@ pub const NAMES: [&str; COUNTERS] = [
     "not_rtp",
     "unknown_payload",
     "oversize",
+    "encrypted",
     "telephone_event",
     "comfort_noise",
     "empty",
@@ -133,7 +139,7 @@ const COUNTERS: usize = Counter::Bug as usize + 1;
 pub struct Stats {
     /// The longest time from one wake-up to the next sleep.
     pub longest_turn: Duration,
-    /// Where the phone stands with the rendezvous server, in a word.
+    /// The state of the registration with the rendezvous server, in one word.
     pub p2p: &'static str,
     counts: [u64; COUNTERS],
 }
@@ -159,15 +165,14 @@ impl Stats {
         self.counts[counter as usize] += amount;
     }
 
-    /// Adds all counts of another's.
+    /// Adds all counts of `other`.
     pub fn add_all(&mut self, other: &Self) {
-        self.counts
-            .iter_mut()
-            .zip(other.counts)
-            .for_each(|(count, more)| *count += more);
+        for (count, more) in self.counts.iter_mut().zip(other.counts) {
+            *count += more;
+        }
     }
 
-    /// Takes back what is not to count after all.
+    /// Subtracts what must not be counted after all.
     pub fn take_back(&mut self, counter: Counter, amount: u64) {
         let count = &mut self.counts[counter as usize];
         *count = count.saturating_sub(amount);

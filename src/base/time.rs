@@ -1,11 +1,12 @@
 //! Monotonic time as one integer of nanoseconds.
 //!
-//! `std::time::Instant` cannot be made up, so nothing that uses it can be tested in virtual time; and
-//! the core layers may not name `std::time` at all. Nanoseconds in a `u64` last 584 years.
+//! `std::time::Instant` cannot be constructed from a number, so code that uses it cannot be tested
+//! in virtual time; the core layers may not name `std::time` at all. Nanoseconds in a `u64` last
+//! 584 years.
 
 use core::ops::{Add, Sub};
 
-/// A point on the monotonic clock, in nanoseconds from an origin that means nothing.
+/// A point on the monotonic clock, in nanoseconds from an arbitrary origin.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Instant(u64);
 
@@ -14,7 +15,7 @@ pub struct Instant(u64);
 pub struct Duration(u64);
 
 impl Instant {
-    /// What never comes.
+    /// A deadline that never arrives.
     pub const NEVER: Self = Self(u64::MAX);
 
     /// The point `nanos` after the clock's origin.
@@ -32,14 +33,15 @@ impl Instant {
         Duration(self.0.saturating_sub(earlier.0))
     }
 
-    /// The first multiple of `step` after this point: what lets many timers share one wake-up.
+    /// The first multiple of `step` after this point. Timers that are rounded up to it share one
+    /// wake-up.
     pub const fn next_multiple_of(self, step: Duration) -> Self {
         Self((self.0 / step.0 + 1) * step.0)
     }
 }
 
 impl Duration {
-    /// No time at all.
+    /// No time.
     pub const ZERO: Self = Self(0);
 
     /// A length of time in milliseconds.
@@ -57,12 +59,12 @@ impl Duration {
         self.0
     }
 
-    /// Both, one after the other.
+    /// The sum of both, saturating.
     pub const fn saturating_add(self, other: Self) -> Self {
         Self(self.0.saturating_add(other.0))
     }
 
-    /// This without `other`, or zero when `other` is longer.
+    /// This length minus `other`, or zero when `other` is longer.
     pub const fn saturating_sub(self, other: Self) -> Self {
         Self(self.0.saturating_sub(other.0))
     }

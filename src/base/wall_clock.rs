@@ -1,19 +1,23 @@
-//! The wall clock against the monotonic clock: what a kernel's stamp means although somebody may set the clock.
+//! The wall clock compared with the monotonic clock: what a kernel timestamp means when the wall
+//! clock may have been set.
 //!
-//! The kernel stamps a datagram by the wall clock when it arrives; everything here is measured by the monotonic clock.
-//! Two readings of both clocks show by how much the wall clock was set between them, but not when. A stamp from that
-//! time has two possible meanings. `Stamp` carries both, and the limits between which the arrival must lie.
+//! The kernel stamps a datagram with the wall clock when it arrives; everything else in this
+//! program is measured by the monotonic clock. Two readings of both clocks show by how much the
+//! wall clock was set between them, but not when. A stamp from that time has two possible meanings.
+//! `Stamp` carries both, and the limits between which the arrival must lie.
 
 use super::time::{Duration, Instant};
 
-/// Readings of both clocks that differ by less than this are the same clock: 1 ms. A busy machine lets time pass
-/// between the two system calls of a reading, and NTP slews by half a millisecond a second at most. What it slews in a
-/// longer time between two readings counts as a step; its two meanings are then as good as one.
+/// A difference between the two clocks that is smaller than this is not a step: 1 ms. On a busy
+/// machine, time passes between the two system calls of a reading, and NTP slews by at most half a
+/// millisecond a second. What NTP slews over a longer interval between two readings counts as a
+/// step; the two meanings of a stamp are then close enough to be equivalent.
 const MIN_STEP: i64 = 1_000_000;
-/// How far a stamp may lie outside its limits: 20 ms. They come from readings that a busy machine may delay.
+/// How far a stamp may lie outside its limits: 20 ms. The limits come from readings that a busy
+/// machine may delay.
 const SLACK: Duration = Duration::from_millis(20);
 
-/// Seconds and nanoseconds of some clock.
+/// A time as seconds and nanoseconds, of any clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Timespec {
     /// Whole seconds.
@@ -30,33 +34,35 @@ pub struct WallClock {
     step: Option<Step>,
 }
 
-/// The wall clock was set by `nanos`, at some time before `noticed_at`.
+/// The wall clock was set by `nanos`, at an unknown time before `noticed_at`.
 #[derive(Clone, Copy, Debug)]
 struct Step {
     nanos: i64,
     noticed_at: Instant,
 }
 
-/// The arrival of a datagram, as far as its stamp says.
+/// The arrival of a datagram, as far as its stamp determines it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamp {
-    /// By the clock as it is now.
+    /// The arrival if the datagram was stamped after the wall clock was set.
     after: Instant,
-    /// By the clock as it was before it was set; the same if the datagram came after that.
+    /// The arrival if it was stamped before that; equal to `after` if this is impossible.
     before: Instant,
-    /// It did not arrive before this ...
+    /// The earliest possible arrival.
     earliest: Instant,
-    /// ... nor after this.
+    /// The latest possible arrival.
     latest: Instant,
 }
 
 impl WallClock {
-    /// Takes a reading; by how many milliseconds the clock was set since the one before, 0 if it was not.
+    /// Takes a reading. Returns by how many milliseconds the wall clock was set since the previous
+    /// reading; 0 if it was not.
     pub fn read(&mut self, monotonic: Instant, wall: Timespec) -> i64 {
         let passed = monotonic.nanos() as i64 - self.read_at.nanos() as i64;
         let nanos = difference(wall, self.wall) - passed;
         let is_first = self.read_at == Instant::default();
-        (self.read_at, self.wall) = (monotonic, wall);
+        self.read_at = monotonic;
+        self.wall = wall;
         if is_first || nanos.abs() < MIN_STEP {
             return 0;
         }
@@ -67,7 +73,8 @@ impl WallClock {
         nanos / 1_000_000
     }
 
-    /// What the stamp of a datagram means that arrived after `earliest` and before the latest reading.
+    /// Interprets the stamp of a datagram that arrived after `earliest` and before the latest
+    /// reading.
     pub fn stamp(&self, stamp: Timespec, earliest: Instant) -> Stamp {
         let ago = difference(self.wall, stamp);
         let after = back(self.read_at, ago);
@@ -78,9 +85,11 @@ impl WallClock {
             latest: self.read_at,
         };
         if let Some(step) = self.step {
-            // Where only this program's clock was set, not the kernel's, stamps go on by the older one.
+            // If only this program's clock was set and not the kernel's (time namespaces,
+            // emulators), stamps continue on the older clock.
             if earliest < step.noticed_at || stamp.fitting(after).is_none() {
-                // An older clock that was behind by `step` meant a later time by the same digits.
+                // If the clock was set forward by `step`, the same digits on the older clock mean a
+                // later time.
                 stamp.before = back(self.read_at, ago.saturating_sub(step.nanos));
             }
         }
@@ -89,7 +98,7 @@ impl WallClock {
 }
 
 impl Stamp {
-    /// An arrival that is known.
+    /// A known arrival.
     pub fn at(arrival: Instant) -> Self {
         Self {
             after: arrival,
@@ -99,12 +108,13 @@ impl Stamp {
         }
     }
 
-    /// It lies between its limits, and the clock was not set: a newer reading would say nothing else.
+    /// The stamp lies within its limits, and the clock was not set: a newer reading would not
+    /// change its meaning.
     pub fn is_plain(&self) -> bool {
         self.before == self.after && self.earliest <= self.after && self.after <= self.latest
     }
 
-    /// The arrival, if the stamp leaves no doubt.
+    /// The arrival, if the stamp is unambiguous.
     pub fn certain(&self) -> Option<Instant> {
         match (self.fitting(self.after), self.fitting(self.before)) {
             (Some(at), None) | (None, Some(at)) => Some(at),
@@ -113,8 +123,9 @@ impl Stamp {
         }
     }
 
-    /// The arrival that is closest to what is expected. Without an expectation it is the earliest that can be: datagrams
-    /// that wait in a socket follow each other closely. A stamp that cannot be true is ignored.
+    /// The possible arrival that is closest to the expected one. Without an expectation, the
+    /// earliest possible one: datagrams that wait in a socket follow each other closely. An
+    /// impossible stamp is ignored.
     pub fn nearest(&self, expected: Option<Instant>) -> Instant {
         let distance = |at: Instant| expected.map_or(at, |expected| absolute(at, expected));
         let nearest = match (self.fitting(self.after), self.fitting(self.before)) {
@@ -132,12 +143,14 @@ impl Stamp {
     }
 }
 
-/// One time of day minus another in nanoseconds. Seconds are compared modulo 2^32: some kernels stamp with 32 bits.
+/// The difference of two times of day in nanoseconds. Seconds are compared modulo 2^32: some
+/// kernels stamp with 32 bits.
 fn difference(one: Timespec, other: Timespec) -> i64 {
     let seconds = (one.seconds as u32).wrapping_sub(other.seconds as u32) as i32;
     i64::from(seconds) * 1_000_000_000 + i64::from(one.nanos) - i64::from(other.nanos)
 }
 
+/// The point `ago` nanoseconds before `from`; after it if `ago` is negative.
 fn back(from: Instant, ago: i64) -> Instant {
     let length = Duration::from_nanos(ago.unsigned_abs());
     if ago >= 0 {
@@ -147,7 +160,7 @@ fn back(from: Instant, ago: i64) -> Instant {
     }
 }
 
-/// The time between two points, as a point, so that it compares with one.
+/// The distance between two points, as an `Instant`, so that it compares with one.
 fn absolute(one: Instant, other: Instant) -> Instant {
     Instant::from_nanos(one.since(other).nanos().max(other.since(one).nanos()))
 }

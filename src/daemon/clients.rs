@@ -1,4 +1,4 @@
-//! The control clients: who may speak, who gets which answer, who hears events.
+//! The control clients: accepts them, reads their lines, and delivers responses and events.
 
 use std::io::{self, ErrorKind};
 
@@ -16,7 +16,7 @@ use crate::io::control::{listen, Client, Line};
 use crate::proto::recorder::outbox::{ClientId, To};
 use crate::proto::recorder::{FollowUp, Recorder};
 
-/// All places for clients.
+/// The slots for clients.
 pub(super) struct Clients {
     listener: UnixListener,
     backlog: Backlog,
@@ -24,13 +24,14 @@ pub(super) struct Clients {
     next_id: u32,
 }
 
-/// Connections that the kernel has and we have not accepted. The poll is edge-triggered: it announces them once.
+/// Connections that are waiting to be accepted. The poll is edge-triggered: it announces them once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Backlog {
     Empty,
-    /// They wait for a place or for a file descriptor.
+    /// They wait for a free slot or a file descriptor.
     NeedsPlace,
-    /// All places are taken, and some of these clients have not been read yet: they may be silent ones.
+    /// All slots are in use, and some of their clients have not been read yet: these may be silent
+    /// ones.
     NeedsReading,
 }
 
@@ -59,11 +60,13 @@ impl Clients {
         self.places.len()
     }
 
-    /// Takes the connections that wait. One too many is told so and closed: the oldest that has never said anything, if
-    /// there is one, so that connections which a program has forgotten keep nobody out.
+    /// Accepts the waiting connections. If there are too many, the oldest client that has never
+    /// sent anything is refused and closed, or the new one if there is none: connections that a
+    /// program has forgotten must not lock others out.
     ///
-    /// Whether a client that has just come says anything is known when it has been read. Until then the next one waits:
-    /// in a burst all places may be held by clients that nobody has looked at yet.
+    /// It is only known whether a new client sends anything after it has been read. Until then, the
+    /// next connection waits: in a burst, all slots may be held by clients that have not been read
+    /// yet.
     pub(super) fn accept(
         &mut self,
         registry: &Registry,
@@ -116,7 +119,7 @@ impl Clients {
         }
     }
 
-    /// The oldest client that has never said anything.
+    /// The oldest client that has never sent anything.
     fn silent(&self) -> Option<usize> {
         let silent = |place: &&ControlClient| !place.spoke && !place.client.has_more();
         let oldest = self
@@ -128,7 +131,7 @@ impl Clients {
         self.places.iter().position(|place| place.id.0 == oldest)
     }
 
-    /// Connections wait: a client or a recording may have ended since, or a client has been read.
+    /// Connections are waiting, and a slot or a descriptor may have become free since.
     pub(super) fn connections_wait(&self) -> bool {
         self.backlog != Backlog::Empty
     }
@@ -139,15 +142,15 @@ impl Clients {
         }
     }
 
-    /// A client may have something to say.
+    /// A client may have sent something.
     pub(super) fn anyone_speaks(&self) -> bool {
         self.places
             .iter()
             .any(|place| place.client.is_open() && place.client.has_more())
     }
 
-    /// The next line of a client that may speak: its last answer has been queued, and there is room
-    /// for another one. `None` in place of its text: it was too long, or cut off.
+    /// The next line of a client, if its last response has been queued and there is room for
+    /// another one. `None` instead of the line: it was too long, or cut off.
     pub(super) fn next_line(&mut self, number: usize) -> Option<(ClientId, Option<&[u8]>)> {
         let place = self.places.get_mut(number)?;
         if !place.client.is_open() || place.is_busy() || !has_room(&place.client) {
@@ -186,7 +189,8 @@ impl Clients {
         }
     }
 
-    /// Queues an answer or event; returns how many clients were cut off because they do not read.
+    /// Queues a response or event; returns the number of clients that were disconnected because
+    /// they do not read.
     pub(super) fn deliver(&mut self, registry: &Registry, to: To, message: &[u8]) -> u64 {
         let mut cut_off = 0;
         for place in self
@@ -207,7 +211,8 @@ impl Clients {
         cut_off
     }
 
-    /// Writes what can be written, and closes what has ended. `Left` when a client has more to say, or to be told.
+    /// Writes what can be written, and closes connections that have ended. `Left` when a client has
+    /// more to read or to be sent.
     pub(super) fn flush(&mut self, registry: &Registry, recorder: &Recorder) -> Work {
         let mut work = match self.backlog {
             Backlog::NeedsReading => Work::Left,
@@ -233,7 +238,7 @@ impl Clients {
         work
     }
 
-    /// A client that reads a list: this one if it can take more, else the next that can.
+    /// A client that receives a list: the last one if it has room for more, otherwise another one.
     pub(super) fn next_reader(&mut self, last: Option<ClientId>) -> Option<ListReader<'_>> {
         let reads = |place: &ControlClient| {
             let lists = matches!(place.reply, Reply::List(_));
@@ -247,7 +252,7 @@ impl Clients {
     }
 }
 
-/// The error is of the connection that was to be accepted: the next one may be sound.
+/// The error concerns only the connection that was to be accepted; the next one may succeed.
 fn is_of_one_connection(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -259,7 +264,7 @@ fn close(registry: &Registry, client: &mut Client) {
     take(registry, client);
 }
 
-/// Closes a place; what is returned is the last that holds the connection.
+/// Frees a slot; the returned stream is the only owner of the connection.
 fn take(registry: &Registry, client: &mut Client) -> Option<UnixStream> {
     let mut stream = client.close()?;
     let _ = registry.deregister(&mut stream);

@@ -1,4 +1,4 @@
-//! What the daemon's services share: the recorder, the stick, the clients, the clock, the poll.
+//! The state that the daemon's services share: recorder, stick, clients, clock, poll.
 
 use log::{info, warn};
 use mio::Poll;
@@ -29,11 +29,11 @@ pub(super) struct Context {
     /// Why this turn runs.
     pub(super) wake: Wake,
     pub(super) mounts: Table,
-    /// By which configuration the stick is looked for.
+    /// The configuration by which the stick was searched.
     stick_config: Config,
-    /// A stick has come or gone, and the services do not know it yet.
+    /// The stick has changed, and the services have not been told yet.
     stick_changed: bool,
-    /// A response or event on its way.
+    /// Buffer for a response or event.
     message: [u8; MESSAGE_BYTES],
 }
 
@@ -58,7 +58,8 @@ impl Context {
         })
     }
 
-    /// Running recordings keep what they began with; the socket and the number of places stay.
+    /// Applies a new configuration. Running recordings keep theirs; the socket and the number of
+    /// slots do not change.
     pub(super) fn set_config(&mut self, config: Config) {
         let socket_changed = config.control_socket != self.config.control_socket;
         if socket_changed || config.max_recordings != self.config.max_recordings {
@@ -68,17 +69,18 @@ impl Context {
         self.config = config;
     }
 
-    /// Looks which stick there is.
+    /// Searches the stick, and handles a change.
     pub(super) fn look_for_stick(&mut self, now: &Now) {
         if self.recorder.is_idle() && self.stick_config != self.config {
-            // A changed usbMount waits for the recordings that run.
+            // A changed usbMount takes effect only when no recording is running.
             self.stick_config = self.config.clone();
         }
         let found = stick::find(&self.stick_config, &mut self.mounts);
         if found.as_ref() == self.disk.stick() {
             return;
         }
-        // Also a stick that is mounted where another one was: the old one is gone.
+        // A stick that replaces another one at the same mount point is a change, too: the old one
+        // is gone.
         self.recorder.handle_stick(now.monotonic, None, 0);
         let path = found.as_ref().map(|stick| stick.path.clone());
         let shown = path.as_ref().map(|path| String::from_utf8_lossy(path));
@@ -89,12 +91,12 @@ impl Context {
         self.stick_changed = true;
     }
 
-    /// The services are to be told of a stick that has come or gone.
+    /// Takes the notice that the stick has changed.
     pub(super) fn take_stick_change(&mut self) -> bool {
         std::mem::take(&mut self.stick_changed)
     }
 
-    /// Gives the clients the recorder's responses and events; `true` when there were some.
+    /// Delivers the recorder's responses and events to the clients; `true` when there were any.
     pub(super) fn deliver(&mut self) -> bool {
         self.recorder.announce_players();
         let mut any = false;
@@ -107,7 +109,7 @@ impl Context {
     }
 }
 
-/// What the recorder decides by, with the phone's own address where the configuration leaves it open.
+/// The recorder's settings, with the phone's own hardware address if none is configured.
 fn settings(config: &Config) -> Settings {
     let mut settings = config.settings();
     if let Some(server) = &mut settings.server {

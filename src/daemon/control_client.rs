@@ -1,4 +1,4 @@
-//! One control client: what it has said, and what it is still to be sent.
+//! One control client: its connection, and the reply that it is still to be sent.
 
 use crate::base::limits::MESSAGE_BYTES;
 use crate::daemon::folder_walk::FileName;
@@ -6,7 +6,7 @@ use crate::io::control::Client;
 use crate::proto::recorder::outbox::ClientId;
 use crate::proto::recorder::Recorder;
 
-/// One client, or a place for one.
+/// One client, or a free slot.
 pub(super) struct ControlClient {
     pub(super) client: Client,
     pub(super) id: ClientId,
@@ -16,20 +16,20 @@ pub(super) struct ControlClient {
     pub(super) reply: Reply,
 }
 
-/// What a client is still to be sent; until then none of its lines is read.
+/// The reply that a client is still to be sent; until then none of its lines is read.
 pub(super) enum Reply {
     Nothing,
-    /// A response that comes by `deliver`.
+    /// A response that `deliver` will queue.
     Later,
     /// The counters.
     Stats,
-    /// The recordings that run: the response can be longer than what is kept for a client.
+    /// The running recordings: the response can be longer than the client's buffer.
     Status(StatusWalk),
     /// The recordings on the stick.
     List(Listed),
 }
 
-/// How far a list has got.
+/// The progress of a list.
 #[derive(Default)]
 pub(super) struct Listed {
     /// The recording that was listed last.
@@ -37,12 +37,12 @@ pub(super) struct Listed {
     pub(super) count: usize,
 }
 
-/// A client that wants more of its list, and has room for it.
+/// A client that has room for more lines of its list.
 pub(super) struct ListReader<'a> {
     pub(super) client: &'a mut ControlClient,
 }
 
-/// How far a status response has got.
+/// The progress of a status response.
 #[derive(Clone, Copy)]
 pub(super) struct StatusWalk {
     pub(super) place: usize,
@@ -80,7 +80,7 @@ impl ListReader<'_> {
         queued && has_room(&self.client.client)
     }
 
-    /// Queues the line after all others.
+    /// Queues the last line.
     pub(super) fn end(&mut self, line: &[u8]) {
         self.client.reply = Reply::Nothing;
         let queued = self.client.client.push_line(line);
@@ -89,12 +89,12 @@ impl ListReader<'_> {
 }
 
 impl ControlClient {
-    /// It has not been answered yet.
+    /// A reply is pending.
     pub(super) fn is_busy(&self) -> bool {
         !matches!(self.reply, Reply::Nothing)
     }
 
-    /// There is something to be done for it, and room for what comes of that.
+    /// There is work to do for the client, and room for the result.
     pub(super) fn has_work(&self) -> bool {
         let works = match self.reply {
             Reply::Nothing => self.client.has_more(),
@@ -131,7 +131,7 @@ impl ControlClient {
             self.reply = Reply::Nothing;
             return recorder.status_end(walk.count, buffer);
         };
-        // After the recordings come the players, which have a count of their own.
+        // The players follow the recordings, and have a count of their own.
         let is_recording = place < recorder.places();
         self.reply = Reply::Status(StatusWalk {
             place: place + 1,

@@ -1,5 +1,6 @@
-//! `coverOlderRecordings`: the oldest recording that nobody uses is deleted when the stick is full. A turn looks at some
-//! names of the folder, or deletes one recording, whatever is on the stick: a folder of 20 000 names takes many turns.
+//! `coverOlderRecordings`: deletes the oldest unused recording when the stick is full. A turn reads
+//! some names of the folder, or deletes one recording, whatever is on the stick: a folder of 20 000
+//! names takes many turns.
 
 use std::io;
 
@@ -10,32 +11,32 @@ use crate::io::dir::Dir;
 use crate::proto::recorder::Recorder;
 use crate::wire::recording::name::{is_recording_name, sidecar_name};
 
-/// The way through the folder, from the oldest recording on. It goes on with the next deletion.
+/// The walk through the folder, from the oldest recording on. The next deletion continues it.
 #[derive(Default)]
 pub(super) struct CoverOlder {
-    sweep: Option<FolderWalk>,
-    /// It has deleted something: what it has passed may be free by now.
+    walk: Option<FolderWalk>,
+    /// It has deleted something: recordings that it has passed may be unused by now.
     deleted: bool,
 }
 
-/// What a turn has done.
+/// The result of a turn.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Progress {
-    /// A recording is gone.
+    /// A recording was deleted.
     Deleted,
-    /// Nothing yet: another turn.
+    /// No recording was found yet: another turn is needed.
     Looking,
-    /// There is nothing that may be deleted.
+    /// There is no recording that may be deleted.
     NothingLeft,
 }
 
 impl CoverOlder {
-    /// Looks for the oldest recording, or deletes it.
+    /// Continues the search for the oldest recording, or deletes it.
     pub(super) fn step(&mut self, dir: &Dir, recorder: &Recorder) -> io::Result<Progress> {
-        let sweep = self
-            .sweep
+        let walk = self
+            .walk
             .get_or_insert_with(|| FolderWalk::new(b"", false, is_recording_name));
-        let name = match sweep.next(dir)? {
+        let name = match walk.next(dir)? {
             Found::Name(name) => name,
             Found::Later => return Ok(Progress::Looking),
             Found::End => {
@@ -55,7 +56,7 @@ impl CoverOlder {
             Ok(()) => {}
             Err(error) if is_of_the_stick(&error) => return Err(error),
             Err(error) => {
-                // Others can still go.
+                // Other recordings may still be deleted.
                 warn!(
                     "{}: not deleted to make room: {error}",
                     String::from_utf8_lossy(&name)
@@ -63,13 +64,13 @@ impl CoverOlder {
                 return Ok(Progress::Looking);
             }
         }
-        let _ = sidecar_name(&name).map(|beside| dir.remove(&beside));
+        let _ = sidecar_name(&name).map(|sidecar| dir.remove(&sidecar));
         self.deleted = true;
         Ok(Progress::Deleted)
     }
 }
 
-/// It says something of the stick, not of one file on it.
+/// The error concerns the stick, not a single file on it.
 fn is_of_the_stick(error: &io::Error) -> bool {
     let errno = error.raw_os_error().unwrap_or(0);
     [libc::ENODEV, libc::ENXIO, libc::ESTALE, libc::EROFS].contains(&errno)

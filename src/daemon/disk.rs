@@ -1,4 +1,4 @@
-//! Calls to the stick, made for the recorder's places.
+//! Executes the recorder's calls to the stick.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -26,26 +26,27 @@ use crate::proto::recording::part_history::Zone;
 use crate::proto::recording::state::State;
 use crate::wire::recording::name::{Stem, NAME_SUFFIX};
 
-/// Names tried for one second: what a second can hold on any stick.
+/// The highest number that is tried for the file names of one second.
 const MOST_OF_A_NAME: u32 = 999;
 
-/// A clock that shows an earlier year has not been set: phones begin in 1970, or when they were made.
+/// A clock that shows an earlier year has not been set: the clocks of phones start in 1970, or in
+/// the year of manufacture.
 const CLOCK_SET: i32 = 2024;
 
-/// The stick's folder and the file of each place. The folder is held open only while there is work in
-/// it: an idle recorder must not keep a stick from being unmounted.
+/// The folder of the stick, and the file of each slot. The folder is kept open only while there is
+/// work in it: an idle recorder must not prevent a stick from being unmounted.
 pub(super) struct Disk {
     stick: Option<Stick>,
     dir: Option<Dir>,
     files: Vec<Option<(Name, Output)>>,
-    /// Descriptors that nobody else gets, see `keep_descriptors`.
+    /// Reserved descriptors, see `keep_descriptors`.
     spares: [Option<OwnedFd>; SPARES],
     cover: CoverOlder,
-    /// When the last one of them was created.
+    /// The state of the clock when the latest file was created.
     zone: Zone,
-    /// A call failed as it does when the stick is gone: it should be looked for.
+    /// A call failed as if the stick were gone: the stick must be searched again.
     suspicion: bool,
-    /// What FSP clients read.
+    /// The files that FSP clients read.
     #[cfg(feature = "fsp")]
     pub(super) readers: FileCache,
 }
@@ -65,7 +66,7 @@ impl Disk {
         }
     }
 
-    /// Works in this folder, whatever it is.
+    /// Works in this folder, even if it is not on a stick.
     #[cfg(feature = "tools")]
     pub(super) fn of(dir: Dir) -> Self {
         Self {
@@ -74,7 +75,7 @@ impl Disk {
         }
     }
 
-    /// The folder, opened if it is not.
+    /// The folder, which is opened if necessary.
     pub(super) fn dir(&mut self) -> io::Result<&Dir> {
         match (&mut self.dir, &self.stick) {
             (Some(dir), _) => Ok(dir),
@@ -83,7 +84,7 @@ impl Disk {
         }
     }
 
-    /// Lets go of the folder.
+    /// Closes the folder.
     pub(super) fn close_folder(&mut self) {
         self.dir = None;
         self.cover = CoverOlder::default();
@@ -101,12 +102,12 @@ impl Disk {
         self.dir().and_then(Dir::free_bytes).unwrap_or(0)
     }
 
-    /// The stick it works on.
+    /// The current stick.
     pub(super) fn stick(&self) -> Option<&Stick> {
         self.stick.as_ref()
     }
 
-    /// Works on this stick from now on.
+    /// Sets the current stick.
     pub(super) fn set_stick(&mut self, stick: Option<Stick>) {
         self.stick = stick;
         self.close();
@@ -119,7 +120,7 @@ impl Disk {
         self.readers.close();
     }
 
-    /// Makes the place's calls, as many as one turn may; `true` when some are left.
+    /// Makes the calls of a slot, up to the limit of a turn; `true` when some are left.
     pub(super) fn work(&mut self, place: usize, now: &Now, recorder: &mut Recorder) -> bool {
         let mut written = 0;
         while written < DISK_BYTES_PER_TURN {
@@ -128,7 +129,7 @@ impl Disk {
             };
             let cost = match &op {
                 Op::Write(_, bytes) => bytes.len(),
-                Op::MakeRoom => DISK_BYTES_PER_TURN, // the next one is deleted in the next turn
+                Op::MakeRoom => DISK_BYTES_PER_TURN, // at most one deletion per turn
                 _ => 0,
             };
             let result = if op == Op::MakeRoom {
@@ -144,8 +145,10 @@ impl Disk {
                 && matches!(recorder.state(place), State::Running)
             {
                 match self.spares.iter_mut().find_map(Option::take) {
-                    Some(_) => continue,  // the same call again, with that descriptor
-                    None => return false, // the same call in a later turn: the ring holds what comes meanwhile
+                    // The call is repeated with the released descriptor.
+                    Some(_) => continue,
+                    // The call is repeated in a later turn: the ring holds the frames until then.
+                    None => return false,
                 }
             }
             written += cost;
@@ -155,8 +158,8 @@ impl Disk {
         true
     }
 
-    /// Keeps descriptors for recordings that run, so that none ends when control clients, players or listings have taken all
-    /// others.
+    /// Reserves descriptors for running recordings, so that none of them ends because control
+    /// clients, players or listings have used up all others.
     pub(super) fn keep_descriptors(&mut self) {
         for place in &mut self.spares {
             if place.is_none() {
@@ -168,10 +171,8 @@ impl Disk {
     fn call(&mut self, place: usize, now: &Now, op: &Op) -> io::Result<Done> {
         let gone = || io::Error::from_raw_os_error(libc::ENODEV);
         let file = || {
-            self.files[place]
-                .as_ref()
-                .map(|(_, file)| file)
-                .ok_or_else(gone)
+            let open = self.files[place].as_ref();
+            open.map(|(_, file)| file).ok_or_else(gone)
         };
         match op {
             Op::Space => Ok(Done::Free(self.dir()?.free_bytes()?)),
@@ -202,9 +203,9 @@ impl Disk {
         }
     }
 
-    /// Does a turn's share of deleting the oldest recording; `None` when it goes on in the next turn.
+    /// Continues the deletion of the oldest recording; `None` when another turn is needed.
     fn make_room(&mut self, recorder: &mut Recorder) -> io::Result<Option<Done>> {
-        // A deleted file that somebody has open still takes its space.
+        // A deleted file occupies space as long as it is open.
         #[cfg(feature = "fsp")]
         self.readers.close();
         let mut cover = std::mem::take(&mut self.cover);
@@ -220,7 +221,7 @@ impl Disk {
         })
     }
 
-    /// What a failed call says of the stick.
+    /// Classifies a failed call, and closes the folder if the stick may be gone.
     pub(super) fn judge(&mut self, error: &io::Error) -> DiskError {
         if is_shortage(error) {
             return DiskError::Busy;
@@ -232,12 +233,12 @@ impl Disk {
             _ => DiskError::Failed(errno),
         };
         self.suspicion = true;
-        self.close(); // whatever is mounted there now is opened anew
+        self.close(); // the next call opens whatever is mounted there then
         error
     }
 }
 
-/// For clients that fetch recordings.
+/// Calls for FSP clients.
 #[cfg(feature = "fsp")]
 impl Disk {
     pub(super) fn stat(&mut self, file: File) -> io::Result<Entry> {
@@ -251,7 +252,7 @@ impl Disk {
         read
     }
 
-    /// Looks for the stick, unless the call failed because of what a client named.
+    /// Has the stick searched again, unless the call failed because of the name that a client gave.
     pub(super) fn suspect(&mut self, error: &io::Error) {
         let named = [
             libc::ENOENT,
@@ -266,7 +267,7 @@ impl Disk {
     }
 }
 
-/// Creates `Record_YYYYMMDD_HHMMSS.wav`, or with `_2`, `_3` and so on behind the time.
+/// Creates `Record_YYYYMMDD_HHMMSS.wav`, or the same name with `_2`, `_3` and so on after the time.
 fn create(dir: &Dir, time: &Civil) -> io::Result<(Name, Output)> {
     use core::fmt::Write;
     for number in 1..=MOST_OF_A_NAME {

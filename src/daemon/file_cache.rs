@@ -1,4 +1,5 @@
-//! Files of the stick that are read again and again: kept open between reads, a few of them, for a short time.
+//! A cache of open files: files that FSP clients read repeatedly stay open between reads for a
+//! short time.
 
 use std::io;
 
@@ -12,14 +13,14 @@ use crate::proto::fsp::server::File;
 #[derive(Default)]
 pub(super) struct FileCache {
     files: [Option<(File, Input)>; OPEN_FILES],
-    /// The place for the next one.
+    /// The index of the next entry to replace.
     next: usize,
-    /// When the stick was last used for a client; `None` when it is let go.
+    /// When the stick was last used for a client; `None` after it was released.
     used_at: Option<Instant>,
 }
 
 impl FileCache {
-    /// Reads from a file; `dir` is called when it has to be opened.
+    /// Reads from a file; `dir` is called if the file must be opened.
     pub(super) fn read<'a>(
         &mut self,
         file: File,
@@ -39,17 +40,17 @@ impl FileCache {
         read
     }
 
-    /// Closes them: the next read opens its file again.
+    /// Closes all files: the next read opens its file again.
     pub(super) fn close(&mut self) {
         self.files = Default::default();
     }
 
-    /// The stick is being used.
+    /// Notes that the stick is in use.
     pub(super) fn touch(&mut self, now: Instant) {
         self.used_at = Some(now);
     }
 
-    /// Closes them when nobody has read for a while; `true` when the stick is still being used.
+    /// Closes all files when nobody has read for a while; `true` while the stick is in use.
     pub(super) fn hold(&mut self, now: Instant) -> bool {
         if self.idle_at().is_some_and(|at| now >= at) {
             self.close();
@@ -58,7 +59,7 @@ impl FileCache {
         self.used_at.is_some()
     }
 
-    /// When that will be.
+    /// When the files will be closed.
     pub(super) fn idle_at(&self) -> Option<Instant> {
         self.used_at.map(|at| at + FILES_IDLE)
     }

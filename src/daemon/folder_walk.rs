@@ -1,5 +1,5 @@
-//! The names of the stick's folder in the order of age, a few looks in each turn and in bounded memory: the folder is
-//! walked over for each `SORTED_NAMES` of them.
+//! The names in the stick's folder, sorted by age, with bounded work per turn and bounded memory:
+//! the folder is scanned once for every `SORTED_NAMES` names.
 
 use core::cmp::Ordering;
 use std::io;
@@ -9,35 +9,35 @@ use crate::io::dir::{Dir, Names};
 use crate::wire::control::Text;
 use crate::wire::recording::age_key;
 
-/// A name of ours has 34 bytes at the most; longer ones than this are nobody's recordings.
+/// Names of recordings have at most 34 bytes; names that are longer than this cannot be recordings.
 pub(super) type FileName = Text<48>;
 
-/// One way through the folder.
+/// One walk through the folder.
 pub(super) struct FolderWalk {
     /// From the newest to the oldest.
     backwards: bool,
     wanted: fn(&[u8]) -> bool,
     names: Option<Names>,
-    /// Names up to here have been given out.
+    /// Names up to this one have been returned.
     behind: FileName,
-    /// Those that come next, the first of them last.
+    /// The next names, in reverse order.
     batch: heapless::Vec<FileName, SORTED_NAMES>,
-    /// Some came that did not fit into the batch.
+    /// There are names that did not fit into the batch.
     more: bool,
 }
 
-/// What a look has found.
+/// The result of a step.
 pub(super) enum Found {
     /// The next name.
     Name(FileName),
-    /// Nothing yet: another turn.
+    /// No name yet: another turn is needed.
     Later,
-    /// There is no further one.
+    /// There are no further names.
     End,
 }
 
 impl FolderWalk {
-    /// Begins behind this name, or at the beginning if it is empty.
+    /// Begins after this name, or at the beginning if it is empty.
     pub(super) fn new(behind: &[u8], backwards: bool, wanted: fn(&[u8]) -> bool) -> Self {
         let behind = FileName::from_slice(behind).unwrap_or_default();
         Self {
@@ -50,7 +50,7 @@ impl FolderWalk {
         }
     }
 
-    /// Looks at some names.
+    /// Reads some names.
     pub(super) fn next(&mut self, dir: &Dir) -> io::Result<Found> {
         let mut names = match self.names.take() {
             Some(names) => names,
@@ -69,14 +69,14 @@ impl FolderWalk {
             match names.next_file()? {
                 Some(name) if (self.wanted)(name) => self.consider(name),
                 Some(_) => {}
-                None => return Ok(Found::Later), // the batch is whole now
+                None => return Ok(Found::Later), // the batch is complete
             }
         }
         self.names = Some(names);
         Ok(Found::Later)
     }
 
-    /// Keeps the name if it is among the next ones.
+    /// Adds the name to the batch if it is among the next ones.
     fn consider(&mut self, name: &[u8]) {
         let Ok(name) = FileName::from_slice(name) else {
             return;
@@ -101,7 +101,7 @@ impl FolderWalk {
         }
     }
 
-    /// Which of two names comes later.
+    /// The order of two names in this walk.
     fn compare(&self, one: &[u8], other: &[u8]) -> Ordering {
         let order = (age_key(one), one).cmp(&(age_key(other), other));
         if self.backwards {

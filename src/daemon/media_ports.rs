@@ -1,4 +1,5 @@
-//! The ports of each recording: bound at its start, read in the order of arrival, closed at its end.
+//! The ports of each recording: bound when it starts, read in the order of arrival, closed when it
+//! ends.
 
 use std::io::ErrorKind;
 use std::net::IpAddr;
@@ -14,11 +15,11 @@ use crate::proto::recorder::Recorder;
 use crate::proto::recording::setup::Ports;
 use crate::proto::recording::state::State;
 
-/// All ports, by the recorder's places.
+/// All ports, by recording slot.
 pub(super) struct MediaPorts {
     address: IpAddr,
     range: (u16, u16),
-    /// Where the search for a free port goes on: a port is not used again at once.
+    /// Where the search for a free port continues: ports are not reused immediately.
     next: u16,
     places: Vec<heapless::Vec<Port, MAX_PORTS>>,
 }
@@ -40,8 +41,8 @@ impl MediaPorts {
         self.next = range.0;
     }
 
-    /// Binds the leg ports and the local stream's: even numbers as long as there are any, since media
-    /// engines send RTCP to the odd one above.
+    /// Binds the ports of the legs and of the local stream. Even numbers are preferred, since media
+    /// engines send RTCP to the next odd port.
     pub(super) fn open(
         &mut self,
         place: usize,
@@ -98,7 +99,8 @@ impl MediaPorts {
         ))
     }
 
-    /// Gives the recorder what has come; `true` when nothing more waits that it wants.
+    /// Passes the datagrams that have arrived to the recorder; `true` when no datagram that it
+    /// accepts is left.
     pub(super) fn drain(
         &mut self,
         place: usize,
@@ -114,7 +116,7 @@ impl MediaPorts {
         receiver::drain(&mut reading, place, now, recorder)
     }
 
-    /// Closes the ports of a recording that has ended.
+    /// Closes the ports of a recording that does not need them any more.
     pub(super) fn close_unused(&mut self, place: usize, recorder: &Recorder) {
         let in_use = matches!(
             recorder.state(place),

@@ -6,8 +6,9 @@
 //! 2  each service's events
 //! 3  each service's turn, in the order of `services::open`; responses and events go to the clients in between
 //! ```
-//! Light services (FSP, players) are often woken alone; then the others do not take part in the turn.
-//! Leg ports are not polled: while it records the loop wakes every `BATCH` and reads them until they are empty.
+//! Light services (FSP, players) are often woken alone; then the other services do not take part in
+//! the turn. Leg ports are not registered with the poll: while it records, the loop wakes every
+//! `BATCH` and reads them until they are empty.
 
 use std::io;
 use std::time::Duration;
@@ -61,19 +62,19 @@ pub struct EventLoop {
     services: Vec<Box<dyn Service>>,
     signals: Signals,
     state: State,
-    /// For whom the last turn has left something to do.
+    /// Which services have work left from the last turn.
     left: Left,
-    /// When a service that is not light has something to do next.
+    /// The earliest deadline of the services that are not light.
     due: Instant,
 }
 
 enum State {
     Running,
-    /// A signal has ended it; it waits for the stick until then.
+    /// A signal has ended it; it waits for the stick until this time.
     Ending(Instant),
 }
 
-/// For whom something is left to do: the next turn comes at once.
+/// Which services have work left: if any, the next turn follows at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Left {
     Nothing,
@@ -81,17 +82,18 @@ enum Left {
     ForAll,
 }
 
-/// What ended the loop.
+/// How the loop ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
-    /// A signal said so, and every recording is on the stick.
+    /// By a signal, and every recording is on the stick.
     Done,
-    /// A signal said so, but the stick did not take everything in time.
+    /// By a signal, but not everything was written to the stick in time.
     Unfinished,
 }
 
 impl EventLoop {
-    /// Opens everything, allocates everything. Not on the stack, where pages that were used once stay.
+    /// Opens and allocates everything. On the heap, because stack pages that were used once stay
+    /// resident.
     pub fn open(config: Config) -> Result<Box<Self>, String> {
         let poll = Poll::new().map_err(|error| format!("epoll: {error}"))?;
         let signals = Signals::open().map_err(|error| format!("signals: {error}"))?;
@@ -136,7 +138,7 @@ impl EventLoop {
         Ok(())
     }
 
-    /// Runs until a signal ends it. `reload` reads the configuration again, for SIGHUP.
+    /// Runs until a signal ends it. `reload` reads the configuration again after SIGHUP.
     pub fn run(
         mut self: Box<Self>,
         mut reload: impl FnMut() -> Result<Config, String>,
@@ -150,7 +152,8 @@ impl EventLoop {
                 self.handle_event(event, &mut reload);
             }
             if matches!(self.state, State::Ending(_)) {
-                // Also a recording that was just being opened.
+                // Repeated in each turn, for recordings that were being opened when the signal
+                // arrived.
                 self.context.recorder.handle_shutdown(started);
             }
             self.turn();
@@ -186,7 +189,7 @@ impl EventLoop {
         Ok(())
     }
 
-    /// An event is not for a light service alone.
+    /// An event concerns a service that is not light, or the loop itself.
     fn is_for_all(&self, events: &Events) -> bool {
         events.iter().any(|event| {
             let (service, _) = Tokens::split(event.token());
@@ -238,7 +241,8 @@ impl EventLoop {
         self.close_stick(now.monotonic);
     }
 
-    /// An idle recorder does not keep a stick from being unmounted.
+    /// Closes the folder when nobody uses it: an idle recorder must not prevent a stick from being
+    /// unmounted.
     fn close_stick(&mut self, now: Instant) {
         let context = &mut self.context;
         let mut held = !context.recorder.is_idle();
@@ -294,7 +298,7 @@ impl EventLoop {
         info!("configuration reloaded");
     }
 
-    /// Whether the loop ends here, once a signal has said so.
+    /// How the loop ends, if a signal has requested that and the work is finished.
     fn ended(&self) -> Option<Ended> {
         let State::Ending(until) = self.state else {
             return None;
@@ -309,7 +313,7 @@ impl EventLoop {
     }
 }
 
-/// The earliest deadline of the services that are light, or of the others.
+/// The earliest deadline of the light services, or of the others.
 fn deadline(
     services: &[Box<dyn Service>],
     light: bool,

@@ -1,11 +1,10 @@
-//! One player without a daemon, for `callrec play`: the same machine, on a loop of its own.
+//! One player without a daemon, for `callrec play`: the same state machine on a loop of its own.
 
 use std::io;
 use std::path::Path;
 use std::time::Duration;
 
 use crate::base::stats::{Counter, Stats};
-use crate::base::time::Instant;
 use crate::daemon::disk::Disk;
 use crate::daemon::services::playback::Playback;
 use crate::io::clock;
@@ -15,7 +14,7 @@ use crate::proto::playback::players::Players;
 use crate::proto::playback::state::{PlayError, PlayerEvent, Start};
 use crate::proto::recorder::outbox::ClientId;
 
-/// The player, and what it needs.
+/// The player, its files and its socket.
 pub struct OnePlayer {
     players: Players,
     playback: Playback,
@@ -23,12 +22,12 @@ pub struct OnePlayer {
     stats: Stats,
 }
 
-/// How far it is.
+/// The position of the player.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Position {
     /// Milliseconds from the beginning of the first part.
     pub at: u64,
-    /// Milliseconds of all parts.
+    /// The duration of all parts in milliseconds.
     pub of: u64,
 }
 
@@ -92,10 +91,7 @@ impl OnePlayer {
                 at: player.position_ms(),
                 of: player.duration_ms(),
             });
-            let wait = player
-                .next_deadline()
-                .max(Instant::default())
-                .since(clock::monotonic());
+            let wait = player.next_deadline().since(clock::monotonic());
             std::thread::sleep(Duration::from_nanos(wait.nanos()));
         }
     }

@@ -1,18 +1,19 @@
-//! Waiting for events, also in a process that somebody stops.
+//! Waits for events, correctly even if the process is stopped and continued (SIGSTOP).
 
 use std::io::{self, ErrorKind};
 use std::time::Duration;
 
 use mio::{Events, Poll};
 
-/// Waits until there are events, or for so long.
+/// Waits for events, at most until the timeout.
 pub(super) fn poll_events(
     poll: &mut Poll,
     events: &mut Events,
     timeout: Option<Duration>,
 ) -> io::Result<()> {
     let polled = match poll.poll(events, timeout) {
-        // A process that was stopped goes on: the turn that follows is to know all that has come meanwhile.
+        // The process was stopped and continues: the following turn must see all events that have
+        // occurred in the meantime.
         Err(error) if error.kind() == ErrorKind::Interrupted => {
             poll.poll(events, Some(Duration::ZERO))
         }

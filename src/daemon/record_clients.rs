@@ -1,4 +1,4 @@
-//! The sockets of the recordings that go to a server: connections, datagrams, name resolution.
+//! The sockets of recordings that are sent to a server: connections, datagrams, name resolution.
 
 use std::io;
 use std::net::SocketAddr;
@@ -16,18 +16,18 @@ use crate::io::stream::{Connection, Datagrams};
 use crate::proto::record_client::event::{Done, Input, Op};
 use crate::proto::recorder::Recorder;
 
-/// All conversations, by the recorder's places.
+/// The sockets of all server connections, by recording slot.
 pub(super) struct RecordClients {
     places: Vec<ClientSockets>,
 }
 
-/// The sockets of one conversation.
+/// The sockets of one server connection.
 struct ClientSockets {
-    /// The recorder's place.
+    /// The recording slot.
     place: usize,
     token: Token,
     connection: TcpState,
-    /// Bytes that may still be read before `refill_at`: a server that floods waits.
+    /// Bytes that may still be read before `refill_at`, to throttle a server that floods.
     allowance: usize,
     refill_at: Instant,
     media: Option<Datagrams>,
@@ -38,7 +38,7 @@ struct ClientSockets {
 /// The connection to the server.
 enum TcpState {
     Closed,
-    /// Being writable only tells that the attempt is over.
+    /// Becoming writable only indicates that the attempt to connect is over.
     Connecting {
         connection: Connection,
         writable: bool,
@@ -66,25 +66,22 @@ impl RecordClients {
         }
     }
 
-    /// When a name server is to be asked again.
+    /// When a name server must be queried again.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
-        let resolvers = self
-            .places
-            .iter()
-            .filter_map(|place| place.resolver.as_ref());
-        resolvers
-            .map(|(resolver, _)| resolver.next_deadline())
-            .min()
+        let sockets = self.places.iter();
+        let resolvers = sockets.filter_map(|sockets| sockets.resolver.as_ref());
+        let deadlines = resolvers.map(|(resolver, _)| resolver.next_deadline());
+        deadlines.min()
     }
 
-    /// The poll has something to tell of a connection.
+    /// The poll has reported an event of a connection.
     pub(super) fn set_ready(&mut self, place: usize, event: &Event) {
         if let Some(sockets) = self.places.get_mut(place) {
             sockets.set_ready(event);
         }
     }
 
-    /// Gives the recorder what has come for a place, then does what it asks for.
+    /// Passes the input for a slot to the recorder, then executes the operations that it requests.
     pub(super) fn work(
         &mut self,
         place: usize,
@@ -140,7 +137,7 @@ impl ClientSockets {
                 Op::Find(name, port) => {
                     self.resolver = Some((Resolver::new(name, random), port));
                     recorder.handle_server_done(self.place, now, Ok(Done::Yes));
-                    self.resolve(now, registry, recorder); // perhaps it is known already
+                    self.resolve(now, registry, recorder); // /etc/hosts may have the name
                     continue;
                 }
                 Op::Connect(to) => self.connect(to, registry).map(|()| Done::Yes),
@@ -184,7 +181,7 @@ impl ClientSockets {
         Ok(())
     }
 
-    /// The connection has become writable: it stands, it failed, or it takes bytes again.
+    /// The connection has become writable: it is established, has failed, or accepts bytes again.
     fn handle_writable(&mut self, now: Instant, recorder: &mut Recorder) {
         let (TcpState::Connecting { writable, .. } | TcpState::Connected { writable, .. }) =
             &mut self.connection
@@ -204,11 +201,12 @@ impl ClientSockets {
         }
     }
 
-    /// The attempt to connect may be over.
+    /// Checks whether the attempt to connect is over.
     fn handle_attempt(&mut self, connection: Connection, now: Instant, recorder: &mut Recorder) {
         match connection.peer() {
             Ok(Some(peer)) => {
-                // Edge-triggered: what came with the connection is not announced again.
+                // Edge-triggered: data that arrived together with the connection is not announced
+                // again.
                 self.connection = TcpState::Connected {
                     connection,
                     readable: true,

@@ -1,5 +1,5 @@
-//! Resolves a host name: from `/etc/hosts`, or from the name servers of `/etc/resolv.conf`, one after the other.
-//! Nothing blocks: the owner polls until there is an answer, or gives up.
+//! Resolves a host name with `/etc/hosts`, or by querying the name servers of `/etc/resolv.conf`
+//! one after the other. Nothing blocks: the owner polls until there is an answer, or gives up.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -15,14 +15,14 @@ use crate::wire::dns::{
     emit_query, in_hosts, name_servers, parse_answer, Answer, QUERY_BYTES, SERVERS,
 };
 
-/// Where DNS servers listen.
+/// The port of DNS servers.
 const DNS_PORT: u16 = 53;
 
 /// One name that is being resolved.
 pub(super) struct Resolver {
     query: heapless::Vec<u8, QUERY_BYTES>,
     servers: heapless::Vec<IpAddr, SERVERS>,
-    /// The server that is asked next, and when.
+    /// The number of queries sent so far, and the time of the next one.
     asked: usize,
     ask_at: Instant,
     socket: Option<Datagrams>,
@@ -33,12 +33,10 @@ impl Resolver {
     /// Begins to resolve a name; an address needs no resolution.
     pub(super) fn new(name: &str, random: &mut Random) -> Self {
         let mut buffer = [0; NAMES_FILE_BYTES];
-        let known = name
-            .parse()
-            .ok()
-            .or_else(|| in_hosts(read_small("/etc/hosts", &mut buffer), name));
+        let address = name.parse().ok();
+        let known = address.or_else(|| in_hosts(read_small("/etc/hosts", &mut buffer), name));
         let mut query = [0; QUERY_BYTES];
-        // A random id, so that answers of strangers are recognised.
+        // A random id, so that forged answers can be recognized.
         let id = random.words()[0] as u16;
         let len = emit_query(name, id, &mut query);
         Self {
@@ -51,20 +49,19 @@ impl Resolver {
         }
     }
 
-    /// Takes answers and asks the next server. `Some(None)`: there is no such name, or no server knows it. Call it
-    /// again on an event with `token`, and at `next_deadline`.
+    /// Receives answers and queries the next server. `Some(None)`: the name does not exist, or no
+    /// server knows it. Call it again on an event with `token`, and at `next_deadline`.
     pub(super) fn poll(
         &mut self,
         now: Instant,
         registry: &Registry,
         token: Token,
     ) -> Option<Option<IpAddr>> {
-        let mut buffer = [0; 512]; // RFC 1035: no answer by UDP is longer
-        while let Some(len) = self
-            .socket
-            .as_ref()
-            .and_then(|socket| socket.receive(&mut buffer))
-        {
+        let mut buffer = [0; 512]; // the longest answer by UDP (RFC 1035)
+        while let Some(socket) = &self.socket {
+            let Some(len) = socket.receive(&mut buffer) else {
+                break;
+            };
             match parse_answer(&buffer[..len], &self.query) {
                 Some(Answer::Address(address)) => self.found = Some(Some(address.into())),
                 Some(Answer::NoAddress) => self.found = Some(None),
@@ -83,7 +80,7 @@ impl Resolver {
         self.found
     }
 
-    /// When the next server is to be asked.
+    /// When the next server must be queried.
     pub(super) fn next_deadline(&self) -> Instant {
         self.ask_at
     }
@@ -93,7 +90,7 @@ impl Resolver {
             return;
         };
         self.asked += 1;
-        // Each question has a socket of its own, and so a port that nobody can guess.
+        // Each query has a socket of its own, and so an unpredictable source port.
         self.socket = Datagrams::open(SocketAddr::new(*server, DNS_PORT)).ok();
         let Some(socket) = &self.socket else { return };
         let _ = registry.register(&mut SourceFd(&socket.fd()), token, Interest::READABLE);

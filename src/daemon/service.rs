@@ -1,6 +1,8 @@
-//! What the loop knows of its services: each has sources of events, deadlines, and a share of every turn.
+//! The interface between the loop and its services: each service has event sources, deadlines, and
+//! a share of every turn.
 //!
-//! How to add one: implement `Service` in `services/`, and add a line to `services::open` where its turn belongs.
+//! To add a service, implement `Service` in `services/`, and add a line to `services::open` at the
+//! position of its turn.
 
 use mio::event::Event;
 
@@ -11,29 +13,31 @@ use crate::io::clock::Now;
 
 /// A part of the daemon that is woken by events and deadlines.
 pub(super) trait Service {
-    /// It is woken often, and its turn touches no recording: the others need not take part.
+    /// The service is woken often, and its turn affects no recording: the other services need not
+    /// take part.
     fn is_light(&self) -> bool {
         false
     }
 
-    /// One of its sources has something to tell.
+    /// Handles an event of one of its sources.
     fn handle_event(&mut self, _source: usize, _event: &Event, _context: &mut Context) {}
 
-    /// Another stick has come, or the one there was has gone.
+    /// The stick was inserted, removed or replaced.
     fn handle_stick(&mut self, _context: &mut Context) {}
 
-    /// The configuration has been read again.
+    /// The configuration was reloaded.
     fn handle_config(&mut self, _context: &mut Context) {}
 
-    /// Does its share: bounded work, the rest in the next turn.
+    /// Does its share of the turn: a bounded amount of work, the rest follows in the next turn.
     fn turn(&mut self, now: &Now, context: &mut Context) -> Work;
 
-    /// When it has something to do without an event; `NEVER` if it has nothing.
+    /// The next deadline; `NEVER` if there is none.
     fn next_deadline(&self, _now: Instant, _context: &Context) -> Instant {
         Instant::NEVER
     }
 
-    /// It still needs the stick's folder, which is otherwise closed while nothing is recorded.
+    /// The service still needs the stick's folder, which is otherwise closed while nothing is
+    /// recorded.
     fn holds_stick(&mut self, _now: Instant, _context: &mut Context) -> bool {
         false
     }

@@ -1,18 +1,19 @@
-//! Where recordings go: the configured folder, or the first writable mount of a USB block device.
+//! Finds the folder for recordings: the configured one, or the first writable mount of a USB block
+//! device.
 
 use crate::config::Config;
 use crate::io::mounts::{device_exists, identity, is_usb, is_writable_folder, mounted_at, Table};
 use crate::proto::recorder::stick::{parse_mount, Path};
 
-/// A stick that can be recorded to.
+/// A stick that can be used for recording.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Stick {
     pub(super) path: Path,
-    /// Device and inode: another stick may stand at the same path.
+    /// Device and inode: another stick may be mounted at the same path.
     identity: (u64, u64),
 }
 
-/// The folder of the stick there is now, for those who only look.
+/// The folder of the current stick, for programs that only read.
 #[cfg(feature = "tools")]
 pub fn folder(config: &Config) -> Option<std::path::PathBuf> {
     use std::os::unix::ffi::OsStrExt;
@@ -20,7 +21,7 @@ pub fn folder(config: &Config) -> Option<std::path::PathBuf> {
     Some(std::ffi::OsStr::from_bytes(&stick.path).into())
 }
 
-/// The stick there is now, if there is one.
+/// Finds the current stick.
 pub(super) fn find(config: &Config, mounts: &mut Table) -> Option<Stick> {
     let path = match &config.usb_mount {
         Some(path) => {

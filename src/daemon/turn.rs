@@ -1,8 +1,9 @@
-//! Who takes part in a turn of the loop, and what it leaves; whose an event is.
+//! Which services take part in a turn of the loop, what a turn leaves, and which service an event
+//! belongs to.
 
 use mio::Token;
 
-/// How many sources of events a service may have.
+/// The maximum number of event sources of a service.
 const SOURCES: usize = 1 << 16;
 
 /// The tokens of one service's sources.
@@ -12,7 +13,7 @@ pub(super) struct Tokens {
 }
 
 impl Tokens {
-    /// Those of the service with this number.
+    /// The tokens of the service with this number.
     pub(super) const fn of_service(service: usize) -> Self {
         Self { service }
     }
@@ -22,30 +23,30 @@ impl Tokens {
         Token(self.service * SOURCES + source)
     }
 
-    /// Whose token it is: service and source.
+    /// Splits a token into service and source.
     pub(super) const fn split(token: Token) -> (usize, usize) {
         (token.0 / SOURCES, token.0 % SOURCES)
     }
 }
 
-/// Why a turn runs, and so who takes part in it.
+/// Why a turn runs, which determines who takes part in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wake {
-    /// Something has happened, or was left to do: all recordings read their packets.
+    /// An event, or work that was left: all recordings read their packets.
     Event,
-    /// A deadline has come: the recordings that are due read their packets.
+    /// A deadline: the recordings that are due read their packets.
     Deadline,
-    /// Light services alone have something to do: the others do not take part.
+    /// Only light services have work: the others do not take part.
     Light,
 }
 
-/// What a turn has left.
+/// Whether a turn has left work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub(super) enum Work {
-    /// Nothing until the next event or deadline.
+    /// No work until the next event or deadline.
     Done,
-    /// Something: the next turn comes at once.
+    /// Work is left: the next turn follows at once.
     Left,
 }
 

@@ -1,5 +1,6 @@
-//! The bodies of the fuzz targets (tests/fuzz): any bytes go in, nothing may panic, and what comes out
-//! must be consistent. They also run as plain tests: every length to 2048, and bit flips of good input.
+//! The bodies of the fuzz targets (tests/fuzz): for arbitrary input bytes, nothing may panic, and
+//! the results must be consistent. They also run as plain tests: with random bytes of every length
+//! up to 2048, and with mutations of valid input.
 #![allow(clippy::panic)] // an assertion that fails is what a fuzz target is for
 
 use crate::base::limits::{MESSAGE_BYTES, SIDECAR_BYTES};
@@ -15,6 +16,8 @@ use crate::wire::rtp::Packet;
 mod fsp;
 mod mounts;
 mod phone;
+#[cfg(test)]
+mod random;
 #[cfg(feature = "server")]
 mod record_server;
 #[cfg(feature = "fsp")]
@@ -22,13 +25,15 @@ mod rendezvous;
 mod time;
 pub use mounts::mounts;
 pub use phone::recorder;
+#[cfg(test)]
+pub(crate) use random::Random;
 #[cfg(feature = "server")]
 pub use record_server::*;
 pub use time::{clock, receiver};
 #[cfg(feature = "fsp")]
 pub use {fsp::*, rendezvous::*};
 
-/// RTP: a packet that is taken apart has its payload inside the datagram.
+/// RTP: the payload of a parsed packet lies within the datagram.
 pub fn rtp(data: &[u8]) {
     if let Ok(packet) = Packet::parse(data) {
         assert!(packet.payload.len() + 12 <= data.len());
@@ -39,7 +44,7 @@ pub fn rtp(data: &[u8]) {
     }
 }
 
-/// Messages: every value that is read can be written and read again.
+/// Messages: every parsed value can be written and parsed again.
 pub fn message(data: &[u8]) {
     let Ok(message) = Message::parse(data) else {
         return;
@@ -59,7 +64,7 @@ pub fn message(data: &[u8]) {
     assert_eq!(again, Ok(Ok(trimmed(&value))));
 }
 
-/// A stream of messages: where it is cut does not matter.
+/// A stream of messages: the boundaries of the reads do not matter.
 pub fn message_stream(data: &[u8]) {
     let read = |pieces: &mut dyn Iterator<Item = &[u8]>| {
         let (mut reader, mut messages) = (Reader::new(), vec![]);
@@ -79,9 +84,9 @@ pub fn message_stream(data: &[u8]) {
         .all(|message| message.len() <= MESSAGE_BYTES));
 }
 
-/// A reader trims blanks around values, also those that were escaped.
+/// The parser trims blanks around values, even escaped ones.
 fn trimmed(value: &[u8]) -> crate::wire::control::Text<128> {
-    // Blanks and tabs: only the blank is written as it stands.
+    // Of the characters that are trimmed, only the blank is written unescaped.
     let start = value.iter().position(|b| *b != b' ').unwrap_or(value.len());
     let end = value
         .iter()
@@ -90,7 +95,7 @@ fn trimmed(value: &[u8]) -> crate::wire::control::Text<128> {
     heapless::Vec::from_slice(&value[start..end]).unwrap_or_default()
 }
 
-/// Headers: what is read has sensible lengths, and is written as it was.
+/// Headers: a parsed header has plausible lengths, and is written unchanged.
 pub fn header(data: &[u8]) {
     let _ = (is_recording_name(data), age_key(data));
     if let Ok(header) = Header::parse(data) {
@@ -101,7 +106,7 @@ pub fn header(data: &[u8]) {
     }
 }
 
-/// Sidecars: what is read as text is written as JSON that holds it, and read again.
+/// Sidecars: a parsed text is written as JSON that contains it, and parsed again.
 pub fn sidecar(data: &[u8]) {
     let _ = Start::parse(data);
     let Ok(object) = Object::parse(data) else {
@@ -142,7 +147,7 @@ pub fn sidecar(data: &[u8]) {
     );
 }
 
-/// Configurations: what is accepted is printed and accepted again.
+/// Configurations: an accepted configuration is printed and accepted again.
 pub fn config(data: &[u8]) {
     let Ok(text) = core::str::from_utf8(data) else {
         return;
@@ -157,15 +162,11 @@ pub fn config(data: &[u8]) {
 mod tests {
     use super::*;
 
-    /// Each body on bytes of every length, and on good input with every bit flipped, seeded.
+    /// Runs a body on random bytes of every length, and on valid input with every bit flipped;
+    /// seeded.
     pub(super) fn attack(body: fn(&[u8]), good: &[&[u8]]) {
-        let mut state = 0x2545_F491_4F6C_DD1Du64;
-        let mut random = move || {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            state
-        };
+        let mut seeded = Random(1);
+        let mut random = move || seeded.next();
         for length in 0..=2048 {
             let bytes: Vec<u8> = (0..length).map(|_| random() as u8).collect();
             body(&bytes);
@@ -257,7 +258,8 @@ mod tests {
 
     #[test]
     fn the_recorder_survives() {
-        // Configured for the stick with parts of a second: a start, talk, a clock that is set, a pause, a stall, a stop.
+        // Configured for the stick with parts of one second: a start, packets, a clock that is set,
+        // a pause, a stall, a stop.
         let mut good = vec![0b10010, 8, 0];
         for n in 0..6u8 {
             good.extend([
@@ -279,7 +281,7 @@ mod tests {
             ]);
         }
         good.extend([9, 0, 1]);
-        // The same to a server that dies, and then a stick that fails.
+        // The same with a server that fails, and then a stick that fails.
         let mut server = vec![0b101010, 8, 6];
         server.extend([
             4, 0, 200, 0, 3, 30, 15, 8, 4, 2, 255, 32, 3, 30, 13, 10, 14, 129, 3, 9, 9, 0, 0,
@@ -302,7 +304,7 @@ mod tests {
 
     type Body = fn(&[u8]);
 
-    /// What the fuzzer has found worth keeping.
+    /// The saved corpora of the fuzzer.
     #[test]
     fn corpora_survive() {
         let bodies: &[(&str, Body)] = &[

@@ -1,8 +1,8 @@
-//! The mount table: what the kernel writes, read.
+//! The parser of the mount table.
 
 use crate::proto::recorder::stick::parse_mount;
 
-/// Mount tables: what is read of a line stands in it.
+/// Mount tables: what is parsed from a line is contained in it.
 pub fn mounts(data: &[u8]) {
     for line in data.split(|b| *b == b'\n') {
         let Some(mount) = parse_mount(line) else {
@@ -37,7 +37,7 @@ fn escaped(path: &[u8]) -> String {
     path.iter().map(|byte| format!("\\{byte:03o}")).collect()
 }
 
-/// The same of one in which some bytes are written like that already.
+/// The same for a path in which some bytes are already escaped.
 fn escaped_again(word: &[u8]) -> String {
     let is_octal = |digits: &[u8]| {
         digits[0] <= b'3' && digits.iter().all(|digit| (b'0'..=b'7').contains(digit))

@@ -1,4 +1,4 @@
-//! The recording server: what phones, proxies and strangers send it.
+//! The recording server: input from phones, proxies and strangers.
 
 use core::net::SocketAddr;
 
@@ -75,8 +75,9 @@ fn handle_event(
     queued.is_ok()
 }
 
-/// A received stream: datagrams after their lengths and the time before each. It never gives out more frames than time
-/// has passed and the phone may have stored before, and each datagram has exactly one outcome.
+/// A received stream: datagrams, each preceded by its length and the time before it. It never
+/// returns more frames than have elapsed and the phone may have stored before, and each datagram
+/// has exactly one outcome.
 pub fn record_stream(mut data: &[u8]) {
     let from = SocketAddr::from(([10, 0, 0, 5], 4000));
     let mut stream = Stream::new(
@@ -119,7 +120,7 @@ pub fn record_stream(mut data: &[u8]) {
     assert!(stream.lost() <= 3000 * put);
 }
 
-/// A PROXY line: what is read can be written and read again.
+/// A PROXY line: a parsed line can be written and parsed again.
 pub fn proxy_line(data: &[u8]) {
     if let Some(source) = proxy_protocol::parse(data) {
         let destination = if source.is_ipv4() {

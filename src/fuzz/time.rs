@@ -1,4 +1,5 @@
-//! Fuzz targets for what the sockets' stamps mean, and for the order in which sockets are read.
+//! Fuzz targets for the interpretation of socket timestamps, and for the order in which sockets are
+//! read.
 
 use crate::base::time::{Duration, Instant};
 use crate::base::wall_clock::{Timespec, WallClock};
@@ -10,7 +11,8 @@ use crate::proto::recorder::Recorder;
 /// Steps of one input: more find nothing that these do not.
 const MAX_STEPS: usize = 8;
 
-/// A clock that is read and set in any way: an arrival lies between its limits, and one that nothing speaks against is true.
+/// A clock that is read and set arbitrarily: an arrival lies between its limits, and an unambiguous
+/// one is correct.
 pub fn clock(data: &[u8]) {
     let mut now = Instant::from_nanos(1_000_000_000_000);
     let mut ahead: i64 = 1_764_000_000_000_000_000;
@@ -57,7 +59,7 @@ pub fn clock(data: &[u8]) {
     }
 }
 
-/// Datagrams by the socket that has them: numbers in order.
+/// The datagrams of each socket, numbered in order.
 struct Numbered {
     waiting: Vec<Vec<(Instant, u32)>>,
     bytes: Vec<Vec<u8>>,
@@ -135,8 +137,8 @@ impl Sockets for Numbered {
     }
 }
 
-/// Sockets with datagrams of any arrival: each is given once, in the order of its socket, and when all are said to be
-/// empty, they are.
+/// Sockets with datagrams of arbitrary arrival: each is returned once, in the order of its socket,
+/// and when all sockets are reported empty, they are.
 pub fn receiver(data: &[u8]) {
     const SOCKETS: usize = 4;
     let mut recorder = Recorder::new(
@@ -176,7 +178,7 @@ pub fn receiver(data: &[u8]) {
             sent[socket] += 1;
         }
         sockets.earliest = now;
-        // Now and then longer than what counts as read in time.
+        // Sometimes longer than what counts as read in time.
         let passed = if step[2] > 240 {
             1000
         } else {
@@ -195,7 +197,7 @@ pub fn receiver(data: &[u8]) {
     }
 }
 
-/// Turns until nothing waits.
+/// Runs turns until nothing is waiting.
 fn drain(sockets: &mut Numbered, recorder: &mut Recorder, now: Instant) {
     for _ in 0..64 {
         if receiver::drain(sockets, 0, now, recorder) {
@@ -209,7 +211,7 @@ fn drain(sockets: &mut Numbered, recorder: &mut Recorder, now: Instant) {
     panic!("the sockets are never empty");
 }
 
-/// A stick that takes everything.
+/// A stick on which all calls succeed.
 fn store(recorder: &mut Recorder, now: Instant) {
     use crate::proto::recording::file_writer::{Done, Name, Op};
     while let Some(op) = recorder.disk_op(0, now) {

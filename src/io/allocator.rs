@@ -1,13 +1,14 @@
-//! The phone's allocator. musl clears what it hands out by hand, page for page, up to 128 KiB: large allocations are
-//! mapped instead, so that pages which no call uses are never touched. The other place with `unsafe` besides `sys`.
+//! The phone's allocator. musl clears zeroed allocations of up to 128 KiB by hand, page by page.
+//! This allocator maps large allocations instead, so that unused pages are never touched. Besides
+//! `sys`, this is the only module with `unsafe` code.
 #![allow(unsafe_code)]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 
-/// From here on an allocation has pages of its own.
+/// Allocations of at least this size are mapped.
 const LARGE: usize = 8 * 1024;
 
-/// Small blocks from the system's allocator, large ones from the kernel.
+/// Allocates small blocks with the system's allocator, and large ones with `mmap`.
 #[derive(Debug)]
 pub struct Pages;
 
@@ -15,19 +16,18 @@ fn is_small(layout: Layout) -> bool {
     layout.size() < LARGE || layout.align() > 4096
 }
 
-// SAFETY: which of the two has a block follows from its layout alone, and `dealloc` gets the layout that `alloc` got;
-// `realloc` is the trait's own, which moves. What is mapped is aligned to a page and holds zeros.
+// SAFETY: the layout alone determines which of the two owns a block, and `dealloc` gets the same
+// layout as `alloc`; `realloc` is the default, which allocates and copies. Mapped memory is
+// page-aligned and zeroed.
 unsafe impl GlobalAlloc for Pages {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         if is_small(layout) {
-            // SAFETY: the caller's promises are passed on.
+            // SAFETY: the caller's guarantees are passed on.
             return unsafe { System.alloc(layout) };
         }
-        let (access, kind) = (
-            libc::PROT_READ | libc::PROT_WRITE,
-            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
-        );
-        // SAFETY: new pages, at a place of the kernel's choice.
+        let access = libc::PROT_READ | libc::PROT_WRITE;
+        let kind = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+        // SAFETY: a new anonymous mapping at an address that the kernel chooses.
         match unsafe { libc::mmap(std::ptr::null_mut(), layout.size(), access, kind, -1, 0) } {
             libc::MAP_FAILED => std::ptr::null_mut(),
             pages => pages.cast(),
@@ -35,21 +35,23 @@ unsafe impl GlobalAlloc for Pages {
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: the caller's promises are passed on; new pages are zeros.
+        // SAFETY: the caller's guarantees are passed on; new pages are zeroed.
         unsafe {
-            match is_small(layout) {
-                true => System.alloc_zeroed(layout),
-                false => self.alloc(layout),
+            if is_small(layout) {
+                System.alloc_zeroed(layout)
+            } else {
+                self.alloc(layout)
             }
         }
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        // SAFETY: `alloc` with the same layout has taken it from there.
+        // SAFETY: `alloc` with the same layout has allocated the block in the same way.
         unsafe {
-            match is_small(layout) {
-                true => System.dealloc(block, layout),
-                false => drop(libc::munmap(block.cast(), layout.size())),
+            if is_small(layout) {
+                System.dealloc(block, layout);
+            } else {
+                libc::munmap(block.cast(), layout.size());
             }
         }
     }

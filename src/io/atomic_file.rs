@@ -1,4 +1,5 @@
-//! A small file that is replaced as a whole: after a power cut there is the old one or the new one.
+//! A small file that is replaced atomically: after a power failure, it has either the old or the
+//! new content.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -8,11 +9,11 @@ use crate::base::limits::PATH_BYTES;
 use crate::io::dir::Dir;
 use crate::io::file::Output;
 
-/// Only we may read it.
+/// Only the owner may read it.
 #[cfg(feature = "fsp")]
 const MODE: libc::mode_t = 0o600;
 
-/// Reads the file's beginning; `None` when there is none.
+/// Reads the beginning of the file; `None` if it does not exist or cannot be read.
 pub fn read<'a>(path: &str, buffer: &'a mut [u8]) -> Option<&'a [u8]> {
     let mut file = File::open(path).ok()?;
     let mut len = 0;
@@ -27,13 +28,14 @@ pub fn read<'a>(path: &str, buffer: &'a mut [u8]) -> Option<&'a [u8]> {
     buffer.get(..len)
 }
 
-/// Removes the file. Nothing is lost when that fails: it is tried again when it is read next.
+/// Removes the file. A failure is harmless: the removal is repeated when the file is read the next
+/// time.
 #[cfg(feature = "fsp")]
 pub fn remove(path: &str) {
     let _ = std::fs::remove_file(path);
 }
 
-/// Replaces the file, in a folder with a short name; returns when it is on the medium.
+/// Replaces the file; returns when it is on the medium.
 #[cfg(feature = "fsp")]
 pub fn replace(path: &str, bytes: &[u8]) -> io::Result<()> {
     let (folder, name) = path.rsplit_once('/').unwrap_or((".", path));
@@ -48,8 +50,8 @@ pub fn replace(path: &str, bytes: &[u8]) -> io::Result<()> {
     replace_in(&folder, &new, name.as_bytes(), bytes, MODE)
 }
 
-/// Replaces a file of this folder, for those whom the permission bits name; returns when it is on the medium. Until
-/// then it is called `new`.
+/// Replaces a file in this folder, with these permission bits; returns when it is on the medium.
+/// Until then it has the name `new`.
 pub fn replace_in(
     folder: &Dir,
     new: &str,
@@ -57,7 +59,7 @@ pub fn replace_in(
     bytes: &[u8],
     mode: libc::mode_t,
 ) -> io::Result<()> {
-    let _ = folder.remove(new.as_bytes()); // what a power cut has left
+    let _ = folder.remove(new.as_bytes()); // left over from a power failure
     let written =
         write(folder, new, bytes, mode).and_then(|()| folder.rename(new.as_bytes(), name));
     if written.is_err() {

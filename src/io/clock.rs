@@ -1,4 +1,4 @@
-//! The clocks: monotonic for everything that is measured, the wall clock for names and kernel stamps.
+//! The clocks: monotonic for measuring, the wall clock for file names and kernel timestamps.
 
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
@@ -54,7 +54,7 @@ pub fn civil(seconds: i64) -> Civil {
     sys::local_time(seconds).unwrap_or(unknown)
 }
 
-/// The clocks of a loop that reads kernel stamps: it remembers that the wall clock was set.
+/// The clocks of a loop that reads kernel timestamps: it keeps track of changes of the wall clock.
 #[derive(Default)]
 pub struct Clock {
     wall: WallClock,
@@ -63,7 +63,8 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// Asks the kernel to tell when the wall clock is set. Without it, the next reading shows that it was.
+    /// Asks the kernel to report when the wall clock is set. Without this, the next reading notices
+    /// it.
     pub fn open() -> Self {
         Self {
             changes: sys::clock_changes().ok(),
@@ -76,7 +77,7 @@ impl Clock {
         self.changes.as_ref().map(AsRawFd::as_raw_fd)
     }
 
-    /// Takes what the kernel told; the next reading shows what it was.
+    /// Discards the kernel's report; the next reading determines the change.
     pub fn drain_changes(&self) {
         if let Some(changes) = &self.changes {
             let _ = nix::unistd::read(changes, &mut [0; 8]);
@@ -95,7 +96,8 @@ impl Clock {
         std::mem::take(&mut self.set_by)
     }
 
-    /// What a kernel stamp means. One that is later than the latest reading, or fits none, has both clocks read again.
+    /// Interprets a kernel timestamp. If it is later than the latest reading, or inconsistent with
+    /// it, both clocks are read again.
     pub fn stamp(&mut self, stamp: Timespec, earliest: Instant) -> Stamp {
         let known = self.wall.stamp(stamp, earliest);
         if known.is_plain() {

@@ -1,5 +1,5 @@
-//! The control socket: a listener, and clients that speak lines. A client's buffers are allocated once
-//! and used again by the next one.
+//! The control socket: a listener, and clients that send lines. The buffers of a client are
+//! allocated once and reused by the next client.
 
 use std::fs::{remove_file, set_permissions, Permissions};
 use std::io::{self, ErrorKind, Read, Write};
@@ -15,7 +15,8 @@ use crate::io::own_error;
 /// The socket's mode: its group may use it.
 const MODE: u32 = 0o660;
 
-/// Binds the control socket. One left behind by a daemon that died is replaced; one that answers is not.
+/// Binds the control socket. A socket that was left over by a killed daemon is replaced; one that
+/// accepts connections is not.
 pub fn listen(path: &str) -> io::Result<UnixListener> {
     if std::os::unix::net::UnixStream::connect(path).is_ok() {
         return Err(own_error::error(
@@ -40,20 +41,20 @@ pub fn listen(path: &str) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
-/// What a client has to say.
+/// The result of reading from a client.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Line<'a> {
     /// A line, without its end.
     Text(&'a [u8]),
-    /// A line longer than any message, or one that the client's end cut off; it was skipped.
+    /// A line that was too long, or was cut off by the end of the connection; it was skipped.
     Broken,
-    /// Nothing yet.
+    /// No complete line has arrived.
     Nothing,
-    /// It will say nothing more.
+    /// The client has closed its side.
     End,
 }
 
-/// A place for a client's connection.
+/// A slot for a client's connection.
 pub struct Client {
     stream: Option<UnixStream>,
     inbox: Box<[u8]>,
@@ -66,7 +67,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// A place without a connection.
+    /// A slot without a connection.
     pub fn new() -> Self {
         Self {
             stream: None,
@@ -84,16 +85,14 @@ impl Client {
     pub fn open(&mut self, stream: UnixStream) {
         self.stream = Some(stream);
         self.outbox.clear();
-        (
-            self.filled,
-            self.used,
-            self.skipping,
-            self.readable,
-            self.ended,
-        ) = (0, 0, false, true, false);
+        self.filled = 0;
+        self.used = 0;
+        self.skipping = false;
+        self.readable = true;
+        self.ended = false;
     }
 
-    /// Gives the connection back, to be deregistered and dropped.
+    /// Returns the connection, to be deregistered and dropped.
     pub fn close(&mut self) -> Option<UnixStream> {
         self.stream.take()
     }
@@ -103,17 +102,17 @@ impl Client {
         self.stream.is_some()
     }
 
-    /// The poll has seen something to read.
+    /// The poll has reported that the connection is readable.
     pub fn set_readable(&mut self) {
         self.readable = true;
     }
 
-    /// `next_line` would not just wait: the poll must not sleep.
+    /// `next_line` may have something to return, so the poll must not sleep.
     pub fn has_more(&self) -> bool {
         self.readable || self.inbox[self.used..self.filled].contains(&b'\n')
     }
 
-    /// It has ended its side, and everything for it has been written.
+    /// The client has closed its side, and everything for it has been written.
     pub fn is_done(&self) -> bool {
         self.ended && self.used == self.filled && self.outbox.is_empty()
     }
@@ -135,7 +134,7 @@ impl Client {
                 self.used = self.filled;
             }
             if self.ended {
-                // Half a message must not be obeyed: its id may be half an id.
+                // An incomplete message must not be executed: its id may be truncated.
                 let cut_off = std::mem::take(&mut self.skipping) || self.used < self.filled;
                 self.used = self.filled;
                 return if cut_off { Line::Broken } else { Line::End };
@@ -146,7 +145,7 @@ impl Client {
         }
     }
 
-    /// Queues a line; `false` when the client has not read enough of the earlier ones.
+    /// Queues a line; `false` when the client has not read enough of the previous ones.
     #[must_use]
     pub fn push_line(&mut self, line: &[u8]) -> bool {
         self.outbox.room() > line.len() && self.outbox.push(line) && self.outbox.push(b"\n")

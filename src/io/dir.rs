@@ -1,4 +1,5 @@
-//! A folder held open, so that a path that changes under us cannot lead elsewhere. No heap.
+//! An open folder: calls relative to it always reach the same folder, even if its path changes. No
+//! heap.
 
 use std::fs::File;
 use std::io;
@@ -21,16 +22,16 @@ pub struct Dir {
     fd: OwnedFd,
 }
 
-/// What is known of a file without opening it.
+/// The attributes of a file that are known without opening it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// Its length.
+    /// Its length in bytes.
     pub bytes: u64,
     /// Seconds since 1970.
     pub modified: i64,
 }
 
-/// A walk over the names in a folder, a buffer at a time.
+/// An iteration over the names in a folder, one buffer at a time.
 pub struct Names {
     fd: OwnedFd,
     buffer: [u8; 2048],
@@ -50,12 +51,12 @@ impl Dir {
         })
     }
 
-    /// For calls that work relative to the folder.
+    /// The descriptor, for calls relative to the folder.
     pub fn fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }
 
-    /// Bytes that we may still write there.
+    /// Free bytes that are available to us.
     pub fn free_bytes(&self) -> io::Result<u64> {
         let space = retry(|| fstatvfs(&self.fd))?;
         #[allow(clippy::unnecessary_cast)] // 32 bits on some targets
@@ -67,33 +68,35 @@ impl Dir {
         retry(|| unlinkat(&self.fd, name, UnlinkatFlags::NoRemoveDir))
     }
 
-    /// Renames a file, in place of another; returns when that is on the medium.
+    /// Renames a file, replacing an existing one; returns when the change is on the medium.
     pub fn rename(&self, old: &[u8], new: &[u8]) -> io::Result<()> {
         retry(|| renameat(&self.fd, old, &self.fd, new))?;
         retry(|| fsync(&self.fd))
     }
 
-    /// Opens a regular file to read and change it: never a link, a device or a pipe.
+    /// Opens a regular file for reading and writing; links, devices and pipes are errors.
     pub fn open_file(&self, name: &[u8]) -> io::Result<File> {
         let flags = OFlag::O_RDWR | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
         let file = File::from(retry(|| openat(&self.fd, name, flags, Mode::empty()))?);
-        match file.metadata()?.is_file() {
-            true => Ok(file),
-            false => Err(io::Error::from_raw_os_error(libc::EINVAL)),
+        if file.metadata()?.is_file() {
+            Ok(file)
+        } else {
+            Err(io::Error::from_raw_os_error(libc::EINVAL))
         }
     }
 
-    /// Looks at a regular file; an error for anything else.
+    /// The attributes of a regular file; an error for anything else.
     pub fn stat(&self, name: &[u8]) -> io::Result<Entry> {
         let stat = retry(|| fstatat(&self.fd, name, AtFlags::AT_SYMLINK_NOFOLLOW))?;
-        let (bytes, modified) = (stat.st_size.unsigned_abs(), stat.st_mtime);
+        let bytes = stat.st_size.unsigned_abs();
+        let modified = stat.st_mtime;
         match SFlag::from_bits_truncate(stat.st_mode & SFlag::S_IFMT.bits()) {
             SFlag::S_IFREG => Ok(Entry { bytes, modified }),
             _ => Err(io::Error::from_raw_os_error(libc::EINVAL)),
         }
     }
 
-    /// Begins a walk over the names.
+    /// Begins an iteration over the names.
     pub fn names(&self) -> io::Result<Names> {
         let fd = retry(|| openat(&self.fd, ".", FOLDER, Mode::empty()))?;
         Ok(Names {
@@ -106,20 +109,21 @@ impl Dir {
 }
 
 impl Names {
-    /// The next name of what may be a regular file; `None` at the end.
+    /// The next name that may be a regular file; `None` at the end.
     pub fn next_file(&mut self) -> io::Result<Option<&[u8]>> {
         loop {
             let Some((kind, name)) = self.next_record()? else {
                 return Ok(None);
             };
             if kind == libc::DT_REG || kind == libc::DT_UNKNOWN {
-                // Borrowed once more: the compiler does not see that a loop returns at most once.
+                // Borrowed again, because the borrow checker does not accept a returned borrow in a
+                // loop.
                 return Ok(Some(&self.buffer[name]));
             }
         }
     }
 
-    /// The next entry's type, and where its name lies in the buffer.
+    /// The type of the next entry, and the range of its name in the buffer.
     fn next_record(&mut self) -> io::Result<Option<(u8, core::ops::Range<usize>)>> {
         // struct linux_dirent64: inode 8, offset 8, length of the record 2, type 1, name with NUL.
         const NAME: usize = 19;
@@ -140,7 +144,7 @@ impl Names {
     }
 }
 
-/// Makes a call again that a signal has interrupted.
+/// Repeats a call that was interrupted by a signal.
 pub(super) fn retry<T>(mut call: impl FnMut() -> nix::Result<T>) -> io::Result<T> {
     loop {
         match call() {
@@ -160,9 +164,9 @@ mod tests {
         std::fs::create_dir_all(&path).unwrap();
         let wanted: std::collections::BTreeSet<String> =
             (0..300).map(|i| format!("file-{i}")).collect();
-        wanted
-            .iter()
-            .for_each(|name| std::fs::write(path.join(name), name).unwrap());
+        for name in &wanted {
+            std::fs::write(path.join(name), name).unwrap();
+        }
         let dir = Dir::open(path.to_str().unwrap().as_bytes()).unwrap();
         let mut found = std::collections::BTreeSet::new();
         let mut names = dir.names().unwrap();
@@ -175,9 +179,9 @@ mod tests {
         assert!(dir.free_bytes().unwrap() > 0);
         let entry = dir.stat(b"file-10").unwrap();
         assert!(entry.bytes == 7 && entry.modified > 1_700_000_000);
-        found
-            .iter()
-            .for_each(|name| dir.remove(name.as_bytes()).unwrap());
+        for name in &found {
+            dir.remove(name.as_bytes()).unwrap();
+        }
         assert!(dir.open_file(b"folder").is_err());
         assert!(dir.open_file(b"link").is_err());
         assert!(

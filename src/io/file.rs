@@ -1,4 +1,5 @@
-//! Files on a stick that may stall, fill up or vanish: one that is written once, from front to back, and one that is read.
+//! Files on a stick that may stall, fill up or vanish: a file that is written once, from the
+//! beginning to the end, and a file that is read.
 
 use std::fs::File;
 use std::io;
@@ -17,18 +18,20 @@ use crate::io::dir::retry;
 pub struct Input(File);
 
 impl Input {
-    /// Opens a file of a folder: never a link, a device or a pipe. Besides, its length.
+    /// Opens a regular file in a folder, and returns it with its length; links, devices and pipes
+    /// are errors.
     pub fn open(directory: BorrowedFd, name: &[u8]) -> io::Result<(Self, u64)> {
         let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
         let file = File::from(retry(|| openat(directory, name, flags, Mode::empty()))?);
         let entry = file.metadata()?;
-        match entry.is_file() {
-            true => Ok((Self(file), entry.len())),
-            false => Err(io::Error::from_raw_os_error(libc::EINVAL)),
+        if entry.is_file() {
+            Ok((Self(file), entry.len()))
+        } else {
+            Err(io::Error::from_raw_os_error(libc::EINVAL))
         }
     }
 
-    /// Reads as much as there is, until `buffer` is full.
+    /// Reads until `buffer` is full or the file ends.
     pub fn read(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
         let mut done = 0;
         while done < buffer.len() {
@@ -42,10 +45,11 @@ impl Input {
         Ok(done)
     }
 
-    /// Has the system begin to read here, without waiting for it: a later `read` finds it in memory.
+    /// Asks the system to read ahead in the background, so that a later `read` finds the data in
+    /// memory.
     pub fn expect(&self, offset: u64, bytes: u64) {
-        let place = (libc::off_t::try_from(offset), libc::off_t::try_from(bytes));
-        if let (Ok(offset), Ok(bytes)) = place {
+        let range = (libc::off_t::try_from(offset), libc::off_t::try_from(bytes));
+        if let (Ok(offset), Ok(bytes)) = range {
             let _ = posix_fadvise(
                 &self.0,
                 offset,
@@ -60,12 +64,12 @@ impl Input {
 pub struct Output(File);
 
 impl Output {
-    /// Creates a file that must not exist.
+    /// Creates a file; an error if it exists.
     pub fn create(directory: BorrowedFd, name: &str) -> io::Result<Self> {
         Self::create_for(directory, name, 0o644)
     }
 
-    /// The same for those whom these permission bits name.
+    /// Creates a file with these permission bits.
     pub fn create_for(directory: BorrowedFd, name: &str, mode: libc::mode_t) -> io::Result<Self> {
         let flags =
             OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_RDWR | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW;
@@ -76,7 +80,7 @@ impl Output {
         Ok(Self(file))
     }
 
-    /// Writes some of the bytes, at least one.
+    /// Writes at least one of the bytes; returns how many.
     pub fn write(&self, offset: u64, bytes: &[u8]) -> io::Result<usize> {
         loop {
             match self.0.write_at(bytes, offset) {
@@ -99,20 +103,20 @@ impl Output {
         retry(|| fallocate(&self.0, FallocateFlags::FALLOC_FL_KEEP_SIZE, 0, length))
     }
 
-    /// Sets the length, and gives back what was reserved beyond.
+    /// Sets the length, and releases blocks that were reserved beyond it.
     pub fn truncate(&self, bytes: u64) -> io::Result<()> {
         self.0.set_len(bytes)
     }
 }
 
-/// Takes the lock by which our programs know a file that is being written, until it is closed; `false` when another
-/// has it. A file system without locks says `true`.
+/// Locks the file until it is closed, by which our programs recognize a file that is being written;
+/// `false` when another program has locked it. Returns `true` on a file system without locks.
 pub fn claim(file: &File) -> bool {
     let taken = [Err(Errno::EAGAIN), Err(Errno::EACCES)];
     !taken.contains(&fcntl(file, FcntlArg::F_OFD_SETLK(&whole_file())))
 }
 
-/// Another has claimed the file.
+/// Another program has claimed the file.
 pub fn is_claimed(file: &File) -> bool {
     let mut lock = whole_file();
     let asked = fcntl(file, FcntlArg::F_OFD_GETLK(&mut lock));
@@ -129,7 +133,7 @@ fn whole_file() -> libc::flock {
     }
 }
 
-/// Reads a small file's beginning, as much of it as there is room for; nothing where there is none.
+/// Reads the beginning of a small file, up to the size of the buffer; nothing if it does not exist.
 pub fn read_small<'a>(path: &str, buffer: &'a mut [u8]) -> &'a [u8] {
     let read = |buffer: &mut [u8]| File::open(path)?.read_at(buffer, 0);
     let len = read(buffer).unwrap_or(0);

@@ -1,11 +1,11 @@
-//! The phone's network interfaces, for the address that names the phone.
+//! The phone's network interfaces, for the hardware address that identifies the phone.
 
 use std::net::{Ipv4Addr, UdpSocket};
 use std::os::fd::AsFd;
 
 use crate::io::sys;
 
-/// Interfaces have small numbers, given out in order.
+/// Interface indexes are small and assigned in order.
 const NUMBERS: core::ops::Range<i32> = 1..1024;
 
 /// The Ethernet address of the first interface that has one; the loopback has none.

@@ -1,4 +1,4 @@
-//! What is mounted, what block devices there are, and word of changes to either.
+//! Mounted file systems and block devices, and notifications of changes.
 
 use std::ffi::OsStr;
 use std::fs::{metadata, File};
@@ -21,7 +21,7 @@ pub struct Table {
 }
 
 impl Table {
-    /// Opens the table, and the kernel's device events where we may have them.
+    /// Opens the table, and the kernel's device events if that is permitted.
     pub fn open() -> io::Result<Self> {
         let file = File::open("/proc/self/mountinfo")?;
         let buffer = vec![0; MOUNT_TABLE_BYTES].into_boxed_slice();
@@ -37,12 +37,12 @@ impl Table {
         self.file.as_raw_fd()
     }
 
-    /// Becomes readable when a device comes or goes.
+    /// Becomes readable when a device is added or removed.
     pub fn device_changes(&self) -> Option<RawFd> {
         self.devices.as_ref().map(AsRawFd::as_raw_fd)
     }
 
-    /// Takes all device events that wait; what they say does not matter, the system is looked at.
+    /// Discards all waiting device events: the caller examines the current state instead.
     pub fn drain_device_changes(&self) {
         let mut buffer = [0; 2048];
         if let Some(devices) = &self.devices {
@@ -50,7 +50,7 @@ impl Table {
         }
     }
 
-    /// The table's text, as much as there is room for.
+    /// The text of the table, as far as it fits into the buffer.
     pub fn read(&mut self) -> &[u8] {
         let mut len = 0;
         while len < self.buffer.len() {
@@ -65,7 +65,7 @@ impl Table {
     }
 }
 
-/// The path under which sysfs knows a block device, as a C string.
+/// The path of a block device in sysfs.
 fn sys_path(device: (u32, u32), buffer: &mut [u8; 64]) -> &OsStr {
     let mut rest = &mut buffer[..];
     let _ = write!(rest, "/sys/dev/block/{}:{}", device.0, device.1);
@@ -73,20 +73,20 @@ fn sys_path(device: (u32, u32), buffer: &mut [u8; 64]) -> &OsStr {
     OsStr::from_bytes(&buffer[..64 - left])
 }
 
-/// The block device is there. File systems without a device (major 0) always are.
+/// The block device exists. File systems without a device (major 0) always do.
 pub fn device_exists(device: (u32, u32)) -> bool {
     device.0 == 0 || metadata(Path::new(sys_path(device, &mut [0; 64]))).is_ok()
 }
 
-/// The block device hangs on a USB port.
+/// The block device is connected by USB.
 pub fn is_usb(device: (u32, u32)) -> bool {
     let mut target = [0; 512];
     let len = sys::read_link(sys_path(device, &mut [0; 64]).as_bytes(), &mut target).unwrap_or(0);
     target[..len].windows(4).any(|part| part == b"/usb")
 }
 
-/// The device number of what is mounted exactly there: `None` if nothing is, and what we would write
-/// would go to the file system above.
+/// The device number of the file system that is mounted exactly at this path; `None` if there is
+/// none, and files would be written to the file system above.
 pub fn mounted_at(path: &[u8]) -> Option<(u32, u32)> {
     let mut parent = heapless::Vec::<u8, { PATH_BYTES + 3 }>::from_slice(path).ok()?;
     parent.extend_from_slice(b"/..").ok()?;
@@ -96,14 +96,14 @@ pub fn mounted_at(path: &[u8]) -> Option<(u32, u32)> {
     mounted.then_some((libc::major(here.dev() as _), libc::minor(here.dev() as _)))
 }
 
-/// Device and inode of what is at a path.
+/// Device and inode of the file at a path.
 pub fn identity(path: &[u8]) -> Option<(u64, u64)> {
     metadata(Path::new(OsStr::from_bytes(path)))
         .ok()
         .map(|entry| (entry.dev(), entry.ino()))
 }
 
-/// It is a folder that we may write into.
+/// The path is a folder in which we may create files.
 pub fn is_writable_folder(path: &[u8]) -> bool {
     metadata(Path::new(OsStr::from_bytes(path))).is_ok_and(|entry| entry.is_dir())
         && access(path, AccessFlags::W_OK | AccessFlags::X_OK).is_ok()

@@ -1,14 +1,16 @@
-//! A datagram that opens our own NAT for an answer, and goes no further.
+//! A datagram that opens our own NAT for an answer without reaching the other end.
 //!
-//! Two ends behind NATs that let only answers in must both have sent before anything of the other one arrives.
-//! A Linux router that finds nobody behind it for a datagram may take it for its own; then the port that the other
-//! end was told is taken, and what its host sends there leaves through another one. So the first datagram to a peer
-//! must leave our router, but not reach the peer's:
-//! - it lives for two routers (TTL 2): ours, and one on the way;
-//! - where there is none between, as on one wire, the second router refuses it for the count of routers in its timestamp
-//!   option, which is full (RFC 791: a parameter problem; RFC 1812, 5.3.13.5).
+//! When two ends are behind NATs that pass only answers, both must have sent a datagram before
+//! anything from the other end arrives. A Linux router that receives a datagram for which it has no
+//! NAT entry may create a conflicting conntrack entry for itself; then the port that the other end
+//! was told is in use, and the datagrams of its own host leave through another port. So the first
+//! datagram to a peer must pass our router, but not reach the router of the peer:
+//! - its TTL is 2: our router, and one on the way;
+//! - if there is no router in between, as on a shared link, the second router rejects it because
+//!   the router count in its timestamp option is full (RFC 791: parameter problem; RFC 1812,
+//!   5.3.13.5).
 //!
-//! Where there is no router at all, it arrives.
+//! If there is no router at all, the datagram arrives.
 
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
@@ -17,22 +19,21 @@ use std::os::fd::AsFd;
 use crate::io::sys;
 
 const ROUTERS: u32 = 2;
-/// Type 68, length 4, no room left, timestamps only; 14 routers have found no room, and a 15th is the last that may.
+/// Type 68, length 4, no room left, timestamps only; the overflow count is 14, and 15 is its
+/// maximum.
 const FULL_TIMESTAMP: [u8; 4] = [68, 4, 5, 14 << 4];
 
-/// Sends it.
+/// Sends an opening datagram.
 pub fn send_opening(socket: &UdpSocket, datagram: &[u8], to: SocketAddr) -> io::Result<()> {
-    let lives = socket.ttl()?;
-    let set = socket
-        .set_ttl(ROUTERS)
-        .and_then(|()| sys::ip_options(socket.as_fd(), &FULL_TIMESTAMP));
+    let ttl = socket.ttl()?;
+    let shortened = socket.set_ttl(ROUTERS);
+    let set = shortened.and_then(|()| sys::ip_options(socket.as_fd(), &FULL_TIMESTAMP));
     let sent = socket.send_to(datagram, to);
-    // Whatever came of it, the socket is for others as well.
-    sys::ip_options(socket.as_fd(), &[])
-        .and(socket.set_ttl(lives))
-        .and(set)
-        .and(sent)
-        .map(|_| ())
+    // In any case, the socket's options are restored: it is used for other datagrams, too.
+    let cleared = sys::ip_options(socket.as_fd(), &[]);
+    let restored = cleared.and(socket.set_ttl(ttl));
+    restored.and(set).and(sent)?;
+    Ok(())
 }
 
 #[cfg(test)]

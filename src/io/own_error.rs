@@ -1,4 +1,4 @@
-//! Errors of our own where the system's are expected.
+//! `io::Error`s with a message of our own.
 
 use std::error::Error;
 use std::fmt;
@@ -15,7 +15,8 @@ impl fmt::Display for Words {
 
 impl Error for Words {}
 
-/// An error that says this. One made of a `&str` by `io::Error::new` brings Unicode's tables into the program, 4 KB.
+/// An error with this message. `io::Error::new` with a `&str` would add Unicode tables of 4 KB to
+/// the program.
 pub fn error(kind: ErrorKind, words: &'static str) -> io::Error {
     io::Error::new(kind, Words(words))
 }

@@ -5,8 +5,8 @@ use std::io::Read;
 
 use crate::io::sys;
 
-/// Where random bytes come from. `/dev/urandom` is kept open for kernels before 3.17, and for the
-/// minutes after boot in which `getrandom` would wait.
+/// A source of random bytes. `/dev/urandom` is kept open for kernels before 3.17, and for the
+/// minutes after boot in which `getrandom` would block.
 pub struct Random {
     device: Option<File>,
 }

@@ -1,4 +1,4 @@
-//! Signals as something that can be polled: no handler runs, no call is interrupted.
+//! Signals as a descriptor that can be polled: no handler runs, and no call is interrupted.
 
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
@@ -6,7 +6,7 @@ use std::os::fd::{AsRawFd, RawFd};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
-/// What the daemon is told by a signal.
+/// The meaning of a signal for the daemon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
     /// SIGTERM, SIGINT: finish the recordings and end.
@@ -15,16 +15,16 @@ pub enum Order {
     Reload,
 }
 
-/// The signals that wait.
+/// The pending signals.
 pub struct Signals(SignalFd);
 
 impl Signals {
     /// Blocks the signals' usual effect and opens their queue.
     pub fn open() -> io::Result<Self> {
         let mut set = SigSet::empty();
-        [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP]
-            .into_iter()
-            .for_each(|signal| set.add(signal));
+        for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
+            set.add(signal);
+        }
         set.thread_block()?;
         Ok(Self(SignalFd::with_flags(
             &set,

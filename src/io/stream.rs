@@ -1,5 +1,5 @@
-//! The two sockets of a conversation with a server: a TCP connection, and a UDP socket that is connected, too.
-//! Neither ever waits.
+//! The two sockets of a connection to a server: a TCP connection, and a connected UDP socket.
+//! Neither ever blocks.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
@@ -10,21 +10,22 @@ use nix::sys::socket::{setsockopt, sockopt};
 
 use crate::base::limits::{KEEP_ALIVE_IDLE, KEEP_ALIVE_STEP, USER_TIMEOUT};
 
-/// A connection, or one that is being made.
+/// A connection that is established or being established.
 pub struct Connection {
     stream: TcpStream,
 }
 
 impl Connection {
-    /// Begins to connect. The poll tells when that can be asked for (writable).
+    /// Begins to connect. The poll reports the connection as writable when the attempt is over.
     pub fn open(address: SocketAddr) -> io::Result<Self> {
         Ok(Self::of(TcpStream::connect(address)?))
     }
 
-    /// Takes one that another end has made, or begins to make.
+    /// Wraps a connection that was accepted or is being established.
     pub fn of(stream: TcpStream) -> Self {
         let _ = stream.set_nodelay(true);
-        // Not every kernel knows them all (qemu-user does not); the protocol has time-outs besides.
+        // Not every kernel supports all of them (qemu-user does not); the protocol has its own
+        // timeouts besides.
         let seconds = |length: crate::base::time::Duration| (length.millis() / 1000) as u32;
         let _ = setsockopt(&stream, sockopt::KeepAlive, &true);
         let _ = setsockopt(&stream, sockopt::TcpKeepIdle, &seconds(KEEP_ALIVE_IDLE));
@@ -42,7 +43,8 @@ impl Connection {
         &mut self.stream
     }
 
-    /// The other end's address if the connection stands, `None` while it is being made.
+    /// The address of the peer if the connection is established, `None` while it is being
+    /// established.
     pub fn peer(&self) -> io::Result<Option<SocketAddr>> {
         if let Some(error) = self.stream.take_error()? {
             return Err(error);
@@ -54,18 +56,18 @@ impl Connection {
         }
     }
 
-    /// Reads some bytes: 0 at the end of the stream, `None` when there are none now.
+    /// Reads some bytes: 0 at the end of the stream, `None` when none are available.
     pub fn read(&mut self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
         unless_blocked(|| self.stream.read(buffer))
     }
 
-    /// Writes some bytes, `None` when none can be written now.
+    /// Writes some bytes; `None` when none can be written now.
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<Option<usize>> {
         unless_blocked(|| self.stream.write(bytes))
     }
 }
 
-/// A UDP socket that speaks with one address.
+/// A UDP socket that is connected to one address.
 pub struct Datagrams {
     socket: UdpSocket,
 }
@@ -83,14 +85,15 @@ impl Datagrams {
         Ok(Self { socket })
     }
 
-    /// Its own address: the one in the direction of the other end.
+    /// Its own address: that of the interface towards the other end.
     #[cfg(feature = "fsp")]
     pub fn own_address(&self) -> io::Result<SocketAddr> {
         self.socket.local_addr()
     }
 
-    /// Sends a datagram: whether the kernel took it, and the error it had to tell of, which may be about an
-    /// earlier one (ICMP): then the kernel takes this one at the second try.
+    /// Sends a datagram; returns whether the kernel accepted it, and a pending error. The error may
+    /// belong to an earlier datagram (ICMP); then the kernel accepts this one at the second
+    /// attempt.
     pub fn send(&self, datagram: &[u8]) -> (bool, Option<i32>) {
         match self.send_once(datagram) {
             Ok(taken) => (taken, None),
@@ -101,17 +104,18 @@ impl Datagrams {
         }
     }
 
-    /// Receives a datagram, if there is one. Errors, which are about earlier ones, count as none.
+    /// Receives a datagram, if there is one. Pending errors belong to earlier datagrams and are
+    /// ignored.
     pub fn receive(&self, buffer: &mut [u8]) -> Option<usize> {
         unless_blocked(|| self.socket.recv(buffer)).ok().flatten()
     }
 
-    /// For the poll's registry; a socket that is dropped leaves it.
+    /// For the poll's registry; dropping the socket deregisters it.
     pub fn fd(&self) -> RawFd {
         self.socket.as_raw_fd()
     }
 
-    /// `false`: the kernel has no room for it.
+    /// Returns `false` if the kernel has no buffer space.
     fn send_once(&self, datagram: &[u8]) -> io::Result<bool> {
         match unless_blocked(|| self.socket.send(datagram)) {
             Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => Ok(false),

@@ -1,8 +1,8 @@
-//! Times as the system's calls give them.
+//! Times in the form that system calls return.
 
 pub use crate::base::wall_clock::Timespec;
 
-/// A time of day somewhere, as people write it.
+/// A local date and time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Civil {
     /// Four digits.

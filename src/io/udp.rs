@@ -1,9 +1,10 @@
-//! A UDP port that is only read: in batches, each datagram with its kernel arrival time if that is wanted.
+//! A UDP port that is only read: in batches, and with the kernel arrival time of a datagram on
+//! request.
 //!
-//! It is not polled: while a recording runs the loop wakes on its own clock and reads all ports until
-//! they are empty. One datagram is held in the port, so that several ports can be read in the order
-//! of arrival. Arrivals are asked for by a call of their own: read along with every datagram
-//! (SO_TIMESTAMPNS) they would add a third to its cost.
+//! It is not registered with the poll: while a recording runs, the loop wakes by its own clock and
+//! reads all ports until they are empty. One datagram is held in the port, so that several ports
+//! can be read in the order of arrival. An arrival is requested by a separate call: reading it
+//! along with every datagram (SO_TIMESTAMPNS) adds a third to the cost.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
@@ -21,15 +22,15 @@ pub struct Port {
     number: u16,
     buffer: [u8; DATAGRAM_BYTES],
     held: Option<Held>,
-    /// The turn that has found the port empty. It does not ask again: with several ports it would ask for each
-    /// datagram of the others.
+    /// The turn in which the port was found empty. It is not read again in that turn: with several
+    /// ports, it would be read once for each datagram of the others.
     empty_at: Instant,
-    /// Nothing that is read now arrived before this.
+    /// Datagrams that are read now did not arrive before this time.
     earliest: Instant,
-    /// The turn that has asked how many datagrams were dropped.
+    /// The turn in which the number of dropped datagrams was read.
     counted_at: Instant,
     dropped: u32,
-    /// Drops that nobody has been told of.
+    /// Drops that have not been reported to the caller.
     untold: u32,
     backlog: u32,
     guarded: heapless::Vec<u32, MAX_SOURCES>,
@@ -68,8 +69,8 @@ impl Port {
         self.number
     }
 
-    /// Reads a datagram, if none is held; `false` when there is none. Counts those the kernel dropped. `now` is the
-    /// same all through a turn.
+    /// Reads a datagram, unless one is held; `false` when none is waiting. Counts those that the
+    /// kernel dropped. `now` is constant during a turn.
     pub fn fill(&mut self, now: Instant, dropped: &mut u32) -> bool {
         if self.held.is_some() {
             return true;
@@ -81,10 +82,12 @@ impl Port {
             match self.receive(now) {
                 Ok(received) => break received,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // Besides EAGAIN only pending ICMP errors come here, and they end nothing.
+                // Besides EAGAIN, only pending ICMP errors are possible, which do not affect the
+                // socket.
                 Err(_) => {
                     *dropped += std::mem::take(&mut self.untold);
-                    (self.empty_at, self.earliest) = (now, self.earliest.max(now));
+                    self.empty_at = now;
+                    self.earliest = self.earliest.max(now);
                     return false;
                 }
             }
@@ -95,7 +98,7 @@ impl Port {
         true
     }
 
-    /// `total`: since the socket was opened, modulo 2^32; `None`: it is not known now.
+    /// `total`: drops since the socket was opened, modulo 2^32; `None` if it is unknown.
     fn note_drops(&mut self, total: Option<u32>) {
         if let Some(total) = total {
             self.untold = self.untold.wrapping_add(total.wrapping_sub(self.dropped));
@@ -112,12 +115,12 @@ impl Port {
         Ok(received)
     }
 
-    /// The datagram that `fill` has read: its bytes, `None` when it was longer than any we want.
+    /// The bytes of the datagram that `fill` has read; `None` when it was longer than is accepted.
     pub fn held(&self) -> Option<&[u8]> {
         self.held.and_then(|held| self.buffer.get(..held.len))
     }
 
-    /// When the kernel got the held datagram.
+    /// The kernel's timestamp of the held datagram.
     pub fn stamp(&mut self, clock: &mut Clock) -> Stamp {
         match self.held {
             Some(Held {
@@ -131,7 +134,7 @@ impl Port {
         }
     }
 
-    /// The held datagram arrived at this time; those behind it did not arrive earlier.
+    /// Sets the arrival of the held datagram; later ones did not arrive before it.
     pub fn settle(&mut self, arrival: Instant) {
         if let Some(held) = &mut self.held {
             held.arrival = Some(arrival);
@@ -139,7 +142,7 @@ impl Port {
         }
     }
 
-    /// Forgets the held datagram.
+    /// Discards the held datagram.
     pub fn release(&mut self) {
         self.held = None;
         self.backlog = self.backlog.saturating_add(1);
@@ -150,27 +153,28 @@ impl Port {
         self.backlog
     }
 
-    /// Counts from here on.
+    /// Resets the backlog counter.
     pub fn forget_backlog(&mut self) {
         self.backlog = 0;
     }
 
-    /// The kernel keeps out what does not have one of these words where RTP has its SSRC, but for a sample; none: all
-    /// comes through. What it keeps out, it counts as dropped. A kernel that cannot do it (before 3.16) lets all through.
+    /// Has the kernel drop datagrams whose field at the position of the RTP SSRC has none of these
+    /// values, except for a sample; no values: removes the filter. Dropped datagrams are counted. A
+    /// kernel without filters (before 3.16) passes everything.
     pub fn guard(&mut self, words: &[u32]) {
         let done = if words.is_empty() {
             sys::let_all_in(self.socket.as_fd())
         } else {
             sys::let_in(self.socket.as_fd(), words, FLOOD_SAMPLE)
         };
-        // The last datagrams that were kept out may be followed by none that tells of them.
+        // The last filtered datagrams may not be followed by one that reports them.
         self.note_drops(sys::drops(self.socket.as_fd()));
         if done.is_ok() {
             self.guarded = heapless::Vec::from_slice(words).unwrap_or_default();
         }
     }
 
-    /// What `guard` lets in; empty when that is everything.
+    /// The sources that the filter passes; empty if there is no filter.
     pub fn guarded(&self) -> &[u32] {
         &self.guarded
     }

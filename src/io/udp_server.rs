@@ -1,4 +1,4 @@
-//! A UDP socket that answers: whoever asks gets the reply from the address that was asked.
+//! A UDP socket of a server: each reply is sent from the address to which the request was sent.
 
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr, UdpSocket};
@@ -23,12 +23,12 @@ impl Service {
         Ok(Self { socket })
     }
 
-    /// Becomes readable when something comes.
+    /// Becomes readable when a datagram arrives.
     pub fn fd(&self) -> RawFd {
         self.socket.as_raw_fd()
     }
 
-    /// The next datagram, cut to the buffer's length; `None` when there is none.
+    /// The next datagram, truncated to the buffer; `None` when there is none.
     pub fn receive(&self, buffer: &mut [u8]) -> Option<(usize, Origin)> {
         loop {
             match sys::receive_from(self.socket.as_fd(), buffer) {
@@ -39,18 +39,18 @@ impl Service {
         }
     }
 
-    /// Sends a datagram back to where another came from. A network that does not take it now is no error: the client asks
-    /// again.
+    /// Replies to a datagram. A failure to send is ignored: the client repeats its request.
     pub fn reply(&self, bytes: &[u8], origin: &Origin) {
         let _ = sys::send_back(self.socket.as_fd(), bytes, origin);
     }
 
-    /// Sends a datagram to anybody; one that `opens` our NAT and goes no further.
+    /// Sends a datagram to any address; with `opens`, one that opens our NAT without reaching the
+    /// other end.
     pub fn send(&self, bytes: &[u8], to: SocketAddr, opens: bool) -> io::Result<()> {
-        match opens {
-            true => send_opening(&self.socket, bytes, to),
-            false => self.socket.send_to(bytes, to).map(|_| ()),
+        if opens {
+            return send_opening(&self.socket, bytes, to);
         }
+        self.socket.send_to(bytes, to).map(|_| ())
     }
 }
 

@@ -1,5 +1,5 @@
-//! State machines, pure: time is an argument, bytes go out through the caller's buffers. Nothing here opens, polls or
-//! logs, and nothing that runs during a call allocates.
+//! Pure state machines: time is an argument, output goes into the caller's buffers. Nothing here
+//! opens files, polls or logs, and nothing that runs during a call allocates.
 //!
 //! | room | owns |
 //! | --- | --- |

@@ -1,9 +1,10 @@
 //! G.711: PCMU (mu-law) and PCMA (A-law) <-> 16-bit linear samples.
 //!
-//! Decoding is one load from a table made at build time. Encoding is one load, too, from a table of all
-//! 14-bit values that `prepare` makes at start: 16 KiB of memory instead of flash. 14 bits are all that
-//! a sum of decoded samples has; what lies between (G.722, concealment) is rounded down to them. Two
-//! codes are mixed by one load from a table of all pairs: 64 KiB, of which speech uses the middle.
+//! Decoding is one load from a table that is computed at build time. Encoding is one load, too,
+//! from a table of all 14-bit values that `prepare` computes at start: 16 KiB of memory instead of
+//! flash. A sum of decoded samples has no more than 14 significant bits; other samples (G.722,
+//! concealment) are rounded down to 14 bits. Two codes are mixed by one load from a table of all
+//! pairs: 64 KiB, of which speech uses the middle.
 
 use std::sync::OnceLock;
 
@@ -16,16 +17,16 @@ pub enum Law {
     A,
 }
 
-/// What 0x7F and 0xFF decode to, both: PCMU has two zeros, of which 0xFF is sent.
+/// PCMU has two codes for zero, 0x7F and 0xFF; 0xFF is sent.
 pub const MU_SILENCE: u8 = 0xFF;
 /// The smallest positive value: A-law has no zero.
 pub const A_SILENCE: u8 = 0xD5;
 
 static MU_DECODE: [i16; 256] = decode_table(Law::Mu);
 static A_DECODE: [i16; 256] = decode_table(Law::A);
-/// Codes of the 14-bit values from -8192 on.
+/// The codes of the 14-bit values, starting with -8192.
 type EncodeTable = [u8; 1 << 14];
-/// Codes of the sums of two codes, at the first times 256 plus the second.
+/// The code of the sum of two codes, at index first * 256 + second.
 type PairTable = [u8; 1 << 16];
 static MU_PAIRS: OnceLock<Box<[u8]>> = OnceLock::new();
 static A_PAIRS: OnceLock<Box<[u8]>> = OnceLock::new();
@@ -70,16 +71,15 @@ impl Law {
         self.decode_table()[usize::from(code)]
     }
 
-    /// Codes -> linear samples, as many as both slices have.
+    /// Decodes codes to linear samples, up to the length of the shorter slice.
     pub fn decode(self, codes: &[u8], samples: &mut [i16]) {
         let table = self.decode_table();
-        codes
-            .iter()
-            .zip(samples)
-            .for_each(|(code, place)| *place = table[usize::from(*code)]);
+        for (code, sample) in codes.iter().zip(samples) {
+            *sample = table[usize::from(*code)];
+        }
     }
 
-    /// Makes the table that `encode` uses, on the heap; a recorder does it at its start.
+    /// Computes the table that `encode_one` uses, on the heap; a recorder does this at start.
     pub fn prepare(self) -> &'static EncodeTable {
         let (table, encode) = match self {
             Self::Mu => (&MU_ENCODE, encode_mu as fn(i32) -> u8),
@@ -87,19 +87,19 @@ impl Law {
         };
         table.get_or_init(|| {
             let mut table = Box::new([0; 1 << 14]);
-            (-8192..)
-                .zip(table.iter_mut())
-                .for_each(|(value, code)| *code = encode(value * 4));
+            for (value, code) in (-8192..).zip(table.iter_mut()) {
+                *code = encode(value * 4);
+            }
             table
         })
     }
 
-    /// One linear sample -> its code; what is out of 16 bits is saturated.
+    /// Encodes a linear sample, saturated to 16 bits.
     pub fn encode_one(self, sample: i32) -> u8 {
         self.prepare()[((sample >> 2).clamp(-8192, 8191) + 8192) as usize]
     }
 
-    /// Makes the table that `mix` uses, on the heap, in some milliseconds; once.
+    /// Computes the table that `mix` uses, on the heap, once; takes a few milliseconds.
     pub fn prepare_pairs(self) -> &'static [u8] {
         let table = match self {
             Self::Mu => &MU_PAIRS,
@@ -116,7 +116,8 @@ impl Law {
         })
     }
 
-    /// The codes of the saturated sums of two frames of codes, eight at a time: what the loop itself costs counts.
+    /// Computes the codes of the saturated sums of two frames, eight codes at a time, because the
+    /// loop overhead matters.
     pub fn mix<const N: usize>(self, one: &[u8; N], two: &[u8; N], sums: &mut [u8; N]) {
         let Some(table) = self.prepare_pairs().first_chunk() else {
             return;
@@ -135,7 +136,8 @@ impl Law {
     }
 }
 
-/// Four codes in a word against four others: this is most of what a frame costs, and calling it a fifth of that.
+/// Mixes four codes in a word with four others. Most of the cost of a frame is spent here; a
+/// function call would add a fifth to it.
 #[inline(always)]
 fn mix_four(table: &PairTable, one: u32, two: u32) -> u32 {
     const EVEN: u32 = 0x00FF_00FF;
@@ -158,7 +160,7 @@ fn encode_mu(sample: i32) -> u8 {
     !code ^ if sample < 0 { 0x80 } else { 0 }
 }
 
-/// Even bits are stored inverted, and so is the sign. A-law has no zero: -1 mirrors 0.
+/// Even bits and the sign are stored inverted. A-law has no zero: -1 mirrors 0.
 fn encode_a(sample: i32) -> u8 {
     let magnitude = if sample < 0 { !sample } else { sample };
     let segment = magnitude.max(1).ilog2().saturating_sub(7);

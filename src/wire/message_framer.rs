@@ -1,27 +1,27 @@
-//! Messages out of a stream of bytes that need not say where they end.
+//! Splits a stream of bytes into messages that need not have terminators.
 //!
-//! The recording server's protocol has no framing of its own, so a message ends at LF, CR or NUL, where the
-//! next one begins, where the stream ends, or when nothing has come for `MESSAGE_SILENCE`. The next one
-//! begins at a `cmd=` inside a value: a value holds no `=`, which is written `%3D`. Behind a `&` it is a key
-//! of the same message that stands twice.
+//! The protocol of the recording server has no framing of its own, so a message ends at LF, CR or
+//! NUL, where the next message begins, at the end of the stream, or when nothing is received for
+//! `MESSAGE_SILENCE`. The next message begins at a `cmd=` inside a value: a value cannot contain
+//! `=`, which is written `%3D`. After a `&`, `cmd=` is a repeated key of the same message.
 
 use crate::base::limits::MESSAGE_BYTES;
 
-/// Room for the beginning of the next message, by which the end of a longest one is known.
+/// Space for the beginning of the next message, which marks the end of the longest message.
 const NEXT_BYTES: usize = 16;
 
-/// A message longer than any may be. Where the next one begins is not known any more: the connection is to
-/// be closed.
+/// A message that is too long. The beginning of the next message is unknown: the connection must be
+/// closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooLong;
 
-/// One connection's bytes on their way to be messages.
+/// The message framer of one connection.
 #[derive(Clone, Debug, Default)]
 pub struct Reader {
     buffer: heapless::Vec<u8, { MESSAGE_BYTES + NEXT_BYTES }>,
-    /// The first bytes of the buffer have been given out.
+    /// This many bytes at the beginning of the buffer have been returned.
     taken: usize,
-    /// Where the value begins that is being read; `None` in a key.
+    /// Where the current value begins; `None` in a key.
     value_at: Option<usize>,
 }
 
@@ -31,14 +31,16 @@ impl Reader {
         Self::default()
     }
 
-    /// Forgets what has come: another connection begins.
+    /// Discards everything: a new connection begins.
     pub fn clear(&mut self) {
         self.buffer.clear();
-        (self.taken, self.value_at) = (0, None);
+        self.taken = 0;
+        self.value_at = None;
     }
 
-    /// Takes from the front of `bytes` as far as the first message's end, and gives that message, never a blank
-    /// one; `None`: all of them are taken, and the message has not ended yet. Call it until it says so.
+    /// Consumes `bytes` up to the end of the first message, and returns this message, which is
+    /// never blank. `None`: all bytes were consumed, and the message has not ended yet. Call it
+    /// until it returns `None`.
     pub fn next(&mut self, bytes: &mut &[u8]) -> Option<Result<&[u8], TooLong>> {
         self.forget_taken();
         let end = loop {
@@ -51,18 +53,19 @@ impl Reader {
         self.give(end)
     }
 
-    /// The stream has ended, or nothing has come for `MESSAGE_SILENCE`: what is there is a message.
+    /// The stream has ended, or nothing was received for `MESSAGE_SILENCE`: the buffered bytes are
+    /// a message.
     pub fn finish(&mut self) -> Option<Result<&[u8], TooLong>> {
         self.forget_taken();
         self.give(self.buffer.len())
     }
 
-    /// Part of a message is there: if nothing comes for `MESSAGE_SILENCE`, `finish` it.
+    /// Part of a message is buffered: if nothing is received for `MESSAGE_SILENCE`, call `finish`.
     pub fn is_waiting(&self) -> bool {
         !self.buffer[self.taken..].trim_ascii().is_empty()
     }
 
-    /// Where the message ends that this byte ends.
+    /// Buffers a byte; returns the end of the message if this byte ends it.
     fn put(&mut self, byte: u8) -> Option<usize> {
         let len = self.buffer.len();
         let next_at = match byte {
@@ -103,7 +106,7 @@ impl Reader {
         (!message.trim_ascii().is_empty()).then_some(Ok(message))
     }
 
-    /// What is left is the next message's `cmd=`, or nothing.
+    /// Removes the returned message; what remains is the `cmd=` of the next message, or nothing.
     fn forget_taken(&mut self) {
         if self.taken > 0 {
             let left = self.buffer.len() - self.taken;

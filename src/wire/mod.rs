@@ -1,5 +1,5 @@
-//! Bytes <-> values, and nothing else: no I/O, no clock, no heap. Every file checks all lengths once
-//! in `parse`; what it returns cannot fail afterwards. `emit` is its mirror.
+//! Conversion between bytes and values, without I/O, clock or heap. Each file checks all lengths
+//! once in `parse`; accessors of the result cannot fail afterwards. `emit` is the inverse.
 
 #[cfg(feature = "fsp")]
 pub mod aes;

@@ -1,41 +1,47 @@
-//! The PROXY protocol, version 1: the line by which a proxy says whom it speaks for
+//! The PROXY protocol, version 1: the line with which a proxy names the client of a connection
 //! (haproxy.org, `doc/proxy-protocol.txt`, section 2.1).
 //!
-//! `PROXY TCP4 192.0.2.7 192.0.2.1 56324 10000\r\n`: family, source and destination address, their ports.
+//! `PROXY TCP4 192.0.2.7 192.0.2.1 56324 10000\r\n`: family, source and destination address, their
+//! ports.
 
 use core::fmt::Write;
 use core::net::{IpAddr, SocketAddr};
 
-/// The longest line, by the specification, with its CRLF.
+/// The longest line according to the specification, including CRLF.
 pub const LINE_BYTES: usize = 107;
 
-/// The line of a proxy that speaks for itself, as for its own health checks, with its CRLF.
+/// The line of a proxy that connects on its own behalf, such as for health checks, including CRLF.
 pub const UNKNOWN: &str = "PROXY UNKNOWN\r\n";
 
-/// The proxy speaks for itself in this line, without its CRLF; what it says besides is to be ignored.
+/// The line, without CRLF, says that the proxy connects on its own behalf; the rest of the line
+/// must be ignored.
 pub fn is_unknown(line: &[u8]) -> bool {
     let rest = line.strip_prefix(UNKNOWN.trim_ascii_end().as_bytes());
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b" "))
         && line.len() + 2 <= LINE_BYTES
 }
 
-/// The source that a line names, without its CRLF; `None`: it is no such line, or the proxy speaks for itself.
+/// Parses a line without CRLF into the source address; `None` if it is malformed, or the proxy
+/// connects on its own behalf.
 pub fn parse(line: &[u8]) -> Option<SocketAddr> {
     let line = core::str::from_utf8(line)
         .ok()
         .filter(|line| line.len() + 2 <= LINE_BYTES)?;
     let mut words = line.strip_prefix("PROXY ")?.split(' ');
     let mut word = || words.next();
-    let (family, source, destination) = (word()?, word()?.parse().ok()?, word()?.parse().ok()?);
+    let family = word()?;
+    let source = word()?.parse().ok()?;
+    let destination = word()?.parse().ok()?;
     let fits = match (family, source, destination) {
         ("TCP4", IpAddr::V4(_), IpAddr::V4(_)) | ("TCP6", IpAddr::V6(_), IpAddr::V6(_)) => true,
         (_, _, _) => false,
     };
-    let (from, to) = (word()?.parse().ok()?, word()?.parse::<u16>());
+    let from = word()?.parse().ok()?;
+    let to = word()?.parse::<u16>();
     (fits && to.is_ok() && words.next().is_none()).then_some(SocketAddr::new(source, from))
 }
 
-/// The line for a connection, with its CRLF.
+/// The line for a connection, including CRLF.
 pub fn emit(source: SocketAddr, destination: SocketAddr) -> heapless::String<LINE_BYTES> {
     let mut line = heapless::String::new();
     let _ = match (source, destination) {

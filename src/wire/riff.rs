@@ -2,21 +2,21 @@
 
 use crate::wire::g711::Law;
 
-/// `RIFF` 12, `fmt ` 8 + 18, `fact` 8 + 4, `data` 8.
+/// Chunks: `RIFF` 12, `fmt ` 8 + 18, `fact` 8 + 4, `data` 8 bytes.
 pub const HEADER_BYTES: usize = 58;
 
-/// The same without an extension of `fmt ` and without `fact`.
+/// The same without the extension of `fmt ` and without `fact`.
 pub const PCM16_HEADER_BYTES: usize = 44;
 
-/// The header of a mono file at 8 kHz with `samples` codes behind it. A file of more than 4 GiB, or of
-/// unknown length (`None`, for pipes), gets the largest sizes, which readers take as "to the end".
+/// The header of a mono file at 8 kHz that is followed by `samples` codes. A file of more than 4
+/// GiB, or of unknown length (`None`, for pipes), gets the largest sizes, which readers interpret
+/// as "to the end".
 pub fn header(law: Law, samples: Option<u64>) -> [u8; HEADER_BYTES] {
     let size = samples
         .and_then(|samples| u32::try_from(samples).ok())
         .filter(|size| *size < u32::MAX - 64);
-    let (data, whole) = size.map_or((u32::MAX, u32::MAX), |size| {
-        (size, size + (size & 1) + HEADER_BYTES as u32 - 8)
-    });
+    let data = size.unwrap_or(u32::MAX);
+    let whole = size.map_or(u32::MAX, |size| size + (size & 1) + HEADER_BYTES as u32 - 8);
     let tag: u16 = match law {
         Law::A => 6,
         Law::Mu => 7,
@@ -42,7 +42,8 @@ pub fn header(law: Law, samples: Option<u64>) -> [u8; HEADER_BYTES] {
     joined(&parts)
 }
 
-/// The header of a mono file of 16-bit samples at 8 kHz; `None` for more than the 4 GiB that a WAV file can have.
+/// The header of a mono file of 16-bit samples at 8 kHz; `None` for more than the 4 GiB that a WAV
+/// file can have.
 pub fn pcm16_header(samples: u64) -> Option<[u8; PCM16_HEADER_BYTES]> {
     let data = u32::try_from(samples.checked_mul(2)?).ok()?;
     let whole = data.checked_add(PCM16_HEADER_BYTES as u32 - 8)?;
@@ -64,9 +65,9 @@ fn joined<const N: usize>(parts: &[&[u8]]) -> [u8; N] {
     let mut header = [0; N];
     let mut rest = &mut header[..];
     for part in parts {
-        let (place, behind) = rest.split_at_mut(part.len());
-        place.copy_from_slice(part);
-        rest = behind;
+        let (start, end) = rest.split_at_mut(part.len());
+        start.copy_from_slice(part);
+        rest = end;
     }
     header
 }

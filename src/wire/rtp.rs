@@ -13,18 +13,18 @@
 /// Bytes of a header without contributing sources or extension.
 pub const HEADER_BYTES: usize = 12;
 
-/// A packet, taken apart. The payload is what remains without extension and padding.
+/// A parsed packet. The payload is without header extension and padding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Packet<'a> {
-    /// First packet of a talk spurt, for audio.
+    /// For audio: the first packet of a talkspurt.
     pub marker: bool,
-    /// What the payload is: 0 PCMU, 8 PCMA, 9 G722, ... (RFC 3551).
+    /// The codec of the payload: 0 PCMU, 8 PCMA, 9 G722, ... (RFC 3551).
     pub payload_type: u8,
-    /// +1 from packet to packet, modulo 2^16.
+    /// Increases by 1 with each packet, modulo 2^16.
     pub sequence: u16,
-    /// Of the payload's first sample, in units of the codec's clock, modulo 2^32.
+    /// The time of the payload's first sample, in units of the codec's clock, modulo 2^32.
     pub timestamp: u32,
-    /// The source.
+    /// The source of the packet.
     pub ssrc: u32,
     /// The audio; may be empty.
     pub payload: &'a [u8],
@@ -62,21 +62,21 @@ impl FixedHeader {
     }
 }
 
-/// Why bytes are no RTP packet.
+/// Why a datagram is not an RTP packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Error {
-    /// Shorter than a header, or than what the header announces.
+    /// Shorter than a header, or than the length that the header implies.
     Short,
     /// Not version 2: STUN, DTLS, or anything else.
     Version,
     /// An RTCP packet on the same port (RFC 5761, section 4: second byte 192-223).
     Rtcp,
-    /// Padding of no bytes, or of more than there are.
+    /// The padding length is zero or larger than the payload.
     Padding,
 }
 
 impl<'a> Packet<'a> {
-    /// Takes a datagram apart.
+    /// Parses a datagram.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, Error> {
         let (Some(header), Some(first)) = (bytes.first_chunk::<HEADER_BYTES>(), bytes.first())
         else {
@@ -104,11 +104,10 @@ impl<'a> Packet<'a> {
         }
         if first & 0x20 != 0 {
             let padding = usize::from(*payload.last().ok_or(Error::Padding)?);
-            let kept = payload
-                .len()
-                .checked_sub(padding)
-                .filter(|_| padding > 0)
-                .ok_or(Error::Padding)?;
+            if padding == 0 {
+                return Err(Error::Padding);
+            }
+            let kept = payload.len().checked_sub(padding).ok_or(Error::Padding)?;
             payload = &payload[..kept];
         }
         let header = FixedHeader::parse(header);
@@ -122,7 +121,7 @@ impl<'a> Packet<'a> {
         })
     }
 
-    /// The header that goes before the payload: no padding, no extension, no contributing sources.
+    /// The header without padding, extension and contributing sources.
     pub fn emit_header(&self) -> [u8; HEADER_BYTES] {
         let [s0, s1] = self.sequence.to_be_bytes();
         let [t0, t1, t2, t3] = self.timestamp.to_be_bytes();

@@ -11,15 +11,8 @@ use super::*;
 /// The payload of a talker's n-th packet: names n, and never holds 0x7F, the mu-law code that does not
 /// survive mixing.
 pub fn marked(talker: u32, n: u32) -> Vec<u8> {
-    let mut state = talker.wrapping_mul(0x9E37_79B9) ^ n.wrapping_mul(0x85EB_CA6B) ^ 1;
-    let mut code = || {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (state >> 24) as u8 & 0x7F
-    };
-    (0..160)
-        .map(|_| code())
-        .map(|code| if code == 0x7F { 0 } else { code })
-        .collect()
+    let mut random = Random(u64::from(talker) << 32 | u64::from(n));
+    (0..160).map(|_| random.below(0x7F) as u8).collect()
 }
 
 /// A party that talks, 20 ms a packet, from another thread until it is told to stop.

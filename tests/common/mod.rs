@@ -52,6 +52,10 @@ pub const SILENCE: u8 = 0xFF;
 /// Media ports of one daemon.
 const PORTS: u32 = 90;
 
+/// The numbers of `epoll_wait` and `epoll_pwait` on x86-64, ARMv7 and AArch64. Under qemu-user an ARMv7 program makes
+/// the host's calls.
+const EPOLL_WAIT: [i64; 5] = [232, 281, 252, 346, 22];
+
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
 /// Polls until it is so; `what` is for the message when it never is.
@@ -204,6 +208,22 @@ impl Phone {
 
     pub fn kill(&mut self) {
         self.process.kill();
+    }
+
+    /// Waits until the daemon polls without a timeout: it has no deadline, and only an event wakes it. The kernel shows
+    /// the system call that a process waits in as its number and its arguments, all but the first in hexadecimal.
+    pub fn wait_until_asleep(&self) {
+        let path = format!("/proc/{}/syscall", self.pid());
+        wait_for("a daemon without a deadline", || {
+            let call = fs::read_to_string(&path).unwrap();
+            let words: Vec<&str> = call.split_whitespace().collect();
+            // Argument 4 is the timeout, an `int`: -1 stands for no timeout.
+            let timeout = words.get(4).and_then(|word| word.strip_prefix("0x"));
+            let polls = words[0]
+                .parse()
+                .is_ok_and(|number: i64| EPOLL_WAIT.contains(&number));
+            polls && timeout.is_some_and(|timeout| timeout.ends_with("ffffffff"))
+        });
     }
 
     /// Sends SIGTERM and waits for the end; returns the exit status. It is 1 when the daemon has not finished its

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use callrec::wire::fsp::{Command, FspHeader, Packet, Toward, HEADER_BYTES};
 
-use crate::common::{callrec, Phone, PATIENCE};
+use crate::common::{callrec, Phone, Random, PATIENCE};
 
 pub const PASSWORD: &str = "pass word&=%";
 pub const DAY: &str = "Recorder/20260102";
@@ -24,12 +24,7 @@ pub const FILE: &str = "Recorder/20260102/Record_20260102_101500.wav";
 
 /// Bytes without a pattern.
 pub fn noise(seed: u32, length: usize) -> Vec<u8> {
-    let mut state = seed;
-    let mut next = || {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (state >> 24) as u8
-    };
-    (0..length).map(|_| next()).collect()
+    Random(seed.into()).bytes(length as u64)
 }
 
 pub fn free_port() -> u16 {

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::thread::{sleep, JoinHandle};
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
+use crate::common::Random;
 use nix::cmsg_space;
 use nix::ifaddrs::getifaddrs;
 use nix::sys::socket::sockopt::ReceiveTimestampns;
@@ -218,13 +219,7 @@ fn frame(end: &OwnedFd, buffer: &mut [u8]) -> Option<(usize, Instant)> {
 }
 
 fn relay(ends: &[OwnedFd; 2], weather: Weather, cut: &AtomicBool, end: &AtomicBool) {
-    let mut state = 88_172_645_463_325_252u64;
-    let mut random = |bound: u64| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state % bound
-    };
+    let mut random = Random(1);
     let mut waiting: BTreeMap<(Instant, u64), (usize, Vec<u8>)> = BTreeMap::new();
     let (mut buffer, mut number) = ([0; 2048], 0);
     while !end.load(Ordering::Relaxed) {
@@ -232,12 +227,13 @@ fn relay(ends: &[OwnedFd; 2], weather: Weather, cut: &AtomicBool, end: &AtomicBo
             while let Some((length, came)) = frame(&ends[from], &mut buffer) {
                 // The kernel's own talk on this end (IPv6) is not the wire's.
                 let theirs = buffer[6..12] == [2, 0, 0, 0, 0, from as u8 + 1];
-                let copies = 1 + u64::from(random(100) < weather.doubled);
-                if !theirs || cut.load(Ordering::Relaxed) || random(100) < weather.lost {
+                let copies = 1 + u64::from(random.below(100) < weather.doubled);
+                if !theirs || cut.load(Ordering::Relaxed) || random.below(100) < weather.lost {
                     continue;
                 }
                 for _ in 0..copies {
-                    let delay = weather.delay_ms * 1000 + random(weather.jitter_ms * 1000 + 1);
+                    let delay =
+                        weather.delay_ms * 1000 + random.below(weather.jitter_ms * 1000 + 1);
                     number += 1;
                     let at = (came + Duration::from_micros(delay), number);
                     waiting.insert(at, (1 - from, buffer[..length].to_vec()));

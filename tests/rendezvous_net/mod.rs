@@ -25,6 +25,10 @@ pub use nat::{Kind, Nat, KINDS};
 
 pub mod messages;
 mod nat;
+#[path = "../common/packets.rs"]
+mod packets;
+
+use packets::Random;
 
 pub const KEY: &str = "0123456789abcdefghijklmnopqrstuv";
 pub const SERVER: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(198, 51, 100, 1), 7042);
@@ -77,7 +81,7 @@ pub struct Net {
     pub sent: Vec<(u64, Packet)>,
     flying: BTreeMap<(Instant, u64), Packet>,
     count: u64,
-    random: u64,
+    random: Random,
 }
 
 pub fn phone(invite: &str) -> Agent {
@@ -128,7 +132,7 @@ impl Net {
             sent: vec![],
             flying: BTreeMap::new(),
             count: 0,
-            random: 7,
+            random: Random(7),
         };
         net.run(1000);
         net
@@ -203,14 +207,8 @@ impl Net {
     fn fly(&mut self, packet: Packet) {
         self.sent
             .push((self.now.nanos() / 1_000_000, packet.clone()));
-        self.random = self
-            .random
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        if self
-            .loss
-            .is_none_or(|one_of| (self.random >> 33) % one_of != 0)
-        {
+        let random = self.random.next();
+        if self.loss.is_none_or(|one_of| random % one_of != 0) {
             self.count += 1;
             self.flying.insert((self.now + DELAY, self.count), packet);
         }

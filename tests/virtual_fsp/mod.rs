@@ -20,6 +20,11 @@ use callrec::wire::fsp::{
     Command, DirEntry, EntryKind, FspHeader, Packet, Toward, HEADER_BYTES, MAX_PAYLOAD,
 };
 
+#[path = "../common/packets.rs"]
+mod packets;
+
+pub use packets::Random;
+
 pub const PASSWORD: &[u8] = b"secret";
 
 /// The stick.
@@ -41,7 +46,7 @@ pub struct Service {
     pub reply: Vec<u8>,
     /// The check of the last request's password.
     pub password: PasswordCheck,
-    random: u32,
+    random: Random,
 }
 
 impl Service {
@@ -57,7 +62,7 @@ impl Service {
             stats: Stats::default(),
             reply: vec![0xEE; HEADER_BYTES + MAX_PAYLOAD],
             password: PasswordCheck::NotGiven,
-            random: 7,
+            random: Random(7),
         }
     }
 
@@ -72,17 +77,9 @@ impl Service {
         service
     }
 
-    fn random(&mut self) -> u16 {
-        self.random = self
-            .random
-            .wrapping_mul(1_664_525)
-            .wrapping_add(1_013_904_223);
-        (self.random >> 16) as u16
-    }
-
     /// Handles a datagram; returns the reply, if there is one.
     pub fn take(&mut self, millis: u64, peer: SocketAddr, datagram: &[u8]) -> Option<Vec<u8>> {
-        let random = self.random();
+        let random = self.random.next() as u16;
         let handled = self.server.handle_datagram(
             at(millis),
             peer,
@@ -163,14 +160,10 @@ impl Stick {
 
 /// The content of a file, which depends on its name.
 pub fn content(name: &str, length: usize) -> Vec<u8> {
-    let mut state = name
-        .bytes()
-        .fold(1u32, |state, byte| state.wrapping_mul(31) + u32::from(byte));
-    let mut next = || {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (state >> 24) as u8
-    };
-    (0..length).map(|_| next()).collect()
+    let seed = name.bytes().fold(1, |seed: u64, byte| {
+        seed.wrapping_mul(31).wrapping_add(byte.into())
+    });
+    Random(seed).bytes(length as u64)
 }
 
 pub fn at(millis: u64) -> Instant {

@@ -21,6 +21,11 @@ use callrec::wire::recording::probe::{Head, HEAD_BYTES};
 use callrec::wire::recording::{Codec, Header};
 use callrec::wire::rtp::Packet;
 
+#[path = "../common/packets.rs"]
+mod packets;
+
+use packets::Random;
+
 pub const BEGIN: Instant = Instant::from_nanos(1_000_000_123);
 pub const FIRST: &str = "Record_20260101_100000.wav";
 
@@ -175,16 +180,12 @@ impl Stage {
     }
 
     pub fn run_until(&mut self, until: Instant) {
-        let mut state = 1u64;
+        let mut random = Random(1);
         while self.player.next_deadline() <= until {
             let deadline = self.player.next_deadline();
-            state = state
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1_442_695_040_888_963_407);
-            let late = if self.lateness == 0 {
-                0
-            } else {
-                (state >> 33) % self.lateness
+            let late = match self.lateness {
+                0 => 0,
+                most => random.below(most),
             };
             self.now = self.now.max(deadline + Duration::from_nanos(late));
             self.turn();

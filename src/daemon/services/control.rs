@@ -1,4 +1,5 @@
-//! The control socket: requests are read before the recordings' packets, responses are sent after them.
+//! The control socket: requests are read before the packets of the recordings, responses are sent
+//! after them.
 
 use mio::event::Event;
 
@@ -9,7 +10,7 @@ use crate::daemon::services::listing::Listing;
 use crate::daemon::turn::{Tokens, Work};
 use crate::io::clock::Now;
 
-/// The listener's source; a client's is its place, after it.
+/// The source number of the listener; the clients follow, by slot.
 const LISTENER: usize = 0;
 const FIRST_CLIENT: usize = 1;
 
@@ -44,13 +45,13 @@ impl Service for Requests {
         }
     }
 
-    /// A few lines of each client.
+    /// Handles a few lines of each client.
     fn turn(&mut self, now: &Now, context: &mut Context) -> Work {
         if context.clients.connections_wait() {
             self.accept(context);
         }
         if context.recorder.is_idle() && context.clients.anyone_speaks() {
-            // A plain folder may have come or gone: no event tells of that.
+            // A plain folder may have been created or removed, which causes no event.
             context.look_for_stick(now);
         }
         for place in 0..context.clients.len() {
@@ -69,7 +70,7 @@ impl Service for Requests {
     }
 }
 
-/// Sends what has been queued for the clients, and the long responses piece by piece.
+/// Sends queued responses and events to the clients, and long responses in pieces.
 #[derive(Default)]
 pub(super) struct Responses {
     listing: Listing,

@@ -1,6 +1,7 @@
-//! The FSP service on its socket: datagrams in, calls to the stick, replies out.
+//! The FSP service: receives datagrams, makes the calls to the stick, and sends replies.
 //!
-//! A turn does a bounded amount of work; what is left waits for the next one, and the recordings come in between.
+//! A turn does a bounded amount of work; the rest waits for the next turn, so that the recordings
+//! are served in between.
 
 use log::{info, warn};
 use mio::event::Event;
@@ -41,30 +42,30 @@ pub(super) struct Fsp {
     tokens: Tokens,
     /// The configuration in force.
     config: config::FspConfig,
-    /// `None`: not enabled, or its address was not to be had.
+    /// `None`: not enabled, or its address could not be bound.
     open: Option<Box<Open>>,
 }
 
-/// What there is of it while it is enabled.
+/// The state of the enabled service.
 struct Open {
     socket: udp_server::Service,
     rendezvous: Option<Rendezvous>,
     server: FspServer,
     request: [u8; REQUEST_BYTES],
     reply: [u8; HEADER_BYTES + MAX_PAYLOAD],
-    /// There may be more to read.
+    /// The socket may have more datagrams.
     readable: bool,
-    /// A request is not answered yet: whose, and the call that it waits for.
+    /// A request that has not been answered yet: its origin, and the operation that it waits for.
     waiting: Option<(udp_server::Origin, Operation)>,
     names: Option<Names>,
-    /// The next replies' keys.
+    /// The keys of the next replies.
     keys: heapless::Vec<u16, 6>,
-    /// From when on a wrong password may be logged again.
+    /// When a wrong password may be logged again.
     log_at: Instant,
 }
 
 impl Fsp {
-    /// Binds the socket, allocates everything.
+    /// Binds the socket and allocates everything.
     pub(super) fn open(context: &mut Context, tokens: Tokens) -> Result<Self, String> {
         let mut this = Self {
             tokens,
@@ -75,9 +76,9 @@ impl Fsp {
         Ok(this)
     }
 
-    /// Begins anew with a changed configuration: clients have to prove themselves again.
+    /// Restarts with a changed configuration: clients have to authenticate again.
     fn reopen(&mut self, context: &mut Context) -> Result<(), String> {
-        self.open = None; // a closed socket is off the poll
+        self.open = None; // closing the socket also removes it from the poll
         self.config = context.config.fsp.clone();
         context.recorder.stats.p2p = "off";
         if !self.config.enabled {
@@ -118,7 +119,7 @@ impl Service for Fsp {
         }
     }
 
-    /// Answers what has come, as much as one turn may; then what the rendezvous has to say.
+    /// Answers requests, up to the limit of a turn, then serves the rendezvous.
     fn turn(&mut self, now: &Now, context: &mut Context) -> Work {
         let Some(open) = &mut self.open else {
             return Work::Done;
@@ -134,17 +135,12 @@ impl Service for Fsp {
     fn next_deadline(&self, _now: Instant, context: &Context) -> Instant {
         let rendezvous = self.open.as_ref().and_then(|open| open.rendezvous.as_ref());
         let deadline = rendezvous.and_then(Rendezvous::next_deadline);
-        context
-            .disk
-            .readers
-            .idle_at()
-            .into_iter()
-            .chain(deadline)
-            .min()
-            .unwrap_or(Instant::NEVER)
+        let idle_at = context.disk.readers.idle_at();
+        let earliest = idle_at.into_iter().chain(deadline).min();
+        earliest.unwrap_or(Instant::NEVER)
     }
 
-    /// The stick is let go when nobody has fetched for a while.
+    /// The stick is released when nobody has fetched files for a while.
     fn holds_stick(&mut self, now: Instant, context: &mut Context) -> bool {
         context.disk.readers.hold(now)
     }
@@ -221,7 +217,7 @@ impl Open {
         Work::Left
     }
 
-    /// The next request, and what it asks for.
+    /// Receives the next request and handles it.
     fn receive(
         &mut self,
         now: Instant,
@@ -309,7 +305,7 @@ impl Open {
             }
         };
         if done.as_ref().is_err_and(is_shortage) {
-            return Reaction::Silence; // not "No such file": the client asks again
+            return Reaction::Silence; // not "No such file": the client repeats its request
         }
         let done = done.unwrap_or_else(|error| {
             if op != Operation::SavePassword {
@@ -329,10 +325,10 @@ fn next_name(names: &mut Names) -> std::io::Result<Completion<'_>> {
     names.next_file().map(Completion::Name)
 }
 
-/// If this is a recording in progress, how much of it a power cut leaves.
+/// If this is a recording in progress, the length that survives a power failure.
 fn growing(recorder: &Recorder, file: File) -> Option<u32> {
     if recorder.is_idle() {
-        return None; // the usual case costs no name
+        return None; // the usual case: no name need be formatted
     }
     recorder
         .durable_bytes(file.name().as_bytes())
@@ -343,8 +339,9 @@ fn saturated(bytes: u64) -> u32 {
     u32::try_from(bytes).unwrap_or(u32::MAX)
 }
 
-/// The password in force: the configured one, or what a client has changed that to. The file has both, a line each: when
-/// the configuration is changed, what was made of the earlier one is over.
+/// The password in force: the configured one, or the one to which a client has changed it. The file
+/// contains both, one per line: a change of the configuration invalidates the password that was
+/// derived from the earlier one.
 fn password(config: &config::FspConfig) -> Password {
     let mut buffer = [0; 2 * (PASSWORD_BYTES + 1)];
     let kept = atomic_file::read(&config.password_file, &mut buffer).unwrap_or_default();
@@ -353,7 +350,8 @@ fn password(config: &config::FspConfig) -> Password {
     if let [Some(new), Some(old), Some([]), None] = [(); 4].map(|()| lines.next()) {
         changed = Some(new).filter(|new| old == config.password.as_bytes() && is_password(new));
         if changed.is_none() {
-            atomic_file::remove(&config.password_file); // or it would be in force again with the earlier configuration
+            // Otherwise it would be in force again with the earlier configuration.
+            atomic_file::remove(&config.password_file);
         }
     }
     Password::from_slice(changed.unwrap_or(config.password.as_bytes())).unwrap_or_default()

@@ -1,4 +1,5 @@
-//! What is on the stick, told to a client: newest first, a few files in each turn, at the client's pace.
+//! Lists the recordings on the stick for a client: newest first, a few files in each turn, as fast
+//! as the client reads.
 
 use crate::base::limits::play::HEADS_PER_TURN;
 use crate::base::limits::{MESSAGE_BYTES, SIDECAR_BYTES};
@@ -17,37 +18,38 @@ use crate::proto::recording::file_writer::DiskError;
 use crate::wire::control::Writer;
 use crate::wire::recording::name::{is_recording_name, sidecar_name};
 
-/// The way through the folder that is under way, and for whom. Another client's begins anew where it stood.
+/// The current walk through the folder, and its client. For another client, a new walk begins where
+/// that client's list stopped.
 #[derive(Default)]
 pub(super) struct Listing {
-    sweep: Option<(ClientId, FolderWalk)>,
+    walk: Option<(ClientId, FolderWalk)>,
 }
 
 impl Listing {
-    /// Looks at some files.
+    /// Lists some files.
     pub(super) fn step(
         &mut self,
         disk: &mut Disk,
         clients: &mut Clients,
         recorder: &Recorder,
     ) -> Work {
-        let last = self.sweep.as_ref().map(|(client, _)| *client);
+        let last = self.walk.as_ref().map(|(client, _)| *client);
         let Some(mut reader) = clients.next_reader(last) else {
             return Work::Done;
         };
         let other = |(client, _): &(ClientId, FolderWalk)| *client != reader.client();
-        if self.sweep.as_ref().is_none_or(other) {
-            self.sweep = Some((
+        if self.walk.as_ref().is_none_or(other) {
+            self.walk = Some((
                 reader.client(),
                 FolderWalk::new(reader.behind(), true, is_recording_name),
             ));
         }
-        let Some((_, sweep)) = &mut self.sweep else {
+        let Some((_, walk)) = &mut self.walk else {
             return Work::Done;
         };
         let mut buffer = [0; MESSAGE_BYTES];
         for _ in 0..HEADS_PER_TURN {
-            let error = match disk.dir().and_then(|dir| sweep.next(dir)) {
+            let error = match disk.dir().and_then(|dir| walk.next(dir)) {
                 Ok(Found::Name(name)) => match line(&name, disk, recorder, &mut buffer) {
                     Ok(len) if reader.push(&name, &buffer[..len]) => continue,
                     Ok(_) => return Work::Left,
@@ -59,14 +61,14 @@ impl Listing {
             };
             let len = last_line(reader.count(), error, &mut buffer).unwrap_or(0);
             reader.end(&buffer[..len]);
-            self.sweep = None;
+            self.walk = None;
             return Work::Left;
         }
         Work::Left
     }
 }
 
-/// The line about a recording; an error when it cannot be known now what it is.
+/// The line about a recording; an error if it cannot be determined now.
 fn line(name: &[u8], disk: &mut Disk, recorder: &Recorder, buffer: &mut [u8]) -> Result<usize, ()> {
     let opened = open(disk, name);
     if matches!(opened, Err(PlayError::Stick(DiskError::Busy))) {

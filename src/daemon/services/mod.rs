@@ -15,10 +15,11 @@ mod rendezvous;
 mod sidecar_writer;
 mod unfinished;
 
-/// Opens all of them.
+/// Opens all services.
 ///
-/// A client's line comes before the packets of its turn: a stop cuts a recording where it was asked for. Responses follow
-/// the recordings, which have made them true. What can wait comes last.
+/// Control lines are handled before the packets of the same turn, so that a stop cuts a recording
+/// at the requested time. Responses are sent after the recordings' turn, once the operations have
+/// completed. Work that can wait comes last.
 #[allow(clippy::vec_init_then_push)] // a Cargo feature adds one line
 pub(super) fn open(context: &mut Context) -> Result<Vec<Box<dyn Service>>, String> {
     let mut services: Vec<Box<dyn Service>> = Vec::new();

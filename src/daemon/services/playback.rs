@@ -1,4 +1,5 @@
-//! The players' files and sockets: carries out the calls of `proto::playback` and sends its packets.
+//! The files and sockets of the players: executes the calls of `proto::playback` and sends its
+//! packets.
 
 use std::io;
 
@@ -20,7 +21,7 @@ use crate::proto::playback::Player;
 use crate::wire::recording::name::has_recording_suffix;
 use crate::wire::recording::probe::{Head, HEAD_BYTES};
 
-/// What the players hold, by their places.
+/// The files and sockets of all players.
 pub(in crate::daemon) struct Playback {
     places: [Place; MAX_PLAYERS],
     /// What only `callrec play` asks for.
@@ -42,7 +43,7 @@ struct Alone {
 struct Place {
     file: Option<Input>,
     socket: Option<Datagrams>,
-    /// The search for further parts, and whether it has begun again from the folder's start.
+    /// The search for further parts, and whether it has restarted at the beginning of the folder.
     search: Option<(FolderWalk, bool)>,
 }
 
@@ -139,7 +140,8 @@ impl Place {
                     .map_err(|_| PlayError::NoWay)
                     .and_then(|socket| Ok((socket, open(disk, name)?)));
                 let head = opened.map(|(socket, (file, head, _))| {
-                    (self.socket, self.file) = (Some(socket), Some(file));
+                    self.socket = Some(socket);
+                    self.file = Some(file);
                     head
                 });
                 player.handle_head(now, head);
@@ -177,16 +179,17 @@ impl Place {
     }
 }
 
-/// Looks at some files; `false` when all parts are found.
+/// Checks some files; `false` when all parts have been found.
 fn search_parts(
-    (sweep, again): &mut (FolderWalk, bool),
+    (walk, again): &mut (FolderWalk, bool),
     player: &mut Player,
     disk: &mut Disk,
 ) -> bool {
     for _ in 0..HEADS_PER_TURN {
         let first = &player.start().file;
-        match disk.dir().and_then(|dir| sweep.next(dir)) {
-            Ok(Found::Name(name)) if name == *first => return false, // all the way round
+        match disk.dir().and_then(|dir| walk.next(dir)) {
+            // The search has returned to its start.
+            Ok(Found::Name(name)) if name == *first => return false,
             Ok(Found::Name(name)) => {
                 let head = open(disk, &name).ok().map(|(_, head, _)| head);
                 if !player.handle_candidate(&name, head) {
@@ -195,16 +198,17 @@ fn search_parts(
             }
             Ok(Found::Later) => return true,
             Ok(Found::End) if player.wants_older() && !*again => {
-                (*sweep, *again) = (FolderWalk::new(b"", false, has_recording_suffix), true);
+                *walk = FolderWalk::new(b"", false, has_recording_suffix);
+                *again = true;
             }
-            // A stick that fails here fails at the next read, too.
+            // If the stick has failed, the next read will report it.
             Ok(Found::End) | Err(_) => return false,
         }
     }
     true
 }
 
-/// Opens a recording: its beginning, and its length.
+/// Opens a recording; returns the file, its parsed beginning and its length.
 pub(super) fn open(disk: &mut Disk, name: &[u8]) -> Result<(Input, Head, u64), PlayError> {
     let mut bytes = [0; HEAD_BYTES];
     let opened = disk.dir().and_then(|dir| {

@@ -1,4 +1,5 @@
-//! The recordings' sockets, servers and files, each recording in its order (`proto::recorder::turn`).
+//! The sockets, server connections and files of the recordings, served in the order of
+//! `proto::recorder::turn`.
 
 use mio::event::Event;
 use mio::Registry;
@@ -49,7 +50,7 @@ impl Service for Recordings {
         let mut work = Work::Done;
         for place in 0..context.recorder.places() {
             if place > 0 && context.recorder.listens(place) {
-                // The stick may have held up the recording before this one.
+                // The stick may have delayed the previous recording.
                 now = context.clock.read();
             }
             let recorder = &mut context.recorder;
@@ -86,7 +87,7 @@ impl Service for Recordings {
     }
 }
 
-/// What the recordings of this phone are connected to.
+/// The devices that the recordings of this phone use.
 struct PhoneDevices<'a> {
     media: &'a mut MediaPorts,
     clock: &'a mut Clock,

@@ -1,4 +1,4 @@
-//! The rendezvous on the FSP service's socket: how callers from elsewhere reach it.
+//! The rendezvous on the socket of the FSP service: how callers outside the network reach it.
 
 use core::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 
@@ -17,7 +17,7 @@ use crate::io::udp_server::Service;
 use crate::proto::rendezvous::agent::{Agent, AgentOutput, Status};
 use crate::proto::rendezvous::Datagram;
 
-/// The phone's endpoint, and what it asks for.
+/// The phone's agent, and the name resolution that it requests.
 pub(super) struct Rendezvous {
     agent: Agent,
     server: String,
@@ -25,17 +25,15 @@ pub(super) struct Rendezvous {
     /// The service's own address.
     own: SocketAddr,
     resolver: Option<Resolver>,
-    /// What was last said of where the phone stands.
+    /// The status that was logged last.
     shown: Status,
 }
 
 impl Rendezvous {
-    /// Begins to register, if there is a server.
+    /// Begins to register, if a server is configured.
     pub(super) fn open(config: &FspConfig, now: Instant, random: &mut Random) -> Option<Self> {
-        let (server, (identity, invite)) = (
-            config.rendezvous.server.clone()?,
-            config.rendezvous.identity()?,
-        );
+        let server = config.rendezvous.server.clone()?;
+        let (identity, invite) = config.rendezvous.identity()?;
         let agent = Agent::new(now, identity, invite, random.words()[0]);
         let own = SocketAddr::new(config.addr, config.port);
         let shown = agent.status();
@@ -49,7 +47,7 @@ impl Rendezvous {
         })
     }
 
-    /// A message has come.
+    /// Handles a received message.
     pub(super) fn handle(
         &mut self,
         now: Instant,
@@ -62,7 +60,7 @@ impl Rendezvous {
         }
     }
 
-    /// Resolves the server's name and sends what is due.
+    /// Resolves the name of the server and sends the messages that are due.
     pub(super) fn turn(
         &mut self,
         now: Instant,
@@ -80,7 +78,7 @@ impl Rendezvous {
         let mut buffer = [0; RENDEZVOUS_BYTES];
         while let Some(output) = self.agent.poll_output(now, &mut buffer) {
             match output {
-                // What the network does not take now is sent again, like what it loses.
+                // A message that cannot be sent now is retransmitted, like a lost one.
                 AgentOutput::Send(Datagram { to, len, opens }) => {
                     let _ = socket.send(&buffer[..len], self.as_seen(to), opens);
                 }
@@ -92,7 +90,7 @@ impl Rendezvous {
         self.show(&mut context.recorder.stats);
     }
 
-    /// When `turn` has something to do.
+    /// The next deadline of `turn`.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
         let resolver = self.resolver.as_ref().map(Resolver::next_deadline);
         self.agent.next_deadline().into_iter().chain(resolver).min()
@@ -117,7 +115,7 @@ impl Rendezvous {
             .handle_resolved(now, found.and_then(v4).map(inside));
     }
 
-    /// An IPv4 address as the service's socket wants it.
+    /// Converts an IPv4 address to the address family of the service's socket.
     fn as_seen(&self, to: SocketAddrV4) -> SocketAddr {
         match self.own.ip() {
             IpAddr::V4(_) => to.into(),
@@ -125,7 +123,7 @@ impl Rendezvous {
         }
     }
 
-    /// Says where the phone stands, once for each change.
+    /// Logs the status when it changes.
     fn show(&mut self, stats: &mut Stats) {
         let status = self.agent.status();
         stats.p2p = status.word();
@@ -147,7 +145,7 @@ impl Rendezvous {
     }
 }
 
-/// The IPv4 address that it is, also when it comes from a socket for both kinds.
+/// The IPv4 address, even if it is IPv4-mapped.
 fn v4(address: SocketAddr) -> Option<SocketAddrV4> {
     match address.ip().to_canonical() {
         IpAddr::V4(ip) => Some(SocketAddrV4::new(ip, address.port())),

@@ -1,10 +1,10 @@
-//! The files beside recordings: written when a part begins and when it has ended, and once more with the sum of its
-//! audio. A line in a turn, behind everything else; a small piece of a sum in a turn, then a rest that is long when the
-//! stick was slow. While something is recorded the loop is not woken for it, while something is played nothing is read.
-//! What fails is counted and left.
+//! Writes sidecars: when a part begins, when it has ended, and once more with the checksum of its
+//! audio. A turn writes one line, after everything else, or hashes a small piece, followed by a
+//! pause that is long if the stick was slow. While something is recorded, the loop is not woken for
+//! hashing; while something is played, nothing is hashed. Failures are counted and not retried.
 //!
-//! Neither folder nor file is held open from one piece to the next: a stick can be unmounted meanwhile, and then a sum
-//! is missing.
+//! Neither the folder nor a file is kept open between two pieces: a stick may be unmounted in
+//! between, and then the checksum is missing.
 
 use std::io;
 
@@ -28,28 +28,29 @@ use crate::wire::recording::name::sidecar_name;
 use crate::wire::recording::sidecar::{add_sum, SUM_BYTES};
 use crate::wire::recording::HEADER_BYTES;
 
-/// Who may read the files: everyone, as the recordings.
+/// Everyone may read the files, like the recordings.
 const MODE: libc::mode_t = 0o644;
-/// What one is called before it is whole: one name, so that power cuts leave one at the most.
+/// The temporary name of a sidecar: always the same, so that power failures leave at most one such
+/// file.
 const NEW: &str = "Record.new";
 
-/// Finished parts whose sums are to be made.
+/// Finished parts whose checksums are still to be computed.
 #[derive(Default)]
 pub(super) struct SidecarWriter {
     waiting: heapless::Deque<Name, SUMS>,
-    /// Of the first one, what has been summed up, and how far that is.
+    /// The hash of the first waiting part, and the number of bytes hashed so far.
     sum: Sha256,
     at: u64,
     next_at: Instant,
 }
 
 impl Service for SidecarWriter {
-    /// Nothing is on another stick.
+    /// The waiting parts are not on another stick.
     fn handle_stick(&mut self, _context: &mut Context) {
         *self = Self::default();
     }
 
-    /// Writes a line, or sums up a piece.
+    /// Writes a line, or hashes a piece.
     fn turn(&mut self, now: &Now, context: &mut Context) -> Work {
         let recorder = &mut context.recorder;
         let sum = now.monotonic >= self.next_at && self.may_sum(recorder);
@@ -70,7 +71,7 @@ impl Service for SidecarWriter {
         if recorder.is_idle() && self.may_sum(recorder) {
             return self.next_at;
         }
-        Instant::NEVER // while it records the loop wakes often enough
+        Instant::NEVER // while recording, the loop wakes often enough
     }
 }
 
@@ -79,7 +80,7 @@ impl SidecarWriter {
         !self.waiting.is_empty() && !recorder.is_playing()
     }
 
-    #[inline(never)] // its buffers are cleared only when they are used
+    #[inline(never)] // so that its buffers are cleared only when they are used
     fn work(&mut self, disk: &mut Disk, recorder: &mut Recorder) -> io::Result<()> {
         let mut line = [0; SIDECAR_LINE_BYTES + SUM_BYTES];
         if let Some(note) = recorder.next_note(&mut line) {
@@ -92,10 +93,10 @@ impl SidecarWriter {
         done
     }
 
-    /// Writes the line beside its recording, if that is still there.
+    /// Writes the sidecar of a recording, if the recording still exists.
     fn write(&mut self, note: SidecarLine, disk: &mut Disk, recorder: &Recorder) -> io::Result<()> {
         if !note.finished && !recorder.in_use(note.name.as_bytes()) {
-            return Ok(()); // it has ended already: another line comes
+            return Ok(()); // the part has already ended: another line follows
         }
         let dir = disk.dir()?;
         dir.stat(note.name.as_bytes())?;
@@ -111,7 +112,7 @@ impl SidecarWriter {
         Ok(())
     }
 
-    /// A piece of the first sum that waits; on failure it is given up.
+    /// Hashes a piece of the first waiting part; after a failure, the checksum is given up.
     fn sum_up(&mut self, disk: &mut Disk, line: &mut [u8]) -> io::Result<()> {
         let Some(name) = self.waiting.front() else {
             return Ok(());
@@ -138,7 +139,7 @@ impl SidecarWriter {
     }
 }
 
-/// Frames from here on; what follows them is read ahead.
+/// Reads frames from this position on, and has the following piece read ahead.
 fn read(dir: &Dir, name: &[u8], at: u64, piece: &mut [u8]) -> io::Result<usize> {
     let (file, _) = Input::open(dir.fd(), name)?;
     let at = HEADER_BYTES as u64 + at;
@@ -147,7 +148,7 @@ fn read(dir: &Dir, name: &[u8], at: u64, piece: &mut [u8]) -> io::Result<usize> 
     Ok(read)
 }
 
-/// Adds the sum to the line that stands beside this recording.
+/// Adds the checksum to the sidecar of this recording.
 fn add(dir: &Dir, name: &Name, sum: &[u8; 32], line: &mut [u8]) -> io::Result<()> {
     let (file, _) = Input::open(dir.fd(), &beside(name)?)?;
     let len = file.read(0, line)?;

@@ -1,5 +1,6 @@
-//! Recordings that power or a pulled stick left unfinished are completed: at start, and when a stick comes.
-//! A few files in each turn, so that nothing else waits. Never a file in use; no audio is deleted.
+//! Completes recordings that were interrupted by a power failure or by pulling out the stick: at
+//! start, and when a stick is inserted. A few files in each turn, so that nothing else is delayed.
+//! Files in use are skipped, and no audio is deleted.
 
 use log::{info, warn};
 
@@ -16,7 +17,7 @@ use crate::proto::recorder::Recorder;
 use crate::recordings::repair::{self, Refusal, RepairOutcome};
 use crate::wire::recording::name::is_recording_name;
 
-/// The walk over the stick's files, while there is one.
+/// The scan of the stick's files, while there is one.
 #[derive(Default)]
 pub(super) struct Unfinished {
     names: Option<Names>,

@@ -1,4 +1,4 @@
-//! A stick and servers that fail as the input says.
+//! A stick and servers that fail as the input determines.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ pub(super) struct VirtualDevices {
     pub(super) sockets: [VirtualSockets; PLACES],
     pub(super) servers: [Server; PLACES],
     pub(super) stick: Stick,
-    /// It may be later than when the turn began: a stick has stalled.
+    /// The current time, which is later than the beginning of the turn if the stick has stalled.
     pub(super) now: Instant,
     day: Day,
 }
@@ -77,7 +77,7 @@ impl Devices for VirtualDevices {
             if matches!(result, Err(DiskError::Busy))
                 && matches!(recorder.state(place), State::Running)
             {
-                return false; // the daemon tries it again in a later turn
+                return false; // the daemon repeats the call in a later turn
             }
             recorder.handle_disk(place, now, result);
         }
@@ -85,7 +85,7 @@ impl Devices for VirtualDevices {
     }
 }
 
-/// How a server behaves from now on.
+/// How a server behaves.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) enum Manner {
     #[default]
@@ -101,7 +101,7 @@ pub(super) enum Manner {
 #[derive(Default)]
 pub(super) struct Server {
     pub(super) manner: Manner,
-    /// Frames that were sent to it.
+    /// The number of frames that it has received.
     pub(super) frames: u64,
     answers: Vec<Vec<u8>>,
     connected: bool,
@@ -196,12 +196,12 @@ impl Stick {
         }
     }
 
-    /// The call after so many others fails.
+    /// Makes the call after `after` other calls fail.
     pub(super) fn fail(&mut self, after: u64, error: DiskError) {
         self.fails = Some((self.calls + after, error));
     }
 
-    /// Whole frames in all files.
+    /// The whole frames in all files.
     pub(super) fn frames(&self) -> u64 {
         self.files.values().map(|bytes| frames(bytes)).sum()
     }
@@ -217,7 +217,7 @@ impl Stick {
     fn call(&mut self, place: usize, op: &Op) -> Result<Done, DiskError> {
         self.calls += 1;
         if matches!(op, Op::Close) {
-            self.open[place] = None; // it never fails
+            self.open[place] = None; // closing never fails
             return Ok(Done::Yes);
         }
         if !self.there {
@@ -242,7 +242,7 @@ impl Stick {
             (Op::Write(at, bytes), Some(file)) => {
                 let at = *at as usize;
                 assert!(at <= file.len(), "no hole is written");
-                // Now and then a write is short.
+                // Every seventh call writes only half.
                 let len = if self.calls % 7 == 0 {
                     bytes.len().div_ceil(2)
                 } else {

@@ -1,8 +1,8 @@
-//! How large the phone under fuzz is.
+//! The dimensions of the simulated phone.
 
 use crate::base::time::Duration;
 
-/// Recordings at once.
+/// The number of recording slots.
 pub(super) const PLACES: usize = 2;
 
 pub(super) fn ms(millis: u64) -> Duration {

@@ -1,4 +1,4 @@
-//! Bytes of the fuzzer -> steps of a phone's life.
+//! Converts fuzzer input to steps of a phone.
 
 use crate::base::time::{Duration, Instant};
 use crate::config::Config;
@@ -11,26 +11,26 @@ use super::devices::Manner;
 use super::extent::{ms, PLACES};
 use super::sockets::Datagram;
 
-/// What happens next.
+/// A step.
 pub(super) enum Step {
     Wait(Duration),
-    /// For a place's sockets.
+    /// Datagrams for the sockets of a slot.
     Datagrams(usize, Vec<Datagram>),
     /// A control line.
     Line(Vec<u8>),
-    /// A request for a recording that was started, made so many milliseconds ago.
+    /// A request about a started recording, dated this many milliseconds ago.
     Stop(&'static str, usize, u64),
-    /// By so many milliseconds.
+    /// Sets the clock by this many milliseconds.
     SetClock(i64),
-    /// The call to the stick after so many others.
+    /// The call to the stick after this many others fails.
     StickFails(u64, DiskError),
-    /// With its next write.
+    /// The next write stalls.
     StickStalls(Duration),
     StickIsThere(bool),
     Server(usize, Manner),
 }
 
-/// Sequence and timestamp of a source go on from one step to the next.
+/// Sequence number and timestamp of a source, which continue from one step to the next.
 #[derive(Clone, Copy, Default)]
 struct Source {
     sequence: u16,
@@ -81,7 +81,7 @@ const ERRORS: [DiskError; 4] = [
 const PAYLOAD_TYPES: [u8; 8] = [0, 8, 9, 0, 13, 101, 18, 72];
 
 impl<'a> Input<'a> {
-    /// The first byte says how the phone is configured.
+    /// Begins with the first byte, which determines the configuration.
     pub(super) fn begin(data: &'a [u8]) -> Option<(Settings, Self)> {
         let (first, bytes) = data.split_first()?;
         Some((
@@ -105,8 +105,10 @@ impl<'a> Input<'a> {
         if self.bytes.is_empty() {
             return None;
         }
-        let (kind, number) = (self.byte(), self.byte());
-        let (place, which) = (usize::from(number) % PLACES, usize::from(number) / PLACES);
+        let kind = self.byte();
+        let number = self.byte();
+        let place = usize::from(number) % PLACES;
+        let which = usize::from(number) / PLACES;
         Some(match kind % 16 {
             0..=2 => Step::Wait(ms(u64::from(number) * 7 + 1)),
             3 => Step::Wait(ms(u64::from(number) * 100)),
@@ -139,9 +141,10 @@ impl<'a> Input<'a> {
         bytes.to_vec()
     }
 
-    /// A run of packets of one source.
+    /// A sequence of packets of one source.
     fn talk(&mut self, now: Instant, which: usize) -> Vec<Datagram> {
-        let (shape, jump) = (self.byte(), self.byte());
+        let shape = self.byte();
+        let jump = self.byte();
         let source = &mut self.sources[which % 4];
         let payload_type = PAYLOAD_TYPES[usize::from(shape) % 8];
         let count = if jump == 255 {
@@ -192,7 +195,7 @@ fn settings(bits: u8) -> Settings {
     settings.rtp_header = has(1);
     settings.cover = has(2);
     settings.sink = if has(3) { Sink::Server } else { Sink::Local };
-    settings.limit = if has(4) { 1 } else { 0 }; // a second a part
+    settings.limit = if has(4) { 1 } else { 0 }; // 1: raised to one second per part
     if let Some(server) = &mut settings.server {
         server.fallback = has(5);
     }

@@ -1,14 +1,15 @@
-//! What is counted, and what the phone's answers say.
+//! Evaluates the counters and responses of the phone.
 
 use crate::base::stats::{Counter, Stats};
 
-/// Each datagram that is read raises exactly one of these.
-const DATAGRAMS: [Counter; 11] = [
+/// Each datagram that is read increments exactly one of these.
+const DATAGRAMS: [Counter; 12] = [
     Counter::Audio,
     Counter::Rtcp,
     Counter::NotRtp,
     Counter::UnknownPayload,
     Counter::Oversize,
+    Counter::Encrypted,
     Counter::TelephoneEvent,
     Counter::ComfortNoise,
     Counter::Empty,
@@ -17,12 +18,12 @@ const DATAGRAMS: [Counter; 11] = [
     Counter::TooManySources,
 ];
 
-/// Datagrams that were counted.
+/// The number of counted datagrams.
 pub(super) fn datagrams(totals: &Stats) -> u64 {
     DATAGRAMS.iter().map(|counter| totals.of(*counter)).sum()
 }
 
-/// The answer to a stop.
+/// The response to a stop request.
 #[derive(Debug)]
 pub(super) struct Stopped {
     pub(super) frames: u64,

@@ -1,6 +1,7 @@
-//! A whole phone under fuzz: the daemon's own turn with a virtual clock that is set forth and back, sockets, a stick and a
-//! server that fail. Two laws must hold whatever happens: each datagram that was read is counted once, and each frame that
-//! was mixed is in a file, sent, or counted as lost.
+//! A whole phone under fuzz: the daemon's own turn function with a virtual clock that is set
+//! forward and back, and with sockets, a stick and servers that fail. Two invariants must always
+//! hold: each datagram that was read is counted once, and each frame that was mixed is in a file,
+//! was sent, or is counted as lost.
 
 use crate::base::limits::MESSAGE_BYTES;
 use crate::base::stats::Counter;
@@ -23,10 +24,11 @@ mod sockets;
 
 /// Steps of one input: more find nothing that these do not.
 const MAX_STEPS: usize = 200;
-/// All that can still happen has happened after so long: a server's time-outs, with those of its loss.
+/// After this time, nothing more happens: it covers a server's timeouts, including those after its
+/// loss.
 const REST: Duration = Duration::from_millis(40_000);
 
-/// The whole recorder: requests, datagrams, time, and everything that can fail, in any order.
+/// The whole recorder: requests, datagrams, time, and all failures, in any order.
 pub fn recorder(data: &[u8]) {
     let Some((settings, mut input)) = Input::begin(data) else {
         return;
@@ -45,7 +47,7 @@ struct Phone {
     recorder: Recorder,
     devices: VirtualDevices,
     now: Instant,
-    /// Ids of recordings that were started, and what their stops have said.
+    /// The ids of started recordings, and the responses to their stop requests.
     started: Vec<String>,
     stopped: Vec<laws::Stopped>,
 }
@@ -96,7 +98,7 @@ impl Phone {
         self.check();
     }
 
-    /// Time passes, and the loop wakes as the daemon's does.
+    /// Lets time pass; the loop wakes like that of the daemon.
     fn live(&mut self, length: Duration) {
         let until = self.now + length;
         while self.now < until {
@@ -106,7 +108,7 @@ impl Phone {
         }
     }
 
-    /// As many turns as there is something to do, and no more than that.
+    /// Runs turns as long as there is work, with an upper bound.
     fn turns(&mut self) {
         for _ in 0..4096 {
             if !self.turn() {
@@ -157,9 +159,9 @@ impl Phone {
         }
     }
 
-    /// Everything is stopped, and given the time that it may take.
+    /// Stops everything, and lets the maximum time pass.
     fn end(&mut self) {
-        // A server may still be asked for a start.
+        // The response of a server to a start may still be pending.
         self.live(REST);
         for id in self.started.clone() {
             self.line(format!("cmd=RecordStopRequest&id={id}").as_bytes());
@@ -178,7 +180,7 @@ impl Phone {
 }
 
 impl Phone {
-    /// What holds at any time.
+    /// Checks the invariants that always hold.
     fn check(&self) {
         assert_eq!(
             self.recorder.totals().of(Counter::Bug),
@@ -221,7 +223,7 @@ impl Phone {
         }
         for stopped in &self.stopped {
             let frames = self.devices.stick.frames_of(&stopped.files);
-            // A recording that began at the server has a part of its frames there.
+            // Some frames of a recording that began on the server are there.
             assert!(
                 frames == stopped.frames || sent > 0 || lost > 0,
                 "{stopped:?}: {frames} frames are in its files"

@@ -1,4 +1,5 @@
-//! The sockets of one recording: datagrams that arrive at times of their own, stamped by a wall clock that may be set.
+//! The sockets of one recording: datagrams with arbitrary arrival times, timestamped by a wall
+//! clock that may be set.
 
 use std::collections::VecDeque;
 
@@ -9,7 +10,7 @@ use crate::proto::media::receiver::Sockets;
 /// Arrival, socket, bytes.
 pub(super) type Datagram = (Instant, usize, Vec<u8>);
 
-/// The system's time of day: what it was set by, and when.
+/// The system's wall clock: by how much it was set, and when.
 #[derive(Default)]
 pub(super) struct Day {
     steps: Vec<(Instant, i64)>,
@@ -60,7 +61,7 @@ impl VirtualSockets {
         self.guarded.resize(count, vec![]);
     }
 
-    /// Nobody reads them any more.
+    /// Closes the sockets.
     pub(super) fn close(&mut self) {
         let (clock, now, released) = (self.clock, self.now, self.released);
         *self = Self {
@@ -83,7 +84,7 @@ impl VirtualSockets {
         }
     }
 
-    /// Reads both clocks; what has arrived by now has its stamp.
+    /// Reads both clocks, and timestamps the datagrams that have arrived by now.
     pub(super) fn look(&mut self, now: Instant, day: &Day) {
         self.now = now;
         self.clock.read(now, day.at(now));

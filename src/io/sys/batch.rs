@@ -9,8 +9,8 @@ use crate::base::limits::server::DATAGRAMS_AT_ONCE;
 use crate::base::limits::DATAGRAM_BYTES;
 use crate::io::sys::raw::{address, check, SO_RXQ_OVFL};
 
-/// Room for the datagrams that one call of `receive_batch` reads, each with its length, whether it was cut, and its
-/// source.
+/// Buffers for the datagrams of one `receive_batch` call, each with its length, whether it was
+/// truncated, and its source.
 pub struct Batch {
     bytes: Box<[[u8; DATAGRAM_BYTES]; DATAGRAMS_AT_ONCE]>,
     read: heapless::Vec<(usize, bool, SocketAddr), DATAGRAMS_AT_ONCE>,
@@ -29,14 +29,14 @@ impl Default for Batch {
 }
 
 impl Batch {
-    /// Each datagram with its source; `None` in place of bytes that were too many.
+    /// Each datagram with its source; `None` instead of the bytes of a datagram that was too long.
     pub fn datagrams(&self) -> impl Iterator<Item = (SocketAddr, Option<&[u8]>)> {
         let datagrams = self.read.iter().zip(self.bytes.iter());
         datagrams.map(|((len, cut, from), bytes)| (*from, bytes.get(..*len).filter(|_| !cut)))
     }
 }
 
-/// Reads as many datagrams as wait and fit, without waiting; how many.
+/// Reads as many datagrams as are waiting and fit, without blocking; returns their number.
 pub fn receive_batch(socket: BorrowedFd, batch: &mut Batch) -> io::Result<usize> {
     const NAME: usize = size_of::<libc::sockaddr_in6>();
     let mut controls = [[0u64; 4]; DATAGRAMS_AT_ONCE];
@@ -55,8 +55,10 @@ pub fn receive_batch(socket: BorrowedFd, batch: &mut Batch) -> io::Result<usize>
                 iov_len: bytes.len(),
             };
             let header = &mut message.msg_hdr;
-            (header.msg_iov, header.msg_iovlen) = (&raw mut vectors[number], 1);
-            (header.msg_name, header.msg_namelen) = ((&raw mut names[number]).cast(), NAME as _);
+            header.msg_iov = &raw mut vectors[number];
+            header.msg_iovlen = 1;
+            header.msg_name = (&raw mut names[number]).cast();
+            header.msg_namelen = NAME as _;
             header.msg_control = controls[number].as_mut_ptr().cast();
             header.msg_controllen = size_of::<[u64; 4]>() as _;
         }
@@ -79,7 +81,7 @@ pub fn receive_batch(socket: BorrowedFd, batch: &mut Batch) -> io::Result<usize>
             }
             let cut = message.msg_hdr.msg_flags & libc::MSG_TRUNC != 0;
             let from = address(&names[number]);
-            // One of IPv4 in the clothes of IPv6 comes as what it is.
+            // An IPv4-mapped IPv6 address is converted to IPv4.
             let from = SocketAddr::new(from.ip().to_canonical(), from.port());
             let _ = batch.read.push((message.msg_len as usize, cut, from));
         }

@@ -1,4 +1,4 @@
-//! Datagrams of a port that is only read, each with its kernel arrival time if that is wanted.
+//! Receives datagrams on a port that is only read, and their kernel arrival times on request.
 
 use std::io;
 use std::mem::zeroed;
@@ -12,23 +12,23 @@ const SO_MEMINFO: i32 = 55;
 // asm-generic/sockios.h: the arrival of the datagram that was read last, as two longs.
 const SIOCGSTAMPNS_OLD: u32 = 0x8907;
 
-/// Asks the kernel to stamp datagrams with their arrival, and to count those it drops. Where there is no such
-/// option (qemu-user), nothing is counted.
+/// Has the kernel timestamp datagrams on arrival, and count those it drops. If this option does not
+/// exist (qemu-user), drops are not counted.
 pub fn stamp_arrivals(socket: BorrowedFd) -> io::Result<()> {
-    arrival(socket); // from the first time it is asked on, it keeps them
+    arrival(socket); // the first request enables the timestamps
     match set_option(socket, libc::SOL_SOCKET, SO_RXQ_OVFL, 1) {
         Err(error) if error.raw_os_error() == Some(libc::ENOPROTOOPT) => Ok(()),
         done => done,
     }
 }
 
-/// Asks for a receive buffer of this size; past the system's limit where we may.
+/// Requests a receive buffer of this size; beyond the system's limit if that is permitted.
 pub fn receive_buffer(socket: BorrowedFd, bytes: i32) -> io::Result<()> {
     let set = |option| set_option(socket, libc::SOL_SOCKET, option, bytes);
     set(libc::SO_RCVBUFFORCE).or_else(|_| set(libc::SO_RCVBUF))
 }
 
-/// Reads one datagram without waiting; returns its length, which may be more than the buffer's.
+/// Reads one datagram without blocking; returns its length, which may be larger than the buffer.
 pub fn receive(socket: BorrowedFd, buffer: &mut [u8]) -> io::Result<usize> {
     let flags = libc::MSG_DONTWAIT | libc::MSG_TRUNC;
     // SAFETY: the kernel writes at most `buffer.len()` bytes into `buffer`.
@@ -42,8 +42,9 @@ pub fn receive(socket: BorrowedFd, buffer: &mut [u8]) -> io::Result<usize> {
     })
 }
 
-/// The same, at some hundred instructions more, with the number of datagrams that the kernel has dropped
-/// on this socket since it was opened, modulo 2^32; `None`: none.
+/// Like `receive`, with several hundred instructions more: also returns the number of datagrams
+/// that the kernel has dropped on this socket since it was opened, modulo 2^32; `None` if there
+/// were none.
 pub fn receive_and_count(
     socket: BorrowedFd,
     buffer: &mut [u8],
@@ -78,8 +79,8 @@ pub fn receive_and_count(
     }
 }
 
-/// The number of datagrams that the kernel has dropped on this socket since it was opened, modulo 2^32; `None` where it
-/// cannot be asked (before Linux 4.12).
+/// The number of datagrams that the kernel has dropped on this socket since it was opened, modulo
+/// 2^32; `None` if this is not available (before Linux 4.12).
 pub fn drops(socket: BorrowedFd) -> Option<u32> {
     // linux/sock_diag.h: nine numbers, of which the last one is SK_MEMINFO_DROPS.
     let mut numbers = [0u32; 9];
@@ -98,8 +99,8 @@ pub fn drops(socket: BorrowedFd) -> Option<u32> {
     (done == 0 && size as usize == size_of_val(&numbers)).then_some(numbers[8])
 }
 
-/// When the kernel got the datagram that was read last, by the wall clock; the seconds may be cut to 32
-/// bits. `None` where it cannot say.
+/// The wall-clock time at which the kernel received the datagram that was read last; the seconds
+/// may be truncated to 32 bits. `None` if it is not available.
 pub fn arrival(socket: BorrowedFd) -> Option<Timespec> {
     let mut words: [libc::c_long; 2] = [0; 2];
     // SAFETY: the kernel writes two longs, for which there is room.

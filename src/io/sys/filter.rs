@@ -1,4 +1,4 @@
-//! A filter in the kernel: which datagrams of a socket may come at all.
+//! A socket filter in the kernel that selects the datagrams to be received.
 
 use std::io;
 use std::mem::size_of;
@@ -7,8 +7,8 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use crate::base::limits::MAX_SOURCES;
 use crate::io::sys::raw::{check, set_option};
 
-/// Has the kernel drop datagrams of a socket, all but one of `sample`, unless one of these words stands where RTP has its
-/// SSRC (socket(7), SO_ATTACH_FILTER).
+/// Has the kernel drop the datagrams of a socket, except for one of `sample`, unless the field at
+/// the position of the RTP SSRC has one of these values (socket(7), SO_ATTACH_FILTER).
 pub fn let_in(socket: BorrowedFd, words: &[u32], sample: u32) -> io::Result<()> {
     const UDP_HEADER: u32 = 8;
     const SSRC: u32 = UDP_HEADER + 8;
@@ -23,7 +23,7 @@ pub fn let_in(socket: BorrowedFd, words: &[u32], sample: u32) -> io::Result<()> 
             k,
         });
     };
-    // A load beyond the end of a datagram would drop it, and hide a flood of short ones.
+    // A load beyond the end of a datagram would drop it, and so hide a flood of short datagrams.
     add(libc::BPF_LD | libc::BPF_W | libc::BPF_LEN, 0, 0, 0);
     add(
         libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K,
@@ -52,8 +52,8 @@ pub fn let_in(socket: BorrowedFd, words: &[u32], sample: u32) -> io::Result<()> 
     };
     // SAFETY: the kernel reads a whole `sock_fprog`, and `len` instructions from `program`, which lives through the call.
     let done = unsafe {
-        let (code, len): (*const libc::sock_fprog, _) =
-            (&code, size_of::<libc::sock_fprog>() as u32);
+        let code: *const libc::sock_fprog = &code;
+        let len = size_of::<libc::sock_fprog>() as u32;
         libc::setsockopt(
             socket.as_raw_fd(),
             libc::SOL_SOCKET,
@@ -65,7 +65,7 @@ pub fn let_in(socket: BorrowedFd, words: &[u32], sample: u32) -> io::Result<()> 
     check(done as isize).map(|_| ())
 }
 
-/// Takes back what `let_in` has asked for.
+/// Removes the filter.
 pub fn let_all_in(socket: BorrowedFd) -> io::Result<()> {
     set_option(socket, libc::SOL_SOCKET, libc::SO_DETACH_FILTER, 0)
 }

@@ -1,4 +1,5 @@
-//! The system calls that have no safe wrapper without a heap: the only `unsafe` of the project but the allocator.
+//! System calls for which no safe wrapper without heap allocation exists: except for the allocator,
+//! the only `unsafe` code of the project.
 #![allow(unsafe_code)]
 
 use std::io;
@@ -23,14 +24,14 @@ mod filter;
 mod origin;
 mod raw;
 
-// With 32 bits a phone's wall clock ends in January 2038; .cargo/config.toml asks the libc crate for 64.
+// A 32-bit wall clock ends in January 2038; .cargo/config.toml has the libc crate use 64 bits.
 #[cfg(target_env = "musl")]
 const _: () = assert!(
     size_of::<libc::time_t>() == 8,
     "build with --cfg=libc_unstable_musl_v1_2"
 );
 
-/// A point of the monotonic clock.
+/// The monotonic clock.
 pub fn monotonic() -> Timespec {
     clock(libc::CLOCK_MONOTONIC)
 }
@@ -40,9 +41,10 @@ pub fn wall() -> Timespec {
     clock(libc::CLOCK_REALTIME)
 }
 
-/// Raises the number of descriptors that this program may have to the most that the system allows it.
+/// Raises the limit of file descriptors to the hard limit.
 pub fn raise_descriptor_limit() {
-    // SAFETY: `limit` is valid for both calls. Not `setrlimit`: musl's brings 1500 bytes for threads with it.
+    // SAFETY: `limit` is valid for both calls. Not `setrlimit`: with musl it adds 1500 bytes of
+    // code for threads.
     unsafe {
         let mut limit: libc::rlimit = zeroed();
         if libc::prlimit(0, libc::RLIMIT_NOFILE, std::ptr::null(), &mut limit) == 0 {
@@ -53,7 +55,7 @@ pub fn raise_descriptor_limit() {
 }
 
 fn clock(id: libc::clockid_t) -> Timespec {
-    // SAFETY: `time` is a valid place for the result; with a known clock the call cannot fail.
+    // SAFETY: `time` is valid memory for the result; with a known clock the call cannot fail.
     let time = unsafe {
         let mut time: libc::timespec = zeroed();
         libc::clock_gettime(id, &mut time);
@@ -66,7 +68,7 @@ fn clock(id: libc::clockid_t) -> Timespec {
     }
 }
 
-/// Local time (TZ, /etc/localtime) of UTC seconds.
+/// Converts UTC seconds to local time (TZ, /etc/localtime).
 pub fn local_time(seconds: i64) -> Option<Civil> {
     let seconds = libc::time_t::try_from(seconds).ok()?;
     // SAFETY: both pointers are valid for the call; `localtime_r` keeps neither.
@@ -103,7 +105,7 @@ pub fn directory_entries(directory: BorrowedFd, buffer: &mut [u8]) -> io::Result
     check(read as isize)
 }
 
-/// Where a symbolic link leads (readlink(2)); what does not fit is cut.
+/// The target of a symbolic link (readlink(2)), truncated to the buffer.
 pub fn read_link(path: &[u8], buffer: &mut [u8]) -> io::Result<usize> {
     let mut name = [0u8; 128];
     let place = name.get_mut(..path.len()).filter(|_| path.len() < 128);
@@ -120,7 +122,8 @@ pub fn read_link(path: &[u8], buffer: &mut [u8]) -> io::Result<usize> {
     })
 }
 
-/// Random bytes from the kernel without waiting; `false` where there are none yet, or no such call.
+/// Random bytes from the kernel, without blocking; `false` if none are available yet, or the call
+/// does not exist.
 pub fn random(bytes: &mut [u8]) -> bool {
     // SAFETY: the kernel writes at most `bytes.len()` bytes into `bytes`.
     let got = unsafe {
@@ -134,7 +137,8 @@ pub fn random(bytes: &mut [u8]) -> bool {
     usize::try_from(got).is_ok_and(|got| got == bytes.len())
 }
 
-/// The address of the interface with this number, if there is one and it is Ethernet (netdevice(7)).
+/// The hardware address of the interface with this index, if it exists and is Ethernet
+/// (netdevice(7)).
 pub fn ethernet_address(any_socket: BorrowedFd, number: i32) -> Option<[u8; 6]> {
     let fd = any_socket.as_raw_fd();
     // SAFETY: the kernel reads and writes a whole `ifreq`; the union's member is the one that the call has filled.
@@ -149,7 +153,7 @@ pub fn ethernet_address(any_socket: BorrowedFd, number: i32) -> Option<[u8; 6]> 
     (address.sa_family == libc::ARPHRD_ETHER).then_some([a, b, c, d, e, f])
 }
 
-/// A non-blocking socket on which the kernel tells of devices that come and go.
+/// A non-blocking socket on which the kernel reports devices that are added or removed.
 pub fn device_events() -> io::Result<std::os::fd::OwnedFd> {
     use std::os::fd::FromRawFd;
     const KERNEL_GROUP: u32 = 1;
@@ -178,7 +182,8 @@ pub fn clock_changes() -> io::Result<std::os::fd::OwnedFd> {
         check(fd as isize)?;
         let fd = std::os::fd::OwnedFd::from_raw_fd(fd);
         let mut never: libc::itimerspec = zeroed();
-        // As late as 32 bits go: a kernel before 5.1 takes no more. After it has expired it still tells of changes.
+        // The latest 32-bit time: a kernel before 5.1 accepts nothing later. The timer still
+        // reports changes after it has expired.
         never.it_value.tv_sec = i32::MAX as _;
         let flags = libc::TFD_TIMER_ABSTIME | libc::TFD_TIMER_CANCEL_ON_SET;
         check(libc::timerfd_settime(fd.as_raw_fd(), flags, &never, std::ptr::null_mut()) as isize)?;
@@ -186,8 +191,8 @@ pub fn clock_changes() -> io::Result<std::os::fd::OwnedFd> {
     }
 }
 
-/// Has large allocations mapped, not cut from a heap that is cleared by hand: pages that no call uses
-/// stay untouched. musl, on the phone, does so anyway.
+/// Has large allocations mapped instead of taken from a heap that is cleared by hand: unused pages
+/// stay untouched. On the phone, `Pages` does this.
 pub fn map_large_allocations() {
     #[cfg(target_env = "gnu")]
     // SAFETY: two numbers for the allocator, set before any other thread exists.

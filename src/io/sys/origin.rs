@@ -1,4 +1,4 @@
-//! Datagrams that are answered from the address that they were sent to.
+//! Datagrams that are answered from the address to which they were sent.
 
 use std::io;
 use std::mem::{size_of, zeroed};
@@ -7,13 +7,14 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 
 use crate::io::sys::raw::{address, check, set_option};
 
-/// Who sent a datagram, and to which of our addresses: the way back.
+/// The sender of a datagram, and the local address to which it was sent, for the reply.
 #[derive(Clone, Copy)]
 pub struct Origin {
-    /// The sender's address as the kernel writes it; one of IPv4 is shorter, and stands in the same place.
+    /// The sender's address as written by the kernel; an IPv4 address is shorter and stored in the
+    /// same memory.
     peer: libc::sockaddr_in6,
     peer_len: libc::socklen_t,
-    /// A control message with our address (ip(7), IP_PKTINFO; ipv6(7), IPV6_PKTINFO).
+    /// A control message with the local address (ip(7), IP_PKTINFO; ipv6(7), IPV6_PKTINFO).
     control: [u64; 6],
     control_len: usize,
 }
@@ -25,23 +26,26 @@ impl Origin {
     }
 }
 
-/// Asks the kernel to say which of our addresses each datagram was sent to.
+/// Has the kernel report the local address to which each datagram was sent.
 pub fn tell_destinations(socket: BorrowedFd, ipv6: bool) -> io::Result<()> {
-    match ipv6 {
-        false => set_option(socket, libc::IPPROTO_IP, libc::IP_PKTINFO, 1),
-        true => set_option(socket, libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, 1),
+    if ipv6 {
+        set_option(socket, libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, 1)
+    } else {
+        set_option(socket, libc::IPPROTO_IP, libc::IP_PKTINFO, 1)
     }
 }
 
-/// Reads one datagram without waiting, and says where it came from. One that is longer than `buffer` is cut.
+/// Reads one datagram without blocking, and returns its length and origin. A datagram that is
+/// longer than `buffer` is truncated.
 pub fn receive_from(socket: BorrowedFd, buffer: &mut [u8]) -> io::Result<(usize, Origin)> {
     let mut vector = libc::iovec {
         iov_base: buffer.as_mut_ptr().cast(),
         iov_len: buffer.len(),
     };
-    // SAFETY: all zeros are a valid address and control message; `message` points at `vector`, `buffer` and `origin`,
-    // all alive and exclusively ours until the call returns, with their lengths. The kernel aligns the only control
-    // message of that level, an `in_pktinfo`, in `control`, which is aligned to 8.
+    // SAFETY: all zeros are a valid address and control message; `message` points at `vector`,
+    // `buffer` and `origin`, all alive and exclusively ours until the call returns, with their
+    // lengths. The only control message of this level, an `in_pktinfo`, is aligned by the kernel
+    // within `control`, which is aligned to 8.
     unsafe {
         let mut origin: Origin = zeroed();
         let mut message: libc::msghdr = zeroed();
@@ -66,14 +70,14 @@ pub fn receive_from(socket: BorrowedFd, buffer: &mut [u8]) -> io::Result<(usize,
             .as_ref()
             .is_some_and(|header| header.cmsg_level == libc::IPPROTO_IP)
         {
-            // The reply's address is ours, its way out the routing's: no interface.
+            // The reply uses the local address, but routing chooses the interface.
             (*libc::CMSG_DATA(header).cast::<libc::in_pktinfo>()).ipi_ifindex = 0;
         }
         Ok((len, origin))
     }
 }
 
-/// The IP options of all that a socket sends from now on.
+/// Sets the IP options of all datagrams that a socket sends from now on.
 pub fn ip_options(socket: BorrowedFd, options: &[u8]) -> io::Result<()> {
     // SAFETY: the kernel reads `options.len()` bytes from `options`, which lives through the call.
     let done = unsafe {
@@ -89,7 +93,7 @@ pub fn ip_options(socket: BorrowedFd, options: &[u8]) -> io::Result<()> {
     check(done as isize).map(|_| ())
 }
 
-/// Sends a datagram back, from the address that the other one was sent to.
+/// Sends a reply, from the address to which the request was sent.
 pub fn send_back(socket: BorrowedFd, bytes: &[u8], origin: &Origin) -> io::Result<()> {
     let mut vector = libc::iovec {
         iov_base: bytes.as_ptr().cast_mut().cast(),

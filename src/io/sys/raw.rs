@@ -1,4 +1,4 @@
-//! What the calls share: checked results, options, addresses.
+//! Helpers of the other modules: checked results, socket options, addresses.
 
 use std::io;
 #[cfg(feature = "fsp")]
@@ -28,12 +28,12 @@ pub(super) fn set_option(
     check(done as isize).map(|_| ())
 }
 
-/// What the kernel has written: an address of IPv6, or one of IPv4 in its place.
+/// Converts an address that the kernel has written: IPv6, or IPv4 in the same memory.
 #[cfg(feature = "fsp")]
 pub(super) fn address(name: &libc::sockaddr_in6) -> SocketAddr {
     let port = u16::from_be(name.sin6_port);
     match i32::from(name.sin6_family) {
-        // `sin_addr` stands where `sin6_flowinfo` does.
+        // `sin_addr` has the offset of `sin6_flowinfo`.
         libc::AF_INET => (name.sin6_flowinfo.to_ne_bytes(), port).into(),
         _ => (name.sin6_addr.s6_addr, port).into(),
     }

@@ -1,4 +1,4 @@
-//! All sources -> one frame of codes: the saturated sum of what is to be heard.
+//! Mixes all sources into one frame of codes: the saturated sum of their samples.
 
 use crate::base::limits::{FRAME_SAMPLES, MAX_SOURCES};
 use crate::base::stats::Stats;
@@ -9,7 +9,8 @@ use crate::wire::g711::Law;
 type Codes = [u8; FRAME_SAMPLES];
 type Sums = [i32; FRAME_SAMPLES];
 
-/// What the sources give; kept, so that it need not be cleared for each frame.
+/// Buffers for the frames of all sources; kept between calls, so that they need not be cleared for
+/// each frame.
 pub struct Mixer {
     heard: [Codes; MAX_SOURCES],
     samples: [i16; FRAME_SAMPLES],
@@ -46,7 +47,8 @@ impl Mixer {
                 Some(FrameKind::Samples) => add(&mut sums, |i| self.samples[i]),
             }
         }
-        // Almost every frame has one or two legs whose codes are ours: nothing is decoded then.
+        // Almost every frame has one or two sources in the codec of the recording: then nothing is
+        // decoded.
         match (&self.heard[..laws.len()], &mut sums) {
             ([], None) => codes.fill(law.silence()),
             ([one], None) if laws == [law] => *codes = *one,

@@ -1,26 +1,28 @@
-//! One RTP stream sent in real time: each packet a period behind the one before it, so that nothing adds up over hours.
+//! One RTP stream sent in real time. Each packet is scheduled relative to the one before it, so
+//! that no error accumulates over hours.
 //!
-//! The source is random, the sequence goes on by 1 from packet to packet, and the timestamp runs on in real time over
-//! interruptions; the first packet behind one has the marker bit.
+//! The SSRC is random, the sequence number increases by 1 with each packet, and the timestamp
+//! advances in real time across interruptions. The first packet after an interruption has the
+//! marker bit.
 
 use crate::base::limits::play::MAX_PLAY_LATE;
 use crate::base::limits::{DATAGRAM_BYTES, SAMPLE_NANOS};
 use crate::base::time::{Duration, Instant};
 use crate::wire::rtp::{Packet, HEADER_BYTES};
 
-/// The stream, at its next packet.
+/// The stream, positioned at its next packet.
 pub struct Paced {
     /// When the next packet is due.
     pub next_at: Instant,
-    /// Times are counted from the next packet anew.
+    /// The schedule restarts with the next packet.
     fresh: bool,
-    /// Something is missing before the next packet.
+    /// Audio is missing before the next packet.
     gap: bool,
     packet: Packet<'static>,
 }
 
 impl Paced {
-    /// A stream of nobody.
+    /// An unused stream.
     pub const fn new() -> Self {
         let packet = Packet {
             marker: false,
@@ -38,7 +40,7 @@ impl Paced {
         }
     }
 
-    /// Begins anew: source, first sequence number and first timestamp are random.
+    /// Begins a new stream: SSRC, first sequence number and first timestamp are random.
     pub fn begin(&mut self, now: Instant, payload_type: u8, random: [u32; 2]) {
         let [ssrc, rest] = random;
         *self = Self::new();
@@ -52,18 +54,18 @@ impl Paced {
         };
     }
 
-    /// The next packet may come at any time.
+    /// The schedule has not started: the next packet may be sent at any time.
     pub fn is_fresh(&self) -> bool {
         self.fresh
     }
 
-    /// It was interrupted: the next packet is not late.
+    /// The stream was interrupted: the next packet is not late.
     pub fn interrupt(&mut self) {
         self.fresh = true;
     }
 
-    /// Makes the packet that is due of this audio, which lasts `increment` samples. `None` if there is none in it; its
-    /// time passes all the same.
+    /// Builds the packet that is due from this audio, which lasts `increment` samples. `None` if
+    /// there is no audio; its time passes nevertheless.
     pub fn emit(
         &mut self,
         now: Instant,
@@ -73,15 +75,17 @@ impl Paced {
     ) -> Option<usize> {
         let late = now.since(self.next_at);
         if self.fresh || late > MAX_PLAY_LATE {
-            // It is sent now, those behind it as much later: time has passed for the receiver, too.
+            // This packet is sent now, and the following ones are shifted by the same time: time
+            // has passed for the receiver, too.
             self.pass((late.nanos() / SAMPLE_NANOS) as u32);
-            (self.fresh, self.gap) = (false, true);
+            self.fresh = false;
+            self.gap = true;
         }
-        let header = Packet {
+        let packet = Packet {
             marker: self.gap,
             ..self.packet
-        }
-        .emit_header();
+        };
+        let header = packet.emit_header();
         self.pass(increment);
         self.gap = audio.is_empty();
         let len = HEADER_BYTES + audio.len();

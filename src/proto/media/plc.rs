@@ -1,23 +1,23 @@
-//! Concealment of lost packets, in the class of G.711 Appendix I: the last pitch period is repeated and
-//! fades away within 60 ms; then silence. A recorder knows what comes behind the gap, so the end of the
-//! gap is led over to it, and samples that did arrive are never touched.
+//! Packet loss concealment, similar to G.711 Appendix I: the last pitch period is repeated and
+//! fades out within 60 ms; then follows silence. A recorder knows the audio after the gap, so the
+//! end of the gap is cross-faded into it, and received samples are never modified.
 
 use core::ops::Range;
 
 use crate::base::limits::{FRAME_SAMPLES, LEG_HISTORY, MAX_CONCEALED};
 
-/// Pitch periods looked for: 66 to 200 Hz, as in Appendix I.
+/// Pitch periods that are searched: 66 to 200 Hz, as in Appendix I.
 const PITCH: Range<usize> = 40..121;
-/// Samples compared to find the period: 20 ms.
+/// Samples that are correlated to find the period: 20 ms.
 const COMPARED: usize = 160;
-/// No fading for the first 10 ms, then by a fifth each 10 ms.
+/// No fading for the first 10 ms, then by a fifth every 10 ms.
 const STEADY: i64 = 80;
-/// The gap's last samples lead over to what follows: 5 ms, the shortest period.
+/// Length of the cross-fade into the audio after the gap: 5 ms, the shortest period.
 const LEAD_OVER: i64 = 40;
-/// The history, a frame and one sample, and how far ahead of it the leading over looks.
+/// The history, a frame and one sample, and the look-ahead of the cross-fade.
 const WINDOW: usize = LEG_HISTORY + FRAME_SAMPLES + 1 + PITCH.end;
 
-/// Samples around a gap, decoded for its sake; `None` where no packet has written.
+/// Decoded samples around a gap; `None` where nothing was received.
 pub struct Window {
     first: i64,
     samples: [Option<i16>; WINDOW],
@@ -33,17 +33,17 @@ impl Window {
         }
     }
 
-    /// The sample at a place; `None` also outside.
+    /// The sample at a position; `None` also outside the window.
     pub fn at(&self, at: i64) -> Option<i16> {
         *self.samples.get(usize::try_from(at - self.first).ok()?)?
     }
 
     fn set(&mut self, at: i64, sample: i16) {
-        if let Some(place) = usize::try_from(at - self.first)
-            .ok()
-            .and_then(|i| self.samples.get_mut(i))
-        {
-            *place = Some(sample);
+        let Ok(index) = usize::try_from(at - self.first) else {
+            return;
+        };
+        if let Some(entry) = self.samples.get_mut(index) {
+            *entry = Some(sample);
         }
     }
 
@@ -52,7 +52,7 @@ impl Window {
     }
 }
 
-/// A gap that is being filled, over as many frames as it takes.
+/// A gap that is being filled, possibly over several frames.
 #[derive(Clone, Debug, Default)]
 pub struct Gap {
     open: Option<Open>,
@@ -61,7 +61,7 @@ pub struct Gap {
 #[derive(Clone, Debug)]
 struct Open {
     start: i64,
-    /// 0: nothing can be made up, the gap is silent.
+    /// 0: nothing can be synthesized, the gap is silent.
     pitch: i64,
 }
 
@@ -71,8 +71,8 @@ impl Gap {
         self.open.is_some()
     }
 
-    /// Fills the holes of `span`; returns how many samples were made up. `end` is behind the last sample
-    /// the leg has.
+    /// Fills the holes of `span`; returns the number of synthesized samples. `end` is the end of
+    /// the source's audio.
     pub fn fill(&mut self, window: &mut Window, span: Range<i64>, end: i64) -> usize {
         let mut made_up = 0;
         for at in span {
@@ -111,11 +111,12 @@ impl Open {
         if !self.covers(at) {
             return 0;
         }
-        let (into, pitch) = (at - self.start, self.pitch);
+        let into = at - self.start;
+        let pitch = self.pitch;
         let phase = into % pitch;
         let period = self.start - pitch + phase;
-        // The period's last quarter runs over into what came before its first sample, so that it
-        // can follow itself.
+        // The last quarter of the period is cross-faded with the samples before its first one, so
+        // that the period can be repeated without a click.
         let quarter = pitch / 4;
         let seam = (phase - (pitch - quarter)).max(0);
         let mut value = (window.heard(period) * (quarter - seam)
@@ -130,20 +131,18 @@ impl Open {
     }
 }
 
-/// The period at which the samples before `start` repeat themselves best.
+/// The pitch period of the samples before `start`: the lag with the highest correlation.
 fn pitch(window: &Window, start: i64) -> i64 {
     let mut past = [0i64; COMPARED + PITCH.end];
     for (back, to) in (1..).zip(past.iter_mut().rev()) {
-        *to = window.heard(start - back) >> 2; // 160 products of 14 bits fit 36
+        *to = window.heard(start - back) >> 2; // 14 bits: the sum of 160 products fits 36 bits
     }
     let recent = &past[PITCH.end..];
     let score = |lag: usize| {
         let earlier = &past[PITCH.end - lag..][..COMPARED];
-        let (product, energy) = recent
-            .iter()
-            .zip(earlier)
-            .fold((0, 1), |(p, e), (a, b)| (p + a * b, e + b * b));
-        // product / sqrt(energy), squared: comparable without a root
+        let pairs = recent.iter().zip(earlier);
+        let (product, energy) = pairs.fold((0, 1), |(p, e), (a, b)| (p + a * b, e + b * b));
+        // (product / sqrt(energy))^2 has the same order, without a square root.
         product.max(0) as f32 * product.max(0) as f32 / energy as f32
     };
     let best = PITCH.max_by(|a, b| score(*a).total_cmp(&score(*b)));

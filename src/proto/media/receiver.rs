@@ -1,9 +1,10 @@
-//! Reads the sockets of one recording: which datagram comes next, and when it arrived.
+//! Reads the sockets of one recording: which datagram is next, and when it arrived.
 //!
-//! Read in time, a socket is emptied before the next one is read, and few arrivals are asked for. After a stall of the
-//! stick the datagrams of all sockets are given to the recorder in the order of their arrival, so that they are mixed
-//! as if they had been read in time. Where a stamp leaves doubt, since the wall clock was set, the leg says when it
-//! expects the datagram.
+//! If the sockets are read in time, each one is emptied before the next one is read, and few
+//! arrivals are measured. After a stall of the stick, the datagrams of all sockets are passed to
+//! the recorder in the order of their arrival, so that they are mixed as if they had been read in
+//! time. Where a stamp is ambiguous because the wall clock was set, the arrival that the source
+//! expects decides.
 
 use crate::base::limits::{
     DATAGRAMS_PER_TURN, FLOOD_DATAGRAMS, FLOOD_OVER, MAX_PORTS, MAX_SOURCES,
@@ -15,31 +16,33 @@ use crate::proto::recorder::Recorder;
 use crate::proto::recording::audio::{Intake, ReadOrder};
 use crate::proto::recording::state::State;
 
-/// The sockets of one recording, each of which holds the datagram that it has read last.
+/// The sockets of one recording. Each holds the datagram that it has read last.
 pub trait Sockets {
     /// How many there are.
     fn count(&self) -> usize;
-    /// Reads a datagram unless one is held; `false` if none waits. Adds how many the kernel has dropped.
+    /// Reads a datagram unless one is held; `false` if none is waiting. Adds the number of
+    /// datagrams that the kernel has dropped.
     fn fill(&mut self, socket: usize, dropped: &mut u32) -> bool;
-    /// The bytes of the datagram that is held; `None` if they are more than any that we want.
+    /// The bytes of the held datagram; `None` if it is longer than is accepted.
     fn held(&self, socket: usize) -> Option<&[u8]>;
-    /// When it arrived, as far as the kernel says.
+    /// The kernel's stamp of the held datagram.
     fn stamp(&mut self, socket: usize) -> Stamp;
-    /// It arrived at this time, so those after it did not arrive earlier.
+    /// Sets the arrival of the held datagram; later ones did not arrive before it.
     fn settle(&mut self, socket: usize, arrival: Instant);
-    /// Forgets the datagram that is held.
+    /// Discards the held datagram.
     fn release(&mut self, socket: usize);
     /// Datagrams released since `forget_backlog`.
     fn backlog(&self, socket: usize) -> u32;
-    /// Counts from here on.
+    /// Resets the backlog counter.
     fn forget_backlog(&mut self, socket: usize);
-    /// The kernel keeps out what is of none of these sources (SSRC), but for a sample.
+    /// Has the kernel drop datagrams of all other sources (SSRC), except for a sample.
     fn guard(&mut self, socket: usize, sources: &[u32]);
-    /// The sources that come through; empty when all do.
+    /// The sources that the filter passes; empty if there is no filter.
     fn guarded(&self, socket: usize) -> &[u32];
 }
 
-/// Gives the recorder what has come for a place; `true` when nothing more waits that it wants.
+/// Passes the datagrams of a recording slot to the recorder; `true` when no datagram that it
+/// accepts is left.
 pub fn drain(
     sockets: &mut impl Sockets,
     place: usize,
@@ -64,7 +67,8 @@ pub fn drain(
     drained
 }
 
-/// A flood takes the room of a leg's packets in the socket: once the leg is known, the kernel lets only that in.
+/// A flood takes up the receive buffer that a source's packets need. Once the source is known, the
+/// kernel filters everything else.
 fn keep_flood_out(sockets: &mut impl Sockets, socket: usize, place: usize, recorder: &Recorder) {
     let mut sources = heapless::Vec::<u32, MAX_SOURCES>::new();
     let mut theirs = 0;
@@ -87,7 +91,7 @@ fn let_all_in_again(sockets: &mut impl Sockets, socket: usize, place: usize, rec
     }
 }
 
-/// Socket after socket: when little has come, its order means nothing.
+/// One socket after the other: when few datagrams wait, their order does not matter.
 fn drain_each(sockets: &mut impl Sockets, place: usize, recorder: &mut Recorder) -> bool {
     let mut left = DATAGRAMS_PER_TURN;
     for socket in 0..sockets.count() {
@@ -117,7 +121,7 @@ fn give_promptly(sockets: &mut impl Sockets, socket: usize, place: usize, record
     }
 }
 
-/// The earliest first.
+/// The earliest datagram first.
 fn drain_in_order(sockets: &mut impl Sockets, place: usize, recorder: &mut Recorder) -> bool {
     let ends_at = match recorder.state(place) {
         State::Draining { until, .. } => until,
@@ -132,7 +136,7 @@ fn drain_in_order(sockets: &mut impl Sockets, place: usize, recorder: &mut Recor
             .iter()
             .enumerate()
             .min_by_key(|(_, arrival)| **arrival);
-        // What came after a stop belongs to nobody.
+        // Datagrams that arrive after the stop are not recorded.
         let waits = |arrival: Instant| arrival <= ends_at && arrival < Instant::NEVER;
         let Some((socket, arrival)) = earliest.filter(|(_, arrival)| waits(**arrival)) else {
             return true;
@@ -160,7 +164,7 @@ fn fill(sockets: &mut impl Sockets, socket: usize, place: usize, recorder: &mut 
     filled
 }
 
-/// When the next datagram of this socket arrived; `NEVER` if there is none.
+/// The arrival of the next datagram of this socket; `NEVER` if there is none.
 fn head(
     sockets: &mut impl Sockets,
     socket: usize,
@@ -174,7 +178,7 @@ fn head(
     }
 }
 
-/// When the datagram that is held arrived.
+/// The arrival of the held datagram.
 fn arrival(
     sockets: &mut impl Sockets,
     socket: usize,

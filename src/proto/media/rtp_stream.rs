@@ -1,11 +1,11 @@
-//! The receive-only local RTP stream: mixed frames get their RTP header here. What the file holds and
-//! what a server is sent are the same packets.
+//! The receive-only local RTP stream: mixed frames get their RTP header here. The same packets are
+//! stored in the file and sent to a server.
 
 use crate::base::limits::{FRAME_SAMPLES, RTP_FRAME_BYTES};
 use crate::wire::g711::Law;
 use crate::wire::rtp::Packet;
 
-/// Sequence, timestamp and source of one recording; they run on across its parts.
+/// Sequence number, timestamp and SSRC of one recording; they continue across its parts.
 #[derive(Clone, Copy, Debug)]
 pub struct RtpStream {
     law: Law,
@@ -17,7 +17,8 @@ pub struct RtpStream {
 }
 
 impl RtpStream {
-    /// A stream that begins at random values, as RFC 3550 asks. `with_header`: `recordRtpHeader`.
+    /// A stream that begins at random values, as RFC 3550 requires. `with_header`:
+    /// `recordRtpHeader`.
     pub fn new(law: Law, ssrc: u32, sequence: u16, timestamp: u32, with_header: bool) -> Self {
         Self {
             law,
@@ -34,7 +35,7 @@ impl RtpStream {
         self.law
     }
 
-    /// Bytes of one stored frame: `rtpLen`.
+    /// Bytes of one stored frame (`rtpLen`).
     pub fn frame_bytes(&self) -> usize {
         if self.with_header {
             RTP_FRAME_BYTES
@@ -43,7 +44,7 @@ impl RtpStream {
         }
     }
 
-    /// Makes the next frame of the codes that lie at the end of `frame`; the bytes to store are the returned part.
+    /// Builds the next frame around the codes at the end of `frame`; returns the bytes to store.
     pub fn frame<'a>(&mut self, frame: &'a mut [u8; RTP_FRAME_BYTES]) -> &'a [u8] {
         let header = Packet {
             marker: core::mem::take(&mut self.marker),
@@ -59,13 +60,14 @@ impl RtpStream {
         &frame[RTP_FRAME_BYTES - self.frame_bytes()..]
     }
 
-    /// A frame's time passes without a frame: the next one is marked as the first of a talk spurt (RFC 3551).
+    /// Skips the time of a frame: the next one is marked as the first of a talkspurt (RFC 3551).
     pub fn skip(&mut self) {
         self.timestamp = self.timestamp.wrapping_add(FRAME_SAMPLES as u32);
         self.marker = true;
     }
 
-    /// The stream as it was this many frames ago, if none was skipped since; with RTP headers or without.
+    /// The stream as it was `frames` frames ago, if none was skipped since; with or without RTP
+    /// headers.
     pub fn rewound(&self, frames: u32, with_header: bool) -> Self {
         Self {
             sequence: self.sequence.wrapping_sub(frames as u16),

@@ -1,7 +1,8 @@
-//! The codes of one leg on its axis: a ring, and a bit for each place that says whether it was written.
+//! The codes of one source on its axis: a ring, and a bit per position that tells whether it was
+//! written.
 //!
-//! Packets are kept as they came, one byte a sample: nothing is decoded that need not be, and what is
-//! wiped costs a bit.
+//! Packets are kept as received, one byte per sample: only what must be decoded is decoded, and
+//! wiping a position clears one bit.
 
 use core::ops::Range;
 
@@ -12,16 +13,17 @@ const BITS: usize = u32::BITS as usize;
 const WORDS: usize = LEG_SAMPLES / BITS;
 const MASK: usize = LEG_SAMPLES - 1;
 
-/// The memory of one track, lent to each call so that a leg itself is small. Positions are samples on
-/// the leg axis; those that are `LEG_SAMPLES` apart share a place.
+/// The ring of one source, passed to each call so that a jitter buffer itself is small. Positions
+/// are samples on the source axis; positions that are `LEG_SAMPLES` apart share an index.
 #[derive(Debug)]
 pub struct SampleRing<'a> {
-    // Arrays, not slices: no place in the ring is beyond their end, which need not be checked for each sample.
+    // Arrays, not slices: an index into the ring is never out of bounds, so that no check is needed
+    // per sample.
     codes: &'a mut [u8; LEG_SAMPLES],
     written: &'a mut [u32; WORDS],
 }
 
-/// The memory of several tracks: never touched where no leg comes.
+/// The memory of several rings; unused rings are never touched.
 #[derive(Debug)]
 pub struct SampleRings {
     codes: Box<[u8]>,
@@ -29,7 +31,7 @@ pub struct SampleRings {
 }
 
 impl SampleRings {
-    /// So many tracks. The only allocation.
+    /// Allocates `count` rings. This is the only allocation.
     pub fn new(count: usize) -> Self {
         let codes = vec![0; count * LEG_SAMPLES].into_boxed_slice();
         Self {
@@ -38,35 +40,33 @@ impl SampleRings {
         }
     }
 
-    /// One of them, if there are so many.
+    /// The ring with this index, if it exists.
     pub fn ring(&mut self, place: usize) -> Option<SampleRing<'_>> {
-        let codes = self
-            .codes
-            .get_mut(place * LEG_SAMPLES..)?
-            .first_chunk_mut()?;
+        let codes = self.codes.get_mut(place * LEG_SAMPLES..)?;
+        let codes = codes.first_chunk_mut()?;
         let written = self.written.get_mut(place * WORDS..)?.first_chunk_mut()?;
         Some(SampleRing { codes, written })
     }
 }
 
 impl SampleRing<'_> {
-    /// Nothing is written.
+    /// Marks all positions as not written.
     pub fn clear(&mut self) {
         self.written.fill(0);
     }
 
-    /// The place was written.
+    /// The position was written.
     pub fn has(&self, at: i64) -> bool {
         let place = index(at);
         self.written[place / BITS] >> (place % BITS) & 1 != 0
     }
 
-    /// The code at a place that was written.
+    /// The code at a position, if it was written.
     pub fn code(&self, at: i64) -> Option<u8> {
         self.has(at).then(|| self.codes[index(at)])
     }
 
-    /// Writes codes, from `at` on.
+    /// Writes codes, starting at `at`.
     pub fn store(&mut self, at: i64, codes: &[u8]) {
         let place = index(at);
         let (head, tail) = codes.split_at(codes.len().min(LEG_SAMPLES - place));
@@ -77,19 +77,21 @@ impl SampleRing<'_> {
         self.mark(at, codes.len(), true);
     }
 
-    /// Writes one code to all places of a range.
+    /// Writes one code to all positions of a range.
     pub fn fill(&mut self, range: Range<i64>, code: u8) {
         let count = length(&range);
-        (range.start..range.start + count as i64).for_each(|at| self.codes[index(at)] = code);
+        for at in range.start..range.start + count as i64 {
+            self.codes[index(at)] = code;
+        }
         self.mark(range.start, count, true);
     }
 
-    /// Forgets what is in a range.
+    /// Marks a range as not written.
     pub fn wipe(&mut self, range: Range<i64>) {
         self.mark(range.start, length(&range), false);
     }
 
-    /// Copies the codes from `at` on, also of places that were never written.
+    /// Copies the codes from `at` on, including those of positions that were never written.
     pub fn copy(&self, at: i64, codes: &mut [u8]) {
         let place = index(at);
         let (head, tail) = codes.split_at_mut(codes.len().min(LEG_SAMPLES - place));
@@ -100,7 +102,8 @@ impl SampleRing<'_> {
     }
 
     fn mark(&mut self, at: i64, count: usize, written: bool) {
-        let (start, end) = (index(at), index(at) + count);
+        let start = index(at);
+        let end = start + count;
         self.mark_run(start, end.min(LEG_SAMPLES), written);
         if end > LEG_SAMPLES {
             self.mark_run(0, end - LEG_SAMPLES, written);
@@ -109,7 +112,8 @@ impl SampleRing<'_> {
 
     fn mark_run(&mut self, start: usize, end: usize, written: bool) {
         let bits = if written { u32::MAX } else { 0 };
-        let (head, tail) = (u32::MAX << (start % BITS), !(u32::MAX << (end % BITS)));
+        let head = u32::MAX << (start % BITS);
+        let tail = !(u32::MAX << (end % BITS));
         let put = |word: &mut u32, mask: u32| *word = *word & !mask | bits & mask;
         match self.written.get_mut(start / BITS..end.div_ceil(BITS)) {
             Some([one]) if tail != 0 => put(one, head & tail),
@@ -127,14 +131,14 @@ impl SampleRing<'_> {
     }
 }
 
-/// Places in a range: none if it is the wrong way round, at the most all.
+/// The length of a range: 0 if it is reversed, at most the length of the ring.
 fn length(range: &Range<i64>) -> usize {
     usize::try_from(range.end - range.start)
         .unwrap_or(0)
         .min(LEG_SAMPLES)
 }
 
-/// The place in the ring of a position on the leg axis.
+/// The index in the ring of a position on the source axis.
 fn index(position: i64) -> usize {
     position as usize & MASK
 }

@@ -1,84 +1,49 @@
-//! The sources of one recording: which packet belongs to which leg.
+//! The sources of one recording: assigns each packet to its jitter buffer.
 //!
-//! A leg is a source (SSRC) on a port. A source counts only once a second packet of it has come: one
-//! stray datagram is neither heard nor takes a place. A sender that begins a new sequence, or changes
-//! its codec, gets a new leg; the old one falls silent and gives its place away. When a sender goes back and forth
-//! between two codecs, each of its two legs is silent where the other one has a packet.
+//! A source is an SSRC on a port. It is confirmed by its second packet: a single stray datagram is
+//! neither mixed nor blocks a slot. A sender that begins a new sequence, or changes its codec, gets
+//! a new source; the old one falls silent and gives up its slot. When a sender alternates between
+//! two codecs, each of its two sources is silent where the other one has a packet.
 
 use crate::base::limits::{
-    FLOOD_PACKETS, FRAME_SAMPLES, MAX_PAYLOAD, MAX_SOURCES, SECOND_PACKET, SOURCE_IDLE,
+    FLOOD_PACKETS, FRAME_SAMPLES, MAX_PAYLOAD, MAX_SOURCES, MAX_TIMESTAMP_ERROR,
 };
 use crate::base::stats::{Counter, Stats};
+use crate::proto::media::encryption::EncryptionCheck;
+use crate::proto::media::formats::{PayloadKind, PortFormats};
 use crate::proto::media::jitter_buffer::packet::{Arrival, Audio, Format, FrameBuffers, FrameKind};
 use crate::proto::media::jitter_buffer::JitterBuffer;
+use crate::proto::media::leg_monitor::{LegMonitor, Unintelligible};
 use crate::proto::media::sample_ring::SampleRings;
-use crate::wire::g711::Law;
+use crate::proto::media::source::Source;
 use crate::wire::rtp::Packet;
 
-struct Source {
-    port: usize,
-    ssrc: u32,
-    confirmed: bool,
-    /// Packets since all sockets were empty: no audio comes as fast as a flood.
-    recent: u16,
-    buffer: JitterBuffer,
-}
-
-impl Source {
-    /// How much it needs its place when a new source of this port wants one; `None`: it keeps it. One that has just come
-    /// keeps it, too: where many come at once, those that came first are heard, and not none of them.
-    fn need(&self, port: usize, arrival: Arrival) -> Option<Need> {
-        let silent = arrival.at - self.buffer.last_at();
-        if !self.confirmed {
-            return (silent >= SECOND_PACKET).then_some(Need::Stray);
-        }
-        if silent >= SOURCE_IDLE {
-            return Some(Need::Idle);
-        }
-        let replaced = self.port == port && self.buffer.ends_at() <= arrival.clock;
-        replaced.then_some(Need::Replaced)
-    }
-
-    /// A packet with this audio belongs to it.
-    fn is(&self, port: usize, ssrc: u32, audio: &Audio) -> bool {
-        self.port == port && self.ssrc == ssrc && self.buffer.fits(audio.sequence, audio.format)
-    }
-}
-
-/// Why a source may lose its place; the first one loses it first.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-enum Need {
-    /// No second packet has come.
-    Stray,
-    /// It has said nothing for long.
-    Idle,
-    /// All of it is mixed, and its port has a new source: its sender may have changed its SSRC.
-    Replaced,
-}
-
-/// When a packet came, in samples since the recording began.
+/// When a packet arrived, in samples since the recording began.
 #[derive(Clone, Copy, Debug)]
 pub enum ArrivalTime {
-    /// Here: it was measured.
+    /// The arrival was measured.
     Measured(i64),
-    /// From here to there, both included.
+    /// The arrival lies between these positions, inclusive.
     Between(i64, i64),
 }
 
-/// All sources of a recording and their tracks.
+/// All sources of a recording and their sample rings.
 pub struct Sources {
-    /// As many as were ever taken at once: what is not used is not touched.
+    /// As many as were ever in use at once: unused memory is not touched.
     sources: Vec<Option<Source>>,
     /// A sender has changed its codec: two sources have one SSRC.
     shared: bool,
     rings: SampleRings,
+    formats: PortFormats,
+    /// What is told of the legs.
+    pub monitor: LegMonitor,
 }
 
-/// What a packet is for us.
+/// How a packet is handled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Audio(Format),
-    /// Nothing to hear, but part of the sequence; counted under this name.
+    /// No audio, but part of the sequence; counted under this name.
     Other(Counter),
 }
 
@@ -89,61 +54,75 @@ impl Sources {
             sources: Vec::with_capacity(MAX_SOURCES),
             shared: false,
             rings: SampleRings::new(MAX_SOURCES),
+            formats: PortFormats::default(),
+            monitor: LegMonitor::default(),
         }
     }
 
-    /// Forgets all sources; a packet that is still waiting for a second one is counted.
+    /// What the payload types mean from the next packet on.
+    pub fn set_formats(&mut self, formats: PortFormats) {
+        self.formats = formats;
+    }
+
+    /// Removes all sources; those that are still waiting for their second packet are counted.
     pub fn clear(&mut self, stats: &mut Stats) {
-        let strays = self
-            .sources
-            .iter()
-            .flatten()
-            .filter(|source| !source.confirmed)
-            .count();
+        let sources = self.sources.iter().flatten();
+        let strays = sources.filter(|source| !source.confirmed).count();
         stats.add(Counter::Unconfirmed, strays as u64);
         self.sources.clear();
         self.shared = false;
     }
 
-    /// Places that may have a source: the first so many.
+    /// The number of slots that may have a source; they are the first ones.
     pub fn places(&self) -> usize {
         self.sources.len()
     }
 
     /// Sources whose audio is being mixed.
     pub fn count(&self) -> usize {
-        self.sources
-            .iter()
-            .flatten()
-            .filter(|source| source.confirmed)
-            .count()
+        self.confirmed().count()
     }
 
-    /// Behind the last sample of any source, on the output axis.
+    fn confirmed(&self) -> impl Iterator<Item = &Source> {
+        let sources = self.sources.iter().flatten();
+        sources.filter(|source| source.confirmed)
+    }
+
+    /// The end of the last sample of any source on the recording axis.
     pub fn ends_at(&self) -> Option<i64> {
-        self.sources
-            .iter()
-            .flatten()
-            .filter(|source| source.confirmed)
-            .map(|source| source.buffer.ends_at())
-            .max()
+        let ends = self.confirmed().map(|source| source.buffer.ends_at());
+        ends.max()
     }
 
-    /// Whether this packet would be heard: what the first frame's border is laid on.
-    pub fn is_audio(packet: &Packet) -> bool {
-        matches!(kind(packet), Kind::Audio(_))
+    /// This packet has audio: the first such packet determines the frame boundaries.
+    pub fn is_audio(&self, port: usize, packet: &Packet) -> bool {
+        matches!(self.kind(port, packet), Kind::Audio(_))
     }
 
-    /// All that came has been read.
+    /// Sources of a port that are being mixed and were heard within the last second.
+    fn talking(&self, port: usize, now: i64) -> usize {
+        let talks = |source: &&Source| {
+            source.port == port && now - source.buffer.last_at() < MAX_TIMESTAMP_ERROR
+        };
+        self.confirmed().filter(talks).count()
+    }
+
+    /// Looks which of so many ports are silent; the last one is the local stream's.
+    pub fn watch_ports(&mut self, now: i64, ports: usize) {
+        let mut monitor = core::mem::take(&mut self.monitor);
+        monitor.handle_drained(now, ports, |port| self.talking(port, now));
+        self.monitor = monitor;
+    }
+
+    /// All sockets have been read until they were empty.
     pub fn handle_drained(&mut self) {
-        self.sources
-            .iter_mut()
-            .flatten()
-            .for_each(|source| source.recent = 0);
+        for source in self.sources.iter_mut().flatten() {
+            source.recent = 0;
+        }
     }
 
-    /// The confirmed sources of a port whose packets are no flood: the SSRC, and how many have come since all sockets
-    /// were empty.
+    /// The confirmed sources of a port that are not a flood: the SSRC, and the number of packets
+    /// since all sockets were empty.
     pub fn steady(&self, port: usize) -> impl Iterator<Item = (u32, u16)> + '_ {
         let sources = self.sources.iter().flatten();
         let steady =
@@ -151,9 +130,9 @@ impl Sources {
         steady.map(|source| (source.ssrc, source.recent))
     }
 
-    /// Where this packet is expected by its timestamp, if its source is known.
+    /// When this packet is expected by its timestamp, if its source is known.
     pub fn expected_at(&self, port: usize, packet: &Packet) -> Option<i64> {
-        let Kind::Audio(format) = kind(packet) else {
+        let Kind::Audio(format) = self.kind(port, packet) else {
             return None;
         };
         let audio = audio(packet, format);
@@ -162,7 +141,38 @@ impl Sources {
         Some(source.buffer.expected_at(packet.timestamp))
     }
 
-    /// Takes a packet and counts it, once. `false`: nothing was done, its arrival has to be measured.
+    /// What a packet is on this port.
+    fn kind(&self, port: usize, packet: &Packet) -> Kind {
+        let len = packet.payload.len();
+        match self.formats.kind(port, packet.payload_type) {
+            Some(PayloadKind::Audio(format)) => match len {
+                0 => Kind::Other(Counter::Empty),
+                1 => Kind::Other(Counter::ComfortNoise),
+                len if len > MAX_PAYLOAD => Kind::Other(Counter::Oversize),
+                _ => Kind::Audio(format),
+            },
+            Some(PayloadKind::ComfortNoise) => Kind::Other(Counter::ComfortNoise),
+            Some(PayloadKind::TelephoneEvent) => Kind::Other(Counter::TelephoneEvent),
+            // Undeclared telephone-event reports are four bytes each (RFC 4733); no audio is that small.
+            None if packet.payload_type >= 96 && len == 4 => Kind::Other(Counter::TelephoneEvent),
+            Some(PayloadKind::Undecodable) | None => Kind::Other(Counter::UnknownPayload),
+        }
+    }
+
+    /// A packet without audio: a sign of life, or of a leg that is not heard.
+    fn watch(&mut self, port: usize, packet: &Packet, at: i64, counter: Counter) {
+        match counter {
+            Counter::ComfortNoise => self.monitor.handle_noise(port, at),
+            Counter::UnknownPayload if !packet.payload.is_empty() => {
+                let why = Unintelligible::PayloadType(packet.payload_type);
+                self.monitor.handle_undecodable(port, packet.ssrc, at, why);
+            }
+            _ => {}
+        }
+    }
+
+    /// Takes a packet and counts it once. `false`: nothing was done, the arrival must be measured
+    /// first.
     #[must_use]
     pub fn put(
         &mut self,
@@ -172,7 +182,7 @@ impl Sources {
         clock: i64,
         stats: &mut Stats,
     ) -> bool {
-        let counter = match (kind(packet), when) {
+        let counter = match (self.kind(port, packet), when) {
             (Kind::Audio(format), when) => {
                 match self.put_audio(
                     port,
@@ -192,6 +202,7 @@ impl Sources {
                 for source in self.sources.iter_mut().flatten().filter(mine) {
                     source.buffer.pass(packet.sequence, at);
                 }
+                self.watch(port, packet, at, counter);
                 counter
             }
         };
@@ -235,6 +246,17 @@ impl Sources {
         if let (Some(place), Some(source)) = (place, known) {
             source.confirmed = true;
             source.recent = source.recent.saturating_add(1);
+            let len = audio.payload.len();
+            if source
+                .encryption
+                .handle(audio.sequence, audio.timestamp, len)
+            {
+                source.buffer.pass(audio.sequence, arrival.at);
+                let why = Unintelligible::Encrypted;
+                self.monitor.handle_undecodable(port, ssrc, arrival.at, why);
+                return Some(Counter::Encrypted);
+            }
+            self.monitor.handle_audio(port, ssrc, arrival.at, len);
             if self.shared {
                 self.cede(place, port, ssrc, arrival.at, audio);
             }
@@ -248,23 +270,24 @@ impl Sources {
             return Some(Counter::Bug);
         };
         let buffer = JitterBuffer::new(&mut ring, arrival, audio, hint);
-        self.shared |= self
-            .sources
-            .iter()
-            .flatten()
-            .any(|source| (source.port, source.ssrc) == (port, ssrc));
+        let mut others = self.sources.iter().flatten();
+        self.shared |= others.any(|source| (source.port, source.ssrc) == (port, ssrc));
+        let mut encryption = EncryptionCheck::default();
+        encryption.handle(audio.sequence, audio.timestamp, audio.payload.len());
         self.sources[place] = Some(Source {
             port,
             ssrc,
             confirmed: false,
             recent: 1,
+            encryption,
             buffer,
         });
         self.cede(place, port, ssrc, arrival.at, audio);
         Some(self.put_in(place, audio, arrival, stats))
     }
 
-    /// The packet of the source in this place belongs to no other one that has its SSRC, in another codec.
+    /// Tells the other sources of the same SSRC, which have another codec, that this packet is not
+    /// theirs.
     fn cede(&mut self, place: usize, port: usize, ssrc: u32, at: i64, audio: &Audio) {
         for (other, source) in self.sources.iter_mut().enumerate() {
             let Some(source) = source.as_mut().filter(|_| other != place) else {
@@ -289,7 +312,7 @@ impl Sources {
         }
     }
 
-    /// Takes the next frame of one place; `None` when nothing is to be heard.
+    /// Takes the next frame of one slot; `None` when it is silent.
     #[must_use]
     pub fn take(
         &mut self,
@@ -308,21 +331,18 @@ impl Sources {
         source
             .buffer
             .take(&mut ring, clock, buffers, stats)
-            .filter(|_| source.confirmed)
+            .filter(|_| source.confirmed && !source.encryption.is_muted())
     }
 
-    /// Where the port's latest source ended.
+    /// Where the latest source of the port ended.
     fn last_end(&self, port: usize) -> Option<i64> {
-        let same = self
-            .sources
-            .iter()
-            .flatten()
-            .filter(|source| source.port == port && source.confirmed);
-        same.max_by_key(|source| source.buffer.last_at())
-            .map(|source| source.buffer.ends_at())
+        let same = self.confirmed().filter(|source| source.port == port);
+        let latest = same.max_by_key(|source| source.buffer.last_at());
+        latest.map(|source| source.buffer.ends_at())
     }
 
-    /// An empty place, or that of a source which needs it least, and of those the longest silent.
+    /// An empty slot, or that of the source that may lose it first; among equals, the one that has
+    /// been silent longest.
     fn free_place(&mut self, port: usize, arrival: Arrival, stats: &mut Stats) -> Option<usize> {
         if let Some(place) = self.sources.iter().position(Option::is_none) {
             return Some(place);
@@ -364,24 +384,5 @@ fn audio<'a>(packet: &Packet<'a>, format: Format) -> Audio<'a> {
         timestamp,
         payload,
         format,
-    }
-}
-
-/// Payload types by RFC 3551. 19 was comfort noise before 13 was.
-fn kind(packet: &Packet) -> Kind {
-    let format = match packet.payload_type {
-        0 => Format::G711(Law::Mu),
-        8 => Format::G711(Law::A),
-        9 => Format::G722,
-        13 | 19 => return Kind::Other(Counter::ComfortNoise),
-        // Telephone-event reports are four bytes each (RFC 4733); nothing else that small is audio.
-        96..=127 if packet.payload.len() == 4 => return Kind::Other(Counter::TelephoneEvent),
-        _ => return Kind::Other(Counter::UnknownPayload),
-    };
-    match packet.payload.len() {
-        0 => Kind::Other(Counter::Empty),
-        1 => Kind::Other(Counter::ComfortNoise),
-        len if len > MAX_PAYLOAD => Kind::Other(Counter::Oversize),
-        _ => Kind::Audio(format),
     }
 }

@@ -1,12 +1,13 @@
-//! A player: one recording, read ahead and sent as RTP, each packet at its own time.
+//! A player: one recording, read ahead and sent as RTP, each packet when it is due.
 //!
 //! ```text
 //! Free -> Opening -> Linking -> Playing <-> Paused -> Free
 //!          first      further    finished, stopped,
 //!          file       parts      or the stick failed
 //! ```
-//! `want` names the next call to make for a player, a `handle_*` takes its result; `poll_packet` gives the
-//! packets that are due. Whoever receives hears one RTP stream of the player's own (`paced`), whatever headers are stored.
+//! `next_call` returns the next call to make for a player, a `handle_*` function takes its result;
+//! `poll_packet` returns the packets that are due. The receiver gets one RTP stream of the player's
+//! own (`pacer`), whatever headers are stored in the files.
 
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -26,24 +27,24 @@ pub mod players;
 pub mod read_ahead;
 pub mod state;
 
-/// A place for a player, used again and again; its memory is allocated once.
+/// A slot for a player. It is reused; its memory is allocated once.
 pub struct Player {
     state: PlayerState,
     change: Option<PlayerEvent>,
     id: u32,
     start: Start,
-    /// The beginning of the last part that is known.
+    /// The header information of the last known part.
     head: Head,
     strangers: usize,
     frames: ReadAhead,
-    /// The next frame to be sent, counted over all parts.
+    /// The next frame to be sent, counted across all parts.
     next: u64,
     stream: Paced,
     random: [u32; 2],
 }
 
 impl Player {
-    /// An empty place.
+    /// An empty slot.
     pub fn new() -> Self {
         let to = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
         Self {
@@ -64,39 +65,44 @@ impl Player {
         }
     }
 
-    /// Takes the place for a start. `random`: the stream's source, first sequence number and timestamp.
+    /// Takes the slot for a start request. `random`: the stream's SSRC, first sequence number and
+    /// timestamp.
     pub fn begin(&mut self, client: ClientId, id: u32, start: Start, random: [u32; 2]) {
         self.state = PlayerState::Opening(client);
-        (self.change, self.id, self.start, self.strangers) = (None, id, start, 0);
-        (self.next, self.random) = (0, random);
+        self.change = None;
+        self.id = id;
+        self.start = start;
+        self.strangers = 0;
+        self.next = 0;
+        self.random = random;
     }
 
-    /// Where it stands.
+    /// The current state.
     pub fn state(&self) -> PlayerState {
         self.state
     }
 
-    /// Its number, also just after it has ended.
+    /// The id, still valid just after the player has ended.
     pub fn id(&self) -> u32 {
         self.id
     }
 
-    /// What it was started with.
+    /// The start request.
     pub fn start(&self) -> &Start {
         &self.start
     }
 
-    /// Nobody's, and nobody waits to hear what became of it.
+    /// The slot is unused, and its last event has been taken.
     pub fn is_free(&self) -> bool {
         matches!(self.state, PlayerState::Free(_)) && self.change.is_none()
     }
 
-    /// It plays or is paused.
+    /// The player is playing or paused.
     pub fn is_active(&self) -> bool {
         matches!(self.state, PlayerState::Playing | PlayerState::Paused)
     }
 
-    /// It reads this file now.
+    /// The player is reading this file.
     pub fn plays(&self, name: &[u8]) -> bool {
         let file = match self.frames.name() {
             Some(further) => further,
@@ -105,27 +111,27 @@ impl Player {
         !matches!(self.state, PlayerState::Free(_)) && file == name
     }
 
-    /// What has changed since this was last asked.
+    /// The event since the last call, if there is one.
     pub fn take_change(&mut self) -> Option<PlayerEvent> {
         self.change.take()
     }
 
-    /// How far it is, in milliseconds from the beginning of its first part.
+    /// The position in milliseconds from the beginning of the first part.
     pub fn position_ms(&self) -> u64 {
         self.head.header.duration_ms(self.next)
     }
 
-    /// All parts together.
+    /// The duration of all parts.
     pub fn duration_ms(&self) -> u64 {
         self.head.header.duration_ms(self.frames.total())
     }
 
-    /// From one packet to the next, in milliseconds.
+    /// The packet time in milliseconds.
     pub fn period_ms(&self) -> u32 {
         self.head.header.period_ms()
     }
 
-    /// When it has something to do.
+    /// The next deadline.
     pub fn next_deadline(&self) -> Instant {
         match self.state {
             PlayerState::Opening(_) | PlayerState::Linking(_) => Instant::default(),
@@ -134,7 +140,7 @@ impl Player {
         }
     }
 
-    /// Pauses or goes on; `false` when nothing changes.
+    /// Pauses or resumes; `false` when nothing changes.
     pub fn pause(&mut self, paused: bool) -> bool {
         let (from, to) = if paused {
             (PlayerState::Playing, PlayerState::Paused)
@@ -149,7 +155,7 @@ impl Player {
         changes
     }
 
-    /// Goes on at another place; `false` when that is behind the end.
+    /// Continues at another position; `false` if that is beyond the end.
     #[must_use]
     pub fn seek(&mut self, position_ms: u32) -> bool {
         let reachable = u64::from(position_ms) <= self.duration_ms();
@@ -161,14 +167,14 @@ impl Player {
         reachable
     }
 
-    /// Ends it and gives the place back; `true` if it played or was paused.
+    /// Ends the player and frees its slot; `true` if it was playing or paused.
     pub fn stop(&mut self) -> bool {
         let changes = self.is_active();
         self.state = PlayerState::Free(End::Stopped);
         changes
     }
 
-    /// The stick is gone, or does not give what was asked of it.
+    /// The stick was removed, or a call to it failed.
     pub fn fail(&mut self, error: DiskError) {
         match self.state {
             PlayerState::Free(_) => {}
@@ -181,7 +187,8 @@ impl Player {
         }
     }
 
-    /// The next packet, if one is due: its length in `packet`. Call it until there is none.
+    /// Writes the next packet into `packet` if one is due, and returns its length. Call it until it
+    /// returns `None`.
     pub fn poll_packet(
         &mut self,
         now: Instant,
@@ -196,9 +203,10 @@ impl Player {
                 return None;
             }
             let frame = self.frames.front()?;
-            let audio = match self.head.is_rtp() {
-                false => frame,
-                true => Packet::parse(frame).map_or(&[][..], |stored| stored.payload),
+            let audio = if self.head.is_rtp() {
+                Packet::parse(frame).map_or(&[][..], |stored| stored.payload)
+            } else {
+                frame
             };
             let len = self
                 .stream
@@ -212,7 +220,7 @@ impl Player {
         None
     }
 
-    /// What is to be done for it. One call a turn is enough to stay ahead.
+    /// The next call to make. One call per turn is enough to stay ahead.
     pub fn next_call(&mut self) -> Option<PlayerCall<'_>> {
         match self.state {
             PlayerState::Opening(_) => Some(PlayerCall::Head(&self.start.file, self.start.to)),
@@ -231,7 +239,7 @@ impl Player {
         }
     }
 
-    /// The first file is open and this is its beginning; or why it cannot be played.
+    /// The first file is open, and this is its beginning; or the reason why it cannot be played.
     pub fn handle_head(&mut self, now: Instant, head: Result<Head, PlayError>) {
         let PlayerState::Opening(client) = self.state else {
             return;
@@ -242,7 +250,8 @@ impl Player {
                 self.frames.begin(&head);
                 self.state = PlayerState::Linking(client);
                 if head.first.is_none() {
-                    self.handle_no_more(now); // nothing in payloads alone says what they belong to
+                    // Without RTP headers, further parts cannot be recognized.
+                    self.handle_no_more(now);
                 }
                 return;
             }
@@ -252,24 +261,26 @@ impl Player {
         self.refuse(client, trouble);
     }
 
-    /// A file that may be the next part, looked at in the order of age; `false` when no further one need be.
+    /// Checks a file that may be the next part, in the order of age; `false` when no further
+    /// candidates are needed.
     #[must_use]
     pub fn handle_candidate(&mut self, name: &[u8], head: Option<Head>) -> bool {
         let Some(head) = head.filter(|head| self.head.is_followed_by(head)) else {
             self.strangers += 1;
             return self.head.is_full() || self.strangers < MAX_STRANGERS;
         };
-        (self.head, self.strangers) = (head, 0);
+        self.head = head;
+        self.strangers = 0;
         self.frames.push(name, head.frames)
     }
 
-    /// The end of the folder has come. `true`: it is worth while to look at the files before the first part, since the
-    /// clock may have been set back.
+    /// After the end of the folder: `true` if the files before the first part must be checked, too,
+    /// since the clock may have been set back.
     pub fn wants_older(&self) -> bool {
         self.head.is_full()
     }
 
-    /// All parts are known: it begins to play.
+    /// All parts are known: playing begins.
     pub fn handle_no_more(&mut self, now: Instant) {
         let PlayerState::Linking(client) = self.state else {
             return;
@@ -284,7 +295,7 @@ impl Player {
         }
     }
 
-    /// The part that `want` named is open, or is not there any more, or the stick failed.
+    /// The part that `next_call` named is open, or does not exist any more, or the stick failed.
     pub fn handle_part(&mut self, opened: Result<(), PlayError>) {
         match opened {
             Err(PlayError::Stick(error)) => self.fail(error),
@@ -292,7 +303,7 @@ impl Player {
         }
     }
 
-    /// So many bytes were read where `want` said.
+    /// The number of bytes that were read for `next_call`.
     pub fn handle_read(&mut self, bytes: usize) {
         self.frames.handle_read(bytes);
     }
@@ -307,7 +318,8 @@ impl Player {
     }
 }
 
-/// Its lengths belong together, and its frames make packets that can be sent at their pace.
+/// The lengths in the header are consistent, and the frames fit into packets that can be sent in
+/// real time.
 fn is_playable(head: &Head) -> bool {
     let more = if head.is_rtp() { 0 } else { rtp::HEADER_BYTES };
     let packet_bytes = head.header.rtp_len as usize + more;

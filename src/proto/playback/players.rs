@@ -1,4 +1,4 @@
-//! All players of one phone, and what a control client may ask of them.
+//! All players of one phone, and the requests that a control client can make.
 
 use core::net::IpAddr;
 
@@ -17,24 +17,24 @@ use crate::wire::control::Message;
 pub enum Play {
     /// Begin.
     Start(Start),
-    /// What is to be done with the player of this number; a position in milliseconds.
+    /// An action for the player with this id; the last number is a position in milliseconds.
     Act(Action, u32, u32),
 }
 
-/// What can be done with a player.
+/// An action on a player.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Send nothing more for now.
+    /// Stop sending for now.
     Pause,
-    /// Go on.
+    /// Continue.
     Resume,
-    /// Go on at another place.
+    /// Continue at another position.
     Seek,
     /// End it.
     Stop,
 }
 
-/// Places for players.
+/// The slots for players.
 pub struct Players(Vec<Player>);
 
 impl Players {
@@ -43,24 +43,24 @@ impl Players {
         Self((0..MAX_PLAYERS).map(|_| Player::new()).collect())
     }
 
-    /// Every place.
+    /// All slots.
     pub fn all(&self) -> &[Player] {
         &self.0
     }
 
-    /// Every place, to be worked on.
+    /// All slots, mutable.
     pub fn all_mut(&mut self) -> &mut [Player] {
         &mut self.0
     }
 
-    /// When the first of them has something to do; the end of time if none has.
+    /// The earliest deadline; `NEVER` if there is none.
     pub fn next_deadline(&self) -> Instant {
         self.0.iter().fold(Instant::NEVER, |first, player| {
             first.min(player.next_deadline())
         })
     }
 
-    /// A place for one more.
+    /// A free slot.
     pub fn free(&mut self) -> Result<&mut Player, Reason> {
         let place = self.0.iter_mut().find(|player| player.is_free());
         place.ok_or_else(|| {
@@ -71,7 +71,7 @@ impl Players {
         })
     }
 
-    /// The place of one that plays or is paused.
+    /// The slot of the active player with this id.
     pub fn find(&self, id: u32) -> Result<usize, Reason> {
         let place = self
             .0
@@ -80,16 +80,16 @@ impl Players {
         place.ok_or_else(|| reason("unknown-id", format_args!("no player {id} is running")))
     }
 
-    /// Somebody has this number.
+    /// A player has this id.
     pub fn has(&self, id: u32) -> bool {
         self.0.iter().any(|player| player.id() == id)
     }
 
-    /// The stick is gone.
+    /// The stick was removed.
     pub fn handle_stick_gone(&mut self) {
-        self.0
-            .iter_mut()
-            .for_each(|player| player.fail(DiskError::Lost));
+        for player in &mut self.0 {
+            player.fail(DiskError::Lost);
+        }
     }
 }
 
@@ -99,7 +99,7 @@ impl Default for Players {
     }
 }
 
-/// Makes a request of a message whose command begins with `Play`; `None` if there is no such command.
+/// Parses a message whose command begins with `Play`; `None` if there is no such command.
 pub fn parse(message: &Message) -> Option<Result<Play, Reason>> {
     let action = match message.name() {
         "PlayStartRequest" => return Some(start(message).map(Play::Start)),
@@ -120,7 +120,7 @@ pub fn parse(message: &Message) -> Option<Result<Play, Reason>> {
 
 fn start(message: &Message) -> Result<Start, Reason> {
     let file = text(message, "file")?;
-    // A name, never a way out of the stick's folder.
+    // The name must not lead out of the stick's folder.
     if file.is_empty()
         || file.iter().any(|b| *b == b'/' || *b == 0)
         || file == b"."
@@ -130,13 +130,11 @@ fn start(message: &Message) -> Result<Start, Reason> {
             "file must be the name of a file on the stick"
         )));
     }
-    let host = message
-        .raw("host")
-        .and_then(|host| core::str::from_utf8(host).ok()?.parse::<IpAddr>().ok());
-    let port = message
-        .number::<u32>("port")
-        .and_then(|port| u16::try_from(port.ok()?).ok())
-        .filter(|port| *port > 0);
+    let host = message.raw("host");
+    let host = host.and_then(|host| core::str::from_utf8(host).ok()?.parse::<IpAddr>().ok());
+    let port = message.number::<u32>("port");
+    let port = port.and_then(|port| u16::try_from(port.ok()?).ok());
+    let port = port.filter(|port| *port > 0);
     let (Some(host), Some(port)) = (host, port) else {
         return Err(bad_request(format_args!(
             "host must be an IP address, port a number from 1 to 65535"

@@ -1,4 +1,5 @@
-//! The frames of a recording that is played: its parts in order, read ahead of their time. No heap after `new`.
+//! The frames of a recording that is played: its parts in order, read before they are due. No heap
+//! after `new`.
 
 use crate::base::limits::play::{PLAY_BUFFER, PLAY_READ, PLAY_READY};
 use crate::base::limits::MAX_PARTS_NAMED;
@@ -9,33 +10,33 @@ use crate::wire::recording::HEADER_BYTES;
 /// The name of a further part.
 pub type PartName = Text<48>;
 
-/// What to do next for the frames to come.
+/// The next step to read further frames.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Step<'a> {
-    /// Open this further part in place of the file that is open.
+    /// Open this further part, and close the open file.
     Open(&'a [u8]),
-    /// Read here in the open file.
+    /// Read at this offset of the open file.
     Read(u64, &'a mut [u8]),
 }
 
-/// The parts, and the frames of them that wait to be sent.
+/// The parts, and their buffered frames.
 pub struct ReadAhead {
     frame_bytes: usize,
-    /// Frames of the first part, then name and frames of each further one.
+    /// The frames of the first part, then name and frames of each further one.
     first: u64,
     further: heapless::Vec<(PartName, u64), MAX_PARTS_NAMED>,
-    /// Frames in slots of `frame_bytes`; those that wait begin at `front` and go round.
+    /// A ring of slots of `frame_bytes` each; the waiting frames begin at `front`.
     buffer: Box<[u8]>,
     front: usize,
     waiting: usize,
-    /// The part that is being read, frames read of it, and whether its file is the open one.
+    /// The part that is being read, the frames read of it, and whether the open file is its file.
     part: usize,
     read: u64,
     open: bool,
 }
 
 impl ReadAhead {
-    /// Without any part.
+    /// No parts.
     pub fn new() -> Self {
         Self {
             frame_bytes: 1,
@@ -50,16 +51,19 @@ impl ReadAhead {
         }
     }
 
-    /// Begins with this first part, whose file is open.
+    /// Begins with this first part, whose file is already open.
     pub fn begin(&mut self, head: &Head) {
         self.frame_bytes = head.header.rtp_len as usize;
         self.first = head.frames;
         self.further.clear();
-        (self.front, self.waiting) = (0, 0);
-        (self.part, self.read, self.open) = (0, 0, true);
+        self.front = 0;
+        self.waiting = 0;
+        self.part = 0;
+        self.read = 0;
+        self.open = true;
     }
 
-    /// Adds the part behind the last one; `false` when none fits behind it.
+    /// Adds a part; `false` when no further part fits.
     pub fn push(&mut self, name: &[u8], frames: u64) -> bool {
         let name = PartName::from_slice(name).unwrap_or_default();
         self.further.push((name, frames)).is_ok() && !self.further.is_full()
@@ -75,11 +79,13 @@ impl ReadAhead {
         self.first + self.further.iter().map(|(_, frames)| frames).sum::<u64>()
     }
 
-    /// Goes on at this frame.
+    /// Continues at this frame.
     pub fn seek(&mut self, frame: u64) {
         let was = self.part;
-        (self.front, self.waiting) = (0, 0);
-        (self.part, self.read) = (0, frame);
+        self.front = 0;
+        self.waiting = 0;
+        self.part = 0;
+        self.read = frame;
         while self.part < self.further.len() && self.read >= self.frames_of(self.part) {
             self.read -= self.frames_of(self.part);
             self.part += 1;
@@ -87,12 +93,13 @@ impl ReadAhead {
         self.open &= was == self.part;
     }
 
-    /// Enough waits to begin, or to take one's time: frame `next` is the front one.
+    /// Enough frames are buffered to begin, or to postpone the next read; frame `next` is the one
+    /// at the front.
     pub fn is_ready(&self, next: u64) -> bool {
         self.waiting >= PLAY_READY * self.unit() || next + self.waiting as u64 >= self.total()
     }
 
-    /// The next frame, if it is there.
+    /// The next frame, if it has been read.
     pub fn front(&self) -> Option<&[u8]> {
         let at = self.front * self.frame_bytes;
         self.buffer
@@ -100,29 +107,30 @@ impl ReadAhead {
             .filter(|_| self.waiting > 0)
     }
 
-    /// Forgets the next frame.
+    /// Discards the next frame.
     pub fn consume(&mut self) {
         self.waiting -= usize::from(self.waiting > 0);
         self.front = (self.front + 1) % self.slots();
     }
 
-    /// What to do now; nothing when enough waits, or all has been read.
+    /// The next step; `None` when enough frames are buffered, or all have been read.
     pub fn want(&mut self) -> Option<Step<'_>> {
         while self.read >= self.frames_of(self.part) {
             if self.part >= self.further.len() {
                 return None;
             }
-            (self.part, self.read, self.open) = (self.part + 1, 0, false);
+            self.part += 1;
+            self.read = 0;
+            self.open = false;
         }
         if !self.open {
-            // Only further parts are ever opened anew, or the first one after a jump back.
-            return Some(Step::Open(
-                self.part
-                    .checked_sub(1)
-                    .map_or(&[], |part| &self.further[part].0),
-            ));
+            // Only further parts are ever opened again, or the first one after a seek backwards.
+            let further = self.part.checked_sub(1);
+            let name: &[u8] = further.map_or(&[], |part| &self.further[part].0);
+            return Some(Step::Open(name));
         }
-        let (slots, unit) = (self.slots(), self.unit());
+        let slots = self.slots();
+        let unit = self.unit();
         let free = slots - self.waiting;
         if free < unit {
             return None;
@@ -138,7 +146,7 @@ impl ReadAhead {
         ))
     }
 
-    /// The part that `want` named is open; or it is not there any more, and left out.
+    /// The part that `want` named is open; or it does not exist any more, and is skipped.
     pub fn handle_open(&mut self, there: bool) {
         self.open = there;
         if !there {
@@ -146,7 +154,8 @@ impl ReadAhead {
         }
     }
 
-    /// Bytes were read where `want` said. A file that ends too early is shorter than it was.
+    /// The number of bytes that were read for `want`. A file that ends too early has been
+    /// shortened.
     pub fn handle_read(&mut self, bytes: usize) {
         match bytes / self.frame_bytes {
             0 => self.end_part(),
@@ -157,7 +166,7 @@ impl ReadAhead {
         }
     }
 
-    /// The part ends at what has been read of it.
+    /// Ends the part after the frames that have been read.
     fn end_part(&mut self) {
         let read = self.read;
         match self
@@ -176,13 +185,13 @@ impl ReadAhead {
         })
     }
 
-    /// Frames of one read.
+    /// The number of frames of one read.
     fn unit(&self) -> usize {
         (PLAY_READ / self.frame_bytes).max(1)
     }
 
     fn slots(&self) -> usize {
-        // Whole reads: then none is cut by the buffer's end.
+        // A multiple of one read, so that no read is split at the end of the buffer.
         self.buffer.len() / self.frame_bytes / self.unit() * self.unit()
     }
 }

@@ -1,4 +1,4 @@
-//! Where a player stands, what it wants next, and what others hear of it.
+//! The states of a player, the calls that it requests, and the events that it causes.
 
 use core::net::SocketAddr;
 
@@ -7,45 +7,45 @@ use crate::proto::recorder::outbox::ClientId;
 use crate::proto::recording::file_writer::DiskError;
 use crate::wire::control::Text;
 
-/// What is to be played.
+/// A start request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Start {
-    /// A file of the stick's folder.
+    /// The name of a file in the stick's folder.
     pub file: Text<TEXT_BYTES>,
-    /// Where its packets go.
+    /// The destination of its packets.
     pub to: SocketAddr,
-    /// Where it begins.
+    /// The position at which it begins.
     pub position_ms: u32,
 }
 
-/// Where a player stands.
+/// The state of a player.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PlayerState {
-    /// Nobody's, or this became of the last one.
+    /// The slot is free; the value tells how the last player ended.
     Free(End),
-    /// Its file is being opened for this client's start.
+    /// Its file is being opened for the start request of this client.
     Opening(ClientId),
-    /// Its further parts are being looked for.
+    /// Its further parts are being searched.
     Linking(ClientId),
-    /// It sends.
+    /// It sends packets.
     Playing,
-    /// It keeps its place.
+    /// It is paused at its position.
     Paused,
 }
 
-/// What became of a player.
+/// How a player ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
-    /// A client, or the daemon's end, has stopped it.
+    /// It was stopped by a client or by the shutdown of the daemon.
     Stopped,
     /// All of it has been played.
     Finished,
-    /// The stick did not give it.
+    /// The stick failed.
     Failed,
 }
 
 impl PlayerState {
-    /// The word for it in messages.
+    /// The name of the state in messages.
     pub fn name(self) -> &'static str {
         match self {
             Self::Playing => "playing",
@@ -57,16 +57,16 @@ impl PlayerState {
     }
 }
 
-/// A change that others must hear of.
+/// A change that must be announced.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PlayerEvent {
-    /// It plays: the start can be answered.
+    /// It is playing: the start can be acknowledged.
     Started(ClientId),
-    /// It does not begin.
+    /// The start was refused.
     Refused(ClientId, PlayError),
     /// All of it has been played.
     Finished,
-    /// The stick does not give the rest.
+    /// The stick failed before the end.
     Failed(DiskError),
 }
 
@@ -75,15 +75,16 @@ pub enum PlayerEvent {
 pub enum PlayError {
     /// There is no such file.
     NoFile,
-    /// It is a folder, a link, a device, or no recording.
+    /// It is a folder, a link, a device, or not a recording.
     NoRecording,
-    /// Its frames are longer than a packet, shorter than any that are sent, or not as long as its header says.
+    /// Its frames are too long for a packet, too short to be sent in real time, or do not have the
+    /// length that the header states.
     Unplayable,
-    /// It ends before the place where it is to begin.
+    /// The start position is beyond its end.
     TooShort,
     /// The stick failed.
     Stick(DiskError),
-    /// Nothing can be sent there.
+    /// Nothing can be sent to the destination.
     NoWay,
 }
 
@@ -92,10 +93,11 @@ pub enum PlayError {
 pub enum PlayerCall<'a> {
     /// Open this file and read its beginning: `handle_head`.
     Head(&'a [u8], SocketAddr),
-    /// Look at the next file that may be a part: `handle_candidate`, or `handle_no_more` behind the last one.
+    /// Check the next file that may be a part: `handle_candidate`, or `handle_no_more` after the
+    /// last one.
     Link(&'a [u8]),
-    /// Open this part in place of the file that is open: `handle_part`.
+    /// Open this part, and close the open file: `handle_part`.
     Part(&'a [u8]),
-    /// Read here in the open file: `handle_read`.
+    /// Read at this offset of the open file: `handle_read`.
     Read(u64, &'a mut [u8]),
 }

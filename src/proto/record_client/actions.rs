@@ -1,4 +1,4 @@
-//! What the steps of the conversation do.
+//! The actions of the protocol's state transitions.
 
 use core::net::{IpAddr, SocketAddr};
 
@@ -10,7 +10,7 @@ use crate::proto::recorder::reason::{reason, LossyText};
 use crate::proto::recording::setup::{Host, Setup};
 use crate::wire::control::Text;
 
-/// How reasons of a server begin that stops because it has to.
+/// Prefixes of the reasons of a server that stops because it is unable to continue.
 const UNABLE: [&[u8]; 2] = [b"disk-", b"shutdown"];
 
 impl RecordClient {
@@ -19,7 +19,7 @@ impl RecordClient {
         self.until = until;
     }
 
-    /// The time that the state before had is left to this one.
+    /// The deadline of the previous state remains in force.
     pub(super) fn resolve(&mut self, state: State, name: Host, port: u16) {
         self.name = name;
         self.pending = Some(Pending::Find(port));
@@ -37,7 +37,7 @@ impl RecordClient {
         self.enter(State::Asked, Some(now + ANSWER_TIMEOUT));
     }
 
-    /// No address, or one that is none, is the connection's own.
+    /// If the address is missing or unspecified, the address of the connection is used.
     pub(super) fn handle_accepted(&mut self, host: Host, port: u16) {
         let address = host
             .parse()
@@ -68,8 +68,8 @@ impl RecordClient {
         self.enter(State::Stopping, Some(now + STOP_TIMEOUT));
     }
 
-    /// The server has stopped it; it has been answered. One that stops because it can not go on has failed, if there
-    /// is a stick to go on to.
+    /// The server has stopped the recording, and the response has been sent. If the server is
+    /// unable to continue and a fallback is configured, this is a failure.
     pub(super) fn handle_server_stop(
         &mut self,
         now: Instant,
@@ -114,7 +114,7 @@ impl RecordClient {
         self.end(now, ClientEvent::Failed);
     }
 
-    /// It fails, but the server is there to be told so.
+    /// Fails, but the server is still connected and is told to stop.
     pub(super) fn abandon(
         &mut self,
         now: Instant,
@@ -143,21 +143,21 @@ impl RecordClient {
         }
     }
 
-    /// Each ending is told once.
+    /// Each end is announced once.
     pub(super) fn announce(&mut self, event: ClientEvent) {
         if !core::mem::replace(&mut self.announced, true) {
             self.event = Some(event);
         }
     }
 
-    /// Writes what is to be written, then closes.
+    /// Writes the remaining bytes, then closes the connection.
     pub(super) fn end(&mut self, now: Instant, event: ClientEvent) {
         self.announce(event);
         self.pending = None;
         self.enter(State::Closing, Some(now + STOP_TIMEOUT));
     }
 
-    /// Both sockets are closed: nothing of the conversation is left but how it ended.
+    /// Both sockets are closed: only the outcome is kept.
     pub(super) fn reset(&mut self) {
         self.enter(State::Idle, None);
         self.pending = None;

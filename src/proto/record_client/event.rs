@@ -1,64 +1,65 @@
-//! What goes into the conversation with a server, and what comes out of it.
+//! Inputs and outputs of the record client.
 
 use core::net::SocketAddr;
 
 use crate::proto::record_client::messages::ServerMessage;
 
-/// What the loop is to do for the conversation, one thing at a time.
+/// The next operation that the caller must execute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Op<'a> {
-    /// Look for the address of this name, with this port: `Input::Resolved` comes.
+    /// Resolve this name, for this port: answered by `Input::Resolved`.
     Find(&'a str, u16),
-    /// Begin to connect: `Input::Connected` or `Input::Lost` comes.
+    /// Begin to connect: answered by `Input::Connected` or `Input::Lost`.
     Connect(SocketAddr),
-    /// Open the UDP socket that sends there.
+    /// Open a UDP socket that sends to this address.
     Media(SocketAddr),
     /// Write some of these bytes to the connection.
     Write(&'a [u8]),
     /// Send this datagram; its outcome goes to `frame_done`.
     Frame(&'a [u8]),
-    /// Close both sockets, forget the lookup.
+    /// Close both sockets, and cancel the name lookup.
     Close,
 }
 
-/// How it went; otherwise there is an errno.
+/// The outcome of an operation that did not fail with an errno.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Done {
-    /// It is done, or has begun.
+    /// The operation has been executed or started.
     Yes,
     /// Bytes written.
     Wrote(usize),
-    /// Nothing can be written before `Input::Writable`.
+    /// Nothing can be written until `Input::Writable`.
     Blocked,
 }
 
-/// What comes from the server's side.
+/// Input from the server's side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Input<'a> {
-    /// A name's address, if it has one.
+    /// The address of the name, if it has one.
     Resolved(Option<SocketAddr>),
-    /// The connection stands; with the address of its other end.
+    /// The connection is established, with this peer address.
     Connected(SocketAddr),
-    /// The connection takes bytes again.
+    /// The connection is writable again.
     Writable,
     /// Bytes from the connection.
     Bytes(&'a [u8]),
     /// The connection has ended (0), or failed with this errno.
     Lost(i32),
-    /// Time passes.
+    /// Time has passed.
     Tick,
 }
 
-/// What the recording must know.
+/// An event for the recording.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClientEvent {
-    /// The server waits for frames.
+    /// The server is ready for frames.
     Accepted,
-    /// It is over, as it should be: either side has stopped, the other one knows.
+    /// The recording has ended regularly: one side has stopped it, and the other one has confirmed.
     Stopped,
-    /// It is over, but our stop was not answered: what the server has is not known.
+    /// The recording has ended, but the server did not respond to the stop request: it is unknown
+    /// what the server has.
     Unanswered,
-    /// It is over before anyone stopped it; `why` says more.
+    /// The recording has failed before it was stopped; `why` has the reason.
     Failed,
 }
 
@@ -89,7 +90,7 @@ pub(super) enum Event {
     Expired,
 }
 
-/// An operation that waits to be taken.
+/// An operation that has not been taken yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Pending {
     Find(u16),

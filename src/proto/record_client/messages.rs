@@ -1,42 +1,42 @@
-//! The server protocol's messages, as the phone writes and understands them.
+//! The messages of the server protocol that the phone writes and parses.
 
 use crate::base::limits::{ID_BYTES, MESSAGE_BYTES, TEXT_BYTES};
 use crate::base::ring::Ring;
 use crate::proto::recording::setup::{Host, Setup};
 use crate::wire::control::{Message, Text, Writer};
 
-/// What a message of the server means for this recording.
+/// The meaning of a server message for this recording.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(clippy::large_enum_variant)] // one at a time, on the stack
 pub(super) enum ServerMessage {
-    /// RTP is wanted at this host, which may be empty, and port; 0: none was given.
+    /// The server accepts RTP at this host, which may be empty, and port; port 0: none was given.
     Accepted(Host, u16),
-    /// The server does not record, for this reason.
+    /// The server refuses to record, for this reason.
     Refused(Text<TEXT_BYTES>),
-    /// An answer to the start, but which?
+    /// A response to the start request that cannot be interpreted.
     Unclear,
-    /// The server stops, for this reason.
+    /// The server stops the recording, for this reason.
     Stop(Text<TEXT_BYTES>),
-    /// Our stop was heard.
+    /// The server confirms our stop request.
     Stopped,
 }
 
 /// A message with a command and an id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Incoming {
-    /// The id of a stop, to be answered whosever it is.
+    /// The id of a stop request, which is answered even if it is not ours.
     pub(super) stops: Option<Text<ID_BYTES>>,
-    /// What it means, if it is for this recording.
+    /// Its meaning, if it is for this recording.
     pub(super) meaning: Option<ServerMessage>,
 }
 
-/// `None` for what has no command, or no id that could be one.
+/// Parses a message; `None` if it has no command or no valid id.
 pub(super) fn understand(message: &[u8], id: u32) -> Option<Incoming> {
     let message = Message::parse(message).ok()?;
-    let text = message
-        .text::<ID_BYTES>("id")
-        .ok()
-        .filter(|text| !text.is_empty())?;
+    let text = message.text::<ID_BYTES>("id").ok()?;
+    if text.is_empty() {
+        return None;
+    }
     let meaning = match message.name() {
         _ if message.number::<u32>("id") != Some(Ok(id)) => None,
         "RecordStartResponse" => Some(answer(&message)),
@@ -65,12 +65,13 @@ fn answer(message: &Message) -> ServerMessage {
     }
 }
 
-/// A reason that is too long is cut: its beginning says more than none.
+/// A reason that is too long is truncated: its beginning is better than nothing.
 fn words(message: &Message) -> Text<TEXT_BYTES> {
     message.text_cut("reason")
 }
 
-/// Asks for the recording: all keys of the document in its order, also those without a value.
+/// Writes the start request: all keys in the order of the specification, even those without a
+/// value.
 pub(super) fn write_start(out: &mut Ring, setup: &Setup) {
     let Some(server) = &setup.server else { return };
     let call = &setup.call;
@@ -86,17 +87,14 @@ pub(super) fn write_start(out: &mut Ring, setup: &Setup) {
     });
 }
 
-/// Stops it; what has changed since the start goes with it.
+/// Writes the stop request with the values that have changed since the start.
 pub(super) fn write_stop(out: &mut Ring, setup: &Setup) {
     write(out, setup, "RecordStopRequest", |writer| {
         writer.pair("id", setup.id);
-        for (key, value, _) in setup
-            .call
-            .parties()
-            .into_iter()
-            .filter(|(.., changed)| *changed)
-        {
-            writer.bytes(key, value);
+        for (key, value, changed) in setup.call.parties() {
+            if changed {
+                writer.bytes(key, value);
+            }
         }
         if !setup.call.stop_reason.is_empty() {
             writer.bytes("reason", &setup.call.stop_reason);
@@ -104,14 +102,15 @@ pub(super) fn write_stop(out: &mut Ring, setup: &Setup) {
     });
 }
 
-/// Answers a stop.
+/// Writes the response to a stop request.
 pub(super) fn write_stopped(out: &mut Ring, id: &[u8], setup: &Setup) {
     write(out, setup, "RecordStopResponse", |writer| {
         writer.bytes("id", id).pair("result", "success");
     });
 }
 
-/// A message and its end, in one piece. What does not fit is for a server that does not read.
+/// Queues a message and its terminator as a whole. It is dropped if it does not fit, which happens
+/// only if the server does not read.
 fn write(out: &mut Ring, setup: &Setup, command: &str, fill: impl FnOnce(&mut Writer)) {
     let mut buffer = [0; MESSAGE_BYTES];
     let mut writer = Writer::new(&mut buffer, command);

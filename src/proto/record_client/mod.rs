@@ -1,12 +1,14 @@
-//! One recording's conversation with the recording server (board/README.md).
+//! The connection of one recording to the recording server (board/README.md).
 //!
-//! The phone connects (3 s, the name's lookup included) and sends RecordStartRequest. Within 5 s the server
-//! answers RecordStartResponse: `success` with the address and port at which it waits for this recording's
-//! RTP, or `failed` with a reason. From then on frames go out by UDP and nothing by TCP. Whoever stops first
-//! sends RecordStopRequest, the other one answers RecordStopResponse, and the phone closes the connection,
-//! without an answer after 2 s. Stops that cross are both answered; a stop before the start's answer cancels.
-//! Messages with another id mean nothing, except that a stop is answered whatever its id. A connection that
-//! fails ends the recording; a single error of UDP does not, errors for 3 s do. Each ending is told once.
+//! The phone connects (within 3 s, including the name lookup) and sends RecordStartRequest. Within
+//! 5 s the server sends RecordStartResponse: `success` with the address and port for the RTP of
+//! this recording, or `failed` with a reason. From then on, frames are sent by UDP, and nothing is
+//! sent by TCP. The side that stops first sends RecordStopRequest, the other side responds with
+//! RecordStopResponse, and the phone closes the connection; without a response, it does so after 2
+//! s. Stop requests that cross are both answered; a stop before the response to the start cancels
+//! the start. Messages with another id are ignored, except that a stop request is answered whatever
+//! its id. A failed connection ends the recording; a single UDP error does not, UDP errors for 3 s
+//! do. Each end is announced once.
 //!
 //! ```text
 //! Idle -> Resolving -> Connecting -> Asked -> Locating -> Opening -> Sending -> Stopping -> Closing -> Idle
@@ -34,19 +36,19 @@ mod actions;
 pub mod event;
 mod messages;
 
-// The words with which reasons begin (board/README.md).
+// The codes with which reasons begin (board/README.md).
 const NO_SERVER: &str = "no-server";
 const SERVER_REFUSED: &str = "server-refused";
 const SERVER_TIMEOUT: &str = "server-timeout";
 const SERVER_LOST: &str = "server-lost";
 
-/// The conversation.
+/// The state machine of one connection.
 pub struct RecordClient {
     state: State,
-    /// When the state ends by itself.
+    /// When the state times out.
     until: Option<Instant>,
     pending: Option<Pending>,
-    /// The name to be looked for.
+    /// The name to be resolved.
     name: Host,
     peer: Option<SocketAddr>,
     media: Option<SocketAddr>,
@@ -54,7 +56,7 @@ pub struct RecordClient {
     heard_at: Instant,
     out: Ring,
     blocked: bool,
-    /// The first and the last of a run of errors of the UDP socket.
+    /// The times of the first and the latest of consecutive errors of the UDP socket.
     send_errors: Option<(Instant, Instant)>,
     event: Option<ClientEvent>,
     announced: bool,
@@ -63,7 +65,7 @@ pub struct RecordClient {
 }
 
 impl RecordClient {
-    /// No conversation. The only allocation.
+    /// No connection. This is the only allocation.
     pub fn new() -> Self {
         Self {
             state: State::Idle,
@@ -84,7 +86,7 @@ impl RecordClient {
         }
     }
 
-    /// Begins the conversation for a recording.
+    /// Connects to the server for a recording.
     pub fn start(&mut self, now: Instant, setup: &Setup) {
         let Some(server) = &setup.server else { return };
         self.reset();
@@ -100,7 +102,7 @@ impl RecordClient {
         }
     }
 
-    /// Takes what came from the server's side.
+    /// Handles input from the server's side.
     pub fn handle(&mut self, now: Instant, input: Input, setup: &Setup, stats: &mut Stats) {
         match input {
             Input::Resolved(address) => self.step(now, Event::Resolved(address), setup),
@@ -128,7 +130,7 @@ impl RecordClient {
         }
     }
 
-    /// Ends the conversation: no frame is sent from now on.
+    /// Stops the recording: no frame is sent from now on.
     pub fn stop(&mut self, now: Instant, setup: &Setup) {
         match self.state {
             State::Sending => self.explain(SERVER_LOST, "it has not confirmed the stop", 0, setup),
@@ -140,12 +142,12 @@ impl RecordClient {
         self.step(now, Event::Stop, setup);
     }
 
-    /// Does not wait longer than until then for anything.
+    /// Limits the current deadline to `until`.
     pub fn set_deadline(&mut self, until: Instant) {
         self.until = self.until.map(|at| at.min(until));
     }
 
-    /// What is to be done next.
+    /// The next operation.
     pub fn op(&self) -> Option<Op<'_>> {
         match self.pending {
             Some(Pending::Find(port)) => return Some(Op::Find(&self.name, port)),
@@ -159,7 +161,7 @@ impl RecordClient {
         (self.state == State::Closing).then_some(Op::Close)
     }
 
-    /// Takes the outcome of what `op` named.
+    /// Takes the outcome of the operation that `op` returned.
     pub fn done(&mut self, now: Instant, outcome: Result<Done, i32>, setup: &Setup) {
         match (self.pending.take(), outcome) {
             (Some(Pending::Find(_)), Err(_)) => self.step(now, Event::Resolved(None), setup),
@@ -174,7 +176,8 @@ impl RecordClient {
         }
     }
 
-    /// A frame was handed to the UDP socket, which had this error to tell of. One error ends nothing.
+    /// Takes the outcome of sending a frame, with the pending error of the UDP socket. A single
+    /// error does not end the recording.
     pub fn frame_done(&mut self, now: Instant, errno: Option<i32>, setup: &Setup) {
         let Some(errno) = errno else { return };
         let since = self
@@ -197,32 +200,32 @@ impl RecordClient {
         self.state == State::Idle
     }
 
-    /// When to give it `Input::Tick`.
+    /// When `Input::Tick` is due.
     pub fn next_deadline(&self) -> Option<Instant> {
         self.until.into_iter().chain(self.silence_at()).min()
     }
 
-    /// What the recording must know.
+    /// The next event for the recording.
     pub fn take_event(&mut self) -> Option<ClientEvent> {
         self.event.take()
     }
 
-    /// Why it failed.
+    /// The reason of the failure.
     pub fn why(&self) -> &Reason {
         &self.why
     }
 
-    /// Why the server stopped it, in its words.
+    /// The reason that the server gave for its stop.
     pub fn stop_reason(&self) -> &Text<TEXT_BYTES> {
         &self.words
     }
 
-    /// Where the frames go.
+    /// The destination of the frames.
     pub fn media(&self) -> Option<SocketAddr> {
         self.media
     }
 
-    /// The protocol as it should go.
+    /// The transitions of the regular protocol.
     fn step(&mut self, now: Instant, event: Event, setup: &Setup) {
         use State::{Asked, Connecting, Locating, Opening, Resolving, Sending, Stopping};
         match (self.state, event) {
@@ -256,7 +259,7 @@ impl RecordClient {
         }
     }
 
-    /// What goes wrong on the way. What a state does not expect changes nothing.
+    /// The transitions after failures. An event that a state does not expect is ignored.
     fn step_to_failure(&mut self, now: Instant, event: Event, setup: &Setup) {
         use State::{Asked, Closing, Connecting, Locating, Opening, Resolving, Sending};
         match (self.state, event) {
@@ -303,11 +306,10 @@ impl RecordClient {
         }
     }
 
-    /// When what has come of a message is one, since no more has come.
+    /// When an unterminated message counts as complete because no more bytes have followed.
     fn silence_at(&self) -> Option<Instant> {
-        self.reader
-            .is_waiting()
-            .then(|| self.heard_at + MESSAGE_SILENCE)
+        let waits = self.reader.is_waiting();
+        waits.then(|| self.heard_at + MESSAGE_SILENCE)
     }
 
     fn finish_message(&mut self, now: Instant, setup: &Setup, stats: &mut Stats) {

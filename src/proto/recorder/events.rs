@@ -1,4 +1,4 @@
-//! Who hears what of a recording's changes.
+//! Which responses and events the changes of a recording cause.
 
 use crate::proto::recorder::reason::{stick_reason, Reason};
 use crate::proto::recorder::Recorder;
@@ -44,14 +44,14 @@ impl Recorder {
         }
     }
 
-    /// Why a recording for the server is on the stick, if it is.
+    /// Why a recording that was started for the server is on the stick, if it is.
     fn why_not_server(&self, place: usize) -> Option<Reason> {
         let recording = &self.places[place];
-        (recording.was_for_server() && recording.server().is_none())
-            .then(|| recording.why().clone())
+        let fell_back = recording.was_for_server() && recording.server().is_none();
+        fell_back.then(|| recording.why().clone())
     }
 
-    /// The words for a failure; a full stick is told of besides.
+    /// The reason text of a failure. A full stick also causes a stick event.
     fn failure(&mut self, place: usize, failure: Failure) -> Reason {
         let error = match failure {
             Failure::Server => return self.places[place].why().clone(),

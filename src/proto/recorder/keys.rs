@@ -1,4 +1,4 @@
-//! Keys that several control messages have, checked.
+//! Validation of keys that several control messages have in common.
 
 use crate::proto::recorder::reason::{bad_request, Reason};
 use crate::wire::control::{Message, Text};

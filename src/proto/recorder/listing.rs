@@ -1,4 +1,4 @@
-//! What a client is told of a recording on the stick.
+//! The line of a list response that describes a recording on the stick.
 
 use crate::base::limits::TEXT_BYTES;
 use crate::wire::control::Writer;
@@ -7,16 +7,16 @@ use crate::wire::recording::probe::Head;
 use crate::wire::recording::sidecar::Start;
 use crate::wire::recording::{age_key, LocalTime, HEADER_BYTES};
 
-/// What was found of one recording.
+/// A recording that was found.
 #[derive(Clone, Copy, Debug)]
 pub struct Found<'a> {
     /// Its file.
     pub name: &'a [u8],
-    /// The file's beginning, if it is a recording's, and its length.
+    /// The parsed beginning of the file, if it is a recording, and the length of the file.
     pub head: Option<(Head, u64)>,
-    /// It is being made.
+    /// It is being recorded.
     pub in_use: bool,
-    /// What stands in the file beside it; empty if there is none.
+    /// The content of its sidecar; empty if there is none.
     pub sidecar: &'a [u8],
 }
 
@@ -31,11 +31,10 @@ impl Found<'_> {
                 .pair("duration_ms", head.header.duration_ms(head.frames));
             writer.pair("bytes", bytes);
         }
-        let beside = Object::parse(self.sidecar).ok();
+        let sidecar = Object::parse(self.sidecar).ok();
         let text = |key| {
-            beside
-                .map(|object| object.text::<TEXT_BYTES>(key))
-                .unwrap_or_default()
+            let text = sidecar.map(|object| object.text::<TEXT_BYTES>(key));
+            text.unwrap_or_default()
         };
         let start = text("start");
         match Start::parse(&start) {
@@ -55,7 +54,7 @@ impl Found<'_> {
                 writer.bytes(key, &value);
             }
         }
-        if let Some(part) = beside.and_then(|object| object.number("part")) {
+        if let Some(part) = sidecar.and_then(|object| object.number("part")) {
             writer.pair("part", part);
         }
         writer.finish()

@@ -1,16 +1,16 @@
-//! What is counted of a recording, and how much of it belongs to the part that is being written.
+//! The counters of a recording slot, and how much of them belongs to the current part.
 
 use crate::base::stats::Stats;
 use crate::proto::recording::part_history::MISSING;
 
-/// Counts of what is missing from audio.
+/// Counts of missing audio, in the order of `MISSING`.
 pub(super) type Missing = [u64; MISSING.len()];
 
-/// The counters of one place, over all recordings that it has had.
+/// The counters of one slot, summed over all recordings that it has had.
 #[derive(Default)]
 pub(super) struct Losses {
     pub(super) stats: Stats,
-    /// What was missing when the part began, and when the part before it was closed.
+    /// The counts when the current part began, and when the previous part was closed.
     begun: Missing,
     closed: Missing,
 }
@@ -26,7 +26,8 @@ impl Losses {
         self.closed = self.begun;
     }
 
-    /// The next part begins: what was counted since the one before it was closed is missing from this one.
+    /// The next part begins: what was counted since the previous part was closed is missing from
+    /// this one.
     pub(super) fn begin_part(&mut self) {
         self.begun = self.closed;
     }
@@ -36,13 +37,12 @@ impl Losses {
         self.closed = self.now();
     }
 
-    /// What is missing from the part that is being written, or was the last one.
+    /// What is missing from the part that is being written, or was written last.
     pub(super) fn missing(&self) -> Missing {
         let mut missing = self.now();
-        missing
-            .iter_mut()
-            .zip(self.begun)
-            .for_each(|(now, begun)| *now -= begun);
+        for (now, begun) in missing.iter_mut().zip(self.begun) {
+            *now -= begun;
+        }
         missing
     }
 }

@@ -1,9 +1,9 @@
-//! All recordings of one phone: requests in, answers and events out. The one `proto` type that the
-//! daemon's loop drives.
+//! All recordings of one phone: takes requests, returns responses and events. This is the `proto`
+//! type that the daemon's recording and control services drive.
 //!
-//! The loop gives each input to one `handle_*`, then takes answers from `poll_output` and calls to the
-//! stick from `disk_op` until there are none. Places for recordings are numbered from 0; the loop
-//! keeps the sockets and the file of a place under the same number.
+//! Each input is passed to one `handle_*` function; then messages are taken from `poll_output` and
+//! calls to the stick from `disk_op` until there are none. Recording slots are numbered from 0; the
+//! daemon keeps the sockets and the file of a slot under the same number.
 
 use crate::base::limits::MESSAGE_BYTES;
 use crate::base::stats::{Counter, Stats};
@@ -24,7 +24,9 @@ use crate::wire::g711::Law;
 use losses::Losses;
 
 mod events;
+pub mod format_keys;
 pub mod keys;
+mod leg_events;
 pub mod listing;
 mod losses;
 pub mod outbox;
@@ -39,14 +41,14 @@ mod sidecars;
 pub mod stick;
 pub mod turn;
 
-/// The configuration, as far as it decides anything here.
+/// The part of the configuration that the recorder uses.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Recording is allowed.
     pub enabled: bool,
-    /// Where recordings go when a start does not say.
+    /// The default sink of a start request.
     pub sink: Sink,
-    /// Their codec when a start does not say.
+    /// The default codec of a start request.
     pub law: Law,
     /// Bytes of a part, 0 for no limit.
     pub limit: u64,
@@ -58,22 +60,22 @@ pub struct Settings {
     pub rtp_header: bool,
     /// A pause is recorded as silence.
     pub pause_is_silence: bool,
-    /// Recordings at once.
+    /// The number of concurrent recordings.
     pub max_recordings: usize,
     /// The recording server, if one is configured.
     pub server: Option<Server>,
 }
 
-/// What follows a control line, beyond the responses that are already queued.
+/// What must follow a control line, in addition to the responses that are already queued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FollowUp {
     /// Nothing.
     Nothing,
-    /// An answer will come later; no further line of this client is read before.
+    /// A response will follow later; until then no further line of this client is read.
     Later,
-    /// Send this client `status_line`s, from 0 or of this id alone, then `status_end`.
+    /// Send this client all `status_line`s, or the one with this id, then `status_end`.
     Status(Option<u32>),
-    /// Send this client a line for each recording on the stick, then the last line.
+    /// Send this client a line for each recording on the stick, then the final line.
     List,
     /// Send this client events.
     Events,
@@ -90,12 +92,12 @@ pub struct Recorder {
     players: Players,
     notes: SidecarQueue,
     zone: Zone,
-    /// What is counted of the recordings, by their places.
+    /// The counters of the recordings, by slot.
     losses: Vec<Losses>,
     ending: bool,
-    /// When the turn before this one began, and this one.
+    /// When the previous turn and the current turn began.
     turns: [Instant; 2],
-    /// What is counted of the phone, and of no recording.
+    /// The counters of the phone that belong to no recording.
     pub stats: Stats,
 }
 
@@ -127,7 +129,8 @@ impl Recorder {
         }
     }
 
-    /// Takes over a changed configuration; running recordings keep theirs. The number of places stays.
+    /// Applies a changed configuration; running recordings keep theirs. The number of slots does
+    /// not change.
     pub fn set_settings(&mut self, settings: Settings) {
         self.settings = Settings {
             max_recordings: self.places.len(),
@@ -135,36 +138,37 @@ impl Recorder {
         };
     }
 
-    /// Places for recordings.
+    /// The number of recording slots.
     pub fn places(&self) -> usize {
         self.places.len()
     }
 
-    /// The recording in this place, if there is one.
+    /// The state of the recording in this slot.
     pub fn state(&self, place: usize) -> State {
         self.places.get(place).map_or(State::Free, Recording::state)
     }
 
-    /// Packets are wanted for this place.
+    /// The recording in this slot accepts packets.
     pub fn listens(&self, place: usize) -> bool {
         self.places.get(place).is_some_and(Recording::listens)
     }
 
-    /// No recording is there.
+    /// No slot is in use.
     pub fn is_idle(&self) -> bool {
         self.places
             .iter()
             .all(|recording| recording.state() == State::Free)
     }
 
-    /// Packets are to be read for this place now.
+    /// The packets of this slot must be read now.
     pub fn is_due(&self, place: usize, now: Instant) -> bool {
         self.places
             .get(place)
             .is_some_and(|recording| recording.is_due(now))
     }
 
-    /// When to look again: shared by all recordings as far as can be, none when there is none.
+    /// The next deadline, shared by all recordings as far as possible; `None` if there are no
+    /// recordings.
     pub fn next_deadline(&self, now: Instant) -> Option<Instant> {
         self.places
             .iter()
@@ -177,7 +181,7 @@ impl Recorder {
         self.places.iter().any(|recording| recording.writes(name))
     }
 
-    /// If a file of this name is being written, how much of it a power cut leaves.
+    /// If a file of this name is being written, how much of it survives a power failure.
     pub fn durable_bytes(&self, name: &[u8]) -> Option<u64> {
         self.places
             .iter()
@@ -190,7 +194,8 @@ impl Recorder {
         self.turns = [self.turns[1], now];
     }
 
-    /// One line of a control client, `None` when it was too long or cut off. `random` is for a recording's start.
+    /// Handles one line of a control client; `None` if the line was too long or cut off. `random`
+    /// is used for the start of a recording.
     pub fn handle_line(
         &mut self,
         now: Instant,
@@ -226,7 +231,8 @@ impl Recorder {
         })
     }
 
-    /// The place wants ports for so many legs, and one more for the local stream: `handle_ports` follows.
+    /// The number of leg ports that the slot needs, in addition to the port of the local stream:
+    /// `handle_ports` follows.
     pub fn wants_ports(&self, place: usize) -> Option<usize> {
         match self.state(place) {
             State::Binding { legs, .. } => Some(legs),
@@ -234,7 +240,7 @@ impl Recorder {
         }
     }
 
-    /// The ports that the place wants are bound, or could not be.
+    /// The ports of the slot are bound, or could not be bound.
     pub fn handle_ports(&mut self, now: Instant, place: usize, bound: Result<Ports, Reason>) {
         let Some(recording) = self.places.get_mut(place) else {
             return;
@@ -249,7 +255,7 @@ impl Recorder {
         }
     }
 
-    /// The stick that is there now, and its free bytes, for the events.
+    /// Sets the stick that is mounted now, and its free bytes for the events.
     pub fn handle_stick(&mut self, now: Instant, stick: Option<Path>, free: u64) {
         if self.stick == stick {
             return;
@@ -267,7 +273,7 @@ impl Recorder {
         }
     }
 
-    /// Ends every recording, as a stop would, and begins no other: the daemon is to end.
+    /// Ends every recording like a stop request, and refuses new ones: the daemon shuts down.
     pub fn handle_shutdown(&mut self, now: Instant) {
         self.ending = true;
         self.stop_players();
@@ -277,16 +283,17 @@ impl Recorder {
         }
     }
 
-    /// Looks whether the place's recording has ended without a further call.
+    /// Checks whether the recording in this slot has ended without a further call.
     pub fn settle(&mut self, now: Instant, place: usize) {
         let Some(recording) = self.places.get_mut(place) else {
             return;
         };
         let change = recording.settle(now, &mut self.losses[place].stats);
         self.announce(place, change);
+        self.announce_legs(place);
     }
 
-    /// The next answer or event.
+    /// The next response or event.
     pub fn poll_output<'a>(
         &mut self,
         buffer: &'a mut [u8; MESSAGE_BYTES],

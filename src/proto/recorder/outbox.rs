@@ -1,18 +1,18 @@
-//! Answers and events on their way to the control clients: whole messages in a ring, in order.
+//! The queue of responses and events to the control clients: whole messages in a ring, in order.
 
 use crate::base::limits::{MESSAGE_BYTES, OUTBOX_BYTES};
 use crate::base::ring::Ring;
 
-/// A control client's connection, as the event loop numbers it; never used twice.
+/// The number of a control client's connection; it is never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClientId(pub u32);
 
-/// Who gets a message.
+/// The recipient of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum To {
-    /// The client that asked.
+    /// The client that sent the request.
     Client(ClientId),
-    /// Everyone who subscribed.
+    /// All clients that have subscribed.
     Subscribers,
 }
 
@@ -24,7 +24,7 @@ pub struct Outbox {
 const HEAD: usize = 7;
 
 impl Outbox {
-    /// An empty queue. The only allocation.
+    /// An empty queue. This is the only allocation.
     pub fn new() -> Self {
         Self {
             ring: Ring::new(OUTBOX_BYTES),

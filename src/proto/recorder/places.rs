@@ -1,4 +1,5 @@
-//! What the loop gives to each place's recording, and asks of it: datagrams, calls to the stick, the server's side.
+//! The inputs and outputs of each recording slot: datagrams, calls to the stick, the server
+//! connection.
 
 use crate::base::stats::{Counter, Stats};
 use crate::base::time::Instant;
@@ -9,24 +10,23 @@ use crate::proto::recording::file_writer::{DiskError, Done, Op};
 use crate::proto::recording::Recording;
 
 impl Recorder {
-    /// When the place expects this datagram by its RTP timestamp, if it knows its source.
+    /// When this datagram is expected by its RTP timestamp, if its source is known.
     pub fn expected_arrival(&self, place: usize, port: usize, datagram: &[u8]) -> Option<Instant> {
         self.places.get(place)?.expected_arrival(port, datagram)
     }
 
-    /// The sources of a port that are no flood, and how many packets of each came since all ports were empty.
+    /// The sources of a port that are not a flood, and the number of packets of each since all
+    /// ports were empty.
     pub fn steady_sources(
         &self,
         place: usize,
         port: usize,
     ) -> impl Iterator<Item = (u32, u16)> + '_ {
-        self.places
-            .get(place)
-            .into_iter()
-            .flat_map(move |recording| recording.steady_sources(port))
+        let recording = self.places.get(place).into_iter();
+        recording.flat_map(move |recording| recording.steady_sources(port))
     }
 
-    /// The ports of the place are about to be read.
+    /// The ports of the slot are about to be read.
     pub fn handle_read(&mut self, place: usize, now: Instant) -> ReadOrder {
         match self.places.get_mut(place) {
             Some(recording) => recording.handle_read(now),
@@ -34,7 +34,7 @@ impl Recorder {
         }
     }
 
-    /// A datagram for a place whose ports are read `ByArrival`.
+    /// Takes a datagram of a slot whose ports are read `ByArrival`.
     pub fn handle_rtp(
         &mut self,
         place: usize,
@@ -49,7 +49,7 @@ impl Recorder {
         recording.handle_rtp(port, arrival, datagram, stats)
     }
 
-    /// A datagram for a place whose ports are read `PortByPort`.
+    /// Takes a datagram of a slot whose ports are read `PortByPort`.
     pub fn handle_prompt_rtp(
         &mut self,
         place: usize,
@@ -64,7 +64,8 @@ impl Recorder {
         recording.handle_prompt_rtp(port, arrival, datagram, stats)
     }
 
-    /// All datagrams that came until `now` have been given. `false`: call again after the stick.
+    /// All datagrams that arrived before `now` have been passed on. `false`: call again after the
+    /// stick has taken frames.
     #[must_use]
     pub fn handle_drained(&mut self, place: usize, now: Instant) -> bool {
         let Some(recording) = self.places.get_mut(place) else {
@@ -73,12 +74,12 @@ impl Recorder {
         recording.handle_drained(now, &mut self.losses[place].stats)
     }
 
-    /// The next call to the stick for this place.
+    /// The next call to the stick for this slot.
     pub fn disk_op(&mut self, place: usize, now: Instant) -> Option<Op<'_>> {
         self.places.get_mut(place)?.disk_op(now)
     }
 
-    /// The result of that call.
+    /// Takes the result of that call.
     pub fn handle_disk(&mut self, place: usize, now: Instant, result: Result<Done, DiskError>) {
         let Some(recording) = self.places.get_mut(place) else {
             return;
@@ -91,12 +92,12 @@ impl Recorder {
         self.announce(place, change);
     }
 
-    /// The place's recording talks with a server: it wants to hear of the time.
+    /// The recording in this slot has a server connection: it must be told when time passes.
     pub fn talks(&self, place: usize) -> bool {
         self.places.get(place).is_some_and(Recording::talks)
     }
 
-    /// Something came from the server of this place's recording, or time has passed.
+    /// Handles input from the server of this recording, or the passing of time.
     pub fn handle_server(&mut self, place: usize, now: Instant, input: Input) {
         let Some(recording) = self.places.get_mut(place) else {
             return;
@@ -105,12 +106,12 @@ impl Recorder {
         self.announce(place, change);
     }
 
-    /// The next thing to be done for that server.
+    /// The next operation for that server.
     pub fn server_op(&mut self, place: usize, now: Instant) -> Option<server::Op<'_>> {
         self.places.get_mut(place)?.server_op(now)
     }
 
-    /// How that went; frames have `handle_frame`.
+    /// Takes the outcome of that operation; for frames, see `handle_frame`.
     pub fn handle_server_done(
         &mut self,
         place: usize,
@@ -124,7 +125,7 @@ impl Recorder {
         self.announce(place, change);
     }
 
-    /// Whether the kernel took a frame, and the error it had to tell of.
+    /// Takes the outcome of sending a frame: whether the kernel accepted it, and a pending error.
     pub fn handle_frame(&mut self, place: usize, now: Instant, taken: bool, errno: Option<i32>) {
         let Some(recording) = self.places.get_mut(place) else {
             return;
@@ -133,7 +134,7 @@ impl Recorder {
         self.announce(place, change);
     }
 
-    /// Something of a place's recording is to be counted.
+    /// Increments a counter of a recording slot.
     pub fn count(&mut self, place: usize, counter: Counter, amount: u64) {
         match self.losses.get_mut(place) {
             Some(losses) => losses.stats.add(counter, amount),
@@ -141,12 +142,12 @@ impl Recorder {
         }
     }
 
-    /// What is counted of the phone and of all its recordings.
+    /// The counters of the phone and of all its recordings.
     pub fn totals(&self) -> Stats {
         let mut totals = self.stats.clone();
-        self.losses
-            .iter()
-            .for_each(|losses| totals.add_all(&losses.stats));
+        for losses in &self.losses {
+            totals.add_all(&losses.stats);
+        }
         totals
     }
 }

@@ -1,4 +1,4 @@
-//! Playing recordings: the recorder's players, their answers and events.
+//! Playing recordings: the players, their responses and events.
 
 use crate::base::limits::play::MAX_PLAYERS;
 use crate::base::limits::MESSAGE_BYTES;
@@ -14,17 +14,17 @@ use crate::proto::recorder::{FollowUp, Recorder};
 use crate::wire::control::Writer;
 
 impl Recorder {
-    /// The players, for whoever makes their calls, and the counters.
+    /// The players, whose calls the caller makes, and the counters.
     pub fn players(&mut self) -> (&mut Players, &mut Stats) {
         (&mut self.players, &mut self.stats)
     }
 
-    /// When a player has something to do next.
+    /// The next deadline of the players.
     pub fn players_deadline(&self) -> Instant {
         self.players.next_deadline()
     }
 
-    /// Players have something to do.
+    /// A player is active.
     pub fn is_playing(&self) -> bool {
         self.players.next_deadline() != Instant::NEVER
     }
@@ -71,7 +71,7 @@ impl Recorder {
         Ok(FollowUp::Nothing)
     }
 
-    /// Answers and tells of what the players have done since the last time.
+    /// Queues responses and events for what has happened to the players.
     pub fn announce_players(&mut self) {
         for place in 0..MAX_PLAYERS {
             let player = &mut self.players.all_mut()[place];
@@ -103,7 +103,7 @@ impl Recorder {
         }
     }
 
-    /// Ends all players: the daemon is to end.
+    /// Ends all players: the daemon shuts down.
     pub(super) fn stop_players(&mut self) {
         for place in 0..MAX_PLAYERS {
             if self.players.all_mut()[place].stop() {
@@ -116,7 +116,7 @@ impl Recorder {
         self.tell(To::Subscribers, "PlayEvent", place, ("", ""));
     }
 
-    /// Every message about a player says the same of it, and one thing more.
+    /// Queues a message about a player; all messages have the same keys, and one additional key.
     fn tell(&mut self, to: To, command: &str, place: usize, more: (&str, &str)) {
         let mut buffer = [0; MESSAGE_BYTES];
         let len = describe(&self.players.all()[place], command, more, &mut buffer);
@@ -161,7 +161,7 @@ fn describe(
     writer.finish()
 }
 
-/// Why it is not played.
+/// The reason text of a failed play request.
 fn words(trouble: PlayError, player: &Player) -> Reason {
     let (word, more) = match trouble {
         PlayError::NoFile => ("not-found", "there is no such file on the stick"),

@@ -1,13 +1,14 @@
-//! The words of refusals and failures: one of a few words that programs understand, and a description for people.
+//! The reason texts of refusals and failures: one of a few codes for programs, followed by a
+//! description for people.
 
 use core::fmt::Write;
 
 use crate::proto::recording::file_writer::DiskError;
 
-/// Why a request is refused: begins with one of the words in board/README.md.
+/// Why a request was refused: begins with one of the codes in board/README.md.
 pub type Reason = heapless::String<200>;
 
-/// One of these words, followed by a description.
+/// A reason from a code and a description.
 pub fn reason(word: &str, more: core::fmt::Arguments) -> Reason {
     let mut reason = Reason::new();
     let mut whole = Cutting(&mut reason);
@@ -15,12 +16,12 @@ pub fn reason(word: &str, more: core::fmt::Arguments) -> Reason {
     reason
 }
 
-/// The request is wrong.
+/// The request is malformed.
 pub(in crate::proto) fn bad_request(words: core::fmt::Arguments) -> Reason {
     reason("bad-request", words)
 }
 
-/// The words for a failure of the stick.
+/// The reason text of a failed call to the stick.
 pub fn stick_reason(error: DiskError) -> Reason {
     let (word, words) = match error {
         DiskError::Full => (
@@ -43,7 +44,7 @@ pub fn stick_reason(error: DiskError) -> Reason {
     reason(word, format_args!("{words}"))
 }
 
-/// Takes what fits: a long value must not hide the reason before it.
+/// Truncates what does not fit, so that a long value does not suppress the reason before it.
 struct Cutting<'a>(&'a mut Reason);
 
 impl Write for Cutting<'_> {
@@ -55,7 +56,7 @@ impl Write for Cutting<'_> {
     }
 }
 
-/// A stranger's bytes in a response, shortened and made printable.
+/// Untrusted bytes in a response: truncated, and made printable.
 pub(super) struct Shown<'a>(pub(super) &'a [u8]);
 
 impl core::fmt::Display for Shown<'_> {
@@ -68,7 +69,7 @@ impl core::fmt::Display for Shown<'_> {
     }
 }
 
-/// A stranger's text in a response or event, whole: what is no UTF-8 becomes a question mark.
+/// Untrusted text in a response or event, in full length: invalid UTF-8 becomes a question mark.
 pub struct LossyText<'a>(pub &'a [u8]);
 
 impl core::fmt::Display for LossyText<'_> {

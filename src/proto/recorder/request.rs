@@ -1,8 +1,10 @@
-//! Control messages -> requests: every key checked, every refusal with words a person can act on.
+//! Parses control messages into requests. Every key is validated, and every refusal has a
+//! description that a person can act on.
 
 use crate::base::limits::{MAX_LEG_PORTS, TEXT_BYTES};
 use crate::base::time::Instant;
 use crate::proto::playback::players::{self, Play};
+use crate::proto::recorder::format_keys::{self, Declared};
 use crate::proto::recorder::keys::{id, text};
 use crate::proto::recorder::reason::{bad_request, Reason, Shown};
 use crate::proto::recording::setup::Call;
@@ -21,16 +23,18 @@ pub enum Sink {
 /// `RecordStartRequest`.
 #[derive(Clone, Debug)]
 pub struct Start {
-    /// As the configuration says, if `None`.
+    /// The configured sink if `None`.
     pub sink: Option<Sink>,
-    /// As the configuration says, if `None`.
+    /// The configured codec if `None`.
     pub law: Option<Law>,
-    /// Leg ports wanted.
+    /// The number of leg ports.
     pub legs: usize,
-    /// The phone's name for the server; as the configuration says, if empty.
+    /// The name of the phone on the server; the configured one if empty.
     pub device: Text<TEXT_BYTES>,
-    /// Who calls whom.
+    /// The call information.
     pub call: Call,
+    /// What the payload types mean, if it says.
+    pub declared: Declared,
 }
 
 /// A request of the control socket.
@@ -39,29 +43,32 @@ pub struct Start {
 pub enum Request {
     /// Begin a recording.
     Start(Start),
-    /// Pause (`true`) or resume it, from the time on at which it was asked for, if the client says.
+    /// Pause (`true`) or resume it, from the time of the request on if the client names it.
     Pause(u32, bool, Option<Instant>),
-    /// End it, likewise; non-empty values replace those of the start.
+    /// From the next packet on, payload types mean this.
+    Formats(u32, Declared),
+    /// End it, likewise; non-empty values replace those of the start request.
     Stop(u32, Call, Option<Instant>),
-    /// Say where one or all stand.
+    /// Report the state of one or all.
     Status(Option<u32>),
-    /// Print the counters.
+    /// Report the counters.
     Stats,
     /// Send events from now on.
     Subscribe,
-    /// Say what recordings there are.
+    /// List the recordings.
     List,
-    /// Something about players.
+    /// A request about a player.
     Play(Play),
 }
 
-/// Makes a request of a message, or says what is wrong with it.
+/// Parses a message into a request, or returns what is wrong with it.
 pub fn parse(message: &Message) -> Result<Request, Reason> {
     match message.name() {
         "RecordStartRequest" => start(message).map(Request::Start),
         "RecordPauseRequest" => Ok(Request::Pause(id(message)?, true, at(message)?)),
         "RecordResumeRequest" => Ok(Request::Pause(id(message)?, false, at(message)?)),
         "RecordStopRequest" => Ok(Request::Stop(id(message)?, call(message)?, at(message)?)),
+        "RecordFormatsRequest" => Ok(Request::Formats(id(message)?, formats(message)?)),
         "RecordStatusRequest" if message.raw("id").is_none() => Ok(Request::Status(None)),
         "RecordStatusRequest" => Ok(Request::Status(Some(id(message)?))),
         "StatsRequest" => Ok(Request::Stats),
@@ -76,6 +83,12 @@ pub fn parse(message: &Message) -> Result<Request, Reason> {
                 )))
             }),
     }
+}
+
+/// The ports of a running recording are not known here: each key counts for its port.
+fn formats(message: &Message) -> Result<Declared, Reason> {
+    let declared = format_keys::parse(message, MAX_LEG_PORTS)?;
+    declared.ok_or_else(|| bad_request(format_args!("formats is missing")))
 }
 
 fn start(message: &Message) -> Result<Start, Reason> {
@@ -115,6 +128,7 @@ fn start(message: &Message) -> Result<Start, Reason> {
         law,
         legs,
         device: text(message, "device")?,
+        declared: format_keys::parse(message, legs)?.unwrap_or_default(),
         call: call(message)?,
     })
 }

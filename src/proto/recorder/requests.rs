@@ -1,6 +1,6 @@
-//! What each request of a control client does.
+//! The effect of each request of a control client.
 
-use crate::base::limits::PLAYOUT_DELAY;
+use crate::base::limits::{MAX_LEG_PORTS, PLAYOUT_DELAY};
 use crate::base::time::Instant;
 use crate::proto::recorder::outbox::ClientId;
 use crate::proto::recorder::reason::{reason, Reason};
@@ -41,6 +41,18 @@ impl Recorder {
                 );
                 Ok(FollowUp::Nothing)
             }
+            Request::Formats(id, declared) => {
+                let place = self.find(id)?;
+                let recording = &mut self.places[place];
+                let mut formats = declared.formats.clone();
+                // The local stream is the last port, after as many legs as there are.
+                if let Some(local) = recording.ports().len().checked_sub(1) {
+                    formats.own.swap(local, MAX_LEG_PORTS);
+                }
+                recording.set_formats(formats);
+                self.answer_formats(client, id, &declared);
+                Ok(FollowUp::Nothing)
+            }
             Request::Stop(id, call, at) => {
                 let place = self.find(id)?;
                 let at = self.requested_at(now, at);
@@ -65,8 +77,9 @@ impl Recorder {
         }
     }
 
-    /// When a person wanted what a request asks for: a stick may have held up the turn in which it came. What a client
-    /// says counts if it lies in that time. What lies further back has been mixed already, or is a mistake.
+    /// The time to which a request applies. A stalled stick may have delayed the turn in which it
+    /// was read, so the time that the client names is used if it lies within the delay. If it is
+    /// earlier, the audio has already been mixed, or the time is wrong.
     fn requested_at(&self, now: Instant, at: Option<Instant>) -> Instant {
         let [previous_turn, _] = self.turns;
         let believable = previous_turn - PLAYOUT_DELAY..=now;
@@ -118,6 +131,9 @@ impl Recorder {
             reserve: settings.reserve,
             cover: settings.cover,
             call: start.call,
+            formats: start.declared.formats,
+            understood: start.declared.understood,
+            undecodable: start.declared.undecodable,
             server,
         };
         setup.law.prepare_pairs();
@@ -146,7 +162,7 @@ impl Recorder {
         Ok(server)
     }
 
-    /// 1 to 2^31 - 1 (spec, rule 15), and nobody's.
+    /// An unused id from 1 to 2^31 - 1 (spec, rule 15).
     pub(super) fn unused_id(&self, random: u32) -> u32 {
         let mut id = (random & 0x7FFF_FFFF).max(1);
         while self.find(id).is_ok() || self.players.has(id) {
@@ -155,7 +171,7 @@ impl Recorder {
         id
     }
 
-    /// A recording that runs: one that is being started or stopped has no name for others.
+    /// Finds a running recording; one that is being started or stopped cannot be addressed.
     fn find(&self, id: u32) -> Result<usize, Reason> {
         let mine = |recording: &Recording| {
             recording.state() == State::Running && recording.setup().id == id

@@ -1,10 +1,12 @@
-//! The texts of the recorder's answers and events (board/README.md).
+//! The responses and events of the recorder (board/README.md).
 
 use core::fmt::Display;
 use core::net::SocketAddr;
 
 use crate::base::limits::MESSAGE_BYTES;
 use crate::base::stats::Counter;
+use crate::proto::recorder::format_keys::Declared;
+use crate::proto::recorder::leg_events::cause;
 use crate::proto::recorder::outbox::{ClientId, To};
 use crate::proto::recorder::reason::Reason;
 use crate::proto::recorder::stick::Path;
@@ -14,11 +16,11 @@ use crate::proto::recording::state::State;
 use crate::proto::recording::Recording;
 use crate::wire::control::Writer;
 
-/// Kept free at the end of a list of files for what is written behind it.
+/// Space that is kept free after a list of files for the keys that follow it.
 const TAIL: usize = 64;
 
 impl Recorder {
-    /// The answer to a request that is refused: `XRequest` gets `XResponse`.
+    /// Queues the response to a refused request: `XRequest` gets `XResponse`.
     pub(super) fn refuse(&mut self, client: ClientId, command: &[u8], reason: &Reason) {
         if reason.starts_with("bad-request") {
             self.stats.count(Counter::BadMessage);
@@ -40,6 +42,13 @@ impl Recorder {
     pub(super) fn answer_plain(&mut self, client: ClientId, command: &str, id: u32) {
         self.send(To::Client(client), command, |writer| {
             writer.pair("result", "success").pair("id", id);
+        });
+    }
+
+    pub(super) fn answer_formats(&mut self, client: ClientId, id: u32, declared: &Declared) {
+        self.send(To::Client(client), "RecordFormatsResponse", |writer| {
+            writer.pair("result", "success").pair("id", id);
+            write_declared(writer, &declared.understood, &declared.undecodable);
         });
     }
 
@@ -72,10 +81,13 @@ impl Recorder {
         Some(&buffer[..len])
     }
 
-    /// The answer lists the ports that the loop has bound, and says where the recording goes.
+    /// The response lists the bound ports, and names the sink of the recording.
     pub(super) fn answer_started(&mut self, client: ClientId, place: usize) {
         let id = self.places[place].setup().id;
         let ports = self.places[place].ports().clone();
+        let setup = self.places[place].setup();
+        let understood = setup.understood.clone();
+        let undecodable = setup.undecodable.clone();
         let target = target(&self.places[place]);
         self.send(To::Client(client), "RecordStartResponse", |writer| {
             writer.pair("result", "success").pair("id", id);
@@ -84,6 +96,7 @@ impl Recorder {
                     .pair("leg_ports", Commas(legs))
                     .pair("local_port", local);
             }
+            write_declared(writer, &understood, &undecodable);
             write_target(writer, &target);
         });
     }
@@ -95,6 +108,7 @@ impl Recorder {
             recording.frames(),
             recording.duration_ms(),
         );
+        let heard = recording.heard().name();
         let (names, parts) = recording.names();
         let names: heapless::Vec<Name, { crate::base::limits::MAX_PARTS_NAMED }> =
             heapless::Vec::from_slice(names).unwrap_or_default();
@@ -103,7 +117,8 @@ impl Recorder {
                 .pair("result", "success")
                 .pair("id", id)
                 .pair("frames", frames)
-                .pair("duration_ms", duration);
+                .pair("duration_ms", duration)
+                .pair("heard", heard);
             let fits = |len: &mut usize, name: &Name| {
                 *len = len.saturating_sub(name.len() + 1);
                 Some(*len > TAIL)
@@ -145,8 +160,8 @@ impl Recorder {
         });
     }
 
-    /// The first place from `place` on whose recording or player a status response describes; players have the places
-    /// after those of the recordings. With an id, only the one of that id.
+    /// The first slot from `place` on whose recording or player a status response describes;
+    /// players have the slots after those of the recordings. With an id, only the one with this id.
     pub fn next_status(&self, place: usize, id: Option<u32>) -> Option<usize> {
         let recordings = self.places.len();
         let described = |place: &usize| {
@@ -163,7 +178,7 @@ impl Recorder {
         (place..recordings + self.players.all().len()).find(described)
     }
 
-    /// The line about the recording or player in this place.
+    /// The status line of the recording or player in this slot.
     pub fn status_line<'a>(
         &self,
         place: usize,
@@ -197,7 +212,7 @@ impl Recorder {
         Some(&buffer[..len])
     }
 
-    /// Recordings that run.
+    /// The number of running recordings.
     fn active(&self) -> usize {
         self.places
             .iter()
@@ -205,7 +220,7 @@ impl Recorder {
             .count()
     }
 
-    fn send(&mut self, to: To, command: &str, write: impl FnOnce(&mut Writer)) {
+    pub(super) fn send(&mut self, to: To, command: &str, write: impl FnOnce(&mut Writer)) {
         let mut buffer = [0; MESSAGE_BYTES];
         let mut writer = Writer::new(&mut buffer, command);
         write(&mut writer);
@@ -242,7 +257,12 @@ fn status(recording: &Recording, buffer: &mut [u8; MESSAGE_BYTES]) -> Option<usi
     writer
         .pair("frames", recording.frames())
         .pair("duration_ms", recording.duration_ms());
-    writer.pair("legs", recording.legs_heard());
+    writer
+        .pair("legs", recording.legs_heard())
+        .pair("heard", recording.heard().name());
+    if let Some(why) = recording.unintelligible() {
+        writer.pair("unintelligible", cause(why));
+    }
     write_target(&mut writer, &target);
     if recording.names().1 > 0 {
         writer.pair("parts", recording.names().1);
@@ -259,6 +279,16 @@ fn status(recording: &Recording, buffer: &mut [u8; MESSAGE_BYTES]) -> Option<usi
         writer.bytes(key, value);
     }
     writer.finish()
+}
+
+/// What a request has declared about payload types.
+fn write_declared(writer: &mut Writer, understood: &[u8], undecodable: &[u8]) {
+    if !understood.is_empty() {
+        writer.bytes("formats", understood);
+    }
+    if !undecodable.is_empty() {
+        writer.bytes("undecodable", undecodable);
+    }
 }
 
 /// Where a recording goes.

@@ -1,37 +1,37 @@
-//! Files to be written beside recordings, when there is time: whole ones in a ring, in order.
+//! The queue of sidecar lines that are written when there is time: whole lines in a ring, in order.
 
 use crate::base::limits::play::{SIDECAR_LINE_BYTES, SIDECAR_QUEUE_BYTES};
 use crate::base::ring::Ring;
 use crate::proto::recording::file_writer::Name;
 
-/// One of them.
+/// A queued sidecar line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SidecarLine<'a> {
     /// The recording's file.
     pub name: Name,
     /// The recording is finished.
     pub finished: bool,
-    /// The line beside it.
+    /// The content of its sidecar.
     pub line: &'a [u8],
 }
 
-/// A bounded queue of them.
+/// A bounded queue of sidecar lines.
 pub struct SidecarQueue(Ring);
 
 const HEAD: usize = 4;
 
 impl SidecarQueue {
-    /// An empty queue. The only allocation.
+    /// An empty queue. This is the only allocation.
     pub fn new() -> Self {
         Self(Ring::new(SIDECAR_QUEUE_BYTES))
     }
 
-    /// Nothing waits.
+    /// Nothing is queued.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Queues one; `false` when there is no room for it.
+    /// Queues a line; `false` when there is no room for it.
     #[must_use]
     pub fn push(&mut self, name: &Name, finished: bool, line: &[u8]) -> bool {
         if line.len() > SIDECAR_LINE_BYTES || self.0.room() < HEAD + name.len() + line.len() {
@@ -44,7 +44,7 @@ impl SidecarQueue {
             && self.0.push(line)
     }
 
-    /// The oldest one, with its line copied into `buffer`.
+    /// The oldest entry, with its line copied into `buffer`.
     pub fn pop<'a>(&mut self, buffer: &'a mut [u8]) -> Option<SidecarLine<'a>> {
         let mut head = [0; HEAD];
         if !self.0.take(&mut head) {

@@ -1,10 +1,11 @@
-//! What is said beside each part of a recording (`wire::recording::sidecar`), handed to whoever writes it.
+//! Produces the sidecar of each part (`wire::recording::sidecar`), to be written by the caller.
 
 use core::fmt::Write;
 
 use crate::base::limits::play::SIDECAR_LINE_BYTES;
-use crate::base::limits::FRAME;
+use crate::base::limits::{FRAME, MAX_PORTS};
 use crate::base::stats::{Counter, NAMES};
+use crate::proto::recorder::leg_events::{cause, Cause};
 use crate::proto::recorder::losses::Missing;
 use crate::proto::recorder::sidecar_queue::SidecarLine;
 use crate::proto::recorder::Recorder;
@@ -15,7 +16,7 @@ use crate::wire::recording::sidecar::Sidecar;
 use crate::wire::recording::{age_key, Codec, LocalTime};
 
 impl Recorder {
-    /// A file is created now, by this clock.
+    /// Sets the state of the clock for a file that is being created.
     pub fn set_zone(&mut self, zone: Zone) {
         self.zone = zone;
     }
@@ -25,12 +26,12 @@ impl Recorder {
         self.settings.reserve
     }
 
-    /// The next line to be written beside a recording, if there is time.
+    /// The next sidecar line to be written.
     pub fn next_note<'a>(&mut self, buffer: &'a mut [u8]) -> Option<SidecarLine<'a>> {
         self.notes.pop(buffer)
     }
 
-    /// Lines wait to be written.
+    /// Sidecar lines wait to be written.
     pub fn has_notes(&self) -> bool {
         !self.notes.is_empty()
     }
@@ -42,18 +43,20 @@ impl Recorder {
         self.note(place);
     }
 
-    /// A recording has failed: if no file was open, its last one was said to be followed by another.
+    /// A recording has failed. If no file was open, the sidecar of its last file claims that
+    /// another part follows, and must be corrected.
     pub(super) fn note_failed(&mut self, place: usize) {
         if self.places[place].history().followed {
             self.note(place);
         }
     }
 
-    /// What is known of the part that has begun, or has ended.
+    /// Queues the sidecar of the part that has begun or ended.
     pub(super) fn note(&mut self, place: usize) {
         let mut buffer = [0; SIDECAR_LINE_BYTES];
         let recording = &mut self.places[place];
-        let (closed, followed) = (!recording.has_file(), recording.parts_ended().is_none());
+        let closed = !recording.has_file();
+        let followed = recording.parts_ended().is_none();
         recording.history_mut().followed = closed && followed;
         let recording = &self.places[place];
         let Some(name) = recording.names().0.last() else {
@@ -70,27 +73,31 @@ impl Recorder {
 }
 
 fn emit(recording: &Recording, name: &Name, missing: Missing, buffer: &mut [u8]) -> Option<usize> {
-    let (setup, history, parts) = (recording.setup(), recording.history(), recording.names().1);
-    let (mut id, mut start) = (heapless::String::<10>::new(), heapless::String::<32>::new());
+    let setup = recording.setup();
+    let history = recording.history();
+    let parts = recording.names().1;
+    let mut id = heapless::String::<10>::new();
+    let mut start = heapless::String::<32>::new();
     let Zone {
         offset_minutes,
         clock_set,
     } = history.zone;
-    let (sign, offset) = (
-        if offset_minutes < 0 { '-' } else { '+' },
-        offset_minutes.unsigned_abs(),
-    );
+    let sign = if offset_minutes < 0 { '-' } else { '+' };
+    let offset = offset_minutes.unsigned_abs();
     // A file is named after the local time of its first frame.
     let time = LocalTime(age_key(name.as_bytes()).0);
     write!(start, "{time}{sign}{:02}:{:02}", offset / 60, offset % 60).ok()?;
     write!(id, "{}", setup.id).ok()?;
-    let (frames, ended) = (recording.part_frames(), recording.parts_ended());
+    let frames = recording.part_frames();
+    let ended = recording.parts_ended();
     let end: &[u8] = match ended {
         _ if recording.has_file() => b"",
         None => b"rolled",
         Some(Ended::Complete) => b"stopped",
         Some(Ended::Failed(_)) => b"failed",
     };
+    let heard = (!recording.has_file()).then(|| heard_of(recording));
+    let heard = heard.unwrap_or_default();
     let mut dropped = [("", 0); MISSING.len()];
     for (place, (counter, count)) in dropped.iter_mut().zip(MISSING.into_iter().zip(missing)) {
         *place = (NAMES[counter as usize], count);
@@ -119,7 +126,27 @@ fn emit(recording: &Recording, name: &Name, missing: Missing, buffer: &mut [u8])
         frames,
         pauses: history.pauses(frames, ended.is_some()),
         dropped: &dropped,
+        heard: heard.word.as_bytes(),
+        heard_ms: &heard.millis,
+        unintelligible: heard.cause.as_bytes(),
         end,
     };
     sidecar.emit(buffer)
+}
+
+/// What is known of the legs when a part has ended.
+#[derive(Default)]
+struct HeardOf {
+    word: &'static str,
+    millis: heapless::Vec<u64, MAX_PORTS>,
+    cause: Cause,
+}
+
+fn heard_of(recording: &Recording) -> HeardOf {
+    let ports = 0..recording.ports().len();
+    HeardOf {
+        word: recording.heard().name(),
+        millis: ports.map(|port| recording.heard_ms(port)).collect(),
+        cause: recording.unintelligible().map(cause).unwrap_or_default(),
+    }
 }

@@ -1,14 +1,14 @@
-//! Which USB stick there is: the mount table read, and the life of the stick as events.
+//! Parses the mount table, to find the USB stick.
 //!
-//! A pulled stick stays in the mount table until something unmounts it, so the table alone does not
-//! tell the truth: whether its block device still exists is asked besides (by the event loop).
+//! A stick that was pulled out stays in the mount table until something unmounts it, so the table
+//! alone is not sufficient: the event loop also checks whether the block device still exists.
 
 use crate::base::limits::PATH_BYTES;
 
 /// A mount point's path.
 pub type Path = heapless::Vec<u8, PATH_BYTES>;
 
-/// A line of `/proc/self/mountinfo` (proc(5)), as far as we need it.
+/// The relevant fields of a line of `/proc/self/mountinfo` (proc(5)).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mount<'a> {
     /// The block device's numbers.
@@ -17,11 +17,11 @@ pub struct Mount<'a> {
     pub point: Path,
     /// Neither the mount nor the file system is read-only.
     pub writable: bool,
-    /// `/dev/sda1`, or a word for file systems without a device.
+    /// `/dev/sda1`, or an arbitrary name for file systems without a device.
     pub source: &'a [u8],
 }
 
-/// Takes one line of the mount table apart; `None` for what is none, or has too long a path.
+/// Parses one line of the mount table; `None` if it is malformed or its path is too long.
 ///
 /// ```text
 /// 36 35 98:0 /root /mnt/usb rw,noatime master:1 - vfat /dev/sda1 rw,errors=continue
@@ -49,7 +49,8 @@ fn number(digits: &[u8]) -> Option<u32> {
     crate::wire::decimal::parse_decimal(digits)?.try_into().ok()
 }
 
-/// Blanks, tabs, line ends and backslashes stand as three octal digits behind a backslash.
+/// Decodes blanks, tabs, line ends and backslashes, which are written as a backslash and three
+/// octal digits.
 fn unescape(word: &[u8]) -> Option<Path> {
     let mut path = Path::new();
     let mut rest = word;

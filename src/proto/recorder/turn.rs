@@ -1,24 +1,28 @@
-//! One recording's share of a turn: the order in which its sockets, its server and the stick are served. The daemon, the
-//! tests in virtual time and the fuzz targets all go through here, so that they keep the same order.
+//! One recording's share of a turn: the order in which its sockets, its server and the stick are
+//! served. The daemon, the tests in virtual time and the fuzz targets all use this function, so
+//! that the order is the same everywhere.
 
 use crate::base::time::Instant;
 use crate::proto::recorder::reason::Reason;
 use crate::proto::recorder::Recorder;
 use crate::proto::recording::setup::Ports;
 
-/// What a recording is connected to.
+/// The devices that a recording uses.
 pub trait Devices {
-    /// Binds ports for so many legs, and one more for the local stream.
+    /// Binds `legs` ports for legs, and one more for the local stream.
     fn bind(&mut self, place: usize, legs: usize, now: Instant) -> Result<Ports, Reason>;
-    /// Gives the recorder what has come for a place; `true` when nothing more waits that it wants.
+    /// Passes the datagrams of a slot to the recorder; `true` when no datagram that it accepts is
+    /// left.
     fn drain(&mut self, place: usize, now: Instant, recorder: &mut Recorder) -> bool;
-    /// Gives the recorder what its server has said, and does what it asks for.
+    /// Passes the server's messages to the recorder, and executes its operations.
     fn serve(&mut self, place: usize, now: Instant, recorder: &mut Recorder);
-    /// Makes the recorder's calls to the stick, as many as one turn may; `true` when some are left.
+    /// Makes the recorder's calls to the stick, up to the limit of a turn; `true` when some are
+    /// left.
     fn store(&mut self, place: usize, now: Instant, recorder: &mut Recorder) -> bool;
 }
 
-/// Serves one place; its packets only if they are `due`. `true` when something is left for the next turn.
+/// Serves one slot; its packets only if they are `due`. `true` when something is left for the next
+/// turn.
 pub fn serve_place(
     devices: &mut impl Devices,
     place: usize,

@@ -1,11 +1,14 @@
-//! The audio of one recording: packets of all its ports in, one mixed frame after the other out.
+//! The audio of one recording: takes the packets of all its ports, and returns one mixed frame
+//! after the other.
 //!
-//! Times of packets are their kernel arrival times: after a stall of the stick, the packets that waited are mixed as if
-//! they had been read in time.
+//! The times of packets are their kernel arrival times: after a stall of the stick, the packets
+//! that waited are mixed as if they had been read in time.
 
 use crate::base::limits::{PROMPT, RTP_FRAME_BYTES};
 use crate::base::stats::{Counter, Stats};
 use crate::base::time::Instant;
+use crate::proto::media::formats::PortFormats;
+use crate::proto::media::leg_monitor::{LegEvent, LegMonitor};
 use crate::proto::media::media_clock::{MediaClock, TooMany};
 use crate::proto::media::mixer::Mixer;
 use crate::proto::media::rtp_stream::RtpStream;
@@ -14,33 +17,33 @@ use crate::proto::recording::setup::Setup;
 use crate::wire::g711::Law;
 use crate::wire::rtp;
 
-/// What has become of a datagram that was given to a recording.
+/// What a recording did with a datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Intake {
-    /// It has been taken, and counted once.
+    /// It was accepted and counted once.
     Taken,
-    /// Not taken: the ring is full, and the stick has to take some frames first.
+    /// Not accepted: the ring is full, and the stick has to take some frames first.
     RingFull,
-    /// Not taken: its arrival has to be measured.
+    /// Not accepted: its arrival must be measured first.
     ArrivalNeeded,
 }
 
-/// In which order the ports of a recording are to be read.
+/// The order in which the ports of a recording must be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReadOrder {
-    /// They were read shortly before: port after port, and most arrivals need not be measured.
+    /// Port after port: they were read shortly before, and most arrivals need not be measured.
     PortByPort,
-    /// Packets have waited: by their arrival, over all ports.
+    /// By arrival, across all ports: packets have been waiting.
     ByArrival,
 }
 
-/// What a frame of the call is for the recording.
+/// What the recording does with a frame of the call.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Mixed {
     /// A packet of the stream, ready to be stored or sent.
     Frame { paused: bool },
-    /// Paused, and a pause is not recorded.
+    /// The frame is paused, and pauses are not recorded.
     Skipped,
 }
 
@@ -50,14 +53,14 @@ pub(super) struct Audio {
     mixer: Mixer,
     pub(super) clock: MediaClock,
     pub(super) stream: RtpStream,
-    /// All packets that came until then have been read.
+    /// All packets that arrived before this time have been read.
     drained_at: Instant,
-    /// When the packets came that are being read.
+    /// The interval in which the packets that are being read arrived.
     unread: ArrivalTime,
 }
 
 impl Audio {
-    /// Nothing is heard yet. Nothing is allocated later.
+    /// No sources yet. Nothing is allocated later.
     pub(super) fn new() -> Self {
         Self {
             sources: Sources::new(),
@@ -73,9 +76,10 @@ impl Audio {
     pub(super) fn begin(&mut self, now: Instant) {
         self.clock = MediaClock::new(now);
         self.drained_at = now;
+        self.sources.monitor = LegMonitor::default();
     }
 
-    /// Forgets all sources.
+    /// Removes all sources.
     pub(super) fn clear(&mut self, stats: &mut Stats) {
         self.sources.clear(stats);
     }
@@ -85,7 +89,7 @@ impl Audio {
         self.sources.count()
     }
 
-    /// The sources of a port that are no flood, and how many packets of each came lately.
+    /// The sources of a port that are not a flood, and the number of recent packets of each.
     pub(super) fn steady_sources(&self, port: usize) -> impl Iterator<Item = (u32, u16)> + '_ {
         self.sources.steady(port)
     }
@@ -101,20 +105,46 @@ impl Audio {
         }
     }
 
-    /// All packets that came until `now` have been read.
+    /// All packets that arrived before `now` have been read.
     pub(super) fn handle_drained(&mut self, now: Instant) {
         self.sources.handle_drained();
         self.drained_at = now;
     }
 
-    /// When this packet should arrive by its timestamp, if it continues a source that is known.
+    /// What the payload types mean from the next packet on.
+    pub(super) fn set_formats(&mut self, formats: PortFormats) {
+        self.sources.set_formats(formats);
+    }
+
+    /// Looks which of so many ports are silent; in a pause nothing has to be heard.
+    pub(super) fn watch_ports(&mut self, now: Instant, ports: usize) {
+        let now = self.clock.position(now);
+        if self.clock.paused() {
+            self.sources.monitor.handle_pause(now);
+        } else {
+            self.sources.watch_ports(now, ports);
+        }
+    }
+
+    /// What is known of the legs.
+    pub(super) fn monitor(&self) -> &LegMonitor {
+        &self.sources.monitor
+    }
+
+    /// The next thing to be told of a leg.
+    pub(super) fn take_leg_event(&mut self) -> Option<LegEvent> {
+        self.sources.monitor.take_event()
+    }
+
+    /// When this packet is expected by its timestamp, if it continues a known source.
     pub(super) fn expected_arrival(&self, port: usize, datagram: &[u8]) -> Option<Instant> {
         let packet = rtp::Packet::parse(datagram).ok()?;
         let position = self.sources.expected_at(port, &packet)?;
         Some(self.clock.instant(position))
     }
 
-    /// Takes a datagram, and counts it once. Without an arrival it came between the last two reads.
+    /// Takes a datagram and counts it once. Without an arrival, it arrived between the last two
+    /// reads.
     pub(super) fn handle_rtp(
         &mut self,
         port: usize,
@@ -131,7 +161,7 @@ impl Audio {
             None if !self.clock.is_aligned() => return Intake::ArrivalNeeded,
             None => self.unread,
             Some(arrival) => {
-                if Sources::is_audio(&packet) {
+                if self.sources.is_audio(port, &packet) {
                     self.clock.align(arrival);
                 }
                 ArrivalTime::Measured(self.clock.position(arrival))
@@ -145,7 +175,7 @@ impl Audio {
         }
     }
 
-    /// No frame after `at` is mixed, but a packet that has come is not cut.
+    /// Stops mixing after `at`, but does not cut a packet that has arrived.
     pub(super) fn stop(&mut self, at: Instant) {
         self.clock.stop(at, self.sources.ends_at());
     }
@@ -155,7 +185,7 @@ impl Audio {
         self.clock.pause(at, paused)
     }
 
-    /// Mixes the next frame into `frame`, whose payload is its end.
+    /// Mixes the next frame into the payload at the end of `frame`.
     pub(super) fn mix(
         &mut self,
         setup: &Setup,

@@ -1,4 +1,4 @@
-//! The calls to the stick that the file writer asks for, and their outcomes.
+//! The calls to the stick that the file writer requests, and their outcomes.
 
 use crate::base::time::Instant;
 
@@ -8,19 +8,20 @@ pub type Name = heapless::String<48>;
 /// One call to the stick.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Op<'a> {
-    /// How many bytes are free?
+    /// Determine the number of free bytes.
     Space,
     /// Delete the oldest recording that is not in use.
     MakeRoom,
-    /// Create a file named after the time its first frame began.
+    /// Create a file named after the time at which its first frame began.
     Create(Instant),
-    /// Write these bytes here.
+    /// Write these bytes at this offset.
     Write(u64, &'a [u8]),
-    /// Reserve the file's blocks up to this length, if the file system can; its size stays.
+    /// Reserve the file's blocks up to this length if the file system supports it; the file size
+    /// does not change.
     Reserve(u64),
-    /// Make everything written so far survive a power cut.
+    /// Sync the file, so that everything written so far survives a power failure.
     Sync,
-    /// Set the file's length, and give back what was reserved beyond.
+    /// Set the length of the file, and release blocks that were reserved beyond it.
     Truncate(u64),
     /// Close the file.
     Close,
@@ -31,7 +32,7 @@ pub enum Op<'a> {
 /// The outcome of a call that succeeded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Done {
-    /// It did what it says.
+    /// The call succeeded; there is no further result.
     Yes,
     /// Free bytes, for `Space`.
     Free(u64),
@@ -39,7 +40,7 @@ pub enum Done {
     Created(Name),
     /// Bytes written, at least one, for `Write`.
     Wrote(usize),
-    /// For `MakeRoom`: nothing is left to delete.
+    /// For `MakeRoom`: there is nothing left to delete.
     NothingToDelete,
 }
 
@@ -48,12 +49,13 @@ pub enum Done {
 pub enum DiskError {
     /// No space, no directory entry, no quota.
     Full,
-    /// The stick is gone.
+    /// The stick was removed.
     Lost,
-    /// No file descriptor or memory is left: the stick is not to blame, and a later call may succeed.
+    /// No file descriptor or memory is available: this is not a fault of the stick, and a later
+    /// call may succeed.
     Busy,
-    /// A fault of the recorder itself; it is counted as `bug`.
+    /// A bug of the recorder; it is counted as `bug`.
     Internal,
-    /// Anything else, with its errno.
+    /// Any other failure, with its errno.
     Failed(i32),
 }

@@ -1,4 +1,4 @@
-//! How a recording ends, and what is said of it.
+//! How a recording ends, and which event that causes.
 
 use crate::base::stats::{Counter, Stats};
 use crate::base::time::Instant;
@@ -8,7 +8,7 @@ use crate::proto::recording::state::{Failure, RecordingEvent, State};
 use crate::proto::recording::Recording;
 
 impl Recording {
-    /// Frees the place when the files are closed, and the server has been told.
+    /// Frees the slot once the files are closed and the server connection has ended.
     pub fn settle(&mut self, now: Instant, stats: &mut Stats) -> Option<RecordingEvent> {
         match self.state {
             State::Free | State::Binding { .. } => None,
@@ -49,21 +49,21 @@ impl Recording {
         RecordingEvent::Failed(state.stopped_by(), failure)
     }
 
-    /// What the end of the files means for the recording.
+    /// Whether the end of the files means that the recording failed.
     fn failure(&self, ended: Ended) -> Option<Failure> {
         let Ended::Failed(error) = ended else {
             return None;
         };
         match self.route {
             Route::Fallback { unconfirmed } if self.parts.is_empty() => {
-                // Nothing is on the stick, so it counts what the server has: perhaps everything.
+                // Nothing is on the stick, so only the server's copy counts, which may be complete.
                 (!unconfirmed).then_some(Failure::Server)
             }
             _ => Some(Failure::Stick(error)),
         }
     }
 
-    /// It has ended; the state it had.
+    /// Ends the recording; returns its previous state.
     pub(super) fn leave(&mut self, stats: &mut Stats) -> State {
         self.audio.clear(stats);
         let next = if self.client.is_idle() {

@@ -1,13 +1,17 @@
-//! One recording: packets in, frames mixed on its media clock, parts on the stick or frames to a server.
+//! One recording: takes packets, mixes frames on its media clock, and passes them to parts on the
+//! stick or to a server.
 //!
-//! `state` has the states, `audio` everything from packets to frames, `route` and `upload` the way to a server and from
-//! there to the stick, `parts` and `file_writer` the files, `ending` the end. It does not know of other recordings, nor
-//! who is told what: that is `recorder`.
+//! `state` has the states, `audio` everything from packets to frames, `route` and `upload` the
+//! connection to a server and the fallback to the stick, `parts` and `file_writer` the files,
+//! `ending` the end. This module does not know of other recordings, nor who receives which message:
+//! that is the task of `recorder`.
 
 use crate::base::limits::{BATCH, FRAME, RING_BYTES, RTP_FRAME_BYTES};
 use crate::base::ring::Ring;
 use crate::base::stats::{Counter, Stats};
 use crate::base::time::{Duration, Instant};
+use crate::proto::media::formats::PortFormats;
+use crate::proto::media::leg_monitor::LegEvent;
 use crate::proto::media::media_clock::TooMany;
 use crate::proto::record_client::RecordClient;
 use crate::proto::recorder::outbox::ClientId;
@@ -30,25 +34,26 @@ pub mod state;
 mod status;
 mod upload;
 
-/// A place for one recording, used again and again; its memory is allocated once.
+/// A slot for one recording. It is reused; its memory is allocated once.
 pub struct Recording {
     state: State,
     setup: Setup,
     ports: Ports,
     audio: Audio,
-    /// Frames mixed so far that the stick or the server gets.
+    /// Frames mixed so far for the stick or the server.
     frames: u64,
-    /// Those of them that are not written; with a fallback, also those that the server has been sent.
+    /// Those frames that are not written yet; with a fallback, also those that were already sent to
+    /// the server.
     ring: Ring,
     route: Route,
     parts: Parts,
     client: RecordClient,
-    /// When packets are to be read again.
+    /// When packets must be read again.
     read_at: Instant,
 }
 
 impl Recording {
-    /// An empty place.
+    /// An empty slot.
     pub fn new() -> Self {
         let setup = Setup::default();
         Self {
@@ -65,10 +70,11 @@ impl Recording {
         }
     }
 
-    /// Takes the place for a start; its ports come next.
+    /// Takes the slot for a start request; binding the ports is the next step.
     pub fn begin(&mut self, client: ClientId, legs: usize, setup: Setup) {
         self.state = State::Binding { client, legs };
         self.audio.stream = setup.stream();
+        self.audio.set_formats(setup.formats.clone());
         self.parts.begin(setup.plan());
         self.ring.clear();
         self.frames = 0;
@@ -80,7 +86,7 @@ impl Recording {
         self.setup = setup;
     }
 
-    /// The ports are bound; the file or the server comes next.
+    /// The ports are bound; opening the file or contacting the server is the next step.
     pub fn handle_bound(&mut self, now: Instant, ports: Ports) {
         if let State::Binding { client, .. } = self.state {
             self.ports = ports;
@@ -95,27 +101,27 @@ impl Recording {
         }
     }
 
-    /// Gives the place back before anything was recorded.
+    /// Frees the slot before anything was recorded.
     pub fn free(&mut self) {
         self.state = State::Free;
     }
 
-    /// Where it stands.
+    /// The current state.
     pub fn state(&self) -> State {
         self.state
     }
 
-    /// How it is made.
+    /// The parameters of the recording.
     pub fn setup(&self) -> &Setup {
         &self.setup
     }
 
-    /// What is known of the call, to be replaced by a stop's values.
+    /// The call information, which a stop request may update.
     pub fn call_mut(&mut self) -> &mut Call {
         &mut self.setup.call
     }
 
-    /// Packets are wanted. Those that come before a server has answered are recorded, too.
+    /// Packets are accepted. Those that arrive before a server has responded are recorded, too.
     pub fn listens(&self) -> bool {
         match self.state {
             State::Running | State::Draining { .. } => true,
@@ -124,12 +130,12 @@ impl Recording {
         }
     }
 
-    /// Packets are to be read now.
+    /// Packets must be read now.
     pub fn is_due(&self, now: Instant) -> bool {
         now >= self.read_at || matches!(self.state, State::Draining { .. })
     }
 
-    /// When to look again; `None` when nobody is there.
+    /// The next deadline; `None` when the slot is free.
     pub fn next_deadline(&self, now: Instant) -> Option<Instant> {
         let client = self.client.next_deadline();
         let tick = match self.state {
@@ -145,7 +151,7 @@ impl Recording {
         self.audio.pause(at, paused)
     }
 
-    /// Ends the recording at `until`, once what had come by then has been read.
+    /// Ends the recording at `until`, once all packets that had arrived by then have been read.
     pub fn stop(&mut self, now: Instant, until: Instant, client: Option<ClientId>) {
         match self.state {
             State::Running => self.state = State::Draining { until, client },
@@ -154,7 +160,7 @@ impl Recording {
         }
     }
 
-    /// The stick is gone.
+    /// The stick was removed.
     pub fn handle_stick_gone(&mut self) {
         if !self.route.is_server() {
             self.parts.writer.handle_stick_gone();
@@ -171,17 +177,17 @@ impl Recording {
         }
     }
 
-    /// When this packet should arrive by its timestamp, if it continues a source that is known.
+    /// When this packet is expected by its timestamp, if it continues a known source.
     pub fn expected_arrival(&self, port: usize, datagram: &[u8]) -> Option<Instant> {
         self.audio.expected_arrival(port, datagram)
     }
 
-    /// The sources of a port that are no flood, and how many packets of each came lately.
+    /// The sources of a port that are not a flood, and the number of recent packets of each.
     pub fn steady_sources(&self, port: usize) -> impl Iterator<Item = (u32, u16)> + '_ {
         self.audio.steady_sources(port)
     }
 
-    /// A datagram on a port of this recording, in the order of arrival on all its ports.
+    /// Takes a datagram of any of the ports, in the order of arrival across all ports.
     pub fn handle_rtp(
         &mut self,
         port: usize,
@@ -198,8 +204,8 @@ impl Recording {
         self.audio.handle_rtp(port, Some(arrival), datagram, stats)
     }
 
-    /// A datagram while the ports are read one after the other; nothing is mixed before all have been read. Without an
-    /// arrival it came since they were read last.
+    /// Takes a datagram while the ports are read one after the other; nothing is mixed before all
+    /// have been read. Without an arrival, it arrived since the previous read.
     pub fn handle_prompt_rtp(
         &mut self,
         port: usize,
@@ -210,7 +216,8 @@ impl Recording {
         self.audio.handle_rtp(port, arrival, datagram, stats)
     }
 
-    /// Mixes what is due; `false` when the ring is full and the stick has to take some first.
+    /// Mixes the frames that are due; `false` when the ring is full and the stick has to take some
+    /// frames first.
     #[must_use]
     pub fn handle_timeout(&mut self, now: Instant, stats: &mut Stats) -> bool {
         if !self.listens() {
@@ -225,7 +232,8 @@ impl Recording {
         true
     }
 
-    /// All packets that came until `now` have been read. Ends a recording that is to stop.
+    /// All packets that arrived before `now` have been read. Ends a recording that is to stop;
+    /// `false` when the ring is full.
     #[must_use]
     pub fn handle_drained(&mut self, now: Instant, stats: &mut Stats) -> bool {
         if let State::Draining { until, client } = self.state {
@@ -239,17 +247,31 @@ impl Recording {
         }
         let asks_server = matches!(self.state, State::Opening { .. }) && self.route.is_server();
         if asks_server && !self.audio.clock.is_aligned() {
-            // The server has not answered, and nobody has been heard: the recording begins now at the earliest.
+            // The server has not responded, and no audio has arrived: the recording begins no
+            // earlier than now.
             self.audio.begin(now);
             self.ring.clear();
             stats.take_back(Counter::Frames, std::mem::take(&mut self.frames));
         }
         self.audio.handle_drained(now);
+        if self.state == State::Running {
+            self.audio.watch_ports(now, self.ports.len());
+        }
         let mixed = self.handle_timeout(now, stats);
         if mixed {
             self.read_at = now.next_multiple_of(self.period());
         }
         mixed
+    }
+
+    /// The next thing to be told of a leg.
+    pub fn take_leg_event(&mut self) -> Option<LegEvent> {
+        self.audio.take_leg_event()
+    }
+
+    /// What the payload types mean from the next packet on.
+    pub fn set_formats(&mut self, formats: PortFormats) {
+        self.audio.set_formats(formats);
     }
 
     fn mix(&mut self, stats: &mut Stats) {
@@ -285,7 +307,7 @@ impl Recording {
         self.parts.op(now, first_frame_at, &self.ring)
     }
 
-    /// Takes a call's result.
+    /// Takes the result of a call.
     pub fn disk_done(
         &mut self,
         now: Instant,
@@ -315,13 +337,14 @@ impl Recording {
         RecordingEvent::Started(client)
     }
 
-    /// Frames that are mixed and wait in the ring.
+    /// Mixed frames that wait in the ring.
     fn waiting_frames(&self) -> u64 {
         (self.ring.len() / self.audio.stream.frame_bytes()) as u64
     }
 
-    /// How often packets are read: a server gets each frame in its time, a stick several at once. Also while the server
-    /// is asked, so that the recording begins when it has answered.
+    /// How often packets are read: a server gets each frame in real time, the stick several frames
+    /// at once. Also every frame while the server is being contacted, so that the recording begins
+    /// when the server responds.
     fn period(&self) -> Duration {
         if !self.route.is_server() {
             return BATCH;

@@ -1,15 +1,16 @@
-//! What happened to one part of a recording, for the file beside it.
+//! What happened during one part of a recording, for its sidecar.
 
 use crate::base::limits::play::MAX_PAUSES;
 use crate::base::limits::FRAME;
 use crate::base::stats::Counter;
 use crate::wire::recording::sidecar::Pauses;
 
-/// What is missing from the audio, as the sidecar counts it.
-pub const MISSING: [Counter; 8] = [
+/// The counters of missing audio that a sidecar lists.
+pub const MISSING: [Counter; 9] = [
     Counter::NotRtp,
     Counter::UnknownPayload,
     Counter::Oversize,
+    Counter::Encrypted,
     Counter::Late,
     Counter::Unconfirmed,
     Counter::TooManySources,
@@ -17,44 +18,48 @@ pub const MISSING: [Counter; 8] = [
     Counter::FramesLost,
 ];
 
-/// The phone's clock, when a file was created.
+/// The state of the phone's clock when a file was created.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Zone {
     /// Local time minus UTC.
     pub offset_minutes: i16,
-    /// Somebody had set it.
+    /// The clock had been set.
     pub clock_set: bool,
 }
 
-/// From the part's beginning on.
+/// The history since the beginning of the part.
 #[derive(Debug, Default)]
 pub struct PartHistory {
     /// Frames of the recording before this part.
     first: u64,
-    /// Where each pause is in the part's audio, and how long it is, in milliseconds; also those behind it, which belong
-    /// to the next part. And those that found no place.
+    /// Position in the part's audio and length of each pause, in milliseconds. Includes pauses
+    /// after the end of the part, which belong to the next one.
     pauses: heapless::Vec<[u32; 2], MAX_PAUSES>,
+    /// Pauses that did not fit into the list.
     more: u32,
-    /// By which clock its file is named.
+    /// The clock from which the name of its file was derived.
     pub zone: Zone,
     /// Its sidecar says that another part follows.
     pub followed: bool,
 }
 
 impl PartHistory {
-    /// A part begins behind so many frames of the recording.
+    /// A part begins after `first` frames of the recording.
     pub fn begin(&mut self, first: u64) {
-        let behind = self.position(first);
-        while self.pauses.first().is_some_and(|[at, _]| *at < behind) {
+        let begin = self.position(first);
+        while self.pauses.first().is_some_and(|[at, _]| *at < begin) {
             self.pauses.remove(0);
         }
-        self.pauses.iter_mut().for_each(|[at, _]| *at -= behind);
+        for [at, _] in &mut self.pauses {
+            *at -= begin;
+        }
         self.first = first;
         self.more = 0;
         self.followed = false;
     }
 
-    /// A frame is paused, behind so many frames of the recording; it counts as one of them if it is `stored` as silence.
+    /// A frame is paused after `frames` frames of the recording; it is one of them if it is
+    /// `stored` as silence.
     pub fn pause(&mut self, frames: u64, stored: bool) {
         let now = self.position(frames);
         let frame = FRAME.millis() as u32;
@@ -64,7 +69,8 @@ impl PartHistory {
         }
     }
 
-    /// The pauses in a part of so many frames; one at its very end only if it was the `last`.
+    /// The pauses in a part of `frames` frames; one at its very end is included only if the part is
+    /// the `last`.
     pub fn pauses(&self, frames: u64, last: bool) -> Pauses<'_> {
         let end = self.position(self.first + frames) + u32::from(last);
         let count = self.pauses.iter().take_while(|[at, _]| *at < end).count();
@@ -84,8 +90,8 @@ impl PartHistory {
 mod tests {
     use super::*;
 
-    fn listed(chronicle: &PartHistory, frames: u64, last: bool) -> Vec<[u32; 2]> {
-        match chronicle.pauses(frames, last) {
+    fn listed(history: &PartHistory, frames: u64, last: bool) -> Vec<[u32; 2]> {
+        match history.pauses(frames, last) {
             Pauses::List(list) => list.to_vec(),
             Pauses::Count(count) => panic!("{count} pauses"),
         }
@@ -93,36 +99,36 @@ mod tests {
 
     #[test]
     fn pauses_belong_to_the_part_in_whose_audio_they_are() {
-        let mut chronicle = PartHistory::default();
-        chronicle.begin(0);
-        (0..5).for_each(|_| chronicle.pause(10, false));
-        (0..2).for_each(|_| chronicle.pause(50, false));
-        assert_eq!(listed(&chronicle, 50, true), [[200, 100], [1000, 40]]);
+        let mut history = PartHistory::default();
+        history.begin(0);
+        (0..5).for_each(|_| history.pause(10, false));
+        (0..2).for_each(|_| history.pause(50, false));
+        assert_eq!(listed(&history, 50, true), [[200, 100], [1000, 40]]);
         assert_eq!(
-            listed(&chronicle, 50, false),
+            listed(&history, 50, false),
             [[200, 100]],
             "a pause at the border is in the next part"
         );
-        chronicle.begin(50);
-        chronicle.pause(60, false);
-        assert_eq!(listed(&chronicle, 30, true), [[0, 40], [200, 20]]);
+        history.begin(50);
+        history.pause(60, false);
+        assert_eq!(listed(&history, 30, true), [[0, 40], [200, 20]]);
     }
 
     #[test]
     fn a_pause_that_is_stored_is_as_long_as_its_silence() {
-        let mut chronicle = PartHistory::default();
+        let mut history = PartHistory::default();
         (10..15)
             .chain(20..21)
-            .for_each(|at| chronicle.pause(at, true));
-        assert_eq!(listed(&chronicle, 50, true), [[200, 100], [400, 20]]);
+            .for_each(|at| history.pause(at, true));
+        assert_eq!(listed(&history, 50, true), [[200, 100], [400, 20]]);
     }
 
     #[test]
     fn too_many_are_counted() {
-        let mut chronicle = PartHistory::default();
-        (0..MAX_PAUSES as u64 + 3).for_each(|n| chronicle.pause(n * 10, false));
+        let mut history = PartHistory::default();
+        (0..MAX_PAUSES as u64 + 3).for_each(|n| history.pause(n * 10, false));
         assert_eq!(
-            chronicle.pauses(10_000, true),
+            history.pauses(10_000, true),
             Pauses::Count(MAX_PAUSES as u32 + 3)
         );
     }

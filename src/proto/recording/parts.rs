@@ -1,4 +1,4 @@
-//! The files of one recording: the one that is being written, and the names of all.
+//! The parts of one recording: the file that is being written, and the names of all files.
 
 use crate::base::limits::MAX_PARTS_NAMED;
 use crate::base::ring::Ring;
@@ -9,7 +9,7 @@ use crate::proto::recording::part_history::PartHistory;
 /// The parts of a recording on the stick.
 pub(super) struct Parts {
     pub(super) writer: FileWriter,
-    /// As many as `MAX_PARTS_NAMED`: what is not used is not touched.
+    /// Capacity `MAX_PARTS_NAMED`; unused memory is not touched.
     names: Vec<Name>,
     count: u32,
     pub(super) history: PartHistory,
@@ -26,7 +26,7 @@ impl Parts {
         }
     }
 
-    /// Another recording begins here.
+    /// A new recording begins.
     pub(super) fn begin(&mut self, plan: Plan) {
         self.writer = FileWriter::new(plan);
         self.names.clear();
@@ -34,7 +34,7 @@ impl Parts {
         self.history = PartHistory::default();
     }
 
-    /// The names of the parts, as many as are kept, and the number of all parts.
+    /// The names of the parts that are kept, and the number of all parts.
     pub(super) fn names(&self) -> (&[Name], u32) {
         (&self.names, self.count)
     }
@@ -44,7 +44,7 @@ impl Parts {
         self.count == 0
     }
 
-    /// The part that is written, or was the last one.
+    /// The part that is being written, or was written last.
     pub(super) fn current(&self) -> Option<&Name> {
         self.names.last()
     }
@@ -59,7 +59,8 @@ impl Parts {
         self.writer.op(now, first_frame_at, ring)
     }
 
-    /// Takes a call's result; `true` when a part has been created, after so many `stored` frames of the recording.
+    /// Takes the result of a call; `true` when a part was created, after `stored` frames of the
+    /// recording.
     pub(super) fn done(
         &mut self,
         now: Instant,
@@ -72,13 +73,13 @@ impl Parts {
         };
         self.count += 1;
         self.history.begin(stored);
-        // The last name is always that of the part in use.
+        // The last entry is always the name of the current part.
         self.names.truncate(MAX_PARTS_NAMED - 1);
         self.names.push(name);
         true
     }
 
-    /// How the writer has ended; `None` while it works, or waits for frames.
+    /// How the writer ended; `None` while it is active or waits for frames.
     pub(super) fn ended(&self) -> Option<Ended> {
         self.writer.ended()
     }

@@ -6,29 +6,29 @@ use crate::base::time::{Duration, Instant};
 /// Where a recording's frames go.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Route {
-    /// To the stick, as was asked for.
+    /// To the stick, as requested.
     Stick,
     /// To the server.
     Server(Sending),
-    /// To the stick: it was begun for the server, which has failed.
+    /// To the stick, after the server failed.
     Fallback {
-        /// The server did not confirm the end, and may have everything.
+        /// The server did not confirm the end, so its copy may be complete.
         unconfirmed: bool,
     },
 }
 
 impl Route {
-    /// It was begun for a server, wherever it goes now.
+    /// The recording was started for a server, wherever its frames go now.
     pub(super) fn was_for_server(&self) -> bool {
         !matches!(self, Self::Stick)
     }
 
-    /// Its frames go to the server.
+    /// The frames go to the server.
     pub(super) fn is_server(&self) -> bool {
         matches!(self, Self::Server(_))
     }
 
-    /// Bytes at the ring's front that the server has been sent.
+    /// Bytes at the front of the ring that have been sent to the server.
     pub(super) fn sent(&self) -> usize {
         match self {
             Self::Server(sending) => sending.sent,
@@ -37,10 +37,10 @@ impl Route {
     }
 }
 
-/// How the frames go to a server.
+/// The transmission of frames to a server.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Sending {
-    /// Bytes at the ring's front that have been sent; kept there for a fallback.
+    /// Bytes at the front of the ring that have been sent; they are kept for a fallback.
     pub(super) sent: usize,
     /// Frames that may be sent before `refill_at`.
     burst: u32,
@@ -48,11 +48,11 @@ pub(super) struct Sending {
 }
 
 impl Sending {
-    /// Time passes.
+    /// Refills the burst allowance if that is due.
     pub(super) fn handle_timeout(&mut self, now: Instant) {
         if now >= self.refill_at {
             self.burst = BURST_FRAMES;
-            // Half a frame, not a whole one: a wake-up may be late, and the next one in time.
+            // Half a frame, not a whole one: a late wake-up may be followed by one that is in time.
             self.refill_at = now + Duration::from_nanos(FRAME.nanos() / 2);
         }
     }

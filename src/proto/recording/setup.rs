@@ -1,6 +1,7 @@
-//! How one recording is made, and what is known of its call.
+//! The parameters of one recording, and the information about its call.
 
 use crate::base::limits::{FRAME_SAMPLES, HOST_BYTES, MAX_PORTS, TEXT_BYTES};
+use crate::proto::media::formats::PortFormats;
 use crate::proto::media::rtp_stream::RtpStream;
 use crate::proto::recording::file_writer::Plan;
 use crate::wire::control::Text;
@@ -14,7 +15,8 @@ pub type Host = heapless::String<HOST_BYTES>;
 /// The phone's hardware address: 12 lower-case hex digits.
 pub type Device = heapless::String<12>;
 
-/// A hardware address, also with its usual separators, as 12 lower-case hex digits.
+/// Normalizes a hardware address, with or without the usual separators, to 12 lower-case hex
+/// digits.
 pub fn device(text: &[u8]) -> Option<Device> {
     let mut device = Device::new();
     for byte in text.iter().filter(|byte| !b":-.".contains(byte)) {
@@ -23,7 +25,7 @@ pub fn device(text: &[u8]) -> Option<Device> {
     (device.len() == 12 && device.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(device)
 }
 
-/// A hardware address as text.
+/// Formats a hardware address.
 pub fn device_of(mac: [u8; 6]) -> Device {
     let digit = |value: u8| char::from(b"0123456789abcdef"[usize::from(value & 15)]);
     mac.into_iter()
@@ -42,9 +44,9 @@ pub struct Call {
     pub local_number: Text<TEXT_BYTES>,
     /// The phone's own name.
     pub local_name: Text<TEXT_BYTES>,
-    /// `in` or `out`, from the phone's view; `None` when nobody said.
+    /// The direction from the phone's point of view; `None` if it was not given.
     pub incoming: Option<bool>,
-    /// Why its recording was stopped; empty when nobody said.
+    /// Why the recording was stopped; empty if no reason was given.
     pub stop_reason: Text<TEXT_BYTES>,
     /// Which of the four parties' values a stop has changed.
     pub changed: [bool; 4],
@@ -62,7 +64,8 @@ impl Call {
         ]
     }
 
-    /// Takes over what a stop says: its reason, and values that are neither empty nor known.
+    /// Applies the values of a stop request: its reason, and those values that are neither empty
+    /// nor known.
     pub fn update(&mut self, stop: Self) {
         let known = [
             &mut self.remote_number,
@@ -86,18 +89,18 @@ impl Call {
     }
 }
 
-/// The recording server, and what it is to know of the phone.
+/// The recording server, and how the phone identifies itself to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Server {
     /// An address, or a name to be looked up.
     pub host: Host,
-    /// Of its control connections.
+    /// The port of its control connections.
     pub port: u16,
-    /// What ends a message to it.
+    /// The terminator of messages to the server.
     pub message_end: &'static [u8],
-    /// The phone's name there.
+    /// The name of the phone on the server.
     pub device: Device,
-    /// When it fails, the call goes on to the stick.
+    /// If it fails, the recording continues on the stick.
     pub fallback: bool,
 }
 
@@ -120,14 +123,21 @@ pub struct Setup {
     pub reserve: u64,
     /// Old recordings may be deleted to make room.
     pub cover: bool,
-    /// Who calls whom.
+    /// The call information.
     pub call: Call,
-    /// Where it goes; `None`: to the stick.
+    /// What the payload types of its ports mean.
+    pub formats: PortFormats,
+    /// Formats that were declared and are decoded.
+    pub understood: Text<TEXT_BYTES>,
+    /// Formats that were declared and are not decoded.
+    pub undecodable: Text<TEXT_BYTES>,
+    /// The server to send the frames to; `None`: they go to the stick.
     pub server: Option<Server>,
 }
 
 impl Setup {
-    /// The local stream, which begins where the seed says. A server gets headers whatever the files have.
+    /// The local stream, with start values from the seed. A server gets RTP headers even if the
+    /// files have none.
     pub fn stream(&self) -> RtpStream {
         let [ssrc, rest] = self.seed;
         let [s0, s1, t0, t1] = rest.to_be_bytes();
@@ -141,12 +151,12 @@ impl Setup {
         )
     }
 
-    /// When the server fails, the call goes on to the stick.
+    /// If the server fails, the recording continues on the stick.
     pub fn falls_back(&self) -> bool {
         self.server.as_ref().is_some_and(|server| server.fallback)
     }
 
-    /// The parts on the stick.
+    /// The parameters of the files on the stick.
     pub fn plan(&self) -> Plan {
         let header = Header {
             codec: Codec::G711(self.law),
@@ -176,6 +186,9 @@ impl Default for Setup {
             reserve: 0,
             cover: false,
             call: Call::default(),
+            formats: PortFormats::default(),
+            understood: Text::new(),
+            undecodable: Text::new(),
             server: None,
         }
     }

@@ -1,9 +1,10 @@
-//! A recording that goes to a server, and the way from there to the stick.
+//! A recording that is sent to a server, and its fallback to the stick.
 //!
-//! Mixed frames wait in the ring until the server has accepted, then go out one by one, a few more in 20 ms when
-//! some have waited. With `serverFallback` the ring keeps what was sent: when the server refuses or fails, all
-//! that is in the ring becomes the beginning of a part on the stick, and the call continues there. So that part
-//! repeats up to 24 s of what the server has, and nothing is missing between the two.
+//! Mixed frames wait in the ring until the server has accepted; then they are sent one by one, a
+//! few more per 20 ms if some have waited. With `serverFallback`, the ring keeps frames that were
+//! sent: when the server refuses or fails, the content of the ring becomes the beginning of a part
+//! on the stick, and the recording continues there. So this part repeats up to 24 s of what the
+//! server has, and nothing is missing between the two.
 
 use crate::base::limits::{FRAME_SAMPLES, RTP_FRAME_BYTES, SHUTDOWN_STOP_TIMEOUT};
 use crate::base::stats::{Counter, Stats};
@@ -16,7 +17,7 @@ use crate::proto::recording::state::{Failure, RecordingEvent, State};
 use crate::proto::recording::Recording;
 
 impl Recording {
-    /// Something came from the server's side, or time has passed.
+    /// Handles input from the server's side, or the passing of time.
     pub fn handle_server(
         &mut self,
         now: Instant,
@@ -30,7 +31,7 @@ impl Recording {
         self.handle_client_event(now, stats)
     }
 
-    /// The next thing to be done for the server.
+    /// The next operation for the server.
     pub fn server_op(&mut self, now: Instant) -> Option<Op<'_>> {
         if let Route::Server(sending) = self.route {
             let has_unsent = self.unsent() > 0;
@@ -46,7 +47,7 @@ impl Recording {
         self.client.op()
     }
 
-    /// Takes the outcome of what `server_op` named, if it was no frame.
+    /// Takes the outcome of an operation that `server_op` returned, unless it was a frame.
     pub fn server_done(
         &mut self,
         now: Instant,
@@ -57,8 +58,8 @@ impl Recording {
         self.handle_client_event(now, stats)
     }
 
-    /// The kernel took the frame, or did not, and had this error to tell of. A frame that it does not take is
-    /// not offered again: the next one is due.
+    /// Takes the outcome of sending a frame: whether the kernel accepted it, and a pending error. A
+    /// frame that is not accepted is not offered again: the next one is due.
     pub fn frame_done(
         &mut self,
         now: Instant,
@@ -81,32 +82,33 @@ impl Recording {
         self.handle_client_event(now, stats)
     }
 
-    /// The daemon is to end: the server has less time for its answer.
+    /// The daemon shuts down: the server has less time to respond.
     pub fn handle_shutdown(&mut self, now: Instant) {
         self.client.set_deadline(now + SHUTDOWN_STOP_TIMEOUT);
     }
 
-    /// There is a conversation with a server.
+    /// There is a connection to a server, or an attempt to make one.
     pub fn talks(&self) -> bool {
         !self.client.is_idle()
     }
 
-    /// Frames go to this address; `None` once they go to the stick.
+    /// The address to which frames are sent; `None` once they go to the stick.
     pub fn server(&self) -> Option<core::net::SocketAddr> {
         self.client.media().filter(|_| self.route.is_server())
     }
 
-    /// It was begun for a server, whether its frames go there or not.
+    /// The recording was started for a server, whether its frames still go there or not.
     pub fn was_for_server(&self) -> bool {
         self.route.was_for_server()
     }
 
-    /// Why the server failed.
+    /// The reason why the server failed.
     pub fn why(&self) -> &Reason {
         self.client.why()
     }
 
-    /// Room for a frame, if there is any or the oldest one has been sent.
+    /// Makes room for a frame in the ring; `false` if the ring is full and its oldest frame cannot
+    /// be dropped.
     pub(super) fn make_room(&mut self, stats: &mut Stats) -> bool {
         if self.ring.room() >= RTP_FRAME_BYTES {
             return true;
@@ -123,12 +125,12 @@ impl Recording {
         true
     }
 
-    /// Bytes of the ring that the server has not been sent.
+    /// Bytes in the ring that have not been sent to the server.
     pub(super) fn unsent(&self) -> usize {
         self.ring.len() - self.route.sent()
     }
 
-    /// What an event of the conversation means for the recording.
+    /// Handles an event of the record client.
     fn handle_client_event(&mut self, now: Instant, stats: &mut Stats) -> Option<RecordingEvent> {
         let event = self.client.take_event()?;
         if !self.route.is_server() {
@@ -185,8 +187,9 @@ impl Recording {
         }
     }
 
-    /// The call continues on the stick, beginning with all that the ring holds. The frames get new headers: in a
-    /// file a pause leaves no gap in the timestamps, and frames may be without headers altogether.
+    /// Continues the recording on the stick, beginning with the content of the ring. The frames get
+    /// new headers: in a file, a pause leaves no gap in the timestamps, and the frames may have no
+    /// headers at all.
     fn fall_back(&mut self, unconfirmed: bool) {
         let count = (self.ring.len() / RTP_FRAME_BYTES) as u32;
         let stream = &mut self.audio.stream;

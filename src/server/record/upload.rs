@@ -23,7 +23,7 @@ use crate::server::record::counters::{Counters, Gauge};
 use crate::server::record::settings::RecordSettings;
 use crate::server::record::store::Store;
 use crate::server::record::upload_queue::{UploadOutcome, UploadQueue};
-use crate::wire::recording::NAME_PREFIX;
+use crate::wire::recording::is_recording_name;
 
 /// The threads that upload, and the one that searches the folder for them.
 pub(super) struct Uploader {
@@ -132,7 +132,7 @@ fn scan(shared: &Shared, inbox: &Receiver<()>) {
 fn list(archive: &Archive) -> io::Result<Vec<RecordingPath>> {
     let mut paths = vec![];
     archive.each(FINISHED, |_, path| {
-        if path.stem.starts_with(NAME_PREFIX) {
+        if is_recording_name(path.recording().as_bytes()) {
             paths.push(path);
         }
     })?;

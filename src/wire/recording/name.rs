@@ -5,6 +5,7 @@
 
 use core::fmt::{self, Write as _};
 
+use crate::wire::decimal::parse_decimal;
 use crate::wire::recording::sidecar::Start;
 
 /// What the name of every recording begins with.
@@ -13,6 +14,8 @@ pub const NAME_PREFIX: &str = "Record_";
 pub const NAME_SUFFIX: &str = ".wav";
 /// The extension of a sidecar, in the place of `NAME_SUFFIX`.
 pub const SIDECAR_SUFFIX: &str = ".json";
+/// The highest number that distinguishes recordings of the same second.
+const MAX_NUMBER: u32 = 999;
 /// Length of `YYYYMMDD_HHMMSS`.
 const TIME_BYTES: usize = 15;
 
@@ -61,6 +64,85 @@ impl fmt::Display for Stem {
             "{NAME_PREFIX}{year:04}{month:02}{day:02}_{hour:02}{minute:02}{second:02}"
         )
     }
+}
+
+/// Which of the two files a name belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileKind {
+    /// `.wav`
+    Recording,
+    /// `.json`
+    Sidecar,
+}
+
+/// A name exactly as the recorder gives it: `Record_YYYYMMDD_HHMMSS[_N].wav` or `.json`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NameParts {
+    /// YYYYMMDD, as a decimal number.
+    pub date: u32,
+    /// HHMMSS, as a decimal number.
+    pub time: u32,
+    /// The number after the time, 2 to `MAX_NUMBER`; 0 if there is none.
+    pub number: u32,
+    /// The extension.
+    pub kind: FileKind,
+}
+
+impl NameParts {
+    /// Parses a name; `None` for any that the recorder does not give.
+    pub fn parse(name: &[u8]) -> Option<Self> {
+        let (stem, kind) = match name.strip_suffix(NAME_SUFFIX.as_bytes()) {
+            Some(stem) => (stem, FileKind::Recording),
+            None => (
+                name.strip_suffix(SIDECAR_SUFFIX.as_bytes())?,
+                FileKind::Sidecar,
+            ),
+        };
+        let stem = stem.strip_prefix(NAME_PREFIX.as_bytes())?;
+        let (date, rest) = stem.split_at_checked(8)?;
+        let (time, rest) = rest.strip_prefix(b"_")?.split_at_checked(6)?;
+        let number = match rest {
+            [] => 0,
+            // The first recording of a second has no number, so that numbers begin at 2.
+            [b'_', digits @ ..] if digits.first() != Some(&b'0') => {
+                parse_u32(digits).filter(|number| (2..=MAX_NUMBER).contains(number))?
+            }
+            _ => return None,
+        };
+        Some(Self {
+            date: parse_date(date)?,
+            time: parse_u32(time)?,
+            number,
+            kind,
+        })
+    }
+}
+
+impl fmt::Display for NameParts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{NAME_PREFIX}{:08}_{:06}", self.date, self.time)?;
+        if self.number > 0 {
+            write!(f, "_{}", self.number)?;
+        }
+        f.write_str(match self.kind {
+            FileKind::Recording => NAME_SUFFIX,
+            FileKind::Sidecar => SIDECAR_SUFFIX,
+        })
+    }
+}
+
+/// Parses a date of eight digits, YYYYMMDD. A month has at most 31 days here.
+pub fn parse_date(digits: &[u8]) -> Option<u32> {
+    let date = parse_u32(digits).filter(|_| digits.len() == 8)?;
+    let is_month = (1..=12).contains(&(date / 100 % 100));
+    let is_day = (1..=31).contains(&(date % 100));
+    (is_month && is_day).then_some(date)
+}
+
+/// Parses up to nine digits.
+fn parse_u32(digits: &[u8]) -> Option<u32> {
+    let number = parse_decimal(digits).filter(|_| digits.len() <= 9)?;
+    u32::try_from(number).ok()
 }
 
 /// The name of a recording's sidecar: `.json` replaces `.wav`. `None`: the name is too long or too short.
@@ -146,6 +228,42 @@ mod tests {
         assert!(["Record_.wav", "record_1.wav", "Record_1.txt", ".wav", ""]
             .iter()
             .all(|n| !is_recording_name(n.as_bytes())));
+    }
+
+    #[test]
+    fn only_exact_names_are_parsed() {
+        for name in [
+            "Record_20260102_101500.wav",
+            "Record_20260102_101500.json",
+            "Record_20260102_000000_2.wav",
+            "Record_19700101_000007_10.wav",
+            "Record_20991231_235959_999.json",
+        ] {
+            assert_eq!(NameParts::parse(name.as_bytes()).unwrap().to_string(), name);
+        }
+        for name in [
+            "",
+            ".wav",
+            "Record_.wav",
+            "record_20260102_101500.wav",
+            "Record_20260102_101500.WAV",
+            "Record_20260102_101500.txt",
+            "Record_20260102_101500_.wav",
+            "Record_20260102_101500_1.wav",
+            "Record_20260102_101500_02.wav",
+            "Record_20260102_101500_1000.wav",
+            "Record_20260102_101500_2_3.wav",
+            "Record_20261302_101500.wav",
+            "Record_20260100_101500.wav",
+            "Record_2026010a_101500.wav",
+            "Record_20260102-101500.wav",
+            "Record_20260102_10150.wav",
+            "Record_20260102_101500.wav.wav",
+            "Record_20260102_101500.wav\0",
+            "Record_../../etc/passwd.wav",
+        ] {
+            assert_eq!(NameParts::parse(name.as_bytes()), None, "{name:?}");
+        }
     }
 
     #[test]

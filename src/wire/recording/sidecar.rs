@@ -4,7 +4,8 @@
 //! {"id":"17","part":1,"parts":2,"file":"Record_20261121_101500.wav","device":"0015651a2b3c","codec":"PCMU","dir":"in",
 //!  "remote_number":"100","remote_name":"Ann","local_number":"200","local_name":"Bob",
 //!  "start":"2026-11-21T10:15:00+01:00","clock_set":true,"duration_ms":12000,"frames":600,
-//!  "pauses":[[4000,1500]],"dropped":{"late":3},"sha256":"64 hex digits","end":"stopped"}
+//!  "pauses":[[4000,1500]],"dropped":{"late":3},"heard":"one","heard_ms":{"1":12000,"2":0,"local":0},
+//!  "unintelligible":"payload type 18 cannot be decoded","sha256":"64 hex digits","end":"stopped"}
 //! ```
 //! What is unknown is left out. A pause is `[position in this part's audio, length]` in milliseconds; if the list would be
 //! too long, `pauses` is the number of pauses. `sha256` covers all bytes after the recording's header, and is present once
@@ -61,6 +62,12 @@ pub struct Sidecar<'a> {
     pub pauses: Pauses<'a>,
     /// What is missing from the audio, counted by reason; zeros are left out.
     pub dropped: &'a [(&'a str, u64)],
+    /// Which parties are in the recording so far: `both`, `one` or `none`.
+    pub heard: &'a [u8],
+    /// Milliseconds of audio that came for each leg; the last one is the local stream.
+    pub heard_ms: &'a [u64],
+    /// Why a leg was not heard.
+    pub unintelligible: &'a [u8],
     /// Why the part ended.
     pub end: &'a [u8],
 }
@@ -137,7 +144,27 @@ impl Sidecar<'_> {
         }
         out.separator = ",";
         out.write_str("}")?;
+        out.text("heard", self.heard)?;
+        if !self.heard_ms.is_empty() {
+            self.emit_heard(out)?;
+        }
+        out.text("unintelligible", self.unintelligible)?;
         out.text("end", self.end)
+    }
+
+    /// `"heard_ms":{"1":12000,"2":0,"local":0}`.
+    fn emit_heard(&self, out: &mut Out) -> fmt::Result {
+        out.key("heard_ms")?;
+        let mut separator = "{";
+        for (leg, length) in self.heard_ms.iter().enumerate() {
+            if leg + 1 == self.heard_ms.len() {
+                write!(out, "{separator}\"local\":{length}")?;
+            } else {
+                write!(out, "{separator}\"{}\":{length}", leg + 1)?;
+            }
+            separator = ",";
+        }
+        out.write_str("}")
     }
 }
 
@@ -233,6 +260,9 @@ mod tests {
             frames: 600,
             pauses: Pauses::List(&[[4000, 1500], [8000, 20]]),
             dropped: &[("late", 3), ("kernel_drop", u64::MAX)],
+            heard: b"",
+            heard_ms: &[],
+            unintelligible: b"",
             end: b"stopped",
         }
     }

@@ -1,13 +1,15 @@
-//! The rate of a leg's RTP clock where it is not one tick a sample.
+//! The rate of a source's RTP clock where it is not one tick per sample.
 //!
-//! A payload says how many samples a packet has, two timestamps how many ticks lie between them. The two disagree in a
-//! pause that the sender meant (DTX), and in a sender whose clock is wrong: G.722 with a clock of 16 kHz, or 320 ticks
-//! for each 160 bytes. The arrivals tell one from the other. When ten packets in a row disagree, and came as fast as
-//! their bytes say, then the timestamps are scaled from there on, and these ten are laid where they belong.
+//! The payload determines how many samples a packet has, two timestamps how many ticks lie between
+//! two packets. They differ in a deliberate pause of the sender (DTX), and when the sender's clock
+//! is wrong: G.722 with a clock of 16 kHz, or 320 ticks for each 160 bytes. The arrivals
+//! distinguish the two cases. If ten packets in a row differ, and arrived at the rate that their
+//! lengths imply, the timestamps are scaled from there on, and these ten packets are moved to their
+//! correct positions.
 
 use crate::base::limits::RATE_PACKETS;
 
-/// So many ticks of the sender are so many samples.
+/// This many ticks of the sender's clock are this many samples.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rate {
     pub(super) ticks: i32,
@@ -24,7 +26,7 @@ impl Default for Rate {
 }
 
 impl Rate {
-    /// The samples that pass with these ticks.
+    /// Converts ticks to samples.
     #[inline]
     pub(super) fn samples(self, ticks: i32) -> i64 {
         if self.ticks == self.samples {
@@ -34,7 +36,7 @@ impl Rate {
         }
     }
 
-    /// Not inlined: a phone divides 64 bits in hundreds of instructions, and hardly ever has to.
+    /// Not inlined: a 64-bit division takes a phone hundreds of instructions and is rarely needed.
     #[inline(never)]
     fn scaled(self, ticks: i32) -> i64 {
         let scaled = i64::from(ticks) * i64::from(self.samples);
@@ -42,33 +44,33 @@ impl Rate {
     }
 }
 
-/// A packet whose timestamp does not fit the bytes of the one before it.
+/// A packet whose timestamp step does not match the length of the packet before it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Departed {
-    /// Ticks since the last packet that did fit, and samples by the bytes.
+    /// Ticks since the last packet that matched, and samples according to the packet lengths.
     pub(super) ticks: i32,
     pub(super) samples: i32,
-    /// Where it was laid, from that packet's place on, and how much of it.
+    /// Its position relative to that packet, and its length.
     pub(super) place: i32,
     pub(super) len: u16,
 }
 
-/// Packets in a row that disagree.
+/// Consecutive packets that do not match.
 #[derive(Debug, Default)]
 pub(super) struct Trial {
     pub(super) departed: heapless::Vec<Departed, RATE_PACKETS>,
-    /// The leg as it was before the first of them.
+    /// The state of the buffer before the first of them.
     pub(super) timestamp: u32,
     pub(super) anchor: i64,
     pub(super) end: i64,
     pub(super) drift: i64,
     pub(super) arrived_at: i64,
-    /// Samples that passed from the last packet that fitted to the newest, lost ones included.
+    /// Samples from the last matching packet to the newest one, lost packets included.
     pub(super) samples: i32,
 }
 
 impl Trial {
-    /// Some packets disagree, and have not been judged.
+    /// Some packets do not match, and no decision has been made.
     pub(super) fn is_open(&self) -> bool {
         self.samples != 0
     }
@@ -78,7 +80,7 @@ impl Trial {
         self.departed.clear();
     }
 
-    /// All packets keep this rate: their timestamps are no arbitrary numbers.
+    /// All packets match this rate: their timestamps are not arbitrary.
     pub(super) fn is_steady(&self, rate: Rate) -> bool {
         let keeps = |packet: &Departed| {
             let off = rate.samples(packet.ticks) - i64::from(packet.samples);

@@ -1,22 +1,26 @@
 //! The jitter buffer of one source: packets in, samples on the recording's clock out.
 //!
-//! The buffer keeps codes on an axis of its own, the *leg axis*. A packet lies where its timestamp
-//! says, counted from an anchor; nothing that arrives later moves it. What follows the sender's clock
-//! is the reader: `drift` is the distance from the recording axis (samples since the recording began) to
-//! the leg axis, and `read = clock + drift` is the next sample to be mixed, `PLAYOUT_DELAY` behind the
-//! arrivals. Jitter, reordering and duplicates sort themselves out by place. For the rest:
+//! The buffer keeps codes on an axis of its own, the *source axis*. The position of a packet
+//! follows from its timestamp, relative to an anchor; nothing that arrives later moves it. The
+//! reader follows the sender's clock: `drift` is the offset from the recording axis (samples since
+//! the recording began) to the source axis, and `read = clock + drift` is the next sample to be
+//! mixed, `PLAYOUT_DELAY` after its arrival. Positions alone take care of jitter, reordering and
+//! duplicates. Everything else:
 //!
-//! - **Anchor.** The first packet lies at its arrival. As long as none of it has been mixed it is
-//!   provisional: a packet that comes *earlier* than it should shows that the first one was late.
-//! - **Jumps.** A timestamp that departs from the arrivals by more than a second, or runs ahead of
-//!   them in sequence, is anchored anew, behind what is still waiting.
-//! - **Clock drift.** The least delay of some seconds is the sender's clock against ours; when it leaves a
-//!   dead band, the reader takes 159 or 161 samples for a frame until it is back.
-//! - **Rate.** A clock that runs at another rate than the bytes is scaled (`clock_rate`, `rescaling`).
-//! - **Gaps.** Places never written are holes: concealed, if audio goes on behind them, else silent.
-//!   A gap between two packets in sequence was meant by the sender, and is silence.
+//! - **Anchor.** The first packet is positioned by its arrival. As long as none of it has been
+//!   mixed, the anchor is provisional: a packet that arrives *earlier* than expected shows that the
+//!   first one was late.
+//! - **Jumps.** A packet whose timestamp deviates from its arrival by more than a second, or runs
+//!   ahead of it in sequence, is anchored again, after the audio that is still waiting.
+//! - **Clock drift.** The minimum delay over some seconds shows the drift of the sender's clock;
+//!   when it leaves a dead band, the reader takes 159 or 161 samples for a frame until it is back.
+//! - **Rate.** Timestamps of a clock that does not run at one tick per sample are scaled
+//!   (`clock_rate`, `rescaling`).
+//! - **Gaps.** Positions never written are holes: concealed if audio follows, otherwise silent. A
+//!   gap between two packets in sequence is a deliberate pause of the sender, and is silence.
 //!
-//! Codes stay codes where nothing has to be done to them: most frames are mixed by one look-up a sample.
+//! Codes are decoded only if they have to be modified: most frames are mixed by one table lookup
+//! per sample.
 
 use core::ops::Range;
 
@@ -40,15 +44,16 @@ mod placement;
 mod rescaling;
 mod state;
 
-/// History is wiped in pieces of this length at least: 80 ms.
+/// History is wiped in runs of at least this length: 80 ms.
 const WIPED: i64 = 640;
-/// In what law a G.722 leg keeps samples it has decoded, for concealment.
+/// The law in which the decoded samples of a G.722 source are kept for concealment.
 const HISTORY_LAW: Law = Law::Mu;
 
-/// One source. Its sample ring is lent to each call, so that the buffer itself is small.
+/// One source. Its sample ring is passed to each call, so that the buffer itself is small.
 ///
-/// Positions are samples on one of two axes: the *recording axis* counts from the recording's beginning, the *leg axis*
-/// from the source's anchor. `reader.drift` leads from the one to the other.
+/// Positions are samples on one of two axes: the *recording axis* counts from the beginning of the
+/// recording, the *source axis* from the source's anchor. `reader.drift` converts from the former
+/// to the latter.
 #[derive(Debug)]
 pub struct JitterBuffer {
     codec: Codec,
@@ -56,22 +61,21 @@ pub struct JitterBuffer {
     stored: Stored,
     reader: Reader,
     arrivals: Arrivals,
-    /// Where the anchor's audio begins on the leg axis, while none of it has been mixed.
+    /// Where the anchor's audio begins on the source axis, while none of it has been mixed.
     provisional: Option<i64>,
-    /// The sender goes back and forth between this codec and another: no gap is a loss.
+    /// The sender alternates between this codec and another: no gap is a loss.
     shares: bool,
     rate: Rate,
     trial: Trial,
 }
 
 impl JitterBuffer {
-    /// A leg that begins with this packet, which still has to be `put`. `hint` is where another source
-    /// on the same port has just ended: a sender that changes its SSRC goes on there.
+    /// A source that begins with this packet, which still has to be `put`. `hint` is where another
+    /// source on the same port has just ended: a sender that changes its SSRC continues there.
     pub fn new(ring: &mut SampleRing, arrival: Arrival, audio: &Audio, hint: Option<i64>) -> Self {
         ring.clear();
-        let place = hint
-            .filter(|end| (arrival.at - end).abs() <= FRAME / 2)
-            .unwrap_or(snap(arrival.at));
+        let near = hint.filter(|end| (arrival.at - end).abs() <= FRAME / 2);
+        let place = near.unwrap_or(snap(arrival.at));
         let codec = match audio.format {
             Format::G711(law) => Codec::G711(law),
             Format::G722 => Codec::G722(Decoder::default()),
@@ -105,25 +109,28 @@ impl JitterBuffer {
         }
     }
 
-    /// The packet continues this leg's sequence (RFC 3550, A.1) and fits its decoder.
+    /// The packet continues the sequence of this source (RFC 3550, A.1) and fits its decoder.
     pub fn fits(&self, sequence: u16, format: Format) -> bool {
         (-MAX_MISORDER..=MAX_DROPOUT).contains(&self.step(sequence))
             && self.codec.law().map_or(Format::G722, Format::G711) == format
     }
 
-    /// When the last packet came, in samples since the recording began.
+    /// The arrival of the last packet, in samples since the recording began.
     pub fn last_at(&self) -> i64 {
         self.arrivals.last_at
     }
 
-    /// Where this leg's audio ends on the output axis.
+    /// Where the audio of this source ends on the recording axis.
     pub fn ends_at(&self) -> i64 {
         self.stored.end - self.reader.drift
     }
 
-    /// When this packet must have come, if it goes on exactly where the last one ended: its arrival
-    /// need not be asked for.
+    /// The arrival of this packet, if it continues exactly where the last one ended: then its
+    /// arrival is inferred and need not be measured.
     pub fn expects(&self, audio: &Audio) -> Option<i64> {
+        if self.reader.clock_drift.needs_all() {
+            return None;
+        }
         let length = self.since_anchor(audio.timestamp);
         let goes_on = self.step(audio.sequence) == 1
             && self.newest.place + length == self.stored.end
@@ -132,7 +139,7 @@ impl JitterBuffer {
             .then_some(self.arrivals.last_at + length)
     }
 
-    /// When a packet with this timestamp should come, going by the latest one.
+    /// When a packet with this timestamp is expected, based on the latest packet.
     pub fn expected_at(&self, timestamp: u32) -> i64 {
         self.arrivals.last_at + self.since_anchor(timestamp)
     }
@@ -143,7 +150,8 @@ impl JitterBuffer {
             .samples(timestamp.wrapping_sub(self.newest.timestamp) as i32)
     }
 
-    /// A packet of the source in another codec, which another leg has: this one is silent there, and misses nothing.
+    /// A packet of the same sender in another codec, which another buffer handles: this buffer is
+    /// silent there, and nothing is missing.
     pub fn cede(&mut self, at: i64, audio: &Audio) {
         if !(1..=MAX_DROPOUT).contains(&self.step(audio.sequence)) {
             return;
@@ -156,8 +164,8 @@ impl JitterBuffer {
         self.arrivals.last_at = self.arrivals.last_at.max(at);
     }
 
-    /// A packet of the source without audio: it only keeps the sequence, so that what is behind it
-    /// counts as meant, not as lost.
+    /// A packet without audio. It only continues the sequence, so that the gap before the next
+    /// packet counts as deliberate, not as loss.
     pub fn pass(&mut self, sequence: u16, at: i64) {
         if self.step(sequence) > 0 {
             self.newest.sequence = sequence;
@@ -165,7 +173,7 @@ impl JitterBuffer {
         self.arrivals.last_at = self.arrivals.last_at.max(at);
     }
 
-    /// Takes a packet's audio; says how it is to be counted.
+    /// Stores the audio of a packet; returns the counter that applies to it.
     pub fn put(
         &mut self,
         ring: &mut SampleRing,
@@ -225,7 +233,7 @@ impl JitterBuffer {
         counter
     }
 
-    /// Takes the next frame; `None` when the leg is silent.
+    /// Takes the next frame; `None` when the source is silent.
     #[must_use]
     pub fn take(
         &mut self,
@@ -252,7 +260,8 @@ impl JitterBuffer {
             self.reader.gap.is_open() || self.stored.whole_to < read + FRAME,
         ) {
             ring.copy(read, buffers.codes);
-            // A-law has no zero: silence that nobody has sent would be heard in the other codec's frame.
+            // A-law has no zero: silence that nobody has sent would be audible in the frame of the
+            // other codec.
             let ceded = self.shares && buffers.codes.iter().all(|code| *code == law.silence());
             return (!ceded).then_some(FrameKind::Codes(law));
         }
@@ -272,10 +281,10 @@ impl JitterBuffer {
         i32::from(sequence.wrapping_sub(self.newest.sequence) as i16)
     }
 
-    /// Nothing is waiting, so the reader can go where the skew wants it at once, unheard.
+    /// No audio is waiting, so the drift is corrected at once, inaudibly.
     fn give_way_in_silence(&mut self, ring: &mut SampleRing, read: i64) {
         self.reader.gap = Gap::default();
-        let pending = self.reader.clock_drift.pending();
+        let pending = self.reader.clock_drift.offset();
         if pending != 0 {
             self.wipe(ring, read);
             self.reader.drift -= pending;
@@ -320,7 +329,7 @@ impl JitterBuffer {
         Counter::Audio
     }
 
-    /// Decodes the frame at `span` and fills its holes; `false` if nothing is to be heard.
+    /// Decodes the frame at `span` and fills its holes; `false` if it is silent.
     fn make_whole(
         &mut self,
         ring: &mut SampleRing,
@@ -330,7 +339,7 @@ impl JitterBuffer {
     ) -> bool {
         self.decode(ring, span.clone());
         let law = self.codec.law().unwrap_or(HISTORY_LAW);
-        // What is ahead of a G.722 leg's reader is not decoded yet.
+        // The codes ahead of a G.722 source's reader are not decoded yet.
         let known_to = if self.codec.law().is_some() {
             i64::MAX
         } else {
@@ -343,7 +352,7 @@ impl JitterBuffer {
         };
         let mut window = Window::around(span.start, decoded);
         let holes = span.clone().filter(|at| !ring.has(*at)).count();
-        // What has been ceded is not made up.
+        // Audio that the other codec's buffer has is not concealed here.
         let goes_on_to = if self.shares {
             span.start
         } else {
@@ -364,7 +373,7 @@ impl JitterBuffer {
         holes < samples.len() || made_up > 0
     }
 
-    /// G.722 codes -> codes of `HISTORY_LAW`, in order.
+    /// Replaces G.722 codes by codes of `HISTORY_LAW`, in order.
     fn decode(&mut self, ring: &mut SampleRing, span: Range<i64>) {
         let Codec::G722(decoder) = &mut self.codec else {
             return;

@@ -1,4 +1,4 @@
-//! What goes into a jitter buffer, and what comes out.
+//! Input and output of a jitter buffer.
 
 use crate::base::limits::{FRAME_SAMPLES, SNAP};
 use crate::wire::g711::Law;
@@ -6,12 +6,12 @@ use crate::wire::g711::Law;
 /// Samples of a frame, as a distance on a time axis.
 pub(super) const FRAME: i64 = FRAME_SAMPLES as i64;
 
-/// What a source gives to one frame.
+/// The form of one source's frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FrameKind {
-    /// Codes of this law, as they came.
+    /// Codes of this law, as received.
     Codes(Law),
-    /// Samples: something had to be done to them.
+    /// Samples: the frame was decoded or modified.
     Samples,
 }
 
@@ -27,20 +27,21 @@ pub struct FrameBuffers<'a> {
 /// How a payload is decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// One byte, one sample.
+    /// G.711: one byte per sample.
     G711(Law),
-    /// One byte, one sample of the lower band; decoded when it is mixed, in order.
+    /// G.722: one byte per sample of the lower band; decoded in order when it is mixed.
     G722,
 }
 
-/// When a packet came, and how far mixing has got, both in samples since the recording began.
+/// When a packet arrived and how far mixing has progressed, both in samples since the recording
+/// began.
 #[derive(Clone, Copy, Debug)]
 pub struct Arrival {
     /// The packet's arrival.
     pub at: i64,
     /// The first sample not yet mixed.
     pub clock: i64,
-    /// `at` was measured; else the buffer `expects` it.
+    /// `at` was measured; otherwise it was inferred by `JitterBuffer::expects`.
     pub measured: bool,
 }
 
@@ -53,11 +54,11 @@ pub struct Audio<'a> {
     pub timestamp: u32,
     /// At least one byte.
     pub payload: &'a [u8],
-    /// What the bytes are.
+    /// The codec of the payload.
     pub format: Format,
 }
 
-/// The frame border close by, or the position itself.
+/// The nearest frame boundary if it is within `SNAP`, otherwise the position itself.
 pub(super) fn snap(at: i64) -> i64 {
     match at.rem_euclid(FRAME) {
         past if past <= SNAP => at - past,

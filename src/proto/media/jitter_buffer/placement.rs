@@ -1,7 +1,7 @@
-//! Where a leg's newest packet goes, and when its timestamp cannot be true.
+//! The position of a source's newest packet, and how a wrong timestamp is recognized.
 
 use crate::base::limits::{
-    FRAME_SAMPLES, LEG_HISTORY, LEG_SAMPLES, MAX_EARLY_STEP, MAX_TIMESTAMP_ERROR, SKEW_DEAD_BAND,
+    DRIFT_DEAD_BAND, FRAME_SAMPLES, LEG_HISTORY, LEG_SAMPLES, MAX_EARLY_STEP, MAX_TIMESTAMP_ERROR,
 };
 use crate::base::stats::{Counter, Stats};
 use crate::proto::media::clock_drift::ClockDrift;
@@ -9,13 +9,14 @@ use crate::proto::media::jitter_buffer::packet::{snap, Arrival, FRAME};
 use crate::proto::media::jitter_buffer::{JitterBuffer, WIPED};
 use crate::proto::media::sample_ring::SampleRing;
 
-/// How far ahead of the reader a packet may lie.
+/// The farthest position ahead of the reader that a packet may have.
 const AHEAD: i64 = (LEG_SAMPLES - LEG_HISTORY - 2 * FRAME_SAMPLES) as i64 - WIPED;
-/// How far a leg may have run ahead before audio that comes faster than time is dropped: 200 ms.
+/// How far a source may be ahead before audio that arrives faster than real time is dropped: 200
+/// ms.
 const MAX_BACKLOG: i64 = 1600;
 
 impl JitterBuffer {
-    /// Where the newest packet goes: by its timestamp, unless that cannot be true.
+    /// The position of the newest packet: given by its timestamp, unless that must be wrong.
     pub(super) fn place(
         &mut self,
         ring: &mut SampleRing,
@@ -30,17 +31,19 @@ impl JitterBuffer {
         let read = clock + self.reader.drift;
         let late = here - place;
         let empty = self.stored.end <= read;
-        let ran_ahead = in_sequence
-            && place > self.stored.end
-            && (place - self.newest.place) - (at - self.arrivals.last_at) > MAX_EARLY_STEP;
+        // Half the step counts where the packet lies ahead of all arrivals besides: no jitter does both.
+        let step_ahead = (place - self.newest.place) - (at - self.arrivals.last_at);
+        let leaps = step_ahead > MAX_EARLY_STEP
+            || (step_ahead > MAX_EARLY_STEP / 2 && late < -MAX_EARLY_STEP);
+        let ran_ahead = in_sequence && place > self.stored.end && leaps;
         let jumped = late.abs() > MAX_TIMESTAMP_ERROR || place + len > read + AHEAD || ran_ahead;
         if jumped || (empty && (place < read || late.abs() > FRAME)) {
             return self.anchor_anew(at, empty, stats);
         }
-        if self.provisional.is_some() && late < -SKEW_DEAD_BAND {
+        if self.provisional.is_some() && late < -DRIFT_DEAD_BAND {
             self.advance_reader(ring, clock, place - snap(at));
         }
-        // Two packets in sequence never share a place, whatever their timestamps say.
+        // Two packets in sequence never overlap, whatever their timestamps say.
         Some(if in_sequence {
             place.max(self.stored.end.min(here + MAX_BACKLOG))
         } else {
@@ -48,7 +51,8 @@ impl JitterBuffer {
         })
     }
 
-    /// A place by arrival: behind what is waiting, if that is near; `None` if too much is waiting.
+    /// A position by arrival: directly after the waiting audio if that is near; `None` if too much
+    /// is waiting.
     fn anchor_anew(&mut self, at: i64, empty: bool, stats: &mut Stats) -> Option<i64> {
         let here = at + self.reader.drift;
         stats.count(Counter::Reanchored);
@@ -65,8 +69,8 @@ impl JitterBuffer {
         }
     }
 
-    /// Moves the reader ahead, since the provisional anchor was late by this much; but not past audio
-    /// that is waiting: what is left is skew, to be followed in small steps.
+    /// Moves the reader ahead because the provisional anchor was late by this much, but not past
+    /// audio that is waiting: the rest is clock drift, which is corrected in small steps.
     fn advance_reader(&mut self, ring: &mut SampleRing, clock: i64, drift: i64) {
         let drift = drift.min(self.provisional.unwrap_or(0) - clock);
         if drift > self.reader.drift {

@@ -1,4 +1,5 @@
-//! A source whose RTP clock has a wrong rate: noticed by ten packets, which are laid anew where they belong.
+//! A source whose RTP clock has a wrong rate: detected with ten packets, which are then moved to
+//! their correct positions.
 
 use crate::base::stats::{Counter, Stats};
 use crate::proto::media::clock_drift::ClockDrift;
@@ -8,7 +9,8 @@ use crate::proto::media::jitter_buffer::JitterBuffer;
 use crate::proto::media::sample_ring::SampleRing;
 
 impl JitterBuffer {
-    /// The newest packet is about to be placed, `step` after the one before it, and `ahead` samples by its timestamp.
+    /// Compares timestamp and length of the newest packet, before it is stored: it is `step`
+    /// packets after the previous one, and `ahead` samples by its timestamp.
     pub(super) fn compare_rate(&mut self, step: i32, ahead: i64) {
         let samples = step * self.newest.length;
         if ahead == i64::from(samples) {
@@ -27,20 +29,20 @@ impl JitterBuffer {
         self.trial.samples += samples;
     }
 
-    /// The packet was laid here whole.
+    /// The packet was stored whole at `place`.
     pub(super) fn note_place(&mut self, place: i64, audio: &Audio) {
         let ticks = audio.timestamp.wrapping_sub(self.trial.timestamp) as i32;
         let place = (place - self.trial.anchor) as i32;
-        let (samples, len) = (self.trial.samples, audio.payload.len() as u16);
         let _ = self.trial.departed.push(Departed {
             ticks,
-            samples,
+            samples: self.trial.samples,
             place,
-            len,
+            len: audio.payload.len() as u16,
         });
     }
 
-    /// Whether enough packets disagree, and what that means; `clock` is the first sample not yet mixed.
+    /// If enough packets do not match, decides what that means; `clock` is the first sample not yet
+    /// mixed.
     pub(super) fn judge_rate(&mut self, ring: &mut SampleRing, clock: i64, stats: &mut Stats) {
         if !self.trial.departed.is_full() {
             return;
@@ -63,21 +65,24 @@ impl JitterBuffer {
         self.trial.close();
     }
 
-    /// Lays the packets of the trial where the rate says. A clock that is too slow needs no such thing: packets in sequence
-    /// never share a place, so they follow each other already.
+    /// Moves the packets of the trial to the positions that the rate gives. With a clock that is
+    /// too slow, this is not necessary: packets in sequence never overlap, so they already follow
+    /// each other.
     #[inline(never)]
     fn lay_anew(&mut self, ring: &mut SampleRing, clock: i64) {
         if self.provisional.is_some() {
-            // They seemed to come early, so the reader was moved ahead.
+            // The packets seemed to arrive early, so the reader was moved ahead.
             self.reader.drift = self.trial.drift;
         }
-        let (read, mut end) = (clock + self.reader.drift, self.trial.end);
+        let read = clock + self.reader.drift;
+        let mut end = self.trial.end;
         for packet in &self.trial.departed {
             let from = self.trial.anchor + i64::from(packet.place);
             let place = self.trial.anchor + self.rate.samples(packet.ticks);
-            ring.wipe(end..place); // lost on the way
+            ring.wipe(end..place); // lost packets
             for at in 0..i64::from(packet.len) {
-                // It moves back, so nothing is overwritten that has still to move; what has been mixed stays.
+                // Packets move towards the beginning, so nothing is overwritten that has still to
+                // move. Mixed samples stay.
                 if let Some(code) = ring.code(from + at).filter(|_| place + at >= read) {
                     ring.store(place + at, &[code]);
                 }

@@ -1,4 +1,4 @@
-//! What a jitter buffer keeps, by what it is about.
+//! The parts of a jitter buffer's state.
 
 use crate::proto::media::clock_drift::ClockDrift;
 use crate::proto::media::plc::Gap;
@@ -13,47 +13,48 @@ pub(super) enum Codec {
     G722(Decoder),
 }
 
-/// The newest packet: what follows is placed by it.
+/// The newest packet: the positions of the following packets are relative to it.
 #[derive(Debug)]
 pub(super) struct Newest {
     pub(super) sequence: u16,
     pub(super) timestamp: u32,
-    /// On the leg axis.
+    /// Its position on the source axis.
     pub(super) place: i64,
-    /// Its samples.
+    /// Its length in samples.
     pub(super) length: i32,
 }
 
-/// What is in the ring; positions on the leg axis.
+/// The content of the ring; positions on the source axis.
 #[derive(Debug)]
 pub(super) struct Stored {
-    /// After the last sample stored.
+    /// The end of the last sample that was stored.
     pub(super) end: i64,
-    /// From the reader to here there is no hole: nothing has to be looked for.
+    /// There are no holes between the reader and this position, so that frames before it need not
+    /// be searched.
     pub(super) whole_to: i64,
     /// Everything before this has been wiped from the ring.
     pub(super) wiped: i64,
 }
 
-/// What is mixed next.
+/// The position that is mixed next.
 #[derive(Debug)]
 pub(super) struct Reader {
-    /// From the recording axis to the leg axis.
+    /// Offset from the recording axis to the source axis.
     pub(super) drift: i64,
     pub(super) clock_drift: ClockDrift,
     pub(super) gap: Gap,
 }
 
-/// When packets came; positions on the recording axis.
+/// Arrivals of packets; positions on the recording axis.
 #[derive(Debug)]
 pub(super) struct Arrivals {
     pub(super) last_at: i64,
-    /// Samples of audio since the last measured arrival.
+    /// Samples received since the last measured arrival.
     pub(super) unmeasured: i64,
 }
 
 impl Codec {
-    /// `None`: the codes have to be decoded.
+    /// The law of the codes; `None` if they must be decoded first.
     pub(super) fn law(&self) -> Option<Law> {
         match self {
             Self::G711(law) => Some(*law),

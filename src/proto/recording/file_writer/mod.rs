@@ -1,15 +1,20 @@
-//! The files of one recording: what is done to the stick, one system call at a time.
+//! The files of one recording: the calls to the stick, one at a time.
 //!
 //! ```text
-//! Waiting -> Beginning(Space -> Create -> Header -> Reserve) -> Appending      a part begins
-//! Appending -> Checkpoint(Sync -> Size -> Space -> Reserve) -> Appending       with every second wake-up
-//! Appending -> Ending(Trim -> Sync -> Size -> FinalSync -> Close)              a part ends; Waiting, or Ended
-//! Space -> MakeRoom -> Space                                                   the stick is full, old ones may go
+//! Waiting -> Beginning(Space -> Create -> Header -> Reserve) -> Appending
+//!     a part begins
+//! Appending -> Checkpoint(Sync -> Size -> Space -> Reserve) -> Appending
+//!     at every second wake-up
+//! Appending -> Ending(Trim -> Sync -> Size -> FinalSync -> Close) -> Waiting or Ended
+//!     a part ends
+//! Space -> MakeRoom -> Space
+//!     the stick is full, and old recordings may be deleted
 //! ```
-//! `op` names the next call to make, `done` takes its result. Data goes out in runs that end on 4 KiB
-//! of the file; a sync is preceded by all there is and followed by the header's `dataSize`, so that
-//! the header never promises what is not there. A failed call ends the recording: the file is cut to
-//! whole frames and closed, as far as the stick still lets us.
+//! `op` returns the next call to make, `done` takes its result. Data is written in runs that end at
+//! multiples of 4 KiB in the file. Before a sync, all available data is written; after it,
+//! `dataSize` in the header, so that the header never claims data that is not on the stick. A
+//! failed call ends the recording: the file is truncated to whole frames and closed, as far as the
+//! stick still permits.
 
 use crate::base::limits::{
     BATCH, MAX_PART_BYTES, MIN_PART_FRAMES, PREALLOCATE, PREALLOCATE_FLOOR, WRITE_ALIGN,
@@ -25,15 +30,16 @@ pub use super::disk_call::{DiskError, Done, Name, Op};
 mod state;
 mod steps;
 
-/// What is left below the reserve for what comes until the next look: two seconds and a margin.
+/// Additional free space that is required for the data until the next check: two seconds and a
+/// margin.
 const ELBOW_ROOM: u64 = 64 * 1024;
 
-/// What does not change during a recording.
+/// The parameters that do not change during a recording.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
     /// The header of each part, with a `data_size` of 0.
     pub header: Header,
-    /// Bytes of a part, header included; 0: as many as a part may have.
+    /// Bytes of a part, header included; 0: as many as possible.
     pub limit: u64,
     /// Bytes that stay free.
     pub reserve: u64,
@@ -41,31 +47,32 @@ pub struct Plan {
     pub cover: bool,
 }
 
-/// How the files of a recording have ended.
+/// How the files of a recording ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
     /// Everything is written.
     Complete,
-    /// A call failed; what could be saved is in the file.
+    /// A call failed; the file contains what could be saved.
     Failed(DiskError),
 }
 
-/// The file side of one recording.
+/// Writes the files of one recording.
 #[derive(Debug)]
 pub struct FileWriter {
     plan: Plan,
     state: State,
     course: Course,
     head: [u8; HEADER_BYTES],
-    /// Bytes of frames in this part, and the most it may have.
+    /// Bytes of frames in this part, and their limit.
     data: u64,
     limit: u64,
-    /// Bytes of frames that the last sync covered, and bytes after them that a failure made doubtful.
+    /// Bytes of frames that the last sync covered, and bytes after them that a failure made
+    /// unreliable.
     synced: u64,
     doubtful: u64,
     sync_at: Instant,
     reservation: Reservation,
-    /// Free bytes on the stick when they were last asked for.
+    /// Free bytes on the stick at the last check.
     free: u64,
 }
 
@@ -94,21 +101,22 @@ impl FileWriter {
         }
     }
 
-    /// No more frames will come into the ring; what is there is written, then the files have `ended`.
+    /// No more frames will be added to the ring. What it holds is written, then the files have
+    /// `ended`.
     pub fn finish(&mut self) {
         if self.course == Course::Recording {
             self.course = Course::Finishing;
         }
     }
 
-    /// The stick is gone: nothing more is tried on it.
+    /// The stick was removed: no further calls are made.
     pub fn handle_stick_gone(&mut self) {
         if self.state != State::Ended {
             self.fail(DiskError::Lost);
         }
     }
 
-    /// The next call. `first_frame_at` is when the first frame in the ring began.
+    /// The next call. `first_frame_at` is the time at which the first frame in the ring began.
     pub fn op<'a>(
         &'a mut self,
         now: Instant,
@@ -151,7 +159,8 @@ impl FileWriter {
         })
     }
 
-    /// Takes the result of the call that `op` named; the name of a part that has been created.
+    /// Takes the result of the call that `op` returned. Returns the name of a part that was
+    /// created.
     pub fn done(
         &mut self,
         now: Instant,
@@ -172,7 +181,8 @@ impl FileWriter {
                 }
                 self.state = State::Appending;
             }
-            // Others have filled the stick between two looks, or its folder has no room for another name.
+            // Other programs have filled the stick since the last check, or its folder has no free
+            // directory entry.
             (State::Beginning(Beginning::Create), Err(DiskError::Full)) if self.may_cover() => {
                 self.state = State::Beginning(Beginning::MakeRoom);
             }
@@ -195,7 +205,7 @@ impl FileWriter {
         None
     }
 
-    /// The header of the first part is on its way to the stick: the start may be acknowledged.
+    /// The header of the first part has been written: the start may be acknowledged.
     pub fn is_open(&self) -> bool {
         !self.state.is_before_header() && !self.has_failed()
     }
@@ -205,7 +215,7 @@ impl FileWriter {
         self.state.has_file()
     }
 
-    /// How the files have ended; `None` while one is open, or may be.
+    /// How the files ended; `None` while a file is open or may still be opened.
     pub fn ended(&self) -> Option<Ended> {
         match (self.state, self.course) {
             (State::Ended, Course::Failed(error)) => Some(Ended::Failed(error)),
@@ -214,23 +224,23 @@ impl FileWriter {
         }
     }
 
-    /// Free bytes when they were last asked for.
+    /// Free bytes at the last check.
     pub fn free_bytes(&self) -> u64 {
         self.free
     }
 
-    /// What a power cut leaves of the file: whole frames and the header.
+    /// The bytes of the file that survive a power failure: whole frames and the header.
     pub fn durable_bytes(&self) -> u64 {
         HEADER_BYTES as u64 + self.synced
     }
 
-    /// Whole frames of the file that is open, or was the last one.
+    /// Whole frames of the file that is open, or was open last.
     pub fn frames(&self) -> u64 {
         self.whole_frames() / u64::from(self.plan.header.rtp_len)
     }
 
-    /// Bytes that were written and are not to be counted on: after the last whole frame, or after the
-    /// last sync when the next one failed.
+    /// Bytes that were written but cannot be relied on: after the last whole frame, or after the
+    /// last sync if the next one failed.
     pub fn torn_bytes(&self) -> u64 {
         self.data - self.whole_frames() + self.doubtful
     }
@@ -277,7 +287,8 @@ impl FileWriter {
         }
     }
 
-    /// What is to be written now: all there is before a sync or the end, else whole pages of the file.
+    /// The bytes to write now: all that are available before a sync or the end, otherwise whole
+    /// pages of the file.
     fn run<'a>(&self, now: Instant, ring: &'a Ring) -> Option<&'a [u8]> {
         let left = self.limit - self.data;
         let waiting = (ring.len() as u64).min(left);
@@ -299,9 +310,10 @@ impl FileWriter {
         }
     }
 
-    /// The stick has room for what comes until the next look.
+    /// The stick has enough free space until the next check.
     fn has_room(&mut self, free: u64) -> bool {
-        // What is reserved ahead is ours already, though the file system counts it as used.
+        // Blocks that are reserved ahead belong to this file, but the file system counts them as
+        // used.
         let own = self
             .reserved()
             .saturating_sub(HEADER_BYTES as u64 + self.data);
@@ -309,7 +321,7 @@ impl FileWriter {
         free.saturating_add(own) >= self.plan.reserve.saturating_add(ELBOW_ROOM)
     }
 
-    /// More blocks are to be reserved.
+    /// Increases the reservation if that is needed and possible; `true` if blocks must be reserved.
     fn reserve_ahead(&mut self) -> bool {
         let Reservation::UpTo(reserved) = &mut self.reservation else {
             return false;
@@ -325,17 +337,17 @@ impl FileWriter {
         true
     }
 
-    /// What is in the file goes into `dataSize`.
+    /// Sets `dataSize` in the header to the content of the file.
     fn note_size(&mut self) {
         let size = u32::try_from(self.whole_frames()).unwrap_or(u32::MAX);
         self.head[DATA_SIZE_OFFSET as usize..].copy_from_slice(&self.plan.header.integer(size));
     }
 
-    /// The first failure is the one that counts; a second one while closing only shortens the way.
+    /// The first failure is the one that is reported; a second one while closing only skips steps.
     fn fail(&mut self, error: DiskError) {
         let first = !self.has_failed();
-        // A sync that fails does not say which of the pages before it are on the stick, and the next one
-        // says that all is well: what came since the last good one is given up.
+        // A failed sync does not tell which of the pages before it are on the stick, and the next
+        // sync reports success. So everything since the last successful sync is given up.
         let sync_failed = matches!(
             self.state,
             State::Checkpoint(Checkpoint::Sync) | State::Ending(Ending::Sync)
@@ -354,7 +366,8 @@ impl FileWriter {
     }
 }
 
-/// When to sync again: with the second wake-up from now, however late in its turn this one comes.
+/// When to sync again: at the second wake-up from now, however late in its turn this one is
+/// handled.
 fn next_sync(now: Instant) -> Instant {
     now.next_multiple_of(BATCH) + BATCH
 }

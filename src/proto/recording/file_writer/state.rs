@@ -4,10 +4,10 @@ use crate::proto::recording::disk_call::DiskError;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
-    /// No file is open; the next frame begins one.
+    /// No file is open; the next frame opens one.
     Waiting,
     Beginning(Beginning),
-    /// A file is open and takes frames.
+    /// A file is open, and frames are appended to it.
     Appending,
     Checkpoint(Checkpoint),
     Ending(Ending),
@@ -15,7 +15,7 @@ pub(super) enum State {
     Ended,
 }
 
-/// A part begins.
+/// The steps at the beginning of a part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Beginning {
     Space,
@@ -26,7 +26,7 @@ pub(super) enum Beginning {
     Reserve,
 }
 
-/// What has been written is made to survive a power cut.
+/// The steps of a sync, after which the data survives a power failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Checkpoint {
     Sync,
@@ -37,7 +37,7 @@ pub(super) enum Checkpoint {
     Reserve,
 }
 
-/// A part ends.
+/// The steps at the end of a part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ending {
     Trim,
@@ -46,32 +46,32 @@ pub(super) enum Ending {
     Size(usize),
     FinalSync,
     Close,
-    /// It has no header: it is deleted.
+    /// The file has no header: it is deleted.
     Discard,
 }
 
-/// Whether more frames will come.
+/// Whether more frames are expected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Course {
     /// Yes.
     Recording,
-    /// No: what is in the ring is written, then the recording ends.
+    /// No: the content of the ring is written, then the recording ends.
     Finishing,
-    /// No: a call has failed; it ends as soon as the file is closed.
+    /// No: a call has failed; the recording ends as soon as the file is closed.
     Failed(DiskError),
 }
 
-/// Blocks that are reserved for the file ahead of its end.
+/// Blocks that are reserved beyond the end of the file.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Reservation {
     /// Up to this length of the file.
     UpTo(u64),
-    /// The file system cannot reserve: it is not asked again.
+    /// The file system does not support reservation: it is not tried again.
     Impossible,
 }
 
 impl State {
-    /// No file has its header yet.
+    /// The header of the first file has not been written.
     pub(super) fn is_before_header(self) -> bool {
         match self {
             Self::Beginning(step) => step != Beginning::Reserve,
@@ -88,8 +88,8 @@ impl State {
         }
     }
 
-    /// What comes after a call that has failed: after the `first` failure the file is cut to whole frames and closed; one
-    /// that follows while that is done only skips a step.
+    /// The state after a failed call. After the `first` failure, the file is truncated to whole
+    /// frames and closed; a further failure only skips a step.
     pub(super) fn after_failure(self, error: DiskError, first: bool) -> Self {
         match self {
             Self::Waiting | Self::Ended => Self::Ended,
@@ -99,7 +99,8 @@ impl State {
             }
             _ if error == DiskError::Lost => Self::Ending(Ending::Close),
             Self::Beginning(Beginning::Header(_)) => Self::Ending(Ending::Discard),
-            // No room for more, but the calls work: what is mixed already still goes into the reserve.
+            // There is no room for more, but calls still succeed: frames that are already mixed use
+            // the reserve.
             Self::Checkpoint(Checkpoint::Space | Checkpoint::MakeRoom)
                 if first && error == DiskError::Full =>
             {

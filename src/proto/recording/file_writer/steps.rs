@@ -1,4 +1,4 @@
-//! What follows each call to the stick that has succeeded.
+//! The transitions after successful calls to the stick.
 
 use crate::base::ring::Ring;
 use crate::proto::recording::disk_call::{DiskError, Done};

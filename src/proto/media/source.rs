@@ -1,0 +1,50 @@
+//! One source of a recording: an SSRC on a port, and its jitter buffer.
+
+use crate::base::limits::{SECOND_PACKET, SOURCE_IDLE};
+use crate::proto::media::encryption::EncryptionCheck;
+use crate::proto::media::jitter_buffer::packet::{Arrival, Audio};
+use crate::proto::media::jitter_buffer::JitterBuffer;
+
+pub(super) struct Source {
+    pub(super) port: usize,
+    pub(super) ssrc: u32,
+    pub(super) confirmed: bool,
+    /// Packets since all sockets were empty: audio never arrives as fast as a flood.
+    pub(super) recent: u16,
+    pub(super) encryption: EncryptionCheck,
+    pub(super) buffer: JitterBuffer,
+}
+
+impl Source {
+    /// Why this source may lose its slot to a new source of `port`; `None`: it keeps it. A source
+    /// that is still waiting for its second packet keeps it, too: if many sources arrive at once,
+    /// the first ones are recorded, instead of none.
+    pub(super) fn need(&self, port: usize, arrival: Arrival) -> Option<Need> {
+        let silent = arrival.at - self.buffer.last_at();
+        if !self.confirmed {
+            return (silent >= SECOND_PACKET).then_some(Need::Stray);
+        }
+        if silent >= SOURCE_IDLE {
+            return Some(Need::Idle);
+        }
+        let replaced = self.port == port && self.buffer.ends_at() <= arrival.clock;
+        replaced.then_some(Need::Replaced)
+    }
+
+    /// A packet with this audio belongs to this source.
+    pub(super) fn is(&self, port: usize, ssrc: u32, audio: &Audio) -> bool {
+        self.port == port && self.ssrc == ssrc && self.buffer.fits(audio.sequence, audio.format)
+    }
+}
+
+/// Why a source may lose its slot; the first variant loses it first.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Need {
+    /// No second packet has arrived.
+    Stray,
+    /// It has been silent for long.
+    Idle,
+    /// All of its audio is mixed, and its port has a new source: the sender may have changed its
+    /// SSRC.
+    Replaced,
+}
