@@ -124,7 +124,11 @@ fn command(mut arguments: Vec<OsString>, console: &mut Console) -> Result<ExitCo
     if arguments.is_empty() {
         return usage("no command; 'callrec --help' lists them");
     }
-    let name = arguments.remove(0);
+    let mut name = arguments.remove(0);
+    if name == "help" && !arguments.is_empty() {
+        name = arguments.remove(0);
+        arguments = vec!["--help".into()];
+    }
     if arguments
         .iter()
         .any(|argument| argument == "--version" || argument == "-V")
