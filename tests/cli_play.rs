@@ -46,7 +46,9 @@ fn a_line_shows_the_position_on_a_terminal() {
     let file = folder.join("Record_20260101_100000.wav");
     std::fs::write(&file, recording(9, 0, 60)).unwrap();
     let words = common::words_of(env!("CARGO_BIN_EXE_callrec")).join(" ");
-    let command = format!("{words} play {} 127.0.0.1:9", file.display());
+    let listener = Listener::new();
+    let to = format!("127.0.0.1:{}", listener.port());
+    let command = format!("{words} play {} {to}", file.display());
     // script(1) of util-linux gives it a terminal.
     let output = std::process::Command::new("script")
         .args(["-qec", &command, "/dev/null"])

@@ -66,6 +66,16 @@ fn options(program: &str, command: &str) -> Vec<HelpOption> {
 }
 
 #[test]
+fn help_of_a_command_is_that_of_the_command() {
+    let program = env!("CARGO_BIN_EXE_callrec");
+    let help = stdout_of(program, &["help", "list"]);
+    assert_eq!(help, stdout_of(program, &["list", "--help"]));
+    assert!(help != stdout_of(program, &["help"]));
+    let output = run(program, &["help", "no-such"]);
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
 fn every_option_in_the_help_is_accepted_and_an_unknown_one_is_not() {
     let folder = Folder::new();
     folder.file("0", b""); // for options that name a file

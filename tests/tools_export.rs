@@ -90,7 +90,8 @@ fn parts_come_in_sequence_each_frame_once() {
         "{}",
         ran.err
     );
-    let ran = tool(&["export", &one, &one, &two, &three, "-"]);
+    let copy = folder.file("copy", &part(0, 100).bytes());
+    let ran = tool(&["export", &one, &copy, &two, &three, "-"]);
     assert!(
         ran.ok && wave(&ran.out).data == whole && ran.err.contains("100 frames"),
         "{}",
@@ -256,18 +257,15 @@ fn what_cannot_be_exported_is_said_and_leaves_no_file() {
         codec,
         ..part(0, 3)
     };
-    let good = folder.file("good", &part(0, 3).bytes());
     let mut g729 = of_codec("G729").bytes();
-    g729[64] = 32;
+    (g729[64], g729[68]) = (13, 8);
     let g729 = folder.file("g729", &g729);
-    let g722 = folder.file("g722", &of_codec("G722").bytes());
     let riff = folder.file("riff", &[b"RIFF", &[0u8; 200][..]].concat());
     let huge = huge(&folder);
     for (arguments, words) in [
         (&["/no/such"][..], &["/no/such", "No such file"][..]),
-        (&[&good, &riff], &[&riff, "RIFF"]),
-        (&[&g729], &[&g729, "G729 cannot be exported"]),
-        (&[&good, &g722], &[&g722, "G722 cannot be exported"]),
+        (&[&riff], &[&riff, "RIFF"]),
+        (&[&g729], &[&g729, "no room for audio"]),
         (&["--pcm16", &huge], &["4 GiB", "--from"]),
     ] {
         let ran = tool(&[&["export"], arguments, &[&out]].concat());
@@ -287,4 +285,40 @@ fn an_existing_file_is_not_overwritten() {
     let ran = tool(&["export", &good, &good]);
     assert!(!ran.ok && ran.err.contains("exists already"), "{}", ran.err);
     assert_eq!(fs::read(&good).unwrap(), bytes);
+}
+
+#[test]
+fn wav_files_among_the_recordings_are_left_out() {
+    let folder = Folder::new();
+    let made = part(0, 10);
+    let recording = folder.file("Record_1.wav", &made.bytes());
+    let exported = folder.path("call.wav");
+    tool_ok(&["export", &recording, &exported]);
+    let ran = tool(&["export", &recording, &exported, "-"]);
+    assert!(ran.ok && wave(&ran.out).data == made.audio(), "{}", ran.err);
+    assert!(
+        ran.err.contains("call.wav: is a RIFF/WAVE file") && ran.err.contains("left out"),
+        "{}",
+        ran.err
+    );
+}
+
+#[test]
+fn the_name_of_the_output_decides_or_is_refused() {
+    let folder = Folder::new();
+    let file = folder.file("Record_1.wav", &part(0, 10).bytes());
+    let svg = folder.path("a.svg");
+    tool_ok(&["export", &file, &svg]);
+    assert!(fs::read(&svg).unwrap().starts_with(b"<svg "));
+    for (options, name, words) in [
+        (&[][..], "a.mp3", "ffmpeg -i - OUT.mp3"),
+        (&[], "p.png", "NAME.svg"),
+        (&["--picture"], "p.wav", "NAME.svg"),
+        (&["--raw"], "r.wav", "NAME.raw"),
+    ] {
+        let out = folder.path(name);
+        let output = common::callrec(&[&["export"], options, &[&file, &out]].concat());
+        common::assert_fails(&output, 2, &[&out, words]);
+        assert!(!fs::exists(&out).unwrap());
+    }
 }

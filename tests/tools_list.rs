@@ -57,19 +57,20 @@ fn recordings_are_listed_newest_first_with_what_is_known_of_them() {
     folder.file("Record_20261122_090000_10.wav", &part(10, 0, 50).bytes());
     let found = lines(&["list", folder.0.to_str().unwrap()]);
     assert_eq!(
-        found[..5],
+        found[..6],
         [
             "TIME LENGTH DIR NUMBER NAME CODEC SIZE STATE FILE",
-            "2026-11-22 09:00:00 0:01 PCMU 8 kB finished Record_20261122_090000_10.wav",
-            "2026-11-22 09:00:00 0:01 PCMU 8 kB unfinished Record_20261122_090000_2.wav",
-            "2026-11-21 10:15:00 1:12 in 100 Anna PCMU 619 kB finished Record_20261121_101500.wav and 1 more",
+            "2026-11-22 09:00:00 0:01 PCMU 9 kB finished Record_20261122_090000_10.wav",
+            "2026-11-22 09:00:00 0:01 PCMU 9 kB unfinished Record_20261122_090000_2.wav",
+            "2026-11-21 10:15:00 +01:00 1:12 in 100 Anna PCMU 619 kB finished Record_20261121_101500.wav",
+            "Record_20261121_101600.wav",
             "1970-01-01 00:00:07 1:06:40 PCMA 34.4 MB finished Record_19700101_000007.wav",
         ]
     );
     assert!(
-        found[5].starts_with("4 recordings, 1:07:54, 35.0 MB in /"),
+        found[6].starts_with("4 recordings, 1:07:54, 35.0 MB in /"),
         "{}",
-        found[5]
+        found[6]
     );
     let json = tool_ok(&["list", "--json", folder.0.to_str().unwrap()]).json();
     let times: Vec<&str> = json
@@ -113,7 +114,7 @@ fn a_servers_folder_is_listed_with_its_wav_files() {
     let found = lines(&["list", folder.0.to_str().unwrap()]);
     assert_eq!(
         found[1],
-        "2026-11-21 09:00:00 0:10 200 PCMA 904 B finished Record_20261121_100000_5.wav"
+        "2026-11-21 09:00:00 +00:00 0:10 200 PCMA 904 B finished 0015651a2b3c Record_20261121_100000_5.wav"
     );
     assert_eq!(found.len(), 3);
 }

@@ -184,7 +184,8 @@ fn strange(folder: &Folder) -> Vec<(String, String)> {
         .map(|file| (file.clone(), picture(&[file])))
         .collect();
     let all: Vec<&str> = files.iter().map(String::as_str).collect();
-    pictures.push(("all of them".into(), picture(&all)));
+    let ran = tool(&[&["export", "--picture"], &all[..], &["-"]].concat());
+    assert!(!ran.ok && ran.err.contains("a picture shows one") && ran.out.is_empty());
     let odd = folder.0.join(OsStr::from_bytes(b"odd\xff\xfe<.wav"));
     fs::write(&odd, part(0, 5).bytes()).unwrap();
     let svg = folder.path("odd.svg");

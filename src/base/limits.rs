@@ -77,8 +77,8 @@ pub const DRIFT_DEAD_BAND: i64 = 32;
 /// Consecutive packets whose timestamps contradict their lengths before it is decided which of the
 /// two is right: 200 ms. These packets are not mixed yet and can still be moved.
 pub const RATE_PACKETS: usize = 10;
-/// Formats that a request may declare for a port.
-pub const MAX_FORMATS: usize = 16;
+/// Formats that a request may declare: 16 for each of three ports.
+pub const MAX_FORMATS: usize = 48;
 /// Sources that are watched for packets that cannot be decoded.
 pub const MAX_MONITORED: usize = 8;
 /// Packets in a row after which a leg counts as unintelligible, or as intelligible again: 500 ms.

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+#[cfg(not(feature = "tools"))]
 use lexopt::prelude::{Long, Short, Value};
 
 use crate::cli::console::{shown, Console};
@@ -15,6 +16,7 @@ pub(crate) fn parser(arguments: Vec<OsString>) -> lexopt::Parser {
     lexopt::Parser::from_args(arguments)
 }
 
+#[cfg(not(feature = "tools"))]
 /// `[--json] PATH...`; `None`: `--help` was given.
 pub(super) fn json_and_paths(
     arguments: Vec<OsString>,

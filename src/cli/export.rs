@@ -1,8 +1,6 @@
-//! `callrec export`: recordings as RIFF/WAVE files that every player opens, or as a picture.
+//! `callrec export`: recordings as RIFF/WAVE files that every player opens, as a picture, or as payloads alone.
 
 use std::ffi::OsString;
-use std::fs::File;
-use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -10,47 +8,60 @@ use lexopt::prelude::{Long, Short, Value};
 
 use crate::cli::arguments::{parser, samples};
 use crate::cli::command::{command, CommandSpec};
-use crate::cli::console::{shown, ByteSink, Console};
+use crate::cli::console::{shown, Console};
+use crate::cli::export_format::{format_of, ExportFormat};
+use crate::cli::export_output::write_out;
+use crate::cli::export_wave::{
+    codes_header, linear_header, write_codes, write_linear, write_payloads,
+};
 use crate::cli::failure::{usage, Failure};
+use crate::cli::ffmpeg::with_decoder;
 use crate::cli::picture;
+use crate::cli::selection::{select, Selected};
 use crate::recordings::joined::{JoinedRecording, RATE};
-use crate::recordings::part::AudioBlock;
 use crate::recordings::plan::JoinPlan;
-use crate::recordings::recording_file::FileState;
-use crate::wire::g711::Law;
-use crate::wire::riff;
+use crate::recordings::recording_file::{FileState, OpenError, RecordingFile};
+use crate::recordings::repair::Refusal;
 
 pub(super) const EXPORT: CommandSpec = command! {
     "callrec", "export", "FILE... OUT.wav",
-    "writes one RIFF/WAVE file, or a picture, of a recording or of its parts";
+    "writes one RIFF/WAVE file, or a picture, of a recording, all its parts joined";
     [
+        ("", "this-part", "",
+            "export only the named files, not all parts of their calls"),
         ("", "picture", "",
             "write a picture (SVG) of the waveform, with pauses, gaps and the borders of parts"),
         ("", "pcm16", "",
             "write 16-bit linear samples instead of the recorded G.711 codes"),
+        ("", "raw", "",
+            "write the payloads alone, as they were recorded"),
         ("", "from", "TIME",
             "begin there: seconds, M:SS or H:MM:SS"),
         ("", "to", "TIME",
             "end there"),
     ];
     "\
-Audio is mono, 8 kHz. The output `-` is standard output; an existing file is not overwritten.
+Audio is mono, 8 kHz. OUT.svg is a picture, and the output `-` is standard output; other extensions are refused, and an
+existing file is not overwritten.
 
-Parts are joined by their sequence numbers and timestamps, in whatever order they are named. Frames that several files
-hold are written once, and missing ones become silence. Files of several recordings are concatenated.";
+All parts of a call are searched for in the folder of FILE, and joined by their sequence numbers and timestamps. Frames
+that several files hold are written once, and missing ones become silence. Files of several calls are concatenated; a
+picture shows one call. RIFF/WAVE files among several FILEs are left out.
+
+G.722 is decoded, always to linear samples. For G.729 ffmpeg has to be installed.";
     [
-        "callrec export Record_20260102_101500.wav Record_20260102_102000.wav call.wav",
+        "callrec export Record_20260102_101500.wav call.wav",
         "callrec export --from 1:30 --to 2:00 Record_20260102_101500.wav - | ffplay -nodisp -autoexit -",
-        "callrec export --picture Record_20260102_101500.wav call.svg",
+        "callrec export Record_20260102_101500.wav call.svg",
     ]
 };
-/// Bytes written at once.
-const WRITE_BYTES: usize = 64 * 1024;
 
 #[derive(Default)]
 struct ExportOptions {
     pcm16: bool,
     picture: bool,
+    raw: bool,
+    this_part: bool,
     from: u64,
     to: Option<u64>,
     paths: Vec<PathBuf>,
@@ -67,19 +78,85 @@ pub(super) fn export(arguments: Vec<OsString>, console: &mut Console) -> Result<
     else {
         return usage("export: which FILE..., and which OUT.wav?");
     };
-    let joined = join(inputs, &options)?;
-    let written = if options.picture {
-        let svg = picture::svg(&joined, options.from)?;
-        write_out(out, console, &mut |sink| sink.extend(svg.as_bytes()))
-    } else {
-        write_wave(&joined, options.pcm16, out, console)
+    let format = format_of(out, options.picture, options.raw)?;
+    let calls = calls_of(inputs, options.this_part, console)?;
+    let files: Vec<PathBuf> = calls.iter().flat_map(Selected::files).collect();
+    let mut joined = JoinedRecording::open(&files)?;
+    check_range(&joined, &options, &inputs[0])?;
+    let written = match format {
+        ExportFormat::Picture => {
+            refuse_several(&joined, calls.len())?;
+            joined.cut(options.from, options.to.unwrap_or(u64::MAX));
+            let svg = with_decoder(&joined, |decoded| {
+                picture::svg(&joined, options.from, decoded)
+            })?;
+            write_out(out, console, &mut |sink| sink.extend(svg.as_bytes()))
+        }
+        ExportFormat::Raw if options.from > 0 || options.to.is_some() => {
+            return usage("export: --raw writes whole recordings, without --from and --to");
+        }
+        ExportFormat::Raw => {
+            joined.check_one_codec()?;
+            write_out(out, console, &mut |sink| write_payloads(&joined, sink))
+        }
+        ExportFormat::Wave => write_wave(&mut joined, &options, out, console),
     };
     // After a failure its message stands alone.
-    written.inspect(|_| remark(&joined, console))
+    written.inspect(|_| {
+        for call in &calls {
+            if let Selected::Call(call) = call {
+                call.remark(inputs, console);
+            }
+        }
+        remark(&joined, format, console);
+    })
+}
+
+/// The calls of the files. A WAV file that was exported into the same folder is none of them.
+fn calls_of(
+    inputs: &[PathBuf],
+    this_part: bool,
+    console: &mut Console,
+) -> Result<Vec<Selected>, Failure> {
+    if let Some(folder) = inputs.iter().find(|path| path.is_dir()) {
+        return usage(&format!(
+            "export: {}: is a folder; name files of it",
+            shown(folder)
+        ));
+    }
+    let is_riff = |path: &PathBuf| {
+        let opened = RecordingFile::open(path);
+        matches!(opened, Err(OpenError::Refused(Refusal::Riff)))
+    };
+    let (riff, recordings): (Vec<PathBuf>, Vec<PathBuf>) =
+        inputs.iter().cloned().partition(is_riff);
+    if recordings.is_empty() {
+        return Ok(riff.into_iter().map(Selected::Other).collect());
+    }
+    for path in riff {
+        let reason = Refusal::Riff.description();
+        console.note(&format!("{}: {reason}; left out", shown(&path)));
+    }
+    let mut problems = vec![];
+    let calls = select(&recordings, this_part, console, &mut problems);
+    Ok(calls)
+}
+
+/// A picture has one title and one time axis.
+fn refuse_several(joined: &JoinedRecording, calls: usize) -> Result<(), Failure> {
+    // Without RTP headers nothing but the sidecars says what belongs together.
+    let is_bare = |bare: bool, part: bool| bare || !part;
+    let has_bare = joined.parts.iter().map(|part| part.recording.is_rtp());
+    if calls > 1 && (joined.plan.discontinuities > 0 || has_bare.fold(false, is_bare)) {
+        return usage(&format!(
+            "export: the files are of {calls} calls, and a picture shows one; draw each by itself"
+        ));
+    }
+    Ok(())
 }
 
 /// Reports damaged files, and how the files fit together.
-fn remark(joined: &JoinedRecording, console: &mut Console) {
+fn remark(joined: &JoinedRecording, format: ExportFormat, console: &mut Console) {
     for part in &joined.parts {
         if part.recording.state == FileState::Damaged {
             let name = shown(&part.recording.path);
@@ -100,10 +177,12 @@ fn remark(joined: &JoinedRecording, console: &mut Console) {
     }
     let silence = joined.plan.silence();
     if silence > 0 {
-        console.note(&format!(
-            "{} of silence replace missing frames",
-            seconds(silence)
-        ));
+        let length = seconds(silence);
+        console.note(&if format == ExportFormat::Raw {
+            format!("frames of {length} are missing, and nothing stands in their place")
+        } else {
+            format!("{length} of silence replace missing frames")
+        });
     }
     if discontinuities > 0 {
         console.note("the files are of more than one recording; the recordings are concatenated");
@@ -116,45 +195,44 @@ fn seconds(samples: u64) -> String {
 }
 
 fn write_wave(
-    joined: &JoinedRecording,
-    pcm16: bool,
+    joined: &mut JoinedRecording,
+    options: &ExportOptions,
     out: &Path,
     console: &mut Console,
 ) -> Result<ExitCode, Failure> {
-    let law = joined.parts.first().map_or(Law::Mu, |part| part.law);
-    let Some(header) = header(pcm16, law, joined.plan.samples()) else {
+    let mut range = options.from..options.to.unwrap_or(u64::MAX);
+    // Other decoders have a state: they have to hear what comes before.
+    if joined.is_g711() {
+        joined.cut(range.start, range.end);
+        range = 0..u64::MAX;
+    }
+    let samples = joined.plan.samples().min(range.end) - range.start;
+    let law = joined.law().filter(|_| !options.pcm16);
+    if joined.is_g711() && !options.pcm16 {
+        joined.check_one_codec()?;
+    }
+    let header = match law {
+        Some(law) => codes_header(law, samples),
+        None => linear_header(samples),
+    };
+    let Some(header) = header else {
         return Err(Failure::Failed(format!(
             "{}: it would be longer than the 4 GiB that a WAV file can have; export it in pieces with --from and --to",
             shown(out)
         )));
     };
-    let sample_bytes = if pcm16 { 2 } else { 1 };
-    write_out(out, console, &mut |sink| {
-        sink.extend(&header)?;
-        joined.play(&mut |audio| match audio {
-            AudioBlock::Missing(samples) => {
-                (0..samples).try_for_each(|_| sink.sample(pcm16, law.silence(), 0))
-            }
-            AudioBlock::Codes(law, codes) => {
-                let table = law.decode_table();
-                codes
-                    .iter()
-                    .try_for_each(|code| sink.sample(pcm16, *code, table[usize::from(*code)]))
-            }
-        })?;
-        let odd = joined.plan.samples() * sample_bytes % 2 == 1;
-        sink.extend(if odd { &[0] } else { &[] })
-    })
-}
-
-/// `None`: too long for a WAV file.
-fn header(pcm16: bool, law: Law, samples: u64) -> Option<Vec<u8>> {
-    if pcm16 {
-        return riff::pcm16_header(samples).map(Vec::from);
+    match law {
+        Some(law) => write_out(out, console, &mut |sink| {
+            sink.extend(&header)?;
+            write_codes(joined, law, sink)
+        }),
+        None => with_decoder(joined, |mut decoded| {
+            write_out(out, console, &mut |sink| {
+                sink.extend(&header)?;
+                write_linear(joined, range.clone(), decoded.take(), sink)
+            })
+        }),
     }
-    // A size close to 2^32 - 1 stands for an unknown length.
-    let has_room = samples < u64::from(u32::MAX) - 64;
-    has_room.then(|| riff::header(law, Some(samples)).to_vec())
 }
 
 fn options_of(arguments: Vec<OsString>) -> Result<Option<ExportOptions>, Failure> {
@@ -162,6 +240,8 @@ fn options_of(arguments: Vec<OsString>) -> Result<Option<ExportOptions>, Failure
     let mut options = ExportOptions::default();
     while let Some(argument) = parser.next()? {
         match argument {
+            Long("this-part") => options.this_part = true,
+            Long("raw") => options.raw = true,
             Long("pcm16") => options.pcm16 = true,
             Long("picture") => {
                 options.picture = true;
@@ -193,94 +273,22 @@ fn options_of(arguments: Vec<OsString>) -> Result<Option<ExportOptions>, Failure
     Ok(Some(options))
 }
 
-/// The files, joined, and cut to what was asked for.
-fn join(inputs: &[PathBuf], options: &ExportOptions) -> Result<JoinedRecording, Failure> {
-    let mut joined = JoinedRecording::open(inputs, !options.pcm16 && !options.picture)?;
+/// `--from` and `--to` are in order, and there is audio between them.
+fn check_range(
+    joined: &JoinedRecording,
+    options: &ExportOptions,
+    first: &Path,
+) -> Result<(), Failure> {
     let whole = joined.plan.samples();
-    let to = options.to.unwrap_or(u64::MAX);
-    if options.from >= to {
+    if options.from >= options.to.unwrap_or(u64::MAX) {
         return usage("export: --from must be before --to");
     }
     if options.from > 0 && options.from >= whole {
         return Err(Failure::Failed(format!(
             "{}: there are only {} of audio, nothing after --from",
-            shown(&inputs[0]),
+            shown(first),
             seconds(whole)
         )));
     }
-    joined.cut(options.from, to);
-    Ok(joined)
-}
-
-/// Collects bytes and writes them in large pieces.
-struct ExportOutput<'a> {
-    sink: &'a mut dyn ByteSink,
-    name: String,
-    buffer: Vec<u8>,
-    /// The reader has gone away (`| head`), which is not a failure.
-    unread: bool,
-}
-
-impl ExportOutput<'_> {
-    fn extend(&mut self, bytes: &[u8]) -> Result<(), Failure> {
-        self.buffer.extend_from_slice(bytes);
-        if self.buffer.len() < WRITE_BYTES {
-            return Ok(());
-        }
-        self.flush()
-    }
-
-    fn sample(&mut self, pcm16: bool, code: u8, linear: i16) -> Result<(), Failure> {
-        if pcm16 {
-            self.extend(&linear.to_le_bytes())
-        } else {
-            self.extend(&[code])
-        }
-    }
-
-    fn flush(&mut self) -> Result<(), Failure> {
-        let written = self.sink.put(&self.buffer);
-        self.buffer.clear();
-        self.unread = written
-            .as_ref()
-            .is_err_and(|error| error.kind() == ErrorKind::BrokenPipe);
-        written.map_err(|error| Failure::Failed(format!("{}: {error}", self.name)))
-    }
-}
-
-/// Writes a new file, or to standard output for `-`. After a failure no file is left.
-fn write_out(
-    out: &Path,
-    console: &mut Console,
-    write: &mut dyn FnMut(&mut ExportOutput) -> Result<(), Failure>,
-) -> Result<ExitCode, Failure> {
-    let mut to = |sink: &mut dyn ByteSink, name: String| {
-        let mut output = ExportOutput {
-            sink,
-            name,
-            buffer: Vec::with_capacity(WRITE_BYTES + 64),
-            unread: false,
-        };
-        let written = write(&mut output).and_then(|()| output.flush());
-        written.or_else(|failure| if output.unread { Ok(()) } else { Err(failure) })
-    };
-    if out.as_os_str() == "-" {
-        return to(console.out, "standard output".into()).map(|()| ExitCode::SUCCESS);
-    }
-    let mut file = File::create_new(out).map_err(|error| {
-        let name = shown(out);
-        Failure::Failed(if error.kind() != ErrorKind::AlreadyExists {
-            format!("{name}: {error}")
-        } else if out.symlink_metadata().is_ok_and(|entry| entry.is_file()) {
-            format!("{name}: exists already; choose another name or delete it first")
-        } else {
-            format!("{name}: exists already and is not a regular file; `-` is standard output")
-        })
-    })?;
-    let written = to(&mut file, shown(out));
-    if written.is_err() {
-        drop(file.flush());
-        let _ = std::fs::remove_file(out);
-    }
-    written.map(|()| ExitCode::SUCCESS)
+    Ok(())
 }

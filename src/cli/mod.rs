@@ -9,10 +9,14 @@ use std::process::ExitCode;
 use command::program_help;
 use console::{print, shown, ByteSink, Console};
 use failure::{usage, Failure};
+#[cfg(not(feature = "tools"))]
+use phone_info as info;
 #[cfg(feature = "tools")]
 use program::{program, Program};
 
 pub(crate) mod arguments;
+#[cfg(feature = "tools")]
+mod call_facts;
 pub(crate) mod command;
 #[cfg(any(feature = "tools", feature = "server", feature = "sim"))]
 pub(crate) mod completions;
@@ -20,14 +24,32 @@ pub mod console;
 mod control;
 #[cfg(feature = "tools")]
 mod export;
+#[cfg(feature = "tools")]
+mod export_format;
+#[cfg(feature = "tools")]
+mod export_output;
+#[cfg(feature = "tools")]
+mod export_wave;
 pub(crate) mod failure;
 #[cfg(feature = "tools")]
 mod fetch;
+#[cfg(feature = "tools")]
+mod ffmpeg;
+mod file_facts;
+#[cfg(feature = "tools")]
 mod info;
 #[cfg(feature = "tools")]
+mod json_line;
+#[cfg(feature = "tools")]
 mod list;
+#[cfg(feature = "tools")]
+mod list_filter;
+#[cfg(feature = "tools")]
+mod local_player;
 #[cfg(any(feature = "tools", feature = "server", feature = "sim"))]
 pub(crate) mod manual;
+#[cfg(not(feature = "tools"))]
+mod phone_info;
 #[cfg(feature = "tools")]
 mod picture;
 #[cfg(feature = "tools")]
@@ -36,6 +58,8 @@ mod play;
 pub(crate) mod program;
 mod repair;
 mod run;
+#[cfg(feature = "tools")]
+mod selection;
 #[cfg(feature = "tools")]
 mod verify;
 
@@ -100,7 +124,11 @@ fn command(mut arguments: Vec<OsString>, console: &mut Console) -> Result<ExitCo
     if arguments.is_empty() {
         return usage("no command; 'callrec --help' lists them");
     }
-    let name = arguments.remove(0);
+    let mut name = arguments.remove(0);
+    if name == "help" && !arguments.is_empty() {
+        name = arguments.remove(0);
+        arguments = vec!["--help".into()];
+    }
     if arguments
         .iter()
         .any(|argument| argument == "--version" || argument == "-V")

@@ -1,16 +1,24 @@
 //! `callrec export --picture`: the marks and the text of a recording's picture.
 
+use std::io::Read;
+
+use crate::cli::call_facts::parties;
 use crate::cli::failure::Failure;
 use crate::recordings::joined::{JoinedRecording, Stretch, RATE};
-use crate::recordings::part::AudioBlock;
+use crate::recordings::linear::LinearBlock;
 use crate::recordings::sidecar_file::SidecarFile;
-use crate::recordings::svg::{self, Marks};
+use crate::recordings::svg;
+use crate::recordings::svg_marks::Marks;
 use crate::recordings::waveform::Waveform;
 
 /// The picture of a recording, of which the first `from` samples were cut off.
-pub(super) fn svg(joined: &JoinedRecording, from: u64) -> Result<String, Failure> {
+pub(super) fn svg(
+    joined: &JoinedRecording,
+    from: u64,
+    decoded: Option<&mut dyn Read>,
+) -> Result<String, Failure> {
     let mut marks = Marks::default();
-    let wave = waveform(joined, &mut marks)?;
+    let wave = waveform(joined, decoded, &mut marks)?;
     let paths = joined.parts.iter().map(|part| &part.recording.path);
     let sidecars: Vec<SidecarFile> = paths.map(|path| SidecarFile::of(path)).collect();
     for (file, sidecar) in sidecars.iter().enumerate() {
@@ -26,19 +34,20 @@ pub(super) fn svg(joined: &JoinedRecording, from: u64) -> Result<String, Failure
 }
 
 /// Reads the audio; adds its gaps to the marks.
-fn waveform(joined: &JoinedRecording, marks: &mut Marks) -> Result<Waveform, Failure> {
+fn waveform(
+    joined: &JoinedRecording,
+    decoded: Option<&mut dyn Read>,
+    marks: &mut Marks,
+) -> Result<Waveform, Failure> {
     let mut wave = Waveform::new(joined.plan.samples());
     let mut at = 0;
-    joined.play(&mut |audio| -> Result<(), Failure> {
-        match audio {
-            AudioBlock::Codes(law, codes) => {
-                let table = law.decode_table();
-                for code in codes {
-                    wave.push(table[usize::from(*code)]);
-                }
-                at += codes.len() as u64;
+    joined.play_linear(0..u64::MAX, decoded, &mut |block| -> Result<(), Failure> {
+        match block {
+            LinearBlock::Samples(samples) => {
+                samples.iter().for_each(|sample| wave.push(*sample));
+                at += samples.len() as u64;
             }
-            AudioBlock::Missing(samples) => {
+            LinearBlock::Missing(samples) => {
                 wave.skip(samples);
                 match marks.gaps.last_mut() {
                     Some((begin, length)) if *begin + *length == at => *length += samples,
@@ -96,22 +105,9 @@ fn title(joined: &JoinedRecording, sidecars: &[SidecarFile]) -> String {
         let latest = saying.max_by_key(|sidecar| sidecar.start().map(|start| start.to_string()));
         latest.map(|sidecar| sidecar.text(key)).unwrap_or_default()
     };
-    let party = |number: &str, name: &str| [known(number), known(name)].join(" ").trim().to_owned();
-    let remote = party("remote_number", "remote_name");
-    let local = party("local_number", "local_name");
-    let direction = known("dir");
-    let (from, to) = if direction == "out" {
-        (local, remote)
-    } else {
-        (remote, local)
-    };
-    match (from.as_str(), to.as_str()) {
-        ("", "") => file_name(joined, 0),
-        (party, "") | ("", party) if direction.is_empty() => format!("Call with {party}"),
-        (from, to) if direction.is_empty() => format!("Call of {from} and {to}"),
-        (from, "") => format!("Call from {from}"),
-        ("", to) => format!("Call to {to}"),
-        (from, to) => format!("Call from {from} to {to}"),
+    match parties(&known) {
+        parties if parties.is_empty() => file_name(joined, 0),
+        parties => parties,
     }
 }
 
@@ -124,7 +120,7 @@ fn description(joined: &JoinedRecording, sidecars: &[SidecarFile]) -> String {
         seconds / 60 % 60,
         seconds % 60
     );
-    let codec = joined.parts.first().map_or("", |part| part.law.name());
+    let codec = joined.parts.first().map_or("", |part| part.codec.name());
     let starts = sidecars.iter().filter_map(SidecarFile::start);
     // `2026-11-21T10:15:00+01:00`, with spaces for people.
     let start = match starts.map(|start| start.to_string()).min() {

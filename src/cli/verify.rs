@@ -1,6 +1,7 @@
 //! `callrec verify`: compares the audio with the checksums in the sidecars.
 
 use std::ffi::OsString;
+use std::fmt;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -8,10 +9,11 @@ use std::process::ExitCode;
 use lexopt::prelude::{Long, Short, Value};
 use sha2::{Digest, Sha256};
 
-use crate::cli::arguments::{expand, parser};
+use crate::cli::arguments::parser;
 use crate::cli::command::{command, CommandSpec};
 use crate::cli::console::{shown, Console};
 use crate::cli::failure::{usage, Failure};
+use crate::cli::selection::{select, Selected, SelectedCall};
 use crate::recordings::folder;
 use crate::recordings::recording_file::{FileState, OpenError, RecordingFile};
 use crate::recordings::repair::Refusal;
@@ -22,11 +24,17 @@ use crate::wire::recording::HEADER_BYTES;
 pub(super) const VERIFY: CommandSpec = command! {
     "callrec", "verify", "FILE|DIR...",
     "compares recordings with the SHA-256 checksums in their sidecars";
-    [];
+    [
+        ("", "this-part", "",
+            "check only the named file, not all parts of its call"),
+    ];
     "\
-Each recording is reported as ok, as damaged, or as one without a checksum: because it was not finished, or because
-another program made it. A folder stands for the recordings in it; a recording that is missing although its sidecar is
-there counts as damaged. The exit status is 1 if any is damaged.";
+Each file is reported as ok, as damaged, or as one without a checksum: because it was not finished, or because another
+program made it. All parts of a call are checked; they are searched for in the folder of FILE. DIR stands for the
+recordings in it. A recording that is missing although its sidecar is there counts as damaged, and so does a missing part
+of a call. If the first parts are missing, coverOlderRecordings may have deleted them: that is said, and is no failure.
+
+The exit status is 1 if anything is damaged or missing, else 0, also if there was no checksum to compare with.";
     [
         "callrec verify /mnt/usb",
     ]
@@ -35,8 +43,10 @@ there counts as damaged. The exit status is 1 if any is damaged.";
 pub(super) fn verify(arguments: Vec<OsString>, console: &mut Console) -> Result<ExitCode, Failure> {
     let mut parser = parser(arguments);
     let mut paths = Vec::<PathBuf>::new();
+    let mut this_part = false;
     while let Some(argument) = parser.next()? {
         match argument {
+            Long("this-part") => this_part = true,
             Short('h') | Long("help") => return console.print(VERIFY.help),
             Value(path) => paths.push(path.into()),
             other => return Err(other.unexpected().into()),
@@ -46,12 +56,24 @@ pub(super) fn verify(arguments: Vec<OsString>, console: &mut Console) -> Result<
         return usage("verify: which FILE or DIR?");
     }
     let mut problems = vec![];
-    for path in expand(&paths, console, &mut problems) {
-        match check(&path) {
-            Ok(result) => {
-                console.print(&format!("{}: {result}\n", shown(&path)))?;
+    let mut verified = 0;
+    let mut without_checksum = 0;
+    for selected in select(&paths, this_part, console, &mut problems) {
+        let remark = remark(&selected);
+        for path in selected.files() {
+            match check(&path) {
+                Ok(result) => {
+                    match result {
+                        Checked::Equal(_) => verified += 1,
+                        Checked::NoChecksum(_) => without_checksum += 1,
+                    }
+                    console.print(&format!("{}: {result}{remark}\n", shown(&path)))?;
+                }
+                Err(problem) => problems.push(format!("{}: {problem}", shown(&path))),
             }
-            Err(problem) => problems.push(format!("{}: {problem}", shown(&path))),
+        }
+        if let Selected::Call(call) = &selected {
+            report_missing(call, console, &mut problems)?;
         }
     }
     for folder in paths.iter().filter(|path| path.is_dir()) {
@@ -63,7 +85,44 @@ pub(super) fn verify(arguments: Vec<OsString>, console: &mut Console) -> Result<
             }
         }
     }
+    if verified == 0 && without_checksum > 1 && problems.is_empty() {
+        console.note(&format!(
+            "none of the {without_checksum} files has a checksum: nothing was compared"
+        ));
+    }
     console.conclude(&problems)
+}
+
+/// Which part of its call a file is, if it was asked for alone.
+fn remark(selected: &Selected) -> String {
+    match selected {
+        Selected::Call(call) => match call.this_part {
+            Some(part) => format!(" ({part})"),
+            None => String::new(),
+        },
+        Selected::Other(_) => String::new(),
+    }
+}
+
+/// Parts that are missing: a problem, unless they are the first ones.
+fn report_missing(
+    selected: &SelectedCall,
+    console: &mut Console,
+    problems: &mut Vec<String>,
+) -> Result<(), Failure> {
+    let (Some(first), Some(text)) = (selected.call.parts.first(), selected.missing_text()) else {
+        return Ok(());
+    };
+    let line = format!("{}: {text}", shown(&first.path));
+    let are_first = selected.missing.last() < Some(&selected.call.number(0));
+    if are_first {
+        console.print(&format!(
+            "{line}; they may have been deleted to make room\n"
+        ))?;
+    } else {
+        problems.push(line);
+    }
+    Ok(())
 }
 
 /// The recording of a sidecar with a checksum, if the recording is gone.
@@ -78,26 +137,45 @@ fn missing_recording(sidecar: &Path) -> Option<PathBuf> {
     Some(recording)
 }
 
-/// What is printed of a recording that is not damaged; `Err`: what is wrong with it.
-fn check(path: &Path) -> Result<String, String> {
+/// What is printed of a recording that is not damaged.
+enum Checked {
+    /// It has its checksum; what else there is to say.
+    Equal(&'static str),
+    /// Why it has none.
+    NoChecksum(String),
+}
+
+impl fmt::Display for Checked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Equal(more) => write!(f, "ok{more}"),
+            Self::NoChecksum(reason) => write!(f, "no checksum; {reason}"),
+        }
+    }
+}
+
+/// Compares a recording with its checksum; `Err`: what is wrong with it.
+fn check(path: &Path) -> Result<Checked, String> {
     let sidecar = SidecarFile::of(path);
     let expected = sidecar.sha256();
     let recording = match RecordingFile::open(path) {
         Ok(recording) => recording,
         Err(OpenError::Refused(Refusal::Riff)) => {
-            return Ok(format!("no checksum; it {}", Refusal::Riff.description()));
+            let reason = format!("it {}", Refusal::Riff.description());
+            return Ok(Checked::NoChecksum(reason));
         }
         Err(error @ (OpenError::Io(_) | OpenError::Refused(Refusal::Damaged))) => {
             return Err(error.to_string())
         }
         Err(OpenError::Refused(refusal)) if expected.is_none() => {
-            return Ok(format!("no checksum; it {}", refusal.description()));
+            let reason = format!("it {}", refusal.description());
+            return Ok(Checked::NoChecksum(reason));
         }
         Err(error) => return Err(format!("damaged: it {error}")),
     };
     let Some(expected) = expected else {
         let reason = reason_for_no_checksum(path, &recording, &sidecar);
-        return Ok(format!("no checksum; {reason}"));
+        return Ok(Checked::NoChecksum(reason.into()));
     };
     let found = checksum(&recording).map_err(|error| error.to_string())?;
     if found != expected {
@@ -110,9 +188,11 @@ fn check(path: &Path) -> Result<String, String> {
         });
     }
     if recording.state == FileState::Finished {
-        Ok("ok".into())
+        Ok(Checked::Equal(""))
     } else {
-        Ok("ok; its header is damaged, 'callrec repair' repairs it".into())
+        Ok(Checked::Equal(
+            "; its header is damaged, 'callrec repair' repairs it",
+        ))
     }
 }
 

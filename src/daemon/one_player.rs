@@ -31,9 +31,20 @@ pub struct Position {
     pub of: u64,
 }
 
+/// How the playback ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// All packets were sent.
+    Sent,
+    /// The system did not take so many packets.
+    Lost(u64),
+    /// The receiver's system answered that nobody receives on that port.
+    Refused,
+}
+
 impl OnePlayer {
-    /// Begins to play a file in this folder.
-    pub fn begin(folder: &Path, start: PlayRequest) -> io::Result<Self> {
+    /// Begins to play a file of this folder, and `with_parts` those that follow it.
+    pub fn begin(folder: &Path, start: PlayRequest, with_parts: bool) -> io::Result<Self> {
         use std::os::unix::ffi::OsStrExt;
         let dir = Dir::open(folder.as_os_str().as_bytes())?;
         let mut players = Players::new();
@@ -43,19 +54,21 @@ impl OnePlayer {
         }
         Ok(Self {
             players,
-            playback: Playback::new(),
+            playback: Playback::alone(with_parts),
             disk: Disk::of(dir),
             stats: Stats::default(),
         })
     }
 
-    /// Plays to the end; `show` receives the position several times a second. Returns the number of
-    /// packets that the system did not accept.
-    pub fn run(mut self, mut show: impl FnMut(Position)) -> Result<u64, PlayError> {
+    /// Plays to the end; `show` is told how far it is, some times a second.
+    pub fn run(mut self, show: &mut dyn FnMut(Position)) -> Result<Outcome, PlayError> {
         loop {
             let now = clock::monotonic();
             self.playback
                 .play(now, &mut self.disk, (&mut self.players, &mut self.stats));
+            if self.playback.is_refused() {
+                return Ok(Outcome::Refused);
+            }
             let [player, ..] = self.players.all_mut() else {
                 return Err(PlayError::NoFile);
             };
@@ -68,7 +81,10 @@ impl OnePlayer {
                         at: player.position_ms(),
                         of: player.duration_ms(),
                     });
-                    return Ok(self.stats.of(Counter::PlayDrop));
+                    return Ok(match self.stats.of(Counter::PlayDrop) {
+                        0 => Outcome::Sent,
+                        lost => Outcome::Lost(lost),
+                    });
                 }
             }
             show(Position {

@@ -4,12 +4,12 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use crate::io::clock::civil;
 use crate::recordings::frame_runs::FramePosition;
 use crate::recordings::grouping::PartKey;
 use crate::recordings::recording_file::{FileState, OpenError, RecordingFile};
 use crate::recordings::repair::Refusal;
 use crate::recordings::sidecar_file::SidecarFile;
+use crate::recordings::start_time::StartTime;
 use crate::wire::recording::name::{age_key, is_recording_name, time_in_name};
 use crate::wire::recording::sidecar::Start;
 use crate::wire::recording::HEADER_BYTES;
@@ -30,9 +30,8 @@ pub struct RecordingEntry {
     pub duration_ms: u64,
     /// Length of the file.
     pub bytes: u64,
-    start: Start,
-    /// The offset from UTC in `start` is known.
-    has_offset: bool,
+    /// When it began.
+    pub time: StartTime,
     /// Position of the first frame, and that of a frame after the last.
     ends: Option<[FramePosition; 2]>,
 }
@@ -42,10 +41,10 @@ impl RecordingEntry {
     pub fn of(path: &Path) -> Result<Option<Self>, OpenError> {
         let sidecar = SidecarFile::of(path);
         let metadata = std::fs::metadata(path)?;
-        let (start, has_offset) = match (sidecar.start(), time_in_name(file_name(path))) {
-            (Some(start), _) => (start, true),
-            (None, Some(start)) => (start, false),
-            (None, None) => (of_seconds(metadata.mtime()), true),
+        let time = match (sidecar.start(), time_in_name(file_name(path))) {
+            (Some(start), _) => StartTime::with_offset(start),
+            (None, Some(start)) => StartTime::without_offset(start),
+            (None, None) => StartTime::of_seconds(metadata.mtime()),
         };
         let state = if sidecar.has_end() {
             FileState::Finished
@@ -61,8 +60,7 @@ impl RecordingEntry {
             bytes: metadata.len(),
             ends: None,
             sidecar,
-            start,
-            has_offset,
+            time,
         };
         match RecordingFile::open(path) {
             Ok(recording) => entry.update(&recording),
@@ -105,7 +103,7 @@ impl RecordingEntry {
             minute,
             second,
             ..
-        } = self.start;
+        } = self.time.start;
         let (_, number) = age_key(file_name(&self.path));
         (
             [u32::from(year), month.into(), day.into()],
@@ -121,45 +119,20 @@ impl RecordingEntry {
         let id = self.sidecar.text("id");
         let device = self.sidecar.text("device");
         PartKey {
+            folder: self.path.parent().unwrap_or(Path::new("")).into(),
             call: (!id.is_empty()).then_some((device, id)),
+            part: self.sidecar.number("part"),
             ends: self.ends,
         }
     }
 
-    /// When it began: ISO 8601, with the offset from UTC if that is known.
-    pub fn time(&self) -> String {
-        let mut time = self.start.to_string();
-        if !self.has_offset {
-            time.truncate(LOCAL_TIME_CHARS);
-        }
-        time
-    }
-
-    /// When it began, in local time: `2026-11-21 10:15:00`, followed by ` ?` if the phone's clock had not been set.
-    pub fn local_time(&self) -> String {
+    /// The phone's clock had not been set: the time is wrong.
+    pub fn is_clock_unset(&self) -> bool {
         let object = self.sidecar.object();
-        let is_clock_set = object.and_then(|object| object.flag("clock_set"));
-        let mark = if is_clock_set == Some(false) {
-            " ?"
-        } else {
-            ""
-        };
-        self.time()[..LOCAL_TIME_CHARS].replace('T', " ") + mark
+        object.and_then(|object| object.flag("clock_set")) == Some(false)
     }
 }
-
-/// Length of `YYYY-MM-DDTHH:MM:SS`.
-const LOCAL_TIME_CHARS: usize = 19;
 
 fn file_name(path: &Path) -> &[u8] {
     path.file_name().unwrap_or_default().as_bytes()
-}
-
-fn of_seconds(seconds: i64) -> Start {
-    let c = civil(seconds);
-    Start::new(
-        [c.year, c.month, c.day],
-        [c.hour, c.minute, c.second],
-        c.offset_minutes,
-    )
 }

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use crate::recordings::join;
 use crate::recordings::part::{AudioBlock, FileError, PartFile};
 use crate::recordings::plan::{JoinPlan, Segment};
+use crate::wire::g711::Law;
+use crate::wire::recording::Codec;
 
 /// Samples a second.
 pub const RATE: u64 = 8000;
@@ -28,21 +30,11 @@ pub struct Stretch {
 }
 
 impl JoinedRecording {
-    /// Opens the files. `one_law`: they must all have the same codec, because they are joined without decoding.
-    pub fn open(paths: &[PathBuf], one_law: bool) -> Result<Self, FileError> {
+    /// Opens the files.
+    pub fn open(paths: &[PathBuf]) -> Result<Self, FileError> {
         let mut parts = Vec::<PartFile>::new();
         for path in paths {
-            let part = PartFile::open(path)?;
-            let first = parts.first().map_or(part.law, |first| first.law);
-            if one_law && first != part.law {
-                let reason = format!(
-                    "is {}, the first one is {}; --pcm16 joins them",
-                    part.law.name(),
-                    first.name()
-                );
-                return Err(FileError::new(path, &reason));
-            }
-            parts.push(part);
+            parts.push(PartFile::open(path)?);
         }
         let scanned: Result<Vec<_>, _> = parts.iter().map(PartFile::scan).collect();
         let plan = join::plan(
@@ -54,6 +46,41 @@ impl JoinedRecording {
             },
         );
         Ok(Self { parts, plan })
+    }
+
+    /// All files are G.711, of one law or of both.
+    pub fn is_g711(&self) -> bool {
+        let is_g711 = |part: &PartFile| matches!(part.codec, Codec::G711(_));
+        self.parts.iter().all(is_g711)
+    }
+
+    /// All files have the same codec, and can be joined without decoding; or which one has another.
+    pub fn check_one_codec(&self) -> Result<(), FileError> {
+        let Some(first) = self.parts.first() else {
+            return Ok(());
+        };
+        let Some(other) = self.parts.iter().find(|part| part.codec != first.codec) else {
+            return Ok(());
+        };
+        let reason = format!(
+            "is {}, the first one is {}; --pcm16 joins them",
+            other.codec.name(),
+            first.codec.name()
+        );
+        Err(FileError::new(&other.recording.path, &reason))
+    }
+
+    /// The law of all files, if they are G.711 of one law.
+    pub fn law(&self) -> Option<Law> {
+        let first = self
+            .parts
+            .first()
+            .map_or(Codec::G711(Law::Mu), |part| part.codec);
+        let is_one = self.parts.iter().all(|part| part.codec == first);
+        match first {
+            Codec::G711(law) if is_one => Some(law),
+            Codec::G711(_) | Codec::G722 | Codec::G729 => None,
+        }
     }
 
     /// Keeps only what lies between two samples.

@@ -2,12 +2,14 @@
 //!
 //! - `recording_file` opens one file and says what state it is in; `repair` inspects and repairs it (the daemon and the
 //!   server use only this); `sidecar_file` reads the JSON file that belongs to it.
-//! - `folder` finds the files below a folder, `entry` describes one of them for a list, and `grouping` finds those that are
-//!   parts of one recording.
+//! - `folder` finds the files below a folder, `entry` describes one of them for a list, `grouping` finds those that are parts
+//!   of one recording, and `call` is such a group.
 //! - `frame_runs`, `timeline` and `join` put the frames of several files in order, as a `plan`; `part` and `joined` read their
-//!   audio.
+//!   audio, and `linear` decodes it.
 //! - `waveform` collects audio into the columns of a picture, and `svg` draws them.
 
+#[cfg(feature = "tools")]
+pub mod call;
 #[cfg(feature = "tools")]
 pub mod entry;
 pub mod folder;
@@ -20,6 +22,8 @@ pub mod join;
 #[cfg(feature = "tools")]
 pub mod joined;
 #[cfg(feature = "tools")]
+pub mod linear;
+#[cfg(feature = "tools")]
 pub mod part;
 #[cfg(feature = "tools")]
 pub mod plan;
@@ -28,7 +32,11 @@ pub mod repair;
 #[cfg(feature = "tools")]
 pub mod sidecar_file;
 #[cfg(feature = "tools")]
+pub mod start_time;
+#[cfg(feature = "tools")]
 pub mod svg;
+#[cfg(feature = "tools")]
+pub mod svg_marks;
 #[cfg(feature = "tools")]
 mod svg_text;
 #[cfg(feature = "tools")]

@@ -14,6 +14,10 @@ use crate::wire::rtp;
 /// Bytes read at once.
 const READ_BYTES: usize = 64 * 1024;
 
+/// A G.729 frame: 10 ms.
+const G729_FRAME_BYTES: u32 = 10;
+const G729_FRAME_SAMPLES: u32 = 80;
+
 /// What failed, on which file.
 #[derive(Debug)]
 pub struct FileError {
@@ -37,6 +41,19 @@ impl FileError {
 pub enum AudioBlock<'a> {
     /// G.711 codes.
     Codes(Law, &'a [u8]),
+    /// The payload of a frame of another codec.
+    Coded {
+        /// The codec.
+        codec: Codec,
+        /// The payload.
+        payload: &'a [u8],
+        /// Samples of the frame.
+        whole: u64,
+        /// Samples at its beginning that are left out.
+        skip: u64,
+        /// Samples of output.
+        samples: u64,
+    },
     /// Samples for which there are no frames.
     Missing(u64),
 }
@@ -46,32 +63,40 @@ pub struct PartFile {
     /// The file.
     pub recording: RecordingFile,
     /// The codec of its audio.
-    pub law: Law,
+    pub codec: Codec,
     /// The frames have RTP headers.
     is_rtp: bool,
-    /// Samples of a frame; they are its last bytes.
+    /// Samples of a frame.
     samples: u32,
+    /// Bytes of audio in a frame, its last ones.
+    payload_bytes: u32,
 }
 
 impl PartFile {
-    /// Opens a file. Only G.711 can be read.
+    /// Opens a file.
     pub(super) fn open(path: &Path) -> Result<Self, FileError> {
         let recording = RecordingFile::open(path).map_err(|error| FileError::new(path, &error))?;
         let header = &recording.header;
-        let Codec::G711(law) = header.codec else {
-            let name = header.codec.name();
-            let reason = format!(
-                "{name} cannot be exported, only PCMU and PCMA; 'callrec play' can send it to a phone"
-            );
-            return Err(FileError::new(path, &reason));
-        };
         let is_rtp = recording.is_rtp();
         let overhead = if is_rtp { rtp::HEADER_BYTES as u32 } else { 0 };
-        let samples = header.increment.min(header.rtp_len - overhead);
+        let room = header.rtp_len - overhead;
+        let expected = header.codec.payload_bytes(header.increment);
+        let (payload_bytes, samples) = match header.codec {
+            Codec::G711(_) | Codec::G722 => (expected.min(room), expected.min(room)),
+            Codec::G729 => {
+                let frames = expected.min(room) / G729_FRAME_BYTES;
+                (frames * G729_FRAME_BYTES, frames * G729_FRAME_SAMPLES)
+            }
+        };
+        if samples == 0 {
+            let reason = "rtpLen and increment in its header leave no room for audio";
+            return Err(FileError::new(path, &reason));
+        }
         Ok(Self {
-            law,
+            codec: header.codec,
             is_rtp,
             samples,
+            payload_bytes,
             recording,
         })
     }
@@ -132,7 +157,7 @@ impl PartFile {
     }
 
     fn audio<'a>(&self, frame: &'a [u8]) -> &'a [u8] {
-        &frame[frame.len() - self.samples as usize..]
+        &frame[frame.len() - self.payload_bytes as usize..]
     }
 
     /// The bytes in a frame's place are not a packet: the sectors of a file that a power failure cut off may hold whatever
@@ -155,20 +180,35 @@ impl PartFile {
         take: &mut dyn FnMut(AudioBlock) -> Result<(), E>,
     ) -> Result<(), E> {
         let mut number = 0;
-        let mut skip = skip as usize;
+        let mut skip = skip;
         let mut left = samples;
+        let whole = u64::from(self.samples);
         let first = run.head.filter(|_| run.is_confirmed);
         self.read_frames(run.first, run.frames, &mut |frame| {
             let expected = first.map(|first| first.after(number, self.samples));
-            let codes = &self.audio(frame)[std::mem::take(&mut skip)..];
-            let wanted = usize::try_from(left).unwrap_or(usize::MAX);
-            let codes = &codes[..codes.len().min(wanted)];
+            let skip = std::mem::take(&mut skip);
+            let samples = whole.saturating_sub(skip).min(left);
             number += 1;
-            left -= codes.len() as u64;
+            left -= samples;
             if self.is_garbage(frame, expected) {
-                take(AudioBlock::Missing(codes.len() as u64))
-            } else {
-                take(AudioBlock::Codes(self.law, codes))
+                return take(AudioBlock::Missing(samples));
+            }
+            let payload = self.audio(frame);
+            match self.codec {
+                Codec::G711(law) => {
+                    let end = skip + samples;
+                    take(AudioBlock::Codes(
+                        law,
+                        &payload[skip as usize..end as usize],
+                    ))
+                }
+                codec @ (Codec::G722 | Codec::G729) => take(AudioBlock::Coded {
+                    codec,
+                    payload,
+                    whole,
+                    skip,
+                    samples,
+                }),
             }
         })
     }

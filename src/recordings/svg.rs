@@ -6,6 +6,7 @@
 use std::fmt::Write as _;
 
 use crate::recordings::joined::RATE;
+use crate::recordings::svg_marks::Marks;
 use crate::recordings::svg_text::{clock, escape, length, tenths};
 use crate::recordings::waveform::{Column, Waveform, COLUMNS};
 
@@ -28,19 +29,6 @@ const STYLE: &str = include_str!("waveform.css");
 const STEPS: [u64; 17] = [
     1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 43_200, 86_400,
 ];
-
-/// What is marked; positions are in samples, in order.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Marks {
-    /// Position and length in milliseconds.
-    pub pauses: Vec<(u64, u64)>,
-    /// Number of pauses whose position is unknown.
-    pub more_pauses: u64,
-    /// Position and number of missing samples.
-    pub gaps: Vec<(u64, u64)>,
-    /// Where another file begins, and its name.
-    pub parts: Vec<(u64, String)>,
-}
 
 /// A length that stands above a mark: where, of which kind, the text.
 type Label = (u64, &'static str, String);
@@ -74,11 +62,11 @@ struct Drawing<'a> {
 impl Drawing<'_> {
     fn head(&mut self, title: &str, description: &str, marks: &Marks) {
         let magnified = if self.scale > 1 {
-            format!(", drawn {} times as high", self.scale)
+            format!(", waveform enlarged {} times", self.scale)
         } else {
             String::new()
         };
-        let description = format!("{description}{}{magnified}", summary(marks));
+        let description = format!("{description}{}{magnified}", marks.summary());
         let description = escape(&description, DESCRIPTION_CHARS);
         let title = escape(title, TITLE_CHARS);
         let width = LEFT + WIDTH + LEFT;
@@ -284,28 +272,6 @@ fn scale(wave: &Waveform) -> i32 {
     [MAX_SCALE, 4, 2].into_iter().find(fits).unwrap_or(1)
 }
 
-/// The marks in words, for those who cannot see them.
-fn summary(marks: &Marks) -> String {
-    let counted = |count: usize, one: &str, many: &str| match count {
-        0 => String::new(),
-        1 => format!(", 1 {one}"),
-        count => format!(", {count} {many}"),
-    };
-    let add = |sum: u64, (_, samples): &(u64, u64)| sum.saturating_add(*samples);
-    let missing = match marks.gaps.iter().fold(0, add) {
-        0 => String::new(),
-        samples => format!(", {} missing", length(samples / (RATE / 1000))),
-    };
-    let more_pauses = usize::try_from(marks.more_pauses).unwrap_or(usize::MAX);
-    let pauses = more_pauses.saturating_add(marks.pauses.len());
-    let files = if marks.parts.is_empty() {
-        0
-    } else {
-        marks.parts.len() + 1
-    };
-    counted(pauses, "pause", "pauses") + &missing + &counted(files, "file", "files")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -320,7 +286,7 @@ mod tests {
         });
         wave.push(7); // more than was announced
         let svg = draw(&wave, "t", "w", 0, &Marks::default());
-        assert!(svg.contains("drawn 8 times as high"));
+        assert!(svg.contains("waveform enlarged 8 times"));
         assert!(
             svg.contains("V159.6H1230V232.8H1229"),
             "from 1000 down to -2000, 8 times as high"

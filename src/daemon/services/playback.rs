@@ -24,6 +24,19 @@ use crate::wire::recording::probe::{Head, HEAD_BYTES};
 /// The files and sockets of all players.
 pub(in crate::daemon) struct Playback {
     slots: [PlayerFiles; MAX_PLAYERS],
+    /// What only `callrec play` asks for.
+    #[cfg(feature = "tools")]
+    alone: Alone,
+}
+
+/// A player without a daemon.
+#[cfg(feature = "tools")]
+#[derive(Default)]
+struct Alone {
+    /// Further parts are not played.
+    without_parts: bool,
+    /// A packet was refused: nobody receives on that port.
+    is_refused: bool,
 }
 
 #[derive(Default)]
@@ -38,10 +51,26 @@ impl Playback {
     pub(in crate::daemon) fn new() -> Self {
         Self {
             slots: core::array::from_fn(|_| PlayerFiles::default()),
+            #[cfg(feature = "tools")]
+            alone: Alone::default(),
         }
     }
 
-    /// Sends the packets that are due, and makes one call for each player.
+    /// For one player without a daemon; `with_parts`: it also plays the parts that follow.
+    #[cfg(feature = "tools")]
+    pub(in crate::daemon) fn alone(with_parts: bool) -> Self {
+        let mut playback = Self::new();
+        playback.alone.without_parts = !with_parts;
+        playback
+    }
+
+    /// A receiver has refused a packet.
+    #[cfg(feature = "tools")]
+    pub(in crate::daemon) fn is_refused(&self) -> bool {
+        self.alone.is_refused
+    }
+
+    /// Sends what is due, and makes one call for each player.
     pub(in crate::daemon) fn play(
         &mut self,
         now: Instant,
@@ -53,7 +82,17 @@ impl Playback {
                 *slot = PlayerFiles::default();
                 continue;
             }
-            slot.send(now, player, stats);
+            #[cfg(feature = "tools")]
+            if self.alone.without_parts && matches!(player.state(), PlayerState::Linking(_)) {
+                player.(now);
+            }
+            let is_refused = slot.send(now, player, stats);
+            #[cfg(feature = "tools")]
+            if is_refused {
+                self.alone.is_refused = true;
+            }
+            #[cfg(not(feature = "tools"))]
+            let _ = is_refused; // the daemon's players send on: the receiver may come back
             slot.call(now, player, disk);
         }
     }
@@ -75,17 +114,22 @@ impl Service for Playback {
 }
 
 impl PlayerFiles {
-    fn send(&mut self, now: Instant, player: &mut Player, stats: &mut Stats) {
+    /// Sends the packets that are due; `true`: the other end has refused one.
+    fn send(&mut self, now: Instant, player: &mut Player, stats: &mut Stats) -> bool {
         let mut packet = [0; DATAGRAM_BYTES];
+        let mut is_refused = false;
         while let Some(len) = player.poll_packet(now, &mut packet) {
             let socket = self.socket.as_ref();
-            let sent = socket.is_some_and(|socket| socket.send(&packet[..len]).0);
+            let outcome = socket.map(|socket| socket.send(&packet[..len]));
+            let (sent, error) = outcome.unwrap_or((false, None));
+            is_refused |= error == Some(libc::ECONNREFUSED);
             stats.count(if sent {
                 Counter::Played
             } else {
                 Counter::PlayDrop
             });
         }
+        is_refused
     }
 
     fn call(&mut self, now: Instant, player: &mut Player, disk: &mut Disk) {

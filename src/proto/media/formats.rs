@@ -3,7 +3,7 @@
 //! `formats=0:PCMU/8000,9:G722/8000,101:telephone-event/8000` has SDP's rtpmap form. What it names is added to the static
 //! types.
 
-use crate::base::limits::{MAX_FORMATS, MAX_PORTS};
+use crate::base::limits::MAX_FORMATS;
 use crate::proto::media::jitter_buffer::packet::Format;
 use crate::wire::decimal::parse_decimal;
 use crate::wire::g711::Law;
@@ -48,12 +48,6 @@ impl PayloadKind {
     }
 }
 
-/// The payload types that were declared for one port.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Formats {
-    declared: heapless::Vec<(u8, PayloadKind), MAX_FORMATS>,
-}
-
 /// Why a list of formats is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FormatsError {
@@ -61,43 +55,104 @@ pub enum FormatsError {
     Syntax,
     /// There are too many entries.
     TooMany,
+    /// The list names audio, and none of it can be decoded.
+    Undecodable,
 }
 
-impl Formats {
-    /// Reads `0:PCMU/8000,96:L16/16000`; `undecodable` is called with each entry that names audio which is not decoded.
-    pub fn parse(list: &[u8], mut undecodable: impl FnMut(&[u8])) -> Result<Self, FormatsError> {
-        let mut formats = Self::default();
-        for entry in list.split(|byte| *byte == b',') {
-            let (payload_type, kind) = parse_entry(entry).ok_or(FormatsError::Syntax)?;
-            if kind == PayloadKind::Undecodable {
-                undecodable(entry);
-            }
-            let added = formats.declared.push((payload_type, kind));
+/// A payload type that was declared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Entry {
+    port: u8,
+    payload_type: u8,
+    kind: PayloadKind,
+}
+
+/// The port of entries that count for all ports without a list of their own.
+pub const ALL_PORTS: u8 = u8::MAX;
+
+/// The payload types that were declared for the ports of a recording.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PortFormats {
+    entries: heapless::Vec<Entry, MAX_FORMATS>,
+    /// A bit for each port that has a list of its own.
+    own: u16,
+}
+
+impl PortFormats {
+    /// Reads `0:PCMU/8000,101:telephone-event/8000` for a port, or for `ALL_PORTS`; `each` is called
+    /// with each entry, and whether it names audio that is not decoded.
+    pub fn add(
+        &mut self,
+        port: u8,
+        list: &[u8],
+        mut each: impl FnMut(&[u8], bool),
+    ) -> Result<(), FormatsError> {
+        let mut decodable = false;
+        let mut undecodable = false;
+        for text in list.split(|byte| *byte == b',') {
+            let (payload_type, kind) = parse_entry(text).ok_or(FormatsError::Syntax)?;
+            decodable |= matches!(kind, PayloadKind::Audio(_));
+            undecodable |= kind == PayloadKind::Undecodable;
+            each(text, kind == PayloadKind::Undecodable);
+            let added = self.entries.push(Entry {
+                port,
+                payload_type,
+                kind,
+            });
             added.map_err(|_| FormatsError::TooMany)?;
         }
-        Ok(formats)
+        if port != ALL_PORTS {
+            self.own |= 1 << port;
+        }
+        if undecodable && !decodable {
+            return Err(FormatsError::Undecodable);
+        }
+        Ok(())
     }
 
-    /// It names audio, and none of it can be decoded.
-    pub fn is_undecodable(&self) -> bool {
-        let names =
-            |wanted: fn(&PayloadKind) -> bool| self.declared.iter().any(|(_, kind)| wanted(kind));
-        let decodable = names(|kind| matches!(kind, PayloadKind::Audio(_)));
-        names(|kind| *kind == PayloadKind::Undecodable) && !decodable
+    /// Entries for one port count for another one from now on.
+    pub fn move_port(&mut self, from: u8, to: u8) {
+        for entry in &mut self.entries {
+            if entry.port == from {
+                entry.port = to;
+            }
+        }
+        if self.own & 1 << from != 0 {
+            self.own |= 1 << to;
+        }
     }
 
-    /// What a payload type carries; `None`: it is unknown.
-    pub fn kind(&self, payload_type: u8) -> Option<PayloadKind> {
-        let declared = self.declared.iter();
-        let found = declared.rev().find(|(known, _)| *known == payload_type);
+    /// What a payload type carries on this port; `None`: it is unknown.
+    #[inline]
+    pub fn kind(&self, port: usize, payload_type: u8) -> Option<PayloadKind> {
+        if self.entries.is_empty() {
+            PayloadKind::of_static(payload_type)
+        } else {
+            self.declared(port, payload_type)
+        }
+    }
+
+    #[inline(never)]
+    fn declared(&self, port: usize, payload_type: u8) -> Option<PayloadKind> {
+        let port = port as u8;
+        let list = if self.own & 1 << port != 0 {
+            port
+        } else {
+            ALL_PORTS
+        };
+        let found = self
+            .entries
+            .iter()
+            .rev()
+            .find(|entry| entry.port == list && entry.payload_type == payload_type);
         match found {
-            Some((_, kind)) => Some(*kind),
+            Some(entry) => Some(entry.kind),
             None => PayloadKind::of_static(payload_type),
         }
     }
 }
 
-/// `TYPE:NAME/CLOCK`, also with a channel count of 1 behind it (`/1`).
+/// `TYPE:NAME/CLOCK`, also followed by a channel count of 1 (`/1`).
 fn parse_entry(entry: &[u8]) -> Option<(u8, PayloadKind)> {
     let mut fields = entry.split(|byte| matches!(byte, b':' | b'/'));
     let payload_type = parse_decimal(fields.next()?).filter(|number| *number < 128)?;
@@ -110,33 +165,19 @@ fn parse_entry(entry: &[u8]) -> Option<(u8, PayloadKind)> {
     Some((payload_type as u8, kind))
 }
 
-/// The formats of all ports of a recording.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PortFormats {
-    /// Of ports that have none of their own.
-    pub all: Formats,
-    /// In the order of the ports; the local stream's is the last of all ports.
-    pub own: [Option<Formats>; MAX_PORTS],
-}
-
-impl PortFormats {
-    /// What a payload type carries on this port.
-    pub fn kind(&self, port: usize, payload_type: u8) -> Option<PayloadKind> {
-        let own = self.own.get(port).and_then(Option::as_ref);
-        own.unwrap_or(&self.all).kind(payload_type)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn parsed(list: &str) -> (Result<Formats, FormatsError>, Vec<String>) {
+    fn parsed(list: &str) -> (Result<PortFormats, FormatsError>, Vec<String>) {
         let mut undecodable = vec![];
-        let formats = Formats::parse(list.as_bytes(), |entry| {
-            undecodable.push(String::from_utf8_lossy(entry).into_owned());
+        let mut formats = PortFormats::default();
+        let added = formats.add(ALL_PORTS, list.as_bytes(), |entry, is_undecodable| {
+            if is_undecodable {
+                undecodable.push(String::from_utf8_lossy(entry).into_owned());
+            }
         });
-        (formats, undecodable)
+        (added.map(|()| formats), undecodable)
     }
 
     #[test]
@@ -146,21 +187,27 @@ mod tests {
         let formats = formats.unwrap();
         assert_eq!(undecodable, ["18:G729/8000", "107:opus/48000/2"]);
         let pcma = Some(PayloadKind::Audio(Format::G711(Law::A)));
-        assert_eq!(formats.kind(96), pcma);
-        assert_eq!(formats.kind(8), pcma);
-        assert_eq!(formats.kind(101), Some(PayloadKind::TelephoneEvent));
-        assert_eq!(formats.kind(18), Some(PayloadKind::Undecodable));
-        assert_eq!(formats.kind(13), Some(PayloadKind::ComfortNoise));
-        assert_eq!(formats.kind(97), None);
-        assert!(!formats.is_undecodable());
-        assert!(parsed("18:G729/8000,101:telephone-event/8000")
-            .0
-            .unwrap()
-            .is_undecodable());
-        assert!(!parsed("101:telephone-event/8000")
-            .0
-            .unwrap()
-            .is_undecodable());
+        assert_eq!(formats.kind(0, 96), pcma);
+        assert_eq!(formats.kind(1, 8), pcma);
+        assert_eq!(formats.kind(0, 101), Some(PayloadKind::TelephoneEvent));
+        assert_eq!(formats.kind(0, 18), Some(PayloadKind::Undecodable));
+        assert_eq!(formats.kind(0, 13), Some(PayloadKind::ComfortNoise));
+        assert_eq!(formats.kind(0, 97), None);
+        let refused = Err(FormatsError::Undecodable);
+        assert_eq!(parsed("18:G729/8000,101:telephone-event/8000").0, refused);
+        assert!(parsed("101:telephone-event/8000").0.is_ok());
+    }
+
+    #[test]
+    fn a_port_with_a_list_of_its_own_has_no_other() {
+        let mut formats = parsed("96:PCMA/8000").0.unwrap();
+        formats.add(2, b"97:PCMU/8000", |_, _| {}).unwrap();
+        let pcma = Some(PayloadKind::Audio(Format::G711(Law::A)));
+        let pcmu = Some(PayloadKind::Audio(Format::G711(Law::Mu)));
+        assert_eq!((formats.kind(0, 96), formats.kind(0, 97)), (pcma, None));
+        assert_eq!((formats.kind(2, 96), formats.kind(2, 97)), (None, pcmu));
+        formats.move_port(2, 8);
+        assert_eq!((formats.kind(8, 96), formats.kind(8, 97)), (None, pcmu));
     }
 
     #[test]

@@ -1,9 +1,7 @@
 //! The keys `formats`, `formats_1` to `formats_8` and `formats_local`: what the payload types of a recording's ports mean.
 
-use core::fmt::Write;
-
 use crate::base::limits::{MAX_LEG_PORTS, TEXT_BYTES};
-use crate::proto::media::formats::{Formats, FormatsError, PortFormats};
+use crate::proto::media::formats::{FormatsError, PortFormats, ALL_PORTS};
 use crate::proto::recorder::reason::{bad_request, Reason, Shown};
 use crate::wire::control::{Message, Text};
 
@@ -12,7 +10,7 @@ use crate::wire::control::{Message, Text};
 pub struct Declared {
     /// The formats of each port.
     pub formats: PortFormats,
-    /// The other entries of `formats`.
+    /// The other entries.
     pub understood: Text<TEXT_BYTES>,
     /// The entries that name audio which is not decoded, separated by commas; as many as fit.
     pub undecodable: Text<TEXT_BYTES>,
@@ -21,30 +19,48 @@ pub struct Declared {
 /// Reads the keys of a request for a recording with so many leg ports; `None`: it has none of them.
 pub(super) fn parse(message: &Message, legs: usize) -> Result<Option<Declared>, Reason> {
     let mut declared = Declared::default();
-    let mut any = false;
-    if let Some(list) = message.raw("formats") {
-        declared.formats.all = read("formats", list, &mut declared.undecodable)?;
-        for entry in list.split(|byte| *byte == b',') {
-            let left_out = declared.undecodable.split(|byte| *byte == b',');
-            if !left_out.into_iter().any(|other| other == entry) {
-                append(&mut declared.understood, entry);
-            }
-        }
-        any = true;
-    }
-    for port in 0..=legs.min(MAX_LEG_PORTS) {
-        let mut key = heapless::String::<16>::new();
-        let _ = match port {
-            local if local == legs => key.push_str("formats_local").map_err(|_| core::fmt::Error),
-            leg => write!(key, "formats_{}", leg + 1),
-        };
-        if let Some(list) = message.raw(&key) {
-            let formats = read(&key, list, &mut declared.undecodable)?;
-            declared.formats.own[port] = Some(formats);
-            any = true;
-        }
+    let mut any = read(message, "formats", ALL_PORTS, &mut declared)?;
+    any |= read(message, "formats_local", legs as u8, &mut declared)?;
+    for leg in 0..legs.min(MAX_LEG_PORTS) as u8 {
+        let mut key = heapless::String::<10>::new();
+        let _ = key.push_str("formats_");
+        let _ = key.push(char::from(b'1' + leg));
+        any |= read(message, &key, leg, &mut declared)?;
     }
     Ok(any.then_some(declared))
+}
+
+/// Reads one key; `false`: it is not there.
+fn read(message: &Message, key: &str, port: u8, declared: &mut Declared) -> Result<bool, Reason> {
+    let Some(list) = message.raw(key) else {
+        return Ok(false);
+    };
+    let Declared {
+        formats,
+        understood,
+        undecodable,
+    } = declared;
+    let added = formats.add(port, list, |entry, is_undecodable| {
+        append(
+            if is_undecodable {
+                undecodable
+            } else {
+                understood
+            },
+            entry,
+        );
+    });
+    match added {
+        Ok(()) => Ok(true),
+        Err(FormatsError::Syntax) => Err(bad_request(format_args!(
+            "{key} must be a list such as 0:PCMU/8000,101:telephone-event/8000"
+        ))),
+        Err(FormatsError::TooMany) => Err(bad_request(format_args!("{key} has too many entries"))),
+        Err(FormatsError::Undecodable) => Err(bad_request(format_args!(
+            "{} cannot be decoded; hand over PCMU, PCMA or G722",
+            Shown(list)
+        ))),
+    }
 }
 
 /// Adds an entry to a list, if it fits.
@@ -55,21 +71,4 @@ fn append(list: &mut Text<TEXT_BYTES>, entry: &[u8]) {
         }
         let _ = list.extend_from_slice(entry);
     }
-}
-
-fn read(key: &str, list: &[u8], undecodable: &mut Text<TEXT_BYTES>) -> Result<Formats, Reason> {
-    let formats = Formats::parse(list, |entry| append(undecodable, entry));
-    let formats = formats.map_err(|error| match error {
-        FormatsError::Syntax => bad_request(format_args!(
-            "{key} must be a list such as 0:PCMU/8000,101:telephone-event/8000"
-        )),
-        FormatsError::TooMany => bad_request(format_args!("{key} has more than 16 entries")),
-    })?;
-    if formats.is_undecodable() {
-        return Err(bad_request(format_args!(
-            "{} cannot be decoded; hand over PCMU, PCMA or G722",
-            Shown(list)
-        )));
-    }
-    Ok(formats)
 }

@@ -47,7 +47,7 @@ impl Recorder {
                 let mut formats = declared.formats.clone();
                 // The local stream is the last port, after as many legs as there are.
                 if let Some(local) = recording.ports().len().checked_sub(1) {
-                    formats.own.swap(local, MAX_LEG_PORTS);
+                    formats.move_port(MAX_LEG_PORTS as u8, local as u8);
                 }
                 recording.set_formats(formats);
                 self.answer_formats(client, id, &declared);
