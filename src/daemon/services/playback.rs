@@ -84,7 +84,7 @@ impl Playback {
             }
             #[cfg(feature = "tools")]
             if self.alone.without_parts && matches!(player.state(), PlayerState::Linking(_)) {
-                player.(now);
+                player.handle_last_candidate(now);
             }
             let is_refused = slot.send(now, player, stats);
             #[cfg(feature = "tools")]
