@@ -18,7 +18,7 @@ pub struct ClockDrift {
     departed: i64,
     /// Samples that the reader has still to give way.
     pending: i64,
-    /// Arrivals vary by more than the dead band: the least of a few of them says nothing.
+    /// In the last window so many packets were delayed that the least of a few said nothing.
     jittery: bool,
 }
 
@@ -28,7 +28,8 @@ struct Window {
     since: i64,
     packets: u32,
     least: i64,
-    most: i64,
+    /// Packets that came later than the least late one by more than the dead band.
+    delayed: u32,
 }
 
 impl Window {
@@ -39,13 +40,19 @@ impl Window {
         }
     }
 
+    /// So many packets are delayed that the least of a few says nothing.
+    fn is_jittery(&self) -> bool {
+        self.packets >= 4 && self.delayed * 4 > self.packets
+    }
+
     fn add(&mut self, late: i64) {
-        if self.packets == 0 {
+        if self.packets == 0 || late < self.least - DRIFT_DEAD_BAND {
+            // What came until now was delayed, measured by this packet.
+            self.delayed = self.packets;
             self.least = late;
-            self.most = late;
         }
         self.least = self.least.min(late);
-        self.most = self.most.max(late);
+        self.delayed += u32::from(late - self.least > DRIFT_DEAD_BAND);
         self.packets += 1;
     }
 }
@@ -71,7 +78,7 @@ impl ClockDrift {
 
     /// Each arrival is to be measured: a few of them do not show the least delay.
     pub fn needs_all(&self) -> bool {
-        self.reference.is_none() || self.jittery
+        self.jittery || self.window.is_jittery()
     }
 
     /// A packet that came at `at` was `late` samples after its place.
@@ -87,7 +94,7 @@ impl ClockDrift {
     }
 
     fn judge(&mut self) {
-        self.jittery = self.window.most - self.window.least > DRIFT_DEAD_BAND;
+        self.jittery = self.window.is_jittery();
         let reference = *self.reference.get_or_insert(self.window.least);
         let departure = self.window.least - reference;
         let departs = departure.abs() > DRIFT_DEAD_BAND;
@@ -109,7 +116,6 @@ impl ClockDrift {
         let step = self.pending.signum();
         self.pending -= step;
         self.window.least -= step;
-        self.window.most -= step;
         step
     }
 }

@@ -75,8 +75,8 @@ impl Heard {
 struct PortState {
     /// When audio or comfort noise came last, in samples since the recording began.
     heard_at: i64,
-    /// Samples of audio that came.
-    samples: u64,
+    /// Samples of audio that came: 32 bits are 149 hours.
+    samples: u32,
     /// It was told that this port is silent.
     silence_told: bool,
     /// No event of this port before.
@@ -105,7 +105,9 @@ impl LegMonitor {
 
     /// Milliseconds of audio that came to a port, silence included.
     pub fn heard_ms(&self, port: usize) -> u64 {
-        self.ports.get(port).map_or(0, |port| port.samples / 8)
+        self.ports
+            .get(port)
+            .map_or(0, |port| u64::from(port.samples / 8))
     }
 
     /// Which parties are in a recording of so many ports, of which the last is the local stream's.
@@ -125,7 +127,7 @@ impl LegMonitor {
     pub fn handle_audio(&mut self, port: usize, ssrc: u32, at: i64, samples: usize) {
         if let Some(state) = self.ports.get_mut(port) {
             state.heard_at = at;
-            state.samples += samples as u64;
+            state.samples = state.samples.wrapping_add(samples as u32);
         }
         if !self.suspects.is_empty() {
             self.clear_suspect(port, ssrc, at);
