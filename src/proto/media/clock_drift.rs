@@ -18,8 +18,9 @@ pub struct ClockDrift {
     departed: i64,
     /// Samples that the reader has still to give way.
     pending: i64,
-    /// In the last window so many packets were delayed that the least of a few said nothing.
-    jittery: bool,
+    /// In the last window, or in this one, so many packets were delayed that the least of a few says
+    /// nothing.
+    needs_all: bool,
 }
 
 /// Some seconds of packets.
@@ -78,12 +79,13 @@ impl ClockDrift {
 
     /// Each arrival is to be measured: a few of them do not show the least delay.
     pub fn needs_all(&self) -> bool {
-        self.jittery || self.window.is_jittery()
+        self.needs_all
     }
 
     /// A packet that came at `at` was `late` samples after its place.
     pub fn observe(&mut self, at: i64, late: i64) {
         self.window.add(late);
+        self.needs_all |= self.window.is_jittery();
         if at - self.window.since < DRIFT_WINDOW {
             return;
         }
@@ -94,7 +96,7 @@ impl ClockDrift {
     }
 
     fn judge(&mut self) {
-        self.jittery = self.window.is_jittery();
+        self.needs_all = self.window.is_jittery();
         let reference = *self.reference.get_or_insert(self.window.least);
         let departure = self.window.least - reference;
         let departs = departure.abs() > DRIFT_DEAD_BAND;

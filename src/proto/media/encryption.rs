@@ -35,22 +35,8 @@ enum MuteState {
 
 impl EncryptionCheck {
     /// Takes a packet's numbers; `true` while the source is muted.
-    #[inline]
-    pub fn handle(&mut self, sequence: u16, timestamp: u32, len: usize) -> bool {
-        if let (MuteState::Clear, Some(last)) = (self.state, &mut self.last) {
-            // Almost always: the timestamp has advanced by the last packet's length.
-            if timestamp.wrapping_sub(last.timestamp) == u32::from(last.len) {
-                last.sequence = sequence;
-                last.timestamp = timestamp;
-                last.len = len as u16;
-                return false;
-            }
-        }
-        self.judge(sequence, timestamp, len)
-    }
-
     #[inline(never)]
-    fn judge(&mut self, sequence: u16, timestamp: u32, len: usize) -> bool {
+    pub fn handle(&mut self, sequence: u16, timestamp: u32, len: usize) -> bool {
         let len = u16::try_from(len).unwrap_or(u16::MAX);
         let last = self.last.replace(Last {
             sequence,

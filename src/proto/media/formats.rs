@@ -37,6 +37,7 @@ impl PayloadKind {
     }
 
     /// Of a payload type that nobody has declared. 19 was comfort noise before 13 was.
+    #[inline]
     fn of_static(payload_type: u8) -> Option<Self> {
         match payload_type {
             0 => Some(Self::Audio(Format::G711(Law::Mu))),

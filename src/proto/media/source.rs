@@ -32,6 +32,7 @@ impl Source {
     }
 
     /// A packet with this audio belongs to this source.
+    #[inline]
     pub(super) fn is(&self, port: usize, ssrc: u32, audio: &Audio) -> bool {
         self.port == port && self.ssrc == ssrc && self.buffer.fits(audio.sequence, audio.format)
     }

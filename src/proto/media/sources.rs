@@ -6,7 +6,7 @@
 //! two codecs, each of its two sources is silent where the other one has a packet.
 
 use crate::base::limits::{
-    FLOOD_PACKETS, FRAME_SAMPLES, MAX_PAYLOAD, MAX_SOURCES, MAX_TIMESTAMP_ERROR,
+    FLOOD_PACKETS, FRAME_SAMPLES, MAX_PAYLOAD, MAX_PORTS, MAX_SOURCES, MAX_TIMESTAMP_ERROR,
 };
 use crate::base::stats::{Counter, Stats};
 use crate::proto::media::encryption::EncryptionCheck;
@@ -109,9 +109,12 @@ impl Sources {
 
     /// Looks which of so many ports are silent; the last one is the local stream's.
     pub fn watch_ports(&mut self, now: i64, ports: usize) {
-        let mut monitor = core::mem::take(&mut self.monitor);
-        monitor.handle_drained(now, ports, |port| self.talking(port, now));
-        self.monitor = monitor;
+        let mut talking = [0; MAX_PORTS];
+        for (port, count) in talking.iter_mut().enumerate().take(ports) {
+            *count = self.talking(port, now);
+        }
+        self.monitor
+            .handle_drained(now, ports, |port| talking[port]);
     }
 
     /// All sockets have been read until they were empty.
@@ -142,6 +145,7 @@ impl Sources {
     }
 
     /// What a packet is on this port.
+    #[inline]
     fn kind(&self, port: usize, packet: &Packet) -> PacketKind {
         let len = packet.payload.len();
         match self.formats.kind(port, packet.payload_type) {
@@ -231,10 +235,12 @@ impl Sources {
             source.confirmed = true;
             source.recent = source.recent.saturating_add(1);
             let len = audio.payload.len();
-            if source
-                .encryption
-                .handle(audio.sequence, audio.timestamp, len)
-            {
+            // A packet that continues the one before it byte for byte needs no measurement, and no check.
+            let is_muted = arrival.measured
+                && source
+                    .encryption
+                    .handle(audio.sequence, audio.timestamp, len);
+            if is_muted {
                 source.buffer.pass(audio.sequence, arrival.at);
                 let why = Unintelligible::Encrypted;
                 self.monitor.handle_undecodable(port, ssrc, arrival.at, why);
@@ -358,6 +364,7 @@ impl Default for Sources {
 }
 
 /// When a packet arrived; `None`: it has to be measured.
+#[inline]
 fn arrival_of(
     source: Option<&Source>,
     audio: &Audio,
