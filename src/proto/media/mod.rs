@@ -24,5 +24,5 @@ pub mod plc;
 pub mod receiver;
 pub mod rtp_stream;
 pub mod sample_ring;
-mod source;
+pub mod source;
 pub mod sources;

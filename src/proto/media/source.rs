@@ -49,3 +49,39 @@ pub(super) enum Need {
     /// SSRC.
     Replaced,
 }
+
+/// When a packet arrived, in samples since the recording began.
+#[derive(Clone, Copy, Debug)]
+pub enum ArrivalTime {
+    /// The arrival was measured.
+    Measured(i64),
+    /// The arrival lies between these positions, inclusive.
+    Between(i64, i64),
+}
+
+/// When a packet arrived; `None`: it has to be measured.
+#[inline]
+pub(super) fn arrival_of(
+    source: Option<&Source>,
+    audio: &Audio,
+    when: ArrivalTime,
+    clock: i64,
+) -> Option<Arrival> {
+    match (when, source) {
+        (ArrivalTime::Measured(at), _) => Some(Arrival {
+            at,
+            clock,
+            measured: true,
+        }),
+        (ArrivalTime::Between(from, to), Some(source)) if source.confirmed => {
+            let at = source.buffer.expects(audio)?;
+            let arrival = Arrival {
+                at,
+                clock,
+                measured: false,
+            };
+            (from..=to).contains(&at).then_some(arrival)
+        }
+        _ => None,
+    }
+}

@@ -15,17 +15,8 @@ use crate::proto::media::jitter_buffer::packet::{Arrival, Audio, Format, FrameBu
 use crate::proto::media::jitter_buffer::JitterBuffer;
 use crate::proto::media::leg_monitor::{LegMonitor, Unintelligible};
 use crate::proto::media::sample_ring::SampleRings;
-use crate::proto::media::source::Source;
+use crate::proto::media::source::{arrival_of, ArrivalTime, Source};
 use crate::wire::rtp::Packet;
-
-/// When a packet arrived, in samples since the recording began.
-#[derive(Clone, Copy, Debug)]
-pub enum ArrivalTime {
-    /// The arrival was measured.
-    Measured(i64),
-    /// The arrival lies between these positions, inclusive.
-    Between(i64, i64),
-}
 
 /// All sources of a recording and their sample rings.
 pub struct Sources {
@@ -360,33 +351,6 @@ impl Sources {
 impl Default for Sources {
     fn default() -> Self {
         Self::new()
-    }
-}
-
-/// When a packet arrived; `None`: it has to be measured.
-#[inline]
-fn arrival_of(
-    source: Option<&Source>,
-    audio: &Audio,
-    when: ArrivalTime,
-    clock: i64,
-) -> Option<Arrival> {
-    match (when, source) {
-        (ArrivalTime::Measured(at), _) => Some(Arrival {
-            at,
-            clock,
-            measured: true,
-        }),
-        (ArrivalTime::Between(from, to), Some(source)) if source.confirmed => {
-            let at = source.buffer.expects(audio)?;
-            let arrival = Arrival {
-                at,
-                clock,
-                measured: false,
-            };
-            (from..=to).contains(&at).then_some(arrival)
-        }
-        _ => None,
     }
 }
 
