@@ -71,8 +71,11 @@ fn a_sidecar_has_the_call_the_pauses_and_the_checksum() {
         "frames": recording.frames.len(), "duration_ms": recording.frames.len() * 20, "end": "stopped",
         "sha256": checksum(&phone, &name), "pauses": sidecar["pauses"], "start": sidecar["start"],
         "dropped": {"not_rtp": 2, "unknown_payload": 1},
+        "heard": "both", "heard_ms": sidecar["heard_ms"],
     });
     assert_eq!(sidecar, known);
+    let heard = sidecar["heard_ms"]["1"].as_u64().unwrap();
+    assert!((1180..2000).contains(&heard), "{sidecar}");
     assert_eq!(&assert_start(&sidecar, &name)[19..], "+05:30");
     let [at, length] = [0, 1].map(|n| sidecar["pauses"][0][n].as_u64().unwrap());
     assert!(
