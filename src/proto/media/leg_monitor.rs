@@ -159,7 +159,7 @@ impl LegMonitor {
                 Run::Undecodable(1)
             }
         };
-        let enough = suspect.run == Run::Undecodable(MONITOR_PACKETS);
+        let enough = matches!(suspect.run, Run::Undecodable(count) if count >= MONITOR_PACKETS);
         if enough && !suspect.told && may_tell(&mut self.ports, port, at) {
             suspect.told = true;
             self.unintelligible = Some(why);
@@ -200,11 +200,14 @@ impl LegMonitor {
             Run::Decodable(count) => Run::Decodable(count + 1),
             Run::Undecodable(_) => Run::Decodable(1),
         };
-        if suspect.run != Run::Decodable(MONITOR_PACKETS) {
+        let enough = matches!(suspect.run, Run::Decodable(count) if count >= MONITOR_PACKETS);
+        if !enough {
             return;
         }
         if suspect.told {
-            may_tell(&mut self.ports, port, at);
+            if !may_tell(&mut self.ports, port, at) {
+                return; // a later packet tells it
+            }
             let _ = self.events.push_back(LegEvent::Intelligible(port));
         }
         self.suspects.swap_remove(position);
@@ -293,6 +296,23 @@ mod tests {
         monitor.handle_audio(0, 5, 1024 * 160, 160);
         assert_eq!(told(&mut monitor), [LegEvent::Intelligible(0)]);
         assert_eq!(monitor.unintelligible, Some(g729));
+    }
+
+    #[test]
+    fn a_leg_that_goes_back_and_forth_has_an_event_in_ten_seconds_at_most() {
+        let mut monitor = LegMonitor::default();
+        let mut events = 0;
+        // A minute of packets, half a second of each kind in turn.
+        for n in 0..3000 {
+            let at = n * 160;
+            if n / MONITOR_PACKETS as i64 % 2 == 0 {
+                monitor.handle_undecodable(0, 5, at, Unintelligible::PayloadType(18));
+            } else {
+                monitor.handle_audio(0, 5, at, 160);
+            }
+            events += told(&mut monitor).len();
+        }
+        assert_eq!(events, 6);
     }
 
     #[test]
