@@ -34,9 +34,9 @@ enum MuteState {
 }
 
 impl EncryptionCheck {
-    /// Takes a packet's numbers; `true` while the source is muted.
+    /// Takes the numbers of a packet whose arrival was measured.
     #[inline(never)]
-    pub fn handle(&mut self, sequence: u16, timestamp: u32, len: usize) -> bool {
+    pub fn handle(&mut self, sequence: u16, timestamp: u32, len: usize) {
         let len = u16::try_from(len).unwrap_or(u16::MAX);
         let last = self.last.replace(Last {
             sequence,
@@ -44,7 +44,7 @@ impl EncryptionCheck {
             len,
         });
         let Some(last) = last.filter(|last| last.sequence.wrapping_add(1) == sequence) else {
-            return self.is_muted();
+            return;
         };
         let step = i64::from(timestamp.wrapping_sub(last.timestamp) as i32);
         let extra = i64::from(last.len) - step;
@@ -57,7 +57,6 @@ impl EncryptionCheck {
                 self.state = MuteState::Clear;
             }
         }
-        self.is_muted()
     }
 
     /// Nothing of it is to be heard.
@@ -75,7 +74,8 @@ mod tests {
         let mut timestamp = 7u32;
         let mut verdicts = vec![];
         for (number, (step, len)) in packets.enumerate() {
-            verdicts.push(check.handle(number as u16, timestamp, len));
+            check.handle(number as u16, timestamp, len);
+            verdicts.push(check.is_muted());
             timestamp = timestamp.wrapping_add(step);
         }
         verdicts

@@ -226,12 +226,12 @@ impl Sources {
             source.confirmed = true;
             source.recent = source.recent.saturating_add(1);
             let len = audio.payload.len();
-            // A packet that continues the one before it byte for byte needs no measurement, and no check.
-            let is_muted = arrival.measured
-                && source
-                    .encryption
-                    .handle(audio.sequence, audio.timestamp, len);
-            if is_muted {
+            // An arrival is only inferred for a packet that continues the last one byte for byte.
+            if arrival.measured {
+                let encryption = &mut source.encryption;
+                encryption.handle(audio.sequence, audio.timestamp, len);
+            }
+            if source.encryption.is_muted() {
                 source.buffer.pass(audio.sequence, arrival.at);
                 let why = Unintelligible::Encrypted;
                 self.monitor.handle_undecodable(port, ssrc, arrival.at, why);
