@@ -24,16 +24,6 @@ fn reason(server: &Server) -> String {
     server.page("/healthz").1
 }
 
-fn metric(server: &Server, name: &str) -> u64 {
-    let page = server.page("/metrics").1;
-    let line = page
-        .lines()
-        .find_map(|line| line.strip_prefix(&format!("callrec_{name} ")));
-    line.unwrap_or_else(|| panic!("no {name} in {page}"))
-        .parse()
-        .unwrap()
-}
-
 fn refusal(server: &Server) -> String {
     RecordingPhone::start(server.connect(), "9", "&device=late")
         .err()
@@ -83,21 +73,18 @@ fn a_removed_folder_is_told_of_and_used_again_once_it_is_there() {
         "{words}"
     );
     assert_eq!(
-        (refusal(&server).as_str(), metric(&server, "disk_trouble")),
+        (refusal(&server).as_str(), server.metric("disk_trouble")),
         ("disk-error", 1)
     );
     phone
         .line
         .send(b"cmd=RecordStopResponse&id=1&result=success\n");
-    wait_for("the end", || metric(&server, "recordings") == 0);
+    wait_for("the end", || server.metric("recordings") == 0);
     fs::create_dir(&folder).unwrap();
     wait_for("a healthy server", || is_healthy(&server));
     assert_records(&server, "b");
     assert_eq!(
-        (
-            metric(&server, "disk_trouble"),
-            metric(&server, "unfinished")
-        ),
+        (server.metric("disk_trouble"), server.metric("unfinished")),
         (0, 0)
     );
     assert_eq!(
@@ -202,16 +189,14 @@ fn a_full_disk_without_reserve_is_told_of_and_the_sidecar_is_written_later() {
     phone
         .line
         .send(b"cmd=RecordStopResponse&id=1&result=success\n");
-    wait_for("a sidecar that waits", || {
-        metric(&server, "unfinished") == 1
-    });
+    wait_for("a sidecar that waits", || server.metric("unfinished") == 1);
     let words = reason(&server);
     assert!(
         words.starts_with("disk full: ") && words.contains("delete files"),
         "{words}"
     );
     assert_eq!(
-        (refusal(&server).as_str(), metric(&server, "disk_trouble")),
+        (refusal(&server).as_str(), server.metric("disk_trouble")),
         ("disk-full", 3)
     );
     assert!(
@@ -226,7 +211,7 @@ fn a_full_disk_without_reserve_is_told_of_and_the_sidecar_is_written_later() {
         (&sidecar["end"], &sidecar["result"]),
         (&"disk-full".into(), &"failed".into())
     );
-    wait_for("nothing that waits", || metric(&server, "unfinished") == 0);
+    wait_for("nothing that waits", || server.metric("unfinished") == 0);
     assert_eq!(
         sidecar["frames"],
         file::read(&server.file("a", ".wav")).frames.len()

@@ -174,17 +174,6 @@ fn prepared(storage: &Storage, options: &[&str]) -> Server {
     server
 }
 
-/// What a page of metrics says of this.
-fn metric(server: &Server, name: &str) -> u64 {
-    let page = server.page("/metrics").1;
-    let line = page
-        .lines()
-        .find_map(|line| line.strip_prefix(&format!("callrec_{name} ")));
-    line.unwrap_or_else(|| panic!("no {name} in {page}"))
-        .parse()
-        .unwrap()
-}
-
 /// A finished recording of an earlier run, larger than any socket's buffer.
 fn leave_behind(server: &Server, device: &str) -> (String, Vec<u8>) {
     let folder = server.dir.join("recordings").join(device);
@@ -213,7 +202,7 @@ fn recordings_reach_the_store_that_is_down_at_times() {
         server.files("a"),
         [format!("{first}.json"), format!("{first}.wav")]
     );
-    assert!(metric(&server, "upload_failures") >= 1);
+    assert!(server.metric("upload_failures") >= 1);
     server.kill();
     storage.start();
     server.start();
@@ -221,16 +210,13 @@ fn recordings_reach_the_store_that_is_down_at_times() {
     let (second, second_bytes) = record(&server, "b");
     assert_uploaded(&server, &storage, "b", &second, &second_bytes);
     wait_for("the counters", || {
-        (
-            metric(&server, "uploaded"),
-            metric(&server, "uploads_waiting"),
-        ) == (2, 0)
+        (server.metric("uploaded"), server.metric("uploads_waiting")) == (2, 0)
     });
     // It goes away and comes back.
     storage.stop();
     let (third, third_bytes) = record(&server, "c");
     wait_for("a failure", || server.log().contains("tried again in"));
-    assert_eq!(metric(&server, "uploads_waiting"), 1);
+    assert_eq!(server.metric("uploads_waiting"), 1);
     storage.start();
     assert_uploaded(&server, &storage, "c", &third, &third_bytes);
 }
@@ -272,10 +258,7 @@ fn a_store_that_refuses_is_quoted_and_asked_again() {
     storage.start();
     assert_uploaded(&server, &storage, "b", &stem, &bytes);
     wait_for("the counters", || {
-        (
-            metric(&server, "uploaded"),
-            metric(&server, "uploads_waiting"),
-        ) == (2, 1)
+        (server.metric("uploaded"), server.metric("uploads_waiting")) == (2, 1)
     });
     assert!(!server.log().contains("AWS"), "{}", server.log());
 }
@@ -297,7 +280,7 @@ fn killed_in_the_middle_of_an_upload_it_uploads_again() {
     );
     // Recording and its counters go on meanwhile.
     record(&server, "b");
-    wait_for("both", || metric(&server, "uploads_waiting") == 2);
+    wait_for("both", || server.metric("uploads_waiting") == 2);
     server.kill();
     fs::remove_dir_all(server.dir.join("recordings/b")).unwrap(); // not the one that is asked for below
     drop((listener, stream));

@@ -41,16 +41,6 @@ fn server(store: &FakeStore, devices: &[&str]) -> Server {
     server
 }
 
-fn metric(server: &Server, name: &str) -> u64 {
-    let page = server.page("/metrics").1;
-    let line = page
-        .lines()
-        .find_map(|line| line.strip_prefix(&format!("callrec_{name} ")));
-    line.unwrap_or_else(|| panic!("no {name} in {page}"))
-        .parse()
-        .unwrap()
-}
-
 fn md5_hex(bytes: &[u8]) -> String {
     md5::Digest::finalize(<Md5 as md5::Digest>::new_with_prefix(bytes))
         .iter()
@@ -99,7 +89,7 @@ fn a_slow_answer_holds_up_no_other_upload_and_is_given_up() {
         "uploads_running",
     ];
     wait_for("the counters", || {
-        names.map(|name| metric(&server, name)) == [40, 40, 4, 4]
+        names.map(|name| server.metric(name)) == [40, 40, 4, 4]
     });
     // What is recorded meanwhile goes, too.
     let mut phone = server.phone("1", "&device=new");
@@ -110,16 +100,16 @@ fn a_slow_answer_holds_up_no_other_upload_and_is_given_up() {
     // A byte now and then is no progress: the whole request has a deadline.
     is_slow.store(false, Ordering::Relaxed);
     wait_long_for("the end of the slow ones", || {
-        metric(&server, "uploads_waiting") == 0
+        server.metric("uploads_waiting") == 0
     });
     assert_eq!(
         (
-            metric(&server, "upload_failures_total"),
-            metric(&server, "upload_failures")
+            server.metric("upload_failures_total"),
+            server.metric("upload_failures")
         ),
         (4, 4)
     );
-    assert_eq!(metric(&server, "uploaded_total"), 45);
+    assert_eq!(server.metric("uploaded_total"), 45);
     assert!(server.log().contains("timeout"), "{}", server.log());
 }
 
@@ -205,8 +195,7 @@ fn what_the_store_does_not_prove_to_have_stays_here() {
             "{problem}"
         );
         assert!(
-            metric(&server, "upload_failures_total") >= 1
-                && metric(&server, "uploads_waiting") == 1
+            server.metric("upload_failures_total") >= 1 && server.metric("uploads_waiting") == 1
         );
     }
 }

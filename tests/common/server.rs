@@ -156,6 +156,15 @@ impl Server {
         serde_json::from_slice(&fs::read(self.file(device, ".json")).unwrap()).unwrap()
     }
 
+    /// The value of `callrec_NAME` on the page of metrics.
+    pub fn metric(&self, name: &str) -> u64 {
+        let page = self.page("/metrics").1;
+        let prefix = format!("callrec_{name} ");
+        let value = page.lines().find_map(|line| line.strip_prefix(&prefix));
+        let value = value.unwrap_or_else(|| panic!("no {name} in {page}"));
+        value.parse().unwrap()
+    }
+
     /// A page of its metrics endpoint: the status line and the body.
     pub fn page(&self, path: &str) -> (String, String) {
         let mut stream = TcpStream::connect(self.said(", metrics on ")).unwrap();
