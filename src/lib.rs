@@ -13,13 +13,16 @@
 //! | `server` | `bin/callrec-server.rs`: the recording server, its load balancer, the rendezvous; each has a loop of its own |
 //! | [`sim`] | the phone's call application and media engine, for demos and tests |
 //!
-//! `src/README.md` follows a packet, a request and a file through these rooms, and says how to add to them.
+//! `src/README.md` follows a packet, a request and a file through these rooms, and says how to add
+//! to them.
 //!
 //! What always holds, and which test says so:
-//! - `wire` and `proto` name no clock, socket, file or log; `io` names neither of them (`tests/layers.rs`).
+//! - `wire` and `proto` name no clock, socket, file or log; `io` names neither of them
+//!   (`tests/layers.rs`).
 //! - No file names itself through others (`tests/circles.rs`).
 //! - From a recording's start to its stop the daemon allocates nothing (`tests/no_heap.rs`).
-//! - Audio that arrived is on the stick, at the server, or counted under a reason (`base::stats`, the fuzz target `recorder`).
+//! - Audio that arrived is on the stick, at the server, or counted under a reason (`base::stats`,
+//!   the fuzz target `recorder`).
 //! - No input ends a program: it is answered, or counted.
 
 pub mod base;

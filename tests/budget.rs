@@ -165,7 +165,8 @@ fn memory_and_descriptors_do_not_grow_with_calls() {
     let (memory, descriptors) = (status(&phone, "VmRSS"), open());
     assert!(memory < 8 * 1024, "{memory} KiB");
     (0..5).for_each(|_| call());
-    // A page here and there is touched for the first time; twenty recordings that leave something would show.
+    // A page here and there is touched for the first time; twenty recordings that leave something
+    // would show.
     assert!(
         status(&phone, "VmHWM") <= memory + 512,
         "{memory} KiB, then {} KiB",
@@ -187,8 +188,8 @@ fn places_that_nobody_uses_cost_address_space_alone() {
         status(&phone, "VmRSS")
     };
     let (few, many) = (memory("maxRecordings = 4"), memory("maxRecordings = 1024"));
-    // 300 KiB of address space each, of which some 30 KiB are touched, on a phone a fourth more than on a PC;
-    // src/base/limits.rs says that only what a call uses ever is.
+    // 300 KiB of address space each, of which some 30 KiB are touched, on a phone a fourth more
+    // than on a PC; src/base/limits.rs says that only what a call uses ever is.
     assert!(
         many < few + 48 * 1024,
         "{few} KiB for 4 places, {many} KiB for 1024"

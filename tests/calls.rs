@@ -94,8 +94,8 @@ fn loss_jitter_reordering_and_duplicates_cost_only_what_was_lost() {
     }
 }
 
-/// Sends of a leg whose clock runs `ppm` fast: silence, with a click at each whole ten seconds of true
-/// time. What stands in the recording is where the click was heard.
+/// Sends of a leg whose clock runs `ppm` fast: silence, with a click at each whole ten seconds of
+/// true time. What stands in the recording is where the click was heard.
 fn clicking(
     phone: &Phone,
     port: usize,
@@ -160,7 +160,8 @@ fn legs_with_wrong_clocks_stay_together_for_hours() {
                 .collect()
         };
         let (near, far) = (found(0x80), found(0x00));
-        // Clicks that fall together cancel out, and one may be the sample that a skew step leaves out.
+        // Clicks that fall together cancel out, and one may be the sample that a skew step leaves
+        // out.
         assert!(
             near.len() as u64 * 10 > seconds * 95 / 100
                 && far.len() as u64 * 10 > seconds * 95 / 100,
@@ -188,7 +189,8 @@ fn legs_with_wrong_clocks_stay_together_for_hours() {
     }
 }
 
-/// A sender that changes its timestamps, its sequence and its SSRC, is silent, and sends what is no audio.
+/// A sender that changes its timestamps, its sequence and its SSRC, is silent, and sends what is no
+/// audio.
 struct FickleSender {
     time: Instant,
     sequence: u16,

@@ -1,7 +1,7 @@
 //! No circles between files: from the paths that each file names, none comes back to itself.
 //!
-//! A file that names another one (`use crate::a::b`, `super::b`, `b::C` of its own child) is above it. A `mod` line alone
-//! is no such thing, nor is a path in `pub(in ...)`.
+//! A file that names another one (`use crate::a::b`, `super::b`, `b::C` of its own child) is above
+//! it. A `mod` line alone is no such thing, nor is a path in `pub(in ...)`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,4 +1,5 @@
-//! The command line: what each command prints, and its exit status: 0 success, 1 failure, 2 usage error.
+//! The command line: what each command prints, and its exit status: 0 success, 1 failure, 2 usage
+//! error.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;

@@ -115,7 +115,8 @@ fn damaged_files_end_soon_with_what_they_have_or_with_a_word() {
     std::fs::remove_dir_all(&folder).unwrap();
 }
 
-/// `callrec play --from FROM FILE TO` fails: with this status, and one line that contains this text.
+/// `callrec play --from FROM FILE TO` fails: with this status, and one line that contains this
+/// text.
 fn assert_refused(file: &str, to: &str, from: &str, status: i32, text: &str) {
     let output = callrec(&["play", file, to, "--from", from]);
     assert_fails(&output, status, &[text]);

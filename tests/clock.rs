@@ -1,4 +1,5 @@
-//! The wall clock is set while calls are recorded, in virtual time: every packet is recorded as it came.
+//! The wall clock is set while calls are recorded, in virtual time: every packet is recorded as it
+//! came.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod virtual_phone;
@@ -32,7 +33,8 @@ fn talk(phone: &mut Phone) -> [Vec<Vec<u8>>; 2] {
     legs
 }
 
-/// The recording holds the exact mix of both legs, without a gap, and nothing was counted as late, moved or synthesized.
+/// The recording holds the exact mix of both legs, without a gap, and nothing was counted as late,
+/// moved or synthesized.
 fn assert_whole(phone: &mut Phone, id: u32, legs: &[Vec<Vec<u8>>; 2], what: &str) {
     phone.run_for(ms(1500));
     let answer = phone.stop(id);

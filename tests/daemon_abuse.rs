@@ -1,5 +1,5 @@
-//! Nonsense and floods on the media ports and the control socket of the running daemon; another recording meanwhile
-//! stays bit-exact.
+//! Nonsense and floods on the media ports and the control socket of the running daemon; another
+//! recording meanwhile stays bit-exact.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;
@@ -106,8 +106,8 @@ fn a_hundred_thousand_datagrams_are_counted_and_harm_no_other_recording() {
             assert!(answer.success(), "answers in the flood");
         }
     }
-    // The kernel reports datagrams it dropped along with the next one that it delivers: one more goes to each port
-    // until the sum is right.
+    // The kernel reports datagrams it dropped along with the next one that it delivers: one more
+    // goes to each port until the sum is right.
     let mut sent = DATAGRAMS;
     let mut stats = Answer(String::new());
     wait_for("every datagram to be counted", || {
@@ -217,7 +217,8 @@ fn misbehave(phone: &Phone, random: &mut Random, lines: u32) {
     });
     let mut stream = stream;
     for _ in 0..lines {
-        // The daemon stops reading from a client that does not read its answers: the write times out.
+        // The daemon stops reading from a client that does not read its answers: the write times
+        // out.
         if stream.write_all(&line(random)).is_err() {
             break;
         }

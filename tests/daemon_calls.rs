@@ -1,4 +1,5 @@
-//! Whole calls of `callrec-sim` through the running daemon: WAV files, recordings and captures as legs.
+//! Whole calls of `callrec-sim` through the running daemon: WAV files, recordings and captures as
+//! legs.
 #![cfg(feature = "sim")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

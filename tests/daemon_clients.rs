@@ -1,4 +1,5 @@
-//! Control clients in numbers and with bad manners: too many, silent, deaf, gone; a recording meanwhile stays intact.
+//! Control clients in numbers and with bad manners: too many, silent, deaf, gone; a recording
+//! meanwhile stays intact.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;
@@ -9,8 +10,8 @@ use common::file::read;
 use common::witness::Witness;
 use common::{wait_for, Phone};
 
-/// Every one of a crowd that speaks at once gets one of two answers: its own, or that the daemon is busy. As many are
-/// refused as the daemon counts.
+/// Every one of a crowd that speaks at once gets one of two answers: its own, or that the daemon is
+/// busy. As many are refused as the daemon counts.
 #[test]
 fn a_hundred_connections_at_once_are_answered_or_refused() {
     let mut phone = Phone::new("");
@@ -154,8 +155,8 @@ fn a_client_that_waits_for_a_descriptor_is_heard_when_there_is_one() {
     wait_for("the descriptors to run out", || {
         phone.log().contains("control socket: accept: ")
     });
-    // No other connection follows: the daemon has to remember that some are still in the queue. The clients before this
-    // one have left, so it gets a place.
+    // No other connection follows: the daemon has to remember that some are still in the queue. The
+    // clients before this one have left, so it gets a place.
     drop(crowd);
     let answer = last.next().expect("an answer");
     assert!(answer.success(), "{answer:?}");

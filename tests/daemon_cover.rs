@@ -1,4 +1,5 @@
-//! `coverOlderRecordings` in the running daemon: what is deleted, in which order, and how much work a turn does for it.
+//! `coverOlderRecordings` in the running daemon: what is deleted, in which order, and how much work
+//! a turn does for it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;
@@ -133,7 +134,8 @@ fn a_recording_that_cannot_be_deleted_lets_the_others_go() {
 }
 
 #[cfg(not(target_arch = "arm"))]
-/// What the daemon has done between two polls, at the most: names of the folder read (calls), files deleted.
+/// What the daemon has done between two polls, at the most: names of the folder read (calls), files
+/// deleted.
 fn busiest_turn(trace: &str) -> (usize, usize) {
     let turns = trace.split("epoll_wait(");
     turns.fold((0, 0), |(reads, deletions), turn| {
@@ -179,7 +181,8 @@ fn a_turn_has_a_bound_whatever_is_on_the_stick() {
         trace.matches("unlinkat(").count() >= gone,
         "the trace is whole"
     );
-    // 128 names of 48 bytes are three buffers of 2 KiB and a part of one; a recording, and its sidecar.
+    // 128 names of 48 bytes are three buffers of 2 KiB and a part of one; a recording, and its
+    // sidecar.
     assert!(
         (1..=5).contains(&reads) && (1..=2).contains(&deletions),
         "{reads} reads, {deletions} deletions in a turn"

@@ -1,4 +1,5 @@
-//! Recordings that a power cut leaves unfinished: what is in the file, and what the next start makes of it.
+//! Recordings that a power cut leaves unfinished: what is in the file, and what the next start
+//! makes of it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;
@@ -12,7 +13,8 @@ use common::{callrec, marked, rtp, wait_for, Phone, Talker};
 /// Frames that may be missing when the power goes: 2 s.
 const AT_RISK: usize = 100;
 
-/// A recording that is cut off after so many packets; what is left, and what the next start makes of it.
+/// A recording that is cut off after so many packets; what is left, and what the next start makes
+/// of it.
 fn cut_off(packets: u32) {
     let mut phone = Phone::new("");
     let start = phone.record("&legs=1");

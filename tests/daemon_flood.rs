@@ -1,4 +1,5 @@
-//! Floods on the very port of a leg, through the running daemon: the kernel keeps them out, and the leg is heard.
+//! Floods on the very port of a leg, through the running daemon: the kernel keeps them out, and the
+//! leg is heard.
 // An emulated processor cannot send so much; tests of `io::sys::filter` run there.
 #![cfg(not(target_arch = "arm"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -17,7 +18,8 @@ const RATE: u64 = 50_000;
 /// Of the leg's packets so many are sent before the flood begins, and so many in all.
 const BEFORE: u32 = 50;
 const PACKETS: u32 = 500;
-/// Frames that the flood may cost: what comes in two batches, until the kernel knows whom to let in.
+/// Frames that the flood may cost: what comes in two batches, until the kernel knows whom to let
+/// in.
 const LOST: usize = 65;
 
 /// Floods a port until the time is over; the datagrams sent.
@@ -35,8 +37,8 @@ fn flood(port: u16, over: &AtomicBool, datagram: impl Fn(u64) -> Vec<u8>) -> u64
     sent
 }
 
-/// A call whose leg's port is flooded: the leg's packets that are not in the recording. `None`: this machine was too busy
-/// to talk in time.
+/// A call whose leg's port is flooded: the leg's packets that are not in the recording. `None`:
+/// this machine was too busy to talk in time.
 fn lost_to(datagram: impl Fn(u64) -> Vec<u8> + Sync) -> Option<usize> {
     let phone = Phone::new("");
     let start = phone.record("&legs=1");

@@ -1,4 +1,5 @@
-//! A daemon that something holds up, as a slow stick does: what is asked for meanwhile counts from when it was asked for.
+//! A daemon that something holds up, as a slow stick does: what is asked for meanwhile counts from
+//! when it was asked for.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;
@@ -15,8 +16,9 @@ const BEFORE: u32 = 75;
 const HELD_UP: u32 = 275;
 const AFTER: u32 = 325;
 
-/// `callrec ctl` asks for this in the middle of a call, and the daemon goes on four seconds later: its answer when the call
-/// has gone on for a while, and how many packets had been sent when it was asked for.
+/// `callrec ctl` asks for this in the middle of a call, and the daemon goes on four seconds later:
+/// its answer when the call has gone on for a while, and how many packets had been sent when it was
+/// asked for.
 fn asked_while_held_up(phone: &Phone, request: &str, talker: &Talker) -> (String, u32) {
     talker.wait(BEFORE);
     phone.signal(Signal::SIGSTOP);
@@ -38,7 +40,8 @@ fn asked_while_held_up(phone: &Phone, request: &str, talker: &Talker) -> (String
     (answer, sent)
 }
 
-/// A call in which this is asked for while the daemon is held up ends, as far as it is recorded, within a second of that.
+/// A call in which this is asked for while the daemon is held up ends, as far as it is recorded,
+/// within a second of that.
 fn assert_ends_where_asked(request: &str, ends_the_call: bool) {
     in_time(|| {
         let phone = Phone::new("");

@@ -165,8 +165,8 @@ fn a_plain_folder_that_appears_later_is_used() {
     phone.stop(&start.id());
     phone.sidecar(&start.value("file"), "sha256");
     fs::remove_dir_all(phone.stick()).unwrap();
-    // The sidecar is complete, so the daemon is idle and looks for the folder when it is asked. While it records
-    // it would find out by a call that fails: "stick-lost".
+    // The sidecar is complete, so the daemon is idle and looks for the folder when it is asked.
+    // While it records it would find out by a call that fails: "stick-lost".
     assert_eq!(phone.ask("cmd=RecordStartRequest").reason(), "no-stick");
     fs::create_dir(phone.stick()).unwrap();
     let again = phone.record("");

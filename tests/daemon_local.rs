@@ -1,4 +1,5 @@
-//! Recording to the stick through the running daemon: requests, answers, events, and what is in the files.
+//! Recording to the stick through the running daemon: requests, answers, events, and what is in the
+//! files.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;

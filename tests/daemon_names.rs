@@ -1,4 +1,5 @@
-//! Host names that are resolved by name servers of the test's own. `daemon_server` has one that `/etc/hosts` knows.
+//! Host names that are resolved by name servers of the test's own. `daemon_server` has one that
+//! `/etc/hosts` knows.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;
@@ -10,8 +11,8 @@ use std::sync::Arc;
 use common::scripted::Scripted;
 use common::Phone;
 
-/// A name server that knows `record.test`; it counts the queries. Before each answer it sends one with another id, as an
-/// attacker does who guesses.
+/// A name server that knows `record.test`; it counts the queries. Before each answer it sends one
+/// with another id, as an attacker does who guesses.
 fn name_server(address: &str) -> Arc<AtomicU32> {
     let socket = UdpSocket::bind((address, 53)).unwrap();
     let asked = Arc::new(AtomicU32::new(0));

@@ -100,7 +100,8 @@ fn a_server_that_refuses_leaves_the_call_to_the_stick() {
     });
 }
 
-/// A server that sends requests and never reads the replies, until its connection is shut down from outside.
+/// A server that sends requests and never reads the replies, until its connection is shut down from
+/// outside.
 fn flood(mut talk: Talk) -> JoinHandle<usize> {
     std::thread::spawn(move || {
         let requests = b"cmd=RecordStopRequest&id=1\ncmd=Hello\n".repeat(100);
@@ -128,7 +129,8 @@ fn servers_that_misbehave_hurt_nobody_else() {
         let phone = Phone::new(&(server.config() + "maxRecordings = 8"));
         let (mut good, answer) = record(&phone, &server);
         let talker = Talker::new(answer.ports()[0], 9);
-        // One answers byte by byte, one floods and never reads, one sends 64 KiB without an end of line, one is silent.
+        // One answers byte by byte, one floods and never reads, one sends 64 KiB without an end of
+        // line, one is silent.
         let mut slow_control = ask(&phone, "");
         let mut slow = server.accept();
         let (flooding, _) = record(&phone, &server);

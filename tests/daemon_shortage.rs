@@ -20,7 +20,8 @@ fn limit(phone: &Phone, number: usize) {
     assert!(status.success());
 }
 
-/// Lets the daemon open nothing more, and leaves it what it has: control clients take the numbers between.
+/// Lets the daemon open nothing more, and leaves it what it has: control clients take the numbers
+/// between.
 fn exhaust(phone: &Phone) -> Vec<Control> {
     // Larger numbers are those of whoever runs the tests, inherited.
     let used =
@@ -149,7 +150,8 @@ fn room_is_made_on_a_full_stick_when_no_descriptor_is_left() {
 #[test]
 fn a_burst_of_clients_is_served_while_silent_ones_hold_places() {
     let mut phone = Phone::new("");
-    // All come while the daemon cannot look at any of them: first sixteen that stay silent, then those that speak.
+    // All come while the daemon cannot look at any of them: first sixteen that stay silent, then
+    // those that speak.
     phone.signal(Signal::SIGSTOP);
     let silent: Vec<_> = (0..16).map(|_| phone.control()).collect();
     let mut burst: Vec<_> = (0..16).map(|_| phone.control()).collect();

@@ -1,4 +1,5 @@
-//! A small file system in the stick's place is mounted, unmounted, filled, exchanged and made read-only.
+//! A small file system in the stick's place is mounted, unmounted, filled, exchanged and made
+//! read-only.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;

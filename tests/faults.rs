@@ -1,6 +1,6 @@
-//! The k-th call to the stick fails, for the first k, each call and each error that sticks are known for: in
-//! the real daemon, by strace. It never dies, says what happened, leaves a file that can be read, and makes
-//! the next recording as if nothing had been.
+//! The k-th call to the stick fails, for the first k, each call and each error that sticks are
+//! known for: in the real daemon, by strace. It never dies, says what happened, leaves a file that
+//! can be read, and makes the next recording as if nothing had been.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;
@@ -160,7 +160,8 @@ fn judge(fault: Fault, phone: &Phone) -> bool {
     false
 }
 
-/// What the daemon made of one failure: one recording has it, in this call or the next; no other is harmed.
+/// What the daemon made of one failure: one recording has it, in this call or the next; no other is
+/// harmed.
 fn survive(fault: Fault) {
     let mut phone = traced(fault);
     if !judge(fault, &phone) || !judge(fault, &phone) {

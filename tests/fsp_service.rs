@@ -301,8 +301,8 @@ fn length(frames: usize) -> u32 {
     (HEAD_BYTES + FRAME_BYTES * frames) as u32
 }
 
-/// A stick with one recording, of which so many frames are durable. On the stick its header still holds
-/// other lengths.
+/// A stick with one recording, of which so many frames are durable. On the stick its header still
+/// holds other lengths.
 fn with_recording_in_progress(frames: usize) -> Service {
     let mut service = Service::with_files(1460, &FILES[..1]);
     grow(&mut service, frames);

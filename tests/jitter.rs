@@ -1,5 +1,5 @@
-//! Calls through networks that delay, in virtual time: as long as no clock is wrong, what was sent is recorded byte for byte,
-//! at a constant offset.
+//! Calls through networks that delay, in virtual time: as long as no clock is wrong, what was sent
+//! is recorded byte for byte, at a constant offset.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod virtual_phone;

@@ -17,7 +17,8 @@ fn a_use_of_several_names_is_seen() {
     assert_eq!(expanded("std::io"), ["std::io"]);
 }
 
-/// Each room, and what it may name besides itself. The first rooms are pure: no clock, socket, file or log.
+/// Each room, and what it may name besides itself. The first rooms are pure: no clock, socket, file
+/// or log.
 const PURE_ROOMS: [&str; 3] = ["base", "wire", "proto"];
 const MAY_NAME: [(&str, &str); 10] = [
     ("base", ""),

@@ -1,4 +1,5 @@
-//! The phone with a server that someone else wrote, in another language, after the source document alone.
+//! The phone with a server that someone else wrote, in another language, after the source document
+//! alone.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;

@@ -1,5 +1,5 @@
-//! From a recording's start to its stop the daemon allocates nothing: the real event loop on a thread of
-//! its own, real sockets, and an allocator that counts what that thread asks of it.
+//! From a recording's start to its stop the daemon allocates nothing: the real event loop on a
+//! thread of its own, real sockets, and an allocator that counts what that thread asks of it.
 #![allow(unsafe_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -79,7 +79,8 @@ fn connect(socket: &str) -> Client {
     BufReader::new(stream.unwrap())
 }
 
-/// A recording server that takes one recording after the other, and leaves each alone after some packets.
+/// A recording server that takes one recording after the other, and leaves each alone after some
+/// packets.
 fn server() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -228,9 +229,9 @@ fn run_watched(config: Config) {
     });
 }
 
-/// The first recording allocates what is allocated once: the C library's time zone, the logger's buffer. The
-/// daemon writes its sidecar after the response; when the sidecar has its checksum, the daemon has no more
-/// to do.
+/// The first recording allocates what is allocated once: the C library's time zone, the logger's
+/// buffer. The daemon writes its sidecar after the response; when the sidecar has its checksum, the
+/// daemon has no more to do.
 fn warm_up(client: &mut Client, folder: &Path) {
     let start = request(client, "cmd=RecordStartRequest");
     let id = value(&start, "id");
@@ -241,8 +242,8 @@ fn warm_up(client: &mut Client, folder: &Path) {
     });
 }
 
-/// Requests of other kinds, good and bad, and at last one without an end, for which the daemon closes the
-/// connection.
+/// Requests of other kinds, good and bad, and at last one without an end, for which the daemon
+/// closes the connection.
 fn ask_oddly(mut client: Client) {
     for line in [
         "garbage",
@@ -256,8 +257,8 @@ fn ask_oddly(mut client: Client) {
     client.get_mut().write_all(&[b'x'; 10_000]).unwrap();
 }
 
-/// A recording on the stick and one for the server, with requests, media, a player and FSP clients beside
-/// them.
+/// A recording on the stick and one for the server, with requests, media, a player and FSP clients
+/// beside them.
 fn record_and_all_else(client: &mut Client, other: Client) {
     let to_stick = request(client, "cmd=RecordStartRequest&legs=2&remote_name=Someone");
     let to_server = request(client, "cmd=RecordStartRequest&legs=2&sink=server");

@@ -1,4 +1,5 @@
-//! Calls in virtual time that are no plain audio: changing codecs, floods, lost packets, tones, strays.
+//! Calls in virtual time that are no plain audio: changing codecs, floods, lost packets, tones,
+//! strays.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod virtual_phone;

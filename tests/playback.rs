@@ -1,4 +1,5 @@
-//! Players in virtual time: what is sent, when, and as one stream, whatever the file and the stick are like.
+//! Players in virtual time: what is sent, when, and as one stream, whatever the file and the stick
+//! are like.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod virtual_player;
@@ -349,9 +350,10 @@ fn a_lost_stick_ends_it_wherever_it_stands() {
         let begun = stage.player.is_active();
         stage.player.fail(DiskError::Lost);
         stage.changes.extend(stage.player.take_change());
-        let expected = match begun {
-            true => PlayerEvent::Failed(DiskError::Lost),
-            false => PlayerEvent::Refused(ClientId(1), PlayError::Stick(DiskError::Lost)),
+        let expected = if begun {
+            PlayerEvent::Failed(DiskError::Lost)
+        } else {
+            PlayerEvent::Refused(ClientId(1), PlayError::Stick(DiskError::Lost))
         };
         assert_eq!(stage.changes.last(), Some(&expected));
         assert!(stage.player.is_free() && stage.player.next_deadline() == Instant::NEVER);

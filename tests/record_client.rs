@@ -1,4 +1,5 @@
-//! The phone's side of the conversation with a recording server, step by step in virtual time: how it begins.
+//! The phone's side of the conversation with a recording server, step by step in virtual time: how
+//! it begins.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod conversation;
@@ -43,9 +44,11 @@ fn the_start_says_all_that_is_known_and_the_stop_what_has_changed() {
     });
     let text = |text: &str| heapless::Vec::from_slice(text.as_bytes()).unwrap();
     let call = &mut trace.setup.call;
-    (call.remote_number, call.remote_name, call.local_number) =
-        (text("100"), text("A&cmd=x=%\n漢"), text("2"));
-    (call.incoming, trace.setup.law) = (Some(false), callrec::wire::g711::Law::A);
+    call.remote_number = text("100");
+    call.remote_name = text("A&cmd=x=%\n漢");
+    call.local_number = text("2");
+    call.incoming = Some(false);
+    trace.setup.law = callrec::wire::g711::Law::A;
     trace.does(&["connect 10.0.0.9:10000"]).connects().does(&[concat!(
         "cmd=RecordStartRequest&id=7&device=0c383e000001&remote_number=100&remote_name=A%26cmd%3Dx%3D%25%0A漢",
         "&local_number=2&local_name=&dir=out&codec=PCMA\r\n"
@@ -54,7 +57,8 @@ fn the_start_says_all_that_is_known_and_the_stop_what_has_changed() {
         remote_number: text("100"),
         ..Default::default()
     };
-    (stop.local_name, stop.stop_reason) = (text("Ann"), text("hangup"));
+    stop.local_name = text("Ann");
+    stop.stop_reason = text("hangup");
     trace.setup.call.update(stop);
     trace
         .stops()

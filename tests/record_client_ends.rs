@@ -1,4 +1,5 @@
-//! The phone's side of the conversation with a recording server, step by step in virtual time: how it ends.
+//! The phone's side of the conversation with a recording server, step by step in virtual time: how
+//! it ends.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod conversation;

@@ -1,5 +1,5 @@
-//! What strangers can do to a phone's rendezvous endpoint, in virtual time. `rendezvous_server_abuse` has the same for
-//! the server.
+//! What strangers can do to a phone's rendezvous endpoint, in virtual time.
+//! `rendezvous_server_abuse` has the same for the server.
 #![cfg(all(feature = "server", feature = "tools"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

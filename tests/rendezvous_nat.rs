@@ -164,8 +164,8 @@ impl Network {
         must(&[&["ip", "netns", "exec", &name], words].concat());
     }
 
-    /// Connects the namespaces: the server's bridge stands for the Internet, and each host is behind
-    /// a router of its own.
+    /// Connects the namespaces: the server's bridge stands for the Internet, and each host is
+    /// behind a router of its own.
     ///
     /// ```text
     /// server 198.51.100.1 = 198.51.100.11 router1 192.168.1.1 = phone 192.168.1.10
@@ -220,7 +220,8 @@ impl Network {
         self.load(router, &site.nat.rules(site.address));
     }
 
-    /// Makes a pair of virtual Ethernet interfaces. Each end is a namespace and the interface's name.
+    /// Makes a pair of virtual Ethernet interfaces. Each end is a namespace and the interface's
+    /// name.
     fn cable(&self, near: (&str, &str), far: (&str, &str)) {
         let near_space = self.name(near.0);
         let far_space = self.name(far.0);

@@ -1,5 +1,5 @@
-//! `callrec-server record` under attack: nothing that a stranger sends may affect another's recording, a path outside the
-//! folder, or the server itself.
+//! `callrec-server record` under attack: nothing that a stranger sends may affect another's
+//! recording, a path outside the folder, or the server itself.
 #![cfg(feature = "server")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -303,7 +303,8 @@ fn a_proxy_that_speaks_for_itself_asks_for_health_and_records_nothing() {
 
 #[test]
 fn without_descriptors_phones_are_told_to_come_later() {
-    // A recording takes one for its port and one for its file: each is the one that is missing once.
+    // A recording takes one for its port and one for its file: each is the one that is missing
+    // once.
     for limit in ["--nofile=26", "--nofile=27"] {
         let mut server = Server::prepared(&[]);
         server.before = vec!["prlimit".to_owned(), limit.to_owned()];
@@ -327,7 +328,8 @@ fn two_packets_far_apart_make_no_recording_of_seconds() {
     let server = Server::new(&[]);
     let phone = server.phone("1", DEVICE);
     let mut peer = server.phone("2", "&device=b");
-    // Eight seconds of packets lie between them, as if the phone had recorded before it was answered.
+    // Eight seconds of packets lie between them, as if the phone had recorded before it was
+    // answered.
     for n in [0, 400] {
         peer.media.send_to(&peer.packet(n), peer.to).unwrap();
     }

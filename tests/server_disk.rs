@@ -1,4 +1,5 @@
-//! The recordings' folder is removed, replaced or full: the server reports it, and continues once it works again.
+//! The recordings' folder is removed, replaced or full: the server reports it, and continues once
+//! it works again.
 #![cfg(feature = "server")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

@@ -1,4 +1,5 @@
-//! Calls that a recording server does not take, or not to their end, and that go on to the stick: in virtual time.
+//! Calls that a recording server does not take, or not to their end, and that go on to the stick:
+//! in virtual time.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod virtual_phone;
@@ -10,8 +11,8 @@ use virtual_phone::calls::{audio, start, states, stop, talk, to_server};
 use virtual_phone::server::Manner;
 use virtual_phone::{joined, missing, ms, value, Phone};
 
-/// The server's frames and the stick's, joined by their sequence numbers: none is missing, and those that both
-/// have are the same.
+/// The server's frames and the stick's, joined by their sequence numbers: none is missing, and
+/// those that both have are the same.
 fn assert_whole(phone: &Phone, sent: &[Vec<u8>]) {
     let server = phone.server.packets(0);
     let stick = phone.frames();
@@ -80,7 +81,8 @@ fn with_a_stick_to_fall_back_to_no_call_is_lost_at_its_start() {
 
 #[test]
 fn a_server_that_is_lost_in_a_call_leaves_no_gap() {
-    // When it dies, and how long it takes until the phone knows: a reset, a dead process, a dead line.
+    // When it dies, and how long it takes until the phone knows: a reset, a dead process, a dead
+    // line.
     for (dies, noticed, errno) in [
         (400, 0, 0),
         (1003, 20, 104),

@@ -43,7 +43,8 @@ fn record(control: &Server, hosts: [&Server; 2], name: &str, phones: usize) -> [
     for (n, phone) in running.iter_mut().enumerate() {
         phone.send(10, false);
         assert!(phone.stop().success());
-        // One that hung may find the call that it has lost when it goes on: then it has a recording without audio.
+        // One that hung may find the call that it has lost when it goes on: then it has a recording
+        // without audio.
         let heard = |host: &Server| {
             host.dir.join("recordings").join(device(n)).exists()
                 && host.sidecar(&device(n))["received"] == 10

@@ -1,5 +1,6 @@
-//! The phone and the recording server, both real, with a network between them, and every way it can go wrong: both
-//! ends killed, stopped, cut off and restarted in the middle of a call. What was said is always somewhere.
+//! The phone and the recording server, both real, with a network between them, and every way it can
+//! go wrong: both ends killed, stopped, cut off and restarted in the middle of a call. What was
+//! said is always somewhere.
 #![cfg(feature = "server")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -16,8 +17,8 @@ use network::{Network, Weather, BAD, FAR};
 use nix::sys::signal::Signal;
 
 const DEVICE: &str = "0c383e00face";
-/// What the phone and the server may take to notice that the other one is gone: rules 17 and 18, and some seconds for a
-/// busy machine.
+/// What the phone and the server may take to notice that the other one is gone: rules 17 and 18,
+/// and some seconds for a busy machine.
 const NOTICED: Duration = Duration::from_secs(15 + 15);
 
 /// One phone, one server, and the wire.

@@ -326,8 +326,9 @@ fn a_pause_of_the_phone_is_silence_or_left_out() {
         let server = Server::new(&["--pauses", pauses]);
         let mut phone = server.phone("1", DEVICE);
         phone.send(10, false);
-        // The timestamp runs on during the pause, the sequence number does not (spec, rule 12). All of it is within the
-        // second that a stream may be ahead of the clock, so that the test need not wait.
+        // The timestamp runs on during the pause, the sequence number does not (spec, rule 12). All
+        // of it is within the second that a stream may be ahead of the clock, so that the test need
+        // not wait.
         for n in 10..20u32 {
             let mut packet = phone.packet(n);
             packet[4..8].copy_from_slice(&(7000 + (n + 20) * 160).to_be_bytes());

@@ -70,7 +70,8 @@ fn workers_share_an_address_and_one_that_dies_is_started_again() {
     assert_sigterm_reaches_all(&mut server);
 }
 
-/// Recordings at once. The kernel shares connections out by chance: with so many, each worker has some.
+/// Recordings at once. The kernel shares connections out by chance: with so many, each worker has
+/// some.
 const PHONES: u64 = 24;
 
 fn three_workers() -> Server {
@@ -94,8 +95,8 @@ fn record_on_all(server: &Server) -> Vec<RecordingPhone> {
     phones
 }
 
-/// A phone on a living worker has its stop confirmed: `true`. The connection of one on the worker that died
-/// ends, and the worker in its place repairs the recording: `false`.
+/// A phone on a living worker has its stop confirmed: `true`. The connection of one on the worker
+/// that died ends, and the worker in its place repairs the recording: `false`.
 fn stopped_or_repaired(server: &Server, device: &str, phone: &mut RecordingPhone) -> bool {
     let Some(response) = phone.line.next() else {
         wait_for("a repair", || {
@@ -255,7 +256,8 @@ fn one_control_address_hands_recordings_to_two_media_hosts() {
     let media =
         [2, 3].map(|n| hosts.server(n, "--trust 10.77.0.1 --allow 10.77.0.4 --allow 10.77.0.5"));
     let _control = hosts.server(1, "--media 10.77.0.2:10000 --media 10.77.0.3:10000");
-    // Each phone gives its own address, so each media host hears RTP from there and from nowhere else.
+    // Each phone gives its own address, so each media host hears RTP from there and from nowhere
+    // else.
     let phone = |n: usize, id: usize| {
         let words = hosts.on(4 + n % 2);
         let mut command = Command::new(&words[0]);

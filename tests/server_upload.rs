@@ -138,8 +138,8 @@ fn sums_are_sent_with_what_they_are_of() {
     );
 }
 
-/// A store that answers a PUT of the recording with these fields, and a HEAD with those; what belongs to the audio is
-/// named there.
+/// A store that answers a PUT of the recording with these fields, and a HEAD with those; what
+/// belongs to the audio is named there.
 fn odd(put: &'static str, head: &'static str) -> FakeStore {
     FakeStore::new(move |request| {
         let audio = b"audio of a";

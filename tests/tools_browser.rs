@@ -1,4 +1,5 @@
-//! What `callrec export` writes, in a browser: its audio element plays each file to the end, its decoder gives each sample.
+//! What `callrec export` writes, in a browser: its audio element plays each file to the end, its
+//! decoder gives each sample.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![cfg(feature = "tools")]
 
@@ -21,7 +22,8 @@ use common::made::{tool, Folder, Made};
 /// A browser's start and some seconds of audio, on a machine with other things to do.
 const PATIENCE: Duration = Duration::from_secs(180);
 
-/// Plays each of `names` in an audio element, decodes each, and tells the server: `NAME ended DURATION SAMPLE,SAMPLE,...`
+/// Plays each of `names` in an audio element, decodes each, and tells the server: `NAME ended
+/// DURATION SAMPLE,SAMPLE,...`
 const PAGE: &str = "<!DOCTYPE html><title>export</title><script>
 const played = name => new Promise(done => {
     const audio = new Audio(name);

@@ -1,4 +1,5 @@
-//! `callrec export`: the audio bit for bit, parts in their places, and what other programs make of the files.
+//! `callrec export`: the audio bit for bit, parts in their places, and what other programs make of
+//! the files.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![cfg(feature = "tools")]
 
@@ -178,7 +179,8 @@ fn missing_and_damaged_frames_keep_their_time() {
             ran.err
         );
     }
-    // A sector that was never written reads as zeros; a bit that flips in a header takes no audio away.
+    // A sector that was never written reads as zeros; a bit that flips in a header takes no audio
+    // away.
     let mut damaged = made.bytes();
     damaged[frame(20).start..frame(22).end].fill(0);
     damaged[frame(40).start] ^= 0x80;

@@ -1,4 +1,5 @@
-//! Recordings of other codecs: G.722 is decoded here, G.729 by ffmpeg, and payloads come out as they are.
+//! Recordings of other codecs: G.722 is decoded here, G.729 by ffmpeg, and payloads come out as
+//! they are.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![cfg(feature = "tools")]
 
@@ -13,7 +14,8 @@ use common::made::{tool, tool_ok, Folder};
 use common::wave::wave;
 use common::{assert_fails, rtp, stderr_of, Random};
 
-/// A recording of these payloads, `increment` timestamp units each; frame numbers in `missing` are not there.
+/// A recording of these payloads, `increment` timestamp units each; frame numbers in `missing` are
+/// not there.
 fn recording(codec: &str, increment: u32, payloads: &[Vec<u8>], missing: &[usize]) -> Vec<u8> {
     let mut bytes = codec.as_bytes().to_vec();
     bytes.resize(64, 0);

@@ -1,5 +1,6 @@
-//! Files from strangers through every tool: each length of a good file, and bits flipped in it, the audio that is there or a
-//! clear error comes out. Never a panic, more memory than the file is worth, or a byte anywhere else.
+//! Files from strangers through every tool: each length of a good file, and bits flipped in it, the
+//! audio that is there or a clear error comes out. Never a panic, more memory than the file is
+//! worth, or a byte anywhere else.
 #![allow(unsafe_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![cfg(feature = "tools")]
 
@@ -13,7 +14,8 @@ use common::made::{tool, Folder, Made, Ran};
 use common::Random;
 use serde_json::json;
 
-/// More than any tool may have in use at a time for a file of some frames: a read of 64 KiB, a picture, what it prints.
+/// More than any tool may have in use at a time for a file of some frames: a read of 64 KiB, a
+/// picture, what it prints.
 const MOST_MEMORY: usize = 2_000_000;
 
 /// Under an emulator every fifth will do.
@@ -85,8 +87,8 @@ impl Stick {
         }
     }
 
-    /// Runs a tool on the recording or the folder; it must keep within its memory, and say what is wrong in lines of
-    /// its own.
+    /// Runs a tool on the recording or the folder; it must keep within its memory, and say what is
+    /// wrong in lines of its own.
     fn run(&self, arguments: &[&str]) -> Ran {
         let (ran, memory) = memory_of(|| tool(arguments));
         assert!(memory < MOST_MEMORY, "{arguments:?}: {memory} bytes");

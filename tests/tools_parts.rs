@@ -1,4 +1,5 @@
-//! One part of several: `export`, `info`, `verify`, `list` and `play` find the others, or say which part it is.
+//! One part of several: `export`, `info`, `verify`, `list` and `play` find the others, or say which
+//! part it is.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![cfg(feature = "tools")]
 

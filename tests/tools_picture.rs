@@ -1,4 +1,5 @@
-//! `callrec export --picture`: what is marked, that it is XML whatever the names are, and that its size is bounded.
+//! `callrec export --picture`: what is marked, that it is XML whatever the names are, and that its
+//! size is bounded.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![cfg(feature = "tools")]
 

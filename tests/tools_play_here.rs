@@ -1,4 +1,5 @@
-//! `callrec play FILE`: on this computer, by whichever program is there; and a receiver that is not there.
+//! `callrec play FILE`: on this computer, by whichever program is there; and a receiver that is not
+//! there.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![cfg(feature = "tools")]
 

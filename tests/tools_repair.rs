@@ -1,5 +1,6 @@
-//! `callrec repair`: what it mends, what it leaves alone, and that nothing gets worse. It runs in this process, which
-//! starts no other: one that is being started holds this one's files for a moment, and with them their locks.
+//! `callrec repair`: what it mends, what it leaves alone, and that nothing gets worse. It runs in
+//! this process, which starts no other: one that is being started holds this one's files for a
+//! moment, and with them their locks.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;

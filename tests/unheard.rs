@@ -32,7 +32,8 @@ fn events<'a>(phone: &'a Phone, state: &str) -> Vec<&'a str> {
         .collect()
 }
 
-/// Records a good leg on port 0, and what `other` sends on port 1; the stop's response and the recorded audio.
+/// Records a good leg on port 0, and what `other` sends on port 1; the stop's response and the
+/// recorded audio.
 fn beside_a_good_leg(
     start: &str,
     other: impl FnOnce(&Phone) -> Vec<Arriving>,

@@ -8,7 +8,8 @@ use virtual_phone::{marked, missing, ms, rtp, settings, value, Arriving, Phone, 
 
 const PACKETS: usize = 600;
 
-/// A leg of packets of `len` bytes, `ticks` apart by their timestamps; those that `lost` names do not arrive.
+/// A leg of packets of `len` bytes, `ticks` apart by their timestamps; those that `lost` names do
+/// not arrive.
 fn leg(
     phone: &Phone,
     kind: u8,

@@ -67,8 +67,8 @@ pub const MAX_TAIL_FRAMES: u64 = MAX_TIMESTAMP_ERROR as u64 / FRAME_SAMPLES as u
 /// |timestamp step - arrival step| above this is a jump, not jitter: 1 s (spec, rule 7).
 pub const MAX_TIMESTAMP_ERROR: i64 = 8000;
 /// If the timestamp of a packet in sequence advances this much further than its arrival, the
-/// timestamp is wrong, because packets cannot arrive early. 120 ms: less is too little beside jitter
-/// and DTX.
+/// timestamp is wrong, because packets cannot arrive early. 120 ms: less is too little beside
+/// jitter and DTX.
 pub const MAX_EARLY_STEP: i64 = 960;
 /// A source whose position differs from its arrivals by less than this is not corrected: 4 ms, well
 /// below the 20 ms by which two legs may be apart, well above the scheduling noise of a busy

@@ -35,7 +35,8 @@ pub(super) fn json_and_paths(
     Ok(Some((json, paths)))
 }
 
-/// The paths, each folder replaced by the `*.wav` files below it. Folders that cannot be read are added to `problems`.
+/// The paths, each folder replaced by the `*.wav` files below it. Folders that cannot be read are
+/// added to `problems`.
 pub(super) fn expand(
     paths: &[PathBuf],
     console: &mut Console,

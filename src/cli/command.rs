@@ -1,8 +1,8 @@
-//! A command's table: its name, arguments, options, description and example. `--help`, shell completions and manual pages
-//! are all made from it.
+//! A command's table: its name, arguments, options, description and example. `--help`, shell
+//! completions and manual pages are all made from it.
 //!
-//! The texts of `--help` are put together by the compiler, because the phone's program has no room for code that does it.
-//! What completions and manual pages need is only in the PC's programs.
+//! The texts of `--help` are put together by the compiler, because the phone's program has no room
+//! for code that does it. What completions and manual pages need is only in the PC's programs.
 
 /// One command of a program.
 pub(crate) struct CommandSpec {
@@ -44,7 +44,8 @@ pub(crate) struct CommandOption {
     pub(crate) help: &'static str,
 }
 
-/// Makes a `CommandSpec` of a table. An option is `(short, long, value, help)`, with `""` for what it does not have.
+/// Makes a `CommandSpec` of a table. An option is `(short, long, value, help)`, with `""` for what
+/// it does not have.
 macro_rules! command {
     (
         $program:tt, $name:tt, $arguments:tt, $summary:tt;

@@ -1,4 +1,5 @@
-//! The output of commands. Text that strangers choose, names above all, is made harmless for a terminal.
+//! The output of commands. Text that strangers choose, names above all, is made harmless for a
+//! terminal.
 
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
@@ -51,7 +52,8 @@ impl Console<'_> {
         let _ = self.err.put(line.as_bytes());
     }
 
-    /// Ends a command that continues after failures: prints a line for each, and returns status 1 if there was one.
+    /// Ends a command that continues after failures: prints a line for each, and returns status 1
+    /// if there was one.
     pub(super) fn conclude(&mut self, problems: &[String]) -> Result<ExitCode, Failure> {
         let Some((last, others)) = problems.split_last() else {
             return Ok(ExitCode::SUCCESS);

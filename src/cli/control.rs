@@ -105,7 +105,8 @@ pub(super) fn watch(arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
     Err(connection.ended())
 }
 
-/// A request whose time counts says when it was made: a slow stick may keep the daemon from reading it at once.
+/// A request whose time counts says when it was made: a slow stick may keep the daemon from reading
+/// it at once.
 fn with_time(message: &str) -> String {
     let name = message
         .strip_prefix("cmd=")
@@ -174,7 +175,8 @@ impl ControlConnection {
             return usage("a message is one line; write %0A for a line end in a value");
         }
         match self.lines.get_mut().write_all(line.as_bytes()) {
-            // A daemon that refuses a connection says why before it closes: the line waits to be read.
+            // A daemon that refuses a connection says why before it closes: the line waits to be
+            // read.
             Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(self.failed(&error)),
             _ => Ok(()),
         }

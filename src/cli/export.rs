@@ -1,4 +1,5 @@
-//! `callrec export`: recordings as RIFF/WAVE files that every player opens, as a picture, or as payloads alone.
+//! `callrec export`: recordings as RIFF/WAVE files that every player opens, as a picture, or as
+//! payloads alone.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,5 @@
-//! ffmpeg as a decoder for codecs that this program does not decode: payloads in, samples out, through pipes.
+//! ffmpeg as a decoder for codecs that this program does not decode: payloads in, samples out,
+//! through pipes.
 
 use std::io::{BufReader, ErrorKind, Read, Write};
 use std::process::{Child, Command, Stdio};
@@ -29,7 +30,8 @@ const ARGUMENTS: [&str; 15] = [
     "pipe:1",
 ];
 
-/// Does the work with what ffmpeg decodes meanwhile, or without it if the recording does not need it.
+/// Does the work with what ffmpeg decodes meanwhile, or without it if the recording does not need
+/// it.
 pub(super) fn with_decoder<T>(
     joined: &JoinedRecording,
     work: impl FnOnce(Option<&mut dyn Read>) -> Result<T, Failure>,

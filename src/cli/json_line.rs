@@ -1,4 +1,5 @@
-//! One object of a command's JSON output: a line that begins with the version of the vocabulary (src/cli/README.md).
+//! One object of a command's JSON output: a line that begins with the version of the vocabulary
+//! (src/cli/README.md).
 
 use std::fmt::Write as _;
 

@@ -146,7 +146,8 @@ fn as_json(calls: Vec<Call>) -> String {
     lines.into_iter().map(|(_, line)| line).collect()
 }
 
-/// Lines for each call, under titles, and a line with the totals. Columns without a value are left out.
+/// Lines for each call, under titles, and a line with the totals. Columns without a value are left
+/// out.
 fn table(calls: &[Call], folders: &[PathBuf]) -> String {
     if calls.is_empty() {
         return String::new();

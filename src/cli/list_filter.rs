@@ -10,7 +10,8 @@ use crate::recordings::entry::RecordingEntry;
 use crate::recordings::start_time::StartTime;
 use crate::wire::recording::sidecar::Start;
 
-/// Numbers that agree in so many last digits are the same, with and without a prefix for the country.
+/// Numbers that agree in so many last digits are the same, with and without a prefix for the
+/// country.
 const NUMBER_DIGITS: usize = 6;
 
 /// What was asked for; by default everything.
@@ -28,7 +29,8 @@ pub(super) struct TimeLimit {
     /// First second that it stands for, and the last one: a day has many.
     first: i64,
     last: i64,
-    /// The seconds are since 1970; otherwise they are the local time of the phone as if that were UTC.
+    /// The seconds are since 1970; otherwise they are the local time of the phone as if that were
+    /// UTC.
     has_offset: bool,
 }
 
@@ -53,7 +55,8 @@ impl ListFilter {
 }
 
 impl TimeLimit {
-    /// `YYYY-MM-DD`, or that with `HH:MM` or `HH:MM:SS` after a blank or a `T`, and perhaps with an offset from UTC.
+    /// `YYYY-MM-DD`, or that with `HH:MM` or `HH:MM:SS` after a blank or a `T`, and perhaps with an
+    /// offset from UTC.
     pub(super) fn parse(text: &OsStr) -> Result<Self, Failure> {
         let text = text.to_string_lossy();
         match parse(text.trim()) {

@@ -105,7 +105,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     )
 }
 
-/// The same with other places for what the tools print; the other commands print to standard output.
+/// The same with other places for what the tools print; the other commands print to standard
+/// output.
 pub fn run_with(
     arguments: Vec<OsString>,
     out: &mut dyn ByteSink,

@@ -1,4 +1,5 @@
-//! `callrec info` of the phone's program: describes files. A PC's program also knows the call (`info`).
+//! `callrec info` of the phone's program: describes files. A PC's program also knows the call
+//! (`info`).
 
 use std::ffi::OsString;
 use std::fmt::Write as _;

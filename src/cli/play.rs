@@ -107,7 +107,8 @@ pub(super) fn play(arguments: Vec<OsString>, console: &mut Console) -> Result<Ex
     })
 }
 
-/// Further parts are what a listener expects; it is another thing if they are missing, or come first.
+/// Further parts are what a listener expects; it is another thing if they are missing, or come
+/// first.
 fn remark(call: &SelectedCall, file: &Path, console: &mut Console) {
     let first = call.files().first().cloned().unwrap_or_default();
     let begins_with_file = first.file_name() == file.canonicalize().unwrap_or_default().file_name();
@@ -130,7 +131,8 @@ fn failed(file: &Path, problem: &dyn std::fmt::Display) -> Failure {
     Failure::Failed(format!("{}: {problem}", shown(file)))
 }
 
-/// Sends the files. A player finds further parts by their RTP headers, in one folder; otherwise each file has its own.
+/// Sends the files. A player finds further parts by their RTP headers, in one folder; otherwise
+/// each file has its own.
 fn send(
     files: &[PathBuf],
     to: SocketAddr,

@@ -1,4 +1,5 @@
-//! `callrec repair`: unfinished recordings made whole, damaged headers written anew. Safe at any time, any number of times.
+//! `callrec repair`: unfinished recordings made whole, damaged headers written anew. Safe at any
+//! time, any number of times.
 
 use std::ffi::OsString;
 use std::fs::File;

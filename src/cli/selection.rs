@@ -1,4 +1,5 @@
-//! The calls that a command's paths stand for: a file stands for all parts of its call, a folder for the calls in it.
+//! The calls that a command's paths stand for: a file stands for all parts of its call, a folder
+//! for the calls in it.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -95,8 +96,8 @@ impl SelectedCall {
         ))
     }
 
-    /// Tells on standard error what the user may not expect: which part this is, which files were added to those that
-    /// were named, and which are missing.
+    /// Tells on standard error what the user may not expect: which part this is, which files were
+    /// added to those that were named, and which are missing.
     pub(super) fn remark(&self, named: &[PathBuf], console: &mut Console) {
         let Some(name) = &self.named else {
             return;

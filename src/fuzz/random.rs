@@ -1,4 +1,5 @@
-//! Random numbers with a seed for the tests in `src`. `tests/common/packets.rs` has the same for those in `tests`.
+//! Random numbers with a seed for the tests in `src`. `tests/common/packets.rs` has the same for
+//! those in `tests`.
 
 /// A generator with a seed (SplitMix64), so that every run is the same.
 pub(crate) struct Random(pub(crate) u64);

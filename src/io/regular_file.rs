@@ -1,4 +1,5 @@
-//! Regular files by path, as a person names them. A pipe or a device is an error, and never a wait for its other end.
+//! Regular files by path, as a person names them. A pipe or a device is an error, and never a wait
+//! for its other end.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind};

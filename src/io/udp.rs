@@ -242,7 +242,8 @@ mod tests {
                 read += 1;
             }
         }
-        // The kernel tells with the next datagram it delivers: the first round's drops are known now.
+        // The kernel tells with the next datagram it delivers: the first round's drops are known
+        // now.
         assert!(
             dropped > 0 && read < 400 && read + dropped <= 400,
             "{read} read, {dropped} dropped"

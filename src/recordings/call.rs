@@ -26,7 +26,8 @@ pub struct CallOfFile {
 }
 
 impl Call {
-    /// The call that a file is a part of, whose other parts are searched for in its folder. `None`: it is not a recording.
+    /// The call that a file is a part of, whose other parts are searched for in its folder. `None`:
+    /// it is not a recording.
     pub fn of(path: &Path) -> Result<Option<CallOfFile>, OpenError> {
         // What a link leads to is among the other parts.
         let path = if path.is_symlink() {
@@ -92,8 +93,8 @@ impl Call {
         numbers.filter(|number| !there.contains(number)).collect()
     }
 
-    /// What the sidecars say of the call. The last part that knows it decides: a stop may replace what the start said,
-    /// when the earlier parts are written already.
+    /// What the sidecars say of the call. The last part that knows it decides: a stop may replace
+    /// what the start said, when the earlier parts are written already.
     pub fn text(&self, key: &str) -> String {
         let mut values = self.parts.iter().rev().map(|part| part.sidecar.text(key));
         values.find(|value| !value.is_empty()).unwrap_or_default()

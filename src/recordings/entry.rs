@@ -64,7 +64,8 @@ impl RecordingEntry {
         };
         match RecordingFile::open(path) {
             Ok(recording) => entry.update(&recording),
-            // A server may be configured to write RIFF/WAVE files. Their sidecar says all that is known of them.
+            // A server may be configured to write RIFF/WAVE files. Their sidecar says all that is
+            // known of them.
             Err(OpenError::Refused(Refusal::Riff)) if entry.sidecar.object().is_some() => {}
             Err(OpenError::Refused(_)) if is_recording_name(file_name(path)) => {
                 entry.state = FileState::Damaged;

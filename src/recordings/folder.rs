@@ -10,8 +10,8 @@ const MAX_DEPTH: u32 = 4;
 /// Is called for each folder that cannot be read.
 pub type OnError<'a> = &'a mut dyn FnMut(&Path, io::Error);
 
-/// Searches for files whose names are accepted: those of a folder, then those of its folders, each by name. Links are not
-/// followed.
+/// Searches for files whose names are accepted: those of a folder, then those of its folders, each
+/// by name. Links are not followed.
 pub fn search(folder: &Path, accepts: fn(&[u8]) -> bool, on_error: OnError) -> Vec<PathBuf> {
     let mut found = vec![];
     descend(folder, accepts, MAX_DEPTH, &mut found, on_error);
@@ -43,7 +43,8 @@ fn descend(
     if let Err(error) = read() {
         on_error(folder, error);
     }
-    // Comparing `PathBuf`s would compare their components: more code in the program, and nothing gained.
+    // Comparing `PathBuf`s would compare their components: more code in the program, and nothing
+    // gained.
     let by_name = |one: &PathBuf, other: &PathBuf| one.as_os_str().cmp(other.as_os_str());
     files.sort_unstable_by(by_name);
     folders.sort_unstable_by(by_name);

@@ -1,12 +1,13 @@
-//! The frames of a file as runs: in a run, sequence numbers and timestamps increase regularly from frame to frame.
+//! The frames of a file as runs: in a run, sequence numbers and timestamps increase regularly from
+//! frame to frame.
 //!
-//! A change is accepted when two consecutive frames agree on it (RFC 3550, A.1). A single header that differs is damaged,
-//! and its frame keeps its place.
+//! A change is accepted when two consecutive frames agree on it (RFC 3550, A.1). A single header
+//! that differs is damaged, and its frame keeps its place.
 
 use crate::wire::rtp::{self, FixedHeader};
 
-/// The most runs that are kept of one file; its frames after those are added to the last run. A good file is one run, in
-/// a hostile one every frame may begin another.
+/// The most runs that are kept of one file; its frames after those are added to the last run. A
+/// good file is one run, in a hostile one every frame may begin another.
 pub(super) const MAX_RUNS: usize = 65_536;
 
 /// The position of a frame in its stream, from its RTP header.
@@ -27,7 +28,8 @@ pub struct FrameRun {
     pub first: u64,
     /// Number of frames.
     pub frames: u64,
-    /// Position of its first frame, corrected if that header is damaged. `None`: the frames have no RTP headers.
+    /// Position of its first frame, corrected if that header is damaged. `None`: the frames have no
+    /// RTP headers.
     pub head: Option<FramePosition>,
     /// Two frames have agreed on the position.
     pub is_confirmed: bool,
@@ -73,7 +75,8 @@ impl FramePosition {
         }
     }
 
-    /// It agrees with the expected position in at least one field: a few damaged bits do not make it another frame.
+    /// It agrees with the expected position in at least one field: a few damaged bits do not make
+    /// it another frame.
     pub fn resembles(&self, expected: &Self) -> bool {
         self.ssrc == expected.ssrc
             || self.sequence == expected.sequence
@@ -136,7 +139,8 @@ impl RunScanner {
             });
             return;
         }
-        // There is only one frame before them, and nothing confirms its header: that one was damaged.
+        // There is only one frame before them, and nothing confirms its header: that one was
+        // damaged.
         run.head = Some(FramePosition {
             sequence: begin.sequence.wrapping_sub(1),
             timestamp: begin.timestamp.wrapping_sub(self.samples),
@@ -182,7 +186,8 @@ pub(super) mod tests {
 
     pub(in crate::recordings) const SAMPLES: u32 = 160;
 
-    /// FramePositioners of frames `numbers` of a source, around the wraps of sequence and timestamp.
+    /// Positions of the frames `numbers` of a source, around the wraps of sequence and
+    /// timestamp.
     pub(in crate::recordings) fn heads(
         ssrc: u32,
         numbers: impl IntoIterator<Item = u32>,

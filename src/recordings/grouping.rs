@@ -18,8 +18,9 @@ pub struct PartKey {
     pub ends: Option<[FramePosition; 2]>,
 }
 
-/// Groups parts into recordings: each is a list of indices of `keys`, which are in order of time. Parts belong together if
-/// they have the same id, or if one begins where the other ends. A part number that does not increase is that of a copy.
+/// Groups parts into recordings: each is a list of indices of `keys`, which are in order of time.
+/// Parts belong together if they have the same id, or if one begins where the other ends. A part
+/// number that does not increase is that of a copy.
 pub fn group(keys: &[PartKey]) -> Vec<Vec<usize>> {
     let mut groups: Vec<Vec<usize>> = vec![];
     let mut by_place = HashMap::new();
@@ -53,7 +54,8 @@ pub fn group(keys: &[PartKey]) -> Vec<Vec<usize>> {
     groups
 }
 
-/// How many parts the key comes after the latest of the group; `None` if the sidecars do not say it.
+/// How many parts the key comes after the latest of the group; `None` if the sidecars do not say
+/// it.
 fn distance(keys: &[PartKey], group: &[usize], key: &PartKey) -> Option<i64> {
     let latest = group.iter().filter_map(|at| keys[*at].part).max()?;
     Some(key.part?.wrapping_sub(latest) as i64)

@@ -1,8 +1,9 @@
 //! Joins the parts of a recording by the sequence numbers and timestamps of their frames.
 //!
-//! Files are divided into runs (`frame_runs`). The runs of one source are placed on a time axis (`timeline`) by their
-//! timestamps; frames that several files hold are taken once, and missing ones become silence. Runs that cannot be placed,
-//! because they are of another source or have no RTP headers, follow in the order of the files.
+//! Files are divided into runs (`frame_runs`). The runs of one source are placed on a time axis
+//! (`timeline`) by their timestamps; frames that several files hold are taken once, and missing
+//! ones become silence. Runs that cannot be placed, because they are of another source or have no
+//! RTP headers, follow in the order of the files.
 
 use crate::recordings::frame_runs::{FileRuns, FrameRun};
 use crate::recordings::plan::JoinPlan;

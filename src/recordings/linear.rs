@@ -1,7 +1,7 @@
 //! The audio of a joined recording as linear samples, whatever its codec is.
 //!
-//! G.711 and G.722 are decoded here. The decoder of G.729 is another program: what it has decoded is read from it, sample
-//! for sample in the order of the recording.
+//! G.711 and G.722 are decoded here. The decoder of G.729 is another program: what it has decoded
+//! is read from it, sample for sample in the order of the recording.
 
 use std::io::Read;
 use std::ops::Range;
@@ -48,8 +48,9 @@ impl JoinedRecording {
         })
     }
 
-    /// Hands out the samples of this range, until `take` fails. Decoding begins with the first frame in any case, so that a
-    /// piece has the samples that the whole has. `decoded` is what another program has made of `play_undecoded`.
+    /// Hands out the samples of this range, until `take` fails. Decoding begins with the first
+    /// frame in any case, so that a piece has the samples that the whole has. `decoded` is what
+    /// another program has made of `play_undecoded`.
     pub fn play_linear<E: From<FileError>>(
         &self,
         range: Range<u64>,

@@ -1,11 +1,12 @@
 //! Folders of recordings: what the daemon, the tools and the server share. Nothing here prints.
 //!
-//! - `recording_file` opens one file and says what state it is in; `repair` inspects and repairs it (the daemon and the
-//!   server use only this); `sidecar_file` reads the JSON file that belongs to it.
-//! - `folder` finds the files below a folder, `entry` describes one of them for a list, `grouping` finds those that are parts
-//!   of one recording, and `call` is such a group.
-//! - `frame_runs`, `timeline` and `join` put the frames of several files in order, as a `plan`; `part` and `joined` read their
-//!   audio, and `linear` decodes it.
+//! - `recording_file` opens one file and says what state it is in; `repair` inspects and repairs it
+//!   (the daemon and the server use only this); `sidecar_file` reads the JSON file that belongs to
+//!   it.
+//! - `folder` finds the files below a folder, `entry` describes one of them for a list, `grouping`
+//!   finds those that are parts of one recording, and `call` is such a group.
+//! - `frame_runs`, `timeline` and `join` put the frames of several files in order, as a `plan`;
+//!   `part` and `joined` read their audio, and `linear` decodes it.
 //! - `waveform` collects audio into the columns of a picture, and `svg` draws them.
 
 #[cfg(feature = "tools")]

@@ -160,8 +160,8 @@ impl PartFile {
         &frame[frame.len() - self.payload_bytes as usize..]
     }
 
-    /// The bytes in a frame's place are not a packet: the sectors of a file that a power failure cut off may hold whatever
-    /// was on the stick before.
+    /// The bytes in a frame's place are not a packet: the sectors of a file that a power failure
+    /// cut off may hold whatever was on the stick before.
     fn is_garbage(&self, frame: &[u8], expected: Option<FramePosition>) -> bool {
         let position = frame.first_chunk().map(FramePosition::parse);
         let differs = match (position, expected) {

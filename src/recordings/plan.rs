@@ -55,7 +55,8 @@ impl Segment {
         }
     }
 
-    /// A stretch of this one: `length` samples from sample `from` on. `frame_samples` are those of a frame of a file.
+    /// A stretch of this one: `length` samples from sample `from` on. `frame_samples` are those of
+    /// a frame of a file.
     pub fn part(&self, from: u64, length: u64, frame_samples: impl Fn(usize) -> u32) -> Self {
         match *self {
             Self::Silence(_) => Self::Silence(length),

@@ -102,8 +102,8 @@ impl RecordingFile {
         })
     }
 
-    /// Frames are whole RTP packets. The lengths in the header say so; if they contradict each other, the first byte of the
-    /// first frame does.
+    /// Frames are whole RTP packets. The lengths in the header say so; if they contradict each
+    /// other, the first byte of the first frame does.
     pub fn is_rtp(&self) -> bool {
         let mut first = [0x80];
         if !self.header.fits() {

@@ -1,7 +1,8 @@
 //! Inspection and repair of a recording's file, whose header and length may disagree.
 //!
-//! A file that is being written is not changed, and no whole frame is ever deleted. The header is in the file's first
-//! sector and is written with one call: a power cut leaves the old one or the new one.
+//! A file that is being written is not changed, and no whole frame is ever deleted. The header is
+//! in the file's first sector and is written with one call: a power cut leaves the old one or the
+//! new one.
 
 use std::fs::File;
 use std::io;
@@ -21,7 +22,8 @@ pub enum Inspection {
     Sound(Header),
     /// A recording whose header is damaged; this one was reconstructed from its frames.
     Reconstructed(Header),
-    /// A recording whose header has contradictory lengths, and whose frames do not tell the right ones.
+    /// A recording whose header has contradictory lengths, and whose frames do not tell the right
+    /// ones.
     Inconsistent(Header),
     /// The file cannot be read as a recording.
     Refused(Refusal),
@@ -36,7 +38,8 @@ pub enum Refusal {
     Riff,
     /// Another kind of file.
     Foreign,
-    /// The codec is known, but the lengths are impossible, and the frames do not tell the right ones.
+    /// The codec is known, but the lengths are impossible, and the frames do not tell the right
+    /// ones.
     Damaged,
 }
 
@@ -84,7 +87,8 @@ pub fn inspect(file: &File) -> io::Result<Inspection> {
     }
     let parsed = Header::parse(&bytes);
     match parsed {
-        // A header that describes bare payloads may be that of packets with a damaged `rtpLen`: the frames decide.
+        // A header that describes bare payloads may be that of packets with a damaged `rtpLen`: the
+        // frames decide.
         Ok(header) if header.overhead() == 12 => return Ok(Inspection::Sound(header)),
         _ if bytes.starts_with(b"RIFF") => return Ok(Inspection::Refused(Refusal::Riff)),
         _ => {}
@@ -105,8 +109,8 @@ fn reconstructed(file: &File, damaged: &[u8; HEADER_BYTES]) -> io::Result<Option
     Ok(recovery::header(damaged, &sample[..len]))
 }
 
-/// Repairs a file, or with `dry_run` only reports what would be done: corrects header and `dataSize`, and cuts off what
-/// follows the last whole frame. The file's modification time stays.
+/// Repairs a file, or with `dry_run` only reports what would be done: corrects header and
+/// `dataSize`, and cuts off what follows the last whole frame. The file's modification time stays.
 pub fn repair(file: &File, dry_run: bool) -> io::Result<RepairOutcome> {
     let free = if dry_run {
         !is_claimed(file)

@@ -80,7 +80,8 @@ impl StartTime {
     }
 }
 
-/// Seconds since 1970 of a time with its offset. Days are counted from 1 March, so that a leap day is a year's last.
+/// Seconds since 1970 of a time with its offset. Days are counted from 1 March, so that a leap day
+/// is a year's last.
 fn seconds(time: &Start) -> i64 {
     let month = (i64::from(time.month) + 9) % 12;
     let year = i64::from(time.year) - i64::from(time.month < 3);

@@ -1,7 +1,8 @@
 //! The picture of a recording: its waveform as SVG, bounded in size however long the recording is.
 //!
-//! Each column of the waveform is drawn from its least to its greatest sample in a light shade, and its effective value in a
-//! strong one. Pauses, gaps and the borders of parts are marked. The colours follow the reader's light or dark setting.
+//! Each column of the waveform is drawn from its least to its greatest sample in a light shade, and
+//! its effective value in a strong one. Pauses, gaps and the borders of parts are marked. The
+//! colours follow the reader's light or dark setting.
 
 use std::fmt::Write as _;
 
@@ -33,7 +34,8 @@ const STEPS: [u64; 17] = [
 /// A length that stands above a mark: where, of which kind, the text.
 type Label = (u64, &'static str, String);
 
-/// Draws the picture. `title` and `description` may be any text; `from` is the first time of the axis, in samples.
+/// Draws the picture. `title` and `description` may be any text; `from` is the first time of the
+/// axis, in samples.
 pub fn draw(wave: &Waveform, title: &str, description: &str, from: u64, marks: &Marks) -> String {
     let mut drawing = Drawing {
         wave,
@@ -154,7 +156,8 @@ impl Drawing<'_> {
         }
     }
 
-    /// The background's colour around the lines that follow; on a loud waveform they would not be visible without it.
+    /// The background's colour around the lines that follow; on a loud waveform they would not be
+    /// visible without it.
     fn halo(&mut self, lines: &[u64]) {
         if lines.is_empty() {
             return;
@@ -244,7 +247,8 @@ impl Drawing<'_> {
         }
     }
 
-    /// The marks that are drawn: the first of those at nearly the same place, and no more than `MARKS`.
+    /// The marks that are drawn: the first of those at nearly the same place, and no more than
+    /// `MARKS`.
     fn visible<'a, T>(&self, marks: &'a [T], at: impl Fn(&T) -> u64) -> Vec<&'a T> {
         let mut visible = marks.iter().collect::<Vec<&T>>();
         visible.dedup_by_key(|mark| self.x(at(mark)) / 10);

@@ -3,8 +3,8 @@
 use crate::recordings::frame_runs::{FileRuns, FrameRun};
 use crate::recordings::plan::{JoinPlan, Segment};
 
-/// The longest gap that is filled with silence: 4 hours at 8 kHz. After a longer jump of the timestamps another timeline
-/// begins.
+/// The longest gap that is filled with silence: 4 hours at 8 kHz. After a longer jump of the
+/// timestamps another timeline begins.
 const MAX_GAP: i64 = 4 * 3600 * 8000;
 /// The most silence in all, 12 hours: the timestamps of a small file must not fill a disk.
 pub(super) const MAX_SILENCE: u64 = 12 * 3600 * 8000;
@@ -75,8 +75,8 @@ impl SourceTimeline {
         }
     }
 
-    /// The run is of a file that has none here yet, and it is a part of the same recording: close enough, and its frames
-    /// are those that are here already where the two overlap.
+    /// The run is of a file that has none here yet, and it is a part of the same recording: close
+    /// enough, and its frames are those that are here already where the two overlap.
     pub(super) fn accepts(
         &self,
         file: usize,
@@ -120,7 +120,8 @@ impl SourceTimeline {
                 equal += u64::from(same(frame, other.frame_at(sample, samples)));
             }
         }
-        // Some frames may be damaged in one of the files; of two recordings with the same SSRC hardly any are equal.
+        // Some frames may be damaged in one of the files; of two recordings with the same SSRC
+        // hardly any are equal.
         equal * 2 >= compared
     }
 
@@ -144,7 +145,8 @@ impl SourceTimeline {
         }
     }
 
-    /// Appends the runs to the plan in order of time, each frame once. `silence` is how much may still be inserted.
+    /// Appends the runs to the plan in order of time, each frame once. `silence` is how much may
+    /// still be inserted.
     pub(super) fn append_to(mut self, plan: &mut JoinPlan, files: &[FileRuns], silence: &mut u64) {
         self.runs.sort_by_key(|placed| placed.at);
         let mut position = self.start;

@@ -1,7 +1,8 @@
 //! A small HTTP server for monitoring pages. It runs in a server's own event loop.
 //!
-//! The number of clients, the length of a request and the time for it are bounded, so that clients can neither slow
-//! the server down nor fill its memory. It reads the request line only, and closes each connection after one response.
+//! The number of clients, the length of a request and the time for it are bounded, so that clients
+//! can neither slow the server down nor fill its memory. It reads the request line only, and closes
+//! each connection after one response.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::SocketAddr;

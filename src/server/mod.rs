@@ -1,8 +1,9 @@
 //! `callrec-server`: the servers that phones connect to.
 //!
-//! `record` is the recording server, `rendezvous` connects callers with phones behind NAT. Each has an event loop of its
-//! own; they share the options (`options`), the HTTP server (`http`), its pages (`monitoring`) and the Prometheus format
-//! (`metrics`). The protocols are in `proto::record_server` and `proto::rendezvous::server`.
+//! `record` is the recording server, `rendezvous` connects callers with phones behind NAT. Each has
+//! an event loop of its own; they share the options (`options`), the HTTP server (`http`), its
+//! pages (`monitoring`) and the Prometheus format (`metrics`). The protocols are in
+//! `proto::record_server` and `proto::rendezvous::server`.
 #![allow(clippy::print_stderr)] // the program's error message
 
 use std::ffi::OsString;

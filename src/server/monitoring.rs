@@ -12,8 +12,8 @@ pub(super) enum Health {
     Unhealthy,
 }
 
-/// The page for a path. `write_metrics` writes the metrics; `write_health` writes a sentence for a person, and returns
-/// the health.
+/// The page for a path. `write_metrics` writes the metrics; `write_health` writes a sentence for a
+/// person, and returns the health.
 pub(super) fn page(
     path: &str,
     write_metrics: impl FnOnce(&mut String),

@@ -1,4 +1,5 @@
-//! A server's configuration: long options, and a file of `key = value` lines whose keys are the options' names.
+//! A server's configuration: long options, and a file of `key = value` lines whose keys are the
+//! options' names.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -23,8 +24,8 @@ pub(super) fn unknown() -> Result<(), String> {
     Err("is not an option of this program".into())
 }
 
-/// Reads a command line, and the file that `-c FILE` names. The command line overrides the file; repeatable options add
-/// to it. `None`: `--help` was given.
+/// Reads a command line, and the file that `-c FILE` names. The command line overrides the file;
+/// repeatable options add to it. `None`: `--help` was given.
 pub(super) fn read<O: ServerOptions>(arguments: Vec<OsString>) -> Result<Option<O>, Failure> {
     let mut parser = parser(arguments);
     let mut file: Option<PathBuf> = None;

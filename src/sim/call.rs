@@ -19,7 +19,8 @@ pub(super) fn call(options: &CallOptions, legs: &[Leg]) -> Result<(), String> {
     let longest = legs.iter().map(Leg::length).max().unwrap_or_default();
     let length = options.seconds.map_or(longest, Duration::from_secs_f64);
     let mut control = ControlClient::open(&options.socket)?;
-    // Before the call begins: milliseconds on a phone, by which the first packets would be late, and then no others.
+    // Before the call begins: milliseconds on a phone, by which the first packets would be late,
+    // and then no others.
     let queue = queue(legs, length);
     let answer = control.request(&start_request(options, ports_wanted)?)?;
     let started = Instant::now();

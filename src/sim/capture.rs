@@ -34,7 +34,8 @@ pub(super) fn legs(name: &str, bytes: &[u8]) -> Result<Vec<Leg>, String> {
             found.len() - 1
         });
         let leg = &mut found[number].1;
-        // G.711 and G.722: 8 bytes a millisecond; for other codecs the length of the last packet matters little.
+        // G.711 and G.722: 8 bytes a millisecond; for other codecs the length of the last packet
+        // matters little.
         leg.tail = Duration::from_millis((datagram.len() as u64).saturating_sub(12) / 8);
         leg.packets.push((at, datagram));
     }

@@ -1,5 +1,5 @@
-//! Many phones at once against a recording server: real handshakes, 50 packets a second each, and at the end every
-//! recording's sidecar is asked whether all of it came.
+//! Many phones at once against a recording server: real handshakes, 50 packets a second each, and
+//! at the end every recording's sidecar is asked whether all of it came.
 
 use std::io::{IoSlice, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};

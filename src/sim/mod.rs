@@ -1,7 +1,7 @@
 //! `callrec-sim`: plays the phone's call application and media engine, for demos and tests.
 //!
-//! `call` makes one call: its `leg`s are those of files (`leg_file`) or two synthetic `parties`. `load` records to a server
-//! with many phones at once.
+//! `call` makes one call: its `leg`s are those of files (`leg_file`) or two synthetic `parties`.
+//! `load` records to a server with many phones at once.
 #![allow(clippy::print_stdout, clippy::print_stderr)] // its output is for a person
 
 use std::ffi::OsString;

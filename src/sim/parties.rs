@@ -1,5 +1,6 @@
-//! Two parties that can be told apart by ear and by machine: syllables of a voice-like tone, the near
-//! one low and falling, the far one high and rising. They take turns and sometimes talk at once.
+//! Two parties that can be told apart by ear and by machine: syllables of a voice-like tone, the
+//! near one low and falling, the far one high and rising. They take turns and sometimes talk at
+//! once.
 
 use std::f64::consts::TAU;
 

@@ -267,8 +267,9 @@ mod tests {
         }
     }
 
-    /// ITU-T G.711 gives decision values besides: each decoded value lies in the middle between two of
-    /// them. So they follow from the decoder, and the encoder must keep to them for every sample.
+    /// ITU-T G.711 gives decision values besides: each decoded value lies in the middle between two
+    /// of them. So they follow from the decoder, and the encoder must keep to them for every
+    /// sample.
     #[test]
     fn encodes_every_sample_between_its_decision_values() {
         for (law, first) in [(Law::Mu, 4), (Law::A, 16)] {
@@ -284,8 +285,8 @@ mod tests {
                 let last = if value > 32_000 { 70_000 } else { high };
                 for sample in low..last {
                     assert_eq!(encode(law, sample), code, "{law:?} {sample}");
-                    // Negative samples mirror them; A-law has no zero, so that -1 stands against 0, and
-                    // of mu-law's the 14-bit ones do.
+                    // Negative samples mirror them; A-law has no zero, so that -1 stands against 0,
+                    // and of mu-law's the 14-bit ones do.
                     let mirrored = if law == Law::A { -sample - 1 } else { -sample };
                     let whole = law == Law::A || sample % 4 == 0 && sample > 0;
                     assert!(

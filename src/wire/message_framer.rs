@@ -175,7 +175,8 @@ mod tests {
     #[test]
     fn several_in_one_piece_are_told_apart() {
         for end in ["", "\n", "\r\n", "\0", " "] {
-            // Without an end only a message that begins with cmd can be told from the one before it.
+            // Without an end only a message that begins with cmd can be told from the one before
+            // it.
             let begins_with_cmd = |message: &&str| {
                 message.trim().starts_with("cmd") || !end.trim_matches(' ').is_empty()
             };

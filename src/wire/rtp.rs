@@ -30,7 +30,8 @@ pub struct Packet<'a> {
     pub payload: &'a [u8],
 }
 
-/// The fixed header (RFC 3550, section 5.1) as it is, without a check: recordings hold damaged ones.
+/// The fixed header (RFC 3550, section 5.1) as it is, without a check: recordings hold damaged
+/// ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FixedHeader {
     /// Version, padding, extension and CSRC count.

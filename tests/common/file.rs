@@ -1,5 +1,5 @@
-//! A reader of recordings that knows nothing of the program's own: it takes the contract's section 4
-//! by the letter and allows nothing else.
+//! A reader of recordings that knows nothing of the program's own: it takes the contract's section
+//! 4 by the letter and allows nothing else.
 
 use std::path::Path;
 
@@ -34,7 +34,8 @@ pub fn header(bytes: &[u8]) -> (String, u32, u32, u32) {
     )
 }
 
-/// Reads a finished file of RTP frames; anything but `76 + k * 172` bytes of one unbroken stream is refused.
+/// Reads a finished file of RTP frames; anything but `76 + k * 172` bytes of one unbroken stream is
+/// refused.
 pub fn read(path: &Path) -> Recording {
     let bytes = std::fs::read(path).unwrap();
     let (codec, rtp_len, increment, data_size) = header(&bytes);

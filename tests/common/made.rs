@@ -1,4 +1,5 @@
-//! Recordings made by hand, after the contract's section 4, and the tools run on them inside the test.
+//! Recordings made by hand, after the contract's section 4, and the tools run on them inside the
+//! test.
 
 use std::ffi::OsString;
 use std::fs;
@@ -40,7 +41,8 @@ pub struct Made {
     /// Frames have their RTP headers.
     pub rtp: bool,
     pub ssrc: u32,
-    /// Number of the first frame in its call: its sequence number and timestamp begin 100 before they wrap.
+    /// Number of the first frame in its call: its sequence number and timestamp begin 100 before
+    /// they wrap.
     pub first: u32,
     pub frames: u32,
 }

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use super::*;
 
-/// The payload of a talker's n-th packet: names n, and never holds 0x7F, the mu-law code that does not
-/// survive mixing.
+/// The payload of a talker's n-th packet: names n, and never holds 0x7F, the mu-law code that does
+/// not survive mixing.
 pub fn marked(talker: u32, n: u32) -> Vec<u8> {
     let mut random = Random(u64::from(talker) << 32 | u64::from(n));
     (0..160).map(|_| random.below(0x7F) as u8).collect()
@@ -19,7 +19,8 @@ pub fn marked(talker: u32, n: u32) -> Vec<u8> {
 pub struct Talker {
     stop: Arc<AtomicBool>,
     sent: Arc<AtomicU32>,
-    /// The longest that a packet was late, in ms: a machine that is too busy to talk proves nothing.
+    /// The longest that a packet was late, in ms: a machine that is too busy to talk proves
+    /// nothing.
     late: Arc<AtomicU32>,
     thread: Option<JoinHandle<()>>,
     name: u32,

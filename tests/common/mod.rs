@@ -1,5 +1,6 @@
-//! The real `callrec` on real sockets, as a phone sees it: a daemon in a folder of its own, a control client,
-//! a media engine that sends marked frames, and a strict reader of what was recorded.
+//! The real `callrec` on real sockets, as a phone sees it: a daemon in a folder of its own, a
+//! control client, a media engine that sends marked frames, and a strict reader of what was
+//! recorded.
 #![allow(
     dead_code,
     unreachable_pub,
@@ -52,8 +53,8 @@ pub const SILENCE: u8 = 0xFF;
 /// Media ports of one daemon.
 const PORTS: u32 = 90;
 
-/// The numbers of `epoll_wait` and `epoll_pwait` on x86-64, ARMv7 and AArch64. Under qemu-user an ARMv7 program makes
-/// the host's calls.
+/// The numbers of `epoll_wait` and `epoll_pwait` on x86-64, ARMv7 and AArch64. Under qemu-user an
+/// ARMv7 program makes the host's calls.
 const EPOLL_WAIT: [i64; 5] = [232, 281, 252, 346, 22];
 
 static NUMBER: AtomicU32 = AtomicU32::new(0);
@@ -210,8 +211,9 @@ impl Phone {
         self.process.kill();
     }
 
-    /// Waits until the daemon polls without a timeout: it has no deadline, and only an event wakes it. The kernel shows
-    /// the system call that a process waits in as its number and its arguments, all but the first in hexadecimal.
+    /// Waits until the daemon polls without a timeout: it has no deadline, and only an event wakes
+    /// it. The kernel shows the system call that a process waits in as its number and its
+    /// arguments, all but the first in hexadecimal.
     pub fn wait_until_asleep(&self) {
         let path = format!("/proc/{}/syscall", self.pid());
         wait_for("a daemon without a deadline", || {
@@ -226,8 +228,9 @@ impl Phone {
         });
     }
 
-    /// Sends SIGTERM and waits for the end; returns the exit status. It is 1 when the daemon has not finished its
-    /// recordings within its own limit (`SHUTDOWN`), so that 0 also means "in time".
+    /// Sends SIGTERM and waits for the end; returns the exit status. It is 1 when the daemon has
+    /// not finished its recordings within its own limit (`SHUTDOWN`), so that 0 also means "in
+    /// time".
     pub fn end(&mut self) -> Option<i32> {
         self.signal(Signal::SIGTERM);
         self.process.wait()

@@ -1,7 +1,8 @@
 //! What tests of every kind make packets from: RTP packets, and random numbers with a seed.
 #![allow(dead_code, unreachable_pub)] // each test program uses some of it
 
-/// An RTP packet (RFC 3550, section 5.1) without CSRCs and extension; `payload_type` includes the marker bit.
+/// An RTP packet (RFC 3550, section 5.1) without CSRCs and extension; `payload_type` includes the
+/// marker bit.
 pub fn rtp(payload_type: u8, sequence: u16, timestamp: u32, ssrc: u32, payload: &[u8]) -> Vec<u8> {
     let mut packet = vec![0x80, payload_type];
     packet.extend(sequence.to_be_bytes());

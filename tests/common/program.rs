@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-/// The words that start a program of ours: one for the phone has cargo's own runner, qemu, in front. In the emulated
-/// phone it is not where cargo built it, but in the folder `bin` next to the tests.
+/// The words that start a program of ours: one for the phone has cargo's own runner, qemu, in
+/// front. In the emulated phone it is not where cargo built it, but in the folder `bin` next to the
+/// tests.
 pub fn words_of(path: &str) -> Vec<String> {
     let built = Path::new(path);
     let installed = || {

@@ -1,4 +1,5 @@
-//! The real `callrec-server record` in a folder of its own, and phones that talk to it by the letter of the protocol.
+//! The real `callrec-server record` in a folder of its own, and phones that talk to it by the
+//! letter of the protocol.
 
 use std::fs;
 use std::io::{Read, Write};

@@ -1,4 +1,5 @@
-//! A small file system in the stick's place, which can be mounted, unmounted, filled, exchanged and made read-only.
+//! A small file system in the stick's place, which can be mounted, unmounted, filled, exchanged and
+//! made read-only.
 
 use std::fs;
 use std::path::PathBuf;

@@ -2,8 +2,8 @@
 
 use super::made::{tool_ok, Made};
 
-/// A WAV file, read chunk by chunk as a browser does: the RIFF sizes are exact, chunks begin at even offsets, and `fmt `
-/// comes before `data`.
+/// A WAV file, read chunk by chunk as a browser does: the RIFF sizes are exact, chunks begin at
+/// even offsets, and `fmt ` comes before `data`.
 pub struct Wave {
     pub tag: u16,
     pub bits: u16,
@@ -29,7 +29,8 @@ pub fn wave(bytes: &[u8]) -> Wave {
         let (name, length) = (&bytes[at..at + 4], number(at + 4));
         match name {
             b"fmt " => {
-                (wave.tag, wave.bits) = (short(at + 8), short(at + 22));
+                wave.tag = short(at + 8);
+                wave.bits = short(at + 22);
                 let frame = usize::from(wave.bits / 8);
                 assert_eq!((short(at + 10), number(at + 12)), (1, 8000), "mono, 8 kHz");
                 assert_eq!(

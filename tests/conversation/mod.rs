@@ -1,4 +1,5 @@
-//! The conversation with a recording server as a trace: what happens at which millisecond, and what the phone does then.
+//! The conversation with a recording server as a trace: what happens at which millisecond, and what
+//! the phone does then.
 #![allow(
     dead_code,
     unreachable_pub,

@@ -1,5 +1,6 @@
-//! A server in a network namespace of its own, and the wire to it: two veth pairs with a relay between them that
-//! forwards whole frames, late, out of order, twice, or not at all. The phone stays where its media engine is.
+//! A server in a network namespace of its own, and the wire to it: two veth pairs with a relay
+//! between them that forwards whole frames, late, out of order, twice, or not at all. The phone
+//! stays where its media engine is.
 #![allow(
     dead_code,
     unreachable_pub,
@@ -74,7 +75,8 @@ fn ip(arguments: &str) {
     );
 }
 
-/// A relay sees frames as they leave: with the checksum that a network card would still have to fill in.
+/// A relay sees frames as they leave: with the checksum that a network card would still have to
+/// fill in.
 fn fill_in_checksums(before: &[&str], link: &str) {
     let words = [before, &["ethtool", "-K", link, "tx", "off"]].concat();
     let output = Command::new(words[0])
@@ -196,8 +198,8 @@ fn tap(link: &str) -> OwnedFd {
     fd
 }
 
-/// The next frame of an end: its length, and when it was sent, where the kernel tells; else now. A relay that has to wait
-/// for its turn should not mix up more than the wire would.
+/// The next frame of an end: its length, and when it was sent, where the kernel tells; else now. A
+/// relay that has to wait for its turn should not mix up more than the wire would.
 fn frame(end: &OwnedFd, buffer: &mut [u8]) -> Option<(usize, Instant)> {
     let mut control = cmsg_space!(TimeSpec);
     let mut parts = [IoSliceMut::new(buffer)];

@@ -1,4 +1,5 @@
-//! A phone, a caller and a rendezvous server, each where the test puts it, with NATs, loss and time made up.
+//! A phone, a caller and a rendezvous server, each where the test puts it, with NATs, loss and time
+//! made up.
 #![allow(
     dead_code,
     unreachable_pub,

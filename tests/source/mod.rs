@@ -27,7 +27,8 @@ pub fn code(path: &Path) -> String {
         .join("\n")
 }
 
-/// The code, and behind it each path that a `use` of several names stands for: `use std::{fs, io}` names `std::io`.
+/// The code, and behind it each path that a `use` of several names stands for: `use std::{fs, io}`
+/// names `std::io`.
 pub fn code_and_paths(path: &Path) -> String {
     let mut code = code(path);
     let uses: Vec<String> = code

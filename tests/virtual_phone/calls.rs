@@ -71,7 +71,8 @@ pub fn states(phone: &Phone) -> Vec<&str> {
         .events
         .iter()
         .filter(|event| event.starts_with("cmd=RecordEvent"))
-        // These calls have one party, which is silent at the end: that is told, and tested in `unheard`.
+        // These calls have one party, which is silent at the end: that is told, and tested in
+        // `unheard`.
         .filter(|event| !value(event, "state").unwrap().ends_with("audio"));
     events.map(|event| value(event, "state").unwrap()).collect()
 }

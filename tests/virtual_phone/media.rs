@@ -2,15 +2,15 @@
 
 use super::*;
 
-/// Codes that are different for each packet and contain no code that changes when it is recoded, nor
-/// silence: a packet can be found again.
+/// Codes that are different for each packet and contain no code that changes when it is recoded,
+/// nor silence: a packet can be found again.
 pub fn marked(number: usize, len: usize) -> Vec<u8> {
     let mut random = Random(number as u64);
     (0..len).map(|_| 0x80 + random.below(0x60) as u8).collect()
 }
 
-/// Looks for each packet in order, at most `reach_ms` behind the last one found; the numbers of those
-/// that are not there whole.
+/// Looks for each packet in order, at most `reach_ms` behind the last one found; the numbers of
+/// those that are not there whole.
 pub fn missing(audio: &[u8], packets: &[Vec<u8>], reach_ms: usize) -> Vec<usize> {
     let mut from = 0;
     let mut lost = vec![];

@@ -1,5 +1,5 @@
-//! A phone in virtual time: the real `Recorder`, driven as the event loop drives it, with a stick that
-//! lives in memory and can stall, fail, fill up and lose power. An hour passes in a second.
+//! A phone in virtual time: the real `Recorder`, driven as the event loop drives it, with a stick
+//! that lives in memory and can stall, fail, fill up and lose power. An hour passes in a second.
 #![allow(
     dead_code,
     unreachable_pub,

@@ -1,4 +1,5 @@
-//! A recording server, and the network to it, in virtual time: it can refuse, be slow, die and fall silent.
+//! A recording server, and the network to it, in virtual time: it can refuse, be slow, die and fall
+//! silent.
 
 use super::*;
 use callrec::proto::record_client::event::{self as server, ClientInput};

@@ -10,7 +10,8 @@ pub type Arriving = (Instant, usize, Vec<u8>);
 /// The time of day when the phone was started, in seconds.
 const DAY: i64 = 1_764_000_000;
 
-/// The phone's wall clock: it shows the virtual time and what it was set by, and is read as the loop reads it.
+/// The phone's wall clock: it shows the virtual time and what it was set by, and is read as the
+/// loop reads it.
 pub struct VirtualClock {
     /// (when, by how many milliseconds), in order.
     pub steps: Vec<(Instant, i64)>,

@@ -210,7 +210,8 @@ impl Stage {
         panic!("it does not end");
     }
 
-    /// Which frames were sent. Checks that it is one stream: sequence +1, timestamps by the time of sending.
+    /// Which frames were sent. Checks that it is one stream: sequence +1, timestamps by the time of
+    /// sending.
     pub fn numbers(&self) -> Vec<usize> {
         let packets: Vec<Packet> = self
             .sent

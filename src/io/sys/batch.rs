@@ -14,7 +14,8 @@ use crate::io::sys::raw::{address, check, SO_RXQ_OVFL};
 pub struct Batch {
     bytes: Box<[[u8; DATAGRAM_BYTES]; DATAGRAMS_AT_ONCE]>,
     read: heapless::Vec<(usize, bool, SocketAddr), DATAGRAMS_AT_ONCE>,
-    /// Datagrams the kernel has dropped on this socket since it was opened, modulo 2^32, if it says.
+    /// Datagrams the kernel has dropped on this socket since it was opened, modulo 2^32, if it
+    /// says.
     pub dropped: Option<u32>,
 }
 
@@ -42,8 +43,9 @@ pub fn receive_batch(socket: BorrowedFd, batch: &mut Batch) -> io::Result<usize>
     let mut controls = [[0u64; 4]; DATAGRAMS_AT_ONCE];
     batch.read.clear();
     batch.dropped = None;
-    // SAFETY: all zeros are valid for these structures. Each message points at its own vector, name, control and
-    // bytes, all alive and exclusively ours until the call returns, with their lengths.
+    // SAFETY: all zeros are valid for these structures. Each message points at its own vector,
+    // name, control and bytes, all alive and exclusively ours until the call returns, with their
+    // lengths.
     unsafe {
         let mut names: [libc::sockaddr_in6; DATAGRAMS_AT_ONCE] = zeroed();
         let mut vectors: [libc::iovec; DATAGRAMS_AT_ONCE] = zeroed();

@@ -54,8 +54,8 @@ pub fn receive_and_count(
         iov_base: buffer.as_mut_ptr().cast(),
         iov_len: buffer.len(),
     };
-    // SAFETY: `message` points at `vector`, `buffer` and `control`, all alive and exclusively ours until
-    // the call returns; the CMSG macros walk `control` within the length the kernel has set.
+    // SAFETY: `message` points at `vector`, `buffer` and `control`, all alive and exclusively ours
+    // until the call returns; the CMSG macros walk `control` within the length the kernel has set.
     unsafe {
         let mut message: libc::msghdr = zeroed();
         message.msg_iov = &mut vector;

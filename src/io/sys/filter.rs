@@ -50,7 +50,8 @@ pub fn attach_ssrc_filter(socket: BorrowedFd, words: &[u32], sample: u32) -> io:
         len: program.len() as u16,
         filter: program.as_mut_ptr(),
     };
-    // SAFETY: the kernel reads a whole `sock_fprog`, and `len` instructions from `program`, which lives through the call.
+    // SAFETY: the kernel reads a whole `sock_fprog`, and `len` instructions from `program`, which
+    // lives through the call.
     let done = unsafe {
         let code: *const libc::sock_fprog = &code;
         let len = size_of::<libc::sock_fprog>() as u32;

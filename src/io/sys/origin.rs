@@ -99,7 +99,8 @@ pub fn send_back(socket: BorrowedFd, bytes: &[u8], origin: &Origin) -> io::Resul
         iov_base: bytes.as_ptr().cast_mut().cast(),
         iov_len: bytes.len(),
     };
-    // SAFETY: `message` points at `vector`, `bytes` and `origin`, which the call only reads, with their lengths.
+    // SAFETY: `message` points at `vector`, `bytes` and `origin`, which the call only reads, with
+    // their lengths.
     let sent = unsafe {
         let mut message: libc::msghdr = zeroed();
         message.msg_iov = &mut vector;

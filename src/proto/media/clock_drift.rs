@@ -1,8 +1,10 @@
-//! A sender's clock against ours: found by the least delay of some seconds, followed by single samples.
+//! A sender's clock against ours: found by the least delay of some seconds, followed by single
+//! samples.
 //!
-//! Jitter only adds to the least delay of a path. So the least delay of the first window is the reference, and a clock is
-//! wrong when two windows in a row depart from it in one direction by more than a dead band. A constant offset, as that of
-//! a first packet that came late, is no wrong clock: it is removed where the source is silent, and nowhere else.
+//! Jitter only adds to the least delay of a path. So the least delay of the first window is the
+//! reference, and a clock is wrong when two windows in a row depart from it in one direction by
+//! more than a dead band. A constant offset, as that of a first packet that came late, is no wrong
+//! clock: it is removed where the source is silent, and nowhere else.
 
 use crate::base::limits::{DRIFT_DEAD_BAND, DRIFT_PACKETS, DRIFT_WINDOW, FRAME_SAMPLES};
 
@@ -18,8 +20,8 @@ pub struct ClockDrift {
     departed: i64,
     /// Samples that the reader has still to give way.
     pending: i64,
-    /// In the last window, or in this one, so many packets were delayed that the least of a few says
-    /// nothing.
+    /// In the last window, or in this one, so many packets were delayed that the least of a few
+    /// says nothing.
     needs_all: bool,
 }
 
@@ -143,7 +145,8 @@ pub fn resize(span: &[i16]) -> [i16; FRAME_SAMPLES] {
 mod tests {
     use super::*;
 
-    /// The corrections in so many seconds of 20 ms packets that come `late(n)` samples after their place.
+    /// The corrections in so many seconds of 20 ms packets that come `late(n)` samples after their
+    /// place.
     fn corrections(seconds: i64, late: impl Fn(i64) -> i64) -> (Vec<i64>, i64) {
         let mut drift = ClockDrift::from(0);
         let mut given_way = 0;

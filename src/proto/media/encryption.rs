@@ -1,8 +1,9 @@
-//! Packets that are longer than their timestamps say, by as much as SRTP adds: what they carry is noise.
+//! Packets that are longer than their timestamps say, by as much as SRTP adds: what they carry is
+//! noise.
 //!
-//! RFC 3711's authentication tag is 4 or 10 bytes long, RFC 7714's 16; an MKI of up to 4 bytes may follow. Where each byte
-//! is a sample, a packet of 160 ticks then has 164, 170 or 176 bytes. Pauses of the sender make packets look too short, not
-//! too long.
+//! RFC 3711's authentication tag is 4 or 10 bytes long, RFC 7714's 16; an MKI of up to 4 bytes may
+//! follow. Where each byte is a sample, a packet of 160 ticks then has 164, 170 or 176 bytes.
+//! Pauses of the sender make packets look too short, not too long.
 
 use crate::base::limits::MONITOR_PACKETS;
 

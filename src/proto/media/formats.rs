@@ -1,7 +1,8 @@
-//! What the payload types of a port mean: the static ones of RFC 3551, and what a start request declares.
+//! What the payload types of a port mean: the static ones of RFC 3551, and what a start request
+//! declares.
 //!
-//! `formats=0:PCMU/8000,9:G722/8000,101:telephone-event/8000` has SDP's rtpmap form. What it names is added to the static
-//! types.
+//! `formats=0:PCMU/8000,9:G722/8000,101:telephone-event/8000` has SDP's rtpmap form. What it names
+//! is added to the static types.
 
 use crate::base::limits::MAX_FORMATS;
 use crate::proto::media::jitter_buffer::packet::Format;
@@ -80,8 +81,8 @@ pub struct PortFormats {
 }
 
 impl PortFormats {
-    /// Reads `0:PCMU/8000,101:telephone-event/8000` for a port, or for `ALL_PORTS`; `each` is called
-    /// with each entry, and whether it names audio that is not decoded.
+    /// Reads `0:PCMU/8000,101:telephone-event/8000` for a port, or for `ALL_PORTS`; `each` is
+    /// called with each entry, and whether it names audio that is not decoded.
     pub fn add(
         &mut self,
         port: u8,

@@ -1,8 +1,9 @@
 //! Whether each leg of a recording is heard: who sends what cannot be decoded, and who is silent.
 //!
-//! A leg is unintelligible after 25 packets within 5 s of a payload type that is not decoded, or encrypted, and none
-//! between them that is; it is intelligible again after 25 packets that are. A port is silent when for 5 s neither audio
-//! nor comfort noise has come. Each change is told once, and at most one of a port in 10 s.
+//! A leg is unintelligible after 25 packets within 5 s of a payload type that is not decoded, or
+//! encrypted, and none between them that is; it is intelligible again after 25 packets that are. A
+//! port is silent when for 5 s neither audio nor comfort noise has come. Each change is told once,
+//! and at most one of a port in 10 s.
 
 use crate::base::limits::{
     MAX_MONITORED, MAX_PORTS, MONITOR_PACKETS, MONITOR_PAUSE, NO_AUDIO, UNINTELLIGIBLE_WITHIN,
@@ -213,8 +214,8 @@ impl LegMonitor {
         self.suspects.swap_remove(position);
     }
 
-    /// All that came until `now` has been given. The last of `ports` is the local stream's. `sources_of` says how many
-    /// sources of a port are heard.
+    /// All that came until `now` has been given. The last of `ports` is the local stream's.
+    /// `sources_of` says how many sources of a port are heard.
     pub fn handle_drained(&mut self, now: i64, ports: usize, sources_of: impl Fn(usize) -> usize) {
         let ports = ports.min(MAX_PORTS);
         let silent = |state: &PortState| now - state.heard_at > NO_AUDIO;

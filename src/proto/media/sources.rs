@@ -148,7 +148,8 @@ impl Sources {
             },
             Some(PayloadKind::ComfortNoise) => PacketKind::Other(Counter::ComfortNoise),
             Some(PayloadKind::TelephoneEvent) => PacketKind::Other(Counter::TelephoneEvent),
-            // Undeclared telephone-event reports are four bytes each (RFC 4733); no audio is that small.
+            // Undeclared telephone-event reports are four bytes each (RFC 4733); no audio is that
+            // small.
             None if packet.payload_type >= 96 && len == 4 => {
                 PacketKind::Other(Counter::TelephoneEvent)
             }

@@ -93,8 +93,8 @@ pub enum PlayError {
 pub enum PlayerCall<'a> {
     /// Open this file and read its beginning: `handle_head`.
     Head(&'a [u8], SocketAddr),
-    /// Check the next file that may be a part: `handle_candidate`, or `handle_last_candidate` after the
-    /// last one.
+    /// Check the next file that may be a part: `handle_candidate`, or `handle_last_candidate` after
+    /// the last one.
     Link(&'a [u8]),
     /// Open this part, and close the open file: `handle_part`.
     Part(&'a [u8]),

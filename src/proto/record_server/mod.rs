@@ -1,5 +1,6 @@
-//! The recording server's side of the recording protocol (spec, rules 13 to 20): control connections and received RTP
-//! streams. It is the counterpart of `record_client`, and knows neither sockets nor files.
+//! The recording server's side of the recording protocol (spec, rules 13 to 20): control
+//! connections and received RTP streams. It is the counterpart of `record_client`, and knows
+//! neither sockets nor files.
 
 mod control;
 mod sequence;

@@ -1,4 +1,5 @@
-//! The keys `formats`, `formats_1` to `formats_8` and `formats_local`: what the payload types of a recording's ports mean.
+//! The keys `formats`, `formats_1` to `formats_8` and `formats_local`: what the payload types of a
+//! recording's ports mean.
 
 use crate::base::limits::{MAX_LEG_PORTS, TEXT_BYTES};
 use crate::proto::media::formats::{FormatsError, PortFormats, ALL_PORTS};

@@ -1,8 +1,8 @@
 //! The folder of recordings: `<dir>/<device>/Record_YYYYMMDD_HHMMSS_<id>.wav`, each with a sidecar.
 //!
-//! While a part of a recording is being written, its sidecar is named `....json.part`; `....json` exists only once the
-//! part is finished. So a search for `.json` finds whole recordings, and a server that starts finds those that an
-//! earlier one has left unfinished.
+//! While a part of a recording is being written, its sidecar is named `....json.part`; `....json`
+//! exists only once the part is finished. So a search for `.json` finds whole recordings, and a
+//! server that starts finds those that an earlier one has left unfinished.
 
 use core::fmt;
 use std::fs::File;
@@ -26,7 +26,8 @@ pub(super) struct Archive {
     root: Dir,
 }
 
-/// The path of one part: the folder of its phone, and the name of its files without a suffix. Shown with the recording's.
+/// The path of one part: the folder of its phone, and the name of its files without a suffix. Shown
+/// with the recording's.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct RecordingPath {
     pub(super) folder: String,
@@ -182,8 +183,8 @@ impl fmt::Display for RecordingPath {
     }
 }
 
-/// Text from the network as a part of a file name: letters, digits, `-` and `_`; other bytes become `_`. Without dots
-/// there is neither a hidden file nor a parent folder.
+/// Text from the network as a part of a file name: letters, digits, `-` and `_`; other bytes become
+/// `_`. Without dots there is neither a hidden file nor a parent folder.
 fn clean(text: &[u8], otherwise: &str) -> String {
     let kept = |byte: &u8| match byte {
         b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | b'-' | b'_' => char::from(*byte),

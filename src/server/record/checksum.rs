@@ -55,7 +55,8 @@ impl FileDigests {
         base64(&self.sha256)
     }
 
-    /// The tag is the MD5 sum, as that of an object uploaded in one request, with or without quotes.
+    /// The tag is the MD5 sum, as that of an object uploaded in one request, with or without
+    /// quotes.
     pub(super) fn is_tag(&self, tag: &str) -> bool {
         let hex: String = self.md5.iter().map(|byte| format!("{byte:02x}")).collect();
         tag.trim_matches('"').eq_ignore_ascii_case(&hex)

@@ -23,7 +23,8 @@ pub(super) struct ControlConnection {
 /// What can be read from a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum InputState {
-    /// The socket may contain data. Events are edge-triggered, so this is remembered until a read would block.
+    /// The socket may contain data. Events are edge-triggered, so this is remembered until a read
+    /// would block.
     Readable,
     /// The socket was empty at the last read.
     Drained,

@@ -1,4 +1,5 @@
-//! Control connections: accepting them, reading messages, and handling the events of their sessions.
+//! Control connections: accepting them, reading messages, and handling the events of their
+//! sessions.
 
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};

@@ -65,7 +65,8 @@ const COUNTERS: usize = ServerCounter::SyncErrors as usize + 1;
 const GAUGES: usize = Gauge::Workers as usize + 1;
 const VALUES: usize = COUNTERS + PACKET_OUTCOMES.len() + GAUGES;
 
-/// Name, label and help of each counter, in their order. Counters of one name are adjacent; the first has the help.
+/// Name, label and help of each counter, in their order. Counters of one name are adjacent; the
+/// first has the help.
 const COUNTER_TEXTS: [(&str, &str, &str); COUNTERS] = [
     ("connections_total", "", "Control connections accepted."),
     (

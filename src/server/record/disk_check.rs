@@ -1,8 +1,9 @@
-//! Checks of the disk: does the folder still exist, is there space, does the disk take what is written?
+//! Checks of the disk: does the folder still exist, is there space, does the disk take what is
+//! written?
 //!
-//! The folder is held open, so that a replaced path cannot lead recordings elsewhere unnoticed. But it may be removed,
-//! or hidden by a file system that is mounted over it. So its path is checked each second: if it names another folder,
-//! that one is opened, and the recordings continue there.
+//! The folder is held open, so that a replaced path cannot lead recordings elsewhere unnoticed. But
+//! it may be removed, or hidden by a file system that is mounted over it. So its path is checked
+//! each second: if it names another folder, that one is opened, and the recordings continue there.
 
 use std::io;
 use std::sync::Arc;
@@ -89,7 +90,8 @@ impl RecordService {
         Err((DiskProblem::Full, details))
     }
 
-    /// The path names another folder than the one that is open: the recordings continue in that one.
+    /// The path names another folder than the one that is open: the recordings continue in that
+    /// one.
     fn reopen(&mut self, now: &Now) -> io::Result<()> {
         self.archive = Arc::new(Archive::open_existing(&self.settings.dir)?);
         warn!(

@@ -11,7 +11,8 @@ pub(super) struct DiskHealth {
     checked_at: Option<Instant>,
     /// What the last check has found.
     pub(super) found: Option<DiskProblem>,
-    /// A system call has failed; the next check writes a file to find out whether the disk is at fault.
+    /// A system call has failed; the next check writes a file to find out whether the disk is at
+    /// fault.
     pub(super) is_suspect: bool,
     /// The last sync failed.
     pub(super) sync_fails: bool,

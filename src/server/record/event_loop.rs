@@ -7,8 +7,8 @@
 //!    headers follow; the disk is checked; time-outs
 //! 3  a few of the recordings that are over are finished
 //! ```
-//! RTP ports are not registered with epoll: their packets wait in the socket for the tick, for seconds if the disk
-//! stalls. So the work for a packet is a part of one system call.
+//! RTP ports are not registered with epoll: their packets wait in the socket for the tick, for
+//! seconds if the disk stalls. So the work for a packet is a part of one system call.
 
 use std::io::ErrorKind;
 
@@ -140,7 +140,8 @@ impl RecordService {
         }
         // All recordings are read below, the flooded ones as well.
         self.backlog.flooded.clear();
-        // After a failed sync another one is due even if nothing is recorded: the disk may work again.
+        // After a failed sync another one is due even if nothing is recorded: the disk may work
+        // again.
         self.needs_sync |= !self.recordings.is_empty() || self.disk.sync_fails;
         self.workspace.writing.silence.begin_turn();
         for index in self.recording_indices() {

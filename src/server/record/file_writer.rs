@@ -1,7 +1,8 @@
-//! One file of a recording: frames are appended in order; the header declares only what has been synced.
+//! One file of a recording: frames are appended in order; the header declares only what has been
+//! synced.
 //!
-//! Nothing is written while a phone pauses. Once a packet after the pause has been received, the pause is written as
-//! silence, over several turns if it is long.
+//! Nothing is written while a phone pauses. Once a packet after the pause has been received, the
+//! pause is written as silence, over several turns if it is long.
 
 use std::fs::File;
 use std::io;
@@ -118,8 +119,9 @@ impl PartFile {
         self.frames == self.limit
     }
 
-    /// Writes what the stream gives out, until there is no more or the part is full. `silence`: the silent frames that
-    /// may still be written. `buffer` saves an allocation; its content is not kept.
+    /// Writes what the stream gives out, until there is no more or the part is full. `silence`: the
+    /// silent frames that may still be written. `buffer` saves an allocation; its content is not
+    /// kept.
     pub(super) fn write(
         &mut self,
         stream: &mut Stream,
@@ -215,7 +217,8 @@ impl PartFile {
         Ok(())
     }
 
-    /// Writes the buffer, whose last frame is the last one counted, if it has at least `least` bytes.
+    /// Writes the buffer, whose last frame is the last one counted, if it has at least `least`
+    /// bytes.
     fn flush(&mut self, buffer: &mut Vec<u8>, least: usize) -> io::Result<()> {
         if buffer.len() < least {
             return Ok(());

@@ -1,7 +1,7 @@
 //! The end of a recording: stopping it, finishing its file, telling its phone.
 //!
-//! A recording whose sidecar cannot be written is kept in `unfinished`, and tried again while the server runs. What the
-//! server leaves behind is repaired by the next one.
+//! A recording whose sidecar cannot be written is kept in `unfinished`, and tried again while the
+//! server runs. What the server leaves behind is repaired by the next one.
 
 use log::{error, info, warn};
 

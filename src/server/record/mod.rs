@@ -1,11 +1,11 @@
 //! `callrec-server record`: the recording server.
 //!
-//! One process serves control connections and RTP in one event loop (`service`, `event_loop`). With `--workers` a
-//! parent process starts several of them (`workers`); with `--media` the process records nothing, but passes control
-//! connections on to other recording servers (`load_balancer`).
+//! One process serves control connections and RTP in one event loop (`service`, `event_loop`). With
+//! `--workers` a parent process starts several of them (`workers`); with `--media` the process
+//! records nothing, but passes control connections on to other recording servers (`load_balancer`).
 //!
-//! A recording's way: `control` (its phone's messages) - `start` - `recording` (RTP into frames) - `file_writer` -
-//! `finish` - `upload`. `archive` knows the names of its files.
+//! A recording's way: `control` (its phone's messages) - `start` - `recording` (RTP into frames) -
+//! `file_writer` - `finish` - `upload`. `archive` knows the names of its files.
 
 use std::ffi::OsString;
 use std::process::ExitCode;

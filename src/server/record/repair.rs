@@ -1,8 +1,9 @@
-//! Repairs the recordings that an earlier server has left unfinished because it was killed or lost its power: those whose
-//! sidecar is still named `....json.part`, and that no other process has claimed.
+//! Repairs the recordings that an earlier server has left unfinished because it was killed or lost
+//! its power: those whose sidecar is still named `....json.part`, and that no other process has
+//! claimed.
 //!
-//! It runs on a thread of its own, since each repair is synced: at the start, when the folder has been replaced, and
-//! when the disk works again.
+//! It runs on a thread of its own, since each repair is synced: at the start, when the folder has
+//! been replaced, and when the disk works again.
 
 use std::fs::File;
 use std::io;
@@ -26,8 +27,8 @@ use crate::wire::riff;
 /// The longest sidecar that is read, to bound the memory.
 const SIDECAR_BYTES: u64 = 64 * 1024;
 
-/// Starts a thread that repairs all unfinished recordings and ends; `repaired` counts them. Several threads may run: each
-/// claims the recordings that it repairs.
+/// Starts a thread that repairs all unfinished recordings and ends; `repaired` counts them. Several
+/// threads may run: each claims the recordings that it repairs.
 pub(super) fn start(archive: Arc<Archive>, repaired: Arc<AtomicU64>) -> io::Result<()> {
     thread::Builder::new()
         .name("repair".into())

@@ -1,4 +1,5 @@
-//! Where the counters go: to the monitoring pages, or to the parent process if this is one of several workers.
+//! Where the counters go: to the monitoring pages, or to the parent process if this is one of
+//! several workers.
 
 use std::sync::atomic::Ordering;
 

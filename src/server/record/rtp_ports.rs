@@ -6,8 +6,8 @@ use std::net::IpAddr;
 use crate::base::limits::server::PORTS_TRIED;
 use crate::io::udp_batch::BatchSocket;
 
-/// Ports for recordings, given out in turn: the one that was used last comes last, so that late packets of a recording
-/// do not reach the next one.
+/// Ports for recordings, given out in turn: the one that was used last comes last, so that late
+/// packets of a recording do not reach the next one.
 pub(super) struct RtpPorts {
     address: IpAddr,
     range: (u16, u16),
@@ -23,7 +23,8 @@ impl RtpPorts {
         }
     }
 
-    /// Binds the next free port of the range. At most `PORTS_TRIED` are tried; the error is that of the last one.
+    /// Binds the next free port of the range. At most `PORTS_TRIED` are tried; the error is that of
+    /// the last one.
     pub(super) fn open(&mut self) -> io::Result<BatchSocket> {
         let (first, last) = self.range;
         let ports = u32::from(last - first) + 1;

@@ -1,4 +1,5 @@
-//! The recording server: all that it holds. Its behaviour is in the files that add functions to `RecordService`:
+//! The recording server: all that it holds. Its behaviour is in the files that add functions to
+//! `RecordService`:
 //!
 //! | file | what it does |
 //! | --- | --- |
@@ -96,8 +97,8 @@ pub(super) enum Accepting {
     Drained,
     /// Connections may wait.
     Ready,
-    /// `accept` has failed, because no file descriptor was left. No event announces the waiting connections again, so
-    /// the next tick tries.
+    /// `accept` has failed, because no file descriptor was left. No event announces the waiting
+    /// connections again, so the next tick tries.
     Starved,
 }
 

@@ -1,8 +1,10 @@
-//! The sidecar of a recording: the keys of a phone's sidecar (`wire::recording::sidecar`), and those of the server.
+//! The sidecar of a recording: the keys of a phone's sidecar (`wire::recording::sidecar`), and
+//! those of the server.
 //!
-//! The server adds, for each part: `received`, `lost`, `late` (packets), `silence` (frames for which nothing was
-//! received), `format`, `peer`; and once the part is whole `end_time`, `result`, and `reason`, the phone's own text.
-//! `dropped` counts the datagrams that were not used as audio, by reason.
+//! The server adds, for each part: `received`, `lost`, `late` (packets), `silence` (frames for
+//! which nothing was received), `format`, `peer`; and once the part is whole `end_time`, `result`,
+//! and `reason`, the phone's own text. `dropped` counts the datagrams that were not used as audio,
+//! by reason.
 
 use serde_json::{Map, Value};
 
@@ -131,8 +133,8 @@ impl SidecarFacts<'_> {
     }
 }
 
-/// The sidecar of a part that an earlier server has left unfinished, made from the one that was written at its beginning.
-/// `None`: that one is not valid JSON.
+/// The sidecar of a part that an earlier server has left unfinished, made from the one that was
+/// written at its beginning. `None`: that one is not valid JSON.
 pub(super) fn finish_interrupted(
     begun: &[u8],
     file: &str,

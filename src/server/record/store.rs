@@ -1,5 +1,5 @@
-//! Object storage: a bucket with the S3 protocol. Endpoint and credentials are taken from the environment variables of
-//! Amazon's own tools.
+//! Object storage: a bucket with the S3 protocol. Endpoint and credentials are taken from the
+//! environment variables of Amazon's own tools.
 
 use std::fs::File;
 use std::io::Seek;
@@ -17,7 +17,8 @@ use crate::server::record::checksum::FileDigests;
 const SIGNED: Duration = Duration::from_secs(900);
 /// Bytes read of an error response: its code is in the first lines.
 const REFUSAL_BYTES: u64 = 4096;
-/// The store verifies an object with these sums, and reports them afterwards. Old stores know the first one only.
+/// The store verifies an object with these sums, and reports them afterwards. Old stores know the
+/// first one only.
 const MD5: &str = "content-md5";
 const SHA256: &str = "x-amz-checksum-sha256";
 /// Requests the second one.
@@ -129,10 +130,11 @@ impl Store {
         self.confirm(key, &sums, &stored)
     }
 
-    /// Confirms an object whose tag is not the MD5 sum of what was sent. That is normal with encryption by a key of the
-    /// store's user (SSE-KMS, SSE-C), and in stores that compute their tags differently. So the object's SHA-256 is
-    /// requested as the proof. A store that keeps none has at least checked `Content-MD5`, as the protocol requires, and
-    /// reports the object's length. But a tag that looks like an MD5 sum and differs is a contradiction.
+    /// Confirms an object whose tag is not the MD5 sum of what was sent. That is normal with
+    /// encryption by a key of the store's user (SSE-KMS, SSE-C), and in stores that compute their
+    /// tags differently. So the object's SHA-256 is requested as the proof. A store that keeps none
+    /// has at least checked `Content-MD5`, as the protocol requires, and reports the object's
+    /// length. But a tag that looks like an MD5 sum and differs is a contradiction.
     fn confirm(&self, key: &str, sums: &FileDigests, stored: &Stored) -> Result<(), String> {
         let mut action = self.bucket.head_object(Some(&self.credentials), key);
         action.headers_mut().insert(CHECKSUM_MODE, "ENABLED");
@@ -176,8 +178,8 @@ struct Stored {
     is_encrypted: bool,
 }
 
-/// How long a whole request with this many bytes may take. Without a deadline for all of it, a server that sends a byte
-/// now and then would block its thread forever.
+/// How long a whole request with this many bytes may take. Without a deadline for all of it, a
+/// server that sends a byte now and then would block its thread forever.
 fn patience(bytes: u64) -> Duration {
     Duration::from_millis(STORE_PATIENCE.millis())
         + Duration::from_secs(bytes / STORE_BYTES_PER_SECOND)
@@ -195,8 +197,8 @@ fn header<'a>(answer: &'a Response<Body>, name: &str) -> Option<&'a str> {
         .and_then(|value| value.to_str().ok())
 }
 
-/// Checks the response to an upload. A stored object has a tag; another kind of server at the address may respond with
-/// 200 as well.
+/// Checks the response to an upload. A stored object has a tag; another kind of server at the
+/// address may respond with 200 as well.
 fn accept(mut answer: Response<Body>) -> Result<Stored, String> {
     let status = answer.status();
     if status == StatusCode::OK {

@@ -1,8 +1,9 @@
 //! A thread that syncs the file system, so that recordings survive a power cut.
 //!
-//! Syncing a thousand files one by one costs a thousand commits of the file system's journal; `syncfs` is one for all.
-//! It may take long, so it runs on a thread of its own. After a successful sync the headers declare what had been
-//! written when it began. The file system should contain only recordings: `syncfs` also waits for the data of others.
+//! Syncing a thousand files one by one costs a thousand commits of the file system's journal;
+//! `syncfs` is one for all. It may take long, so it runs on a thread of its own. After a successful
+//! sync the headers declare what had been written when it began. The file system should contain
+//! only recordings: `syncfs` also waits for the data of others.
 
 use std::io;
 use std::sync::mpsc::{channel, Receiver, Sender};
@@ -37,7 +38,8 @@ impl Syncer {
                 let before = last
                     .replace(archive.clone())
                     .filter(|before| !Arc::ptr_eq(before, &archive));
-                // The folder has been replaced: what was finished in the old one is synced once more.
+                // The folder has been replaced: what was finished in the old one is synced once
+                // more.
                 if let Some(problem) =
                     before.and_then(|before| before.root().sync_file_system().err())
                 {

@@ -1,4 +1,5 @@
-//! A recording that has ended, but whose sidecar could not be written: the disk was full, or failed.
+//! A recording that has ended, but whose sidecar could not be written: the disk was full, or
+//! failed.
 
 use std::io;
 use std::sync::Arc;
@@ -6,7 +7,8 @@ use std::sync::Arc;
 use crate::server::record::archive::Archive;
 use crate::server::record::file_writer::PartFile;
 
-/// The last part of such a recording. Its file stays claimed, so that no other process repairs or uploads it.
+/// The last part of such a recording. Its file stays claimed, so that no other process repairs or
+/// uploads it.
 pub(super) struct Unfinished {
     pub(super) archive: Arc<Archive>,
     pub(super) part: PartFile,

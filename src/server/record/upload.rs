@@ -1,9 +1,10 @@
 //! Moves finished recordings to object storage (`--store`). The transfer is one-way.
 //!
-//! Recordings with a `.json` are uploaded: it exists once the recording is whole, so uploads continue after whatever
-//! ends the server. The recording is uploaded first, then its sidecar, each in one request; then the recording is
-//! deleted, and last the sidecar. An interrupted upload is repeated. A recording is claimed while it is uploaded, so that
-//! several servers that share a folder do not upload it twice. Several uploads run at once, independently.
+//! Recordings with a `.json` are uploaded: it exists once the recording is whole, so uploads
+//! continue after whatever ends the server. The recording is uploaded first, then its sidecar, each
+//! in one request; then the recording is deleted, and last the sidecar. An interrupted upload is
+//! repeated. A recording is claimed while it is uploaded, so that several servers that share a
+//! folder do not upload it twice. Several uploads run at once, independently.
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,8 +1,9 @@
-//! The queue of uploads. Each has a schedule of its own, so that one that is slow or fails does not delay others. Time is
-//! an argument.
+//! The queue of uploads. Each has a schedule of its own, so that one that is slow or fails does not
+//! delay others. Time is an argument.
 //!
-//! Uploads that have not been tried yet come first. If as many in a row have failed as may run at once, the store counts
-//! as down: then only one is tried at a time, at growing intervals, until one is successful.
+//! Uploads that have not been tried yet come first. If as many in a row have failed as may run at
+//! once, the store counts as down: then only one is tried at a time, at growing intervals, until
+//! one is successful.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 

@@ -1,6 +1,6 @@
-//! Several processes behind one address. Each listens on it and accepts the connections that the kernel assigns to it,
-//! and each has a share of the RTP ports. The parent restarts and ends them, and sums their counters. They share
-//! nothing else, so the end of one affects its own phones only.
+//! Several processes behind one address. Each listens on it and accepts the connections that the
+//! kernel assigns to it, and each has a share of the RTP ports. The parent restarts and ends them,
+//! and sums their counters. They share nothing else, so the end of one affects its own phones only.
 
 use std::ffi::OsString;
 use std::process::{Child, Command, Stdio};

@@ -1,4 +1,5 @@
-//! What the recordings share in one turn of the event loop: buffers, and how much silence may be written.
+//! What the recordings share in one turn of the event loop: buffers, and how much silence may be
+//! written.
 
 use crate::base::limits::server::{SHARED_SILENCE_FRAMES_PER_TURN, SILENCE_FRAMES_PER_TURN};
 use crate::io::clock::Now;
@@ -26,8 +27,9 @@ pub(super) struct RecordingTurn<'a> {
     pub(super) counters: &'a mut Counters,
 }
 
-/// Frames of silence that may be written in a turn: each recording has an allowance of its own, and beyond that a
-/// share of what all of them have together. So a long pause delays neither the loop nor other recordings.
+/// Frames of silence that may be written in a turn: each recording has an allowance of its own, and
+/// beyond that a share of what all of them have together. So a long pause delays neither the loop
+/// nor other recordings.
 #[derive(Default)]
 pub(super) struct SilenceBudget {
     /// What the current recording may still write.
@@ -46,7 +48,8 @@ impl SilenceBudget {
         self.left = SILENCE_FRAMES_PER_TURN + self.shared;
     }
 
-    /// The turn of one recording ends: what it has used beyond its own allowance is taken from the shared one.
+    /// The turn of one recording ends: what it has used beyond its own allowance is taken from the
+    /// shared one.
     pub(super) fn end_recording(&mut self) {
         self.shared = self.shared.min(self.left);
     }

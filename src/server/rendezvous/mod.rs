@@ -47,7 +47,8 @@ fn read_devices(file: &Path) -> Result<KnownPhones, Failure> {
         .map_err(|_| Failure::Usage(format!("{shown}: is not UTF-8 text")))?;
     let mut devices = KnownPhones::new();
     for (number, line) in (1..).zip(text.lines()) {
-        // One line at a time: `each_pair` checks for duplicates by comparison, which is too slow for very many keys.
+        // One line at a time: `each_pair` checks for duplicates by comparison, which is too slow
+        // for very many keys.
         let taken = each_pair(line, &[], |cid, value| {
             let (cid, device) = parse_device(cid, value)?;
             devices

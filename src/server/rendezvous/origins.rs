@@ -1,13 +1,13 @@
-//! The server's address that each peer sends to. A host may have several, and a response must come from the same one:
-//! otherwise NATs drop it, and clients do not accept it.
+//! The server's address that each peer sends to. A host may have several, and a response must come
+//! from the same one: otherwise NATs drop it, and clients do not accept it.
 
 use std::collections::HashMap;
 use std::net::SocketAddrV4;
 
 use crate::io::udp_server::Origin;
 
-/// Peers of one generation. A flood of forged sources must be twice as long before it displaces a phone, and then only
-/// until the phone's next keep-alive.
+/// Peers of one generation. A flood of forged sources must be twice as long before it displaces a
+/// phone, and then only until the phone's next keep-alive.
 const GENERATION: usize = 65_536;
 
 /// The addresses for the peers that were active last, in two generations.

@@ -1,4 +1,5 @@
-//! The rendezvous server's event loop: one socket for all messages, and one for each port of the relay.
+//! The rendezvous server's event loop: one socket for all messages, and one for each port of the
+//! relay.
 
 use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::{AsFd, AsRawFd, RawFd};
@@ -31,7 +32,8 @@ const FIRST_RELAY: usize = MESSAGES + 1;
 const DATAGRAMS_PER_TURN: usize = 256;
 /// The longest UDP datagram.
 const DATAGRAM_BYTES: usize = 65_536;
-/// The receive buffer requested for each socket: a second of registrations of 20 000 phones that return together.
+/// The receive buffer requested for each socket: a second of registrations of 20 000 phones that
+/// return together.
 const RECEIVE_BUFFER: i32 = 8 << 20;
 
 /// The running server.
@@ -41,7 +43,8 @@ pub(super) struct RendezvousService {
     server: RendezvousServer,
     http: Option<HttpServer>,
     socket: udp_server::Service,
-    /// The socket may contain datagrams. Events are edge-triggered, so this is remembered until a read would block.
+    /// The socket may contain datagrams. Events are edge-triggered, so this is remembered until a
+    /// read would block.
     readable: bool,
     origins: Origins,
     relay: Vec<RelaySocket>,
@@ -215,7 +218,8 @@ impl RendezvousService {
         }
     }
 
-    /// Sends what the server has queued. Datagrams that the socket does not take are lost, as on the network.
+    /// Sends what the server has queued. Datagrams that the socket does not take are lost, as on
+    /// the network.
     fn send(&mut self) {
         while let Some((to, datagram)) = self.server.poll_output() {
             match self.origins.of(to) {
@@ -261,8 +265,8 @@ fn random_seed(random: &mut Random) -> [u8; 16] {
     seed
 }
 
-/// Binds a port of the relay, at the relay's public address if this host has it, so that relayed datagrams come from
-/// there.
+/// Binds a port of the relay, at the relay's public address if this host has it, so that relayed
+/// datagrams come from there.
 fn open_relay(
     registry: &Registry,
     settings: &RendezvousSettings,

@@ -7,8 +7,8 @@ pub const HEADER_BYTES: usize = 76;
 /// Where `dataSize` stands.
 pub const DATA_SIZE_OFFSET: u64 = 72;
 
-/// The codecs that a header may name. All have a clock rate of 8000 Hz, also G.722 (by an error in RFC 1890 that RFC 3551
-/// keeps).
+/// The codecs that a header may name. All have a clock rate of 8000 Hz, also G.722 (by an error in
+/// RFC 1890 that RFC 3551 keeps).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Codec {
     /// PCMU or PCMA: the ones that we write.
@@ -147,7 +147,8 @@ impl Header {
         }
     }
 
-    /// `rtpLen` and `increment` agree: a frame is a payload, or a payload with an RTP header (spec, rule 1).
+    /// `rtpLen` and `increment` agree: a frame is a payload, or a payload with an RTP header (spec,
+    /// rule 1).
     pub fn fits(&self) -> bool {
         matches!(self.overhead(), 0 | 12)
     }
@@ -177,13 +178,15 @@ impl Header {
         frames * u64::from(self.increment) * 1000 / u64::from(self.codec.clock_rate())
     }
 
-    /// Bytes of a frame in addition to its payload: 12 with an RTP header, 0 without, any number if the header is damaged.
+    /// Bytes of a frame in addition to its payload: 12 with an RTP header, 0 without, any number if
+    /// the header is damaged.
     pub fn overhead(&self) -> u32 {
         self.rtp_len
             .wrapping_sub(self.codec.payload_bytes(self.increment))
     }
 
-    /// The frames are whole RTP packets; `first_byte` is that of the first frame, and distinguishes them from payloads.
+    /// The frames are whole RTP packets; `first_byte` is that of the first frame, and distinguishes
+    /// them from payloads.
     pub fn frames_are_rtp(&self, first_byte: u8) -> bool {
         self.rtp_len > 12 && first_byte & 0xC0 == 0x80 && self.overhead() != 0
     }

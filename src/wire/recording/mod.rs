@@ -7,11 +7,13 @@
 //! 72  dataSize   uint32   bytes of all frames that follow
 //! 76  frames     RTP packets of rtpLen bytes, or payloads alone
 //! ```
-//! A C structure dumped by a little-endian phone. Readers also accept one from a big-endian phone, and a `dataSize` that
-//! does not match the length of the file: after a power failure the file holds what had reached the stick.
+//! A C structure dumped by a little-endian phone. Readers also accept one from a big-endian phone,
+//! and a `dataSize` that does not match the length of the file: after a power failure the file
+//! holds what had reached the stick.
 //!
-//! `header` reads and writes the header, `recovery` reconstructs a damaged one from the frames, `probe` identifies a file by
-//! its first bytes, `name` is the grammar of file names, and `sidecar` describes a recording in JSON.
+//! `header` reads and writes the header, `recovery` reconstructs a damaged one from the frames,
+//! `probe` identifies a file by its first bytes, `name` is the grammar of file names, and `sidecar`
+//! describes a recording in JSON.
 
 pub mod header;
 pub mod name;

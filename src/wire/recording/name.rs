@@ -1,5 +1,6 @@
-//! The names of recordings: `Record_YYYYMMDD_HHMMSS.wav`, with `_2`, `_3` and so on after the time when several begin in
-//! one second. A server puts the recording's id in that place. The sidecar has the same name with `.json`.
+//! The names of recordings: `Record_YYYYMMDD_HHMMSS.wav`, with `_2`, `_3` and so on after the time
+//! when several begin in one second. A server puts the recording's id in that place. The sidecar
+//! has the same name with `.json`.
 //!
 //! This is the only file that knows this grammar.
 
@@ -47,7 +48,8 @@ fn has_suffix(name: &[u8], suffix: &str) -> bool {
     end.eq_ignore_ascii_case(suffix.as_bytes())
 }
 
-/// `Record_YYYYMMDD_HHMMSS`: what a name begins with, of a recording that begins at this local time.
+/// `Record_YYYYMMDD_HHMMSS`: what a name begins with, of a recording that begins at this local
+/// time.
 pub struct Stem {
     /// Year, month and day.
     pub date: [i32; 3],
@@ -145,7 +147,8 @@ fn parse_u32(digits: &[u8]) -> Option<u32> {
     u32::try_from(number).ok()
 }
 
-/// The name of a recording's sidecar: `.json` replaces `.wav`. `None`: the name is too long or too short.
+/// The name of a recording's sidecar: `.json` replaces `.wav`. `None`: the name is too long or too
+/// short.
 pub fn sidecar_name(recording: &[u8]) -> Option<heapless::Vec<u8, 64>> {
     let stem = recording.get(..recording.len().checked_sub(NAME_SUFFIX.len())?)?;
     let mut name = heapless::Vec::from_slice(stem).ok()?;
@@ -153,7 +156,8 @@ pub fn sidecar_name(recording: &[u8]) -> Option<heapless::Vec<u8, 64>> {
     Some(name)
 }
 
-/// A key that orders names by age: the time in the name, and the number after it (`_2` before `_10`).
+/// A key that orders names by age: the time in the name, and the number after it (`_2` before
+/// `_10`).
 pub fn age_key(name: &[u8]) -> ([u8; TIME_BYTES], u32) {
     let mut time = [0; TIME_BYTES];
     let stem = name
@@ -172,7 +176,8 @@ pub fn age_key(name: &[u8]) -> ([u8; TIME_BYTES], u32) {
     (time, number)
 }
 
-/// The local time in a recording's name, with an offset of 0; `None` if the name does not hold a time.
+/// The local time in a recording's name, with an offset of 0; `None` if the name does not hold a
+/// time.
 pub fn time_in_name(name: &[u8]) -> Option<Start> {
     if !is_recording_name(name) {
         return None;

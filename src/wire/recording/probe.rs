@@ -1,4 +1,5 @@
-//! What the first bytes of a recording's file tell: its contents, and whether another file continues it.
+//! What the first bytes of a recording's file tell: its contents, and whether another file
+//! continues it.
 
 use crate::base::limits::MAX_PART_BYTES;
 use crate::wire::g711::Law;
@@ -19,7 +20,8 @@ pub struct Head {
     pub header: Header,
     /// Number of whole frames.
     pub frames: u64,
-    /// Source and sequence number of the first frame; `None`: the frames have no RTP headers, or there are none.
+    /// Source and sequence number of the first frame; `None`: the frames have no RTP headers, or
+    /// there are none.
     pub first: Option<(u32, u16)>,
 }
 
@@ -41,7 +43,8 @@ impl Head {
         }
     };
 
-    /// Parses the first bytes of a file of `file_bytes`: `HEAD_BYTES` of them, fewer if it is shorter.
+    /// Parses the first bytes of a file of `file_bytes`: `HEAD_BYTES` of them, fewer if it is
+    /// shorter.
     pub fn parse(bytes: &[u8], file_bytes: u64) -> Result<Self, Error> {
         let header = Header::parse(bytes)?;
         let first = bytes
@@ -57,13 +60,14 @@ impl Head {
         })
     }
 
-    /// The frames are whole RTP packets, according to the lengths in the header: a damaged first frame changes nothing.
+    /// The frames are whole RTP packets, according to the lengths in the header: a damaged first
+    /// frame changes nothing.
     pub fn is_rtp(&self) -> bool {
         self.header.rtp_len > self.header.codec.payload_bytes(self.header.increment)
     }
 
-    /// `next` is the next part of this recording: it has the same source, and begins with the next sequence number.
-    /// Without RTP headers this cannot be known.
+    /// `next` is the next part of this recording: it has the same source, and begins with the next
+    /// sequence number. Without RTP headers this cannot be known.
     pub fn is_followed_by(&self, next: &Self) -> bool {
         let form = |head: &Self| {
             (

@@ -1,8 +1,8 @@
 //! Reconstruction of a damaged header from the frames after it.
 //!
-//! The RTP headers of the frames contain everything that the file's header does: the payload type stands for the codec, the
-//! distance between packets is `rtpLen`, and the difference of their timestamps is `increment`. Bare payloads contain
-//! nothing of it.
+//! The RTP headers of the frames contain everything that the file's header does: the payload type
+//! stands for the codec, the distance between packets is `rtpLen`, and the difference of their
+//! timestamps is `increment`. Bare payloads contain nothing of it.
 
 use crate::wire::g711::Law;
 use crate::wire::recording::header::{Codec, Header, HEADER_BYTES};
@@ -13,7 +13,8 @@ pub const SAMPLE_BYTES: usize = 4096;
 /// The shortest frame: an RTP header and a byte.
 const MIN_FRAME: usize = 13;
 
-/// The header that belongs to `frames`, the bytes after it. Of the damaged one only the byte order is used.
+/// The header that belongs to `frames`, the bytes after it. Of the damaged one only the byte order
+/// is used.
 pub fn header(damaged: &[u8; HEADER_BYTES], frames: &[u8]) -> Option<Header> {
     let (len, found) =
         (MIN_FRAME..=frames.len() / 2).find_map(|len| Some((len, steady(frames, len)?)))?;

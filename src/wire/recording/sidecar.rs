@@ -1,4 +1,5 @@
-//! The sidecar, `Record_....json`: what is known about one part of a recording, as one line of JSON (RFC 8259).
+//! The sidecar, `Record_....json`: what is known about one part of a recording, as one line of JSON
+//! (RFC 8259).
 //!
 //! ```text
 //! {"id":"17","part":1,"parts":2,"file":"Record_20261121_101500.wav","device":"0015651a2b3c","codec":"PCMU","dir":"in",
@@ -7,9 +8,10 @@
 //!  "pauses":[[4000,1500]],"dropped":{"late":3},"heard":"one","heard_ms":{"1":12000,"2":0,"local":0},
 //!  "unintelligible":"payload type 18 cannot be decoded","sha256":"64 hex digits","end":"stopped"}
 //! ```
-//! What is unknown is left out. A pause is `[position in this part's audio, length]` in milliseconds; if the list would be
-//! too long, `pauses` is the number of pauses. `sha256` covers all bytes after the recording's header, and is present once
-//! the part is finished. A reader accepts the keys in any order, uses the first of duplicate ones, and ignores unknown ones
+//! What is unknown is left out. A pause is `[position in this part's audio, length]` in
+//! milliseconds; if the list would be too long, `pauses` is the number of pauses. `sha256` covers
+//! all bytes after the recording's header, and is present once the part is finished. A reader
+//! accepts the keys in any order, uses the first of duplicate ones, and ignores unknown ones
 //! (`wire::json`).
 
 use core::fmt::{self, Write};
@@ -88,7 +90,8 @@ impl Default for Pauses<'_> {
 }
 
 impl Sidecar<'_> {
-    /// Writes the line, with its line end; `None`: it does not fit. Bytes that are not UTF-8 become U+FFFD.
+    /// Writes the line, with its line end; `None`: it does not fit. Bytes that are not UTF-8 become
+    /// U+FFFD.
     pub fn emit(&self, buffer: &mut [u8]) -> Option<usize> {
         let room = buffer.len();
         let mut out = Out {
@@ -212,8 +215,8 @@ impl Write for Out<'_> {
     }
 }
 
-/// Adds the SHA-256 of a part's frames to the line of `len` bytes at the beginning of `buffer`, one without a sum; its
-/// length then. `None` when it does not fit, or is no such line.
+/// Adds the SHA-256 of a part's frames to the line of `len` bytes at the beginning of `buffer`, one
+/// without a sum; its length then. `None` when it does not fit, or is no such line.
 pub fn add_sum(buffer: &mut [u8], len: usize, sum: &[u8; 32]) -> Option<usize> {
     let end = len.checked_sub(END.len())?;
     let rest = buffer

@@ -31,7 +31,8 @@ impl JitterBuffer {
         let read = clock + self.reader.drift;
         let late = here - place;
         let empty = self.stored.end <= read;
-        // Half the step counts where the packet lies ahead of all arrivals besides: no jitter does both.
+        // Half the step counts where the packet lies ahead of all arrivals besides: no jitter does
+        // both.
         let step_ahead = (place - self.newest.place) - (at - self.arrivals.last_at);
         let leaps = step_ahead > MAX_EARLY_STEP
             || (step_ahead > MAX_EARLY_STEP / 2 && late < -MAX_EARLY_STEP);

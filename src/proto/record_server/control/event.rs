@@ -31,8 +31,8 @@ pub enum ControlEvent {
     Peer(SocketAddr),
     /// A recording is requested in this slot: respond with `accept_start` or `refuse_start`.
     Start(usize, StartRequest),
-    /// The recording in this slot is to stop: call `complete_stop` once it is finished. The call's non-empty values
-    /// replace those of the start request.
+    /// The recording in this slot is to stop: call `complete_stop` once it is finished. The call's
+    /// non-empty values replace those of the start request.
     Stop(usize, Call),
     /// The proxy asks for the server's health: respond with `report_health`.
     Health(Id),
@@ -75,7 +75,8 @@ pub enum CloseReason {
     MessageTooLong,
     /// The peer does not read: `ANSWER_BYTES` are waiting to be sent.
     SlowReader,
-    /// A trusted proxy does not begin with a valid PROXY line, or names an address that may not connect.
+    /// A trusted proxy does not begin with a valid PROXY line, or names an address that may not
+    /// connect.
     NoProxyLine,
 }
 

@@ -5,8 +5,9 @@
 //! proxy:  PROXY line of a phone -> as a phone
 //!         PROXY UNKNOWN         -> health requests only
 //! ```
-//! `handle_bytes`, `handle_timeout` and `handle_end` report a `ControlEvent`; the server responds to it with one of the
-//! other functions. `unsent` is what the socket is to send. This file frames messages; `protocol` knows what they mean.
+//! `handle_bytes`, `handle_timeout` and `handle_end` report a `ControlEvent`; the server responds
+//! to it with one of the other functions. `unsent` is what the socket is to send. This file frames
+//! messages; `protocol` knows what they mean.
 
 use core::fmt::Display;
 
@@ -42,7 +43,8 @@ impl ControlSession {
         }
     }
 
-    /// Takes bytes up to the end of the first message that is an event; `None`: all bytes are taken.
+    /// Takes bytes up to the end of the first message that is an event; `None`: all bytes are
+    /// taken.
     pub fn handle_bytes(&mut self, now: Instant, bytes: &mut &[u8]) -> Option<ControlEvent> {
         self.whole_at = Some(now + MESSAGE_SILENCE);
         loop {
@@ -103,7 +105,8 @@ impl ControlSession {
         self.protocol.refuse_start(now, slot, reason)
     }
 
-    /// Asks the phone to stop. `ControlEvent::Stop` follows when it responds, or after `STOP_ANSWER`.
+    /// Asks the phone to stop. `ControlEvent::Stop` follows when it responds, or after
+    /// `STOP_ANSWER`.
     pub fn request_stop(
         &mut self,
         now: Instant,

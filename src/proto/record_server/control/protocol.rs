@@ -8,8 +8,9 @@
 //!                v                           v                             |
 //!              (free) <--complete_stop-- Stopping <------------------------'
 //! ```
-//! The first stop takes effect; a `RecordStopRequest` that crosses the server's own is answered as well. A stop for an
-//! unknown id is answered with `success`: the recording has already been stopped.
+//! The first stop takes effect; a `RecordStopRequest` that crosses the server's own is answered as
+//! well. A stop for an unknown id is answered with `success`: the recording has already been
+//! stopped.
 
 use core::fmt::Display;
 
@@ -254,7 +255,8 @@ impl ControlProtocol {
                 *needs_response = true;
                 None
             }
-            // `Starting` cannot be seen here: the server responds to a start before it reads the next message.
+            // `Starting` cannot be seen here: the server responds to a start before it reads the
+            // next message.
             Some((_, (_, CallState::Starting))) | None => {
                 let sent = self.outbox.stop_response(&id);
                 sent.err().map(ControlEvent::Close)

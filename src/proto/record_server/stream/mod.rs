@@ -1,19 +1,21 @@
 //! One received stream: RTP packets in, in any order; frames of 20 ms out, in order.
 //!
-//! A packet's position follows from its timestamp, counted in samples from the first packet. `end` is the position
-//! after the newest sample. A packet in sequence belongs at `end`, or after a gap that its timestamp names: loss, a
-//! pause of the phone, or a silent talker; the gap becomes silence. A timestamp that goes back, or names a gap longer
-//! than time has passed, is a jump: the packet is placed by its arrival. Frames are given out once the newest one is a
-//! reorder window ahead, or nothing has been received for as long. A packet that was overtaken by the first one moves
-//! the beginning back as long as no frame has been given out.
+//! A packet's position follows from its timestamp, counted in samples from the first packet. `end`
+//! is the position after the newest sample. A packet in sequence belongs at `end`, or after a gap
+//! that its timestamp names: loss, a pause of the phone, or a silent talker; the gap becomes
+//! silence. A timestamp that goes back, or names a gap longer than time has passed, is a jump: the
+//! packet is placed by its arrival. Frames are given out once the newest one is a reorder window
+//! ahead, or nothing has been received for as long. A packet that was overtaken by the first one
+//! moves the beginning back as long as no frame has been given out.
 //!
 //! ```text
 //! frames:   0 ... next ......... ready ............ end/160 ...... next + HELD_FRAMES
 //!           given out | ready to be |  held, may still |  room
 //!                     | given out   |  be reordered    |
 //! ```
-//! `handle_packet` takes a packet, then `poll_output` gives out frames until `None`. A packet far ahead is taken at the
-//! second try, once the frames before it have been given out (`FramesPending`).
+//! `handle_packet` takes a packet, then `poll_output` gives out frames until `None`. A packet far
+//! ahead is taken at the second try, once the frames before it have been given out
+//! (`FramesPending`).
 
 use core::net::{IpAddr, SocketAddr};
 
@@ -49,7 +51,8 @@ pub struct Stream {
     peer: IpAddr,
     cut_pauses: bool,
     began_at: Instant,
-    /// Samples granted beyond the clock: what the phone had recorded before the server accepted the recording.
+    /// Samples granted beyond the clock: what the phone had recorded before the server accepted the
+    /// recording.
     backlog: u64,
     source: Option<StreamSource>,
     /// The next frame to be given out.
@@ -65,7 +68,8 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// A stream that is accepted from `peer`. `cut_pauses`: a pause leaves nothing in the recording.
+    /// A stream that is accepted from `peer`. `cut_pauses`: a pause leaves nothing in the
+    /// recording.
     pub fn new(law: Law, peer: IpAddr, cut_pauses: bool, now: Instant) -> Self {
         Self {
             law,
@@ -95,8 +99,8 @@ impl Stream {
         Ok(outcome)
     }
 
-    /// The socket is empty. If nothing has been received for a reorder window, no earlier packet is expected any more:
-    /// all whole frames may be given out.
+    /// The socket is empty. If nothing has been received for a reorder window, no earlier packet is
+    /// expected any more: all whole frames may be given out.
     pub fn handle_drained(&mut self, now: Instant) {
         if let Some(source) = &self.source {
             if now.since(source.arrival) >= REORDER_WINDOW {
@@ -121,8 +125,8 @@ impl Stream {
         self.next < self.ready
     }
 
-    /// The next of at most `most` frames: one with audio, or a run of at most `silence` silent frames. `None`: no frame
-    /// is ready, or only silence is and `silence` is 0.
+    /// The next of at most `most` frames: one with audio, or a run of at most `silence` silent
+    /// frames. `None`: no frame is ready, or only silence is and `silence` is 0.
     pub fn poll_output(&mut self, most: u64, silence: u64) -> Option<StreamOutput<'_>> {
         let waiting = self.ready.saturating_sub(self.next).min(most);
         if waiting == 0 {
@@ -151,7 +155,8 @@ impl Stream {
         Some(StreamOutput::Silence(first, run))
     }
 
-    /// The RTP header of a stored frame: sequence number and timestamp count on from those of the first packet.
+    /// The RTP header of a stored frame: sequence number and timestamp count on from those of the
+    /// first packet.
     pub fn header(&self, frame: u64) -> [u8; HEADER_BYTES] {
         let source = self.source.as_ref();
         let (sequence, timestamp) = source.map_or((0, 0), |source| source.origin);
@@ -228,7 +233,8 @@ impl Stream {
         let source = self.source.get_or_insert_with(new_source);
         let order = source.sequence.order(packet.sequence);
         if let Some(end) = source.end_in_step(packet, order) {
-            // A phone records from its user's request on, and sends what it has once the server has accepted.
+            // A phone records from its user's request on, and sends what it has once the server has
+            // accepted.
             let left = samples(START_BACKLOG) - self.backlog;
             let granted = end.saturating_sub(limit).min(left);
             self.backlog += granted;

@@ -43,8 +43,9 @@ impl StreamSource {
         }
     }
 
-    /// The position after this new packet, if all timestamps so far have followed from the sequence numbers and the
-    /// gap before it is short. `None`: the packet justifies no backlog, since a gap alone must not extend the recording.
+    /// The position after this new packet, if all timestamps so far have followed from the sequence
+    /// numbers and the gap before it is short. `None`: the packet justifies no backlog, since a gap
+    /// alone must not extend the recording.
     pub(super) fn end_in_step(&mut self, packet: &Packet, order: SequenceOrder) -> Option<u64> {
         let SequenceOrder::Newer(ahead) = order else {
             return None;
@@ -56,8 +57,9 @@ impl StreamSource {
         (self.in_step && near).then_some(self.end + u64::from(gap) + len)
     }
 
-    /// Makes a packet from before the first one the new beginning. Returns by how many frames the held ones move: 0 if
-    /// the packet is not from before the beginning, or if there is no room for so many frames.
+    /// Makes a packet from before the first one the new beginning. Returns by how many frames the
+    /// held ones move: 0 if the packet is not from before the beginning, or if there is no room for
+    /// so many frames.
     pub(super) fn begin_earlier(&mut self, packet: &Packet, limit: u64) -> usize {
         let back = u64::from(self.end_timestamp.wrapping_sub(packet.timestamp));
         let frames = back.saturating_sub(self.end).div_ceil(FRAME);
@@ -85,8 +87,8 @@ impl StreamSource {
         self.arrival = now;
     }
 
-    /// The position of the newest packet: where its timestamp says, unless that is a jump or a pause to be cut. `limit`:
-    /// the samples that time allows.
+    /// The position of the newest packet: where its timestamp says, unless that is a jump or a
+    /// pause to be cut. `limit`: the samples that time allows.
     pub(super) fn newer_position(
         &self,
         now: Instant,

@@ -1,6 +1,6 @@
-//! The challenges that an endpoint must answer before a new address of it is valid. They are computed from a secret of the
-//! server, the endpoint's name, the address and the time. So nothing is stored for endpoints that do not answer, and
-//! none can displace the challenge of another.
+//! The challenges that an endpoint must answer before a new address of it is valid. They are
+//! computed from a secret of the server, the endpoint's name, the address and the time. So nothing
+//! is stored for endpoints that do not answer, and none can displace the challenge of another.
 
 use core::net::SocketAddrV4;
 use std::collections::HashMap;

@@ -1,4 +1,5 @@
-//! CON and FWD: a caller asks for a phone, the phone is told, and its response lets the caller be told.
+//! CON and FWD: a caller asks for a phone, the phone is told, and its response lets the caller be
+//! told.
 
 use core::net::SocketAddrV4;
 
@@ -54,7 +55,8 @@ impl RendezvousServer {
         Some(())
     }
 
-    /// Only the registered address counts: a message that somebody repeats must not tell him where the phone is.
+    /// Only the registered address counts: a message that somebody repeats must not tell him where
+    /// the phone is.
     fn find_connect(&mut self, caller: &Name, from: SocketAddrV4, mid: u32) -> Known {
         let registration = self.registrations.of(caller);
         let Some(registration) = registration.filter(|known| known.address == from) else {
@@ -88,7 +90,8 @@ impl RendezvousServer {
         };
         let invite = sealed.value("ic").unwrap_or_default();
         let phone_runs_ours = self.check_invite(now, from, &request, invite)?;
-        // Programs of other makes are sent nothing that they do not know, neither by the server nor by the other end.
+        // Programs of other makes are sent nothing that they do not know, neither by the server nor
+        // by the other end.
         let caller = self.registrations.of(&me.cid);
         let is_ours = phone_runs_ours && caller.is_some_and(|caller| caller.is_ours);
         let connid = self.random.name();
@@ -122,8 +125,8 @@ impl RendezvousServer {
         Ok(connid)
     }
 
-    /// The phone is registered with this service, and the caller knows its invite code. Returns whether the phone runs
-    /// this program; the error is the code of the refusal.
+    /// The phone is registered with this service, and the caller knows its invite code. Returns
+    /// whether the phone runs this program; the error is the code of the refusal.
     fn check_invite(
         &mut self,
         now: Instant,
@@ -212,8 +215,8 @@ impl RendezvousServer {
         Some(())
     }
 
-    /// Repeats the FWDs that are due, and responds to callers that have waited long enough. Connections whose phone does
-    /// not respond are given up.
+    /// Repeats the FWDs that are due, and responds to callers that have waited long enough.
+    /// Connections whose phone does not respond are given up.
     pub(super) fn repeat_forwards(&mut self, now: Instant) {
         let mut forwards = vec![];
         let mut answers = vec![];

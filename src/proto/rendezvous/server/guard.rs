@@ -1,4 +1,5 @@
-//! Bounds on what strangers can cost: names and keys that are not stored, and a rate for each source.
+//! Bounds on what strangers can cost: names and keys that are not stored, and a rate for each
+//! source.
 
 use core::net::Ipv4Addr;
 
@@ -40,8 +41,8 @@ impl SeededRandom {
     }
 }
 
-/// Issues names and keys to callers. A key is a function of its name and a secret, so that nothing is stored for callers
-/// that never use it.
+/// Issues names and keys to callers. A key is a function of its name and a secret, so that nothing
+/// is stored for callers that never use it.
 pub(super) struct Issuer {
     secret: Key,
 }
@@ -53,7 +54,8 @@ impl Issuer {
         }
     }
 
-    /// A new name and its key. The name has the form of a UUID; its first four bytes are the time of issue.
+    /// A new name and its key. The name has the form of a UUID; its first four bytes are the time
+    /// of issue.
     pub(super) fn issue(&self, now: Instant, random: &mut SeededRandom) -> Identity {
         let mut bits = random.bytes();
         bits[..4].copy_from_slice(&seconds(now).to_be_bytes());
@@ -71,7 +73,8 @@ impl Issuer {
         }
     }
 
-    /// The key of a name that was issued within `ISSUED_FOR`. A name that was never issued has a key that nobody knows.
+    /// The key of a name that was issued within `ISSUED_FOR`. A name that was never issued has a
+    /// key that nobody knows.
     pub(super) fn key_of(&self, now: Instant, cid: &[u8]) -> Option<Key> {
         let mut bits = [0; 16];
         let mut digits = cid

@@ -1,5 +1,5 @@
-//! The public rendezvous server: it knows the phones, issues names and keys to callers, and tells both ends where the
-//! other one is.
+//! The public rendezvous server: it knows the phones, issues names and keys to callers, and tells
+//! both ends where the other one is.
 //!
 //! | message | handling |
 //! | --- | --- |
@@ -11,11 +11,13 @@
 //! | NFY rtpp_open | to both ends, with a port of the relay; 404: there is no relay, 408: the phone did not respond |
 //! | QRY | 200 without data: there are no further servers to test a NAT with |
 //!
-//! Everything but the empty REG and QRY must be sealed with the key of its cid. What a stranger can have sent to a
-//! forged address is bounded by rates, and what it can fill by tables of fixed size; a phone of the file always finds a
-//! place. Nothing is stored over a restart: all endpoints register again.
+//! Everything but the empty REG and QRY must be sealed with the key of its cid. What a stranger can
+//! have sent to a forged address is bounded by rates, and what it can fill by tables of fixed size;
+//! a phone of the file always finds a place. Nothing is stored over a restart: all endpoints
+//! register again.
 //!
-//! `state` holds the server and its timers; `registration`, `connect` and `notify` handle one kind of message each.
+//! `state` holds the server and its timers; `registration`, `connect` and `notify` handle one kind
+//! of message each.
 
 mod challenges;
 mod connect;

@@ -18,7 +18,8 @@ impl RendezvousServer {
         let mut buffer = [0; SEALED_BYTES];
         let (me, mid, sealed) = self.open(now, from, Kind::Notify, clear, &mut buffer)?;
         let connid = name(clear.value("connid"))?;
-        // Another port is allowed, another host is not: a repeated message must not lead the other end elsewhere.
+        // Another port is allowed, another host is not: a repeated message must not lead the other
+        // end elsewhere.
         let registered = self.registrations.of(&me.cid)?;
         if registered.address.ip() != from.ip() {
             return None;
@@ -54,8 +55,9 @@ impl RendezvousServer {
         }
     }
 
-    /// Gives a connection a port of the relay, and tells both ends. The error is the code of the refusal: 408 if the
-    /// phone has not responded, the phone's own if it has refused, 404 without a relay, 503 if no port is free.
+    /// Gives a connection a port of the relay, and tells both ends. The error is the code of the
+    /// refusal: 408 if the phone has not responded, the phone's own if it has refused, 404 without
+    /// a relay, 503 if no port is free.
     fn open_relay(&mut self, now: Instant, connid: &Name) -> Result<(), u16> {
         let connection = self.connections.get(connid);
         let phone_code = connection.and_then(|connection| connection.phone_code);

@@ -8,8 +8,9 @@ use crate::proto::rendezvous::Name;
 const FORWARD_INTERVAL: Duration = Duration::from_millis(500);
 /// Times that a FWD is sent.
 const MAX_FORWARDS: u8 = 4;
-/// The caller is told the phone's address once the phone has responded to the FWD, and so has opened its NAT for what
-/// the caller sends then. After this time the caller is told anyway: the SDK repeats its CON after 400 ms.
+/// The caller is told the phone's address once the phone has responded to the FWD, and so has
+/// opened its NAT for what the caller sends then. After this time the caller is told anyway: the
+/// SDK repeats its CON after 400 ms.
 const RESPOND_WITHIN: Duration = Duration::from_millis(300);
 /// NFYs of one connection that are passed on: the SDK sends up to seven.
 const MAX_NOTICES: u8 = 24;
@@ -29,7 +30,8 @@ pub(super) struct ConnectRequest {
 /// A connection that is being established.
 pub(super) struct PendingConnection {
     pub(super) request: ConnectRequest,
-    /// Both ends are told it, so that the phone can prove its identity. Empty if one of them does not know how.
+    /// Both ends are told it, so that the phone can prove its identity. Empty if one of them does
+    /// not know how.
     pub(super) secret: Name,
     /// When the caller is told the phone's address; `None`: it has been told.
     pub(super) respond_at: Option<Instant>,

@@ -1,7 +1,8 @@
 //! Registrations and keep-alives: which address of an endpoint is valid.
 //!
-//! Whoever overhears a sealed message can repeat it from anywhere. So a new address becomes valid only after it has
-//! answered a challenge (`challenges`); until then the earlier address stays valid.
+//! Whoever overhears a sealed message can repeat it from anywhere. So a new address becomes valid
+//! only after it has answered a challenge (`challenges`); until then the earlier address stays
+//! valid.
 //!
 //! | REG of | from | response |
 //! | --- | --- | --- |
@@ -111,7 +112,8 @@ impl RendezvousServer {
     /// Registers an endpoint at its valid address.
     fn register(&mut self, me: &Identity, mut registration: Registration) {
         let (address, mid) = (registration.address, registration.mid);
-        // A message without the mark of this program does not take the proof away from an endpoint that can give it.
+        // A message without the mark of this program does not take the proof away from an endpoint
+        // that can give it.
         registration.is_ours |= self
             .registrations
             .of(&me.cid)
@@ -129,8 +131,9 @@ impl RendezvousServer {
         }
     }
 
-    /// An endpoint that cannot answer a nonce claims another address. Its next keep-alive with its own address, which it
-    /// takes the alias for, is the proof. It is asked to send keep-alives more often, so that the proof comes sooner.
+    /// An endpoint that cannot answer a nonce claims another address. Its next keep-alive with its
+    /// own address, which it takes the alias for, is the proof. It is asked to send keep-alives
+    /// more often, so that the proof comes sooner.
     fn claim(&mut self, now: Instant, me: &Identity, registration: Registration) {
         let (address, mid) = (registration.address, registration.mid);
         let alias = self.challenges.alias(now, &me.cid, address);
@@ -219,7 +222,8 @@ impl RendezvousServer {
         Some(())
     }
 
-    /// An endpoint has proven its new address, which now replaces the alias that it takes for its own.
+    /// An endpoint has proven its new address, which now replaces the alias that it takes for its
+    /// own.
     fn move_to(&mut self, now: Instant, cid: &Name, registration: Registration) -> Option<()> {
         let address = registration.address;
         let registration = Registration {

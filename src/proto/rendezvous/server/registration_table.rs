@@ -18,7 +18,8 @@ pub(super) struct Registration {
     pub(super) invite: Name,
     /// A phone of the file: it may be called.
     pub(super) is_phone: bool,
-    /// It runs this program: a phone that has proven its address, or a caller that expects such a proof.
+    /// It runs this program: a phone that has proven its address, or a caller that expects such a
+    /// proof.
     pub(super) is_ours: bool,
     /// The number of its last registration.
     pub(super) mid: u32,

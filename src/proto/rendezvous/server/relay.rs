@@ -1,6 +1,8 @@
-//! The relay's ports: two endpoints that have shown their tokens reach each other through one, within a quota.
+//! The relay's ports: two endpoints that have shown their tokens reach each other through one,
+//! within a quota.
 //!
-//! Only what one side sends is passed to the other: a port is neither an amplifier nor an open relay.
+//! Only what one side sends is passed to the other: a port is neither an amplifier nor an open
+//! relay.
 
 use core::net::SocketAddrV4;
 
@@ -60,8 +62,9 @@ struct RelayedConnection {
 /// All ports, by their numbers from the first one.
 pub struct Relay {
     ports: Vec<Option<RelayedConnection>>,
-    /// Where the search for a free port begins. A phone may still have the session of a caller that has died, identified
-    /// by address and port: so a port that was just released must be the last to be given again.
+    /// Where the search for a free port begins. A phone may still have the session of a caller that
+    /// has died, identified by address and port: so a port that was just released must be the last
+    /// to be given again.
     next: usize,
     quota: Quota,
     /// The counters.
@@ -84,7 +87,8 @@ impl Relay {
         self.ports.iter().flatten().count()
     }
 
-    /// Gives a connection a port, with the tokens of caller and phone; the same ones if it has a port already.
+    /// Gives a connection a port, with the tokens of caller and phone; the same ones if it has a
+    /// port already.
     pub(super) fn open(
         &mut self,
         now: Instant,
@@ -171,7 +175,8 @@ impl Relay {
 }
 
 impl RelayedConnection {
-    /// Binds a side to its address, which may change. Returns the response's length if the datagram contains its token.
+    /// Binds a side to its address, which may change. Returns the response's length if the datagram
+    /// contains its token.
     fn bind(&mut self, from: SocketAddrV4, datagram: &[u8], buffer: &mut [u8]) -> Option<usize> {
         if !is_message(datagram) {
             return None;

@@ -1,4 +1,5 @@
-//! The server: its tables, its timers, and what each kind of message needs to be opened and answered.
+//! The server: its tables, its timers, and what each kind of message needs to be opened and
+//! answered.
 
 use core::net::SocketAddrV4;
 use std::collections::{HashMap, VecDeque};
@@ -17,7 +18,8 @@ use crate::wire::rendezvous::{Attributes, Class, Error, Kind, Message, Writer};
 
 /// Two responses a second to a source that has proven no key, after the first ten.
 const STRANGERS: (Duration, u64) = (Duration::from_millis(500), 10);
-/// A wrong invite code every six seconds, after the first ten; beyond that even a right one is refused.
+/// A wrong invite code every six seconds, after the first ten; beyond that even a right one is
+/// refused.
 const GUESSES: (Duration, u64) = (Duration::from_millis(6000), 10);
 /// An endpoint that has missed three keep-alives is forgotten; plus some seconds for the network.
 pub(super) const REGISTERED_FOR: Duration =
@@ -30,11 +32,13 @@ const EXPIRY_INTERVAL: Duration = Duration::from_millis(1000);
 pub struct RendezvousLimits {
     /// Callers that are registered at once.
     pub callers: usize,
-    /// Callers registered at once from one address: an application server, or an office behind one NAT.
+    /// Callers registered at once from one address: an application server, or an office behind one
+    /// NAT.
     pub callers_of_one: usize,
     /// The interval of the keep-alives: 20 s less a multiple of 5, as the protocol has it.
     pub keep: Duration,
-    /// The relay's public address with its first port; the number of ports; the quota of one connection.
+    /// The relay's public address with its first port; the number of ports; the quota of one
+    /// connection.
     pub relay: Option<(SocketAddrV4, usize, Quota)>,
 }
 
@@ -129,7 +133,8 @@ impl RendezvousServer {
         }
     }
 
-    /// The file of phones has changed: phones that are no longer in it, or have another key, are forgotten.
+    /// The file of phones has changed: phones that are no longer in it, or have another key, are
+    /// forgotten.
     pub fn set_phones(&mut self, now: Instant, phones: KnownPhones) {
         let old = core::mem::replace(&mut self.phones, phones);
         let old_key = |cid: &Name| old.get(cid).map(|phone| &phone.key);
@@ -228,7 +233,8 @@ impl RendezvousServer {
         }
     }
 
-    /// Opens a message with the key of its cid. A sender with another key, or an unknown cid, gets a 403 within a rate.
+    /// Opens a message with the key of its cid. A sender with another key, or an unknown cid, gets
+    /// a 403 within a rate.
     pub(super) fn open<'b>(
         &mut self,
         now: Instant,

@@ -10,8 +10,8 @@ use crate::io::stream::Connection;
 use crate::wire::control::Message;
 use crate::wire::proxy_protocol;
 
-/// The response is sent by the host's event loop. A mere connection would prove little: the kernel accepts it even if the
-/// process hangs.
+/// The response is sent by the host's event loop. A mere connection would prove little: the kernel
+/// accepts it even if the process hangs.
 const REQUEST: &str = "cmd=HealthRequest&id=0\n";
 
 /// A request that waits for its response.
@@ -45,7 +45,8 @@ impl HealthCheck {
         })
     }
 
-    /// Handles an event of its connection. Returns the result once there is one; an error says why the host is unusable.
+    /// Handles an event of its connection. Returns the result once there is one; an error says why
+    /// the host is unusable.
     pub(super) fn handle(&mut self) -> Option<Result<(), String>> {
         match self.exchange() {
             Ok(false) => None,

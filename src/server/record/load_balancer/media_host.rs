@@ -1,7 +1,7 @@
 //! A media host: whether it is up, and how many connections it has.
 //!
-//! A host is up if its last health check was successful. It is down from a failed check, or a connection that could not
-//! be established, until a check is successful again.
+//! A host is up if its last health check was successful. It is down from a failed check, or a
+//! connection that could not be established, until a check is successful again.
 
 use std::net::SocketAddr;
 
@@ -67,7 +67,8 @@ impl MediaHost {
         self.state = HostState::Down(problem.to_owned());
     }
 
-    /// A call had no response from it. The call itself may be at fault, so the host is checked at once.
+    /// A call had no response from it. The call itself may be at fault, so the host is checked at
+    /// once.
     pub(super) fn doubt(&mut self, now: Instant) {
         self.failures += 1;
         self.check_at = self.check_at.min(now);
@@ -128,7 +129,8 @@ pub(super) fn is_local_shortage(error: &std::io::Error) -> bool {
         .is_some_and(|number| ours.contains(&number))
 }
 
-/// The host with the fewest connections among those whose bit is not set in `tried`; hosts that are down come last.
+/// The host with the fewest connections among those whose bit is not set in `tried`; hosts that are
+/// down come last.
 pub(super) fn choose(hosts: &[MediaHost], tried: u64) -> Option<usize> {
     let untried = hosts
         .iter()

@@ -1,9 +1,10 @@
 //! The load balancer: one control address for several media hosts (`--media`).
 //!
-//! Each control connection is relayed to the media host that has the fewest, after a PROXY line that names the phone.
-//! The media host responds with its own address, so RTP is sent to it directly. Each host's health is checked every
-//! second; a host that does not respond is avoided. If a host does not respond to a phone's first request in time, the
-//! request is repeated to the next host. After the first response the connection stays with its host, and ends with it.
+//! Each control connection is relayed to the media host that has the fewest, after a PROXY line
+//! that names the phone. The media host responds with its own address, so RTP is sent to it
+//! directly. Each host's health is checked every second; a host that does not respond is avoided.
+//! If a host does not respond to a phone's first request in time, the request is repeated to the
+//! next host. After the first response the connection stays with its host, and ends with it.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -173,7 +174,8 @@ impl LoadBalancer {
                 Ok((stream, peer)) => self.add_pair(now, Connection::of(stream), peer),
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
                 Err(error) => {
-                    // Without a file descriptor the connection waits until another one arrives or ends.
+                    // Without a file descriptor the connection waits until another one arrives or
+                    // ends.
                     if error.kind() != std::io::ErrorKind::WouldBlock {
                         warn!("accept: {error}");
                     }

@@ -81,7 +81,8 @@ impl Pair {
         }
     }
 
-    /// The connection to the media host is established: what the phone has sent so far is sent to it.
+    /// The connection to the media host is established: what the phone has sent so far is sent to
+    /// it.
     pub(super) fn connected(&mut self) {
         self.stage = Stage::Silent;
         if let Some(media) = &mut self.media {
@@ -147,8 +148,8 @@ impl Side {
         }
     }
 
-    /// Relays at most `room` bytes to the other side, and shows them to `keep`; `true` if there is more than one turn
-    /// relays.
+    /// Relays at most `room` bytes to the other side, and shows them to `keep`; `true` if there is
+    /// more than one turn relays.
     fn relay(
         &mut self,
         to: &mut Self,

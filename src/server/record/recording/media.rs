@@ -18,7 +18,8 @@ impl ServerRecording {
         batch: &mut Batch,
     ) -> TurnResult {
         turn.writing.silence.begin_recording();
-        // Once the disk has failed the socket is still emptied, so that the counters show what is lost.
+        // Once the disk has failed the socket is still emptied, so that the counters show what is
+        // lost.
         let was_writable = self.is_writable();
         let has_more = self.read(turn, batch);
         if !was_writable {
@@ -75,8 +76,8 @@ impl ServerRecording {
         }
     }
 
-    /// Passes a datagram to the stream. It is held back, like all that follow it, if frames must be written first and
-    /// this turn may not write all of them.
+    /// Passes a datagram to the stream. It is held back, like all that follow it, if frames must be
+    /// written first and this turn may not write all of them.
     fn handle_datagram(
         &mut self,
         turn: &mut RecordingTurn,
@@ -108,7 +109,8 @@ impl ServerRecording {
         while self.stream.poll_output(u64::MAX, u64::MAX).is_some() {}
     }
 
-    /// Writes what the stream gives out; of a long silence as much as this turn may. An error is left to `take_error`.
+    /// Writes what the stream gives out; of a long silence as much as this turn may. An error is
+    /// left to `take_error`.
     fn write(&mut self, turn: &mut RecordingTurn) {
         while self.stream.has_output() && self.is_writable() {
             if let Err(error) = self.write_part(turn) {

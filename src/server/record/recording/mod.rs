@@ -1,6 +1,8 @@
-//! One recording of the server: its RTP port, the stream that it receives, and the file that it writes.
+//! One recording of the server: its RTP port, the stream that it receives, and the file that it
+//! writes.
 //!
-//! `phase` is how far it is, `media` moves packets into the file, `details` describes it for sidecar and log.
+//! `phase` is how far it is, `media` moves packets into the file, `details` describes it for
+//! sidecar and log.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -60,7 +62,8 @@ pub(super) struct ServerRecording {
     archive: Arc<Archive>,
     stream: Stream,
     socket: BatchSocket,
-    /// Datagrams that wait until the long pause before them has been written. Until then no more are read.
+    /// Datagrams that wait until the long pause before them has been written. Until then no more
+    /// are read.
     held_back: Vec<HeldDatagram>,
     file: FileState,
     part: CurrentPart,

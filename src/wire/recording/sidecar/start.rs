@@ -24,7 +24,8 @@ pub struct Start {
 }
 
 impl Start {
-    /// Of a calendar's numbers: year, month and day; hour, minute and second; local time minus UTC in minutes.
+    /// Of a calendar's numbers: year, month and day; hour, minute and second; local time minus UTC
+    /// in minutes.
     pub fn new(
         [year, month, day]: [i32; 3],
         [hour, minute, second]: [i32; 3],
@@ -41,7 +42,8 @@ impl Start {
         }
     }
 
-    /// Reads what `Display` writes; also with `Z`, with fractions of a second, or without the last colon.
+    /// Reads what `Display` writes; also with `Z`, with fractions of a second, or without the last
+    /// colon.
     pub fn parse(text: &[u8]) -> Option<Self> {
         let (date, zone) = text.split_at_checked(19)?;
         let punctuation = [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':')];

@@ -48,7 +48,8 @@ impl Receiver {
         }
     }
 
-    /// Passes a frame of a sender that began at sequence 10 and timestamp 5000. Its codes identify its number.
+    /// Passes a frame of a sender that began at sequence 10 and timestamp 5000. Its codes identify
+    /// its number.
     fn frame(&mut self, at: u64, number: u64) -> PacketOutcome {
         let bytes = packet(
             10u16.wrapping_add(number as u16),
