@@ -41,6 +41,8 @@ pub const BATCH: Duration = Duration::from_millis(600);
 /// The highest number of concurrent recordings that a configuration may set. Each costs 500 KiB of
 /// address space, of which only the pages that its call uses are ever touched.
 pub const MAX_RECORDINGS: usize = 4096;
+/// The longest `maxMinutes` and `idleMinutes`: 60 days.
+pub const MAX_MINUTES: u32 = 60 * 24 * 60;
 /// Leg ports of one recording (`legs` in a start request).
 pub const MAX_LEG_PORTS: usize = 8;
 /// Leg ports and the local stream's own port.
@@ -146,6 +148,18 @@ pub const MAX_TOGGLES: usize = 32;
 
 /// The longest message, without its line end (board/README.md).
 pub const MESSAGE_BYTES: usize = 4096;
+/// Bytes that an hour of a recording takes: 50 frames a second with their RTP headers.
+pub const STORED_BYTES_PER_HOUR: u64 = 3600 * 50 * RTP_FRAME_BYTES as u64;
+/// A file name in a request; names of recordings have at most 34 bytes.
+pub const NAME_BYTES: usize = 48;
+/// Unknown keys of a control line that its response names.
+pub const MAX_IGNORED: usize = 8;
+/// Bytes that a response adds about its line: 8 unknown keys of 32 bytes, 5 texts.
+pub const REMARK_BYTES: usize = 400;
+/// The longest response to a stop that is kept for a later stop of the same recording.
+pub const KEPT_RESPONSE_BYTES: usize = 512;
+/// Recordings that ended by themselves and whose figures are kept for a later stop.
+pub const KEPT_RESPONSES: usize = 8;
 /// A message of the server protocol without a terminator ends when nothing is received for this
 /// long (spec, rule 13).
 pub const MESSAGE_SILENCE: Duration = Duration::from_millis(200);

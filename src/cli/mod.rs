@@ -46,6 +46,7 @@ mod list;
 mod list_filter;
 #[cfg(feature = "tools")]
 mod local_player;
+pub(crate) mod logger;
 #[cfg(any(feature = "tools", feature = "server", feature = "sim"))]
 pub(crate) mod manual;
 #[cfg(not(feature = "tools"))]
@@ -138,7 +139,7 @@ fn command(mut arguments: Vec<OsString>, console: &mut Console) -> Result<ExitCo
     }
     match name.to_str() {
         Some("run") => run::run(arguments),
-        Some("check") => run::check(arguments),
+        Some("check") => run::check(arguments, console),
         Some("ctl") => control::ctl(arguments),
         Some("watch") => control::watch(arguments),
         Some("info") => info::info(arguments, console),

@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use lexopt::prelude::{Long, Short, Value};
-use log::{error, info};
+use log::{error, info, warn};
 
 use crate::cli::arguments::parser;
 use crate::cli::command::{command, CommandSpec};
-use crate::cli::console::print;
+use crate::cli::console::{print, Console};
 use crate::cli::failure::{usage, Failure};
+use crate::cli::logger;
 use crate::config::Config;
 use crate::daemon::{Ended, EventLoop};
 use crate::io::descriptors::raise_limit;
@@ -39,7 +40,7 @@ pub(super) const CHECK: CommandSpec = command! {
     "validates a configuration and prints the effective one";
     [];
     "\
-Errors name the line and the key. Secrets are not printed.";
+Errors name the line and the key. Secrets are printed as (hidden).";
     [
         "callrec check /etc/callrec.conf",
     ]
@@ -57,11 +58,15 @@ pub(super) fn run(arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
     }
     let read = move || effective(file.as_deref());
     let config = read()?;
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info")).init();
+    logger::init();
+    let warning = config.warning();
     map_large_allocations();
     raise_limit();
     let daemon = EventLoop::open(config).map_err(Failure::Failed)?;
     info!("callrec {} is ready", env!("CARGO_PKG_VERSION"));
+    if let Some(warning) = warning {
+        warn!("{warning}");
+    }
     let reload = || {
         read().map_err(|failure| match failure {
             Failure::Failed(message) | Failure::Usage(message) => message,
@@ -79,7 +84,7 @@ pub(super) fn run(arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
     }
 }
 
-pub(super) fn check(arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
+pub(super) fn check(arguments: Vec<OsString>, console: &mut Console) -> Result<ExitCode, Failure> {
     let mut parser = parser(arguments);
     let mut file: Option<PathBuf> = None;
     while let Some(argument) = parser.next()? {
@@ -89,10 +94,14 @@ pub(super) fn check(arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
             other => return Err(other.unexpected().into()),
         }
     }
-    match file {
-        Some(file) => print(&read_config(&file)?.without_secrets().to_string()),
-        None => usage("check: which FILE?"),
+    let Some(file) = file else {
+        return usage("check: which FILE?");
+    };
+    let config = read_config(&file)?;
+    if let Some(warning) = config.warning() {
+        console.note(&format!("{}: warning: {warning}", file.display()));
     }
+    print(&config.without_secrets().to_string())
 }
 
 /// The configuration of this file, else that of the default one, else the defaults.
@@ -109,7 +118,7 @@ fn read_config(file: &Path) -> Result<Config, Failure> {
     let text = match std::fs::read(file) {
         Ok(bytes) => String::from_utf8(bytes)
             .map_err(|_| Failure::Usage(format!("{shown}: is not UTF-8 text")))?,
-        Err(problem) => return Err(Failure::Failed(format!("{shown}: {problem}"))),
+        Err(problem) => return Err(Failure::Usage(format!("{shown}: {problem}"))),
     };
     Config::parse(&text).map_err(|problem| Failure::Usage(format!("{shown}: {problem}")))
 }

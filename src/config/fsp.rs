@@ -7,12 +7,9 @@ use crate::base::limits::fsp::{PASSWORD_BYTES, UNPROVEN_PAYLOAD};
 use crate::base::limits::PATH_BYTES;
 use crate::config::pairs::MissingKey;
 use crate::config::rendezvous::RendezvousConfig;
-use crate::config::values::{absolute, ip_address, number, switch};
+use crate::config::values::{absolute, ip_address, number, secret, switch, HIDDEN};
 use crate::proto::fsp::server::is_password;
 use crate::wire::fsp::MAX_PAYLOAD;
-
-/// Printed in place of a password.
-const HIDDEN: &str = "********";
 
 /// The configuration of the FSP service.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,12 +47,7 @@ impl FspConfig {
             "fspEnabled" => switch(value).map(|enabled| self.enabled = enabled),
             "fspAddr" => ip_address(value).map(|addr| self.addr = addr),
             "fspPort" => number(value, 1, 65535).map(|port| self.port = port),
-            "fspPassword" if is_password(value.as_bytes()) => {
-                self.password = value.into();
-                Ok(())
-            }
-            // The error does not repeat the value, which is a secret.
-            "fspPassword" => Err(format!("must be 1 to {PASSWORD_BYTES} characters")),
+            "fspPassword" => password(value).map(|password| self.password = password.into()),
             "fspPasswordFile" => absolute(value, PATH_BYTES).map(|path| self.password_file = path),
             "fspMaxPayload" => number(value, UNPROVEN_PAYLOAD as u32, MAX_PAYLOAD as u32)
                 .map(|bytes: u16| self.max_payload = bytes.into()),
@@ -84,6 +76,15 @@ impl FspConfig {
             self.password = HIDDEN.into();
         }
         self.rendezvous.hide();
+    }
+}
+
+/// A password; the error does not repeat it.
+fn password(value: &str) -> Result<&str, String> {
+    if is_password(value.as_bytes()) {
+        secret(value)
+    } else {
+        Err(format!("must be 1 to {PASSWORD_BYTES} characters"))
     }
 }
 
@@ -123,7 +124,7 @@ mod tests {
         assert_eq!(Config::parse(&config.to_string()), Ok(config.clone()));
         let shown = config.without_secrets().to_string();
         assert!(
-            shown.contains("fspPassword = ********") && !shown.contains("a b&c"),
+            shown.contains("fspPassword = (hidden)") && !shown.contains("a b&c"),
             "{shown}"
         );
         assert!(!Config::default()
@@ -143,6 +144,10 @@ mod tests {
             (
                 "fspPassword = x\nfspEnabled = 1\nfspPassword = y",
                 "line 3: fspPassword is set already on line 1",
+            ),
+            (
+                "fspPassword = (hidden)\n",
+                "line 1: fspPassword is (hidden), which is printed in place of a secret; write the secret itself",
             ),
             (
                 "fspPassword =\n",

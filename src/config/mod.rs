@@ -7,7 +7,7 @@
 use core::fmt::{self, Display};
 use core::net::{IpAddr, Ipv4Addr};
 
-use crate::base::limits::{MAX_RECORDINGS, PATH_BYTES};
+use crate::base::limits::{FRAME, MAX_MINUTES, MAX_RECORDINGS, PATH_BYTES};
 use crate::proto::recorder::request::Sink;
 use crate::proto::recorder::Settings;
 use crate::proto::recording::setup::{Device, Host, ServerSettings};
@@ -45,6 +45,8 @@ pub struct Config {
     pub enabled: bool,
     pub record_type: Sink,
     pub voice_codec: Law,
+    /// `voiceCodec` names a codec of the provisioning templates that recordings are not made with.
+    pub codec_replaced: bool,
     /// MiB
     pub file_size_limit: u32,
     pub cover_older_recordings: bool,
@@ -65,6 +67,10 @@ pub struct Config {
     pub media_addr: IpAddr,
     pub media_ports: (u16, u16),
     pub max_recordings: usize,
+    /// 0: no limit
+    pub max_minutes: u32,
+    /// 0: no limit
+    pub idle_minutes: u32,
     #[cfg(feature = "fsp")]
     pub fsp: FspConfig,
 }
@@ -85,6 +91,7 @@ impl Default for Config {
             enabled: true,
             record_type: Sink::Local,
             voice_codec: Law::Mu,
+            codec_replaced: false,
             file_size_limit: 0,
             cover_older_recordings: false,
             record_rtp_header: true,
@@ -101,6 +108,8 @@ impl Default for Config {
             media_addr: IpAddr::V4(Ipv4Addr::LOCALHOST),
             media_ports: (41000, 41199),
             max_recordings: 4,
+            max_minutes: 0,
+            idle_minutes: 60,
             #[cfg(feature = "fsp")]
             fsp: FspConfig::default(),
         }
@@ -119,6 +128,12 @@ impl Config {
         Ok(config)
     }
 
+    /// What the phone does otherwise than the file says; a person should know.
+    pub fn warning(&self) -> Option<&'static str> {
+        self.codec_replaced
+            .then_some("voiceCodec: G729 is not recorded, PCMU is used instead")
+    }
+
     /// The same with passwords and keys made unreadable, for printing.
     #[cfg_attr(not(feature = "fsp"), allow(unused_mut))]
     pub fn without_secrets(mut self) -> Self {
@@ -134,6 +149,7 @@ impl Config {
                 self.record_type =
                     one_of(value, &[("local", Sink::Local), ("server", Sink::Server)])?
             }
+            "voiceCodec" if value == "G729" => self.codec_replaced = true,
             "voiceCodec" => {
                 self.voice_codec = one_of(value, &[("PCMU", Law::Mu), ("PCMA", Law::A)])?
             }
@@ -169,6 +185,8 @@ impl Config {
             "mediaAddr" => self.media_addr = ip_address(value)?,
             "mediaPorts" => self.media_ports = ports(value)?,
             "maxRecordings" => self.max_recordings = number(value, 1, MAX_RECORDINGS as u32)?,
+            "maxMinutes" => self.max_minutes = number(value, 0, MAX_MINUTES)?,
+            "idleMinutes" => self.idle_minutes = number(value, 0, MAX_MINUTES)?,
             #[cfg(feature = "fsp")]
             key => {
                 return self
@@ -194,6 +212,8 @@ impl Config {
             rtp_header: self.record_rtp_header,
             pause_is_silence: self.pause_is_silence,
             max_recordings: self.max_recordings,
+            max_frames: frames(self.max_minutes),
+            idle_frames: frames(self.idle_minutes),
             server: self.server(),
         }
     }
@@ -243,7 +263,7 @@ impl Display for Config {
         let auto = |value: &Option<String>| value.clone().unwrap_or_else(|| "auto".into());
         let (low, high) = self.media_ports;
         let media_ports = format!("{low}-{high}");
-        let pairs: [(&str, &dyn Display); 19] = [
+        let pairs: [(&str, &dyn Display); 21] = [
             ("enabled", &u8::from(self.enabled)),
             ("recordType", &sink_name(self.record_type)),
             ("voiceCodec", &self.voice_codec.name()),
@@ -266,6 +286,8 @@ impl Display for Config {
             ("mediaAddr", &self.media_addr),
             ("mediaPorts", &media_ports),
             ("maxRecordings", &self.max_recordings),
+            ("maxMinutes", &self.max_minutes),
+            ("idleMinutes", &self.idle_minutes),
         ];
         for (key, value) in pairs {
             writeln!(f, "{key} = {value}")?;
@@ -274,6 +296,11 @@ impl Display for Config {
         self.fsp.fmt(f)?;
         Ok(())
     }
+}
+
+/// The frames of so many minutes.
+fn frames(minutes: u32) -> u64 {
+    u64::from(minutes) * 60_000 / FRAME.millis()
 }
 
 fn sink_name(sink: Sink) -> &'static str {

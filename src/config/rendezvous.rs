@@ -4,7 +4,7 @@ use core::fmt::{self, Display};
 
 use crate::base::limits::rendezvous::NAME_BYTES;
 use crate::config::pairs::MissingKey;
-use crate::config::values::{host, number};
+use crate::config::values::{host, number, secret, HIDDEN};
 use crate::proto::rendezvous::{Identity, Name};
 use crate::wire::rendezvous::cipher::Key;
 
@@ -47,15 +47,10 @@ impl RendezvousConfig {
             "p2pServer" => host(value).map(|host| self.server = Some(host)),
             "p2pPort" => number(value, 1, 65535).map(|port| self.port = port),
             "p2pCid" => name(value).map(|cid| self.cid = cid),
-            // The errors do not repeat the values, which are secrets.
-            "p2pKey" if Key::new(value.as_bytes()).is_none() => {
-                Err("must be 32 printable characters without blanks".into())
-            }
-            "p2pKey" => {
-                self.key = value.into();
-                Ok(())
-            }
-            "p2pInviteCode" => name(value).map(|invite| self.invite = invite),
+            "p2pKey" => key_of(value).map(|key| self.key = key.into()),
+            "p2pInviteCode" => secret(value)
+                .and_then(name)
+                .map(|invite| self.invite = invite),
             _ => return None,
         };
         Some(outcome)
@@ -94,7 +89,9 @@ impl RendezvousConfig {
     /// Replaces secrets by text that does not tell them.
     pub(super) fn hide(&mut self) {
         for secret in [&mut self.key, &mut self.invite] {
-            *secret = "*".repeat(secret.len());
+            if !secret.is_empty() {
+                *secret = HIDDEN.into();
+            }
         }
     }
 }
@@ -115,6 +112,15 @@ impl Display for RendezvousConfig {
             }
         }
         Ok(())
+    }
+}
+
+/// A key; the error does not repeat it, since it is a secret.
+fn key_of(value: &str) -> Result<&str, String> {
+    let value = secret(value)?;
+    match Key::new(value.as_bytes()) {
+        Some(_) => Ok(value),
+        None => Err("must be 32 printable characters without blanks".into()),
     }
 }
 
@@ -156,7 +162,8 @@ mod tests {
             !shown.contains("0123456789") && !shown.contains("sesame"),
             "{shown}"
         );
-        assert!(Config::parse(&shown).is_ok());
+        let refused = Config::parse(&shown).unwrap_err();
+        assert!(refused.problem.starts_with("is (hidden)"), "{refused}");
         let defaults = Config::default().to_string();
         assert!(
             defaults.contains("p2pServer = none\np2pPort = 7042\n") && !defaults.contains("p2pKey")

@@ -68,14 +68,30 @@ pub(super) fn ip_address(value: &str) -> Result<core::net::IpAddr, String> {
         .map_err(|_| format!("must be an IP address, not '{value}'"))
 }
 
-/// An IP address or a host name.
+/// Printed in place of a secret.
+#[cfg(feature = "fsp")]
+pub(crate) const HIDDEN: &str = "(hidden)";
+
+/// A secret: not the word that is printed in its place.
+#[cfg(feature = "fsp")]
+pub(crate) fn secret(value: &str) -> Result<&str, String> {
+    if value == HIDDEN {
+        return Err(format!(
+            "is {HIDDEN}, which is printed in place of a secret; write the secret itself"
+        ));
+    }
+    Ok(value)
+}
+
+/// An IP address or a host name, without a port.
 pub(super) fn host(value: &str) -> Result<String, String> {
-    let is_allowed = |b: u8| b.is_ascii_alphanumeric() || b".-:_".contains(&b);
-    if (1..=253).contains(&value.len()) && value.bytes().all(is_allowed) {
+    let is_allowed = |b: u8| b.is_ascii_alphanumeric() || b".-_".contains(&b);
+    let is_name = (1..=253).contains(&value.len()) && value.bytes().all(is_allowed);
+    if is_name || ip_address(value).is_ok() {
         Ok(value.into())
     } else {
         Err(format!(
-            "must be an IP address or a host name, not '{value}'"
+            "must be an IP address or a host name, without a port, not '{value}'"
         ))
     }
 }

@@ -9,10 +9,11 @@ use mio::{Interest, Registry, Token};
 use crate::base::limits::MAX_CLIENTS;
 use crate::base::stats::{Counter, Stats};
 use crate::daemon::control_client::{
-    has_room, ControlClient, ListReader, Listed, Reply, StatusWalk,
+    has_room, push_response, ControlClient, ListReader, Listed, Reply, StatusWalk,
 };
 use crate::daemon::turn::Work;
 use crate::io::control::{listen, Client, ClientLine};
+use crate::proto::recorder::line_check::Remarks;
 use crate::proto::recorder::outbox::{ClientId, To};
 use crate::proto::recorder::{FollowUp, Recorder};
 
@@ -43,6 +44,7 @@ impl Clients {
             has_sent: false,
             subscribed: false,
             reply: Reply::Nothing,
+            remarks: Remarks::new(),
         };
         Ok(Self {
             listener: listen(path)?,
@@ -165,22 +167,35 @@ impl Clients {
         }
     }
 
-    pub(super) fn set_follow_up(&mut self, number: usize, follow_up: FollowUp) {
+    /// What must follow a client's line: `remarks` goes with the response. `free` are the free bytes
+    /// of the stick.
+    pub(super) fn set_follow_up(
+        &mut self,
+        number: usize,
+        follow_up: &FollowUp,
+        remarks: Remarks,
+        free: u64,
+    ) {
         let Some(slot) = self.slots.get_mut(number) else {
             return;
         };
+        slot.remarks = remarks;
+        let walk = StatusWalk {
+            slot: 0,
+            count: 0,
+            id: None,
+        };
         match follow_up {
             FollowUp::Nothing => {}
-            FollowUp::Events => slot.subscribed = true,
-            FollowUp::Later => slot.reply = Reply::Later,
+            FollowUp::Events => {
+                slot.subscribed = true;
+                slot.reply = Reply::Now(Some(free), walk);
+            }
+            FollowUp::Later | FollowUp::Stick(_) => slot.reply = Reply::Later,
             FollowUp::List => slot.reply = Reply::List(Listed::default()),
             FollowUp::Stats => slot.reply = Reply::Stats,
             FollowUp::Status(id) => {
-                slot.reply = Reply::Status(StatusWalk {
-                    slot: 0,
-                    count: 0,
-                    id,
-                });
+                slot.reply = Reply::Status(StatusWalk { id: *id, ..walk });
             }
         }
     }
@@ -190,12 +205,18 @@ impl Clients {
     pub(super) fn deliver(&mut self, registry: &Registry, to: To, message: &[u8]) -> u64 {
         let mut cut_off = 0;
         for slot in self.slots.iter_mut().filter(|slot| slot.client.is_open()) {
-            match to {
-                To::Client(id) if id == slot.id => slot.reply = Reply::Nothing,
-                To::Subscribers if slot.subscribed => {}
+            let queued = match to {
+                To::Client(id) if id == slot.id => {
+                    if matches!(slot.reply, Reply::Later) {
+                        slot.reply = Reply::Nothing;
+                    }
+                    push_response(&mut slot.client, message, &mut slot.remarks)
+                }
+                To::Before(id) if id == slot.id => slot.client.push_line(message),
+                To::Subscribers if slot.subscribed => slot.client.push_line(message),
                 _ => continue,
-            }
-            if !slot.client.push_line(message) {
+            };
+            if !queued {
                 close(registry, &mut slot.client);
                 cut_off += 1;
             }

@@ -1,19 +1,24 @@
 //! The state that the daemon's services share: recorder, stick, clients, clock, poll.
 
-use log::{info, warn};
+use std::io;
+
+use log::warn;
 use mio::Poll;
 
-use crate::base::limits::MESSAGE_BYTES;
+use crate::base::limits::{MAX_CLIENTS, MESSAGE_BYTES};
 use crate::base::stats::Counter;
 use crate::config::Config;
 use crate::daemon::clients::Clients;
 use crate::daemon::disk::Disk;
-use crate::daemon::stick;
+use crate::daemon::event_log;
+use crate::daemon::stick::{self, Ejected, Stick};
 use crate::daemon::turn::Wake;
 use crate::io::clock::{Clock, Now};
 use crate::io::interface::first_mac;
-use crate::io::mounts::Table;
+use crate::io::mounts::{unmount, Table, Unmounted};
 use crate::io::random::Random;
+use crate::proto::recorder::outbox::{ClientId, To};
+use crate::proto::recorder::request::StickRequest;
 use crate::proto::recorder::{Recorder, Settings};
 use crate::proto::recording::setup::device_of;
 
@@ -29,6 +34,10 @@ pub(super) struct Context {
     /// Why this turn runs.
     pub(super) wake: Wake,
     pub(super) mounts: Table,
+    /// Requests about the stick that wait, one for each client at most.
+    pub(super) stick_requests: heapless::Deque<(ClientId, StickRequest), MAX_CLIENTS>,
+    /// The stick that was ejected and is still plugged in.
+    ejected: Option<Ejected>,
     /// The configuration by which the stick was searched.
     stick_config: Config,
     /// The stick has changed, and the services have not been told yet.
@@ -53,6 +62,8 @@ impl Context {
             clients,
             wake: Wake::Event,
             mounts,
+            stick_requests: heapless::Deque::new(),
+            ejected: None,
             stick_changed: false,
             message: [0; MESSAGE_BYTES],
         })
@@ -75,7 +86,15 @@ impl Context {
             // A changed usbMount takes effect only when no recording is running.
             self.stick_config = self.config.clone();
         }
-        let found = stick::find(&self.stick_config, &mut self.mounts);
+        let mut found = stick::find(&self.stick_config, &mut self.mounts);
+        if let Some(ejected) = &self.ejected {
+            if ejected.has_left(found.as_ref()) {
+                self.ejected = None;
+                self.recorder.handle_ejected_gone();
+            } else {
+                found = None;
+            }
+        }
         if found.as_ref() == self.disk.stick() {
             return;
         }
@@ -83,11 +102,41 @@ impl Context {
         // is gone.
         self.recorder.handle_stick(now.monotonic, None, 0);
         let path = found.as_ref().map(|stick| stick.path.clone());
-        let shown = path.as_ref().map(|path| String::from_utf8_lossy(path));
-        info!("stick: {}", shown.as_deref().unwrap_or("none"));
-        self.disk.set_stick(found);
+        self.set_stick(found);
         let free = self.disk.free_bytes();
         self.recorder.handle_stick(now.monotonic, path, free);
+    }
+
+    /// Has all services close their files on the stick, which is to be ejected; `false`: it is gone.
+    #[must_use]
+    pub(super) fn detach_stick(&mut self) -> bool {
+        self.ejected = self.disk.stick().cloned().map(Ejected::new);
+        self.set_stick(None);
+        self.ejected.is_some()
+    }
+
+    /// Unmounts the detached stick; `Ok(false)`: it may be unplugged, but stays mounted. After an
+    /// error it is used again.
+    pub(super) fn unmount_stick(&mut self) -> io::Result<bool> {
+        let Some(mut ejected) = self.ejected.take() else {
+            return Err(io::Error::from_raw_os_error(libc::ENODEV));
+        };
+        match unmount(&ejected.stick.path) {
+            Ok(unmounted) => {
+                ejected.unmounted = unmounted == Unmounted::Yes;
+                let is_unmounted = ejected.unmounted;
+                self.ejected = Some(ejected);
+                Ok(is_unmounted)
+            }
+            Err(error) => {
+                self.set_stick(Some(ejected.stick));
+                Err(error)
+            }
+        }
+    }
+
+    fn set_stick(&mut self, stick: Option<Stick>) {
+        self.disk.set_stick(stick);
         self.stick_changed = true;
     }
 
@@ -101,6 +150,9 @@ impl Context {
         self.recorder.announce_players();
         let mut any = false;
         while let Some((to, message)) = self.recorder.poll_output(&mut self.message) {
+            if to == To::Subscribers {
+                event_log::log(message);
+            }
             let cut_off = self.clients.deliver(self.poll.registry(), to, message);
             self.recorder.stats.add(Counter::SlowClient, cut_off);
             any = true;

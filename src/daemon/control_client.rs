@@ -1,8 +1,9 @@
 //! One control client: its connection, and the reply that it is still to be sent.
 
-use crate::base::limits::MESSAGE_BYTES;
+use crate::base::limits::{MESSAGE_BYTES, REMARK_BYTES};
 use crate::daemon::folder_walk::FileName;
 use crate::io::control::Client;
+use crate::proto::recorder::line_check::Remarks;
 use crate::proto::recorder::outbox::ClientId;
 use crate::proto::recorder::Recorder;
 
@@ -14,6 +15,8 @@ pub(super) struct ControlClient {
     pub(super) has_sent: bool,
     pub(super) subscribed: bool,
     pub(super) reply: Reply,
+    /// What the response to its last line adds.
+    pub(super) remarks: Remarks,
 }
 
 /// The reply that a client is still to be sent; until then none of its lines is read.
@@ -25,6 +28,8 @@ pub(super) enum Reply {
     Stats,
     /// The running recordings: the response can be longer than the client's buffer.
     Status(StatusWalk),
+    /// What is now, for a new subscriber; first the stick, with so many free bytes.
+    Now(Option<u64>, StatusWalk),
     /// The recordings on the stick.
     List(Listed),
 }
@@ -83,7 +88,8 @@ impl ListReader<'_> {
     /// Queues the last line.
     pub(super) fn end(&mut self, line: &[u8]) {
         self.client.reply = Reply::Nothing;
-        let queued = self.client.client.push_line(line);
+        let client = &mut self.client.client;
+        let queued = push_response(client, line, &mut self.client.remarks);
         debug_assert!(queued, "bug: room was checked");
     }
 }
@@ -99,7 +105,7 @@ impl ControlClient {
         let works = match self.reply {
             Reply::Nothing => self.client.has_more(),
             Reply::Later => false,
-            Reply::Stats | Reply::Status(_) | Reply::List(_) => true,
+            Reply::Stats | Reply::Status(_) | Reply::Now(..) | Reply::List(_) => true,
         };
         works && has_room(&self.client)
     }
@@ -114,11 +120,46 @@ impl ControlClient {
                     recorder.stats_line(&mut buffer)
                 }
                 Reply::Status(walk) => self.next_status(walk, recorder, &mut buffer),
+                Reply::Now(free, walk) => match self.next_now(free, walk, recorder, &mut buffer) {
+                    Some(line) => Some(line),
+                    None => continue,
+                },
                 Reply::Nothing | Reply::Later | Reply::List(_) => return,
             };
-            let queued = line.is_some_and(|line| self.client.push_line(line));
+            let queued = line.is_some_and(|line| match self.reply {
+                Reply::Nothing => push_response(&mut self.client, line, &mut self.remarks),
+                _ => self.client.push_line(line),
+            });
             debug_assert!(queued, "bug: room was checked");
         }
+    }
+
+    /// The next event about what is now; `None` if there is none, and no further one either if the
+    /// reply is complete.
+    fn next_now<'a>(
+        &mut self,
+        free: Option<u64>,
+        walk: StatusWalk,
+        recorder: &Recorder,
+        buffer: &'a mut [u8; MESSAGE_BYTES],
+    ) -> Option<&'a [u8]> {
+        if let Some(free) = free {
+            self.reply = Reply::Now(None, walk);
+            return recorder.stick_line(free, buffer);
+        }
+        let Some(slot) = recorder.next_status(walk.slot, None) else {
+            self.reply = Reply::Nothing;
+            return None;
+        };
+        let slot_after = slot + 1;
+        self.reply = Reply::Now(
+            None,
+            StatusWalk {
+                slot: slot_after,
+                ..walk
+            },
+        );
+        recorder.event_line(slot, buffer)
     }
 
     pub(super) fn next_status<'a>(
@@ -142,7 +183,16 @@ impl ControlClient {
     }
 }
 
-/// There is room for the longest message.
+/// Queues a response, with what it adds about the client's line.
+pub(super) fn push_response(client: &mut Client, line: &[u8], remarks: &mut Remarks) -> bool {
+    if remarks.is_empty() {
+        return client.push_line(line);
+    }
+    let remarks = core::mem::take(remarks);
+    client.push(line) && client.push_line(remarks.as_bytes())
+}
+
+/// There is room for the longest message and what it adds.
 pub(super) fn has_room(client: &Client) -> bool {
-    client.room() > MESSAGE_BYTES + 1
+    client.room() > MESSAGE_BYTES + REMARK_BYTES + 1
 }

@@ -3,8 +3,6 @@
 use std::io;
 use std::os::fd::OwnedFd;
 
-use log::info;
-
 use crate::base::limits::{DISK_BYTES_PER_TURN, SPARES};
 use crate::base::stats::Counter;
 use crate::daemon::cover_older::{CoverOlder, Deletion};
@@ -284,10 +282,7 @@ fn create(dir: &Dir, time: &Civil) -> io::Result<(RecordingName, Output)> {
         match Output::create(dir.fd(), &name) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(error),
-            Ok(output) => {
-                info!("{name}: created");
-                return Ok((name, output));
-            }
+            Ok(output) => return Ok((name, output)),
         }
     }
     Err(io::Error::from_raw_os_error(libc::EEXIST))

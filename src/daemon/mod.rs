@@ -36,6 +36,7 @@ mod context;
 mod control_client;
 mod cover_older;
 mod disk;
+mod event_log;
 #[cfg(feature = "fsp")]
 mod file_cache;
 mod folder_walk;
@@ -112,6 +113,9 @@ impl EventLoop {
         });
         this.register().map_err(|error| format!("epoll: {error}"))?;
         this.context.find_stick(&clock::now());
+        if this.context.disk.stick().is_none() {
+            warn!("no USB stick is mounted (usbMount): recordings to it are refused until there is one");
+        }
         this.announce_stick();
         Ok(this)
     }

@@ -2,7 +2,9 @@
 //! device.
 
 use crate::config::Config;
-use crate::io::mounts::{device_exists, identity, is_usb, is_writable_folder, mounted_at, Table};
+use crate::io::mounts::{
+    device_exists, device_mark, identity, is_usb, is_writable_folder, mounted_at, Table,
+};
 use crate::proto::recorder::stick::{parse_mount, Path};
 
 /// A stick that can be used for recording.
@@ -11,6 +13,37 @@ pub(super) struct Stick {
     pub(super) path: Path,
     /// Device and inode: another stick may be mounted at the same path.
     identity: (u64, u64),
+}
+
+/// A stick that was ejected and has not left yet.
+#[derive(Clone, Debug)]
+pub(super) struct Ejected {
+    pub(super) stick: Stick,
+    /// The device that was mounted, and its mark.
+    device: Option<((u32, u32), u64)>,
+    pub(super) unmounted: bool,
+}
+
+impl Ejected {
+    pub(super) fn new(stick: Stick) -> Self {
+        let device = mounted_at(&stick.path).filter(|(major, _)| *major != 0);
+        Self {
+            device: device.map(|device| (device, device_mark(device))),
+            stick,
+            unmounted: false,
+        }
+    }
+
+    /// It has left: its device is gone or new. A folder without a device has left when another one
+    /// is found, or the same one again after it was unmounted.
+    pub(super) fn has_left(&self, found: Option<&Stick>) -> bool {
+        match self.device {
+            Some((device, mark)) => device_mark(device) != mark,
+            None => {
+                found.is_some_and(|found| self.unmounted || found.identity != self.stick.identity)
+            }
+        }
+    }
 }
 
 /// The folder of the current stick, for programs that only read.

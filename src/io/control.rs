@@ -149,6 +149,12 @@ impl Client {
         }
     }
 
+    /// Queues the beginning of a line; `false`: there is no room.
+    #[must_use]
+    pub fn push(&mut self, text: &[u8]) -> bool {
+        self.outbox.push(text)
+    }
+
     /// Queues a line; `false` when the client has not read enough of the previous ones.
     #[must_use]
     pub fn push_line(&mut self, line: &[u8]) -> bool {

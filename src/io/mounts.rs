@@ -8,7 +8,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 
-use nix::unistd::{access, AccessFlags};
+use nix::errno::Errno;
+use nix::mount::{umount2, MntFlags};
+use nix::unistd::{access, syncfs, AccessFlags};
 
 use crate::base::limits::{MOUNT_TABLE_BYTES, PATH_BYTES};
 use crate::io::sys;
@@ -76,6 +78,35 @@ fn sys_path(device: (u32, u32), buffer: &mut [u8; 64]) -> &OsStr {
 /// The block device exists. File systems without a device (major 0) always do.
 pub fn device_exists(device: (u32, u32)) -> bool {
     device.0 == 0 || metadata(Path::new(sys_path(device, &mut [0; 64]))).is_ok()
+}
+
+/// A mark of a block device that changes when it is unplugged and plugged in again: the inode of its
+/// entry in sysfs. 0: it is gone, or there is no device.
+pub fn device_mark(device: (u32, u32)) -> u64 {
+    let entry = metadata(Path::new(sys_path(device, &mut [0; 64])));
+    entry.map_or(0, |entry| entry.ino())
+}
+
+/// What has become of a mount.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unmounted {
+    /// It is unmounted.
+    Yes,
+    /// All was written, but it is still mounted: we may not unmount it, or it is a plain folder.
+    NotOurs,
+}
+
+/// Writes everything to the file system at this path, and unmounts it. Never lazily: a busy one is
+/// an error.
+pub fn unmount(path: &[u8]) -> io::Result<Unmounted> {
+    let folder = File::open(OsStr::from_bytes(path))?;
+    syncfs(&folder)?;
+    drop(folder);
+    match umount2(path, MntFlags::UMOUNT_NOFOLLOW) {
+        Ok(()) => Ok(Unmounted::Yes),
+        Err(Errno::EPERM | Errno::EINVAL) => Ok(Unmounted::NotOurs),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// The block device is connected by USB.

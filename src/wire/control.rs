@@ -90,7 +90,23 @@ impl<'a> Message<'a> {
     }
 }
 
-fn pairs(body: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+impl<'a> Message<'a> {
+    /// All keys with their values, trimmed, still escaped, in the order of the message.
+    pub fn pairs(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + Clone {
+        pairs(self.body)
+    }
+}
+
+/// Every `%` of a value is followed by two hex digits.
+pub fn is_well_escaped(value: &[u8]) -> bool {
+    let mut parts = value.split(|byte| *byte == b'%');
+    let is_escape =
+        |part: &[u8]| matches!(part, [high, low, ..] if hex(*high).and(hex(*low)).is_some());
+    parts.next();
+    parts.all(is_escape)
+}
+
+fn pairs(body: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> + Clone {
     body.split(|b| *b == b'&').filter_map(|pair| {
         let equals = pair.iter().position(|b| *b == b'=')?;
         Some((pair[..equals].trim_ascii(), pair[equals + 1..].trim_ascii()))
@@ -253,6 +269,16 @@ mod tests {
             ["x", "y", "z", "w"].map(|key| text(&message, key)),
             ["100%", "%zz", "%4", "AJ"]
         );
+    }
+
+    #[test]
+    fn finds_broken_escapes() {
+        for value in ["", "a", "%41", "a%4Ab%20"] {
+            assert!(is_well_escaped(value.as_bytes()), "{value}");
+        }
+        for value in ["%", "50% off", "%4", "%zz", "%41%", "%%41"] {
+            assert!(!is_well_escaped(value.as_bytes()), "{value}");
+        }
     }
 
     #[test]

@@ -114,13 +114,14 @@ impl Control {
         }
     }
 
-    /// Reads events until this one.
+    /// Reads events until this one; what was already so when it subscribed is left out.
     pub fn until(&mut self, command: &str, state: &str) -> Answer {
         loop {
             let event = self
                 .next()
                 .unwrap_or_else(|| panic!("closed before {command} {state}"));
-            if event.value("cmd") == command && event.value("state") == state {
+            let is_new = event.value("now").is_empty();
+            if is_new && event.value("cmd") == command && event.value("state") == state {
                 return event;
             }
         }

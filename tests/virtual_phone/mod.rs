@@ -54,6 +54,8 @@ pub fn settings() -> Settings {
         rtp_header: true,
         pause_is_silence: false,
         max_recordings: 2,
+        max_frames: 0,
+        idle_frames: 0,
         server: None,
     }
 }
@@ -209,7 +211,7 @@ impl Phone {
             let text = String::from_utf8(message.to_vec()).unwrap();
             match to {
                 To::Subscribers => self.events.push(text),
-                To::Client(_) => self.answers.push(text),
+                To::Client(_) | To::Before(_) => self.answers.push(text),
             }
         }
     }

@@ -9,6 +9,7 @@ use crate::daemon::service::Service;
 use crate::daemon::services::listing::Listing;
 use crate::daemon::turn::{Tokens, Work};
 use crate::io::clock::Now;
+use crate::proto::recorder::FollowUp;
 
 /// The source number of the listener; the clients follow, by slot.
 const LISTENER: usize = 0;
@@ -62,7 +63,18 @@ impl Service for Requests {
                 let random = context.random.words();
                 let recorder = &mut context.recorder;
                 let follow_up = recorder.handle_line(now.monotonic, client, line, random);
-                context.clients.set_follow_up(slot, follow_up);
+                let remarks = recorder.take_remarks();
+                let free = match follow_up {
+                    FollowUp::Events => context.disk.free_bytes(),
+                    _ => 0,
+                };
+                context
+                    .clients
+                    .set_follow_up(slot, &follow_up, remarks, free);
+                if let FollowUp::Stick(request) = follow_up {
+                    let queued = context.stick_requests.push_back((client, request));
+                    debug_assert!(queued.is_ok(), "bug: one for each client");
+                }
                 context.deliver();
             }
         }

@@ -89,7 +89,7 @@ fn line(name: &[u8], disk: &mut Disk, recorder: &Recorder, buffer: &mut [u8]) ->
 }
 
 /// The sidecar of a recording.
-fn read_sidecar(dir: &Dir, name: &[u8], text: &mut [u8]) -> Option<usize> {
+pub(super) fn read_sidecar(dir: &Dir, name: &[u8], text: &mut [u8]) -> Option<usize> {
     let (file, _) = Input::open(dir.fd(), &sidecar_name(name)?).ok()?;
     file.read(0, text).ok()
 }

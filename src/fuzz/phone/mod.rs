@@ -56,6 +56,8 @@ impl VirtualPhone {
     fn new(settings: Settings) -> Self {
         let mut recorder = Recorder::new(Settings {
             max_recordings: SLOTS,
+            max_frames: 0,
+            idle_frames: 0,
             ..settings
         });
         let now = Instant::from_nanos(1_000_000_000_000);

@@ -111,6 +111,12 @@ impl LegMonitor {
             .map_or(0, |port| u64::from(port.samples / 8))
     }
 
+    /// When audio or comfort noise came last to any port, in samples since the recording began.
+    pub fn heard_at(&self) -> i64 {
+        let times = self.ports.iter().map(|port| port.heard_at);
+        times.max().unwrap_or(0)
+    }
+
     /// Which parties are in a recording of so many ports, of which the last is the local stream's.
     pub fn heard(&self, ports: usize) -> Heard {
         let ports = self.ports.get(..ports).unwrap_or(&self.ports);

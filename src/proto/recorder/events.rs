@@ -21,8 +21,9 @@ impl Recorder {
                 self.record_event(slot, "rolled", reason.as_ref());
             }
             Some(RecordingEvent::Stopped(client)) => {
-                if let Some(client) = client {
-                    self.answer_stopped(client, slot);
+                match client {
+                    Some(client) => self.answer_stopped(client, slot),
+                    None => self.keep_stopped(slot),
                 }
                 self.record_event(slot, "stopped", None);
             }
@@ -37,7 +38,7 @@ impl Recorder {
                 self.correct_last_sidecar(slot);
                 let reason = self.failure(slot, failure);
                 if let Some(client) = client {
-                    self.refuse(client, b"RecordStopRequest", &reason);
+                    self.refuse_stop(client, &reason);
                 }
                 self.record_event(slot, "failed", Some(&reason));
             }

@@ -5,13 +5,14 @@
 //! calls to the stick from `disk_op` until there are none. Recording slots are numbered from 0; the
 //! daemon keeps the sockets and the file of a slot under the same number.
 
-use crate::base::limits::MESSAGE_BYTES;
+use crate::base::limits::{MAX_CLIENTS, MESSAGE_BYTES};
 use crate::base::stats::{Counter, Stats};
 use crate::base::time::Instant;
 use crate::proto::playback::players::Players;
+use crate::proto::recorder::line_check::Remarks;
 use crate::proto::recorder::outbox::{ClientId, Outbox, To};
 use crate::proto::recorder::reason::{reason, Reason};
-use crate::proto::recorder::request::Sink;
+use crate::proto::recorder::request::{Sink, StickRequest};
 use crate::proto::recorder::sidecar_queue::SidecarQueue;
 use crate::proto::recorder::stick::Path;
 use crate::proto::recording::part_history::Zone;
@@ -21,12 +22,16 @@ use crate::proto::recording::state::RecordingState;
 use crate::proto::recording::Recording;
 use crate::wire::control::{Error, Message};
 use crate::wire::g711::Law;
+use kept_responses::KeptResponses;
 use losses::Losses;
+use stop_all::StopAll;
 
 mod events;
 pub mod format_keys;
+mod kept_responses;
 pub mod keys;
 mod leg_events;
+pub mod line_check;
 pub mod listing;
 mod losses;
 pub mod outbox;
@@ -39,6 +44,8 @@ pub mod sidecar_queue;
 mod sidecars;
 mod slots;
 pub mod stick;
+mod stick_requests;
+mod stop_all;
 pub mod turn;
 
 /// The part of the configuration that the recorder uses.
@@ -62,12 +69,16 @@ pub struct Settings {
     pub pause_is_silence: bool,
     /// The number of concurrent recordings.
     pub max_recordings: usize,
+    /// Frames after which a recording ends, pauses not counted; 0: never.
+    pub max_frames: u64,
+    /// Frames without audio after which it ends, pauses not counted; 0: never.
+    pub idle_frames: u64,
     /// The recording server, if one is configured.
     pub server: Option<ServerSettings>,
 }
 
 /// What must follow a control line, in addition to the responses that are already queued.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FollowUp {
     /// Nothing.
     Nothing,
@@ -77,8 +88,10 @@ pub enum FollowUp {
     Status(Option<u32>),
     /// Send this client a line for each recording on the stick, then the final line.
     List,
-    /// Send this client events.
+    /// Send this client what is now, as events, and then all events.
     Events,
+    /// Carry this out, then call `answer_stick_status`, `answer_deleted` or `answer_ejected`.
+    Stick(StickRequest),
     /// Send this client `stats_line`, once this turn's packets have been counted.
     Stats,
 }
@@ -95,6 +108,13 @@ pub struct Recorder {
     /// The counters of the recordings, by slot.
     losses: Vec<Losses>,
     ending: bool,
+    /// The stick is being ejected, or was ejected and is still plugged in.
+    ejected: bool,
+    /// What the response to the last line adds.
+    remarks: Remarks,
+    /// Clients that have stopped all recordings.
+    stop_alls: heapless::Vec<StopAll, MAX_CLIENTS>,
+    kept_responses: KeptResponses,
     /// When the previous turn and the current turn began.
     turns: [Instant; 2],
     /// The counters of the phone that belong to no recording.
@@ -124,6 +144,10 @@ impl Recorder {
             zone: Zone::default(),
             losses,
             ending: false,
+            ejected: false,
+            remarks: Remarks::new(),
+            stop_alls: heapless::Vec::new(),
+            kept_responses: KeptResponses::default(),
             turns: [Instant::default(); 2],
             stats: Stats::default(),
         }
@@ -205,6 +229,7 @@ impl Recorder {
         line: Option<&[u8]>,
         random: [u32; 3],
     ) -> FollowUp {
+        self.remarks.clear();
         let message = match line.map(Message::parse) {
             Some(Ok(message)) => message,
             Some(Err(Error::Empty)) => return FollowUp::Nothing,
@@ -225,12 +250,21 @@ impl Recorder {
                 return FollowUp::Nothing;
             }
         };
-        let outcome = request::parse(&message)
+        let outcome = line_check::check(&message)
+            .and_then(|remarks| {
+                self.remarks = remarks;
+                request::parse(&message)
+            })
             .and_then(|request| self.handle_request(now, client, request, random));
         outcome.unwrap_or_else(|reason| {
             self.refuse(client, message.command(), &reason);
             FollowUp::Nothing
         })
+    }
+
+    /// What the response to the last line adds to its keys.
+    pub fn take_remarks(&mut self) -> Remarks {
+        core::mem::take(&mut self.remarks)
     }
 
     /// The number of leg ports that the slot needs, in addition to the port of the local stream:
@@ -290,6 +324,10 @@ impl Recorder {
         let Some(recording) = self.slots.get_mut(slot) else {
             return;
         };
+        if let Some(reason) = recording.reached_limit(now) {
+            recording.call_mut().stop_reason = reason.as_bytes().try_into().unwrap_or_default();
+            recording.stop(now, now, None);
+        }
         let change = recording.settle(now, &mut self.losses[slot].stats);
         self.announce(slot, change);
         self.announce_legs(slot);

@@ -10,8 +10,10 @@ pub struct ClientId(pub u32);
 /// The recipient of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum To {
-    /// The client that sent the request.
+    /// The client that sent the request: this is its response.
     Client(ClientId),
+    /// The same client: a line before the response.
+    Before(ClientId),
     /// All clients that have subscribed.
     Subscribers,
 }
@@ -42,6 +44,7 @@ impl Outbox {
         }
         let (kind, client) = match to {
             To::Client(ClientId(client)) => (1, client),
+            To::Before(ClientId(client)) => (2, client),
             To::Subscribers => (0, 0),
         };
         let [c0, c1, c2, c3] = client.to_be_bytes();
@@ -58,10 +61,10 @@ impl Outbox {
         let [kind, c0, c1, c2, c3, l0, l1] = head;
         let message = buffer.get_mut(..usize::from(u16::from_be_bytes([l0, l1])))?;
         let client = ClientId(u32::from_be_bytes([c0, c1, c2, c3]));
-        let to = if kind == 1 {
-            To::Client(client)
-        } else {
-            To::Subscribers
+        let to = match kind {
+            1 => To::Client(client),
+            2 => To::Before(client),
+            _ => To::Subscribers,
         };
         self.ring.take(message).then_some((to, message))
     }

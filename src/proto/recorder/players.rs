@@ -9,7 +9,6 @@ use crate::proto::playback::state::{PlayError, PlayerEvent};
 use crate::proto::playback::Player;
 use crate::proto::recorder::outbox::{ClientId, To};
 use crate::proto::recorder::reason::{reason, stick_reason, Reason};
-use crate::proto::recorder::requests::no_stick;
 use crate::proto::recorder::{FollowUp, Recorder};
 use crate::wire::control::Writer;
 
@@ -44,7 +43,7 @@ impl Recorder {
             Play::Start(_) if self.ending => {
                 return Err(reason("busy", format_args!("the recorder is ending")))
             }
-            Play::Start(_) if self.stick.is_none() => return Err(no_stick()),
+            Play::Start(_) if self.stick.is_none() || self.ejected => return Err(self.no_stick()),
             Play::Start(start) => {
                 let [id, source, rest] = random;
                 let id = self.unused_id(id);
@@ -125,6 +124,16 @@ impl Recorder {
         }
     }
 
+    /// What is now of a player, as an event.
+    pub(super) fn play_state(
+        &self,
+        player: usize,
+        buffer: &mut [u8; MESSAGE_BYTES],
+    ) -> Option<usize> {
+        let player = self.players.all().get(player)?;
+        describe(player, "PlayEvent", ("now", "1"), buffer)
+    }
+
     /// The status line of a player.
     pub(super) fn play_status(
         &self,
@@ -149,7 +158,7 @@ fn describe(
     writer
         .pair("id", player.id())
         .pair("state", player.state().name());
-    if key == "reason" {
+    if matches!(key, "reason" | "now") {
         writer.pair(key, value);
     }
     writer

@@ -1,7 +1,7 @@
 //! Parses control messages into requests. Every key is validated, and every refusal has a
 //! description that a person can act on.
 
-use crate::base::limits::{MAX_LEG_PORTS, TEXT_BYTES};
+use crate::base::limits::{MAX_LEG_PORTS, NAME_BYTES, TEXT_BYTES};
 use crate::base::time::Instant;
 use crate::proto::playback::players::{self, Play};
 use crate::proto::recorder::format_keys::{self, Declared};
@@ -10,6 +10,7 @@ use crate::proto::recorder::reason::{bad_request, Reason, Shown};
 use crate::proto::recording::setup::Call;
 use crate::wire::control::{Message, Text};
 use crate::wire::g711::Law;
+use crate::wire::recording::name::is_recording_name;
 
 /// Where a recording goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +50,10 @@ pub enum Request {
     Formats(u32, Declared),
     /// End it, likewise; non-empty values replace those of the start request.
     Stop(u32, Call, Option<Instant>),
+    /// End all, likewise.
+    StopAll(Text<TEXT_BYTES>, Option<Instant>),
+    /// Something about the stick.
+    Stick(StickRequest),
     /// Report the state of one or all.
     Status(Option<u32>),
     /// Report the counters.
@@ -61,6 +66,17 @@ pub enum Request {
     Play(Play),
 }
 
+/// A request about the stick, which the daemon carries out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StickRequest {
+    /// Report its state.
+    Status,
+    /// Delete this recording; `true`: with all its parts.
+    Delete(Text<NAME_BYTES>, bool),
+    /// End what uses it and unmount it.
+    Eject,
+}
+
 /// Parses a message into a request, or returns what is wrong with it.
 pub fn parse(message: &Message) -> Result<Request, Reason> {
     match message.name() {
@@ -68,6 +84,10 @@ pub fn parse(message: &Message) -> Result<Request, Reason> {
         "RecordPauseRequest" => Ok(Request::Pause(id(message)?, true, at(message)?)),
         "RecordResumeRequest" => Ok(Request::Pause(id(message)?, false, at(message)?)),
         "RecordStopRequest" => Ok(Request::Stop(id(message)?, call(message)?, at(message)?)),
+        "RecordStopAllRequest" => Ok(Request::StopAll(text(message, "reason")?, at(message)?)),
+        "StickStatusRequest" => Ok(Request::Stick(StickRequest::Status)),
+        "DeleteRequest" => delete(message).map(Request::Stick),
+        "EjectRequest" => Ok(Request::Stick(StickRequest::Eject)),
         "RecordFormatsRequest" => Ok(Request::Formats(id(message)?, formats(message)?)),
         "RecordStatusRequest" if message.raw("id").is_none() => Ok(Request::Status(None)),
         "RecordStatusRequest" => Ok(Request::Status(Some(id(message)?))),
@@ -91,7 +111,33 @@ fn formats(message: &Message) -> Result<Declared, Reason> {
     declared.ok_or_else(|| bad_request(format_args!("formats is missing")))
 }
 
+fn delete(message: &Message) -> Result<StickRequest, Reason> {
+    let file: Text<NAME_BYTES> = text(message, "file")?;
+    if !is_recording_name(&file) {
+        return Err(bad_request(format_args!(
+            "file must be the name of a recording, Record_....wav"
+        )));
+    }
+    let all = match message.raw("parts") {
+        None => false,
+        Some(b"all") => true,
+        Some(other) => {
+            return Err(bad_request(format_args!(
+                "parts must be all, not '{}'",
+                Shown(other)
+            )))
+        }
+    };
+    Ok(StickRequest::Delete(file, all))
+}
+
 fn start(message: &Message) -> Result<RecordRequest, Reason> {
+    if message.raw("near").or(message.raw("far")).is_some() {
+        // Without them nothing would be heard, so they are not merely ignored.
+        return Err(bad_request(format_args!(
+            "near and far need tapInterface, which this version does not have; send the legs' RTP to leg_ports"
+        )));
+    }
     let sink = match message.raw("sink") {
         None => None,
         Some(b"local") => Some(Sink::Local),
@@ -219,6 +265,14 @@ mod tests {
         assert_eq!(
             refusal("cmd=RecordPauseRequest&id=x"),
             "bad-request: id must be a decimal number"
+        );
+        assert_eq!(
+            refusal("cmd=DeleteRequest&file=../etc/passwd"),
+            "bad-request: file must be the name of a recording, Record_....wav"
+        );
+        assert_eq!(
+            refusal("cmd=DeleteRequest&file=Record_20261121_101500.wav&parts=1"),
+            "bad-request: parts must be all, not '1'"
         );
         let long = format!("cmd=RecordStartRequest&local_name={}", "n".repeat(129));
         assert_eq!(

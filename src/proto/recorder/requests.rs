@@ -1,10 +1,11 @@
 //! The effect of each request of a control client.
 
 use crate::base::limits::{MAX_LEG_PORTS, PLAYOUT_DELAY};
+use crate::base::stats::Counter;
 use crate::base::time::Instant;
-use crate::proto::recorder::outbox::ClientId;
+use crate::proto::recorder::outbox::{ClientId, To};
 use crate::proto::recorder::reason::{reason, Reason};
-use crate::proto::recorder::request::{RecordRequest, Request, Sink};
+use crate::proto::recorder::request::{RecordRequest, Request, Sink, StickRequest};
 use crate::proto::recorder::{FollowUp, Recorder};
 use crate::proto::recording::setup::{device, ServerSettings, Setup};
 use crate::proto::recording::state::RecordingState;
@@ -54,6 +55,13 @@ impl Recorder {
                 Ok(FollowUp::Nothing)
             }
             Request::Stop(id, call, at) => {
+                if let Some(kept) = self.kept_responses.find(id) {
+                    // It has ended already, without this client's doing.
+                    if !self.outbox.push(To::Client(client), kept) {
+                        self.stats.count(Counter::Bug);
+                    }
+                    return Ok(FollowUp::Nothing);
+                }
                 let slot = self.find(id)?;
                 let at = self.requested_at(now, at);
                 self.slots[slot].call_mut().update(call);
@@ -66,12 +74,19 @@ impl Recorder {
                 }
                 Ok(FollowUp::Status(id))
             }
+            Request::StopAll(why, at) => {
+                let at = self.requested_at(now, at);
+                self.stop_all(now, client, &why, at)
+            }
+            Request::Stick(request @ StickRequest::Status) => Ok(FollowUp::Stick(request)),
+            Request::Stick(_) if self.stick.is_none() => Err(self.no_stick()),
+            Request::Stick(request) => Ok(FollowUp::Stick(request)),
             Request::Stats => Ok(FollowUp::Stats),
             Request::Subscribe => {
                 self.answer_subscribed(client);
                 Ok(FollowUp::Events)
             }
-            Request::List if self.stick.is_none() => Err(no_stick()),
+            Request::List if self.stick.is_none() => Err(self.no_stick()),
             Request::List => Ok(FollowUp::List),
             Request::Play(play) => self.play(client, play, random),
         }
@@ -104,9 +119,7 @@ impl Recorder {
         }
         let server = match start.sink.unwrap_or(settings.sink) {
             Sink::Server => Some(self.server_for(&start)?),
-            Sink::Local if self.stick.is_none() => {
-                return Err(no_stick());
-            }
+            Sink::Local if self.stick.is_none() || self.ejected => return Err(self.no_stick()),
             Sink::Local => None,
         };
         let Some(slot) = self
@@ -128,6 +141,8 @@ impl Recorder {
             rtp_header: settings.rtp_header,
             pause_is_silence: settings.pause_is_silence,
             limit: settings.limit,
+            max_frames: settings.max_frames,
+            idle_frames: settings.idle_frames,
             reserve: settings.reserve,
             cover: settings.cover,
             call: start.call,
@@ -171,6 +186,16 @@ impl Recorder {
         id
     }
 
+    /// Why nothing can be done on the stick.
+    pub fn no_stick(&self) -> Reason {
+        let words = if self.ejected {
+            "ejected; unplug the stick and plug it in again"
+        } else {
+            "no writable USB stick is mounted (usbMount)"
+        };
+        reason("no-stick", format_args!("{words}"))
+    }
+
     /// Finds a running recording; one that is being started or stopped cannot be addressed.
     fn find(&self, id: u32) -> Result<usize, Reason> {
         let mine = |recording: &Recording| {
@@ -179,11 +204,4 @@ impl Recorder {
         let slot = self.slots.iter().position(mine);
         slot.ok_or_else(|| reason("unknown-id", format_args!("no recording {id} is running")))
     }
-}
-
-pub(super) fn no_stick() -> Reason {
-    reason(
-        "no-stick",
-        format_args!("no writable USB stick is mounted (usbMount)"),
-    )
 }

@@ -3,7 +3,7 @@
 use core::fmt::Display;
 use core::net::SocketAddr;
 
-use crate::base::limits::MESSAGE_BYTES;
+use crate::base::limits::{KEPT_RESPONSE_BYTES, MESSAGE_BYTES};
 use crate::base::stats::Counter;
 use crate::proto::recorder::format_keys::Declared;
 use crate::proto::recorder::leg_events::cause;
@@ -34,7 +34,11 @@ impl Recorder {
         let mut name = heapless::String::<48>::new();
         let _ = name.push_str(stem);
         let _ = name.push_str("Response");
-        self.send(To::Client(client), &name, |writer| {
+        self.send_refusal(To::Client(client), &name, reason);
+    }
+
+    fn send_refusal(&mut self, to: To, response: &str, reason: &Reason) {
+        self.send(to, response, |writer| {
             writer.pair("result", "failed").pair("reason", reason);
         });
     }
@@ -97,37 +101,74 @@ impl Recorder {
         });
     }
 
+    /// A recording has ended that this client has stopped, and not as it should.
+    pub(super) fn refuse_stop(&mut self, client: ClientId, reason: &Reason) {
+        let to = self.stopped_by(client);
+        self.send_refusal(to, "RecordStopResponse", reason);
+        self.handle_stopped_by(client);
+    }
+
+    /// A recording has ended that this client has stopped.
     pub(super) fn answer_stopped(&mut self, client: ClientId, slot: usize) {
+        let to = self.stopped_by(client);
+        if matches!(to, To::Before(_)) {
+            // The client that has started it may stop it, too.
+            self.keep_stopped(slot);
+        }
+        let mut buffer = [0; MESSAGE_BYTES];
+        let len = self.write_stopped(slot, &mut buffer);
+        if !len.is_some_and(|len| self.outbox.push(to, &buffer[..len])) {
+            self.stats.count(Counter::Bug);
+        }
+        self.handle_stopped_by(client);
+    }
+
+    /// Keeps the figures of a recording that nobody has stopped.
+    pub(super) fn keep_stopped(&mut self, slot: usize) {
+        let mut buffer = [0; KEPT_RESPONSE_BYTES];
+        let len = self.write_stopped(slot, &mut buffer).unwrap_or(0);
+        let id = self.slots[slot].setup().id;
+        self.kept_responses.keep(id, &buffer[..len]);
+    }
+
+    /// The response to a stop; `files` has as many names as fit.
+    fn write_stopped(&self, slot: usize, buffer: &mut [u8]) -> Option<usize> {
         let recording = &self.slots[slot];
         let id = recording.setup().id;
         let frames = recording.frames();
         let duration = recording.duration_ms();
         let heard = recording.heard().name();
         let (names, parts) = recording.names();
-        let names: heapless::Vec<RecordingName, { crate::base::limits::MAX_PARTS_NAMED }> =
-            heapless::Vec::from_slice(names).unwrap_or_default();
-        self.send(To::Client(client), "RecordStopResponse", |writer| {
-            writer.pair("result", "success").pair("id", id);
-            writer.pair("frames", frames).pair("duration_ms", duration);
-            writer.pair("heard", heard);
-            let fits = |len: &mut usize, name: &RecordingName| {
-                *len = len.saturating_sub(name.len() + 1);
-                Some(*len > TAIL)
-            };
-            let fitting = names.iter().scan(writer.room(), fits);
-            let named = fitting.take_while(|fits| *fits).count();
-            writer
-                .pair("files", Commas(&names[..named]))
-                .pair("parts", parts);
-        });
+        let mut writer = Writer::new(buffer, "RecordStopResponse");
+        writer.pair("result", "success").pair("id", id);
+        writer.pair("frames", frames).pair("duration_ms", duration);
+        writer.pair("heard", heard);
+        let fits = |len: &mut usize, name: &RecordingName| {
+            *len = len.saturating_sub(name.len() + 1);
+            Some(*len > TAIL)
+        };
+        let fitting = names.iter().scan(writer.room(), fits);
+        let named = fitting.take_while(|fits| *fits).count();
+        writer
+            .pair("files", Commas(&names[..named]))
+            .pair("parts", parts);
+        writer.finish()
     }
 
     pub(super) fn record_event(&mut self, slot: usize, state: &str, reason: Option<&Reason>) {
-        let id = self.slots[slot].setup().id;
-        let stop_reason = self.slots[slot].setup().call.stop_reason.clone();
-        let target = target(&self.slots[slot]);
+        let recording = &self.slots[slot];
+        let id = recording.setup().id;
+        let stop_reason = recording.setup().call.stop_reason.clone();
+        let target = target(recording);
+        let has_ended = matches!(state, "stopped" | "failed");
+        let figures = has_ended.then(|| (recording.frames(), recording.duration_ms()));
+        let heard = recording.heard().name();
         self.send(To::Subscribers, "RecordEvent", |writer| {
             writer.pair("id", id).pair("state", state);
+            if let Some((frames, duration)) = figures {
+                writer.pair("frames", frames).pair("duration_ms", duration);
+                writer.pair("heard", heard);
+            }
             match reason {
                 Some(reason) => _ = writer.pair("reason", reason),
                 None if state == "stopped" && !stop_reason.is_empty() => {
@@ -181,6 +222,37 @@ impl Recorder {
         Some(&buffer[..len])
     }
 
+    /// What is now of the recording or player in this slot, as an event for a new subscriber.
+    pub fn event_line<'a>(
+        &self,
+        slot: usize,
+        buffer: &'a mut [u8; MESSAGE_BYTES],
+    ) -> Option<&'a [u8]> {
+        let len = match self.slots.get(slot) {
+            Some(recording) => write_state(recording, buffer)?,
+            None => self.play_state(slot - self.slots.len(), buffer)?,
+        };
+        Some(&buffer[..len])
+    }
+
+    /// What is now of the stick, likewise; `None` if there is none.
+    pub fn stick_line<'a>(
+        &self,
+        free: u64,
+        buffer: &'a mut [u8; MESSAGE_BYTES],
+    ) -> Option<&'a [u8]> {
+        let mut writer = Writer::new(buffer, "StickEvent");
+        if self.ejected {
+            writer.pair("state", "ejected");
+        } else {
+            let path = self.stick.as_ref()?;
+            writer.pair("state", "mounted").bytes("path", path);
+            writer.pair("free_mib", free >> 20);
+        }
+        let len = writer.pair("now", 1).finish()?;
+        Some(&buffer[..len])
+    }
+
     /// The line after all `status_line`s.
     pub fn status_end<'a>(
         &self,
@@ -219,17 +291,33 @@ impl Recorder {
     }
 }
 
+fn write_state(recording: &Recording, buffer: &mut [u8; MESSAGE_BYTES]) -> Option<usize> {
+    let mut writer = Writer::new(buffer, "RecordEvent");
+    writer
+        .pair("id", recording.setup().id)
+        .pair("state", state_name(recording))
+        .pair("heard", recording.heard().name());
+    if let Some(why) = recording.unintelligible() {
+        writer.pair("unintelligible", cause(why));
+    }
+    write_target(&mut writer, &target(recording));
+    writer.pair("now", 1).finish()
+}
+
+fn state_name(recording: &Recording) -> &'static str {
+    if recording.paused() {
+        "paused"
+    } else {
+        "recording"
+    }
+}
+
 fn status(recording: &Recording, buffer: &mut [u8; MESSAGE_BYTES]) -> Option<usize> {
     let setup = recording.setup();
     let mut writer = Writer::new(buffer, "RecordStatus");
-    writer.pair("id", setup.id).pair(
-        "state",
-        if recording.paused() {
-            "paused"
-        } else {
-            "recording"
-        },
-    );
+    writer
+        .pair("id", setup.id)
+        .pair("state", state_name(recording));
     let target = target(recording);
     writer.pair(
         "sink",

@@ -4,7 +4,7 @@
 //! The times of packets are their kernel arrival times: after a stall of the stick, the packets
 //! that waited are mixed as if they had been read in time.
 
-use crate::base::limits::{PROMPT, RTP_FRAME_BYTES};
+use crate::base::limits::{FRAME_SAMPLES, PROMPT, RTP_FRAME_BYTES};
 use crate::base::stats::{Counter, Stats};
 use crate::base::time::Instant;
 use crate::proto::media::formats::PortFormats;
@@ -125,6 +125,12 @@ impl RecordingAudio {
         } else {
             self.sources.watch_ports(now, ports);
         }
+    }
+
+    /// Frames since anything came from any leg; a pause counts as something.
+    pub(super) fn silent_frames(&self, now: Instant) -> u64 {
+        let silent = self.clock.position(now) - self.sources.monitor.heard_at();
+        silent.max(0) as u64 / FRAME_SAMPLES as u64
     }
 
     /// What is known of the legs.

@@ -42,6 +42,8 @@ pub struct Recording {
     audio: RecordingAudio,
     /// Frames mixed so far for the stick or the server.
     frames: u64,
+    /// Frames of the call that were not paused.
+    unpaused: u64,
     /// Those frames that are not written yet; with a fallback, also those that were already sent to
     /// the server.
     ring: Ring,
@@ -61,6 +63,7 @@ impl Recording {
             ports: Ports::new(),
             audio: RecordingAudio::new(),
             frames: 0,
+            unpaused: 0,
             ring: Ring::new(RING_BYTES),
             route: Route::Stick,
             parts: Parts::new(setup.plan()),
@@ -78,6 +81,7 @@ impl Recording {
         self.parts.begin(setup.plan());
         self.ring.clear();
         self.frames = 0;
+        self.unpaused = 0;
         self.route = if setup.server.is_some() {
             Route::Server(Sending::default())
         } else {
@@ -267,6 +271,21 @@ impl Recording {
         mixed
     }
 
+    /// Why it must end by itself now, in the word of `reason`.
+    pub fn reached_limit(&self, now: Instant) -> Option<&'static str> {
+        if self.state != RecordingState::Running {
+            return None;
+        }
+        let reached = |limit: u64, frames: u64| limit > 0 && frames >= limit;
+        if reached(self.setup.max_frames, self.unpaused) {
+            Some("max-minutes")
+        } else if reached(self.setup.idle_frames, self.audio.silent_frames(now)) {
+            Some("idle")
+        } else {
+            None
+        }
+    }
+
     /// The next thing to be told of a leg.
     pub fn take_leg_event(&mut self) -> Option<LegEvent> {
         self.audio.take_leg_event()
@@ -281,7 +300,9 @@ impl Recording {
         let mut frame = [0; RTP_FRAME_BYTES];
         let mixed = self.audio.mix(&self.setup, &mut frame, stats);
         let stored = matches!(mixed, Mixed::Frame { .. });
-        if mixed != (Mixed::Frame { paused: false }) {
+        if mixed == (Mixed::Frame { paused: false }) {
+            self.unpaused += 1;
+        } else {
             self.parts.history.pause(self.frames, stored);
         }
         if stored {

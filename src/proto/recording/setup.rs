@@ -119,6 +119,10 @@ pub struct Setup {
     pub pause_is_silence: bool,
     /// Bytes of a part, 0 for no limit; bytes to leave free; delete old recordings.
     pub limit: u64,
+    /// Frames after which it ends, pauses not counted; 0: never.
+    pub max_frames: u64,
+    /// Frames without audio after which it ends, pauses not counted; 0: never.
+    pub idle_frames: u64,
     /// Bytes that stay free.
     pub reserve: u64,
     /// Old recordings may be deleted to make room.
@@ -183,6 +187,8 @@ impl Default for Setup {
             rtp_header: true,
             pause_is_silence: false,
             limit: 0,
+            max_frames: 0,
+            idle_frames: 0,
             reserve: 0,
             cover: false,
             call: Call::default(),

@@ -1,0 +1,77 @@
+//! `RecordStopAllRequest`: ends all recordings. The client gets a line for each as it ends, then
+//! the response.
+
+use crate::base::time::Instant;
+use crate::proto::recorder::outbox::{ClientId, To};
+use crate::proto::recorder::reason::{reason, Reason};
+use crate::proto::recorder::{FollowUp, Recorder};
+use crate::proto::recording::state::RecordingState;
+
+/// A client that waits for its recordings to end. It sends nothing else meanwhile.
+pub(super) struct StopAll {
+    client: ClientId,
+    /// Recordings that have not ended yet.
+    left: usize,
+    count: usize,
+}
+
+impl Recorder {
+    pub(super) fn stop_all(
+        &mut self,
+        now: Instant,
+        client: ClientId,
+        why: &[u8],
+        at: Instant,
+    ) -> Result<FollowUp, Reason> {
+        if self.stop_alls.is_full() {
+            let words = format_args!("too many clients stop all recordings");
+            return Err(reason("busy", words));
+        }
+        let mut count = 0;
+        for recording in &mut self.slots {
+            // One that waits for its server is refused to the client that has started it.
+            count += usize::from(recording.state() == RecordingState::Running);
+            recording.call_mut().stop_reason = why.try_into().unwrap_or_default();
+            recording.stop(now, at, Some(client));
+        }
+        if count == 0 {
+            self.answer_stopped_all(client, 0);
+            return Ok(FollowUp::Nothing);
+        }
+        let _ = self.stop_alls.push(StopAll {
+            client,
+            left: count,
+            count,
+        });
+        Ok(FollowUp::Later)
+    }
+
+    /// To whom the line about an ended recording goes that this client has stopped.
+    pub(super) fn stopped_by(&self, client: ClientId) -> To {
+        let stops_all = self.stop_alls.iter().any(|all| all.client == client);
+        if stops_all {
+            To::Before(client)
+        } else {
+            To::Client(client)
+        }
+    }
+
+    /// A recording has ended that this client has stopped, and its line is queued.
+    pub(super) fn handle_stopped_by(&mut self, client: ClientId) {
+        let position = self.stop_alls.iter().position(|all| all.client == client);
+        let Some(position) = position else {
+            return;
+        };
+        self.stop_alls[position].left -= 1;
+        if self.stop_alls[position].left == 0 {
+            let all = self.stop_alls.swap_remove(position);
+            self.answer_stopped_all(client, all.count);
+        }
+    }
+
+    fn answer_stopped_all(&mut self, client: ClientId, count: usize) {
+        self.send(To::Client(client), "RecordStopAllResponse", |writer| {
+            writer.pair("result", "success").pair("count", count);
+        });
+    }
+}
