@@ -26,9 +26,9 @@ put callrec /usr/bin/callrec 755
 put S80callrec /etc/init.d/S80callrec 755
 put uninstall.sh /usr/share/callrec/uninstall.sh 755
 if [ ! -e "$root/etc/callrec.conf" ]; then
-    put callrec.conf /etc/callrec.conf 644
+    put callrec.conf /etc/callrec.conf 600
 elif ! cmp -s "$here/callrec.conf" "$root/etc/callrec.conf"; then
-    put callrec.conf /etc/callrec.conf.dist 644
+    put callrec.conf /etc/callrec.conf.dist 600
     echo "install: kept $root/etc/callrec.conf; this version's own is callrec.conf.dist beside it"
 fi
 sync

@@ -32,10 +32,10 @@ pub(super) fn open(context: &mut Context) -> Result<Vec<Box<dyn Service>>, Strin
         context,
         next(&services),
     )));
+    services.push(Box::new(stick_requests::StickRequests::default()));
     services.push(Box::new(control::Responses::default()));
     services.push(Box::new(unfinished::Unfinished::default()));
     services.push(Box::new(sidecar_writer::SidecarWriter::default()));
-    services.push(Box::new(stick_requests::StickRequests::default()));
     Ok(services)
 }
 

@@ -6,6 +6,7 @@ use std::io;
 use crate::base::limits::play::HEADS_PER_TURN;
 use crate::base::limits::{NAME_BYTES, SIDECAR_BYTES, TEXT_BYTES};
 use crate::base::stats::Counter;
+use crate::base::time::Instant;
 use crate::daemon::context::Context;
 use crate::daemon::disk::Disk;
 use crate::daemon::folder_walk::{FolderWalk, WalkStep};
@@ -74,7 +75,7 @@ impl Service for StickRequests {
             State::Deleting(deletion) => delete(client, deletion, context).map(State::Deleting),
             State::Ejecting(ejection) => eject(client, ejection, context).map(State::Ejecting),
         };
-        // While recordings end, the loop is woken by their own deadlines.
+        // While recordings end, the loop is woken by their own deadlines, then by `next_deadline`.
         let waits = matches!(state, Some(State::Ejecting(Ejection::Ending)));
         self.current = state.map(|state| (client, state));
         match self.current {
@@ -84,7 +85,16 @@ impl Service for StickRequests {
         }
     }
 
-    fn holds_stick(&mut self, _now: crate::base::time::Instant, _context: &mut Context) -> bool {
+    fn next_deadline(&self, _now: Instant, context: &Context) -> Instant {
+        let ending = matches!(self.current, Some((_, State::Ejecting(Ejection::Ending))));
+        if ending && !context.recorder.uses_stick() {
+            Instant::default()
+        } else {
+            Instant::NEVER
+        }
+    }
+
+    fn holds_stick(&mut self, _now: Instant, _context: &mut Context) -> bool {
         matches!(self.current, Some((_, State::Deleting(_))))
     }
 }
