@@ -73,6 +73,7 @@ cp "$root/etc/callrec.conf" "$work/own.conf"
 (cd "$work/package" && sha256sum callrec S80callrec callrec.conf install.sh uninstall.sh >SHA256SUMS)
 sh "$work/package/install.sh" "$root" >/dev/null || fail "the second install.sh failed"
 cmp -s "$work/own.conf" "$root/etc/callrec.conf" || fail "install.sh overwrote the configuration"
+[ "$(stat -c %a "$root/etc/callrec.conf.dist")" = 600 ] || fail "install.sh shows the configuration's secrets to everyone"
 ok "installed again it keeps the configuration"
 
 # --- start, status, stop
