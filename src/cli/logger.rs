@@ -26,7 +26,7 @@ mod phone {
     pub(crate) fn init() {
         let filters = std::env::var("RUST_LOG").unwrap_or_default();
         let levels = filters.split([',', '=']).filter_map(parse_level);
-        let most = levels.fold(LevelFilter::Info, LevelFilter::max);
+        let most = levels.fold(LevelFilter::Info, Ord::max);
         let logger = Box::leak(Box::new(Logger { filters }));
         if log::set_logger(logger).is_ok() {
             log::set_max_level(most);

@@ -181,7 +181,7 @@ mod tests {
             (format!("{FSP}p2pCid = a\np2pServer = x\n"), "line 4: p2pKey must be set when p2pServer is"),
             ("p2pKey = 0123".into(), "line 1: p2pKey must be 32 printable characters without blanks"),
             ("p2pCid =".into(), "line 1: p2pCid must be 1 to 64 characters"),
-            ("p2pServer = a b".into(), "line 1: p2pServer must be an IP address or a host name, not 'a b'"),
+            ("p2pServer = a b".into(), "line 1: p2pServer must be an IP address or a host name, without a port, not 'a b'"),
             (
                 "p2pServer = a:7042".into(),
                 "line 1: p2pServer must be a host name or an IPv4 address, and its port in p2pPort, not 'a:7042'",

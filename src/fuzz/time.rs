@@ -144,8 +144,6 @@ pub fn receiver(data: &[u8]) {
     let mut recorder = Recorder::new(
         Config {
             max_recordings: 1,
-            max_frames: 0,
-            idle_frames: 0,
             ..Config::default()
         }
         .settings(),

@@ -180,7 +180,11 @@ impl Recorder {
     /// An unused id from 1 to 2^31 - 1 (spec, rule 15).
     pub(super) fn unused_id(&self, random: u32) -> u32 {
         let mut id = (random & 0x7FFF_FFFF).max(1);
-        while self.find(id).is_ok() || self.players.has(id) {
+        let is_known = |id: u32| {
+            let is_kept = self.kept_responses.find(id).is_some();
+            is_kept || self.records(id) || self.players.has(id)
+        };
+        while is_known(id) {
             id = (id % 0x7FFF_FFFF) + 1;
         }
         id
