@@ -50,6 +50,7 @@ pub struct FixedHeader {
 
 impl FixedHeader {
     /// Reads the fields.
+    #[inline(always)] // for each packet
     pub const fn parse(bytes: &[u8; HEADER_BYTES]) -> Self {
         let [first_byte, second, s0, s1, t0, t1, t2, t3, c0, c1, c2, c3] = *bytes;
         Self {
@@ -123,6 +124,7 @@ impl<'a> Packet<'a> {
     }
 
     /// The header without padding, extension and contributing sources.
+    #[inline(always)] // for each frame
     pub fn emit_header(&self) -> [u8; HEADER_BYTES] {
         let [s0, s1] = self.sequence.to_be_bytes();
         let [t0, t1, t2, t3] = self.timestamp.to_be_bytes();

@@ -54,6 +54,7 @@ pub fn raise_descriptor_limit() {
     }
 }
 
+#[inline(always)] // for each packet
 fn clock(id: libc::clockid_t) -> Timespec {
     // SAFETY: `time` is valid memory for the result; with a known clock the call cannot fail.
     let time = unsafe {

@@ -39,6 +39,7 @@ pub(super) fn address(name: &libc::sockaddr_in6) -> SocketAddr {
     }
 }
 
+#[inline(always)] // for each system call
 pub(super) fn check(result: isize) -> io::Result<usize> {
     usize::try_from(result).map_err(|_| io::Error::last_os_error())
 }

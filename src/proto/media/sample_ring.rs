@@ -87,6 +87,7 @@ impl SampleRing<'_> {
     }
 
     /// Marks a range as not written.
+    #[inline(always)] // for each frame
     pub fn wipe(&mut self, range: Range<i64>) {
         self.mark(range.start, length(&range), false);
     }

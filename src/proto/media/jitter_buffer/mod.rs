@@ -110,6 +110,7 @@ impl JitterBuffer {
     }
 
     /// The packet continues the sequence of this source (RFC 3550, A.1) and fits its decoder.
+    #[inline(always)] // for each packet
     pub fn fits(&self, sequence: u16, format: Format) -> bool {
         (-MAX_MISORDER..=MAX_DROPOUT).contains(&self.step(sequence))
             && self.codec.law().map_or(Format::G722, Format::G711) == format

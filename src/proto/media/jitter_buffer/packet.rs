@@ -59,6 +59,7 @@ pub struct Audio<'a> {
 }
 
 /// The nearest frame boundary if it is within `SNAP`, otherwise the position itself.
+#[inline(always)] // for each packet
 pub(super) fn snap(at: i64) -> i64 {
     match at.rem_euclid(FRAME) {
         past if past <= SNAP => at - past,
