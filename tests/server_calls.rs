@@ -216,7 +216,7 @@ fn a_refusal_is_told_and_leaves_nothing() {
         ),
         (
             Manner::Absent,
-            "no-server: no connection (10.0.0.9:10000, errno 111)",
+            "no-server: no connection (10.0.0.9:10000: connection refused)",
         ),
     ] {
         let mut phone = Phone::new(to_server(false));

@@ -155,7 +155,11 @@ struct ControlConnection {
 impl ControlConnection {
     fn open(socket: &str) -> Result<Self, Failure> {
         let stream = UnixStream::connect(socket).map_err(|error| {
-            Failure::Failed(format!("{socket}: {error}; is 'callrec run' running?"))
+            let hint = match error.kind() {
+                ErrorKind::PermissionDenied => "only its owner and group may use it",
+                _ => "is 'callrec run' running?",
+            };
+            Failure::Failed(format!("{socket}: {error}; {hint}"))
         })?;
         Ok(Self {
             socket: socket.into(),

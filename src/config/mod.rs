@@ -4,7 +4,6 @@
 //! `pairs` is the syntax of the file, `values` are parsers of values; `fsp` and `rendezvous` have
 //! the keys of the two services, which not all builds have.
 
-use core::fmt::{self, Display};
 use core::net::{IpAddr, Ipv4Addr};
 
 use crate::base::limits::{FRAME, MAX_MINUTES, MAX_RECORDINGS, PATH_BYTES};
@@ -16,6 +15,7 @@ use crate::wire::g711::Law;
 #[cfg(feature = "fsp")]
 mod fsp;
 mod pairs;
+mod printed;
 #[cfg(feature = "fsp")]
 mod rendezvous;
 mod values;
@@ -185,6 +185,9 @@ impl Config {
             "mediaAddr" => self.media_addr = ip_address(value)?,
             "mediaPorts" => self.media_ports = ports(value)?,
             "maxRecordings" => self.max_recordings = number(value, 1, MAX_RECORDINGS as u32)?,
+            "tapInterface" => one_of(value, &[("none", ())]).map_err(|problem| {
+                format!("{problem}: this version takes no legs from a network")
+            })?,
             "maxMinutes" => self.max_minutes = number(value, 0, MAX_MINUTES)?,
             "idleMinutes" => self.idle_minutes = number(value, 0, MAX_MINUTES)?,
             #[cfg(feature = "fsp")]
@@ -257,73 +260,9 @@ impl MessageEnd {
     }
 }
 
-/// All keys with their values, as a file that `parse` accepts.
-impl Display for Config {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let auto = |value: &Option<String>| value.clone().unwrap_or_else(|| "auto".into());
-        let (low, high) = self.media_ports;
-        let media_ports = format!("{low}-{high}");
-        let pairs: [(&str, &dyn Display); 21] = [
-            ("enabled", &u8::from(self.enabled)),
-            ("recordType", &sink_name(self.record_type)),
-            ("voiceCodec", &self.voice_codec.name()),
-            ("fileSizeLimit", &self.file_size_limit),
-            (
-                "coverOlderRecordings",
-                &u8::from(self.cover_older_recordings),
-            ),
-            ("recordRtpHeader", &u8::from(self.record_rtp_header)),
-            ("pauseMode", &pause_name(self.pause_is_silence)),
-            ("usbMount", &auto(&self.usb_mount)),
-            ("usbRequireMount", &u8::from(self.usb_require_mount)),
-            ("usbReserve", &self.usb_reserve),
-            ("serverAddr", &self.server_addr),
-            ("serverPort", &self.server_port),
-            ("serverFallback", &fallback_name(self.server_fallback)),
-            ("messageEnd", &self.message_end.name()),
-            ("deviceMac", &auto(&self.device_mac)),
-            ("controlSocket", &self.control_socket),
-            ("mediaAddr", &self.media_addr),
-            ("mediaPorts", &media_ports),
-            ("maxRecordings", &self.max_recordings),
-            ("maxMinutes", &self.max_minutes),
-            ("idleMinutes", &self.idle_minutes),
-        ];
-        for (key, value) in pairs {
-            writeln!(f, "{key} = {value}")?;
-        }
-        #[cfg(feature = "fsp")]
-        self.fsp.fmt(f)?;
-        Ok(())
-    }
-}
-
 /// The frames of so many minutes.
 fn frames(minutes: u32) -> u64 {
     u64::from(minutes) * 60_000 / FRAME.millis()
-}
-
-fn sink_name(sink: Sink) -> &'static str {
-    match sink {
-        Sink::Local => "local",
-        Sink::Server => "server",
-    }
-}
-
-fn pause_name(is_silence: bool) -> &'static str {
-    if is_silence {
-        "silence"
-    } else {
-        "skip"
-    }
-}
-
-fn fallback_name(is_local: bool) -> &'static str {
-    if is_local {
-        "local"
-    } else {
-        "none"
-    }
 }
 
 #[cfg(test)]
@@ -344,6 +283,16 @@ mod tests {
             Config::parse(&Config::default().to_string()),
             Ok(Config::default())
         );
+    }
+
+    #[test]
+    fn a_codec_of_provisioning_is_replaced_and_told() {
+        let config = Config::parse("voiceCodec = G729").unwrap();
+        assert_eq!(config.voice_codec, Law::Mu);
+        assert!(config.warning().unwrap().starts_with("voiceCodec"));
+        assert!(config.to_string().contains("voiceCodec = PCMU\n"));
+        assert_eq!(Config::parse("voiceCodec = PCMA").unwrap().warning(), None);
+        assert!(Config::parse("voiceCodec = G723").is_err());
     }
 
     #[test]
@@ -385,6 +334,14 @@ mod tests {
             (
                 "mediaPorts = 9-8",
                 "line 1: mediaPorts must be LOW-HIGH with ports from 1 to 65535, not '9-8'",
+            ),
+            (
+                "tapInterface = auto",
+                "line 1: tapInterface must be none, not 'auto': this version takes no legs from a network",
+            ),
+            (
+                "serverAddr = 10.0.0.1:10000",
+                "line 1: serverAddr must be an IP address or a host name, without a port, not '10.0.0.1:10000'",
             ),
             (
                 "voiceCodec =",

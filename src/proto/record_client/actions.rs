@@ -132,10 +132,19 @@ impl RecordClient {
         let Some(server) = &setup.server else { return };
         let host = &server.host;
         let port = server.port;
-        match errno {
-            0 => self.set_reason(word, format_args!("{words} ({host}:{port})")),
-            _ => self.set_reason(word, format_args!("{words} ({host}:{port}, errno {errno})")),
-        }
+        // Linux's numbers, the same on ARM and x86.
+        let why = match errno {
+            0 => "",
+            101 | 113 => ": no route",
+            104 => ": connection reset",
+            110 => ": no answer",
+            111 => ": connection refused",
+            _ => {
+                let words = format_args!("{words} ({host}:{port}: errno {errno})");
+                return self.set_reason(word, words);
+            }
+        };
+        self.set_reason(word, format_args!("{words} ({host}:{port}{why})"));
     }
 
     pub(super) fn set_reason(&mut self, word: &str, words: core::fmt::Arguments) {

@@ -43,6 +43,7 @@ mod responses;
 pub mod sidecar_queue;
 mod sidecars;
 mod slots;
+mod status;
 pub mod stick;
 mod stick_requests;
 mod stop_all;
@@ -237,7 +238,7 @@ impl Recorder {
                 self.refuse(
                     client,
                     b"Error",
-                    &reason("bad-request", format_args!("no cmd=... in this line")),
+                    &reason("bad-request", format_args!("the line has no command")),
                 );
                 return FollowUp::Nothing;
             }
