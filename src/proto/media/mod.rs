@@ -4,6 +4,7 @@
 //! ```text
 //! receiver        which datagram is next, and when it arrived
 //! sources         the source (SSRC on a port) that it belongs to
+//! encryption      it is muted when it is encrypted (ciphertext); leg_monitor: what is told of it
 //! jitter_buffer   its position on the source axis (sample_ring); fills gaps (plc), follows the
 //!                 sender's clock (clock_drift)
 //! media_clock     which frame is due when
@@ -12,6 +13,7 @@
 //! ```
 //! `pacer` serves the opposite direction: it determines when the packets of a player are due.
 
+pub mod ciphertext;
 pub mod clock_drift;
 pub mod encryption;
 pub mod formats;

@@ -1,6 +1,7 @@
 //! One source of a recording: an SSRC on a port, and its jitter buffer.
 
 use crate::base::limits::{SECOND_PACKET, SOURCE_IDLE};
+use crate::proto::media::ciphertext::CiphertextCheck;
 use crate::proto::media::encryption::EncryptionCheck;
 use crate::proto::media::jitter_buffer::packet::{Arrival, Audio};
 use crate::proto::media::jitter_buffer::JitterBuffer;
@@ -12,10 +13,43 @@ pub(super) struct Source {
     /// Packets since all sockets were empty: audio never arrives as fast as a flood.
     pub(super) recent: u16,
     pub(super) encryption: EncryptionCheck,
+    pub(super) ciphertext: CiphertextCheck,
     pub(super) buffer: JitterBuffer,
 }
 
 impl Source {
+    /// A source that begins with this packet, which still has to be checked.
+    pub(super) fn new(port: usize, ssrc: u32, buffer: JitterBuffer) -> Self {
+        Self {
+            port,
+            ssrc,
+            confirmed: false,
+            recent: 1,
+            encryption: EncryptionCheck::default(),
+            ciphertext: CiphertextCheck::new(),
+            buffer,
+        }
+    }
+
+    /// Looks whether a packet of this source is encrypted.
+    #[inline]
+    pub(super) fn check(&mut self, audio: &Audio, arrival: Arrival) {
+        // An arrival is only inferred for a packet that continues the last one byte for byte.
+        if arrival.measured {
+            let len = audio.payload.len();
+            self.encryption.handle(audio.sequence, audio.timestamp, len);
+        }
+        if !self.encryption.is_muted() {
+            self.ciphertext.handle(audio.payload, 1);
+        }
+    }
+
+    /// Nothing of it is to be heard.
+    #[inline]
+    pub(super) fn is_muted(&self) -> bool {
+        self.encryption.is_muted() || self.ciphertext.is_muted()
+    }
+
     /// Why this source may lose its slot to a new source of `port`; `None`: it keeps it. A source
     /// that is still waiting for its second packet keeps it, too: if many sources arrive at once,
     /// the first ones are recorded, instead of none.

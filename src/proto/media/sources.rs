@@ -9,7 +9,6 @@ use crate::base::limits::{
     FLOOD_PACKETS, FRAME_SAMPLES, MAX_PAYLOAD, MAX_PORTS, MAX_SOURCES, MAX_TIMESTAMP_ERROR,
 };
 use crate::base::stats::{Counter, Stats};
-use crate::proto::media::encryption::EncryptionCheck;
 use crate::proto::media::formats::{PayloadKind, PortFormats};
 use crate::proto::media::jitter_buffer::packet::{Arrival, Audio, Format, FrameBuffers, FrameKind};
 use crate::proto::media::jitter_buffer::JitterBuffer;
@@ -227,12 +226,8 @@ impl Sources {
             source.confirmed = true;
             source.recent = source.recent.saturating_add(1);
             let len = audio.payload.len();
-            // An arrival is only inferred for a packet that continues the last one byte for byte.
-            if arrival.measured {
-                let encryption = &mut source.encryption;
-                encryption.handle(audio.sequence, audio.timestamp, len);
-            }
-            if source.encryption.is_muted() {
+            source.check(audio, arrival);
+            if source.is_muted() {
                 source.buffer.pass(audio.sequence, arrival.at);
                 let why = Unintelligible::Encrypted;
                 self.monitor.handle_undecodable(port, ssrc, arrival.at, why);
@@ -254,16 +249,9 @@ impl Sources {
         let buffer = JitterBuffer::new(&mut ring, arrival, audio, hint);
         let mut others = self.sources.iter().flatten();
         self.shared |= others.any(|source| (source.port, source.ssrc) == (port, ssrc));
-        let mut encryption = EncryptionCheck::default();
-        encryption.handle(audio.sequence, audio.timestamp, audio.payload.len());
-        self.sources[slot] = Some(Source {
-            port,
-            ssrc,
-            confirmed: false,
-            recent: 1,
-            encryption,
-            buffer,
-        });
+        let mut source = Source::new(port, ssrc, buffer);
+        source.check(audio, arrival);
+        self.sources[slot] = Some(source);
         self.cede(slot, port, ssrc, arrival.at, audio);
         Some(self.put_in(slot, audio, arrival, stats))
     }
@@ -313,7 +301,7 @@ impl Sources {
         source
             .buffer
             .take(&mut ring, clock, buffers, stats)
-            .filter(|_| source.confirmed && !source.encryption.is_muted())
+            .filter(|_| source.confirmed && !source.is_muted())
     }
 
     /// Where the latest source of the port ended.
