@@ -17,10 +17,12 @@
 
 use core::fmt::{self, Write};
 
-use crate::wire::json::quote;
-
+mod out;
+mod part_audio;
 mod start;
 
+use out::Out;
+pub use part_audio::{PartAudio, Pauses};
 pub use start::Start;
 
 /// The most bytes that a checksum adds to the line.
@@ -67,34 +69,6 @@ pub struct Sidecar<'a> {
     pub unintelligible: &'a [u8],
     /// Why the part ended.
     pub end: &'a [u8],
-}
-
-/// What the audio of a part is, once the part has ended.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct PartAudio<'a> {
-    /// Its length.
-    pub duration_ms: u64,
-    /// Its frames.
-    pub frames: u64,
-    /// Its pauses.
-    pub pauses: Pauses<'a>,
-    /// What is missing from it, counted by reason; zeros are left out.
-    pub dropped: &'a [(&'a str, u64)],
-}
-
-/// The pauses of one part.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pauses<'a> {
-    /// `[at_ms, length_ms]` of each.
-    List(&'a [[u32; 2]]),
-    /// Too many to be listed.
-    Count(u32),
-}
-
-impl Default for Pauses<'_> {
-    fn default() -> Self {
-        Self::List(&[])
-    }
 }
 
 impl Sidecar<'_> {
@@ -160,77 +134,6 @@ impl Sidecar<'_> {
             separator = ",";
         }
         out.write_str("}")
-    }
-}
-
-impl PartAudio<'_> {
-    fn emit_members(&self, out: &mut Out) -> fmt::Result {
-        out.number("duration_ms", self.duration_ms)?;
-        out.number("frames", self.frames)?;
-        match self.pauses {
-            Pauses::Count(count) => out.number("pauses", count.into())?,
-            Pauses::List(list) => {
-                out.key("pauses")?;
-                let mut separator = "[";
-                for [at, length] in list {
-                    write!(out, "{separator}[{at},{length}]")?;
-                    separator = ",";
-                }
-                out.write_str(if list.is_empty() { "[]" } else { "]" })?;
-            }
-        }
-        out.key("dropped")?;
-        out.write_str("{")?;
-        out.separator = "";
-        for (reason, count) in self.dropped.iter().filter(|(_, count)| *count > 0) {
-            out.number(reason, *count)?;
-        }
-        out.separator = ",";
-        out.write_str("}")
-    }
-}
-
-/// Writes into a buffer; an error when it is full.
-struct Out<'a> {
-    rest: &'a mut [u8],
-    separator: &'static str,
-}
-
-impl Out<'_> {
-    fn key(&mut self, key: &str) -> fmt::Result {
-        let separator = core::mem::replace(&mut self.separator, ",");
-        write!(self, "{separator}\"{key}\":")
-    }
-
-    fn number(&mut self, key: &str, value: u64) -> fmt::Result {
-        self.key(key)?;
-        write!(self, "{value}")
-    }
-
-    fn known(&mut self, key: &str, value: u32) -> fmt::Result {
-        match value {
-            0 => Ok(()),
-            value => self.number(key, value.into()),
-        }
-    }
-
-    fn text(&mut self, key: &str, value: &[u8]) -> fmt::Result {
-        if value.is_empty() {
-            return Ok(());
-        }
-        self.key(key)?;
-        quote(self, value)
-    }
-}
-
-impl Write for Out<'_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let (place, behind) = core::mem::take(&mut self.rest)
-            .split_at_mut_checked(text.len())
-            .ok_or(fmt::Error)?;
-        place.copy_from_slice(text.as_bytes());
-        self.rest = behind;
-        Ok(())
     }
 }
 
