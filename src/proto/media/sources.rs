@@ -15,6 +15,7 @@ use crate::proto::media::jitter_buffer::JitterBuffer;
 use crate::proto::media::leg_monitor::{LegMonitor, Unintelligible};
 use crate::proto::media::sample_ring::SampleRings;
 use crate::proto::media::source::{arrival_of, ArrivalTime, Source};
+use crate::wire::g711::Law;
 use crate::wire::rtp::Packet;
 
 /// All sources of a recording and their sample rings.
@@ -25,6 +26,8 @@ pub struct Sources {
     shared: bool,
     rings: SampleRings,
     formats: PortFormats,
+    /// The recording's: linear samples are stored as its codes.
+    law: Law,
     /// What is told of the legs.
     pub monitor: LegMonitor,
 }
@@ -45,8 +48,14 @@ impl Sources {
             shared: false,
             rings: SampleRings::new(MAX_SOURCES),
             formats: PortFormats::default(),
+            law: Law::Mu,
             monitor: LegMonitor::default(),
         }
+    }
+
+    /// The law of the recording that begins.
+    pub fn set_law(&mut self, law: Law) {
+        self.law = law;
     }
 
     /// What the payload types mean from the next packet on.
@@ -225,15 +234,17 @@ impl Sources {
         if let (Some(slot), Some(source)) = (slot, known) {
             source.confirmed = true;
             source.recent = source.recent.saturating_add(1);
-            let len = audio.payload.len();
             source.check(audio, arrival);
-            if source.is_muted() {
+            if let Some(why) = source.unintelligible() {
                 source.buffer.pass(audio.sequence, arrival.at);
-                let why = Unintelligible::Encrypted;
                 self.monitor.handle_undecodable(port, ssrc, arrival.at, why);
-                return Some(Counter::Encrypted);
+                return Some(match why {
+                    Unintelligible::Encrypted => Counter::Encrypted,
+                    _ => Counter::UnknownPayload,
+                });
             }
-            self.monitor.handle_audio(port, ssrc, arrival.at, len);
+            self.monitor
+                .handle_audio(port, ssrc, arrival.at, audio.samples());
             if self.shared {
                 self.cede(slot, port, ssrc, arrival.at, audio);
             }
@@ -246,10 +257,10 @@ impl Sources {
         let Some(mut ring) = self.rings.ring(slot) else {
             return Some(Counter::Bug);
         };
-        let buffer = JitterBuffer::new(&mut ring, arrival, audio, hint);
+        let buffer = JitterBuffer::new(&mut ring, arrival, audio, hint, self.law);
         let mut others = self.sources.iter().flatten();
         self.shared |= others.any(|source| (source.port, source.ssrc) == (port, ssrc));
-        let mut source = Source::new(port, ssrc, buffer);
+        let mut source = Source::new(port, ssrc, audio.format, buffer);
         source.check(audio, arrival);
         self.sources[slot] = Some(source);
         self.cede(slot, port, ssrc, arrival.at, audio);
@@ -277,7 +288,9 @@ impl Sources {
         stats: &mut Stats,
     ) -> Counter {
         match (&mut self.sources[slot], self.rings.ring(slot)) {
-            (Some(source), Some(mut ring)) => source.buffer.put(&mut ring, arrival, audio, stats),
+            (Some(source), Some(mut ring)) => {
+                source.put(&mut ring, self.law, arrival, audio, stats)
+            }
             _ => Counter::Bug,
         }
     }
@@ -301,7 +314,7 @@ impl Sources {
         source
             .buffer
             .take(&mut ring, clock, buffers, stats)
-            .filter(|_| source.confirmed && !source.is_muted())
+            .filter(|_| source.confirmed && source.unintelligible().is_none())
     }
 
     /// Where the latest source of the port ended.
