@@ -28,13 +28,19 @@ pub(super) fn parse(message: &Message, legs: usize) -> Result<Option<Declared>, 
         let _ = key.push(char::from(b'1' + leg as u8));
         let found = read(message, &key, leg as u8, &mut declared)?;
         if found && leg >= legs {
-            return Err(bad_request(format_args!(
-                "{key} is for a leg that the recording does not have: it has {legs}"
-            )));
+            return Err(no_such_leg(leg, legs));
         }
         any |= found;
     }
     Ok(any.then_some(declared))
+}
+
+/// The refusal of a list for leg number `leg`, counted from 0, of a recording with fewer legs.
+pub(super) fn no_such_leg(leg: usize, legs: usize) -> Reason {
+    bad_request(format_args!(
+        "formats_{} is for a leg that the recording does not have: it has {legs}",
+        leg + 1
+    ))
 }
 
 /// Reads one key; `false`: it is not there.
