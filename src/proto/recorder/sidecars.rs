@@ -106,15 +106,11 @@ fn emit(
     };
     let heard = (!recording.has_file()).then(|| heard_of(recording));
     let heard = heard.unwrap_or_default();
-    let mut dropped = [("", 0); MISSING.len()];
-    for (entry, (counter, count)) in dropped.iter_mut().zip(MISSING.into_iter().zip(missing)) {
-        *entry = (NAMES[counter as usize], count);
-    }
     let audio = PartAudio {
         duration_ms: frames * FRAME.millis(),
         frames,
         pauses: history.pauses(frames, ended.is_some()),
-        dropped: &dropped,
+        dropped: &named(missing),
     };
     let sidecar = Sidecar {
         id: id.as_bytes(),
@@ -143,6 +139,15 @@ fn emit(
         end,
     };
     sidecar.emit(buffer)
+}
+
+/// The counts with the names of their counters.
+fn named(missing: Missing) -> [(&'static str, u64); MISSING.len()] {
+    let mut named = [("", 0); MISSING.len()];
+    for (entry, (counter, count)) in named.iter_mut().zip(MISSING.into_iter().zip(missing)) {
+        *entry = (NAMES[counter as usize], count);
+    }
+    named
 }
 
 /// What is known of the legs when a part has ended.
