@@ -6,12 +6,9 @@
 mod common;
 
 use std::fs;
-use std::path::Path;
 
 use common::file::{read, Recording};
-use common::{marked, rtp, run, Phone};
-
-const CAPTURES: &str = "/usr/share/sip-tester";
+use common::{capture, marked, rtp, run, Phone};
 
 /// A call with these arguments; the file it left.
 fn call(phone: &Phone, arguments: &[&str]) -> Recording {
@@ -63,18 +60,6 @@ fn pcap(packets: &[Packet]) -> Vec<u8> {
         bytes.extend(datagram);
     }
     bytes
-}
-
-/// The RTP datagrams of a capture of sip-tester (Ethernet, IPv4 without options, nothing else).
-fn datagrams(path: &Path) -> Vec<Vec<u8>> {
-    let bytes = fs::read(path).unwrap();
-    let (mut at, mut found) = (24, vec![]);
-    while at + 16 <= bytes.len() {
-        let length = u32::from_le_bytes(bytes[at + 8..at + 12].try_into().unwrap()) as usize;
-        found.push(bytes[at + 16 + 42..at + 16 + length].to_vec());
-        at += 16 + length;
-    }
-    found
 }
 
 /// A-law codes in packets of `ptime` ms, as a capture with its own timing.
@@ -284,8 +269,8 @@ fn a_call_that_cannot_be_made_says_why() {
 )]
 fn a_real_capture_of_30_ms_packets_is_stored_bit_exact() {
     let phone = Phone::new("");
-    let path = Path::new(CAPTURES).join("g711a.pcap");
-    let payloads: Vec<u8> = datagrams(&path)
+    let path = capture::path("g711a.pcap");
+    let payloads: Vec<u8> = capture::datagrams(&path)
         .iter()
         .flat_map(|packet| packet[12..].to_vec())
         .collect();
@@ -310,8 +295,8 @@ fn real_captures_of_digits_alone_leave_silence() {
     for digit in [
         "0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "star", "pound",
     ] {
-        let path = Path::new(CAPTURES).join(format!("dtmf_2833_{digit}.pcap"));
-        events += datagrams(&path).len() as u64;
+        let path = capture::path(&format!("dtmf_2833_{digit}.pcap"));
+        events += capture::datagrams(&path).len() as u64;
         let recording = call(&phone, &["--near", path.to_str().unwrap()]);
         assert!(
             silent(&recording) && recording.frames.len() >= 5,
@@ -333,12 +318,12 @@ fn real_captures_of_digits_alone_leave_silence() {
 )]
 fn a_real_capture_beside_digits_stays_bit_exact() {
     let phone = Phone::new("");
-    let audio = Path::new(CAPTURES).join("g711a.pcap");
-    let payloads: Vec<u8> = datagrams(&audio)
+    let audio = capture::path("g711a.pcap");
+    let payloads: Vec<u8> = capture::datagrams(&audio)
         .iter()
         .flat_map(|packet| packet[12..].to_vec())
         .collect();
-    let digit = Path::new(CAPTURES).join("dtmf_2833_5.pcap");
+    let digit = capture::path("dtmf_2833_5.pcap");
     let (audio, digit) = (audio.to_str().unwrap(), digit.to_str().unwrap());
     std::thread::scope(|scope| {
         for port in [&[][..], &["--one-port"]] {

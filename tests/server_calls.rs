@@ -5,6 +5,7 @@ mod virtual_phone;
 
 use callrec::proto::recorder::Settings;
 use virtual_phone::calls::{audio, start, states, stop, talk, to_server};
+use virtual_phone::legs::{leg, packets};
 use virtual_phone::server::Manner;
 use virtual_phone::{missing, ms, value, Phone};
 
@@ -37,6 +38,31 @@ fn a_call_reaches_the_server_bit_for_bit_frame_by_frame() {
     assert!(phone.stick.files.is_empty());
     assert_eq!(phone.server.heard.len(), 2);
     assert_eq!(states(&phone), ["recording", "stopped"]);
+}
+
+#[test]
+fn a_stop_says_who_was_not_heard() {
+    for (keys, legs, heard) in [
+        ("", 2, None),
+        ("", 1, Some("one")),
+        ("", 0, Some("none")),
+        ("&legs=1", 1, None),
+    ] {
+        let mut phone = Phone::new(to_server(false));
+        phone.request(&format!("cmd=RecordStartRequest&sink=server{keys}"));
+        phone.run_for(ms(100));
+        let answer = phone.answers.last().unwrap();
+        let id = value(answer, "id").unwrap().parse().unwrap();
+        for port in 0..legs {
+            let stream = leg(phone.now, port, 0, 5, &packets(100, 160));
+            phone.send(stream);
+        }
+        phone.run_for(ms(2020));
+        stop(&mut phone, id);
+        let request = phone.server.heard.last().unwrap();
+        assert_eq!(value(request, "cmd"), Some("RecordStopRequest"));
+        assert_eq!(value(request.trim_end(), "heard"), heard, "{keys} {legs}");
+    }
 }
 
 #[test]

@@ -95,6 +95,45 @@ fn an_encrypted_leg_is_muted_and_told() {
 }
 
 #[test]
+fn ciphertext_without_a_tag_is_muted_after_a_second() {
+    for (formats, payload_type, len) in [
+        ("", 0, 160),
+        ("", 8, 160),
+        ("", 9, 160),
+        ("", 0, 80),
+        ("&formats=96:L16/16000", 96, 640),
+    ] {
+        let mut phone = Phone::new(settings());
+        let id = phone.start(formats);
+        let sent = packets(1000, 160);
+        let mut stream = leg(phone.now + ms(7), 0, 0, 5, &sent);
+        let ticks = if payload_type == 96 { 320 } else { len as u32 };
+        let mut other = foreign(&phone, 1, payload_type, len, ticks);
+        if len == 80 {
+            let from = phone.now + ms(9);
+            let times = (0..).map(|n| from + ms(10 * n));
+            let paced = other.into_iter().zip(times);
+            other = paced
+                .map(|((_, port, bytes), at)| (at, port, bytes))
+                .collect();
+        }
+        stream.extend(other);
+        phone.send(stream);
+        phone.run_for(ms(20_500));
+        phone.stop(id);
+        let told = events(&phone, "unintelligible");
+        assert_eq!(told.len(), 1, "{payload_type} {len}: {:?}", phone.events);
+        assert_eq!(value(told[0], "reason"), Some("encrypted"));
+        assert_eq!(value(told[0], "leg"), Some("41002"));
+        assert!(events(&phone, "intelligible").is_empty());
+        // A second is needed to tell; by then 300 ms of it are not mixed yet.
+        let audio = phone.audio();
+        let good = sent[50..].concat();
+        assert!(audio.windows(good.len()).any(|run| run == good));
+    }
+}
+
+#[test]
 fn a_call_of_which_nothing_is_heard_is_told_and_marked() {
     let mut phone = Phone::new(settings());
     let id = phone.start("");
@@ -167,6 +206,12 @@ fn declared_formats_are_heard_from_the_first_packet_on() {
     phone.send(leg(phone.now + ms(7), 0, 96, 5, &packets(100, 160)));
     phone.run_for(ms(3000));
     assert_eq!(phone.counted("audio"), 100);
+    // There is no third leg.
+    let line = format!("cmd=RecordFormatsRequest&id={id}&formats_3=97:PCMU/8000");
+    let answer = phone.request(&line).unwrap();
+    assert!(value(&answer, "reason")
+        .unwrap()
+        .starts_with("bad-request: formats_3 is for a leg"));
     // A re-INVITE.
     let line =
         format!("cmd=RecordFormatsRequest&id={id}&formats=97:PCMU/8000&formats_1=98:G722/8000");
@@ -187,6 +232,9 @@ fn a_start_whose_audio_cannot_be_decoded_is_refused() {
         ("18:G729/8000,101:telephone-event/8000", "cannot be decoded"),
         ("PCMU", "formats must be a list"),
         ("200:PCMU/8000", "formats must be a list"),
+        ("0:PCMU/8000&formats_3=96:PCMU/8000", "it has 2"),
+        ("0:PCMU/8000&formats_8=96:PCMU/8000", "it has 2"),
+        ("0:PCMU/8000&legs=0&formats_1=96:PCMU/8000", "it has 0"),
     ] {
         let answer = phone
             .request(&format!("cmd=RecordStartRequest&formats={formats}"))

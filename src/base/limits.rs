@@ -81,6 +81,10 @@ pub const DRIFT_DEAD_BAND: i64 = 32;
 pub const RATE_PACKETS: usize = 10;
 /// Formats that a request may declare: 16 for each of three ports.
 pub const MAX_FORMATS: usize = 48;
+/// Codes of which a source's chi-square is computed, to notice ciphertext: 50 packets.
+pub const CIPHERTEXT_SAMPLE: u16 = 8000;
+/// After its first sample, one packet of a source in so many is looked at.
+pub const CIPHERTEXT_PERIOD: u8 = 50;
 /// Sources that are watched for packets that cannot be decoded.
 pub const MAX_MONITORED: usize = 8;
 /// Packets in a row after which a leg counts as unintelligible, or as intelligible again: 500 ms.

@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
+pub mod capture;
 mod control;
 #[cfg(feature = "s3")]
 pub mod fake_store;

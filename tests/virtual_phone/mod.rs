@@ -13,6 +13,8 @@
 use std::collections::VecDeque;
 
 pub mod calls;
+#[path = "../common/capture.rs"]
+pub mod capture;
 mod devices;
 pub mod legs;
 mod media;

@@ -14,15 +14,19 @@ const MAX_MKI: i64 = 4;
 /// What is known of one source.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct EncryptionCheck {
-    last: Option<Last>,
+    last: Option<PacketNumbers>,
     state: MuteState,
 }
 
+/// What is looked at of a packet.
 #[derive(Clone, Copy, Debug)]
-struct Last {
-    sequence: u16,
-    timestamp: u32,
-    len: u16,
+pub struct PacketNumbers {
+    /// RTP sequence number.
+    pub sequence: u16,
+    /// RTP timestamp.
+    pub timestamp: u32,
+    /// Bytes of its payload.
+    pub len: usize,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,18 +41,13 @@ enum MuteState {
 impl EncryptionCheck {
     /// Takes the numbers of a packet whose arrival was measured.
     #[inline(never)]
-    pub fn handle(&mut self, sequence: u16, timestamp: u32, len: usize) {
-        let len = u16::try_from(len).unwrap_or(u16::MAX);
-        let last = self.last.replace(Last {
-            sequence,
-            timestamp,
-            len,
-        });
-        let Some(last) = last.filter(|last| last.sequence.wrapping_add(1) == sequence) else {
+    pub fn handle(&mut self, packet: PacketNumbers, bytes_per_tick: i64) {
+        let follows = |last: &PacketNumbers| last.sequence.wrapping_add(1) == packet.sequence;
+        let Some(last) = self.last.replace(packet).filter(follows) else {
             return;
         };
-        let step = i64::from(timestamp.wrapping_sub(last.timestamp) as i32);
-        let extra = i64::from(last.len) - step;
+        let step = i64::from(packet.timestamp.wrapping_sub(last.timestamp) as i32);
+        let extra = last.len as i64 - step * bytes_per_tick;
         let fits_tag = |tag: &i64| (*tag..=*tag + MAX_MKI).contains(&extra);
         if step > 0 && TAGS.iter().any(fits_tag) {
             self.state = MuteState::Muted { fitting: 0 };
@@ -75,7 +74,12 @@ mod tests {
         let mut timestamp = 7u32;
         let mut verdicts = vec![];
         for (number, (step, len)) in packets.enumerate() {
-            check.handle(number as u16, timestamp, len);
+            let packet = PacketNumbers {
+                sequence: number as u16,
+                timestamp,
+                len,
+            };
+            check.handle(packet, 1);
             verdicts.push(check.is_muted());
             timestamp = timestamp.wrapping_add(step);
         }

@@ -33,6 +33,8 @@ impl PayloadKind {
             8000 if is(b"PCMA") => Self::Audio(Format::G711(Law::A)),
             // A clock of 16 kHz is noticed by the packets themselves (`jitter_buffer::clock_rate`).
             8000 | 16_000 if is(b"G722") => Self::Audio(Format::G722),
+            8000 if is(b"L16") => Self::Audio(Format::L16),
+            16_000 if is(b"L16") => Self::Audio(Format::L16Wideband),
             _ => Self::Undecodable,
         }
     }
@@ -110,6 +112,11 @@ impl PortFormats {
             return Err(FormatsError::Undecodable);
         }
         Ok(())
+    }
+
+    /// The first port from `from` on, but before `to`, that has a list of its own.
+    pub fn own_port(&self, from: usize, to: usize) -> Option<usize> {
+        (from..to).find(|port| self.own & 1 << port != 0)
     }
 
     /// Entries for one port count for another one from now on.
@@ -195,6 +202,13 @@ mod tests {
         assert_eq!(formats.kind(0, 18), Some(PayloadKind::Undecodable));
         assert_eq!(formats.kind(0, 13), Some(PayloadKind::ComfortNoise));
         assert_eq!(formats.kind(0, 97), None);
+        let (formats, undecodable) =
+            parsed("96:L16/16000,97:l16/8000/1,98:L16/44100,99:L16/8000/2");
+        let formats = formats.unwrap();
+        assert_eq!(undecodable, ["98:L16/44100", "99:L16/8000/2"]);
+        let wideband = Some(PayloadKind::Audio(Format::L16Wideband));
+        assert_eq!(formats.kind(0, 96), wideband);
+        assert_eq!(formats.kind(0, 97), Some(PayloadKind::Audio(Format::L16)));
         let refused = Err(FormatsError::Undecodable);
         assert_eq!(parsed("18:G729/8000,101:telephone-event/8000").0, refused);
         assert!(parsed("101:telephone-event/8000").0.is_ok());

@@ -14,8 +14,10 @@ use crate::base::limits::{
 pub enum Unintelligible {
     /// A payload type that is not decoded.
     PayloadType(u8),
-    /// Payloads longer than their timestamps say, by what SRTP adds.
+    /// Payloads longer than their timestamps say, by what SRTP adds, or as even as ciphertext.
     Encrypted,
+    /// Linear samples whose bytes are swapped.
+    ByteOrder,
 }
 
 /// What others must know of a leg.

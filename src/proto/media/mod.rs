@@ -4,6 +4,9 @@
 //! ```text
 //! receiver        which datagram is next, and when it arrived
 //! sources         the source (SSRC on a port) that it belongs to
+//! encryption      it is muted when it is encrypted (ciphertext) or its bytes are swapped
+//!                 (byte_order); leg_monitor: what is told of it
+//! downsampler     L16 at 16 kHz becomes codes at 8 kHz
 //! jitter_buffer   its position on the source axis (sample_ring); fills gaps (plc), follows the
 //!                 sender's clock (clock_drift)
 //! media_clock     which frame is due when
@@ -12,7 +15,10 @@
 //! ```
 //! `pacer` serves the opposite direction: it determines when the packets of a player are due.
 
+pub mod byte_order;
+pub mod ciphertext;
 pub mod clock_drift;
+pub mod downsampler;
 pub mod encryption;
 pub mod formats;
 pub mod jitter_buffer;

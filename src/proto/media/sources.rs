@@ -9,13 +9,13 @@ use crate::base::limits::{
     FLOOD_PACKETS, FRAME_SAMPLES, MAX_PAYLOAD, MAX_PORTS, MAX_SOURCES, MAX_TIMESTAMP_ERROR,
 };
 use crate::base::stats::{Counter, Stats};
-use crate::proto::media::encryption::EncryptionCheck;
 use crate::proto::media::formats::{PayloadKind, PortFormats};
 use crate::proto::media::jitter_buffer::packet::{Arrival, Audio, Format, FrameBuffers, FrameKind};
 use crate::proto::media::jitter_buffer::JitterBuffer;
 use crate::proto::media::leg_monitor::{LegMonitor, Unintelligible};
 use crate::proto::media::sample_ring::SampleRings;
 use crate::proto::media::source::{arrival_of, ArrivalTime, Source};
+use crate::wire::g711::Law;
 use crate::wire::rtp::Packet;
 
 /// All sources of a recording and their sample rings.
@@ -26,6 +26,8 @@ pub struct Sources {
     shared: bool,
     rings: SampleRings,
     formats: PortFormats,
+    /// The recording's: linear samples are stored as its codes.
+    law: Law,
     /// What is told of the legs.
     pub monitor: LegMonitor,
 }
@@ -46,8 +48,14 @@ impl Sources {
             shared: false,
             rings: SampleRings::new(MAX_SOURCES),
             formats: PortFormats::default(),
+            law: Law::Mu,
             monitor: LegMonitor::default(),
         }
+    }
+
+    /// The law of the recording that begins.
+    pub fn set_law(&mut self, law: Law) {
+        self.law = law;
     }
 
     /// What the payload types mean from the next packet on.
@@ -226,19 +234,17 @@ impl Sources {
         if let (Some(slot), Some(source)) = (slot, known) {
             source.confirmed = true;
             source.recent = source.recent.saturating_add(1);
-            let len = audio.payload.len();
-            // An arrival is only inferred for a packet that continues the last one byte for byte.
-            if arrival.measured {
-                let encryption = &mut source.encryption;
-                encryption.handle(audio.sequence, audio.timestamp, len);
-            }
-            if source.encryption.is_muted() {
+            source.check(audio, arrival);
+            if let Some(why) = source.unintelligible() {
                 source.buffer.pass(audio.sequence, arrival.at);
-                let why = Unintelligible::Encrypted;
                 self.monitor.handle_undecodable(port, ssrc, arrival.at, why);
-                return Some(Counter::Encrypted);
+                return Some(match why {
+                    Unintelligible::Encrypted => Counter::Encrypted,
+                    _ => Counter::UnknownPayload,
+                });
             }
-            self.monitor.handle_audio(port, ssrc, arrival.at, len);
+            self.monitor
+                .handle_audio(port, ssrc, arrival.at, audio.samples());
             if self.shared {
                 self.cede(slot, port, ssrc, arrival.at, audio);
             }
@@ -251,19 +257,12 @@ impl Sources {
         let Some(mut ring) = self.rings.ring(slot) else {
             return Some(Counter::Bug);
         };
-        let buffer = JitterBuffer::new(&mut ring, arrival, audio, hint);
+        let buffer = JitterBuffer::new(&mut ring, arrival, audio, hint, self.law);
         let mut others = self.sources.iter().flatten();
         self.shared |= others.any(|source| (source.port, source.ssrc) == (port, ssrc));
-        let mut encryption = EncryptionCheck::default();
-        encryption.handle(audio.sequence, audio.timestamp, audio.payload.len());
-        self.sources[slot] = Some(Source {
-            port,
-            ssrc,
-            confirmed: false,
-            recent: 1,
-            encryption,
-            buffer,
-        });
+        let mut source = Source::new(port, ssrc, audio.format, buffer);
+        source.check(audio, arrival);
+        self.sources[slot] = Some(source);
         self.cede(slot, port, ssrc, arrival.at, audio);
         Some(self.put_in(slot, audio, arrival, stats))
     }
@@ -289,7 +288,9 @@ impl Sources {
         stats: &mut Stats,
     ) -> Counter {
         match (&mut self.sources[slot], self.rings.ring(slot)) {
-            (Some(source), Some(mut ring)) => source.buffer.put(&mut ring, arrival, audio, stats),
+            (Some(source), Some(mut ring)) => {
+                source.put(&mut ring, self.law, arrival, audio, stats)
+            }
             _ => Counter::Bug,
         }
     }
@@ -313,7 +314,7 @@ impl Sources {
         source
             .buffer
             .take(&mut ring, clock, buffers, stats)
-            .filter(|_| source.confirmed && !source.encryption.is_muted())
+            .filter(|_| source.confirmed && source.unintelligible().is_none())
     }
 
     /// Where the latest source of the port ended.

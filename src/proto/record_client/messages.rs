@@ -2,6 +2,7 @@
 
 use crate::base::limits::{ID_BYTES, MESSAGE_BYTES, TEXT_BYTES};
 use crate::base::ring::Ring;
+use crate::proto::media::leg_monitor::Heard;
 use crate::proto::recording::setup::{Host, Setup};
 use crate::wire::control::{Message, Text, Writer};
 
@@ -87,7 +88,8 @@ pub(super) fn write_start(out: &mut Ring, setup: &Setup) {
     });
 }
 
-/// Writes the stop request with the values that have changed since the start.
+/// Writes the stop request with the values that have changed since the start, and which parties
+/// were heard unless all were.
 pub(super) fn write_stop(out: &mut Ring, setup: &Setup) {
     write(out, setup, "RecordStopRequest", |writer| {
         writer.pair("id", setup.id);
@@ -98,6 +100,9 @@ pub(super) fn write_stop(out: &mut Ring, setup: &Setup) {
         }
         if !setup.call.stop_reason.is_empty() {
             writer.bytes("reason", &setup.call.stop_reason);
+        }
+        if let Some(heard) = setup.call.heard.filter(|heard| *heard != Heard::Both) {
+            writer.pair("heard", heard.name());
         }
     });
 }

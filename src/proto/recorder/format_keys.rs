@@ -22,13 +22,25 @@ pub(super) fn parse(message: &Message, legs: usize) -> Result<Option<Declared>, 
     let mut declared = Declared::default();
     let mut any = read(message, "formats", ALL_PORTS, &mut declared)?;
     any |= read(message, "formats_local", legs as u8, &mut declared)?;
-    for leg in 0..legs.min(MAX_LEG_PORTS) as u8 {
+    for leg in 0..MAX_LEG_PORTS {
         let mut key = heapless::String::<10>::new();
         let _ = key.push_str("formats_");
-        let _ = key.push(char::from(b'1' + leg));
-        any |= read(message, &key, leg, &mut declared)?;
+        let _ = key.push(char::from(b'1' + leg as u8));
+        let found = read(message, &key, leg as u8, &mut declared)?;
+        if found && leg >= legs {
+            return Err(no_such_leg(leg, legs));
+        }
+        any |= found;
     }
     Ok(any.then_some(declared))
+}
+
+/// The refusal of a list for leg number `leg`, counted from 0, of a recording with fewer legs.
+pub(super) fn no_such_leg(leg: usize, legs: usize) -> Reason {
+    bad_request(format_args!(
+        "formats_{} is for a leg that the recording does not have: it has {legs}",
+        leg + 1
+    ))
 }
 
 /// Reads one key; `false`: it is not there.
@@ -58,7 +70,7 @@ fn read(message: &Message, key: &str, port: u8, declared: &mut Declared) -> Resu
         ))),
         Err(FormatsError::TooMany) => Err(bad_request(format_args!("{key} has too many entries"))),
         Err(FormatsError::Undecodable) => Err(bad_request(format_args!(
-            "{} cannot be decoded; hand over PCMU, PCMA or G722",
+            "{} cannot be decoded; hand over PCMU, PCMA, G722 or L16",
             Shown(list)
         ))),
     }

@@ -17,6 +17,7 @@ pub(super) fn cause(why: Unintelligible) -> Cause {
             write!(cause, "payload type {number} cannot be decoded")
         }
         Unintelligible::Encrypted => write!(cause, "encrypted"),
+        Unintelligible::ByteOrder => write!(cause, "byte order"),
     };
     cause
 }

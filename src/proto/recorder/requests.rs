@@ -3,6 +3,7 @@
 use crate::base::limits::{MAX_LEG_PORTS, PLAYOUT_DELAY};
 use crate::base::stats::Counter;
 use crate::base::time::Instant;
+use crate::proto::recorder::format_keys::no_such_leg;
 use crate::proto::recorder::outbox::{ClientId, To};
 use crate::proto::recorder::reason::{reason, Reason};
 use crate::proto::recorder::request::{RecordRequest, Request, Sink, StickRequest};
@@ -46,6 +47,10 @@ impl Recorder {
                 let place = self.find(id)?;
                 let recording = &mut self.slots[place];
                 let mut formats = declared.formats.clone();
+                let legs = recording.ports().len().saturating_sub(1);
+                if let Some(leg) = formats.own_port(legs, MAX_LEG_PORTS) {
+                    return Err(no_such_leg(leg, legs));
+                }
                 // The local stream is the last port, after as many legs as there are.
                 if let Some(local) = recording.ports().len().checked_sub(1) {
                     formats.move_port(MAX_LEG_PORTS as u8, local as u8);

@@ -12,7 +12,7 @@ use crate::proto::recorder::Recorder;
 use crate::proto::recording::file_writer::{FilesEnded, RecordingName};
 use crate::proto::recording::part_history::{Zone, MISSING};
 use crate::proto::recording::Recording;
-use crate::wire::recording::sidecar::Sidecar;
+use crate::wire::recording::sidecar::{PartAudio, Sidecar};
 use crate::wire::recording::{age_key, Codec, LocalTime};
 
 impl Recorder {
@@ -106,10 +106,12 @@ fn emit(
     };
     let heard = (!recording.has_file()).then(|| heard_of(recording));
     let heard = heard.unwrap_or_default();
-    let mut dropped = [("", 0); MISSING.len()];
-    for (entry, (counter, count)) in dropped.iter_mut().zip(MISSING.into_iter().zip(missing)) {
-        *entry = (NAMES[counter as usize], count);
-    }
+    let audio = PartAudio {
+        duration_ms: frames * FRAME.millis(),
+        frames,
+        pauses: history.pauses(frames, ended.is_some()),
+        dropped: &named(missing),
+    };
     let sidecar = Sidecar {
         id: id.as_bytes(),
         part: parts,
@@ -130,16 +132,22 @@ fn emit(
         local_name: &setup.call.local_name,
         start: start.as_bytes(),
         clock_set: Some(clock_set),
-        duration_ms: frames * FRAME.millis(),
-        frames,
-        pauses: history.pauses(frames, ended.is_some()),
-        dropped: &dropped,
+        audio: (!recording.has_file()).then_some(audio),
         heard: heard.word.as_bytes(),
         heard_ms: &heard.millis,
         unintelligible: heard.cause.as_bytes(),
         end,
     };
     sidecar.emit(buffer)
+}
+
+/// The counts with the names of their counters.
+fn named(missing: Missing) -> [(&'static str, u64); MISSING.len()] {
+    let mut named = [("", 0); MISSING.len()];
+    for (entry, (counter, count)) in named.iter_mut().zip(MISSING.into_iter().zip(missing)) {
+        *entry = (NAMES[counter as usize], count);
+    }
+    named
 }
 
 /// What is known of the legs when a part has ended.

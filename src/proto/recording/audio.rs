@@ -112,6 +112,11 @@ impl RecordingAudio {
         self.drained_at = now;
     }
 
+    /// The law of the recording that begins.
+    pub(super) fn set_law(&mut self, law: Law) {
+        self.sources.set_law(law);
+    }
+
     /// What the payload types mean from the next packet on.
     pub(super) fn set_formats(&mut self, formats: PortFormats) {
         self.sources.set_formats(formats);

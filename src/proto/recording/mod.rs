@@ -78,6 +78,7 @@ impl Recording {
         self.state = RecordingState::Binding { client, legs };
         self.audio.stream = setup.stream();
         self.audio.set_formats(setup.formats.clone());
+        self.audio.set_law(setup.law);
         self.parts.begin(setup.plan());
         self.ring.clear();
         self.frames = 0;

@@ -2,6 +2,7 @@
 
 use crate::base::limits::{FRAME_SAMPLES, HOST_BYTES, MAX_PORTS, TEXT_BYTES};
 use crate::proto::media::formats::PortFormats;
+use crate::proto::media::leg_monitor::Heard;
 use crate::proto::media::rtp_stream::RtpStream;
 use crate::proto::recording::file_writer::FilePlan;
 use crate::wire::control::Text;
@@ -50,6 +51,8 @@ pub struct Call {
     pub stop_reason: Text<TEXT_BYTES>,
     /// Which of the four parties' values a stop has changed.
     pub changed: [bool; 4],
+    /// Which parties are in the recording, once all of it is mixed.
+    pub heard: Option<Heard>,
 }
 
 impl Call {

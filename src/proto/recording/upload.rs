@@ -41,6 +41,7 @@ impl Recording {
             }
             let closing = matches!(self.state, RecordingState::Closing { .. });
             if self.client.is_sending() && closing && !has_unsent {
+                self.setup.call.heard = Some(self.heard());
                 self.client.stop(now, &self.setup);
             }
         }

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use crate::base::limits::{FRAME, SIDECAR_BYTES};
 use crate::io::sys::Civil;
 use crate::proto::record_server::{PacketOutcome, StartRequest, PACKET_OUTCOMES};
-use crate::wire::recording::sidecar::{Sidecar, Start as StartTime};
+use crate::wire::recording::sidecar::{PartAudio, Sidecar, Start as StartTime};
 use crate::wire::recording::Codec;
 
 /// The counts of a stream.
@@ -96,9 +96,12 @@ impl SidecarFacts<'_> {
             local_number: &call.local_number,
             local_name: &call.local_name,
             start: began.as_bytes(),
-            duration_ms: self.frames * FRAME.millis(),
-            frames: self.frames,
-            dropped: &dropped,
+            audio: Some(PartAudio {
+                duration_ms: self.frames * FRAME.millis(),
+                frames: self.frames,
+                dropped: &dropped,
+                ..PartAudio::default()
+            }),
             end: self.end.as_ref().map_or(b"", |end| end.word.as_bytes()),
             ..Sidecar::default()
         };

@@ -8,7 +8,8 @@
 //!  "pauses":[[4000,1500]],"dropped":{"late":3},"heard":"one","heard_ms":{"1":12000,"2":0,"local":0},
 //!  "unintelligible":"payload type 18 cannot be decoded","sha256":"64 hex digits","end":"stopped"}
 //! ```
-//! What is unknown is left out. A pause is `[position in this part's audio, length]` in
+//! What is unknown is left out; while the part is being recorded, that is everything from
+//! `duration_ms` on. A pause is `[position in this part's audio, length]` in
 //! milliseconds; if the list would be too long, `pauses` is the number of pauses. `sha256` covers
 //! all bytes after the recording's header, and is present once the part is finished. A reader
 //! accepts the keys in any order, uses the first of duplicate ones, and ignores unknown ones
@@ -16,10 +17,12 @@
 
 use core::fmt::{self, Write};
 
-use crate::wire::json::quote;
-
+mod out;
+mod part_audio;
 mod start;
 
+use out::Out;
+pub use part_audio::{PartAudio, Pauses};
 pub use start::Start;
 
 /// The most bytes that a checksum adds to the line.
@@ -56,14 +59,8 @@ pub struct Sidecar<'a> {
     pub start: &'a [u8],
     /// The phone's clock had been set by then.
     pub clock_set: Option<bool>,
-    /// Length of the part's audio.
-    pub duration_ms: u64,
-    /// Frames in the part.
-    pub frames: u64,
-    /// Pauses in the part.
-    pub pauses: Pauses<'a>,
-    /// What is missing from the audio, counted by reason; zeros are left out.
-    pub dropped: &'a [(&'a str, u64)],
+    /// The part's audio; `None` while it is being recorded.
+    pub audio: Option<PartAudio<'a>>,
     /// Which parties are in the recording so far: `both`, `one` or `none`.
     pub heard: &'a [u8],
     /// Milliseconds of audio that came for each leg; the last one is the local stream.
@@ -72,21 +69,6 @@ pub struct Sidecar<'a> {
     pub unintelligible: &'a [u8],
     /// Why the part ended.
     pub end: &'a [u8],
-}
-
-/// The pauses of one part.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pauses<'a> {
-    /// `[at_ms, length_ms]` of each.
-    List(&'a [[u32; 2]]),
-    /// Too many to be listed.
-    Count(u32),
-}
-
-impl Default for Pauses<'_> {
-    fn default() -> Self {
-        Self::List(&[])
-    }
 }
 
 impl Sidecar<'_> {
@@ -99,6 +81,9 @@ impl Sidecar<'_> {
             separator: "{",
         };
         self.emit_members(&mut out).ok()?;
+        if out.separator == "{" {
+            out.write_str("{").ok()?;
+        }
         out.write_str(END).ok()?;
         Some(room - out.rest.len())
     }
@@ -125,28 +110,9 @@ impl Sidecar<'_> {
             out.key("clock_set")?;
             out.write_str(if set { "true" } else { "false" })?;
         }
-        out.number("duration_ms", self.duration_ms)?;
-        out.number("frames", self.frames)?;
-        match self.pauses {
-            Pauses::Count(count) => out.number("pauses", count.into())?,
-            Pauses::List(list) => {
-                out.key("pauses")?;
-                let mut separator = "[";
-                for [at, length] in list {
-                    write!(out, "{separator}[{at},{length}]")?;
-                    separator = ",";
-                }
-                out.write_str(if list.is_empty() { "[]" } else { "]" })?;
-            }
+        if let Some(audio) = &self.audio {
+            audio.emit_members(out)?;
         }
-        out.key("dropped")?;
-        out.write_str("{")?;
-        out.separator = "";
-        for (reason, count) in self.dropped.iter().filter(|(_, count)| *count > 0) {
-            out.number(reason, *count)?;
-        }
-        out.separator = ",";
-        out.write_str("}")?;
         out.text("heard", self.heard)?;
         if !self.heard_ms.is_empty() {
             self.emit_heard(out)?;
@@ -168,50 +134,6 @@ impl Sidecar<'_> {
             separator = ",";
         }
         out.write_str("}")
-    }
-}
-
-/// Writes into a buffer; an error when it is full.
-struct Out<'a> {
-    rest: &'a mut [u8],
-    separator: &'static str,
-}
-
-impl Out<'_> {
-    fn key(&mut self, key: &str) -> fmt::Result {
-        let separator = core::mem::replace(&mut self.separator, ",");
-        write!(self, "{separator}\"{key}\":")
-    }
-
-    fn number(&mut self, key: &str, value: u64) -> fmt::Result {
-        self.key(key)?;
-        write!(self, "{value}")
-    }
-
-    fn known(&mut self, key: &str, value: u32) -> fmt::Result {
-        match value {
-            0 => Ok(()),
-            value => self.number(key, value.into()),
-        }
-    }
-
-    fn text(&mut self, key: &str, value: &[u8]) -> fmt::Result {
-        if value.is_empty() {
-            return Ok(());
-        }
-        self.key(key)?;
-        quote(self, value)
-    }
-}
-
-impl Write for Out<'_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let (place, behind) = core::mem::take(&mut self.rest)
-            .split_at_mut_checked(text.len())
-            .ok_or(fmt::Error)?;
-        place.copy_from_slice(text.as_bytes());
-        self.rest = behind;
-        Ok(())
     }
 }
 
@@ -259,10 +181,12 @@ mod tests {
             local_name: b"G\xC4\xE3BK",
             start: b"2026-11-21T10:15:00+01:00",
             clock_set: Some(true),
-            duration_ms: 12_000,
-            frames: 600,
-            pauses: Pauses::List(&[[4000, 1500], [8000, 20]]),
-            dropped: &[("late", 3), ("kernel_drop", u64::MAX)],
+            audio: Some(PartAudio {
+                duration_ms: 12_000,
+                frames: 600,
+                pauses: Pauses::List(&[[4000, 1500], [8000, 20]]),
+                dropped: &[("late", 3), ("kernel_drop", u64::MAX)],
+            }),
             heard: b"",
             heard_ms: &[],
             unintelligible: b"",
@@ -299,13 +223,21 @@ mod tests {
 
     #[test]
     fn what_is_not_known_is_left_out() {
-        let line = emitted(&Sidecar {
-            pauses: Pauses::Count(7),
+        let begun = Sidecar {
+            id: b"17",
             ..Sidecar::default()
-        });
+        };
+        assert_eq!(emitted(&begun), b"{\"id\":\"17\"}\n");
+        let ended = Sidecar {
+            audio: Some(PartAudio {
+                pauses: Pauses::Count(7),
+                ..PartAudio::default()
+            }),
+            ..begun
+        };
         assert_eq!(
-            line,
-            b"{\"duration_ms\":0,\"frames\":0,\"pauses\":7,\"dropped\":{}}\n"
+            emitted(&ended),
+            b"{\"id\":\"17\",\"duration_ms\":0,\"frames\":0,\"pauses\":7,\"dropped\":{}}\n"
         );
     }
 
@@ -362,8 +294,12 @@ mod tests {
             local_number: &long,
             local_name: &long,
             end: &long,
-            pauses: Pauses::List(&[[u32::MAX; 2]; 32]),
-            dropped: &dropped,
+            audio: Some(PartAudio {
+                duration_ms: u64::MAX,
+                frames: u64::MAX,
+                pauses: Pauses::List(&[[u32::MAX; 2]; 32]),
+                dropped: &dropped,
+            }),
             ..full()
         };
         assert!(emitted(&worst).len() < SIDECAR_BYTES);

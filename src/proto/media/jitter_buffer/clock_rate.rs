@@ -8,6 +8,7 @@
 //! correct positions.
 
 use crate::base::limits::RATE_PACKETS;
+use crate::proto::media::jitter_buffer::packet::Format;
 
 /// This many ticks of the sender's clock are this many samples.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +27,17 @@ impl Default for Rate {
 }
 
 impl Rate {
+    /// The rate of a sender whose clock is right.
+    pub(super) fn of(format: Format) -> Self {
+        match format {
+            Format::L16Wideband => Self {
+                ticks: 2,
+                samples: 1,
+            },
+            Format::G711(_) | Format::G722 | Format::L16 => Self::default(),
+        }
+    }
+
     /// Converts ticks to samples.
     #[inline]
     pub(super) fn samples(self, ticks: i32) -> i64 {

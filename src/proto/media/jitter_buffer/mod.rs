@@ -72,12 +72,20 @@ pub struct JitterBuffer {
 impl JitterBuffer {
     /// A source that begins with this packet, which still has to be `put`. `hint` is where another
     /// source on the same port has just ended: a sender that changes its SSRC continues there.
-    pub fn new(ring: &mut SampleRing, arrival: Arrival, audio: &Audio, hint: Option<i64>) -> Self {
+    /// Linear samples are `put` as codes of `law`.
+    pub fn new(
+        ring: &mut SampleRing,
+        arrival: Arrival,
+        audio: &Audio,
+        hint: Option<i64>,
+        law: Law,
+    ) -> Self {
         ring.clear();
         let near = hint.filter(|end| (arrival.at - end).abs() <= FRAME / 2);
         let place = near.unwrap_or(snap(arrival.at));
         let codec = match audio.format {
             Format::G711(law) => SourceCodec::G711(law),
+            Format::L16 | Format::L16Wideband => SourceCodec::G711(law),
             Format::G722 => SourceCodec::G722(Decoder::default()),
         };
         Self {
@@ -104,16 +112,15 @@ impl JitterBuffer {
             },
             provisional: Some(place),
             shares: false,
-            rate: Rate::default(),
+            rate: Rate::of(audio.format),
             trial: Trial::default(),
         }
     }
 
-    /// The packet continues the sequence of this source (RFC 3550, A.1) and fits its decoder.
+    /// The packet continues the sequence of this source (RFC 3550, A.1).
     #[inline(always)] // for each packet
-    pub fn fits(&self, sequence: u16, format: Format) -> bool {
+    pub fn fits(&self, sequence: u16) -> bool {
         (-MAX_MISORDER..=MAX_DROPOUT).contains(&self.step(sequence))
-            && self.codec.law().map_or(Format::G722, Format::G711) == format
     }
 
     /// The arrival of the last packet, in samples since the recording began.
@@ -149,29 +156,6 @@ impl JitterBuffer {
     fn since_anchor(&self, timestamp: u32) -> i64 {
         self.rate
             .samples(timestamp.wrapping_sub(self.newest.timestamp) as i32)
-    }
-
-    /// A packet of the same sender in another codec, which another buffer handles: this buffer is
-    /// silent there, and nothing is missing.
-    pub fn cede(&mut self, at: i64, audio: &Audio) {
-        if !(1..=MAX_DROPOUT).contains(&self.step(audio.sequence)) {
-            return;
-        }
-        self.shares = true;
-        self.newest.sequence = audio.sequence;
-        self.newest.place += self.since_anchor(audio.timestamp);
-        self.newest.timestamp = audio.timestamp;
-        self.newest.length = audio.payload.len() as i32;
-        self.arrivals.last_at = self.arrivals.last_at.max(at);
-    }
-
-    /// A packet without audio. It only continues the sequence, so that the gap before the next
-    /// packet counts as deliberate, not as loss.
-    pub fn pass(&mut self, sequence: u16, at: i64) {
-        if self.step(sequence) > 0 {
-            self.newest.sequence = sequence;
-        }
-        self.arrivals.last_at = self.arrivals.last_at.max(at);
     }
 
     /// Stores the audio of a packet; returns the counter that applies to it.

@@ -31,6 +31,36 @@ pub enum Format {
     G711(Law),
     /// G.722: one byte per sample of the lower band; decoded in order when it is mixed.
     G722,
+    /// 16-bit linear samples in network byte order, 8 kHz; encoded before it is stored.
+    L16,
+    /// The same at 16 kHz; every second sample remains.
+    L16Wideband,
+}
+
+impl Format {
+    /// Samples at 8 kHz in a payload of this length.
+    #[inline]
+    pub fn samples(self, bytes: usize) -> usize {
+        match self {
+            Self::G711(_) | Self::G722 => bytes,
+            Self::L16 => bytes / 2,
+            Self::L16Wideband => bytes / 4,
+        }
+    }
+
+    /// Bytes of payload for each tick of the RTP clock.
+    pub fn bytes_per_tick(self) -> i64 {
+        match self {
+            Self::G711(_) | Self::G722 => 1,
+            Self::L16 | Self::L16Wideband => 2,
+        }
+    }
+
+    /// 16-bit linear samples.
+    #[inline]
+    pub fn is_linear(self) -> bool {
+        matches!(self, Self::L16 | Self::L16Wideband)
+    }
 }
 
 /// When a packet arrived and how far mixing has progressed, both in samples since the recording
@@ -56,6 +86,14 @@ pub struct Audio<'a> {
     pub payload: &'a [u8],
     /// The codec of the payload.
     pub format: Format,
+}
+
+impl Audio<'_> {
+    /// Its length at 8 kHz.
+    #[inline]
+    pub fn samples(&self) -> usize {
+        self.format.samples(self.payload.len())
+    }
 }
 
 /// The nearest frame boundary if it is within `SNAP`, otherwise the position itself.

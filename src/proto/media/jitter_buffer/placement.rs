@@ -1,11 +1,12 @@
 //! The position of a source's newest packet, and how a wrong timestamp is recognized.
 
 use crate::base::limits::{
-    DRIFT_DEAD_BAND, FRAME_SAMPLES, LEG_HISTORY, LEG_SAMPLES, MAX_EARLY_STEP, MAX_TIMESTAMP_ERROR,
+    DRIFT_DEAD_BAND, FRAME_SAMPLES, LEG_HISTORY, LEG_SAMPLES, MAX_DROPOUT, MAX_EARLY_STEP,
+    MAX_TIMESTAMP_ERROR,
 };
 use crate::base::stats::{Counter, Stats};
 use crate::proto::media::clock_drift::ClockDrift;
-use crate::proto::media::jitter_buffer::packet::{snap, Arrival, FRAME};
+use crate::proto::media::jitter_buffer::packet::{snap, Arrival, Audio, FRAME};
 use crate::proto::media::jitter_buffer::{JitterBuffer, WIPED};
 use crate::proto::media::sample_ring::SampleRing;
 
@@ -16,6 +17,48 @@ const AHEAD: i64 = (LEG_SAMPLES - LEG_HISTORY - 2 * FRAME_SAMPLES) as i64 - WIPE
 const MAX_BACKLOG: i64 = 1600;
 
 impl JitterBuffer {
+    /// A packet of the same sender in another codec, which another buffer handles: this buffer is
+    /// silent there, and nothing is missing.
+    pub fn cede(&mut self, at: i64, audio: &Audio) {
+        if !(1..=MAX_DROPOUT).contains(&self.step(audio.sequence)) {
+            return;
+        }
+        self.shares = true;
+        self.newest.sequence = audio.sequence;
+        self.newest.place += self.since_anchor(audio.timestamp);
+        self.newest.timestamp = audio.timestamp;
+        self.newest.length = audio.samples() as i32;
+        self.arrivals.last_at = self.arrivals.last_at.max(at);
+    }
+
+    /// A packet without audio. It only continues the sequence, so that the gap before the next
+    /// packet counts as deliberate, not as loss.
+    pub fn pass(&mut self, sequence: u16, at: i64) {
+        if self.step(sequence) > 0 {
+            self.newest.sequence = sequence;
+        }
+        self.arrivals.last_at = self.arrivals.last_at.max(at);
+    }
+
+    /// Replaces what is stored from `offset` samples behind a packet's beginning on, where it is
+    /// not mixed yet.
+    pub fn replace(
+        &self,
+        ring: &mut SampleRing,
+        clock: i64,
+        timestamp: u32,
+        offset: i64,
+        codes: &[u8],
+    ) {
+        let place = self.newest.place + self.since_anchor(timestamp) + offset;
+        let read = clock + self.reader.drift;
+        for (at, code) in (place..).zip(codes) {
+            if at >= read && ring.has(at) {
+                ring.store(at, &[*code]);
+            }
+        }
+    }
+
     /// The position of the newest packet: given by its timestamp, unless that must be wrong.
     pub(super) fn place(
         &mut self,
