@@ -2,18 +2,17 @@
 
 use std::ffi::OsString;
 use std::fmt;
-use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use lexopt::prelude::{Long, Short, Value};
-use sha2::{Digest, Sha256};
 
 use crate::cli::arguments::parser;
 use crate::cli::command::{command, CommandSpec};
 use crate::cli::console::{shown, Console};
 use crate::cli::failure::{usage, Failure};
 use crate::cli::selection::{select, Selected, SelectedCall};
+use crate::recordings::checksum;
 use crate::recordings::folder;
 use crate::recordings::recording_file::{FileState, OpenError, RecordingFile};
 use crate::recordings::repair::Refusal;
@@ -177,7 +176,9 @@ fn check(path: &Path) -> Result<Checked, String> {
         let reason = reason_for_no_checksum(path, &recording, &sidecar);
         return Ok(Checked::NoChecksum(reason.into()));
     };
-    let found = checksum(&recording).map_err(|error| error.to_string())?;
+    let data = recording.extent.data_size.into();
+    let found = checksum::sha256(&recording.file, HEADER_BYTES as u64, data)
+        .map_err(|error| error.to_string())?;
     if found != expected {
         let frames = recording.extent.frames;
         let promised = sidecar.number("frames").unwrap_or(0);
@@ -211,20 +212,5 @@ fn reason_for_no_checksum(
         "the sidecar has none"
     } else {
         "it was not finished"
-    }
-}
-
-/// SHA-256 of the frames.
-fn checksum(recording: &RecordingFile) -> std::io::Result<[u8; 32]> {
-    let mut file = &recording.file;
-    file.seek(SeekFrom::Start(HEADER_BYTES as u64))?;
-    let mut file = file.take(recording.extent.data_size.into());
-    let mut digest = Sha256::new();
-    let mut buffer = vec![0; 64 * 1024];
-    loop {
-        match file.read(&mut buffer)? {
-            0 => return Ok(digest.finalize().into()),
-            len => digest.update(&buffer[..len]),
-        }
     }
 }
