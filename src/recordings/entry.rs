@@ -4,6 +4,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
+use crate::io::file::is_claimed;
+use crate::io::regular_file;
 use crate::recordings::frame_runs::FramePosition;
 use crate::recordings::grouping::PartKey;
 use crate::recordings::recording_file::{FileState, OpenError, RecordingFile};
@@ -66,7 +68,11 @@ impl RecordingEntry {
             Ok(recording) => entry.update(&recording),
             // A server may be configured to write RIFF/WAVE files. Their sidecar says all that is
             // known of them.
-            Err(OpenError::Refused(Refusal::Riff)) if entry.sidecar.object().is_some() => {}
+            Err(OpenError::Refused(Refusal::Riff)) if entry.sidecar.object().is_some() => {
+                if regular_file::open(path).is_ok_and(|file| is_claimed(&file)) {
+                    entry.state = FileState::Recording;
+                }
+            }
             Err(OpenError::Refused(_)) if is_recording_name(file_name(path)) => {
                 entry.state = FileState::Damaged;
             }

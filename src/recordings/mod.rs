@@ -34,7 +34,7 @@ pub mod recording_file;
 pub mod repair;
 #[cfg(feature = "tools")]
 pub mod sidecar_file;
-#[cfg(feature = "tools")]
+#[cfg(any(feature = "server", feature = "tools"))]
 pub mod start_time;
 #[cfg(feature = "tools")]
 pub mod svg;

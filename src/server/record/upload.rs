@@ -51,7 +51,7 @@ impl Uploader {
             return Ok(None);
         };
         let shared = Arc::new(Shared {
-            store: Store::parse(url, |name| std::env::var(name).ok())?,
+            store: Store::open(url, settings.store_ca.as_deref())?,
             dir: settings.dir.clone(),
             queue: Mutex::default(),
             changed: Condvar::new(),
