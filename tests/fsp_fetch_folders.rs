@@ -8,12 +8,22 @@ mod fsp;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 use common::{callrec, folder, wait_for, Talker};
 use fsp::{noise, read, Offering, DAY, FILE, NAME};
 use sha2::{Digest, Sha256};
 
 const SIDECAR: &str = "Record_20260102_101500.json";
+
+/// Puts a file on the stick that was written at this second.
+fn put_at(phone: &Offering, name: &str, content: &[u8], second: u64) {
+    phone.put(name, content);
+    let path = phone.phone.stick().join(name);
+    let file = fs::File::options().write(true).open(path).unwrap();
+    let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_348_942 + second);
+    file.set_modified(time).unwrap();
+}
 
 /// Fetches all from a phone into a folder; its standard output.
 fn fetch_all(offering: &Offering, to: &Path, words: &[&str]) -> String {
@@ -108,7 +118,7 @@ fn other_content_is_kept_beside_and_a_continuation_replaces() {
     phone.fetch(&["get", "--all-new"]);
     // Another recording of the same name and another length, then of the same length.
     for (number, content) in [(2, noise(2, 4000)), (3, noise(3, 4000))] {
-        phone.put(NAME, &content);
+        put_at(&phone, NAME, &content, number);
         let line = phone.fetch(&["get", "--all-new", "--json"]);
         let line: serde_json::Value = serde_json::from_str(&line).unwrap();
         let file = folder.join(format!("Record_20260102_101500-{number}.wav"));
@@ -164,10 +174,17 @@ fn a_checksum_is_compared_after_the_transfer() {
     phone.put(SIDECAR, sidecar(&sum(&audio[76..])).as_bytes());
     let lines = phone.fetch(&["get", "--json", FILE]);
     assert!(lines.contains(r#""verified":true"#), "{lines}");
+    let folder = phone.folder();
+    fs::rename(folder.join(NAME), folder.join("away")).unwrap();
+    fs::create_dir_all(folder.join(DAY)).unwrap();
+    fs::rename(folder.join("away"), folder.join(FILE)).unwrap();
     // The same file at another time is found by its checksum, and not transferred.
-    phone.put(NAME, &audio);
+    put_at(&phone, NAME, &audio, 0);
     let lines = phone.fetch(&["--all-new", "get", "--json", FILE]);
-    assert!(lines.contains(r#""outcome":"kept""#), "{lines}");
+    assert!(
+        lines.contains(r#""outcome":"kept""#) && !lines.contains("verified"),
+        "{lines}"
+    );
     phone.put(SIDECAR, sidecar(&sum(&audio)).as_bytes());
     let words = phone.fail(1, &["get", "--as", "b", FILE]);
     assert!(
@@ -197,7 +214,7 @@ fn a_folder_that_cannot_be_written_is_one_error() {
 
 #[test]
 fn a_recording_of_the_daemon_is_verified() {
-    let phone = Offering::new("");
+    let phone = Offering::new("deviceMac = 0015651a2b3c");
     let start = phone.phone.record("&legs=1");
     let talker = Talker::new(start.ports()[0], 1);
     talker.wait(50);

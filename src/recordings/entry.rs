@@ -66,13 +66,12 @@ impl RecordingEntry {
         };
         match RecordingFile::open(path) {
             Ok(recording) => entry.update(&recording),
+            Err(OpenError::Refused(_)) if is_being_written(path) => {
+                entry.state = FileState::Recording;
+            }
             // A server may be configured to write RIFF/WAVE files. Their sidecar says all that is
             // known of them.
-            Err(OpenError::Refused(Refusal::Riff)) if entry.sidecar.object().is_some() => {
-                if regular_file::open(path).is_ok_and(|file| is_claimed(&file)) {
-                    entry.state = FileState::Recording;
-                }
-            }
+            Err(OpenError::Refused(Refusal::Riff)) if entry.sidecar.object().is_some() => {}
             Err(OpenError::Refused(_)) if is_recording_name(file_name(path)) => {
                 entry.state = FileState::Damaged;
             }
@@ -138,6 +137,11 @@ impl RecordingEntry {
         let object = self.sidecar.object();
         object.and_then(|object| object.flag("clock_set")) == Some(false)
     }
+}
+
+/// A server writes the file: it may not yet look like one.
+fn is_being_written(path: &Path) -> bool {
+    regular_file::open(path).is_ok_and(|file| is_claimed(&file))
 }
 
 fn file_name(path: &Path) -> &[u8] {

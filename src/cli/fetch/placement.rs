@@ -21,8 +21,6 @@ const MAX_NAMES: u32 = 99;
 const PIECE: usize = 64 * 1024;
 /// Sidecars of more bytes are compared as files.
 const SIDECAR_BYTES: u64 = 64 * 1024;
-/// FAT stores times in steps of two seconds.
-const TIME_STEP: u64 = 2;
 
 /// Where a file has gone.
 #[derive(Debug, PartialEq, Eq)]
@@ -45,8 +43,13 @@ enum Comparison {
 /// The file that a listing's entry describes, if it is here: it has the same length and time.
 pub(super) fn find_known(target: &Path, entry: &RemoteEntry) -> Option<PathBuf> {
     find(target, entry, |_, found| {
-        found.mtime().abs_diff(entry.time.into()) < TIME_STEP
+        is_time(found.mtime(), entry.time.into())
     })
+}
+
+/// The time of a file here is that of the phone's file. A FAT file system stores even seconds.
+fn is_time(here: i64, there: i64) -> bool {
+    here == there || (here % 2 == 0 && here + 1 == there)
 }
 
 /// The file here that has the same length and this checksum of its audio. It gets the entry's time,
