@@ -207,6 +207,18 @@ fn errors_say_what_is_wrong() {
         .fail(1, &["get", FILE])
         .contains(&format!("{NAME}: is not a regular file")));
     fs::remove_dir(offering.folder().join(NAME)).unwrap();
+    let closed = offering.fetch_through(free_port(), &["ls"]);
+    assert_eq!(closed.status.code(), Some(1));
+    assert!(
+        String::from_utf8_lossy(&closed.stderr).contains("connection refused"),
+        "{closed:?}"
+    );
+}
+
+#[test]
+fn a_password_that_is_not_accepted_names_its_file() {
+    let offering = Offering::new("");
+    offering.put(NAME, b"x");
     let password = offering.phone.path("pw");
     fs::write(&password, "wrong").unwrap();
     let from = format!(
@@ -231,12 +243,6 @@ fn errors_say_what_is_wrong() {
     assert!(
         without.contains("You need a password; --password-file FILE names"),
         "{without}"
-    );
-    let closed = offering.fetch_through(free_port(), &["ls"]);
-    assert_eq!(closed.status.code(), Some(1));
-    assert!(
-        String::from_utf8_lossy(&closed.stderr).contains("connection refused"),
-        "{closed:?}"
     );
 }
 
@@ -301,6 +307,10 @@ fn usage_errors_have_status_2() {
         );
         assert!(output.stderr.starts_with(b"callrec: "), "{output:?}");
     }
+}
+
+#[test]
+fn help_has_examples() {
     let help = callrec(&["fetch", "--help"]);
     assert!(
         help.status.success()

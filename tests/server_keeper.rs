@@ -271,18 +271,14 @@ fn the_unit_is_valid_and_hardened() {
     let security = run("/usr/bin/systemd-analyze", &security);
     assert!(security.status.success(), "{}", stdout_of(&security));
     // Its commands are accepted by the program.
-    let conf = dir.join("record.conf");
-    fs::write(&conf, "").unwrap();
     for line in ["ExecStartPre=", "ExecStart="] {
         let command = text
             .lines()
             .find_map(|text| text.strip_prefix(line))
             .unwrap();
-        let words: Vec<&str> = command.split(' ').skip(1).collect();
+        let mut words: Vec<&str> = command.split(' ').skip(1).collect();
         assert!(words.contains(&"/etc/callrec/record.conf"), "{command}");
-        let mut words = words;
-        words.retain(|word| !word.starts_with('/'));
-        words.push("--help");
+        words.push("--help"); // only the arguments are looked at
         assert!(run(SERVER, &words).status.success(), "{command}");
     }
     fs::remove_dir_all(dir).unwrap();

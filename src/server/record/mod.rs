@@ -37,6 +37,8 @@ mod end_reason;
 mod event_loop;
 mod file_writer;
 mod finish;
+#[cfg(feature = "s3")]
+mod finished_index;
 mod load_balancer;
 mod recording;
 mod repair;

@@ -217,7 +217,7 @@ impl ServerOptions for RecordSettings {
         vec![
             ("listen", one(self.listen)),
             ("rtp-ports", one(format!("{low}-{high}"))),
-            ("advertise", all(&self.advertise)),
+            ("advertise", all(self.advertise)),
             ("dir", one(&self.dir)),
             ("format", one(if self.wav { "wav" } else { "phone" })),
             (
@@ -237,7 +237,7 @@ impl ServerOptions for RecordSettings {
             ("store-ca", all(&self.store_ca)),
             ("message-end", all(end.map(|(name, _)| name))),
             ("workers", one(self.workers)),
-            ("metrics", all(&self.metrics)),
+            ("metrics", all(self.metrics)),
         ]
     }
 }
