@@ -159,7 +159,7 @@ fn every_option_that_is_read_is_in_a_table() {
         "play",
         "repair",
         "verify",
-        "fetch/mod",
+        "fetch/arguments",
     ] {
         let text = code(&format!("src/cli/{file}.rs"));
         let mut read = quoted_after(&text, "Long(\"");
@@ -174,6 +174,10 @@ fn every_option_that_is_read_is_in_a_table() {
     read.remove("help");
     read.insert("far"); // `Long("near" | "far")`
     assert_eq!(read, table_options(&text), "src/sim/options.rs");
+    let text = code("src/server/check.rs");
+    let mut read = quoted_after(&text, "Long(\"");
+    read.remove("help");
+    assert_eq!(read, table_options(&text), "src/server/check.rs");
     for server in ["record", "rendezvous"] {
         let text = code(&format!("src/server/{server}/settings.rs"));
         let (_, set) = text.split_once("fn set(").unwrap();
@@ -231,6 +235,7 @@ fn bash_completes_commands_options_and_values() {
         (recorder, &["completions", "f"], &["fish"]),
         (recorder, &["man", "ver"], &["verify"]),
         (server, &["r"], &["record", "rendezvous"]),
+        (server, &["check", "a"], &["a recording.wav"]),
         (server, &["record", "--format", ""], &["phone", "wav"]),
         (server, &["record", "--message-end", "c"], &["crlf"]),
         (sim, &["call", "--codec", "PCM"], &["PCMA", "PCMU"]),

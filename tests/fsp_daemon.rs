@@ -67,22 +67,26 @@ fn a_recording_in_progress_is_fetched_as_far_as_it_is_durable() {
             .unwrap()
     };
     wait_for("a second of it to be durable", || size() > 76 + 172 * 50);
-    let line = offering.fetch(&["get", "--json", &path]);
+    let line = offering.fetch(&["--flat", "get", "--json", &path]);
     // A strict reader takes it: whole frames, as many as the header says.
     let first = file::read(&offering.to().join(&name)).frames.len();
     assert!(first >= 50, "{line}");
     talker.wait(talker.sent() + 100);
-    assert_eq!(offering.fetch(&["get", &path]).lines().count(), 1);
+    assert_eq!(offering.fetch(&["--flat", "get", &path]).lines().count(), 1);
     let more = file::read(&offering.to().join(&name));
     assert!(more.frames.len() > first);
     talker.end();
     offering.phone.stop(&start.id());
-    offering.fetch(&["get", "--all-new"]);
+    offering.fetch(&["--flat", "get", "--all-new"]);
     assert_eq!(
         read(&offering.to().join(&path)),
         read(&offering.phone.stick().join(&name))
     );
-    assert_eq!(offering.fetch(&["get", "--all-new"]), "", "it is finished");
+    assert_eq!(
+        offering.fetch(&["--flat", "get", "--all-new"]),
+        "",
+        "it is finished"
+    );
 }
 
 #[test]
@@ -118,7 +122,7 @@ fn a_missing_stick_gets_error_replies_and_one_that_returns_is_served() {
     // A plain folder raises no mount event: the first request that fails makes the daemon look.
     wait_for("the stick", || {
         offering
-            .fetch_through(offering.port, &["get", FILE])
+            .fetch_through(offering.port, &["--flat", "get", FILE])
             .status
             .success()
     });

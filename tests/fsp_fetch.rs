@@ -35,7 +35,58 @@ fn folders_are_listed() {
         (items[0]["name"].as_str(), items[0]["size"].as_u64()),
         (Some(NAME), Some(5000))
     );
+    assert_eq!(
+        (&items[0]["v"], &items[0]["size_bytes"]),
+        (&2.into(), &5000.into())
+    );
     assert!(items[0]["time"].as_u64().unwrap() > 1_700_000_000 && items[0]["dir"] == false);
+    // The root and its folders have no time, and the folder of a day has only a date.
+    assert_eq!(
+        offering.fetch(&["ls"]),
+        format!("dir           -  {:26}  Recorder\n", "")
+    );
+    assert!(!offering.fetch(&["--json", "ls"]).contains("time"));
+    assert!(offering
+        .fetch(&["ls", "Recorder"])
+        .starts_with(&format!("dir           -  {:26}  20260102\n", "2026-01-02")));
+}
+
+#[test]
+fn times_have_the_offset_of_the_phone() {
+    let offering = Offering::new("");
+    offering.put(NAME, &noise(1, 5000));
+    let at = |name: &str| {
+        let file = fs::File::options()
+            .write(true)
+            .open(offering.phone.stick().join(name))
+            .unwrap();
+        file.set_modified(std::time::UNIX_EPOCH + Duration::from_secs(1_767_348_942))
+            .unwrap();
+    };
+    at(NAME);
+    assert!(offering
+        .fetch(&["ls", DAY])
+        .contains("  2026-01-02 10:15:42 +00:00  Record_"));
+    // From the newest sidecar of the phone, then from that of the folder.
+    offering.put(
+        "Record_20260301_000000.json",
+        br#"{"start":"2026-03-01T00:00:00-02:30"}"#,
+    );
+    assert!(offering
+        .fetch(&["ls", DAY])
+        .contains("  2026-01-02 07:45:42 -02:30  Record_"));
+    offering.put(
+        "Record_20260102_101500.json",
+        br#"{"start":"2026-01-02T10:15:00+01:00"}"#,
+    );
+    assert!(offering
+        .fetch(&["ls", DAY])
+        .contains("  2026-01-02 11:15:42 +01:00  Record_"));
+    let line = offering.fetch(&["ls", "--json", DAY]);
+    assert!(
+        line.contains(r#""modified":"2026-01-02T11:15:42+01:00""#),
+        "{line}"
+    );
 }
 
 /// A phone with three files of two days.
@@ -57,16 +108,24 @@ fn files_and_folders_are_fetched() {
     let offering = three_files();
     offering.fetch(&["get", "Recorder/20260103/Record_20260103_080000_2.wav"]);
     assert_eq!(
-        read(&offering.to().join("Record_20260103_080000_2.wav")),
+        read(&offering.folder().join("Record_20260103_080000_2.wav")),
         noise(2, 200_000)
     );
     offering.fetch(&["get", "/Recorder/20260102/"]);
     assert_eq!(
-        read(&offering.to().join("20260102/Record_20260102_101500.json")),
+        read(
+            &offering
+                .folder()
+                .join("20260102/Record_20260102_101500.json")
+        ),
         noise(1, 100_000)
     );
     assert_eq!(
-        read(&offering.to().join("20260102/Record_20260102_101500.wav")),
+        read(
+            &offering
+                .folder()
+                .join("20260102/Record_20260102_101500.wav")
+        ),
         b""
     );
 }
@@ -77,7 +136,7 @@ fn new_files_are_fetched_with_their_folders_and_times() {
     let text = offering.fetch(&["get", "--all-new"]);
     assert_eq!(text.lines().count(), 3);
     let fetched = offering
-        .to()
+        .folder()
         .join("Recorder/20260103/Record_20260103_080000_2.wav");
     assert_eq!(read(&fetched), noise(2, 200_000));
     let stick = offering.phone.stick().join("Record_20260103_080000_2.wav");
@@ -108,7 +167,7 @@ fn new_files_are_fetched_with_their_folders_and_times() {
     assert_eq!(
         read(
             &offering
-                .to()
+                .folder()
                 .join("Recorder/20260102/Record_20260102_101500.wav")
         ),
         noise(5, 10_000)
@@ -131,30 +190,23 @@ fn errors_say_what_is_wrong() {
         "{missing}"
     );
     assert_eq!(
-        read(&offering.to().join(NAME)),
+        read(&offering.folder().join(NAME)),
         b"x",
         "the other one was fetched"
     );
     assert!(!offering
-        .to()
+        .folder()
         .join("Record_20260102_101501.wav.part")
         .exists());
     assert!(offering
         .fail(1, &["get", "Recorder/20260105"])
         .contains("Recorder/20260105: the phone says: No such file"));
-    fs::remove_file(offering.to().join(NAME)).unwrap();
-    fs::create_dir(offering.to().join(NAME)).unwrap();
+    fs::remove_file(offering.folder().join(NAME)).unwrap();
+    fs::create_dir(offering.folder().join(NAME)).unwrap();
     assert!(offering
         .fail(1, &["get", FILE])
-        .contains(&format!("{NAME}: Is a directory")));
-    fs::remove_dir(offering.to().join(NAME)).unwrap();
-    fs::write(offering.phone.path("pw"), "wrong").unwrap();
-    assert!(offering.fail(1, &["ls"]).contains("Invalid password"));
-    assert!(offering
-        .fail(1, &["get", FILE])
-        .contains("Invalid password"));
-    fs::write(offering.phone.path("pw"), "").unwrap();
-    assert!(offering.fail(1, &["ls"]).contains("You need a password"));
+        .contains(&format!("{NAME}: is not a regular file")));
+    fs::remove_dir(offering.folder().join(NAME)).unwrap();
     let closed = offering.fetch_through(free_port(), &["ls"]);
     assert_eq!(closed.status.code(), Some(1));
     assert!(
@@ -164,11 +216,53 @@ fn errors_say_what_is_wrong() {
 }
 
 #[test]
+fn a_password_that_is_not_accepted_names_its_file() {
+    let offering = Offering::new("");
+    offering.put(NAME, b"x");
+    let password = offering.phone.path("pw");
+    fs::write(&password, "wrong").unwrap();
+    let from = format!(
+        "Invalid password; the password is from {}",
+        password.display()
+    );
+    assert!(offering.fail(1, &["ls"]).contains(&from));
+    let refused = offering.fail(1, &["get", FILE, FILE]);
+    assert!(
+        refused.contains(&from) && refused.lines().count() == 1,
+        "{refused}"
+    );
+    fs::write(&password, "\nx").unwrap();
+    let empty = offering.fail(2, &["ls"]);
+    assert!(
+        empty.contains(&format!("{}: its first line is empty", password.display())),
+        "{empty}"
+    );
+    let ip = format!("127.0.0.1:{}", offering.port);
+    let without = callrec(&["fetch", "--ip", &ip, "ls"]);
+    let without = String::from_utf8_lossy(&without.stderr).into_owned();
+    assert!(
+        without.contains("You need a password; --password-file FILE names"),
+        "{without}"
+    );
+}
+
+#[test]
 fn usage_errors_have_status_2() {
     for words in [
         &["fetch"][..],
         &["fetch", "ls"],
-        &["fetch", "--ip", "127.0.0.1", "ls"],
+        &["fetch", "--ip", "127.0.0.1:9531:1", "ls"],
+        &["fetch", "--ip", "127.0.0.1", "--as", "../x", "get", "x"],
+        &[
+            "fetch",
+            "--ip",
+            "127.0.0.1",
+            "--as",
+            "x",
+            "--flat",
+            "get",
+            "x",
+        ],
         &["fetch", "--ip", "127.0.0.1:0", "ls"],
         &["fetch", "--ip", "127.0.0.1:9531"],
         &["fetch", "--ip", "127.0.0.1:9531", "get"],
@@ -213,6 +307,10 @@ fn usage_errors_have_status_2() {
         );
         assert!(output.stderr.starts_with(b"callrec: "), "{output:?}");
     }
+}
+
+#[test]
+fn help_has_examples() {
     let help = callrec(&["fetch", "--help"]);
     assert!(
         help.status.success()

@@ -79,7 +79,7 @@ impl Liar {
             format!("127.0.0.1:{}", self.port),
             self.dir.display().to_string(),
         );
-        callrec(&[&["fetch", "--ip", &ip], words, &["--to", &to]].concat())
+        callrec(&[&["fetch", "--flat", "--ip", &ip], words, &["--to", &to]].concat())
     }
 
     /// The error of a command that must fail.
@@ -104,6 +104,19 @@ fn file(size: u32, name: &[u8]) -> Vec<u8> {
         time: 1_700_000_000,
         size,
         kind: EntryKind::FILE,
+        name,
+    }
+    .emit(&mut entry)
+    .unwrap();
+    entry
+}
+
+fn folder_entry(name: &[u8]) -> Vec<u8> {
+    let mut entry = vec![0; DirEntry::len_of(name.len())];
+    DirEntry {
+        time: 1_767_312_000,
+        size: 0,
+        kind: EntryKind::FOLDER,
         name,
     }
     .emit(&mut entry)
@@ -203,7 +216,7 @@ fn names_lead_nowhere_but_into_the_folder() {
     }));
     let inner = liar.dir.join("inner").display().to_string();
     let ip = format!("127.0.0.1:{}", liar.port);
-    let output = callrec(&["fetch", "--ip", &ip, "get", "--to", &inner, ""]);
+    let output = callrec(&["fetch", "--flat", "--ip", &ip, "get", "--to", &inner, ""]);
     assert!(output.status.success(), "{output:?}");
     let names: Vec<_> = fs::read_dir(&inner)
         .unwrap()
@@ -211,4 +224,31 @@ fn names_lead_nowhere_but_into_the_folder() {
         .collect();
     assert_eq!(names, ["good.wav"]);
     assert_eq!(fs::read_dir(&liar.dir).unwrap().count(), 1);
+}
+
+#[test]
+fn a_sidecar_names_no_folder_but_one_in_dir() {
+    for device in ["..", "../up", "/tmp/up", ".hidden", "a/b", "", "a\\u0000b"] {
+        let sidecar = format!("{{\"device\":\"{device}\"}}").into_bytes();
+        let liar = Liar::new(Box::new(move |command, position, name| {
+            match (command, position) {
+                (Command::GET_DIR, 0) if name == "Recorder" => folder_entry(b"20260102"),
+                (Command::GET_DIR, 0) => file(30, b"Record_20260102_101500.json"),
+                (Command::GET_FILE, 0) if name.ends_with(".json") => sidecar.clone(),
+                (Command::GET_FILE, 0) => vec![7; 3],
+                (Command::STAT, _) => stat(3),
+                _ => vec![],
+            }
+        }));
+        let inner = liar.dir.join("inner").display().to_string();
+        let ip = format!("127.0.0.1:{}", liar.port);
+        let output = callrec(&["fetch", "--ip", &ip, "get", "--to", &inner, "a.wav"]);
+        assert!(output.status.success(), "{device}: {output:?}");
+        let path = liar
+            .dir
+            .join(format!("inner/127.0.0.1_{}/a.wav", liar.port));
+        assert_eq!(fs::read(path).unwrap(), [7; 3], "{device}");
+        assert_eq!(fs::read_dir(&inner).unwrap().count(), 1);
+        assert_eq!(fs::read_dir(&liar.dir).unwrap().count(), 1);
+    }
 }

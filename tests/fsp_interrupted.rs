@@ -20,8 +20,8 @@ fn an_interrupted_transfer_is_resumed() {
     let offering = Offering::new("");
     let whole = noise(1, 100_000);
     offering.put(NAME, &whole);
-    let part = offering.to().join(format!("{NAME}.part"));
-    fs::create_dir(offering.to()).unwrap();
+    let part = offering.folder().join(format!("{NAME}.part"));
+    fs::create_dir_all(offering.folder()).unwrap();
     for (left, resumed_at) in [
         (whole[..60_000].to_vec(), 60_000),
         (whole.clone(), 100_000),
@@ -38,7 +38,7 @@ fn an_interrupted_transfer_is_resumed() {
             line.contains(&format!("\"resumed_at\":{resumed_at}}}")),
             "{line}"
         );
-        assert!(read(&offering.to().join(NAME)) == whole, "{resumed_at}");
+        assert!(read(&offering.folder().join(NAME)) == whole, "{resumed_at}");
         assert!(!part.exists());
     }
 }
@@ -66,7 +66,7 @@ fn a_killed_client_leaves_a_part_that_the_next_one_resumes() {
         FILE,
     ]);
     let mut child = command.stdout(Stdio::null()).spawn().unwrap();
-    let part = offering.to().join(format!("{NAME}.part"));
+    let part = offering.folder().join(format!("{NAME}.part"));
     wait_for("a part", || {
         fs::metadata(&part).is_ok_and(|entry| entry.len() > 1_000_000)
     });
@@ -75,7 +75,7 @@ fn a_killed_client_leaves_a_part_that_the_next_one_resumes() {
     assert!(part.exists(), "it was not killed in time");
     let line = offering.fetch(&["get", "--json", FILE]);
     assert!(line.contains("\"outcome\":\"resumed\""), "{line}");
-    assert!(read(&offering.to().join(NAME)) == whole);
+    assert!(read(&offering.folder().join(NAME)) == whole);
 }
 
 /// A relay between client and phone that loses, duplicates and reorders datagrams, from a fixed
@@ -163,7 +163,7 @@ fn a_network_that_loses_duplicates_and_reorders_changes_nothing() {
     let output = offering.fetch_through(relay.port, &["get", "--all-new"]);
     assert!(output.status.success(), "{output:?}");
     assert!(relay.lost.load(Ordering::Relaxed) > 0);
-    let folder = offering.to().join(DAY);
+    let folder = offering.folder().join(DAY);
     assert_eq!(read(&folder.join(NAME)), noise(1, 30_000));
     assert_eq!(
         read(&folder.join("Record_20260102_101500.json")),
@@ -198,7 +198,7 @@ fn a_transfer_survives_a_restart_of_the_daemon() {
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         run(env!("CARGO_BIN_EXE_callrec"), &words)
     });
-    let part = offering.to().join(format!("{NAME}.part"));
+    let part = offering.folder().join(format!("{NAME}.part"));
     wait_for("a part", || {
         fs::metadata(&part).is_ok_and(|entry| entry.len() > 1_000_000)
     });
@@ -207,5 +207,5 @@ fn a_transfer_survives_a_restart_of_the_daemon() {
     offering.phone.start();
     let output = client.join().unwrap();
     assert!(output.status.success(), "{output:?}");
-    assert!(read(&offering.to().join(NAME)) == whole);
+    assert!(read(&offering.folder().join(NAME)) == whole);
 }

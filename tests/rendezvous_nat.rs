@@ -303,7 +303,7 @@ impl Network {
             return Err(String::from_utf8_lossy(&output.stderr).into_owned());
         }
         assert!(
-            fs::read(self.dir.join("got").join(name)).unwrap() == bytes,
+            fs::read(self.dir.join("got/phone1").join(name)).unwrap() == bytes,
             "the file differs from the phone's"
         );
         fs::remove_dir_all(to).unwrap();

@@ -138,6 +138,84 @@ fn sums_are_sent_with_what_they_are_of() {
     );
 }
 
+/// A store that has an object with this content under every name, and answers its digest in this
+/// way.
+fn occupied(content: &'static [u8], digest: fn(&[u8]) -> String) -> FakeStore {
+    FakeStore::new(move |request| match request.method.as_str() {
+        "PUT" if request.path.ends_with(".wav") => {
+            Reply::Head("412 Precondition Failed\r\nContent-Length: 0\r\n".into())
+        }
+        "PUT" => kept(request),
+        "HEAD" => Reply::Head(format!(
+            "200 OK\r\nContent-Length: {}\r\n{}\r\n",
+            content.len(),
+            digest(content)
+        )),
+        _ => Reply::Body(content.to_vec()),
+    })
+}
+
+/// How a store may tell what it has.
+const DIGESTS: [fn(&[u8]) -> String; 3] = [
+    |content| format!("ETag: \"x\"\r\nx-amz-checksum-sha256: {}", sha256(content)),
+    |content| format!("ETag: \"{}\"", md5_hex(content)),
+    |_| "ETag: \"x\"".into(), // it has to be read
+];
+
+#[test]
+fn an_upload_is_conditional_and_what_was_there_is_compared() {
+    for digest in DIGESTS {
+        let store = occupied(b"audio of a", digest);
+        let server = server(&store, &["a"]);
+        wait_for("the upload", || server.files("a").is_empty());
+        for put in store.asked("PUT") {
+            assert_eq!(put.headers["if-none-match"], "*", "{}", put.path);
+        }
+        assert_eq!(server.metric("upload_failures_total"), 0);
+    }
+}
+
+#[test]
+fn another_object_of_the_same_name_is_not_overwritten() {
+    for digest in DIGESTS {
+        let store = occupied(b"audio of b", digest);
+        let server = server(&store, &["a"]);
+        let problem = "the store has another object of this name, which is kept";
+        wait_for(problem, || server.log().contains(problem));
+        assert_eq!(server.files("a").len(), 2);
+        let puts = store.asked("PUT");
+        assert!(puts
+            .iter()
+            .all(|put| put.headers.contains_key("if-none-match")));
+    }
+}
+
+#[test]
+fn a_store_without_conditions_is_asked_first() {
+    for (is_there, uploaded) in [(false, true), (true, false)] {
+        let store = FakeStore::new(move |request| match request.method.as_str() {
+            "PUT" if request.headers.contains_key("if-none-match") => {
+                Reply::Head("501 Not Implemented\r\nContent-Length: 0\r\n".into())
+            }
+            "PUT" => kept(request),
+            _ if is_there => Reply::Head(format!("200 OK\r\nETag: \"{}\"\r\n", md5_hex(b"other"))),
+            _ => Reply::Head("404 Not Found\r\nContent-Length: 0\r\n".into()),
+        });
+        let server = server(&store, &["a"]);
+        if uploaded {
+            wait_for("the upload", || server.files("a").is_empty());
+        } else {
+            wait_for("a failure", || server.metric("upload_failures_total") > 0);
+            assert_eq!(server.files("a").len(), 2);
+        }
+        let puts = store.asked("PUT");
+        let unconditional = puts
+            .iter()
+            .filter(|put| !put.headers.contains_key("if-none-match"));
+        assert_eq!(unconditional.count(), if uploaded { 2 } else { 0 });
+    }
+}
+
 /// A store that answers a PUT of the recording with these fields, and a HEAD with those; what
 /// belongs to the audio is named there.
 fn odd(put: &'static str, head: &'static str) -> FakeStore {

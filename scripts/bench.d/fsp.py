@@ -74,7 +74,7 @@ class Service(Program):
         """MB/s of one fetch, and the service's microseconds of CPU for each request."""
         before, started = self.usage(), time.monotonic()
         options = ["--password-file", f"{self.folder}/password", "--max-payload", str(payload)]
-        command = ["fetch", "--ip", f"127.0.0.1:{self.port}", *options, "get", "--to", f"{self.folder}/to", PATH]
+        command = ["fetch", "--ip", f"127.0.0.1:{self.port}", *options, "--flat", "get", "--to", f"{self.folder}/to", PATH]
         subprocess.run(self.pinned(*command), check=True, stdout=subprocess.DEVNULL)
         took, after = time.monotonic() - started, self.usage()
         with open(f"{self.folder}/to/{NAME}", "rb") as file:

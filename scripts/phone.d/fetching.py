@@ -17,7 +17,7 @@ def fetch():
         folder = phone.run("sed -n 's/^[^ ]* \\(.mnt.usb[^ ]*\\) vfat .*/\\1/p' /proc/mounts")[0]
         phone.run(f"echo known >/tmp/pw; cd {folder}; n=0; while [ $n -lt 50 ]; do cat /test/near; n=$((n + 1)); done >{OLD}; sync")
         phone.run(f"{EXACT_CALL} --seconds 30 >/tmp/sim 2>&1 & usleep 3000000; echo 3 >/proc/sys/vm/drop_caches")
-        fetched = phone.run(f"{FETCH} get --to /tmp/to Recorder/20260102/{OLD} 2>/tmp/err", timeout=600)
+        fetched = phone.run(f"{FETCH} --flat get --to /tmp/to Recorder/20260102/{OLD} 2>/tmp/err", timeout=600)
         expect(OLD in fetched[0], f"{fetched[0]}, from the stick while the call ran")
         phone.run(f"cmp {folder}/{OLD} /tmp/to/{OLD} && pidof callrec-sim")
         say("byte for byte what is on the stick; the call still ran")

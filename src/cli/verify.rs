@@ -2,24 +2,25 @@
 
 use std::ffi::OsString;
 use std::fmt;
-use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use lexopt::prelude::{Long, Short, Value};
-use sha2::{Digest, Sha256};
 
 use crate::cli::arguments::parser;
 use crate::cli::command::{command, CommandSpec};
 use crate::cli::console::{shown, Console};
 use crate::cli::failure::{usage, Failure};
 use crate::cli::selection::{select, Selected, SelectedCall};
+use crate::io::regular_file;
+use crate::recordings::checksum;
 use crate::recordings::folder;
 use crate::recordings::recording_file::{FileState, OpenError, RecordingFile};
 use crate::recordings::repair::Refusal;
 use crate::recordings::sidecar_file::{sidecar_path, SidecarFile};
 use crate::wire::recording::name::has_sidecar_suffix;
 use crate::wire::recording::HEADER_BYTES;
+use crate::wire::riff;
 
 pub(super) const VERIFY: CommandSpec = command! {
     "callrec", "verify", "FILE|DIR...",
@@ -27,6 +28,8 @@ pub(super) const VERIFY: CommandSpec = command! {
     [
         ("", "this-part", "",
             "check only the named file, not all parts of its call"),
+        ("", "strict", "",
+            "a finished file without a checksum is a failure, too"),
     ];
     "\
 Each file is reported as ok, as damaged, or as one without a checksum: because it was not finished, or because another
@@ -34,9 +37,12 @@ program made it. All parts of a call are checked; they are searched for in the f
 recordings in it. A recording that is missing although its sidecar is there counts as damaged, and so does a missing part
 of a call. If the first parts are missing, coverOlderRecordings may have deleted them: that is said, and is no failure.
 
-The exit status is 1 if anything is damaged or missing, else 0, also if there was no checksum to compare with.";
+The exit status is 1 if anything is damaged or missing, else 0, also if there was no checksum to compare with: recordings
+of other programs, and those that a power failure has ended, have none. With --strict, these are failures; a recording
+that is still running is not.";
     [
         "callrec verify /mnt/usb",
+        "callrec verify --strict /var/lib/callrec",
     ]
 };
 
@@ -44,9 +50,11 @@ pub(super) fn verify(arguments: Vec<OsString>, console: &mut Console) -> Result<
     let mut parser = parser(arguments);
     let mut paths = Vec::<PathBuf>::new();
     let mut this_part = false;
+    let mut is_strict = false;
     while let Some(argument) = parser.next()? {
         match argument {
             Long("this-part") => this_part = true,
+            Long("strict") => is_strict = true,
             Short('h') | Long("help") => return console.print(VERIFY.help),
             Value(path) => paths.push(path.into()),
             other => return Err(other.unexpected().into()),
@@ -62,10 +70,13 @@ pub(super) fn verify(arguments: Vec<OsString>, console: &mut Console) -> Result<
         let remark = remark(&selected);
         for path in selected.files() {
             match check(&path) {
+                Ok(result @ Checked::NoChecksum(_)) if is_strict => {
+                    problems.push(format!("{}: {result}{remark}", shown(&path)));
+                }
                 Ok(result) => {
                     match result {
                         Checked::Equal(_) => verified += 1,
-                        Checked::NoChecksum(_) => without_checksum += 1,
+                        Checked::NoChecksum(_) | Checked::Running => without_checksum += 1,
                     }
                     console.print(&format!("{}: {result}{remark}\n", shown(&path)))?;
                 }
@@ -143,6 +154,8 @@ enum Checked {
     Equal(&'static str),
     /// Why it has none.
     NoChecksum(String),
+    /// It has none yet.
+    Running,
 }
 
 impl fmt::Display for Checked {
@@ -150,6 +163,7 @@ impl fmt::Display for Checked {
         match self {
             Self::Equal(more) => write!(f, "ok{more}"),
             Self::NoChecksum(reason) => write!(f, "no checksum; {reason}"),
+            Self::Running => f.write_str("no checksum; it is being recorded"),
         }
     }
 }
@@ -161,6 +175,9 @@ fn check(path: &Path) -> Result<Checked, String> {
     let recording = match RecordingFile::open(path) {
         Ok(recording) => recording,
         Err(OpenError::Refused(Refusal::Riff)) => {
+            if let Some(expected) = expected.filter(|_| sidecar.text("format") == "wav") {
+                return check_riff(path, expected);
+            }
             let reason = format!("it {}", Refusal::Riff.description());
             return Ok(Checked::NoChecksum(reason));
         }
@@ -174,10 +191,15 @@ fn check(path: &Path) -> Result<Checked, String> {
         Err(error) => return Err(format!("damaged: it {error}")),
     };
     let Some(expected) = expected else {
-        let reason = reason_for_no_checksum(path, &recording, &sidecar);
+        if recording.state == FileState::Recording {
+            return Ok(Checked::Running);
+        }
+        let reason = reason_for_no_checksum(path, &sidecar);
         return Ok(Checked::NoChecksum(reason.into()));
     };
-    let found = checksum(&recording).map_err(|error| error.to_string())?;
+    let data = recording.extent.data_size.into();
+    let found = checksum::sha256(&recording.file, HEADER_BYTES as u64, data)
+        .map_err(|error| error.to_string())?;
     if found != expected {
         let frames = recording.extent.frames;
         let promised = sidecar.number("frames").unwrap_or(0);
@@ -196,14 +218,19 @@ fn check(path: &Path) -> Result<Checked, String> {
     }
 }
 
-fn reason_for_no_checksum(
-    path: &Path,
-    recording: &RecordingFile,
-    sidecar: &SidecarFile,
-) -> &'static str {
-    if recording.state == FileState::Recording {
-        "it is being recorded"
-    } else if !sidecar_path(path).exists() {
+/// A RIFF/WAVE file of a server.
+fn check_riff(path: &Path, expected: [u8; 32]) -> Result<Checked, String> {
+    let file = regular_file::open(path).map_err(|error| error.to_string())?;
+    let found = checksum::sha256(&file, riff::HEADER_BYTES as u64, u64::MAX);
+    if found.map_err(|error| error.to_string())? == expected {
+        Ok(Checked::Equal(""))
+    } else {
+        Err("damaged: its audio is not what was recorded".into())
+    }
+}
+
+fn reason_for_no_checksum(path: &Path, sidecar: &SidecarFile) -> &'static str {
+    if !sidecar_path(path).exists() {
         "there is no sidecar"
     } else if sidecar.object().is_none() {
         "the sidecar cannot be read"
@@ -211,20 +238,5 @@ fn reason_for_no_checksum(
         "the sidecar has none"
     } else {
         "it was not finished"
-    }
-}
-
-/// SHA-256 of the frames.
-fn checksum(recording: &RecordingFile) -> std::io::Result<[u8; 32]> {
-    let mut file = &recording.file;
-    file.seek(SeekFrom::Start(HEADER_BYTES as u64))?;
-    let mut file = file.take(recording.extent.data_size.into());
-    let mut digest = Sha256::new();
-    let mut buffer = vec![0; 64 * 1024];
-    loop {
-        match file.read(&mut buffer)? {
-            0 => return Ok(digest.finalize().into()),
-            len => digest.update(&buffer[..len]),
-        }
     }
 }

@@ -1,5 +1,5 @@
-//! A cache of open files: files that FSP clients read repeatedly stay open between reads for a
-//! short time.
+//! A cache of open files: recordings that FSP clients read repeatedly stay open between reads for a
+//! short time. Sidecars do not: they are replaced while they may be read, and have only one piece.
 
 use std::io;
 
@@ -35,8 +35,10 @@ impl FileCache {
         }
         let (input, _) = Input::open(dir()?.fd(), file.name().as_bytes())?;
         let read = input.read(at, buffer);
-        self.files[self.next % OPEN_FILES] = Some((file, input));
-        self.next += 1;
+        if file.is_recording() {
+            self.files[self.next % OPEN_FILES] = Some((file, input));
+            self.next += 1;
+        }
         read
     }
 

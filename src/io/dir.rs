@@ -16,6 +16,11 @@ use crate::io::sys;
 
 #[cfg(feature = "server")]
 mod archive;
+#[cfg(feature = "s3")]
+mod folder_change;
+
+#[cfg(feature = "s3")]
+pub use folder_change::FolderChange;
 
 /// An open folder.
 pub struct Dir {

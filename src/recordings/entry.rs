@@ -4,6 +4,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
+use crate::io::file::is_claimed;
+use crate::io::regular_file;
 use crate::recordings::frame_runs::FramePosition;
 use crate::recordings::grouping::PartKey;
 use crate::recordings::recording_file::{FileState, OpenError, RecordingFile};
@@ -64,6 +66,9 @@ impl RecordingEntry {
         };
         match RecordingFile::open(path) {
             Ok(recording) => entry.update(&recording),
+            Err(OpenError::Refused(_)) if is_being_written(path) => {
+                entry.state = FileState::Recording;
+            }
             // A server may be configured to write RIFF/WAVE files. Their sidecar says all that is
             // known of them.
             Err(OpenError::Refused(Refusal::Riff)) if entry.sidecar.object().is_some() => {}
@@ -132,6 +137,11 @@ impl RecordingEntry {
         let object = self.sidecar.object();
         object.and_then(|object| object.flag("clock_set")) == Some(false)
     }
+}
+
+/// A server writes the file: it may not yet look like one.
+fn is_being_written(path: &Path) -> bool {
+    regular_file::open(path).is_ok_and(|file| is_claimed(&file))
 }
 
 fn file_name(path: &Path) -> &[u8] {

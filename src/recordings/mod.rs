@@ -2,7 +2,7 @@
 //!
 //! - `recording_file` opens one file and says what state it is in; `repair` inspects and repairs it
 //!   (the daemon and the server use only this); `sidecar_file` reads the JSON file that belongs to
-//!   it.
+//!   it; `checksum` computes the sum that is in there.
 //! - `folder` finds the files below a folder, `entry` describes one of them for a list, `grouping`
 //!   finds those that are parts of one recording, and `call` is such a group.
 //! - `frame_runs`, `timeline` and `join` put the frames of several files in order, as a `plan`;
@@ -11,6 +11,8 @@
 
 #[cfg(feature = "tools")]
 pub mod call;
+#[cfg(any(feature = "server", feature = "tools"))]
+pub mod checksum;
 #[cfg(feature = "tools")]
 pub mod entry;
 pub mod folder;
@@ -32,7 +34,7 @@ pub mod recording_file;
 pub mod repair;
 #[cfg(feature = "tools")]
 pub mod sidecar_file;
-#[cfg(feature = "tools")]
+#[cfg(any(feature = "server", feature = "tools"))]
 pub mod start_time;
 #[cfg(feature = "tools")]
 pub mod svg;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::io::regular_file;
 use crate::wire::json::Object;
-use crate::wire::recording::name::SIDECAR_SUFFIX;
+use crate::wire::recording::name::{RUNNING_SIDECAR_SUFFIX, SIDECAR_SUFFIX};
 use crate::wire::recording::sidecar::Start;
 
 /// The most that is read of a sidecar. Ours have at most a tenth of this.
@@ -16,11 +16,13 @@ const MAX_BYTES: u64 = 64 * 1024;
 pub struct SidecarFile(Vec<u8>);
 
 impl SidecarFile {
-    /// Reads the sidecar of this recording.
+    /// Reads the sidecar of this recording; while a server records it, the one that it has written
+    /// at the beginning.
     pub fn of(recording: &Path) -> Self {
         let mut bytes = vec![];
-        let path = sidecar_path(recording);
-        let file = regular_file::open_no_follow(&path, File::options().read(true));
+        let open = |path: &Path| regular_file::open_no_follow(path, File::options().read(true));
+        let running = recording.with_extension(&RUNNING_SIDECAR_SUFFIX[1..]);
+        let file = open(&sidecar_path(recording)).or_else(|_| open(&running));
         let read = file.and_then(|file| file.take(MAX_BYTES).read_to_end(&mut bytes));
         let is_sidecar = read.is_ok() && Object::parse(&bytes).is_ok();
         Self(if is_sidecar { bytes } else { vec![] })

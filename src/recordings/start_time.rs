@@ -51,6 +51,19 @@ impl StartTime {
         ))
     }
 
+    /// Of seconds since 1970, at this offset from UTC in minutes.
+    pub fn at_offset(seconds: i64, offset_minutes: i16) -> Self {
+        let local = seconds + i64::from(offset_minutes) * 60;
+        let second_of_day = local.rem_euclid(86_400) as i32;
+        let time = [
+            second_of_day / 3600,
+            second_of_day / 60 % 60,
+            second_of_day % 60,
+        ];
+        let date = date_of(local.div_euclid(86_400));
+        Self::with_offset(Start::new(date, time, offset_minutes.into()))
+    }
+
     /// Seconds since 1970.
     pub fn seconds(&self) -> i64 {
         seconds(&self.start)
@@ -93,6 +106,23 @@ fn seconds(time: &Start) -> i64 {
     days * 86_400 + (minutes - i64::from(time.offset_minutes)) * 60 + i64::from(time.second)
 }
 
+/// Year, month and day of days since 1970: what `seconds` does, the other way round.
+fn date_of(days: i64) -> [i32; 3] {
+    let days = days + DAYS_TO_1970;
+    let era = days.div_euclid(DAYS_OF_400_YEARS);
+    let day = days.rem_euclid(DAYS_OF_400_YEARS);
+    // Years of 365 days, less the leap days before this day.
+    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
+    let day_of_year = day - (year * 365 + year / 4 - year / 100);
+    let month = (day_of_year * 5 + 2) / 153;
+    let day_of_month = day_of_year - (month * 153 + 2) / 5 + 1;
+    let calendar_month = if month < 10 { month + 3 } else { month - 9 };
+    let calendar_year = era * 400 + year + i64::from(month >= 10);
+    [calendar_year, calendar_month, day_of_month].map(|number| number as i32)
+}
+
+/// The calendar repeats after so many days.
+const DAYS_OF_400_YEARS: i64 = 146_097;
 /// From 1 March of the year 0 to 1 January 1970.
 const DAYS_TO_1970: i64 = 719_468;
 
@@ -110,6 +140,12 @@ mod tests {
         ] {
             let time = StartTime::with_offset(Start::parse(text.as_bytes()).unwrap());
             assert_eq!(time.seconds(), expected, "{text}");
+            let offset = time.start.offset_minutes;
+            assert_eq!(StartTime::at_offset(expected, offset), time, "{text}");
+        }
+        for day in 0..60_000 {
+            let seconds = day * 86_400 + day;
+            assert_eq!(StartTime::at_offset(seconds, -90).seconds(), seconds);
         }
     }
 

@@ -86,7 +86,7 @@ impl HttpServer {
         registry: &Registry,
         first_token: usize,
     ) -> Result<Self, String> {
-        let problem = |error: std::io::Error| format!("metrics on {address}: {error}");
+        let problem = |error: std::io::Error| format!("--metrics {address}: {error}");
         let mut listener = TcpListener::bind(address).map_err(problem)?;
         registry
             .register(&mut listener, Token(first_token), Interest::READABLE)

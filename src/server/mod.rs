@@ -1,9 +1,9 @@
 //! `callrec-server`: the servers that phones connect to.
 //!
 //! `record` is the recording server, `rendezvous` connects callers with phones behind NAT. Each has
-//! an event loop of its own; they share the options (`options`), the HTTP server (`http`), its
-//! pages (`monitoring`) and the Prometheus format (`metrics`). The protocols are in
-//! `proto::record_server` and `proto::rendezvous::server`.
+//! an event loop of its own; they share the options (`options`, which `check` prints), the log
+//! (`log_lines`), the HTTP server (`http`), its pages (`monitoring`) and the Prometheus format
+//! (`metrics`). The protocols are in `proto::record_server` and `proto::rendezvous::server`.
 #![allow(clippy::print_stderr)] // the program's error message
 
 use std::ffi::OsString;
@@ -13,7 +13,9 @@ use crate::cli::console::print;
 use crate::cli::failure::{usage, Failure};
 use crate::cli::program::{program, Program};
 
+mod check;
 mod http;
+mod log_lines;
 mod metrics;
 mod monitoring;
 mod options;
@@ -22,7 +24,7 @@ mod rendezvous;
 
 const PROGRAM: Program = program! {
     "callrec-server", "the servers that the recorders of phones connect to",
-    [record::RECORD, rendezvous::RENDEZVOUS]
+    [record::RECORD, rendezvous::RENDEZVOUS, check::CHECK]
 };
 
 /// Runs a command line; `arguments` are those after the program's name.
@@ -50,6 +52,7 @@ fn command(mut arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
     match name.to_str() {
         Some("record") => record::main(arguments),
         Some("rendezvous") => rendezvous::main(arguments),
+        Some("check") => check::main(arguments),
         Some("completions") => PROGRAM.completions(&arguments),
         Some("man") => PROGRAM.man(&arguments),
         Some("-h" | "--help" | "help") => print(PROGRAM.help),

@@ -2,6 +2,7 @@
 //! options' names.
 
 use std::ffi::OsString;
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 use lexopt::prelude::{Long, Short};
@@ -17,6 +18,32 @@ pub(super) trait ServerOptions: Default {
 
     /// Sets an option. An error continues the sentence that the option's name begins.
     fn set(&mut self, key: &str, value: &str) -> Result<(), String>;
+
+    /// All options with their values, in the order of the help; none: it is not set.
+    fn pairs(&self) -> Vec<(&'static str, Vec<String>)>;
+}
+
+/// An option's value, for `ServerOptions::pairs`.
+pub(super) fn one(value: impl Display) -> Vec<String> {
+    vec![value.to_string()]
+}
+
+/// The values of an option that has none, one or several.
+pub(super) fn all<T: Display>(values: impl IntoIterator<Item = T>) -> Vec<String> {
+    values.into_iter().map(|value| value.to_string()).collect()
+}
+
+/// What `check` prints in place of a secret.
+pub(super) const HIDDEN: &str = "(hidden)";
+
+/// Sets an option, whose value must not be what `check` prints in place of a secret.
+fn set<O: ServerOptions>(options: &mut O, key: &str, value: &str) -> Result<(), String> {
+    if value == HIDDEN {
+        return Err(format!(
+            "must have its value; '{HIDDEN}' is what 'check' prints in place of a secret"
+        ));
+    }
+    options.set(key, value)
 }
 
 /// The error of `set` for an unknown key.
@@ -52,20 +79,21 @@ pub(super) fn read<O: ServerOptions>(arguments: Vec<OsString>) -> Result<Option<
         read_file(&file, &mut options)?;
     }
     for (key, value) in given {
-        if let Err(problem) = options.set(&key, &value) {
+        if let Err(problem) = set(&mut options, &key, &value) {
             return usage(&format!("--{key} {problem}"));
         }
     }
     Ok(Some(options))
 }
 
-fn read_file<O: ServerOptions>(file: &Path, options: &mut O) -> Result<(), Failure> {
+/// Reads a file of `key = value` lines.
+pub(super) fn read_file<O: ServerOptions>(file: &Path, options: &mut O) -> Result<(), Failure> {
     let shown = file.display();
     let text =
-        std::fs::read(file).map_err(|problem| Failure::Failed(format!("{shown}: {problem}")))?;
+        std::fs::read(file).map_err(|problem| Failure::Usage(format!("{shown}: {problem}")))?;
     let text = String::from_utf8(text)
         .map_err(|_| Failure::Usage(format!("{shown}: is not UTF-8 text")))?;
-    each_pair(&text, O::REPEATABLE, |key, value| options.set(key, value))
+    each_pair(&text, O::REPEATABLE, |key, value| set(options, key, value))
         .map_err(|problem| Failure::Usage(format!("{shown}: {problem}")))
 }
 
@@ -90,6 +118,13 @@ mod tests {
                 _ => return unknown(),
             }
             Ok(())
+        }
+
+        fn pairs(&self) -> Vec<(&'static str, Vec<String>)> {
+            vec![
+                ("port", vec![self.port.to_string()]),
+                ("name", self.names.clone()),
+            ]
         }
     }
 
@@ -120,6 +155,10 @@ mod tests {
                 "--port must be a number from 1 to 65535, not 'x'",
             ),
             (&["--prot", "5"], "--prot is not an option of this program"),
+            (
+                &["--name", "(hidden)"],
+                "--name must have its value; '(hidden)' is what 'check' prints in place of a secret",
+            ),
             (&["--prot"], "--prot is not an option of this program"),
             (&["--port"], "missing argument for option '--port'"),
         ] {
@@ -128,7 +167,7 @@ mod tests {
         assert!(matches!(words(&["stray"]), Err(Failure::Usage(_))));
         assert!(matches!(
             words(&["-c", "/no/such/file"]),
-            Err(Failure::Failed(_))
+            Err(Failure::Usage(_))
         ));
     }
 }

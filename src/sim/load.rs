@@ -43,8 +43,9 @@ struct Round {
     /// Recordings that are not just what was sent.
     wrong: usize,
     late: Duration,
-    rss_kib: u64,
-    cpu_percent: f64,
+    /// `None` without `--pid`, or if the process has ended.
+    rss_kib: Option<u64>,
+    cpu_percent: Option<f64>,
 }
 
 /// Runs the round, or rounds; an error when anything was lost.
@@ -70,12 +71,12 @@ pub(super) fn load(load: &LoadOptions) -> Result<(), String> {
             round.sent.saturating_sub(received).to_string()
         });
         println!(
-            "{phones:>10} {:>10} {lost:>10} {:>6} {:>8} {:>14.1} {:>6.1} {:>10}",
+            "{phones:>10} {:>10} {lost:>10} {:>6} {:>8} {:>14} {:>6} {:>10}",
             round.sent,
             round.wrong,
-            round.rss_kib,
-            round.rss_kib.saturating_sub(idle) as f64 / round.phones as f64,
-            round.cpu_percent,
+            known(round.rss_kib, 0),
+            known(per_recording(&round, idle), 1),
+            known(round.cpu_percent, 1),
             round.late.as_millis(),
         );
         if round.wrong > 0 {
@@ -95,6 +96,17 @@ pub(super) fn load(load: &LoadOptions) -> Result<(), String> {
     Ok(())
 }
 
+/// KiB of each recording.
+fn per_recording(round: &Round, idle: Option<u64>) -> Option<f64> {
+    let more = round.rss_kib?.saturating_sub(idle?);
+    Some(more as f64 / round.phones as f64)
+}
+
+/// A figure with these decimals; `-` if it was not measured.
+fn known(figure: Option<impl std::fmt::Display>, decimals: usize) -> String {
+    figure.map_or("-".into(), |figure| format!("{figure:.decimals$}"))
+}
+
 fn summary(limit: usize) -> Result<(), String> {
     println!("no packet was lost with {limit} recordings at once");
     Ok(())
@@ -111,8 +123,10 @@ fn round(load: &LoadOptions, count: usize) -> Result<Round, String> {
     let busy_before = processor(load.pid);
     let started = Instant::now();
     let late = talk(&mut phones, load.seconds)?;
-    let busy = processor(load.pid).saturating_sub(busy_before);
-    let cpu_percent = 100.0 * busy.as_secs_f64() / started.elapsed().as_secs_f64();
+    let busy = processor(load.pid).zip(busy_before);
+    let elapsed = started.elapsed().as_secs_f64();
+    let cpu_percent =
+        busy.map(|(now, before)| 100.0 * now.saturating_sub(before).as_secs_f64() / elapsed);
     let rss_kib = memory(load.pid);
     let sent = phones.iter().map(|phone| phone.sent).sum();
     for phone in &mut phones {
@@ -301,32 +315,17 @@ impl SimulatedPhone {
 }
 
 /// Resident memory of a process in KiB.
-fn memory(pid: Option<u32>) -> u64 {
-    let status = pid
-        .and_then(|pid| std::fs::read_to_string(format!("/proc/{pid}/status")).ok())
-        .unwrap_or_default();
+fn memory(pid: Option<u32>) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", pid?)).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    line.and_then(|line| line.split_whitespace().next()?.parse().ok())
-        .unwrap_or(0)
+    line?.split_whitespace().next()?.parse().ok()
 }
 
 /// Processor time of a process.
-fn processor(pid: Option<u32>) -> Duration {
-    let stat = pid
-        .and_then(|pid| std::fs::read_to_string(format!("/proc/{pid}/stat")).ok())
-        .unwrap_or_default();
-    let fields: Vec<&str> = stat
-        .rsplit(')')
-        .next()
-        .unwrap_or_default()
-        .split_whitespace()
-        .collect();
-    let ticks = |field: usize| {
-        fields
-            .get(field)
-            .and_then(|ticks| ticks.parse::<u64>().ok())
-            .unwrap_or(0)
-    };
+fn processor(pid: Option<u32>) -> Option<Duration> {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid?)).ok()?;
+    let fields: Vec<&str> = stat.rsplit(')').next()?.split_whitespace().collect();
+    let ticks = |field: usize| fields.get(field)?.parse::<u64>().ok();
     // utime and stime, in hundredths of a second on every Linux there is (USER_HZ).
-    Duration::from_millis((ticks(11) + ticks(12)) * 10)
+    Some(Duration::from_millis((ticks(11)? + ticks(12)?) * 10))
 }

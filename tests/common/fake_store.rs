@@ -20,6 +20,8 @@ pub struct Request {
 pub enum Reply {
     /// A status line and header fields, each with its line end; after which the connection ends.
     Head(String),
+    /// 200 with this content.
+    Body(Vec<u8>),
     /// A byte of the answer now and then, and never the last one, as long as the other end listens.
     Drip,
 }
@@ -67,6 +69,14 @@ fn serve(
     let mut stream = stream;
     match reply(&request) {
         Reply::Head(head) => write!(stream, "HTTP/1.1 {head}Connection: close\r\n\r\n"),
+        Reply::Body(bytes) => {
+            write!(
+                stream,
+                "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+                bytes.len()
+            )?;
+            stream.write_all(&bytes)
+        }
         Reply::Drip => {
             stream.write_all(b"HTTP/1.1 200 OK\r\nX-Slow: ")?;
             loop {

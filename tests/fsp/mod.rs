@@ -75,6 +75,11 @@ impl Offering {
         self.phone.path("to")
     }
 
+    /// The phone's folder in `to` if no sidecar has its MAC address.
+    pub fn folder(&self) -> PathBuf {
+        self.to().join(format!("127.0.0.1_{}", self.port))
+    }
+
     /// Runs `callrec fetch` with these words, through this port.
     pub fn fetch_through(&self, port: u16, words: &[&str]) -> Output {
         let (ip, password) = (

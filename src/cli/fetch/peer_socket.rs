@@ -13,11 +13,12 @@ pub(super) struct PeerSocket {
 }
 
 impl PeerSocket {
-    /// A socket for `HOST:PORT`.
-    pub(super) fn direct(to: &str) -> Result<Self, String> {
+    /// A socket for a host and port.
+    pub(super) fn direct(to: (&str, u16)) -> Result<Self, String> {
         let mut peers = to
             .to_socket_addrs()
-            .map_err(|error| format!("{to}: {error}"))?;
+            .map_err(|error| format!("{}: {error}", to.0))?;
+        let to = to.0;
         let peer = peers.next().ok_or_else(|| format!("{to}: no address"))?;
         let any: IpAddr = if peer.is_ipv4() {
             Ipv4Addr::UNSPECIFIED.into()

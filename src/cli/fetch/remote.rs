@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use crate::base::limits::fetch::{FOLDER_ENTRIES, LISTING_BLOCK, LISTING_BLOCKS};
 use crate::base::time;
+use crate::cli::console::shown;
+use crate::cli::fetch::password_file::PasswordFile;
 use crate::cli::fetch::peer_socket::PeerSocket;
 use crate::io::random::Random;
 use crate::proto::fsp::client::{FspClient, Timeout};
@@ -20,6 +22,8 @@ pub(super) struct Remote {
     payload: PayloadLength,
     /// Appended to each name: a line feed and the password.
     password: Vec<u8>,
+    /// What to do if the phone does not accept the password.
+    password_hint: String,
     timeout: time::Duration,
     started: Instant,
     random: Random,
@@ -47,13 +51,15 @@ pub(super) enum FetchError {
     Refused(String),
     /// The file could not be written. Others may be.
     Local(String),
+    /// The phone does not accept the password, or nothing more can be written. Ends the run.
+    Fatal(String),
     /// The phone cannot be reached, or does not reply any more.
     Lost(String),
 }
 
 impl FetchError {
     pub(super) fn into_text(self) -> String {
-        let (Self::Refused(text) | Self::Local(text) | Self::Lost(text)) = self;
+        let (Self::Refused(text) | Self::Local(text) | Self::Fatal(text) | Self::Lost(text)) = self;
         text
     }
 }
@@ -61,19 +67,24 @@ impl FetchError {
 impl Remote {
     pub(super) fn new(
         socket: PeerSocket,
-        password: Option<&[u8]>,
+        password: Option<&PasswordFile>,
         timeout: Duration,
         most: usize,
     ) -> Self {
         let mut random = Random::open();
+        let password_hint = match password {
+            Some(file) => format!("the password is from {}", shown(&file.path)),
+            None => "--password-file FILE names a file with its fspPassword".into(),
+        };
         let password = password
-            .map(|password| [b"\n", password].concat())
+            .map(|file| [b"\n", &file.password[..]].concat())
             .unwrap_or_default();
         Self {
             socket,
             client: FspClient::new(random.words()[0]),
             payload: PayloadLength::new(most),
             password,
+            password_hint,
             timeout: time::Duration::from_millis(timeout.as_millis() as u64),
             started: Instant::now(),
             random,
@@ -94,6 +105,24 @@ impl Remote {
         )?;
         self.payload.handle_reply(self.client.resends - before);
         Ok(&self.buffer[HEADER_BYTES..HEADER_BYTES + length])
+    }
+
+    /// Reads a whole file of at most this many bytes; `None`: there is none, or it is longer.
+    pub(super) fn read_short(
+        &mut self,
+        path: &str,
+        most: usize,
+    ) -> Result<Option<Vec<u8>>, FetchError> {
+        let mut bytes = vec![];
+        while bytes.len() <= most {
+            match self.read(path, bytes.len() as u32) {
+                Ok([]) => return Ok(Some(bytes)),
+                Ok(more) => bytes.extend_from_slice(more),
+                Err(FetchError::Refused(_)) => return Ok(None),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(None)
     }
 
     /// The entry at a path; `None` if there is none.
@@ -218,10 +247,12 @@ impl Remote {
             if reply.head.command == Command::ERROR {
                 let words = String::from_utf8_lossy(text(reply.data).unwrap_or(reply.data));
                 let path = if path.is_empty() { "/" } else { path };
-                return Err(FetchError::Refused(format!(
-                    "{path}: the phone says: {}",
-                    words.trim()
-                )));
+                let problem = format!("{path}: the phone says: {}", words.trim());
+                return Err(if words.contains("password") {
+                    FetchError::Fatal(format!("{problem}; {}", self.password_hint))
+                } else {
+                    FetchError::Refused(problem)
+                });
             }
             return Ok(reply.data.len());
         }

@@ -1,21 +1,29 @@
 //! One run of `callrec fetch`: lists folders, fetches files, and goes on after what fails.
 
-use std::fmt::Write as _;
+use std::fs::{remove_file, File};
 use std::path::{Path, PathBuf};
 
 use crate::base::limits::fetch::{FOLDER_DEPTH, RUN_ENTRIES};
-use crate::cli::console::{harmless, quote, shown, Console};
+use crate::cli::console::{shown, Console};
 use crate::cli::failure::Failure;
 use crate::cli::fetch::arguments::{FetchCommand, FetchOptions};
+use crate::cli::fetch::listing_line::{json_line, text_line};
+use crate::cli::fetch::phone_folder;
+use crate::cli::fetch::phone_sidecars::{find_offset, SIDECAR_BYTES};
+use crate::cli::fetch::placement::{find_known, find_with_sum, has_sum, place, Placement};
 use crate::cli::fetch::progress_line::ProgressLine;
 use crate::cli::fetch::remote::{is_safe, FetchError, Remote, RemoteEntry};
-use crate::cli::fetch::transfer::{fetch, Fetched};
-use crate::io::sys::local_time;
+use crate::cli::fetch::transfer::{part_of, transfer, write_error, Fetched};
+use crate::cli::json_line::JsonLine;
+use crate::wire::json::Object;
+use crate::wire::recording::name::{NAME_SUFFIX, SIDECAR_SUFFIX};
 
 /// A run of the command.
 pub(super) struct FetchRun<'a, 'b> {
     pub(super) remote: Remote,
     options: &'a FetchOptions,
+    /// The name of the phone's folder if no sidecar has its MAC address.
+    address: String,
     console: &'a mut Console<'b>,
     progress: ProgressLine,
     /// The entries of all listings so far.
@@ -28,11 +36,13 @@ impl<'a, 'b> FetchRun<'a, 'b> {
     pub(super) fn new(
         remote: Remote,
         options: &'a FetchOptions,
+        address: String,
         console: &'a mut Console<'b>,
     ) -> Self {
         Self {
             remote,
             options,
+            address,
             console,
             progress: ProgressLine::new(),
             entries: 0,
@@ -44,32 +54,43 @@ impl<'a, 'b> FetchRun<'a, 'b> {
     pub(super) fn run(&mut self, command: &FetchCommand) -> Result<(), FetchError> {
         match command {
             FetchCommand::List(path) => self.list(path),
-            FetchCommand::Get(paths) => paths.iter().try_for_each(|path| self.get(path)),
+            FetchCommand::Get(paths) => {
+                let to = phone_folder::open(&mut self.remote, self.options, &self.address)?;
+                paths.iter().try_for_each(|path| self.get(path, &to))
+            }
         }
     }
 
     fn list(&mut self, path: &str) -> Result<(), FetchError> {
-        for entry in self.remote.list(path)? {
+        let path = path.trim_matches('/');
+        let entries = self.remote.list(path)?;
+        let has_times = entries.iter().any(|entry| !entry.is_folder);
+        let offset = if has_times {
+            find_offset(&mut self.remote, path, &entries)?
+        } else {
+            None
+        };
+        let offset = offset.unwrap_or(0); // UTC
+        for entry in &entries {
             let line = if self.options.json {
-                json_line(&entry)
+                json_line(entry, offset)
             } else {
-                text_line(&entry)
+                text_line(entry, offset)
             };
             self.print(&line)?;
         }
         Ok(())
     }
 
-    fn get(&mut self, path: &str) -> Result<(), FetchError> {
+    fn get(&mut self, path: &str, to: &Path) -> Result<(), FetchError> {
         let path = path.trim_matches('/');
-        let to = &self.options.to;
         if path.is_empty() {
             return self.get_folder(path, to, 0);
         }
         let Some(entry) = self.find(path)? else {
             return Ok(());
         };
-        // With --all-new, DIR has the phone's folders; otherwise a file or folder keeps only its
+        // With --all-new, the phone's folders are kept; otherwise a file or folder keeps only its
         // own name.
         let name = if self.options.all_new {
             path
@@ -136,69 +157,99 @@ impl<'a, 'b> FetchRun<'a, 'b> {
         Ok(())
     }
 
+    /// Fetches a file, or notes why that has failed.
     fn get_file(
         &mut self,
         path: &str,
         entry: &RemoteEntry,
         target: &Path,
     ) -> Result<(), FetchError> {
-        let size = u64::from(entry.size);
-        if self.options.all_new {
-            let existing = std::fs::symlink_metadata(target);
-            if existing.is_ok_and(|existing| existing.len() == size) {
-                let kept = Fetched {
-                    bytes: size,
-                    resumed: 0,
-                };
-                return self.report(path, target, "kept", kept);
-            }
-        }
-        self.progress.begin(&entry.name, size);
-        let progress = &mut self.progress;
-        let console = &mut *self.console;
-        let show = |done| progress.show(console, done);
-        let fetched = fetch(&mut self.remote, path, entry, target, show);
-        self.progress.clear(self.console);
-        match fetched {
-            Ok(fetched) => {
-                let outcome = if fetched.resumed > 0 {
-                    "resumed"
-                } else {
-                    "fetched"
-                };
-                self.report(path, target, outcome, fetched)
-            }
+        match self.fetch_file(path, entry, target) {
+            Ok(outcome) => self.report(path, &outcome),
             Err(FetchError::Lost(problem)) => Err(FetchError::Lost(format!("{path}: {problem}"))),
-            Err(error) => {
-                self.problems.push(error.into_text());
+            Err(FetchError::Fatal(problem)) => Err(FetchError::Fatal(problem)),
+            Err(FetchError::Refused(problem) | FetchError::Local(problem)) => {
+                self.problems.push(problem);
                 Ok(())
             }
         }
     }
 
-    fn report(
+    fn fetch_file(
         &mut self,
         path: &str,
+        entry: &RemoteEntry,
         target: &Path,
-        outcome: &str,
-        fetched: Fetched,
-    ) -> Result<(), FetchError> {
-        let bytes = fetched.bytes;
-        let mut line = String::new();
-        if self.options.json {
-            line.push_str("{\"path\":");
-            quote(&mut line, path);
-            line.push_str(",\"file\":");
-            quote(&mut line, &target.to_string_lossy());
-            let resumed_at = fetched.resumed;
-            let _ = writeln!(
-                line,
-                ",\"outcome\":\"{outcome}\",\"bytes\":{bytes},\"resumed_at\":{resumed_at}}}"
-            );
-        } else if outcome != "kept" {
-            let target = shown(target);
-            let _ = writeln!(line, "{outcome} {target} ({bytes} bytes)");
+    ) -> Result<FileOutcome, FetchError> {
+        let all_new = self.options.all_new;
+        if let Some(known) = find_known(target, entry).filter(|_| all_new) {
+            return Ok(FileOutcome::kept(known, entry));
         }
+        let sum = self.read_sum(path)?;
+        let known = sum.and_then(|sum| find_with_sum(target, entry, sum));
+        if let Some(known) = known.filter(|_| all_new) {
+            return Ok(FileOutcome::kept(known, entry));
+        }
+        let part = part_of(target);
+        let local = |error| write_error(&part, &error);
+        let mut fetched = self.transfer(path, entry, &part)?;
+        let check = |sum| File::open(&part).and_then(|file| has_sum(&file, sum));
+        let mut has_sum = sum.map(check).transpose().map_err(local)?;
+        if has_sum == Some(false) {
+            // FSP has a checksum of 8 bits: a datagram in 256 damaged ones is not noticed.
+            remove_file(&part).map_err(local)?;
+            fetched = self.transfer(path, entry, &part)?;
+            has_sum = sum.map(check).transpose().map_err(local)?;
+        }
+        let placement = place(&part, target).map_err(|error| write_error(target, &error))?;
+        if has_sum == Some(false) {
+            let file = shown(&placement.path);
+            self.problems.push(format!(
+                "{path}: the audio is not the one that was recorded, also when fetched again: its SHA-256 is not \
+                 that of the sidecar; the file on the phone is damaged, its copy is {file}"
+            ));
+        }
+        Ok(FileOutcome {
+            placement,
+            fetched,
+            has_sum,
+        })
+    }
+
+    fn transfer(
+        &mut self,
+        path: &str,
+        entry: &RemoteEntry,
+        part: &Path,
+    ) -> Result<Fetched, FetchError> {
+        self.progress.begin(&entry.name, entry.size.into());
+        let progress = &mut self.progress;
+        let console = &mut *self.console;
+        let show = |done| progress.show(console, done);
+        let fetched = transfer(&mut self.remote, path, entry, part, show);
+        self.progress.clear(self.console);
+        fetched
+    }
+
+    /// The checksum in a recording's sidecar; `None` if the path is no recording, or has none.
+    fn read_sum(&mut self, path: &str) -> Result<Option<[u8; 32]>, FetchError> {
+        let Some(stem) = path.strip_suffix(NAME_SUFFIX) else {
+            return Ok(None);
+        };
+        let sidecar = format!("{stem}{SIDECAR_SUFFIX}");
+        let bytes = self.remote.read_short(&sidecar, SIDECAR_BYTES)?;
+        let bytes = bytes.unwrap_or_default();
+        Ok(Object::parse(&bytes)
+            .ok()
+            .and_then(|sidecar| sidecar.digest("sha256")))
+    }
+
+    fn report(&mut self, path: &str, outcome: &FileOutcome) -> Result<(), FetchError> {
+        let line = if self.options.json {
+            outcome.json_line(path)
+        } else {
+            outcome.text_line()
+        };
         self.print(&line)
     }
 
@@ -212,31 +263,68 @@ impl<'a, 'b> FetchRun<'a, 'b> {
     }
 }
 
-/// A line of `ls`.
-fn text_line(entry: &RemoteEntry) -> String {
-    let time = local_time(entry.time.into()).map(|t| {
-        format!(
-            "{:04}-{:02}-{:02} {:02}:{:02}:{:02}",
-            t.year, t.month, t.day, t.hour, t.minute, t.second
-        )
-    });
-    let time = time.unwrap_or_default();
-    let name = harmless(&entry.name);
-    if entry.is_folder {
-        format!("dir  {:>10}  {time}  {name}\n", "-")
-    } else {
-        format!("file {:>10}  {time}  {name}\n", entry.size)
-    }
+/// What has become of a file.
+struct FileOutcome {
+    placement: Placement,
+    fetched: Fetched,
+    /// Its audio has the checksum of the sidecar; `None`: there is none.
+    has_sum: Option<bool>,
 }
 
-/// A line of `ls --json`.
-fn json_line(entry: &RemoteEntry) -> String {
-    let mut line = String::from("{\"name\":");
-    quote(&mut line, &entry.name);
-    let (is_folder, size, time) = (entry.is_folder, entry.size, entry.time);
-    let _ = writeln!(
-        line,
-        ",\"dir\":{is_folder},\"size\":{size},\"time\":{time}}}"
-    );
-    line
+impl FileOutcome {
+    /// It was here already, and was not transferred.
+    fn kept(path: PathBuf, entry: &RemoteEntry) -> Self {
+        Self {
+            placement: Placement {
+                path,
+                is_known: true,
+                other: None,
+            },
+            fetched: Fetched {
+                bytes: entry.size.into(),
+                resumed: 0,
+            },
+            has_sum: None,
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        match self.fetched.resumed {
+            _ if self.placement.is_known => "kept",
+            0 => "fetched",
+            _ => "resumed",
+        }
+    }
+
+    /// A line for people; none if the file was here already.
+    fn text_line(&self) -> String {
+        if self.placement.is_known {
+            return String::new();
+        }
+        let (file, bytes) = (shown(&self.placement.path), self.fetched.bytes);
+        let other = match &self.placement.other {
+            Some(other) => format!("; {} has other content and was kept", shown(other)),
+            None => String::new(),
+        };
+        format!("{} {file} ({bytes} bytes){other}\n", self.name())
+    }
+
+    fn json_line(&self, path: &str) -> String {
+        let mut line = JsonLine::new();
+        line.text("path", path);
+        line.text("file", &self.placement.path.to_string_lossy());
+        line.text("outcome", self.name());
+        line.number("size_bytes", self.fetched.bytes);
+        line.number("resumed_bytes", self.fetched.resumed);
+        if let Some(other) = &self.placement.other {
+            line.text("other_file", &other.to_string_lossy());
+        }
+        if let Some(has_sum) = self.has_sum {
+            line.flag("verified", has_sum);
+        }
+        // The former names, until 2.0.
+        line.number("bytes", self.fetched.bytes);
+        line.number("resumed_at", self.fetched.resumed);
+        line.finish()
+    }
 }

@@ -1,17 +1,19 @@
 //! The transfer of one file. It is written to `NAME.part` first, which an interrupted transfer
 //! leaves for the next one.
 
-use std::fs::{create_dir_all, rename, File};
+use std::fs::{create_dir_all, File, Permissions};
 use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
 
 use crate::cli::console::shown;
+use crate::cli::fetch::placement::time_of;
 use crate::cli::fetch::remote::{FetchError, Remote, RemoteEntry};
 
 /// The bytes of one write.
 const BUFFER: usize = 256 * 1024;
+/// Others on this computer may not listen to the calls.
+const MODE: u32 = 0o640;
 /// The last bytes of an interrupted transfer, which are compared with the phone's before it is
 /// resumed: it may have been another file.
 const OVERLAP: u32 = 512;
@@ -43,22 +45,19 @@ impl From<io::Error> for TransferError {
     }
 }
 
-/// Fetches the file at `path`, which `entry` describes, to `target`. `show` gets the number of
-/// bytes that are there.
-pub(super) fn fetch(
+/// Fetches the file at `path`, which `entry` describes, to `part`. `show` gets the number of bytes
+/// that are there.
+pub(super) fn transfer(
     remote: &mut Remote,
     path: &str,
     entry: &RemoteEntry,
-    target: &Path,
+    part: &Path,
     show: impl FnMut(u64),
 ) -> Result<Fetched, FetchError> {
-    let part = part_of(target);
-    let fetched = fetch_part(remote, path, entry, &part, show).map_err(|error| match error {
+    fetch_part(remote, path, entry, part, show).map_err(|error| match error {
         TransferError::Remote(error) => error,
-        TransferError::Local(error) => local(&part, &error),
-    })?;
-    rename(&part, target).map_err(|error| local(target, &error))?;
-    Ok(fetched)
+        TransferError::Local(error) => write_error(part, &error),
+    })
 }
 
 fn fetch_part(
@@ -85,6 +84,7 @@ fn fetch_part(
         .write(true)
         .create(true)
         .truncate(false)
+        .mode(MODE)
         .open(part)?;
     let resumed = resume_at(remote, path, entry, &file)?;
     file.set_len(resumed.into())?;
@@ -102,7 +102,11 @@ fn fetch_part(
         );
         return Err(FetchError::Refused(words).into());
     }
-    file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(entry.time.into()))?;
+    file.set_modified(time_of(entry))?;
+    let mode = file.metadata()?.permissions().mode();
+    if mode & !MODE & 0o777 != 0 {
+        file.set_permissions(Permissions::from_mode(mode & MODE))?; // an earlier version's part
+    }
     file.sync_all()?;
     Ok(Fetched {
         bytes,
@@ -110,11 +114,17 @@ fn fetch_part(
     })
 }
 
-fn local(path: &Path, error: &io::Error) -> FetchError {
-    FetchError::Local(format!("writing {}: {error}", shown(path)))
+/// A file that cannot be written. Without space, no other file can be.
+pub(super) fn write_error(path: &Path, error: &io::Error) -> FetchError {
+    let problem = format!("writing {}: {error}", shown(path));
+    match error.raw_os_error() {
+        Some(libc::ENOSPC | libc::EDQUOT | libc::EROFS) => FetchError::Fatal(problem),
+        _ => FetchError::Local(problem),
+    }
 }
 
-fn part_of(target: &Path) -> PathBuf {
+/// The name of a file while it is fetched.
+pub(super) fn part_of(target: &Path) -> PathBuf {
     let mut name = target.file_name().unwrap_or_default().to_owned();
     name.push(".part");
     target.with_file_name(name)

@@ -8,5 +8,6 @@ mod stream;
 
 pub use control::{
     CloseReason, ControlEvent, ControlSession, Id, PeerKind, StartRefusal, StartRequest,
+    StopRequest,
 };
 pub use stream::{FramesPending, PacketOutcome, Stream, StreamOutput, PACKET_OUTCOMES};

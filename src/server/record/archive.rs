@@ -11,10 +11,10 @@ use std::io;
 use crate::base::limits::server::PROBE_BYTES;
 use crate::io::dir::Dir;
 use crate::io::sys::Civil;
-use crate::wire::recording::name::{Stem, NAME_SUFFIX, SIDECAR_SUFFIX};
+use crate::wire::recording::name::{Stem, NAME_SUFFIX, RUNNING_SIDECAR_SUFFIX, SIDECAR_SUFFIX};
 
 /// The suffix of an unfinished recording's sidecar, in place of `.wav`.
-pub(super) const UNFINISHED: &str = ".json.part";
+pub(super) const UNFINISHED: &str = RUNNING_SIDECAR_SUFFIX;
 /// The suffix of a whole recording's sidecar.
 pub(super) const FINISHED: &str = SIDECAR_SUFFIX;
 

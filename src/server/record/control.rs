@@ -17,6 +17,7 @@ use crate::server::record::connection::{ControlConnection, InputState};
 use crate::server::record::counters::ServerCounter;
 use crate::server::record::end_reason::EndReason;
 use crate::server::record::service::{Accepting, RecordService, FIRST_CONNECTION};
+use crate::server::record::start::log_refusal;
 
 impl RecordService {
     /// Accepts the connections that wait, a limited number per turn.
@@ -186,9 +187,9 @@ impl RecordService {
         let queued = match event {
             ControlEvent::Peer(peer) => self.set_peer(index, peer.ip().to_canonical()),
             ControlEvent::Start(slot, request) => self.start(now, index, slot, request),
-            ControlEvent::Stop(slot, call) => {
+            ControlEvent::Stop(slot, stop) => {
                 if let Some(recording) = self.recording_in(index, slot) {
-                    recording.handle_stop(now.monotonic, call);
+                    recording.handle_stop(now.monotonic, stop);
                 }
                 Ok(())
             }
@@ -197,8 +198,11 @@ impl RecordService {
                 self.counters.count(ServerCounter::Ignored);
                 Ok(())
             }
-            ControlEvent::Refused(_) => {
+            ControlEvent::Refused(refusal) => {
                 self.counters.count(ServerCounter::BadRequest);
+                if let Some(connection) = self.connections.get(index) {
+                    log_refusal(connection.peer, refusal.reason());
+                }
                 Ok(())
             }
             ControlEvent::Close(reason) => Err(reason),

@@ -8,6 +8,8 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 
+use sha2::{Digest, Sha256};
+
 use crate::base::limits::server::WRITE_BYTES;
 use crate::base::limits::{FRAME_SAMPLES, MAX_PART_BYTES, MIN_PART_FRAMES, RTP_FRAME_BYTES};
 use crate::proto::record_server::{Stream, StreamOutput};
@@ -41,6 +43,8 @@ pub(super) struct PartFile {
     synced: u64,
     /// The most frames that it may have.
     limit: u64,
+    /// Of the frames written.
+    digest: Sha256,
     /// A write has failed: the file may be longer than the frames that count as written.
     has_torn_tail: bool,
 }
@@ -93,6 +97,7 @@ impl PartFile {
             declared: 0,
             synced: 0,
             limit,
+            digest: Sha256::new(),
             has_torn_tail: false,
         };
         part.file.write_all_at(&part.head(0), 0)?;
@@ -144,6 +149,11 @@ impl PartFile {
             }
         }
         self.flush(buffer, 1)
+    }
+
+    /// SHA-256 of all frames.
+    pub(super) fn sha256(&self) -> [u8; 32] {
+        self.digest.clone().finalize().into()
     }
 
     /// A sync begins: it covers the frames written so far.
@@ -225,7 +235,9 @@ impl PartFile {
         }
         let start = self.offset(self.frames) - buffer.len() as u64;
         let done = self.file.write_all_at(buffer, start);
-        if done.is_err() {
+        if done.is_ok() {
+            self.digest.update(&*buffer);
+        } else {
             self.frames -= buffer.len() as u64 / self.format.frame_bytes(); // the buffer contains whole frames
             self.has_torn_tail = true;
         }

@@ -15,13 +15,13 @@ use log::info;
 use crate::cli::console::print;
 use crate::cli::failure::Failure;
 use crate::io::descriptors::raise_limit;
+use crate::server::log_lines;
 use crate::server::options::read;
 
 use load_balancer::LoadBalancer;
 use service::RecordService;
-use settings::RecordSettings;
 
-pub(super) use settings::RECORD;
+pub(super) use settings::{RecordSettings, RECORD};
 use workers::Workers;
 
 mod archive;
@@ -37,6 +37,8 @@ mod end_reason;
 mod event_loop;
 mod file_writer;
 mod finish;
+#[cfg(feature = "s3")]
+mod finished_index;
 mod load_balancer;
 mod recording;
 mod repair;
@@ -48,6 +50,10 @@ mod sidecar;
 mod start;
 #[cfg(feature = "s3")]
 mod store;
+#[cfg(feature = "s3")]
+mod store_authorities;
+#[cfg(feature = "s3")]
+mod store_reply;
 mod sync;
 mod unfinished;
 #[cfg(feature = "s3")]
@@ -62,7 +68,7 @@ pub(super) fn main(arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
         return print(RECORD.help);
     };
     settings.check().map_err(Failure::Usage)?;
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info")).init();
+    log_lines::start();
     raise_limit(); // a recording has three file descriptors
     run(settings, &arguments).map_err(Failure::Failed)?;
     Ok(ExitCode::SUCCESS)

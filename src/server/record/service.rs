@@ -134,7 +134,7 @@ impl EventSources {
         let registry = poll.registry();
         let signals = Signals::open().map_err(failed("signals"))?;
         watch(registry, SIGNALS, &mut SourceFd(&signals.fd()))?;
-        let what = format!("control connections on {}", settings.listen);
+        let what = format!("--listen {}", settings.listen);
         let mut listener =
             listener::open(settings.listen, settings.worker).map_err(failed(&what))?;
         watch(registry, LISTENER, &mut listener)?;
@@ -177,7 +177,10 @@ fn failed(what: &str) -> impl FnOnce(io::Error) -> String + '_ {
 impl RecordService {
     /// Opens the folder and the sockets, and starts the threads.
     pub(super) fn open(settings: RecordSettings) -> Result<Self, String> {
-        let archive = Archive::open(&settings.dir).map_err(failed(&settings.dir))?;
+        let dir = format!("--dir {}", settings.dir);
+        let archive = Archive::open(&settings.dir).map_err(|error| {
+            format!("{dir}: {error}; it must be a folder, or a path where one can be created")
+        })?;
         let archive = Arc::new(archive);
         let EventSources {
             poll,

@@ -9,7 +9,7 @@ use crate::base::limits::server::{
 };
 use crate::cli::command::{command, CommandSpec};
 use crate::config::{number, one_of, ports};
-use crate::server::options::{unknown, ServerOptions};
+use crate::server::options::{all, one, unknown, ServerOptions};
 
 pub(in crate::server) const RECORD: CommandSpec = command! {
     "callrec-server", "record", "",
@@ -49,6 +49,8 @@ pub(in crate::server) const RECORD: CommandSpec = command! {
             "record nothing, but pass connections to this recording server, which must trust this one; may be repeated"),
         ("", "store", "s3://BUCKET/PREFIX",
             "move finished recordings to this bucket; needs a build with --features s3"),
+        ("", "store-ca", "FILE",
+            "certificates of the authorities that may issue the store's certificate, PEM [the public ones]"),
         ("", "message-end", "none|lf|crlf|nul",
             "what terminates a message to a phone [none]"),
         ("", "workers", "N",
@@ -69,7 +71,7 @@ the account and the service.";
 
 /// The options' values.
 #[derive(Clone, Debug)]
-pub(super) struct RecordSettings {
+pub(in crate::server) struct RecordSettings {
     pub(super) listen: SocketAddr,
     pub(super) rtp_ports: (u16, u16),
     pub(super) advertise: Option<IpAddr>,
@@ -89,7 +91,9 @@ pub(super) struct RecordSettings {
     pub(super) message_end: &'static str,
     pub(super) media: Vec<SocketAddr>,
     /// Only with the feature `s3`.
-    pub(super) store: Option<String>,
+    pub(in crate::server) store: Option<String>,
+    /// Only with the feature `s3`.
+    pub(super) store_ca: Option<String>,
     pub(super) metrics: Option<SocketAddr>,
     pub(super) workers: usize,
     /// The process is one of several workers; its standard input is a channel to the parent.
@@ -116,6 +120,7 @@ impl Default for RecordSettings {
             message_end: "",
             media: vec![],
             store: None,
+            store_ca: None,
             metrics: None,
             workers: 1,
             worker: false,
@@ -125,11 +130,14 @@ impl Default for RecordSettings {
 
 impl RecordSettings {
     /// Checks options against each other.
-    pub(super) fn check(&self) -> Result<(), String> {
+    pub(in crate::server) fn check(&self) -> Result<(), String> {
         if !self.worker {
             crate::server::record::rtp_ports::split_range(self.rtp_ports, self.workers)?;
         }
         let Some(_url) = &self.store else {
+            if self.store_ca.is_some() {
+                return Err("--store-ca needs --store, whose certificate it is for".into());
+            }
             return Ok(());
         };
         if !self.media.is_empty() {
@@ -139,7 +147,7 @@ impl RecordSettings {
             );
         }
         #[cfg(feature = "s3")]
-        super::store::Store::parse(_url, |name| std::env::var(name).ok())?;
+        super::store::Store::open(_url, self.store_ca.as_deref())?;
         Ok(())
     }
 
@@ -183,17 +191,16 @@ impl ServerOptions for RecordSettings {
                 return Err(format!("may be given at most {MAX_MEDIA_HOSTS} times"));
             }
             "media" => self.media.push(host(value)?),
-            "store" if !cfg!(feature = "s3") => {
+            "store" | "store-ca" if !cfg!(feature = "s3") => {
                 return Err(
                     "is not in this build: make one with 'cargo build --release --features s3'"
                         .into(),
                 );
             }
             "store" => self.store = Some(store(value)?),
-            "message-end" => {
-                let ends = [("none", ""), ("lf", "\n"), ("crlf", "\r\n"), ("nul", "\0")];
-                self.message_end = one_of(value, &ends)?;
-            }
+            "store-ca" if value.is_empty() => return Err("must name a file".into()),
+            "store-ca" => self.store_ca = Some(value.into()),
+            "message-end" => self.message_end = one_of(value, &MESSAGE_ENDS)?,
             "metrics" => self.metrics = Some(address(value)?),
             "workers" => self.workers = count(value, MAX_WORKERS)?,
             "worker" => self.worker = one_of(value, &[("0", false), ("1", true)])?,
@@ -201,7 +208,43 @@ impl ServerOptions for RecordSettings {
         }
         Ok(())
     }
+
+    fn pairs(&self) -> Vec<(&'static str, Vec<String>)> {
+        let (low, high) = self.rtp_ports;
+        let end = MESSAGE_ENDS
+            .iter()
+            .find(|(_, end)| *end == self.message_end);
+        vec![
+            ("listen", one(self.listen)),
+            ("rtp-ports", one(format!("{low}-{high}"))),
+            ("advertise", all(self.advertise)),
+            ("dir", one(&self.dir)),
+            ("format", one(if self.wav { "wav" } else { "phone" })),
+            (
+                "pauses",
+                one(if self.cut_pauses { "skip" } else { "silence" }),
+            ),
+            ("file-limit", one(self.file_limit >> 20)),
+            ("reserve", one(self.reserve >> 20)),
+            ("max-minutes", one(self.max_minutes)),
+            ("max-recordings", one(self.max_recordings)),
+            ("max-connections", one(self.max_connections)),
+            ("max-per-address", one(self.max_per_address)),
+            ("allow", all(&self.allow)),
+            ("trust", all(&self.trust)),
+            ("media", all(&self.media)),
+            ("store", all(&self.store)),
+            ("store-ca", all(&self.store_ca)),
+            ("message-end", all(end.map(|(name, _)| name))),
+            ("workers", one(self.workers)),
+            ("metrics", all(self.metrics)),
+        ]
+    }
 }
+
+/// What terminates a message, by its name.
+const MESSAGE_ENDS: [(&str, &str); 4] =
+    [("none", ""), ("lf", "\n"), ("crlf", "\r\n"), ("nul", "\0")];
 
 fn address(value: &str) -> Result<SocketAddr, String> {
     value

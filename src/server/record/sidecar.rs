@@ -1,7 +1,7 @@
 //! The sidecar of a recording: the keys of a phone's sidecar (`wire::recording::sidecar`), and
 //! those of the server.
 //!
-//! The server adds, for each part: `received`, `lost`, `late` (packets), `silence` (frames for
+//! The server adds, for each part: `call`, the name of the first part without `.wav`; `received`, `lost`, `late` (packets), `silence` (frames for
 //! which nothing was received), `format`, `peer`; and once the part is whole `end_time`, `result`,
 //! and `reason`, the phone's own text. `dropped` counts the datagrams that were not used as audio,
 //! by reason.
@@ -28,11 +28,17 @@ pub(super) struct SidecarFacts<'a> {
     pub(super) start: &'a StartRequest,
     pub(super) peer: String,
     pub(super) file: &'a str,
+    /// The stem of the first part's file.
+    pub(super) call: &'a str,
     pub(super) format: &'static str,
     pub(super) part: u32,
     pub(super) began: &'a Civil,
     pub(super) frames: u64,
     pub(super) counts: StreamCounts,
+    /// `both`, `one` or `none`; empty if it is unknown.
+    pub(super) heard: &'static str,
+    /// Of all bytes after the file's header, once it is whole.
+    pub(super) sha256: Option<[u8; 32]>,
     /// Once it is whole.
     pub(super) end: Option<PartEnd<'a>>,
 }
@@ -102,6 +108,7 @@ impl SidecarFacts<'_> {
                 dropped: &dropped,
                 ..PartAudio::default()
             }),
+            heard: self.heard.as_bytes(),
             end: self.end.as_ref().map_or(b"", |end| end.word.as_bytes()),
             ..Sidecar::default()
         };
@@ -116,6 +123,11 @@ impl SidecarFacts<'_> {
 
     fn add(&self, members: &mut Map<String, Value>) {
         let mut add = |key: &str, value: Value| members.insert(key.into(), value);
+        add("call", self.call.into());
+        if let Some(sha256) = &self.sha256 {
+            let digits: String = sha256.iter().map(|byte| format!("{byte:02x}")).collect();
+            add("sha256", digits.into());
+        }
         let count = |outcome| self.counts.packets[outcome as usize];
         add("received", count(PacketOutcome::Audio).into());
         add("late", count(PacketOutcome::Late).into());
@@ -209,11 +221,14 @@ mod tests {
             start: &start,
             peer: "10.0.0.5".into(),
             file: "Record_1.wav",
+            call: "Record_1",
             format: "phone",
             part: 1,
             began: &TIME,
             frames: 600,
             counts,
+            heard: "one",
+            sha256: end.as_ref().map(|_| [0xA5; 32]),
             end,
         };
         facts.emit()
@@ -238,7 +253,7 @@ mod tests {
             "dir": "out", "remote_name": "A\"n\n\u{e9}", "start": "2026-01-02T03:04:05-01:30", "duration_ms": 12000,
             "frames": 600, "dropped": {"stranger": 3}, "end": "stopped", "received": 595, "late": 2,
             "lost": 4, "silence": 5, "format": "phone", "peer": "10.0.0.5", "end_time": "2026-01-02T03:04:05-01:30",
-            "result": "success", "reason": "hangup"
+            "result": "success", "reason": "hangup", "call": "Record_1", "heard": "one", "sha256": "a5".repeat(32)
         });
         assert_eq!(value, expected);
     }

@@ -37,6 +37,11 @@ impl RecordingRefusal {
     }
 }
 
+/// Logs that a recording was refused, in one line.
+pub(super) fn log_refusal(peer: IpAddr, reason: &str) {
+    warn!("recording refused: peer={peer} reason={reason}");
+}
+
 impl RecordService {
     /// Starts a recording for a slot of a connection, and responds.
     pub(super) fn start(
@@ -58,6 +63,7 @@ impl RecordService {
             Ok(recording) => recording,
             Err(refusal) => {
                 self.counters.count(refusal.counter);
+                log_refusal(peer, &refusal.reason);
                 let session = &mut connection.session;
                 return session.refuse_start(now.monotonic, slot, refusal.reason);
             }
@@ -66,6 +72,7 @@ impl RecordService {
             connection: index,
             slot,
         });
+        recording.log_start();
         let port = recording.port();
         connection.recordings[slot] = Some(self.recordings.insert(recording));
         self.counters.count(ServerCounter::Started);
@@ -102,7 +109,9 @@ impl RecordService {
             return Err(refusal);
         }
         let socket = self.ports.open().map_err(|error| {
-            let reason = format!("busy: no RTP port is free: {error}");
+            let (low, high) = self.settings.rtp_ports;
+            warn!("no port of --rtp-ports {low}-{high} can be opened: {error}");
+            let reason = "busy: the server has no RTP port left";
             RecordingRefusal::new(ServerCounter::NoPort, reason)
         })?;
         let created =

@@ -2,25 +2,28 @@
 //! environment variables of Amazon's own tools.
 
 use std::fs::File;
-use std::io::Seek;
+use std::io::{Read as _, Seek};
 use std::time::Duration;
 
 use rusty_s3::{Bucket, Credentials, S3Action, UrlStyle};
 use ureq::http::{Response, StatusCode};
+use ureq::tls::{RootCerts, TlsConfig};
 use ureq::Body;
 
 use crate::base::limits::server::{STORE_BYTES_PER_SECOND, STORE_PATIENCE};
 use crate::server::record::archive::RecordingPath;
 use crate::server::record::checksum::FileDigests;
+use crate::server::record::store_authorities::read_authorities;
+use crate::server::record::store_reply::{accept, header, looks_like_md5, PutReply, Stored};
 
 /// How long a signed URL is valid; it is used at once.
 const SIGNED: Duration = Duration::from_secs(900);
-/// Bytes read of an error response: its code is in the first lines.
-const REFUSAL_BYTES: u64 = 4096;
 /// The store verifies an object with these sums, and reports them afterwards. Old stores know the
 /// first one only.
 const MD5: &str = "content-md5";
 const SHA256: &str = "x-amz-checksum-sha256";
+/// The condition that the store has no object of that name, with the value `*`.
+const IF_NONE_MATCH: &str = "if-none-match";
 /// Requests the second one.
 const CHECKSUM_MODE: &str = "x-amz-checksum-mode";
 
@@ -34,9 +37,16 @@ pub(super) struct Store {
 }
 
 impl Store {
+    /// The store of `--store`, with the certificates of `--store-ca`.
+    pub(super) fn open(url: &str, authorities: Option<&str>) -> Result<Self, String> {
+        let authorities = authorities.map(read_authorities).transpose()?;
+        Self::parse(url, authorities, |name| std::env::var(name).ok())
+    }
+
     /// Parses `s3://bucket/prefix`; the rest is in the environment.
-    pub(super) fn parse(
+    fn parse(
         url: &str,
+        authorities: Option<RootCerts>,
         variable: impl Fn(&str) -> Option<String>,
     ) -> Result<Self, String> {
         let path = url.strip_prefix("s3://").unwrap_or(url);
@@ -77,7 +87,12 @@ impl Store {
             format!("{prefix}/")
         };
         let silence = Some(Duration::from_millis(STORE_PATIENCE.millis()));
+        let mut tls = TlsConfig::builder();
+        if let Some(authorities) = authorities {
+            tls = tls.root_certs(authorities);
+        }
         let agent = ureq::Agent::config_builder()
+            .tls_config(tls.build())
             .http_status_as_error(false)
             .max_redirects(0) // a PUT would arrive as a GET
             .max_redirects_will_error(false)
@@ -107,35 +122,60 @@ impl Store {
 
     fn put_key(&self, key: &str, file: &mut File) -> Result<(), String> {
         let sums = FileDigests::of(&mut *file).map_err(|problem| problem.to_string())?;
+        let mut reply = self.send(key, file, &sums, true)?;
+        if matches!(reply, PutReply::NoConditions) {
+            // An old store: the best that can be done is to look first.
+            reply = match self.head(key)?.status() {
+                StatusCode::NOT_FOUND => self.send(key, file, &sums, false)?,
+                _ => PutReply::Exists,
+            };
+        }
+        match reply {
+            PutReply::Stored(stored) if sums.is_tag(&stored.tag) => Ok(()),
+            PutReply::Stored(stored) => self.confirm(key, &sums, &stored),
+            PutReply::Exists => self.compare(key, &sums),
+            PutReply::NoConditions => Err("refused: 501 Not Implemented".into()),
+        }
+    }
+
+    /// Sends a file; with `if_new` only if the store has no object of that name, since another
+    /// server may have made the same one.
+    fn send(
+        &self,
+        key: &str,
+        file: &mut File,
+        sums: &FileDigests,
+        if_new: bool,
+    ) -> Result<PutReply, String> {
         file.rewind().map_err(|problem| problem.to_string())?;
         let (md5, sha256) = (sums.md5_base64(), sums.sha256_base64());
+        let mut headers = vec![(MD5, md5.as_str()), (SHA256, sha256.as_str())];
+        if if_new {
+            headers.push((IF_NONE_MATCH, "*"));
+        }
         let mut action = self.bucket.put_object(Some(&self.credentials), key);
-        action.headers_mut().insert(MD5, md5.as_str());
-        action.headers_mut().insert(SHA256, sha256.as_str());
+        for (name, value) in &headers {
+            action.headers_mut().insert(*name, *value);
+        }
         let url = action.sign(SIGNED);
-        let request = self
+        let mut request = self
             .agent
             .put(url.as_str())
             .config()
             .timeout_global(Some(patience(sums.length)))
             .build();
-        let answer = request
-            .header(MD5, &md5)
-            .header(SHA256, &sha256)
-            .send(&*file);
-        let stored = accept(answer.map_err(|problem| problem.to_string())?)?;
-        if sums.is_tag(&stored.tag) {
-            return Ok(());
+        for (name, value) in headers {
+            request = request.header(name, value);
         }
-        self.confirm(key, &sums, &stored)
+        accept(
+            request
+                .send(&*file)
+                .map_err(|problem| problem.to_string())?,
+        )
     }
 
-    /// Confirms an object whose tag is not the MD5 sum of what was sent. That is normal with
-    /// encryption by a key of the store's user (SSE-KMS, SSE-C), and in stores that compute their
-    /// tags differently. So the object's SHA-256 is requested as the proof. A store that keeps none
-    /// has at least checked `Content-MD5`, as the protocol requires, and reports the object's
-    /// length. But a tag that looks like an MD5 sum and differs is a contradiction.
-    fn confirm(&self, key: &str, sums: &FileDigests, stored: &Stored) -> Result<(), String> {
+    /// Asks for an object's headers.
+    fn head(&self, key: &str) -> Result<Response<Body>, String> {
         let mut action = self.bucket.head_object(Some(&self.credentials), key);
         action.headers_mut().insert(CHECKSUM_MODE, "ENABLED");
         let url = action.sign(SIGNED);
@@ -146,7 +186,55 @@ impl Store {
             .timeout_global(Some(patience(0)))
             .build();
         let answer = request.header(CHECKSUM_MODE, "ENABLED").call();
-        let answer = answer.map_err(|problem| format!("cannot be confirmed: {problem}"))?;
+        answer.map_err(|problem| format!("cannot be confirmed: {problem}"))
+    }
+
+    /// Compares an object that was in the store before: an interrupted upload may have left it.
+    /// Equal lengths prove nothing here, since recordings of equal duration have them.
+    fn compare(&self, key: &str, sums: &FileDigests) -> Result<(), String> {
+        let answer = self.head(key)?;
+        if answer.status() != StatusCode::OK {
+            return Err(format!("the store does not show it: {}", answer.status()));
+        }
+        let is_same = match (header(&answer, SHA256), header(&answer, "etag")) {
+            (Some(sha256), _) => sha256 == sums.sha256_base64(),
+            (None, Some(tag)) if sums.is_tag(tag) => true,
+            _ => self.read(key, sums.length)? == *sums,
+        };
+        if is_same {
+            return Ok(());
+        }
+        Err("the store has another object of this name, which is kept; rename the recording and its .json here, \
+             so that they can be uploaded"
+            .into())
+    }
+
+    /// Reads an object, for its digests.
+    fn read(&self, key: &str, length: u64) -> Result<FileDigests, String> {
+        let action = self.bucket.get_object(Some(&self.credentials), key);
+        let url = action.sign(SIGNED);
+        let request = self
+            .agent
+            .get(url.as_str())
+            .config()
+            .timeout_global(Some(patience(length)))
+            .build();
+        let answer = request.call().map_err(|problem| problem.to_string())?;
+        if answer.status() != StatusCode::OK {
+            return Err(format!("cannot be compared: {}", answer.status()));
+        }
+        // One byte more: a longer object is another one.
+        let body = answer.into_body().into_reader().take(length + 1);
+        FileDigests::of(body).map_err(|problem| format!("cannot be compared: {problem}"))
+    }
+
+    /// Confirms an object whose tag is not the MD5 sum of what was sent. That is normal with
+    /// encryption by a key of the store's user (SSE-KMS, SSE-C), and in stores that compute their
+    /// tags differently. So the object's SHA-256 is requested as the proof. A store that keeps none
+    /// has at least checked `Content-MD5`, as the protocol requires, and reports the object's
+    /// length. But a tag that looks like an MD5 sum and differs is a contradiction.
+    fn confirm(&self, key: &str, sums: &FileDigests, stored: &Stored) -> Result<(), String> {
+        let answer = self.head(key)?;
         if answer.status() != StatusCode::OK {
             return Err(format!("the store does not have it: {}", answer.status()));
         }
@@ -171,59 +259,11 @@ impl Store {
     }
 }
 
-/// A store's response to an upload.
-struct Stored {
-    tag: String,
-    /// Encrypted with a key of the store's user: then the tag is not a sum of the object.
-    is_encrypted: bool,
-}
-
 /// How long a whole request with this many bytes may take. Without a deadline for all of it, a
 /// server that sends a byte now and then would block its thread forever.
 fn patience(bytes: u64) -> Duration {
     Duration::from_millis(STORE_PATIENCE.millis())
         + Duration::from_secs(bytes / STORE_BYTES_PER_SECOND)
-}
-
-fn looks_like_md5(tag: &str) -> bool {
-    let tag = tag.trim_matches('"');
-    tag.len() == 32 && tag.bytes().all(|byte| byte.is_ascii_hexdigit())
-}
-
-fn header<'a>(answer: &'a Response<Body>, name: &str) -> Option<&'a str> {
-    answer
-        .headers()
-        .get(name)
-        .and_then(|value| value.to_str().ok())
-}
-
-/// Checks the response to an upload. A stored object has a tag; another kind of server at the
-/// address may respond with 200 as well.
-fn accept(mut answer: Response<Body>) -> Result<Stored, String> {
-    let status = answer.status();
-    if status == StatusCode::OK {
-        let tag = header(&answer, "etag")
-            .ok_or("the endpoint is not object storage: its response has no ETag")?
-            .to_owned();
-        let with_kms = header(&answer, "x-amz-server-side-encryption")
-            .is_some_and(|kind| kind.starts_with("aws:kms"));
-        let is_encrypted = with_kms
-            || header(&answer, "x-amz-server-side-encryption-customer-algorithm").is_some();
-        return Ok(Stored { tag, is_encrypted });
-    }
-    let text = answer
-        .body_mut()
-        .with_config()
-        .limit(REFUSAL_BYTES)
-        .read_to_string()
-        .unwrap_or_default();
-    let code = text
-        .split_once("<Code>")
-        .and_then(|(_, rest)| rest.split_once("</Code>"));
-    Err(format!(
-        "refused: {status}{}",
-        code.map_or_else(String::new, |(code, _)| format!(" ({code})"))
-    ))
 }
 
 #[cfg(test)]
@@ -236,7 +276,7 @@ mod tests {
                 .find(|(known, _)| *known == name)
                 .map(|(_, value)| (*value).to_owned())
         };
-        Store::parse(url, find)
+        Store::parse(url, None, find)
     }
 
     #[test]

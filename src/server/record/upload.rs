@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{channel, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use log::{debug, info, warn};
 
@@ -21,10 +21,10 @@ use crate::io::dir::Dir;
 use crate::io::file::claim;
 use crate::server::record::archive::{Archive, RecordingPath, FINISHED};
 use crate::server::record::counters::{Counters, Gauge};
+use crate::server::record::finished_index::FinishedIndex;
 use crate::server::record::settings::RecordSettings;
 use crate::server::record::store::Store;
 use crate::server::record::upload_queue::{UploadOutcome, UploadQueue};
-use crate::wire::recording::is_recording_name;
 
 /// The threads that upload, and the one that searches the folder for them.
 pub(super) struct Uploader {
@@ -51,7 +51,7 @@ impl Uploader {
             return Ok(None);
         };
         let shared = Arc::new(Shared {
-            store: Store::parse(url, |name| std::env::var(name).ok())?,
+            store: Store::open(url, settings.store_ca.as_deref())?,
             dir: settings.dir.clone(),
             queue: Mutex::default(),
             changed: Condvar::new(),
@@ -101,9 +101,10 @@ impl Uploader {
 /// The loop of the thread that searches the folder.
 fn scan(shared: &Shared, inbox: &Receiver<()>) {
     let interval = |length: crate::base::time::Duration| Duration::from_millis(length.millis());
+    let mut index = FinishedIndex::default();
     let mut last_problem: Option<String> = None;
     loop {
-        let problem = match Archive::open_existing(&shared.dir).and_then(|archive| list(&archive)) {
+        let problem = match search(&mut index, &shared.dir) {
             Ok(paths) => {
                 shared.queue().set(clock::monotonic(), paths);
                 shared.changed.notify_all();
@@ -129,15 +130,9 @@ fn scan(shared: &Shared, inbox: &Receiver<()>) {
     }
 }
 
-/// All finished recordings in the folder.
-fn list(archive: &Archive) -> io::Result<Vec<RecordingPath>> {
-    let mut paths = vec![];
-    archive.each(FINISHED, |_, path| {
-        if is_recording_name(path.recording().as_bytes()) {
-            paths.push(path);
-        }
-    })?;
-    Ok(paths)
+fn search(index: &mut FinishedIndex, dir: &str) -> io::Result<Vec<RecordingPath>> {
+    let archive = Archive::open_existing(dir)?;
+    index.search(&archive, SystemTime::now())
 }
 
 impl Shared {

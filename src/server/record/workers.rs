@@ -74,7 +74,7 @@ enum WorkerState {
 impl Workers {
     /// Opens the address. `arguments`: the command line, which each worker gets as well.
     pub(super) fn open(settings: &RecordSettings, arguments: &[OsString]) -> Result<Self, String> {
-        let problem = |error| format!("control connections on {}: {error}", settings.listen);
+        let problem = |error| format!("--listen {}: {error}", settings.listen);
         let port = ReservedPort::open(settings.listen).map_err(problem)?;
         let listen = port.address().map_err(problem)?.to_string();
         let epoll = |error| format!("epoll: {error}");

@@ -1,19 +1,19 @@
 //! `callrec-server rendezvous`: the public server through which phones behind NAT are reached.
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use crate::cli::console::print;
-use crate::cli::failure::{usage, Failure};
+use crate::cli::failure::Failure;
 use crate::config::each_pair;
 use crate::proto::rendezvous::server::devices::{parse_device, KnownPhones};
+use crate::server::log_lines;
 use crate::server::options::read;
 
 use service::RendezvousService;
-use settings::RendezvousSettings;
 
-pub(super) use settings::RENDEZVOUS;
+pub(super) use settings::{RendezvousSettings, RENDEZVOUS};
 
 mod monitoring;
 mod origins;
@@ -24,10 +24,8 @@ pub(super) fn main(arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
     let Some(settings) = read::<RendezvousSettings>(arguments)? else {
         return print(RENDEZVOUS.help);
     };
-    let Some(file) = settings.devices.clone() else {
-        return usage("rendezvous: --devices FILE is missing; its lines are 'cid = key' or 'cid = key, invite code'");
-    };
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info")).init();
+    let file = devices_file(&settings)?;
+    log_lines::start();
     let devices = read_devices(&file)?;
     let service = RendezvousService::open(&settings, devices).map_err(Failure::Failed)?;
     let reload = || {
@@ -37,6 +35,22 @@ pub(super) fn main(arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
     };
     service.run(reload).map_err(Failure::Failed)?;
     Ok(ExitCode::SUCCESS)
+}
+
+impl RendezvousSettings {
+    /// Checks what the options say only together: the file of the phones.
+    pub(in crate::server) fn check(&self) -> Result<(), Failure> {
+        devices_file(self)
+            .and_then(|file| read_devices(&file))
+            .map(drop)
+    }
+}
+
+fn devices_file(settings: &RendezvousSettings) -> Result<PathBuf, Failure> {
+    settings.devices.clone().ok_or_else(|| {
+        let problem = "rendezvous: --devices FILE is missing; its lines are 'cid = key' or 'cid = key, invite code'";
+        Failure::Usage(problem.into())
+    })
 }
 
 fn read_devices(file: &Path) -> Result<KnownPhones, Failure> {

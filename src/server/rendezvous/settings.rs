@@ -8,7 +8,7 @@ use crate::cli::command::{command, CommandSpec};
 use crate::config::{number, ports};
 use crate::proto::rendezvous::server::relay::Quota;
 use crate::proto::rendezvous::server::RendezvousLimits;
-use crate::server::options::{unknown, ServerOptions};
+use crate::server::options::{all, one, unknown, ServerOptions};
 
 pub(in crate::server) const RENDEZVOUS: CommandSpec = command! {
     "callrec-server", "rendezvous", "",
@@ -47,7 +47,7 @@ phone's p2pInviteCode.";
 
 /// The options' values.
 #[derive(Clone, Debug)]
-pub(super) struct RendezvousSettings {
+pub(in crate::server) struct RendezvousSettings {
     pub(super) devices: Option<PathBuf>,
     pub(super) listen: SocketAddrV4,
     pub(super) metrics: Option<SocketAddr>,
@@ -118,6 +118,23 @@ impl ServerOptions for RendezvousSettings {
             _ => return unknown(),
         }
         Ok(())
+    }
+
+    fn pairs(&self) -> Vec<(&'static str, Vec<String>)> {
+        let (low, high) = self.relay_ports;
+        let devices = self.devices.as_ref().map(|path| path.display());
+        vec![
+            ("devices", all(devices)),
+            ("listen", one(self.listen)),
+            ("metrics", all(self.metrics)),
+            ("keep-seconds", one(self.keep_seconds)),
+            ("max-callers", one(self.callers)),
+            ("max-callers-of-one", one(self.callers_of_one)),
+            ("relay", all(self.relay)),
+            ("relay-ports", one(format!("{low}-{high}"))),
+            ("relay-megabytes", one(self.relay_megabytes)),
+            ("relay-minutes", one(self.relay_minutes)),
+        ]
     }
 }
 

@@ -15,6 +15,8 @@ pub const NAME_PREFIX: &str = "Record_";
 pub const NAME_SUFFIX: &str = ".wav";
 /// The extension of a sidecar, in the place of `NAME_SUFFIX`.
 pub const SIDECAR_SUFFIX: &str = ".json";
+/// The extension of a sidecar that a server writes while the recording runs.
+pub const RUNNING_SIDECAR_SUFFIX: &str = ".json.part";
 /// The highest number that distinguishes recordings of the same second.
 const MAX_NUMBER: u32 = 999;
 /// Length of `YYYYMMDD_HHMMSS`.

@@ -77,7 +77,7 @@ impl File {
     }
 
     /// Whether it is a recording, not a sidecar.
-    pub(super) fn is_recording(&self) -> bool {
+    pub fn is_recording(&self) -> bool {
         self.stamp & 3 == 0
     }
 }

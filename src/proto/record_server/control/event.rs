@@ -3,6 +3,7 @@
 use core::net::SocketAddr;
 
 use crate::base::limits::server::{DEVICE_BYTES, ID_BYTES};
+use crate::proto::media::leg_monitor::Heard;
 use crate::proto::recording::setup::Call;
 use crate::wire::control::{Message, Text};
 use crate::wire::g711::Law;
@@ -23,6 +24,15 @@ pub struct StartRequest {
     pub call: Call,
 }
 
+/// `RecordStopRequest`, or what stands for it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StopRequest {
+    /// The values that have changed, and the reason.
+    pub call: Call,
+    /// Which parties the phone has heard; `None`: it did not say. Phones say it if one is missing.
+    pub heard: Option<Heard>,
+}
+
 /// One event of a control connection. A recording is identified by its slot on the connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(clippy::large_enum_variant)] // one at a time, on the stack
@@ -33,7 +43,7 @@ pub enum ControlEvent {
     Start(usize, StartRequest),
     /// The recording in this slot is to stop: call `complete_stop` once it is finished. The call's
     /// non-empty values replace those of the start request.
-    Stop(usize, Call),
+    Stop(usize, StopRequest),
     /// The proxy asks for the server's health: respond with `report_health`.
     Health(Id),
     /// A message that is not understood; it has no effect.
@@ -57,7 +67,7 @@ pub enum StartRefusal {
 
 impl StartRefusal {
     /// `reason` of the response.
-    pub(super) fn reason(self) -> &'static str {
+    pub fn reason(self) -> &'static str {
         match self {
             Self::Codec => "bad-request: codec must be PCMU or PCMA",
             Self::DuplicateId => "bad-request: this id is being recorded already",
@@ -78,6 +88,18 @@ pub enum CloseReason {
     /// A trusted proxy does not begin with a valid PROXY line, or names an address that may not
     /// connect.
     NoProxyLine,
+}
+
+pub(super) fn parse_stop(message: &Message) -> StopRequest {
+    StopRequest {
+        call: parse_call(message),
+        heard: match message.raw("heard") {
+            Some(b"both") => Some(Heard::Both),
+            Some(b"one") => Some(Heard::One),
+            Some(b"none") => Some(Heard::None),
+            _ => None,
+        },
+    }
 }
 
 /// The call's values in a message: texts that are too long are cut, invalid values are left out.

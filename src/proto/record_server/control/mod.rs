@@ -17,7 +17,7 @@ use crate::wire::message_framer::Reader;
 
 use protocol::ControlProtocol;
 
-pub use event::{CloseReason, ControlEvent, Id, StartRefusal, StartRequest};
+pub use event::{CloseReason, ControlEvent, Id, StartRefusal, StartRequest, StopRequest};
 pub use protocol::PeerKind;
 
 mod event;

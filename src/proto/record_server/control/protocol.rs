@@ -14,11 +14,12 @@
 
 use core::fmt::Display;
 
-use super::event::{parse_call, CloseReason, ControlEvent, Id, StartRefusal, StartRequest};
+use super::event::{
+    parse_call, parse_stop, CloseReason, ControlEvent, Id, StartRefusal, StartRequest, StopRequest,
+};
 use super::outbox::ControlOutbox;
 use crate::base::limits::server::{CONTROL_IDLE, ID_BYTES, MAX_CALLS, STOP_ANSWER};
 use crate::base::time::Instant;
-use crate::proto::recording::setup::Call;
 use crate::wire::control::Message;
 use crate::wire::g711::Law;
 use crate::wire::message_framer::TooLong;
@@ -100,7 +101,7 @@ impl ControlProtocol {
                 *state = CallState::Stopping {
                     needs_response: false,
                 };
-                return Some(ControlEvent::Stop(slot, Call::default()));
+                return Some(ControlEvent::Stop(slot, StopRequest::default()));
             }
         }
         let is_over = now >= self.idle_at && self.is_idle();
@@ -249,7 +250,7 @@ impl ControlProtocol {
                 *state = CallState::Stopping {
                     needs_response: true,
                 };
-                Some(ControlEvent::Stop(slot, parse_call(message)))
+                Some(ControlEvent::Stop(slot, parse_stop(message)))
             }
             Some((_, (_, CallState::Stopping { needs_response }))) => {
                 *needs_response = true;
@@ -273,7 +274,7 @@ impl ControlProtocol {
         *state = CallState::Stopping {
             needs_response: false,
         };
-        Some(ControlEvent::Stop(slot, Call::default()))
+        Some(ControlEvent::Stop(slot, StopRequest::default()))
     }
 
     fn find(&self, id: &Id) -> Option<usize> {

@@ -2,7 +2,7 @@ use super::*;
 use crate::base::limits::server::{ANSWER_BYTES, DEVICE_BYTES, MAX_CALLS};
 use crate::base::limits::TEXT_BYTES;
 use crate::base::time::Duration;
-use crate::proto::recording::setup::Call;
+use crate::proto::media::leg_monitor::Heard;
 use crate::wire::g711::Law;
 
 fn ms(millis: u64) -> Instant {
@@ -44,7 +44,7 @@ fn recording(id: &str) -> ControlSession {
 }
 
 fn stop(slot: usize) -> ControlEvent {
-    ControlEvent::Stop(slot, Call::default())
+    ControlEvent::Stop(slot, StopRequest::default())
 }
 
 #[test]
@@ -72,9 +72,9 @@ fn a_recording_from_start_to_stop() {
     let (events, answers) = say(
         &mut control,
         ms(900),
-        "cmd=RecordStopRequest&id=17&reason=hangup&remote_name=Bob\n",
+        "cmd=RecordStopRequest&id=17&reason=hangup&remote_name=Bob&heard=one\n",
     );
-    let [ControlEvent::Stop(0, call)] = &events[..] else {
+    let [ControlEvent::Stop(0, StopRequest { call, heard })] = &events[..] else {
         panic!("{events:?}")
     };
     assert_eq!(
@@ -85,6 +85,7 @@ fn a_recording_from_start_to_stop() {
         ),
         (&b"hangup"[..], &b"Bob"[..], "")
     );
+    assert_eq!(*heard, Some(Heard::One));
     assert_eq!(control.complete_stop(ms(1000), 0), Ok(()));
     assert_eq!(
         sent(&mut control),

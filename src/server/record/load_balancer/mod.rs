@@ -67,7 +67,7 @@ impl LoadBalancer {
         let epoll = |error| format!("epoll: {error}");
         let poll = Poll::new().map_err(epoll)?;
         let signals = Signals::open().map_err(|error| format!("signals: {error}"))?;
-        let problem = |error| format!("control connections on {}: {error}", settings.listen);
+        let problem = |error| format!("--listen {}: {error}", settings.listen);
         let mut listener = listener::open(settings.listen, false).map_err(problem)?;
         let registry = poll.registry();
         registry

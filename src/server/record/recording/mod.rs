@@ -14,8 +14,8 @@ use crate::base::time::Instant;
 use crate::io::clock::Now;
 use crate::io::sys::Civil;
 use crate::io::udp_batch::BatchSocket;
-use crate::proto::record_server::{StartRequest, Stream};
-use crate::proto::recording::setup::Call;
+use crate::proto::media::leg_monitor::Heard;
+use crate::proto::record_server::{StartRequest, StopRequest, Stream};
 use crate::server::record::archive::Archive;
 use crate::server::record::counters::ServerCounter;
 use crate::server::record::end_reason::EndReason;
@@ -56,8 +56,12 @@ pub(super) struct ServerRecording {
     pub(super) began_at: Instant,
     phase: Phase,
     start: StartRequest,
+    /// Which parties the phone has heard, if it said so.
+    heard: Option<Heard>,
     peer: IpAddr,
     storage: Storage,
+    /// The name of the first part: what all parts have in common.
+    call: String,
     /// The folder that contains the current part.
     archive: Arc<Archive>,
     stream: Stream,
@@ -123,6 +127,8 @@ impl ServerRecording {
             counts_before: StreamCounts::default(),
         };
         let recording = Self {
+            call: part.file.path.stem.clone(),
+            heard: None,
             owner: None,
             began_at: now.monotonic,
             phase: Phase::Running,
@@ -161,8 +167,9 @@ impl ServerRecording {
     }
 
     /// Its phone has stopped: the values that it gives replace those of the start.
-    pub(super) fn handle_stop(&mut self, now: Instant, call: Call) {
-        self.start.call.update(call);
+    pub(super) fn handle_stop(&mut self, now: Instant, stop: StopRequest) {
+        self.start.call.update(stop.call);
+        self.heard = stop.heard;
         self.end(now, EndReason::Stopped);
     }
 
@@ -233,7 +240,7 @@ impl ServerRecording {
         turn.counters
             .add(ServerCounter::Silence, self.stream.silence());
         let is_success = is_complete && finished.is_ok();
-        self.log(reason, is_success);
+        self.log_end(reason, is_success);
         Finished {
             is_success,
             unwritten_sidecar: finished.is_err().then_some(sidecar),

@@ -1,6 +1,8 @@
 use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
 
+use sha2::{Digest, Sha256};
+
 use super::*;
 use crate::base::limits::server::{SHARED_SILENCE_FRAMES_PER_TURN, SILENCE_FRAMES_PER_TURN};
 use crate::base::limits::RTP_FRAME_BYTES;
@@ -36,7 +38,7 @@ impl Fixture {
             id: b"1".as_slice().try_into().unwrap(),
             device: b"d".as_slice().try_into().unwrap(),
             law: Law::Mu,
-            call: Call::default(),
+            call: Default::default(),
         };
         let storage = Storage {
             format,
@@ -201,6 +203,15 @@ fn a_recording_that_ends_in_a_long_pause_is_whole_over_all_its_parts() {
     );
     fixture.finish();
     let files = fixture.files();
+    for file in &files {
+        let sidecar = std::fs::read(file.with_extension("json")).unwrap();
+        let sidecar: serde_json::Value = serde_json::from_slice(&sidecar).unwrap();
+        let sum = Sha256::digest(&std::fs::read(file).unwrap()[76..]);
+        let sum: String = sum.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(sidecar["sha256"], *sum, "{}", file.display());
+        let call = files[0].file_stem().unwrap().to_str().unwrap();
+        assert_eq!(sidecar["call"], call);
+    }
     let found: Vec<u8> = files
         .iter()
         .flat_map(|path| codes(path, FileFormat::Phone))
