@@ -65,6 +65,7 @@ pub struct Config {
     pub media_addr: IpAddr,
     pub media_ports: (u16, u16),
     pub max_recordings: usize,
+    pub stick_player: bool,
     #[cfg(feature = "fsp")]
     pub fsp: FspConfig,
 }
@@ -101,6 +102,7 @@ impl Default for Config {
             media_addr: IpAddr::V4(Ipv4Addr::LOCALHOST),
             media_ports: (41000, 41199),
             max_recordings: 4,
+            stick_player: true,
             #[cfg(feature = "fsp")]
             fsp: FspConfig::default(),
         }
@@ -169,6 +171,7 @@ impl Config {
             "mediaAddr" => self.media_addr = ip_address(value)?,
             "mediaPorts" => self.media_ports = ports(value)?,
             "maxRecordings" => self.max_recordings = number(value, 1, MAX_RECORDINGS as u32)?,
+            "stickPlayer" => self.stick_player = switch(value)?,
             #[cfg(feature = "fsp")]
             key => {
                 return self
@@ -243,7 +246,7 @@ impl Display for Config {
         let auto = |value: &Option<String>| value.clone().unwrap_or_else(|| "auto".into());
         let (low, high) = self.media_ports;
         let media_ports = format!("{low}-{high}");
-        let pairs: [(&str, &dyn Display); 19] = [
+        let pairs: [(&str, &dyn Display); 20] = [
             ("enabled", &u8::from(self.enabled)),
             ("recordType", &sink_name(self.record_type)),
             ("voiceCodec", &self.voice_codec.name()),
@@ -266,6 +269,7 @@ impl Display for Config {
             ("mediaAddr", &self.media_addr),
             ("mediaPorts", &media_ports),
             ("maxRecordings", &self.max_recordings),
+            ("stickPlayer", &u8::from(self.stick_player)),
         ];
         for (key, value) in pairs {
             writeln!(f, "{key} = {value}")?;
