@@ -13,7 +13,7 @@ use common::{wait_for, Phone, Talker};
 
 /// A page of this version that takes three pieces to copy.
 fn page(version: u32) -> Vec<u8> {
-    let mut page = format!("<!DOCTYPE html>\n<meta name=\"version\" content=\"{version}\">\n");
+    let mut page = format!("<!DOCTYPE html>\n<meta name=\"version\" content=\"{version:04}\">\n");
     page += &"<p>player\n".repeat(1000);
     page.into_bytes()
 }

@@ -35,7 +35,7 @@ pub(super) fn open(context: &mut Context) -> Result<Vec<Box<dyn Service>>, Strin
     services.push(Box::new(control::Responses::default()));
     services.push(Box::new(unfinished::Unfinished::default()));
     services.push(Box::new(sidecar_writer::SidecarWriter::default()));
-    services.push(Box::new(stick_player::StickPlayer::new()));
+    services.push(Box::new(stick_player::StickPlayer::default()));
     Ok(services)
 }
 

@@ -5,16 +5,13 @@
 //! pieces with long pauses, under a temporary name. A page on the stick of the same or of a higher
 //! version stays, and so does one without a version, which is not ours. After a failure, which is
 //! logged, nothing is copied until another stick comes; no recording waits for it or ends.
-//!
-//! Neither the folder nor a file is kept open between two pieces, as in `sidecar_writer`.
 
 use std::io;
-use std::os::unix::ffi::OsStringExt;
-use std::os::unix::fs::FileExt;
 
-use log::{info, warn};
+use log::warn;
 
 use crate::base::limits::play::{PAGE_PIECE, PAGE_REST};
+use crate::base::limits::PATH_BYTES;
 use crate::base::time::{Duration, Instant};
 use crate::daemon::context::Context;
 use crate::daemon::disk::Disk;
@@ -23,73 +20,39 @@ use crate::daemon::turn::Work;
 use crate::io::clock::{monotonic, Now};
 use crate::io::dir::Dir;
 use crate::io::file::{Input, Output};
-use crate::wire::decimal::parse_decimal;
+use crate::io::sys::program_path;
 
 const PAGE: &[u8] = b"Listen.html";
 /// Its name until it is complete.
 const NEW: &str = "Listen.new";
-/// What stands before the version in a page; both are within its first bytes.
-const VERSION: &[u8] = b"<meta name=\"version\" content=\"";
-const HEAD_BYTES: usize = 256;
+/// What a page of ours begins with; its version follows, four digits, so that pages compare as
+/// text.
+const BEGIN: &[u8] = b"<!DOCTYPE html>\n<meta name=\"version\" content=\"";
+const VERSION_END: usize = BEGIN.len() + 4;
 
 /// Copies the page.
+#[derive(Default)]
 pub(super) struct StickPlayer {
-    /// The package's folder; empty if the program does not know where it is itself.
-    folder: Vec<u8>,
     state: CopyState,
     next_at: Instant,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Default)]
 enum CopyState {
     /// Nothing has been recorded on this stick yet.
+    #[default]
     Waiting,
-    /// This many bytes have been copied.
-    Copying(u64),
+    Copying(PageCopy),
     /// The page is on the stick, or will not be.
     Done,
 }
 
-impl StickPlayer {
-    pub(super) fn new() -> Self {
-        Self {
-            folder: package_folder().unwrap_or_default(),
-            state: CopyState::Waiting,
-            next_at: Instant::default(),
-        }
-    }
-
-    fn is_copying(&self) -> bool {
-        matches!(self.state, CopyState::Copying(_))
-    }
-
-    /// Copies a piece. The first one is preceded by a comparison of the two pages.
-    #[inline(never)] // so that its buffer is on the stack only while it is used
-    fn copy(&self, at: u64, disk: &mut Disk, reserve: u64) -> io::Result<CopyState> {
-        let (page, bytes) = Input::open(Dir::open(&self.folder)?.fd(), PAGE)?;
-        let stick = disk.dir()?;
-        let mut piece = [0; PAGE_PIECE];
-        if at == 0 {
-            if !is_wanted(&page, stick, &mut piece)? {
-                return Ok(CopyState::Done);
-            }
-            if stick.free_bytes()? < reserve + bytes {
-                return Err(io::Error::from_raw_os_error(libc::ENOSPC));
-            }
-            let _ = stick.remove(NEW.as_bytes()); // left over from a power failure
-            Output::create(stick.fd(), NEW)?;
-        }
-        let read = page.read(at, &mut piece)?;
-        if read > 0 {
-            let new = stick.open_file(NEW.as_bytes())?;
-            new.write_all_at(&piece[..read], at)?;
-            new.sync_data()?;
-            return Ok(CopyState::Copying(at + read as u64));
-        }
-        stick.rename(NEW.as_bytes(), PAGE)?;
-        info!("Listen.html: copied to the stick");
-        Ok(CopyState::Done)
-    }
+/// A copy that is not complete.
+struct PageCopy {
+    page: Input,
+    new: Output,
+    /// Bytes copied so far.
+    at: u64,
 }
 
 impl Service for StickPlayer {
@@ -97,80 +60,105 @@ impl Service for StickPlayer {
         self.state = CopyState::Waiting;
     }
 
+    /// Compares the pages, or copies a piece.
     fn turn(&mut self, now: &Now, context: &mut Context) -> Work {
         let disk = &mut context.disk;
-        if self.state == CopyState::Waiting && disk.has_recorded() && context.config.stick_player {
-            self.state = CopyState::Copying(0);
-        }
-        let CopyState::Copying(at) = self.state else {
-            return Work::Done;
-        };
-        if now.monotonic < self.next_at {
-            return Work::Done;
-        }
         let began = monotonic();
-        self.state = self
-            .copy(at, disk, context.recorder.reserve())
-            .unwrap_or_else(|error| {
-                warn!("Listen.html: not copied to the stick: {error}");
-                let _ = disk.dir().and_then(|dir| dir.remove(NEW.as_bytes()));
-                CopyState::Done
-            });
-        let ended = monotonic();
-        self.next_at = ended + Duration::from_nanos(ended.since(began).nanos() * PAGE_REST);
+        let next = match &mut self.state {
+            CopyState::Waiting if disk.has_recorded() && context.config.stick_player => {
+                begin(disk, context.recorder.reserve())
+            }
+            CopyState::Copying(copy) if now.monotonic >= self.next_at => match copy.step(disk) {
+                Ok(true) => Ok(CopyState::Done),
+                Ok(false) => {
+                    let ended = monotonic();
+                    let rest = ended.since(began).nanos() * PAGE_REST;
+                    self.next_at = ended + Duration::from_nanos(rest);
+                    return Work::Done;
+                }
+                Err(error) => Err(error),
+            },
+            _ => return Work::Done,
+        };
+        self.state = next.unwrap_or_else(|error| {
+            warn!("Listen.html: not copied to the stick: {error}");
+            let _ = disk.dir().and_then(|dir| dir.remove(NEW.as_bytes()));
+            CopyState::Done
+        });
         Work::Done
     }
 
     fn next_deadline(&self, _now: Instant, context: &Context) -> Instant {
-        if self.is_copying() && context.recorder.is_idle() {
-            return self.next_at;
+        match self.state {
+            // While recording, the loop wakes often enough.
+            CopyState::Copying(_) if context.recorder.is_idle() => self.next_at,
+            _ => Instant::NEVER,
         }
-        Instant::NEVER // while recording, the loop wakes often enough
     }
+
+    fn holds_stick(&mut self, _now: Instant, _context: &mut Context) -> bool {
+        matches!(self.state, CopyState::Copying(_))
+    }
+}
+
+impl PageCopy {
+    /// Copies a piece; `true` when the page is complete.
+    #[inline(never)] // so that its buffer is on the stack only while it is used
+    fn step(&mut self, disk: &mut Disk) -> io::Result<bool> {
+        let mut piece = [0; PAGE_PIECE];
+        let read = self.page.read(self.at, &mut piece)?;
+        if read == 0 {
+            disk.dir()?.rename(NEW.as_bytes(), PAGE)?;
+            return Ok(true);
+        }
+        self.at += self.new.write(self.at, &piece[..read])? as u64;
+        self.new.sync()?;
+        Ok(false)
+    }
+}
+
+/// Begins to copy, if the stick has no page, or one of a lower version.
+#[inline(never)] // its buffer
+fn begin(disk: &mut Disk, reserve: u64) -> io::Result<CopyState> {
+    let mut buffer = [0; PATH_BYTES];
+    let (page, bytes) = Input::open(package_folder(&mut buffer)?.fd(), PAGE)?;
+    let stick = disk.dir()?;
+    match Input::open(stick.fd(), PAGE) {
+        Ok((there, _)) if !is_older(&first_bytes(&there)?, &first_bytes(&page)?) => {
+            return Ok(CopyState::Done)
+        }
+        Err(error) if error.raw_os_error() != Some(libc::ENOENT) => return Err(error),
+        _ => {}
+    }
+    if stick.free_bytes()? < reserve + bytes {
+        return Err(io::Error::from_raw_os_error(libc::ENOSPC));
+    }
+    let _ = stick.remove(NEW.as_bytes()); // left over from a power failure
+    let new = Output::create(stick.fd(), NEW)?;
+    Ok(CopyState::Copying(PageCopy { page, new, at: 0 }))
 }
 
 /// `../share/callrec`, seen from the folder of the program.
-fn package_folder() -> Option<Vec<u8>> {
-    let mut path = std::env::current_exe().ok()?.into_os_string().into_vec();
-    for _ in 0..2 {
-        let slash = path.iter().rposition(|byte| *byte == b'/')?;
-        path.truncate(slash);
-    }
-    path.extend_from_slice(b"/share/callrec");
-    Some(path)
+fn package_folder(buffer: &mut [u8]) -> io::Result<Dir> {
+    const SHARE: &[u8] = b"share/callrec";
+    let room = buffer.len() - SHARE.len();
+    let path = program_path(&mut buffer[..room]);
+    let mut folders = path.iter().rev();
+    // The path without the last two names, the program and its folder.
+    let _ = folders.position(|byte| *byte == b'/');
+    let _ = folders.position(|byte| *byte == b'/');
+    let end = folders.len() + 1;
+    buffer[end..end + SHARE.len()].copy_from_slice(SHARE);
+    Dir::open(&buffer[..end + SHARE.len()])
 }
 
-/// The stick has no page, or one of a lower version.
-fn is_wanted(page: &Input, stick: &Dir, buffer: &mut [u8]) -> io::Result<bool> {
-    let head = &mut buffer[..HEAD_BYTES];
-    let there = match Input::open(stick.fd(), PAGE) {
-        Ok((there, _)) => there.read(0, head).map(|len| version(&head[..len]))?,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
-        Err(error) => return Err(error),
-    };
-    let ours = page.read(0, head).map(|len| version(&head[..len]))?;
-    Ok(there.is_some() && there < ours)
+fn first_bytes(page: &Input) -> io::Result<[u8; VERSION_END]> {
+    let mut bytes = [0; VERSION_END];
+    page.read(0, &mut bytes)?;
+    Ok(bytes)
 }
 
-/// The version of a page, from its first bytes.
-fn version(head: &[u8]) -> Option<u64> {
-    let mut places = head.windows(VERSION.len());
-    let at = places.position(|bytes| bytes == VERSION)? + VERSION.len();
-    parse_decimal(head[at..].split(|byte| *byte == b'"').next()?)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_version_is_found_or_not() {
-        let page = |content: &str| format!("<html>\n<meta name=\"version\" content=\"{content}");
-        assert_eq!(version(page("12\">\n").as_bytes()), Some(12));
-        for other in ["\"", "x\"", "1.2\""] {
-            assert_eq!(version(page(other).as_bytes()), None, "{other}");
-        }
-        assert_eq!(version(b"<html><title>My own page</title>"), None);
-        assert_eq!(version(b""), None);
-    }
+/// The page on the stick is ours, and of a lower version.
+fn is_older(there: &[u8; VERSION_END], page: &[u8; VERSION_END]) -> bool {
+    there.starts_with(BEGIN) && there < page
 }
