@@ -54,12 +54,13 @@ another_runs() { [ -e "$run/callrec.pid" ] && [ "$(pid)" != "$1" ] && answers; }
 count() { ps -o args | grep -v grep | grep -cF "$root/usr/bin/callrec run" || true; }
 
 # --- install, into a folder
-cp board/common/* board/generic/callrec.conf "$work/package"
+cp board/common/* board/player/Listen.html board/generic/callrec.conf "$work/package"
 cp "$callrec" "$work/package/callrec"
 (cd "$work/package" && sha256sum ./* >"$work/sums" && mv "$work/sums" SHA256SUMS)
 sh "$work/package/install.sh" "$root" >/dev/null || fail "install.sh failed"
 cmp -s "$callrec" "$root/usr/bin/callrec" || fail "install.sh: the program is not there"
 [ -x "$root/etc/init.d/S80callrec" ] || fail "install.sh: the init script is not there"
+cmp -s board/player/Listen.html "$root/usr/share/callrec/Listen.html" || fail "install.sh: the page for the stick is not there"
 echo "# damaged" >>"$work/package/callrec.conf"
 if sh "$work/package/install.sh" "$root" >/dev/null 2>&1; then fail "install.sh took a damaged package"; fi
 ok "install puts the files into a root folder and refuses a damaged package"

@@ -25,6 +25,7 @@ put() {
 put callrec /usr/bin/callrec 755
 put S80callrec /etc/init.d/S80callrec 755
 put uninstall.sh /usr/share/callrec/uninstall.sh 755
+put Listen.html /usr/share/callrec/Listen.html 644
 if [ ! -e "$root/etc/callrec.conf" ]; then
     put callrec.conf /etc/callrec.conf 600
 elif ! cmp -s "$here/callrec.conf" "$root/etc/callrec.conf"; then

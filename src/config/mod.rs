@@ -71,6 +71,7 @@ pub struct Config {
     pub max_minutes: u32,
     /// 0: no limit
     pub idle_minutes: u32,
+    pub stick_player: bool,
     #[cfg(feature = "fsp")]
     pub fsp: FspConfig,
 }
@@ -110,6 +111,7 @@ impl Default for Config {
             max_recordings: 4,
             max_minutes: 0,
             idle_minutes: 60,
+            stick_player: true,
             #[cfg(feature = "fsp")]
             fsp: FspConfig::default(),
         }
@@ -190,6 +192,7 @@ impl Config {
             })?,
             "maxMinutes" => self.max_minutes = number(value, 0, MAX_MINUTES)?,
             "idleMinutes" => self.idle_minutes = number(value, 0, MAX_MINUTES)?,
+            "stickPlayer" => self.stick_player = switch(value)?,
             #[cfg(feature = "fsp")]
             key => {
                 return self

@@ -11,7 +11,7 @@ impl Display for Config {
         let auto = |value: &Option<String>| value.clone().unwrap_or_else(|| "auto".into());
         let (low, high) = self.media_ports;
         let media_ports = format!("{low}-{high}");
-        let pairs: [(&str, &dyn Display); 22] = [
+        let pairs: [(&str, &dyn Display); 23] = [
             ("enabled", &u8::from(self.enabled)),
             ("recordType", &sink_name(self.record_type)),
             ("voiceCodec", &self.voice_codec.name()),
@@ -37,6 +37,7 @@ impl Display for Config {
             ("maxMinutes", &self.max_minutes),
             ("idleMinutes", &self.idle_minutes),
             ("tapInterface", &"none"),
+            ("stickPlayer", &u8::from(self.stick_player)),
         ];
         for (key, value) in pairs {
             writeln!(f, "{key} = {value}")?;

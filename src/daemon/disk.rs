@@ -42,6 +42,8 @@ pub(super) struct Disk {
     cover: CoverOlder,
     /// The state of the clock when the latest file was created.
     zone: Zone,
+    /// A recording was created on this stick.
+    has_recorded: bool,
     /// A call failed as if the stick were gone: the stick must be searched again.
     stick_check_needed: bool,
     /// The files that FSP clients read.
@@ -58,6 +60,7 @@ impl Disk {
             spares: [const { None }; SPARES],
             cover: CoverOlder::default(),
             zone: Zone::default(),
+            has_recorded: false,
             stick_check_needed: false,
             #[cfg(feature = "fsp")]
             readers: FileCache::default(),
@@ -88,6 +91,11 @@ impl Disk {
         self.cover = CoverOlder::default();
     }
 
+    /// A recording was created on this stick.
+    pub(super) fn has_recorded(&self) -> bool {
+        self.has_recorded
+    }
+
     pub(super) fn needs_stick_check(&self) -> bool {
         self.stick_check_needed
     }
@@ -108,6 +116,7 @@ impl Disk {
     /// Sets the current stick.
     pub(super) fn set_stick(&mut self, stick: Option<Stick>) {
         self.stick = stick;
+        self.has_recorded = false;
         self.close();
     }
 
@@ -182,6 +191,7 @@ impl Disk {
                 };
                 let (name, output) = create(self.dir()?, &time)?;
                 self.files[slot] = Some((name.clone(), output));
+                self.has_recorded = true;
                 Ok(DiskDone::Created(name))
             }
             DiskOp::Write(at, bytes) => Ok(DiskDone::Wrote(file()?.write(*at, bytes)?)),

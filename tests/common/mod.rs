@@ -20,6 +20,8 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
+#[cfg(feature = "tools")]
+pub mod browser;
 pub mod capture;
 mod control;
 #[cfg(feature = "s3")]
@@ -91,6 +93,7 @@ pub fn folder() -> (PathBuf, u32) {
 pub struct Phone {
     dir: PathBuf,
     process: Process,
+    program: String,
     /// What the daemon is started with: itself, or a tracer in front of it.
     before: Vec<String>,
     /// Its time zone.
@@ -112,6 +115,7 @@ impl Phone {
         let phone = Self {
             dir,
             process: Process::default(),
+            program: env!("CARGO_BIN_EXE_callrec").into(),
             before: vec![],
             zone: "UTC",
         };
@@ -146,6 +150,20 @@ impl Phone {
         self
     }
 
+    /// Installs the daemon into the phone's folder, with this page beside it.
+    pub fn with_page(mut self, page: &[u8]) -> Self {
+        let words = words_of(&self.program);
+        let program = self.path("bin/callrec");
+        let installed = self.path("share/callrec/Listen.html");
+        for path in [&program, &installed] {
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+        }
+        fs::copy(words.last().unwrap(), &program).unwrap();
+        fs::write(installed, page).unwrap();
+        self.program = program.to_str().unwrap().to_owned();
+        self
+    }
+
     /// Moves the phone, before it is started.
     pub fn somewhere(mut self, zone: &'static str) -> Self {
         self.zone = zone;
@@ -176,7 +194,7 @@ impl Phone {
             .open(self.dir.join("log"))
             .unwrap();
         let mut words = self.before.clone();
-        words.extend(words_of(env!("CARGO_BIN_EXE_callrec")));
+        words.extend(words_of(&self.program));
         words.extend(["run".into(), "-c".into()]);
         let mut command = Command::new(&words[0]);
         command

@@ -49,3 +49,9 @@ pub const SUM_PIECE: usize = 16 * 1024;
 /// The pause after such a piece, as a multiple of its duration. An hour of audio takes 40 s, and
 /// hashing takes at most a tenth of the time from the recordings, however slow the stick is.
 pub const SUM_REST: u64 = 10;
+
+/// Bytes of the page `Listen.html` that are copied to the stick in one turn: no more than a
+/// recording writes at once.
+pub const PAGE_PIECE: usize = 4096;
+/// The pause after such a piece, as a multiple of its duration, like `SUM_REST`.
+pub const PAGE_REST: u64 = 10;

@@ -13,6 +13,7 @@ mod recording;
 #[cfg(feature = "fsp")]
 mod rendezvous;
 mod sidecar_writer;
+mod stick_player;
 mod stick_requests;
 mod unfinished;
 
@@ -36,6 +37,7 @@ pub(super) fn open(context: &mut Context) -> Result<Vec<Box<dyn Service>>, Strin
     services.push(Box::new(control::Responses::default()));
     services.push(Box::new(unfinished::Unfinished::default()));
     services.push(Box::new(sidecar_writer::SidecarWriter::default()));
+    services.push(Box::new(stick_player::StickPlayer::default()));
     Ok(services)
 }
 

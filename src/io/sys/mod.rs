@@ -54,6 +54,19 @@ pub fn raise_descriptor_limit() {
     }
 }
 
+/// The path of the running program; nothing if it is unknown or too long. The standard library's
+/// function needs the heap.
+pub fn program_path(buffer: &mut [u8]) -> &[u8] {
+    // SAFETY: the kernel writes at most `buffer.len()` bytes.
+    let length = unsafe {
+        let link = c"/proc/self/exe".as_ptr();
+        libc::readlink(link, buffer.as_mut_ptr().cast(), buffer.len())
+    };
+    let length = usize::try_from(length).unwrap_or(0);
+    let is_whole = length < buffer.len();
+    &buffer[..if is_whole { length } else { 0 }]
+}
+
 #[inline(always)] // for each packet
 fn clock(id: libc::clockid_t) -> Timespec {
     // SAFETY: `time` is valid memory for the result; with a known clock the call cannot fail.
