@@ -17,10 +17,7 @@ use crate::io::sys;
 #[cfg(feature = "server")]
 mod archive;
 #[cfg(feature = "s3")]
-mod folder_change;
-
-#[cfg(feature = "s3")]
-pub use folder_change::FolderChange;
+pub mod folder_change;
 
 /// An open folder.
 pub struct Dir {

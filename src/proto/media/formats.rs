@@ -22,21 +22,29 @@ pub enum PayloadKind {
     Undecodable,
 }
 
+/// The clock rate of an encoding that may have any.
+const ANY: u32 = 0;
+/// The encodings that are understood: name, clock rate, meaning.
+const ENCODINGS: [(&str, u32, PayloadKind); 8] = [
+    ("CN", ANY, PayloadKind::ComfortNoise),
+    ("telephone-event", ANY, PayloadKind::TelephoneEvent),
+    ("PCMU", 8000, PayloadKind::Audio(Format::G711(Law::Mu))),
+    ("PCMA", 8000, PayloadKind::Audio(Format::G711(Law::A))),
+    ("G722", 8000, PayloadKind::Audio(Format::G722)),
+    // A clock of 16 kHz is noticed by the packets themselves (`jitter_buffer::clock_rate`).
+    ("G722", 16_000, PayloadKind::Audio(Format::G722)),
+    ("L16", 8000, PayloadKind::Audio(Format::L16)),
+    ("L16", 16_000, PayloadKind::Audio(Format::L16Wideband)),
+];
+
 impl PayloadKind {
     /// By the encoding name and clock rate of an rtpmap; names are compared without regard to case.
     pub fn of_encoding(name: &[u8], clock: u32) -> Self {
-        let is = |known: &[u8]| name.eq_ignore_ascii_case(known);
-        match clock {
-            _ if is(b"CN") => Self::ComfortNoise,
-            _ if is(b"telephone-event") => Self::TelephoneEvent,
-            8000 if is(b"PCMU") => Self::Audio(Format::G711(Law::Mu)),
-            8000 if is(b"PCMA") => Self::Audio(Format::G711(Law::A)),
-            // A clock of 16 kHz is noticed by the packets themselves (`jitter_buffer::clock_rate`).
-            8000 | 16_000 if is(b"G722") => Self::Audio(Format::G722),
-            8000 if is(b"L16") => Self::Audio(Format::L16),
-            16_000 if is(b"L16") => Self::Audio(Format::L16Wideband),
-            _ => Self::Undecodable,
-        }
+        let known = ENCODINGS.iter().find(|(known, known_clock, _)| {
+            name.eq_ignore_ascii_case(known.as_bytes())
+                && (*known_clock == ANY || *known_clock == clock)
+        });
+        known.map_or(Self::Undecodable, |(_, _, kind)| *kind)
     }
 
     /// Of a payload type that nobody has declared. 19 was comfort noise before 13 was.

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use std::io;
 use std::time::{Duration, SystemTime};
 
-use crate::io::dir::{Dir, FolderChange};
+use crate::io::dir::folder_change::FolderChange;
+use crate::io::dir::Dir;
 use crate::server::record::archive::{Archive, RecordingPath, FINISHED};
 use crate::wire::recording::is_recording_name;
 
