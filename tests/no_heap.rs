@@ -219,9 +219,7 @@ fn put_recording(folder: &Path) {
 
 /// Runs the daemon on a thread whose allocations are counted.
 fn run_watched(config: Config) {
-    env_logger::Builder::new()
-        .filter_level(log::LevelFilter::Info)
-        .init();
+    callrec::cli::logger::init();
     std::thread::spawn(move || {
         let daemon = EventLoop::open(config).unwrap();
         WATCHED.with(|watched| watched.set(true));

@@ -46,7 +46,7 @@ mod list;
 mod list_filter;
 #[cfg(feature = "tools")]
 mod local_player;
-pub(crate) mod logger;
+pub mod logger;
 #[cfg(any(feature = "tools", feature = "server", feature = "sim"))]
 pub(crate) mod manual;
 #[cfg(not(feature = "tools"))]

@@ -5,7 +5,7 @@
 //! calls to the stick from `disk_op` until there are none. Recording slots are numbered from 0; the
 //! daemon keeps the sockets and the file of a slot under the same number.
 
-use crate::base::limits::{MAX_CLIENTS, MESSAGE_BYTES};
+use crate::base::limits::MESSAGE_BYTES;
 use crate::base::stats::{Counter, Stats};
 use crate::base::time::Instant;
 use crate::proto::playback::players::Players;
@@ -24,7 +24,7 @@ use crate::wire::control::{Error, Message};
 use crate::wire::g711::Law;
 use kept_responses::KeptResponses;
 use losses::Losses;
-use stop_all::StopAll;
+use stop_alls::StopAlls;
 
 mod events;
 pub mod format_keys;
@@ -47,6 +47,7 @@ mod status;
 pub mod stick;
 mod stick_requests;
 mod stop_all;
+mod stop_alls;
 pub mod turn;
 
 /// The part of the configuration that the recorder uses.
@@ -113,8 +114,7 @@ pub struct Recorder {
     ejected: bool,
     /// What the response to the last line adds.
     remarks: Remarks,
-    /// Clients that have stopped all recordings.
-    stop_alls: heapless::Vec<StopAll, MAX_CLIENTS>,
+    stop_alls: StopAlls,
     kept_responses: KeptResponses,
     /// When the previous turn and the current turn began.
     turns: [Instant; 2],
@@ -147,7 +147,7 @@ impl Recorder {
             ending: false,
             ejected: false,
             remarks: Remarks::new(),
-            stop_alls: heapless::Vec::new(),
+            stop_alls: StopAlls::default(),
             kept_responses: KeptResponses::default(),
             turns: [Instant::default(); 2],
             stats: Stats::default(),

@@ -7,14 +7,6 @@ use crate::proto::recorder::reason::{reason, Reason};
 use crate::proto::recorder::{FollowUp, Recorder};
 use crate::proto::recording::state::RecordingState;
 
-/// A client that waits for its recordings to end. It sends nothing else meanwhile.
-pub(super) struct StopAll {
-    client: ClientId,
-    /// Recordings that have not ended yet.
-    left: usize,
-    count: usize,
-}
-
 impl Recorder {
     pub(super) fn stop_all(
         &mut self,
@@ -38,18 +30,13 @@ impl Recorder {
             self.answer_stopped_all(client, 0);
             return Ok(FollowUp::Nothing);
         }
-        let _ = self.stop_alls.push(StopAll {
-            client,
-            left: count,
-            count,
-        });
+        self.stop_alls.add(client, count);
         Ok(FollowUp::Later)
     }
 
     /// To whom the line about an ended recording goes that this client has stopped.
     pub(super) fn stopped_by(&self, client: ClientId) -> To {
-        let stops_all = self.stop_alls.iter().any(|all| all.client == client);
-        if stops_all {
+        if self.stop_alls.has(client) {
             To::Before(client)
         } else {
             To::Client(client)
@@ -58,14 +45,8 @@ impl Recorder {
 
     /// A recording has ended that this client has stopped, and its line is queued.
     pub(super) fn handle_stopped_by(&mut self, client: ClientId) {
-        let position = self.stop_alls.iter().position(|all| all.client == client);
-        let Some(position) = position else {
-            return;
-        };
-        self.stop_alls[position].left -= 1;
-        if self.stop_alls[position].left == 0 {
-            let all = self.stop_alls.swap_remove(position);
-            self.answer_stopped_all(client, all.count);
+        if let Some(count) = self.stop_alls.handle_ended(client) {
+            self.answer_stopped_all(client, count);
         }
     }
 
