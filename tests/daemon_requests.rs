@@ -9,7 +9,7 @@ use common::{Answer, Phone, Talker};
 
 #[test]
 fn a_misspelt_key_is_told_in_the_response_to_its_line() {
-    let phone = Phone::new("");
+    let phone = Phone::new("deviceMac = 0015651a2b3c");
     let mut control = phone.control();
     let start = control.ask("cmd=RecordStartRequest&remote_nr=100&legs=1&Codec=PCMA");
     assert!(start.success());
@@ -35,6 +35,7 @@ fn a_misspelt_key_is_told_in_the_response_to_its_line() {
     assert_eq!(stats.value("ignored"), "", "only that line's response");
     let sidecar = phone.sidecar(&stop.value("files"), "\"end\"");
     assert_eq!(sidecar["remote_name"], "%zz");
+    assert_eq!(sidecar["device"], "0015651a2b3c");
 }
 
 #[test]

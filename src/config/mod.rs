@@ -206,8 +206,10 @@ impl Config {
         Ok(())
     }
 
-    /// The recorder's part of the configuration.
+    /// The recorder's part of the configuration. With `deviceMac = auto`, its `device` is empty, and
+    /// the caller fills it in.
     pub fn settings(&self) -> Settings {
+        let mac = self.device_mac.as_deref().unwrap_or_default();
         Settings {
             enabled: self.enabled,
             sink: self.record_type,
@@ -220,24 +222,22 @@ impl Config {
             max_recordings: self.max_recordings,
             max_frames: frames(self.max_minutes),
             idle_frames: frames(self.idle_minutes),
+            device: Device::try_from(mac).unwrap_or_default(),
             server: self.server(),
         }
     }
 
-    /// The recording server, if there is one. With `deviceMac = auto`, its `device` is empty, and
-    /// the caller fills it in.
+    /// The recording server, if there is one.
     fn server(&self) -> Option<ServerSettings> {
         // 0.0.0.0, the default, means that there is no server.
         let address = self.server_addr.parse();
         if address.is_ok_and(|address: IpAddr| address.is_unspecified()) {
             return None;
         }
-        let mac = self.device_mac.as_deref().unwrap_or_default();
         Some(ServerSettings {
             host: Host::try_from(self.server_addr.as_str()).ok()?,
             port: self.server_port,
             message_end: self.message_end.bytes(),
-            device: Device::try_from(mac).unwrap_or_default(),
             fallback: self.server_fallback,
         })
     }

@@ -164,10 +164,8 @@ impl Context {
 /// The recorder's settings, with the phone's own hardware address if none is configured.
 fn settings(config: &Config) -> Settings {
     let mut settings = config.settings();
-    if let Some(server) = &mut settings.server {
-        if server.device.is_empty() {
-            server.device = device_of(first_mac().unwrap_or_default());
-        }
+    if settings.device.is_empty() {
+        settings.device = device_of(first_mac().unwrap_or_default());
     }
     settings
 }

@@ -29,7 +29,6 @@ pub fn server(host: &str) -> ServerSettings {
         host: Host::try_from(host).unwrap(),
         port: 10_000,
         message_end: b"",
-        device: "0c383e000001".try_into().unwrap(),
         fallback: false,
     }
 }
@@ -38,6 +37,7 @@ impl Trace {
     pub fn new(server: ServerSettings) -> Self {
         let setup = Setup {
             id: 7,
+            device: "0c383e000001".try_into().unwrap(),
             server: Some(server),
             ..Setup::default()
         };

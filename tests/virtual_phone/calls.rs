@@ -8,7 +8,6 @@ pub fn to_server(fallback: bool) -> Settings {
         host: "10.0.0.9".try_into().unwrap(),
         port: 10_000,
         message_end: b"",
-        device: "0c383e000001".try_into().unwrap(),
         fallback,
     };
     Settings {

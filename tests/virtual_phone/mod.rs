@@ -58,6 +58,7 @@ pub fn settings() -> Settings {
         max_recordings: 2,
         max_frames: 0,
         idle_frames: 0,
+        device: "0c383e000001".try_into().unwrap(),
         server: None,
     }
 }

@@ -77,7 +77,7 @@ pub(super) fn write_start(out: &mut Ring, setup: &Setup) {
     let Some(server) = &setup.server else { return };
     let call = &setup.call;
     write(out, setup, "RecordStartRequest", |writer| {
-        writer.pair("id", setup.id).pair("device", &server.device);
+        writer.pair("id", setup.id).pair("device", &setup.device);
         for (key, value, _) in call.parties() {
             writer.bytes(key, value);
         }

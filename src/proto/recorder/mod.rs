@@ -17,7 +17,7 @@ use crate::proto::recorder::sidecar_queue::SidecarQueue;
 use crate::proto::recorder::stick::Path;
 use crate::proto::recording::part_history::Zone;
 use crate::proto::recording::setup::Ports;
-use crate::proto::recording::setup::ServerSettings;
+use crate::proto::recording::setup::{Device, ServerSettings};
 use crate::proto::recording::state::RecordingState;
 use crate::proto::recording::Recording;
 use crate::wire::control::{Error, Message};
@@ -75,6 +75,8 @@ pub struct Settings {
     pub max_frames: u64,
     /// Frames without audio after which it ends, pauses not counted; 0: never.
     pub idle_frames: u64,
+    /// The phone's hardware address, unless a start request names another one.
+    pub device: Device,
     /// The recording server, if one is configured.
     pub server: Option<ServerSettings>,
 }

@@ -8,7 +8,7 @@ use crate::proto::recorder::outbox::{ClientId, To};
 use crate::proto::recorder::reason::{reason, Reason};
 use crate::proto::recorder::request::{RecordRequest, Request, Sink, StickRequest};
 use crate::proto::recorder::{FollowUp, Recorder};
-use crate::proto::recording::setup::{device, ServerSettings, Setup};
+use crate::proto::recording::setup::{device, Device, ServerSettings, Setup};
 use crate::proto::recording::state::RecordingState;
 use crate::proto::recording::Recording;
 
@@ -123,7 +123,7 @@ impl Recorder {
             ));
         }
         let server = match start.sink.unwrap_or(settings.sink) {
-            Sink::Server => Some(self.server_for(&start)?),
+            Sink::Server => Some(self.server_for()?),
             Sink::Local if self.stick.is_none() || self.ejected => return Err(self.no_stick()),
             Sink::Local => None,
         };
@@ -138,8 +138,10 @@ impl Recorder {
                 format_args!("{most} recordings are running (maxRecordings)"),
             ));
         };
+        let device = self.device_for(&start)?;
         let [wanted, ssrc, rest] = random;
         let setup = Setup {
+            device,
             id: self.unused_id(wanted),
             law: start.law.unwrap_or(settings.law),
             seed: [ssrc, rest],
@@ -162,24 +164,22 @@ impl Recorder {
         Ok(FollowUp::Later)
     }
 
-    fn server_for(&self, start: &RecordRequest) -> Result<ServerSettings, Reason> {
+    fn server_for(&self) -> Result<ServerSettings, Reason> {
         let none = || {
             reason(
                 "no-server",
                 format_args!("no recording server is configured (serverAddr)"),
             )
         };
-        let mut server = self.settings.server.clone().ok_or_else(none)?;
-        if !start.device.is_empty() {
-            let bad = || {
-                reason(
-                    "bad-request",
-                    format_args!("device must be 12 hex digits, a hardware address"),
-                )
-            };
-            server.device = device(&start.device).ok_or_else(bad)?;
+        self.settings.server.clone().ok_or_else(none)
+    }
+
+    fn device_for(&self, start: &RecordRequest) -> Result<Device, Reason> {
+        if start.device.is_empty() {
+            return Ok(self.settings.device.clone());
         }
-        Ok(server)
+        let words = format_args!("device must be 12 hex digits, a hardware address");
+        device(&start.device).ok_or_else(|| reason("bad-request", words))
     }
 
     /// An unused id from 1 to 2^31 - 1 (spec, rule 15).

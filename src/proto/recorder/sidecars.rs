@@ -117,10 +117,7 @@ fn emit(
         part: parts,
         parts: if ended.is_some() { parts } else { 0 },
         file: name.as_bytes(),
-        device: setup
-            .server
-            .as_ref()
-            .map_or(&[], |server| server.device.as_bytes()),
+        device: setup.device.as_bytes(),
         codec: Codec::G711(setup.law).name().as_bytes(),
         dir: setup
             .call

@@ -101,8 +101,6 @@ pub struct ServerSettings {
     pub port: u16,
     /// The terminator of messages to the server.
     pub message_end: &'static [u8],
-    /// The name of the phone on the server.
-    pub device: Device,
     /// If it fails, the recording continues on the stick.
     pub fallback: bool,
 }
@@ -130,6 +128,8 @@ pub struct Setup {
     pub reserve: u64,
     /// Old recordings may be deleted to make room.
     pub cover: bool,
+    /// The phone's hardware address.
+    pub device: Device,
     /// The call information.
     pub call: Call,
     /// What the payload types of its ports mean.
@@ -194,6 +194,7 @@ impl Default for Setup {
             idle_frames: 0,
             reserve: 0,
             cover: false,
+            device: Device::new(),
             call: Call::default(),
             formats: PortFormats::default(),
             understood: Text::new(),
