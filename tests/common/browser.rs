@@ -146,7 +146,7 @@ impl Browser {
     /// Waits until an expression in the page is true.
     pub fn wait(&mut self, expression: &str) {
         let started = Instant::now();
-        while self.value(&format!("Boolean({expression})")) != json!(true) {
+        while self.value(&format!("Boolean(({expression}))")) != json!(true) {
             if started.elapsed() > PATIENCE {
                 let page = self.text("document.body.innerText");
                 panic!("waited in vain: {expression}\n{page}");
