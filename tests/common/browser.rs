@@ -15,7 +15,7 @@ use serde_json::{json, Value};
 use super::made::Folder;
 
 /// A browser's start, or hours of audio, on a machine with other things to do.
-const PATIENCE: Duration = Duration::from_secs(180);
+pub const PATIENCE: Duration = Duration::from_secs(180);
 
 const ARGUMENTS: [&str; 8] = [
     "--headless=new",
