@@ -24,84 +24,82 @@ impl Random {
     }
 }
 
-/// Files of one call, by kind.
-fn kinds() -> Vec<(&'static str, Vec<Vec<u8>>)> {
-    let long = Made {
+type Kind = (&'static str, Vec<Vec<u8>>);
+
+fn long() -> Made {
+    Made {
         frames: 150,
         ..Made::default()
-    };
-    let of = |codec| Made { codec, ..long }.bytes();
-    let bare = Made { rtp: false, ..long };
-    let edited = |edit: &dyn Fn(&mut Vec<u8>)| {
-        let mut bytes = long.bytes();
+    }
+}
+
+/// Files of one call, by kind.
+fn kinds() -> Vec<Kind> {
+    let edited = |name, edit: &dyn Fn(&mut Vec<u8>)| -> Kind {
+        let mut bytes = long().bytes();
         edit(&mut bytes);
-        bytes
+        (name, vec![bytes])
     };
-    let part = |first, frames| {
-        Made {
-            first,
-            frames,
-            ..long
-        }
-        .bytes()
+    let mut kinds = vec![
+        edited("unfinished", &|bytes| bytes[72..76].fill(0)),
+        edited("wrong dataSize", &|bytes| bytes[72..76].fill(0xFF)),
+        edited("cut off", &|bytes| bytes.truncate(76 + 172 * 99 + 101)),
+        edited("random bytes", &|bytes| damage(bytes)),
+        edited("no header", &|bytes| bytes[..76].fill(0)),
+        edited("wrong length", &|bytes| bytes[64] = 160),
+        edited("other lengths", &|bytes| bytes[68] = 80),
+    ];
+    kinds.extend(codecs());
+    kinds.extend(several());
+    kinds
+}
+
+/// Finished files of each form.
+fn codecs() -> Vec<Kind> {
+    let of = |codec, rtp, big_endian| {
+        let made = Made {
+            codec,
+            rtp,
+            big_endian,
+            ..long()
+        };
+        made.bytes()
     };
     vec![
-        ("PCMU", vec![of("PCMU")]),
-        ("PCMA", vec![of("PCMA")]),
-        ("G.722", vec![noise(of("G722"))]),
-        ("no RTP headers", vec![bare.bytes()]),
-        (
-            "G.722 without RTP headers",
-            vec![noise(
-                Made {
-                    codec: "G722",
-                    ..bare
-                }
-                .bytes(),
-            )],
-        ),
-        (
-            "big-endian",
-            vec![Made {
-                big_endian: true,
-                ..long
-            }
-            .bytes()],
-        ),
-        ("unfinished", vec![edited(&|bytes| bytes[72..76].fill(0))]),
-        (
-            "wrong dataSize",
-            vec![edited(&|bytes| bytes[72..76].fill(0xFF))],
-        ),
-        (
-            "cut off",
-            vec![edited(&|bytes| bytes.truncate(76 + 172 * 99 + 101))],
-        ),
-        ("random bytes", vec![edited(&damage)]),
-        ("no header", vec![edited(&|bytes| bytes[..76].fill(0))]),
-        ("wrong length", vec![edited(&|bytes| bytes[64] = 160)]),
-        ("other lengths", vec![edited(&|bytes| bytes[68] = 80)]),
+        ("PCMU", vec![of("PCMU", true, false)]),
+        ("PCMA", vec![of("PCMA", true, false)]),
+        ("G.722", vec![noise(of("G722", true, false))]),
+        ("no RTP headers", vec![of("PCMU", false, false)]),
+        ("bare G.722", vec![noise(of("G722", false, false))]),
+        ("big-endian", vec![of("PCMU", true, true)]),
+    ]
+}
+
+/// Calls of several parts, and a file of several runs.
+fn several() -> Vec<Kind> {
+    let of = |rtp, first, frames| {
+        let made = Made {
+            rtp,
+            first,
+            frames,
+            ..long()
+        };
+        made.bytes()
+    };
+    let part = |first, frames| of(true, first, frames);
+    let later = part(9_000_000, 30)[76..].to_vec();
+    let back = part(31, 9)[76..].to_vec();
+    let gap = vec![part(0, 50), part(50, 60), part(120, 41)];
+    let overlap = vec![part(0, 60), part(60, 70), part(100, 50)];
+    let bare = vec![of(false, 0, 50), of(false, 50, 70)];
+    vec![
         ("parts", vec![part(0, 50), part(50, 60)]),
+        ("parts with a gap", gap),
+        ("parts that overlap", overlap),
+        ("parts without RTP headers", bare),
         (
-            "parts with a gap",
-            vec![part(0, 50), part(50, 60), part(120, 41)],
-        ),
-        (
-            "parts that overlap",
-            vec![part(0, 60), part(60, 70), part(100, 50)],
-        ),
-        (
-            "parts without RTP headers",
-            vec![bare.bytes(), bare.bytes()],
-        ),
-        (
-            "hours of jumps",
-            vec![[
-                part(0, 30),
-                part(9_000_000, 30)[76..].to_vec(),
-                part(31, 9)[76..].to_vec(),
-            ]
-            .concat()],
+            "days between frames",
+            vec![[part(0, 30), later, back].concat()],
         ),
     ]
 }
@@ -120,7 +118,7 @@ fn noise(mut bytes: Vec<u8>) -> Vec<u8> {
 }
 
 /// Sectors of something else, single bits, and a frame that is no packet.
-fn damage(bytes: &mut Vec<u8>) {
+fn damage(bytes: &mut [u8]) {
     let mut random = Random(3);
     for _ in 0..60 {
         let at = 76 + random.next() % (bytes.len() - 76);
@@ -182,7 +180,7 @@ fn a_browser_plays_each_sample_without_a_seam() {
         let path = player
             .folder
             .file("Record_20260102_100000.wav", &made.bytes());
-        let exported = player.exported(&[path.clone()]);
+        let exported = player.exported(std::slice::from_ref(&path));
         let samples = exported[44..].chunks(2);
         let wanted: Vec<i16> = samples
             .map(|pair| i16::from_le_bytes([pair[0], pair[1]]))
@@ -221,7 +219,7 @@ fn a_browser_plays_faster_and_slower_at_the_same_pitch() {
     for speed in [0.5, 0.75, 1.5, 2.0] {
         player.reload();
         player.browser.value(LISTEN);
-        player.choose(&[path.clone()]);
+        player.choose(std::slice::from_ref(&path));
         player.open();
         let select = format!("$('speed').value = {speed}");
         player.browser.value(&select);

@@ -107,7 +107,9 @@ fn a_browser_takes_folders_and_dropped_files() {
         .file("stick/20260103/photo.jpg", b"no recording");
     let stick = player.folder.path("stick");
     let rows = ["03", "02"].map(|day| format!("2026-01-{day} 10:00:00\n100\n00:03"));
-    player.browser.choose("#folder", &[stick.clone()]);
+    player
+        .browser
+        .choose("#folder", std::slice::from_ref(&stick));
     player.browser.wait("$('calls').children.length === 2");
     assert_eq!(player.rows(), rows);
     player.reload();
@@ -247,7 +249,7 @@ fn a_browser_needs_less_than_200_mb_for_eight_hours() {
     long_recording(&path);
     let before = player.browser.resident_bytes();
     let (mut heap, mut resident) = (0, 0);
-    player.choose(&[path.clone()]);
+    player.choose(std::slice::from_ref(&path));
     player
         .browser
         .value("document.querySelector('#calls button').click()");
