@@ -153,7 +153,7 @@ fn a_browser_reads_no_html_and_no_control_characters_in_names() {
         files.push(player.call(&format!("Record_20260101_10000{n}"), made, other));
     }
     player.choose(&files.concat());
-    let shown = hostile.replace('\u{202e}', " ").replace('\u{7}', " ");
+    let shown = hostile.replace(['\u{202e}', '\u{7}'], " ");
     let squeezed = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
     let rows = player.rows();
     assert_eq!(rows.len(), 4, "{rows:?}");
