@@ -15,7 +15,7 @@ use serde_json::{json, Value};
 use super::made::Folder;
 
 /// A browser's start, or hours of audio, on a machine with other things to do.
-const PATIENCE: Duration = Duration::from_secs(180);
+pub const PATIENCE: Duration = Duration::from_secs(180);
 
 const ARGUMENTS: [&str; 8] = [
     "--headless=new",
@@ -146,7 +146,7 @@ impl Browser {
     /// Waits until an expression in the page is true.
     pub fn wait(&mut self, expression: &str) {
         let started = Instant::now();
-        while self.value(&format!("Boolean({expression})")) != json!(true) {
+        while self.value(&format!("Boolean(({expression}))")) != json!(true) {
             if started.elapsed() > PATIENCE {
                 let page = self.text("document.body.innerText");
                 panic!("waited in vain: {expression}\n{page}");

@@ -31,6 +31,8 @@ pub mod listener;
 pub mod made;
 mod media;
 mod packets;
+#[cfg(feature = "tools")]
+pub mod player;
 mod process;
 mod program;
 pub mod scripted;

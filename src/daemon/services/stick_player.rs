@@ -123,12 +123,11 @@ fn begin(disk: &mut Disk, reserve: u64) -> io::Result<CopyState> {
     let mut buffer = [0; PATH_BYTES];
     let (page, bytes) = Input::open(package_folder(&mut buffer)?.fd(), PAGE)?;
     let stick = disk.dir()?;
-    match Input::open(stick.fd(), PAGE) {
-        Ok((there, _)) if !is_older(&first_bytes(&there)?, &first_bytes(&page)?) => {
-            return Ok(CopyState::Done)
+    // What cannot be read as a file is in the way, too: then the renaming fails.
+    if let Ok((there, _)) = Input::open(stick.fd(), PAGE) {
+        if !is_older(&first_bytes(&there)?, &first_bytes(&page)?) {
+            return Ok(CopyState::Done);
         }
-        Err(error) if error.raw_os_error() != Some(libc::ENOENT) => return Err(error),
-        _ => {}
     }
     if stick.free_bytes()? < reserve + bytes {
         return Err(io::Error::from_raw_os_error(libc::ENOSPC));
