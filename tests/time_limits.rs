@@ -27,7 +27,7 @@ fn stopped(phone: &Phone) -> Option<&str> {
     let events = phone.events.iter().map(String::as_str);
     events
         .filter(|event| value(event, "state") == Some("stopped"))
-        .last()
+        .next_back()
 }
 
 #[test]

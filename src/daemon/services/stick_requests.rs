@@ -29,6 +29,7 @@ pub(super) struct StickRequests {
     current: Option<(ClientId, State)>,
 }
 
+#[allow(clippy::large_enum_variant)] // there is one, and it does not move
 enum State {
     Deleting(Deletion),
     Ejecting(Ejection),

@@ -74,7 +74,9 @@ fn reason_text(message: &Message) -> Text<TEXT_BYTES> {
 /// Writes the start request: all keys in the order of the specification, even those without a
 /// value.
 pub(super) fn write_start(out: &mut Ring, setup: &Setup) {
-    let Some(server) = &setup.server else { return };
+    if setup.server.is_none() {
+        return;
+    }
     let call = &setup.call;
     write(out, setup, "RecordStartRequest", |writer| {
         writer.pair("id", setup.id).pair("device", &setup.device);

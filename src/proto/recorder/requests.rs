@@ -3,12 +3,12 @@
 use crate::base::limits::{MAX_LEG_PORTS, PLAYOUT_DELAY};
 use crate::base::stats::Counter;
 use crate::base::time::Instant;
-use crate::proto::recorder::format_keys::no_such_leg;
+use crate::proto::recorder::format_keys::{no_such_leg, Declared};
 use crate::proto::recorder::outbox::{ClientId, To};
 use crate::proto::recorder::reason::{reason, Reason};
 use crate::proto::recorder::request::{RecordRequest, Request, Sink, StickRequest};
 use crate::proto::recorder::{FollowUp, Recorder};
-use crate::proto::recording::setup::{device, Device, ServerSettings, Setup};
+use crate::proto::recording::setup::{device, Call, Device, ServerSettings, Setup};
 use crate::proto::recording::state::RecordingState;
 use crate::proto::recording::Recording;
 
@@ -23,55 +23,11 @@ impl Recorder {
         match request {
             Request::Start(start) => self.start(client, start, random),
             Request::Pause(id, paused, at) => {
-                let slot = self.find(id)?;
-                let at = self.requested_at(now, at);
-                let changed = self.slots[slot].pause(at, paused);
-                let changed = changed.map_err(|_| {
-                    reason("busy", format_args!("too many pauses in half a second"))
-                })?;
-                if changed {
-                    self.record_event(slot, if paused { "paused" } else { "resumed" }, None);
-                }
-                self.answer_plain(
-                    client,
-                    if paused {
-                        "RecordPauseResponse"
-                    } else {
-                        "RecordResumeResponse"
-                    },
-                    id,
-                );
-                Ok(FollowUp::Nothing)
+                self.pause(client, id, paused, self.requested_at(now, at))
             }
-            Request::Formats(id, declared) => {
-                let place = self.find(id)?;
-                let recording = &mut self.slots[place];
-                let mut formats = declared.formats.clone();
-                let legs = recording.ports().len().saturating_sub(1);
-                if let Some(leg) = formats.own_port(legs, MAX_LEG_PORTS) {
-                    return Err(no_such_leg(leg, legs));
-                }
-                // The local stream is the last port, after as many legs as there are.
-                if let Some(local) = recording.ports().len().checked_sub(1) {
-                    formats.move_port(MAX_LEG_PORTS as u8, local as u8);
-                }
-                recording.set_formats(formats);
-                self.answer_formats(client, id, &declared);
-                Ok(FollowUp::Nothing)
-            }
+            Request::Formats(id, declared) => self.set_formats(client, id, &declared),
             Request::Stop(id, call, at) => {
-                if let Some(kept) = self.kept_responses.find(id) {
-                    // It has ended already, without this client's doing.
-                    if !self.outbox.push(To::Client(client), kept) {
-                        self.stats.count(Counter::Bug);
-                    }
-                    return Ok(FollowUp::Nothing);
-                }
-                let slot = self.find(id)?;
-                let at = self.requested_at(now, at);
-                self.slots[slot].call_mut().update(call);
-                self.slots[slot].stop(now, at, Some(client));
-                Ok(FollowUp::Later)
+                self.stop(now, client, id, call, self.requested_at(now, at))
             }
             Request::Status(id) => {
                 if let Some(id) = id.filter(|id| !self.players.has(*id)) {
@@ -95,6 +51,71 @@ impl Recorder {
             Request::List => Ok(FollowUp::List),
             Request::Play(play) => self.play(client, play, random),
         }
+    }
+
+    fn pause(
+        &mut self,
+        client: ClientId,
+        id: u32,
+        paused: bool,
+        at: Instant,
+    ) -> Result<FollowUp, Reason> {
+        let slot = self.find(id)?;
+        let changed = self.slots[slot].pause(at, paused);
+        let too_many = |_| reason("busy", format_args!("too many pauses in half a second"));
+        let (state, response) = if paused {
+            ("paused", "RecordPauseResponse")
+        } else {
+            ("resumed", "RecordResumeResponse")
+        };
+        if changed.map_err(too_many)? {
+            self.record_event(slot, state, None);
+        }
+        self.answer_plain(client, response, id);
+        Ok(FollowUp::Nothing)
+    }
+
+    fn set_formats(
+        &mut self,
+        client: ClientId,
+        id: u32,
+        declared: &Declared,
+    ) -> Result<FollowUp, Reason> {
+        let slot = self.find(id)?;
+        let recording = &mut self.slots[slot];
+        let mut formats = declared.formats.clone();
+        let legs = recording.ports().len().saturating_sub(1);
+        if let Some(leg) = formats.own_port(legs, MAX_LEG_PORTS) {
+            return Err(no_such_leg(leg, legs));
+        }
+        // The local stream is the last port, after as many legs as there are.
+        if let Some(local) = recording.ports().len().checked_sub(1) {
+            formats.move_port(MAX_LEG_PORTS as u8, local as u8);
+        }
+        recording.set_formats(formats);
+        self.answer_formats(client, id, declared);
+        Ok(FollowUp::Nothing)
+    }
+
+    fn stop(
+        &mut self,
+        now: Instant,
+        client: ClientId,
+        id: u32,
+        call: Call,
+        at: Instant,
+    ) -> Result<FollowUp, Reason> {
+        if let Some(kept) = self.kept_responses.find(id) {
+            // It has ended already, without this client's doing.
+            if !self.outbox.push(To::Client(client), kept) {
+                self.stats.count(Counter::Bug);
+            }
+            return Ok(FollowUp::Nothing);
+        }
+        let slot = self.find(id)?;
+        self.slots[slot].call_mut().update(call);
+        self.slots[slot].stop(now, at, Some(client));
+        Ok(FollowUp::Later)
     }
 
     /// The time to which a request applies. A stalled stick may have delayed the turn in which it
