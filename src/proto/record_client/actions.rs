@@ -140,8 +140,8 @@ impl RecordClient {
             110 => ": no answer",
             111 => ": connection refused",
             _ => {
-                let words = format_args!("{words} ({host}:{port}: errno {errno})");
-                return self.set_reason(word, words);
+                return self
+                    .set_reason(word, format_args!("{words} ({host}:{port}: errno {errno})"));
             }
         };
         self.set_reason(word, format_args!("{words} ({host}:{port}{why})"));
