@@ -38,30 +38,39 @@ impl CiphertextCheck {
         }
     }
 
-    /// Takes each `stride`th byte of a payload, which are its codes.
+    /// This packet is one of those that are not looked at.
     #[inline]
-    pub fn handle(&mut self, payload: &[u8], stride: usize) {
+    pub fn skips(&mut self) -> bool {
         match self.skipped {
-            0 => self.count(payload, stride),
-            _ => self.skipped -= 1,
+            0 => false,
+            _ => {
+                self.skipped -= 1;
+                true
+            }
+        }
+    }
+
+    /// Takes each `stride`th byte of a payload, which are its codes, unless it `skips` the packet.
+    pub fn handle(&mut self, payload: &[u8], stride: usize) {
+        if !self.skips() {
+            self.count(payload, stride);
         }
     }
 
     /// Nothing of it is to be heard.
-    #[inline]
     pub fn is_muted(&self) -> bool {
         self.is_muted
     }
 
     #[inline(never)]
     fn count(&mut self, payload: &[u8], stride: usize) {
-        for code in payload.iter().step_by(stride) {
-            if self.counted == CIPHERTEXT_SAMPLE {
-                break;
-            }
+        // A loop by index: half the instructions of `step_by`, 160 times a packet.
+        let mut at = 0;
+        while let (true, Some(code)) = (self.counted < CIPHERTEXT_SAMPLE, payload.get(at)) {
             let count = &mut self.counts[usize::from(*code)];
             *count = count.saturating_add(1);
             self.counted += 1;
+            at += stride;
         }
         if self.counted == CIPHERTEXT_SAMPLE {
             self.judge();

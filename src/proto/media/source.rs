@@ -24,6 +24,8 @@ pub(super) struct Source {
     ciphertext: CiphertextCheck,
     byte_order: ByteOrderCheck,
     downsampler: Downsampler,
+    /// Why nothing of it is to be heard.
+    pub(super) unintelligible: Option<Unintelligible>,
     pub(super) buffer: JitterBuffer,
 }
 
@@ -40,13 +42,24 @@ impl Source {
             ciphertext: CiphertextCheck::new(),
             byte_order: ByteOrderCheck::new(),
             downsampler: Downsampler::default(),
+            unintelligible: None,
             buffer,
         }
     }
 
-    /// Looks whether a packet of this source can be decoded.
+    /// Looks whether a packet of this source can be decoded. Most packets of a call are not looked
+    /// at: their arrival is inferred, and their codes are not counted.
     #[inline]
     pub(super) fn check(&mut self, audio: &Audio, arrival: Arrival) {
+        let is_unremarkable = !arrival.measured && !audio.format.is_linear();
+        if !(is_unremarkable && self.ciphertext.skips()) {
+            self.examine(audio, arrival);
+            self.unintelligible = self.verdict();
+        }
+    }
+
+    #[inline(never)]
+    fn examine(&mut self, audio: &Audio, arrival: Arrival) {
         // An arrival is only inferred for a packet that continues the last one byte for byte.
         if arrival.measured {
             let packet = PacketNumbers {
@@ -76,9 +89,7 @@ impl Source {
         }
     }
 
-    /// Why nothing of it is to be heard.
-    #[inline]
-    pub(super) fn unintelligible(&self) -> Option<Unintelligible> {
+    fn verdict(&self) -> Option<Unintelligible> {
         if self.encryption.is_muted() || self.ciphertext.is_muted() {
             Some(Unintelligible::Encrypted)
         } else if self.byte_order.is_muted() {
@@ -101,14 +112,24 @@ impl Source {
     ) -> Counter {
         match audio.format {
             Format::G711(_) | Format::G722 => self.buffer.put(ring, arrival, audio, stats),
-            Format::L16 => {
-                let mut codes = [0; MAX_PAYLOAD / 2];
-                encode(audio.payload, law, &mut codes);
-                let codes = encoded(audio, law, &codes[..audio.samples()]);
-                self.buffer.put(ring, arrival, &codes, stats)
-            }
+            Format::L16 => self.put_narrowband(ring, law, arrival, audio, stats),
             Format::L16Wideband => self.put_wideband(ring, law, arrival, audio, stats),
         }
+    }
+
+    #[inline(never)]
+    fn put_narrowband(
+        &mut self,
+        ring: &mut SampleRing,
+        law: Law,
+        arrival: Arrival,
+        audio: &Audio,
+        stats: &mut Stats,
+    ) -> Counter {
+        let mut codes = [0; MAX_PAYLOAD / 2];
+        encode(audio.payload, law, &mut codes);
+        let codes = encoded(audio, law, &codes[..audio.samples()]);
+        self.buffer.put(ring, arrival, &codes, stats)
     }
 
     #[inline(never)]

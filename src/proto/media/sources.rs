@@ -235,7 +235,7 @@ impl Sources {
             source.confirmed = true;
             source.recent = source.recent.saturating_add(1);
             source.check(audio, arrival);
-            if let Some(why) = source.unintelligible() {
+            if let Some(why) = source.unintelligible {
                 source.buffer.pass(audio.sequence, arrival.at);
                 self.monitor.handle_undecodable(port, ssrc, arrival.at, why);
                 return Some(match why {
@@ -314,7 +314,7 @@ impl Sources {
         source
             .buffer
             .take(&mut ring, clock, buffers, stats)
-            .filter(|_| source.confirmed && source.unintelligible().is_none())
+            .filter(|_| source.confirmed && source.unintelligible.is_none())
     }
 
     /// Where the latest source of the port ended.
