@@ -137,6 +137,7 @@ impl Stamp {
         nearest.clamp(self.earliest, self.latest)
     }
 
+    #[inline(always)] // for each measured packet
     fn fitting(&self, at: Instant) -> Option<Instant> {
         let fits = at + SLACK >= self.earliest && at <= self.latest + SLACK;
         fits.then_some(at.clamp(self.earliest, self.latest))

@@ -39,7 +39,7 @@ impl CiphertextCheck {
     }
 
     /// This packet is one of those that are not looked at.
-    #[inline]
+    #[inline(always)] // for each packet
     pub fn skips(&mut self) -> bool {
         match self.skipped {
             0 => false,

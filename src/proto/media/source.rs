@@ -49,7 +49,7 @@ impl Source {
 
     /// Looks whether a packet of this source can be decoded. Most packets of a call are not looked
     /// at: their arrival is inferred, and their codes are not counted.
-    #[inline]
+    #[inline(always)] // for each packet
     pub(super) fn check(&mut self, audio: &Audio, arrival: Arrival) {
         let is_unremarkable = !arrival.measured && !audio.format.is_linear();
         if !(is_unremarkable && self.ciphertext.skips()) {
@@ -101,7 +101,7 @@ impl Source {
 
     /// Stores the audio of a packet, linear samples as codes of `law`; returns the counter that
     /// applies to it.
-    #[inline]
+    #[inline(always)] // for each packet
     pub(super) fn put(
         &mut self,
         ring: &mut SampleRing,
@@ -176,7 +176,7 @@ impl Source {
     }
 
     /// A packet with this audio belongs to this source.
-    #[inline]
+    #[inline(always)] // for each packet
     pub(super) fn is(&self, port: usize, ssrc: u32, audio: &Audio) -> bool {
         self.port == port
             && self.ssrc == ssrc

@@ -127,6 +127,7 @@ impl Recording {
     }
 
     /// Packets are accepted. Those that arrive before a server has responded are recorded, too.
+    #[inline(always)] // for each packet
     pub fn accepts_packets(&self) -> bool {
         match self.state {
             RecordingState::Running | RecordingState::Draining { .. } => true,

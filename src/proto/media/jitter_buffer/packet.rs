@@ -39,7 +39,7 @@ pub enum Format {
 
 impl Format {
     /// Samples at 8 kHz in a payload of this length.
-    #[inline]
+    #[inline(always)] // for each packet
     pub fn samples(self, bytes: usize) -> usize {
         match self {
             Self::G711(_) | Self::G722 => bytes,
@@ -49,6 +49,7 @@ impl Format {
     }
 
     /// Bytes of payload for each tick of the RTP clock.
+    #[inline(always)] // for each packet
     pub fn bytes_per_tick(self) -> i64 {
         match self {
             Self::G711(_) | Self::G722 => 1,
@@ -57,7 +58,7 @@ impl Format {
     }
 
     /// 16-bit linear samples.
-    #[inline]
+    #[inline(always)] // for each packet
     pub fn is_linear(self) -> bool {
         matches!(self, Self::L16 | Self::L16Wideband)
     }
