@@ -104,7 +104,8 @@ fn check_prints_what_check_accepts_again() {
     let keys = "enabled = 1,recordType = local,voiceCodec = PCMU,fileSizeLimit = 0,coverOlderRecordings = 0,\
                 recordRtpHeader = 1,pauseMode = skip,usbMount = auto,usbRequireMount = 1,usbReserve = 1,\
                 serverAddr = 0.0.0.0,serverPort = 10000,serverFallback = none,messageEnd = none,deviceMac = auto,\
-                controlSocket = /var/run/callrec.sock,mediaAddr = 127.0.0.1,mediaPorts = 41000-41199,maxRecordings = 4";
+                controlSocket = /var/run/callrec.sock,mediaAddr = 127.0.0.1,mediaPorts = 41000-41199,maxRecordings = 4,\
+                maxMinutes = 0,idleMinutes = 60,tapInterface = none,stickPlayer = 1";
     let sharing =
         "fspEnabled = 0,fspAddr = 0.0.0.0,fspPort = 9531,fspPasswordFile = /etc/callrec.fsp,fspMaxPayload = 1460,\
                    fspRoot = recordings,p2pServer = none,p2pPort = 7042";
@@ -121,7 +122,7 @@ fn a_bad_configuration_is_status_2_and_names_file_line_and_key() {
     for (text, line, key) in [
         ("enabled = 2", "1", "enabled"),
         ("\n# x\nvoicecodec = PCMU", "3", "voicecodec"),
-        ("voiceCodec = G729", "1", "voiceCodec"),
+        ("voiceCodec = G723", "1", "voiceCodec"),
         ("usbReserve = 1\nfileSizeLimit = 8MB", "2", "fileSizeLimit"),
         ("fileSizeLimit = 99999999999999999999", "1", "fileSizeLimit"),
         ("mediaPorts = 41000", "1", "mediaPorts"),
@@ -151,7 +152,7 @@ fn a_bad_configuration_is_status_2_and_names_file_line_and_key() {
     );
     assert_fails(
         &callrec(&["check", "/no/such/file"]),
-        1,
+        2,
         &["/no/such/file", "No such file"],
     );
     let nowhere = folder.file("conf", b"controlSocket = /no/such/folder/s\n");
@@ -218,10 +219,8 @@ fn watch_prints_events_at_once_and_ends_with_the_daemon() {
         .spawn()
         .unwrap();
     let lines = || fs::read_to_string(&out).unwrap().lines().count();
-    wait_for("an event", || {
-        phone.stop(&phone.record("").id());
-        lines() > 0
-    });
+    wait_for("what is when it subscribes", || lines() > 0);
+    phone.stop(&phone.record("").id());
     let last_stopped = || {
         fs::read_to_string(&out)
             .unwrap()
@@ -230,10 +229,11 @@ fn watch_prints_events_at_once_and_ends_with_the_daemon() {
             .is_some_and(|line| line.contains("=stopped"))
     };
     wait_for("all events of the last call", last_stopped);
-    assert!(fs::read_to_string(&out)
-        .unwrap()
-        .lines()
-        .all(|line| line.starts_with("cmd=RecordEvent&id=")));
+    let text = fs::read_to_string(&out).unwrap();
+    let mut printed = text.lines();
+    let first = printed.next().unwrap();
+    assert!(first.starts_with("cmd=StickEvent&state=mounted&") && first.ends_with("&now=1"));
+    assert!(printed.all(|line| line.starts_with("cmd=RecordEvent&id=")));
     phone.end();
     let mut status = None;
     wait_for("its end", || {

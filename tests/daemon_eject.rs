@@ -102,7 +102,9 @@ fn a_folder_that_cannot_be_unmounted_counts_as_ejected() {
     );
     let refusal = phone.ask("cmd=RecordStartRequest");
     assert!(refusal.value("reason").starts_with("no-stick: ejected"));
-    let watch = phone.watch().next().unwrap();
+    let mut control = phone.control();
+    assert!(control.ask("cmd=SubscribeRequest").success());
+    let watch = control.next().unwrap();
     assert_eq!(
         (watch.value("cmd"), watch.value("state")),
         ("StickEvent".into(), "ejected".into())

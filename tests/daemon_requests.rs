@@ -198,7 +198,8 @@ fn a_subscriber_first_hears_what_is() {
     phone.put("Record_20260101_100000.wav", &recording(1, 0, 5000));
     let listener = Listener::new();
     let player = phone.play("Record_20260101_100000.wav", &listener, "");
-    let mut watch = phone.watch();
+    let mut watch = phone.control();
+    assert!(watch.ask("cmd=SubscribeRequest").success());
     let now: Vec<Answer> = (0..4).map(|_| watch.next().unwrap()).collect();
     assert!(now.iter().all(|event| event.value("now") == "1"), "{now:?}");
     let states: Vec<[String; 3]> = now

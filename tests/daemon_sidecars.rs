@@ -74,7 +74,7 @@ fn a_sidecar_has_the_call_the_pauses_and_the_checksum() {
         "remote_name": "Jos\u{e9} & \"Co\"", "local_number": "7", "local_name": "Me", "clock_set": true,
         "frames": recording.frames.len(), "duration_ms": recording.frames.len() * 20, "end": "stopped",
         "sha256": checksum(&phone, &name), "pauses": sidecar["pauses"], "start": sidecar["start"],
-        "dropped": {"not_rtp": 2, "unknown_payload": 1},
+        "dropped": {"not_rtp": 2, "unknown_payload": 1}, "device": sidecar["device"],
         "heard": "both", "heard_ms": sidecar["heard_ms"],
     });
     assert_eq!(sidecar, known);

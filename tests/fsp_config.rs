@@ -83,7 +83,7 @@ fn a_configuration_without_a_password_is_refused_and_one_with_it_is_not_shown() 
     let shown = String::from_utf8(output.stdout).unwrap();
     assert!(
         output.status.success()
-            && shown.contains("fspPassword = ********")
+            && shown.contains("fspPassword = (hidden)")
             && !shown.contains("sesame")
     );
 }

@@ -214,7 +214,7 @@ fn a_folder_that_cannot_be_written_is_one_error() {
 
 #[test]
 fn a_recording_of_the_daemon_is_verified() {
-    let phone = Offering::new("");
+    let phone = Offering::new("deviceMac = 0015651a2b3c");
     let start = phone.phone.record("&legs=1");
     let talker = Talker::new(start.ports()[0], 1);
     talker.wait(50);
@@ -229,5 +229,6 @@ fn a_recording_of_the_daemon_is_verified() {
     });
     let lines = phone.fetch(&["get", "--all-new", "--json"]);
     assert!(lines.contains(r#""verified":true"#), "{lines}");
-    assert!(phone.folder().join("Recorder").is_dir());
+    // The folder is that of the sidecar's device.
+    assert!(phone.to().join("0015651a2b3c/Recorder").is_dir());
 }

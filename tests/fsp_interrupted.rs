@@ -163,7 +163,9 @@ fn a_network_that_loses_duplicates_and_reorders_changes_nothing() {
     let output = offering.fetch_through(relay.port, &["get", "--all-new"]);
     assert!(output.status.success(), "{output:?}");
     assert!(relay.lost.load(Ordering::Relaxed) > 0);
-    let folder = offering.folder().join(DAY);
+    // The folder is named after the address that the phone was reached at.
+    let place = format!("127.0.0.1_{}", relay.port);
+    let folder = offering.to().join(place).join(DAY);
     assert_eq!(read(&folder.join(NAME)), noise(1, 30_000));
     assert_eq!(
         read(&folder.join("Record_20260102_101500.json")),

@@ -68,6 +68,8 @@ impl Answer {
 /// A control connection.
 pub struct Control {
     pub lines: BufReader<UnixStream>,
+    /// Events about what was so already when it subscribed are left out.
+    pub only_new: bool,
 }
 
 impl Control {
@@ -77,6 +79,7 @@ impl Control {
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
         Self {
             lines: BufReader::new(stream),
+            only_new: false,
         }
     }
 
@@ -86,6 +89,15 @@ impl Control {
 
     /// The next line; `None` when the daemon has closed.
     pub fn next(&mut self) -> Option<Answer> {
+        loop {
+            let line = self.next_line()?;
+            if !(self.only_new && line.value("now") == "1") {
+                return Some(line);
+            }
+        }
+    }
+
+    fn next_line(&mut self) -> Option<Answer> {
         let mut line = vec![];
         match self.lines.read_until(b'\n', &mut line) {
             Ok(0) => None,
@@ -114,14 +126,13 @@ impl Control {
         }
     }
 
-    /// Reads events until this one; what was already so when it subscribed is left out.
+    /// Reads events until this one.
     pub fn until(&mut self, command: &str, state: &str) -> Answer {
         loop {
             let event = self
                 .next()
                 .unwrap_or_else(|| panic!("closed before {command} {state}"));
-            let is_new = event.value("now").is_empty();
-            if is_new && event.value("cmd") == command && event.value("state") == state {
+            if event.value("cmd") == command && event.value("state") == state {
                 return event;
             }
         }

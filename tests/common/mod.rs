@@ -284,9 +284,10 @@ impl Phone {
         self.ask("cmd=StatsRequest").value(name).parse().unwrap()
     }
 
-    /// Subscribed to events.
+    /// Subscribed to events; it hears of what is new.
     pub fn watch(&self) -> Control {
         let mut control = self.control();
+        control.only_new = true;
         assert!(control.ask("cmd=SubscribeRequest").success());
         control
     }

@@ -76,13 +76,15 @@ impl Service for StickPlayer {
                     self.next_at = ended + Duration::from_nanos(rest);
                     return Work::Done;
                 }
-                Err(error) => Err(error),
+                Err(error) => {
+                    let _ = disk.dir().and_then(|dir| dir.remove(NEW.as_bytes()));
+                    Err(error)
+                }
             },
             _ => return Work::Done,
         };
         self.state = next.unwrap_or_else(|error| {
             warn!("Listen.html: not copied to the stick: {error}");
-            let _ = disk.dir().and_then(|dir| dir.remove(NEW.as_bytes()));
             CopyState::Done
         });
         Work::Done

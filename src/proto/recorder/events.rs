@@ -23,7 +23,10 @@ impl Recorder {
             Some(RecordingEvent::Stopped(client)) => {
                 match client {
                     Some(client) => self.answer_stopped(client, slot),
-                    None => self.keep_stopped(slot),
+                    None if self.slots[slot].setup().call.is_stopped_here => {
+                        self.keep_stopped(slot);
+                    }
+                    None => {}
                 }
                 self.record_event(slot, "stopped", None);
             }

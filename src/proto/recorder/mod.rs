@@ -328,8 +328,7 @@ impl Recorder {
             return;
         };
         if let Some(reason) = recording.reached_limit(now) {
-            recording.call_mut().stop_reason = reason.as_bytes().try_into().unwrap_or_default();
-            recording.stop(now, now, None);
+            recording.stop_here(now, reason);
         }
         let change = recording.settle(now, &mut self.losses[slot].stats);
         self.announce(slot, change);

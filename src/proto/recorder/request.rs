@@ -199,6 +199,7 @@ fn call(message: &Message) -> Result<Call, Reason> {
         incoming,
         stop_reason: text(message, "reason")?,
         changed: [false; 4],
+        is_stopped_here: false,
         heard: None,
     })
 }

@@ -164,16 +164,16 @@ impl Recorder {
         let heard = recording.heard().name();
         self.send(To::Subscribers, "RecordEvent", |writer| {
             writer.pair("id", id).pair("state", state);
-            if let Some((frames, duration)) = figures {
-                writer.pair("frames", frames).pair("duration_ms", duration);
-                writer.pair("heard", heard);
-            }
             match reason {
                 Some(reason) => _ = writer.pair("reason", reason),
                 None if state == "stopped" && !stop_reason.is_empty() => {
                     _ = writer.bytes("reason", &stop_reason)
                 }
                 None => {}
+            }
+            if let Some((frames, duration)) = figures {
+                writer.pair("frames", frames).pair("duration_ms", duration);
+                writer.pair("heard", heard);
             }
             write_target(writer, &target);
         });

@@ -54,8 +54,7 @@ impl Recorder {
         self.stop_players();
         for recording in &mut self.slots {
             if recording.server().is_none() {
-                recording.call_mut().stop_reason = b"ejected"[..].try_into().unwrap_or_default();
-                recording.stop(now, now, None);
+                recording.stop_here(now, "ejected");
             }
         }
         true

@@ -8,6 +8,29 @@ use crate::proto::recording::state::{Failure, RecordingEvent, RecordingState};
 use crate::proto::recording::Recording;
 
 impl Recording {
+    /// Why it must end by itself now, in the word of `reason`.
+    pub fn reached_limit(&self, now: Instant) -> Option<&'static str> {
+        if self.state != RecordingState::Running {
+            return None;
+        }
+        let reached = |limit: u64, frames: u64| limit > 0 && frames >= limit;
+        if reached(self.setup.max_frames, self.unpaused) {
+            Some("max-minutes")
+        } else if reached(self.setup.idle_frames, self.audio.silent_frames(now)) {
+            Some("idle")
+        } else {
+            None
+        }
+    }
+
+    /// The recorder ends it by itself, for this reason.
+    pub fn stop_here(&mut self, now: Instant, reason: &str) {
+        let call = &mut self.setup.call;
+        call.stop_reason = reason.as_bytes().try_into().unwrap_or_default();
+        call.is_stopped_here = true;
+        self.stop(now, now, None);
+    }
+
     /// Frees the slot once the files are closed and the server connection has ended.
     pub fn settle(&mut self, now: Instant, stats: &mut Stats) -> Option<RecordingEvent> {
         match self.state {

@@ -273,21 +273,6 @@ impl Recording {
         mixed
     }
 
-    /// Why it must end by itself now, in the word of `reason`.
-    pub fn reached_limit(&self, now: Instant) -> Option<&'static str> {
-        if self.state != RecordingState::Running {
-            return None;
-        }
-        let reached = |limit: u64, frames: u64| limit > 0 && frames >= limit;
-        if reached(self.setup.max_frames, self.unpaused) {
-            Some("max-minutes")
-        } else if reached(self.setup.idle_frames, self.audio.silent_frames(now)) {
-            Some("idle")
-        } else {
-            None
-        }
-    }
-
     /// The next thing to be told of a leg.
     pub fn take_leg_event(&mut self) -> Option<LegEvent> {
         self.audio.take_leg_event()

@@ -51,6 +51,8 @@ pub struct Call {
     pub stop_reason: Text<TEXT_BYTES>,
     /// Which of the four parties' values a stop has changed.
     pub changed: [bool; 4],
+    /// The recorder has stopped it by itself, not a client or a server.
+    pub is_stopped_here: bool,
     /// Which parties are in the recording, once all of it is mixed.
     pub heard: Option<Heard>,
 }
