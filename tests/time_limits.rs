@@ -24,10 +24,8 @@ fn talk(phone: &mut Phone, count: usize) {
 }
 
 fn stopped(phone: &Phone) -> Option<&str> {
-    let events = phone.events.iter().map(String::as_str);
-    events
-        .filter(|event| value(event, "state") == Some("stopped"))
-        .next_back()
+    let mut events = phone.events.iter().map(String::as_str);
+    events.rfind(|event| value(event, "state") == Some("stopped"))
 }
 
 #[test]
