@@ -60,12 +60,15 @@ pub(super) fn call(options: &CallOptions, legs: &[Leg]) -> Result<(), String> {
 fn start_request(options: &CallOptions, ports: usize) -> Result<String, String> {
     let mut buffer = [0; 4096];
     let mut writer = Writer::new(&mut buffer, "RecordStartRequest");
-    writer.pair("legs", ports);
+    let ports = ports.to_string();
     for (key, value) in [
+        ("legs", Some(ports.as_str())),
         ("sink", options.sink.as_deref()),
         ("codec", options.codec.map(|law| law.name())),
     ] {
-        if let Some(value) = value {
+        // A key that is set by hand replaces this one: it may stand once.
+        let is_set = options.extra.iter().any(|(set, _)| set == key);
+        if let Some(value) = value.filter(|_| !is_set) {
             writer.pair(key, value);
         }
     }
