@@ -11,7 +11,7 @@ use std::io;
 use log::warn;
 
 use crate::base::limits::play::{PAGE_PIECE, PAGE_REST};
-use crate::base::limits::PATH_BYTES;
+use crate::base::limits::{PATH_BYTES, PREALLOCATE_FLOOR};
 use crate::base::time::{Duration, Instant};
 use crate::daemon::context::Context;
 use crate::daemon::disk::Disk;
@@ -131,7 +131,8 @@ fn begin(disk: &mut Disk, reserve: u64) -> io::Result<CopyState> {
             return Ok(CopyState::Done);
         }
     }
-    if stick.free_bytes()? < reserve + bytes {
+    // The last megabytes are for recordings.
+    if stick.free_bytes()? < reserve + bytes + PREALLOCATE_FLOOR {
         return Err(io::Error::from_raw_os_error(libc::ENOSPC));
     }
     let _ = stick.remove(NEW.as_bytes()); // left over from a power failure
