@@ -136,7 +136,7 @@ fn a_stick_without_room_for_the_page_is_recorded_on() {
     assert_eq!(sticky.phone.stat("failed"), 0);
     // Another stick has room.
     sticky.unmount();
-    sticky.mount("size=12m");
+    sticky.mount("size=16m");
     wait_for("the larger stick", || {
         let state = sticky.phone.ask("cmd=RecordStartRequest&legs=1");
         state.success() && sticky.phone.stop(&state.id()).success()
