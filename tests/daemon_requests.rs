@@ -5,7 +5,7 @@
 mod common;
 
 use common::listener::{recording, Listener};
-use common::{Answer, Phone, Talker};
+use common::{wait_for, Answer, Phone, Talker};
 
 #[test]
 fn a_misspelt_key_is_told_in_the_response_to_its_line() {
@@ -249,5 +249,8 @@ fn what_happens_stands_in_the_log_once() {
     assert_eq!(lines("stick: state=removed path="), 1);
     let mut bare = Phone::prepared("usbMount = /no/such/folder");
     bare.start();
-    assert!(bare.log().contains("WARN") && bare.log().contains("no USB stick is mounted"));
+    wait_for("the warning", || {
+        let log = bare.log();
+        log.contains("WARN") && log.contains("no USB stick is mounted")
+    });
 }
