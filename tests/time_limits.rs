@@ -1,8 +1,10 @@
-//! `maxMinutes` and `idleMinutes`: recordings that end by themselves, in virtual time.
+//! Recordings that nobody stops in particular, in virtual time: `maxMinutes`, `idleMinutes`, all at
+//! once, an ejected stick.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod virtual_phone;
 
+use callrec::proto::recorder::outbox::ClientId;
 use callrec::proto::recorder::Settings;
 use virtual_phone::legs::{leg, packets};
 use virtual_phone::{ms, settings, value, Phone};
@@ -104,4 +106,40 @@ fn a_leg_that_sends_silence_is_not_idle() {
     phone.send(stream);
     phone.run_for(ms(299_000));
     assert_eq!(stopped(&phone), None);
+}
+
+#[test]
+fn a_recording_that_ends_already_keeps_its_reason() {
+    let mut phone = limited(0, 0);
+    let id = phone.start("");
+    phone.request_at(
+        phone.now,
+        &format!("cmd=RecordStopRequest&id={id}&reason=hangup"),
+    );
+    phone.request("cmd=RecordStopAllRequest&reason=panic");
+    assert_eq!(value(stopped(&phone).unwrap(), "reason"), Some("hangup"));
+    let last = phone
+        .answers
+        .iter()
+        .find(|answer| answer.contains("StopAll"));
+    assert_eq!(value(last.unwrap(), "count"), Some("0"));
+}
+
+#[test]
+fn a_recording_that_is_being_opened_does_not_hold_an_ejected_stick() {
+    let mut phone = limited(0, 0);
+    let line = b"cmd=RecordStartRequest";
+    phone
+        .recorder
+        .handle_line(phone.now, ClientId(1), Some(line), [7; 3]);
+    assert!(phone.recorder.handle_eject());
+    let mut turns = 0;
+    while !phone.recorder.end_on_stick(phone.now) && turns < 10 {
+        phone.turn();
+        // The sidecar's lines would be written to the stick.
+        while phone.recorder.next_sidecar(&mut [0; 4096]).is_some() {}
+        turns += 1;
+    }
+    assert!((1..10).contains(&turns), "{turns}");
+    assert_eq!(value(stopped(&phone).unwrap(), "reason"), Some("ejected"));
 }

@@ -151,14 +151,11 @@ impl ControlClient {
             self.reply = Reply::Nothing;
             return None;
         };
-        let slot_after = slot + 1;
-        self.reply = Reply::Now(
-            None,
-            StatusWalk {
-                slot: slot_after,
-                ..walk
-            },
-        );
+        let slot_after = StatusWalk {
+            slot: slot + 1,
+            ..walk
+        };
+        self.reply = Reply::Now(None, slot_after);
         recorder.event_line(slot, buffer)
     }
 

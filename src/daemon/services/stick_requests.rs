@@ -67,14 +67,14 @@ impl Service for StickRequests {
             let Some((client, request)) = context.stick_requests.pop_front() else {
                 return Work::Done;
             };
-            self.begin(now, client, request, context);
+            self.begin(client, request, context);
         }
         let Some((client, state)) = self.current.take() else {
             return more(context);
         };
         let state = match state {
             State::Deleting(deletion) => delete(client, deletion, context).map(State::Deleting),
-            State::Ejecting(ejection) => eject(client, ejection, context).map(State::Ejecting),
+            State::Ejecting(ejection) => eject(now, client, ejection, context).map(State::Ejecting),
         };
         // While recordings end, the loop is woken by their own deadlines, then by `next_deadline`.
         let waits = matches!(state, Some(State::Ejecting(Ejection::Ending)));
@@ -101,7 +101,7 @@ impl Service for StickRequests {
 }
 
 impl StickRequests {
-    fn begin(&mut self, now: &Now, client: ClientId, request: StickRequest, context: &mut Context) {
+    fn begin(&mut self, client: ClientId, request: StickRequest, context: &mut Context) {
         match request {
             StickRequest::Status => {
                 let free = context.disk.free_bytes();
@@ -114,7 +114,7 @@ impl StickRequests {
                 }
             }
             StickRequest::Eject => {
-                if context.recorder.handle_eject(now.monotonic) {
+                if context.recorder.handle_eject() {
                     self.current = Some((client, State::Ejecting(Ejection::Ending)));
                 } else {
                     let reason = context.recorder.no_stick();
@@ -235,9 +235,16 @@ fn call_of(name: &[u8], disk: &mut Disk) -> Option<CallKey> {
 }
 
 /// One step; `None` when it is done, and answered.
-fn eject(client: ClientId, ejection: Ejection, context: &mut Context) -> Option<Ejection> {
+fn eject(
+    now: &Now,
+    client: ClientId,
+    ejection: Ejection,
+    context: &mut Context,
+) -> Option<Ejection> {
     let outcome = match ejection {
-        Ejection::Ending if context.recorder.uses_stick() => return Some(Ejection::Ending),
+        Ejection::Ending if !context.recorder.end_on_stick(now.monotonic) => {
+            return Some(Ejection::Ending)
+        }
         Ejection::Ending if context.detach_stick() => return Some(Ejection::Detached),
         Ejection::Ending => Err(stick_reason(DiskError::Lost)),
         Ejection::Detached => context.unmount_stick().map_err(|error| {

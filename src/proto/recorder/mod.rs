@@ -328,7 +328,7 @@ impl Recorder {
             return;
         };
         if let Some(reason) = recording.reached_limit(now) {
-            recording.stop_here(now, reason);
+            recording.stop_because(now, now, reason.as_bytes(), None);
         }
         let change = recording.settle(now, &mut self.losses[slot].stats);
         self.announce(slot, change);

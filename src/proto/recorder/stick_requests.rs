@@ -44,20 +44,28 @@ impl Recorder {
         self.slots.iter().any(mine)
     }
 
-    /// The stick is to be ejected: ends what uses it, and refuses new recordings. `false`: it is
-    /// being ejected already.
+    /// The stick is to be ejected: ends the players, and refuses new recordings. `false`: it is being
+    /// ejected already. `end_on_stick` follows.
     #[must_use]
-    pub fn handle_eject(&mut self, now: Instant) -> bool {
+    pub fn handle_eject(&mut self) -> bool {
         if core::mem::replace(&mut self.ejected, true) {
             return false;
         }
         self.stop_players();
+        true
+    }
+
+    /// Ends the recordings on the stick that is being ejected; `true` when nothing uses it any more.
+    /// To be called in each turn until then, for recordings that are still being opened, or that
+    /// fall back to the stick.
+    #[must_use]
+    pub fn end_on_stick(&mut self, now: Instant) -> bool {
         for recording in &mut self.slots {
             if recording.server().is_none() {
-                recording.stop_here(now, "ejected");
+                recording.stop_because(now, now, b"ejected", None);
             }
         }
-        true
+        !self.uses_stick()
     }
 
     /// Refuses an `EjectRequest`.

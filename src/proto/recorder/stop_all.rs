@@ -23,8 +23,7 @@ impl Recorder {
         for recording in &mut self.slots {
             // One that waits for its server is refused to the client that has started it.
             count += usize::from(recording.state() == RecordingState::Running);
-            recording.call_mut().stop_reason = why.try_into().unwrap_or_default();
-            recording.stop(now, at, Some(client));
+            recording.stop_because(now, at, why, Some(client));
         }
         if count == 0 {
             self.answer_stopped_all(client, 0);

@@ -2,6 +2,7 @@
 
 use crate::base::stats::{Counter, Stats};
 use crate::base::time::Instant;
+use crate::proto::recorder::outbox::ClientId;
 use crate::proto::recording::file_writer::{DiskError, FilesEnded};
 use crate::proto::recording::route::Route;
 use crate::proto::recording::state::{Failure, RecordingEvent, RecordingState};
@@ -23,12 +24,22 @@ impl Recording {
         }
     }
 
-    /// The recorder ends it by itself, for this reason.
-    pub fn stop_here(&mut self, now: Instant, reason: &str) {
+    /// Ends it although nobody has stopped this recording in particular; without a client, the
+    /// recorder does so by itself. One that is ending already keeps its reason.
+    pub fn stop_because(
+        &mut self,
+        now: Instant,
+        until: Instant,
+        reason: &[u8],
+        client: Option<ClientId>,
+    ) {
+        if self.state != RecordingState::Running {
+            return self.stop(now, until, client);
+        }
         let call = &mut self.setup.call;
-        call.stop_reason = reason.as_bytes().try_into().unwrap_or_default();
-        call.is_stopped_here = true;
-        self.stop(now, now, None);
+        call.stop_reason = reason.try_into().unwrap_or_default();
+        call.is_stopped_here = client.is_none();
+        self.stop(now, until, client);
     }
 
     /// Frees the slot once the files are closed and the server connection has ended.
