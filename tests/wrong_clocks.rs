@@ -176,3 +176,18 @@ fn pauses_that_the_sender_meant_are_no_wrong_clock() {
         );
     }
 }
+
+/// Whether the reader had moved ahead before the rate was found, and back then, depends on when the
+/// daemon reads.
+#[test]
+fn no_packet_of_such_a_leg_is_taken_for_a_duplicate_whenever_the_call_begins() {
+    for offset in (0..600).step_by(10) {
+        let mut phone = Phone::new(settings());
+        let (_, mut packets) = leg(&phone, 9, 160, 320, |n| n >= 560);
+        for (at, _, _) in &mut packets {
+            *at = *at + ms(offset);
+        }
+        record(&mut phone, packets);
+        assert_eq!(phone.counted("duplicate"), 0, "{offset} ms");
+    }
+}

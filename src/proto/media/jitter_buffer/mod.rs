@@ -272,11 +272,17 @@ impl JitterBuffer {
         let pending = self.reader.clock_drift.offset();
         if pending != 0 {
             self.wipe(ring, read);
-            self.reader.drift -= pending;
+            self.move_reader(read - self.reader.drift, self.reader.drift - pending);
             self.stored.end = self.stored.end.min(read - pending);
             self.stored.whole_to = self.stored.end;
             self.reader.clock_drift = ClockDrift::from(self.arrivals.last_at);
         }
+    }
+
+    /// Sets the reader's drift. Where the reader moves back, what it writes there is wiped again.
+    fn move_reader(&mut self, clock: i64, drift: i64) {
+        self.reader.drift = drift;
+        self.stored.wiped = self.stored.wiped.min(clock + drift);
     }
 
     fn silence(&mut self, ring: &mut SampleRing, clock: i64, until: i64) {

@@ -72,7 +72,7 @@ impl JitterBuffer {
     fn reposition_packets(&mut self, ring: &mut SampleRing, clock: i64) {
         if self.provisional.is_some() {
             // The packets seemed to arrive early, so the reader was moved ahead.
-            self.reader.drift = self.trial.drift;
+            self.move_reader(clock, self.trial.drift);
         }
         let read = clock + self.reader.drift;
         let mut end = self.trial.end;
