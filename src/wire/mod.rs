@@ -10,6 +10,8 @@ pub mod dns;
 pub mod fsp;
 pub mod g711;
 pub mod g722;
+#[cfg(any(feature = "box", feature = "intercom"))]
+pub mod intercom;
 pub mod json;
 pub mod message_framer;
 #[cfg(feature = "server")]
