@@ -1,0 +1,8 @@
+//! The building intercom's call control: door units, a home's box and its screens.
+//!
+//! `message_reader` takes the bytes of one connection apart, within limits; `home_box` routes the
+//! calls of a home.
+
+#[cfg(feature = "box")]
+pub mod home_box;
+pub mod message_reader;
