@@ -1,6 +1,11 @@
 //! The tables of commands: `--help`, completions and manual pages say what the programs accept.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-#![cfg(all(feature = "tools", feature = "server", feature = "sim", feature = "box"))]
+#![cfg(all(
+    feature = "tools",
+    feature = "server",
+    feature = "sim",
+    feature = "box"
+))]
 
 mod common;
 

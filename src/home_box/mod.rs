@@ -19,21 +19,37 @@ use crate::cli::program::{program, Program};
 
 mod control;
 mod event_loop;
+mod id;
 mod run;
 mod settings;
+mod token_command;
+#[allow(dead_code)] // until the event loop verifies them
+mod tokens;
 
 #[cfg(not(any(feature = "tools", feature = "server", feature = "sim")))]
 const HELP: &str = program_help!(
     "callrec-box",
     "the gateway between a home and the community network of its building intercom",
-    [run::RUN, run::CHECK, control::CTL, control::WATCH]
+    [
+        run::RUN,
+        run::CHECK,
+        control::CTL,
+        control::WATCH,
+        token_command::TOKEN,
+    ]
 );
 #[cfg(any(feature = "tools", feature = "server", feature = "sim"))]
 const HELP: &str = PROGRAM.help;
 #[cfg(any(feature = "tools", feature = "server", feature = "sim"))]
 const PROGRAM: Program = program! {
     "callrec-box", "the gateway between a home and the community network of its building intercom",
-    [run::RUN, run::CHECK, control::CTL, control::WATCH]
+    [
+        run::RUN,
+        run::CHECK,
+        control::CTL,
+        control::WATCH,
+        token_command::TOKEN,
+    ]
 };
 
 /// Runs a command line; `arguments` are those after the program's name.
@@ -64,6 +80,7 @@ fn command(mut arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
         Some("check") => run::check(arguments),
         Some("ctl") => control::ctl(arguments),
         Some("watch") => control::watch(arguments),
+        Some("token") => token_command::token(arguments),
         #[cfg(any(feature = "tools", feature = "server", feature = "sim"))]
         Some("completions") => PROGRAM.completions(&arguments),
         #[cfg(any(feature = "tools", feature = "server", feature = "sim"))]

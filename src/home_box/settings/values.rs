@@ -4,12 +4,12 @@
 use core::fmt::{self, Display};
 use core::net::{Ipv4Addr, SocketAddrV4};
 
+use crate::base::limits::home_box::ID_BYTES;
 use crate::config::{host, number};
+use crate::home_box::id::is_id;
 
 /// Printed and read where a key has no value.
 pub(super) const NONE: &str = "none";
-/// The longest id of a home, a door unit or a device.
-pub(crate) const ID_BYTES: usize = 64;
 const PROPERTY_SERVER_PORT: u16 = 8088;
 
 /// A network, as `11.0.0.0/8`.
@@ -97,12 +97,6 @@ impl Display for HostPort {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.host, self.port)
     }
-}
-
-/// Whether this is an id: 1 to 64 printable ASCII characters without blanks and commas.
-pub(crate) fn is_id(text: &str) -> bool {
-    let is_allowed = |byte: u8| byte.is_ascii_graphic() && byte != b',';
-    (1..=ID_BYTES).contains(&text.len()) && text.bytes().all(is_allowed)
 }
 
 /// An id; empty for the word `none`.
