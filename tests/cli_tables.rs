@@ -1,6 +1,11 @@
 //! The tables of commands: `--help`, completions and manual pages say what the programs accept.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-#![cfg(all(feature = "tools", feature = "server", feature = "sim"))]
+#![cfg(all(
+    feature = "tools",
+    feature = "server",
+    feature = "sim",
+    feature = "box"
+))]
 
 mod common;
 
@@ -13,10 +18,11 @@ use common::made::Folder;
 use common::{run, stderr_of};
 
 /// The programs, and the files that read the arguments of their commands.
-const PROGRAMS: [(&str, &str); 3] = [
+const PROGRAMS: [(&str, &str); 4] = [
     ("callrec", env!("CARGO_BIN_EXE_callrec")),
     ("callrec-server", env!("CARGO_BIN_EXE_callrec-server")),
     ("callrec-sim", env!("CARGO_BIN_EXE_callrec-sim")),
+    ("callrec-box", env!("CARGO_BIN_EXE_callrec-box")),
 ];
 
 /// An option as `--help` names it.
@@ -223,7 +229,7 @@ fn bash_completes_commands_options_and_values() {
             .map(|word| (*word).to_owned())
             .collect::<BTreeSet<_>>()
     };
-    let [recorder, server, sim] = PROGRAMS;
+    let [recorder, server, sim, home_box] = PROGRAMS;
     for ((name, program), words, expected) in [
         (recorder, &["ex"][..], &["export"][..]),
         (recorder, &["c"], &["check", "completions", "ctl"]),
@@ -239,6 +245,7 @@ fn bash_completes_commands_options_and_values() {
         (server, &["record", "--format", ""], &["phone", "wav"]),
         (server, &["record", "--message-end", "c"], &["crlf"]),
         (sim, &["call", "--codec", "PCM"], &["PCMA", "PCMU"]),
+        (home_box, &["c"], &["check", "completions", "ctl"]),
     ] {
         assert_eq!(
             completed(name, program, words),

@@ -3,6 +3,8 @@
 
 #[cfg(feature = "fsp")]
 pub mod aes;
+#[cfg(feature = "box")]
+pub mod base64url;
 pub mod control;
 pub mod decimal;
 pub mod dns;
