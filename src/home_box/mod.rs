@@ -17,13 +17,21 @@ use crate::cli::failure::{usage, Failure};
 #[cfg(any(feature = "tools", feature = "server", feature = "sim"))]
 use crate::cli::program::{program, Program};
 
+mod call_log;
+mod connection;
+mod connections;
 mod control;
+mod control_clients;
+mod event_lines;
 mod event_loop;
 mod id;
+mod joining;
+mod parts;
+mod requests;
+mod rules;
 mod run;
 mod settings;
 mod token_command;
-#[allow(dead_code)] // until the event loop verifies them
 mod tokens;
 
 #[cfg(not(any(feature = "tools", feature = "server", feature = "sim")))]

@@ -14,7 +14,7 @@ use std::net::{IpAddr, SocketAddr};
 use callrec::base::time::{Duration, Instant};
 use callrec::proto::intercom::home_box::output::{BoxEvent, CallRecord, Output};
 use callrec::proto::intercom::home_box::rules::{
-    Addresses, DoorPolicy, Forward, JoinVerdict, Neighbour, Prefix, RejectPolicy, Rules,
+    Addresses, DoorPolicy, Forward, Ipv4Prefix, JoinVerdict, Neighbour, RejectPolicy, Rules,
 };
 use callrec::proto::intercom::home_box::{HomeBox, LegId, Side};
 use callrec::wire::intercom::{text, Message, Party};
@@ -53,10 +53,7 @@ pub fn rules() -> Rules {
         connect_timeout: seconds(10),
         join_timeout: seconds(5),
         max_call: seconds(300),
-        prefixes: vec![Prefix {
-            address: [11, 0, 0, 0].into(),
-            bits: 8,
-        }],
+        prefixes: vec![Ipv4Prefix::new([11, 0, 0, 0].into(), 8)],
         neighbours: vec![Neighbour {
             id: text("guard"),
             address: IpAddr::from([172, 16, 0, 9]),

@@ -11,9 +11,10 @@ mod policies;
 mod printed;
 mod values;
 
-pub(crate) use policies::{DoorPolicy, JoinPolicy, RejectPolicy};
-pub(crate) use values::{Forward, HostPort, Ipv4Prefix, Neighbour};
+pub(crate) use policies::JoinPolicy;
+pub(crate) use values::{Forward, HostPort, Neighbour};
 
+use crate::proto::intercom::home_box::rules::{DoorPolicy, Ipv4Prefix, RejectPolicy};
 use policies::{DOOR_POLICIES, JOIN_POLICIES, REJECT_POLICIES};
 use values::NONE;
 

@@ -1,5 +1,7 @@
 //! What the box does where the intercom's specification leaves a choice.
 
+use crate::proto::intercom::home_box::rules::{DoorPolicy, RejectPolicy};
+
 /// Which tokens a screen may join with (`joinPolicy`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum JoinPolicy {
@@ -7,27 +9,6 @@ pub(crate) enum JoinPolicy {
     Token,
     /// Any.
     Open,
-}
-
-/// Whose rejection ends the ring of all screens (`rejectPolicy`). When all that rang have rejected,
-/// the ring ends under every policy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum RejectPolicy {
-    /// That of a wall panel (token type 1) or a screen without a type.
-    Panel,
-    /// That of any screen.
-    Household,
-    /// None alone.
-    Device,
-}
-
-/// Which screen opens the door (`doorPolicy`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum DoorPolicy {
-    /// The one that has answered.
-    Talk,
-    /// Also one that rings.
-    Ringing,
 }
 
 /// The words of the configuration file.

@@ -7,51 +7,11 @@ use core::net::{Ipv4Addr, SocketAddrV4};
 use crate::base::limits::home_box::ID_BYTES;
 use crate::config::{host, number};
 use crate::home_box::id::is_id;
+use crate::proto::intercom::home_box::rules::Ipv4Prefix;
 
 /// Printed and read where a key has no value.
 pub(super) const NONE: &str = "none";
 const PROPERTY_SERVER_PORT: u16 = 8088;
-
-/// A network, as `11.0.0.0/8`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Ipv4Prefix {
-    network: Ipv4Addr,
-    /// 0 to 32
-    length: u32,
-}
-
-impl Ipv4Prefix {
-    /// The network of `address` with a prefix of `length` bits; longer ones count as 32.
-    pub(crate) const fn new(address: Ipv4Addr, length: u32) -> Self {
-        let bits = u32::from_be_bytes(address.octets()) & mask(length);
-        Self {
-            network: Ipv4Addr::from_bits(bits),
-            length: if length > 32 { 32 } else { length },
-        }
-    }
-
-    /// Whether the address is in this network.
-    #[allow(dead_code)] // the call router's part
-    pub(crate) fn contains(&self, address: Ipv4Addr) -> bool {
-        address.to_bits() & mask(self.length) == self.network.to_bits()
-    }
-}
-
-const fn mask(length: u32) -> u32 {
-    match 32u32.checked_sub(length) {
-        Some(rest) => match u32::MAX.checked_shl(rest) {
-            Some(mask) => mask,
-            None => 0,
-        },
-        None => u32::MAX,
-    }
-}
-
-impl Display for Ipv4Prefix {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.network, self.length)
-    }
-}
 
 /// A home or a door unit whose address the box knows (`neighbour`).
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,5 +1,6 @@
 //! What a box is configured to do.
 
+use core::fmt::{self, Display};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use crate::base::time::Duration;
@@ -50,23 +51,47 @@ pub struct Neighbour {
     pub port: Option<u16>,
 }
 
-/// A network of the community.
+/// A network, as `11.0.0.0/8`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Prefix {
-    /// Its address.
-    pub address: Ipv4Addr,
-    /// Its length in bits, at most 32.
-    pub bits: u8,
+pub struct Ipv4Prefix {
+    /// Its first address.
+    pub network: Ipv4Addr,
+    /// 0 to 32
+    length: u32,
 }
 
-impl Prefix {
-    /// The address belongs to the network.
-    pub fn contains(self, address: IpAddr) -> bool {
+impl Ipv4Prefix {
+    /// The network of `address` with a prefix of `length` bits; longer ones count as 32.
+    pub const fn new(address: Ipv4Addr, length: u32) -> Self {
+        let bits = u32::from_be_bytes(address.octets()) & mask(length);
+        Self {
+            network: Ipv4Addr::from_bits(bits),
+            length: if length > 32 { 32 } else { length },
+        }
+    }
+
+    /// Whether the address is in this network.
+    pub fn contains(&self, address: IpAddr) -> bool {
         let IpAddr::V4(address) = address else {
             return false;
         };
-        let mask = u32::MAX.checked_shl(32 - u32::from(self.bits)).unwrap_or(0);
-        (address.to_bits() ^ self.address.to_bits()) & mask == 0
+        address.to_bits() & mask(self.length) == self.network.to_bits()
+    }
+}
+
+const fn mask(length: u32) -> u32 {
+    match 32u32.checked_sub(length) {
+        Some(rest) => match u32::MAX.checked_shl(rest) {
+            Some(mask) => mask,
+            None => 0,
+        },
+        None => u32::MAX,
+    }
+}
+
+impl Display for Ipv4Prefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.network, self.length)
     }
 }
 
@@ -126,7 +151,7 @@ pub struct Rules {
     /// The longest call with a door.
     pub max_call: Duration,
     /// Where a screen may call to.
-    pub prefixes: Vec<Prefix>,
+    pub prefixes: Vec<Ipv4Prefix>,
     /// Devices by their ids.
     pub neighbours: Vec<Neighbour>,
     /// Screens at most.

@@ -31,6 +31,18 @@ impl HomeBox {
         self.finish(now, end.clone(), end, "answered", reason);
     }
 
+    /// The box ends: so does the call.
+    pub fn handle_shutdown(&mut self, now: Instant) {
+        let is_answered = self.talking().is_some();
+        let reason = text("lost");
+        let end = Farewell::End(text("lost"));
+        if is_answered {
+            self.hang_up(now, &reason);
+        } else {
+            self.finish_unanswered(now, end.clone(), end, "lost");
+        }
+    }
+
     /// Only the end that is no door opens it.
     pub(super) fn open_door(&mut self, now: Instant, leg: LegId, part: Part, door: u8) {
         let Some(call) = &self.call else {
