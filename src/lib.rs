@@ -12,7 +12,7 @@
 //! | [`cli`] | the commands of `bin/callrec.rs` |
 //! | `server` | `bin/callrec-server.rs`: the recording server, its load balancer, the rendezvous; each has a loop of its own |
 //! | `home_box` | `bin/callrec-box.rs`: the home's gateway of a building intercom |
-//! | [`sim`] | the phone's call application and media engine, for demos and tests |
+//! | [`sim`] | the phone's call application and media engine, and devices of a building intercom, for demos and tests |
 //!
 //! `src/README.md` follows a packet, a request and a file through these rooms, and says how to add
 //! to them.

@@ -180,6 +180,17 @@ fn every_option_that_is_read_is_in_a_table() {
     read.remove("help");
     read.insert("far"); // `Long("near" | "far")`
     assert_eq!(read, table_options(&text), "src/sim/options.rs");
+    // Its three commands share names: each is read where its own table says so.
+    let text = code("src/sim/intercom/options.rs");
+    let tables = text.split("command! {").skip(1);
+    let readers = text.split("fn ").filter(|part| part.contains("Long(\""));
+    for (table, reader) in tables.zip(readers) {
+        let mut read = quoted_after(reader, "Long(\"");
+        read.remove("help");
+        let table = format!("command! {{{table}");
+        let name = table.lines().nth(1).unwrap();
+        assert_eq!(read, table_options(&table), "src/sim/intercom: {name}");
+    }
     let text = code("src/server/check.rs");
     let mut read = quoted_after(&text, "Long(\"");
     read.remove("help");
@@ -246,6 +257,9 @@ fn bash_completes_commands_options_and_values() {
         (server, &["record", "--message-end", "c"], &["crlf"]),
         (sim, &["call", "--codec", "PCM"], &["PCMA", "PCMU"]),
         (home_box, &["c"], &["check", "completions", "ctl"]),
+        (sim, &["s"], &["screen"]),
+        (sim, &["screen", "--token-file", "a"], &["a recording.wav"]),
+        (sim, &["screen", "--a"], &["--answer"]),
     ] {
         assert_eq!(
             completed(name, program, words),

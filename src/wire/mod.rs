@@ -12,7 +12,7 @@ pub mod dns;
 pub mod fsp;
 pub mod g711;
 pub mod g722;
-#[cfg(any(feature = "box", feature = "intercom"))]
+#[cfg(any(feature = "box", feature = "intercom", feature = "sim"))]
 pub mod intercom;
 pub mod json;
 pub mod message_framer;

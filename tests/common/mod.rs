@@ -27,6 +27,7 @@ mod control;
 #[cfg(feature = "s3")]
 pub mod fake_store;
 pub mod file;
+pub mod intercom;
 pub mod listener;
 pub mod made;
 mod media;
