@@ -19,9 +19,12 @@ use crate::cli::program::{program, Program};
 
 mod control;
 mod event_loop;
+mod firewall;
+mod firewall_command;
 mod id;
 mod run;
 mod settings;
+mod state_dir;
 mod token_command;
 #[allow(dead_code)] // until the event loop verifies them
 mod tokens;
@@ -36,6 +39,7 @@ const HELP: &str = program_help!(
         control::CTL,
         control::WATCH,
         token_command::TOKEN,
+        firewall_command::FIREWALL,
     ]
 );
 #[cfg(any(feature = "tools", feature = "server", feature = "sim"))]
@@ -49,6 +53,7 @@ const PROGRAM: Program = program! {
         control::CTL,
         control::WATCH,
         token_command::TOKEN,
+        firewall_command::FIREWALL,
     ]
 };
 
@@ -81,6 +86,7 @@ fn command(mut arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
         Some("ctl") => control::ctl(arguments),
         Some("watch") => control::watch(arguments),
         Some("token") => token_command::token(arguments),
+        Some("firewall") => firewall_command::firewall(arguments),
         #[cfg(any(feature = "tools", feature = "server", feature = "sim"))]
         Some("completions") => PROGRAM.completions(&arguments),
         #[cfg(any(feature = "tools", feature = "server", feature = "sim"))]
