@@ -13,7 +13,7 @@ fn callrec_box(arguments: &[&str]) -> std::process::Output {
 
 #[test]
 fn help_and_version_are_everywhere() {
-    for command in ["run", "check", "ctl", "watch", "token"] {
+    for command in ["run", "check", "ctl", "watch", "token", "firewall"] {
         for flag in ["--help", "-h"] {
             let output = callrec_box(&[command, flag]);
             let text = String::from_utf8(output.stdout).unwrap();
@@ -51,6 +51,10 @@ fn bad_usage_is_status_2_and_one_line() {
         &["token", "new", "--device", "a", "--type", "3"],
         &["token", "new", "--device", "a", "--days", "0"],
         &["token", "revoke"],
+        &["firewall"],
+        &["firewall", "dance"],
+        &["firewall", "show", "install"],
+        &["firewall", "show", "-c", "/no/such/file"],
     ] {
         assert_fails(&callrec_box(arguments), 2, &["callrec-box: "]);
     }

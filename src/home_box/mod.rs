@@ -24,6 +24,8 @@ mod control;
 mod control_clients;
 mod event_lines;
 mod event_loop;
+mod firewall;
+mod firewall_command;
 mod id;
 mod joining;
 mod parts;
@@ -31,6 +33,7 @@ mod requests;
 mod rules;
 mod run;
 mod settings;
+mod state_dir;
 mod token_command;
 mod tokens;
 
@@ -44,6 +47,7 @@ const HELP: &str = program_help!(
         control::CTL,
         control::WATCH,
         token_command::TOKEN,
+        firewall_command::FIREWALL,
     ]
 );
 #[cfg(any(feature = "tools", feature = "server", feature = "sim"))]
@@ -57,6 +61,7 @@ const PROGRAM: Program = program! {
         control::CTL,
         control::WATCH,
         token_command::TOKEN,
+        firewall_command::FIREWALL,
     ]
 };
 
@@ -89,6 +94,7 @@ fn command(mut arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
         Some("ctl") => control::ctl(arguments),
         Some("watch") => control::watch(arguments),
         Some("token") => token_command::token(arguments),
+        Some("firewall") => firewall_command::firewall(arguments),
         #[cfg(any(feature = "tools", feature = "server", feature = "sim"))]
         Some("completions") => PROGRAM.completions(&arguments),
         #[cfg(any(feature = "tools", feature = "server", feature = "sim"))]

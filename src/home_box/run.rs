@@ -13,6 +13,7 @@ use crate::cli::console::print;
 use crate::cli::failure::{usage, Failure};
 use crate::cli::logger;
 use crate::home_box::event_loop;
+use crate::home_box::firewall;
 use crate::home_box::settings::BoxSettings;
 
 /// Where a box keeps it.
@@ -58,6 +59,10 @@ pub(super) fn run(arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
     logger::init();
     for warning in settings.warnings() {
         warn!("{warning}");
+    }
+    if settings.install_firewall {
+        let failed = |problem| Failure::Failed(format!("firewall: {problem}"));
+        firewall::install(&settings).map_err(failed)?;
     }
     event_loop::run(settings).map_err(Failure::Failed)?;
     Ok(ExitCode::SUCCESS)

@@ -6,12 +6,13 @@
 //! lock, on what the file holds by then, and the running box reads the file again when it has
 //! changed.
 
-use std::fs::{self, DirBuilder, Metadata};
+use std::fs::{self, Metadata};
 use std::io::{ErrorKind, Read};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::MetadataExt;
 
 use crate::base::limits::home_box::{MAX_TOKEN_DAYS, TOKEN_FILE_BYTES};
 use crate::home_box::id::is_id;
+use crate::home_box::state_dir;
 use crate::io::atomic_file;
 use crate::io::file_lock::FileLock;
 use crate::io::random::Random;
@@ -230,11 +231,7 @@ fn open_secret(folder: &str) -> Result<Secret, String> {
     if let Some(secret) = read_secret(folder)? {
         return Ok(secret);
     }
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder)
-        .map_err(|problem| format!("{folder}: {problem}"))?;
+    state_dir::create(folder)?;
     let _lock = lock(folder)?;
     // Another process may have been faster.
     if let Some(secret) = read_secret(folder)? {

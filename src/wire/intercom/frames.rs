@@ -1,6 +1,6 @@
 //! Splits a stream into frames: bytes up to a NUL.
 
-use crate::wire::intercom::FRAME_BYTES;
+use crate::wire::intercom::message::FRAME_BYTES;
 
 /// More than `FRAME_BYTES` without a NUL: the connection must be closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
