@@ -24,6 +24,7 @@ export PATH CALLREC_ROOT="$root" RUST_LOG=info
 finish() {
     status=$?
     "$root/etc/init.d/S80callrec" stop >/dev/null 2>&1 || true
+    "$root/etc/init.d/S81callrec-box" stop >/dev/null 2>&1 || true
     [ $status -eq 0 ] || { echo "--- log"; cat "$log" 2>/dev/null || true; }
     rm -rf "$work"
     exit $status
@@ -199,11 +200,12 @@ printf '#!/bin/sh\n[ "$1" = run ] || exit 0\nwhile :; do sleep 1; done\n' >"$wor
 sh "$work/box/install.sh" "$root" >/dev/null || fail "install.sh of the box failed"
 [ ! -e "$root/usr/bin/callrec" ] || fail "install.sh of the box installed the recorder"
 box() { sh "$root/etc/init.d/S81callrec-box" "$@"; }
-box start | grep -q "callrec-box started" && until_true 5 box status || fail "the box was not started"
-box status | grep -q "callrec-box is running, process $(cat "$run/callrec-box.pid")" || fail "the box's PID file is not right"
+box_runs() { box status | grep -q "callrec-box is running, process "; }
+box start | grep -q "callrec-box started" && until_true 5 box_runs || fail "the box was not started"
+[ -e "$run/callrec-box.pid" ] && [ ! -e "$run/callrec.pid" ] || fail "the box's PID file has not its name"
 if sh board/common/S80callrec status >/dev/null; then fail "the recorder's script takes the box for the recorder"; fi
 box stop | grep -q "callrec-box stopped" || fail "the box was not stopped"
-box start >/dev/null && until_true 5 box status || fail "the box was not started again"
+box start >/dev/null && until_true 5 box_runs || fail "the box was not started again"
 sh "$root/usr/share/callrec-box/uninstall.sh" "$root" >/dev/null || fail "uninstall.sh of the box failed"
 [ ! -e "$root/usr/bin/callrec-box" ] && [ ! -e "$root/etc/init.d/S81callrec-box" ] && [ -e "$root/etc/callrec-box.conf" ] ||
     fail "uninstall.sh of the box left too much or too little"
