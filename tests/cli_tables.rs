@@ -180,6 +180,12 @@ fn every_option_that_is_read_is_in_a_table() {
     read.remove("help");
     read.insert("far"); // `Long("near" | "far")`
     assert_eq!(read, table_options(&text), "src/sim/options.rs");
+    for file in ["run", "token_command", "firewall_command"] {
+        let text = code(&format!("src/home_box/{file}.rs"));
+        let mut read = quoted_after(&text, "Long(\"");
+        read.remove("help");
+        assert_eq!(read, table_options(&text), "src/home_box/{file}.rs");
+    }
     let text = code("src/server/check.rs");
     let mut read = quoted_after(&text, "Long(\"");
     read.remove("help");
@@ -246,6 +252,8 @@ fn bash_completes_commands_options_and_values() {
         (server, &["record", "--message-end", "c"], &["crlf"]),
         (sim, &["call", "--codec", "PCM"], &["PCMA", "PCMU"]),
         (home_box, &["c"], &["check", "completions", "ctl"]),
+        (home_box, &["token", "r"], &["revoke"]),
+        (home_box, &["token", "new", "--type", ""], &["1", "2"]),
     ] {
         assert_eq!(
             completed(name, program, words),
