@@ -388,14 +388,7 @@ fn open_reports(settings: &BoxSettings, registry: mio::Registry) -> Reports {
 }
 
 fn random_seed() -> [u8; 32] {
-    let mut random = Random::open();
     let mut seed = [0; 32];
-    for chunk in seed.chunks_mut(12) {
-        let words = random.words();
-        let bytes = words.iter().flat_map(|word| word.to_ne_bytes());
-        for (place, byte) in chunk.iter_mut().zip(bytes) {
-            *place = byte;
-        }
-    }
+    Random::open().fill(&mut seed);
     seed
 }
