@@ -103,7 +103,7 @@ impl EventLoop {
             control,
             connections: Connections::new(registry()?, FIRST_LEG),
             parts: Parts {
-                router: HomeBox::new(rules(&settings), random_seed()),
+                router: HomeBox::new(rules(&settings), random_seed()?),
                 tokens,
                 call_log: CallLog::open(&settings.state_dir),
                 wakeups: 0,
@@ -387,8 +387,9 @@ fn open_reports(settings: &BoxSettings, registry: mio::Registry) -> Reports {
     Reports::new(registry, PROPERTY, address, host)
 }
 
-fn random_seed() -> [u8; 32] {
+fn random_seed() -> Result<[u8; 32], String> {
     let mut seed = [0; 32];
-    Random::open().fill(&mut seed);
-    seed
+    let filled = Random::open().fill(&mut seed);
+    filled.map_err(|problem| format!("random numbers: {problem}"))?;
+    Ok(seed)
 }
