@@ -6,3 +6,5 @@
 #[cfg(feature = "box")]
 pub mod home_box;
 pub mod message_reader;
+#[cfg(feature = "box")]
+pub mod relay;

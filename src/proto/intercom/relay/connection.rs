@@ -1,0 +1,85 @@
+//! One connection of a relay.
+
+use core::net::IpAddr;
+
+use crate::base::time::Instant;
+use crate::proto::intercom::relay::flv_input::FlvInput;
+use crate::proto::intercom::relay::outgoing::Outgoing;
+use crate::wire::http::BodyReader;
+
+/// A connection.
+pub(super) struct Connection {
+    pub(super) side: &'static str,
+    pub(super) address: IpAddr,
+    pub(super) state: State,
+    pub(super) outgoing: Outgoing,
+}
+
+/// What it does.
+pub(super) enum State {
+    /// Its request has not come whole.
+    Head {
+        buffer: Vec<u8>,
+        until: Instant,
+    },
+    Publishing(Box<Publishing>),
+    /// For somebody who publishes the stream that it wants to play.
+    Waiting {
+        stream: Vec<u8>,
+        until: Instant,
+    },
+    Playing {
+        stream: Vec<u8>,
+        needs_key: bool,
+    },
+    /// The reply says why; what it sends is read until then.
+    Refused {
+        until: Instant,
+    },
+    /// It is closed once all was sent.
+    Over,
+}
+
+/// A stream that comes in.
+pub(super) struct Publishing {
+    pub(super) stream: Vec<u8>,
+    pub(super) body: BodyReader,
+    pub(super) input: FlvInput,
+    pub(super) silent_at: Instant,
+}
+
+impl State {
+    /// The stream that it publishes or plays.
+    pub(super) fn stream(&self) -> Option<&[u8]> {
+        match self {
+            Self::Publishing(publishing) => Some(&publishing.stream),
+            Self::Waiting { stream, .. } | Self::Playing { stream, .. } => Some(stream),
+            Self::Head { .. } | Self::Refused { .. } | Self::Over => None,
+        }
+    }
+}
+
+impl Connection {
+    pub(super) fn new(side: &'static str, address: IpAddr, until: Instant) -> Self {
+        let state = State::Head {
+            buffer: vec![],
+            until,
+        };
+        Self {
+            side,
+            address,
+            state,
+            outgoing: Outgoing::default(),
+        }
+    }
+
+    pub(super) fn deadline(&self) -> Instant {
+        match &self.state {
+            State::Head { until, .. } | State::Waiting { until, .. } | State::Refused { until } => {
+                *until
+            }
+            State::Publishing(publishing) => publishing.silent_at,
+            State::Playing { .. } | State::Over => Instant::NEVER,
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! What a relay tells and counts.
+
+/// Something that has happened to a stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RelayEvent {
+    /// `published`, `ended` or `not-recordable`.
+    pub state: &'static str,
+    /// The stream.
+    pub id: Vec<u8>,
+    /// Of its publisher: `home` or `community`.
+    pub side: &'static str,
+    /// Of its sound, or of its pictures if those came first; empty if it is unknown.
+    pub codec: &'static str,
+}
+
+/// What was counted since the start.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs)] // the counters of `StatsRequest`
+pub struct RelayCounts {
+    pub published: u64,
+    pub played: u64,
+    /// Requests that got another status than 200, and connections over the bounds.
+    pub refused: u64,
+    /// Tags that slow players have not got.
+    pub skipped_tags: u64,
+}

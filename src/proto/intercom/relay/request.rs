@@ -1,0 +1,106 @@
+//! Requests: who may do what, and how the others are refused.
+
+use core::fmt::Write;
+use std::rc::Rc;
+
+use crate::base::time::Instant;
+use crate::proto::intercom::relay::connection::{Connection, State};
+use crate::proto::intercom::relay::{ConnectionId, Relay, REFUSED_READING};
+use crate::wire::http::Head;
+
+/// A reply with words for people.
+fn reply(status: u16, words: &str) -> Rc<[u8]> {
+    let reason = match status {
+        200 => "OK",
+        400 => "Bad Request",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        409 => "Conflict",
+        413 => "Content Too Large",
+        _ => "Service Unavailable",
+    };
+    let allow = if status == 405 {
+        "Allow: GET, HEAD, POST, PUT\r\n"
+    } else {
+        ""
+    };
+    let mut text = String::new();
+    let _ = write!(
+        text,
+        "HTTP/1.1 {status} {reason}\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n\
+         {allow}Connection: close\r\n\r\n{words}\n",
+        words.len() + 1
+    );
+    text.as_bytes().into()
+}
+
+/// The id in a path: `/stream/ID[.flv]` or `/streaming/ID[.flv]`, without its query.
+fn stream_of(path: &[u8]) -> Option<&[u8]> {
+    let path = path.split(|byte| *byte == b'?').next()?;
+    let id = path
+        .strip_prefix(b"/stream/")
+        .or_else(|| path.strip_prefix(b"/streaming/"))?;
+    let id = id.strip_suffix(b".flv").unwrap_or(id);
+    let is_id = !id.is_empty() && !id.contains(&b'/');
+    is_id.then_some(id)
+}
+
+impl Relay {
+    /// More of a request has come.
+    pub(super) fn handle_head(&mut self, now: Instant, id: ConnectionId) {
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
+        let State::Head { buffer, .. } = &mut connection.state else {
+            return;
+        };
+        let bytes = std::mem::take(buffer);
+        match Head::parse(&bytes) {
+            Ok(None) => *buffer = bytes,
+            Err(_) => self.refuse(now, id, 400, "this is no HTTP request"),
+            Ok(Some((head, len))) => {
+                let rest = &bytes[len..];
+                self.handle_request(now, id, &head, rest);
+            }
+        }
+    }
+
+    fn handle_request(&mut self, now: Instant, id: ConnectionId, head: &Head, rest: &[u8]) {
+        let Some(stream) = stream_of(head.path) else {
+            self.refuse(now, id, 404, "there are only /stream/ID and /streaming/ID");
+            return;
+        };
+        let may = |connection: &Connection| {
+            let (side, address) = (connection.side, connection.address);
+            self.permissions.permits(side, address, stream)
+        };
+        let is_permitted = self.connections.get(&id).is_some_and(may);
+        match head.method {
+            b"GET" | b"HEAD" | b"POST" | b"PUT" if !is_permitted => {
+                self.refuse(
+                    now,
+                    id,
+                    403,
+                    "no running call of this address has this stream",
+                );
+            }
+            b"POST" | b"PUT" => self.publish(now, id, stream, head, rest),
+            b"GET" => self.play(now, id, stream),
+            b"HEAD" => self.describe(now, id, stream),
+            _ => self.refuse(now, id, 405, "GET plays, POST and PUT publish"),
+        }
+    }
+
+    /// Replies with a status, and ends the connection after it.
+    pub(super) fn refuse(&mut self, now: Instant, id: ConnectionId, status: u16, words: &str) {
+        if status != 200 {
+            self.counts.refused += 1;
+        }
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.outgoing.push(reply(status, words));
+            let until = now + REFUSED_READING;
+            connection.state = State::Refused { until };
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! One stream: what a player that comes late must have, and the time stamps of a publisher that
+//! comes back.
+
+use std::rc::Rc;
+
+use crate::base::time::Instant;
+use crate::proto::intercom::relay::ConnectionId;
+use crate::wire::flv::{set_timestamp, Kind, Tag};
+
+/// The pictures since the last key frame that are kept for players who come late.
+const GROUP_BYTES: usize = 2 << 20;
+/// From the last time stamp of a publisher to the first one of the next: a picture's time.
+const GAP_MS: u32 = 40;
+
+/// A stream.
+pub(super) struct Stream {
+    pub(super) id: Vec<u8>,
+    pub(super) publisher: Option<ConnectionId>,
+    /// Nobody publishes it: players stay until then.
+    pub(super) given_up_at: Instant,
+    /// What was told of it: its codec, and that its sound is not recorded.
+    pub(super) is_announced: bool,
+    pub(super) is_judged: bool,
+    header: Rc<[u8]>,
+    script: Option<Rc<[u8]>>,
+    video_config: Option<Rc<[u8]>>,
+    audio_config: Option<Rc<[u8]>>,
+    /// Since the last key frame; empty if it became too long.
+    group: Vec<Rc<[u8]>>,
+    group_bytes: usize,
+    has_pictures: bool,
+    /// Added to the publisher's time stamps.
+    shift: u32,
+    is_first_tag: bool,
+    last_timestamp: Option<u32>,
+}
+
+/// What a player that comes late gets.
+pub(super) struct Beginning {
+    pub(super) pieces: Vec<Rc<[u8]>>,
+    /// It has to wait for the next key frame.
+    pub(super) needs_key: bool,
+}
+
+impl Stream {
+    pub(super) fn new(id: &[u8]) -> Self {
+        Self {
+            id: id.to_vec(),
+            publisher: None,
+            given_up_at: Instant::NEVER,
+            is_announced: false,
+            is_judged: false,
+            header: Rc::from(&b"FLV\x01\x05\0\0\0\x09\0\0\0\0"[..]),
+            script: None,
+            video_config: None,
+            audio_config: None,
+            group: vec![],
+            group_bytes: 0,
+            has_pictures: false,
+            shift: 0,
+            is_first_tag: true,
+            last_timestamp: None,
+        }
+    }
+
+    /// Somebody publishes it from now on.
+    pub(super) fn begin(&mut self, publisher: ConnectionId) {
+        self.publisher = Some(publisher);
+        self.given_up_at = Instant::NEVER;
+        self.is_announced = false;
+        self.is_judged = false;
+        self.script = None;
+        self.video_config = None;
+        self.audio_config = None;
+        self.clear_group();
+        self.has_pictures = false;
+        self.is_first_tag = true;
+    }
+
+    pub(super) fn set_header(&mut self, header: Rc<[u8]>) {
+        self.header = header;
+    }
+
+    /// Takes a tag; returns it as the players get it, and what it is.
+    pub(super) fn take(&mut self, tag: Rc<[u8]>) -> Option<(Rc<[u8]>, Kind)> {
+        let parsed = Tag::parse(&tag).ok().flatten()?;
+        let (kind, timestamp) = (parsed.kind(), parsed.timestamp());
+        if std::mem::take(&mut self.is_first_tag) {
+            let goes_on_at = self.last_timestamp.map(|last| last.wrapping_add(GAP_MS));
+            self.shift = goes_on_at.map_or(0, |at| at.wrapping_sub(timestamp));
+        }
+        let shifted = timestamp.wrapping_add(self.shift);
+        self.last_timestamp = Some(shifted);
+        let tag = if self.shift == 0 {
+            tag
+        } else {
+            let mut bytes = tag.to_vec();
+            set_timestamp(&mut bytes, shifted);
+            bytes.into()
+        };
+        self.keep(&tag, kind);
+        Some((tag, kind))
+    }
+
+    fn keep(&mut self, tag: &Rc<[u8]>, kind: Kind) {
+        match kind {
+            Kind::Script => self.script = Some(tag.clone()),
+            Kind::VideoConfig => self.video_config = Some(tag.clone()),
+            Kind::AudioConfig => self.audio_config = Some(tag.clone()),
+            Kind::KeyFrame => {
+                self.clear_group();
+                self.has_pictures = true;
+                self.add(tag);
+            }
+            Kind::Picture | Kind::Audio if !self.group.is_empty() => self.add(tag),
+            Kind::Picture => self.has_pictures = true,
+            Kind::Audio => {}
+        }
+    }
+
+    fn add(&mut self, tag: &Rc<[u8]>) {
+        self.group_bytes += tag.len();
+        if self.group_bytes > GROUP_BYTES {
+            self.clear_group();
+        } else {
+            self.group.push(tag.clone());
+        }
+    }
+
+    fn clear_group(&mut self) {
+        self.group.clear();
+        self.group_bytes = 0;
+    }
+
+    pub(super) fn beginning(&self) -> Beginning {
+        let mut pieces = vec![self.header.clone()];
+        let configs = [&self.script, &self.video_config, &self.audio_config];
+        pieces.extend(configs.into_iter().flatten().cloned());
+        pieces.extend(self.group.iter().cloned());
+        Beginning {
+            pieces,
+            needs_key: self.has_pictures && self.group.is_empty(),
+        }
+    }
+}
