@@ -10,10 +10,13 @@
 //! | [`record_client`] | the phone's conversation with a recording server |
 //! | `record_server` | the server's side of that conversation |
 //! | `fsp` | recordings offered over FSP, and fetched |
+//! | `intercom` | the building intercom: a screen, a door unit, the property's phone |
 //! | `rendezvous` | ways through NAT to a phone: agent, caller, server |
 
 #[cfg(feature = "fsp")]
 pub mod fsp;
+#[cfg(any(feature = "box", feature = "intercom"))]
+pub mod intercom;
 pub mod media;
 pub mod playback;
 pub mod record_client;
