@@ -8,7 +8,7 @@ pub mod descriptors;
 pub mod dir;
 pub mod file;
 pub mod interface;
-#[cfg(feature = "server")]
+#[cfg(any(feature = "server", feature = "intercom"))]
 pub mod listener;
 pub mod mounts;
 #[cfg(feature = "fsp")]

@@ -27,6 +27,8 @@ mod control;
 #[cfg(feature = "s3")]
 pub mod fake_store;
 pub mod file;
+#[cfg(feature = "intercom")]
+pub mod intercom;
 pub mod listener;
 pub mod made;
 mod media;

@@ -9,7 +9,7 @@
 use crate::base::limits::endpoint::LONGEST_PAUSE;
 use crate::base::time::{Duration, Instant};
 use crate::proto::intercom::endpoint::output::Link;
-use crate::wire::intercom::Id;
+use crate::wire::intercom::{Id, Reason};
 
 /// The link to the box.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +37,17 @@ pub(super) enum BoxLink {
         link: Link,
         room_id: Id,
     },
+}
+
+/// What happens to the link.
+pub(super) enum BoxInput {
+    Connected,
+    Lost,
+    Expired,
+    /// The id of the home.
+    Accepted(Id),
+    /// Why the box does not want this screen.
+    Refused(Reason),
 }
 
 impl BoxLink {

@@ -173,7 +173,7 @@ mod tests {
     #[test]
     fn a_long_call_has_a_notice_and_a_short_one_has_none() {
         let at = Instant::from_nanos(0);
-        let seconds = |n| Duration::from_millis(n * 1000);
+        let seconds = |n: u64| Duration::from_millis(n * 1000);
         assert_eq!(Limit::new(at, Duration::ZERO), Limit::None);
         assert_eq!(
             Limit::new(at, seconds(10)),

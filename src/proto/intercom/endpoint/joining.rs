@@ -2,7 +2,7 @@
 
 use crate::base::limits::endpoint::{CONNECT_TIMEOUT, JOIN_TIMEOUT, REFUSED_PAUSE};
 use crate::base::time::Instant;
-use crate::proto::intercom::endpoint::box_link::{pause_after, BoxLink};
+use crate::proto::intercom::endpoint::box_link::{pause_after, BoxInput, BoxLink};
 use crate::proto::intercom::endpoint::output::{Alarm, AlarmState, BoxState, Event, Link, Output};
 use crate::proto::intercom::endpoint::Endpoint;
 use crate::wire::intercom::{text, Id, Message, Reason};
@@ -10,45 +10,36 @@ use crate::wire::intercom::{text, Id, Message, Reason};
 /// A wall panel, in `join_family`.
 const PAD: u8 = 1;
 
-/// What happens to the link.
-pub(super) enum Input {
-    Connected,
-    Lost,
-    Expired,
-    Accepted(Id),
-    Refused(Reason),
-}
-
 impl Endpoint {
-    pub(super) fn step_box(&mut self, now: Instant, input: Input) {
+    pub(super) fn step_box(&mut self, now: Instant, input: BoxInput) {
         use BoxLink::{Connecting, Joined, Joining, Pausing};
         let state = self.box_link.clone();
         match (state, input) {
-            (Pausing { failures, .. }, Input::Expired) => self.connect_box(now, failures),
-            (Connecting { link, failures, .. }, Input::Connected) => {
+            (Pausing { failures, .. }, BoxInput::Expired) => self.connect_box(now, failures),
+            (Connecting { link, failures, .. }, BoxInput::Connected) => {
                 self.send_join(now, link, failures)
             }
-            (Connecting { failures, .. } | Joining { failures, .. }, Input::Lost) => {
+            (Connecting { failures, .. } | Joining { failures, .. }, BoxInput::Lost) => {
                 self.pause(now, failures)
             }
             (
                 Connecting { link, failures, .. } | Joining { link, failures, .. },
-                Input::Expired,
+                BoxInput::Expired,
             ) => {
                 self.output(Output::Close(link));
                 self.pause(now, failures);
             }
-            (Joining { link, .. }, Input::Accepted(room_id)) => {
+            (Joining { link, .. }, BoxInput::Accepted(room_id)) => {
                 self.box_link = Joined {
                     link,
                     room_id: room_id.clone(),
                 };
                 self.event(Event::Box(BoxState::Joined, room_id, Reason::new()));
             }
-            (Joining { link, .. } | Joined { link, .. }, Input::Refused(reason)) => {
+            (Joining { link, .. } | Joined { link, .. }, BoxInput::Refused(reason)) => {
                 self.handle_refused(now, link, reason)
             }
-            (Joined { .. }, Input::Lost) => {
+            (Joined { .. }, BoxInput::Lost) => {
                 let lost = Event::Box(BoxState::Lost, Id::new(), text("lost"));
                 self.event(lost);
                 self.pause_for(now, 0);

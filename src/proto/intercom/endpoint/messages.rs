@@ -6,9 +6,10 @@
 use core::net::{IpAddr, Ipv4Addr};
 
 use crate::base::time::Instant;
+use crate::proto::intercom::endpoint::box_link::BoxInput;
 use crate::proto::intercom::endpoint::input::Input;
 use crate::proto::intercom::endpoint::output::{Alarm, Link};
-use crate::proto::intercom::endpoint::{joining, Endpoint};
+use crate::proto::intercom::endpoint::Endpoint;
 use crate::wire::intercom::{Message, Sid};
 
 impl Endpoint {
@@ -37,11 +38,9 @@ impl Endpoint {
     fn handle_box_message(&mut self, now: Instant, link: Link, message: Message) {
         match message {
             Message::JoinAccept { room_id } => {
-                return self.step_box(now, joining::Input::Accepted(room_id))
+                return self.step_box(now, BoxInput::Accepted(room_id))
             }
-            Message::JoinReject { reason } => {
-                return self.step_box(now, joining::Input::Refused(reason))
-            }
+            Message::JoinReject { reason } => return self.step_box(now, BoxInput::Refused(reason)),
             // Before it has joined, nothing else counts.
             _ if self.box_link.joined().is_none() => return self.ignore(),
             _ => {}

@@ -19,7 +19,7 @@ use core::net::{IpAddr, Ipv4Addr};
 use crate::base::limits::endpoint::MAX_OUTPUTS;
 use crate::base::time::Instant;
 use crate::proto::intercom::endpoint::alarms::Alarms;
-use crate::proto::intercom::endpoint::box_link::BoxLink;
+use crate::proto::intercom::endpoint::box_link::{BoxInput, BoxLink};
 use crate::proto::intercom::endpoint::call::{Call, Stage};
 use crate::proto::intercom::endpoint::callers::{Admission, Callers};
 use crate::proto::intercom::endpoint::ids::IdSource;
@@ -122,7 +122,7 @@ impl Endpoint {
     /// A connection that was asked for is made; this device has the address on it.
     pub fn handle_connected(&mut self, now: Instant, link: Link, local: IpAddr) {
         if self.box_link.link() == Some(link) {
-            self.step_box(now, joining::Input::Connected);
+            self.step_box(now, BoxInput::Connected);
         } else if self.has_call_on(link) {
             self.step(now, Input::Connected(local));
         }
@@ -132,7 +132,7 @@ impl Endpoint {
     pub fn handle_lost(&mut self, now: Instant, link: Link) {
         self.handle_link_gone(now, link);
         if self.box_link.link() == Some(link) {
-            self.step_box(now, joining::Input::Lost);
+            self.step_box(now, BoxInput::Lost);
         }
         self.callers.take(link);
     }
@@ -140,7 +140,7 @@ impl Endpoint {
     /// The time of `next_deadline` has come; early and additional calls do no harm.
     pub fn handle_timeout(&mut self, now: Instant) {
         if now >= self.box_link.deadline() {
-            self.step_box(now, joining::Input::Expired);
+            self.step_box(now, BoxInput::Expired);
         }
         while let Some(link) = self.callers.take_expired(now, self.call.is_some()) {
             if self.call.is_some() {
