@@ -6,7 +6,7 @@ mod common;
 
 use std::net::TcpStream;
 
-use common::intercom::{accept, call_req, door, listen, Peer};
+use common::intercom_peer::{accept, call_req, door, listen, Peer};
 use common::{wait_for, Phone};
 use serde_json::json;
 

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::intercom::{accept, call_req, joined};
+use common::intercom_peer::{accept, call_req, joined};
 use serde_json::json;
 
 #[test]

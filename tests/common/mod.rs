@@ -28,7 +28,7 @@ mod control;
 pub mod fake_store;
 pub mod file;
 #[cfg(feature = "intercom")]
-pub mod intercom;
+pub mod intercom_peer;
 pub mod listener;
 pub mod made;
 mod media;
