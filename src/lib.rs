@@ -11,7 +11,8 @@
 //! | [`daemon`] | `callrec run`: one thread, one loop, and its services |
 //! | [`cli`] | the commands of `bin/callrec.rs` |
 //! | `server` | `bin/callrec-server.rs`: the recording server, its load balancer, the rendezvous; each has a loop of its own |
-//! | [`sim`] | the phone's call application and media engine, for demos and tests |
+//! | `home_box` | `bin/callrec-box.rs`: the home's gateway of a building intercom |
+//! | [`sim`] | the phone's call application and media engine, and devices of a building intercom, for demos and tests |
 //!
 //! `src/README.md` follows a packet, a request and a file through these rooms, and says how to add
 //! to them.
@@ -31,6 +32,8 @@ pub mod config;
 pub mod daemon;
 #[cfg(any(test, feature = "fuzz"))]
 pub mod fuzz;
+#[cfg(feature = "box")]
+pub mod home_box;
 pub mod io;
 pub mod proto;
 pub mod recordings;

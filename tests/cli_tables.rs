@@ -1,6 +1,11 @@
 //! The tables of commands: `--help`, completions and manual pages say what the programs accept.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-#![cfg(all(feature = "tools", feature = "server", feature = "sim"))]
+#![cfg(all(
+    feature = "tools",
+    feature = "server",
+    feature = "sim",
+    feature = "box"
+))]
 
 mod common;
 
@@ -13,10 +18,11 @@ use common::made::Folder;
 use common::{run, stderr_of};
 
 /// The programs, and the files that read the arguments of their commands.
-const PROGRAMS: [(&str, &str); 3] = [
+const PROGRAMS: [(&str, &str); 4] = [
     ("callrec", env!("CARGO_BIN_EXE_callrec")),
     ("callrec-server", env!("CARGO_BIN_EXE_callrec-server")),
     ("callrec-sim", env!("CARGO_BIN_EXE_callrec-sim")),
+    ("callrec-box", env!("CARGO_BIN_EXE_callrec-box")),
 ];
 
 /// An option as `--help` names it.
@@ -174,6 +180,17 @@ fn every_option_that_is_read_is_in_a_table() {
     read.remove("help");
     read.insert("far"); // `Long("near" | "far")`
     assert_eq!(read, table_options(&text), "src/sim/options.rs");
+    // Its three commands share names: each is read where its own table says so.
+    let text = code("src/sim/intercom/options.rs");
+    let tables = text.split("command! {").skip(1);
+    let readers = text.split("fn ").filter(|part| part.contains("Long(\""));
+    for (table, reader) in tables.zip(readers) {
+        let mut read = quoted_after(reader, "Long(\"");
+        read.remove("help");
+        let table = format!("command! {{{table}");
+        let name = table.lines().nth(1).unwrap();
+        assert_eq!(read, table_options(&table), "src/sim/intercom: {name}");
+    }
     let text = code("src/server/check.rs");
     let mut read = quoted_after(&text, "Long(\"");
     read.remove("help");
@@ -223,7 +240,7 @@ fn bash_completes_commands_options_and_values() {
             .map(|word| (*word).to_owned())
             .collect::<BTreeSet<_>>()
     };
-    let [recorder, server, sim] = PROGRAMS;
+    let [recorder, server, sim, home_box] = PROGRAMS;
     for ((name, program), words, expected) in [
         (recorder, &["ex"][..], &["export"][..]),
         (recorder, &["c"], &["check", "completions", "ctl"]),
@@ -239,6 +256,10 @@ fn bash_completes_commands_options_and_values() {
         (server, &["record", "--format", ""], &["phone", "wav"]),
         (server, &["record", "--message-end", "c"], &["crlf"]),
         (sim, &["call", "--codec", "PCM"], &["PCMA", "PCMU"]),
+        (home_box, &["c"], &["check", "completions", "ctl"]),
+        (sim, &["s"], &["screen"]),
+        (sim, &["screen", "--token-file", "a"], &["a recording.wav"]),
+        (sim, &["screen", "--a"], &["--answer"]),
     ] {
         assert_eq!(
             completed(name, program, words),

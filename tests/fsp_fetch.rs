@@ -83,10 +83,24 @@ fn times_have_the_offset_of_the_phone() {
         .fetch(&["ls", DAY])
         .contains("  2026-01-02 11:15:42 +01:00  Record_"));
     let line = offering.fetch(&["ls", "--json", DAY]);
-    assert!(
-        line.contains(r#""modified":"2026-01-02T11:15:42+01:00""#),
-        "{line}"
-    );
+    let modified = r#""modified":"2026-01-02T11:15:42+01:00""#;
+    assert!(line.contains(modified), "{line}");
+    // A fetched file has the same time, named alone or in its folder, fetched or kept.
+    for (words, outcome) in [
+        (&["get", "--json", FILE][..], "fetched"),
+        (&["get", "--json", "--all-new"], "fetched"),
+        (&["get", "--json", "--all-new"], "kept"),
+    ] {
+        let lines = offering.fetch(words);
+        let line = lines.lines().find(|line| line.contains(FILE)).unwrap();
+        assert!(line.contains(outcome) && line.contains(modified), "{line}");
+    }
+    // In a folder without a sidecar the phone's newest one counts.
+    offering.put("Record_20260103_101500.wav", &noise(2, 100));
+    at("Record_20260103_101500.wav");
+    let line = offering.fetch(&["get", "--json", "Recorder/20260103"]);
+    let modified = r#""modified":"2026-01-02T07:45:42-02:30""#;
+    assert!(line.contains(modified), "{line}");
 }
 
 /// A phone with three files of two days.

@@ -20,7 +20,7 @@ fn a_use_of_several_names_is_seen() {
 /// Each room, and what it may name besides itself. The first rooms are pure: no clock, socket, file
 /// or log.
 const PURE_ROOMS: [&str; 3] = ["base", "wire", "proto"];
-const MAY_NAME: [(&str, &str); 10] = [
+const MAY_NAME: [(&str, &str); 11] = [
     ("base", ""),
     ("wire", "base"),
     ("proto", "base wire"),
@@ -31,6 +31,7 @@ const MAY_NAME: [(&str, &str); 10] = [
     ("cli", "base wire proto io recordings config daemon"),
     ("sim", "base wire io cli"),
     ("server", "base wire proto io recordings config cli"),
+    ("home_box", "base wire proto io config cli"),
 ];
 const IMPURE: &str =
     "std::io std::fs std::net std::os std::time std::thread std::env mio:: nix:: libc:: log:: \

@@ -1,4 +1,5 @@
-//! The README's tables of keys, requests and counters are those of the program.
+//! The README's tables of keys, requests and counters are those of the program; their links lead
+//! somewhere, and the files that they name exist. `readme_walk.rs` runs the commands.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::collections::BTreeSet;
@@ -112,4 +113,90 @@ fn walks_are_short_and_their_files_exist() {
             assert!(fs::metadata(format!("src/{file}")).is_ok(), "{file}");
         }
     }
+}
+
+const DOCUMENTS: [&str; 7] = [
+    "README.md",
+    "board/README.md",
+    "scripts/README.md",
+    "src/README.md",
+    "src/cli/README.md",
+    "src/server/README.md",
+    "tests/README.md",
+];
+
+/// The text of a document, without its code blocks.
+fn prose(path: &Path) -> String {
+    let text = fs::read_to_string(path).unwrap();
+    text.split("\n```").step_by(2).collect()
+}
+
+/// What links to a heading, as GitHub makes it.
+fn anchor(heading: &str) -> String {
+    let letters = heading.trim_start_matches(['#', ' ']).chars();
+    let letters = letters.filter(|letter| letter.is_alphanumeric() || " -_".contains(*letter));
+    letters.collect::<String>().to_lowercase().replace(' ', "-")
+}
+
+#[test]
+fn links_lead_somewhere() {
+    let mut count = 0;
+    for document in DOCUMENTS {
+        let text = prose(Path::new(document));
+        for link in text.split("](").skip(1) {
+            let link = link.split(')').next().unwrap();
+            let (file, heading) = link.split_once('#').unwrap_or((link, ""));
+            let file = Path::new(document).with_file_name(file);
+            assert!(file.exists(), "{document}: {link}");
+            let has_heading = || {
+                let text = prose(&file);
+                let mut headings = text.lines().filter(|line| line.starts_with('#'));
+                headings.any(|line| anchor(line) == heading)
+            };
+            assert!(heading.is_empty() || has_heading(), "{document}: {link}");
+            count += 1;
+        }
+    }
+    assert!(count > 20, "{count}");
+}
+
+/// Code spans that are paths of this repository: from its root, from `src`, or from the document.
+#[test]
+fn files_that_are_named_exist() {
+    let is_path = |span: &&str| {
+        let is_relative = span.starts_with(|first: char| first.is_ascii_lowercase());
+        let is_lower = span
+            .bytes()
+            .all(|byte| !byte.is_ascii_uppercase() && byte != b' ');
+        let is_made = span.starts_with("target/");
+        span.contains('/') && is_relative && is_lower && !is_made && !span.contains(['*', ':', '='])
+    };
+    let mut count = 0;
+    for document in DOCUMENTS {
+        let here = Path::new(document).parent().unwrap();
+        for span in prose(Path::new(document))
+            .split('`')
+            .skip(1)
+            .step_by(2)
+            .filter(is_path)
+        {
+            let folders = [Path::new(""), Path::new("src"), here];
+            let exists = folders.iter().any(|folder| folder.join(span).exists());
+            assert!(exists, "{document}: {span}");
+            count += 1;
+        }
+    }
+    assert!(count > 50, "{count}");
+}
+
+#[test]
+fn every_test_program_is_in_the_table() {
+    let text = fs::read_to_string("tests/README.md").unwrap();
+    let rows = text.lines().filter_map(|line| line.strip_prefix("| `"));
+    let named = rows.filter_map(|row| row.split('`').next());
+    let named = named.filter(|name| name.ends_with(".rs"));
+    let files = fs::read_dir("tests").unwrap();
+    let files = files.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let files = files.filter(|name| name.ends_with(".rs"));
+    assert_eq!(set(named.map(str::to_owned)), set(files));
 }

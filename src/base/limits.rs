@@ -8,6 +8,8 @@ pub mod endpoint;
 pub mod fetch;
 #[cfg(feature = "fsp")]
 pub mod fsp;
+#[cfg(feature = "box")]
+pub mod home_box;
 pub mod play;
 #[cfg(feature = "fsp")]
 pub mod rendezvous;

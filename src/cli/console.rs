@@ -64,12 +64,12 @@ impl Console<'_> {
 }
 
 /// A path to be printed.
-pub(super) fn shown(path: &Path) -> String {
+pub(crate) fn shown(path: &Path) -> String {
     harmless(&path.to_string_lossy())
 }
 
 /// The text without characters that control a terminal or change the direction of writing.
-pub(super) fn harmless(text: &str) -> String {
+pub(crate) fn harmless(text: &str) -> String {
     let replaced = |c: char| {
         if steers(c) {
             char::REPLACEMENT_CHARACTER

@@ -1,4 +1,4 @@
-//! `callrec ctl` and `callrec watch`: a person's way to the control socket.
+//! `ctl` and `watch` of `callrec` and `callrec-box`: a person's way to the control socket.
 
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, ErrorKind, Write};
@@ -12,7 +12,21 @@ use crate::cli::command::{command, CommandSpec};
 use crate::cli::console::print;
 use crate::cli::failure::{usage, Failure};
 
-const DEFAULT_SOCKET: &str = "/var/run/callrec.sock";
+/// A program with a control socket.
+pub(crate) struct ControlProgram {
+    pub(crate) name: &'static str,
+    /// Where its daemon's socket is by default.
+    pub(crate) socket: &'static str,
+    pub(crate) ctl_help: &'static str,
+    pub(crate) watch_help: &'static str,
+}
+
+pub(super) const CALLREC: ControlProgram = ControlProgram {
+    name: "callrec",
+    socket: "/var/run/callrec.sock",
+    ctl_help: CTL.help,
+    watch_help: WATCH.help,
+};
 
 pub(super) const CTL: CommandSpec = command! {
     "callrec", "ctl", "MESSAGE...",
@@ -44,15 +58,18 @@ It ends when the recorder does.";
     ]
 };
 
-pub(super) fn ctl(arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
-    let (socket, messages) = match arguments_of(arguments)? {
+pub(crate) fn ctl(program: &ControlProgram, arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
+    let (socket, messages) = match arguments_of(program, arguments)? {
         Some(found) => found,
-        None => return print(CTL.help),
+        None => return print(program.ctl_help),
     };
     if messages.is_empty() {
-        return usage("ctl: which MESSAGE? 'callrec ctl --help' shows some");
+        let name = program.name;
+        return usage(&format!(
+            "ctl: which MESSAGE? '{name} ctl --help' shows some"
+        ));
     }
-    let mut connection = ControlConnection::open(&socket)?;
+    let mut connection = ControlConnection::open(program, &socket)?;
     let mut failed = None;
     for message in &messages {
         connection.send(&with_time(message))?;
@@ -82,15 +99,18 @@ pub(super) fn ctl(arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
     }
 }
 
-pub(super) fn watch(arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
-    let (socket, messages) = match arguments_of(arguments)? {
+pub(crate) fn watch(
+    program: &ControlProgram,
+    arguments: Vec<OsString>,
+) -> Result<ExitCode, Failure> {
+    let (socket, messages) = match arguments_of(program, arguments)? {
         Some(found) => found,
-        None => return print(WATCH.help),
+        None => return print(program.watch_help),
     };
     if let Some(message) = messages.first() {
         return usage(&format!("watch: unexpected '{message}'"));
     }
-    let mut connection = ControlConnection::open(&socket)?;
+    let mut connection = ControlConnection::open(program, &socket)?;
     connection.send("SubscribeRequest")?;
     while let Some(line) = connection.next_line()? {
         if has(&line, "result=failed") {
@@ -132,9 +152,12 @@ fn has(line: &str, pair: &str) -> bool {
 }
 
 /// The socket and the messages; `None` for `--help`.
-fn arguments_of(arguments: Vec<OsString>) -> Result<Option<(String, Vec<String>)>, Failure> {
+fn arguments_of(
+    program: &ControlProgram,
+    arguments: Vec<OsString>,
+) -> Result<Option<(String, Vec<String>)>, Failure> {
     let mut parser = parser(arguments);
-    let (mut socket, mut messages) = (DEFAULT_SOCKET.to_owned(), vec![]);
+    let (mut socket, mut messages) = (program.socket.to_owned(), vec![]);
     while let Some(argument) = parser.next()? {
         match argument {
             Short('s') | Long("socket") => socket = parser.value()?.to_string_lossy().into_owned(),
@@ -153,11 +176,11 @@ struct ControlConnection {
 }
 
 impl ControlConnection {
-    fn open(socket: &str) -> Result<Self, Failure> {
+    fn open(program: &ControlProgram, socket: &str) -> Result<Self, Failure> {
         let stream = UnixStream::connect(socket).map_err(|error| {
             let hint = match error.kind() {
                 ErrorKind::PermissionDenied => "only its owner and group may use it",
-                _ => "is 'callrec run' running?",
+                _ => &format!("is '{} run' running?", program.name),
             };
             Failure::Failed(format!("{socket}: {error}; {hint}"))
         })?;

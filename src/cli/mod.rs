@@ -21,7 +21,7 @@ pub(crate) mod command;
 #[cfg(any(feature = "tools", feature = "server", feature = "sim"))]
 pub(crate) mod completions;
 pub mod console;
-mod control;
+pub(crate) mod control;
 #[cfg(feature = "tools")]
 mod export;
 #[cfg(feature = "tools")]
@@ -140,8 +140,8 @@ fn command(mut arguments: Vec<OsString>, console: &mut Console) -> Result<ExitCo
     match name.to_str() {
         Some("run") => run::run(arguments),
         Some("check") => run::check(arguments, console),
-        Some("ctl") => control::ctl(arguments),
-        Some("watch") => control::watch(arguments),
+        Some("ctl") => control::ctl(&control::CALLREC, arguments),
+        Some("watch") => control::watch(&control::CALLREC, arguments),
         Some("info") => info::info(arguments, console),
         Some("repair") => repair::repair(arguments, console),
         Some("-h" | "--help" | "help") => print(HELP),

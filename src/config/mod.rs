@@ -30,13 +30,25 @@ pub use pairs::Error;
 #[cfg(feature = "fsp")]
 pub use rendezvous::RendezvousConfig;
 
+#[cfg(any(feature = "server", feature = "box"))]
+pub(crate) use {pairs::each_pair, values::number, values::one_of};
+
+#[cfg(not(any(feature = "server", feature = "box")))]
+use {pairs::each_pair, values::number, values::one_of};
+
+#[cfg(feature = "box")]
+pub(crate) use values::{absolute, host};
+
+#[cfg(not(feature = "box"))]
+use values::{absolute, host};
+
 #[cfg(feature = "server")]
-pub(crate) use {pairs::each_pair, values::number, values::one_of, values::ports};
+pub(crate) use values::ports;
 
 #[cfg(not(feature = "server"))]
-use {pairs::each_pair, values::number, values::one_of, values::ports};
+use values::ports;
 
-use values::{absolute, auto, host, ip_address, mac, switch};
+use values::{auto, ip_address, mac, switch};
 
 /// The longest path of a Unix socket: `sun_path` without its NUL.
 const SOCKET_PATH_BYTES: usize = 107;

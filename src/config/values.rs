@@ -51,7 +51,7 @@ pub(super) fn auto(value: &str) -> Option<&str> {
 }
 
 /// An absolute path of at most this many bytes.
-pub(super) fn absolute(path: &str, most: usize) -> Result<String, String> {
+pub(crate) fn absolute(path: &str, most: usize) -> Result<String, String> {
     if !path.starts_with('/') {
         return Err(format!("must be an absolute path, not '{path}'"));
     }
@@ -84,7 +84,7 @@ pub(crate) fn secret(value: &str) -> Result<&str, String> {
 }
 
 /// An IP address or a host name, without a port.
-pub(super) fn host(value: &str) -> Result<String, String> {
+pub(crate) fn host(value: &str) -> Result<String, String> {
     let is_allowed = |b: u8| b.is_ascii_alphanumeric() || b".-_".contains(&b);
     let is_name = (1..=253).contains(&value.len()) && value.bytes().all(is_allowed);
     if is_name || ip_address(value).is_ok() {

@@ -1,5 +1,8 @@
-//! The phone's network interfaces, for the hardware address that identifies the phone.
+//! Network interfaces, for the hardware address that identifies the phone, and to find the one that
+//! has an address.
 
+#[cfg(feature = "box")]
+use std::io;
 use std::net::{Ipv4Addr, UdpSocket};
 use std::os::fd::AsFd;
 
@@ -16,9 +19,33 @@ pub fn first_mac() -> Option<[u8; 6]> {
         .find(|mac| *mac != [0; 6])
 }
 
+/// The name of the first interface that has this address.
+#[cfg(feature = "box")]
+pub fn with_address(address: Ipv4Addr) -> io::Result<Option<String>> {
+    let has_address = |found: &nix::ifaddrs::InterfaceAddress| {
+        let own = found.address.as_ref().and_then(|own| own.as_sockaddr_in());
+        own.is_some_and(|own| own.ip() == address)
+    };
+    let found = nix::ifaddrs::getifaddrs()?.find(has_address);
+    // An address may have a label of its own, `eth0:1`, which is no interface.
+    let name = found.map(|found| {
+        let label = found.interface_name;
+        label.split(':').next().unwrap_or_default().to_owned()
+    });
+    Ok(name)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(feature = "box")]
+    #[test]
+    fn the_interface_of_an_address_is_found() {
+        assert_eq!(with_address(Ipv4Addr::LOCALHOST).unwrap().unwrap(), "lo");
+        // RFC 5737: nobody's.
+        assert_eq!(with_address(Ipv4Addr::new(203, 0, 113, 7)).unwrap(), None);
+    }
 
     #[test]
     fn it_is_the_address_that_the_kernel_shows() {

@@ -7,6 +7,8 @@ pub mod control;
 pub mod descriptors;
 pub mod dir;
 pub mod file;
+#[cfg(feature = "box")]
+pub mod file_lock;
 pub mod interface;
 #[cfg(any(feature = "server", feature = "intercom"))]
 pub mod listener;

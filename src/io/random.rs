@@ -1,7 +1,7 @@
 //! Random numbers from the system.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
 
 use crate::io::sys;
 
@@ -22,15 +22,21 @@ impl Random {
     /// Three random words.
     pub fn words(&mut self) -> [u32; 3] {
         let mut bytes = [0; 12];
-        if !sys::random(&mut bytes) {
-            let read = self
-                .device
-                .as_mut()
-                .map(|device| device.read_exact(&mut bytes));
-            debug_assert!(matches!(read, Some(Ok(()))), "no source of random numbers");
-        }
+        let filled = self.fill(&mut bytes);
+        debug_assert!(filled.is_ok(), "no source of random numbers");
         let word =
             |i: usize| u32::from_ne_bytes([bytes[i], bytes[i + 1], bytes[i + 2], bytes[i + 3]]);
         [word(0), word(4), word(8)]
+    }
+
+    /// Fills the buffer; for a secret, which must not be made without a source.
+    pub fn fill(&mut self, bytes: &mut [u8]) -> io::Result<()> {
+        if sys::random(bytes) {
+            return Ok(());
+        }
+        match &mut self.device {
+            Some(device) => device.read_exact(bytes),
+            None => Err(io::ErrorKind::NotFound.into()),
+        }
     }
 }

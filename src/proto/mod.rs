@@ -10,7 +10,7 @@
 //! | [`record_client`] | the phone's conversation with a recording server |
 //! | `record_server` | the server's side of that conversation |
 //! | `fsp` | recordings offered over FSP, and fetched |
-//! | `intercom` | the building intercom: a screen, a door unit, the property's phone |
+//! | `intercom` | calls between doors, homes and the property |
 //! | `rendezvous` | ways through NAT to a phone: agent, caller, server |
 
 #[cfg(feature = "fsp")]

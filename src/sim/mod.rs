@@ -2,6 +2,7 @@
 //!
 //! `call` makes one call: its `leg`s are those of files (`leg_file`) or two synthetic `parties`.
 //! `load` records to a server with many phones at once.
+//! `door`, `screen` and `property` play devices of a building `intercom`.
 #![allow(clippy::print_stdout, clippy::print_stderr)] // its output is for a person
 
 use std::ffi::OsString;
@@ -11,11 +12,13 @@ use crate::cli::console::print;
 use crate::cli::failure::{usage, Failure};
 use crate::cli::program::{program, Program};
 use crate::wire::g711::Law;
+use intercom::options::{DOOR, PROPERTY, SCREEN};
 use leg::Leg;
 use options::{call_options, load_options, CallOptions, CALL, LOAD};
 
 mod call;
 mod capture;
+mod intercom;
 mod leg;
 mod leg_file;
 mod load;
@@ -24,7 +27,8 @@ mod parties;
 mod wav;
 
 const PROGRAM: Program = program! {
-    "callrec-sim", "simulates a phone's calls", [CALL, LOAD]
+    "callrec-sim", "simulates a phone's calls, and devices of a building intercom",
+    [CALL, LOAD, DOOR, SCREEN, PROPERTY]
 };
 /// SSRCs of the synthetic parties: "near" and "far" in ASCII.
 const NEAR_SSRC: u32 = 0x6E65_6172;
@@ -66,6 +70,9 @@ fn command(arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
             }
             None => print(LOAD.help),
         },
+        Some("door") => intercom::door(rest),
+        Some("screen") => intercom::screen(rest),
+        Some("property") => intercom::property(rest),
         Some("completions") => PROGRAM.completions(rest),
         Some("man") => PROGRAM.man(rest),
         Some("-h" | "--help" | "help") => print(PROGRAM.help),

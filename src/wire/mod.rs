@@ -3,6 +3,8 @@
 
 #[cfg(feature = "fsp")]
 pub mod aes;
+#[cfg(feature = "box")]
+pub mod base64url;
 pub mod control;
 pub mod decimal;
 pub mod dns;
@@ -10,7 +12,7 @@ pub mod dns;
 pub mod fsp;
 pub mod g711;
 pub mod g722;
-#[cfg(any(feature = "box", feature = "intercom"))]
+#[cfg(any(feature = "box", feature = "intercom", feature = "sim"))]
 pub mod intercom;
 pub mod json;
 pub mod message_framer;

@@ -27,6 +27,7 @@ mod control;
 #[cfg(feature = "s3")]
 pub mod fake_store;
 pub mod file;
+pub mod intercom;
 #[cfg(feature = "intercom")]
 pub mod intercom_peer;
 pub mod listener;

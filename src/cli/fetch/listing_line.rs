@@ -49,8 +49,8 @@ pub(super) fn json_line(entry: &RemoteEntry, offset: i16) -> String {
     line.finish()
 }
 
-/// When it was written last. Folders of days do not know it.
-fn modified(entry: &RemoteEntry, offset: i16) -> Option<StartTime> {
+/// When it was written last. Folders of days do not know it. `offset`: as in `text_line`.
+pub(super) fn modified(entry: &RemoteEntry, offset: i16) -> Option<StartTime> {
     let is_known = entry.time > 0 && !is_day(entry);
     is_known.then(|| StartTime::at_offset(entry.time.into(), offset))
 }

@@ -31,6 +31,45 @@ pub(super) fn find_offset(
     }
 }
 
+/// The offsets that a run has found: a folder's is searched once, the phone's too.
+#[derive(Default)]
+pub(super) struct KnownOffsets {
+    /// The folder that was asked for last, and the offset of its newest recording.
+    folder: Option<(String, Option<i16>)>,
+    /// That of the phone's newest recording, once it has been searched.
+    phone: Option<Option<i16>>,
+}
+
+impl KnownOffsets {
+    /// The same as `find_offset`, for a folder that may not have been listed.
+    pub(super) fn find(
+        &mut self,
+        remote: &mut Remote,
+        folder: &str,
+    ) -> Result<Option<i16>, FetchError> {
+        if let Some(offset) = self.in_folder(remote, folder)? {
+            return Ok(Some(offset));
+        }
+        if let Some(offset) = self.phone {
+            return Ok(offset);
+        }
+        let offset = find(remote, offset_of)?;
+        self.phone = Some(offset);
+        Ok(offset)
+    }
+
+    fn in_folder(&mut self, remote: &mut Remote, folder: &str) -> Result<Option<i16>, FetchError> {
+        match &self.folder {
+            Some((known, offset)) if known == folder => return Ok(*offset),
+            _ => {}
+        }
+        let entries = list(remote, folder)?;
+        let offset = find_in(remote, folder, &entries, offset_of)?;
+        self.folder = Some((folder.to_owned(), offset));
+        Ok(offset)
+    }
+}
+
 fn device_of(sidecar: &Object) -> Option<String> {
     let device = sidecar.text::<64>("device");
     let device = core::str::from_utf8(&device).ok().filter(is_safe)?;

@@ -7,9 +7,9 @@ use crate::base::limits::fetch::{FOLDER_DEPTH, RUN_ENTRIES};
 use crate::cli::console::{shown, Console};
 use crate::cli::failure::Failure;
 use crate::cli::fetch::arguments::{FetchCommand, FetchOptions};
-use crate::cli::fetch::listing_line::{json_line, text_line};
+use crate::cli::fetch::listing_line::{json_line, modified, text_line};
 use crate::cli::fetch::phone_folder;
-use crate::cli::fetch::phone_sidecars::{find_offset, SIDECAR_BYTES};
+use crate::cli::fetch::phone_sidecars::{find_offset, KnownOffsets, SIDECAR_BYTES};
 use crate::cli::fetch::placement::{find_known, find_with_sum, has_sum, place, Placement};
 use crate::cli::fetch::progress_line::ProgressLine;
 use crate::cli::fetch::remote::{is_safe, FetchError, Remote, RemoteEntry};
@@ -28,6 +28,8 @@ pub(super) struct FetchRun<'a, 'b> {
     progress: ProgressLine,
     /// The entries of all listings so far.
     entries: usize,
+    /// For the times of fetched files.
+    offsets: KnownOffsets,
     /// Failures that did not end the run.
     pub(super) problems: Vec<String>,
 }
@@ -46,6 +48,7 @@ impl<'a, 'b> FetchRun<'a, 'b> {
             console,
             progress: ProgressLine::new(),
             entries: 0,
+            offsets: KnownOffsets::default(),
             problems: vec![],
         }
     }
@@ -164,8 +167,10 @@ impl<'a, 'b> FetchRun<'a, 'b> {
         entry: &RemoteEntry,
         target: &Path,
     ) -> Result<(), FetchError> {
+        // Before the transfer: a file that has been fetched is reported, whatever happens next.
+        let modified = self.modified(path, entry)?;
         match self.fetch_file(path, entry, target) {
-            Ok(outcome) => self.report(path, &outcome),
+            Ok(outcome) => self.report(path, &outcome, modified.as_deref()),
             Err(FetchError::Lost(problem)) => Err(FetchError::Lost(format!("{path}: {problem}"))),
             Err(FetchError::Fatal(problem)) => Err(FetchError::Fatal(problem)),
             Err(FetchError::Refused(problem) | FetchError::Local(problem)) => {
@@ -173,6 +178,18 @@ impl<'a, 'b> FetchRun<'a, 'b> {
                 Ok(())
             }
         }
+    }
+
+    /// When the phone has written a file last, as RFC 3339. Only JSON lines tell it, and only for
+    /// them the phone is asked for more than the file.
+    fn modified(&mut self, path: &str, entry: &RemoteEntry) -> Result<Option<String>, FetchError> {
+        if !self.options.json {
+            return Ok(None);
+        }
+        let (folder, _) = path.rsplit_once('/').unwrap_or(("", path));
+        let offset = self.offsets.find(&mut self.remote, folder)?;
+        let time = modified(entry, offset.unwrap_or(0)); // UTC
+        Ok(time.map(|time| time.start.to_string()))
     }
 
     fn fetch_file(
@@ -244,9 +261,14 @@ impl<'a, 'b> FetchRun<'a, 'b> {
             .and_then(|sidecar| sidecar.digest("sha256")))
     }
 
-    fn report(&mut self, path: &str, outcome: &FileOutcome) -> Result<(), FetchError> {
+    fn report(
+        &mut self,
+        path: &str,
+        outcome: &FileOutcome,
+        modified: Option<&str>,
+    ) -> Result<(), FetchError> {
         let line = if self.options.json {
-            outcome.json_line(path)
+            outcome.json_line(path, modified)
         } else {
             outcome.text_line()
         };
@@ -309,13 +331,16 @@ impl FileOutcome {
         format!("{} {file} ({bytes} bytes){other}\n", self.name())
     }
 
-    fn json_line(&self, path: &str) -> String {
+    fn json_line(&self, path: &str, modified: Option<&str>) -> String {
         let mut line = JsonLine::new();
         line.text("path", path);
         line.text("file", &self.placement.path.to_string_lossy());
         line.text("outcome", self.name());
         line.number("size_bytes", self.fetched.bytes);
         line.number("resumed_bytes", self.fetched.resumed);
+        if let Some(modified) = modified {
+            line.text("modified", modified);
+        }
         if let Some(other) = &self.placement.other {
             line.text("other_file", &other.to_string_lossy());
         }

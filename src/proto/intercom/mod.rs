@@ -1,8 +1,10 @@
-//! The building intercom: the state machines of its devices. The messages are `wire::intercom`.
+//! The building intercom's call control: door units, a home's box and its screens.
 //!
-//! | room | owns |
-//! | --- | --- |
-//! | `endpoint` | a screen, a door unit or the property's phone: one call, the link to the box |
+//! `message_reader` takes the bytes of one connection apart, within limits; `home_box` routes the
+//! calls of a home; `endpoint` is a screen, a door unit or the property's phone.
 
 #[cfg(feature = "intercom")]
 pub mod endpoint;
+#[cfg(feature = "box")]
+pub mod home_box;
+pub mod message_reader;

@@ -2,7 +2,7 @@
 
 use core::fmt::{self, Display, Write};
 
-use crate::wire::intercom::{Message, Party, CODES};
+use crate::wire::intercom::message::{Message, Party, CODES};
 use crate::wire::json::quote;
 
 /// Writes a message and its NUL; returns the number of bytes, `None` if they do not fit. `serial` is

@@ -1,6 +1,6 @@
 //! Splits a stream into frames: bytes up to a NUL.
 
-use crate::wire::intercom::FRAME_BYTES;
+use crate::wire::intercom::message::FRAME_BYTES;
 
 /// More than `FRAME_BYTES` without a NUL: the connection must be closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,8 +45,7 @@ impl FrameReader {
         self.filled = (self.filled + count).min(self.buffer.len());
     }
 
-    /// The next frame without its NUL, trimmed of white space; it may be empty. `None`: more bytes
-    /// are needed.
+    /// The next frame without its NUL; it may be empty. `None`: more bytes are needed.
     pub fn next_frame(&mut self) -> Result<Option<&[u8]>, TooLong> {
         let waiting = &self.buffer[self.used..self.filled];
         let Some(end) = waiting.iter().position(|byte| *byte == 0) else {
@@ -55,7 +54,7 @@ impl FrameReader {
         };
         let start = self.used;
         self.used += end + 1;
-        Ok(Some(self.buffer[start..start + end].trim_ascii()))
+        Ok(Some(&self.buffer[start..start + end]))
     }
 }
 
@@ -82,7 +81,7 @@ mod tests {
                 reader.advance(count);
                 rest = &rest[count..];
                 while let Some(frame) = reader.next_frame()? {
-                    found.push(frame.to_vec());
+                    found.push(frame.trim_ascii().to_vec());
                 }
             }
         }

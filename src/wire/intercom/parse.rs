@@ -1,7 +1,7 @@
 //! Bytes to messages: tolerant, without a heap.
 
 use crate::wire::control::Text;
-use crate::wire::intercom::{cut, text, Message, Party, Reason, Sid, CODES, MAX_NESTING};
+use crate::wire::intercom::message::{cut, text, Message, Party, Reason, Sid, CODES, MAX_NESTING};
 use crate::wire::json::Object;
 
 /// Why a frame is no message.

@@ -16,13 +16,11 @@ use crate::base::time::Instant;
 use crate::daemon::turn::Tokens;
 use crate::io::stream::Connection;
 use crate::proto::intercom::endpoint::output::Link;
-use crate::wire::intercom::frames::FrameReader;
-use crate::wire::intercom::{emit, parse, Message, FRAME_BYTES};
+use crate::proto::intercom::message_reader::{MessageReader, Received};
+use crate::wire::intercom::{emit, Message, FRAME_BYTES};
 
 /// Callers, the call, the box, and as many that linger.
 const SLOTS: usize = 2 * (MAX_CALLERS + 2);
-/// Frames in a row that are no messages: whoever sends them speaks another protocol.
-const MAX_BAD_FRAMES: u32 = 10;
 
 /// All connections, by slot; a slot has a token.
 pub(super) struct Links {
@@ -33,11 +31,10 @@ pub(super) struct Links {
 
 struct Slot {
     state: State,
-    reader: FrameReader,
+    reader: MessageReader,
     out: heapless::Vec<u8, OUT_BYTES>,
     readable: bool,
     writable: bool,
-    bad_frames: u32,
     /// The number of the last message that was sent.
     serial: u32,
 }
@@ -64,11 +61,10 @@ impl Links {
     pub(super) fn new(tokens: Tokens, first_source: usize) -> Self {
         let slot = |_| Slot {
             state: State::Free,
-            reader: FrameReader::new(),
+            reader: MessageReader::new(),
             out: heapless::Vec::new(),
             readable: false,
             writable: false,
-            bad_frames: 0,
             serial: 0,
         };
         Self {
@@ -128,7 +124,6 @@ impl Links {
         slot.out.clear();
         slot.readable = true;
         slot.writable = false;
-        slot.bad_frames = 0;
         slot.serial = 0;
         Ok((number, connection))
     }
@@ -161,7 +156,7 @@ impl Links {
     /// Sends a message, now or as soon as the connection takes it.
     pub(super) fn send(&mut self, link: Link, message: &Message) {
         let Some(slot) = self.find(link) else { return };
-        let mut bytes = [0; FRAME_BYTES];
+        let mut bytes = [0; FRAME_BYTES + 1];
         slot.serial += 1;
         let Some(len) = emit(message, slot.serial, &mut bytes) else {
             log::warn!("intercom: bug: a message is too long");
@@ -187,7 +182,7 @@ impl Links {
     }
 
     /// The next input of a slot; `None` until the poll reports another event.
-    pub(super) fn next_input(&mut self, number: usize) -> Option<LinkInput> {
+    pub(super) fn next_input(&mut self, now: Instant, number: usize) -> Option<LinkInput> {
         let slot = self.slots.get_mut(number)?;
         let state = core::mem::replace(&mut slot.state, State::Free);
         match state {
@@ -196,7 +191,7 @@ impl Links {
             State::Connecting(link, connection) => slot.handle_attempt(link, connection),
             State::Connected(link, connection) => {
                 slot.state = State::Connected(link, connection);
-                slot.read(link)
+                slot.read(now, link)
             }
             State::Lingering(connection, until) => {
                 slot.state = State::Lingering(connection, until);
@@ -272,29 +267,22 @@ impl Slot {
     }
 
     /// The next message.
-    fn read(&mut self, link: Link) -> Option<LinkInput> {
+    fn read(&mut self, now: Instant, link: Link) -> Option<LinkInput> {
         if core::mem::take(&mut self.writable) && !self.flush() {
             return self.lose(link);
         }
         let mut allowance = BYTES_PER_TURN;
         loop {
-            match self.reader.next_frame() {
-                Err(_) => return self.lose(link),
-                Ok(Some([])) => {}
-                Ok(Some(frame)) => match parse(frame) {
-                    Ok(message) => {
-                        self.bad_frames = 0;
-                        return Some(LinkInput::Message(link, message));
-                    }
-                    Err(_) => {
-                        self.bad_frames += 1;
-                        if self.bad_frames >= MAX_BAD_FRAMES {
-                            return self.lose(link);
-                        }
-                    }
-                },
-                Ok(None) if !self.readable || allowance == 0 => return None,
-                Ok(None) => match self.fill() {
+            match self.reader.next_message(now) {
+                Received::Message(message) => return Some(LinkInput::Message(link, message)),
+                // As a message that is not understood: it is counted.
+                Received::Bad => return Some(LinkInput::Message(link, Message::Unknown)),
+                Received::Broken(why) => {
+                    log::warn!("intercom: a connection is closed: {}", why.words());
+                    return self.lose(link);
+                }
+                Received::Nothing if !self.readable || allowance == 0 => return None,
+                Received::Nothing => match self.fill() {
                     Ok(count) => allowance = allowance.saturating_sub(count),
                     Err(_) => return self.lose(link),
                 },

@@ -20,7 +20,6 @@ use crate::daemon::turn::{Tokens, Work};
 use crate::io::atomic_file;
 use crate::io::clock::Now;
 use crate::io::listener;
-use crate::io::random::Random;
 use crate::proto::intercom::endpoint::lines::{write_event, write_log};
 use crate::proto::intercom::endpoint::output::{
     CallState, Closed, DoorState, Event as DeviceEvent, Outcome, Output,
@@ -133,8 +132,11 @@ impl Device {
             Some(listener)
         };
         let now = context.clock.read().monotonic;
+        let mut seed = [0; 32];
+        let filled = context.random.fill(&mut seed);
+        filled.map_err(|error| format!("intercom: no random numbers: {error}"))?;
         Ok(Some(Self {
-            endpoint: Endpoint::new(now, settings, seed(&mut context.random)),
+            endpoint: Endpoint::new(now, settings, seed),
             listener,
             may_accept: false,
             links: Links::new(tokens, FIRST_LINK),
@@ -153,7 +155,7 @@ impl Device {
         }
         for slot in 0..self.links.len() {
             for _ in 0..MESSAGES_PER_TURN {
-                let Some(input) = self.links.next_input(slot) else {
+                let Some(input) = self.links.next_input(now.monotonic, slot) else {
                     break;
                 };
                 self.handle_input(now, input);
@@ -289,15 +291,4 @@ impl Device {
         let token = token.unwrap_or_default().trim_ascii();
         self.endpoint.set_token(cut(token));
     }
-}
-
-fn seed(random: &mut Random) -> [u8; 32] {
-    let mut seed = [0; 32];
-    for piece in seed.chunks_mut(12) {
-        let words = random.words().map(u32::to_ne_bytes);
-        for (place, byte) in piece.iter_mut().zip(words.as_flattened()) {
-            *place = *byte;
-        }
-    }
-    seed
 }

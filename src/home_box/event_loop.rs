@@ -1,0 +1,342 @@
+//! `callrec-box run`: one thread, one loop.
+//!
+//! ```text
+//! poll(timeout = the earliest deadline)
+//! 1  connections: accepted, made, read; each message goes to the router
+//! 2  requests of the control socket
+//! 3  what is due: the router's timers, tokens that were revoked
+//! 4  what the router wants done, and all that is to be written
+//! ```
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use log::{info, warn};
+use mio::net::TcpListener;
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Token};
+
+use crate::base::limits::home_box::TOKEN_LOOK;
+use crate::base::time::Instant;
+use crate::home_box::call_log::CallLog;
+use crate::home_box::connection::Read;
+use crate::home_box::connections::{Connections, Made};
+use crate::home_box::control_clients::ControlClients;
+use crate::home_box::event_lines::{event_line, log_event};
+use crate::home_box::joining::verdict;
+use crate::home_box::parts::Parts;
+use crate::home_box::requests;
+use crate::home_box::rules::rules;
+use crate::home_box::settings::BoxSettings;
+use crate::home_box::tokens::TokenStore;
+use crate::io::clock::{self, Now};
+use crate::io::listener;
+use crate::io::random::Random;
+use crate::io::signals::{SignalAction, Signals};
+use crate::proto::intercom::home_box::output::Output;
+use crate::proto::intercom::home_box::{HomeBox, LegId, Side};
+use crate::proto::intercom::message_reader::Received;
+use crate::wire::intercom::Message;
+
+const SIGNALS: Token = Token(0);
+const HOME: Token = Token(1);
+const COMMUNITY: Token = Token(2);
+const FIRST_CONTROL: usize = 3;
+const FIRST_LEG: usize = FIRST_CONTROL + ControlClients::TOKENS;
+
+struct EventLoop {
+    poll: Poll,
+    signals: Signals,
+    home: TcpListener,
+    community: TcpListener,
+    control: ControlClients,
+    connections: Connections,
+    parts: Parts,
+    look_at_tokens_at: Instant,
+}
+
+/// Runs the box until SIGTERM.
+pub(super) fn run(settings: BoxSettings) -> Result<(), String> {
+    let socket = settings.control_socket.clone();
+    let ended = EventLoop::open(settings)?.run();
+    let _ = std::fs::remove_file(socket);
+    ended.map_err(|problem| format!("epoll: {problem}"))
+}
+
+impl EventLoop {
+    fn open(settings: BoxSettings) -> Result<Self, String> {
+        let epoll = |problem: io::Error| format!("epoll: {problem}");
+        let poll = Poll::new().map_err(epoll)?;
+        let registry = || poll.registry().try_clone().map_err(epoll);
+        let signals = Signals::open().map_err(|problem| format!("signals: {problem}"))?;
+        let fd = signals.fd();
+        let mut source = SourceFd(&fd);
+        let registered = registry()?.register(&mut source, SIGNALS, Interest::READABLE);
+        registered.map_err(epoll)?;
+        let tokens = TokenStore::open(&settings.state_dir)?;
+        let path = &settings.control_socket;
+        let control = ControlClients::open(path, registry()?, FIRST_CONTROL)
+            .map_err(|problem| format!("control socket {path}: {problem}"))?;
+        let home = (settings.home_addr, settings.family_port).into();
+        let community = (settings.community_addr, settings.call_port).into();
+        info!("screens join at {home}, calls of the community come in at {community}");
+        Ok(Self {
+            signals,
+            home: listen(&poll, home, HOME)?,
+            community: listen(&poll, community, COMMUNITY)?,
+            control,
+            connections: Connections::new(registry()?, FIRST_LEG),
+            parts: Parts {
+                router: HomeBox::new(rules(&settings), random_seed()),
+                tokens,
+                call_log: CallLog::open(&settings.state_dir),
+                wakeups: 0,
+                settings,
+            },
+            poll,
+            look_at_tokens_at: Instant::NEVER,
+        })
+    }
+
+    fn run(mut self) -> io::Result<()> {
+        let mut events = Events::with_capacity(64);
+        loop {
+            self.wait(&mut events)?;
+            self.parts.wakeups += 1;
+            let now = clock::now();
+            for event in &events {
+                match event.token() {
+                    SIGNALS => {
+                        if let Some(SignalAction::End) = self.signals.next_action() {
+                            self.end(&now);
+                            return Ok(());
+                        }
+                    }
+                    HOME => self.accept(&now, Side::Home),
+                    COMMUNITY => self.accept(&now, Side::Community),
+                    token if token.0 < FIRST_LEG => self.control.handle_event(token),
+                    token => {
+                        if let Some(leg) = self.connections.leg_of(token) {
+                            self.connections.set_ready(leg);
+                        }
+                    }
+                }
+            }
+            self.turn(&now);
+        }
+    }
+
+    fn wait(&mut self, events: &mut Events) -> io::Result<()> {
+        let now = clock::monotonic();
+        let deadline = self
+            .parts
+            .router
+            .next_deadline()
+            .min(self.connections.next_deadline())
+            .min(self.look_at_tokens_at);
+        let timeout = match deadline {
+            _ if self.control.has_work() => Some(Duration::ZERO),
+            Instant::NEVER => None,
+            deadline => Some(Duration::from_nanos(deadline.since(now).nanos())),
+        };
+        match self.poll.poll(events, timeout) {
+            Err(problem) if problem.kind() != io::ErrorKind::Interrupted => Err(problem),
+            _ => Ok(()),
+        }
+    }
+
+    fn turn(&mut self, now: &Now) {
+        for leg in self.connections.ready() {
+            self.read(now, leg);
+        }
+        while let Some((number, line)) = self.control.next_line() {
+            let answer = requests::answer(&mut self.parts, now, line.as_deref());
+            // Events of what was asked come after its response.
+            for line in answer.lines {
+                self.control.respond(number, line);
+            }
+            if answer.subscribes {
+                self.control.subscribe(number);
+            }
+            self.control.flush();
+        }
+        self.parts.router.handle_timeout(now.monotonic);
+        self.look_at_tokens(now.monotonic);
+        self.carry_out(now);
+        for leg in self.connections.flush(now.monotonic) {
+            self.parts.router.handle_closed(now.monotonic, leg);
+        }
+        self.carry_out(now);
+        self.control.flush();
+    }
+
+    fn accept(&mut self, now: &Now, side: Side) {
+        loop {
+            let listener = match side {
+                Side::Home => &self.home,
+                Side::Community => &self.community,
+            };
+            let (stream, address) = match listener.accept() {
+                Ok(accepted) => accepted,
+                Err(problem) if problem.kind() == io::ErrorKind::WouldBlock => return,
+                Err(problem) if problem.kind() == io::ErrorKind::Interrupted => continue,
+                Err(problem) => {
+                    warn!("accept: {problem}");
+                    return;
+                }
+            };
+            let router = &mut self.parts.router;
+            let Some(leg) = router.handle_accepted(now.monotonic, side, address.ip()) else {
+                continue;
+            };
+            if !self.connections.add(leg, stream) {
+                self.parts.router.handle_closed(now.monotonic, leg);
+            }
+            self.carry_out(now);
+        }
+    }
+
+    /// Reads a connection until it is empty: the limits of its reader bound that.
+    fn read(&mut self, now: &Now, leg: LegId) {
+        match self.connections.take_made(leg) {
+            Made::Connected(address) => {
+                let router = &mut self.parts.router;
+                router.handle_connected(now.monotonic, leg, address.ip());
+            }
+            Made::Failed => self.parts.router.handle_unreachable(now.monotonic, leg),
+            Made::NotYet => {}
+        }
+        loop {
+            self.carry_out(now);
+            match self.connections.read(now.monotonic, leg) {
+                Read::Received(Received::Message(message)) => {
+                    self.handle_message(now, leg, &message);
+                }
+                Read::Received(Received::Bad) => self.parts.router.handle_bad_frame(),
+                Read::Received(Received::Broken(why)) => {
+                    info!("connection closed: {}", why.words());
+                    self.drop_leg(now, leg);
+                    return;
+                }
+                Read::Closed => {
+                    self.drop_leg(now, leg);
+                    return;
+                }
+                Read::Received(Received::Nothing) | Read::Blocked => return,
+            }
+        }
+    }
+
+    fn handle_message(&mut self, now: &Now, leg: LegId, message: &Message) {
+        let at = now.monotonic;
+        match message {
+            Message::JoinFamily {
+                token,
+                id,
+                device_type,
+            } => {
+                let parts = &mut self.parts;
+                let verdict = verdict(&parts.settings, &mut parts.tokens, token, id, *device_type);
+                parts.router.handle_join(at, leg, verdict);
+                self.look_at_tokens_at = self.look_at_tokens_at.min(at + TOKEN_LOOK);
+            }
+            Message::Unknown => self.parts.router.handle_unknown_message(),
+            message => self.parts.router.handle_message(at, leg, message),
+        }
+    }
+
+    fn drop_leg(&mut self, now: &Now, leg: LegId) {
+        self.connections.remove(leg);
+        self.parts.router.handle_closed(now.monotonic, leg);
+        self.carry_out(now);
+    }
+
+    fn carry_out(&mut self, now: &Now) {
+        while let Some(output) = self.parts.router.poll_output() {
+            match output {
+                Output::Send { leg, message } => {
+                    if !self.connections.send(leg, &message) {
+                        info!("connection closed: its peer does not read");
+                        self.parts.router.handle_closed(now.monotonic, leg);
+                    }
+                }
+                Output::Close(leg) => self.connections.close(now.monotonic, leg),
+                Output::Connect { leg, address } => {
+                    if !self.connections.connect(leg, address) {
+                        self.parts.router.handle_unreachable(now.monotonic, leg);
+                    }
+                }
+                Output::Event(event) => {
+                    let line = event_line(&event);
+                    log_event(&line);
+                    self.control.tell(&line);
+                }
+                Output::Ended(record) => self.parts.call_log.add(&record, now),
+                Output::Report(_) => {}
+            }
+        }
+    }
+
+    /// Screens whose tokens were revoked by the command are put out.
+    fn look_at_tokens(&mut self, now: Instant) {
+        if self.look_at_tokens_at > now {
+            return;
+        }
+        let devices: Vec<Vec<u8>> = self.parts.router.devices().map(<[u8]>::to_vec).collect();
+        self.look_at_tokens_at = if devices.is_empty() {
+            Instant::NEVER
+        } else {
+            now + TOKEN_LOOK
+        };
+        match self.parts.tokens.reload_if_changed() {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(problem) => {
+                warn!("tokens: {problem}");
+                return;
+            }
+        }
+        for device in devices {
+            let is_revoked = |listed: &&crate::home_box::tokens::ListedToken| {
+                listed.token.device.as_bytes() == device
+            };
+            let tokens = self.parts.tokens.tokens().iter().filter(is_revoked);
+            let newest = tokens.max_by_key(|listed| listed.token.serial);
+            if newest.is_some_and(|listed| listed.is_revoked) {
+                self.parts.router.put_out_device(now, &device, "revoked");
+            }
+        }
+    }
+
+    /// Ends the call, and writes what can be written.
+    fn end(&mut self, now: &Now) {
+        info!("ending");
+        self.parts.router.handle_shutdown(now.monotonic);
+        self.carry_out(now);
+        self.connections.flush(now.monotonic);
+        self.control.flush();
+    }
+}
+
+fn listen(poll: &Poll, address: SocketAddr, token: Token) -> Result<TcpListener, String> {
+    let failed = |problem: io::Error| format!("{address}: {problem}");
+    let mut listener = listener::open(address, false).map_err(failed)?;
+    let registry = poll.registry();
+    let registered = registry.register(&mut listener, token, Interest::READABLE);
+    registered.map_err(failed)?;
+    Ok(listener)
+}
+
+fn random_seed() -> [u8; 32] {
+    let mut random = Random::open();
+    let mut seed = [0; 32];
+    for chunk in seed.chunks_mut(12) {
+        let words = random.words();
+        let bytes = words.iter().flat_map(|word| word.to_ne_bytes());
+        for (place, byte) in chunk.iter_mut().zip(bytes) {
+            *place = byte;
+        }
+    }
+    seed
+}

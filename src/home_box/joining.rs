@@ -1,0 +1,38 @@
+//! Whether a screen may join: its token, or the box's policy.
+
+use log::warn;
+
+use crate::home_box::requests::wall_seconds;
+use crate::home_box::settings::{BoxSettings, JoinPolicy};
+use crate::home_box::tokens::TokenStore;
+use crate::proto::intercom::home_box::rules::JoinVerdict;
+use crate::wire::intercom::{text, Id, Token};
+
+/// Judges a `join_family`. With `joinPolicy = open` a good token still says who it is.
+pub(super) fn verdict(
+    settings: &BoxSettings,
+    tokens: &mut TokenStore,
+    token: &Token,
+    id: &Id,
+    device_type: u8,
+) -> JoinVerdict {
+    // The command may have made or revoked a token since.
+    if let Err(problem) = tokens.reload_if_changed() {
+        warn!("tokens: {problem}");
+    }
+    let given = core::str::from_utf8(token).unwrap_or_default();
+    match tokens.verify(given, wall_seconds()) {
+        Ok(verified) => JoinVerdict::Device {
+            device: text(&verified.device),
+            device_type: verified.kind.number(),
+        },
+        Err(_) if settings.join_policy == JoinPolicy::Open => JoinVerdict::Device {
+            device: id.clone(),
+            device_type,
+        },
+        Err(problem) => {
+            warn!("a screen may not join: {problem}");
+            JoinVerdict::Refused(text("unauthorised"))
+        }
+    }
+}
