@@ -144,6 +144,29 @@ fn a_door_reaches_nobody() {
 }
 
 #[test]
+fn a_daemon_that_ends_hangs_up_first() {
+    let (mut phone, _) = door();
+    let (home, port) = listen();
+    let call = phone.ask(&format!(
+        "cmd=CallRequest&to=2-1-201&ip=127.0.0.1&port={port}"
+    ));
+    let mut home = accept(&home);
+    home.expect("call_req");
+    home.say("call_accept", json!({}));
+    wait_for("the answer", || {
+        let status = phone.control().ask_lines("cmd=CallStatusRequest");
+        status[0].value("state") == "talking"
+    });
+    assert_eq!(phone.end(), Some(0));
+    assert_eq!(home.expect("call_end")["reason"], "hangup");
+    home.assert_closed();
+    phone.start();
+    let log = phone.control().ask_lines("cmd=CallLogRequest");
+    assert_eq!(log[0].value("sid"), call.value("sid"));
+    assert_eq!(log[0].value("state"), "answered");
+}
+
+#[test]
 fn a_phone_without_a_role_refuses() {
     let phone = Phone::new("");
     for request in [

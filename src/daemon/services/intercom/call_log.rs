@@ -2,6 +2,8 @@
 //! each call, atomically, so that a power failure costs the last call at most.
 
 use std::collections::VecDeque;
+use std::io;
+use std::path::Path;
 
 use log::warn;
 
@@ -70,7 +72,7 @@ impl CallLog {
             self.text.extend_from_slice(line);
             self.text.push(b'\n');
         }
-        let written = atomic_file::replace(&self.path, &self.text);
+        let written = self.write();
         if let Err(error) = &written {
             if !self.has_failed {
                 warn!(
@@ -80,6 +82,19 @@ impl CallLog {
             }
         }
         self.has_failed = written.is_err();
+    }
+
+    fn write(&self) -> io::Result<()> {
+        let written = atomic_file::replace(&self.path, &self.text);
+        match &written {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                // The first call of a new phone.
+                let folder = Path::new(&self.path).parent().unwrap_or(Path::new("/"));
+                std::fs::create_dir_all(folder)?;
+                atomic_file::replace(&self.path, &self.text)
+            }
+            _ => written,
+        }
     }
 
     /// A list of so many calls, from the newest one on.
@@ -131,7 +146,7 @@ mod tests {
     #[test]
     fn calls_are_kept_over_a_restart_and_the_oldest_are_forgotten() {
         let folder = std::env::temp_dir().join(format!("callrec-calls-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
+        let _ = std::fs::remove_dir_all(&folder);
         let folder = folder.to_str().unwrap();
         let mut log = CallLog::open(folder);
         assert_eq!(log.line(0), None);

@@ -278,7 +278,7 @@ impl Slot {
                 // As a message that is not understood: it is counted.
                 Received::Bad => return Some(LinkInput::Message(link, Message::Unknown)),
                 Received::Broken(why) => {
-                    log::warn!("intercom: a connection is closed: {}", why.words());
+                    log::debug!("intercom: a connection is closed: {}", why.words());
                     return self.lose(link);
                 }
                 Received::Nothing if !self.readable || allowance == 0 => return None,

@@ -90,6 +90,15 @@ impl Service for Intercom {
         }
     }
 
+    /// The peer is told, and the call stands in the log.
+    fn handle_end(&mut self, context: &mut Context) {
+        if let Some(device) = &mut self.device {
+            let now = context.clock.read();
+            device.endpoint.handle_shutdown(now.monotonic);
+            device.execute(&now, context);
+        }
+    }
+
     fn turn(&mut self, now: &Now, context: &mut Context) -> Work {
         let Some(device) = &mut self.device else {
             answers::refuse_all(context);

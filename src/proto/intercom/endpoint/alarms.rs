@@ -15,6 +15,8 @@ pub(super) struct Alarms {
 struct Known {
     alarm: Alarm,
     repeated_at: Instant,
+    /// It was acknowledged at this screen.
+    acked_here: bool,
 }
 
 impl Alarms {
@@ -35,23 +37,31 @@ impl Alarms {
         let known = Known {
             alarm: alarm.clone(),
             repeated_at: now,
+            acked_here: false,
         };
         // There is room: a full list has just lost its oldest.
         let _ = self.known.push(known);
         true
     }
 
-    /// The box tells that an alarm is over, or was acknowledged.
-    pub(super) fn clear(&mut self, id: &Id, port: u8) -> Option<Alarm> {
+    /// The box tells that an alarm is over, or was acknowledged; `true`: at this screen.
+    pub(super) fn clear(&mut self, id: &Id, port: u8) -> Option<(Alarm, bool)> {
         let mut known = self.known.iter();
         let place = known.position(|known| known.alarm.id == *id && known.alarm.port == port)?;
-        Some(self.known.remove(place).alarm)
+        let known = self.known.remove(place);
+        Some((known.alarm, known.acked_here))
     }
 
-    /// The alarms of a port.
-    pub(super) fn of_port(&self, port: u8) -> impl Iterator<Item = &Alarm> {
-        let of_port = move |alarm: &&Alarm| alarm.port == port;
-        self.known.iter().map(|known| &known.alarm).filter(of_port)
+    /// The user acknowledges all alarms of a port; returns their ids.
+    pub(super) fn acknowledge(&mut self, port: u8) -> heapless::Vec<Id, MAX_ALARMS> {
+        let mut ids = heapless::Vec::new();
+        let of_port = |known: &&mut Known| known.alarm.port == port;
+        for known in self.known.iter_mut().filter(of_port) {
+            known.acked_here = true;
+            // There is room: the alarms are as many.
+            let _ = ids.push(known.alarm.id.clone());
+        }
+        ids
     }
 }
 
@@ -84,10 +94,10 @@ mod tests {
         now = now + ALARM_MEMORY;
         assert!(alarms.raise(now, &alarm("", 3)));
         assert!(!alarms.raise(now, &alarm("a", 3)), "it has an id");
-        assert_eq!(alarms.of_port(3).count(), 3);
-        assert_eq!(alarms.clear(&text("a"), 3), Some(alarm("a", 3)));
+        assert_eq!(alarms.acknowledge(3).len(), 3);
+        assert_eq!(alarms.clear(&text("a"), 3), Some((alarm("a", 3), true)));
         assert_eq!(alarms.clear(&text("a"), 3), None);
-        assert_eq!(alarms.of_port(3).count(), 2);
+        assert_eq!(alarms.acknowledge(3).len(), 2);
     }
 
     #[test]
@@ -97,6 +107,6 @@ mod tests {
             let id = number.to_string();
             assert!(alarms.raise(Instant::from_nanos(number), &alarm(&id, 0)));
         }
-        assert_eq!(alarms.of_port(0).count(), MAX_ALARMS);
+        assert_eq!(alarms.acknowledge(0).len(), MAX_ALARMS);
     }
 }

@@ -115,13 +115,18 @@ impl Endpoint {
     }
 
     pub(super) fn handle_alarm_cleared(&mut self, id: &Id, port: u8, reason: &Reason) {
-        let Some(alarm) = self.alarms.clear(id, port) else {
+        let Some((alarm, was_here)) = self.alarms.clear(id, port) else {
             return self.ignore();
         };
         let state = match &reason[..] {
             b"acked" => AlarmState::Acked,
             _ => AlarmState::Cleared,
         };
-        self.event(Event::Alarm(state, alarm, Id::new()));
+        // The box does not say which other screen has acknowledged it.
+        let by = match state {
+            AlarmState::Acked if was_here => self.settings.id.clone(),
+            _ => Id::new(),
+        };
+        self.event(Event::Alarm(state, alarm, by));
     }
 }

@@ -3,6 +3,7 @@
 use crate::base::time::Instant;
 use crate::proto::intercom::endpoint::call::Stage;
 use crate::proto::intercom::endpoint::input::Input;
+use crate::proto::intercom::endpoint::output::Output;
 use crate::proto::intercom::endpoint::settings::Role;
 use crate::proto::intercom::endpoint::urls::Urls;
 use crate::proto::intercom::endpoint::Endpoint;
@@ -78,26 +79,27 @@ impl Endpoint {
             let words = format_args!("the screen has not joined its box (boxAddr)");
             return Err(reason("no-box", words));
         };
-        let by = self.settings.id.clone();
-        let ack = |id: &crate::wire::intercom::Id| Message::SeczoneAck {
-            alarm: id.clone(),
-            by: by.clone(),
-        };
-        let acks: heapless::Vec<Message, { crate::base::limits::endpoint::MAX_ALARMS }> = self
-            .alarms
-            .of_port(port)
-            .map(|alarm| ack(&alarm.id))
-            .collect();
-        if acks.is_empty() {
+        let alarms = self.alarms.acknowledge(port);
+        if alarms.is_empty() {
             let words = format_args!("there is no alarm on port {port}");
             return Err(reason("unknown-id", words));
         }
-        for message in acks {
-            self.output(crate::proto::intercom::endpoint::output::Output::Send(
-                link, message,
-            ));
+        for alarm in alarms {
+            let by = self.settings.id.clone();
+            self.output(Output::Send(link, Message::SeczoneAck { alarm, by }));
         }
         Ok(())
+    }
+
+    /// The device stops working: ends its call.
+    pub fn handle_shutdown(&mut self, now: Instant) {
+        let stage = self.call.as_ref().map(|call| call.stage);
+        match stage {
+            // The home has other screens: the call rings on there.
+            Some(Stage::Ringing { .. } | Stage::Silenced { .. }) => self.step(now, Input::Lost),
+            Some(_) => self.step(now, Input::HangUp(Reason::new())),
+            None => {}
+        }
     }
 
     fn find_ringing(&self, sid: &[u8]) -> Result<(), Refusal> {
