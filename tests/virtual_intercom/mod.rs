@@ -216,23 +216,22 @@ impl Device {
 
     /// The last line of this event.
     pub fn line(&self, command: &str) -> String {
-        let events = self.outputs.iter().filter_map(|output| match output {
+        let mut events = self.outputs.iter().filter_map(|output| match output {
             Output::Event(event) => Some(line(event)),
             _ => None,
         });
-        let found = events
-            .filter(|line| line.starts_with(&format!("cmd={command}&")))
-            .last();
+        let start = format!("cmd={command}&");
+        let found = events.rfind(|line| line.starts_with(&start));
         found.unwrap()
     }
 
     /// The last message that was sent.
     pub fn sent(&self) -> Message {
-        let sent = self.outputs.iter().filter_map(|output| match output {
+        let mut sent = self.outputs.iter().filter_map(|output| match output {
             Output::Send(_, message) => Some(message.clone()),
             _ => None,
         });
-        sent.last().unwrap()
+        sent.next_back().unwrap()
     }
 }
 
@@ -282,12 +281,7 @@ fn show_message(message: &Message) -> String {
 
 /// A message by its name, then a reason, or `key=value`.
 fn message(words: &[&str], sid: &Sid) -> Message {
-    let key = |key: &str| {
-        let mut pairs = words.iter().filter_map(|word| word.split_once('='));
-        pairs
-            .find(|(known, _)| *known == key)
-            .map(|(_, value)| value)
-    };
+    let key = |key: &str| value(words, key);
     let plain = words
         .get(1)
         .filter(|word| !word.contains('='))
@@ -296,23 +290,7 @@ fn message(words: &[&str], sid: &Sid) -> Message {
     let reason = text(plain);
     let sid = key("sid").map_or(sid.clone(), text);
     match words[0] {
-        "call_req" => {
-            let party = |device: u8, id: &str, audio: &str, video: &str| Party {
-                id: text(id),
-                peer_type: device,
-                audio: text(audio),
-                video: text(video),
-                ..Party::default()
-            };
-            let device = key("type").map_or(3, |device| device.parse().unwrap());
-            let src_audio = key("audio").unwrap_or(if device == 3 { "" } else { "a1" });
-            let src_video = if device == 3 { "v1" } else { "" };
-            Message::CallReq {
-                sid,
-                src: party(device, "2-1-1", src_audio, src_video),
-                dest: party(2, "2-1-201", "a2", ""),
-            }
-        }
+        "call_req" => call_req(words, sid),
         "call_accept" => Message::CallAccept {
             sid,
             by: text("pad-2"),
@@ -348,5 +326,31 @@ fn message(words: &[&str], sid: &Sid) -> Message {
         },
         "unknown" => Message::Unknown,
         other => panic!("{other}"),
+    }
+}
+
+/// The value of a key.
+fn value<'a>(words: &[&'a str], key: &str) -> Option<&'a str> {
+    let mut pairs = words.iter().filter_map(|word| word.split_once('='));
+    let found = pairs.find(|(known, _)| *known == key);
+    found.map(|(_, value)| value)
+}
+
+fn call_req(words: &[&str], sid: Sid) -> Message {
+    let key = |key: &str| value(words, key);
+    let party = |device: u8, id: &str, audio: &str, video: &str| Party {
+        id: text(id),
+        peer_type: device,
+        audio: text(audio),
+        video: text(video),
+        ..Party::default()
+    };
+    let device = key("type").map_or(3, |device| device.parse().unwrap());
+    let src_audio = key("audio").unwrap_or(if device == 3 { "" } else { "a1" });
+    let src_video = if device == 3 { "v1" } else { "" };
+    Message::CallReq {
+        sid,
+        src: party(device, "2-1-1", src_audio, src_video),
+        dest: party(2, "2-1-201", "a2", ""),
     }
 }

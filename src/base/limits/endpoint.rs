@@ -51,5 +51,8 @@ pub const OUT_BYTES: usize = 8 * 1024;
 pub const LOGGED_CALLS: usize = 200;
 /// The longest line of the log: two ids and reasons of 64 bytes, escaped.
 pub const LOG_LINE_BYTES: usize = 768;
+/// The log is written at most once in this time: strangers who call again and again must not wear
+/// the phone's flash memory out.
+pub const LOG_PACE: Duration = Duration::from_millis(5000);
 /// Calls that a `CallLogRequest` gets without a `limit`.
 pub const LISTED_CALLS: usize = 50;

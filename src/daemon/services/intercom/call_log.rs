@@ -1,5 +1,6 @@
 //! The log of calls: a file of lines as `CallLogRequest` sends them, newest last. It is replaced with
-//! each call, atomically, so that a power failure costs the last call at most.
+//! each call, atomically, but at most once in `LOG_PACE`: a power failure costs the calls of the last
+//! seconds at most.
 
 use std::collections::VecDeque;
 use std::io;
@@ -7,7 +8,8 @@ use std::path::Path;
 
 use log::warn;
 
-use crate::base::limits::endpoint::{LOGGED_CALLS, LOG_LINE_BYTES};
+use crate::base::limits::endpoint::{LOGGED_CALLS, LOG_LINE_BYTES, LOG_PACE};
+use crate::base::time::Instant;
 use crate::daemon::clients::Clients;
 use crate::daemon::control_client::CallWalk;
 use crate::io::atomic_file;
@@ -28,6 +30,9 @@ pub(super) struct CallLog {
     next: u64,
     /// The file's content, as it was written last.
     text: Vec<u8>,
+    /// When it was written last, and when it is to be written.
+    written_at: Option<Instant>,
+    write_at: Instant,
     /// The last attempt to write has failed, and this was logged.
     has_failed: bool,
 }
@@ -53,12 +58,14 @@ impl CallLog {
             next: lines.len() as u64,
             lines,
             text,
+            written_at: None,
+            write_at: Instant::NEVER,
             has_failed: false,
         }
     }
 
-    /// Adds a call.
-    pub(super) fn add(&mut self, line: &[u8]) {
+    /// Adds a call; `write_due` follows.
+    pub(super) fn add(&mut self, now: Instant, line: &[u8]) {
         let Ok(line) = Line::from_slice(line) else {
             return;
         };
@@ -67,6 +74,34 @@ impl CallLog {
         }
         self.lines.push_back(line);
         self.next += 1;
+        if self.write_at == Instant::NEVER {
+            let earliest = self.written_at.map_or(now, |at| at + LOG_PACE);
+            self.write_at = now.max(earliest);
+        }
+    }
+
+    /// When `write_due` has something to do.
+    pub(super) fn deadline(&self) -> Instant {
+        self.write_at
+    }
+
+    /// Writes the log if it is time.
+    pub(super) fn write_due(&mut self, now: Instant) {
+        if now >= self.write_at {
+            self.written_at = Some(now);
+            self.save();
+        }
+    }
+
+    /// Writes what is not written yet: the daemon ends.
+    pub(super) fn finish(&mut self) {
+        if self.write_at != Instant::NEVER {
+            self.save();
+        }
+    }
+
+    fn save(&mut self) {
+        self.write_at = Instant::NEVER;
         self.text.clear();
         for line in &self.lines {
             self.text.extend_from_slice(line);
@@ -149,10 +184,15 @@ mod tests {
         let _ = std::fs::remove_dir_all(&folder);
         let folder = folder.to_str().unwrap();
         let mut log = CallLog::open(folder);
+        let now = Instant::from_nanos(1);
         assert_eq!(log.line(0), None);
         for number in 0..LOGGED_CALLS + 5 {
-            log.add(format!("cmd=CallLog&sid={number}").as_bytes());
+            log.add(now, format!("cmd=CallLog&sid={number}").as_bytes());
+            log.write_due(now);
         }
+        assert_eq!(CallLog::open(folder).lines.len(), 1, "one each 5 s");
+        log.write_due(log.deadline());
+        assert_eq!(log.deadline(), Instant::NEVER);
         let log = CallLog::open(folder);
         assert_eq!(log.lines.len(), LOGGED_CALLS);
         assert_eq!(log.line(log.next - 1).unwrap(), b"cmd=CallLog&sid=204");

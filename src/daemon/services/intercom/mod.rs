@@ -96,6 +96,7 @@ impl Service for Intercom {
             let now = context.clock.read();
             device.endpoint.handle_shutdown(now.monotonic);
             device.execute(&now, context);
+            device.log.finish();
         }
     }
 
@@ -110,8 +111,8 @@ impl Service for Intercom {
     fn next_deadline(&self, _now: Instant, _context: &Context) -> Instant {
         let device = self.device.as_ref();
         device.map_or(Instant::NEVER, |device| {
-            let links = device.links.deadline();
-            device.endpoint.next_deadline().min(links)
+            let others = device.links.deadline().min(device.log.deadline());
+            device.endpoint.next_deadline().min(others)
         })
     }
 }
@@ -176,6 +177,7 @@ impl Device {
             self.execute(now, context);
         }
         self.links.expire(now.monotonic);
+        self.log.write_due(now.monotonic);
         self.log.write_to(&mut context.clients);
         if self.may_accept || self.links.has_more() {
             Work::Left
@@ -284,7 +286,7 @@ impl Device {
         let began = Start::new(date, time, civil.offset_minutes);
         let mut buffer = [0; crate::base::limits::endpoint::LOG_LINE_BYTES];
         if let Some(len) = write_log(closed, began, &mut buffer) {
-            self.log.add(&buffer[..len]);
+            self.log.add(now.monotonic, &buffer[..len]);
         }
     }
 
