@@ -4,6 +4,9 @@
 
 mod common;
 
+use std::collections::BTreeSet;
+use std::fs;
+
 use common::made::Folder;
 use common::{assert_fails, command, run, stderr_of};
 
@@ -76,6 +79,23 @@ fn check_prints_what_check_accepts_again() {
     assert!(printed.contains("homeAddr = 192.168.1.22\n"), "{printed}");
     let second = callrec_box(&["check", &folder.file("again", &first.stdout)]);
     assert_eq!(second.stdout, first.stdout);
+}
+
+#[test]
+fn the_sample_is_valid_and_the_table_of_keys_is_complete() {
+    let sample = callrec_box(&["check", "board/box/callrec-box.conf"]);
+    assert!(
+        sample.status.success() && sample.stderr.is_empty(),
+        "{}",
+        stderr_of(&sample)
+    );
+    let printed = String::from_utf8(sample.stdout).unwrap();
+    let keys = printed.lines().map(|line| line.split(' ').next().unwrap());
+    let keys: BTreeSet<&str> = keys.collect();
+    let text = fs::read_to_string("board/box/README.md").unwrap();
+    let rows = text.lines().filter_map(|line| line.strip_prefix("| `"));
+    let told: BTreeSet<&str> = rows.map(|row| row.split('`').next().unwrap()).collect();
+    assert_eq!(told, keys);
 }
 
 #[test]

@@ -72,22 +72,28 @@ impl Site {
             must(&["ip", "netns", "add", &self.name(which)]);
             self.run(which, "ip link set lo up");
         }
-        for (side, own, peers) in [
-            ("home", "192.168.1.22/24", "192.168.1.50/24"),
-            ("community", "11.0.1.22/8", "11.0.0.1/8"),
+        // The first address of an interface is not always the one that the box is known by.
+        for (side, first, own, peers) in [
+            (
+                "home",
+                "192.168.1.2/24",
+                "192.168.1.22/24",
+                "192.168.1.50/24",
+            ),
+            ("community", "11.0.9.9/8", "11.0.1.22/8", "11.0.0.1/8"),
         ] {
             let far = self.name(side);
             self.run(
                 "box",
                 &format!("ip link add {side}0 type veth peer name eth0 netns {far}"),
             );
-            self.run("box", &format!("ip addr add {own} dev {side}0"));
+            for address in [first, own] {
+                self.run("box", &format!("ip addr add {address} dev {side}0"));
+            }
             self.run("box", &format!("ip link set {side}0 up"));
             self.run(side, &format!("ip addr add {peers} dev eth0"));
             self.run(side, "ip link set eth0 up");
         }
-        // An address of the box besides the one that the community knows it by.
-        self.run("box", "ip addr add 11.0.9.9/8 dev community0");
         self.run("home", "ip route add default via 192.168.1.22");
         // An intruder in the community, who sets a way into the home by himself.
         self.run("community", "ip route add 192.168.1.0/24 via 11.0.1.22");

@@ -191,6 +191,12 @@ fn every_option_that_is_read_is_in_a_table() {
         let name = table.lines().nth(1).unwrap();
         assert_eq!(read, table_options(&table), "src/sim/intercom: {name}");
     }
+    for file in ["run", "token_command", "firewall_command"] {
+        let text = code(&format!("src/home_box/{file}.rs"));
+        let mut read = quoted_after(&text, "Long(\"");
+        read.remove("help");
+        assert_eq!(read, table_options(&text), "src/home_box/{file}.rs");
+    }
     let text = code("src/server/check.rs");
     let mut read = quoted_after(&text, "Long(\"");
     read.remove("help");
@@ -260,6 +266,8 @@ fn bash_completes_commands_options_and_values() {
         (sim, &["s"], &["screen"]),
         (sim, &["screen", "--token-file", "a"], &["a recording.wav"]),
         (sim, &["screen", "--a"], &["--answer"]),
+        (home_box, &["token", "r"], &["revoke"]),
+        (home_box, &["token", "new", "--type", ""], &["1", "2"]),
     ] {
         assert_eq!(
             completed(name, program, words),

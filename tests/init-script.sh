@@ -24,6 +24,7 @@ export PATH CALLREC_ROOT="$root" RUST_LOG=info
 finish() {
     status=$?
     "$root/etc/init.d/S80callrec" stop >/dev/null 2>&1 || true
+    "$root/etc/init.d/S81callrec-box" stop >/dev/null 2>&1 || true
     [ $status -eq 0 ] || { echo "--- log"; cat "$log" 2>/dev/null || true; }
     rm -rf "$work"
     exit $status
@@ -191,3 +192,21 @@ sh "$root/usr/share/callrec/uninstall.sh" "$root" >/dev/null || fail "uninstall.
 [ -e "$root/etc/callrec.conf" ] || fail "uninstall.sh removed the configuration"
 [ -d "$work/stick" ] || fail "uninstall.sh touched the recordings"
 ok "uninstall stops it and removes all but configuration and recordings"
+
+# --- the intercom's box has the same scripts; a program that only waits stands in for it
+mkdir "$work/box" && cp -L board/common/install.sh board/box/* "$work/box"
+printf '#!/bin/sh\n[ "$1" = run ] || exit 0\nwhile :; do sleep 1; done\n' >"$work/box/callrec-box"
+(cd "$work/box" && sha256sum ./* >"$work/sums" && mv "$work/sums" SHA256SUMS)
+sh "$work/box/install.sh" "$root" >/dev/null || fail "install.sh of the box failed"
+[ ! -e "$root/usr/bin/callrec" ] || fail "install.sh of the box installed the recorder"
+box() { sh "$root/etc/init.d/S81callrec-box" "$@"; }
+box_runs() { box status | grep -q "callrec-box is running, process "; }
+box start | grep -q "callrec-box started" && until_true 5 box_runs || fail "the box was not started"
+[ -e "$run/callrec-box.pid" ] && [ ! -e "$run/callrec.pid" ] || fail "the box's PID file has not its name"
+if sh board/common/S80callrec status >/dev/null; then fail "the recorder's script takes the box for the recorder"; fi
+box stop | grep -q "callrec-box stopped" || fail "the box was not stopped"
+box start >/dev/null && until_true 5 box_runs || fail "the box was not started again"
+sh "$root/usr/share/callrec-box/uninstall.sh" "$root" >/dev/null || fail "uninstall.sh of the box failed"
+[ ! -e "$root/usr/bin/callrec-box" ] && [ ! -e "$root/etc/init.d/S81callrec-box" ] && [ -e "$root/etc/callrec-box.conf" ] ||
+    fail "uninstall.sh of the box left too much or too little"
+ok "install, start, stop and uninstall do the same for the intercom's box"

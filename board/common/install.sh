@@ -1,7 +1,7 @@
 #!/bin/sh
-# Installs the call recorder from the folder of this script: install.sh [ROOT]
-# Without ROOT, installs it on the running phone and starts it; with ROOT, installs it into that folder (an image that is
-# being built). An existing callrec.conf is kept; the new one is stored next to it.
+# Installs the program from the folder of this script: install.sh [ROOT]
+# Without ROOT, installs it on the running device and starts it; with ROOT, installs it into that folder (an image that is
+# being built). An existing configuration is kept; the new one is stored next to it.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 root=${1:-}
@@ -22,19 +22,23 @@ put() {
         fail "$root$2 cannot be written: is the file system writable, is there space?"
 }
 
-put callrec /usr/bin/callrec 755
-put S80callrec /etc/init.d/S80callrec 755
-put uninstall.sh /usr/share/callrec/uninstall.sh 755
-put Listen.html /usr/share/callrec/Listen.html 644
-if [ ! -e "$root/etc/callrec.conf" ]; then
-    put callrec.conf /etc/callrec.conf 600
-elif ! cmp -s "$here/callrec.conf" "$root/etc/callrec.conf"; then
-    put callrec.conf /etc/callrec.conf.dist 600
-    echo "install: kept $root/etc/callrec.conf; this version's own is callrec.conf.dist beside it"
+# The phone's recorder, or the box of an intercom.
+name=callrec service=S80callrec
+[ ! -e "$here/callrec-box" ] || { name=callrec-box service=S81callrec-box; }
+
+put $name /usr/bin/$name 755
+put $service /etc/init.d/$service 755
+put uninstall.sh /usr/share/$name/uninstall.sh 755
+[ $name = callrec-box ] || put Listen.html /usr/share/callrec/Listen.html 644
+if [ ! -e "$root/etc/$name.conf" ]; then
+    put $name.conf /etc/$name.conf 600
+elif ! cmp -s "$here/$name.conf" "$root/etc/$name.conf"; then
+    put $name.conf /etc/$name.conf.dist 600
+    echo "install: kept $root/etc/$name.conf; this version's own is $name.conf.dist beside it"
 fi
 sync
-echo "install: $root/usr/bin/callrec, $root/etc/init.d/S80callrec, $root/etc/callrec.conf"
+echo "install: $root/usr/bin/$name, $root/etc/init.d/$service, $root/etc/$name.conf"
 if [ -z "$root" ]; then
-    callrec check /etc/callrec.conf >/dev/null || fail "/etc/callrec.conf is not valid for this version: correct it, then: /etc/init.d/S80callrec start"
-    /etc/init.d/S80callrec restart
+    $name check /etc/$name.conf >/dev/null || fail "/etc/$name.conf is not valid for this version: correct it, then: /etc/init.d/$service start"
+    /etc/init.d/$service restart
 fi

@@ -1,7 +1,7 @@
 //! The foundation of all other modules: time, clocks, limits, counters, the byte ring. It depends
 //! on nothing.
 
-#[cfg(feature = "fsp")]
+#[cfg(any(feature = "fsp", feature = "box"))]
 pub mod constant_time;
 pub mod limits;
 pub mod ring;

@@ -14,6 +14,8 @@ use crate::wire::rtp::Packet;
 
 #[cfg(feature = "fsp")]
 mod fsp;
+#[cfg(feature = "box")]
+mod intercom;
 mod mounts;
 mod phone;
 #[cfg(test)]
@@ -23,6 +25,8 @@ mod record_server;
 #[cfg(feature = "fsp")]
 mod rendezvous;
 mod time;
+#[cfg(feature = "box")]
+pub use intercom::{home_box, intercom_message, intercom_stream};
 pub use mounts::mounts;
 pub use phone::recorder;
 #[cfg(test)]

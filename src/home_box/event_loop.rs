@@ -9,7 +9,7 @@
 //! ```
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
 use log::{info, warn};
@@ -17,7 +17,7 @@ use mio::net::TcpListener;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 
-use crate::base::limits::home_box::TOKEN_LOOK;
+use crate::base::limits::home_box::{STATUS_INTERVAL, TOKEN_LOOK};
 use crate::base::time::Instant;
 use crate::home_box::call_log::CallLog;
 use crate::home_box::connection::Read;
@@ -26,6 +26,8 @@ use crate::home_box::control_clients::ControlClients;
 use crate::home_box::event_lines::{event_line, log_event};
 use crate::home_box::joining::verdict;
 use crate::home_box::parts::Parts;
+use crate::home_box::report_forms::{report, report_start, report_status};
+use crate::home_box::reports::Reports;
 use crate::home_box::requests;
 use crate::home_box::rules::rules;
 use crate::home_box::settings::BoxSettings;
@@ -42,7 +44,8 @@ use crate::wire::intercom::Message;
 const SIGNALS: Token = Token(0);
 const HOME: Token = Token(1);
 const COMMUNITY: Token = Token(2);
-const FIRST_CONTROL: usize = 3;
+const PROPERTY: Token = Token(3);
+const FIRST_CONTROL: usize = 4;
 const FIRST_LEG: usize = FIRST_CONTROL + ControlClients::TOKENS;
 
 struct EventLoop {
@@ -52,8 +55,18 @@ struct EventLoop {
     community: TcpListener,
     control: ControlClients,
     connections: Connections,
+    reports: Reports,
     parts: Parts,
     look_at_tokens_at: Instant,
+    /// When the property's server is told again which screens are joined.
+    status_at: Instant,
+}
+
+/// What signals have asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum AfterSignals {
+    GoOn,
+    End,
 }
 
 /// Runs the box until SIGTERM.
@@ -81,6 +94,8 @@ impl EventLoop {
         let home = (settings.home_addr, settings.family_port).into();
         let community = (settings.community_addr, settings.call_port).into();
         info!("screens join at {home}, calls of the community come in at {community}");
+        let mut reports = open_reports(&settings, registry()?);
+        report_start(&mut reports, &settings.box_id);
         Ok(Self {
             signals,
             home: listen(&poll, home, HOME)?,
@@ -88,7 +103,7 @@ impl EventLoop {
             control,
             connections: Connections::new(registry()?, FIRST_LEG),
             parts: Parts {
-                router: HomeBox::new(rules(&settings), random_seed()),
+                router: HomeBox::new(rules(&settings), random_seed()?),
                 tokens,
                 call_log: CallLog::open(&settings.state_dir),
                 wakeups: 0,
@@ -96,6 +111,12 @@ impl EventLoop {
             },
             poll,
             look_at_tokens_at: Instant::NEVER,
+            status_at: if reports.is_wanted() {
+                clock::monotonic() + STATUS_INTERVAL
+            } else {
+                Instant::NEVER
+            },
+            reports,
         })
     }
 
@@ -108,13 +129,14 @@ impl EventLoop {
             for event in &events {
                 match event.token() {
                     SIGNALS => {
-                        if let Some(SignalAction::End) = self.signals.next_action() {
+                        if self.handle_signals() == AfterSignals::End {
                             self.end(&now);
                             return Ok(());
                         }
                     }
                     HOME => self.accept(&now, Side::Home),
                     COMMUNITY => self.accept(&now, Side::Community),
+                    PROPERTY => {}
                     token if token.0 < FIRST_LEG => self.control.handle_event(token),
                     token => {
                         if let Some(leg) = self.connections.leg_of(token) {
@@ -127,6 +149,20 @@ impl EventLoop {
         }
     }
 
+    fn handle_signals(&mut self) -> AfterSignals {
+        let mut after = AfterSignals::GoOn;
+        while let Some(action) = self.signals.next_action() {
+            match action {
+                SignalAction::End => after = AfterSignals::End,
+                SignalAction::Reload => {
+                    warn!("SIGHUP: tokens are read again; for a changed configuration, restart");
+                    self.look_at_tokens_at = Instant::default();
+                }
+            }
+        }
+        after
+    }
+
     fn wait(&mut self, events: &mut Events) -> io::Result<()> {
         let now = clock::monotonic();
         let deadline = self
@@ -134,6 +170,8 @@ impl EventLoop {
             .router
             .next_deadline()
             .min(self.connections.next_deadline())
+            .min(self.reports.next_deadline())
+            .min(self.status_at)
             .min(self.look_at_tokens_at);
         let timeout = match deadline {
             _ if self.control.has_work() => Some(Duration::ZERO),
@@ -169,6 +207,11 @@ impl EventLoop {
         }
         self.carry_out(now);
         self.control.flush();
+        if self.status_at <= now.monotonic {
+            self.status_at = now.monotonic + STATUS_INTERVAL;
+            report_status(&mut self.reports, &self.parts);
+        }
+        self.reports.turn(now.monotonic);
     }
 
     fn accept(&mut self, now: &Now, side: Side) {
@@ -273,7 +316,9 @@ impl EventLoop {
                     self.control.tell(&line);
                 }
                 Output::Ended(record) => self.parts.call_log.add(&record, now),
-                Output::Report(_) => {}
+                Output::Report(what) => {
+                    report(&mut self.reports, &self.parts.settings.box_id, &what);
+                }
             }
         }
     }
@@ -328,15 +373,23 @@ fn listen(poll: &Poll, address: SocketAddr, token: Token) -> Result<TcpListener,
     Ok(listener)
 }
 
-fn random_seed() -> [u8; 32] {
-    let mut random = Random::open();
-    let mut seed = [0; 32];
-    for chunk in seed.chunks_mut(12) {
-        let words = random.words();
-        let bytes = words.iter().flat_map(|word| word.to_ne_bytes());
-        for (place, byte) in chunk.iter_mut().zip(bytes) {
-            *place = byte;
-        }
+/// Reports to the property's server, whose name is resolved once: the box starts after the network.
+fn open_reports(settings: &BoxSettings, registry: mio::Registry) -> Reports {
+    let server = settings.property_server.as_ref();
+    let host = server.map_or(String::new(), |it| format!("{}:{}", it.host, it.port));
+    let address = server.and_then(|it| {
+        let mut found = (it.host.as_str(), it.port).to_socket_addrs().ok()?;
+        found.next()
+    });
+    if server.is_some() && address.is_none() {
+        warn!("propertyServer {host}: the name cannot be resolved; nothing is reported");
     }
-    seed
+    Reports::new(registry, PROPERTY, address, host)
+}
+
+fn random_seed() -> Result<[u8; 32], String> {
+    let mut seed = [0; 32];
+    let filled = Random::open().fill(&mut seed);
+    filled.map_err(|problem| format!("random numbers: {problem}"))?;
+    Ok(seed)
 }

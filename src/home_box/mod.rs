@@ -29,6 +29,8 @@ mod firewall_command;
 mod id;
 mod joining;
 mod parts;
+mod report_forms;
+mod reports;
 mod requests;
 mod rules;
 mod run;

@@ -6,7 +6,7 @@ use crate::base::limits::home_box::LOGGED_CALLS;
 use crate::base::limits::MESSAGE_BYTES;
 use crate::base::time::{Duration, Instant};
 use crate::home_box::parts::Parts;
-use crate::home_box::tokens::TokenKind;
+use crate::home_box::tokens::{ChangeProblem, TokenKind};
 use crate::io::clock::Now;
 use crate::wire::control::{Message, Writer};
 use crate::wire::intercom::{cut, Words};
@@ -175,7 +175,7 @@ fn make_token(parts: &mut Parts, message: &Message) -> Result<Success, Refusal> 
     let days = number(message, "days", Some(DAYS.into()), u32::MAX.into())?;
     let days = u32::try_from(days).unwrap_or(DAYS);
     let token = parts.tokens.create(&device, kind, days, wall_seconds());
-    let token = token.map_err(|problem| refusal_of(problem.is_bad_request(), &problem))?;
+    let token = token.map_err(|problem| refusal_of(&problem))?;
     Ok((
         vec![],
         success("Token", |writer| {
@@ -187,20 +187,15 @@ fn make_token(parts: &mut Parts, message: &Message) -> Result<Success, Refusal> 
 fn revoke_token(parts: &mut Parts, now: Instant, message: &Message) -> Result<Success, Refusal> {
     let device = required(message, "device")?;
     let revoked = parts.tokens.revoke(&device);
-    revoked.map_err(|problem| refusal_of(problem.is_bad_request(), &problem))?;
+    revoked.map_err(|problem| refusal_of(&problem))?;
     parts
         .router
         .put_out_device(now, device.as_bytes(), "revoked");
     Ok((vec![], success("TokenRevoke", |_| {})))
 }
 
-fn refusal_of(is_bad_request: bool, problem: &impl Display) -> Refusal {
-    let word = if is_bad_request {
-        "bad-request"
-    } else {
-        "failed"
-    };
-    Refusal(format!("{word}: {problem}"))
+fn refusal_of(problem: &ChangeProblem) -> Refusal {
+    Refusal(format!("{}: {problem}", problem.word()))
 }
 
 fn do_not_disturb(parts: &mut Parts, now: Instant, message: &Message) -> Result<Success, Refusal> {

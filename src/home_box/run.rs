@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use lexopt::prelude::{Long, Short, Value};
-use log::warn;
+use log::{info, warn};
 
 use crate::cli::arguments::parser;
 use crate::cli::command::{command, CommandSpec};
@@ -63,6 +63,7 @@ pub(super) fn run(arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
     if settings.install_firewall {
         let failed = |problem| Failure::Failed(format!("firewall: {problem}"));
         firewall::install(&settings).map_err(failed)?;
+        info!("the firewall separates home and community");
     }
     event_loop::run(settings).map_err(Failure::Failed)?;
     Ok(ExitCode::SUCCESS)

@@ -30,7 +30,7 @@ pub fn read<'a>(path: &str, buffer: &'a mut [u8]) -> Option<&'a [u8]> {
 
 /// Removes the file. A failure is harmless: the removal is repeated when the file is read the next
 /// time.
-#[cfg(feature = "fsp")]
+#[cfg(any(feature = "fsp", feature = "box"))]
 pub fn remove(path: &str) {
     let _ = std::fs::remove_file(path);
 }

@@ -35,6 +35,17 @@ impl Device {
         Self::start(&mut command)
     }
 
+    /// `callrec-sim` in a network namespace.
+    #[cfg(feature = "sim")]
+    pub fn sim_within(namespace: &str, arguments: &[&str]) -> Self {
+        let mut command = Command::new("ip");
+        command
+            .args(["netns", "exec", namespace])
+            .args(super::words_of(env!("CARGO_BIN_EXE_callrec-sim")))
+            .args(arguments);
+        Self::start(&mut command)
+    }
+
     fn start(command: &mut Command) -> Self {
         let mut child = command
             .stdin(Stdio::null())

@@ -27,6 +27,8 @@ mod control;
 #[cfg(feature = "s3")]
 pub mod fake_store;
 pub mod file;
+#[cfg(feature = "box")]
+pub mod home_box;
 pub mod intercom;
 #[cfg(feature = "intercom")]
 pub mod intercom_peer;

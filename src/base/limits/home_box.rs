@@ -37,3 +37,11 @@ pub const TOKEN_LOOK: Duration = Duration::from_millis(1000);
 pub const LOGGED_CALLS: usize = 200;
 /// The longest file of the call log that is read: 200 lines of the longest ids.
 pub const CALL_LOG_BYTES: usize = 256 * 1024;
+/// Reports to the property's server that wait.
+pub const MAX_REPORTS: usize = 16;
+/// How often a report is tried.
+pub const REPORT_ATTEMPTS: u32 = 3;
+/// How long the property's server may take to connect and reply.
+pub const REPORT_TIMEOUT: Duration = Duration::from_millis(5000);
+/// How often the property's server is told which screens are joined.
+pub const STATUS_INTERVAL: Duration = Duration::from_millis(300_000);

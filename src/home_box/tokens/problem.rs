@@ -43,6 +43,15 @@ impl ChangeProblem {
     pub(crate) fn is_bad_request(&self) -> bool {
         matches!(self, Self::Device | Self::Days)
     }
+
+    /// The word of a refusal on the control socket.
+    pub(crate) fn word(&self) -> &'static str {
+        match self {
+            Self::Device | Self::Days => "bad-request",
+            Self::UnknownDevice => "unknown-id",
+            Self::ClockNotSet | Self::Full | Self::File(_) => "failed",
+        }
+    }
 }
 
 impl From<String> for ChangeProblem {

@@ -1,75 +1,18 @@
 //! Alarms of the home: told to each screen, again and again, until somebody acknowledges them.
 
-use crate::base::time::{Duration, Instant};
+use crate::base::time::Instant;
+use crate::proto::intercom::home_box::alarm_list::{Alarm, REPEAT, REPEATED};
 use crate::proto::intercom::home_box::legs::LegId;
-use crate::proto::intercom::home_box::output::{BoxEvent, Output, Report};
+use crate::proto::intercom::home_box::output::{Output, Report};
 use crate::proto::intercom::home_box::HomeBox;
 use crate::wire::intercom::{text, Id, Message, Reason, Words};
 
-/// From one telling to the next.
-const REPEAT: Duration = Duration::from_millis(10_000);
-/// An alarm is repeated for so long, from the time when it was first told.
-const REPEATED: Duration = Duration::from_millis(180_000);
 /// Alarms at once: each of the eight ports may have several.
 const MAX_ALARMS: usize = 32;
 
 /// Why an alarm cannot be raised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooManyAlarms;
-
-/// The alarms that nobody has acknowledged or cleared.
-#[derive(Debug, Default)]
-pub(super) struct Alarms {
-    alarms: Vec<Alarm>,
-}
-
-#[derive(Clone, Debug)]
-struct Alarm {
-    id: Id,
-    port: u8,
-    name: Words,
-    message: Words,
-    /// When it was first told; `None`: no screen was joined yet.
-    told_at: Option<Instant>,
-    /// When it is told again.
-    next_at: Instant,
-}
-
-impl Alarm {
-    fn emergency(&self) -> Message {
-        Message::Emergency {
-            alarm: self.id.clone(),
-            port: self.port,
-            name: self.name.clone(),
-            message: self.message.clone(),
-        }
-    }
-
-    fn event(&self, state: &'static str, by: Id) -> Output {
-        Output::Event(BoxEvent::Alarm {
-            alarm: self.id.clone(),
-            state,
-            port: self.port,
-            name: self.name.clone(),
-            message: self.message.clone(),
-            by,
-        })
-    }
-
-    fn is_repeated(&self, now: Instant) -> bool {
-        self.told_at.is_none_or(|at| now.since(at) <= REPEATED)
-    }
-}
-
-impl Alarms {
-    pub(super) fn next_deadline(&self, has_screens: bool) -> Instant {
-        if !has_screens {
-            return Instant::NEVER;
-        }
-        let times = self.alarms.iter().map(|alarm| alarm.next_at);
-        times.min().unwrap_or(Instant::NEVER)
-    }
-}
 
 impl HomeBox {
     /// An alarm of a port.

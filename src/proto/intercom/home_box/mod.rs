@@ -20,7 +20,7 @@ use std::collections::VecDeque;
 use std::net::IpAddr;
 
 use crate::base::time::Instant;
-use crate::proto::intercom::home_box::alarms::Alarms;
+use crate::proto::intercom::home_box::alarm_list::Alarms;
 use crate::proto::intercom::home_box::call::{Call, CallState};
 use crate::proto::intercom::home_box::legs::{Leg, LegState, Legs};
 use crate::proto::intercom::home_box::output::{BoxCounts, Output};
@@ -30,6 +30,7 @@ use crate::wire::intercom::Message;
 
 pub use crate::proto::intercom::home_box::legs::{LegId, Side};
 
+mod alarm_list;
 mod alarms;
 mod answer;
 mod call;
