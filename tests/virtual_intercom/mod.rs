@@ -138,7 +138,7 @@ impl Device {
             }
             "accepted" => {
                 let from: IpAddr = PEER.parse().unwrap();
-                self.link = self.endpoint.handle_accepted(now, from, from);
+                self.link = self.endpoint.handle_accepted(now, from);
                 None
             }
             "answer" => self.endpoint.handle_accept(now, &sid).err(),

@@ -5,7 +5,7 @@
 
 use std::net::SocketAddr;
 
-use log::{info, warn};
+use log::{debug, info, warn};
 use mio::event::Event;
 use mio::net::TcpListener;
 use mio::Interest;
@@ -203,11 +203,9 @@ impl Device {
                     return;
                 }
             };
-            let Ok(local) = stream.local_addr() else {
-                continue;
-            };
-            let endpoint = &mut self.endpoint;
-            let link = endpoint.handle_accepted(now.monotonic, from.ip(), local.ip());
+            // On a socket of IPv6, callers with IPv4 have mapped addresses.
+            let from = from.ip().to_canonical();
+            let link = self.endpoint.handle_accepted(now.monotonic, from);
             self.execute(now, context);
             let Some(link) = link else { continue };
             let registry = context.poll.registry();
@@ -288,6 +286,8 @@ impl Device {
         if let Some(len) = write_log(closed, began, &mut buffer) {
             self.log.add(now.monotonic, &buffer[..len]);
         }
+        let counts = self.endpoint.counts();
+        debug!("intercom: {counts:?} so far");
     }
 
     /// The token may have been replaced since the last attempt.

@@ -16,8 +16,6 @@ use crate::proto::intercom::endpoint::output::Link;
 pub(super) struct Caller {
     pub(super) link: Link,
     pub(super) from: IpAddr,
-    /// This device's address on the connection.
-    pub(super) local: IpAddr,
     since: Instant,
 }
 
@@ -40,13 +38,7 @@ pub(super) enum Admission {
 
 impl Callers {
     /// A connection was accepted.
-    pub(super) fn admit(
-        &mut self,
-        now: Instant,
-        link: Link,
-        from: IpAddr,
-        local: IpAddr,
-    ) -> Admission {
+    pub(super) fn admit(&mut self, now: Instant, link: Link, from: IpAddr) -> Admission {
         let same = self.places.iter().filter(|caller| caller.from == from);
         if same.count() >= MAX_CALLERS_PER_ADDRESS {
             return Admission::Refused;
@@ -55,7 +47,6 @@ impl Callers {
         let caller = Caller {
             link,
             from,
-            local,
             since: now,
         };
         // There is room: a full list has just lost its oldest.
@@ -96,11 +87,10 @@ mod tests {
     #[test]
     fn one_address_cannot_take_all_places() {
         let mut callers = Callers::default();
-        let local = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let now = Instant::from_nanos(0);
         let mut admit = |number: u32, host: u8| {
             let from = IpAddr::V4(Ipv4Addr::new(11, 0, 0, host));
-            callers.admit(now, Link(number), from, local)
+            callers.admit(now, Link(number), from)
         };
         let first: Vec<Admission> = (0..5).map(|number| admit(number, 1)).collect();
         assert_eq!(first[3..], [Admission::Admitted, Admission::Refused]);
@@ -116,7 +106,7 @@ mod tests {
         let local = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let now = Instant::from_nanos(0);
         assert_eq!(callers.deadline(false), Instant::NEVER);
-        callers.admit(now, Link(1), local, local);
+        callers.admit(now, Link(1), local);
         assert_eq!(callers.deadline(false), now + JOIN_TIMEOUT);
         assert_eq!(callers.take_expired(now + BUSY_PATIENCE, false), None);
         let expired = callers.take_expired(now + BUSY_PATIENCE, true);

@@ -26,7 +26,7 @@ use crate::proto::intercom::endpoint::ids::IdSource;
 use crate::proto::intercom::endpoint::input::Input;
 use crate::proto::intercom::endpoint::output::{Event, Link, Output};
 use crate::proto::intercom::endpoint::settings::{Role, Settings};
-use crate::wire::intercom::{text, Message, Reason, Sid};
+use crate::wire::intercom::{text, Message, Reason, Sid, Token};
 
 mod alarms;
 mod box_link;
@@ -98,18 +98,18 @@ impl Endpoint {
     }
 
     /// The token with which a screen joins its box from now on.
-    pub fn set_token(&mut self, token: crate::wire::intercom::Token) {
+    pub fn set_token(&mut self, token: Token) {
         self.settings.token = token;
     }
 
     /// A connection to this device was accepted; `None`: it is to be closed at once.
     #[must_use]
-    pub fn handle_accepted(&mut self, now: Instant, from: IpAddr, local: IpAddr) -> Option<Link> {
+    pub fn handle_accepted(&mut self, now: Instant, from: IpAddr) -> Option<Link> {
         if self.settings.role == Role::Screen {
             return None;
         }
         let link = self.next_link();
-        match self.callers.admit(now, link, from, local) {
+        match self.callers.admit(now, link, from) {
             Admission::Admitted => Some(link),
             Admission::InPlaceOf(old) => {
                 self.output(Output::Close(old));

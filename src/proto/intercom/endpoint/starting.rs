@@ -14,7 +14,7 @@ use crate::proto::intercom::endpoint::request::CallRequest;
 use crate::proto::intercom::endpoint::settings::{is_home, Role};
 use crate::proto::intercom::endpoint::urls::{are_ambiguous, early, kinds_of, url, urls, Urls};
 use crate::proto::intercom::endpoint::{reachable, Endpoint};
-use crate::proto::recorder::reason::{bad_request, reason, Reason as Refusal};
+use crate::proto::recorder::reason::{bad_request, reason, LossyText, Reason as Refusal};
 use crate::wire::control::Text;
 use crate::wire::intercom::{peer_type, text, Id, Message, Party, Sid};
 
@@ -56,7 +56,7 @@ impl Endpoint {
         let Some(ip) = request.ip else {
             return Err(bad_request(format_args!(
                 "ip is missing: only a screen's box knows where {} is",
-                crate::proto::recorder::reason::LossyText(&request.to)
+                LossyText(&request.to)
             )));
         };
         let port = self.port_of(request);
