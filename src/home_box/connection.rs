@@ -35,6 +35,7 @@ pub(super) struct Connection {
 }
 
 /// What reading has come to.
+#[allow(clippy::large_enum_variant)] // lives on the stack for one turn
 pub(super) enum Read {
     Received(Received),
     /// Nothing is there.

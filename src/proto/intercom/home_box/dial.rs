@@ -1,6 +1,6 @@
 //! Calls that a screen begins, and calls of a door that are passed on.
 
-use std::net::{IpAddr, SocketAddr};
+use core::net::{IpAddr, SocketAddr};
 
 use crate::base::time::Instant;
 use crate::proto::intercom::home_box::call::{CallState, Direction};

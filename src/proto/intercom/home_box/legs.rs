@@ -1,6 +1,6 @@
 //! The box's connections.
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 use crate::base::time::Instant;
 use crate::wire::intercom::Id;

@@ -16,8 +16,8 @@
 //! Input: `handle_*`, one at a time, then `poll_output` until `None`. Connections have numbers here;
 //! sockets, the token's cryptography and the log are the event loop's.
 
+use core::net::IpAddr;
 use std::collections::VecDeque;
-use std::net::IpAddr;
 
 use crate::base::time::Instant;
 use crate::proto::intercom::home_box::alarm_list::Alarms;

@@ -1,6 +1,6 @@
 //! What a box wants done, told and remembered.
 
-use std::net::{IpAddr, SocketAddr};
+use core::net::{IpAddr, SocketAddr};
 
 use crate::base::time::Instant;
 use crate::proto::intercom::home_box::legs::LegId;

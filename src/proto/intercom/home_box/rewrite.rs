@@ -10,7 +10,7 @@
 //! | any other URL | left out | left out |
 
 use core::fmt::Write;
-use std::net::{IpAddr, SocketAddr};
+use core::net::{IpAddr, SocketAddr};
 
 use crate::proto::intercom::home_box::rules::Addresses;
 use crate::wire::control::Text;

@@ -1,7 +1,7 @@
 //! What a box is configured to do.
 
 use core::fmt::{self, Display};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use crate::base::time::Duration;
 use crate::wire::intercom::{Id, Reason};

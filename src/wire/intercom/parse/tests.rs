@@ -129,7 +129,8 @@ fn refuses_what_is_no_message() {
     }
 }
 
-fn all() -> Vec<Message> {
+/// Messages of a call.
+fn call_messages() -> Vec<Message> {
     let sid: Sid = text("s\"\\1\u{1}");
     let reason: Reason = text("line_busy");
     let one = party(
@@ -170,6 +171,12 @@ fn all() -> Vec<Message> {
             ok: false,
             reason: text("no_app"),
         },
+    ]
+}
+
+/// Messages that belong to no call.
+fn home_messages() -> Vec<Message> {
+    vec![
         Message::JoinFamily {
             token: text("t.t"),
             id: text("pad"),
@@ -194,9 +201,13 @@ fn all() -> Vec<Message> {
         Message::SeczoneClear {
             alarm: text("0a"),
             port: 7,
-            reason,
+            reason: text("cleared"),
         },
     ]
+}
+
+fn all() -> Vec<Message> {
+    [call_messages(), home_messages()].concat()
 }
 
 #[test]
