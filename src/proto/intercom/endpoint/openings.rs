@@ -79,8 +79,10 @@ impl Endpoint {
             .iter()
             .position(|opening| opening.door == door);
         let Some(place) = place.filter(|_| is_door) else {
-            let words = format_args!("nobody has asked to open door {door}");
-            return Err(reason("bad-state", words));
+            return Err(reason(
+                "bad-state",
+                format_args!("nobody has asked to open door {door}"),
+            ));
         };
         let opening = call.openings.remove(place);
         call.opened += u32::from(ok);

@@ -81,8 +81,10 @@ impl Endpoint {
         };
         let alarms = self.alarms.acknowledge(port);
         if alarms.is_empty() {
-            let words = format_args!("there is no alarm on port {port}");
-            return Err(reason("unknown-id", words));
+            return Err(reason(
+                "unknown-id",
+                format_args!("there is no alarm on port {port}"),
+            ));
         }
         for alarm in alarms {
             let by = self.settings.id.clone();
