@@ -110,9 +110,17 @@ fn check_prints_what_check_accepts_again() {
         "fspEnabled = 0,fspAddr = 0.0.0.0,fspPort = 9531,fspPasswordFile = /etc/callrec.fsp,fspMaxPayload = 1460,\
                    fspRoot = recordings,p2pServer = none,p2pPort = 7042";
     let sharing = sharing.split(',').filter(|_| cfg!(feature = "fsp"));
+    let intercom = "intercomRole = none,intercomAddr = 0.0.0.0,intercomPort = 7895,boxAddr = none,boxPort = 7891,\
+                    boxTokenFile = /etc/callrec.token,streamPort = 954,boxStreamPort = 954,centralPort = 7894,\
+                    intercomKeep = 3,intercomKeepTimeout = 10,intercomRingTimeout = 65,intercomMaxCall = 300,\
+                    intercomEarlyVideo = 1,intercomOpenEarly = 0,intercomRecord = 1,intercomState = /var/lib/callrec";
+    let intercom = intercom.split(',').filter(|_| cfg!(feature = "intercom"));
     assert_eq!(
         defaults.lines().collect::<Vec<_>>(),
-        keys.split(',').chain(sharing).collect::<Vec<_>>()
+        keys.split(',')
+            .chain(sharing)
+            .chain(intercom)
+            .collect::<Vec<_>>()
     );
 }
 

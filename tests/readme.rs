@@ -51,7 +51,8 @@ fn the_keys_are_those_of_the_configuration() {
     // All keys, also those that are printed only when they have a value.
     let text =
         "fspEnabled = 1\nfspPassword = x\np2pServer = p2p.example.org\np2pCid = 0015651a2b3c\n\
-                p2pKey = 0123456789abcdef0123456789abcdef\np2pInviteCode = sesame\n";
+                p2pKey = 0123456789abcdef0123456789abcdef\np2pInviteCode = sesame\n\
+                intercomId = 2-1-1\n";
     let printed = Config::parse(text).unwrap().to_string();
     let keys = printed
         .lines()
@@ -105,7 +106,7 @@ fn walks() -> Vec<Vec<String>> {
 #[test]
 fn walks_are_short_and_their_files_exist() {
     let walks = walks();
-    assert_eq!(walks.len(), 4);
+    assert_eq!(walks.len(), 5);
     for walk in walks {
         assert!((5..=12).contains(&walk.len()), "{walk:?}");
         for file in walk {

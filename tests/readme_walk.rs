@@ -27,6 +27,8 @@ fn the_developer() {
                 "daemon/mod.rs",
                 "daemon/services/control.rs",
                 "daemon/services/fsp.rs",
+                "home_box/event_loop.rs",
+                "daemon/services/intercom/links.rs",
             ],
         ),
     ] {

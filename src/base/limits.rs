@@ -2,6 +2,8 @@
 
 use super::time::Duration;
 
+#[cfg(feature = "intercom")]
+pub mod endpoint;
 #[cfg(feature = "tools")]
 pub mod fetch;
 #[cfg(feature = "fsp")]

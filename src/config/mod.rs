@@ -1,8 +1,8 @@
 //! The configuration of the daemon (board/README.md): `Config::parse` reads a file, `Display`
 //! writes one.
 //!
-//! `pairs` is the syntax of the file, `values` are parsers of values; `fsp` and `rendezvous` have
-//! the keys of the two services, which not all builds have.
+//! `pairs` is the syntax of the file, `values` are parsers of values; `fsp`, `rendezvous` and
+//! `intercom` have the keys of services that not all builds have.
 
 use core::net::{IpAddr, Ipv4Addr};
 
@@ -14,6 +14,8 @@ use crate::wire::g711::Law;
 
 #[cfg(feature = "fsp")]
 mod fsp;
+#[cfg(feature = "intercom")]
+mod intercom;
 mod pairs;
 mod printed;
 #[cfg(feature = "fsp")]
@@ -22,6 +24,8 @@ mod values;
 
 #[cfg(feature = "fsp")]
 pub use fsp::FspConfig;
+#[cfg(feature = "intercom")]
+pub use intercom::IntercomConfig;
 pub use pairs::Error;
 #[cfg(feature = "fsp")]
 pub use rendezvous::RendezvousConfig;
@@ -86,6 +90,8 @@ pub struct Config {
     pub stick_player: bool,
     #[cfg(feature = "fsp")]
     pub fsp: FspConfig,
+    #[cfg(feature = "intercom")]
+    pub intercom: IntercomConfig,
 }
 
 /// What ends a control message to the server.
@@ -126,6 +132,8 @@ impl Default for Config {
             stick_player: true,
             #[cfg(feature = "fsp")]
             fsp: FspConfig::default(),
+            #[cfg(feature = "intercom")]
+            intercom: IntercomConfig::default(),
         }
     }
 }
@@ -137,6 +145,10 @@ impl Config {
         each_pair(text, &[], |key, value| config.set(key, value))?;
         #[cfg(feature = "fsp")]
         if let Some(missing) = config.fsp.missing() {
+            return Err(missing.error(text));
+        }
+        #[cfg(feature = "intercom")]
+        if let Some(missing) = config.intercom.missing() {
             return Err(missing.error(text));
         }
         Ok(config)
@@ -205,17 +217,26 @@ impl Config {
             "maxMinutes" => self.max_minutes = number(value, 0, MAX_MINUTES)?,
             "idleMinutes" => self.idle_minutes = number(value, 0, MAX_MINUTES)?,
             "stickPlayer" => self.stick_player = switch(value)?,
-            #[cfg(feature = "fsp")]
-            key => {
-                return self
-                    .fsp
-                    .set(key, value)
-                    .unwrap_or_else(|| Err(UNKNOWN_KEY.into()))
-            }
-            #[cfg(not(feature = "fsp"))]
+            #[cfg(any(feature = "fsp", feature = "intercom"))]
+            key => return self.set_service(key, value),
+            #[cfg(not(any(feature = "fsp", feature = "intercom")))]
             _ => return Err(UNKNOWN_KEY.into()),
         }
         Ok(())
+    }
+
+    /// The keys of services that not all builds have.
+    #[cfg(any(feature = "fsp", feature = "intercom"))]
+    fn set_service(&mut self, key: &str, value: &str) -> Result<(), String> {
+        #[cfg(feature = "intercom")]
+        if let Some(outcome) = self.intercom.set(key, value) {
+            return outcome;
+        }
+        #[cfg(feature = "fsp")]
+        if let Some(outcome) = self.fsp.set(key, value) {
+            return outcome;
+        }
+        Err(UNKNOWN_KEY.into())
     }
 
     /// The recorder's part of the configuration. With `deviceMac = auto`, its `device` is empty, and

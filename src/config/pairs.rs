@@ -25,7 +25,7 @@ impl Display for Error {
 
 /// A key that a file lacks because another key needs it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(not(feature = "fsp"), allow(dead_code))]
+#[cfg_attr(not(any(feature = "fsp", feature = "intercom")), allow(dead_code))]
 pub(super) struct MissingKey {
     /// The key that needs the other one. The error names its line.
     pub(super) needed_by: &'static str,
@@ -34,7 +34,7 @@ pub(super) struct MissingKey {
     pub(super) problem: &'static str,
 }
 
-#[cfg_attr(not(feature = "fsp"), allow(dead_code))]
+#[cfg_attr(not(any(feature = "fsp", feature = "intercom")), allow(dead_code))]
 impl MissingKey {
     /// The error about this key in a file's text.
     pub(super) fn error(self, text: &str) -> Error {

@@ -44,6 +44,8 @@ impl Display for Config {
         }
         #[cfg(feature = "fsp")]
         self.fsp.fmt(f)?;
+        #[cfg(feature = "intercom")]
+        self.intercom.fmt(f)?;
         Ok(())
     }
 }

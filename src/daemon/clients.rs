@@ -11,6 +11,8 @@ use crate::base::stats::{Counter, Stats};
 use crate::daemon::control_client::{
     has_room, push_response, ControlClient, ListReader, Listed, Reply, StatusWalk,
 };
+#[cfg(feature = "intercom")]
+use crate::daemon::control_client::{CallReader, CallWalk};
 use crate::daemon::turn::Work;
 use crate::io::control::{listen, Client, ClientLine};
 use crate::proto::recorder::line_check::Remarks;
@@ -197,6 +199,36 @@ impl Clients {
             FollowUp::Status(id) => {
                 slot.reply = Reply::Status(StatusWalk { id: *id, ..walk });
             }
+        }
+    }
+
+    /// Somebody hears of events.
+    #[cfg(feature = "intercom")]
+    pub(super) fn has_subscribers(&self) -> bool {
+        let mut open = self.slots.iter().filter(|slot| slot.client.is_open());
+        open.any(|slot| slot.subscribed)
+    }
+
+    /// A client is to be sent the log of calls.
+    #[cfg(feature = "intercom")]
+    pub(super) fn set_call_walk(&mut self, client: ClientId, walk: CallWalk) {
+        let mut open = self.slots.iter_mut().filter(|slot| slot.client.is_open());
+        if let Some(slot) = open.find(|slot| slot.id == client) {
+            slot.reply = Reply::Calls(walk);
+        }
+    }
+
+    /// A client that receives the log of calls, and has room for more.
+    #[cfg(feature = "intercom")]
+    pub(super) fn next_call_reader(&mut self) -> Option<CallReader<'_>> {
+        let mut slots = self.slots.iter_mut();
+        let client = slots.find(|slot| {
+            let reads = matches!(slot.reply, Reply::Calls(_));
+            slot.client.is_open() && reads && has_room(&slot.client)
+        })?;
+        match client.reply {
+            Reply::Calls(walk) => Some(CallReader { client, walk }),
+            _ => None,
         }
     }
 

@@ -17,8 +17,12 @@ use crate::io::clock::{Clock, Now};
 use crate::io::interface::first_mac;
 use crate::io::mounts::{unmount, Table, Unmounted};
 use crate::io::random::Random;
+#[cfg(feature = "intercom")]
+use crate::proto::intercom::endpoint::request::Line as IntercomLine;
 use crate::proto::recorder::outbox::{ClientId, To};
 use crate::proto::recorder::request::StickRequest;
+#[cfg(feature = "intercom")]
+use crate::proto::recorder::FollowUp;
 use crate::proto::recorder::{Recorder, Settings};
 use crate::proto::recording::setup::device_of;
 
@@ -36,6 +40,9 @@ pub(super) struct Context {
     pub(super) mounts: Table,
     /// Requests about the stick that wait, one for each client at most.
     pub(super) stick_requests: heapless::Deque<(ClientId, StickRequest), MAX_CLIENTS>,
+    /// The intercom's requests that wait, one for each client at most.
+    #[cfg(feature = "intercom")]
+    pub(super) intercom_lines: heapless::Deque<(ClientId, IntercomLine), MAX_CLIENTS>,
     /// The stick that was ejected and is still plugged in.
     ejected: Option<Ejected>,
     /// The configuration by which the stick was searched.
@@ -63,6 +70,8 @@ impl Context {
             wake: Wake::Event,
             mounts,
             stick_requests: heapless::Deque::new(),
+            #[cfg(feature = "intercom")]
+            intercom_lines: heapless::Deque::new(),
             ejected: None,
             stick_changed: false,
             message: [0; MESSAGE_BYTES],
@@ -143,6 +152,23 @@ impl Context {
     /// Takes the notice that the stick has changed.
     pub(super) fn take_stick_change(&mut self) -> bool {
         std::mem::take(&mut self.stick_changed)
+    }
+
+    /// Keeps a request of this client for the intercom; none of its lines is read until then.
+    #[cfg(feature = "intercom")]
+    pub(super) fn queue_intercom(&mut self, slot: usize, client: ClientId, line: IntercomLine) {
+        let remarks = line.remarks.clone();
+        self.clients
+            .set_follow_up(slot, &FollowUp::Later, remarks, 0);
+        let queued = self.intercom_lines.push_back((client, line));
+        debug_assert!(queued.is_ok(), "bug: one for each client");
+    }
+
+    /// Delivers a response or event of the intercom.
+    #[cfg(feature = "intercom")]
+    pub(super) fn push(&mut self, to: To, message: &[u8]) {
+        let cut_off = self.clients.deliver(self.poll.registry(), to, message);
+        self.recorder.stats.add(Counter::SlowClient, cut_off);
     }
 
     /// Delivers the recorder's responses and events to the clients; `true` when there were any.

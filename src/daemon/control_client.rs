@@ -32,6 +32,48 @@ pub(super) enum Reply {
     Now(Option<u64>, StatusWalk),
     /// The recordings on the stick.
     List(Listed),
+    /// The log of the intercom's calls.
+    #[cfg(feature = "intercom")]
+    Calls(CallWalk),
+}
+
+/// The progress of a list of calls.
+#[cfg(feature = "intercom")]
+#[derive(Clone, Copy)]
+pub(super) struct CallWalk {
+    /// The number of the call that was listed last, or of none; older ones follow.
+    pub(super) before: u64,
+    /// So many may follow.
+    pub(super) left: usize,
+    /// So many were listed.
+    pub(super) count: usize,
+}
+
+/// A client that has room for more lines of its list of calls.
+#[cfg(feature = "intercom")]
+pub(super) struct CallReader<'a> {
+    pub(super) client: &'a mut ControlClient,
+    pub(super) walk: CallWalk,
+}
+
+#[cfg(feature = "intercom")]
+impl CallReader<'_> {
+    /// Queues a line about this call; `false` when there is no room for another one.
+    pub(super) fn push(&mut self, number: u64, line: &[u8]) -> bool {
+        self.walk.before = number;
+        self.walk.left -= 1;
+        self.walk.count += 1;
+        self.client.reply = Reply::Calls(self.walk);
+        self.client.client.push_line(line) && has_room(&self.client.client)
+    }
+
+    /// Queues the last line.
+    pub(super) fn end(&mut self, line: &[u8]) {
+        self.client.reply = Reply::Nothing;
+        let client = &mut self.client.client;
+        let queued = push_response(client, line, &mut self.client.remarks);
+        debug_assert!(queued, "bug: room was checked");
+    }
 }
 
 /// The progress of a list.
@@ -106,6 +148,8 @@ impl ControlClient {
             Reply::Nothing => self.client.has_more(),
             Reply::Later => false,
             Reply::Stats | Reply::Status(_) | Reply::Now(..) | Reply::List(_) => true,
+            #[cfg(feature = "intercom")]
+            Reply::Calls(_) => true,
         };
         works && has_room(&self.client)
     }
@@ -125,6 +169,8 @@ impl ControlClient {
                     None => continue,
                 },
                 Reply::Nothing | Reply::Later | Reply::List(_) => return,
+                #[cfg(feature = "intercom")]
+                Reply::Calls(_) => return,
             };
             let queued = line.is_some_and(|line| match self.reply {
                 Reply::Nothing => push_response(&mut self.client, line, &mut self.remarks),

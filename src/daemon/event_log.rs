@@ -14,6 +14,14 @@ pub(super) fn log(event: &[u8]) {
     let subject = match message.name() {
         "RecordEvent" => "recording",
         "StickEvent" => "stick",
+        #[cfg(feature = "intercom")]
+        "CallEvent" => "call",
+        #[cfg(feature = "intercom")]
+        "DoorEvent" => "door",
+        #[cfg(feature = "intercom")]
+        "BoxEvent" => "box",
+        #[cfg(feature = "intercom")]
+        "AlarmEvent" => "alarm",
         _ => return,
     };
     let rest = event.splitn(2, |byte| *byte == b'&').nth(1);

@@ -283,6 +283,10 @@ impl EventLoop {
                     info!("ending: finishing the recordings");
                     if matches!(self.state, LoopState::Running) {
                         self.state = LoopState::Ending(clock::monotonic() + SHUTDOWN);
+                        #[cfg(feature = "intercom")]
+                        for service in &mut self.services {
+                            service.handle_end(&mut self.context);
+                        }
                     }
                     self.left = Left::ForAll;
                 }

@@ -28,6 +28,10 @@ pub(super) trait Service {
     /// The configuration was reloaded.
     fn handle_config(&mut self, _context: &mut Context) {}
 
+    /// The daemon ends: recordings are finished, and then the process exits.
+    #[cfg(feature = "intercom")]
+    fn handle_end(&mut self, _context: &mut Context) {}
+
     /// Does its share of the turn: a bounded amount of work, the rest follows in the next turn.
     fn turn(&mut self, now: &Now, context: &mut Context) -> Work;
 

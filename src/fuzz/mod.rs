@@ -54,6 +54,8 @@ pub fn message(data: &[u8]) {
         return;
     };
     let _ = crate::proto::recorder::request::parse(&message);
+    #[cfg(feature = "intercom")]
+    let _ = crate::proto::intercom::endpoint::request::parse(data);
     let Ok(value) = message.text::<128>("remote_name") else {
         return;
     };

@@ -4,13 +4,13 @@
 use std::fs::File;
 use std::io::{self, Read};
 
-#[cfg(any(feature = "fsp", feature = "box"))]
+#[cfg(any(feature = "fsp", feature = "box", feature = "intercom"))]
 use crate::base::limits::PATH_BYTES;
 use crate::io::dir::Dir;
 use crate::io::file::Output;
 
 /// Only the owner may read it.
-#[cfg(any(feature = "fsp", feature = "box"))]
+#[cfg(any(feature = "fsp", feature = "box", feature = "intercom"))]
 const MODE: libc::mode_t = 0o600;
 
 /// Reads the beginning of the file; `None` if it does not exist or cannot be read.
@@ -36,7 +36,7 @@ pub fn remove(path: &str) {
 }
 
 /// Replaces the file; returns when it is on the medium.
-#[cfg(any(feature = "fsp", feature = "box"))]
+#[cfg(any(feature = "fsp", feature = "box", feature = "intercom"))]
 pub fn replace(path: &str, bytes: &[u8]) -> io::Result<()> {
     let (folder, name) = path.rsplit_once('/').unwrap_or((".", path));
     let mut new = heapless::String::<{ PATH_BYTES + 4 }>::new();

@@ -10,7 +10,7 @@ pub mod file;
 #[cfg(feature = "box")]
 pub mod file_lock;
 pub mod interface;
-#[cfg(feature = "server")]
+#[cfg(any(feature = "box", feature = "intercom", feature = "server"))]
 pub mod listener;
 pub mod mounts;
 #[cfg(feature = "fsp")]

@@ -10,6 +10,16 @@ use nix::sys::socket::{setsockopt, sockopt};
 
 use crate::base::limits::{KEEP_ALIVE_IDLE, KEEP_ALIVE_STEP, USER_TIMEOUT};
 
+// Between intercom devices (contract, section 5): after 30 s three probes of 10 s.
+#[cfg(feature = "intercom")]
+const DEVICE_IDLE_SECONDS: u32 = 30;
+#[cfg(feature = "intercom")]
+const DEVICE_STEP_SECONDS: u32 = 10;
+#[cfg(feature = "intercom")]
+const DEVICE_PROBES: u32 = 3;
+#[cfg(feature = "intercom")]
+const DEVICE_USER_TIMEOUT_MILLIS: u32 = 60_000;
+
 /// A connection that is established or being established.
 pub struct Connection {
     stream: TcpStream,
@@ -36,6 +46,32 @@ impl Connection {
             &(USER_TIMEOUT.millis() as u32),
         );
         Self { stream }
+    }
+
+    /// Wraps a connection between intercom devices. It is idle for days, in networks of many
+    /// switches: it is probed more patiently than a server's.
+    #[cfg(feature = "intercom")]
+    pub fn of_device(stream: TcpStream) -> Self {
+        let connection = Self::of(stream);
+        let stream = &connection.stream;
+        let _ = setsockopt(stream, sockopt::TcpKeepIdle, &DEVICE_IDLE_SECONDS);
+        let _ = setsockopt(stream, sockopt::TcpKeepInterval, &DEVICE_STEP_SECONDS);
+        let _ = setsockopt(stream, sockopt::TcpKeepCount, &DEVICE_PROBES);
+        let _ = setsockopt(stream, sockopt::TcpUserTimeout, &DEVICE_USER_TIMEOUT_MILLIS);
+        connection
+    }
+
+    /// This end's address.
+    #[cfg(feature = "intercom")]
+    pub fn local(&self) -> io::Result<SocketAddr> {
+        self.stream.local_addr()
+    }
+
+    /// Tells the peer that nothing more will be sent.
+    #[cfg(feature = "intercom")]
+    pub fn end(&self) {
+        // It fails when the peer has reset the connection, which says the same.
+        let _ = self.stream.shutdown(std::net::Shutdown::Write);
     }
 
     /// For the poll's registry.

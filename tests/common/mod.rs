@@ -30,6 +30,8 @@ pub mod file;
 #[cfg(feature = "box")]
 pub mod home_box;
 pub mod intercom;
+#[cfg(feature = "intercom")]
+pub mod intercom_peer;
 pub mod listener;
 pub mod made;
 mod media;

@@ -49,6 +49,11 @@ fn the_integrator() {
     fs::write(&config, walk.here(&lines)).unwrap();
     let keys = walk.block("{\"id\":").concat();
     let events = walk.block("cmd=StickEvent&state=mounted");
+    let calls = walk.block("cmd=CallEvent");
+    #[cfg(feature = "intercom")]
+    assert_eq!(calls, super::made::intercom_events());
+    #[cfg(not(feature = "intercom"))]
+    drop(calls);
     let mut talkers = vec![];
     while let Some(command) = walk.next() {
         if walk.is_at(&command, "callrec run") {

@@ -76,3 +76,52 @@ pub fn names(folder: &Path, ending: &str) -> Vec<String> {
 
 /// The key of a phone and its rendezvous server.
 pub const KEY: &str = "0123456789abcdefghijklmnopqrstuv";
+
+/// What a screen tells of a door's call, and of an alarm.
+#[cfg(feature = "intercom")]
+pub fn intercom_events() -> Vec<String> {
+    use callrec::proto::intercom::endpoint::lines::write_event;
+    use callrec::proto::intercom::endpoint::output::*;
+    use callrec::proto::intercom::endpoint::urls::Urls;
+    use callrec::wire::intercom::{text, Id, Reason, Words};
+
+    let info = CallInfo {
+        sid: text("9f3c61d2a07be845"),
+        direction: Direction::In,
+        peer: text("2-1-1"),
+        peer_type: 3,
+    };
+    let sid = info.sid.clone();
+    let urls = Urls {
+        play_video: text("http://192.168.1.22:954/stream/b1f0c4"),
+        ..Urls::default()
+    };
+    let closed = Closed {
+        info: info.clone(),
+        outcome: Outcome::Answered,
+        reason: text("hangup"),
+        began_at: callrec::base::time::Instant::default(),
+        duration_ms: 21_500,
+        by: Id::new(),
+        opened: 1,
+    };
+    let alarm = Alarm {
+        id: text("5b1e"),
+        port: 3,
+        name: text("smoke"),
+        message: Words::new(),
+    };
+    let events = [
+        Event::Call(CallState::Incoming, info, urls),
+        Event::Closed(closed),
+        Event::Door(DoorState::Opened, sid, 0, Id::new(), Reason::new()),
+        Event::Box(BoxState::Joined, text("2-1-201"), Reason::new()),
+        Event::Alarm(AlarmState::Raised, alarm, Id::new()),
+    ];
+    let line = |event: &Event| {
+        let mut buffer = [0; 4096];
+        let len = write_event(event, &mut buffer).unwrap();
+        String::from_utf8(buffer[..len].to_vec()).unwrap()
+    };
+    events.iter().map(line).collect()
+}

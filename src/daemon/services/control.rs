@@ -9,6 +9,8 @@ use crate::daemon::service::Service;
 use crate::daemon::services::listing::Listing;
 use crate::daemon::turn::{Tokens, Work};
 use crate::io::clock::Now;
+#[cfg(feature = "intercom")]
+use crate::proto::intercom::endpoint as intercom;
 use crate::proto::recorder::FollowUp;
 
 /// The source number of the listener; the clients follow, by slot.
@@ -60,6 +62,11 @@ impl Service for Requests {
                 let Some((client, line)) = context.clients.next_line(slot) else {
                     break;
                 };
+                #[cfg(feature = "intercom")]
+                if let Some(line) = line.and_then(intercom::request::parse) {
+                    context.queue_intercom(slot, client, line);
+                    continue;
+                }
                 let random = context.random.words();
                 let recorder = &mut context.recorder;
                 let follow_up = recorder.handle_line(now.monotonic, client, line, random);

@@ -7,6 +7,8 @@ use crate::daemon::turn::Tokens;
 mod control;
 #[cfg(feature = "fsp")]
 mod fsp;
+#[cfg(feature = "intercom")]
+mod intercom;
 mod listing;
 pub(super) mod playback;
 mod recording;
@@ -33,6 +35,11 @@ pub(super) fn open(context: &mut Context) -> Result<Vec<Box<dyn Service>>, Strin
         context,
         next(&services),
     )));
+    #[cfg(feature = "intercom")]
+    services.push(Box::new(intercom::Intercom::open(
+        context,
+        next(&services),
+    )?));
     services.push(Box::new(stick_requests::StickRequests::default()));
     services.push(Box::new(control::Responses::default()));
     services.push(Box::new(unfinished::Unfinished::default()));

@@ -151,9 +151,13 @@ mod tests {
     /// What comes of these bytes, all at `at`.
     fn feed(reader: &mut MessageReader, at: Instant, bytes: &[u8]) -> (usize, Option<Broken>) {
         let mut messages = 0;
-        for piece in bytes.chunks(1000) {
-            reader.space()[..piece.len()].copy_from_slice(piece);
-            reader.advance(piece.len());
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let space = reader.space();
+            let count = space.len().min(rest.len());
+            space[..count].copy_from_slice(&rest[..count]);
+            reader.advance(count);
+            rest = &rest[count..];
             loop {
                 match reader.next_message(at) {
                     Received::Message(_) => messages += 1,

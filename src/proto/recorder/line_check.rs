@@ -36,7 +36,11 @@ const KEYS: &[(&str, &str)] = &[
 /// Checks a line; a command that is not known has no keys.
 pub(super) fn check(message: &Message) -> Result<Remarks, Reason> {
     let known = KEYS.iter().find(|(name, _)| *name == message.name());
-    let known = known.map_or("", |(_, keys)| *keys);
+    check_keys(message, known.map_or("", |(_, keys)| *keys))
+}
+
+/// Checks a line whose command has these keys, separated by blanks.
+pub(in crate::proto) fn check_keys(message: &Message, known: &str) -> Result<Remarks, Reason> {
     let mut remarks = Remarks::new();
     let mut ignored = 0;
     let mut pairs = message.pairs();

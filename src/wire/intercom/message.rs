@@ -131,7 +131,9 @@ pub fn text<const N: usize>(words: &str) -> Text<N> {
 
 /// The same of bytes.
 pub fn cut<const N: usize>(bytes: &[u8]) -> Text<N> {
-    bytes.iter().copied().take(N).collect()
+    let mut text = Text::new();
+    let _ = text.extend_from_slice(&bytes[..bytes.len().min(N)]);
+    text
 }
 
 impl Message {

@@ -1,0 +1,269 @@
+//! The keys of the building intercom: `intercom...`, `box...`, and the ports of streams.
+
+use core::fmt::{self, Display};
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use crate::base::limits::PATH_BYTES;
+use crate::base::time::Duration;
+use crate::config::pairs::MissingKey;
+use crate::config::values::{absolute, ip_address, number, one_of, switch};
+use crate::proto::intercom::endpoint::settings::{Role, Settings};
+use crate::wire::intercom::{text, Token};
+
+/// The longest id.
+const ID_BYTES: usize = 64;
+/// A day: longer than any call.
+const MAX_SECONDS: u32 = 86_400;
+
+/// The configuration of the intercom.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs)] // the fields are keys of board/README.md
+pub struct IntercomConfig {
+    /// `None`: the phone is no intercom device.
+    pub role: Option<Role>,
+    /// Not empty if there is a role.
+    pub id: String,
+    pub addr: IpAddr,
+    pub port: u16,
+    /// `None`: none; a screen has one.
+    pub box_addr: Option<IpAddr>,
+    pub box_port: u16,
+    pub box_token_file: String,
+    pub stream_port: u16,
+    pub box_stream_port: u16,
+    pub central_port: u16,
+    /// Seconds, as all of these four.
+    pub keep: u32,
+    pub keep_timeout: u32,
+    pub ring_timeout: u32,
+    /// 0: no limit
+    pub max_call: u32,
+    pub early_video: bool,
+    pub open_early: bool,
+    pub record: bool,
+    /// The folder of the call log.
+    pub state: String,
+}
+
+impl Default for IntercomConfig {
+    fn default() -> Self {
+        Self {
+            role: None,
+            id: String::new(),
+            addr: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            port: 7895,
+            box_addr: None,
+            box_port: 7891,
+            box_token_file: "/etc/callrec.token".into(),
+            stream_port: 954,
+            box_stream_port: 954,
+            central_port: 7894,
+            keep: 3,
+            keep_timeout: 10,
+            ring_timeout: 65,
+            max_call: 300,
+            early_video: true,
+            open_early: false,
+            record: true,
+            state: "/var/lib/callrec".into(),
+        }
+    }
+}
+
+/// The roles, as they are written.
+const ROLES: [(&str, Option<Role>); 4] = [
+    ("none", None),
+    ("screen", Some(Role::Screen)),
+    ("door", Some(Role::Door)),
+    ("property", Some(Role::Property)),
+];
+
+impl IntercomConfig {
+    /// Sets a key; `None` if it is not one of these keys.
+    pub(super) fn set(&mut self, key: &str, value: &str) -> Option<Result<(), String>> {
+        let port = |value: &str| number(value, 1, 65_535);
+        let outcome = match key {
+            "intercomRole" => one_of(value, &ROLES).map(|role| self.role = role),
+            "intercomId" => id(value).map(|id| self.id = id),
+            "intercomAddr" => ip_address(value).map(|addr| self.addr = addr),
+            "intercomPort" => port(value).map(|port| self.port = port),
+            "boxAddr" if value == "none" => {
+                self.box_addr = None;
+                Ok(())
+            }
+            "boxAddr" => ip_address(value).map(|addr| self.box_addr = Some(addr)),
+            "boxPort" => port(value).map(|port| self.box_port = port),
+            "boxTokenFile" => absolute(value, PATH_BYTES).map(|path| self.box_token_file = path),
+            "streamPort" => port(value).map(|port| self.stream_port = port),
+            "boxStreamPort" => port(value).map(|port| self.box_stream_port = port),
+            "centralPort" => port(value).map(|port| self.central_port = port),
+            "intercomKeep" => number(value, 1, 60).map(|keep| self.keep = keep),
+            "intercomKeepTimeout" => number(value, 1, 600).map(|time| self.keep_timeout = time),
+            "intercomRingTimeout" => number(value, 1, 600).map(|time| self.ring_timeout = time),
+            "intercomMaxCall" => number(value, 0, MAX_SECONDS).map(|time| self.max_call = time),
+            "intercomEarlyVideo" => switch(value).map(|on| self.early_video = on),
+            "intercomOpenEarly" => switch(value).map(|on| self.open_early = on),
+            "intercomRecord" => switch(value).map(|on| self.record = on),
+            "intercomState" => absolute(value, PATH_BYTES).map(|path| self.state = path),
+            _ => return None,
+        };
+        Some(outcome)
+    }
+
+    /// The first key that is missing.
+    pub(super) fn missing(&self) -> Option<MissingKey> {
+        let role = self.role?;
+        let (needed_by, key, problem) = if self.id.is_empty() {
+            let problem = "must be set when intercomRole is: the device's own id, such as 2-1-201";
+            ("intercomRole", "intercomId", problem)
+        } else if role == Role::Screen && self.box_addr.is_none() {
+            let problem = "must be set for a screen: the address of the home's box";
+            ("intercomRole", "boxAddr", problem)
+        } else if self.keep_timeout <= self.keep {
+            let problem = "must be longer than intercomKeep: one message may come late";
+            ("intercomKeep", "intercomKeepTimeout", problem)
+        } else {
+            return None;
+        };
+        Some(MissingKey {
+            needed_by,
+            key,
+            problem,
+        })
+    }
+
+    /// The endpoint's part of the configuration; `None` without a role.
+    pub fn settings(&self) -> Option<Settings> {
+        let seconds = |seconds: u32| Duration::from_millis(u64::from(seconds) * 1000);
+        let box_addr = self.box_addr.map(|ip| SocketAddr::new(ip, self.box_port));
+        Some(Settings {
+            role: self.role?,
+            id: text(&self.id),
+            addr: self.addr,
+            port: self.port,
+            box_addr,
+            stream_port: self.stream_port,
+            box_stream_port: self.box_stream_port,
+            central_port: self.central_port,
+            keep: seconds(self.keep),
+            keep_timeout: seconds(self.keep_timeout),
+            ring_timeout: seconds(self.ring_timeout),
+            max_call: seconds(self.max_call),
+            early_video: self.early_video,
+            open_early: self.open_early,
+            token: Token::new(),
+        })
+    }
+}
+
+/// An id, as messages and events carry it.
+fn id(value: &str) -> Result<String, String> {
+    let is_plain = value.bytes().all(|byte| byte.is_ascii_graphic());
+    if is_plain && (1..=ID_BYTES).contains(&value.len()) {
+        Ok(value.into())
+    } else {
+        Err(format!(
+            "must be 1 to {ID_BYTES} characters without blanks, not '{value}'"
+        ))
+    }
+}
+
+impl Display for IntercomConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let role = ROLES.iter().find(|(_, role)| *role == self.role);
+        writeln!(
+            f,
+            "intercomRole = {}",
+            role.map_or("none", |(name, _)| name)
+        )?;
+        if !self.id.is_empty() {
+            writeln!(f, "intercomId = {}", self.id)?;
+        }
+        writeln!(f, "intercomAddr = {}", self.addr)?;
+        writeln!(f, "intercomPort = {}", self.port)?;
+        match self.box_addr {
+            Some(addr) => writeln!(f, "boxAddr = {addr}")?,
+            None => writeln!(f, "boxAddr = none")?,
+        }
+        writeln!(f, "boxPort = {}", self.box_port)?;
+        writeln!(f, "boxTokenFile = {}", self.box_token_file)?;
+        writeln!(f, "streamPort = {}", self.stream_port)?;
+        writeln!(f, "boxStreamPort = {}", self.box_stream_port)?;
+        writeln!(f, "centralPort = {}", self.central_port)?;
+        writeln!(f, "intercomKeep = {}", self.keep)?;
+        writeln!(f, "intercomKeepTimeout = {}", self.keep_timeout)?;
+        writeln!(f, "intercomRingTimeout = {}", self.ring_timeout)?;
+        writeln!(f, "intercomMaxCall = {}", self.max_call)?;
+        writeln!(f, "intercomEarlyVideo = {}", u8::from(self.early_video))?;
+        writeln!(f, "intercomOpenEarly = {}", u8::from(self.open_early))?;
+        writeln!(f, "intercomRecord = {}", u8::from(self.record))?;
+        writeln!(f, "intercomState = {}", self.state)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::Config;
+    use crate::proto::intercom::endpoint::settings::Role;
+
+    const SCREEN: &str = "intercomRole = screen\nintercomId = 2-1-201\nboxAddr = 192.168.1.22\n";
+
+    #[test]
+    fn keys_are_read_and_printed() {
+        let text = format!(
+            "{SCREEN}boxPort = 7000\nintercomMaxCall = 0\nintercomKeep=1\nintercomKeepTimeout=5\n\
+             intercomRecord = 0\nintercomState = /tmp/calls\nstreamPort = 9540\n"
+        );
+        let config = Config::parse(&text).unwrap();
+        assert_eq!(Config::parse(&config.to_string()), Ok(config.clone()));
+        let settings = config.intercom.settings().unwrap();
+        assert_eq!(settings.role, Role::Screen);
+        assert_eq!(settings.box_addr, "192.168.1.22:7000".parse().ok());
+        assert_eq!(
+            (settings.keep.millis(), settings.max_call.millis()),
+            (1000, 0)
+        );
+        assert_eq!(settings.stream_port, 9540);
+        assert_eq!(Config::default().intercom.settings(), None);
+    }
+
+    #[test]
+    fn errors_name_the_key() {
+        for (text, message) in [
+            (
+                "intercomRole = box",
+                "line 1: intercomRole must be none or screen or door or property, not 'box'",
+            ),
+            (
+                "\nintercomRole = door",
+                "line 2: intercomId must be set when intercomRole is: the device's own id, such as 2-1-201",
+            ),
+            (
+                "intercomRole = screen\nintercomId = 2-1-201",
+                "line 1: boxAddr must be set for a screen: the address of the home's box",
+            ),
+            (
+                "intercomId = a b",
+                "line 1: intercomId must be 1 to 64 characters without blanks, not 'a b'",
+            ),
+            (
+                "boxAddr = box",
+                "line 1: boxAddr must be an IP address, not 'box'",
+            ),
+            (
+                "intercomKeep = 0",
+                "line 1: intercomKeep must be a number from 1 to 60, not '0'",
+            ),
+            (
+                "intercomRole=door\nintercomId=d\nintercomKeep = 20",
+                "line 3: intercomKeepTimeout must be longer than intercomKeep: one message may come late",
+            ),
+            (
+                "intercomState = calls",
+                "line 1: intercomState must be an absolute path, not 'calls'",
+            ),
+        ] {
+            assert_eq!(Config::parse(text).unwrap_err().to_string(), message);
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! Responses to the intercom's requests of the control socket.
+
+use crate::base::limits::MESSAGE_BYTES;
+use crate::daemon::context::Context;
+use crate::proto::intercom::endpoint::lines::write_urls;
+use crate::proto::intercom::endpoint::urls::Urls;
+use crate::proto::recorder::outbox::{ClientId, To};
+use crate::proto::recorder::reason::{reason, Reason as Refusal};
+use crate::wire::control::Writer;
+use crate::wire::intercom::Sid;
+
+/// What a response says besides that it succeeded.
+#[allow(clippy::large_enum_variant)] // one at a time, on the stack
+pub(super) enum Success {
+    Plain,
+    Sid(Sid),
+    Urls(Urls),
+    DurationMs(u64),
+    Count(usize),
+    /// The response follows, as the client has room for it.
+    Later,
+}
+
+/// Without a role, all requests are refused.
+pub(super) fn refuse_all(context: &mut Context) {
+    while let Some((client, line)) = context.intercom_lines.pop_front() {
+        let words = format_args!("the phone is no intercom device (intercomRole)");
+        let refusal = line.request.and(Err(reason("disabled", words)));
+        respond(client, line.response, refusal, context);
+    }
+}
+
+pub(super) fn respond(
+    client: ClientId,
+    command: &str,
+    outcome: Result<Success, Refusal>,
+    context: &mut Context,
+) {
+    let mut buffer = [0; MESSAGE_BYTES];
+    let mut writer = Writer::new(&mut buffer, command);
+    match outcome {
+        Ok(Success::Later) => return,
+        Ok(success) => {
+            writer.pair("result", "success");
+            write_success(&mut writer, &success);
+        }
+        Err(refusal) => {
+            writer.pair("result", "failed").pair("reason", refusal);
+        }
+    }
+    let len = writer.finish().unwrap_or(0);
+    context.push(To::Client(client), &buffer[..len]);
+}
+
+fn write_success(writer: &mut Writer, success: &Success) {
+    match success {
+        Success::Plain | Success::Later => {}
+        Success::Sid(sid) => _ = writer.bytes("sid", sid),
+        Success::Urls(urls) => write_urls(writer, urls),
+        Success::DurationMs(duration) => _ = writer.pair("duration_ms", duration),
+        Success::Count(count) => _ = writer.pair("count", count),
+    }
+}
