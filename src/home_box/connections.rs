@@ -14,7 +14,8 @@ use crate::io::stream;
 use crate::proto::intercom::home_box::LegId;
 use crate::wire::intercom::Message;
 
-/// All connections. A connection's token is its leg's number and `first_token`.
+/// All connections. A connection's token is twice its leg's number and `first_token`: the streams'
+/// connections have the tokens between.
 pub(super) struct Connections {
     registry: Registry,
     first_token: usize,
@@ -40,7 +41,8 @@ impl Connections {
     /// The leg that an event is for.
     pub(super) fn leg_of(&self, token: Token) -> Option<LegId> {
         let number = token.0.checked_sub(self.first_token)?;
-        LegId::try_from(number).ok()
+        let is_leg = number % 2 == 0;
+        LegId::try_from(number / 2).ok().filter(|_| is_leg)
     }
 
     /// A connection was accepted; `false`: it cannot be watched.
@@ -66,7 +68,7 @@ impl Connections {
         let Ok(number) = usize::try_from(leg) else {
             return false;
         };
-        let token = Token(self.first_token + number);
+        let token = Token(self.first_token + 2 * number);
         let interest = Interest::READABLE | Interest::WRITABLE;
         let watched = self.registry.register(connection.source(), token, interest);
         if let Err(problem) = &watched {

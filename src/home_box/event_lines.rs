@@ -4,6 +4,7 @@ use log::info;
 
 use crate::base::limits::MESSAGE_BYTES;
 use crate::proto::intercom::home_box::output::BoxEvent;
+use crate::proto::intercom::relay::RelayEvent;
 use crate::wire::control::Writer;
 
 /// The line of an event.
@@ -81,6 +82,18 @@ fn call_line(event: &BoxEvent, buffer: &mut [u8]) -> Option<usize> {
         writer.pair("left_ms", left_ms);
     }
     writer.finish()
+}
+
+/// The line of an event of a stream.
+pub(super) fn stream_line(event: &RelayEvent) -> String {
+    let mut buffer = [0; MESSAGE_BYTES];
+    let len = Writer::new(&mut buffer, "StreamEvent")
+        .pair("state", event.state)
+        .bytes("id", &event.id)
+        .pair("side", event.side)
+        .pair("codec", event.codec)
+        .finish();
+    String::from_utf8_lossy(&buffer[..len.unwrap_or(0)]).into_owned()
 }
 
 /// One line of the log for each event: `CallEvent` becomes `call:`.

@@ -9,7 +9,6 @@
 //! ```
 
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
 use log::{info, warn};
@@ -23,18 +22,18 @@ use crate::home_box::call_log::CallLog;
 use crate::home_box::connection::Read;
 use crate::home_box::connections::{Connections, Made};
 use crate::home_box::control_clients::ControlClients;
-use crate::home_box::event_lines::{event_line, log_event};
+use crate::home_box::event_lines::{event_line, log_event, stream_line};
 use crate::home_box::joining::verdict;
+use crate::home_box::opening::{listen, open_reports, random_seed};
 use crate::home_box::parts::Parts;
 use crate::home_box::report_forms::{report, report_start, report_status};
 use crate::home_box::reports::Reports;
 use crate::home_box::requests;
 use crate::home_box::rules::rules;
 use crate::home_box::settings::BoxSettings;
+use crate::home_box::streams::Streams;
 use crate::home_box::tokens::TokenStore;
 use crate::io::clock::{self, Now};
-use crate::io::listener;
-use crate::io::random::Random;
 use crate::io::signals::{SignalAction, Signals};
 use crate::proto::intercom::home_box::output::Output;
 use crate::proto::intercom::home_box::{HomeBox, LegId, Side};
@@ -45,7 +44,8 @@ const SIGNALS: Token = Token(0);
 const HOME: Token = Token(1);
 const COMMUNITY: Token = Token(2);
 const PROPERTY: Token = Token(3);
-const FIRST_CONTROL: usize = 4;
+const STREAMS: [Token; 2] = [Token(4), Token(5)];
+const FIRST_CONTROL: usize = 6;
 const FIRST_LEG: usize = FIRST_CONTROL + ControlClients::TOKENS;
 
 struct EventLoop {
@@ -56,6 +56,7 @@ struct EventLoop {
     control: ControlClients,
     connections: Connections,
     reports: Reports,
+    streams: Streams,
     parts: Parts,
     look_at_tokens_at: Instant,
     /// When the property's server is told again which screens are joined.
@@ -94,7 +95,8 @@ impl EventLoop {
         let home = (settings.home_addr, settings.family_port).into();
         let community = (settings.community_addr, settings.call_port).into();
         info!("screens join at {home}, calls of the community come in at {community}");
-        let mut reports = open_reports(&settings, registry()?);
+        let streams = Streams::open(&settings, registry()?, STREAMS, FIRST_LEG + 1)?;
+        let mut reports = open_reports(&settings, registry()?, PROPERTY);
         report_start(&mut reports, &settings.box_id);
         Ok(Self {
             signals,
@@ -107,6 +109,7 @@ impl EventLoop {
                 tokens,
                 call_log: CallLog::open(&settings.state_dir),
                 wakeups: 0,
+                published: 0,
                 settings,
             },
             poll,
@@ -117,6 +120,7 @@ impl EventLoop {
                 Instant::NEVER
             },
             reports,
+            streams,
         })
     }
 
@@ -137,12 +141,14 @@ impl EventLoop {
                     HOME => self.accept(&now, Side::Home),
                     COMMUNITY => self.accept(&now, Side::Community),
                     PROPERTY => {}
-                    token if token.0 < FIRST_LEG => self.control.handle_event(token),
-                    token => {
-                        if let Some(leg) = self.connections.leg_of(token) {
-                            self.connections.set_ready(leg);
-                        }
+                    token if STREAMS.contains(&token) => {
+                        self.streams.handle_event(now.monotonic, token);
                     }
+                    token if token.0 < FIRST_LEG => self.control.handle_event(token),
+                    token => match self.connections.leg_of(token) {
+                        Some(leg) => self.connections.set_ready(leg),
+                        None => self.streams.handle_event(now.monotonic, token),
+                    },
                 }
             }
             self.turn(&now);
@@ -170,11 +176,12 @@ impl EventLoop {
             .router
             .next_deadline()
             .min(self.connections.next_deadline())
+            .min(self.streams.next_deadline())
             .min(self.reports.next_deadline())
             .min(self.status_at)
             .min(self.look_at_tokens_at);
         let timeout = match deadline {
-            _ if self.control.has_work() => Some(Duration::ZERO),
+            _ if self.control.has_work() || self.streams.has_work() => Some(Duration::ZERO),
             Instant::NEVER => None,
             deadline => Some(Duration::from_nanos(deadline.since(now).nanos())),
         };
@@ -200,6 +207,7 @@ impl EventLoop {
             self.control.flush();
         }
         self.parts.router.handle_timeout(now.monotonic);
+        self.relay_streams(now.monotonic);
         self.look_at_tokens(now.monotonic);
         self.carry_out(now);
         for leg in self.connections.flush(now.monotonic) {
@@ -212,6 +220,17 @@ impl EventLoop {
             report_status(&mut self.reports, &self.parts);
         }
         self.reports.turn(now.monotonic);
+    }
+
+    fn relay_streams(&mut self, now: Instant) {
+        self.streams.set_use(now, self.parts.router.stream_use());
+        self.streams.turn(now);
+        while let Some(event) = self.streams.poll_event() {
+            let line = stream_line(&event);
+            log_event(&line);
+            self.control.tell(&line);
+        }
+        self.parts.published = self.streams.relay.published();
     }
 
     fn accept(&mut self, now: &Now, side: Side) {
@@ -362,34 +381,4 @@ impl EventLoop {
         self.connections.flush(now.monotonic);
         self.control.flush();
     }
-}
-
-fn listen(poll: &Poll, address: SocketAddr, token: Token) -> Result<TcpListener, String> {
-    let failed = |problem: io::Error| format!("{address}: {problem}");
-    let mut listener = listener::open(address, false).map_err(failed)?;
-    let registry = poll.registry();
-    let registered = registry.register(&mut listener, token, Interest::READABLE);
-    registered.map_err(failed)?;
-    Ok(listener)
-}
-
-/// Reports to the property's server, whose name is resolved once: the box starts after the network.
-fn open_reports(settings: &BoxSettings, registry: mio::Registry) -> Reports {
-    let server = settings.property_server.as_ref();
-    let host = server.map_or(String::new(), |it| format!("{}:{}", it.host, it.port));
-    let address = server.and_then(|it| {
-        let mut found = (it.host.as_str(), it.port).to_socket_addrs().ok()?;
-        found.next()
-    });
-    if server.is_some() && address.is_none() {
-        warn!("propertyServer {host}: the name cannot be resolved; nothing is reported");
-    }
-    Reports::new(registry, PROPERTY, address, host)
-}
-
-fn random_seed() -> Result<[u8; 32], String> {
-    let mut seed = [0; 32];
-    let filled = Random::open().fill(&mut seed);
-    filled.map_err(|problem| format!("random numbers: {problem}"))?;
-    Ok(seed)
 }

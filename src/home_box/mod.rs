@@ -28,6 +28,7 @@ mod firewall;
 mod firewall_command;
 mod id;
 mod joining;
+mod opening;
 mod parts;
 mod report_forms;
 mod reports;
@@ -36,6 +37,7 @@ mod rules;
 mod run;
 mod settings;
 mod state_dir;
+mod streams;
 mod token_command;
 mod tokens;
 

@@ -12,4 +12,6 @@ pub(super) struct Parts {
     pub(super) tokens: TokenStore,
     pub(super) call_log: CallLog,
     pub(super) wakeups: u64,
+    /// Streams that somebody publishes.
+    pub(super) published: usize,
 }

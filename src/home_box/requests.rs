@@ -118,7 +118,7 @@ fn status(parts: &Parts, now: Instant) -> String {
             .bytes("devices", &devices.join(&b','))
             .pair("call", call)
             .bytes("sid", sid)
-            .pair("streams", 0)
+            .pair("streams", parts.published)
             .pair("dnd_s", dnd_ms.div_ceil(1000))
             .pair("alarms", parts.router.alarm_count());
     })

@@ -103,6 +103,14 @@ impl Connection {
     }
 }
 
+#[cfg(feature = "box")]
+impl Connection {
+    /// Writes some of these bytes with one call; `None` when none can be written now.
+    pub fn write_vectored(&mut self, slices: &[io::IoSlice]) -> io::Result<Option<usize>> {
+        unless_blocked(|| self.stream.write_vectored(slices))
+    }
+}
+
 /// A UDP socket that is connected to one address.
 pub struct Datagrams {
     socket: UdpSocket,

@@ -88,6 +88,15 @@ impl HomeBox {
         format!("{}.2:7892", self.network)
     }
 
+    /// The stream server, on either side.
+    pub fn streams_at_home(&self) -> String {
+        format!("{}.1:9540", self.network)
+    }
+
+    pub fn streams_outside(&self) -> String {
+        format!("{}.2:9540", self.network)
+    }
+
     pub fn control(&self) -> Control {
         Control::open(&self.dir.join("box.sock"))
     }

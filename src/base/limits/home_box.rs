@@ -45,3 +45,10 @@ pub const REPORT_ATTEMPTS: u32 = 3;
 pub const REPORT_TIMEOUT: Duration = Duration::from_millis(5000);
 /// How often the property's server is told which screens are joined.
 pub const STATUS_INTERVAL: Duration = Duration::from_millis(300_000);
+/// Streams at once: a call has four, and those of the call before may not have ended yet.
+pub const MAX_STREAMS: usize = 8;
+/// Players of one stream: as many as screens.
+pub const MAX_PLAYERS: usize = 16;
+/// Connections of the stream server: the players of a call's two streams, its publishers, and
+/// strangers that have not said what they want.
+pub const MAX_STREAM_CONNECTIONS: usize = 64;

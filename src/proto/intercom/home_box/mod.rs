@@ -29,6 +29,7 @@ use crate::proto::intercom::home_box::sids::Sids;
 use crate::wire::intercom::Message;
 
 pub use crate::proto::intercom::home_box::legs::{LegId, Side};
+pub use crate::proto::intercom::home_box::stream_use::StreamUse;
 
 mod alarm_list;
 mod alarms;
@@ -45,6 +46,8 @@ mod rewrite;
 mod ring;
 pub mod rules;
 mod sids;
+mod stream_use;
+mod streams;
 mod talk;
 mod timers;
 
