@@ -171,10 +171,14 @@ fn another_caller_hears_that_the_line_is_busy() {
     assert_eq!(
         site.take(),
         [
+            "1 call_req".into(),
             format!("{second} call_reject(line_busy)"),
             format!("{second} closed")
-        ]
+        ],
+        "the screen that talks hears who is there"
     );
+    site.send(1, &reject("s2", "line_busy"));
+    assert_eq!((site.take(), site.state()), (vec![], "talking"));
     assert_eq!(site.logged(), "busy line_busy");
     let silent = site.outside();
     site.pass(ms(1000));

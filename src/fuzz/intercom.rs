@@ -9,6 +9,8 @@ use crate::proto::intercom::home_box::rules::{
 };
 use crate::proto::intercom::home_box::{HomeBox, LegId, Side};
 use crate::proto::intercom::message_reader::{MessageReader, Received};
+use crate::proto::intercom::relay::permissions::Permissions;
+use crate::proto::intercom::relay::{Relay, RelayLimits};
 use crate::wire::intercom::{cut, emit, parse, text, Message, FRAME_BYTES};
 
 /// A message: what was parsed is emitted and parsed again as the same.
@@ -100,6 +102,44 @@ fn drain(router: &mut HomeBox, now: Instant, legs: &mut Vec<LegId>, which: u8) {
             _ => {}
         }
     }
+}
+
+/// The stream relay: a publisher whose request and body are the input, in pieces whose lengths its
+/// first byte gives, and a player.
+pub fn stream_relay(data: &[u8]) {
+    let Some((step, data)) = data.split_first() else {
+        return;
+    };
+    let mut relay = Relay::new(RelayLimits {
+        streams: 2,
+        players: 2,
+        connections: 4,
+    });
+    let address = IpAddr::from([11, 0, 0, 1]);
+    let permissions = Permissions {
+        ids: vec![b"v".to_vec()],
+        parties: vec![("home", address)],
+    };
+    let now = Instant::default();
+    relay.set_permissions(now, permissions);
+    let ids = [(); 2].map(|()| relay.handle_accepted(now, "home", address));
+    let [Some(player), Some(publisher)] = ids else {
+        panic!("a relay has room for two connections");
+    };
+    relay.handle_bytes(now, player, b"GET /stream/v HTTP/1.1\r\n\r\n");
+    let mut sent = 0;
+    for piece in data.chunks(usize::from(*step) + 1) {
+        relay.handle_bytes(now, publisher, piece);
+        sent += piece.len();
+        let Some(outgoing) = relay.outgoing(player) else {
+            break;
+        };
+        let waiting: usize = outgoing.slices().map(<[u8]>::len).sum();
+        // The head of the reply, and nothing that did not come in.
+        assert!(waiting <= 512 + sent, "{waiting} bytes of {sent}");
+    }
+    relay.handle_end(now, publisher);
+    relay.handle_timeout(now + Duration::from_millis(20_000));
 }
 
 fn verdict(what: u8) -> JoinVerdict {
@@ -196,6 +236,15 @@ mod tests {
             intercom_stream,
             &[b"\x07{\"name\":\"call_keep\"}\0\n\0{\"name\":\"call_end\",\"values\":[]}\0"],
         );
+    }
+
+    #[test]
+    fn stream_relays_survive() {
+        let film = b"FLV\x01\x05\0\0\0\x09\0\0\0\0\
+            \x09\0\0\x02\0\0\0\0\0\0\0\x17\x01\0\0\0\x0D\x08\0\0\x01\0\0\x0A\0\0\0\0\x80\0\0\0\x0C";
+        let plain = [&b"\x20POST /stream/v HTTP/1.0\r\n\r\n"[..], film].concat();
+        let head = b"\x10PUT /stream/v HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2A\r\n";
+        attack(stream_relay, &[&plain, &[&head[..], film].concat()]);
     }
 
     #[test]

@@ -26,7 +26,7 @@ mod record_server;
 mod rendezvous;
 mod time;
 #[cfg(feature = "box")]
-pub use intercom::{home_box, intercom_message, intercom_stream};
+pub use intercom::{home_box, intercom_message, intercom_stream, stream_relay};
 pub use mounts::mounts;
 pub use phone::recorder;
 #[cfg(test)]

@@ -24,6 +24,7 @@ impl HomeBox {
     ) {
         if self.call.is_some() {
             self.counts.busy += 1;
+            self.tell_talking_screen(sid, src, dest);
             self.refuse(now, leg, sid, src, "line_busy", "busy");
             return;
         }
@@ -52,6 +53,31 @@ impl HomeBox {
             self.pass_on(now);
         } else {
             self.ring(now, screens);
+        }
+    }
+
+    /// The screen that talks hears of a second caller, which it cannot have: it rejects the call
+    /// itself, and shows who was there.
+    fn tell_talking_screen(&mut self, sid: &Sid, src: &Party, dest: &Party) {
+        let Some(call) = self.call.as_ref().filter(|call| call.sid != *sid) else {
+            return;
+        };
+        let CallState::Talking(talking) = &call.state else {
+            return;
+        };
+        let screens = [call.caller, talking.callee];
+        let (src, dest, left_out) = to_home(&self.rules.addresses, src, dest);
+        self.counts.urls_left_out += left_out;
+        for leg in screens {
+            if sid.is_empty() || self.legs.device(leg).is_none() {
+                continue;
+            }
+            let message = Message::CallReq {
+                sid: sid.clone(),
+                src: src.clone(),
+                dest: dest.clone(),
+            };
+            self.send(leg, message);
         }
     }
 
