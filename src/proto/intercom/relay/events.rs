@@ -1,5 +1,8 @@
 //! What a relay tells and counts.
 
+/// A connection.
+pub type ConnectionId = u64;
+
 /// Something that has happened to a stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RelayEvent {

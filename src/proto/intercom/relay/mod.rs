@@ -20,7 +20,7 @@ use crate::proto::intercom::relay::outgoing::Outgoing;
 use crate::proto::intercom::relay::permissions::Permissions;
 use crate::proto::intercom::relay::stream::Stream;
 
-pub use crate::proto::intercom::relay::events::{RelayCounts, RelayEvent};
+pub use crate::proto::intercom::relay::events::{ConnectionId, RelayCounts, RelayEvent};
 
 mod connection;
 mod events;
@@ -31,9 +31,6 @@ mod play;
 mod publish;
 mod request;
 mod stream;
-
-/// A connection.
-pub type ConnectionId = u64;
 
 /// Bounds of a relay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@
 use std::rc::Rc;
 
 use crate::base::time::Instant;
-use crate::proto::intercom::relay::ConnectionId;
+use crate::proto::intercom::relay::events::ConnectionId;
 use crate::wire::flv::{set_timestamp, Kind, Tag};
 
 /// The pictures since the last key frame that are kept for players who come late.
