@@ -68,11 +68,20 @@ impl<'a> Message<'a> {
 
     /// The first value of `key`, unescaped; empty if there is none.
     pub fn text<const N: usize>(&self, key: &str) -> Result<Text<N>, TooLong> {
-        let mut text = Text::new();
+        let mut buffer = [0; N];
+        let len = self.copy_text(key, &mut buffer).ok_or(TooLong)?;
+        Ok(Text::from_slice(&buffer[..len]).unwrap_or_default())
+    }
+
+    /// Writes what `text` returns to the beginning of `place`; returns its length, `None` if it is
+    /// too long.
+    fn copy_text(&self, key: &str, place: &mut [u8]) -> Option<usize> {
+        let mut len = 0;
         for byte in unescape(self.raw(key).unwrap_or_default()) {
-            text.push(byte).map_err(|_| TooLong)?;
+            *place.get_mut(len)? = byte;
+            len += 1;
         }
-        Ok(text)
+        Some(len)
     }
 
     /// The first value of `key`, unescaped, cut if it is too long.

@@ -58,14 +58,17 @@ impl<'a> Object<'a> {
     /// The text of a string, which is UTF-8 if the file is; it is cut if it is too long, and empty
     /// if there is none.
     pub fn text<const N: usize>(&self, key: &str) -> Text<N> {
-        let mut text = Text::new();
+        let mut buffer = [0; N];
+        let len = self.copy_text(key, &mut buffer);
+        Text::from_slice(&buffer[..len]).unwrap_or_default()
+    }
+
+    /// Writes what `text` returns to the beginning of `place`; returns its length.
+    pub fn copy_text(&self, key: &str, place: &mut [u8]) -> usize {
         let raw = self
             .raw(key)
             .and_then(|value| value.strip_prefix(b"\"")?.strip_suffix(b"\""));
-        let mut buffer = [0; N];
-        let len = unescape(raw.unwrap_or_default(), &mut buffer);
-        let _ = text.extend_from_slice(&buffer[..len]);
-        text
+        unescape(raw.unwrap_or_default(), place)
     }
 
     /// A non-negative integer.

@@ -131,9 +131,8 @@ pub fn text<const N: usize>(words: &str) -> Text<N> {
 
 /// The same of bytes.
 pub fn cut<const N: usize>(bytes: &[u8]) -> Text<N> {
-    let mut text = Text::new();
-    let _ = text.extend_from_slice(&bytes[..bytes.len().min(N)]);
-    text
+    let fits = &bytes[..bytes.len().min(N)];
+    Text::from_slice(fits).unwrap_or_default()
 }
 
 impl Message {

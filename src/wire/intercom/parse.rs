@@ -26,65 +26,67 @@ pub fn parse(frame: &[u8]) -> Result<Message, NoMessage> {
     // Peers leave `values` out, or send an empty list.
     let values = envelope.raw("values").unwrap_or(b"{}");
     let values = Values(Object::parse(values).ok());
-    Ok(message(&name, &values))
+    // A name that is not UTF-8 is not known. Matching strings takes less code than matching bytes.
+    let name = core::str::from_utf8(&name).unwrap_or_default();
+    Ok(message(name, &values))
 }
 
-fn message(name: &[u8], values: &Values) -> Message {
+fn message(name: &str, values: &Values) -> Message {
     let sid = values.text("sid");
     match name {
-        b"call_req" | b"call_in" | b"call_out" => values.call_req(sid),
-        b"call_accept" => Message::CallAccept {
+        "call_req" | "call_in" | "call_out" => values.call_req(sid),
+        "call_accept" => Message::CallAccept {
             sid,
             by: values.within("src").text("id"),
         },
-        b"call_reject" => Message::CallReject {
+        "call_reject" => Message::CallReject {
             sid,
             reason: values.reason(),
         },
-        b"call_end" => Message::CallEnd {
+        "call_end" => Message::CallEnd {
             sid,
             reason: values.reason(),
         },
-        b"call_keep" => Message::CallKeep { sid },
-        b"open_door" => Message::OpenDoor {
+        "call_keep" => Message::CallKeep { sid },
+        "open_door" => Message::OpenDoor {
             sid,
             door: values.number("door"),
             ack: values.flag("ack"),
         },
-        b"open_door_result" => Message::OpenDoorResult {
+        "open_door_result" => Message::OpenDoorResult {
             sid,
             door: values.number("door"),
             ok: values.flag("ok"),
             reason: values.reason(),
         },
-        b"join_family" => Message::JoinFamily {
+        "join_family" => Message::JoinFamily {
             token: values.text("token"),
             id: values.text("id"),
             device_type: values.number("type"),
         },
-        b"join_accept" => Message::JoinAccept {
+        "join_accept" => Message::JoinAccept {
             room_id: values.text("room_id"),
         },
-        b"join_reject" => Message::JoinReject {
+        "join_reject" => Message::JoinReject {
             reason: values.reason(),
         },
         _ => alarm_message(name, values),
     }
 }
 
-fn alarm_message(name: &[u8], values: &Values) -> Message {
+fn alarm_message(name: &str, values: &Values) -> Message {
     match name {
-        b"seczone_emergency" | b"emergency" => Message::Emergency {
+        "seczone_emergency" | "emergency" => Message::Emergency {
             alarm: values.text("alarm"),
             port: values.number("port"),
             name: values.text("name"),
             message: values.text("message"),
         },
-        b"seczone_ack" => Message::SeczoneAck {
+        "seczone_ack" => Message::SeczoneAck {
             alarm: values.text("alarm"),
             by: values.text("by"),
         },
-        b"seczone_clear" => Message::SeczoneClear {
+        "seczone_clear" => Message::SeczoneClear {
             alarm: values.text("alarm"),
             port: values.number("port"),
             reason: values.reason(),
@@ -105,13 +107,24 @@ impl<'a> Values<'a> {
 
     /// A string, or a number as it is written; empty if there is none.
     fn text<const N: usize>(&self, key: &str) -> Text<N> {
+        let mut buffer = [0; N];
+        let len = self.copy_text(key, &mut buffer);
+        cut(&buffer[..len])
+    }
+
+    /// Writes what `text` returns to the beginning of `place`; returns its length.
+    fn copy_text(&self, key: &str, place: &mut [u8]) -> usize {
         let Some(object) = self.0 else {
-            return Text::new();
+            return 0;
         };
         match object.raw(key) {
-            Some([b'"', ..]) => object.text(key),
-            Some([b'{' | b'[', ..]) | Some(b"null") | None => Text::new(),
-            Some(word) => cut(word),
+            Some([b'"', ..]) => object.copy_text(key, place),
+            Some([b'{' | b'[', ..]) | Some(b"null") | None => 0,
+            Some(word) => {
+                let len = word.len().min(place.len());
+                place[..len].copy_from_slice(&word[..len]);
+                len
+            }
         }
     }
 

@@ -60,147 +60,234 @@ pub enum Request {
     Log(usize),
 }
 
+/// A command: its name, that of the response, the keys of the request, and how they are read.
+struct Command {
+    name: &'static str,
+    response: &'static str,
+    keys: &'static str,
+    read: fn(&mut Values) -> Request,
+}
+
+const COMMANDS: [Command; 10] = [
+    Command {
+        name: "CallRequest",
+        response: "CallResponse",
+        keys: "to ip port type video rtp codec",
+        read: call,
+    },
+    Command {
+        name: "CallAcceptRequest",
+        response: "CallAcceptResponse",
+        keys: "sid rtp codec",
+        read: |values| {
+            values.refuse_media();
+            Request::Accept(values.text("sid"))
+        },
+    },
+    Command {
+        name: "CallRejectRequest",
+        response: "CallRejectResponse",
+        keys: "sid reason",
+        read: |values| Request::Reject(values.text("sid"), reject_reason(values)),
+    },
+    Command {
+        name: "CallSilenceRequest",
+        response: "CallSilenceResponse",
+        keys: "sid",
+        read: |values| Request::Silence(values.text("sid")),
+    },
+    Command {
+        name: "CallEndRequest",
+        response: "CallEndResponse",
+        keys: "sid reason",
+        read: |values| Request::End(values.text("sid"), values.text("reason")),
+    },
+    Command {
+        name: "OpenDoorRequest",
+        response: "OpenDoorResponse",
+        keys: "sid door",
+        read: |values| Request::OpenDoor(values.text("sid"), values.door()),
+    },
+    Command {
+        name: "OpenDoorResult",
+        response: "OpenDoorResultResponse",
+        keys: "sid door ok reason",
+        read: open_result,
+    },
+    Command {
+        name: "AlarmAckRequest",
+        response: "AlarmAckResponse",
+        keys: "port",
+        read: |values| {
+            let port = values.number("port", 0, 7);
+            Request::AlarmAck(values.required(port, "port"))
+        },
+    },
+    Command {
+        name: "CallStatusRequest",
+        response: "CallStatusResponse",
+        keys: "sid",
+        read: |values| Request::Status(values.text("sid")),
+    },
+    Command {
+        name: "CallLogRequest",
+        response: "CallLogResponse",
+        keys: "limit",
+        read: |values| {
+            let limit = values.number("limit", 1, 100_000);
+            Request::Log(limit.unwrap_or(LISTED_CALLS))
+        },
+    },
+];
+
 /// Parses a line; `None` if its command is not one of the intercom.
 pub fn parse(line: &[u8]) -> Option<Line> {
     let message = Message::parse(line).ok()?;
-    let (response, keys) = command(message.name())?;
-    let (request, remarks) = match check_keys(&message, keys) {
-        Ok(remarks) => (request(&message), remarks),
-        Err(refusal) => (Err(refusal), Remarks::new()),
+    let name = message.name();
+    let command = COMMANDS.iter().find(|command| command.name == name)?;
+    let mut values = Values {
+        message: &message,
+        refusal: None,
     };
+    let remarks = check_keys(&message, command.keys).unwrap_or_else(|refusal| {
+        values.refuse(refusal);
+        Remarks::new()
+    });
+    let request = (command.read)(&mut values);
     Some(Line {
-        response,
-        request,
+        response: command.response,
+        request: values.refusal.map_or(Ok(request), Err),
         remarks,
     })
 }
 
-/// The command of the response, and the keys of the request.
-fn command(name: &str) -> Option<(&'static str, &'static str)> {
-    Some(match name {
-        "CallRequest" => ("CallResponse", "to ip port type video rtp codec"),
-        "CallAcceptRequest" => ("CallAcceptResponse", "sid rtp codec"),
-        "CallRejectRequest" => ("CallRejectResponse", "sid reason"),
-        "CallSilenceRequest" => ("CallSilenceResponse", "sid"),
-        "CallEndRequest" => ("CallEndResponse", "sid reason"),
-        "OpenDoorRequest" => ("OpenDoorResponse", "sid door"),
-        "OpenDoorResult" => ("OpenDoorResultResponse", "sid door ok reason"),
-        "AlarmAckRequest" => ("AlarmAckResponse", "port"),
-        "CallStatusRequest" => ("CallStatusResponse", "sid"),
-        "CallLogRequest" => ("CallLogResponse", "limit"),
-        _ => return None,
-    })
-}
-
-fn request(message: &Message) -> Result<Request, Refusal> {
-    let sid = |message: &Message| text(message, "sid");
-    match message.name() {
-        "CallRequest" => call(message).map(Request::Call),
-        "CallAcceptRequest" => {
-            refuse_media(message)?;
-            Ok(Request::Accept(sid(message)?))
-        }
-        "CallRejectRequest" => Ok(Request::Reject(sid(message)?, reject_reason(message)?)),
-        "CallSilenceRequest" => Ok(Request::Silence(sid(message)?)),
-        "CallEndRequest" => Ok(Request::End(sid(message)?, text(message, "reason")?)),
-        "OpenDoorRequest" => Ok(Request::OpenDoor(sid(message)?, door(message)?)),
-        "OpenDoorResult" => Ok(Request::OpenResult {
-            sid: sid(message)?,
-            door: door(message)?,
-            ok: switch(message, "ok")?.ok_or_else(|| bad_request(format_args!("ok is missing")))?,
-            reason: text(message, "reason")?,
-        }),
-        "AlarmAckRequest" => match number(message, "port", 0, 7)? {
-            Some(port) => Ok(Request::AlarmAck(port)),
-            None => Err(bad_request(format_args!("port is missing"))),
-        },
-        "CallStatusRequest" => Ok(Request::Status(sid(message)?)),
-        _ => {
-            let limit = number(message, "limit", 1, 100_000)?;
-            Ok(Request::Log(limit.unwrap_or(LISTED_CALLS)))
-        }
-    }
-}
-
-fn call(message: &Message) -> Result<CallRequest, Refusal> {
-    refuse_media(message)?;
-    let to: Id = text(message, "to")?;
+fn call(values: &mut Values) -> Request {
+    values.refuse_media();
+    let to: Id = values.text("to");
     if to.is_empty() {
-        return Err(bad_request(format_args!(
+        values.refuse(bad_request(format_args!(
             "to is missing: the called device's id"
         )));
     }
-    Ok(CallRequest {
+    Request::Call(CallRequest {
         to,
-        ip: address(message)?,
-        port: number(message, "port", 1, 65_535)?,
-        peer_type: number(message, "type", 1, 4)?,
-        video: switch(message, "video")?.unwrap_or(true),
+        ip: values.address(),
+        port: values.number("port", 1, 65_535),
+        peer_type: values.number("type", 1, 4),
+        video: values.switch("video").unwrap_or(true),
     })
 }
 
-/// A call's sound cannot be bridged yet: nobody would hear anything, so the keys are not ignored.
-fn refuse_media(message: &Message) -> Result<(), Refusal> {
-    if message.raw("rtp").or(message.raw("codec")).is_none() {
-        return Ok(());
-    }
-    Err(reason(
-        "disabled",
-        format_args!("this version has no streams of its own: leave rtp and codec out, and play and publish the URLs"),
-    ))
-}
-
-fn reject_reason(message: &Message) -> Result<Reason, Refusal> {
-    let given: Reason = text(message, "reason")?;
-    Ok(if given.is_empty() {
+fn reject_reason(values: &mut Values) -> Reason {
+    let given: Reason = values.text("reason");
+    if given.is_empty() {
         word("declined")
     } else {
         given
-    })
-}
-
-fn door(message: &Message) -> Result<u8, Refusal> {
-    Ok(number(message, "door", 0, 255)?.unwrap_or(0))
-}
-
-fn address(message: &Message) -> Result<Option<IpAddr>, Refusal> {
-    let given: Text<64> = text(message, "ip")?;
-    if given.is_empty() {
-        return Ok(None);
-    }
-    let address = core::str::from_utf8(&given)
-        .ok()
-        .and_then(|ip| ip.parse().ok());
-    let words = format_args!("ip must be an IP address");
-    address.map(Some).ok_or_else(|| bad_request(words))
-}
-
-fn switch(message: &Message, key: &str) -> Result<Option<bool>, Refusal> {
-    match message.raw(key) {
-        None => Ok(None),
-        Some(b"0") => Ok(Some(false)),
-        Some(b"1") => Ok(Some(true)),
-        Some(_) => Err(bad_request(format_args!("{key} must be 0 or 1"))),
     }
 }
 
-fn number<T: TryFrom<u64>>(
-    message: &Message,
-    key: &str,
-    least: u64,
-    most: u64,
-) -> Result<Option<T>, Refusal> {
-    let refusal = || {
-        bad_request(format_args!(
-            "{key} must be a number from {least} to {most}"
-        ))
-    };
-    let Some(number) = message.number::<u64>(key) else {
-        return Ok(None);
-    };
-    let number = number.ok().filter(|number| (least..=most).contains(number));
-    let number = number.and_then(|number| T::try_from(number).ok());
-    number.map(Some).ok_or_else(refusal)
+fn open_result(values: &mut Values) -> Request {
+    let sid = values.text("sid");
+    let door = values.door();
+    let ok = values.switch("ok");
+    Request::OpenResult {
+        sid,
+        door,
+        ok: values.required(ok, "ok"),
+        reason: values.text("reason"),
+    }
+}
+
+/// The values of a line. The first refusal is kept; whatever is read of a line that is refused does
+/// not matter.
+struct Values<'a> {
+    message: &'a Message<'a>,
+    refusal: Option<Refusal>,
+}
+
+impl Values<'_> {
+    fn refuse(&mut self, refusal: Refusal) {
+        if self.refusal.is_none() {
+            self.refusal = Some(refusal);
+        }
+    }
+
+    fn text<const N: usize>(&mut self, key: &str) -> Text<N> {
+        text(self.message, key).unwrap_or_else(|refusal| {
+            self.refuse(refusal);
+            Text::new()
+        })
+    }
+
+    fn number<T: TryFrom<u64>>(&mut self, key: &str, least: u32, most: u32) -> Option<T> {
+        let number = self.number_within(key, least, most)?;
+        T::try_from(number).ok()
+    }
+
+    fn number_within(&mut self, key: &str, least: u32, most: u32) -> Option<u64> {
+        let number = self.message.number::<u64>(key)?.ok();
+        let range = u64::from(least)..=u64::from(most);
+        let number = number.filter(|number| range.contains(number));
+        if number.is_none() {
+            self.refuse(bad_request(format_args!(
+                "{key} must be a number from {least} to {most}"
+            )));
+        }
+        number
+    }
+
+    fn switch(&mut self, key: &str) -> Option<bool> {
+        match self.message.raw(key)? {
+            b"0" => Some(false),
+            b"1" => Some(true),
+            _ => {
+                self.refuse(bad_request(format_args!("{key} must be 0 or 1")));
+                None
+            }
+        }
+    }
+
+    /// A value that must be there.
+    fn required<T: Default>(&mut self, value: Option<T>, key: &str) -> T {
+        value.unwrap_or_else(|| {
+            self.refuse(bad_request(format_args!("{key} is missing")));
+            T::default()
+        })
+    }
+
+    fn door(&mut self) -> u8 {
+        self.number("door", 0, 255).unwrap_or(0)
+    }
+
+    fn address(&mut self) -> Option<IpAddr> {
+        let given: Text<64> = self.text("ip");
+        if given.is_empty() {
+            return None;
+        }
+        let given = core::str::from_utf8(&given).ok();
+        let address = given.and_then(|ip| ip.parse().ok());
+        if address.is_none() {
+            self.refuse(bad_request(format_args!("ip must be an IP address")));
+        }
+        address
+    }
+
+    /// A call's sound cannot be bridged yet: nobody would hear anything, so the keys are not
+    /// ignored.
+    fn refuse_media(&mut self) {
+        if self
+            .message
+            .raw("rtp")
+            .or(self.message.raw("codec"))
+            .is_some()
+        {
+            self.refuse(reason(
+                "disabled",
+                format_args!("this version has no streams of its own: leave rtp and codec out, and play and publish the URLs"),
+            ));
+        }
+    }
 }
 
 #[cfg(test)]
