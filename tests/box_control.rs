@@ -60,7 +60,7 @@ fn a_revoked_token_puts_its_screen_out() {
         } else {
             assert!(home.ask("cmd=TokenRevokeRequest&device=phone").success());
         }
-        assert_eq!(screen.hear("join_reject")["reason"], "revoked");
+        assert_eq!(screen.hear("join_reject")["reason"], "unauthorised");
         screen.hear_end();
     }
     let mut tablet = Peer::connect(&home.family());
@@ -125,6 +125,27 @@ fn a_home_that_is_not_to_be_disturbed_refuses_doors() {
 }
 
 #[test]
+fn a_closed_peer_that_stays_costs_nothing() {
+    let home = HomeBox::new("");
+    let wakeups = || {
+        let stats = home.ask("cmd=StatsRequest");
+        stats.value("wakeups").parse::<u64>().unwrap()
+    };
+    let before = wakeups();
+    let mut stranger = Peer::connect(&home.family());
+    stranger.say(r#"{"name":"join_family","values":{"token":"AAAA"}}"#);
+    stranger.hear("join_reject");
+    // The box gives it a second to read that; it reads nothing more and closes nothing.
+    stranger.hear_end();
+    wait_for("its connection to be given up", || {
+        home.log().contains("state=refused")
+    });
+    std::thread::sleep(std::time::Duration::from_millis(1200));
+    let woken = wakeups() - before;
+    assert!(woken < 40, "{woken} wake-ups");
+}
+
+#[test]
 fn bad_requests_are_refused_with_words() {
     let home = HomeBox::new("");
     for (request, reason) in [
@@ -150,6 +171,12 @@ fn bad_requests_are_refused_with_words() {
     ] {
         assert_eq!(home.ask(request).value("reason"), reason, "{request}");
     }
+    let twice = home.ask("cmd=AlarmRequest&port=1&port=2&name=a");
+    assert_eq!(twice.value("reason"), "bad-request: port stands twice");
+    let broken = home.ask("cmd=TokenRequest&device=%ZZ");
+    assert_eq!(broken.reason(), "bad-request");
+    let answer = home.ask("cmd=StatusRequest&colour=red");
+    assert_eq!(answer.value("ignored"), "colour");
     let unknown = home.ask("cmd=TokenRevokeRequest&device=nobody");
     assert_eq!(unknown.reason(), "unknown-id");
 }

@@ -52,7 +52,7 @@ fn sixteen_screens_and_no_more() {
     }
     let leg = site.accept(Side::Home, HOME).unwrap();
     site.join(leg, "one more", 2);
-    assert_eq!(site.take(), ["17 join_reject(too_many)", "17 closed"]);
+    assert_eq!(site.take(), ["17 join_reject(call_denied)", "17 closed"]);
     // A device that is there may come back.
     let leg = site.accept(Side::Home, HOME).unwrap();
     site.join(leg, "screen3", 2);

@@ -212,7 +212,15 @@ fn a_screen_calls_a_door() {
     site.send(1, &open_door("s1"));
     assert_eq!(site.take(), ["2 open_door(0,true)"]);
     site.send(1, &end("s1", "hangup"));
-    assert_eq!(site.take(), ["2 call_end(hangup)", "2 closed"]);
+    // The door has not said what came of it.
+    assert_eq!(
+        site.take(),
+        [
+            "1 open_door_result(false,unknown)",
+            "2 call_end(hangup)",
+            "2 closed"
+        ]
+    );
     let record = site.log.pop().unwrap();
     assert_eq!((record.state, record.direction), ("answered", "out"));
 }
@@ -355,6 +363,8 @@ fn a_door_that_nobody_answers_is_passed_on() {
     assert_eq!(site.take(), ["2 call_accept(guard)"]);
     site.send(guard, &open_door("s1"));
     assert_eq!(site.take(), ["2 open_door(0,true)"]);
+    site.send(door, &opened("s1"));
+    assert_eq!(site.take(), ["3 open_door_result(true,)"]);
     site.send(guard, &end("s1", ""));
     assert_eq!(site.take(), ["2 call_end(hangup)", "2 closed", "3 closed"]);
     assert_eq!(site.logged(), "missed hangup guard");

@@ -201,7 +201,7 @@ fn a_second_call_is_refused_here_and_on_the_wire() {
         ("accepted", "", "calling"),
         (
             "< call_req sid=other",
-            "> call_reject line_busy; close; CallEvent waiting",
+            "> call_reject line_busy; close; CallEvent ended line_busy",
             "calling",
         ),
     ]);
@@ -218,7 +218,7 @@ fn a_second_call_is_refused_here_and_on_the_wire() {
     door.check(&[
         (
             "< call_req sid=other",
-            "> call_reject line_busy; CallEvent waiting",
+            "> call_reject line_busy; CallEvent ended line_busy",
             "calling",
         ),
         ("< call_req", "", "calling"),

@@ -3,6 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![cfg(feature = "box")]
 
+use std::net::IpAddr;
+
+use callrec::proto::intercom::relay::permissions::Permissions;
+
 mod virtual_relay;
 
 use virtual_relay::*;
@@ -17,7 +21,7 @@ fn tags_pass_byte_for_byte_however_they_are_cut() {
             site.send(publisher, piece);
         }
         assert_eq!(site.stream(player), film(), "pieces of {step}");
-        assert_eq!(site.events(), ["published community "]);
+        assert_eq!(site.events(), ["published community H264"]);
     }
 }
 
@@ -113,9 +117,66 @@ fn a_publisher_that_comes_back_goes_on() {
     // The same address replaces it at once; another one may not.
     let third = site.publisher("v1");
     site.send(third, &[HEADER, &key(0)].concat());
-    assert!(site.relay.is_over(second));
+    assert_eq!(site.status(second), 200, "it hears that it was replaced");
     assert_eq!(site.receive(player), key(140));
     assert_eq!(site.request("home", SCREEN, "POST /stream/v1"), 409);
+}
+
+#[test]
+fn a_publisher_with_a_running_clock_goes_on_as_well_and_with_a_key_frame() {
+    let mut site = Site::new();
+    let player = site.player("v1");
+    let first = site.publisher("v1");
+    site.send(first, &film());
+    site.stream(player);
+    site.relay.handle_closed(site.now, first);
+    let second = site.publisher("v1");
+    let bytes = [
+        HEADER,
+        &video_config(),
+        &picture(5000),
+        &key(5040),
+        &picture(5080),
+    ];
+    site.send(second, &bytes.concat());
+    let config = tag(9, 80, &[0x17, 0, 0, 0, 0, 1]);
+    assert_eq!(
+        site.receive(player),
+        [config, key(120), picture(160)].concat()
+    );
+}
+
+#[test]
+fn strangers_do_not_take_the_places_of_the_call() {
+    let mut site = Site::new();
+    let mut strangers = 0;
+    for host in 1..100 {
+        let address = IpAddr::from([11, 9, 9, host / 10]);
+        let accepted = site.relay.handle_accepted(site.now, "community", address);
+        strangers += usize::from(accepted.is_some());
+    }
+    assert_eq!(strangers, 8);
+    let publisher = site.publisher("v1");
+    site.send(publisher, &film());
+    let player = site.player("v1");
+    assert_eq!(site.stream(player), film());
+}
+
+#[test]
+fn only_who_has_the_call_publishes_after_the_answer() {
+    let mut site = Site::new();
+    let early = site.connect("home", SCREEN);
+    site.send(early, b"POST /stream/a1 HTTP/1.0\r\n\r\n");
+    site.send(early, &[HEADER, &sound(0)].concat());
+    let parties = vec![("community", IpAddr::from(DOOR)), ("home", SCREEN.into())];
+    let permissions = Permissions {
+        ids: vec![b"a1".to_vec()],
+        publishers: vec![parties[0]],
+        parties,
+    };
+    site.relay.set_permissions(site.now, permissions);
+    assert_eq!(site.status(early), 200);
+    assert_eq!(site.request("home", SCREEN, "POST /stream/a1"), 403);
 }
 
 #[test]
@@ -131,7 +192,10 @@ fn players_wait_ten_seconds_for_a_publisher() {
     let publisher = site.publisher("v1");
     site.send(publisher, &film());
     site.relay.handle_end(site.now, publisher);
-    assert_eq!(site.events(), ["published community ", "ended community "]);
+    assert_eq!(
+        site.events(),
+        ["published community H264", "ended community "]
+    );
     site.pass(ms(9_999));
     assert!(!site.relay.is_over(player));
     site.pass(ms(1));
@@ -240,7 +304,8 @@ fn ids_die_with_their_call() {
     let player = site.player("v1");
     site.send(publisher, &film());
     site.permit(&[]);
-    assert!(site.relay.is_over(publisher) && site.relay.is_over(player));
+    assert!(site.relay.is_over(player));
+    assert_eq!(site.status(publisher), 200);
     assert_eq!(site.request("home", SCREEN, "GET /stream/v1"), 403);
     assert_eq!(site.relay.published(), 0);
 }

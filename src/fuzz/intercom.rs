@@ -96,7 +96,7 @@ fn drain(router: &mut HomeBox, now: Instant, legs: &mut Vec<LegId>, which: u8) {
             Output::Close(leg) => legs.retain(|other| *other != leg),
             Output::Connect { leg, address } if which & 2 == 0 => {
                 legs.push(leg);
-                router.handle_connected(now, leg, address.ip());
+                router.handle_connected(now, leg, address);
             }
             Output::Connect { leg, .. } => router.handle_unreachable(now, leg),
             _ => {}
@@ -119,6 +119,7 @@ pub fn stream_relay(data: &[u8]) {
     let permissions = Permissions {
         ids: vec![b"v".to_vec()],
         parties: vec![("home", address)],
+        publishers: vec![("home", address)],
     };
     let now = Instant::default();
     relay.set_permissions(now, permissions);

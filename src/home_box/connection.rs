@@ -31,6 +31,7 @@ pub(super) struct Connection {
     serial: u32,
     /// Events are edge-triggered: it may have bytes until a read would block.
     pub(super) is_readable: bool,
+    is_shut_down: bool,
     pub(super) stage: Stage,
 }
 
@@ -52,6 +53,7 @@ impl Connection {
             outbox: vec![],
             serial: 0,
             is_readable: stage == Stage::Open,
+            is_shut_down: false,
             stage,
         }
     }
@@ -123,7 +125,9 @@ impl Connection {
                 Err(_) => return false,
             }
         }
-        if matches!(self.stage, Stage::Closing(_)) {
+        // Each call would raise an event again.
+        if matches!(self.stage, Stage::Closing(_)) && !self.is_shut_down {
+            self.is_shut_down = true;
             let _ = self.stream.source().shutdown(Shutdown::Write);
         }
         true

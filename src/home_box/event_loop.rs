@@ -264,7 +264,7 @@ impl EventLoop {
         match self.connections.take_made(leg) {
             Made::Connected(address) => {
                 let router = &mut self.parts.router;
-                router.handle_connected(now.monotonic, leg, address.ip());
+                router.handle_connected(now.monotonic, leg, address);
             }
             Made::Failed => self.parts.router.handle_unreachable(now.monotonic, leg),
             Made::NotYet => {}
@@ -368,7 +368,9 @@ impl EventLoop {
             let tokens = self.parts.tokens.tokens().iter().filter(is_revoked);
             let newest = tokens.max_by_key(|listed| listed.token.serial);
             if newest.is_some_and(|listed| listed.is_revoked) {
-                self.parts.router.put_out_device(now, &device, "revoked");
+                self.parts
+                    .router
+                    .put_out_device(now, &device, "unauthorised");
             }
         }
     }

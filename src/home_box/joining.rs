@@ -2,6 +2,7 @@
 
 use log::warn;
 
+use crate::home_box::id::is_id;
 use crate::home_box::requests::wall_seconds;
 use crate::home_box::settings::{BoxSettings, JoinPolicy};
 use crate::home_box::tokens::TokenStore;
@@ -27,8 +28,12 @@ pub(super) fn verdict(
             device_type: verified.kind.number(),
         },
         Err(_) if settings.join_policy == JoinPolicy::Open => JoinVerdict::Device {
-            device: id.clone(),
-            device_type,
+            // An id that cannot stand in a list is none: the device is like no other.
+            device: core::str::from_utf8(id)
+                .ok()
+                .filter(|id| is_id(id))
+                .map_or(Id::new(), text),
+            device_type: if device_type <= 2 { device_type } else { 0 },
         },
         Err(problem) => {
             warn!("a screen may not join: {problem}");

@@ -8,6 +8,7 @@ use crate::base::time::{Duration, Instant};
 use crate::home_box::parts::Parts;
 use crate::home_box::tokens::{ChangeProblem, TokenKind};
 use crate::io::clock::Now;
+use crate::proto::recorder::line_check::check_keys;
 use crate::wire::control::{Message, Writer};
 use crate::wire::intercom::{cut, Words};
 
@@ -17,6 +18,16 @@ const CALLS: usize = 50;
 const MAX_MINUTES: u64 = 7 * 24 * 60;
 /// The validity of a token where the request does not say it.
 const DAYS: u32 = 3650;
+
+/// The keys of each request besides `cmd`.
+const KEYS: [(&str, &str); 6] = [
+    ("Token", "device type days"),
+    ("TokenRevoke", "device"),
+    ("Dnd", "minutes"),
+    ("Alarm", "port name message"),
+    ("AlarmClear", "port"),
+    ("CallLog", "limit"),
+];
 
 /// Why a request is refused: a word for programs, and words for people.
 pub(super) struct Refusal(String);
@@ -47,9 +58,14 @@ pub(super) fn answer(parts: &mut Parts, now: &Now, line: Option<&[u8]>) -> Answe
     let Some(stem) = name.strip_suffix("Request") else {
         return refused("Error", "bad-request: unknown command");
     };
+    let keys = KEYS.iter().find(|(known, _)| *known == stem);
+    let remarks = match check_keys(&message, keys.map_or("", |(_, keys)| keys)) {
+        Ok(remarks) => remarks,
+        Err(reason) => return refused(stem, &reason),
+    };
     match carry_out(parts, now, stem, &message) {
         Ok((mut lines, response)) => {
-            lines.push(response);
+            lines.push(format!("{response}{remarks}"));
             Answer {
                 lines,
                 subscribes: stem == "Subscribe",
@@ -190,7 +206,7 @@ fn revoke_token(parts: &mut Parts, now: Instant, message: &Message) -> Result<Su
     revoked.map_err(|problem| refusal_of(&problem))?;
     parts
         .router
-        .put_out_device(now, device.as_bytes(), "revoked");
+        .put_out_device(now, device.as_bytes(), "unauthorised");
     Ok((vec![], success("TokenRevoke", |_| {})))
 }
 

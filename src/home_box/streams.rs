@@ -133,19 +133,27 @@ impl Streams {
 
     /// The streams of the running call, from now on.
     pub(super) fn set_use(&mut self, now: Instant, streams: StreamUse) {
-        let mut parties: Vec<(&'static str, IpAddr)> = vec![];
         // The box itself plays and publishes, too.
-        parties.extend([(HOME, self.own[0]), (COMMUNITY, self.own[1])]);
-        parties.extend(streams.home.into_iter().map(|address| (HOME, address)));
+        let mut parties = vec![(HOME, self.own[0]), (COMMUNITY, self.own[1])];
+        parties.extend(streams.home.iter().map(|address| (HOME, *address)));
         parties.extend(
             streams
                 .community
-                .into_iter()
-                .map(|address| (COMMUNITY, address)),
+                .iter()
+                .map(|address| (COMMUNITY, *address)),
         );
-        let ids = streams.ids;
-        self.relay
-            .set_permissions(now, Permissions { ids, parties });
+        // Before the answer each screen may publish, afterwards only who has the call.
+        let may_publish = |(_, address): &&(&'static str, IpAddr)| {
+            let talks = !streams.is_answered || streams.talking.contains(address);
+            talks || self.own.contains(address)
+        };
+        let publishers = parties.iter().filter(may_publish).copied().collect();
+        let permissions = Permissions {
+            ids: streams.ids,
+            parties,
+            publishers,
+        };
+        self.relay.set_permissions(now, permissions);
     }
 
     /// Reads, relays and writes; closes what is over.

@@ -98,6 +98,18 @@ impl<'a> Tag<'a> {
         }
     }
 
+    /// The name of a video tag's codec; empty if it is unknown.
+    pub fn picture_codec(&self) -> &'static str {
+        let first = self.body().first().copied().unwrap_or(0);
+        match first & 0x0F {
+            _ if self.bytes[0] & 0x1F != 9 || first & 0x80 != 0 => "",
+            AVC => "H264",
+            HEVC => "H265",
+            2 => "H263",
+            _ => "",
+        }
+    }
+
     /// The sound format of an audio tag.
     pub fn sound_format(&self) -> Option<u8> {
         let is_audio = self.bytes[0] & 0x1F == 8;

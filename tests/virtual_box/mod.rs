@@ -176,7 +176,7 @@ impl Site {
     /// The connection that the box has asked for is there.
     pub fn connected(&mut self) -> LegId {
         let (leg, address) = self.dialled.take().unwrap();
-        self.home_box.handle_connected(self.now, leg, address.ip());
+        self.home_box.handle_connected(self.now, leg, address);
         self.drain();
         leg
     }

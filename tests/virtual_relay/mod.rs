@@ -51,8 +51,12 @@ impl Site {
             ("home", IpAddr::from(SCREEN)),
         ];
         let ids = ids.iter().map(|id| id.as_bytes().to_vec()).collect();
-        self.relay
-            .set_permissions(self.now, Permissions { ids, parties });
+        let permissions = Permissions {
+            ids,
+            publishers: parties.clone(),
+            parties,
+        };
+        self.relay.set_permissions(self.now, permissions);
     }
 
     pub fn connect(&mut self, side: &'static str, address: [u8; 4]) -> ConnectionId {

@@ -16,8 +16,6 @@ pub const LONGEST_PAUSE: Duration = Duration::from_millis(30_000);
 pub const BUSY_PATIENCE: Duration = Duration::from_millis(1000);
 /// How long after an answer another screen may still turn out to have been the first.
 pub const ANSWER_CONFIRMED: Duration = Duration::from_millis(1000);
-/// A called device rings this much longer than its caller waits: the caller's end comes first.
-pub const RING_EXTRA: Duration = Duration::from_millis(5000);
 /// The notice before the end of a call that is limited.
 pub const END_NOTICE: Duration = Duration::from_millis(10_000);
 /// From `open_door` to its result; old doors send none.
@@ -56,3 +54,6 @@ pub const LOG_LINE_BYTES: usize = 768;
 pub const LOG_PACE: Duration = Duration::from_millis(5000);
 /// Calls that a `CallLogRequest` gets without a `limit`.
 pub const LISTED_CALLS: usize = 50;
+/// How long the program that opens a door may take to say what came of it; the one who asked has
+/// been told `unknown` before. Later its place is needed for the next request.
+pub const OPENER_TIMEOUT: Duration = Duration::from_millis(10_000);

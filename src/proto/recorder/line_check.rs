@@ -40,7 +40,7 @@ pub(super) fn check(message: &Message) -> Result<Remarks, Reason> {
 }
 
 /// Checks a line whose command has these keys, separated by blanks.
-pub(in crate::proto) fn check_keys(message: &Message, known: &str) -> Result<Remarks, Reason> {
+pub fn check_keys(message: &Message, known: &str) -> Result<Remarks, Reason> {
     let mut remarks = Remarks::new();
     let mut ignored = 0;
     let mut pairs = message.pairs();

@@ -107,7 +107,7 @@ fn name_of(message: &Message) -> &'static str {
         Message::Emergency { .. } => "seczone_emergency",
         Message::SeczoneAck { .. } => "seczone_ack",
         Message::SeczoneClear { .. } => "seczone_clear",
-        Message::Unknown => "unknown",
+        Message::BadCallReq { .. } | Message::Unknown => "unknown",
     }
 }
 
@@ -140,7 +140,10 @@ fn write_values(message: &Message, values: &mut Members) -> fmt::Result {
             values.plain("ok", ok)?;
             values.text("reason", reason)
         }
-        Message::CallAccept { .. } | Message::CallKeep { .. } | Message::Unknown => Ok(()),
+        Message::CallAccept { .. }
+        | Message::BadCallReq { .. }
+        | Message::CallKeep { .. }
+        | Message::Unknown => Ok(()),
         _ => write_home_values(message, values),
     }
 }

@@ -112,7 +112,13 @@ pub enum Message {
         port: u8,
         reason: Reason,
     },
-    /// A name that is not understood; to be ignored and counted.
+    /// A call that cannot be: nobody is described, or its key or a stream is longer than it may be.
+    /// To be rejected as `bad_request`.
+    BadCallReq {
+        /// Its key, cut.
+        sid: Sid,
+    },
+    /// A name that is not understood, or values that make no sense; to be ignored and counted.
     Unknown,
 }
 
@@ -140,6 +146,7 @@ impl Message {
     pub fn sid(&self) -> Option<&Sid> {
         match self {
             Self::CallReq { sid, .. }
+            | Self::BadCallReq { sid }
             | Self::CallAccept { sid, .. }
             | Self::CallReject { sid, .. }
             | Self::CallEnd { sid, .. }

@@ -23,12 +23,24 @@ pub fn parse(frame: &[u8]) -> Result<Message, NoMessage> {
     if name.is_empty() {
         return Err(NoMessage::NoName);
     }
-    // Peers leave `values` out, or send an empty list.
+    // Peers leave `values` out, or send an empty list; what else is no object makes no sense.
     let values = envelope.raw("values").unwrap_or(b"{}");
-    let values = Values(Object::parse(values).ok());
+    let is_nothing = matches!(values, b"null" | b"\"\"") || is_empty_list(values);
+    let values = match Object::parse(values) {
+        Ok(values) => Values(Some(values)),
+        Err(_) if is_nothing => Values(None),
+        Err(_) => return Ok(Message::Unknown),
+    };
     // A name that is not UTF-8 is not known. Matching strings takes less code than matching bytes.
     let name = core::str::from_utf8(&name).unwrap_or_default();
     Ok(message(name, &values))
+}
+
+fn is_empty_list(value: &[u8]) -> bool {
+    let inside = value
+        .strip_prefix(b"[")
+        .and_then(|rest| rest.strip_suffix(b"]"));
+    inside.is_some_and(|inside| inside.trim_ascii().is_empty())
 }
 
 fn message(name: &str, values: &Values) -> Message {
@@ -48,6 +60,8 @@ fn message(name: &str, values: &Values) -> Message {
             reason: values.reason(),
         },
         "call_keep" => Message::CallKeep { sid },
+        // A number that is none must not open door 0.
+        "open_door" if !values.is_number("door") => Message::Unknown,
         "open_door" => Message::OpenDoor {
             sid,
             door: values.number("door"),
@@ -142,6 +156,30 @@ impl<'a> Values<'a> {
         number.unwrap_or_default()
     }
 
+    /// The value is a number of one byte, or there is none.
+    fn is_number(&self, key: &str) -> bool {
+        let digits: Text<20> = self.text(key);
+        let number = crate::wire::decimal::parse_decimal(&digits);
+        let is_absent = self
+            .0
+            .and_then(|object| object.raw(key))
+            .is_none_or(|raw| raw == b"null");
+        is_absent || digits.is_empty() && self.is_string(key) || number.is_some_and(|it| it < 256)
+    }
+
+    fn is_string(&self, key: &str) -> bool {
+        let raw = self.0.and_then(|object| object.raw(key));
+        raw.is_some_and(|raw| raw.starts_with(b"\""))
+    }
+
+    /// The value is longer than its place of `N` bytes.
+    fn is_longer_than<const N: usize>(&self, key: &str) -> bool {
+        let raw = self.0.and_then(|object| object.raw(key));
+        // A string has two quotes; escapes only make it shorter.
+        let may_be = raw.is_some_and(|raw| raw.len() > N + 2);
+        may_be && self.text::<N>(key).len() + 4 > N
+    }
+
     /// `true`, 1, or one of these as a string.
     fn flag(&self, key: &str) -> bool {
         matches!(&self.text::<8>(key)[..], b"true" | b"1")
@@ -171,6 +209,17 @@ impl<'a> Values<'a> {
         }
         if dest.id.is_empty() {
             dest.id = self.text("dest_id");
+        }
+        let nobody = Party::default();
+        let is_empty = src == nobody && dest == nobody;
+        let streams = [self.within("src"), self.within("dest")];
+        let is_cut = self.is_longer_than::<64>("sid")
+            || streams.iter().any(|party| {
+                party.is_longer_than::<192>("audio_stream_id")
+                    || party.is_longer_than::<192>("video_stream_id")
+            });
+        if is_empty || is_cut {
+            return Message::BadCallReq { sid };
         }
         Message::CallReq { sid, src, dest }
     }

@@ -26,13 +26,20 @@ impl Endpoint {
 
     /// Of a connection that has no call yet. Deployed callers send `call_keep` before `call_req`.
     fn handle_caller_message(&mut self, now: Instant, link: Link, message: Message) {
-        let Message::CallReq { sid, src, dest } = message else {
+        let is_call = matches!(
+            message,
+            Message::CallReq { .. } | Message::BadCallReq { .. }
+        );
+        let Some(caller) = is_call.then(|| self.callers.take(link)).flatten() else {
             return self.ignore();
         };
-        let Some(caller) = self.callers.take(link) else {
-            return self.ignore();
-        };
-        self.handle_call_req(now, link, caller.from, sid, [src, dest]);
+        match message {
+            Message::CallReq { sid, src, dest } => {
+                self.handle_call_req(now, link, caller.from, sid, [src, dest])
+            }
+            Message::BadCallReq { sid } => self.refuse_bad(link, sid),
+            _ => {}
+        }
     }
 
     fn handle_box_message(&mut self, now: Instant, link: Link, message: Message) {
@@ -69,6 +76,9 @@ impl Endpoint {
                 let address = self.settings.box_addr.map(|address| address.ip());
                 let from = address.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
                 self.handle_call_req(now, link, from, sid, [src, dest])
+            }
+            Message::BadCallReq { sid } if !self.is_of_call(link, &sid) => {
+                self.refuse_bad(link, sid)
             }
             message => self.handle_peer_message(now, link, message),
         }

@@ -2,10 +2,10 @@
 //! has subscribed opens it and says what came of it. Elsewhere the result is awaited: old doors send
 //! none.
 
-use crate::base::limits::endpoint::OPEN_TIMEOUT;
+use crate::base::limits::endpoint::{OPENER_TIMEOUT, OPEN_TIMEOUT};
 use crate::base::time::Instant;
 use crate::proto::intercom::endpoint::call::Opening;
-use crate::proto::intercom::endpoint::output::{DoorState, Event};
+use crate::proto::intercom::endpoint::output::{Direction, DoorState, Event};
 use crate::proto::intercom::endpoint::settings::Role;
 use crate::proto::intercom::endpoint::Endpoint;
 use crate::proto::recorder::reason::{reason, Reason as Refusal};
@@ -13,9 +13,9 @@ use crate::wire::intercom::{text, Id, Message, Reason};
 
 impl Endpoint {
     /// Before the answer.
-    pub(super) fn handle_early_opening(&mut self, door: u8, ack: bool) {
+    pub(super) fn handle_early_opening(&mut self, now: Instant, door: u8, ack: bool) {
         if self.settings.open_early {
-            return self.handle_opening(door, ack);
+            return self.handle_opening(now, door, ack);
         }
         self.ignore();
         if ack && self.settings.role == Role::Door {
@@ -24,12 +24,14 @@ impl Endpoint {
     }
 
     /// The peer wants this device's door to be opened.
-    pub(super) fn handle_opening(&mut self, door: u8, ack: bool) {
+    pub(super) fn handle_opening(&mut self, now: Instant, door: u8, ack: bool) {
         let is_door = self.settings.role == Role::Door;
         let Some(call) = self.call.as_mut().filter(|_| is_door) else {
             return self.ignore();
         };
-        let by = if call.by.is_empty() {
+        // Of a call to this device, it has itself answered.
+        let is_called = call.info.direction == Direction::In;
+        let by = if is_called || call.by.is_empty() {
             call.info.peer.clone()
         } else {
             call.by.clone()
@@ -37,7 +39,7 @@ impl Endpoint {
         let opening = Opening {
             door,
             ack,
-            expires_at: Instant::NEVER,
+            expires_at: now + OPENER_TIMEOUT,
         };
         let sid = call.info.sid.clone();
         // The same door once more: its result answers both.
@@ -45,6 +47,7 @@ impl Endpoint {
         let has_room = match same {
             Some(known) => {
                 known.ack |= ack;
+                known.expires_at = now + OPENER_TIMEOUT;
                 true
             }
             None => call.openings.push(opening).is_ok(),
@@ -158,8 +161,11 @@ impl Endpoint {
             let Some(place) = call.openings.iter().position(expired) else {
                 return;
             };
-            let door = call.openings.remove(place).door;
+            let Opening { door, ack, .. } = call.openings.remove(place);
             let sid = call.info.sid.clone();
+            if ack && self.settings.role == Role::Door {
+                self.send_result(door, false, text("unknown"));
+            }
             let state = DoorState::Unknown;
             self.event(Event::Door(state, sid, door, Id::new(), Reason::new()));
         }

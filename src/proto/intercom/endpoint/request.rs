@@ -119,7 +119,7 @@ const COMMANDS: [Command; 10] = [
         response: "AlarmAckResponse",
         keys: "port",
         read: |values| {
-            let port = values.number("port", 0, 7);
+            let port = values.number("port", 0, 255);
             Request::AlarmAck(values.required(port, "port"))
         },
     },

@@ -6,7 +6,7 @@ use crate::proto::intercom::endpoint::input::Input;
 use crate::proto::intercom::endpoint::output::Output;
 use crate::proto::intercom::endpoint::settings::Role;
 use crate::proto::intercom::endpoint::urls::Urls;
-use crate::proto::intercom::endpoint::Endpoint;
+use crate::proto::intercom::endpoint::{or_else, Endpoint};
 use crate::proto::recorder::reason::{bad_request, reason, Reason as Refusal};
 use crate::wire::intercom::{Message, Reason};
 
@@ -38,8 +38,9 @@ impl Endpoint {
     pub fn handle_end(&mut self, now: Instant, sid: &[u8], why: Reason) -> Result<u64, Refusal> {
         let stage = self.find(sid)?;
         if matches!(stage, Stage::Ringing { .. } | Stage::Silenced { .. }) {
-            let words = format_args!("the call rings here: CallRejectRequest");
-            return Err(reason("bad-state", words));
+            // Who hangs up while it rings does not want the call.
+            self.step(now, Input::Reject(or_else(why, "declined")));
+            return Ok(0);
         }
         let duration = self.call.as_ref().map_or(0, |call| call.duration_ms(now));
         self.step(now, Input::HangUp(why));

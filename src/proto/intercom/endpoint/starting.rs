@@ -3,12 +3,12 @@
 use core::fmt::Write;
 use core::net::{IpAddr, SocketAddr};
 
-use crate::base::limits::endpoint::{CONNECT_TIMEOUT, RING_EXTRA};
+use crate::base::limits::endpoint::CONNECT_TIMEOUT;
 use crate::base::time::Instant;
 use crate::proto::intercom::endpoint::box_link::BoxLink;
 use crate::proto::intercom::endpoint::call::{Call, Stage};
 use crate::proto::intercom::endpoint::output::{
-    CallInfo, CallState, Direction, Event, Link, Output,
+    CallInfo, CallState, Closed, Direction, Event, Link, Outcome, Output,
 };
 use crate::proto::intercom::endpoint::request::CallRequest;
 use crate::proto::intercom::endpoint::settings::{is_home, Role};
@@ -169,22 +169,49 @@ impl Endpoint {
         if self.call.is_some() {
             self.refuse_busy(link, &sid);
             self.close_caller(link);
-            self.event(Event::Call(CallState::Waiting, info, Urls::default()));
+            self.tell_busy(now, info);
             return;
         }
         if are_ambiguous(&src.audio, &dest.audio) {
-            let reason = text("bad_request");
-            self.output(Output::Send(link, Message::CallReject { sid, reason }));
-            self.close_caller(link);
+            self.refuse_bad(link, sid);
             return;
         }
         let server = self.server_of(&info, Some(from));
         let urls = urls(server, &dest, &src, true);
         let stage = Stage::Ringing {
-            expires_at: now + self.settings.ring_timeout + RING_EXTRA,
+            expires_at: now + self.settings.ring_timeout,
         };
         self.begin(now, link, info, sid, stage, [dest, src], urls);
         self.call_event(CallState::Incoming);
+    }
+
+    /// Rejects a call that cannot be.
+    pub(super) fn refuse_bad(&mut self, link: Link, sid: Sid) {
+        let reason = text("bad_request");
+        self.output(Output::Send(link, Message::CallReject { sid, reason }));
+        self.close_caller(link);
+    }
+
+    /// The user of a screen that talks is told who waits; elsewhere the call has ended at once.
+    fn tell_busy(&mut self, now: Instant, info: CallInfo) {
+        let is_screen = self.settings.role == Role::Screen;
+        let Some(call) = self.call.as_ref().filter(|call| call.info.sid != info.sid) else {
+            return;
+        };
+        let event = if is_screen && call.stage.is_answered() {
+            Event::Call(CallState::Waiting, info, Urls::default())
+        } else {
+            Event::Closed(Closed {
+                info,
+                outcome: Outcome::Busy,
+                reason: text("line_busy"),
+                began_at: now,
+                duration_ms: 0,
+                by: Id::new(),
+                opened: 0,
+            })
+        };
+        self.event(event);
     }
 
     /// Closes a link that was made for one call.

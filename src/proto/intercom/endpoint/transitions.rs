@@ -11,7 +11,7 @@ use crate::proto::intercom::endpoint::call::{Limit, Stage};
 use crate::proto::intercom::endpoint::input::{Farewell, Input};
 use crate::proto::intercom::endpoint::output::{CallState, Event, Outcome};
 use crate::proto::intercom::endpoint::{or_else, Endpoint};
-use crate::wire::intercom::{peer_type, text, Id, Message};
+use crate::wire::intercom::{peer_type, text, Id, Message, Reason};
 
 impl Endpoint {
     pub(super) fn step(&mut self, now: Instant, input: Input) {
@@ -64,7 +64,7 @@ impl Endpoint {
                 self.close(now, "lost", Farewell::End(text("lost")))
             }
             (Requested { .. } | Alerting { .. }, Input::OpenDoor { door, ack }) => {
-                self.handle_early_opening(door, ack)
+                self.handle_early_opening(now, door, ack)
             }
             (Alerting { .. }, Input::Keep) => {}
             _ => self.ignore(),
@@ -96,7 +96,7 @@ impl Endpoint {
                 self.close(now, "timeout", farewell)
             }
             (_, Input::Silent | Input::Lost) => self.close(now, "lost", Farewell::None),
-            (_, Input::OpenDoor { door, ack }) => self.handle_early_opening(door, ack),
+            (_, Input::OpenDoor { door, ack }) => self.handle_early_opening(now, door, ack),
             (_, Input::Open(door)) => self.send_open(now, door),
             (_, Input::DoorResult { door, ok, reason }) => {
                 self.handle_door_result(door, ok, reason)
@@ -126,6 +126,9 @@ impl Endpoint {
                 let reason = text("max_duration");
                 self.close(now, "max_duration", Farewell::End(reason))
             }
+            (Answering { .. }, Input::Ended(reason) | Input::Rejected(reason)) => {
+                self.close_unconfirmed(now, or_else(reason, "answered_elsewhere"))
+            }
             (_, Input::Ended(reason) | Input::Rejected(reason)) => {
                 self.close_for(now, or_else(reason, "hangup"), Farewell::None)
             }
@@ -136,7 +139,7 @@ impl Endpoint {
             (_, Input::Silent | Input::Lost) => {
                 self.close(now, "lost", Farewell::End(text("lost")))
             }
-            (_, Input::OpenDoor { door, ack }) => self.handle_opening(door, ack),
+            (_, Input::OpenDoor { door, ack }) => self.handle_opening(now, door, ack),
             (_, Input::Open(door)) => self.send_open(now, door),
             (_, Input::DoorResult { door, ok, reason }) => {
                 self.handle_door_result(door, ok, reason)
@@ -156,6 +159,17 @@ impl Endpoint {
         let sid = call.wire_sid.clone();
         self.enter(now, Stage::Answering { confirmed_at });
         self.send_to_peer(Message::CallAccept { sid, by });
+    }
+
+    /// The end of a call that this device has only just answered: another one was faster.
+    fn close_unconfirmed(&mut self, now: Instant, reason: Reason) {
+        if let Some(call) = &mut self.call {
+            if reason[..] == *b"answered_elsewhere" {
+                call.answered_at = None;
+                call.by.clear();
+            }
+        }
+        self.close_for(now, reason, Farewell::None);
     }
 
     /// The callee of this device's call has answered.

@@ -7,7 +7,7 @@ use crate::proto::intercom::home_box::call::{CallState, Direction};
 use crate::proto::intercom::home_box::ending::Farewell;
 use crate::proto::intercom::home_box::legs::{Leg, LegId, LegState, Side};
 use crate::proto::intercom::home_box::output::{Output, Report};
-use crate::proto::intercom::home_box::rewrite::{passed_on, to_community};
+use crate::proto::intercom::home_box::rewrite::{address_text, passed_on, to_community};
 use crate::proto::intercom::home_box::ring::has_equal_audio;
 use crate::proto::intercom::home_box::HomeBox;
 use crate::wire::intercom::{peer_type, text, Message, Party, Sid};
@@ -56,7 +56,7 @@ impl HomeBox {
         }
     }
 
-    fn reject_screen(&mut self, leg: LegId, sid: &Sid, reason: &str) {
+    pub(super) fn reject_screen(&mut self, leg: LegId, sid: &Sid, reason: &str) {
         let sid = sid.clone();
         let reason = text(reason);
         self.send(leg, Message::CallReject { sid, reason });
@@ -157,7 +157,7 @@ impl HomeBox {
     }
 
     /// A connection that was asked for is established; `address` is its other end.
-    pub fn handle_connected(&mut self, now: Instant, leg: LegId, address: IpAddr) {
+    pub fn handle_connected(&mut self, now: Instant, leg: LegId, address: SocketAddr) {
         let until = now + self.rules.ring_timeout;
         let Some(call) = &mut self.call else {
             self.output(Output::Close(leg));
@@ -168,7 +168,7 @@ impl HomeBox {
             return;
         }
         call.state = CallState::RingingOut { callee: leg, until };
-        let mut outside = Leg::accepted(leg, Side::Community, address, now);
+        let mut outside = Leg::accepted(leg, Side::Community, address.ip(), now);
         outside.state = LegState::InCall;
         self.legs.add(outside);
         let sid = call.sid.clone();
@@ -178,6 +178,7 @@ impl HomeBox {
         } else {
             to_community(addresses, &call.src, &call.dest)
         };
+        let dest = placed(dest, address);
         self.counts.urls_left_out += left_out;
         self.send(leg, Message::CallReq { sid, src, dest });
         self.announce_call("ringing", b"");
@@ -205,5 +206,17 @@ impl HomeBox {
         let reject = Farewell::Reject(text("no_answer"));
         let end = Farewell::End(text("timeout"));
         self.finish_unanswered(now, reject, end, "no_answer");
+    }
+}
+
+/// The called device with the address that was found for it.
+fn placed(dest: Party, address: SocketAddr) -> Party {
+    if !dest.ip.is_empty() && dest.port != 0 {
+        return dest;
+    }
+    Party {
+        ip: address_text(address.ip()),
+        port: address.port(),
+        ..dest
     }
 }

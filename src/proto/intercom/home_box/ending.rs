@@ -36,6 +36,7 @@ impl HomeBox {
         state: &'static str,
         reason: &Reason,
     ) {
+        self.close_door_question();
         let Some(call) = self.call.take() else {
             return;
         };

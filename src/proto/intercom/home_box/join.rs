@@ -38,7 +38,7 @@ impl HomeBox {
         };
         let old = self.legs.of_device(&device);
         if old.is_none() && self.legs.joined().count() >= self.rules.max_screens {
-            self.refuse_join(leg, device, text("too_many"));
+            self.refuse_join(leg, device, text("call_denied"));
             return;
         }
         let Some(joining) = self.legs.find_mut(leg) else {

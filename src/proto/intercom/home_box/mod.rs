@@ -26,7 +26,7 @@ use crate::proto::intercom::home_box::legs::{Leg, LegState, Legs};
 use crate::proto::intercom::home_box::output::{BoxCounts, Output};
 use crate::proto::intercom::home_box::rules::Rules;
 use crate::proto::intercom::home_box::sids::Sids;
-use crate::wire::intercom::Message;
+use crate::wire::intercom::{Message, Party};
 
 pub use crate::proto::intercom::home_box::legs::{LegId, Side};
 pub use crate::proto::intercom::home_box::stream_use::StreamUse;
@@ -95,7 +95,7 @@ impl HomeBox {
     pub fn handle_accepted(&mut self, now: Instant, side: Side, address: IpAddr) -> Option<LegId> {
         let has_room = match side {
             Side::Community => self.make_room(address),
-            Side::Home => self.legs.joining() < self.rules.max_joining,
+            Side::Home => self.make_room_at_home(),
         };
         if !has_room {
             self.counts.refused_connections += 1;
@@ -139,6 +139,13 @@ impl HomeBox {
         match (&leg.state, message) {
             (LegState::Waiting, Message::CallReq { sid, src, dest }) => {
                 self.handle_call_req(now, id, sid, src, dest);
+            }
+            (LegState::Waiting, Message::BadCallReq { sid }) => {
+                let nobody = Party::default();
+                self.refuse(now, id, sid, &nobody, "bad_request", "rejected");
+            }
+            (LegState::Joined { .. }, Message::BadCallReq { sid }) => {
+                self.reject_screen(id, sid, "bad_request");
             }
             (LegState::Waiting, Message::CallKeep { .. }) => {}
             (LegState::Joined { .. }, Message::CallReq { sid, src, dest }) => {
@@ -213,6 +220,23 @@ impl HomeBox {
 
     fn send(&mut self, leg: LegId, message: Message) {
         self.output(Output::Send { leg, message });
+    }
+
+    /// The same at home: the oldest that has never said anything gives way.
+    fn make_room_at_home(&mut self) -> bool {
+        if self.legs.joining() < self.rules.max_joining {
+            return true;
+        }
+        let joining = self
+            .legs
+            .iter()
+            .filter(|leg| leg.state == LegState::Joining);
+        let silent = joining.filter(|leg| !leg.has_spoken);
+        let Some(oldest) = silent.min_by_key(|leg| leg.since).map(|leg| leg.id) else {
+            return false;
+        };
+        self.close(oldest);
+        true
     }
 
     /// Ends a connection after what was sent to it.

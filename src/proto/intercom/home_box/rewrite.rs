@@ -33,6 +33,7 @@ impl<'a> StreamUrl<'a> {
         let id = path
             .strip_prefix("stream/")
             .or_else(|| path.strip_prefix("streaming/"))?;
+        let id = id.strip_suffix(".flv").unwrap_or(id);
         let is_id = !id.is_empty() && !id.contains('/');
         let (host, port) = match host.rsplit_once(':') {
             Some((host, port)) => (host, port.parse().ok()?),
@@ -124,7 +125,7 @@ fn at(party: &Party, address: IpAddr, port: u16) -> Party {
     }
 }
 
-fn address_text<const N: usize>(address: IpAddr) -> Text<N> {
+pub(super) fn address_text<const N: usize>(address: IpAddr) -> Text<N> {
     cut(address.to_string().as_bytes())
 }
 
@@ -207,6 +208,7 @@ mod tests {
             ("b1f0c4", "b1f0c4"),
             ("http://11.0.1.22:954/stream/b1", "b1"),
             ("http://11.0.1.22:594/streaming/5542", "5542"),
+            ("http://11.0.1.22:954/stream/b1.flv", "b1"),
             (
                 "http://11.0.0.1:1935/stream/c",
                 "http://192.168.1.22:7894/stream/c",

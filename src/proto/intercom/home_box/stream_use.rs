@@ -11,4 +11,8 @@ pub struct StreamUse {
     pub community: Vec<IpAddr>,
     /// Screens that have joined.
     pub home: Vec<IpAddr>,
+    /// The call was answered: of the screens, only those that talk publish.
+    pub is_answered: bool,
+    /// Both ends of an answered call.
+    pub talking: Vec<IpAddr>,
 }

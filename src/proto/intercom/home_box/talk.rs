@@ -6,7 +6,7 @@ use crate::proto::intercom::home_box::call::{CallState, Direction, DoorAsked, Pa
 use crate::proto::intercom::home_box::ending::Farewell;
 use crate::proto::intercom::home_box::legs::LegId;
 use crate::proto::intercom::home_box::HomeBox;
-use crate::wire::intercom::{text, Id, Message, Reason};
+use crate::wire::intercom::{text, Message, Reason};
 
 impl HomeBox {
     /// One end hangs up.
@@ -57,10 +57,9 @@ impl HomeBox {
             self.counts.ignored_messages += 1;
             return;
         };
-        let device = self
-            .legs
-            .device(leg)
-            .map_or(Id::new(), |(device, _)| device);
+        // Who is no screen of the home has answered in its place.
+        let answered = call.by.clone();
+        let device = self.legs.device(leg).map_or(answered, |(device, _)| device);
         let ends_after = self.rules.open_ends;
         if let Some(call) = &mut self.call {
             call.opened += 1;

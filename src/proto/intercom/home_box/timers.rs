@@ -2,11 +2,11 @@
 
 use crate::base::time::{Duration, Instant};
 use crate::proto::intercom::home_box::answer::WARNING;
-use crate::proto::intercom::home_box::call::{Call, CallState};
+use crate::proto::intercom::home_box::call::{Call, CallState, DoorAsked};
 use crate::proto::intercom::home_box::ending::Farewell;
 use crate::proto::intercom::home_box::legs::{Leg, LegId, LegState};
 use crate::proto::intercom::home_box::HomeBox;
-use crate::wire::intercom::{text, Message, Party, Sid};
+use crate::wire::intercom::{text, Message, Sid};
 
 /// While a call runs, a caller that says nothing for so long is told that the line is busy.
 const SILENT_CALLER: Duration = Duration::from_millis(1000);
@@ -57,9 +57,11 @@ impl HomeBox {
             .collect();
         for (leg, state) in due {
             if state == LegState::Waiting && self.call.is_some() {
+                // Who has not said that he calls is told, and counted, but fills no log.
                 self.counts.busy += 1;
-                let nobody = Party::default();
-                self.refuse(now, leg, &Sid::new(), &nobody, "line_busy", "busy");
+                let (sid, reason) = (Sid::new(), text("line_busy"));
+                self.send(leg, Message::CallReject { sid, reason });
+                self.close(leg);
             } else {
                 self.close(leg);
             }
@@ -101,14 +103,7 @@ impl HomeBox {
         let is_over = talking.until <= now;
         let hangs_up = talking.hang_up_at <= now;
         if let Some(asked) = asked {
-            let (by, door) = (asked.by, asked.door);
-            self.send_in_call(by, |sid| Message::OpenDoorResult {
-                sid,
-                door,
-                ok: false,
-                reason: text("unknown"),
-            });
-            self.announce_door("unknown", door, asked.device);
+            self.tell_unknown(asked);
         }
         if warns {
             self.announce_limit(WARNING);
@@ -118,6 +113,30 @@ impl HomeBox {
         } else if hangs_up {
             self.hang_up(now, &text("hangup"));
         }
+    }
+}
+
+impl HomeBox {
+    /// The call ends before a door has said what came of it.
+    pub(super) fn close_door_question(&mut self) {
+        let asked = self.talking().and_then(|talking| talking.door_asked.take());
+        if let Some(asked) = asked {
+            self.tell_unknown(asked);
+        }
+    }
+
+    /// It is unknown whether a door was opened: who asked is told, and subscribers.
+    fn tell_unknown(&mut self, asked: DoorAsked) {
+        let (by, door) = (asked.by, asked.door);
+        if self.legs.find(by).is_some() {
+            self.send_in_call(by, |sid| Message::OpenDoorResult {
+                sid,
+                door,
+                ok: false,
+                reason: text("unknown"),
+            });
+        }
+        self.announce_door("unknown", door, asked.device);
     }
 }
 

@@ -52,6 +52,9 @@ const PUBLISHER_SILENCE: Duration = Duration::from_millis(5000);
 /// How long what a refused client sends is read and discarded, so that it can read why.
 const REFUSED_READING: Duration = Duration::from_millis(1000);
 
+/// Connections of addresses that are not part of a call.
+const MAX_STRANGERS: usize = 8;
+
 /// The relay.
 pub struct Relay {
     limits: RelayLimits,
@@ -84,7 +87,8 @@ impl Relay {
         side: &'static str,
         address: IpAddr,
     ) -> Option<ConnectionId> {
-        if self.connections.len() >= self.limits.connections {
+        let is_full = self.connections.len() >= self.limits.connections;
+        if is_full || !self.has_room_for(side, address) {
             self.counts.refused += 1;
             return None;
         }
@@ -93,6 +97,20 @@ impl Relay {
         let connection = Connection::new(side, address, until);
         self.connections.insert(self.last_connection, connection);
         Some(self.last_connection)
+    }
+
+    /// Strangers have few places, and each address of theirs half of them: they cannot take those
+    /// of the call's parties.
+    fn has_room_for(&self, side: &str, address: IpAddr) -> bool {
+        if self.permissions.knows(side, address) {
+            return true;
+        }
+        let strangers = || {
+            let connections = self.connections.values();
+            connections.filter(|it| !self.permissions.knows(it.side, it.address))
+        };
+        let of_address = strangers().filter(|it| it.address == address);
+        strangers().count() < MAX_STRANGERS && of_address.count() < MAX_STRANGERS / 2
     }
 
     /// Bytes of a connection.
@@ -169,6 +187,7 @@ impl Relay {
             return;
         }
         self.permissions = permissions;
+        self.end_foreign_publishers(now);
         let is_dead = |stream: &&Stream| !self.permissions.has(&stream.id);
         let dead: Vec<Vec<u8>> = self
             .streams
@@ -178,6 +197,18 @@ impl Relay {
             .collect();
         for id in dead {
             self.end_stream(now, &id);
+        }
+    }
+
+    /// Who published while it rang, and has not got the call, publishes no more.
+    fn end_foreign_publishers(&mut self, now: Instant) {
+        let foreign = self.connections.iter().filter(|(_, it)| {
+            let may = self.permissions.may_publish(it.side, it.address);
+            matches!(it.state, State::Publishing(_)) && !may
+        });
+        let foreign: Vec<ConnectionId> = foreign.map(|(id, _)| *id).collect();
+        for id in foreign {
+            self.stop(now, id, 200, "the call is over, or another screen has it");
         }
     }
 
@@ -244,8 +275,12 @@ impl Relay {
             .filter(|(_, it)| it.state.stream() == Some(stream));
         let users: Vec<ConnectionId> = users.map(|(id, _)| *id).collect();
         for id in users {
-            self.unpublish(now, id);
-            self.finish(id);
+            let publishes = self.connections.get(&id).map(|it| &it.state);
+            if matches!(publishes, Some(State::Publishing(_))) {
+                self.stop(now, id, 200, "the call is over");
+            } else {
+                self.finish(id);
+            }
         }
         self.streams.retain(|it| it.id != stream);
     }

@@ -9,6 +9,8 @@ pub struct Permissions {
     pub ids: Vec<Vec<u8>>,
     /// Addresses, each of one side.
     pub parties: Vec<(&'static str, IpAddr)>,
+    /// Those of them that may publish.
+    pub publishers: Vec<(&'static str, IpAddr)>,
 }
 
 impl Permissions {
@@ -16,8 +18,14 @@ impl Permissions {
         self.ids.iter().any(|known| known == id)
     }
 
-    pub(super) fn permits(&self, side: &str, address: IpAddr, id: &[u8]) -> bool {
+    /// The address belongs to the call, or to its home.
+    pub(super) fn knows(&self, side: &str, address: IpAddr) -> bool {
         let mut parties = self.parties.iter();
-        self.has(id) && parties.any(|party| *party == (side, address.to_canonical()))
+        parties.any(|party| *party == (side, address.to_canonical()))
+    }
+
+    pub(super) fn may_publish(&self, side: &str, address: IpAddr) -> bool {
+        let mut publishers = self.publishers.iter();
+        publishers.any(|party| *party == (side, address.to_canonical()))
     }
 }

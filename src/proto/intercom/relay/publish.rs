@@ -63,8 +63,7 @@ impl Relay {
         if address(old) != address(id) {
             return Some(409);
         }
-        self.unpublish(now, old);
-        self.finish(old);
+        self.stop(now, old, 200, "the same address publishes anew");
         None
     }
 
@@ -105,7 +104,7 @@ impl Relay {
         }
     }
 
-    fn stop(&mut self, now: Instant, id: ConnectionId, status: u16, words: &str) {
+    pub(super) fn stop(&mut self, now: Instant, id: ConnectionId, status: u16, words: &str) {
         self.unpublish(now, id);
         self.refuse(now, id, status, words);
     }
@@ -147,6 +146,9 @@ impl Relay {
         let Some((tag, kind)) = stream.take(tag) else {
             return;
         };
+        if stream.is_waiting_for_key(kind) {
+            return;
+        }
         let name = stream.id.clone();
         self.send_to_players(&name, &tag, kind);
     }
@@ -164,7 +166,7 @@ impl Relay {
             return;
         }
         let format = tag.sound_format();
-        let codec = format.map_or("", sound_codec);
+        let codec = format.map_or_else(|| tag.picture_codec(), sound_codec);
         let mut states = vec![];
         if !std::mem::replace(&mut stream.is_announced, true) {
             states.push("published");

@@ -71,9 +71,16 @@ impl Relay {
             self.refuse(now, id, 404, "there are only /stream/ID and /streaming/ID");
             return;
         };
+        let publishes = matches!(head.method, b"POST" | b"PUT");
         let may = |connection: &Connection| {
             let (side, address) = (connection.side, connection.address);
-            self.permissions.permits(side, address, stream)
+            let permissions = &self.permissions;
+            let is_party = if publishes {
+                permissions.may_publish(side, address)
+            } else {
+                permissions.knows(side, address)
+            };
+            is_party && permissions.has(stream)
         };
         let is_permitted = self.connections.get(&id).is_some_and(may);
         match head.method {

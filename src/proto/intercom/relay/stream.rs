@@ -31,7 +31,11 @@ pub(super) struct Stream {
     has_pictures: bool,
     /// Added to the publisher's time stamps.
     shift: u32,
-    is_first_tag: bool,
+    /// No picture and no sound has come from this publisher yet.
+    has_begun: bool,
+    /// Somebody else has published it before: its players wait for a key frame.
+    is_again: bool,
+    has_key: bool,
     last_timestamp: Option<u32>,
 }
 
@@ -58,7 +62,9 @@ impl Stream {
             group_bytes: 0,
             has_pictures: false,
             shift: 0,
-            is_first_tag: true,
+            has_begun: false,
+            is_again: false,
+            has_key: false,
             last_timestamp: None,
         }
     }
@@ -74,7 +80,10 @@ impl Stream {
         self.audio_config = None;
         self.clear_group();
         self.has_pictures = false;
-        self.is_first_tag = true;
+        self.has_begun = false;
+        self.is_again = self.last_timestamp.is_some();
+        self.has_key = false;
+        self.shift = 0;
     }
 
     pub(super) fn set_header(&mut self, header: Rc<[u8]>) {
@@ -85,13 +94,25 @@ impl Stream {
     pub(super) fn take(&mut self, tag: Rc<[u8]>) -> Option<(Rc<[u8]>, Kind)> {
         let parsed = Tag::parse(&tag).ok().flatten()?;
         let (kind, timestamp) = (parsed.kind(), parsed.timestamp());
-        if std::mem::take(&mut self.is_first_tag) {
-            let goes_on_at = self.last_timestamp.map(|last| last.wrapping_add(GAP_MS));
+        let is_media = matches!(kind, Kind::KeyFrame | Kind::Picture | Kind::Audio);
+        let goes_on_at = self
+            .last_timestamp
+            .filter(|_| self.is_again && !self.has_begun);
+        let goes_on_at = goes_on_at.map(|last| last.wrapping_add(GAP_MS));
+        if is_media && !self.has_begun {
             self.shift = goes_on_at.map_or(0, |at| at.wrapping_sub(timestamp));
+            self.has_begun = true;
         }
-        let shifted = timestamp.wrapping_add(self.shift);
-        self.last_timestamp = Some(shifted);
-        let tag = if self.shift == 0 {
+        self.has_key |= kind == Kind::KeyFrame;
+        // What comes before the first picture or sound says nothing of the publisher's clock.
+        let shifted = match goes_on_at.filter(|_| !is_media) {
+            Some(at) => at,
+            None => timestamp.wrapping_add(self.shift),
+        };
+        if is_media {
+            self.last_timestamp = Some(shifted);
+        }
+        let tag = if shifted == timestamp {
             tag
         } else {
             let mut bytes = tag.to_vec();
@@ -130,6 +151,11 @@ impl Stream {
     fn clear_group(&mut self) {
         self.group.clear();
         self.group_bytes = 0;
+    }
+
+    /// Players of an earlier publisher get no picture before a key frame.
+    pub(super) fn is_waiting_for_key(&self, kind: Kind) -> bool {
+        self.is_again && kind == Kind::Picture && !self.has_key
     }
 
     pub(super) fn beginning(&self) -> Beginning {

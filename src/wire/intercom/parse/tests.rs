@@ -129,6 +129,40 @@ fn refuses_what_is_no_message() {
     }
 }
 
+#[test]
+fn what_makes_no_sense_is_not_guessed() {
+    for door in ["99999", "256", "-1", "1.7", "\"abc\"", "true"] {
+        let json = format!(r#"{{"name":"open_door","values":{{"door":{door}}}}}"#);
+        assert_eq!(parsed(&json), Message::Unknown, "{door}");
+    }
+    for (door, expected) in [("7", 7), ("\"7\"", 7), ("\"\"", 0), ("null", 0)] {
+        let json = format!(r#"{{"name":"open_door","values":{{"door":{door}}}}}"#);
+        let Message::OpenDoor { door, .. } = parsed(&json) else {
+            panic!("{json}");
+        };
+        assert_eq!(door, expected);
+    }
+    for values in ["[1]", "\"x\"", "5", "[{\"sid\":\"zz\"}]"] {
+        for name in ["call_end", "open_door", "call_req"] {
+            let json = format!(r#"{{"name":"{name}","values":{values}}}"#);
+            assert_eq!(parsed(&json), Message::Unknown, "{json}");
+        }
+    }
+    let long = "x".repeat(300);
+    for values in [
+        "{}".to_owned(),
+        r#"{"src":"a"}"#.to_owned(),
+        format!(r#"{{"sid":"{long}","src":{{"id":"a"}}}}"#),
+        format!(r#"{{"src":{{"id":"a","video_stream_id":"{long}"}}}}"#),
+    ] {
+        let json = format!(r#"{{"name":"call_req","values":{values}}}"#);
+        assert!(
+            matches!(parsed(&json), Message::BadCallReq { .. }),
+            "{json}"
+        );
+    }
+}
+
 /// Messages of a call.
 fn call_messages() -> Vec<Message> {
     let sid: Sid = text("s\"\\1\u{1}");
