@@ -69,9 +69,12 @@ fn the_requests_are_those_that_are_understood() {
     for path in sources(Path::new("src/proto")) {
         let source = fs::read_to_string(path).unwrap();
         let code = source.split("#[cfg(test)]").next().unwrap();
-        // Arms of a `match`, such as `"RecordStopRequest" => ...`.
-        for line in code.lines().filter(|line| line.contains("=>")) {
-            let name = line.trim().strip_prefix('"');
+        // Arms of a `match`, such as `"RecordStopRequest" => ...`, and rows of a table, such as
+        // `name: "CallRequest"`.
+        for line in code.lines().map(str::trim) {
+            let row = line.strip_prefix("name: ");
+            let arm = Some(line).filter(|line| line.contains("=>"));
+            let name = row.or(arm).and_then(|line| line.strip_prefix('"'));
             if let Some((name, _)) = name.and_then(|name| name.split_once("Request\"")) {
                 understood.insert(format!("{name}Request"));
             }

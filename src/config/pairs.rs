@@ -47,6 +47,17 @@ impl MissingKey {
     }
 }
 
+/// Writes keys and their values, a line each.
+pub(super) fn write_pairs(
+    f: &mut fmt::Formatter<'_>,
+    pairs: &[(&str, &dyn Display)],
+) -> fmt::Result {
+    for (key, value) in pairs {
+        writeln!(f, "{key} = {value}")?;
+    }
+    Ok(())
+}
+
 /// Gives each pair of a text to `set`, up to the first error. A key may appear once, unless it is
 /// `repeatable`.
 pub(crate) fn each_pair(

@@ -2,6 +2,7 @@
 
 use core::fmt::{self, Display};
 
+use crate::config::pairs::write_pairs;
 use crate::config::Config;
 use crate::proto::recorder::request::Sink;
 
@@ -39,9 +40,7 @@ impl Display for Config {
             ("tapInterface", &"none"),
             ("stickPlayer", &u8::from(self.stick_player)),
         ];
-        for (key, value) in pairs {
-            writeln!(f, "{key} = {value}")?;
-        }
+        write_pairs(f, &pairs)?;
         #[cfg(feature = "fsp")]
         self.fsp.fmt(f)?;
         #[cfg(feature = "intercom")]

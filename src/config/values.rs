@@ -9,11 +9,21 @@ pub(crate) fn switch(value: &str) -> Result<bool, String> {
 
 /// One of several words.
 pub(crate) fn one_of<T: Copy>(value: &str, choices: &[(&str, T)]) -> Result<T, String> {
-    let found = choices.iter().find(|(name, _)| *name == value);
-    found.map(|(_, choice)| *choice).ok_or_else(|| {
-        let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
-        format!("must be {}, not '{value}'", names.join(" or "))
-    })
+    let mut names = String::new();
+    for (name, choice) in choices {
+        if *name == value {
+            return Ok(*choice);
+        }
+        add_choice(&mut names, name);
+    }
+    Err(format!("must be {names}, not '{value}'"))
+}
+
+fn add_choice(names: &mut String, name: &str) {
+    if !names.is_empty() {
+        names.push_str(" or ");
+    }
+    names.push_str(name);
 }
 
 /// A decimal number within these limits, which the type can hold.

@@ -82,7 +82,7 @@ impl MediaPorts {
                         let errno = error.raw_os_error().unwrap_or(0);
                         return Err(reason(
                             "busy",
-                            format_args!("cannot bind {address}:{number} (errno {errno})"),
+                            &format_args!("cannot bind {address}:{number} (errno {errno})"),
                         ));
                     }
                 }
@@ -90,7 +90,7 @@ impl MediaPorts {
         }
         Err(reason(
             "busy",
-            format_args!("all ports of mediaPorts {low}-{high} are in use"),
+            &format_args!("all ports of mediaPorts {low}-{high} are in use"),
         ))
     }
 

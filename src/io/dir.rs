@@ -1,6 +1,7 @@
 //! An open folder: calls relative to it always reach the same folder, even if its path changes. No
 //! heap.
 
+use std::ffi::CStr;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -67,11 +68,17 @@ impl Dir {
 
     /// Deletes a file.
     pub fn remove(&self, name: &[u8]) -> io::Result<()> {
+        let mut buffer = NAME_BUFFER;
+        let name = c_name(name, &mut buffer)?;
         retry(|| unlinkat(&self.fd, name, UnlinkatFlags::NoRemoveDir))
     }
 
     /// Renames a file, replacing an existing one; returns when the change is on the medium.
     pub fn rename(&self, old: &[u8], new: &[u8]) -> io::Result<()> {
+        let mut buffers = [NAME_BUFFER; 2];
+        let [old_buffer, new_buffer] = &mut buffers;
+        let old = c_name(old, old_buffer)?;
+        let new = c_name(new, new_buffer)?;
         retry(|| renameat(&self.fd, old, &self.fd, new))?;
         retry(|| fsync(&self.fd))
     }
@@ -79,7 +86,7 @@ impl Dir {
     /// Opens a regular file for reading and writing; links, devices and pipes are errors.
     pub fn open_file(&self, name: &[u8]) -> io::Result<File> {
         let flags = OFlag::O_RDWR | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
-        let file = File::from(retry(|| openat(&self.fd, name, flags, Mode::empty()))?);
+        let file = open_at(self.fd.as_fd(), name, flags, Mode::empty())?;
         if file.metadata()?.is_file() {
             Ok(file)
         } else {
@@ -89,6 +96,8 @@ impl Dir {
 
     /// The attributes of a regular file; an error for anything else.
     pub fn stat(&self, name: &[u8]) -> io::Result<Entry> {
+        let mut buffer = NAME_BUFFER;
+        let name = c_name(name, &mut buffer)?;
         let stat = retry(|| fstatat(&self.fd, name, AtFlags::AT_SYMLINK_NOFOLLOW))?;
         let bytes = stat.st_size.unsigned_abs();
         let modified = stat.st_mtime;
@@ -100,7 +109,7 @@ impl Dir {
 
     /// Begins an iteration over the names.
     pub fn names(&self) -> io::Result<Names> {
-        let fd = retry(|| openat(&self.fd, ".", FOLDER, Mode::empty()))?;
+        let fd = retry(|| openat(&self.fd, c".", FOLDER, Mode::empty()))?;
         Ok(Names {
             fd,
             buffer: [0; 2048],
@@ -144,6 +153,34 @@ impl Names {
         self.at += length.max(NAME);
         Ok(Some((*kind, start + NAME..start + NAME + ends)))
     }
+}
+
+/// Opens a file in a folder.
+pub(super) fn open_at(
+    folder: BorrowedFd,
+    name: &[u8],
+    flags: OFlag,
+    mode: Mode,
+) -> io::Result<File> {
+    let mut buffer = NAME_BUFFER;
+    let name = c_name(name, &mut buffer)?;
+    let fd = retry(|| openat(folder, name, flags, mode))?;
+    Ok(File::from(fd))
+}
+
+/// Room for a name and its NUL: a name of vfat has up to 255 characters, 765 bytes.
+const NAME_BUFFER: [u8; 1024] = [0; 1024];
+
+/// A name with a NUL behind it, as the system takes it. The functions of `nix` take a name without,
+/// but have code of their own for each call, which allocates if the name is long.
+fn c_name<'a>(name: &[u8], buffer: &'a mut [u8; 1024]) -> io::Result<&'a CStr> {
+    let Some(with_nul) = buffer.get_mut(..=name.len()) else {
+        return Err(io::Error::from_raw_os_error(libc::ENAMETOOLONG));
+    };
+    with_nul[..name.len()].copy_from_slice(name);
+    with_nul[name.len()] = 0;
+    let name = CStr::from_bytes_with_nul(with_nul);
+    name.map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))
 }
 
 /// Repeats a call that was interrupted by a signal.
@@ -192,5 +229,15 @@ mod tests {
                 && dir.stat(b"nothing").is_err()
         );
         std::fs::remove_dir_all(&path).unwrap();
+    }
+
+    #[test]
+    fn a_name_that_the_system_cannot_take_is_an_error() {
+        let dir = Dir::open(b"/").unwrap();
+        let error = |name: &[u8]| dir.stat(name).unwrap_err().raw_os_error();
+        assert_eq!(error(b"a\0b"), Some(libc::EINVAL));
+        for len in [256, 1023, 1024, 5000] {
+            assert_eq!(error(&vec![b'x'; len]), Some(libc::ENAMETOOLONG), "{len}");
+        }
     }
 }

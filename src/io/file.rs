@@ -8,11 +8,11 @@ use std::os::unix::fs::FileExt;
 
 use nix::errno::Errno;
 use nix::fcntl::{
-    fallocate, fcntl, openat, posix_fadvise, FallocateFlags, FcntlArg, OFlag, PosixFadviseAdvice,
+    fallocate, fcntl, posix_fadvise, FallocateFlags, FcntlArg, OFlag, PosixFadviseAdvice,
 };
 use nix::sys::stat::Mode;
 
-use crate::io::dir::retry;
+use crate::io::dir::{open_at, retry};
 
 /// A regular file that is being read, on a stick that may be slow.
 pub struct Input(File);
@@ -22,7 +22,7 @@ impl Input {
     /// are errors.
     pub fn open(directory: BorrowedFd, name: &[u8]) -> io::Result<(Self, u64)> {
         let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
-        let file = File::from(retry(|| openat(directory, name, flags, Mode::empty()))?);
+        let file = open_at(directory, name, flags, Mode::empty())?;
         let entry = file.metadata()?;
         if entry.is_file() {
             Ok((Self(file), entry.len()))
@@ -73,9 +73,8 @@ impl Output {
     pub fn create_for(directory: BorrowedFd, name: &str, mode: libc::mode_t) -> io::Result<Self> {
         let flags =
             OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_RDWR | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW;
-        let file = File::from(retry(|| {
-            openat(directory, name, flags, Mode::from_bits_truncate(mode))
-        })?);
+        let mode = Mode::from_bits_truncate(mode);
+        let file = open_at(directory, name.as_bytes(), flags, mode)?;
         claim(&file);
         Ok(Self(file))
     }

@@ -165,11 +165,16 @@ impl<'a> Writer<'a> {
 
     /// Adds `&key=value`.
     pub fn pair(&mut self, key: &str, value: impl fmt::Display) -> &mut Self {
+        self.display(key, &value);
+        self
+    }
+
+    /// The part of `pair` that does not depend on the type: it is in the program once.
+    fn display(&mut self, key: &str, value: &dyn fmt::Display) {
         self.key(key);
         if write!(Escaping(self), "{value}").is_err() {
             self.overflow = true;
         }
-        self
     }
 
     /// Adds `&key=value` with a value that may not be UTF-8.

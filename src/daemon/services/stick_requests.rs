@@ -144,15 +144,14 @@ impl Deletion {
         check_unused(&file, recorder)?;
         let exists = disk.dir().and_then(|dir| dir.open_file(&file));
         exists.map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => reason(
-                "not-found",
-                format_args!("there is no such recording on the stick"),
-            ),
+            io::ErrorKind::NotFound => {
+                reason("not-found", &"there is no such recording on the stick")
+            }
             _ => stick_reason(disk.classify(&error)),
         })?;
         let call = if all { call_of(&file, disk) } else { None };
         if call.as_ref().is_some_and(|call| recorder.records(call.id)) {
-            return Err(reason("busy", format_args!("the call is being recorded")));
+            return Err(reason("busy", &"the call is being recorded"));
         }
         Ok(Self {
             file,
@@ -214,10 +213,10 @@ fn delete(client: ClientId, mut deletion: Deletion, context: &mut Context) -> Op
 
 fn check_unused(name: &[u8], recorder: &Recorder) -> Result<(), Reason> {
     if recorder.in_use(name) {
-        return Err(reason("busy", format_args!("the file is being recorded")));
+        return Err(reason("busy", &"the file is being recorded"));
     }
     if recorder.plays(name) {
-        return Err(reason("busy", format_args!("the file is being played")));
+        return Err(reason("busy", &"the file is being played"));
     }
     Ok(())
 }
@@ -249,8 +248,8 @@ fn eject(
         Ejection::Ending => Err(stick_reason(DiskError::Lost)),
         Ejection::Detached => context.unmount_stick().map_err(|error| {
             if error.raw_os_error() == Some(libc::EBUSY) {
-                let words = format_args!("another program uses the stick");
-                return reason("busy", words);
+                let words = "another program uses the stick";
+                return reason("busy", &words);
             }
             stick_reason(context.disk.classify(&error))
         }),

@@ -6,10 +6,9 @@ use crate::base::limits::play::MAX_PLAYERS;
 use crate::base::time::Instant;
 use crate::proto::playback::state::PlayRequest;
 use crate::proto::playback::Player;
-use crate::proto::recorder::keys::{id, text};
+use crate::proto::recorder::keys::Values;
 use crate::proto::recorder::reason::{bad_request, reason, Reason};
 use crate::proto::recording::file_writer::DiskError;
-use crate::wire::control::Message;
 
 /// A `Play...Request`.
 #[derive(Clone, Debug)]
@@ -66,7 +65,7 @@ impl Players {
         place.ok_or_else(|| {
             reason(
                 "busy",
-                format_args!("{MAX_PLAYERS} recordings are being played"),
+                &format_args!("{MAX_PLAYERS} recordings are being played"),
             )
         })
     }
@@ -77,7 +76,7 @@ impl Players {
             .0
             .iter()
             .position(|player| player.is_active() && player.id() == id);
-        place.ok_or_else(|| reason("unknown-id", format_args!("no player {id} is running")))
+        place.ok_or_else(|| reason("unknown-id", &format_args!("no player {id} is running")))
     }
 
     /// A player has this id.
@@ -99,36 +98,32 @@ impl Default for Players {
     }
 }
 
-/// Parses a message whose command begins with `Play`; `None` if there is no such command.
-pub fn parse(message: &Message) -> Option<Result<Play, Reason>> {
-    let action = match message.name() {
-        "PlayStartRequest" => return Some(start(message).map(Play::Start)),
+/// Reads a message whose command begins with `Play`; `None` if there is no such command, or if it
+/// is refused.
+pub(in crate::proto) fn read(values: &mut Values) -> Option<Play> {
+    let action = match values.message.name() {
+        "PlayStartRequest" => return start(values).map(Play::Start),
         "PlayPauseRequest" => Action::Pause,
         "PlayResumeRequest" => Action::Resume,
         "PlaySeekRequest" => Action::Seek,
         "PlayStopRequest" => Action::Stop,
         _ => return None,
     };
-    Some(id(message).and_then(|id| {
-        Ok(Play::Act(
-            action,
-            id,
-            position(message, action == Action::Seek)?,
-        ))
-    }))
+    let id = values.id();
+    let position = position(values, action == Action::Seek);
+    Some(Play::Act(action, id, position))
 }
 
-fn start(message: &Message) -> Result<PlayRequest, Reason> {
-    let file = text(message, "file")?;
+fn start(values: &mut Values) -> Option<PlayRequest> {
+    let message = values.message;
+    let file = values.text("file");
     // The name must not lead out of the stick's folder.
     if file.is_empty()
         || file.iter().any(|b| *b == b'/' || *b == 0)
         || file == b"."
         || file == b".."
     {
-        return Err(bad_request(format_args!(
-            "file must be the name of a file on the stick"
-        )));
+        values.refuse(bad_request(&"file must be the name of a file on the stick"));
     }
     let host = message.raw("host");
     let host = host.and_then(|host| core::str::from_utf8(host).ok()?.parse::<IpAddr>().ok());
@@ -136,24 +131,26 @@ fn start(message: &Message) -> Result<PlayRequest, Reason> {
     let port = port.and_then(|port| u16::try_from(port.ok()?).ok());
     let port = port.filter(|port| *port > 0);
     let (Some(host), Some(port)) = (host, port) else {
-        return Err(bad_request(format_args!(
-            "host must be an IP address, port a number from 1 to 65535"
-        )));
+        values.refuse(bad_request(
+            &"host must be an IP address, port a number from 1 to 65535",
+        ));
+        return None;
     };
-    Ok(PlayRequest {
+    Some(PlayRequest {
         file,
         to: (host, port).into(),
-        position_ms: position(message, false)?,
+        position_ms: position(values, false),
     })
 }
 
-fn position(message: &Message, wanted: bool) -> Result<u32, Reason> {
-    match message.number::<u32>("position_ms") {
-        Some(Ok(position)) => Ok(position),
-        None if !wanted => Ok(0),
-        _ => Err(bad_request(format_args!(
-            "position_ms must be a number of milliseconds"
-        ))),
+fn position(values: &mut Values, wanted: bool) -> u32 {
+    match values.message.number::<u32>("position_ms") {
+        Some(Ok(position)) => position,
+        None if !wanted => 0,
+        _ => {
+            values.refuse(bad_request(&"position_ms must be a number of milliseconds"));
+            0
+        }
     }
 }
 
@@ -162,8 +159,14 @@ mod tests {
     use super::*;
 
     fn parsed(text: &str) -> Result<Play, String> {
-        let request = parse(&Message::parse(format!("cmd=Play{text}").as_bytes()).unwrap());
-        request.unwrap().map_err(|reason| reason.to_string())
+        let line = format!("cmd=Play{text}");
+        let message = Message::parse(line.as_bytes()).unwrap();
+        let mut values = Values::new(&message);
+        let play = read(&mut values);
+        match values.into_refusal() {
+            Some(reason) => Err(reason.to_string()),
+            None => Ok(play.unwrap()),
+        }
     }
 
     #[test]
@@ -238,5 +241,5 @@ mod tests {
         }
     }
 
-    use crate::wire::control::Text;
+    use crate::wire::control::{Message, Text};
 }

@@ -149,7 +149,7 @@ impl RecordClient {
 
     pub(super) fn set_reason(&mut self, word: &str, words: core::fmt::Arguments) {
         if !self.announced {
-            self.failure_reason = reason(word, words);
+            self.failure_reason = reason(word, &words);
         }
     }
 

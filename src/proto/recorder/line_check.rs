@@ -46,7 +46,7 @@ pub fn check_keys(message: &Message, known: &str) -> Result<Remarks, Reason> {
     let mut pairs = message.pairs();
     while let Some((key, value)) = pairs.next() {
         if pairs.clone().any(|(other, _)| other == key) {
-            return Err(bad_request(format_args!("{} stands twice", Shown(key))));
+            return Err(bad_request(&format_args!("{} stands twice", Shown(key))));
         }
         if key == b"cmd" {
             continue;
@@ -60,7 +60,7 @@ pub fn check_keys(message: &Message, known: &str) -> Result<Remarks, Reason> {
             continue;
         }
         if !is_well_escaped(value) && !is_text(key) {
-            return Err(bad_request(format_args!(
+            return Err(bad_request(&format_args!(
                 "% in {} must be followed by two hex digits",
                 Shown(key)
             )));

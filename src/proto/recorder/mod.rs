@@ -240,14 +240,14 @@ impl Recorder {
                 self.refuse(
                     client,
                     b"Error",
-                    &reason("bad-request", format_args!("the line has no command")),
+                    &reason("bad-request", &"the line has no command"),
                 );
                 return FollowUp::Nothing;
             }
             None => {
                 let reason = reason(
                     "bad-request",
-                    format_args!("a line is at most {MESSAGE_BYTES} bytes, and ends"),
+                    &format_args!("a line is at most {MESSAGE_BYTES} bytes, and ends"),
                 );
                 self.refuse(client, b"Error", &reason);
                 return FollowUp::Nothing;

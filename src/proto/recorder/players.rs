@@ -40,9 +40,7 @@ impl Recorder {
         random: [u32; 3],
     ) -> Result<FollowUp, Reason> {
         let (action, id, position) = match play {
-            Play::Start(_) if self.ending => {
-                return Err(reason("busy", format_args!("the recorder is ending")))
-            }
+            Play::Start(_) if self.ending => return Err(reason("busy", &"the recorder is ending")),
             Play::Start(_) if self.stick.is_none() || self.ejected => return Err(self.no_stick()),
             Play::Start(start) => {
                 let [id, source, rest] = random;
@@ -183,10 +181,10 @@ fn play_refusal(error: PlayError, player: &Player) -> Reason {
         PlayError::TooShort => {
             return reason(
                 "bad-request",
-                format_args!("position_ms is beyond the end, {}", player.duration_ms()),
+                &format_args!("position_ms is beyond the end, {}", player.duration_ms()),
             );
         }
         PlayError::Stick(error) => return stick_reason(error),
     };
-    reason(word, format_args!("{more}"))
+    reason(word, &more)
 }

@@ -1,15 +1,15 @@
 //! The reason texts of refusals and failures: one of a few codes for programs, followed by a
 //! description for people.
 
-use core::fmt::Write;
+use core::fmt::{Display, Write};
 
 use crate::proto::recording::file_writer::DiskError;
 
 /// Why a request was refused: begins with one of the codes in board/README.md.
 pub type Reason = heapless::String<200>;
 
-/// A reason from a code and a description.
-pub fn reason(word: &str, more: core::fmt::Arguments) -> Reason {
+/// A reason from a code and a description. A plain text takes less code than `format_args`.
+pub fn reason(word: &str, more: &dyn Display) -> Reason {
     let mut reason = Reason::new();
     let mut whole = Cutting(&mut reason);
     let _ = write!(whole, "{word}: {more}");
@@ -17,7 +17,7 @@ pub fn reason(word: &str, more: core::fmt::Arguments) -> Reason {
 }
 
 /// The request is malformed.
-pub(in crate::proto) fn bad_request(words: core::fmt::Arguments) -> Reason {
+pub(in crate::proto) fn bad_request(words: &dyn Display) -> Reason {
     reason("bad-request", words)
 }
 
@@ -37,11 +37,11 @@ pub fn stick_reason(error: DiskError) -> Reason {
         DiskError::Failed(errno) => {
             return reason(
                 "stick-error",
-                format_args!("the USB stick failed (errno {errno})"),
+                &format_args!("the USB stick failed (errno {errno})"),
             );
         }
     };
-    reason(word, format_args!("{words}"))
+    reason(word, &words)
 }
 
 /// Truncates what does not fit, so that a long value does not suppress the reason before it.

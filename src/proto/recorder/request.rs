@@ -5,7 +5,7 @@ use crate::base::limits::{MAX_LEG_PORTS, NAME_BYTES, TEXT_BYTES};
 use crate::base::time::Instant;
 use crate::proto::playback::players::{self, Play};
 use crate::proto::recorder::format_keys::{self, Declared};
-use crate::proto::recorder::keys::{id, text};
+use crate::proto::recorder::keys::Values;
 use crate::proto::recorder::reason::{bad_request, Reason, Shown};
 use crate::proto::recording::setup::Call;
 use crate::wire::control::{Message, Text};
@@ -79,74 +79,81 @@ pub enum StickRequest {
 
 /// Parses a message into a request, or returns what is wrong with it.
 pub fn parse(message: &Message) -> Result<Request, Reason> {
-    match message.name() {
-        "RecordStartRequest" => start(message).map(Request::Start),
-        "RecordPauseRequest" => Ok(Request::Pause(id(message)?, true, at(message)?)),
-        "RecordResumeRequest" => Ok(Request::Pause(id(message)?, false, at(message)?)),
-        "RecordStopRequest" => Ok(Request::Stop(id(message)?, call(message)?, at(message)?)),
-        "RecordStopAllRequest" => Ok(Request::StopAll(text(message, "reason")?, at(message)?)),
-        "StickStatusRequest" => Ok(Request::Stick(StickRequest::Status)),
-        "DeleteRequest" => delete(message).map(Request::Stick),
-        "EjectRequest" => Ok(Request::Stick(StickRequest::Eject)),
-        "RecordFormatsRequest" => Ok(Request::Formats(id(message)?, formats(message)?)),
-        "RecordStatusRequest" if message.raw("id").is_none() => Ok(Request::Status(None)),
-        "RecordStatusRequest" => Ok(Request::Status(Some(id(message)?))),
-        "StatsRequest" => Ok(Request::Stats),
-        "ListRequest" => Ok(Request::List),
-        "SubscribeRequest" => Ok(Request::Subscribe),
-        _ => players::parse(message)
-            .map(|play| play.map(Request::Play))
-            .unwrap_or_else(|| {
-                Err(bad_request(format_args!(
-                    "unknown command '{}'",
-                    Shown(message.command())
-                )))
-            }),
+    let mut values = Values::new(message);
+    let request = read(&mut values);
+    match (values.into_refusal(), request) {
+        (Some(refusal), _) => Err(refusal),
+        (None, Some(request)) => Ok(request),
+        (None, None) => Err(bad_request(&format_args!(
+            "unknown command '{}'",
+            Shown(message.command())
+        ))),
     }
+}
+
+/// `None` also if the command is not known.
+fn read(values: &mut Values) -> Option<Request> {
+    Some(match values.message.name() {
+        "RecordStartRequest" => Request::Start(start(values)),
+        "RecordPauseRequest" => Request::Pause(values.id(), true, at(values)),
+        "RecordResumeRequest" => Request::Pause(values.id(), false, at(values)),
+        "RecordStopRequest" => Request::Stop(values.id(), call(values), at(values)),
+        "RecordStopAllRequest" => Request::StopAll(values.text("reason"), at(values)),
+        "StickStatusRequest" => Request::Stick(StickRequest::Status),
+        "DeleteRequest" => Request::Stick(delete(values)),
+        "EjectRequest" => Request::Stick(StickRequest::Eject),
+        "RecordFormatsRequest" => Request::Formats(values.id(), formats(values)),
+        "RecordStatusRequest" if values.message.raw("id").is_none() => Request::Status(None),
+        "RecordStatusRequest" => Request::Status(Some(values.id())),
+        "StatsRequest" => Request::Stats,
+        "ListRequest" => Request::List,
+        "SubscribeRequest" => Request::Subscribe,
+        _ => Request::Play(players::read(values)?),
+    })
 }
 
 /// The ports of a running recording are not known here: each key counts for its port.
-fn formats(message: &Message) -> Result<Declared, Reason> {
-    let declared = format_keys::parse(message, MAX_LEG_PORTS)?;
-    declared.ok_or_else(|| bad_request(format_args!("formats is missing")))
+fn formats(values: &mut Values) -> Declared {
+    let declared = format_keys::read(values, MAX_LEG_PORTS);
+    declared.unwrap_or_else(|| {
+        values.refuse(bad_request(&"formats is missing"));
+        Declared::default()
+    })
 }
 
-fn delete(message: &Message) -> Result<StickRequest, Reason> {
-    let file: Text<NAME_BYTES> = text(message, "file")?;
+fn delete(values: &mut Values) -> StickRequest {
+    let file: Text<NAME_BYTES> = values.text("file");
     if !is_recording_name(&file) {
-        return Err(bad_request(format_args!(
-            "file must be the name of a recording, Record_....wav"
+        values.refuse(bad_request(
+            &"file must be the name of a recording, Record_....wav",
+        ));
+    }
+    let parts = values.message.raw("parts");
+    if let Some(other) = parts.filter(|parts| *parts != b"all") {
+        values.refuse(bad_request(&format_args!(
+            "parts must be all, not '{}'",
+            Shown(other)
         )));
     }
-    let all = match message.raw("parts") {
-        None => false,
-        Some(b"all") => true,
-        Some(other) => {
-            return Err(bad_request(format_args!(
-                "parts must be all, not '{}'",
-                Shown(other)
-            )))
-        }
-    };
-    Ok(StickRequest::Delete(file, all))
+    StickRequest::Delete(file, parts.is_some())
 }
 
-fn start(message: &Message) -> Result<RecordRequest, Reason> {
+fn start(values: &mut Values) -> RecordRequest {
+    let message = values.message;
     if message.raw("near").or(message.raw("far")).is_some() {
         // Without them nothing would be heard, so they are not merely ignored.
-        return Err(bad_request(format_args!(
-            "near and far need tapInterface, which this version does not have; send the legs' RTP to leg_ports"
-        )));
+        values.refuse(bad_request(&"near and far need tapInterface, which this version does not have; send the legs' RTP to leg_ports"));
     }
     let sink = match message.raw("sink") {
         None => None,
         Some(b"local") => Some(Sink::Local),
         Some(b"server") => Some(Sink::Server),
         Some(other) => {
-            return Err(bad_request(format_args!(
+            values.refuse(bad_request(&format_args!(
                 "sink must be local or server, not '{}'",
                 Shown(other)
-            )))
+            )));
+            None
         }
     };
     let law = match message.raw("codec") {
@@ -154,65 +161,68 @@ fn start(message: &Message) -> Result<RecordRequest, Reason> {
         Some(name) if name.eq_ignore_ascii_case(b"PCMU") => Some(Law::Mu),
         Some(name) if name.eq_ignore_ascii_case(b"PCMA") => Some(Law::A),
         Some(other) => {
-            return Err(bad_request(format_args!(
+            values.refuse(bad_request(&format_args!(
                 "codec must be PCMU or PCMA, not '{}'",
                 Shown(other)
-            )))
+            )));
+            None
         }
     };
     let legs = match message.number::<usize>("legs") {
         None => 2,
         Some(Ok(legs)) if legs <= MAX_LEG_PORTS => legs,
         Some(_) => {
-            return Err(bad_request(format_args!(
+            values.refuse(bad_request(&format_args!(
                 "legs must be a number from 0 to {MAX_LEG_PORTS}"
-            )))
+            )));
+            0
         }
     };
-    Ok(RecordRequest {
+    RecordRequest {
         sink,
         law,
         legs,
-        device: text(message, "device")?,
-        declared: format_keys::parse(message, legs)?.unwrap_or_default(),
-        call: call(message)?,
-    })
+        device: values.text("device"),
+        declared: format_keys::read(values, legs).unwrap_or_default(),
+        call: call(values),
+    }
 }
 
-fn call(message: &Message) -> Result<Call, Reason> {
-    let incoming = match message.raw("dir") {
+fn call(values: &mut Values) -> Call {
+    let incoming = match values.message.raw("dir") {
         None => None,
         Some(b"in") => Some(true),
         Some(b"out") => Some(false),
         Some(other) => {
-            return Err(bad_request(format_args!(
+            values.refuse(bad_request(&format_args!(
                 "dir must be in or out, not '{}'",
                 Shown(other)
-            )))
+            )));
+            None
         }
     };
-    Ok(Call {
-        remote_number: text(message, "remote_number")?,
-        remote_name: text(message, "remote_name")?,
-        local_number: text(message, "local_number")?,
-        local_name: text(message, "local_name")?,
+    Call {
+        remote_number: values.text("remote_number"),
+        remote_name: values.text("remote_name"),
+        local_number: values.text("local_number"),
+        local_name: values.text("local_name"),
         incoming,
-        stop_reason: text(message, "reason")?,
+        stop_reason: values.text("reason"),
         changed: [false; 4],
         is_stopped_here: false,
         heard: None,
-    })
+    }
 }
 
 /// `at_ms`: milliseconds of CLOCK_MONOTONIC.
-fn at(message: &Message) -> Result<Option<Instant>, Reason> {
-    let wrong = |()| {
-        bad_request(format_args!(
-            "at_ms must be milliseconds of CLOCK_MONOTONIC"
-        ))
+fn at(values: &mut Values) -> Option<Instant> {
+    let Ok(millis) = values.message.number::<u64>("at_ms")? else {
+        values.refuse(bad_request(
+            &"at_ms must be milliseconds of CLOCK_MONOTONIC",
+        ));
+        return None;
     };
-    let millis = message.number::<u64>("at_ms").transpose().map_err(wrong)?;
-    Ok(millis.map(|millis| Instant::from_nanos(millis.saturating_mul(1_000_000))))
+    Some(Instant::from_nanos(millis.saturating_mul(1_000_000)))
 }
 
 #[cfg(test)]

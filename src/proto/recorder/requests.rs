@@ -62,7 +62,7 @@ impl Recorder {
     ) -> Result<FollowUp, Reason> {
         let slot = self.find(id)?;
         let changed = self.slots[slot].pause(at, paused);
-        let too_many = |_| reason("busy", format_args!("too many pauses in half a second"));
+        let too_many = |_| reason("busy", &"too many pauses in half a second");
         let (state, response) = if paused {
             ("paused", "RecordPauseResponse")
         } else {
@@ -135,12 +135,12 @@ impl Recorder {
     ) -> Result<FollowUp, Reason> {
         let settings = &self.settings;
         if self.ending {
-            return Err(reason("busy", format_args!("the recorder is ending")));
+            return Err(reason("busy", &"the recorder is ending"));
         }
         if !settings.enabled {
             return Err(reason(
                 "disabled",
-                format_args!("recording is switched off (enabled = 0)"),
+                &"recording is switched off (enabled = 0)",
             ));
         }
         let server = match start.sink.unwrap_or(settings.sink) {
@@ -156,7 +156,7 @@ impl Recorder {
             let most = self.slots.len();
             return Err(reason(
                 "busy",
-                format_args!("{most} recordings are running (maxRecordings)"),
+                &format_args!("{most} recordings are running (maxRecordings)"),
             ));
         };
         let device = self.device_for(&start)?;
@@ -189,7 +189,7 @@ impl Recorder {
         let none = || {
             reason(
                 "no-server",
-                format_args!("no recording server is configured (serverAddr)"),
+                &"no recording server is configured (serverAddr)",
             )
         };
         self.settings.server.clone().ok_or_else(none)
@@ -199,8 +199,8 @@ impl Recorder {
         if start.device.is_empty() {
             return Ok(self.settings.device.clone());
         }
-        let words = format_args!("device must be 12 hex digits, a hardware address");
-        device(&start.device).ok_or_else(|| reason("bad-request", words))
+        let words = "device must be 12 hex digits, a hardware address";
+        device(&start.device).ok_or_else(|| reason("bad-request", &words))
     }
 
     /// An unused id from 1 to 2^31 - 1 (spec, rule 15).
@@ -223,7 +223,7 @@ impl Recorder {
         } else {
             "no writable USB stick is mounted (usbMount)"
         };
-        reason("no-stick", format_args!("{words}"))
+        reason("no-stick", &words)
     }
 
     /// Finds a running recording; one that is being started or stopped cannot be addressed.
@@ -232,6 +232,6 @@ impl Recorder {
             recording.state() == RecordingState::Running && recording.setup().id == id
         };
         let slot = self.slots.iter().position(mine);
-        slot.ok_or_else(|| reason("unknown-id", format_args!("no recording {id} is running")))
+        slot.ok_or_else(|| reason("unknown-id", &format_args!("no recording {id} is running")))
     }
 }

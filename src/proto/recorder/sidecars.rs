@@ -84,8 +84,9 @@ fn emit(
     let setup = recording.setup();
     let history = recording.history();
     let parts = recording.names().1;
-    let mut id = heapless::String::<10>::new();
-    let mut start = heapless::String::<32>::new();
+    // Writing is compiled for each length of text; that of `Cause` is there already.
+    let mut id = Cause::new();
+    let mut start = Cause::new();
     let Zone {
         offset_minutes,
         clock_set,

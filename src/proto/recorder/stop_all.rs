@@ -16,8 +16,8 @@ impl Recorder {
         at: Instant,
     ) -> Result<FollowUp, Reason> {
         if self.stop_alls.is_full() {
-            let words = format_args!("too many clients stop all recordings");
-            return Err(reason("busy", words));
+            let words = "too many clients stop all recordings";
+            return Err(reason("busy", &words));
         }
         let mut count = 0;
         for recording in &mut self.slots {

@@ -55,7 +55,7 @@ impl<'a> Members<'a> {
         quote(self.out, value)
     }
 
-    fn plain(&mut self, key: &str, value: impl Display) -> fmt::Result {
+    fn plain(&mut self, key: &str, value: &dyn Display) -> fmt::Result {
         self.key(key)?;
         write!(self.out, "{value}")
     }
@@ -65,9 +65,9 @@ impl<'a> Members<'a> {
         self.out.write_str("{")?;
         let mut members = Members::new(self.out);
         members.text("id", &party.id)?;
-        members.plain("type", party.peer_type)?;
+        members.plain("type", &party.peer_type)?;
         members.text("ip", &party.ip)?;
-        members.plain("port", party.port)?;
+        members.plain("port", &party.port)?;
         members.text("audio_stream_id", &party.audio)?;
         members.text("video_stream_id", &party.video)?;
         self.out.write_str("}")
@@ -77,7 +77,7 @@ impl<'a> Members<'a> {
     fn reason(&mut self, reason: &[u8]) -> fmt::Result {
         self.text("reason", reason)?;
         let known = CODES.iter().find(|(word, _)| word.as_bytes() == reason);
-        self.plain("code", known.map_or(0, |(_, code)| *code))?;
+        self.plain("code", &known.map_or(0, |(_, code)| *code))?;
         self.text("message", reason)
     }
 }
@@ -170,7 +170,7 @@ fn write_home_values(message: &Message, values: &mut Members) -> fmt::Result {
         } => {
             values.text("alarm", alarm)?;
             // A string, as the source document has it.
-            values.plain("port", format_args!("\"{port}\""))?;
+            values.plain("port", &format_args!("\"{port}\""))?;
             values.text("name", name)?;
             values.text("message", message)
         }
@@ -184,7 +184,7 @@ fn write_home_values(message: &Message, values: &mut Members) -> fmt::Result {
             reason,
         } => {
             values.text("alarm", alarm)?;
-            values.plain("port", format_args!("\"{port}\""))?;
+            values.plain("port", &format_args!("\"{port}\""))?;
             values.text("reason", reason)
         }
         _ => Ok(()),

@@ -24,8 +24,8 @@ pub(super) enum Success {
 /// Without a role, all requests are refused.
 pub(super) fn refuse_all(context: &mut Context) {
     while let Some((client, line)) = context.intercom_lines.pop_front() {
-        let words = format_args!("the phone is no intercom device (intercomRole)");
-        let refusal = line.request.and(Err(reason("disabled", words)));
+        let words = "the phone is no intercom device (intercomRole)";
+        let refusal = line.request.and(Err(reason("disabled", &words)));
         respond(client, line.response, refusal, context);
     }
 }

@@ -4,7 +4,6 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::path::Path;
 
 use log::warn;
 
@@ -50,7 +49,9 @@ impl CallLog {
                 if lines.len() == LOGGED_CALLS {
                     lines.pop_front();
                 }
-                lines.extend(Line::from_slice(line));
+                if let Ok(line) = Line::from_slice(line) {
+                    lines.push_back(line);
+                }
             }
         }
         Self {
@@ -124,8 +125,7 @@ impl CallLog {
         match &written {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 // The first call of a new phone.
-                let folder = Path::new(&self.path).parent().unwrap_or(Path::new("/"));
-                std::fs::create_dir_all(folder)?;
+                atomic_file::create_folder(&self.path)?;
                 atomic_file::replace(&self.path, &self.text)
             }
             _ => written,

@@ -87,8 +87,8 @@ impl Device {
             return if sid.is_empty() {
                 Ok(Success::Count(0))
             } else {
-                let words = format_args!("there is no such call");
-                Err(reason("unknown-id", words))
+                let words = "there is no such call";
+                Err(reason("unknown-id", &words))
             };
         };
         let mut buffer = [0; MESSAGE_BYTES];

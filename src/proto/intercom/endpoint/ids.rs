@@ -3,6 +3,7 @@
 use sha2::{Digest, Sha256};
 
 use crate::wire::control::Text;
+use crate::wire::intercom::cut;
 
 /// A generator of ids from the system's randomness, without a call to the system for each.
 pub(super) struct IdSource {
@@ -18,10 +19,15 @@ impl IdSource {
 
     /// 16 hexadecimal digits: 64 random bits.
     pub(super) fn id<const N: usize>(&mut self) -> Text<N> {
+        cut(&self.digits())
+    }
+
+    fn digits(&mut self) -> [u8; 16] {
         let number = self.number();
-        let digits =
-            (0..16).map(|digit| b"0123456789abcdef"[(number >> (60 - 4 * digit) & 15) as usize]);
-        digits.take(N).collect()
+        core::array::from_fn(|digit| {
+            let digit = number >> (60 - 4 * digit) & 15;
+            b"0123456789abcdef"[digit as usize]
+        })
     }
 
     /// 64 random bits.

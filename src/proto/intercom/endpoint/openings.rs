@@ -84,7 +84,7 @@ impl Endpoint {
         let Some(place) = place.filter(|_| is_door) else {
             return Err(reason(
                 "bad-state",
-                format_args!("nobody has asked to open door {door}"),
+                &format_args!("nobody has asked to open door {door}"),
             ));
         };
         let opening = call.openings.remove(place);

@@ -4,7 +4,7 @@
 use core::net::IpAddr;
 
 use crate::base::limits::endpoint::LISTED_CALLS;
-use crate::proto::recorder::keys::text;
+use crate::proto::recorder::keys::Values;
 use crate::proto::recorder::line_check::{check_keys, Remarks};
 use crate::proto::recorder::reason::{bad_request, reason, Reason as Refusal};
 use crate::wire::control::{Message, Text};
@@ -145,10 +145,7 @@ pub fn parse(line: &[u8]) -> Option<Line> {
     let message = Message::parse(line).ok()?;
     let name = message.name();
     let command = COMMANDS.iter().find(|command| command.name == name)?;
-    let mut values = Values {
-        message: &message,
-        refusal: None,
-    };
+    let mut values = Values::new(&message);
     let remarks = check_keys(&message, command.keys).unwrap_or_else(|refusal| {
         values.refuse(refusal);
         Remarks::new()
@@ -156,7 +153,7 @@ pub fn parse(line: &[u8]) -> Option<Line> {
     let request = (command.read)(&mut values);
     Some(Line {
         response: command.response,
-        request: values.refusal.map_or(Ok(request), Err),
+        request: values.into_refusal().map_or(Ok(request), Err),
         remarks,
     })
 }
@@ -165,9 +162,7 @@ fn call(values: &mut Values) -> Request {
     values.refuse_media();
     let to: Id = values.text("to");
     if to.is_empty() {
-        values.refuse(bad_request(format_args!(
-            "to is missing: the called device's id"
-        )));
+        values.refuse(bad_request(&"to is missing: the called device's id"));
     }
     Request::Call(CallRequest {
         to,
@@ -199,27 +194,7 @@ fn open_result(values: &mut Values) -> Request {
     }
 }
 
-/// The values of a line. The first refusal is kept; whatever is read of a line that is refused does
-/// not matter.
-struct Values<'a> {
-    message: &'a Message<'a>,
-    refusal: Option<Refusal>,
-}
-
 impl Values<'_> {
-    fn refuse(&mut self, refusal: Refusal) {
-        if self.refusal.is_none() {
-            self.refusal = Some(refusal);
-        }
-    }
-
-    fn text<const N: usize>(&mut self, key: &str) -> Text<N> {
-        text(self.message, key).unwrap_or_else(|refusal| {
-            self.refuse(refusal);
-            Text::new()
-        })
-    }
-
     fn number<T: TryFrom<u64>>(&mut self, key: &str, least: u32, most: u32) -> Option<T> {
         let number = self.number_within(key, least, most)?;
         T::try_from(number).ok()
@@ -230,7 +205,7 @@ impl Values<'_> {
         let range = u64::from(least)..=u64::from(most);
         let number = number.filter(|number| range.contains(number));
         if number.is_none() {
-            self.refuse(bad_request(format_args!(
+            self.refuse(bad_request(&format_args!(
                 "{key} must be a number from {least} to {most}"
             )));
         }
@@ -242,7 +217,7 @@ impl Values<'_> {
             b"0" => Some(false),
             b"1" => Some(true),
             _ => {
-                self.refuse(bad_request(format_args!("{key} must be 0 or 1")));
+                self.refuse(bad_request(&format_args!("{key} must be 0 or 1")));
                 None
             }
         }
@@ -251,7 +226,7 @@ impl Values<'_> {
     /// A value that must be there.
     fn required<T: Default>(&mut self, value: Option<T>, key: &str) -> T {
         value.unwrap_or_else(|| {
-            self.refuse(bad_request(format_args!("{key} is missing")));
+            self.refuse(bad_request(&format_args!("{key} is missing")));
             T::default()
         })
     }
@@ -268,7 +243,7 @@ impl Values<'_> {
         let given = core::str::from_utf8(&given).ok();
         let address = given.and_then(|ip| ip.parse().ok());
         if address.is_none() {
-            self.refuse(bad_request(format_args!("ip must be an IP address")));
+            self.refuse(bad_request(&"ip must be an IP address"));
         }
         address
     }
@@ -284,7 +259,7 @@ impl Values<'_> {
         {
             self.refuse(reason(
                 "disabled",
-                format_args!("this version has no streams of its own: leave rtp and codec out, and play and publish the URLs"),
+                &"this version has no streams of its own: leave rtp and codec out, and play and publish the URLs",
             ));
         }
     }

@@ -52,23 +52,20 @@ impl Endpoint {
     pub fn handle_open_door(&mut self, now: Instant, sid: &[u8], door: u8) -> Result<(), Refusal> {
         let stage = self.find(sid)?;
         if self.settings.role == Role::Door {
-            let words = format_args!("a door unit is asked, and does not ask");
-            return Err(reason("bad-state", words));
+            let words = "a door unit is asked, and does not ask";
+            return Err(reason("bad-state", &words));
         }
         let is_called = matches!(stage, Stage::Ringing { .. } | Stage::Silenced { .. });
         let may_ring = is_called && self.settings.role == Role::Screen;
         if !(stage.is_answered() || may_ring) {
-            return Err(reason(
-                "bad-state",
-                format_args!("the call is not answered"),
-            ));
+            return Err(reason("bad-state", &"the call is not answered"));
         }
         let openings = self.call.as_ref().map(|call| &call.openings);
         let has_room = openings.is_some_and(|openings| {
             !openings.is_full() || openings.iter().any(|opening| opening.door == door)
         });
         if !has_room {
-            return Err(reason("busy", format_args!("other doors are being opened")));
+            return Err(reason("busy", &"other doors are being opened"));
         }
         self.step(now, Input::Open(door));
         Ok(())
@@ -77,14 +74,14 @@ impl Endpoint {
     /// Acknowledges all alarms of a port.
     pub fn handle_alarm_ack(&mut self, port: u8) -> Result<(), Refusal> {
         let Some(link) = self.box_link.joined() else {
-            let words = format_args!("the screen has not joined its box (boxAddr)");
-            return Err(reason("no-box", words));
+            let words = "the screen has not joined its box (boxAddr)";
+            return Err(reason("no-box", &words));
         };
         let alarms = self.alarms.acknowledge(port);
         if alarms.is_empty() {
             return Err(reason(
                 "unknown-id",
-                format_args!("there is no alarm on port {port}"),
+                &format_args!("there is no alarm on port {port}"),
             ));
         }
         for alarm in alarms {
@@ -108,19 +105,16 @@ impl Endpoint {
     fn find_ringing(&self, sid: &[u8]) -> Result<(), Refusal> {
         match self.find(sid)? {
             Stage::Ringing { .. } | Stage::Silenced { .. } => Ok(()),
-            _ => Err(reason(
-                "bad-state",
-                format_args!("the call does not ring here"),
-            )),
+            _ => Err(reason("bad-state", &"the call does not ring here")),
         }
     }
 
     pub(super) fn find(&self, sid: &[u8]) -> Result<Stage, Refusal> {
         if sid.is_empty() {
-            return Err(bad_request(format_args!("sid is missing")));
+            return Err(bad_request(&"sid is missing"));
         }
         let call = self.call.as_ref().filter(|call| call.info.sid == sid);
         let stage = call.map(|call| call.stage);
-        stage.ok_or_else(|| reason("unknown-id", format_args!("there is no such call")))
+        stage.ok_or_else(|| reason("unknown-id", &"there is no such call"))
     }
 }

@@ -12,17 +12,19 @@ use crate::proto::intercom::endpoint::output::{
 };
 use crate::proto::intercom::endpoint::request::CallRequest;
 use crate::proto::intercom::endpoint::settings::{is_home, Role};
-use crate::proto::intercom::endpoint::urls::{are_ambiguous, early, kinds_of, url, urls, Urls};
+use crate::proto::intercom::endpoint::urls::{
+    are_ambiguous, early, kinds_of, url, urls, Url, Urls,
+};
 use crate::proto::intercom::endpoint::{reachable, Endpoint};
 use crate::proto::recorder::reason::{bad_request, reason, LossyText, Reason as Refusal};
 use crate::wire::control::Text;
-use crate::wire::intercom::{peer_type, text, Id, Message, Party, Sid};
+use crate::wire::intercom::{cut, peer_type, text, Id, Message, Party, Sid, Stream};
 
 impl Endpoint {
     /// Calls another device; returns the call's sid. Whatever fails later ends the call.
     pub fn handle_call(&mut self, now: Instant, request: &CallRequest) -> Result<Sid, Refusal> {
         if self.call.is_some() {
-            return Err(reason("busy", format_args!("a call is running")));
+            return Err(reason("busy", &"a call is running"));
         }
         let link = match self.settings.role {
             Role::Screen => self.box_link.joined().ok_or_else(no_box)?,
@@ -54,7 +56,7 @@ impl Endpoint {
 
     fn connect_peer(&mut self, request: &CallRequest) -> Result<Link, Refusal> {
         let Some(ip) = request.ip else {
-            return Err(bad_request(format_args!(
+            return Err(bad_request(&format_args!(
                 "ip is missing: only a screen's box knows where {} is",
                 LossyText(&request.to)
             )));
@@ -128,8 +130,8 @@ impl Endpoint {
         if let Some(server) = own_server.filter(|_| !is_home(call.info.peer_type)) {
             // The streams are on this device's own server: the other one cannot know where.
             for party in [&mut src, &mut dest] {
-                party.audio = url(server, &party.audio);
-                party.video = url(server, &party.video);
+                party.audio = stream_url(server, &party.audio);
+                party.video = stream_url(server, &party.video);
             }
         }
         let sid = call.wire_sid.clone();
@@ -300,14 +302,17 @@ fn is_device(device: u8) -> bool {
 }
 
 fn no_box() -> Refusal {
-    reason(
-        "no-box",
-        format_args!("the screen has not joined its box (boxAddr)"),
-    )
+    reason("no-box", &"the screen has not joined its box (boxAddr)")
+}
+
+/// The URL of a stream, as a message carries it: not cut, since half a URL is another URL.
+fn stream_url(server: SocketAddr, stream: &Stream) -> Stream {
+    Stream::from_slice(&url(server, stream)).unwrap_or_default()
 }
 
 fn address_text(ip: IpAddr) -> Text<46> {
-    let mut text = Text::new();
+    // Writing is compiled for each length of text; that of a URL is there already.
+    let mut text = Url::new();
     let _ = write!(text, "{ip}");
-    text
+    cut(&text)
 }

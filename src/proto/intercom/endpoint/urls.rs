@@ -52,25 +52,21 @@ pub fn kinds_of(device: u8, with_video: bool) -> Kinds {
 }
 
 /// The URL of a stream on this server; empty if it has no id.
-pub fn url<const N: usize>(server: SocketAddr, stream: &[u8]) -> Text<N> {
+pub fn url(server: SocketAddr, stream: &[u8]) -> Url {
     if stream.windows(3).any(|part| part == b"://") {
-        return whole(stream);
+        // Not cut: half a URL is another URL.
+        return Url::from_slice(stream).unwrap_or_default();
     }
     let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
     if stream.is_empty() || !stream.iter().all(is_plain) {
-        return Text::new();
+        return Url::new();
     }
-    let mut url = Text::<N>::new();
+    let mut url = Url::new();
     let written = write!(url, "http://{server}/stream/");
     match written.map(|()| url.extend_from_slice(stream)) {
         Ok(Ok(())) => url,
-        _ => Text::new(),
+        _ => Url::new(),
     }
-}
-
-/// A text that is not cut: half a URL is another URL.
-fn whole<const N: usize>(text: &[u8]) -> Text<N> {
-    Text::from_slice(text).unwrap_or_default()
 }
 
 /// The URLs of a call between these two. `with_video`: pictures are wanted; without, a door's stream
@@ -120,17 +116,17 @@ mod tests {
     #[test]
     fn an_id_is_joined_and_a_url_is_passed_on() {
         let server = "192.168.1.22:954".parse().unwrap();
-        let joined: Url = url(server, b"b1f0c4");
+        let joined = url(server, b"b1f0c4");
         assert_eq!(joined, b"http://192.168.1.22:954/stream/b1f0c4");
-        let passed: Url = url(server, b"http://11.0.1.22:8080/live/7");
+        let passed = url(server, b"http://11.0.1.22:8080/live/7");
         assert_eq!(passed, b"http://11.0.1.22:8080/live/7");
-        let six: Url = url("[fd00::1]:954".parse().unwrap(), b"5678");
+        let six = url("[fd00::1]:954".parse().unwrap(), b"5678");
         assert_eq!(six, b"http://[fd00::1]:954/stream/5678");
         for odd in ["", "../x", "a b", "a?b", "a\nb"] {
-            assert_eq!(url::<256>(server, odd.as_bytes()), b"", "{odd}");
+            assert_eq!(url(server, odd.as_bytes()), b"", "{odd}");
         }
         let long = [b"http://".as_slice(), &[b'x'; 300]].concat();
-        assert_eq!(url::<256>(server, &long), b"");
+        assert_eq!(url(server, &long), b"");
     }
 
     #[test]
