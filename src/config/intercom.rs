@@ -5,7 +5,7 @@ use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use crate::base::limits::PATH_BYTES;
 use crate::base::time::Duration;
-use crate::config::pairs::MissingKey;
+use crate::config::pairs::{write_pairs, MissingKey};
 use crate::config::values::{absolute, ip_address, number, one_of, switch};
 use crate::proto::intercom::endpoint::settings::{Role, Settings};
 use crate::wire::intercom::{text, Token};
@@ -79,35 +79,32 @@ const ROLES: [(&str, Option<Role>); 4] = [
 ];
 
 impl IntercomConfig {
-    /// Sets a key; `None` if it is not one of these keys.
-    pub(super) fn set(&mut self, key: &str, value: &str) -> Option<Result<(), String>> {
+    /// Sets a key; `false` if it is not one of these keys.
+    pub(super) fn set(&mut self, key: &str, value: &str) -> Result<bool, String> {
         let port = |value: &str| number(value, 1, 65_535);
-        let outcome = match key {
-            "intercomRole" => one_of(value, &ROLES).map(|role| self.role = role),
-            "intercomId" => id(value).map(|id| self.id = id),
-            "intercomAddr" => ip_address(value).map(|addr| self.addr = addr),
-            "intercomPort" => port(value).map(|port| self.port = port),
-            "boxAddr" if value == "none" => {
-                self.box_addr = None;
-                Ok(())
-            }
-            "boxAddr" => ip_address(value).map(|addr| self.box_addr = Some(addr)),
-            "boxPort" => port(value).map(|port| self.box_port = port),
-            "boxTokenFile" => absolute(value, PATH_BYTES).map(|path| self.box_token_file = path),
-            "streamPort" => port(value).map(|port| self.stream_port = port),
-            "boxStreamPort" => port(value).map(|port| self.box_stream_port = port),
-            "centralPort" => port(value).map(|port| self.central_port = port),
-            "intercomKeep" => number(value, 1, 60).map(|keep| self.keep = keep),
-            "intercomKeepTimeout" => number(value, 1, 600).map(|time| self.keep_timeout = time),
-            "intercomRingTimeout" => number(value, 1, 600).map(|time| self.ring_timeout = time),
-            "intercomMaxCall" => number(value, 0, MAX_SECONDS).map(|time| self.max_call = time),
-            "intercomEarlyVideo" => switch(value).map(|on| self.early_video = on),
-            "intercomOpenEarly" => switch(value).map(|on| self.open_early = on),
-            "intercomRecord" => switch(value).map(|on| self.record = on),
-            "intercomState" => absolute(value, PATH_BYTES).map(|path| self.state = path),
-            _ => return None,
-        };
-        Some(outcome)
+        match key {
+            "intercomRole" => self.role = one_of(value, &ROLES)?,
+            "intercomId" => self.id = id(value)?,
+            "intercomAddr" => self.addr = ip_address(value)?,
+            "intercomPort" => self.port = port(value)?,
+            "boxAddr" if value == "none" => self.box_addr = None,
+            "boxAddr" => self.box_addr = Some(ip_address(value)?),
+            "boxPort" => self.box_port = port(value)?,
+            "boxTokenFile" => self.box_token_file = absolute(value, PATH_BYTES)?,
+            "streamPort" => self.stream_port = port(value)?,
+            "boxStreamPort" => self.box_stream_port = port(value)?,
+            "centralPort" => self.central_port = port(value)?,
+            "intercomKeep" => self.keep = number(value, 1, 60)?,
+            "intercomKeepTimeout" => self.keep_timeout = number(value, 1, 600)?,
+            "intercomRingTimeout" => self.ring_timeout = number(value, 1, 600)?,
+            "intercomMaxCall" => self.max_call = number(value, 0, MAX_SECONDS)?,
+            "intercomEarlyVideo" => self.early_video = switch(value)?,
+            "intercomOpenEarly" => self.open_early = switch(value)?,
+            "intercomRecord" => self.record = switch(value)?,
+            "intercomState" => self.state = absolute(value, PATH_BYTES)?,
+            _ => return Ok(false),
+        }
+        Ok(true)
     }
 
     /// The first key that is missing.
@@ -171,33 +168,34 @@ fn id(value: &str) -> Result<String, String> {
 impl Display for IntercomConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let role = ROLES.iter().find(|(_, role)| *role == self.role);
-        writeln!(
-            f,
-            "intercomRole = {}",
-            role.map_or("none", |(name, _)| name)
-        )?;
+        let role = role.map_or("none", |(name, _)| name);
+        writeln!(f, "intercomRole = {role}")?;
         if !self.id.is_empty() {
             writeln!(f, "intercomId = {}", self.id)?;
         }
-        writeln!(f, "intercomAddr = {}", self.addr)?;
-        writeln!(f, "intercomPort = {}", self.port)?;
-        match self.box_addr {
-            Some(addr) => writeln!(f, "boxAddr = {addr}")?,
-            None => writeln!(f, "boxAddr = none")?,
-        }
-        writeln!(f, "boxPort = {}", self.box_port)?;
-        writeln!(f, "boxTokenFile = {}", self.box_token_file)?;
-        writeln!(f, "streamPort = {}", self.stream_port)?;
-        writeln!(f, "boxStreamPort = {}", self.box_stream_port)?;
-        writeln!(f, "centralPort = {}", self.central_port)?;
-        writeln!(f, "intercomKeep = {}", self.keep)?;
-        writeln!(f, "intercomKeepTimeout = {}", self.keep_timeout)?;
-        writeln!(f, "intercomRingTimeout = {}", self.ring_timeout)?;
-        writeln!(f, "intercomMaxCall = {}", self.max_call)?;
-        writeln!(f, "intercomEarlyVideo = {}", u8::from(self.early_video))?;
-        writeln!(f, "intercomOpenEarly = {}", u8::from(self.open_early))?;
-        writeln!(f, "intercomRecord = {}", u8::from(self.record))?;
-        writeln!(f, "intercomState = {}", self.state)
+        let box_addr: &dyn Display = match &self.box_addr {
+            Some(addr) => addr,
+            None => &"none",
+        };
+        let pairs: [(&str, &dyn Display); 16] = [
+            ("intercomAddr", &self.addr),
+            ("intercomPort", &self.port),
+            ("boxAddr", box_addr),
+            ("boxPort", &self.box_port),
+            ("boxTokenFile", &self.box_token_file),
+            ("streamPort", &self.stream_port),
+            ("boxStreamPort", &self.box_stream_port),
+            ("centralPort", &self.central_port),
+            ("intercomKeep", &self.keep),
+            ("intercomKeepTimeout", &self.keep_timeout),
+            ("intercomRingTimeout", &self.ring_timeout),
+            ("intercomMaxCall", &self.max_call),
+            ("intercomEarlyVideo", &u8::from(self.early_video)),
+            ("intercomOpenEarly", &u8::from(self.open_early)),
+            ("intercomRecord", &u8::from(self.record)),
+            ("intercomState", &self.state),
+        ];
+        write_pairs(f, &pairs)
     }
 }
 

@@ -229,8 +229,8 @@ impl Config {
     #[cfg(any(feature = "fsp", feature = "intercom"))]
     fn set_service(&mut self, key: &str, value: &str) -> Result<(), String> {
         #[cfg(feature = "intercom")]
-        if let Some(outcome) = self.intercom.set(key, value) {
-            return outcome;
+        if self.intercom.set(key, value)? {
+            return Ok(());
         }
         #[cfg(feature = "fsp")]
         if let Some(outcome) = self.fsp.set(key, value) {

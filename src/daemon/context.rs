@@ -45,8 +45,8 @@ pub(super) struct Context {
     pub(super) intercom_lines: heapless::Deque<(ClientId, IntercomLine), MAX_CLIENTS>,
     /// The stick that was ejected and is still plugged in.
     ejected: Option<Ejected>,
-    /// The configuration by which the stick was searched.
-    stick_config: Config,
+    /// How the stick was searched.
+    stick_search: stick::Search,
     /// The stick has changed, and the services have not been told yet.
     stick_changed: bool,
     /// Buffer for a response or event.
@@ -59,7 +59,7 @@ impl Context {
         let recorder = Recorder::new(settings(&config));
         let slots = recorder.slots();
         Ok(Self {
-            stick_config: config.clone(),
+            stick_search: stick::Search::of(&config),
             config,
             poll,
             clock: Clock::open(),
@@ -91,11 +91,11 @@ impl Context {
 
     /// Searches the stick, and handles a change.
     pub(super) fn find_stick(&mut self, now: &Now) {
-        if self.recorder.is_idle() && self.stick_config != self.config {
+        if self.recorder.is_idle() && !self.stick_search.is_of(&self.config) {
             // A changed usbMount takes effect only when no recording is running.
-            self.stick_config = self.config.clone();
+            self.stick_search = stick::Search::of(&self.config);
         }
-        let mut found = stick::find(&self.stick_config, &mut self.mounts);
+        let mut found = stick::find(&self.stick_search, &mut self.mounts);
         if let Some(ejected) = &self.ejected {
             if ejected.has_left(found.as_ref()) {
                 self.ejected = None;

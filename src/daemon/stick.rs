@@ -7,6 +7,27 @@ use crate::io::mounts::{
 };
 use crate::proto::recorder::stick::{parse_mount, Path};
 
+/// The keys of the configuration by which the stick is searched.
+#[derive(Clone, Debug)]
+pub(super) struct Search {
+    mount: Option<String>,
+    require_mount: bool,
+}
+
+impl Search {
+    pub(super) fn of(config: &Config) -> Self {
+        Self {
+            mount: config.usb_mount.clone(),
+            require_mount: config.usb_require_mount,
+        }
+    }
+
+    /// The configuration has these keys.
+    pub(super) fn is_of(&self, config: &Config) -> bool {
+        self.mount == config.usb_mount && self.require_mount == config.usb_require_mount
+    }
+}
+
 /// A stick that can be used for recording.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Stick {
@@ -50,17 +71,17 @@ impl Ejected {
 #[cfg(feature = "tools")]
 pub fn folder(config: &Config) -> Option<std::path::PathBuf> {
     use std::os::unix::ffi::OsStrExt;
-    let stick = find(config, &mut Table::open().ok()?)?;
+    let stick = find(&Search::of(config), &mut Table::open().ok()?)?;
     Some(std::ffi::OsStr::from_bytes(&stick.path).into())
 }
 
 /// Finds the current stick.
-pub(super) fn find(config: &Config, mounts: &mut Table) -> Option<Stick> {
-    let path = match &config.usb_mount {
+pub(super) fn find(search: &Search, mounts: &mut Table) -> Option<Stick> {
+    let path = match &search.mount {
         Some(path) => {
             let mounted = || mounted_at(path.as_bytes()).is_some_and(device_exists);
             let usable =
-                is_writable_folder(path.as_bytes()) && (!config.usb_require_mount || mounted());
+                is_writable_folder(path.as_bytes()) && (!search.require_mount || mounted());
             Path::from_slice(path.as_bytes()).ok().filter(|_| usable)
         }
         None => {

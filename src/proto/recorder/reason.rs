@@ -49,10 +49,11 @@ struct Cutting<'a>(&'a mut Reason);
 
 impl Write for Cutting<'_> {
     fn write_str(&mut self, text: &str) -> core::fmt::Result {
-        for c in text.chars() {
-            self.0.push(c).map_err(|_| core::fmt::Error)?;
-        }
-        Ok(())
+        text.chars().try_for_each(|c| self.write_char(c))
+    }
+
+    fn write_char(&mut self, c: char) -> core::fmt::Result {
+        self.0.push(c).map_err(|()| core::fmt::Error)
     }
 }
 

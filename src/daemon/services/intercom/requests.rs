@@ -34,44 +34,30 @@ impl Device {
     ) -> Result<Success, Refusal> {
         let at = now.monotonic;
         let endpoint = &mut self.endpoint;
-        match request {
-            Request::Call(call) => endpoint.handle_call(at, &call).map(Success::Sid),
-            Request::Accept(sid) => endpoint.handle_accept(at, &sid).map(Success::Urls),
-            Request::Reject(sid, why) => {
-                let done = endpoint.handle_reject(at, &sid, why);
-                done.map(|()| Success::Plain)
-            }
-            Request::Silence(sid) => {
-                let done = endpoint.handle_silence(at, &sid);
-                done.map(|()| Success::Plain)
-            }
+        let done = match request {
+            Request::Call(call) => return endpoint.handle_call(at, &call).map(Success::Sid),
+            Request::Accept(sid) => return endpoint.handle_accept(at, &sid).map(Success::Urls),
+            Request::Reject(sid, why) => endpoint.handle_reject(at, &sid, why),
+            Request::Silence(sid) => endpoint.handle_silence(at, &sid),
             Request::End(sid, why) => {
                 let duration = endpoint.handle_end(at, &sid, why);
-                duration.map(Success::DurationMs)
+                return duration.map(Success::DurationMs);
             }
-            Request::OpenDoor(sid, door) => {
-                let done = endpoint.handle_open_door(at, &sid, door);
-                done.map(|()| Success::Plain)
-            }
+            Request::OpenDoor(sid, door) => endpoint.handle_open_door(at, &sid, door),
             Request::OpenResult {
                 sid,
                 door,
                 ok,
                 reason,
-            } => {
-                let done = endpoint.handle_open_result(&sid, door, ok, reason);
-                done.map(|()| Success::Plain)
-            }
-            Request::AlarmAck(port) => {
-                let done = endpoint.handle_alarm_ack(port);
-                done.map(|()| Success::Plain)
-            }
-            Request::Status(sid) => self.list_status(client, &sid, now, context),
+            } => endpoint.handle_open_result(&sid, door, ok, reason),
+            Request::AlarmAck(port) => endpoint.handle_alarm_ack(port),
+            Request::Status(sid) => return self.list_status(client, &sid, now, context),
             Request::Log(limit) => {
                 self.log.begin(client, limit, &mut context.clients);
-                Ok(Success::Later)
+                return Ok(Success::Later);
             }
-        }
+        };
+        done.map(|()| Success::Plain)
     }
 
     fn list_status(

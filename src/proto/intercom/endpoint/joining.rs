@@ -13,31 +13,31 @@ const PAD: u8 = 1;
 impl Endpoint {
     pub(super) fn step_box(&mut self, now: Instant, input: BoxInput) {
         use BoxLink::{Connecting, Joined, Joining, Pausing};
-        let state = self.box_link.clone();
-        match (state, input) {
-            (Pausing { failures, .. }, BoxInput::Expired) => self.connect_box(now, failures),
+        match (&self.box_link, input) {
+            (Pausing { failures, .. }, BoxInput::Expired) => self.connect_box(now, *failures),
             (Connecting { link, failures, .. }, BoxInput::Connected) => {
-                self.send_join(now, link, failures)
+                self.send_join(now, *link, *failures)
             }
             (Connecting { failures, .. } | Joining { failures, .. }, BoxInput::Lost) => {
-                self.pause(now, failures)
+                self.pause(now, *failures)
             }
             (
                 Connecting { link, failures, .. } | Joining { link, failures, .. },
                 BoxInput::Expired,
             ) => {
+                let (link, failures) = (*link, *failures);
                 self.output(Output::Close(link));
                 self.pause(now, failures);
             }
             (Joining { link, .. }, BoxInput::Accepted(room_id)) => {
                 self.box_link = Joined {
-                    link,
+                    link: *link,
                     room_id: room_id.clone(),
                 };
                 self.event(Event::Box(BoxState::Joined, room_id, Reason::new()));
             }
             (Joining { link, .. } | Joined { link, .. }, BoxInput::Refused(reason)) => {
-                self.handle_refused(now, link, reason)
+                self.handle_refused(now, *link, reason)
             }
             (Joined { .. }, BoxInput::Lost) => {
                 let lost = Event::Box(BoxState::Lost, Id::new(), text("lost"));
