@@ -7,7 +7,9 @@ mod virtual_intercom;
 
 use std::collections::BTreeSet;
 
-use callrec::proto::intercom::endpoint::output::{CallState, Event, Link, Output};
+use callrec::proto::intercom::endpoint::output::{
+    CallState, Direction, Event, Link, Outcome, Output,
+};
 use callrec::proto::intercom::endpoint::settings::Role;
 use callrec::wire::intercom::text;
 use virtual_intercom::{settings, Device};
@@ -59,6 +61,12 @@ impl Laws {
                     "{info:?} has no beginning"
                 ),
             },
+            // A second caller's call has ended as soon as it began; its sid is not the running one's.
+            Output::Event(Event::Closed(closed))
+                if closed.outcome == Outcome::Busy && closed.info.direction == Direction::In =>
+            {
+                assert!(!self.open.contains(&closed.info.sid[..]), "{closed:?}");
+            }
             Output::Event(Event::Closed(closed)) => {
                 assert!(self.open.remove(&closed.info.sid[..]), "{closed:?}");
                 self.closed += 1;
