@@ -89,19 +89,22 @@ impl EventLoop {
         let registered = registry()?.register(&mut source, SIGNALS, Interest::READABLE);
         registered.map_err(epoll)?;
         let tokens = TokenStore::open(&settings.state_dir)?;
+        let home_address = (settings.home_addr, settings.family_port).into();
+        let community_address = (settings.community_addr, settings.call_port).into();
+        let home = listen(&poll, home_address, HOME)?;
+        let community = listen(&poll, community_address, COMMUNITY)?;
+        let streams = Streams::open(&settings, registry()?, STREAMS, FIRST_LEG + 1)?;
+        // The last one: who finds it finds everything else.
         let path = &settings.control_socket;
         let control = ControlClients::open(path, registry()?, FIRST_CONTROL)
             .map_err(|problem| format!("control socket {path}: {problem}"))?;
-        let home = (settings.home_addr, settings.family_port).into();
-        let community = (settings.community_addr, settings.call_port).into();
-        info!("screens join at {home}, calls of the community come in at {community}");
-        let streams = Streams::open(&settings, registry()?, STREAMS, FIRST_LEG + 1)?;
+        info!("screens join at {home_address}, the community calls at {community_address}");
         let mut reports = open_reports(&settings, registry()?, PROPERTY);
         report_start(&mut reports, &settings.box_id);
         Ok(Self {
             signals,
-            home: listen(&poll, home, HOME)?,
-            community: listen(&poll, community, COMMUNITY)?,
+            home,
+            community,
             control,
             connections: Connections::new(registry()?, FIRST_LEG),
             parts: Parts {
