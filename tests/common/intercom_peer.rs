@@ -86,6 +86,8 @@ pub fn device(keys: &str) -> Phone {
     std::fs::create_dir(&state).unwrap();
     phone.reconfigure(&format!("intercomState = {}", state.display()));
     phone.start();
+    // It replies once everything is open, its port for calls too.
+    phone.control().ask_lines("cmd=CallStatusRequest");
     phone
 }
 
