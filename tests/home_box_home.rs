@@ -123,6 +123,54 @@ fn callers_that_speak_are_not_given_up_for_new_ones() {
 }
 
 #[test]
+fn silent_connections_at_home_give_way_to_a_screen() {
+    let mut site = Site::new(rules());
+    for _ in 0..16 {
+        site.accept(Side::Home, HOME).unwrap();
+    }
+    let leg = site.accept(Side::Home, HOME).unwrap();
+    assert_eq!(
+        site.take(),
+        ["1 closed"],
+        "the oldest that has said nothing"
+    );
+    site.join(leg, "panel", 1);
+    assert_eq!(site.take(), ["17 join_accept"]);
+}
+
+#[test]
+fn a_call_of_nobody_is_refused() {
+    let mut site = Site::new(rules());
+    let panel = site.screen("panel", 1);
+    let door = site.outside();
+    let nobody = Message::BadCallReq { sid: text("s1") };
+    site.send(door, &nobody);
+    assert_eq!(site.take(), ["2 call_reject(bad_request)", "2 closed"]);
+    site.send(panel, &nobody);
+    assert_eq!(site.take(), ["1 call_reject(bad_request)"]);
+}
+
+#[test]
+fn the_streams_of_a_call_are_known_by_their_ids() {
+    let mut site = Site::new(rules());
+    site.screen("panel", 1);
+    let door = site.outside();
+    let mut request = door_calls("s1");
+    if let Message::CallReq { src, .. } = &mut request {
+        src.video = text("http://11.0.1.22:954/stream/v7.flv");
+    }
+    assert!(site.home_box.stream_use().ids.is_empty(), "no call");
+    site.send(door, &request);
+    let rings = site.home_box.stream_use();
+    assert_eq!(rings.ids, [b"v7".to_vec(), b"a1".to_vec()]);
+    assert!(!rings.is_answered && rings.talking.is_empty());
+    site.send(1, &accept("s1"));
+    let talks = site.home_box.stream_use();
+    assert!(talks.is_answered);
+    assert_eq!(talks.talking.len(), 2);
+}
+
+#[test]
 fn a_caller_without_a_key_gets_messages_without_one() {
     let mut site = Site::new(rules());
     site.screen("panel", 1);

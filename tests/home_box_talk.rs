@@ -324,6 +324,16 @@ fn where_a_screen_may_call_to() {
 }
 
 #[test]
+fn a_neighbour_is_told_the_address_at_which_it_was_found() {
+    let mut site = Site::new(rules());
+    site.screen("panel", 1);
+    site.send(1, &call_req("s1", ("2-1-201", 2), ("guard", 4, "")));
+    site.connected();
+    let (_, _, dest) = site.requests.pop().unwrap();
+    assert_eq!((utf8(&dest.ip), dest.port), ("172.16.0.9".into(), 7895));
+}
+
+#[test]
 fn from_room_to_room_the_other_screens_ring() {
     let mut site = Site::new(rules());
     site.screen("panel", 1);

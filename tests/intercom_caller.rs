@@ -193,6 +193,23 @@ fn the_door_is_opened_from_the_answer_on() {
 }
 
 #[test]
+fn a_program_that_does_not_say_what_came_of_an_opening_is_not_waited_for() {
+    let mut door = requested();
+    door.check(&[
+        ("< call_accept", "CallEvent talking", "talking"),
+        ("< open_door ack", "DoorEvent requested", "talking"),
+    ]);
+    let shown = door.put("+9999");
+    assert!(!shown.contains("open_door_result"), "{shown}");
+    let shown = door.put("+1");
+    assert!(
+        shown.contains("> open_door_result false unknown; DoorEvent unknown"),
+        "{shown}"
+    );
+    door.check(&[("result ok", "refused bad-state", "talking")]);
+}
+
+#[test]
 fn a_second_call_is_refused_here_and_on_the_wire() {
     let mut door = requested();
     let link = door.link;

@@ -9,6 +9,7 @@ use log::warn;
 
 use crate::base::limits::home_box::{CALL_LOG_BYTES, LOGGED_CALLS};
 use crate::base::limits::MESSAGE_BYTES;
+use crate::home_box::wall_time::rfc3339;
 use crate::io::atomic_file;
 use crate::io::clock::Now;
 use crate::proto::intercom::home_box::output::CallRecord;
@@ -62,7 +63,7 @@ fn line_of(record: &CallRecord, now: &Now) -> String {
     let mut writer = Writer::new(&mut buffer, "CallLog");
     writer
         .bytes("sid", &record.sid)
-        .pair("time", local_time(record, now))
+        .pair("time", rfc3339(&now.local(record.began_at)))
         .pair("direction", record.direction)
         .bytes("peer", &record.peer)
         .pair("peer_type", record.peer_type)
@@ -75,24 +76,6 @@ fn line_of(record: &CallRecord, now: &Now) -> String {
     let len = writer.finish().unwrap_or(0);
     let line = String::from_utf8_lossy(&buffer[..len]).into_owned();
     line.strip_prefix("cmd=CallLog&").unwrap_or("").to_owned()
-}
-
-/// RFC 3339, with the offset of the box's time zone.
-fn local_time(record: &CallRecord, now: &Now) -> String {
-    let at = now.local(record.began_at);
-    let sign = if at.offset_minutes < 0 { '-' } else { '+' };
-    let offset = at.offset_minutes.unsigned_abs();
-    format!(
-        "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}{sign}{:02}:{:02}",
-        at.year,
-        at.month,
-        at.day,
-        at.hour,
-        at.minute,
-        at.second,
-        offset / 60,
-        offset % 60
-    )
 }
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ use crate::home_box::requests;
 use crate::home_box::rules::rules;
 use crate::home_box::settings::BoxSettings;
 use crate::home_box::streams::Streams;
-use crate::home_box::tokens::TokenStore;
+use crate::home_box::tokens::{ListedToken, TokenStore};
 use crate::io::clock::{self, Now};
 use crate::io::signals::{SignalAction, Signals};
 use crate::proto::intercom::home_box::output::Output;
@@ -58,6 +58,8 @@ struct EventLoop {
     reports: Reports,
     streams: Streams,
     parts: Parts,
+    /// The router has had something to be done: the call, its streams or its parties may be others.
+    has_call_changed: bool,
     look_at_tokens_at: Instant,
     /// When the property's server is told again which screens are joined.
     status_at: Instant,
@@ -116,6 +118,7 @@ impl EventLoop {
                 settings,
             },
             poll,
+            has_call_changed: true,
             look_at_tokens_at: Instant::NEVER,
             status_at: if reports.is_wanted() {
                 clock::monotonic() + STATUS_INTERVAL
@@ -210,13 +213,13 @@ impl EventLoop {
             self.control.flush();
         }
         self.parts.router.handle_timeout(now.monotonic);
-        self.relay_streams(now.monotonic);
         self.look_at_tokens(now.monotonic);
         self.carry_out(now);
         for leg in self.connections.flush(now.monotonic) {
             self.parts.router.handle_closed(now.monotonic, leg);
         }
         self.carry_out(now);
+        self.relay_streams(now.monotonic);
         self.control.flush();
         if self.status_at <= now.monotonic {
             self.status_at = now.monotonic + STATUS_INTERVAL;
@@ -226,7 +229,9 @@ impl EventLoop {
     }
 
     fn relay_streams(&mut self, now: Instant) {
-        self.streams.set_use(now, self.parts.router.stream_use());
+        if std::mem::take(&mut self.has_call_changed) {
+            self.streams.set_use(now, self.parts.router.stream_use());
+        }
         self.streams.turn(now);
         while let Some(event) = self.streams.poll_event() {
             let line = stream_line(&event);
@@ -319,6 +324,7 @@ impl EventLoop {
 
     fn carry_out(&mut self, now: &Now) {
         while let Some(output) = self.parts.router.poll_output() {
+            self.has_call_changed = true;
             match output {
                 Output::Send { leg, message } => {
                     if !self.connections.send(leg, &message) {
@@ -365,10 +371,8 @@ impl EventLoop {
             }
         }
         for device in devices {
-            let is_revoked = |listed: &&crate::home_box::tokens::ListedToken| {
-                listed.token.device.as_bytes() == device
-            };
-            let tokens = self.parts.tokens.tokens().iter().filter(is_revoked);
+            let is_of_device = |listed: &&ListedToken| listed.token.device.as_bytes() == device;
+            let tokens = self.parts.tokens.tokens().iter().filter(is_of_device);
             let newest = tokens.max_by_key(|listed| listed.token.serial);
             if newest.is_some_and(|listed| listed.is_revoked) {
                 self.parts

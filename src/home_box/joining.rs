@@ -3,9 +3,9 @@
 use log::warn;
 
 use crate::home_box::id::is_id;
-use crate::home_box::requests::wall_seconds;
 use crate::home_box::settings::{BoxSettings, JoinPolicy};
 use crate::home_box::tokens::TokenStore;
+use crate::home_box::wall_time::unix_seconds;
 use crate::proto::intercom::home_box::rules::JoinVerdict;
 use crate::wire::intercom::{text, Id, Token};
 
@@ -22,7 +22,7 @@ pub(super) fn verdict(
         warn!("tokens: {problem}");
     }
     let given = core::str::from_utf8(token).unwrap_or_default();
-    match tokens.verify(given, wall_seconds()) {
+    match tokens.verify(given, unix_seconds()) {
         Ok(verified) => JoinVerdict::Device {
             device: text(&verified.device),
             device_type: verified.kind.number(),

@@ -40,6 +40,7 @@ mod state_dir;
 mod streams;
 mod token_command;
 mod tokens;
+mod wall_time;
 
 #[cfg(not(any(feature = "tools", feature = "server", feature = "sim")))]
 const HELP: &str = program_help!(

@@ -2,7 +2,7 @@
 
 use crate::home_box::parts::Parts;
 use crate::home_box::reports::{Form, Reports};
-use crate::home_box::requests::wall_seconds;
+use crate::home_box::wall_time::unix_seconds;
 use crate::proto::intercom::home_box::output::Report;
 use crate::wire::json::quote;
 
@@ -39,14 +39,14 @@ pub(super) fn report(reports: &mut Reports, box_id: &str, report: &Report) {
 pub(super) fn report_status(reports: &mut Reports, parts: &Parts) {
     let devices: Vec<String> = parts.router.devices().map(quoted).collect();
     let content = format!("{{\"devices\":[{}]}}", devices.join(","));
-    reports.add_status(&parts.settings.box_id, wall_seconds(), &content);
+    reports.add_status(&parts.settings.box_id, unix_seconds(), &content);
 }
 
 fn add(reports: &mut Reports, box_id: &str, event: &str, content: &str) {
     reports.add_event(&Form {
         box_id,
         event,
-        time: wall_seconds(),
+        time: unix_seconds(),
         content,
     });
 }

@@ -7,6 +7,7 @@ use crate::base::limits::MESSAGE_BYTES;
 use crate::base::time::{Duration, Instant};
 use crate::home_box::parts::Parts;
 use crate::home_box::tokens::{ChangeProblem, TokenKind};
+use crate::home_box::wall_time::unix_seconds;
 use crate::io::clock::Now;
 use crate::proto::recorder::line_check::check_keys;
 use crate::wire::control::{Message, Writer};
@@ -190,7 +191,7 @@ fn make_token(parts: &mut Parts, message: &Message) -> Result<Success, Refusal> 
         .ok_or_else(|| Refusal::bad("type must be 1 (pad) or 2 (phone)"))?;
     let days = number(message, "days", Some(DAYS.into()), u32::MAX.into())?;
     let days = u32::try_from(days).unwrap_or(DAYS);
-    let token = parts.tokens.create(&device, kind, days, wall_seconds());
+    let token = parts.tokens.create(&device, kind, days, unix_seconds());
     let token = token.map_err(|problem| refusal_of(&problem))?;
     Ok((
         vec![],
@@ -274,11 +275,4 @@ fn list_calls(parts: &mut Parts, message: &Message) -> Result<Success, Refusal> 
             writer.pair("count", count);
         }),
     ))
-}
-
-/// Seconds since 1970.
-pub(super) fn wall_seconds() -> u64 {
-    let now = std::time::SystemTime::now();
-    let since = now.duration_since(std::time::UNIX_EPOCH);
-    since.map_or(0, |since| since.as_secs())
 }

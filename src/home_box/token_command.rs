@@ -3,7 +3,6 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use lexopt::prelude::{Long, Short, Value};
 
@@ -15,6 +14,7 @@ use crate::cli::failure::{usage, Failure};
 use crate::config::{number, one_of};
 use crate::home_box::run::effective;
 use crate::home_box::tokens::{ChangeProblem, ListedToken, TokenKind, TokenStore};
+use crate::home_box::wall_time::{rfc3339, unix_seconds};
 use crate::io::clock::civil;
 
 const DEFAULT_DAYS: u32 = 3650;
@@ -61,14 +61,14 @@ pub(super) fn token(arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
     };
     match (arguments.action.as_deref(), device) {
         (Some("new"), Some(device)) => {
-            let made = open()?.create(device, arguments.kind, arguments.days, now());
+            let made = open()?.create(device, arguments.kind, arguments.days, unix_seconds());
             print(&format!("{}\n", made.map_err(failure)?))
         }
         (Some("revoke"), Some(device)) => {
             open()?.revoke(device).map_err(failure)?;
             Ok(ExitCode::SUCCESS)
         }
-        (Some("list"), None) => print(&listing(open()?.tokens(), now())),
+        (Some("list"), None) => print(&listing(open()?.tokens(), unix_seconds())),
         (Some("list"), Some(_)) => usage("token list: --device is for new and revoke"),
         (Some(action @ ("new" | "revoke")), None) => {
             usage(&format!("token {action}: which --device?"))
@@ -82,7 +82,7 @@ pub(super) fn token(arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
 
 fn failure(problem: ChangeProblem) -> Failure {
     let words = format!("token: {problem}");
-    if problem.is_bad_request() {
+    if problem.word() == "bad-request" {
         Failure::Usage(words)
     } else {
         Failure::Failed(words)
@@ -111,28 +111,8 @@ fn listing(tokens: &[ListedToken], now: u64) -> String {
     text
 }
 
-/// `YYYY-MM-DDTHH:MM:SS+HH:MM`
 fn local_time(seconds: u64) -> String {
-    let time = civil(i64::try_from(seconds).unwrap_or(i64::MAX));
-    let sign = if time.offset_minutes < 0 { '-' } else { '+' };
-    let offset = time.offset_minutes.unsigned_abs();
-    format!(
-        "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}{sign}{:02}:{:02}",
-        time.year,
-        time.month,
-        time.day,
-        time.hour,
-        time.minute,
-        time.second,
-        offset / 60,
-        offset % 60
-    )
-}
-
-/// Seconds since 1970.
-fn now() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| since.as_secs())
+    rfc3339(&civil(i64::try_from(seconds).unwrap_or(i64::MAX)))
 }
 
 /// `None`: `--help` was given.

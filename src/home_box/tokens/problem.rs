@@ -39,12 +39,7 @@ pub(crate) enum ChangeProblem {
 }
 
 impl ChangeProblem {
-    /// Whether the request itself was wrong.
-    pub(crate) fn is_bad_request(&self) -> bool {
-        matches!(self, Self::Device | Self::Days)
-    }
-
-    /// The word of a refusal on the control socket.
+    /// The word of a refusal on the control socket; `bad-request` if the request itself was wrong.
     pub(crate) fn word(&self) -> &'static str {
         match self {
             Self::Device | Self::Days => "bad-request",

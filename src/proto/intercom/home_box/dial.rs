@@ -77,7 +77,7 @@ impl HomeBox {
         }
         self.counts.calls_out += 1;
         self.begin(now, Direction::WithinHome, leg, sid, src, dest);
-        self.ring(now, others);
+        self.ring(others);
     }
 
     /// Where a called device is, if a screen may call there.

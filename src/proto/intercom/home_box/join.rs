@@ -54,7 +54,7 @@ impl HomeBox {
         self.output(Output::Report(Report::Joined { device }));
         // It rings before its old connection goes: the ring does not end for want of screens.
         if !self.is_passed_on() {
-            self.ring_one(now, leg);
+            self.ring_one(leg);
         }
         if let Some(old) = old {
             self.put_out(now, old, "replaced");

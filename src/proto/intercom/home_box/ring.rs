@@ -52,7 +52,7 @@ impl HomeBox {
         if screens.is_empty() {
             self.pass_on(now);
         } else {
-            self.ring(now, screens);
+            self.ring(screens);
         }
     }
 
@@ -122,15 +122,15 @@ impl HomeBox {
     }
 
     /// Lets screens ring.
-    pub(super) fn ring(&mut self, now: Instant, screens: Vec<LegId>) {
+    pub(super) fn ring(&mut self, screens: Vec<LegId>) {
         for leg in screens {
-            self.ring_one(now, leg);
+            self.ring_one(leg);
         }
         self.announce_call("ringing", b"");
     }
 
     /// Lets one screen ring, if the call still rings and its device has not rejected it.
-    pub(super) fn ring_one(&mut self, _now: Instant, leg: LegId) {
+    pub(super) fn ring_one(&mut self, leg: LegId) {
         let Some((device, _)) = self.legs.device(leg) else {
             return;
         };

@@ -3,7 +3,6 @@
 use crate::base::time::{Duration, Instant};
 use crate::proto::intercom::home_box::answer::WARNING;
 use crate::proto::intercom::home_box::call::{Call, CallState, DoorAsked};
-use crate::proto::intercom::home_box::ending::Farewell;
 use crate::proto::intercom::home_box::legs::{Leg, LegId, LegState};
 use crate::proto::intercom::home_box::HomeBox;
 use crate::wire::intercom::{text, Message, Sid};
@@ -78,14 +77,9 @@ impl HomeBox {
         match &call.state {
             CallState::Ringing(_) => self.handle_ring_timeout(now),
             CallState::RingingOut { .. } => self.handle_ring_out_timeout(now),
-            CallState::Dialling { .. } => {
-                let reason = if call.is_passed_on {
-                    "no_answer"
-                } else {
-                    "unreachable"
-                };
-                let reject = Farewell::Reject(text(reason));
-                self.finish_unanswered(now, reject, Farewell::None, reason);
+            CallState::Dialling { callee, .. } => {
+                let callee = *callee;
+                self.handle_unreachable(now, callee);
             }
             CallState::Talking(_) => self.handle_talk_timeout(now),
         }
