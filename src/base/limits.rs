@@ -15,6 +15,8 @@ pub mod play;
 pub mod rendezvous;
 #[cfg(feature = "server")]
 pub mod server;
+#[cfg(any(feature = "intercom", feature = "sim"))]
+pub mod sound;
 
 /// Sample rate of everything that is mixed (G.722 is decoded at half its band, see `wire::g722`).
 pub const SAMPLE_RATE: u32 = 8000;

@@ -15,7 +15,7 @@
 
 #[cfg(feature = "fsp")]
 pub mod fsp;
-#[cfg(any(feature = "box", feature = "intercom"))]
+#[cfg(any(feature = "box", feature = "intercom", feature = "sim"))]
 pub mod intercom;
 pub mod media;
 pub mod playback;

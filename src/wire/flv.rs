@@ -4,6 +4,10 @@
 //! A tag's bytes stay as they are: only what a relay must know is read, that is the kind, the time
 //! stamp, whether a picture is a key frame, and whether the tag has a codec's configuration.
 
+use crate::wire::g711::Law;
+
+pub mod sound_reader;
+
 /// The header with the length of the tag before the first one, which is 0.
 pub const HEADER_BYTES: usize = 13;
 /// A tag's own header.
@@ -160,6 +164,31 @@ pub fn parse_header(bytes: &[u8]) -> Result<Option<&[u8]>, Error> {
     } else {
         Err(Error::NoFlv)
     }
+}
+
+/// The header of a stream that has sound alone.
+pub const SOUND_HEADER: [u8; HEADER_BYTES] = *b"FLV\x01\x04\0\0\0\x09\0\0\0\0";
+/// What a tag adds to its codes: header, sound format, trailer.
+pub const SOUND_TAG_BYTES: usize = TAG_HEADER_BYTES + 1 + TRAILER_BYTES;
+
+/// Writes a tag with codes of G.711; returns its length, 0 if it does not fit.
+pub fn sound_tag(law: Law, millis: u32, codes: &[u8], buffer: &mut [u8]) -> usize {
+    let len = codes.len() + SOUND_TAG_BYTES;
+    let Some(tag) = buffer.get_mut(..len).filter(|_| len < MAX_TAG_BYTES) else {
+        return 0;
+    };
+    let [_, body @ ..] = (codes.len() as u32 + 1).to_be_bytes();
+    tag[..TAG_HEADER_BYTES].fill(0);
+    tag[0] = 8;
+    tag[1..4].copy_from_slice(&body);
+    set_timestamp(tag, millis);
+    // Samples of 16 bits, one channel: as ffmpeg writes it.
+    let format = if law == Law::A { ALAW } else { ULAW };
+    tag[TAG_HEADER_BYTES] = format << 4 | 2;
+    tag[TAG_HEADER_BYTES + 1..len - TRAILER_BYTES].copy_from_slice(codes);
+    let before = (len - TRAILER_BYTES) as u32;
+    tag[len - TRAILER_BYTES..].copy_from_slice(&before.to_be_bytes());
+    len
 }
 
 /// Sets the time stamp of a tag's bytes.

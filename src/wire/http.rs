@@ -3,6 +3,11 @@
 
 use crate::wire::decimal::parse_decimal;
 
+#[cfg(any(feature = "intercom", feature = "sim"))]
+pub mod response;
+#[cfg(any(feature = "intercom", feature = "sim"))]
+pub mod url;
+
 /// The longest head of a request.
 pub const HEAD_BYTES: usize = 4096;
 /// Header fields of a request.

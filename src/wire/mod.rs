@@ -8,13 +8,13 @@ pub mod base64url;
 pub mod control;
 pub mod decimal;
 pub mod dns;
-#[cfg(any(feature = "box", feature = "intercom"))]
+#[cfg(any(feature = "box", feature = "intercom", feature = "sim"))]
 pub mod flv;
 #[cfg(feature = "fsp")]
 pub mod fsp;
 pub mod g711;
 pub mod g722;
-#[cfg(any(feature = "box", feature = "intercom"))]
+#[cfg(any(feature = "box", feature = "intercom", feature = "sim"))]
 pub mod http;
 #[cfg(any(feature = "box", feature = "intercom", feature = "sim"))]
 pub mod intercom;

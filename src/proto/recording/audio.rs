@@ -41,7 +41,7 @@ pub enum ReadOrder {
 
 /// What the recording does with a frame of the call.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Mixed {
+pub(in crate::proto) enum Mixed {
     /// A packet of the stream, ready to be stored or sent.
     Frame { paused: bool },
     /// The frame is paused, and pauses are not recorded.
@@ -49,11 +49,11 @@ pub(super) enum Mixed {
 }
 
 /// The sources, the clock and the mixer of one recording.
-pub(super) struct RecordingAudio {
+pub(in crate::proto) struct RecordingAudio {
     sources: Sources,
     mixer: Mixer,
-    pub(super) clock: MediaClock,
-    pub(super) stream: RtpStream,
+    pub(in crate::proto) clock: MediaClock,
+    pub(in crate::proto) stream: RtpStream,
     /// All packets that arrived before this time have been read.
     drained_at: Instant,
     /// The interval in which the packets that are being read arrived.
@@ -62,7 +62,7 @@ pub(super) struct RecordingAudio {
 
 impl RecordingAudio {
     /// No sources yet. Nothing is allocated later.
-    pub(super) fn new() -> Self {
+    pub(in crate::proto) fn new() -> Self {
         Self {
             sources: Sources::new(),
             mixer: Mixer::new(),
@@ -74,29 +74,32 @@ impl RecordingAudio {
     }
 
     /// The recording begins now.
-    pub(super) fn begin(&mut self, now: Instant) {
+    pub(in crate::proto) fn begin(&mut self, now: Instant) {
         self.clock = MediaClock::new(now);
         self.drained_at = now;
         self.sources.monitor = LegMonitor::default();
     }
 
     /// Removes all sources.
-    pub(super) fn clear(&mut self, stats: &mut Stats) {
+    pub(in crate::proto) fn clear(&mut self, stats: &mut Stats) {
         self.sources.clear(stats);
     }
 
     /// Sources that are being mixed.
-    pub(super) fn sources(&self) -> usize {
+    pub(in crate::proto) fn sources(&self) -> usize {
         self.sources.count()
     }
 
     /// The sources of a port that are not a flood, and the number of recent packets of each.
-    pub(super) fn steady_sources(&self, port: usize) -> impl Iterator<Item = (u32, u16)> + '_ {
+    pub(in crate::proto) fn steady_sources(
+        &self,
+        port: usize,
+    ) -> impl Iterator<Item = (u32, u16)> + '_ {
         self.sources.steady(port)
     }
 
     /// All ports are about to be read.
-    pub(super) fn handle_read(&mut self, now: Instant) -> ReadOrder {
+    pub(in crate::proto) fn handle_read(&mut self, now: Instant) -> ReadOrder {
         let from = self.clock.position(self.drained_at);
         self.unread = ArrivalTime::Between(from, self.clock.position(now));
         if now.since(self.drained_at) <= PROMPT {
@@ -107,23 +110,23 @@ impl RecordingAudio {
     }
 
     /// All packets that arrived before `now` have been read.
-    pub(super) fn handle_drained(&mut self, now: Instant) {
+    pub(in crate::proto) fn handle_drained(&mut self, now: Instant) {
         self.sources.handle_drained();
         self.drained_at = now;
     }
 
     /// The law of the recording that begins.
-    pub(super) fn set_law(&mut self, law: Law) {
+    pub(in crate::proto) fn set_law(&mut self, law: Law) {
         self.sources.set_law(law);
     }
 
     /// What the payload types mean from the next packet on.
-    pub(super) fn set_formats(&mut self, formats: PortFormats) {
+    pub(in crate::proto) fn set_formats(&mut self, formats: PortFormats) {
         self.sources.set_formats(formats);
     }
 
     /// Looks which of so many ports are silent; in a pause nothing has to be heard.
-    pub(super) fn watch_ports(&mut self, now: Instant, ports: usize) {
+    pub(in crate::proto) fn watch_ports(&mut self, now: Instant, ports: usize) {
         let now = self.clock.position(now);
         if self.clock.paused() {
             self.sources.monitor.handle_pause(now);
@@ -133,23 +136,27 @@ impl RecordingAudio {
     }
 
     /// Frames since anything came from any leg; a pause counts as something.
-    pub(super) fn silent_frames(&self, now: Instant) -> u64 {
+    pub(in crate::proto) fn silent_frames(&self, now: Instant) -> u64 {
         let silent = self.clock.position(now) - self.sources.monitor.heard_at();
         silent.max(0) as u64 / FRAME_SAMPLES as u64
     }
 
     /// What is known of the legs.
-    pub(super) fn monitor(&self) -> &LegMonitor {
+    pub(in crate::proto) fn monitor(&self) -> &LegMonitor {
         &self.sources.monitor
     }
 
     /// The next thing to be told of a leg.
-    pub(super) fn take_leg_event(&mut self) -> Option<LegEvent> {
+    pub(in crate::proto) fn take_leg_event(&mut self) -> Option<LegEvent> {
         self.sources.monitor.take_event()
     }
 
     /// When this packet is expected by its timestamp, if it continues a known source.
-    pub(super) fn expected_arrival(&self, port: usize, datagram: &[u8]) -> Option<Instant> {
+    pub(in crate::proto) fn expected_arrival(
+        &self,
+        port: usize,
+        datagram: &[u8],
+    ) -> Option<Instant> {
         let packet = rtp::Packet::parse(datagram).ok()?;
         let position = self.sources.expected_at(port, &packet)?;
         Some(self.clock.instant(position))
@@ -157,7 +164,7 @@ impl RecordingAudio {
 
     /// Takes a datagram and counts it once. Without an arrival, it arrived between the last two
     /// reads.
-    pub(super) fn handle_rtp(
+    pub(in crate::proto) fn handle_rtp(
         &mut self,
         port: usize,
         arrival: Option<Instant>,
@@ -188,17 +195,17 @@ impl RecordingAudio {
     }
 
     /// Stops mixing after `at`, but does not cut a packet that has arrived.
-    pub(super) fn stop(&mut self, at: Instant) {
+    pub(in crate::proto) fn stop(&mut self, at: Instant) {
         self.clock.stop(at, self.sources.ends_at());
     }
 
     /// Pauses or resumes from `at` on; `Ok(false)` when nothing changes.
-    pub(super) fn pause(&mut self, at: Instant, paused: bool) -> Result<bool, TooMany> {
+    pub(in crate::proto) fn pause(&mut self, at: Instant, paused: bool) -> Result<bool, TooMany> {
         self.clock.pause(at, paused)
     }
 
     /// Mixes the next frame into the payload at the end of `frame`.
-    pub(super) fn mix(
+    pub(in crate::proto) fn mix(
         &mut self,
         setup: &Setup,
         frame: &mut [u8; RTP_FRAME_BYTES],

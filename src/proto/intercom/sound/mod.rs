@@ -1,0 +1,13 @@
+//! The sound of an intercom call: FLV streams of G.711 over HTTP on one side, RTP on the other, and
+//! a recording.
+//!
+//! `player` reads a stream, `publisher` writes one. `played_sound` turns what was read into RTP
+//! packets with a place in time, `line` turns packets into a frame each 20 ms, by the recording's own
+//! jitter buffer. `feed` holds both parties' packets for the recording until all sound of their time
+//! is there: a connection that stalls for some seconds costs the recording nothing.
+
+pub mod feed;
+pub mod line;
+pub mod played_sound;
+pub mod player;
+pub mod publisher;
