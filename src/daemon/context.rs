@@ -19,6 +19,10 @@ use crate::io::mounts::{unmount, Table, Unmounted};
 use crate::io::random::Random;
 #[cfg(feature = "intercom")]
 use crate::proto::intercom::endpoint::request::Line as IntercomLine;
+#[cfg(feature = "intercom")]
+use crate::proto::intercom::sound::feed::Feed;
+#[cfg(feature = "intercom")]
+use crate::proto::recorder::intercom::{CallAnswer, INTERCOM};
 use crate::proto::recorder::outbox::{ClientId, To};
 use crate::proto::recorder::request::StickRequest;
 #[cfg(feature = "intercom")]
@@ -43,6 +47,12 @@ pub(super) struct Context {
     /// The intercom's requests that wait, one for each client at most.
     #[cfg(feature = "intercom")]
     pub(super) intercom_lines: heapless::Deque<(ClientId, IntercomLine), MAX_CLIENTS>,
+    /// The sound of the intercom's call on its way into a recording.
+    #[cfg(feature = "intercom")]
+    pub(super) feed: Feed,
+    /// What the recorder has answered to the intercom.
+    #[cfg(feature = "intercom")]
+    pub(super) call_answers: heapless::Deque<CallAnswer, 4>,
     /// The stick that was ejected and is still plugged in.
     ejected: Option<Ejected>,
     /// How the stick was searched.
@@ -72,6 +82,10 @@ impl Context {
             stick_requests: heapless::Deque::new(),
             #[cfg(feature = "intercom")]
             intercom_lines: heapless::Deque::new(),
+            #[cfg(feature = "intercom")]
+            feed: Feed::new(),
+            #[cfg(feature = "intercom")]
+            call_answers: heapless::Deque::new(),
             ejected: None,
             stick_changed: false,
             message: [0; MESSAGE_BYTES],
@@ -178,6 +192,14 @@ impl Context {
         while let Some((to, message)) = self.recorder.poll_output(&mut self.message) {
             if to == To::Subscribers {
                 event_log::log(message);
+            }
+            #[cfg(feature = "intercom")]
+            if to == To::Client(INTERCOM) {
+                // A start and a stop wait for their answers; nothing else is asked.
+                let answer = CallAnswer::parse(message);
+                _ = answer.map(|answer| self.call_answers.push_back(answer));
+                any = true;
+                continue;
             }
             let cut_off = self.clients.deliver(self.poll.registry(), to, message);
             self.recorder.stats.add(Counter::SlowClient, cut_off);

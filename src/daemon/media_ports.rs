@@ -15,53 +15,25 @@ use crate::proto::recorder::Recorder;
 use crate::proto::recording::setup::Ports;
 use crate::proto::recording::state::RecordingState;
 
-/// All ports, by recording slot.
-pub(super) struct MediaPorts {
+/// Finds ports that nobody uses.
+pub(super) struct FreePorts {
     address: IpAddr,
     range: (u16, u16),
     /// Where the search for a free port continues: ports are not reused immediately.
     next: u16,
-    slots: Vec<heapless::Vec<Port, MAX_PORTS>>,
 }
 
-impl MediaPorts {
-    pub(super) fn new(address: IpAddr, range: (u16, u16), slots: usize) -> Self {
-        let slots = (0..slots).map(|_| heapless::Vec::new()).collect();
+impl FreePorts {
+    pub(super) fn new(address: IpAddr, range: (u16, u16)) -> Self {
         Self {
             address,
             range,
             next: range.0,
-            slots,
         }
     }
 
-    pub(super) fn set_range(&mut self, address: IpAddr, range: (u16, u16)) {
-        self.address = address;
-        self.range = range;
-        self.next = range.0;
-    }
-
-    /// Binds the ports of the legs and of the local stream. Even numbers are preferred, since media
-    /// engines send RTCP to the next odd port.
-    pub(super) fn open(&mut self, slot: usize, legs: usize, now: Instant) -> Result<Ports, Reason> {
-        self.slots[slot].clear();
-        let mut numbers = Ports::new();
-        for _ in 0..=legs {
-            match self.open_one(now) {
-                Ok(port) => {
-                    let _ = numbers.push(port.number());
-                    let _ = self.slots[slot].push(port);
-                }
-                Err(reason) => {
-                    self.slots[slot].clear();
-                    return Err(reason);
-                }
-            }
-        }
-        Ok(numbers)
-    }
-
-    fn open_one(&mut self, now: Instant) -> Result<Port, Reason> {
+    /// Binds the next free port.
+    pub(super) fn open(&mut self, now: Instant) -> Result<Port, Reason> {
         let (low, high) = self.range;
         let count = u32::from(high - low) + 1;
         for odd in [0, 1] {
@@ -92,6 +64,44 @@ impl MediaPorts {
             "busy",
             &format_args!("all ports of mediaPorts {low}-{high} are in use"),
         ))
+    }
+}
+
+/// All ports, by recording slot.
+pub(super) struct MediaPorts {
+    free: FreePorts,
+    slots: Vec<heapless::Vec<Port, MAX_PORTS>>,
+}
+
+impl MediaPorts {
+    pub(super) fn new(address: IpAddr, range: (u16, u16), slots: usize) -> Self {
+        let slots = (0..slots).map(|_| heapless::Vec::new()).collect();
+        let free = FreePorts::new(address, range);
+        Self { free, slots }
+    }
+
+    pub(super) fn set_range(&mut self, address: IpAddr, range: (u16, u16)) {
+        self.free = FreePorts::new(address, range);
+    }
+
+    /// Binds the ports of the legs and of the local stream. Even numbers are preferred, since media
+    /// engines send RTCP to the next odd port.
+    pub(super) fn open(&mut self, slot: usize, legs: usize, now: Instant) -> Result<Ports, Reason> {
+        self.slots[slot].clear();
+        let mut numbers = Ports::new();
+        for _ in 0..=legs {
+            match self.free.open(now) {
+                Ok(port) => {
+                    let _ = numbers.push(port.number());
+                    let _ = self.slots[slot].push(port);
+                }
+                Err(reason) => {
+                    self.slots[slot].clear();
+                    return Err(reason);
+                }
+            }
+        }
+        Ok(numbers)
     }
 
     /// Passes the datagrams that have arrived to the recorder; `true` when no datagram that it

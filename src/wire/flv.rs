@@ -191,6 +191,19 @@ pub fn sound_tag(law: Law, millis: u32, codes: &[u8], buffer: &mut [u8]) -> usiz
     len
 }
 
+/// The names of sound formats in RTP; the others have those of the FLV specification.
+pub fn sound_codec(format: u8) -> &'static str {
+    match format {
+        7 => "PCMA",
+        8 => "PCMU",
+        2 | 14 => "MP3",
+        4..=6 => "Nellymoser",
+        10 => "AAC",
+        11 => "Speex",
+        _ => "unknown",
+    }
+}
+
 /// Sets the time stamp of a tag's bytes.
 pub fn set_timestamp(tag: &mut [u8], millis: u32) {
     if let Some(place) = tag.get_mut(4..8) {

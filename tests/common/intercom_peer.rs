@@ -102,12 +102,12 @@ pub fn door() -> (Phone, u16) {
 }
 
 /// A screen that has joined the test's box.
-pub fn screen() -> (Phone, TcpListener, Peer) {
+pub fn screen(keys: &str) -> (Phone, TcpListener, Peer) {
     let (listener, port) = listen();
     let token = std::env::temp_dir().join(format!("callrec-token-{port}"));
     std::fs::write(&token, "a-token\n").unwrap();
     let phone = device(&format!(
-        "intercomRole = screen\nintercomId = 2-1-201\nboxAddr = 127.0.0.1\nboxPort = {port}\nboxTokenFile = {}",
+        "intercomRole = screen\nintercomId = 2-1-201\nboxAddr = 127.0.0.1\nboxPort = {port}\nboxTokenFile = {}\n{keys}",
         token.display()
     ));
     let mut home = accept(&listener);
@@ -121,7 +121,11 @@ pub fn screen() -> (Phone, TcpListener, Peer) {
 }
 
 pub fn joined() -> (Phone, TcpListener, Peer, Control) {
-    let (phone, listener, mut home) = screen();
+    joined_with("")
+}
+
+pub fn joined_with(keys: &str) -> (Phone, TcpListener, Peer, Control) {
+    let (phone, listener, mut home) = screen(keys);
     let mut events = phone.watch();
     home.say("join_accept", json!({"room_id": "2-1-201"}));
     let event = events.until("BoxEvent", "joined");

@@ -46,6 +46,8 @@ pub mod server;
 #[cfg(feature = "server")]
 pub mod small_disk;
 pub mod sticky;
+#[cfg(feature = "intercom")]
+pub mod streams;
 pub mod uploads;
 pub mod wave;
 pub mod witness;

@@ -238,7 +238,7 @@ impl Device {
 /// An event as programs get it.
 pub fn line(event: &Event) -> String {
     let mut buffer = [0; 4096];
-    let len = write_event(event, &mut buffer).unwrap();
+    let len = write_event(event, b"", &mut buffer).unwrap();
     String::from_utf8(buffer[..len].to_vec()).unwrap()
 }
 

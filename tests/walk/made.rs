@@ -120,7 +120,7 @@ pub fn intercom_events() -> Vec<String> {
     ];
     let line = |event: &Event| {
         let mut buffer = [0; 4096];
-        let len = write_event(event, &mut buffer).unwrap();
+        let len = write_event(event, b"", &mut buffer).unwrap();
         String::from_utf8(buffer[..len].to_vec()).unwrap()
     };
     events.iter().map(line).collect()

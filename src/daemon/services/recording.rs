@@ -13,10 +13,18 @@ use crate::daemon::service::Service;
 use crate::daemon::turn::{Tokens, Wake, Work};
 use crate::io::clock::{Clock, Now};
 use crate::io::random::Random;
+#[cfg(feature = "intercom")]
+use crate::proto::intercom::sound::feed::Feed;
+#[cfg(feature = "intercom")]
+use crate::proto::media::receiver;
+#[cfg(feature = "intercom")]
+use crate::proto::recorder::intercom::no_ports;
 use crate::proto::recorder::reason::Reason;
 use crate::proto::recorder::turn::{self, Devices};
 use crate::proto::recorder::Recorder;
 use crate::proto::recording::setup::Ports;
+#[cfg(feature = "intercom")]
+use crate::proto::recording::state::RecordingState;
 
 /// All recordings of the phone.
 pub(super) struct Recordings {
@@ -54,6 +62,10 @@ impl Service for Recordings {
                 now = context.clock.read();
             }
             let recorder = &mut context.recorder;
+            #[cfg(feature = "intercom")]
+            if recorder.begins_call(slot) {
+                context.feed.set_slot(slot);
+            }
             let due = context.wake == Wake::Event || recorder.is_due(slot, now.monotonic);
             let mut devices = PhoneDevices {
                 media: &mut self.media,
@@ -62,12 +74,18 @@ impl Service for Recordings {
                 registry: context.poll.registry(),
                 random: &mut context.random,
                 disk: &mut context.disk,
+                #[cfg(feature = "intercom")]
+                feed: &mut context.feed,
                 now,
             };
             if turn::serve_slot(&mut devices, slot, now.monotonic, recorder, due) {
                 work = Work::Left;
             }
             self.media.close_unused(slot, recorder);
+            #[cfg(feature = "intercom")]
+            if context.feed.feeds(slot) && !takes_packets(recorder.state(slot)) {
+                context.feed.end();
+            }
         }
         context.disk.keep_descriptors();
         if context.disk.take_stick_check() {
@@ -84,6 +102,17 @@ impl Service for Recordings {
     }
 }
 
+#[cfg(feature = "intercom")]
+fn takes_packets(state: RecordingState) -> bool {
+    matches!(
+        state,
+        RecordingState::Binding { .. }
+            | RecordingState::Opening { .. }
+            | RecordingState::Running
+            | RecordingState::Draining { .. }
+    )
+}
+
 /// The devices that the recordings of this phone use.
 struct PhoneDevices<'a> {
     media: &'a mut MediaPorts,
@@ -92,15 +121,34 @@ struct PhoneDevices<'a> {
     registry: &'a Registry,
     random: &'a mut Random,
     disk: &'a mut Disk,
+    #[cfg(feature = "intercom")]
+    feed: &'a mut Feed,
     now: Now,
 }
 
 impl Devices for PhoneDevices<'_> {
     fn bind(&mut self, slot: usize, legs: usize, now: Instant) -> Result<Ports, Reason> {
+        #[cfg(feature = "intercom")]
+        if self.feed.feeds(slot) {
+            return Ok(no_ports());
+        }
         self.media.open(slot, legs, now)
     }
 
+    #[cfg(feature = "intercom")]
+    fn media_time(&self, slot: usize, now: Instant) -> Instant {
+        if self.feed.feeds(slot) {
+            self.feed.media_time(now)
+        } else {
+            now
+        }
+    }
+
     fn drain(&mut self, slot: usize, now: Instant, recorder: &mut Recorder) -> bool {
+        #[cfg(feature = "intercom")]
+        if self.feed.feeds(slot) {
+            return receiver::drain(&mut self.feed.reading(now), slot, now, recorder);
+        }
         self.media.drain(slot, now, self.clock, recorder)
     }
 

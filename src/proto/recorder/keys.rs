@@ -1,7 +1,8 @@
 //! Reads and checks the values of control messages.
 
-use crate::proto::recorder::reason::{bad_request, Reason};
+use crate::proto::recorder::reason::{bad_request, Reason, Shown};
 use crate::wire::control::{Message, Text};
+use crate::wire::g711::Law;
 
 /// The values of a message. The first refusal is kept: what is read after it does not matter, and
 /// may be a default. So the reasons, of 200 bytes, are not returned from function to function.
@@ -43,6 +44,22 @@ impl<'a> Values<'a> {
         self.refuse(bad_request(&format_args!(
             "{key} is longer than {most} bytes"
         )));
+    }
+
+    /// `codec`, if it is given.
+    pub(in crate::proto) fn law(&mut self) -> Option<Law> {
+        let name = self.message.raw("codec")?;
+        if name.eq_ignore_ascii_case(b"PCMU") {
+            return Some(Law::Mu);
+        }
+        if name.eq_ignore_ascii_case(b"PCMA") {
+            return Some(Law::A);
+        }
+        self.refuse(bad_request(&format_args!(
+            "codec must be PCMU or PCMA, not '{}'",
+            Shown(name)
+        )));
+        None
     }
 
     /// The number of a recording or player.

@@ -28,6 +28,8 @@ use stop_alls::StopAlls;
 
 mod events;
 pub mod format_keys;
+#[cfg(feature = "intercom")]
+pub mod intercom;
 mod kept_responses;
 pub mod keys;
 mod leg_events;
@@ -180,6 +182,14 @@ impl Recorder {
     /// The recording in this slot accepts packets.
     pub fn accepts_packets(&self, slot: usize) -> bool {
         self.slots.get(slot).is_some_and(Recording::accepts_packets)
+    }
+
+    /// The recording in this slot ends at this time, and packets of before are still being read.
+    pub fn ends_at(&self, slot: usize) -> Option<Instant> {
+        match self.state(slot) {
+            RecordingState::Draining { until, .. } => Some(until),
+            _ => None,
+        }
     }
 
     /// No slot is in use.

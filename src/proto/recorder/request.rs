@@ -156,18 +156,7 @@ fn start(values: &mut Values) -> RecordRequest {
             None
         }
     };
-    let law = match message.raw("codec") {
-        None => None,
-        Some(name) if name.eq_ignore_ascii_case(b"PCMU") => Some(Law::Mu),
-        Some(name) if name.eq_ignore_ascii_case(b"PCMA") => Some(Law::A),
-        Some(other) => {
-            values.refuse(bad_request(&format_args!(
-                "codec must be PCMU or PCMA, not '{}'",
-                Shown(other)
-            )));
-            None
-        }
-    };
+    let law = values.law();
     let legs = match message.number::<usize>("legs") {
         None => 2,
         Some(Ok(legs)) if legs <= MAX_LEG_PORTS => legs,
@@ -208,9 +197,7 @@ fn call(values: &mut Values) -> Call {
         local_name: values.text("local_name"),
         incoming,
         stop_reason: values.text("reason"),
-        changed: [false; 4],
-        is_stopped_here: false,
-        heard: None,
+        ..Call::default()
     }
 }
 

@@ -97,7 +97,7 @@ impl Recorder {
         Ok(FollowUp::Nothing)
     }
 
-    fn stop(
+    pub(super) fn stop(
         &mut self,
         now: Instant,
         client: ClientId,
@@ -127,7 +127,7 @@ impl Recorder {
         at.filter(|at| believable.contains(at)).unwrap_or(now)
     }
 
-    fn start(
+    pub(super) fn start(
         &mut self,
         client: ClientId,
         start: RecordRequest,

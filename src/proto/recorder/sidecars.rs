@@ -113,6 +113,7 @@ fn emit(
         pauses: history.pauses(frames, ended.is_some()),
         dropped: &named(missing),
     };
+    let intercom = setup.call.intercom.as_ref();
     let sidecar = Sidecar {
         id: id.as_bytes(),
         part: parts,
@@ -128,6 +129,9 @@ fn emit(
         remote_name: &setup.call.remote_name,
         local_number: &setup.call.local_number,
         local_name: &setup.call.local_name,
+        kind: intercom.map_or(b"", |_| b"intercom"),
+        sid: intercom.map_or(b"", |call| &call.sid),
+        peer: intercom.map_or(b"", |call| &call.peer),
         start: start.as_bytes(),
         clock_set: Some(clock_set),
         audio: (!recording.has_file()).then_some(audio),

@@ -14,6 +14,10 @@ pub trait Devices {
     /// Passes the datagrams of a slot to the recorder; `true` when no datagram that it accepts is
     /// left.
     fn drain(&mut self, slot: usize, now: Instant, recorder: &mut Recorder) -> bool;
+    /// Up to when the packets of a slot are there. An intercom's recording waits for its streams.
+    fn media_time(&self, _slot: usize, now: Instant) -> Instant {
+        now
+    }
     /// Passes the server's messages to the recorder, and executes its operations.
     fn serve(&mut self, slot: usize, now: Instant, recorder: &mut Recorder);
     /// Makes the recorder's calls to the stick, up to the limit of a turn; `true` when some are
@@ -36,8 +40,11 @@ pub fn serve_slot(
     }
     let mut again = false;
     if due && recorder.accepts_packets(slot) {
-        let drained = devices.drain(slot, now, recorder);
-        again = !(drained && recorder.handle_drained(slot, now));
+        let until = devices.media_time(slot, now);
+        let drained = devices.drain(slot, until, recorder);
+        // A recording that ends waits until all packets of its time are there.
+        let is_early = recorder.ends_at(slot).is_some_and(|end| until < end);
+        again = !(drained && (is_early || recorder.handle_drained(slot, until)));
     }
     devices.serve(slot, now, recorder);
     again |= devices.store(slot, now, recorder);

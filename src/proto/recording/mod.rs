@@ -342,7 +342,9 @@ impl Recording {
             return self.settle(now, stats);
         }
         if !self.route.was_for_server() {
-            self.audio.begin(now);
+            let intercom = self.setup.call.intercom.as_ref();
+            self.audio
+                .begin(intercom.map_or(now, |call| call.answered_at));
         }
         Some(self.handle_started(client, stats))
     }

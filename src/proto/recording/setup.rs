@@ -1,6 +1,7 @@
 //! The parameters of one recording, and the information about its call.
 
 use crate::base::limits::{FRAME_SAMPLES, HOST_BYTES, MAX_PORTS, TEXT_BYTES};
+use crate::base::time::Instant;
 use crate::proto::media::formats::PortFormats;
 use crate::proto::media::leg_monitor::Heard;
 use crate::proto::media::rtp_stream::RtpStream;
@@ -55,7 +56,24 @@ pub struct Call {
     pub is_stopped_here: bool,
     /// Which parties are in the recording, once all of it is mixed.
     pub heard: Option<Heard>,
+    /// It is a call of the building intercom.
+    pub intercom: Option<IntercomCall>,
 }
+
+/// What the sidecar of an intercom call says besides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IntercomCall {
+    /// The call's key.
+    pub sid: Text<INTERCOM_TEXT_BYTES>,
+    /// The id of the other device.
+    pub peer: Text<INTERCOM_TEXT_BYTES>,
+    /// The recording begins here, although its file is opened later: until then the daemon keeps the
+    /// call's sound.
+    pub answered_at: Instant,
+}
+
+/// The length of a key or an id of the intercom.
+pub const INTERCOM_TEXT_BYTES: usize = 64;
 
 impl Call {
     /// The parties' numbers and names with their keys, and whether a stop has changed them.

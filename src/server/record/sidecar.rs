@@ -83,6 +83,7 @@ impl SidecarFacts<'_> {
         let call = &self.start.call;
         let codec = Codec::G711(self.start.law);
         let began = time(self.began).to_string();
+        let intercom = call.intercom.as_ref();
         let sidecar = Sidecar {
             id: &self.start.id,
             part: self.part,
@@ -101,6 +102,8 @@ impl SidecarFacts<'_> {
             remote_name: &call.remote_name,
             local_number: &call.local_number,
             local_name: &call.local_name,
+            kind: intercom.map_or(b"", |_| b"intercom"),
+            sid: intercom.map_or(b"", |call| &call.sid),
             start: began.as_bytes(),
             audio: Some(PartAudio {
                 duration_ms: self.frames * FRAME.millis(),

@@ -55,6 +55,12 @@ pub struct Sidecar<'a> {
     pub local_number: &'a [u8],
     /// The phone's own name.
     pub local_name: &'a [u8],
+    /// `intercom`; empty for a telephone call.
+    pub kind: &'a [u8],
+    /// The key of an intercom call.
+    pub sid: &'a [u8],
+    /// The other device of an intercom call.
+    pub peer: &'a [u8],
     /// When the part's first frame began, as `Start` shows it.
     pub start: &'a [u8],
     /// The phone's clock had been set by then.
@@ -101,6 +107,9 @@ impl Sidecar<'_> {
             ("remote_name", self.remote_name),
             ("local_number", self.local_number),
             ("local_name", self.local_name),
+            ("kind", self.kind),
+            ("sid", self.sid),
+            ("peer", self.peer),
             ("start", self.start),
         ];
         calls
@@ -179,6 +188,9 @@ mod tests {
             remote_name: "A\"n\\n\u{1}\u{7f}\u{9b} \u{e9}\u{1F600}".as_bytes(),
             local_number: b"200",
             local_name: b"G\xC4\xE3BK",
+            kind: b"intercom",
+            sid: b"9f3c",
+            peer: b"2-1-1",
             start: b"2026-11-21T10:15:00+01:00",
             clock_set: Some(true),
             audio: Some(PartAudio {
@@ -211,7 +223,7 @@ mod tests {
             "id": "17", "part": 1, "parts": 2, "file": "Record_20261121_101500.wav", "device": "0015651a2b3c",
             "codec": "PCMU", "dir": "in", "remote_number": "100",
             "remote_name": "A\"n\\n\u{1}\u{7f}\u{9b} \u{e9}\u{1F600}",
-            "local_number": "200", "local_name": "G\u{FFFD}\u{FFFD}BK", "start": "2026-11-21T10:15:00+01:00",
+            "local_number": "200", "local_name": "G\u{FFFD}\u{FFFD}BK", "kind": "intercom", "sid": "9f3c", "peer": "2-1-1", "start": "2026-11-21T10:15:00+01:00",
             "clock_set": true, "duration_ms": 12000, "frames": 600, "pauses": [[4000, 1500], [8000, 20]],
             "dropped": {"late": 3, "kernel_drop": u64::MAX}, "end": "stopped",
         });

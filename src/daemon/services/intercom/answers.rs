@@ -1,21 +1,24 @@
 //! Responses to the intercom's requests of the control socket.
 
-use crate::base::limits::MESSAGE_BYTES;
+use crate::base::limits::{MESSAGE_BYTES, NAME_BYTES};
 use crate::daemon::context::Context;
 use crate::proto::intercom::endpoint::lines::write_urls;
-use crate::proto::intercom::endpoint::urls::Urls;
+use crate::proto::intercom::endpoint::urls::{for_application, Urls};
 use crate::proto::recorder::outbox::{ClientId, To};
 use crate::proto::recorder::reason::{reason, Reason as Refusal};
-use crate::wire::control::Writer;
+use crate::wire::control::{Text, Writer};
 use crate::wire::intercom::Sid;
 
 /// What a response says besides that it succeeded.
 #[allow(clippy::large_enum_variant)] // one at a time, on the stack
 pub(super) enum Success {
     Plain,
-    Sid(Sid),
-    Urls(Urls),
-    DurationMs(u64),
+    /// With the port for the media engine, if there is one.
+    Sid(Sid, Option<u16>),
+    /// Likewise.
+    Urls(Urls, Option<u16>),
+    /// How long the call was, and the file of its recording, if there is one.
+    Ended(u64, Text<NAME_BYTES>),
     Count(usize),
     /// The response follows, as the client has room for it.
     Later,
@@ -52,12 +55,29 @@ pub(super) fn respond(
     context.push(To::Client(client), &buffer[..len]);
 }
 
+fn write_leg_port(writer: &mut Writer, port: Option<u16>) {
+    if let Some(port) = port {
+        writer.pair("leg_port", port);
+    }
+}
+
 fn write_success(writer: &mut Writer, success: &Success) {
     match success {
         Success::Plain | Success::Later => {}
-        Success::Sid(sid) => _ = writer.bytes("sid", sid),
-        Success::Urls(urls) => write_urls(writer, urls),
-        Success::DurationMs(duration) => _ = writer.pair("duration_ms", duration),
+        Success::Sid(sid, leg_port) => {
+            writer.bytes("sid", sid);
+            write_leg_port(writer, *leg_port);
+        }
+        Success::Urls(urls, leg_port) => {
+            write_leg_port(writer, *leg_port);
+            write_urls(writer, &for_application(urls, leg_port.is_some()));
+        }
+        Success::Ended(duration, recording) => {
+            writer.pair("duration_ms", duration);
+            if !recording.is_empty() {
+                writer.bytes("recording", recording);
+            }
+        }
         Success::Count(count) => _ = writer.pair("count", count),
     }
 }

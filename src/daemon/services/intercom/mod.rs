@@ -10,7 +10,7 @@ use mio::event::Event;
 use mio::net::TcpListener;
 use mio::Interest;
 
-use crate::base::limits::MESSAGE_BYTES;
+use crate::base::limits::{MESSAGE_BYTES, NAME_BYTES};
 use crate::base::time::Instant;
 use crate::config::IntercomConfig;
 use crate::daemon::context::Context;
@@ -25,20 +25,25 @@ use crate::proto::intercom::endpoint::output::{
     CallState, Closed, DoorState, Event as DeviceEvent, Outcome, Output,
 };
 use crate::proto::intercom::endpoint::settings::Role;
+use crate::proto::intercom::endpoint::urls::for_application;
 use crate::proto::intercom::endpoint::Endpoint;
 use crate::proto::recorder::outbox::To;
+use crate::wire::control::Text;
 use crate::wire::intercom::{cut, text, Id, Reason};
 use crate::wire::recording::sidecar::Start;
 use call_log::CallLog;
 use links::{LinkInput, Links};
+use media::CallMedia;
 
 mod answers;
 mod call_log;
 mod links;
+mod media;
 mod requests;
 
 const LISTENER: usize = 0;
-const FIRST_LINK: usize = 1;
+const FIRST_MEDIA: usize = 1;
+const FIRST_LINK: usize = FIRST_MEDIA + media::SOURCES;
 /// Connections that are accepted in one turn.
 const ACCEPTS_PER_TURN: usize = 16;
 /// Messages of one connection in one turn.
@@ -58,6 +63,7 @@ struct Device {
     /// Connections may be waiting: the poll announces them once.
     may_accept: bool,
     links: Links,
+    media: CallMedia,
     log: CallLog,
     is_screen: bool,
     token_file: String,
@@ -80,7 +86,8 @@ impl Service for Intercom {
         };
         match source.checked_sub(FIRST_LINK) {
             Some(slot) => device.links.set_ready(slot, event),
-            None => device.may_accept = true,
+            None if source == LISTENER => device.may_accept = true,
+            None => device.media.handle_event(source, event),
         }
     }
 
@@ -96,6 +103,7 @@ impl Service for Intercom {
             let now = context.clock.read();
             device.endpoint.handle_shutdown(now.monotonic);
             device.execute(&now, context);
+            device.media.handle_shutdown(now.monotonic, context);
             device.log.finish();
         }
     }
@@ -108,11 +116,15 @@ impl Service for Intercom {
         device.turn(now, context)
     }
 
-    fn next_deadline(&self, _now: Instant, _context: &Context) -> Instant {
+    fn next_deadline(&self, _now: Instant, context: &Context) -> Instant {
+        if !context.call_answers.is_empty() {
+            return Instant::default();
+        }
         let device = self.device.as_ref();
         device.map_or(Instant::NEVER, |device| {
-            let others = device.links.deadline().min(device.log.deadline());
-            device.endpoint.next_deadline().min(others)
+            let links = device.links.deadline().min(device.log.deadline());
+            let media = device.media.next_deadline();
+            device.endpoint.next_deadline().min(links).min(media)
         })
     }
 }
@@ -150,6 +162,7 @@ impl Device {
             listener,
             may_accept: false,
             links: Links::new(tokens, FIRST_LINK),
+            media: CallMedia::new(&context.config, tokens, FIRST_MEDIA),
             log: CallLog::open(&config.state),
             is_screen,
             token_file: config.box_token_file.clone(),
@@ -177,9 +190,10 @@ impl Device {
             self.execute(now, context);
         }
         self.links.expire(now.monotonic);
+        let media = self.media.turn(now, context);
         self.log.write_due(now.monotonic);
         self.log.write_to(&mut context.clients);
-        if self.may_accept || self.links.has_more() {
+        if self.may_accept || self.links.has_more() || media == Work::Left {
             Work::Left
         } else {
             Work::Done
@@ -246,7 +260,17 @@ impl Device {
     /// Tells an event to all who have subscribed, and keeps calls in the log.
     fn publish(&mut self, event: &DeviceEvent, now: &Now, context: &mut Context) {
         let mut buffer = [0; MESSAGE_BYTES];
-        let Some(len) = write_event(event, &mut buffer) else {
+        self.follow_call(event, now);
+        let recording = self.recording_of(event);
+        let written = match event {
+            DeviceEvent::Call(state, info, urls) if self.media.is_bridged() => {
+                let urls = for_application(urls, true);
+                let event = DeviceEvent::Call(*state, info.clone(), urls);
+                write_event(&event, &recording, &mut buffer)
+            }
+            event => write_event(event, &recording, &mut buffer),
+        };
+        let Some(len) = written else {
             warn!("intercom: bug: an event is too long");
             return;
         };
@@ -277,13 +301,33 @@ impl Device {
         }
     }
 
+    /// A call's media follow its state.
+    fn follow_call(&mut self, event: &DeviceEvent, now: &Now) {
+        match event {
+            DeviceEvent::Call(CallState::Talking, info, urls) => {
+                self.media.handle_talking(now.monotonic, info, urls);
+            }
+            DeviceEvent::Closed(closed) => self.media.handle_closed(now.monotonic, closed),
+            _ => {}
+        }
+    }
+
+    fn recording_of(&self, event: &DeviceEvent) -> Text<NAME_BYTES> {
+        match event {
+            DeviceEvent::Call(_, info, _) => self.media.recording_of(&info.sid),
+            DeviceEvent::Closed(closed) => self.media.recording_of(&closed.info.sid),
+            _ => Text::new(),
+        }
+    }
+
     fn keep(&mut self, closed: &Closed, now: &Now) {
         let civil = now.local(closed.began_at);
         let date = [civil.year, civil.month, civil.day];
         let time = [civil.hour, civil.minute, civil.second];
         let began = Start::new(date, time, civil.offset_minutes);
         let mut buffer = [0; crate::base::limits::endpoint::LOG_LINE_BYTES];
-        if let Some(len) = write_log(closed, began, &mut buffer) {
+        let recording = self.media.recording_of(&closed.info.sid);
+        if let Some(len) = write_log(closed, began, &recording, &mut buffer) {
             self.log.add(now.monotonic, &buffer[..len]);
         }
         let counts = self.endpoint.counts();

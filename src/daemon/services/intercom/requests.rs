@@ -3,6 +3,7 @@
 use crate::base::limits::MESSAGE_BYTES;
 use crate::daemon::context::Context;
 use crate::daemon::services::intercom::answers::{respond, Success};
+use crate::daemon::services::intercom::media::Bridge;
 use crate::daemon::services::intercom::Device;
 use crate::io::clock::Now;
 use crate::proto::intercom::endpoint::lines::write_status;
@@ -35,13 +36,27 @@ impl Device {
         let at = now.monotonic;
         let endpoint = &mut self.endpoint;
         let done = match request {
-            Request::Call(call) => return endpoint.handle_call(at, &call).map(Success::Sid),
-            Request::Accept(sid) => return endpoint.handle_accept(at, &sid).map(Success::Urls),
+            Request::Call(call) => {
+                let bridge = call.rtp.map(|rtp| self.media.open_bridge(at, &rtp));
+                let bridge = bridge.transpose()?;
+                let sid = endpoint.handle_call(at, &call)?;
+                let leg_port = bridge.as_ref().map(Bridge::leg_port);
+                self.media.set_bridge(bridge);
+                return Ok(Success::Sid(sid, leg_port));
+            }
+            Request::Accept(sid, rtp) => {
+                let bridge = rtp.map(|rtp| self.media.open_bridge(at, &rtp));
+                let bridge = bridge.transpose()?;
+                let urls = endpoint.handle_accept(at, &sid)?;
+                let leg_port = bridge.as_ref().map(Bridge::leg_port);
+                self.media.set_bridge(bridge);
+                return Ok(Success::Urls(urls, leg_port));
+            }
             Request::Reject(sid, why) => endpoint.handle_reject(at, &sid, why),
             Request::Silence(sid) => endpoint.handle_silence(at, &sid),
             Request::End(sid, why) => {
-                let duration = endpoint.handle_end(at, &sid, why);
-                return duration.map(Success::DurationMs);
+                let duration = endpoint.handle_end(at, &sid, why)?;
+                return Ok(Success::Ended(duration, self.media.recording_of(&sid)));
             }
             Request::OpenDoor(sid, door) => endpoint.handle_open_door(at, &sid, door),
             Request::OpenResult {

@@ -32,9 +32,10 @@ const REASONS: [&str; 20] = [
 ];
 
 /// Writes an event; returns its length, or `None` if it does not fit.
-pub fn write_event(event: &Event, buffer: &mut [u8]) -> Option<usize> {
+/// `recording` is the file of its call's recording, empty if there is none.
+pub fn write_event(event: &Event, recording: &[u8], buffer: &mut [u8]) -> Option<usize> {
     match event {
-        Event::Call(state, info, urls) => write_call(*state, info, urls, buffer),
+        Event::Call(state, info, urls) => write_call(*state, info, (urls, recording), buffer),
         Event::Closed(closed) => {
             let mut writer = Writer::new(buffer, "CallEvent");
             let state = match closed.outcome {
@@ -45,6 +46,7 @@ pub fn write_event(event: &Event, buffer: &mut [u8]) -> Option<usize> {
             write_peer(&mut writer, &closed.info);
             writer.pair("reason", shown(&closed.reason));
             writer.pair("duration_ms", closed.duration_ms);
+            write_given(&mut writer, "recording", recording);
             writer.finish()
         }
         Event::Door(state, sid, door, by, reason) => {
@@ -80,7 +82,12 @@ pub fn write_event(event: &Event, buffer: &mut [u8]) -> Option<usize> {
     }
 }
 
-fn write_call(state: CallState, info: &CallInfo, urls: &Urls, buffer: &mut [u8]) -> Option<usize> {
+fn write_call(
+    state: CallState,
+    info: &CallInfo,
+    (urls, recording): (&Urls, &[u8]),
+    buffer: &mut [u8],
+) -> Option<usize> {
     let mut writer = Writer::new(buffer, "CallEvent");
     writer
         .bytes("sid", &info.sid)
@@ -90,6 +97,7 @@ fn write_call(state: CallState, info: &CallInfo, urls: &Urls, buffer: &mut [u8])
         writer.pair("left_ms", left_ms);
     }
     write_urls(&mut writer, urls);
+    write_given(&mut writer, "recording", recording);
     writer.finish()
 }
 
@@ -117,6 +125,7 @@ pub fn write_status(status: &Status, buffer: &mut [u8]) -> Option<usize> {
 pub fn write_log(
     closed: &Closed,
     time: impl core::fmt::Display,
+    recording: &[u8],
     buffer: &mut [u8],
 ) -> Option<usize> {
     let mut writer = Writer::new(buffer, "CallLog");
@@ -127,6 +136,7 @@ pub fn write_log(
     writer.pair("duration_ms", closed.duration_ms);
     write_given(&mut writer, "by", &closed.by);
     writer.pair("opened", closed.opened);
+    write_given(&mut writer, "recording", recording);
     writer.finish()
 }
 
@@ -225,7 +235,7 @@ mod tests {
 
     fn line(event: &Event) -> String {
         let mut buffer = [0; 4096];
-        let len = write_event(event, &mut buffer).unwrap();
+        let len = write_event(event, b"", &mut buffer).unwrap();
         String::from_utf8(buffer[..len].to_vec()).unwrap()
     }
 
@@ -256,6 +266,6 @@ mod tests {
         closed.duration_ms = u64::MAX;
         let mut buffer = [0; crate::base::limits::endpoint::LOG_LINE_BYTES];
         let time = "2026-11-21T10:15:00+01:00";
-        assert!(write_log(&closed, time, &mut buffer).is_some());
+        assert!(write_log(&closed, time, b"Record_20261121_101500.wav", &mut buffer).is_some());
     }
 }

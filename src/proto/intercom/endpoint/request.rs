@@ -1,13 +1,14 @@
 //! The intercom's requests on the control socket. The daemon offers each line here first; a line
 //! with another command is the recorder's.
 
-use core::net::IpAddr;
+use core::net::{IpAddr, SocketAddr};
 
 use crate::base::limits::endpoint::LISTED_CALLS;
 use crate::proto::recorder::keys::Values;
 use crate::proto::recorder::line_check::{check_keys, Remarks};
-use crate::proto::recorder::reason::{bad_request, reason, Reason as Refusal};
+use crate::proto::recorder::reason::{bad_request, Reason as Refusal};
 use crate::wire::control::{Message, Text};
+use crate::wire::g711::Law;
 use crate::wire::intercom::{text as word, Id, Reason, Sid};
 
 /// A line that is the intercom's.
@@ -19,6 +20,15 @@ pub struct Line {
     pub request: Result<Request, Refusal>,
     /// What the response adds about the line's keys.
     pub remarks: Remarks,
+}
+
+/// Where the media engine takes part in a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rtp {
+    /// Where it wants the peer's sound.
+    pub to: SocketAddr,
+    /// The codec of both directions; the configured one if `None`.
+    pub law: Option<Law>,
 }
 
 /// `CallRequest`.
@@ -34,6 +44,8 @@ pub struct CallRequest {
     pub peer_type: Option<u8>,
     /// A picture is wanted.
     pub video: bool,
+    /// `None`: the application plays and publishes by itself.
+    pub rtp: Option<Rtp>,
 }
 
 /// A request.
@@ -42,7 +54,7 @@ pub struct CallRequest {
 #[allow(clippy::large_enum_variant)] // one at a time for each client
 pub enum Request {
     Call(CallRequest),
-    Accept(Sid),
+    Accept(Sid, Option<Rtp>),
     Reject(Sid, Reason),
     Silence(Sid),
     /// Without a reason it is the one that fits.
@@ -79,10 +91,7 @@ const COMMANDS: [Command; 10] = [
         name: "CallAcceptRequest",
         response: "CallAcceptResponse",
         keys: "sid rtp codec",
-        read: |values| {
-            values.refuse_media();
-            Request::Accept(values.text("sid"))
-        },
+        read: |values| Request::Accept(values.text("sid"), values.rtp()),
     },
     Command {
         name: "CallRejectRequest",
@@ -159,7 +168,6 @@ pub fn parse(line: &[u8]) -> Option<Line> {
 }
 
 fn call(values: &mut Values) -> Request {
-    values.refuse_media();
     let to: Id = values.text("to");
     if to.is_empty() {
         values.refuse(bad_request(&"to is missing: the called device's id"));
@@ -170,6 +178,7 @@ fn call(values: &mut Values) -> Request {
         port: values.number("port", 1, 65_535),
         peer_type: values.number("type", 1, 4),
         video: values.switch("video").unwrap_or(true),
+        rtp: values.rtp(),
     })
 }
 
@@ -248,20 +257,25 @@ impl Values<'_> {
         address
     }
 
-    /// A call's sound cannot be bridged yet: nobody would hear anything, so the keys are not
-    /// ignored.
-    fn refuse_media(&mut self) {
-        if self
-            .message
-            .raw("rtp")
-            .or(self.message.raw("codec"))
-            .is_some()
-        {
-            self.refuse(reason(
-                "disabled",
-                &"this version has no streams of its own: leave rtp and codec out, and play and publish the URLs",
-            ));
+    /// `rtp` and `codec`.
+    fn rtp(&mut self) -> Option<Rtp> {
+        let law = self.law();
+        let given: Text<64> = self.text("rtp");
+        if given.is_empty() {
+            if self.message.raw("codec").is_some() {
+                let words = "codec needs rtp, where the media engine receives";
+                self.refuse(bad_request(&words));
+            }
+            return None;
         }
+        let given = core::str::from_utf8(&given).ok();
+        let to = given.and_then(|to| to.parse::<SocketAddr>().ok());
+        let Some(to) = to.filter(|to| to.port() != 0) else {
+            let words = "rtp must be an address and a port, such as 127.0.0.1:4000";
+            self.refuse(bad_request(&words));
+            return None;
+        };
+        Some(Rtp { to, law })
     }
 }
 
@@ -296,6 +310,7 @@ mod tests {
             port: Some(7000),
             peer_type: Some(1),
             video: false,
+            rtp: None,
         };
         assert_eq!(line.request, Ok(Request::Call(expected)));
     }
@@ -330,12 +345,39 @@ mod tests {
                 "bad-request: sid stands twice",
             ),
             (
+                "cmd=CallAcceptRequest&sid=1&rtp=engine:4000",
+                "bad-request: rtp must be an address and a port, such as 127.0.0.1:4000",
+            ),
+            (
+                "cmd=CallAcceptRequest&sid=1&rtp=127.0.0.1:4000&codec=G722",
+                "bad-request: codec must be PCMU or PCMA, not 'G722'",
+            ),
+            (
+                "cmd=CallAcceptRequest&sid=1&codec=PCMU",
+                "bad-request: codec needs rtp, where the media engine receives",
+            ),
+            (
                 "cmd=CallLogRequest&limit=0",
                 "bad-request: limit must be a number from 1 to 100000",
             ),
         ] {
             assert_eq!(refusal(line), expected, "{line}");
         }
-        assert!(refusal("cmd=CallAcceptRequest&sid=1&rtp=127.0.0.1:4000").starts_with("disabled: "));
+    }
+
+    #[test]
+    fn a_media_engine_says_where_it_is_and_what_it_speaks() {
+        let rtp = |keys: &str| {
+            let line = format!("cmd=CallAcceptRequest&sid=1&{keys}");
+            match parse(line.as_bytes()).unwrap().request.unwrap() {
+                Request::Accept(_, rtp) => rtp,
+                other => panic!("{other:?}"),
+            }
+        };
+        let to = "127.0.0.1:4000".parse().unwrap();
+        let (law, none) = (Some(Law::A), None);
+        assert_eq!(rtp("rtp=127.0.0.1:4000&codec=pcma"), Some(Rtp { to, law }));
+        assert_eq!(rtp("rtp=127.0.0.1:4000"), Some(Rtp { to, law: none }));
+        assert_eq!(rtp(""), None);
     }
 }

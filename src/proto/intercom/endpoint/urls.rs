@@ -103,6 +103,16 @@ pub fn early(all: &Urls, own_type: u8, caller_type: u8, allowed: bool) -> Urls {
     urls
 }
 
+/// The URLs that the application plays and publishes. With a media engine the phone publishes the
+/// sound by itself, and nobody else may.
+pub fn for_application(urls: &Urls, has_engine: bool) -> Urls {
+    let mut urls = urls.clone();
+    if has_engine {
+        urls.publish_audio.clear();
+    }
+    urls
+}
+
 /// Both parties' streams are named so that they cannot be told apart.
 pub fn are_ambiguous(src: &Stream, dest: &Stream) -> bool {
     !src.is_empty() && src == dest

@@ -9,7 +9,7 @@ use crate::proto::intercom::relay::stream::Stream;
 use crate::proto::intercom::relay::{
     ConnectionId, Relay, RelayEvent, PUBLISHER_SILENCE, PUBLISHER_WAIT,
 };
-use crate::wire::flv::{Error, Kind, Tag, ALAW, ULAW};
+use crate::wire::flv::{sound_codec, Error, Kind, Tag, ALAW, ULAW};
 use crate::wire::http::{BodyReader, Head};
 
 impl Relay {
@@ -202,18 +202,5 @@ impl Relay {
                 codec: "",
             });
         }
-    }
-}
-
-/// The names of sound formats in RTP; the others have those of the FLV specification.
-fn sound_codec(format: u8) -> &'static str {
-    match format {
-        7 => "PCMA",
-        8 => "PCMU",
-        2 | 14 => "MP3",
-        4..=6 => "Nellymoser",
-        10 => "AAC",
-        11 => "Speex",
-        _ => "unknown",
     }
 }

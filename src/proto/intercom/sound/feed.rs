@@ -8,7 +8,7 @@
 use crate::base::limits::sound::{FEED_BYTES, RECORDING_DELAY};
 use crate::base::limits::DATAGRAM_BYTES;
 use crate::base::ring::Ring;
-use crate::base::time::Instant;
+use crate::base::time::{Duration, Instant};
 use crate::base::wall_clock::Stamp;
 use crate::proto::media::receiver::Sockets;
 
@@ -25,19 +25,22 @@ pub struct Feed {
 
 /// The packets of one party.
 struct LegFeed {
-    /// For each packet its arrival, its length, its bytes.
+    /// For each packet its arrival plus `lowered`, its length, its bytes.
     packets: Ring,
     /// Taken from the ring.
     next: Option<Held>,
     bytes: [u8; DATAGRAM_BYTES],
     /// All packets that arrived before this time are here.
     covered: Instant,
+    /// So much earlier than it seemed at first did everything arrive.
+    lowered: Duration,
     /// Packets that found no room.
     dropped: u32,
 }
 
 #[derive(Clone, Copy)]
 struct Held {
+    /// As in the ring.
     arrival: Instant,
     len: usize,
 }
@@ -52,6 +55,7 @@ impl Feed {
             next: None,
             bytes: [0; DATAGRAM_BYTES],
             covered: Instant::default(),
+            lowered: Duration::ZERO,
             dropped: 0,
         };
         Self {
@@ -69,6 +73,7 @@ impl Feed {
             leg.packets.clear();
             leg.next = None;
             leg.covered = Instant::default();
+            leg.lowered = Duration::ZERO;
             leg.dropped = 0;
         }
     }
@@ -81,6 +86,11 @@ impl Feed {
     /// This slot's packets come from here.
     pub fn feeds(&self, slot: usize) -> bool {
         self.slot == Some(slot)
+    }
+
+    /// A recording takes packets from here.
+    pub fn is_in_use(&self) -> bool {
+        self.slot.is_some()
     }
 
     /// The recording needs no more packets.
@@ -104,6 +114,7 @@ impl Feed {
             return;
         }
         let mut head = [0; HEAD];
+        let arrival = arrival + leg.lowered;
         head[..8].copy_from_slice(&arrival.nanos().to_le_bytes());
         head[8..].copy_from_slice(&(packet.len() as u16).to_le_bytes());
         let queued = leg.packets.push(&head) && leg.packets.push(packet);
@@ -114,6 +125,13 @@ impl Feed {
     pub fn set_covered(&mut self, leg: usize, until: Instant) {
         if let Some(leg) = self.legs.get_mut(leg) {
             leg.covered = leg.covered.max(until);
+        }
+    }
+
+    /// The packets that wait arrived earlier than was thought: by this length, since the call began.
+    pub fn set_lowered(&mut self, leg: usize, lowered: Duration) {
+        if let Some(leg) = self.legs.get_mut(leg) {
+            leg.lowered = lowered;
         }
     }
 
@@ -157,7 +175,11 @@ impl LegFeed {
                 len,
             });
         }
-        self.next.map(|held| held.arrival)
+        self.arrival()
+    }
+
+    fn arrival(&self) -> Option<Instant> {
+        self.next.map(|held| held.arrival - self.lowered)
     }
 }
 
@@ -184,8 +206,8 @@ impl Sockets for FeedReading<'_> {
     }
 
     fn stamp(&mut self, socket: usize) -> Stamp {
-        let held = self.feed.legs[socket].next;
-        Stamp::at(held.map_or(self.until, |held| held.arrival))
+        let arrival = self.feed.legs[socket].arrival();
+        Stamp::at(arrival.unwrap_or(self.until))
     }
 
     fn settle(&mut self, _socket: usize, _arrival: Instant) {}
@@ -238,6 +260,18 @@ mod tests {
         assert_eq!(read(&mut feed, ms(20), 0), [b"one"]);
         assert_eq!(read(&mut feed, ms(50), 0), [b"two"]);
         assert_eq!(read(&mut feed, ms(50), 1), [b"other"]);
+    }
+
+    #[test]
+    fn a_later_look_may_show_that_they_came_earlier() {
+        let mut feed = Feed::new();
+        feed.begin();
+        feed.push(0, ms(500), b"one");
+        feed.set_lowered(0, Duration::from_millis(400));
+        feed.push(0, ms(120), b"two");
+        assert_eq!(read(&mut feed, ms(99), 0), Vec::<Vec<u8>>::new());
+        assert_eq!(read(&mut feed, ms(100), 0), [b"one"]);
+        assert_eq!(read(&mut feed, ms(120), 0), [b"two"]);
     }
 
     #[test]

@@ -11,3 +11,4 @@ pub mod line;
 pub mod played_sound;
 pub mod player;
 pub mod publisher;
+pub mod stream;

@@ -30,6 +30,8 @@ pub struct PlayedSound {
     /// The beginning of the next packet.
     pending: heapless::Vec<u8, FRAME_SAMPLES>,
     origin: Option<Origin>,
+    /// The sum of the steps by which the origin was found to be earlier.
+    lowered: Duration,
     /// Until then a server may repeat what was played before.
     repeated_until: Instant,
 }
@@ -55,6 +57,7 @@ impl PlayedSound {
             end: 0,
             pending: heapless::Vec::new(),
             origin: None,
+            lowered: Duration::ZERO,
             repeated_until: Instant::default(),
         }
     }
@@ -64,14 +67,14 @@ impl PlayedSound {
         self.repeated_until = now + REPEATED_FOR;
     }
 
-    /// Takes codes of a tag; `put` gets each packet that is full, and its place.
+    /// Takes codes of a tag; `put` gets each packet that is full, and when it arrived.
     pub fn handle_codes(
         &mut self,
         now: Instant,
         law: Law,
         (millis, offset): (u32, u32),
         mut codes: &[u8],
-        mut put: impl FnMut(i64, &[u8]),
+        mut put: impl FnMut(Instant, &[u8]),
     ) {
         if self.origin.is_none() {
             self.millis = i64::from(millis);
@@ -105,7 +108,7 @@ impl PlayedSound {
     }
 
     /// Passes on what does not fill a packet.
-    pub fn flush(&mut self, put: &mut impl FnMut(i64, &[u8])) {
+    pub fn flush(&mut self, put: &mut impl FnMut(Instant, &[u8])) {
         if self.pending.is_empty() {
             return;
         }
@@ -123,7 +126,7 @@ impl PlayedSound {
         let _ = packet.extend_from_slice(&self.pending);
         self.sequence = self.sequence.wrapping_add(1);
         self.pending.clear();
-        put(place, &packet);
+        put(self.instant(place), &packet);
     }
 
     /// When a sample counts as having arrived.
@@ -139,6 +142,11 @@ impl PlayedSound {
         Some(self.instant(self.end - self.pending.len() as i64))
     }
 
+    /// By how much all packets so far, in sum, arrived earlier than was thought when they came.
+    pub fn lowered(&self) -> Duration {
+        self.lowered
+    }
+
     /// So many samples after `end` have come now.
     fn observe(&mut self, now: Instant, count: i64) {
         let place = self.end + (count - FRAME).max(0);
@@ -149,7 +157,11 @@ impl PlayedSound {
             window_ends_at: now + CLOCK_WINDOW,
         });
         origin.least = origin.least.min(seen);
-        origin.at = origin.at.min(seen);
+        if seen < origin.at {
+            let step = u64::try_from(origin.at - seen).unwrap_or(0);
+            self.lowered = Duration::from_nanos(self.lowered.nanos() + step);
+            origin.at = seen;
+        }
         let late = Duration::from_nanos(u64::try_from(seen - origin.at).unwrap_or(0));
         if late > RECORDING_DELAY {
             // Nothing waits so long: the sender has paused, and its time stamps with it.
@@ -189,9 +201,9 @@ mod tests {
             let codes = vec![9; count];
             let packets = &mut self.packets;
             self.sound
-                .handle_codes(ms(now), Law::Mu, (millis, 0), &codes, |place, bytes| {
+                .handle_codes(ms(now), Law::Mu, (millis, 0), &codes, |_, bytes| {
                     let packet = rtp::Packet::parse(bytes).unwrap();
-                    assert_eq!(packet.timestamp, place as u32);
+                    let place = i64::from(packet.timestamp);
                     packets.push((place, packet.sequence, packet.payload.len()));
                 });
         }

@@ -2,70 +2,27 @@
 
 use core::fmt::Write;
 
+use crate::proto::intercom::sound::stream::{RequestHead, StreamMachine, StreamProblem};
 use crate::wire::flv::sound_reader::{Piece, SoundReader};
 use crate::wire::http::response::ResponseHead;
 use crate::wire::http::url::StreamUrl;
 use crate::wire::http::{BodyReader, HEAD_BYTES};
 
-/// Room for a request.
-pub type RequestHead = heapless::String<512>;
-
-/// Why there is no more sound.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StreamProblem {
-    /// The server has refused with this status.
-    Status(u16),
-    /// It does not speak HTTP/1.1, or not FLV.
-    Malformed,
-    /// The stream has ended.
-    Ended,
-}
-
 /// The response to one request.
 #[derive(Debug, Default)]
 pub struct StreamPlayer {
     head: heapless::Vec<u8, HEAD_BYTES>,
+    request: RequestHead,
+    sent: usize,
     /// `None` before the end of the head.
     body: Option<BodyReader>,
     sound: SoundReader,
 }
 
 impl StreamPlayer {
-    /// The request; empty if it is too long.
-    pub fn request(url: &StreamUrl) -> RequestHead {
-        let mut head = RequestHead::new();
-        let StreamUrl { host, path, .. } = url;
-        let written = write!(
-            head,
-            "GET {path} HTTP/1.1\r\nHost: {host}\r\nAccept: video/x-flv\r\n\r\n"
-        );
-        if written.is_err() {
-            head.clear();
-        }
-        head
-    }
-
-    /// Takes bytes of the response; `take` gets the sound.
-    pub fn handle_bytes(
-        &mut self,
-        mut bytes: &[u8],
-        mut take: impl FnMut(Piece),
-    ) -> Result<(), StreamProblem> {
-        while !bytes.is_empty() {
-            match &mut self.body {
-                None => bytes = self.take_head(bytes)?,
-                Some(body) => {
-                    let (content, used) = body.next(bytes).map_err(|_| StreamProblem::Malformed)?;
-                    let is_over = body.is_over();
-                    self.take_content(content, &mut take)?;
-                    bytes = &bytes[used..];
-                    if is_over {
-                        return Err(StreamProblem::Ended);
-                    }
-                }
-            }
-        }
-        Ok(())
+    /// The response has begun: the stream is there.
+    pub fn is_playing(&self) -> bool {
+        self.body.is_some()
     }
 
     /// Returns what follows the head, or nothing if more is needed.
@@ -90,7 +47,7 @@ impl StreamPlayer {
     fn take_content(
         &mut self,
         mut content: &[u8],
-        take: &mut impl FnMut(Piece),
+        take: &mut dyn FnMut(Piece),
     ) -> Result<(), StreamProblem> {
         while !content.is_empty() {
             let (piece, used) = self
@@ -100,6 +57,47 @@ impl StreamPlayer {
             content = &content[used..];
             if let Some(piece) = piece {
                 take(piece);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl StreamMachine for StreamPlayer {
+    fn begin(&mut self, url: &StreamUrl) -> bool {
+        *self = Self::default();
+        let StreamUrl { host, path, .. } = url;
+        let written = write!(
+            self.request,
+            "GET {path} HTTP/1.1\r\nHost: {host}\r\nAccept: video/x-flv\r\n\r\n"
+        );
+        written.is_ok()
+    }
+
+    fn front(&self) -> &[u8] {
+        &self.request.as_bytes()[self.sent..]
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.sent = (self.sent + count).min(self.request.len());
+    }
+
+    fn handle_bytes(
+        &mut self,
+        mut bytes: &[u8],
+        take: &mut dyn FnMut(Piece),
+    ) -> Result<(), StreamProblem> {
+        while !bytes.is_empty() {
+            let Some(body) = &mut self.body else {
+                bytes = self.take_head(bytes)?;
+                continue;
+            };
+            let (content, used) = body.next(bytes).map_err(|_| StreamProblem::Malformed)?;
+            let is_over = body.is_over();
+            self.take_content(content, take)?;
+            bytes = &bytes[used..];
+            if is_over {
+                return Err(StreamProblem::Ended);
             }
         }
         Ok(())
@@ -117,7 +115,7 @@ mod tests {
         let mut codes = vec![];
         let mut result = Ok(());
         for chunk in response.chunks(step) {
-            result = player.handle_bytes(chunk, |piece| {
+            result = player.handle_bytes(chunk, &mut |piece| {
                 if let Piece::Sound { codes: more, .. } = piece {
                     codes.extend(more);
                 }
@@ -138,9 +136,13 @@ mod tests {
     #[test]
     fn a_request_names_host_and_path() {
         let url = StreamUrl::parse(b"http://10.0.0.1:954/stream/a").unwrap();
-        let request = StreamPlayer::request(&url);
-        assert!(request.starts_with("GET /stream/a HTTP/1.1\r\nHost: 10.0.0.1:954\r\n"));
-        assert!(request.ends_with("\r\n\r\n"));
+        let mut player = StreamPlayer::default();
+        assert!(player.begin(&url));
+        let request = player.front().to_vec();
+        assert!(request.starts_with(b"GET /stream/a HTTP/1.1\r\nHost: 10.0.0.1:954\r\n"));
+        assert!(request.ends_with(b"\r\n\r\n"));
+        player.consume(request.len());
+        assert_eq!(player.front(), b"");
     }
 
     #[test]

@@ -4,7 +4,8 @@ use core::fmt::Write;
 
 use crate::base::limits::sound::PUBLISH_BYTES;
 use crate::base::ring::Ring;
-use crate::proto::intercom::sound::player::{RequestHead, StreamProblem};
+use crate::proto::intercom::sound::stream::{RequestHead, StreamMachine, StreamProblem};
+use crate::wire::flv::sound_reader::Piece;
 use crate::wire::flv::{sound_tag, SOUND_HEADER, SOUND_TAG_BYTES};
 use crate::wire::g711::Law;
 use crate::wire::http::response::ResponseHead;
@@ -33,22 +34,6 @@ impl StreamPublisher {
         }
     }
 
-    /// A connection is made: the request and the stream's header go first. `false`: the URL is too
-    /// long.
-    #[must_use]
-    pub fn begin(&mut self, url: &StreamUrl) -> bool {
-        self.out.clear();
-        self.answer.clear();
-        let mut head = RequestHead::new();
-        let StreamUrl { host, path, .. } = url;
-        let written = write!(
-            head,
-            "POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: video/x-flv\r\nTransfer-Encoding: chunked\r\n\r\n"
-        );
-        let queued = written.is_ok() && self.out.push(head.as_bytes());
-        queued && self.push_chunk(&SOUND_HEADER)
-    }
-
     /// Publishes codes from this time of the stream on.
     pub fn push_codes(&mut self, law: Law, millis: u32, codes: &[u8]) {
         let mut tag = [0; MAX_CODES + SOUND_TAG_BYTES];
@@ -68,18 +53,44 @@ impl StreamPublisher {
         self.lost_tags
     }
 
-    /// What is to be sent next.
-    pub fn front(&self) -> &[u8] {
+    /// `false`, and nothing is queued: there is no room.
+    fn push_chunk(&mut self, content: &[u8]) -> bool {
+        if self.out.room() < content.len() + CHUNK_BYTES {
+            return false;
+        }
+        let mut length = heapless::String::<CHUNK_BYTES>::new();
+        let _ = write!(length, "{:x}\r\n", content.len());
+        self.out.push(length.as_bytes()) && self.out.push(content) && self.out.push(b"\r\n")
+    }
+}
+
+impl StreamMachine for StreamPublisher {
+    fn begin(&mut self, url: &StreamUrl) -> bool {
+        self.out.clear();
+        self.answer.clear();
+        let mut head = RequestHead::new();
+        let StreamUrl { host, path, .. } = url;
+        let written = write!(
+            head,
+            "POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: video/x-flv\r\nTransfer-Encoding: chunked\r\n\r\n"
+        );
+        let queued = written.is_ok() && self.out.push(head.as_bytes());
+        queued && self.push_chunk(&SOUND_HEADER)
+    }
+
+    fn front(&self) -> &[u8] {
         self.out.front(usize::MAX)
     }
 
-    /// So much of it was sent.
-    pub fn consume(&mut self, count: usize) {
+    fn consume(&mut self, count: usize) {
         self.out.consume(count);
     }
 
-    /// Takes bytes of the response, which come when the stream has ended or is refused.
-    pub fn handle_bytes(&mut self, bytes: &[u8]) -> Result<(), StreamProblem> {
+    fn handle_bytes(
+        &mut self,
+        bytes: &[u8],
+        _take: &mut dyn FnMut(Piece),
+    ) -> Result<(), StreamProblem> {
         let room = self.answer.capacity() - self.answer.len();
         let _ = self
             .answer
@@ -96,16 +107,6 @@ impl StreamPublisher {
             Ok(None) if !self.answer.is_full() => Ok(()),
             Ok(None) | Err(_) => Err(StreamProblem::Malformed),
         }
-    }
-
-    /// `false`, and nothing is queued: there is no room.
-    fn push_chunk(&mut self, content: &[u8]) -> bool {
-        if self.out.room() < content.len() + CHUNK_BYTES {
-            return false;
-        }
-        let mut length = heapless::String::<CHUNK_BYTES>::new();
-        let _ = write!(length, "{:x}\r\n", content.len());
-        self.out.push(length.as_bytes()) && self.out.push(content) && self.out.push(b"\r\n")
     }
 }
 
@@ -182,7 +183,10 @@ mod tests {
             ),
             (&[b'x'; 600], Err(StreamProblem::Malformed)),
         ] {
-            assert_eq!(StreamPublisher::new().handle_bytes(response), expected);
+            assert_eq!(
+                StreamPublisher::new().handle_bytes(response, &mut |_| {}),
+                expected
+            );
         }
     }
 }

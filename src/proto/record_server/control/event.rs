@@ -3,8 +3,9 @@
 use core::net::SocketAddr;
 
 use crate::base::limits::server::{DEVICE_BYTES, ID_BYTES};
+use crate::base::time::Instant;
 use crate::proto::media::leg_monitor::Heard;
-use crate::proto::recording::setup::Call;
+use crate::proto::recording::setup::{Call, IntercomCall};
 use crate::wire::control::{Message, Text};
 use crate::wire::g711::Law;
 
@@ -115,6 +116,12 @@ pub(super) fn parse_call(message: &Message) -> Call {
             _ => None,
         },
         stop_reason: message.text_cut("reason"),
+        intercom: (message.raw("kind") == Some(b"intercom")).then(|| IntercomCall {
+            sid: message.text_cut("sid"),
+            // It is the remote number.
+            peer: Text::new(),
+            answered_at: Instant::default(),
+        }),
         ..Call::default()
     }
 }
