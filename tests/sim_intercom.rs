@@ -203,13 +203,13 @@ fn a_screen_rejects_or_lets_it_ring() {
 fn a_screen_that_is_refused_replaced_or_alone_says_so() {
     let (mut device, mut peer) = joining_screen(&[]);
     peer.say(r#"{"name":"join_reject","values":{"reason":"unauthorised"}}"#);
-    assert_eq!(device.says("refused "), "reason=unauthorised");
+    assert_eq!(device.until("refused "), "reason=unauthorised");
     device.fails("the box refused this screen: unauthorised");
 
     let replaced = r#"{"name":"join_reject","values":{"reason":"replaced"}}"#;
     let (mut device, mut peer) = screen(&[]);
     peer.say(replaced);
-    assert_eq!(device.says("refused "), "reason=replaced");
+    assert_eq!(device.until("refused "), "reason=replaced");
     device.fails("the box refused this screen: replaced");
 
     let (mut device, mut peer) = screen(&[]);
@@ -217,7 +217,7 @@ fn a_screen_that_is_refused_replaced_or_alone_says_so() {
     device.until("answered");
     peer.say(replaced);
     assert_eq!(device.says("ended "), "reason=lost");
-    assert_eq!(device.says("refused "), "reason=replaced");
+    assert_eq!(device.until("refused "), "reason=replaced");
     device.fails("the box refused this screen: replaced");
 
     let (mut device, peer) = screen(&[]);

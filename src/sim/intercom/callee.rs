@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use crate::sim::intercom::call::{Call, Event};
 use crate::sim::intercom::link::Link;
 use crate::sim::intercom::output::{reason_shown, say, shown};
+use crate::sim::intercom::streams::Streams;
 use crate::sim::intercom::talk::{talk, Plan};
 use crate::wire::intercom::{text, Id, Message, Reason, Sid};
 
@@ -40,7 +41,10 @@ pub(super) fn take(
             };
             call.send(&message);
             say("answered");
+            let streams = Streams::begin(&plan.streams);
+            streams.handle_answer();
             talk(&mut call, plan);
+            streams.end();
         }
         Reaction::Reject => {
             let message = Message::CallReject {

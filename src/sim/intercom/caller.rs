@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use crate::sim::intercom::call::{Call, Event};
 use crate::sim::intercom::link::Link;
 use crate::sim::intercom::output::{reason_shown, say, shown};
+use crate::sim::intercom::streams::Streams;
 use crate::sim::intercom::talk::{talk, Plan};
 use crate::wire::intercom::{text, Message, Party, Reason, Sid};
 
@@ -34,7 +35,12 @@ pub(super) fn place(
     ));
     let mut call = Call::new(link, &sid);
     call.send(&Message::CallReq { sid, src, dest });
-    let result = wait_for_answer(&mut call).map(|()| talk(&mut call, plan));
+    let streams = Streams::begin(&plan.streams);
+    let result = wait_for_answer(&mut call).map(|()| {
+        streams.handle_answer();
+        talk(&mut call, plan)
+    });
+    streams.end();
     let put_out = call.close();
     let has_opened = result?;
     Ok(Placed {

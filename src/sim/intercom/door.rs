@@ -5,6 +5,7 @@ use crate::sim::intercom::call::{random_key, random_stream, DEVICE_PORT};
 use crate::sim::intercom::caller::place;
 use crate::sim::intercom::link::Link;
 use crate::sim::intercom::options::DoorOptions;
+use crate::sim::intercom::streams::StreamPlan;
 use crate::sim::intercom::talk::Plan;
 use crate::wire::intercom::{peer_type, text, Party};
 
@@ -32,10 +33,13 @@ pub(super) fn run(options: &DoorOptions) -> Result<(), String> {
         audio: random_stream(&mut random),
         ..Party::default()
     };
+    let host = peer.map_or_else(String::new, |peer| peer.ip().to_string());
+    let server = format!("{host}:{}", options.stream_port);
     let plan = Plan {
         talk_for: Some(options.talk_for),
         open_door: false,
         is_door: true,
+        streams: StreamPlan::new(&server, &src, &dest),
     };
     let result = place(&mut link, sid, src, dest, &plan);
     link.finish();

@@ -1,5 +1,6 @@
-//! Devices of a building intercom that have no audio and no picture: they make and take calls, open
-//! doors, join a box and show alarms. Each prints a line for every thing that happens.
+//! Devices of a building intercom with made-up sound, a door with a made-up picture: they make and
+//! take calls, open doors, join a box and show alarms. Each prints a line for every thing that
+//! happens.
 //!
 //! A `link` is one TCP connection. A `call` on it is placed by the `caller` or taken by the
 //! `callee`; both then `talk`. `door`, `screen` and `property` are the devices. They block in
@@ -19,8 +20,11 @@ mod door;
 mod link;
 pub(super) mod options;
 mod output;
+mod play;
 mod property;
+mod publish;
 mod screen;
+mod streams;
 mod talk;
 
 /// `door`.

@@ -18,6 +18,8 @@ pub(in crate::sim) const DOOR: CommandSpec = command! {
     [
         ("", "box", "HOST:PORT",
             "where the home's box takes calls; required"),
+        ("", "stream-port", "PORT",
+            "where the stream server listens beside it [954]"),
         ("", "id", "ID",
             "the door unit's id [2-1-1]"),
         ("", "to", "ID",
@@ -41,6 +43,8 @@ pub(in crate::sim) const SCREEN: CommandSpec = command! {
     [
         ("", "box", "HOST:PORT",
             "where the box lets screens join; required"),
+        ("", "stream-port", "PORT",
+            "where the stream server listens beside it [954]"),
         ("", "token-file", "FILE",
             "the token that the box has made for the screen"),
         ("", "id", "ID",
@@ -79,6 +83,8 @@ pub(in crate::sim) const PROPERTY: CommandSpec = command! {
             "wait for calls here, and answer them"),
         ("", "call", "HOST:PORT",
             "call a home, whose box takes calls here"),
+        ("", "stream-port", "PORT",
+            "the stream server's port at the other side [954]"),
         ("", "to", "ID",
             "the home that is called"),
         ("", "id", "ID",
@@ -98,10 +104,14 @@ Prints a line for each thing that happens: listening, ringing, calling, answered
     ]
 };
 
+/// Where a stream server listens unless something else is said.
+const STREAM_PORT: u16 = 954;
+
 /// The options of `door`.
 #[derive(Debug)]
 pub(super) struct DoorOptions {
     pub(super) box_address: String,
+    pub(super) stream_port: u16,
     pub(super) id: String,
     pub(super) to: String,
     pub(super) talk_for: Duration,
@@ -112,6 +122,7 @@ pub(super) struct DoorOptions {
 #[derive(Debug)]
 pub(super) struct ScreenOptions {
     pub(super) box_address: String,
+    pub(super) stream_port: u16,
     pub(super) token_file: Option<PathBuf>,
     /// Empty if the token tells it.
     pub(super) id: String,
@@ -139,6 +150,7 @@ pub(super) struct Called {
 #[derive(Debug)]
 pub(super) struct PropertyOptions {
     pub(super) mode: PropertyMode,
+    pub(super) stream_port: u16,
     pub(super) id: String,
     pub(super) open_door: bool,
     pub(super) talk_for: Option<Duration>,
@@ -159,10 +171,12 @@ pub(super) fn door_options(arguments: &[OsString]) -> Result<Option<DoorOptions>
     let mut to = String::from("2-1-201");
     let mut talk_for = Duration::from_secs(10);
     let mut open_door_expected = false;
+    let mut stream_port = STREAM_PORT;
     let mut parser = Parser::from_args(arguments);
     while let Some(argument) = parser.next()? {
         match argument {
             Long("box") => box_address = Some(host_and_port("box", &mut parser)?),
+            Long("stream-port") => stream_port = port(&mut parser)?,
             Long("id") => id = device_id("id", &mut parser)?,
             Long("to") => to = device_id("to", &mut parser)?,
             Long("seconds") => talk_for = seconds(&mut parser)?,
@@ -173,6 +187,7 @@ pub(super) fn door_options(arguments: &[OsString]) -> Result<Option<DoorOptions>
     }
     Ok(Some(DoorOptions {
         box_address: box_address.ok_or("door: which --box HOST:PORT?")?,
+        stream_port,
         id,
         to,
         talk_for,
@@ -191,11 +206,13 @@ pub(super) fn screen_options(arguments: &[OsString]) -> Result<Option<ScreenOpti
     let mut calls = None;
     let mut call = None;
     let mut called_type = peer_type::OUTER_BOX;
+    let mut stream_port = STREAM_PORT;
     let mut parser = Parser::from_args(arguments);
     while let Some(argument) = parser.next()? {
         match argument {
             Long("box") => box_address = Some(host_and_port("box", &mut parser)?),
             Long("token-file") => token_file = Some(PathBuf::from(parser.value()?)),
+            Long("stream-port") => stream_port = port(&mut parser)?,
             Long("id") => id = device_id("id", &mut parser)?,
             Long("answer") => reaction = Reaction::Answer,
             Long("reject") => reaction = Reaction::Reject,
@@ -215,6 +232,7 @@ pub(super) fn screen_options(arguments: &[OsString]) -> Result<Option<ScreenOpti
     let call = call.map(|text| called(&text, called_type)).transpose()?;
     Ok(Some(ScreenOptions {
         box_address: box_address.ok_or("screen: which --box HOST:PORT?")?,
+        stream_port,
         token_file,
         id,
         reaction,
@@ -234,12 +252,14 @@ pub(super) fn property_options(arguments: &[OsString]) -> Result<Option<Property
     let mut open_door = false;
     let mut talk_for = None;
     let mut calls = None;
+    let mut stream_port = STREAM_PORT;
     let mut parser = Parser::from_args(arguments);
     while let Some(argument) = parser.next()? {
         match argument {
             Long("listen") => listen = Some(listen_address(&mut parser)?),
             Long("call") => address = Some(host_and_port("call", &mut parser)?),
             Long("to") => to = Some(device_id("to", &mut parser)?),
+            Long("stream-port") => stream_port = port(&mut parser)?,
             Long("id") => id = device_id("id", &mut parser)?,
             Long("open-door") => open_door = true,
             Long("seconds") => talk_for = Some(seconds(&mut parser)?),
@@ -256,6 +276,7 @@ pub(super) fn property_options(arguments: &[OsString]) -> Result<Option<Property
     };
     Ok(Some(PropertyOptions {
         mode,
+        stream_port,
         id,
         open_door,
         talk_for,
@@ -324,6 +345,14 @@ fn seconds(parser: &mut Parser) -> Result<Duration, Error> {
     match text.parse::<f64>() {
         Ok(number) if (0.0..=86_400.0).contains(&number) => Ok(Duration::from_secs_f64(number)),
         _ => Err(format!("--seconds must be a number from 0 to 86400, not '{text}'").into()),
+    }
+}
+
+fn port(parser: &mut Parser) -> Result<u16, Error> {
+    let text = text(parser)?;
+    match text.parse() {
+        Ok(port) if port > 0 => Ok(port),
+        _ => Err(format!("--stream-port must be a number from 1 to 65535, not '{text}'").into()),
     }
 }
 

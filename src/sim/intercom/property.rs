@@ -13,8 +13,9 @@ use crate::sim::intercom::caller::place;
 use crate::sim::intercom::link::{Input, Link};
 use crate::sim::intercom::options::{PropertyMode, PropertyOptions};
 use crate::sim::intercom::output::{say, shown};
+use crate::sim::intercom::streams::StreamPlan;
 use crate::sim::intercom::talk::Plan;
-use crate::wire::intercom::{peer_type, text, Id, Message, Party, Sid};
+use crate::wire::intercom::{peer_type, text, Message, Party, Sid};
 
 /// A caller sends its `call_req` within this time.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
@@ -58,8 +59,8 @@ fn refuse(stream: TcpStream) {
     let Ok(mut link) = Link::new(stream) else {
         return;
     };
-    let (sid, from) = request(&mut link, BUSY_TIMEOUT).unwrap_or_default();
-    say(&format!("busy from={} sid={}", shown(&from), shown(&sid)));
+    let (sid, src, _) = request(&mut link, BUSY_TIMEOUT).unwrap_or_default();
+    say(&format!("busy from={} sid={}", shown(&src.id), shown(&sid)));
     let reason = text("line_busy");
     link.send(&Message::CallReject { sid, reason });
     link.finish();
@@ -70,7 +71,6 @@ fn take_calls(
     is_busy: &AtomicBool,
     options: &PropertyOptions,
 ) -> Result<(), String> {
-    let plan = plan(options, options.talk_for);
     let own_id = text(&options.id);
     let mut count = 0;
     while options.calls.is_none_or(|calls| count < calls) {
@@ -78,8 +78,10 @@ fn take_calls(
             return Err("no more calls can be accepted".into());
         };
         if let Ok(mut link) = Link::new(stream) {
-            if let Some((sid, from)) = request(&mut link, REQUEST_TIMEOUT) {
-                take(&mut link, &sid, &from, &own_id, Reaction::Answer, &plan);
+            if let Some((sid, src, dest)) = request(&mut link, REQUEST_TIMEOUT) {
+                let streams = StreamPlan::new(&stream_server(&link, options), &dest, &src);
+                let plan = plan(options, options.talk_for, streams);
+                take(&mut link, &sid, &src.id, &own_id, Reaction::Answer, &plan);
                 count += 1;
             }
             link.finish();
@@ -89,12 +91,18 @@ fn take_calls(
     Ok(())
 }
 
-/// Waits for a `call_req`; its key, and who calls.
-fn request(link: &mut Link, patience: Duration) -> Option<(Sid, Id)> {
+/// Who calls has the streams.
+fn stream_server(link: &Link, options: &PropertyOptions) -> String {
+    let peer = link.peer_address().map(|peer| peer.ip().to_string());
+    format!("{}:{}", peer.unwrap_or_default(), options.stream_port)
+}
+
+/// Waits for a `call_req`; its key, who calls, and who is called.
+fn request(link: &mut Link, patience: Duration) -> Option<(Sid, Party, Party)> {
     let until = Instant::now() + patience;
     loop {
         match link.next(Some(until)) {
-            Input::Message(Message::CallReq { sid, src, .. }) => return Some((sid, src.id)),
+            Input::Message(Message::CallReq { sid, src, dest }) => return Some((sid, src, dest)),
             Input::Message(_) => {}
             Input::TimeUp | Input::Closed(_) => return None,
         }
@@ -124,15 +132,18 @@ fn call(address: &str, to: &str, options: &PropertyOptions) -> Result<(), String
         ..Party::default()
     };
     let talk_for = Some(options.talk_for.unwrap_or(TALK_FOR));
-    let result = place(&mut link, sid, src, dest, &plan(options, talk_for));
+    let streams = StreamPlan::new(&stream_server(&link, options), &src, &dest);
+    let plan = plan(options, talk_for, streams);
+    let result = place(&mut link, sid, src, dest, &plan);
     link.finish();
     result.map(|_| ())
 }
 
-fn plan(options: &PropertyOptions, talk_for: Option<Duration>) -> Plan {
+fn plan(options: &PropertyOptions, talk_for: Option<Duration>, streams: StreamPlan) -> Plan {
     Plan {
         talk_for,
         open_door: options.open_door,
         is_door: false,
+        streams,
     }
 }

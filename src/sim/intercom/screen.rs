@@ -11,6 +11,7 @@ use crate::sim::intercom::caller::place;
 use crate::sim::intercom::link::{Input, Link};
 use crate::sim::intercom::options::{Called, ScreenOptions};
 use crate::sim::intercom::output::{reason_shown, say, say_alarm, shown};
+use crate::sim::intercom::streams::StreamPlan;
 use crate::sim::intercom::talk::Plan;
 use crate::wire::intercom::{peer_type, text, Id, Message, Party, Reason, Stream, Token};
 
@@ -82,16 +83,18 @@ fn refused(reason: &Reason) -> String {
 }
 
 fn wait_for_calls(link: &mut Link, options: &ScreenOptions) -> Result<(), String> {
-    let plan = Plan {
-        talk_for: options.talk_for,
-        open_door: options.open_door,
-        is_door: false,
-    };
+    let server = stream_server(link, options);
     let own_id = text(&options.id);
     let mut count = 0;
     while options.calls.is_none_or(|calls| count < calls) {
         match link.next(None) {
-            Input::Message(Message::CallReq { sid, src, .. }) => {
+            Input::Message(Message::CallReq { sid, src, dest }) => {
+                let plan = Plan {
+                    talk_for: options.talk_for,
+                    open_door: options.open_door,
+                    is_door: false,
+                    streams: StreamPlan::new(&server, &dest, &src),
+                };
                 let put_out = take(link, &sid, &src.id, &own_id, options.reaction, &plan);
                 if let Some(reason) = put_out {
                     return Err(refused(&reason));
@@ -107,6 +110,12 @@ fn wait_for_calls(link: &mut Link, options: &ScreenOptions) -> Result<(), String
     Ok(())
 }
 
+/// A screen's streams are at its box.
+fn stream_server(link: &Link, options: &ScreenOptions) -> String {
+    let box_ip = link.peer_address().map(|peer| peer.ip().to_string());
+    format!("{}:{}", box_ip.unwrap_or_default(), options.stream_port)
+}
+
 fn call(
     link: &mut Link,
     called: &Called,
@@ -120,6 +129,7 @@ fn call(
         talk_for: Some(options.talk_for.unwrap_or(TALK_FOR)),
         open_door: options.open_door,
         is_door: false,
+        streams: StreamPlan::new(&stream_server(link, options), &src, &dest),
     };
     let placed = place(link, sid, src, dest, &plan)?;
     placed

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use crate::sim::intercom::call::{Call, Event};
 use crate::sim::intercom::link::earliest;
 use crate::sim::intercom::output::{reason_shown, say};
+use crate::sim::intercom::streams::StreamPlan;
 use crate::wire::intercom::{text, Message};
 
 /// A door that understands `ack` answers within this time.
@@ -18,6 +19,8 @@ pub(super) struct Plan {
     pub(super) open_door: bool,
     /// This device is a door, and opens when it is asked to.
     pub(super) is_door: bool,
+    /// Its streams.
+    pub(super) streams: StreamPlan,
 }
 
 /// Talks until the call ends, and prints what happens. Returns whether this door was opened.

@@ -43,6 +43,13 @@ impl StreamPublisher {
         }
     }
 
+    /// Publishes a whole tag.
+    pub fn push_tag(&mut self, tag: &[u8]) {
+        if !self.push_chunk(tag) {
+            self.lost_tags += 1;
+        }
+    }
+
     /// The stream ends.
     pub fn finish(&mut self) {
         let _ = self.out.push(b"0\r\n\r\n");

@@ -284,18 +284,20 @@ impl CallMedia {
             if !self.publish.is_open() {
                 continue;
             }
-            if !frame.is_idle {
+            self.silent_frames += usize::from(frame.is_idle);
+            if self.silent_frames == SILENT_FRAMES || !frame.is_idle {
+                let silence = [bridge.law.silence(); SILENT_FRAMES * FRAME_SAMPLES];
+                let silence = &silence[..self.silent_frames * FRAME_SAMPLES];
+                let next = frame.millis + 20 * u32::from(frame.is_idle);
+                let first = next.wrapping_sub(20 * self.silent_frames as u32);
+                if !silence.is_empty() {
+                    self.publisher.push_codes(bridge.law, first, silence);
+                }
                 self.silent_frames = 0;
+            }
+            if !frame.is_idle {
                 let codes = frame.codes();
                 self.publisher.push_codes(bridge.law, frame.millis, codes);
-                continue;
-            }
-            self.silent_frames += 1;
-            if self.silent_frames == SILENT_FRAMES {
-                let silence = [bridge.law.silence(); SILENT_FRAMES * FRAME_SAMPLES];
-                let first = frame.millis.wrapping_sub(20 * (SILENT_FRAMES as u32 - 1));
-                self.publisher.push_codes(bridge.law, first, &silence);
-                self.silent_frames = 0;
             }
         }
     }
