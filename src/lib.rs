@@ -11,6 +11,7 @@
 //! | [`daemon`] | `callrec run`: one thread, one loop, and its services |
 //! | [`cli`] | the commands of `bin/callrec.rs` |
 //! | `server` | `bin/callrec-server.rs`: the recording server, its load balancer, the rendezvous; each has a loop of its own |
+//! | `streams` | the sockets of a stream server, for `home_box` and `daemon` |
 //! | `home_box` | `bin/callrec-box.rs`: the home's gateway of a building intercom |
 //! | [`sim`] | the phone's call application and media engine, and devices of a building intercom, for demos and tests |
 //!
@@ -41,4 +42,6 @@ pub mod recordings;
 pub mod server;
 #[cfg(feature = "sim")]
 pub mod sim;
+#[cfg(any(feature = "box", feature = "intercom"))]
+pub mod streams;
 pub mod wire;

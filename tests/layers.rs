@@ -20,18 +20,19 @@ fn a_use_of_several_names_is_seen() {
 /// Each room, and what it may name besides itself. The first rooms are pure: no clock, socket, file
 /// or log.
 const PURE_ROOMS: [&str; 3] = ["base", "wire", "proto"];
-const MAY_NAME: [(&str, &str); 11] = [
+const MAY_NAME: [(&str, &str); 12] = [
     ("base", ""),
     ("wire", "base"),
     ("proto", "base wire"),
     ("io", "base"),
     ("recordings", "base wire io"),
     ("config", "base wire proto"),
-    ("daemon", "base wire proto io recordings config"),
+    ("streams", "base proto io"),
+    ("daemon", "base wire proto io recordings config streams"),
     ("cli", "base wire proto io recordings config daemon"),
-    ("sim", "base wire io cli"),
+    ("sim", "base wire proto io cli"),
     ("server", "base wire proto io recordings config cli"),
-    ("home_box", "base wire proto io config cli"),
+    ("home_box", "base wire proto io config cli streams"),
 ];
 const IMPURE: &str =
     "std::io std::fs std::net std::os std::time std::thread std::env mio:: nix:: libc:: log:: \

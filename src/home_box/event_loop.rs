@@ -31,13 +31,14 @@ use crate::home_box::reports::Reports;
 use crate::home_box::requests;
 use crate::home_box::rules::rules;
 use crate::home_box::settings::BoxSettings;
-use crate::home_box::streams::Streams;
+use crate::home_box::stream_use;
 use crate::home_box::tokens::{ListedToken, TokenStore};
 use crate::io::clock::{self, Now};
 use crate::io::signals::{SignalAction, Signals};
 use crate::proto::intercom::home_box::output::Output;
 use crate::proto::intercom::home_box::{HomeBox, LegId, Side};
 use crate::proto::intercom::message_reader::Received;
+use crate::streams::StreamServer;
 use crate::wire::intercom::Message;
 
 const SIGNALS: Token = Token(0);
@@ -56,7 +57,7 @@ struct EventLoop {
     control: ControlClients,
     connections: Connections,
     reports: Reports,
-    streams: Streams,
+    streams: StreamServer,
     parts: Parts,
     /// The router has had something to be done: the call, its streams or its parties may be others.
     has_call_changed: bool,
@@ -95,7 +96,7 @@ impl EventLoop {
         let community_address = (settings.community_addr, settings.call_port).into();
         let home = listen(&poll, home_address, HOME)?;
         let community = listen(&poll, community_address, COMMUNITY)?;
-        let streams = Streams::open(&settings, registry()?, STREAMS, FIRST_LEG + 1)?;
+        let streams = stream_use::open(&settings, registry()?, STREAMS, FIRST_LEG + 1)?;
         // The last one: who finds it finds everything else.
         let path = &settings.control_socket;
         let control = ControlClients::open(path, registry()?, FIRST_CONTROL)
@@ -230,7 +231,10 @@ impl EventLoop {
 
     fn relay_streams(&mut self, now: Instant) {
         if std::mem::take(&mut self.has_call_changed) {
-            self.streams.set_use(now, self.parts.router.stream_use());
+            let parts = &self.parts;
+            let streams = parts.router.stream_use();
+            let permissions = stream_use::permissions(&parts.settings, streams);
+            self.streams.set_permissions(now, permissions);
         }
         self.streams.turn(now);
         while let Some(event) = self.streams.poll_event() {
@@ -238,7 +242,7 @@ impl EventLoop {
             log_event(&line);
             self.control.tell(&line);
         }
-        self.parts.published = self.streams.relay.published();
+        self.parts.published = self.streams.published();
     }
 
     fn accept(&mut self, now: &Now, side: Side) {

@@ -37,7 +37,7 @@ mod rules;
 mod run;
 mod settings;
 mod state_dir;
-mod streams;
+mod stream_use;
 mod token_command;
 mod tokens;
 mod wall_time;

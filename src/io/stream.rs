@@ -103,7 +103,7 @@ impl Connection {
     }
 }
 
-#[cfg(feature = "box")]
+#[cfg(any(feature = "box", feature = "intercom"))]
 impl Connection {
     /// Writes some of these bytes with one call; `None` when none can be written now.
     pub fn write_vectored(&mut self, slices: &[io::IoSlice]) -> io::Result<Option<usize>> {

@@ -79,6 +79,11 @@ pub fn listen() -> (TcpListener, u16) {
     (listener, port)
 }
 
+/// A port that nobody listens on.
+pub fn free_port() -> u16 {
+    listen().1
+}
+
 /// A phone in this role, whose log is in its own folder.
 pub fn device(keys: &str) -> Phone {
     let mut phone = Phone::prepared(keys);

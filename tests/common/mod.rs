@@ -24,6 +24,7 @@ use nix::sys::signal::Signal;
 pub mod browser;
 pub mod capture;
 mod control;
+pub mod engine;
 #[cfg(feature = "s3")]
 pub mod fake_store;
 pub mod file;

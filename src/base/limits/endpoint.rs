@@ -45,6 +45,13 @@ pub const BYTES_PER_TURN: usize = 16 * 1024;
 /// `call_keep` is still not cut off.
 pub const OUT_BYTES: usize = 8 * 1024;
 
+/// Streams of a call on the device's own server: sound and picture of both parties.
+pub const MAX_OWN_STREAMS: usize = 4;
+/// Players of one of them: the other device, this one's screen, the recording.
+pub const MAX_OWN_PLAYERS: usize = 8;
+/// Connections of that server.
+pub const MAX_STREAM_CONNECTIONS: usize = 32;
+
 /// Calls of the log.
 pub const LOGGED_CALLS: usize = 200;
 /// The longest line of the log: two ids and reasons of 64 bytes, escaped.

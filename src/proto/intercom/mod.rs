@@ -9,7 +9,7 @@ pub mod endpoint;
 #[cfg(feature = "box")]
 pub mod home_box;
 pub mod message_reader;
-#[cfg(feature = "box")]
+#[cfg(any(feature = "box", feature = "intercom"))]
 pub mod relay;
 #[cfg(any(feature = "intercom", feature = "sim"))]
 pub mod sound;

@@ -24,6 +24,7 @@ mod play;
 mod property;
 mod publish;
 mod screen;
+mod stream_state;
 mod streams;
 mod talk;
 

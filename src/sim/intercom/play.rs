@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use crate::sim::intercom::streams::{Shared, RETRY};
+use crate::sim::intercom::stream_state::{StreamState, RETRY};
 use crate::wire::flv::{parse_header, Kind, Tag, ALAW, HEADER_BYTES, ULAW};
 use crate::wire::http::response::ResponseHead;
 use crate::wire::http::url::StreamUrl;
@@ -16,7 +16,7 @@ const LOOK: Duration = Duration::from_millis(100);
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Plays until the call is over.
-pub(super) fn run(url: &str, shared: &Shared) {
+pub(super) fn play_stream(url: &str, shared: &StreamState) {
     let Some(url) = StreamUrl::parse(url.as_bytes()) else {
         return;
     };
@@ -28,7 +28,7 @@ pub(super) fn run(url: &str, shared: &Shared) {
     }
 }
 
-fn play(url: &StreamUrl, shared: &Shared) -> std::io::Result<()> {
+fn play(url: &StreamUrl, shared: &StreamState) -> std::io::Result<()> {
     let mut stream = TcpStream::connect_timeout(&url.server, PATIENCE)?;
     stream.set_read_timeout(Some(LOOK))?;
     let StreamUrl { host, path, .. } = url;
@@ -59,7 +59,7 @@ struct Reading {
 
 impl Reading {
     /// `None`: it is no stream.
-    fn take(&mut self, bytes: &[u8], shared: &Shared) -> Option<()> {
+    fn take(&mut self, bytes: &[u8], shared: &StreamState) -> Option<()> {
         let mut rest = bytes.to_vec();
         if self.body.is_none() {
             self.head.append(&mut rest);
@@ -82,7 +82,7 @@ impl Reading {
         self.count(shared)
     }
 
-    fn count(&mut self, shared: &Shared) -> Option<()> {
+    fn count(&mut self, shared: &StreamState) -> Option<()> {
         if !self.has_header {
             if parse_header(&self.flv).ok()?.is_none() {
                 return Some(());

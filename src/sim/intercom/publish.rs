@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::proto::intercom::sound::publisher::StreamPublisher;
 use crate::proto::intercom::sound::stream::StreamMachine;
-use crate::sim::intercom::streams::{Shared, RETRY};
+use crate::sim::intercom::stream_state::{StreamState, RETRY};
 use crate::sim::parties;
 use crate::wire::flv::{Tag, HEADER_BYTES};
 use crate::wire::g711::Law;
@@ -27,7 +27,7 @@ const LOOK: Duration = Duration::from_millis(20);
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Publishes until the call is over.
-pub(super) fn run(url: &str, has_picture: bool, shared: &Shared) {
+pub(super) fn publish_stream(url: &str, has_picture: bool, shared: &StreamState) {
     let voice = if has_picture {
         parties::near(VOICE_SECONDS)
     } else {
@@ -57,7 +57,7 @@ fn publish(
     url: &StreamUrl,
     codes: &[u8],
     has_picture: bool,
-    shared: &Shared,
+    shared: &StreamState,
 ) -> std::io::Result<()> {
     let mut stream = TcpStream::connect_timeout(&url.server, PATIENCE)?;
     stream.set_write_timeout(Some(PATIENCE))?;

@@ -1,16 +1,14 @@
 //! The streams of a call: what this device publishes is made up, what it plays is counted.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use crate::sim::intercom::output::say;
-use crate::sim::intercom::{play, publish};
+use crate::sim::intercom::play::play_stream;
+use crate::sim::intercom::publish::publish_stream;
+use crate::sim::intercom::stream_state::StreamState;
 use crate::wire::intercom::{peer_type, Party};
-
-/// Between two attempts to reach a stream server.
-pub(super) const RETRY: Duration = Duration::from_millis(500);
 
 /// Which streams a call has, as URLs; empty if there is none.
 #[derive(Clone, Debug, Default)]
@@ -21,19 +19,9 @@ pub(super) struct StreamPlan {
     pub(super) has_picture: bool,
 }
 
-/// What the threads of a call share.
-#[derive(Default)]
-pub(super) struct Shared {
-    pub(super) is_over: AtomicBool,
-    /// Sound is published after the answer only.
-    pub(super) is_answered: AtomicBool,
-    pub(super) sound_ms: AtomicU64,
-    pub(super) pictures: AtomicU64,
-}
-
 /// The streams of a running call.
 pub(super) struct Streams {
-    shared: Arc<Shared>,
+    shared: Arc<StreamState>,
     threads: Vec<JoinHandle<()>>,
     plays: bool,
 }
@@ -66,7 +54,7 @@ fn url(server: &str, party: &Party) -> String {
 impl Streams {
     /// The call begins to ring.
     pub(super) fn begin(plan: &StreamPlan) -> Self {
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(StreamState::default());
         let mut this = Self {
             shared: shared.clone(),
             threads: vec![],
@@ -74,13 +62,13 @@ impl Streams {
         };
         if !plan.publish.is_empty() {
             let (plan, shared) = (plan.clone(), shared.clone());
-            let publish = move || publish::run(&plan.publish, plan.has_picture, &shared);
+            let publish = move || publish_stream(&plan.publish, plan.has_picture, &shared);
             this.threads.push(std::thread::spawn(publish));
         }
         if this.plays {
             let play_url = plan.play.clone();
             this.threads
-                .push(std::thread::spawn(move || play::run(&play_url, &shared)));
+                .push(std::thread::spawn(move || play_stream(&play_url, &shared)));
         }
         this
     }
@@ -102,11 +90,5 @@ impl Streams {
             let pictures = self.shared.pictures.load(Ordering::SeqCst);
             say(&format!("heard sound_ms={sound_ms} pictures={pictures}"));
         }
-    }
-}
-
-impl Shared {
-    pub(super) fn is_over(&self) -> bool {
-        self.is_over.load(Ordering::SeqCst)
     }
 }

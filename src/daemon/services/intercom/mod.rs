@@ -34,11 +34,13 @@ use crate::wire::recording::sidecar::Start;
 use call_log::CallLog;
 use links::{LinkInput, Links};
 use media::CallMedia;
+use own_streams::OwnStreamServer;
 
 mod answers;
 mod call_log;
 mod links;
 mod media;
+mod own_streams;
 mod requests;
 
 const LISTENER: usize = 0;
@@ -64,6 +66,7 @@ struct Device {
     may_accept: bool,
     links: Links,
     media: CallMedia,
+    streams: OwnStreamServer,
     log: CallLog,
     is_screen: bool,
     token_file: String,
@@ -80,12 +83,16 @@ impl Intercom {
 }
 
 impl Service for Intercom {
-    fn handle_event(&mut self, source: usize, event: &Event, _context: &mut Context) {
+    fn handle_event(&mut self, source: usize, event: &Event, context: &mut Context) {
         let Some(device) = &mut self.device else {
             return;
         };
         match source.checked_sub(FIRST_LINK) {
-            Some(slot) => device.links.set_ready(slot, event),
+            Some(slot) if slot < device.links.len() => device.links.set_ready(slot, event),
+            Some(_) => {
+                let now = context.clock.read().monotonic;
+                device.streams.handle_event(now, event.token());
+            }
             None if source == LISTENER => device.may_accept = true,
             None => device.media.handle_event(source, event),
         }
@@ -124,6 +131,7 @@ impl Service for Intercom {
         device.map_or(Instant::NEVER, |device| {
             let links = device.links.deadline().min(device.log.deadline());
             let media = device.media.next_deadline();
+            let media = media.min(device.streams.next_deadline());
             device.endpoint.next_deadline().min(links).min(media)
         })
     }
@@ -157,11 +165,15 @@ impl Device {
         let mut seed = [0; 32];
         let filled = context.random.fill(&mut seed);
         filled.map_err(|error| format!("intercom: no random numbers: {error}"))?;
+        let links = Links::new(tokens, FIRST_LINK);
+        let registry = context.poll.registry();
+        let first_stream = FIRST_LINK + links.len();
         Ok(Some(Self {
+            streams: OwnStreamServer::open(&settings, registry, tokens, first_stream),
             endpoint: Endpoint::new(now, settings, seed),
             listener,
             may_accept: false,
-            links: Links::new(tokens, FIRST_LINK),
+            links,
             media: CallMedia::new(&context.config, tokens, FIRST_MEDIA),
             log: CallLog::open(&config.state),
             is_screen,
@@ -190,10 +202,14 @@ impl Device {
             self.execute(now, context);
         }
         self.links.expire(now.monotonic);
+        self.streams
+            .set_use(now.monotonic, self.endpoint.own_streams());
+        self.streams.turn(now.monotonic);
         let media = self.media.turn(now, context);
         self.log.write_due(now.monotonic);
         self.log.write_to(&mut context.clients);
-        if self.may_accept || self.links.has_more() || media == Work::Left {
+        let has_more = self.links.has_more() || self.streams.has_work() || media == Work::Left;
+        if self.may_accept || has_more {
             Work::Left
         } else {
             Work::Done

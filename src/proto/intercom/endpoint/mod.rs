@@ -40,6 +40,7 @@ pub mod lines;
 mod messages;
 mod openings;
 pub mod output;
+pub mod own_streams;
 pub mod request;
 mod requests;
 pub mod settings;

@@ -1,0 +1,113 @@
+//! The device's own stream server: a door unit and the property's phone have the streams of the
+//! calls that they make to each other (spec, section 5, rows 6 and 7).
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use log::{info, warn};
+use mio::Registry;
+
+use crate::base::limits::endpoint::{MAX_OWN_PLAYERS, MAX_OWN_STREAMS, MAX_STREAM_CONNECTIONS};
+use crate::base::time::Instant;
+use crate::daemon::turn::Tokens;
+use crate::proto::intercom::endpoint::own_streams::OwnStreams;
+use crate::proto::intercom::endpoint::settings::{Role, Settings};
+use crate::proto::intercom::relay::permissions::Permissions;
+use crate::proto::intercom::relay::RelayLimits;
+use crate::streams::{Side, StreamServer, StreamTokens};
+
+/// What the side of a device's listener is called.
+const SIDE: &str = "device";
+
+/// The server; `None` for a screen, and if it could not be opened.
+pub(super) struct OwnStreamServer {
+    server: Option<StreamServer>,
+    own_addr: IpAddr,
+}
+
+impl OwnStreamServer {
+    /// `source`: the number of its first event source. A device without a server still calls homes,
+    /// whose boxes have one.
+    pub(super) fn open(
+        settings: &Settings,
+        registry: &Registry,
+        tokens: Tokens,
+        source: usize,
+    ) -> Self {
+        let own_addr = settings.addr;
+        if settings.role == Role::Screen {
+            return Self {
+                server: None,
+                own_addr,
+            };
+        }
+        let side = Side {
+            address: (own_addr, settings.stream_port).into(),
+            name: SIDE,
+        };
+        let stream_tokens = StreamTokens {
+            listeners: [tokens.token(source); 2],
+            first: tokens.token(source + 1).0,
+            step: 1,
+        };
+        let limits = RelayLimits {
+            streams: MAX_OWN_STREAMS,
+            players: MAX_OWN_PLAYERS,
+            connections: MAX_STREAM_CONNECTIONS,
+        };
+        let opened = registry
+            .try_clone()
+            .map_err(|problem| problem.to_string())
+            .and_then(|registry| StreamServer::open(registry, stream_tokens, &[side], limits));
+        match &opened {
+            Ok(_) => info!("intercom: own streams are at {}", side.address),
+            Err(problem) => warn!("intercom: {problem} (streamPort): calls between doors and the property's phone have no sound"),
+        }
+        Self {
+            server: opened.ok(),
+            own_addr,
+        }
+    }
+
+    /// The streams of the running call, from now on.
+    pub(super) fn set_use(&mut self, now: Instant, streams: Option<OwnStreams>) {
+        let Some(server) = &mut self.server else {
+            return;
+        };
+        let permissions = streams.map_or(Permissions::default(), |streams| {
+            let own = [self.own_addr, IpAddr::V4(Ipv4Addr::LOCALHOST)];
+            let own = own.into_iter().chain(streams.local);
+            let parties = own.chain(streams.peer).map(|address| (SIDE, address));
+            let parties: Vec<(&'static str, IpAddr)> = parties.collect();
+            Permissions {
+                ids: streams.ids.iter().map(|id| id.to_vec()).collect(),
+                publishers: parties.clone(),
+                parties,
+            }
+        });
+        server.set_permissions(now, permissions);
+    }
+
+    pub(super) fn handle_event(&mut self, now: Instant, token: mio::Token) {
+        if let Some(server) = &mut self.server {
+            server.handle_event(now, token);
+        }
+    }
+
+    pub(super) fn turn(&mut self, now: Instant) {
+        if let Some(server) = &mut self.server {
+            server.turn(now);
+            while let Some(event) = server.poll_event() {
+                log::debug!("intercom: own streams: {event:?}");
+            }
+        }
+    }
+
+    pub(super) fn has_work(&self) -> bool {
+        self.server.as_ref().is_some_and(StreamServer::has_work)
+    }
+
+    pub(super) fn next_deadline(&self) -> Instant {
+        let server = self.server.as_ref();
+        server.map_or(Instant::NEVER, StreamServer::next_deadline)
+    }
+}
