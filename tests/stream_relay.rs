@@ -170,6 +170,7 @@ fn only_who_has_the_call_publishes_after_the_answer() {
     site.send(early, &[HEADER, &sound(0)].concat());
     let parties = vec![("community", IpAddr::from(DOOR)), ("home", SCREEN.into())];
     let permissions = Permissions {
+        inputs: vec![],
         ids: vec![b"a1".to_vec()],
         publishers: vec![parties[0]],
         parties,

@@ -117,6 +117,7 @@ pub fn stream_relay(data: &[u8]) {
     });
     let address = IpAddr::from([11, 0, 0, 1]);
     let permissions = Permissions {
+        inputs: vec![],
         ids: vec![b"v".to_vec()],
         parties: vec![("home", address)],
         publishers: vec![("home", address)],

@@ -63,5 +63,6 @@ pub(super) fn permissions(settings: &BoxSettings, streams: StreamUse) -> Permiss
         ids: streams.ids,
         parties,
         publishers,
+        inputs: vec![],
     }
 }

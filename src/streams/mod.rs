@@ -2,7 +2,7 @@
 //! door unit or the property's phone. Both event loops drive it: events, then a turn.
 
 use std::io::{self, IoSlice};
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use log::warn;
 use mio::net::TcpListener;
@@ -13,6 +13,8 @@ use crate::io::{listener, stream};
 use crate::proto::intercom::relay::permissions::Permissions;
 use crate::proto::intercom::relay::{ConnectionId, Relay, RelayEvent, RelayLimits};
 
+/// The side of connections of the program itself, whose address is unspecified.
+pub const INSIDE: &str = "inside";
 /// Pieces that one call writes.
 const SLICES: usize = 16;
 /// Bytes that are read from one connection before the others have their turn.
@@ -213,6 +215,39 @@ impl StreamServer {
         if let Some(socket) = self.sockets[slot].take() {
             self.relay.handle_closed(now, socket.id);
         }
+    }
+
+    /// A connection of the program itself, without a socket, that begins with this request.
+    pub fn open_inside(&mut self, now: Instant, request: &[u8]) -> Option<ConnectionId> {
+        let nowhere = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+        let id = self.relay.handle_accepted(now, INSIDE, nowhere)?;
+        self.relay.handle_bytes(now, id, request);
+        Some(id)
+    }
+
+    /// Bytes that the program sends on such a connection.
+    pub fn send_inside(&mut self, now: Instant, id: ConnectionId, bytes: &[u8]) {
+        self.relay.handle_bytes(now, id, bytes);
+    }
+
+    /// What it gets; `false`: the connection is over.
+    pub fn receive_inside(&mut self, id: ConnectionId, mut take: impl FnMut(&[u8])) -> bool {
+        let is_over = self.relay.is_over(id);
+        let Some(outgoing) = self.relay.outgoing(id) else {
+            return false;
+        };
+        let mut count = 0;
+        for slice in outgoing.slices() {
+            take(slice);
+            count += slice.len();
+        }
+        outgoing.consume(count);
+        !is_over
+    }
+
+    /// Closes it.
+    pub fn close_inside(&mut self, now: Instant, id: ConnectionId) {
+        self.relay.handle_closed(now, id);
     }
 
     /// The next event of a stream.

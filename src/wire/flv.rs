@@ -7,6 +7,7 @@
 use crate::wire::g711::Law;
 
 pub mod sound_reader;
+pub mod tag_reader;
 
 /// The header with the length of the tag before the first one, which is 0.
 pub const HEADER_BYTES: usize = 13;

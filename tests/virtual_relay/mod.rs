@@ -52,6 +52,7 @@ impl Site {
         ];
         let ids = ids.iter().map(|id| id.as_bytes().to_vec()).collect();
         let permissions = Permissions {
+            inputs: vec![],
             ids,
             publishers: parties.clone(),
             parties,

@@ -21,7 +21,17 @@ pub const STREAM_TIMEOUT: Duration = Duration::from_millis(12_000);
 pub const SOUND_LINGER: Duration = Duration::from_millis(1000);
 /// Bytes of a published stream that wait for the network: 4 s of G.711.
 pub const PUBLISH_BYTES: usize = 40 * 1024;
+/// The same with a door's picture: two key frames of 200 KiB, and what comes meanwhile.
+pub const PUBLISH_PICTURE_BYTES: usize = 512 * 1024;
+/// How long a door's sound waits for its picture (contract, section 5).
+pub const PICTURE_PATIENCE: Duration = Duration::from_millis(1000);
+/// Tags of sound that wait so long: those of a second, and some.
+pub const HELD_SOUND_TAGS: usize = 60;
 /// Bytes that are read from a stream in one turn.
 pub const STREAM_BYTES_PER_TURN: usize = 64 * 1024;
-/// While no RTP comes, silence is published in tags of so many frames: 100 ms.
-pub const SILENT_FRAMES: usize = 5;
+/// While no RTP comes, silence is published in tags of so many milliseconds (contract, section 5).
+pub const SILENT_TAG_MS: u32 = 100;
+/// Silence is made up once nothing has come for so long: packets may be late.
+pub const SILENCE_AFTER_MS: u32 = 200;
+/// Packets that wait for one that is missing: 80 ms.
+pub const HELD_PACKETS: usize = 4;

@@ -6,7 +6,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::sim::intercom::stream_state::{StreamState, RETRY};
-use crate::wire::flv::{parse_header, Kind, Tag, ALAW, HEADER_BYTES, ULAW};
+use crate::wire::flv::tag_reader::{Piece, TagReader};
+use crate::wire::flv::{Kind, Tag, ALAW, ULAW};
 use crate::wire::http::response::ResponseHead;
 use crate::wire::http::url::StreamUrl;
 use crate::wire::http::BodyReader;
@@ -53,8 +54,7 @@ fn play(url: &StreamUrl, shared: &StreamState) -> std::io::Result<()> {
 struct Reading {
     head: Vec<u8>,
     body: Option<BodyReader>,
-    flv: Vec<u8>,
-    has_header: bool,
+    flv: TagReader,
 }
 
 impl Reading {
@@ -72,27 +72,21 @@ impl Reading {
             self.body = Some(BodyReader::new(head.body));
             rest = self.head.split_off(len);
         }
-        let body = self.body.as_mut()?;
         let mut left = &rest[..];
         while !left.is_empty() {
+            let body = self.body.as_mut()?;
             let (content, used) = body.next(left).ok()?;
-            self.flv.extend(content);
+            self.flv.push(content);
             left = &left[used.max(1)..];
+            self.count(shared)?;
         }
-        self.count(shared)
+        Some(())
     }
 
     fn count(&mut self, shared: &StreamState) -> Option<()> {
-        if !self.has_header {
-            if parse_header(&self.flv).ok()?.is_none() {
-                return Some(());
-            }
-            self.has_header = true;
-            self.flv.drain(..HEADER_BYTES);
-        }
-        let mut at = 0;
-        while let Some(tag) = Tag::parse(&self.flv[at..]).ok()? {
-            at += tag.bytes().len();
+        while let Some(piece) = self.flv.next().ok()? {
+            let Piece::Tag(bytes) = piece else { continue };
+            let tag = Tag::parse(&bytes).ok()??;
             if matches!(tag.kind(), Kind::KeyFrame | Kind::Picture) {
                 shared.pictures.fetch_add(1, Ordering::SeqCst);
             }
@@ -101,7 +95,6 @@ impl Reading {
                 shared.sound_ms.fetch_add(millis, Ordering::SeqCst);
             }
         }
-        self.flv.drain(..at);
         Some(())
     }
 }

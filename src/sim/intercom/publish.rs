@@ -78,7 +78,7 @@ fn publish(
         }
         if has_picture {
             while let Some(tag) = pictures.next_until(millis) {
-                publisher.push_tag(&tag);
+                let _ = publisher.push_tag(&tag);
             }
         }
         if shared.is_answered.load(Ordering::SeqCst) {

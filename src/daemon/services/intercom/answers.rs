@@ -3,7 +3,7 @@
 use crate::base::limits::{MESSAGE_BYTES, NAME_BYTES};
 use crate::daemon::context::Context;
 use crate::proto::intercom::endpoint::lines::write_urls;
-use crate::proto::intercom::endpoint::urls::{for_application, Urls};
+use crate::proto::intercom::endpoint::urls::Urls;
 use crate::proto::recorder::outbox::{ClientId, To};
 use crate::proto::recorder::reason::{reason, Reason as Refusal};
 use crate::wire::control::{Text, Writer};
@@ -70,7 +70,7 @@ fn write_success(writer: &mut Writer, success: &Success) {
         }
         Success::Urls(urls, leg_port) => {
             write_leg_port(writer, *leg_port);
-            write_urls(writer, &for_application(urls, leg_port.is_some()));
+            write_urls(writer, urls);
         }
         Success::Ended(duration, recording) => {
             writer.pair("duration_ms", duration);

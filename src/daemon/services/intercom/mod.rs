@@ -25,7 +25,7 @@ use crate::proto::intercom::endpoint::output::{
     CallState, Closed, DoorState, Event as DeviceEvent, Outcome, Output,
 };
 use crate::proto::intercom::endpoint::settings::Role;
-use crate::proto::intercom::endpoint::urls::for_application;
+use crate::proto::intercom::endpoint::urls::{for_application, url, Url};
 use crate::proto::intercom::endpoint::Endpoint;
 use crate::proto::recorder::outbox::To;
 use crate::wire::control::Text;
@@ -69,6 +69,7 @@ struct Device {
     streams: OwnStreamServer,
     log: CallLog,
     is_screen: bool,
+    is_door: bool,
     token_file: String,
     /// The token could not be read, and this was logged.
     token_missed: bool,
@@ -177,6 +178,7 @@ impl Device {
             media: CallMedia::new(&context.config, tokens, FIRST_MEDIA),
             log: CallLog::open(&config.state),
             is_screen,
+            is_door: config.role == Some(Role::Door),
             token_file: config.box_token_file.clone(),
             token_missed: false,
         }))
@@ -202,10 +204,11 @@ impl Device {
             self.execute(now, context);
         }
         self.links.expire(now.monotonic);
-        self.streams
-            .set_use(now.monotonic, self.endpoint.own_streams());
+        let own_streams = self.endpoint.own_streams();
+        let picture = self.media.picture_id();
+        self.streams.set_use(now.monotonic, own_streams, picture);
         self.streams.turn(now.monotonic);
-        let media = self.media.turn(now, context);
+        let media = self.media.turn(now, context, self.streams.server());
         self.log.write_due(now.monotonic);
         self.log.write_to(&mut context.clients);
         let has_more = self.links.has_more() || self.streams.has_work() || media == Work::Left;
@@ -280,7 +283,7 @@ impl Device {
         let recording = self.recording_of(event);
         let written = match event {
             DeviceEvent::Call(state, info, urls) if self.media.is_bridged() => {
-                let urls = for_application(urls, true);
+                let urls = for_application(urls, true, self.picture_url().as_ref());
                 let event = DeviceEvent::Call(*state, info.clone(), urls);
                 write_event(&event, &recording, &mut buffer)
             }
@@ -317,14 +320,29 @@ impl Device {
         }
     }
 
+    /// Where the application of a door publishes its picture, if the sound is to be added here.
+    fn picture_url(&self) -> Option<Url> {
+        let server = self.streams.address()?;
+        self.media.picture_id().map(|id| url(server, id))
+    }
+
     /// A call's media follow its state.
     fn follow_call(&mut self, event: &DeviceEvent, now: &Now) {
+        if let DeviceEvent::Call(_, _, urls) = event {
+            self.follow_picture(&urls.publish_video, now);
+        }
         match event {
             DeviceEvent::Call(CallState::Talking, info, urls) => {
                 self.media.handle_talking(now.monotonic, info, urls);
             }
             DeviceEvent::Closed(closed) => self.media.handle_closed(now.monotonic, closed),
             _ => {}
+        }
+    }
+
+    fn follow_picture(&mut self, publish_video: &Url, now: &Now) {
+        if let Some(own) = self.streams.address().filter(|_| self.is_door) {
+            self.media.handle_picture(now.monotonic, publish_video, own);
         }
     }
 

@@ -1,19 +1,21 @@
 //! The device's own stream server: a door unit and the property's phone have the streams of the
 //! calls that they make to each other (spec, section 5, rows 6 and 7).
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use log::{info, warn};
 use mio::Registry;
 
 use crate::base::limits::endpoint::{MAX_OWN_PLAYERS, MAX_OWN_STREAMS, MAX_STREAM_CONNECTIONS};
 use crate::base::time::Instant;
+use crate::daemon::services::intercom::media::door_picture::kept_id;
 use crate::daemon::turn::Tokens;
 use crate::proto::intercom::endpoint::own_streams::OwnStreams;
+use crate::proto::intercom::endpoint::reachable;
 use crate::proto::intercom::endpoint::settings::{Role, Settings};
-use crate::proto::intercom::relay::permissions::Permissions;
+use crate::proto::intercom::relay::permissions::{Input, Permissions};
 use crate::proto::intercom::relay::RelayLimits;
-use crate::streams::{Side, StreamServer, StreamTokens};
+use crate::streams::{Side, StreamServer, StreamTokens, INSIDE};
 
 /// What the side of a device's listener is called.
 const SIDE: &str = "device";
@@ -22,6 +24,7 @@ const SIDE: &str = "device";
 pub(super) struct OwnStreamServer {
     server: Option<StreamServer>,
     own_addr: IpAddr,
+    address: SocketAddr,
 }
 
 impl OwnStreamServer {
@@ -34,10 +37,12 @@ impl OwnStreamServer {
         source: usize,
     ) -> Self {
         let own_addr = settings.addr;
+        let address = SocketAddr::new(reachable(own_addr), settings.stream_port);
         if settings.role == Role::Screen {
             return Self {
                 server: None,
                 own_addr,
+                address,
             };
         }
         let side = Side {
@@ -65,26 +70,53 @@ impl OwnStreamServer {
         Self {
             server: opened.ok(),
             own_addr,
+            address,
         }
     }
 
     /// The streams of the running call, from now on.
-    pub(super) fn set_use(&mut self, now: Instant, streams: Option<OwnStreams>) {
+    /// `picture`: the id of a door's stream whose picture the application publishes here.
+    pub(super) fn set_use(
+        &mut self,
+        now: Instant,
+        streams: Option<OwnStreams>,
+        picture: Option<&[u8]>,
+    ) {
         let Some(server) = &mut self.server else {
             return;
         };
-        let permissions = streams.map_or(Permissions::default(), |streams| {
+        let mut permissions = Permissions::default();
+        if let Some(streams) = &streams {
+            permissions.ids = streams.ids.iter().map(|id| id.to_vec()).collect();
+        }
+        if let Some(id) = picture {
+            let kept = kept_id(id);
+            permissions.ids.extend([id.to_vec(), kept.clone()]);
+            let side = SIDE;
+            let asked = id.to_vec();
+            permissions.inputs.push(Input { asked, kept, side });
+        }
+        if !permissions.ids.is_empty() {
+            let local = streams.as_ref().and_then(|streams| streams.local);
+            let peer = streams.as_ref().and_then(|streams| streams.peer);
             let own = [self.own_addr, IpAddr::V4(Ipv4Addr::LOCALHOST)];
-            let own = own.into_iter().chain(streams.local);
-            let parties = own.chain(streams.peer).map(|address| (SIDE, address));
-            let parties: Vec<(&'static str, IpAddr)> = parties.collect();
-            Permissions {
-                ids: streams.ids.iter().map(|id| id.to_vec()).collect(),
-                publishers: parties.clone(),
-                parties,
-            }
-        });
+            let outside = own.into_iter().chain(local).chain(peer);
+            permissions.parties = outside.map(|address| (SIDE, address)).collect();
+            let inside = (INSIDE, IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+            permissions.parties.push(inside);
+            permissions.publishers = permissions.parties.clone();
+        }
         server.set_permissions(now, permissions);
+    }
+
+    /// The server, if it is open.
+    pub(super) fn server(&mut self) -> Option<&mut StreamServer> {
+        self.server.as_mut()
+    }
+
+    /// Where the device's own programs reach it; `None`: it is not open.
+    pub(super) fn address(&self) -> Option<SocketAddr> {
+        self.server.as_ref().map(|_| self.address)
     }
 
     pub(super) fn handle_event(&mut self, now: Instant, token: mio::Token) {

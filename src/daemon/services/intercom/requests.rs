@@ -8,6 +8,7 @@ use crate::daemon::services::intercom::Device;
 use crate::io::clock::Now;
 use crate::proto::intercom::endpoint::lines::write_status;
 use crate::proto::intercom::endpoint::request::{Line, Request};
+use crate::proto::intercom::endpoint::urls::for_application;
 use crate::proto::recorder::outbox::{ClientId, To};
 use crate::proto::recorder::reason::{reason, Reason as Refusal};
 use crate::wire::intercom::Sid;
@@ -50,6 +51,11 @@ impl Device {
                 let urls = endpoint.handle_accept(at, &sid)?;
                 let leg_port = bridge.as_ref().map(Bridge::leg_port);
                 self.media.set_bridge(bridge);
+                if leg_port.is_some() {
+                    self.follow_picture(&urls.publish_video, now);
+                }
+                let picture = self.picture_url();
+                let urls = for_application(&urls, leg_port.is_some(), picture.as_ref());
                 return Ok(Success::Urls(urls, leg_port));
             }
             Request::Reject(sid, why) => endpoint.handle_reject(at, &sid, why),

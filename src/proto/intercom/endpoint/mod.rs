@@ -248,7 +248,7 @@ fn is_due(deadline: Option<Instant>, now: Instant) -> bool {
 }
 
 /// Where programs of the device itself reach a server of the device that listens on this address.
-fn reachable(addr: IpAddr) -> IpAddr {
+pub fn reachable(addr: IpAddr) -> IpAddr {
     if addr.is_unspecified() {
         IpAddr::V4(Ipv4Addr::LOCALHOST)
     } else {

@@ -104,11 +104,14 @@ pub fn early(all: &Urls, own_type: u8, caller_type: u8, allowed: bool) -> Urls {
 }
 
 /// The URLs that the application plays and publishes. With a media engine the phone publishes the
-/// sound by itself, and nobody else may.
-pub fn for_application(urls: &Urls, has_engine: bool) -> Urls {
+/// sound by itself, and nobody else may; a door's picture goes to `picture`, where the sound is added.
+pub fn for_application(urls: &Urls, has_engine: bool, picture: Option<&Url>) -> Urls {
     let mut urls = urls.clone();
     if has_engine {
         urls.publish_audio.clear();
+    }
+    if let Some(picture) = picture.filter(|_| !urls.publish_video.is_empty()) {
+        urls.publish_video = picture.clone();
     }
     urls
 }

@@ -3,8 +3,8 @@
 use core::net::IpAddr;
 
 use crate::base::time::Instant;
-use crate::proto::intercom::relay::flv_input::FlvInput;
 use crate::proto::intercom::relay::outgoing::Outgoing;
+use crate::wire::flv::tag_reader::TagReader;
 use crate::wire::http::BodyReader;
 
 /// A connection.
@@ -44,7 +44,7 @@ pub(super) enum State {
 pub(super) struct Publishing {
     pub(super) stream: Vec<u8>,
     pub(super) body: BodyReader,
-    pub(super) input: FlvInput,
+    pub(super) input: TagReader,
     pub(super) silent_at: Instant,
 }
 

@@ -24,7 +24,6 @@ pub use crate::proto::intercom::relay::events::{ConnectionId, RelayCounts, Relay
 
 mod connection;
 mod events;
-mod flv_input;
 pub mod outgoing;
 pub mod permissions;
 mod play;

@@ -11,9 +11,30 @@ pub struct Permissions {
     pub parties: Vec<(&'static str, IpAddr)>,
     /// Those of them that may publish.
     pub publishers: Vec<(&'static str, IpAddr)>,
+    /// What these addresses publish under the first id is kept under the second one: the device
+    /// publishes the first by itself.
+    pub inputs: Vec<Input>,
+}
+
+/// See `Permissions::inputs`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Input {
+    /// The id in the request.
+    pub asked: Vec<u8>,
+    /// The id of the stream.
+    pub kept: Vec<u8>,
+    /// The side whose publishers are meant.
+    pub side: &'static str,
 }
 
 impl Permissions {
+    /// Under which id a publisher's stream is kept.
+    pub(super) fn kept<'a>(&'a self, side: &str, asked: &'a [u8]) -> &'a [u8] {
+        let mut inputs = self.inputs.iter();
+        let input = inputs.find(|input| input.asked == asked && input.side == side);
+        input.map_or(asked, |input| &input.kept)
+    }
+
     pub(super) fn has(&self, id: &[u8]) -> bool {
         self.ids.iter().any(|known| known == id)
     }

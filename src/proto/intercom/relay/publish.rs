@@ -4,11 +4,11 @@ use std::rc::Rc;
 
 use crate::base::time::Instant;
 use crate::proto::intercom::relay::connection::{Publishing, State};
-use crate::proto::intercom::relay::flv_input::{FlvInput, Piece};
 use crate::proto::intercom::relay::stream::Stream;
 use crate::proto::intercom::relay::{
     ConnectionId, Relay, RelayEvent, PUBLISHER_SILENCE, PUBLISHER_WAIT,
 };
+use crate::wire::flv::tag_reader::{Piece, TagReader};
 use crate::wire::flv::{sound_codec, Error, Kind, Tag, ALAW, ULAW};
 use crate::wire::http::{BodyReader, Head};
 
@@ -44,7 +44,7 @@ impl Relay {
             connection.state = State::Publishing(Box::new(Publishing {
                 stream: stream.to_vec(),
                 body: BodyReader::new(head.body),
-                input: FlvInput::default(),
+                input: TagReader::default(),
                 silent_at: now + PUBLISHER_SILENCE,
             }));
         }

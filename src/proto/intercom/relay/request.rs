@@ -92,7 +92,11 @@ impl Relay {
                     "no running call of this address has this stream",
                 );
             }
-            b"POST" | b"PUT" => self.publish(now, id, stream, head, rest),
+            b"POST" | b"PUT" => {
+                let side = self.connections.get(&id).map_or("", |it| it.side);
+                let kept = self.permissions.kept(side, stream).to_vec();
+                self.publish(now, id, &kept, head, rest);
+            }
             b"GET" => self.play(now, id, stream),
             b"HEAD" => self.describe(now, id, stream),
             _ => self.refuse(now, id, 405, "GET plays, POST and PUT publish"),

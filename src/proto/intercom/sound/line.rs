@@ -1,9 +1,9 @@
-//! One direction of a call's sound: packets in as they come, a frame each 20 ms out. Jitter, loss
+//! The peer's sound for the media engine: packets in as they come, a frame each 20 ms out. Jitter, loss
 //! and drift are the business of the recording's own jitter buffer; the delay is shorter than a
 //! recording's, since people talk.
 
-use crate::base::limits::sound::{SILENT_FRAMES, TALK_DELAY};
-use crate::base::limits::{FRAME, FRAME_SAMPLES, PLAYOUT_DELAY, RTP_FRAME_BYTES};
+use crate::base::limits::sound::TALK_DELAY;
+use crate::base::limits::{FRAME, PLAYOUT_DELAY, RTP_FRAME_BYTES};
 use crate::base::stats::Stats;
 use crate::base::time::{Duration, Instant};
 use crate::proto::recording::audio::RecordingAudio;
@@ -18,28 +18,10 @@ pub struct SoundLine {
     audio: RecordingAudio,
     setup: Setup,
     stats: Stats,
-    /// When the last packet came.
-    heard_at: Option<Instant>,
-    /// Frames so far.
-    frames: u64,
 }
 
-/// A frame of a line.
-pub struct SoundFrame {
-    /// An RTP packet.
-    pub packet: [u8; RTP_FRAME_BYTES],
-    /// Its time since the line began, in milliseconds.
-    pub millis: u32,
-    /// No packet has come for as long as a tag of silence takes.
-    pub is_idle: bool,
-}
-
-impl SoundFrame {
-    /// The codes of the packet.
-    pub fn codes(&self) -> &[u8] {
-        &self.packet[RTP_FRAME_BYTES - FRAME_SAMPLES..]
-    }
-}
+/// A frame: an RTP packet.
+pub type SoundFrame = [u8; RTP_FRAME_BYTES];
 
 impl SoundLine {
     /// A line that is not used yet. This is the only allocation.
@@ -48,8 +30,6 @@ impl SoundLine {
             audio: RecordingAudio::new(),
             setup: Setup::default(),
             stats: Stats::default(),
-            heard_at: None,
-            frames: 0,
         }
     }
 
@@ -65,8 +45,6 @@ impl SoundLine {
         self.audio.stream = self.setup.stream();
         self.audio.set_law(law);
         self.audio.begin(now);
-        self.heard_at = None;
-        self.frames = 0;
     }
 
     /// Takes a packet.
@@ -75,7 +53,6 @@ impl SoundLine {
             .audio
             .handle_rtp(0, Some(arrival), datagram, &mut self.stats);
         debug_assert_eq!(taken, crate::proto::recording::audio::Intake::Taken);
-        self.heard_at = Some(arrival);
     }
 
     /// All packets that arrived before `now` were passed.
@@ -89,18 +66,10 @@ impl SoundLine {
         if !self.audio.clock.due(now + LEAD) {
             return None;
         }
-        let silence = Duration::from_nanos(FRAME.nanos() * SILENT_FRAMES as u64);
-        let idle_at = self.audio.clock.next_frame_at() - silence;
         let mut packet = [0; RTP_FRAME_BYTES];
         let _ = self.audio.mix(&self.setup, &mut packet, &mut self.stats);
         let _ = self.audio.stream.frame(&mut packet);
-        let millis = self.frames * FRAME.millis();
-        self.frames += 1;
-        Some(SoundFrame {
-            packet,
-            millis: millis as u32, // wraps as FLV's do
-            is_idle: self.heard_at.is_none_or(|heard| heard < idle_at),
-        })
+        Some(packet)
     }
 
     /// When the next frame is due.
@@ -160,17 +129,13 @@ mod tests {
                 for now in [40 * tick + 36, 40 * tick + 56] {
                     line.handle_read(ms(now));
                     while let Some(frame) = line.poll_frame(ms(now)) {
-                        frames.push((frame.millis, frame.is_idle, frame.codes().to_vec()));
+                        frames.push(frame[12..].to_vec());
                     }
                 }
             }
             let sent: Vec<Vec<u8>> = (0..100).map(|n| packet(law, n)[12..].to_vec()).collect();
-            let first = frames.iter().position(|frame| frame.2 == sent[0]).unwrap();
-            let heard = frames[first..first + 100].iter().map(|frame| &frame.2);
-            assert!(heard.eq(&sent), "{law:?}");
-            let stamps = frames.iter().map(|frame| u64::from(frame.0));
-            assert!(stamps.eq((0..frames.len() as u64).map(|n| 20 * n)));
-            assert!(!frames[first + 50].1 && frames.last().unwrap().1);
+            let first = frames.iter().position(|frame| *frame == sent[0]).unwrap();
+            assert_eq!(frames[first..first + 100], sent, "{law:?}");
         }
     }
 
@@ -181,7 +146,7 @@ mod tests {
         assert_eq!(line.next_deadline(), ms(100));
         assert!(line.poll_frame(ms(99)).is_none());
         let frame = line.poll_frame(ms(100)).unwrap();
-        assert!(frame.is_idle && frame.codes().iter().all(|code| *code == Law::A.silence()));
+        assert!(frame[12..].iter().all(|code| *code == Law::A.silence()));
         assert!(line.poll_frame(ms(100)).is_none());
     }
 }

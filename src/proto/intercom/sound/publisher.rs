@@ -6,7 +6,7 @@ use crate::base::limits::sound::PUBLISH_BYTES;
 use crate::base::ring::Ring;
 use crate::proto::intercom::sound::stream::{RequestHead, StreamMachine, StreamProblem};
 use crate::wire::flv::sound_reader::Piece;
-use crate::wire::flv::{sound_tag, SOUND_HEADER, SOUND_TAG_BYTES};
+use crate::wire::flv::{sound_tag, HEADER_BYTES, SOUND_HEADER, SOUND_TAG_BYTES};
 use crate::wire::g711::Law;
 use crate::wire::http::response::ResponseHead;
 use crate::wire::http::url::StreamUrl;
@@ -19,16 +19,23 @@ const CHUNK_BYTES: usize = 12;
 /// One attempt to publish.
 pub struct StreamPublisher {
     out: Ring,
+    header: [u8; HEADER_BYTES],
     answer: heapless::Vec<u8, 512>,
     /// Tags that found no room, since the network did not take the stream.
     lost_tags: u64,
 }
 
 impl StreamPublisher {
-    /// Nothing is published. This is the only allocation.
+    /// Nothing is published.
     pub fn new() -> Self {
+        Self::with_room(PUBLISH_BYTES)
+    }
+
+    /// The same with room for so many bytes. This is the only allocation.
+    pub fn with_room(bytes: usize) -> Self {
         Self {
-            out: Ring::new(PUBLISH_BYTES),
+            out: Ring::new(bytes),
+            header: SOUND_HEADER,
             answer: heapless::Vec::new(),
             lost_tags: 0,
         }
@@ -43,11 +50,21 @@ impl StreamPublisher {
         }
     }
 
-    /// Publishes a whole tag.
-    pub fn push_tag(&mut self, tag: &[u8]) {
-        if !self.push_chunk(tag) {
-            self.lost_tags += 1;
-        }
+    /// A tag of this length can be published.
+    pub fn has_room(&self, tag: usize) -> bool {
+        self.out.room() >= tag + CHUNK_BYTES
+    }
+
+    /// The stream's header from the next connection on.
+    pub fn set_header(&mut self, header: [u8; HEADER_BYTES]) {
+        self.header = header;
+    }
+
+    /// Publishes a whole tag; `false`: there was no room, which is counted.
+    pub fn push_tag(&mut self, tag: &[u8]) -> bool {
+        let queued = self.push_chunk(tag);
+        self.lost_tags += u64::from(!queued);
+        queued
     }
 
     /// The stream ends.
@@ -55,9 +72,9 @@ impl StreamPublisher {
         let _ = self.out.push(b"0\r\n\r\n");
     }
 
-    /// Tags that were not published.
-    pub fn lost_tags(&self) -> u64 {
-        self.lost_tags
+    /// Tags that were not published since the last look.
+    pub fn take_lost_tags(&mut self) -> u64 {
+        core::mem::take(&mut self.lost_tags)
     }
 
     /// `false`, and nothing is queued: there is no room.
@@ -82,7 +99,8 @@ impl StreamMachine for StreamPublisher {
             "POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: video/x-flv\r\nTransfer-Encoding: chunked\r\n\r\n"
         );
         let queued = written.is_ok() && self.out.push(head.as_bytes());
-        queued && self.push_chunk(&SOUND_HEADER)
+        let header = self.header;
+        queued && self.push_chunk(&header)
     }
 
     fn front(&self) -> &[u8] {
@@ -176,7 +194,7 @@ mod tests {
         // Each tag is a chunk: `b0`, and two line ends.
         let kept = sent(&mut publisher).len() / (160 + SOUND_TAG_BYTES + 6);
         assert!((200..1000).contains(&kept), "{kept}");
-        assert_eq!(publisher.lost_tags(), 1000 - kept as u64);
+        assert_eq!(publisher.take_lost_tags(), 1000 - kept as u64);
     }
 
     #[test]

@@ -4,18 +4,18 @@
 //! ```text
 //! peer's stream --> party ---+--> line --> bridge (RTP to the media engine)
 //!                            +--> feed --> recording
-//! leg port ----> bridge -----+--> line --> publisher (own stream)
+//! leg port ----> bridge -----+--> publishing (own stream)
 //! or own stream --> party    +--> feed --> recording
 //! ```
 //! Without `rtp` the application plays and publishes by itself, and the phone is one more player of
 //! both streams, for the recording alone. While a media engine is served, the loop wakes every
 //! 20 ms.
 
-use log::info;
+use std::net::SocketAddr;
+
 use mio::event::Event;
 
-use crate::base::limits::sound::{SILENT_FRAMES, SOUND_LINGER};
-use crate::base::limits::FRAME_SAMPLES;
+use crate::base::limits::sound::{PUBLISH_BYTES, PUBLISH_PICTURE_BYTES, SOUND_LINGER};
 use crate::base::time::Instant;
 use crate::config::Config;
 use crate::daemon::context::Context;
@@ -24,24 +24,28 @@ use crate::daemon::turn::{Tokens, Work};
 use crate::io::clock::Now;
 use crate::proto::intercom::endpoint::output::{CallInfo, Closed};
 use crate::proto::intercom::endpoint::request::Rtp;
+use crate::proto::intercom::endpoint::settings::Role;
 use crate::proto::intercom::endpoint::urls::{Url, Urls};
 use crate::proto::intercom::sound::line::SoundLine;
-use crate::proto::intercom::sound::publisher::StreamPublisher;
-use crate::proto::intercom::sound::stream::StreamMachine;
 use crate::proto::recorder::outbox::To;
 use crate::proto::recorder::reason::Reason as Refusal;
+use crate::streams::StreamServer;
 use crate::wire::control::Writer;
 use crate::wire::flv::sound_codec;
 use crate::wire::g711::Law;
 use crate::wire::intercom::{Id, Sid};
 pub(super) use bridge::Bridge;
 use call_recording::{CallRecording, FileName};
+use door_picture::DoorPicture;
 use party::Party;
-use stream_client::{Progress, StreamClient};
+use publishing::Publishing;
+use stream_client::StreamClient;
 
 mod bridge;
 mod call_recording;
+pub(super) mod door_picture;
 mod party;
+mod publishing;
 mod stream_client;
 
 const PEER: usize = 0;
@@ -55,17 +59,14 @@ pub(super) struct CallMedia {
     first_source: usize,
     ports: FreePorts,
     parties: [Party; 2],
-    publish: StreamClient,
-    publisher: StreamPublisher,
-    /// To the media engine, and from it.
-    lines: [SoundLine; 2],
+    publishing: Publishing,
+    /// To the media engine.
+    line: SoundLine,
     bridge: Option<Bridge>,
     recording: CallRecording,
     state: State,
     /// An answered call whose media begin once the recording of the one before is read.
     wanted: Option<Wanted>,
-    /// Silent frames that have not been published yet.
-    silent_frames: usize,
     records: bool,
     own_id: Id,
     law: Law,
@@ -87,18 +88,20 @@ enum State {
 impl CallMedia {
     pub(super) fn new(config: &Config, tokens: Tokens, first_source: usize) -> Self {
         let token = |source| tokens.token(first_source + source);
+        let room = match config.intercom.role {
+            Some(Role::Door) => PUBLISH_PICTURE_BYTES,
+            _ => PUBLISH_BYTES,
+        };
         Self {
             first_source,
             ports: FreePorts::new(config.media_addr, config.media_ports),
             parties: [Party::new(token(PEER), 0), Party::new(token(OWN), 1)],
-            publish: StreamClient::new(token(PUBLISHER)),
-            publisher: StreamPublisher::new(),
-            lines: [SoundLine::new(), SoundLine::new()],
+            publishing: Publishing::new(token(PUBLISHER), room),
+            line: SoundLine::new(),
             bridge: None,
             recording: CallRecording::new(),
             state: State::Idle,
             wanted: None,
-            silent_frames: 0,
             records: config.intercom.record,
             own_id: config.intercom.settings().map_or(Id::new(), |own| own.id),
             law: config.settings().law,
@@ -123,9 +126,22 @@ impl CallMedia {
 
     pub(super) fn handle_event(&mut self, source: usize, event: &Event) {
         match source - self.first_source {
-            PUBLISHER => self.publish.set_ready(event),
+            PUBLISHER => self.publishing.client.set_ready(event),
             party => self.parties[party.min(OWN)].client.set_ready(event),
         }
+    }
+
+    /// A door with a media engine calls, or was answered; `publish_video` is where the peer plays its
+    /// stream, `own` the server of the device.
+    pub(super) fn handle_picture(&mut self, now: Instant, publish_video: &Url, own: SocketAddr) {
+        if self.bridge.is_some() {
+            self.publishing.begin_picture(now, publish_video, own);
+        }
+    }
+
+    /// The id of the door's stream, which the application publishes at the own server.
+    pub(super) fn picture_id(&self) -> Option<&[u8]> {
+        self.publishing.picture.as_ref().map(DoorPicture::id)
     }
 
     /// The call was answered.
@@ -147,7 +163,7 @@ impl CallMedia {
     pub(super) fn handle_closed(&mut self, now: Instant, closed: &Closed) {
         self.wanted = None;
         self.recording.handle_end(now, &closed.reason);
-        self.publisher.finish();
+        self.publishing.finish();
         self.bridge = None;
         self.state = match self.state {
             State::Running(_) => State::Ending(now + SOUND_LINGER),
@@ -166,14 +182,21 @@ impl CallMedia {
         self.recording.turn(now, true, context);
     }
 
-    pub(super) fn turn(&mut self, now: &Now, context: &mut Context) -> Work {
+    pub(super) fn turn(
+        &mut self,
+        now: &Now,
+        context: &mut Context,
+        server: Option<&mut StreamServer>,
+    ) -> Work {
         let at = now.monotonic;
         self.begin_wanted(at, context);
         if !matches!(self.state, State::Idle) {
             self.read(at, context);
-            self.mix(at);
-            self.publish(at, context);
+            self.play(at);
         }
+        let is_over = matches!(self.state, State::Ending(_));
+        let registry = context.poll.registry();
+        self.publishing.turn(at, registry, server, is_over);
         let is_complete = match self.state {
             State::Idle => true,
             State::Running(_) => false,
@@ -184,7 +207,9 @@ impl CallMedia {
         }
         self.recording.turn(at, is_complete, context);
         let clients = self.parties.iter().map(|party| &party.client);
-        let has_more = clients.chain([&self.publish]).any(StreamClient::has_more);
+        let has_more = clients
+            .chain([&self.publishing.client])
+            .any(StreamClient::has_more);
         if has_more && !is_complete {
             Work::Left
         } else {
@@ -194,7 +219,7 @@ impl CallMedia {
 
     pub(super) fn next_deadline(&self) -> Instant {
         let lines = match (&self.state, &self.bridge) {
-            (State::Running(_), Some(_)) => self.lines[0].next_deadline(),
+            (State::Running(_), Some(_)) => self.line.next_deadline(),
             _ => Instant::NEVER,
         };
         let ending = match self.state {
@@ -207,7 +232,7 @@ impl CallMedia {
             .map_or(Instant::NEVER, |_| Instant::default());
         let clients = self.parties.iter().map(|party| &party.client);
         let clients = clients
-            .chain([&self.publish])
+            .chain([&self.publishing.client])
             .map(StreamClient::next_deadline);
         clients
             .chain([lines, ending, wanted])
@@ -237,14 +262,9 @@ impl CallMedia {
         }
         let own = sound_of(&urls.publish_audio, &urls.publish_video);
         if let Some(bridge) = &self.bridge {
-            for line in &mut self.lines {
-                let [ssrc, rest, _] = context.random.words();
-                line.begin(now, bridge.law, [ssrc, rest]);
-            }
-            self.silent_frames = 0;
-            if !own.is_empty() {
-                self.publish.begin(now, own);
-            }
+            let [ssrc, rest, _] = context.random.words();
+            self.line.begin(now, bridge.law, [ssrc, rest]);
+            self.publishing.begin(now, bridge.law, own);
         } else if self.records {
             self.parties[OWN].begin(now, own);
         }
@@ -255,17 +275,18 @@ impl CallMedia {
         let registry = context.poll.registry();
         let feed = &mut context.feed;
         let has_engine = self.bridge.is_some();
-        let line = has_engine.then_some(&mut self.lines[0]);
+        let line = has_engine.then_some(&mut self.line);
         self.parties[PEER].turn(now, registry, feed, line);
         self.parties[OWN].turn(now, registry, feed, None);
         if let Some(bridge) = &mut self.bridge {
-            let line = &mut self.lines[1];
+            let publishing = &mut self.publishing;
             bridge.read(now, &mut context.clock, |arrival, datagram| {
                 feed.push(OWN, arrival, datagram);
-                line.handle_rtp(arrival, datagram);
+                publishing.handle_rtp(arrival, datagram);
             });
+            publishing.handle_read(now);
             feed.set_covered(OWN, now);
-            self.lines.iter_mut().for_each(|line| line.handle_read(now));
+            self.line.handle_read(now);
         }
         for party in &mut self.parties {
             if let Some(format) = party.take_foreign() {
@@ -275,58 +296,24 @@ impl CallMedia {
     }
 
     /// Passes on the frames that are due.
-    fn mix(&mut self, now: Instant) {
+    fn play(&mut self, now: Instant) {
         let Some(bridge) = &self.bridge else { return };
-        while let Some(frame) = self.lines[0].poll_frame(now) {
-            bridge.send(&frame.packet);
-        }
-        while let Some(frame) = self.lines[1].poll_frame(now) {
-            if !self.publish.is_open() {
-                continue;
-            }
-            self.silent_frames += usize::from(frame.is_idle);
-            if self.silent_frames == SILENT_FRAMES || !frame.is_idle {
-                let silence = [bridge.law.silence(); SILENT_FRAMES * FRAME_SAMPLES];
-                let silence = &silence[..self.silent_frames * FRAME_SAMPLES];
-                let next = frame.millis + 20 * u32::from(frame.is_idle);
-                let first = next.wrapping_sub(20 * self.silent_frames as u32);
-                if !silence.is_empty() {
-                    self.publisher.push_codes(bridge.law, first, silence);
-                }
-                self.silent_frames = 0;
-            }
-            if !frame.is_idle {
-                let codes = frame.codes();
-                self.publisher.push_codes(bridge.law, frame.millis, codes);
-            }
-        }
-    }
-
-    fn publish(&mut self, now: Instant, context: &mut Context) {
-        let registry = context.poll.registry();
-        let publisher: &mut dyn StreamMachine = &mut self.publisher;
-        match self.publish.turn(now, registry, publisher, &mut |_| {}) {
-            Progress::Lost(problem) if matches!(self.state, State::Running(_)) => {
-                log::warn!("intercom: the own stream is not published: {problem:?}")
-            }
-            Progress::Lost(_) | Progress::Connected | Progress::Nothing => {}
+        while let Some(packet) = self.line.poll_frame(now) {
+            bridge.send(&packet);
         }
     }
 
     /// Everything that the streams had has been read.
     fn is_read(&self) -> bool {
-        self.parties.iter().all(|party| !party.client.is_open()) && !self.publish.is_open()
+        self.parties.iter().all(|party| !party.client.is_open())
+            && !self.publishing.client.is_open()
     }
 
     fn finish(&mut self, context: &mut Context) {
         for party in &mut self.parties {
             party.finish(&mut context.feed);
         }
-        if self.publisher.lost_tags() > 0 {
-            let lost = self.publisher.lost_tags();
-            info!("intercom: {lost} tags were not published: the network did not take them");
-        }
-        self.publish.end();
+        self.publishing.end();
         self.state = State::Idle;
     }
 }

@@ -64,6 +64,10 @@ impl StreamClient {
         self.state = State::Idle;
     }
 
+    pub(super) fn is_idle(&self) -> bool {
+        matches!(self.state, State::Idle)
+    }
+
     pub(super) fn is_open(&self) -> bool {
         matches!(self.state, State::Open(_))
     }

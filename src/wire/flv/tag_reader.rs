@@ -2,10 +2,10 @@
 
 use std::rc::Rc;
 
-use crate::wire::flv::{parse_header, Error, Tag};
+use super::{parse_header, Error, Tag};
 
 /// What comes next.
-pub(super) enum Piece {
+pub enum Piece {
     /// The header, once.
     Header(Rc<[u8]>),
     /// A whole tag.
@@ -14,21 +14,22 @@ pub(super) enum Piece {
 
 /// The bytes that are not whole yet.
 #[derive(Debug, Default)]
-pub(super) struct FlvInput {
+pub struct TagReader {
     buffer: Vec<u8>,
     used: usize,
     has_header: bool,
 }
 
-impl FlvInput {
-    pub(super) fn push(&mut self, bytes: &[u8]) {
+impl TagReader {
+    /// Adds bytes.
+    pub fn push(&mut self, bytes: &[u8]) {
         self.buffer.drain(..self.used);
         self.used = 0;
         self.buffer.extend_from_slice(bytes);
     }
 
     /// The next piece; `None`: more bytes are needed.
-    pub(super) fn next(&mut self) -> Result<Option<Piece>, Error> {
+    pub fn next(&mut self) -> Result<Option<Piece>, Error> {
         let rest = &self.buffer[self.used..];
         let found: Option<Rc<[u8]>> = if self.has_header {
             Tag::parse(rest)?.map(|tag| tag.bytes().into())
