@@ -133,6 +133,7 @@ fn a_door_reaches_nobody() {
     );
     for (keys, word) in [
         ("to=2-1-201", "bad-request"),
+        ("to=2-1-201&ip=fd00::1", "bad-request"),
         ("to=2-1-201&ip=127.0.0.1&rtp=127.0.0.1:4000", "disabled"),
     ] {
         assert_eq!(phone.ask(&format!("cmd=CallRequest&{keys}")).reason(), word);

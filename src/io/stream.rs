@@ -6,6 +6,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::os::fd::{AsRawFd, RawFd};
 
 use mio::net::TcpStream;
+#[cfg(feature = "box")]
+use nix::errno::Errno;
+#[cfg(feature = "box")]
+use nix::sys::socket::{bind, connect, socket, AddressFamily, SockFlag, SockType, SockaddrStorage};
 use nix::sys::socket::{setsockopt, sockopt};
 
 use crate::base::limits::{KEEP_ALIVE_IDLE, KEEP_ALIVE_STEP, USER_TIMEOUT};
@@ -105,6 +109,20 @@ impl Connection {
 
 #[cfg(feature = "box")]
 impl Connection {
+    /// Begins to connect from this address of the machine's own, with any port.
+    pub fn open_from(local: Ipv4Addr, address: SocketAddr) -> io::Result<Self> {
+        let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+        let fd = socket(AddressFamily::Inet, SockType::Stream, flags, None)?;
+        let local = SocketAddr::from((local, 0));
+        bind(fd.as_raw_fd(), &SockaddrStorage::from(local))?;
+        match connect(fd.as_raw_fd(), &SockaddrStorage::from(address)) {
+            Ok(()) | Err(Errno::EINPROGRESS) => {}
+            Err(problem) => return Err(problem.into()),
+        }
+        let stream = std::net::TcpStream::from(fd);
+        Ok(Self::of(TcpStream::from_std(stream)))
+    }
+
     /// Writes some of these bytes with one call; `None` when none can be written now.
     pub fn write_vectored(&mut self, slices: &[io::IoSlice]) -> io::Result<Option<usize>> {
         unless_blocked(|| self.stream.write_vectored(slices))

@@ -20,7 +20,7 @@ use crate::daemon::turn::{Tokens, Work};
 use crate::io::atomic_file;
 use crate::io::clock::Now;
 use crate::io::listener;
-use crate::proto::intercom::endpoint::lines::{write_event, write_log};
+use crate::proto::intercom::endpoint::lines::{write_event, write_log, write_present};
 use crate::proto::intercom::endpoint::output::{
     CallState, Closed, DoorState, Event as DeviceEvent, Outcome, Output,
 };
@@ -179,6 +179,11 @@ impl Device {
         self.links.expire(now.monotonic);
         self.log.write_due(now.monotonic);
         self.log.write_to(&mut context.clients);
+        let endpoint = &self.endpoint;
+        context.clients.write_intercom_now(|number, buffer| {
+            let event = endpoint.present(number)?;
+            write_present(&event, buffer)
+        });
         if self.may_accept || self.links.has_more() {
             Work::Left
         } else {
@@ -284,7 +289,7 @@ impl Device {
         let began = Start::new(date, time, civil.offset_minutes);
         let mut buffer = [0; crate::base::limits::endpoint::LOG_LINE_BYTES];
         if let Some(len) = write_log(closed, began, &mut buffer) {
-            self.log.add(now.monotonic, &buffer[..len]);
+            self.log.add(now.monotonic, closed.began_at, &buffer[..len]);
         }
         let counts = self.endpoint.counts();
         debug!("intercom: {counts:?} so far");

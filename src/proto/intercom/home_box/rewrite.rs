@@ -78,10 +78,7 @@ pub(super) fn within_home(addresses: &Addresses, src: &Party, dest: &Party) -> R
 
 /// A call of a screen to the community.
 pub(super) fn to_community(addresses: &Addresses, src: &Party, dest: &Party) -> Rewritten {
-    let is_home = matches!(
-        dest.peer_type,
-        peer_type::INNER_BOX | peer_type::INNER_SCREEN
-    );
+    let is_home = peer_type::is_home(dest.peer_type);
     let central = addresses.central_stream.filter(|_| is_home);
     let own = SocketAddr::new(addresses.community, addresses.stream_port);
     let server = central.unwrap_or(own);
