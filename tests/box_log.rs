@@ -160,10 +160,8 @@ fn a_player_shows_the_picture_that_is_left() {
     let codec = [
         "-c:v", "libx264", "-g", "25", "-pix_fmt", "yuv420p", "-f", "flv", &path,
     ];
-    let made = Command::new("ffmpeg")
-        .args(["-loglevel", "error"])
-        .args(source)
-        .args(codec);
+    let mut made = Command::new("ffmpeg");
+    made.args(["-loglevel", "error"]).args(source).args(codec);
     assert!(made.status().unwrap().success());
     let caller = door(&home, "c0ffee");
     panel.hear("call_req");

@@ -22,7 +22,7 @@ const COMMAND: &str = "cmd=CallLog&";
 /// The longest name of a picture: a sid of 64 bytes, each as `%XX`, and `.flv`.
 const PICTURE_NAME_BYTES: usize = 196;
 /// A line that lacks one of these was cut by a power failure.
-const KEYS: [&str; 6] = ["sid", "time", "direction", "state", "opened", "recording"];
+const KEYS: [&str; 4] = ["time", "direction", "state", "opened"];
 
 /// The log.
 pub(super) struct CallLog {

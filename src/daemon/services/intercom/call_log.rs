@@ -16,7 +16,7 @@ use crate::proto::recorder::outbox::ClientId;
 use crate::wire::control::{Message, Text, Writer};
 
 /// A line that lacks one of these was cut by a power failure.
-const KEYS: [&str; 5] = ["sid", "time", "direction", "state", "opened"];
+const KEYS: [&str; 4] = ["time", "direction", "state", "opened"];
 
 /// The file in the folder `intercomState`.
 const NAME: &str = "calls";
@@ -60,10 +60,9 @@ impl CallLog {
         };
         let known = atomic_file::read(&this.path, &mut text).unwrap_or_default();
         let whole = known.split_inclusive(|byte| *byte == b'\n');
-        for line in whole.filter_map(|line| line.strip_suffix(b"\n")) {
-            if is_call(line) {
-                this.insert(0, line);
-            }
+        let whole = whole.filter_map(|line| line.strip_suffix(b"\n"));
+        for (key, line) in (0..).zip(whole.filter(|line| is_call(line))) {
+            this.insert(key, line);
         }
         this.text = text;
         this
@@ -207,12 +206,13 @@ mod tests {
     /// From the newest on, as a client gets them.
     fn sids(log: &CallLog) -> Vec<usize> {
         let mut key = u64::MAX;
-        let next = || {
+        let next = || -> Option<usize> {
             let call = log.before(key)?;
             key = call.key;
             let line = String::from_utf8(call.line.to_vec()).unwrap();
             let sid = line.strip_prefix("cmd=CallLog&sid=").unwrap();
-            sid.split('&').next().unwrap().parse().ok()
+            let digits = sid.split('&').next().unwrap();
+            Some(digits.parse().unwrap())
         };
         std::iter::from_fn(next).collect()
     }
@@ -224,9 +224,10 @@ mod tests {
         let folder = folder.to_str().unwrap();
         let mut log = CallLog::open(folder);
         let now = Instant::from_nanos(1);
-        assert_eq!(sids(&log), []);
+        assert_eq!(sids(&log), [0_usize; 0]);
         for number in 0..LOGGED_CALLS + 5 {
-            log.add(now, now, &call(number));
+            let began_at = Instant::from_nanos(number as u64);
+            log.add(now, began_at, &call(number));
             log.write_due(now);
         }
         assert_eq!(sids(&CallLog::open(folder)), [0], "one each 5 s");
