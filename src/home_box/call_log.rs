@@ -161,7 +161,7 @@ mod tests {
 
     /// A folder of this test.
     fn folder(name: &str) -> String {
-        let name = format!("callrec-{name}-{}", std::process::id());
+        let name = format!("callrec-box-{name}-{}", std::process::id());
         let folder = std::env::temp_dir().join(name);
         let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(&folder).unwrap();
