@@ -52,7 +52,7 @@ impl Connections {
     pub(super) fn add(&mut self, leg: LegId, stream: TcpStream) -> bool {
         self.watch(
             leg,
-            Connection::new(stream::Connection::of(stream), Stage::Open),
+            Connection::new(stream::Connection::of_device(stream), Stage::Open),
         )
     }
 

@@ -110,7 +110,7 @@ impl Streams {
             let Some(id) = self.relay.handle_accepted(now, name, address.ip()) else {
                 continue;
             };
-            let mut stream = stream::Connection::of(stream);
+            let mut stream = stream::Connection::of_device(stream);
             let number = usize::try_from(id).unwrap_or(0);
             let token = Token(self.first_token + 2 * number);
             let interest = Interest::READABLE | Interest::WRITABLE;

@@ -15,13 +15,13 @@ use nix::sys::socket::{setsockopt, sockopt};
 use crate::base::limits::{KEEP_ALIVE_IDLE, KEEP_ALIVE_STEP, USER_TIMEOUT};
 
 // Between intercom devices (contract, section 5): after 30 s three probes of 10 s.
-#[cfg(feature = "intercom")]
+#[cfg(any(feature = "box", feature = "intercom"))]
 const DEVICE_IDLE_SECONDS: u32 = 30;
-#[cfg(feature = "intercom")]
+#[cfg(any(feature = "box", feature = "intercom"))]
 const DEVICE_STEP_SECONDS: u32 = 10;
-#[cfg(feature = "intercom")]
+#[cfg(any(feature = "box", feature = "intercom"))]
 const DEVICE_PROBES: u32 = 3;
-#[cfg(feature = "intercom")]
+#[cfg(any(feature = "box", feature = "intercom"))]
 const DEVICE_USER_TIMEOUT_MILLIS: u32 = 60_000;
 
 /// A connection that is established or being established.
@@ -54,7 +54,7 @@ impl Connection {
 
     /// Wraps a connection between intercom devices. It is idle for days, in networks of many
     /// switches: it is probed more patiently than a server's.
-    #[cfg(feature = "intercom")]
+    #[cfg(any(feature = "box", feature = "intercom"))]
     pub fn of_device(stream: TcpStream) -> Self {
         let connection = Self::of(stream);
         let stream = &connection.stream;
@@ -120,7 +120,7 @@ impl Connection {
             Err(problem) => return Err(problem.into()),
         }
         let stream = std::net::TcpStream::from(fd);
-        Ok(Self::of(TcpStream::from_std(stream)))
+        Ok(Self::of_device(TcpStream::from_std(stream)))
     }
 
     /// Writes some of these bytes with one call; `None` when none can be written now.

@@ -91,6 +91,9 @@ impl HomeBox {
             return;
         };
         let door = asked.door;
+        if let Some(call) = self.call.as_mut().filter(|_| !ok) {
+            call.opened = call.opened.saturating_sub(1);
+        }
         let reason = reason.clone();
         self.send_in_call(asked.by, |sid| Message::OpenDoorResult {
             sid,
