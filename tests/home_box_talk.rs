@@ -249,7 +249,7 @@ fn what_a_called_door_says_reaches_the_screen() {
         (
             reject("s1", "line_busy"),
             "1 call_reject(line_busy)",
-            "rejected line_busy",
+            "busy line_busy",
         ),
         (
             reject("", ""),
