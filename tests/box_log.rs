@@ -8,11 +8,11 @@ mod common;
 use std::fs;
 use std::io::Write;
 use std::net::TcpStream;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use common::home_box::HomeBox;
 use common::intercom::{of_call, Peer, CALL_REQ};
-use common::{assert_fails, run, wait_for, Answer};
+use common::{assert_fails, command, wait_for, Answer};
 use serde_json::json;
 
 /// The streams of `CALL_REQ`.
@@ -250,7 +250,11 @@ fn a_second_box_with_the_same_state_is_refused() {
         .replace("box.sock", "other.sock");
     let path = home.path("other.conf");
     fs::write(&path, other).unwrap();
-    let second = run(env!("CARGO_BIN_EXE_callrec-box"), &["run", "-c", &path]);
+    let mut second = command(env!("CARGO_BIN_EXE_callrec-box"));
+    second.args(["run", "-c", &path]).stderr(Stdio::piped());
+    let mut second = second.spawn().unwrap();
+    wait_for("its end", || second.try_wait().unwrap().is_some());
+    let second = second.wait_with_output().unwrap();
     let state = home.path("state");
     assert_fails(&second, 1, &[&state, "another callrec-box uses it"]);
     // Its tokens may be changed meanwhile, and a box that was killed leaves no lock.
