@@ -252,8 +252,8 @@ mod tests {
     fn a_call_that_is_passed_on_has_its_streams_on_the_box() {
         let (door, home) = (party(3, "", "v1"), party(1, "a1", ""));
         let (src, dest, _) = passed_on(&addresses(), &door, &home, b"guard");
-        assert_eq!(src.video, text("http://11.0.1.22:954/stream/v1"));
-        assert_eq!(dest.audio, text("http://11.0.1.22:954/stream/a1"));
+        assert_eq!(src.video, b"http://11.0.1.22:954/stream/v1");
+        assert_eq!(dest.audio, b"http://11.0.1.22:954/stream/a1");
         assert_eq!((src.ip, dest.id), (text("11.0.1.22"), text("guard")));
     }
 
