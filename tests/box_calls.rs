@@ -131,6 +131,57 @@ fn a_stopped_peer_is_lost_after_ten_seconds() {
 }
 
 #[test]
+fn the_box_calls_and_reports_from_its_community_address() {
+    let (guard, address) = common::intercom::listen();
+    let (property, server) = common::intercom::listen();
+    let config =
+        format!("neighbour = guard {address}\nnoAnswerTo = guard\npropertyServer = {server}");
+    let home = HomeBox::new(&config);
+    let own = home.call().parse::<std::net::SocketAddr>().unwrap().ip();
+    let mut caller = Peer::connect(&home.call());
+    caller.say(CALL_REQ);
+    for listener in [guard, property] {
+        listener.set_nonblocking(true).unwrap();
+        let mut from = None;
+        wait_for("the box's connection", || {
+            from = listener.accept().ok().map(|(_, from)| from.ip());
+            from.is_some()
+        });
+        assert_eq!(from, Some(own));
+    }
+}
+
+/// What the kernel does next about a connection: the kind of its timer (2: a keep-alive probe), and
+/// in how many hundredths of a second.
+fn timer(local: &str, remote: &str) -> Option<(u8, u32)> {
+    let hex = |address: &str| {
+        let address: std::net::SocketAddrV4 = address.parse().unwrap();
+        let ip = u32::from_ne_bytes(address.ip().octets());
+        format!("{ip:08X}:{:04X}", address.port())
+    };
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    let ends = format!(": {} {} ", hex(local), hex(remote));
+    let line = table.lines().find(|line| line.contains(&ends))?;
+    let timer = line.split_whitespace().nth(5)?;
+    let (kind, after) = timer.split_once(':')?;
+    Some((kind.parse().ok()?, u32::from_str_radix(after, 16).ok()?))
+}
+
+#[test]
+fn an_idle_connection_is_probed_after_half_a_minute() {
+    let home = HomeBox::new("");
+    let screen = home.screen("panel", "1");
+    let caller = Peer::connect(&home.call());
+    for (peer, local) in [(&screen, home.family()), (&caller, home.call())] {
+        let remote = peer.local_address();
+        wait_for("the keep-alive timer", || {
+            let timer = timer(&local, &remote);
+            timer.is_some_and(|(kind, after)| kind == 2 && (1000..=3000).contains(&after))
+        });
+    }
+}
+
+#[test]
 fn a_flood_is_closed_and_harms_nobody() {
     let home = HomeBox::new("");
     let mut panel = home.screen("panel", "1");

@@ -103,7 +103,8 @@ fn the_sample_is_valid_and_the_table_of_keys_is_complete() {
 #[test]
 fn an_open_box_is_warned_of() {
     let folder = Folder::new();
-    let output = callrec_box(&["check", &folder.file("conf", b"joinPolicy = open\n")]);
+    let text = b"homeAddr = 10.0.0.1\ncommunityAddr = 11.0.0.1\njoinPolicy = open\n";
+    let output = callrec_box(&["check", &folder.file("conf", text)]);
     let warning = stderr_of(&output);
     assert!(
         output.status.success() && warning.contains("warning: joinPolicy"),
@@ -122,9 +123,21 @@ fn a_bad_configuration_is_status_2_and_names_file_line_and_key() {
         assert_fails(&output, 2, &[&path, "line 2", "ringTimeout"]);
         assert!(output.stdout.is_empty());
     }
-    let path = folder.file("home", b"homeAddr = 192.168.1.22\n");
-    let output = callrec_box(&["run", "-c", &path]);
-    assert_fails(&output, 2, &[&path, "communityAddr must be set"]);
+    let path = folder.file("home", b"# mine\nhomeAddr = 192.168.1.22\n");
+    let told = [&path, "line 2: communityAddr must be set: add a line"];
+    for arguments in [
+        &["run", "-c", &path][..],
+        &["check", &path],
+        &["firewall", "show", "-c", &path],
+    ] {
+        assert_fails(&callrec_box(arguments), 2, &told);
+    }
+    let text = b"homeAddr = 10.0.0.1\ncommunityAddr = 11.0.0.1\nnoAnswerTo = guard\n";
+    let path = folder.file("guard", text);
+    for arguments in [&["run", "-c", &path][..], &["check", &path]] {
+        let told = [&path, "line 3: noAnswerTo needs a line 'neighbour = guard"];
+        assert_fails(&callrec_box(arguments), 2, &told);
+    }
     let output = callrec_box(&["check", &folder.file("bytes", b"keep = \xFF")]);
     assert_fails(&output, 2, &["UTF-8"]);
 }

@@ -114,7 +114,7 @@ fn a_door_without_a_program_says_so_at_once() {
     home.assert_closed();
     let states = phone.control().ask_lines("cmd=CallLogRequest");
     let states: Vec<String> = states.iter().map(|line| line.value("state")).collect();
-    assert_eq!(states, ["answered", "busy", ""]);
+    assert_eq!(states, ["busy", "answered", ""]);
 }
 
 #[test]
@@ -134,6 +134,7 @@ fn a_door_reaches_nobody() {
     for (keys, word) in [
         ("to=2-1-201", "bad-request"),
         ("to=2-1-201&ip=127.0.0.1&rtp=127.0.0.1", "bad-request"),
+        ("to=2-1-201&ip=fd00::1", "bad-request"),
     ] {
         assert_eq!(phone.ask(&format!("cmd=CallRequest&{keys}")).reason(), word);
     }

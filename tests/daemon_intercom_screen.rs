@@ -175,3 +175,90 @@ fn the_log_is_kept_over_a_restart_and_sent_at_the_clients_pace() {
         ("200".into(), "colour".into())
     );
 }
+
+#[test]
+fn who_subscribes_hears_what_is() {
+    let (phone, _listener, mut home, mut events) = joined();
+    let present = |lines: &[(&str, &str)]| {
+        let mut control = phone.control();
+        assert!(control.ask("cmd=SubscribeRequest").success());
+        // What is told comes before the response to the next line.
+        control.send(b"cmd=CallStatusRequest&sid=none\n");
+        let next = || {
+            control
+                .next()
+                .filter(|line| line.value("result").is_empty())
+        };
+        let events: Vec<_> = std::iter::from_fn(next).collect();
+        let of_intercom = events.iter().filter(|it| it.value("cmd") != "StickEvent");
+        let shown: Vec<_> = of_intercom
+            .map(|event| {
+                assert_eq!(event.value("now"), "1", "{event:?}");
+                (event.value("cmd"), event.value("state"))
+            })
+            .collect();
+        let expected = lines
+            .iter()
+            .map(|(cmd, state)| ((*cmd).into(), (*state).into()));
+        assert_eq!(shown, expected.collect::<Vec<(String, String)>>());
+        events
+    };
+    present(&[("BoxEvent", "joined")]);
+    let alarm = json!({"alarm": "5b1e", "port": "3", "name": "smoke"});
+    home.say("seczone_emergency", alarm);
+    events.until("AlarmEvent", "raised");
+    home.say("call_req", call_req("one"));
+    let incoming = events.until("CallEvent", "incoming");
+    let now = present(&[
+        ("CallEvent", "incoming"),
+        ("BoxEvent", "joined"),
+        ("AlarmEvent", "raised"),
+    ]);
+    let told = now.iter().find(|event| event.value("cmd") == "CallEvent");
+    assert_eq!(told.unwrap().0, format!("{}&now=1", incoming.0));
+    assert!(phone.ask("cmd=CallAcceptRequest&sid=one").success());
+    present(&[
+        ("CallEvent", "talking"),
+        ("BoxEvent", "joined"),
+        ("AlarmEvent", "raised"),
+    ]);
+    home.say("call_end", json!({"sid": "one"}));
+    events.until("CallEvent", "ended");
+    home.say("seczone_clear", json!({"alarm": "5b1e", "port": "3"}));
+    events.until("AlarmEvent", "cleared");
+    home.close();
+    events.until("BoxEvent", "lost");
+    present(&[("BoxEvent", "lost")]);
+}
+
+#[test]
+fn a_silenced_call_is_missed_whoever_has_answered_it() {
+    let (phone, _listener, mut home, mut events) = joined();
+    for reason in ["answered_elsewhere", "timeout", "cancelled", "hangup"] {
+        home.say("call_req", call_req(reason));
+        events.until("CallEvent", "incoming");
+        let silence = phone.ask(&format!("cmd=CallSilenceRequest&sid={reason}"));
+        assert!(silence.success(), "{silence:?}");
+        let status = phone.control().ask_lines("cmd=CallStatusRequest");
+        assert_eq!(status[0].value("state"), "incoming");
+        home.say("call_end", json!({"sid": reason, "reason": reason}));
+        assert_eq!(events.until("CallEvent", "missed").value("reason"), reason);
+        let log = phone.control().ask_lines("cmd=CallLogRequest&limit=1");
+        assert_eq!(log[0].value("state"), "missed");
+    }
+}
+
+#[test]
+fn another_screen_is_asked_for_no_door() {
+    let (phone, _listener, mut home, mut events) = joined();
+    let mut call = call_req("one");
+    call["src"]["type"] = json!(2);
+    home.say("call_req", call);
+    events.until("CallEvent", "incoming");
+    assert!(phone.ask("cmd=CallAcceptRequest&sid=one").success());
+    let refused = phone.ask("cmd=OpenDoorRequest&sid=one");
+    assert_eq!(refused.reason(), "bad-state");
+    home.expect("call_accept");
+    phone.ask("cmd=CallEndRequest&sid=one");
+    home.expect("call_end");
+}

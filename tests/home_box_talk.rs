@@ -67,6 +67,24 @@ fn a_silent_leg_is_lost_once_it_has_kept_itself_alive() {
 }
 
 #[test]
+fn another_home_is_no_door() {
+    for home in [1, 2] {
+        let mut site = Site::new(rules());
+        site.screen("panel", 1);
+        let message = call_req("s1", ("2-1-202", home), ("2-1-201", 1, "11.0.1.22"));
+        let caller = site.outside();
+        site.send(caller, &message);
+        site.send(1, &accept("s1"));
+        site.take();
+        site.send(1, &open_door("s1"));
+        assert_eq!(site.take(), [""; 0]);
+        assert_eq!(door_states(&mut site), [""; 0]);
+        site.send(1, &end("s1", ""));
+        assert_eq!(site.log[0].opened, 0);
+    }
+}
+
+#[test]
 fn only_the_screen_that_has_answered_opens_the_door() {
     let mut site = talking(rules());
     for other in [2, 3] {
@@ -231,7 +249,7 @@ fn what_a_called_door_says_reaches_the_screen() {
         (
             reject("s1", "line_busy"),
             "1 call_reject(line_busy)",
-            "rejected line_busy",
+            "busy line_busy",
         ),
         (
             reject("", ""),

@@ -76,6 +76,31 @@ fn a_call_is_missed() {
         let mut screen = ringing();
         screen.check(&[("silence", "", "incoming"), (input, outputs, "")]);
     }
+    // Whoever has answered: the user has not heard this bell.
+    for (input, outputs) in [
+        (
+            "< call_end answered_elsewhere",
+            "CallEvent missed answered_elsewhere",
+        ),
+        (
+            "< call_reject answered_elsewhere",
+            "CallEvent missed answered_elsewhere",
+        ),
+        (
+            "< join_reject replaced",
+            "CallEvent missed lost; BoxEvent replaced replaced; close",
+        ),
+        ("+65000", "CallEvent missed timeout"),
+    ] {
+        let mut screen = ringing();
+        screen.put("silence");
+        let shown = screen.put(input);
+        assert!(shown.ends_with(outputs), "{input}: {shown}");
+    }
+    let mut screen = ringing();
+    screen.put("silence");
+    screen.endpoint.handle_shutdown(screen.now);
+    assert_eq!(screen.put("+0"), "CallEvent missed lost");
     let mut screen = ringing();
     let shown = screen.put("+64999");
     assert!(

@@ -5,7 +5,7 @@ mod virtual_intercom;
 
 use callrec::proto::intercom::endpoint::settings::Role;
 use callrec::wire::intercom::Message;
-use virtual_intercom::{seconds, settings, Device};
+use virtual_intercom::{line, seconds, settings, Device};
 
 fn requested() -> Device {
     let mut door = Device::new(settings(Role::Door));
@@ -151,6 +151,69 @@ fn messages_of_another_call_are_ignored_and_counted() {
         ("< unknown", "", "calling"),
         ("< call_accept sid=", "CallEvent talking", "talking"),
     ]);
+}
+
+#[test]
+fn a_door_that_is_only_heard_publishes_from_the_answer_on() {
+    let mut door = Device::new(settings(Role::Door));
+    for (key, is_early) in [("video=1", true), ("video=0", false)] {
+        door.put(&format!("dial {key}"));
+        for input in ["+0", "connected", "< call_keep"] {
+            let shown = door.put(input);
+            if shown.contains("CallEvent") {
+                let line = door.line("CallEvent");
+                assert_eq!(line.contains("publish_video"), is_early, "{key}: {line}");
+            }
+        }
+        let early = line(&door.endpoint.present(0).unwrap());
+        assert_eq!(early.contains("publish_video"), is_early, "{key}: {early}");
+        door.put("< call_accept");
+        assert!(door.line("CallEvent").contains("&publish_video=http"));
+        door.put("hang-up");
+    }
+}
+
+#[test]
+fn only_a_door_is_asked_to_open() {
+    for (device, outputs) in [
+        (1, "refused bad-state"),
+        (2, "refused bad-state"),
+        (4, "refused bad-state"),
+        (3, "> open_door"),
+    ] {
+        let mut screen = Device::joined();
+        screen.put(&format!("dial type={device}"));
+        screen.put("< call_accept");
+        assert_eq!(screen.put("open"), outputs, "{device}");
+        let mut screen = Device::joined();
+        screen.put(&format!("< call_req type={device}"));
+        screen.put("answer");
+        assert_eq!(screen.put("open"), outputs, "{device}");
+    }
+}
+
+#[test]
+fn what_is_now_is_told_to_a_program_that_subscribes() {
+    let mut screen = Device::joined();
+    let present = |screen: &Device| {
+        let events = (0..).map_while(|number| screen.endpoint.present(number));
+        events.map(|event| line(&event)).collect::<Vec<String>>()
+    };
+    let joined = "cmd=BoxEvent&state=joined&room_id=2-1-201";
+    assert_eq!(present(&screen), [joined]);
+    screen.put("< alarm id=a");
+    screen.put("dial");
+    let now = present(&screen);
+    assert!(now[0].starts_with("cmd=CallEvent&"), "{now:?}");
+    assert!(now[0].contains("&state=calling&direction=out&peer=2-1-201"));
+    let raised = "cmd=AlarmEvent&alarm=a&state=raised&port=3&name=smoke";
+    assert_eq!(now[1..], [joined, raised]);
+    screen.put("< call_accept");
+    assert!(present(&screen)[0].contains("&state=talking&"));
+    screen.put("hang-up");
+    screen.put("< clear id=a cleared");
+    screen.put("lost");
+    assert_eq!(present(&screen), ["cmd=BoxEvent&state=lost&reason=lost"]);
 }
 
 #[test]

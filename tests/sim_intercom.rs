@@ -368,7 +368,10 @@ fn wrong_arguments_are_usage_errors() {
     let program = env!("CARGO_BIN_EXE_callrec-sim");
     for (arguments, expected) in [
         ("door", "--box HOST:PORT"),
-        ("door --box localhost", "HOST:PORT, not 'localhost'"),
+        (
+            "door --box localhost",
+            "HOST:PORT, a name or an IPv4 address, not 'localhost'",
+        ),
         ("door --box a:1 --seconds x", "--seconds must be"),
         ("door --box a:1 b", "unexpected argument"),
         ("screen --box a:1", "--token-file FILE"),

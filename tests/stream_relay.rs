@@ -46,6 +46,55 @@ fn a_late_player_gets_all_since_the_last_key_frame() {
 }
 
 #[test]
+fn the_last_key_frame_outlives_its_publisher_but_not_its_call() {
+    let mut site = Site::new();
+    let publisher = site.publisher("v1");
+    assert_eq!(site.relay.take_picture(b"v1"), None);
+    site.send(publisher, &film());
+    site.send(publisher, &[key(80), sound(90), picture(120)].concat());
+    site.relay.handle_closed(site.now, publisher);
+    site.pass(ms(20_000));
+    assert_eq!(site.relay.take_picture(b"a1"), None);
+    let header = b"FLV\x01\x01\0\0\0\x09\0\0\0\0";
+    let expected = [&header[..], &video_config(), &key(80)].concat();
+    assert_eq!(site.relay.take_picture(b"v1"), Some(expected));
+    assert_eq!(site.relay.take_picture(b"v1"), None, "once");
+    // Somebody else's call.
+    let publisher = site.publisher("v1");
+    site.send(publisher, &film());
+    site.permit(&["v2"]);
+    site.permit(&["v1"]);
+    assert_eq!(site.relay.take_picture(b"v1"), None);
+    // One of 256 KiB is too long for a log.
+    for (bytes, is_kept) in [(262_144 - 13 - 15, true), (262_144 - 13 - 14, false)] {
+        let publisher = site.publisher("v1");
+        let long = tag(9, 0, &vec![0x12; bytes]);
+        site.send(publisher, &[HEADER, &long].concat());
+        assert_eq!(site.relay.take_picture(b"v1").is_some(), is_kept);
+    }
+}
+
+#[test]
+fn a_refused_head_has_no_body() {
+    let mut site = Site::new();
+    for (request, status) in [
+        ("HEAD /stream/v1", "404 Not Found"),
+        ("HEAD /stream/other", "403 Forbidden"),
+        ("HEAD /elsewhere", "404 Not Found"),
+    ] {
+        let id = site.connect("home", SCREEN);
+        site.send(id, format!("{request} HTTP/1.1\r\n\r\n").as_bytes());
+        let reply = String::from_utf8(site.receive(id)).unwrap();
+        let expected = format!("HTTP/1.1 {status}\r\nConnection: close\r\n\r\n");
+        assert_eq!(reply, expected);
+    }
+    let id = site.connect("home", SCREEN);
+    site.send(id, b"GET /stream/other HTTP/1.1\r\n\r\n");
+    let reply = String::from_utf8(site.receive(id)).unwrap();
+    assert!(reply.ends_with(" has this stream\n"), "{reply}");
+}
+
+#[test]
 fn a_stream_without_pictures_starts_live() {
     let mut site = Site::new();
     let publisher = site.publisher("a1");

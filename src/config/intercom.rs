@@ -6,7 +6,7 @@ use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use crate::base::limits::PATH_BYTES;
 use crate::base::time::Duration;
 use crate::config::pairs::{write_pairs, MissingKey};
-use crate::config::values::{absolute, ip_address, number, one_of, switch};
+use crate::config::values::{absolute, number, one_of, switch};
 use crate::proto::intercom::endpoint::settings::{Role, Settings};
 use crate::wire::intercom::{text, Token};
 
@@ -85,10 +85,10 @@ impl IntercomConfig {
         match key {
             "intercomRole" => self.role = one_of(value, &ROLES)?,
             "intercomId" => self.id = id(value)?,
-            "intercomAddr" => self.addr = ip_address(value)?,
+            "intercomAddr" => self.addr = address(value)?,
             "intercomPort" => self.port = port(value)?,
             "boxAddr" if value == "none" => self.box_addr = None,
-            "boxAddr" => self.box_addr = Some(ip_address(value)?),
+            "boxAddr" => self.box_addr = Some(address(value)?),
             "boxPort" => self.box_port = port(value)?,
             "boxTokenFile" => self.box_token_file = absolute(value, PATH_BYTES)?,
             "streamPort" => self.stream_port = port(value)?,
@@ -151,6 +151,14 @@ impl IntercomConfig {
             token: Token::new(),
         })
     }
+}
+
+/// An address; the intercom's messages and networks have IPv4 only.
+fn address(value: &str) -> Result<IpAddr, String> {
+    let address = value.parse::<Ipv4Addr>();
+    address
+        .map(IpAddr::V4)
+        .map_err(|_| format!("must be an IPv4 address, not '{value}'"))
 }
 
 /// An id, as messages and events carry it.
@@ -246,7 +254,15 @@ mod tests {
             ),
             (
                 "boxAddr = box",
-                "line 1: boxAddr must be an IP address, not 'box'",
+                "line 1: boxAddr must be an IPv4 address, not 'box'",
+            ),
+            (
+                "boxAddr = fd00::1",
+                "line 1: boxAddr must be an IPv4 address, not 'fd00::1'",
+            ),
+            (
+                "intercomAddr = ::",
+                "line 1: intercomAddr must be an IPv4 address, not '::'",
             ),
             (
                 "intercomKeep = 0",

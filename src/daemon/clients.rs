@@ -232,6 +232,27 @@ impl Clients {
         }
     }
 
+    /// Queues what is now of the intercom for new subscribers, as far as they have room: `write`
+    /// gives the event with a number, `None` after the last one.
+    #[cfg(feature = "intercom")]
+    pub(super) fn write_intercom_now(&mut self, write: impl Fn(usize, &mut [u8]) -> Option<usize>) {
+        let mut buffer = [0; crate::base::limits::MESSAGE_BYTES];
+        for slot in self.slots.iter_mut().filter(|slot| slot.client.is_open()) {
+            while let Reply::IntercomNow(number) = slot.reply {
+                if !has_room(&slot.client) {
+                    break;
+                }
+                let line = write(number, &mut buffer);
+                let queued = line.is_some_and(|len| slot.client.push_line(&buffer[..len]));
+                slot.reply = if queued {
+                    Reply::IntercomNow(number + 1)
+                } else {
+                    Reply::Nothing
+                };
+            }
+        }
+    }
+
     /// Queues a response or event; returns the number of clients that were disconnected because
     /// they do not read.
     pub(super) fn deliver(&mut self, registry: &Registry, to: To, message: &[u8]) -> u64 {

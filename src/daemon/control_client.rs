@@ -35,13 +35,22 @@ pub(super) enum Reply {
     /// The log of the intercom's calls.
     #[cfg(feature = "intercom")]
     Calls(CallWalk),
+    /// After `Now`: what is now of the intercom, from the event with this number on.
+    #[cfg(feature = "intercom")]
+    IntercomNow(usize),
 }
+
+/// What follows when all was told of recordings and players.
+#[cfg(feature = "intercom")]
+const AFTER_NOW: Reply = Reply::IntercomNow(0);
+#[cfg(not(feature = "intercom"))]
+const AFTER_NOW: Reply = Reply::Nothing;
 
 /// The progress of a list of calls.
 #[cfg(feature = "intercom")]
 #[derive(Clone, Copy)]
 pub(super) struct CallWalk {
-    /// The number of the call that was listed last, or of none; older ones follow.
+    /// The key of the call that was listed last, or of none; older ones follow.
     pub(super) before: u64,
     /// So many may follow.
     pub(super) left: usize,
@@ -59,8 +68,8 @@ pub(super) struct CallReader<'a> {
 #[cfg(feature = "intercom")]
 impl CallReader<'_> {
     /// Queues a line about this call; `false` when there is no room for another one.
-    pub(super) fn push(&mut self, number: u64, line: &[u8]) -> bool {
-        self.walk.before = number;
+    pub(super) fn push(&mut self, key: u64, line: &[u8]) -> bool {
+        self.walk.before = key;
         self.walk.left -= 1;
         self.walk.count += 1;
         self.client.reply = Reply::Calls(self.walk);
@@ -149,7 +158,7 @@ impl ControlClient {
             Reply::Later => false,
             Reply::Stats | Reply::Status(_) | Reply::Now(..) | Reply::List(_) => true,
             #[cfg(feature = "intercom")]
-            Reply::Calls(_) => true,
+            Reply::Calls(_) | Reply::IntercomNow(_) => true,
         };
         works && has_room(&self.client)
     }
@@ -170,7 +179,7 @@ impl ControlClient {
                 },
                 Reply::Nothing | Reply::Later | Reply::List(_) => return,
                 #[cfg(feature = "intercom")]
-                Reply::Calls(_) => return,
+                Reply::Calls(_) | Reply::IntercomNow(_) => return,
             };
             let queued = line.is_some_and(|line| match self.reply {
                 Reply::Nothing => push_response(&mut self.client, line, &mut self.remarks),
@@ -194,7 +203,7 @@ impl ControlClient {
             return recorder.stick_line(free, buffer);
         }
         let Some(slot) = recorder.next_status(walk.slot, None) else {
-            self.reply = Reply::Nothing;
+            self.reply = AFTER_NOW;
             return None;
         };
         let slot_after = StatusWalk {

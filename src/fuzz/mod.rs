@@ -24,6 +24,8 @@ mod random;
 mod record_server;
 #[cfg(feature = "fsp")]
 mod rendezvous;
+#[cfg(feature = "intercom")]
+mod sound;
 mod time;
 #[cfg(feature = "box")]
 pub use intercom::{home_box, intercom_message, intercom_stream, stream_relay};
@@ -33,6 +35,8 @@ pub use phone::recorder;
 pub(crate) use random::Random;
 #[cfg(feature = "server")]
 pub use record_server::*;
+#[cfg(feature = "intercom")]
+pub use sound::{played_stream, published_sound};
 pub use time::{clock, receiver};
 #[cfg(feature = "fsp")]
 pub use {fsp::*, rendezvous::*};

@@ -1,7 +1,7 @@
 //! The connections of the box: those of screens, those of the community.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use log::warn;
 use mio::net::TcpStream;
@@ -19,6 +19,8 @@ use crate::wire::intercom::Message;
 pub(super) struct Connections {
     registry: Registry,
     first_token: usize,
+    /// The box's address in the community, from which it calls.
+    from: Ipv4Addr,
     connections: BTreeMap<LegId, Connection>,
 }
 
@@ -30,10 +32,11 @@ pub(super) enum Made {
 }
 
 impl Connections {
-    pub(super) fn new(registry: Registry, first_token: usize) -> Self {
+    pub(super) fn new(registry: Registry, first_token: usize, from: Ipv4Addr) -> Self {
         Self {
             registry,
             first_token,
+            from,
             connections: BTreeMap::new(),
         }
     }
@@ -49,13 +52,13 @@ impl Connections {
     pub(super) fn add(&mut self, leg: LegId, stream: TcpStream) -> bool {
         self.watch(
             leg,
-            Connection::new(stream::Connection::of(stream), Stage::Open),
+            Connection::new(stream::Connection::of_device(stream), Stage::Open),
         )
     }
 
     /// Begins to connect; `false`: it cannot be.
     pub(super) fn connect(&mut self, leg: LegId, address: SocketAddr) -> bool {
-        match stream::Connection::open(address) {
+        match stream::Connection::open_from(self.from, address) {
             Ok(stream) => self.watch(leg, Connection::new(stream, Stage::Connecting)),
             Err(problem) => {
                 warn!("call to {address}: {problem}");

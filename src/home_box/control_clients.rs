@@ -9,6 +9,9 @@ use mio::{Interest, Registry, Token};
 use crate::base::limits::MAX_CLIENTS;
 use crate::io::control::{listen, Client, ClientLine};
 
+/// Lines that wait for a client that has subscribed: the call log, what is now, and the events since.
+const MAX_WAITING_LINES: usize = 1024;
+
 /// The listener and the places for clients.
 pub(super) struct ControlClients {
     registry: Registry,
@@ -115,8 +118,17 @@ impl ControlClients {
     pub(super) fn tell(&mut self, line: &str) {
         for number in 0..self.clients.len() {
             let client = &mut self.clients[number];
-            let is_told = client.is_subscribed && client.client.is_open();
-            if is_told && !client.client.push_line(line.as_bytes()) {
+            if !client.is_subscribed || !client.client.is_open() {
+                continue;
+            }
+            // What it was to hear before comes before.
+            let is_queued = if client.waiting.is_empty() {
+                client.client.push_line(line.as_bytes())
+            } else {
+                client.waiting.push_back(line.to_owned());
+                client.waiting.len() <= MAX_WAITING_LINES
+            };
+            if !is_queued {
                 self.close(number);
             }
         }

@@ -4,7 +4,8 @@ use log::info;
 
 use crate::base::limits::MESSAGE_BYTES;
 use crate::proto::intercom::home_box::output::BoxEvent;
-use crate::proto::intercom::relay::RelayEvent;
+use crate::proto::intercom::home_box::HomeBox;
+use crate::proto::intercom::relay::{Relay, RelayEvent};
 use crate::wire::control::Writer;
 
 /// The line of an event.
@@ -94,6 +95,14 @@ pub(super) fn stream_line(event: &RelayEvent) -> String {
         .pair("codec", event.codec)
         .finish();
     String::from_utf8_lossy(&buffer[..len.unwrap_or(0)]).into_owned()
+}
+
+/// What is now, for a client that subscribes.
+pub(super) fn present_lines(router: &HomeBox, relay: &Relay) -> Vec<String> {
+    let events = router.present().map(|event| event_line(&event));
+    let streams = relay.present().map(|event| stream_line(&event));
+    let lines = events.chain(streams);
+    lines.map(|line| format!("{line}&now=1")).collect()
 }
 
 /// One line of the log for each event: `CallEvent` becomes `call:`.

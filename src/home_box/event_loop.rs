@@ -22,8 +22,8 @@ use crate::home_box::call_log::CallLog;
 use crate::home_box::connection::Read;
 use crate::home_box::connections::{Connections, Made};
 use crate::home_box::control_clients::ControlClients;
-use crate::home_box::event_lines::{event_line, log_event, stream_line};
-use crate::home_box::joining::verdict;
+use crate::home_box::event_lines::{event_line, log_event, present_lines, stream_line};
+use crate::home_box::joining::{revoked, verdict};
 use crate::home_box::opening::{listen, open_reports, random_seed};
 use crate::home_box::parts::Parts;
 use crate::home_box::report_forms::{report, report_start, report_status};
@@ -32,7 +32,7 @@ use crate::home_box::requests;
 use crate::home_box::rules::rules;
 use crate::home_box::settings::BoxSettings;
 use crate::home_box::stream_use;
-use crate::home_box::tokens::{ListedToken, TokenStore};
+use crate::home_box::tokens::TokenStore;
 use crate::io::clock::{self, Now};
 use crate::io::signals::{SignalAction, Signals};
 use crate::proto::intercom::home_box::output::Output;
@@ -109,11 +109,11 @@ impl EventLoop {
             home,
             community,
             control,
-            connections: Connections::new(registry()?, FIRST_LEG),
+            connections: Connections::new(registry()?, FIRST_LEG, settings.community_addr),
             parts: Parts {
                 router: HomeBox::new(rules(&settings), random_seed()?),
                 tokens,
-                call_log: CallLog::open(&settings.state_dir),
+                call_log: CallLog::open(&settings.state_dir)?,
                 wakeups: 0,
                 published: 0,
                 settings,
@@ -203,12 +203,17 @@ impl EventLoop {
             self.read(now, leg);
         }
         while let Some((number, line)) = self.control.next_line() {
+            // Events of the last request come before the response of this one.
+            self.carry_out(now);
             let answer = requests::answer(&mut self.parts, now, line.as_deref());
             // Events of what was asked come after its response.
             for line in answer.lines {
                 self.control.respond(number, line);
             }
             if answer.subscribes {
+                for line in present_lines(&self.parts.router, self.streams.relay()) {
+                    self.control.respond(number, line);
+                }
                 self.control.subscribe(number);
             }
             self.control.flush();
@@ -347,7 +352,10 @@ impl EventLoop {
                     log_event(&line);
                     self.control.tell(&line);
                 }
-                Output::Ended(record) => self.parts.call_log.add(&record, now),
+                Output::Ended(record) => {
+                    let picture = self.streams.take_picture(&record.pictured);
+                    self.parts.call_log.add(&record, picture, now);
+                }
                 Output::Report(what) => {
                     report(&mut self.reports, &self.parts.settings.box_id, &what);
                 }
@@ -360,29 +368,15 @@ impl EventLoop {
         if self.look_at_tokens_at > now {
             return;
         }
-        let devices: Vec<Vec<u8>> = self.parts.router.devices().map(<[u8]>::to_vec).collect();
+        let router = &mut self.parts.router;
+        let devices: Vec<Vec<u8>> = router.devices().map(<[u8]>::to_vec).collect();
         self.look_at_tokens_at = if devices.is_empty() {
             Instant::NEVER
         } else {
             now + TOKEN_LOOK
         };
-        match self.parts.tokens.reload_if_changed() {
-            Ok(true) => {}
-            Ok(false) => return,
-            Err(problem) => {
-                warn!("tokens: {problem}");
-                return;
-            }
-        }
-        for device in devices {
-            let is_of_device = |listed: &&ListedToken| listed.token.device.as_bytes() == device;
-            let tokens = self.parts.tokens.tokens().iter().filter(is_of_device);
-            let newest = tokens.max_by_key(|listed| listed.token.serial);
-            if newest.is_some_and(|listed| listed.is_revoked) {
-                self.parts
-                    .router
-                    .put_out_device(now, &device, "unauthorised");
-            }
+        for device in revoked(&mut self.parts.tokens, devices) {
+            router.put_out_device(now, &device, "unauthorised");
         }
     }
 

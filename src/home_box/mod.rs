@@ -30,6 +30,7 @@ mod id;
 mod joining;
 mod opening;
 mod parts;
+mod pictures;
 mod report_forms;
 mod reports;
 mod requests;

@@ -32,12 +32,12 @@ pub(super) fn open_reports(settings: &BoxSettings, registry: Registry, token: To
     let host = server.map_or(String::new(), |it| format!("{}:{}", it.host, it.port));
     let address = server.and_then(|it| {
         let mut found = (it.host.as_str(), it.port).to_socket_addrs().ok()?;
-        found.next()
+        found.find(SocketAddr::is_ipv4)
     });
     if server.is_some() && address.is_none() {
-        warn!("propertyServer {host}: the name cannot be resolved; nothing is reported");
+        warn!("propertyServer {host}: the name has no IPv4 address; nothing is reported");
     }
-    Reports::new(registry, token, address, host)
+    Reports::new(registry, token, settings.community_addr, address, host)
 }
 
 /// A seed that nobody can guess.

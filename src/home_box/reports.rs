@@ -8,7 +8,7 @@
 
 use std::collections::VecDeque;
 use std::fmt::Write;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use log::{info, warn};
 use mio::{Interest, Registry, Token};
@@ -25,6 +25,8 @@ const STATUS_PATH: &str = "/propserver/api/device/status";
 pub(super) struct Reports {
     registry: Registry,
     token: Token,
+    /// The box's address in the community, by which the server knows it.
+    from: Ipv4Addr,
     server: Option<SocketAddr>,
     host: String,
     queue: VecDeque<String>,
@@ -59,16 +61,18 @@ pub(super) struct Form<'a> {
 }
 
 impl Reports {
-    /// `server`: where they go; `None`: nowhere. `host` is its name for the request.
+    /// `from`: from which address of the box; `server`: where they go; `None`: nowhere. `host` is its name for the request.
     pub(super) fn new(
         registry: Registry,
         token: Token,
+        from: Ipv4Addr,
         server: Option<SocketAddr>,
         host: String,
     ) -> Self {
         Self {
             registry,
             token,
+            from,
             server,
             host,
             queue: VecDeque::new(),
@@ -153,7 +157,7 @@ impl Reports {
             return State::Idle;
         };
         self.attempts += 1;
-        let mut connection = match Connection::open(server) {
+        let mut connection = match Connection::open_from(self.from, server) {
             Ok(connection) => connection,
             Err(problem) => return self.fail(now, &problem.to_string()),
         };

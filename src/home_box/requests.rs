@@ -15,6 +15,8 @@ use crate::wire::intercom::{cut, Words};
 
 /// Lines of the call log where the request does not say how many.
 const CALLS: usize = 50;
+/// The most lines of the call log that a request may ask for; the log has fewer.
+const MAX_LISTED: u64 = 100_000;
 /// The longest time of not being disturbed: a week.
 const MAX_MINUTES: u64 = 7 * 24 * 60;
 /// The validity of a token where the request does not say it.
@@ -265,7 +267,7 @@ fn clear_alarm(parts: &mut Parts, message: &Message) -> Result<Success, Refusal>
 }
 
 fn list_calls(parts: &mut Parts, message: &Message) -> Result<Success, Refusal> {
-    let limit = number(message, "limit", Some(CALLS as u64), u64::MAX)?;
+    let limit = number(message, "limit", Some(CALLS as u64), MAX_LISTED)?;
     let limit = usize::try_from(limit).unwrap_or(LOGGED_CALLS);
     let lines: Vec<String> = parts.call_log.latest(limit).collect();
     let count = lines.len();

@@ -15,6 +15,7 @@ use crate::cli::logger;
 use crate::home_box::event_loop;
 use crate::home_box::firewall;
 use crate::home_box::settings::BoxSettings;
+use crate::home_box::state_dir;
 
 /// Where a box keeps it.
 const DEFAULT_FILE: &str = "/etc/callrec-box.conf";
@@ -60,6 +61,7 @@ pub(super) fn run(arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
     for warning in settings.warnings() {
         warn!("{warning}");
     }
+    let _running = state_dir::lock(&settings.state_dir).map_err(Failure::Failed)?;
     if settings.install_firewall {
         let failed = |problem| Failure::Failed(format!("firewall: {problem}"));
         firewall::install(&settings).map_err(failed)?;
@@ -82,7 +84,7 @@ pub(super) fn check(arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
     let Some(file) = file else {
         return usage("check: which FILE?");
     };
-    let settings = read(&file)?;
+    let settings = read_with_addresses(&file)?;
     for warning in settings.warnings() {
         eprintln!("callrec-box: {}: warning: {warning}", file.display());
     }
@@ -92,22 +94,19 @@ pub(super) fn check(arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
 /// The configuration of this file, else that of the default one, else the defaults.
 pub(super) fn effective(file: Option<&Path>) -> Result<BoxSettings, Failure> {
     match chosen(file) {
-        Some(file) => read(file),
+        Some(file) => Ok(read(file)?.0),
         None => Ok(BoxSettings::default()),
     }
 }
 
 /// The same for a command that needs the box's two addresses.
 pub(super) fn with_addresses(file: Option<&Path>) -> Result<BoxSettings, Failure> {
-    let settings = effective(file)?;
-    let Some(key) = settings.missing_address() else {
-        return Ok(settings);
-    };
-    let place = match chosen(file) {
-        Some(file) => file.display().to_string(),
-        None => format!("there is no {DEFAULT_FILE}, and no -c FILE"),
-    };
-    usage(&format!("{place}: {key} must be set"))
+    match chosen(file) {
+        Some(file) => read_with_addresses(file),
+        None => usage(&format!(
+            "there is no {DEFAULT_FILE}, and no -c FILE: homeAddr and communityAddr must be set in it"
+        )),
+    }
 }
 
 fn chosen(file: Option<&Path>) -> Option<&Path> {
@@ -115,11 +114,23 @@ fn chosen(file: Option<&Path>) -> Option<&Path> {
     file.or_else(|| default.exists().then_some(default))
 }
 
-fn read(file: &Path) -> Result<BoxSettings, Failure> {
+fn read_with_addresses(file: &Path) -> Result<BoxSettings, Failure> {
+    let (settings, text) = read(file)?;
+    match settings.missing_address(&text) {
+        Some(problem) => usage(&format!("{}: {problem}", file.display())),
+        None => Ok(settings),
+    }
+}
+
+/// The configuration, and the file's text.
+fn read(file: &Path) -> Result<(BoxSettings, String), Failure> {
     let shown = file.display();
     let bytes =
         std::fs::read(file).map_err(|problem| Failure::Usage(format!("{shown}: {problem}")))?;
     let text = String::from_utf8(bytes)
         .map_err(|_| Failure::Usage(format!("{shown}: is not UTF-8 text")))?;
-    BoxSettings::parse(&text).map_err(|problem| Failure::Usage(format!("{shown}: {problem}")))
+    match BoxSettings::parse(&text) {
+        Ok(settings) => Ok((settings, text)),
+        Err(problem) => Err(Failure::Usage(format!("{shown}: {problem}"))),
+    }
 }

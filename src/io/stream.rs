@@ -6,18 +6,22 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::os::fd::{AsRawFd, RawFd};
 
 use mio::net::TcpStream;
+#[cfg(feature = "box")]
+use nix::errno::Errno;
+#[cfg(feature = "box")]
+use nix::sys::socket::{bind, connect, socket, AddressFamily, SockFlag, SockType, SockaddrStorage};
 use nix::sys::socket::{setsockopt, sockopt};
 
 use crate::base::limits::{KEEP_ALIVE_IDLE, KEEP_ALIVE_STEP, USER_TIMEOUT};
 
 // Between intercom devices (contract, section 5): after 30 s three probes of 10 s.
-#[cfg(feature = "intercom")]
+#[cfg(any(feature = "box", feature = "intercom"))]
 const DEVICE_IDLE_SECONDS: u32 = 30;
-#[cfg(feature = "intercom")]
+#[cfg(any(feature = "box", feature = "intercom"))]
 const DEVICE_STEP_SECONDS: u32 = 10;
-#[cfg(feature = "intercom")]
+#[cfg(any(feature = "box", feature = "intercom"))]
 const DEVICE_PROBES: u32 = 3;
-#[cfg(feature = "intercom")]
+#[cfg(any(feature = "box", feature = "intercom"))]
 const DEVICE_USER_TIMEOUT_MILLIS: u32 = 60_000;
 
 /// A connection that is established or being established.
@@ -50,7 +54,7 @@ impl Connection {
 
     /// Wraps a connection between intercom devices. It is idle for days, in networks of many
     /// switches: it is probed more patiently than a server's.
-    #[cfg(feature = "intercom")]
+    #[cfg(any(feature = "box", feature = "intercom"))]
     pub fn of_device(stream: TcpStream) -> Self {
         let connection = Self::of(stream);
         let stream = &connection.stream;
@@ -105,6 +109,20 @@ impl Connection {
 
 #[cfg(any(feature = "box", feature = "intercom"))]
 impl Connection {
+    /// Begins to connect from this address of the machine's own, with any port.
+    pub fn open_from(local: Ipv4Addr, address: SocketAddr) -> io::Result<Self> {
+        let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+        let fd = socket(AddressFamily::Inet, SockType::Stream, flags, None)?;
+        let local = SocketAddr::from((local, 0));
+        bind(fd.as_raw_fd(), &SockaddrStorage::from(local))?;
+        match connect(fd.as_raw_fd(), &SockaddrStorage::from(address)) {
+            Ok(()) | Err(Errno::EINPROGRESS) => {}
+            Err(problem) => return Err(problem.into()),
+        }
+        let stream = std::net::TcpStream::from(fd);
+        Ok(Self::of_device(TcpStream::from_std(stream)))
+    }
+
     /// Writes some of these bytes with one call; `None` when none can be written now.
     pub fn write_vectored(&mut self, slices: &[io::IoSlice]) -> io::Result<Option<usize>> {
         unless_blocked(|| self.stream.write_vectored(slices))

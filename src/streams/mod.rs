@@ -123,7 +123,7 @@ impl StreamServer {
                 }
             };
             if let Some(id) = self.relay.handle_accepted(now, name, address.ip()) {
-                self.insert(now, id, stream::Connection::of(stream));
+                self.insert(now, id, stream::Connection::of_device(stream));
             }
         }
     }
@@ -253,6 +253,16 @@ impl StreamServer {
     /// The next event of a stream.
     pub fn poll_event(&mut self) -> Option<RelayEvent> {
         self.relay.poll_event()
+    }
+
+    /// The last key frame of a stream, as an FLV of one picture.
+    pub fn take_picture(&mut self, stream: &[u8]) -> Option<Vec<u8>> {
+        self.relay.take_picture(stream)
+    }
+
+    /// What relays the streams.
+    pub fn relay(&self) -> &Relay {
+        &self.relay
     }
 
     /// Streams that somebody publishes.

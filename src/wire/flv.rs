@@ -134,7 +134,8 @@ fn video_kind(first: u8, second: Option<u8>) -> Kind {
     // The extended header of newer encoders: frame type, then the packet's type.
     if first & 0x80 != 0 {
         let is_config = first & 0x0F == 0;
-        let is_key = first >> 4 & 7 == 1;
+        let is_coded = matches!(first & 0x0F, 1 | 3);
+        let is_key = is_coded && first >> 4 & 7 == 1;
         return match (is_config, is_key) {
             (true, _) => Kind::VideoConfig,
             (false, true) => Kind::KeyFrame,
@@ -144,6 +145,8 @@ fn video_kind(first: u8, second: Option<u8>) -> Kind {
     let has_config = matches!(first & 0x0F, AVC | HEVC);
     match first >> 4 {
         _ if has_config && second == Some(0) => Kind::VideoConfig,
+        // The end of a sequence is marked as a key frame, and has no picture.
+        _ if has_config && second == Some(2) => Kind::Picture,
         1 => Kind::KeyFrame,
         _ => Kind::Picture,
     }
@@ -253,12 +256,14 @@ mod tests {
             (18, &[2, 0][..], Kind::Script),
             (9, &[0x17, 0], Kind::VideoConfig),
             (9, &[0x17, 1], Kind::KeyFrame),
+            (9, &[0x17, 2], Kind::Picture),
             (9, &[0x27, 1], Kind::Picture),
             (9, &[0x1C, 0], Kind::VideoConfig),
             (9, &[0x12, 0], Kind::KeyFrame),
             (9, &[0x22, 0], Kind::Picture),
             (9, &[0x90], Kind::VideoConfig),
             (9, &[0x91], Kind::KeyFrame),
+            (9, &[0x92], Kind::Picture),
             (9, &[0xA1], Kind::Picture),
             (8, &[0xAF, 0], Kind::AudioConfig),
             (8, &[0xAF, 1], Kind::Audio),

@@ -153,6 +153,11 @@ impl Peer {
         Self(BufReader::new(stream))
     }
 
+    /// This end's address.
+    pub fn local_address(&self) -> String {
+        self.0.get_ref().local_addr().unwrap().to_string()
+    }
+
     /// Sends a text and its NUL.
     pub fn say(&mut self, text: &str) {
         let message = format!("{text}\0");

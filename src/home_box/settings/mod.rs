@@ -135,16 +135,23 @@ impl BoxSettings {
         .into_iter()
     }
 
-    /// The key of an address that is not set.
-    pub(crate) fn missing_address(&self) -> Option<&'static str> {
-        let addresses = [
-            ("homeAddr", self.home_addr),
-            ("communityAddr", self.community_addr),
-        ];
-        let missing = addresses
-            .iter()
-            .find(|(_, address)| address.is_unspecified());
-        missing.map(|(key, _)| *key)
+    /// What is wrong with a file for `callrec-box run`: an address that it does not set. The line is
+    /// that of the other address, if that is set.
+    pub(crate) fn missing_address(&self, text: &str) -> Option<Error> {
+        let (key, other, problem) = if self.home_addr.is_unspecified() {
+            let problem = "must be set: add a line 'homeAddr = ADDRESS' with the box's IPv4 address in the home network";
+            ("homeAddr", "communityAddr", problem)
+        } else if self.community_addr.is_unspecified() {
+            let problem = "must be set: add a line 'communityAddr = ADDRESS' with the box's IPv4 address in the community network";
+            ("communityAddr", "homeAddr", problem)
+        } else {
+            return None;
+        };
+        Some(Error {
+            line: line_of(text, other, 0),
+            key: key.into(),
+            problem: problem.into(),
+        })
     }
 
     fn set(&mut self, key: &str, value: &str) -> Result<(), String> {
@@ -215,6 +222,9 @@ impl BoxSettings {
             let problem = format!("must be longer than keep, which is {} s", self.keep);
             return Some(("keepTimeout", 0, problem));
         }
+        if let Some(problem) = self.no_answer_problem() {
+            return Some(("noAnswerTo", 0, problem));
+        }
         let bad_forward = |(number, forward): (usize, &Forward)| {
             let problem = self.forward_problem(forward)?;
             Some(("forward", number, problem))
@@ -229,6 +239,14 @@ impl BoxSettings {
         let problem =
             format!("needs a line 'forward = PORT {central}', so that screens can reach it");
         Some(("centralStream", 0, problem))
+    }
+
+    /// The box must know where to call.
+    fn no_answer_problem(&self) -> Option<String> {
+        let to = &self.no_answer_to;
+        let is_known = self.neighbours.iter().any(|neighbour| neighbour.id == *to);
+        (!to.is_empty() && !is_known)
+            .then(|| format!("needs a line 'neighbour = {to} ADDRESS', which says where {to} is"))
     }
 
     fn forward_problem(&self, forward: &Forward) -> Option<String> {

@@ -10,7 +10,7 @@ const ALL: &str = "boxId = box-1\nroomId = 2-1-201\nhomeAddr = 192.168.1.22\n\
     propertyServer = property.example:80\nfirewall = install\nstateDir = /tmp/box\n\
     controlSocket = /tmp/box.sock\ncommunityPrefix = 11.0.0.0/16\n\
     communityPrefix = 10.9.0.0/16\nneighbour = 2-1-202 11.0.1.23\n\
-    neighbour = 2-1-1 11.0.11.1:7895\nforward = 7894 11.0.0.1:1935\n\
+    neighbour = 9-1-1 11.0.11.1:7895\nforward = 7894 11.0.0.1:1935\n\
     forward = 7895 11.0.0.1:8088\n";
 
 fn message(text: &str) -> String {
@@ -23,7 +23,7 @@ fn what_is_read_is_printed() {
     assert_eq!(settings.to_string(), ALL);
     assert_eq!(settings.neighbours[0].port, None);
     assert_eq!(settings.neighbours[1].port, Some(7895));
-    assert!(settings.missing_address().is_none());
+    assert!(settings.missing_address(ALL).is_none());
     assert_eq!(settings.warnings().count(), 1);
     let comments = "# a box\n\n  roomId=2-1-201   # ours\r\n";
     assert_eq!(BoxSettings::parse(comments).unwrap().room_id, "2-1-201");
@@ -37,7 +37,16 @@ fn the_defaults_are_those_of_the_contract() {
         BoxSettings::parse(&defaults.to_string()),
         Ok(defaults.clone())
     );
-    assert_eq!(defaults.missing_address(), Some("homeAddr"));
+    let missing = |text: &str| {
+        let settings = BoxSettings::parse(text).unwrap();
+        settings.missing_address(text).unwrap().to_string()
+    };
+    assert!(missing("").starts_with("line 1: homeAddr must be set: add a line 'homeAddr = "));
+    let home = missing("# mine\nhomeAddr = 10.0.0.1");
+    assert!(
+        home.starts_with("line 2: communityAddr must be set: "),
+        "{home}"
+    );
     assert_eq!(defaults.warnings().count(), 0);
     let expected = "boxId = none,roomId = none,homeAddr = none,communityAddr = none,\
         familyPort = 7891,callPort = 7892,streamPort = 954,joinPolicy = token,\
@@ -71,13 +80,19 @@ fn errors_name_line_and_key_and_what_would_be_right() {
         ("communityPrefix = 11.0.0.1/8", "line 1: communityPrefix must begin with the network's own address: 11.0.0.0/8, not '11.0.0.1/8'"),
         ("neighbour = 2-1-202", "line 1: neighbour must be ID ADDRESS[:PORT], not '2-1-202'"),
         ("neighbour = a 11.0.0.2\nneighbour = a 11.0.0.3", "line 2: neighbour 'a' is given an address already"),
-        ("forward = 7894 11.0.0.1", "line 1: forward must be PORT ADDRESS:PORT, as 7894 11.0.0.1:1935, not '7894 11.0.0.1'"),
-        ("forward = 0 11.0.0.1:1", "line 1: forward must be PORT ADDRESS:PORT, as 7894 11.0.0.1:1935, not '0 11.0.0.1:1'"),
+        ("forward = 7894 11.0.0.1", "line 1: forward must be PORT ADDRESS:PORT with an IPv4 address, as 7894 11.0.0.1:1935, not '7894 11.0.0.1'"),
+        ("forward = 0 11.0.0.1:1", "line 1: forward must be PORT ADDRESS:PORT with an IPv4 address, as 7894 11.0.0.1:1935, not '0 11.0.0.1:1'"),
         ("forward = 1 11.0.0.1:1\nforward = 1 11.0.0.2:1", "line 2: forward port 1 is forwarded already"),
         ("forward = 1 11.0.0.1:1\n# x\nforward = 954 11.0.0.1:1", "line 3: forward must not be for port 954, which is streamPort"),
         ("communityAddr = 11.0.0.5\nforward = 1 11.0.0.5:1", "line 2: forward must not lead to the box's own address 11.0.0.5"),
         ("homeAddr = 10.0.0.1\ncommunityAddr = 10.0.0.1", "line 2: communityAddr must not be homeAddr: each network needs an address of its own"),
         ("centralStream = 11.0.0.1:1935", "line 1: centralStream needs a line 'forward = PORT 11.0.0.1:1935', so that screens can reach it"),
+        ("\nnoAnswerTo = guard", "line 2: noAnswerTo needs a line 'neighbour = guard ADDRESS', which says where guard is"),
+        ("neighbour = 2-1-202 fd00::1", "line 1: neighbour must be the IPv4 address of a host, not 'fd00::1'"),
+        ("neighbour = 2-1-202 [fd00::1]:7895", "line 1: neighbour must be the IPv4 address of a host, not '[fd00::1]:7895'"),
+        ("communityPrefix = fd00::/8", "line 1: communityPrefix must be an IPv4 network as 11.0.0.0/8, not 'fd00::/8'"),
+        ("centralStream = [fd00::1]:1935", "line 1: centralStream must be the IPv4 address of a host, not '[fd00::1]:1935'"),
+        ("propertyServer = fd00::1", "line 1: propertyServer must be HOST[:PORT], a name or an IPv4 address, not 'fd00::1'"),
         ("centralStream = central:1935", "line 1: centralStream must be the IPv4 address of a host, not 'central'"),
         ("keep = 5\nkeepTimeout = 5", "line 2: keepTimeout must be longer than keep, which is 5 s"),
         ("callPort = 954", "line 1: callPort must not be streamPort"),

@@ -79,6 +79,18 @@ pub(super) fn host_address(value: &str) -> Result<Ipv4Addr, String> {
     address.ok_or_else(|| format!("must be the IPv4 address of a host, not '{value}'"))
 }
 
+/// `ADDRESS[:PORT]`. An address of IPv6 has more colons: it is refused as a whole.
+fn place(value: &str) -> Result<(Ipv4Addr, Option<u16>), String> {
+    match value.split_once(':').filter(|_| !is_ipv6(value)) {
+        Some((address, port)) => Ok((host_address(address)?, Some(number(port, 1, 65535)?))),
+        None => Ok((host_address(value)?, None)),
+    }
+}
+
+fn is_ipv6(value: &str) -> bool {
+    value.matches(':').count() > 1
+}
+
 /// `11.0.0.0/8`; without a length it is a single address.
 pub(super) fn prefix(value: &str) -> Result<Ipv4Prefix, String> {
     let (address, length) = value.split_once('/').unwrap_or((value, "32"));
@@ -97,33 +109,34 @@ pub(super) fn prefix(value: &str) -> Result<Ipv4Prefix, String> {
 
 /// `ADDRESS:PORT`.
 pub(super) fn socket_address(value: &str) -> Result<SocketAddrV4, String> {
-    let (address, port) = value
-        .split_once(':')
-        .ok_or_else(|| format!("must be ADDRESS:PORT, not '{value}'"))?;
-    let address = host_address(address)?;
-    Ok(SocketAddrV4::new(address, number(port, 1, 65535)?))
+    let form = || format!("must be ADDRESS:PORT with an IPv4 address, not '{value}'");
+    match place(value)? {
+        (address, Some(port)) => Ok(SocketAddrV4::new(address, port)),
+        (_, None) => Err(form()),
+    }
 }
 
 /// `ID ADDRESS[:PORT]`.
 pub(super) fn neighbour(value: &str) -> Result<Neighbour, String> {
     let form = || format!("must be ID ADDRESS[:PORT], not '{value}'");
-    let (id, place) = two_words(value)
+    let (id, at) = two_words(value)
         .filter(|(id, _)| is_id(id))
         .ok_or_else(form)?;
-    let (address, port) = match place.split_once(':') {
-        Some((address, port)) => (address, Some(number(port, 1, 65535)?)),
-        None => (place, None),
-    };
+    let (address, port) = place(at)?;
     Ok(Neighbour {
         id: id.into(),
-        address: host_address(address)?,
+        address,
         port,
     })
 }
 
 /// `PORT ADDRESS:PORT`.
 pub(super) fn forward(value: &str) -> Result<Forward, String> {
-    let form = || format!("must be PORT ADDRESS:PORT, as 7894 11.0.0.1:1935, not '{value}'");
+    let form = || {
+        format!(
+            "must be PORT ADDRESS:PORT with an IPv4 address, as 7894 11.0.0.1:1935, not '{value}'"
+        )
+    };
     let (port, to) = two_words(value).ok_or_else(form)?;
     let port = number(port, 1, 65535).map_err(|_| form())?;
     let to = socket_address(to).map_err(|_| form())?;
@@ -135,14 +148,15 @@ pub(super) fn property_server(value: &str) -> Result<Option<HostPort>, String> {
     if value == NONE {
         return Ok(None);
     }
+    if is_ipv6(value) {
+        return Err(format!(
+            "must be HOST[:PORT], a name or an IPv4 address, not '{value}'"
+        ));
+    }
     let (name, port) = match value.rsplit_once(':') {
         Some((name, port)) => (name, number(port, 1, 65535)?),
         None => (value, PROPERTY_SERVER_PORT),
     };
-    // The intercom is IPv4: a colon in the name is a mistake.
-    if name.contains(':') {
-        return Err(format!("must be HOST[:PORT], not '{value}'"));
-    }
     Ok(Some(HostPort {
         host: host(name)?,
         port,

@@ -41,13 +41,14 @@ impl Link {
     pub(super) fn connect(to: &str) -> Result<Self, String> {
         let failed = |error: std::io::Error| format!("cannot connect to {to}: {error}");
         let mut last_error = None;
-        for address in to.to_socket_addrs().map_err(failed)? {
+        let addresses = to.to_socket_addrs().map_err(failed)?;
+        for address in addresses.filter(SocketAddr::is_ipv4) {
             match TcpStream::connect_timeout(&address, PATIENCE) {
                 Ok(stream) => return Self::new(stream).map_err(failed),
                 Err(error) => last_error = Some(error),
             }
         }
-        let no_address = || std::io::Error::other("the name has no address");
+        let no_address = || std::io::Error::other("the name has no IPv4 address");
         Err(failed(last_error.unwrap_or_else(no_address)))
     }
 

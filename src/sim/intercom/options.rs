@@ -1,7 +1,7 @@
 //! The command lines of `door`, `screen` and `property`.
 
 use std::ffi::OsString;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, SocketAddrV4};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -291,8 +291,11 @@ fn called(text: &str, peer_type: u8) -> Result<Called, String> {
         Some((id, address)) => (id, address),
         None => (text, ""),
     };
-    let is_home = matches!(peer_type, peer_type::INNER_BOX | peer_type::INNER_SCREEN);
-    let usual_port = if is_home { 7892 } else { 7895 };
+    let usual_port = if peer_type::is_home(peer_type) {
+        7892
+    } else {
+        7895
+    };
     let (ip, port) = match address.split_once(':') {
         Some((ip, port)) => (ip, port.parse().map_err(|_| wrong())?),
         None => (address, usual_port),
@@ -316,20 +319,24 @@ fn text(parser: &mut Parser) -> Result<String, Error> {
 
 fn host_and_port(name: &str, parser: &mut Parser) -> Result<String, Error> {
     let text = text(parser)?;
-    let parts = text.rsplit_once(':');
+    let parts = text.split_once(':');
     let is_valid = parts.is_some_and(|(host, port)| {
         !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0)
     });
     if !is_valid {
-        return Err(format!("--{name} must be HOST:PORT, not '{text}'").into());
+        return Err(
+            format!("--{name} must be HOST:PORT, a name or an IPv4 address, not '{text}'").into(),
+        );
     }
     Ok(text)
 }
 
 fn listen_address(parser: &mut Parser) -> Result<SocketAddr, Error> {
     let text = text(parser)?;
-    let address = text.parse();
-    address.map_err(|_| format!("--listen must be ADDR:PORT, not '{text}'").into())
+    let address = text.parse::<SocketAddrV4>();
+    address
+        .map(SocketAddr::V4)
+        .map_err(|_| format!("--listen must be ADDR:PORT, an IPv4 address, not '{text}'").into())
 }
 
 fn device_id(name: &str, parser: &mut Parser) -> Result<String, Error> {

@@ -30,6 +30,11 @@ pub mod peer_type {
     pub const OUTER_BOX: u8 = 3;
     /// The property's phone.
     pub const PROPERTY_APP: u8 = 4;
+
+    /// A home: its box, or one of its screens.
+    pub fn is_home(device: u8) -> bool {
+        matches!(device, INNER_BOX | INNER_SCREEN)
+    }
 }
 
 /// One end of a call, as `call_req` describes it.

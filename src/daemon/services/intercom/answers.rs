@@ -24,8 +24,9 @@ pub(super) enum Success {
     Later,
 }
 
-/// Without a role, all requests are refused.
+/// Without a role, all requests are refused, and there is nothing to tell.
 pub(super) fn refuse_all(context: &mut Context) {
+    context.clients.write_intercom_now(|_, _| None);
     while let Some((client, line)) = context.intercom_lines.pop_front() {
         let words = "the phone is no intercom device (intercomRole)";
         let refusal = line.request.and(Err(reason("disabled", &words)));

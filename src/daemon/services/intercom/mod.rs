@@ -20,7 +20,7 @@ use crate::daemon::turn::{Tokens, Work};
 use crate::io::atomic_file;
 use crate::io::clock::Now;
 use crate::io::listener;
-use crate::proto::intercom::endpoint::lines::{write_event, write_log};
+use crate::proto::intercom::endpoint::lines::{write_event, write_log, write_present};
 use crate::proto::intercom::endpoint::output::{
     CallState, Closed, DoorState, Event as DeviceEvent, Outcome, Output,
 };
@@ -211,6 +211,11 @@ impl Device {
         let media = self.media.turn(now, context, self.streams.server());
         self.log.write_due(now.monotonic);
         self.log.write_to(&mut context.clients);
+        context.clients.write_intercom_now(|number, buffer| {
+            let event = self.endpoint.present(number)?;
+            let event = self.shown(event);
+            write_present(&event, &self.recording_of(&event), buffer)
+        });
         let has_more = self.links.has_more() || self.streams.has_work() || media == Work::Left;
         if self.may_accept || has_more {
             Work::Left
@@ -281,14 +286,7 @@ impl Device {
         let mut buffer = [0; MESSAGE_BYTES];
         self.follow_call(event, now);
         let recording = self.recording_of(event);
-        let written = match event {
-            DeviceEvent::Call(state, info, urls) if self.media.is_bridged() => {
-                let urls = for_application(urls, true, self.picture_url().as_ref());
-                let event = DeviceEvent::Call(*state, info.clone(), urls);
-                write_event(&event, &recording, &mut buffer)
-            }
-            event => write_event(event, &recording, &mut buffer),
-        };
+        let written = write_event(&self.shown(event.clone()), &recording, &mut buffer);
         let Some(len) = written else {
             warn!("intercom: bug: an event is too long");
             return;
@@ -317,6 +315,17 @@ impl Device {
                 let _ = self.endpoint.handle_open_result(sid, *door, false, why);
             }
             _ => {}
+        }
+    }
+
+    /// An event as programs see it: with a media engine the phone has other streams for them.
+    fn shown(&self, event: DeviceEvent) -> DeviceEvent {
+        match event {
+            DeviceEvent::Call(state, info, urls) if self.media.is_bridged() => {
+                let urls = for_application(&urls, true, self.picture_url().as_ref());
+                DeviceEvent::Call(state, info, urls)
+            }
+            event => event,
         }
     }
 
@@ -362,7 +371,7 @@ impl Device {
         let mut buffer = [0; crate::base::limits::endpoint::LOG_LINE_BYTES];
         let recording = self.media.recording_of(&closed.info.sid);
         if let Some(len) = write_log(closed, began, &recording, &mut buffer) {
-            self.log.add(now.monotonic, &buffer[..len]);
+            self.log.add(now.monotonic, closed.began_at, &buffer[..len]);
         }
         let counts = self.endpoint.counts();
         debug!("intercom: {counts:?} so far");

@@ -52,6 +52,11 @@ impl Alarms {
         Some((known.alarm, known.acked_here))
     }
 
+    /// The alarms that are not over, oldest first.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Alarm> {
+        self.known.iter().map(|known| &known.alarm)
+    }
+
     /// The user acknowledges all alarms of a port; returns their ids.
     pub(super) fn acknowledge(&mut self, port: u8) -> heapless::Vec<Id, MAX_ALARMS> {
         let mut ids = heapless::Vec::new();

@@ -27,6 +27,8 @@ pub(super) struct Call {
     pub(super) own: Party,
     pub(super) peer: Party,
     pub(super) urls: Urls,
+    /// Pictures are wanted.
+    pub(super) with_video: bool,
     /// Who answered.
     pub(super) by: Id,
     /// How often a door was opened.
@@ -152,12 +154,17 @@ impl Call {
         self.answered_at.map_or(0, |at| now.since(at).millis())
     }
 
+    /// It rings here without a bell: whoever ends it, its user has not heard it.
+    fn is_silenced(&self) -> bool {
+        matches!(self.stage, Stage::Silenced { .. })
+    }
+
     /// What the call was, if it ends now for this reason, given by the peer or by nobody.
     pub(super) fn outcome(&self, reason: &[u8]) -> Outcome {
         match (self.info.direction, reason) {
             _ if self.answered_at.is_some() => Outcome::Answered,
             // Somebody of the home has answered.
-            (Direction::In, b"answered_elsewhere") => Outcome::Answered,
+            (Direction::In, b"answered_elsewhere") if !self.is_silenced() => Outcome::Answered,
             (Direction::In, _) => Outcome::Missed,
             (Direction::Out, b"line_busy") => Outcome::Busy,
             (Direction::Out, b"declined" | b"call_denied") => Outcome::Rejected,

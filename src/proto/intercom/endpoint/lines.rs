@@ -82,6 +82,14 @@ pub fn write_event(event: &Event, recording: &[u8], buffer: &mut [u8]) -> Option
     }
 }
 
+/// The same as what is now, for a program that subscribes.
+pub fn write_present(event: &Event, recording: &[u8], buffer: &mut [u8]) -> Option<usize> {
+    const NOW: &[u8] = b"&now=1";
+    let len = write_event(event, recording, buffer)?;
+    buffer.get_mut(len..len + NOW.len())?.copy_from_slice(NOW);
+    Some(len + NOW.len())
+}
+
 fn write_call(
     state: CallState,
     info: &CallInfo,

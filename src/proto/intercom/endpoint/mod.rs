@@ -57,6 +57,8 @@ pub struct Endpoint {
     callers: Callers,
     call: Option<Call>,
     alarms: Alarms,
+    /// The last event of the link to the box.
+    box_event: Option<Event>,
     outputs: heapless::Deque<Output, MAX_OUTPUTS>,
     /// The number of the last link.
     last_link: u32,
@@ -92,6 +94,7 @@ impl Endpoint {
             callers: Callers::default(),
             call: None,
             alarms: Alarms::default(),
+            box_event: None,
             outputs: heapless::Deque::new(),
             last_link: 0,
             counts: Counts::default(),
@@ -228,6 +231,9 @@ impl Endpoint {
     }
 
     fn event(&mut self, event: Event) {
+        if matches!(event, Event::Box(..)) {
+            self.box_event = Some(event.clone());
+        }
         self.output(Output::Event(event));
     }
 

@@ -3,8 +3,9 @@
 use core::net::IpAddr;
 
 use crate::proto::intercom::endpoint::output::Direction;
-use crate::proto::intercom::endpoint::settings::{is_home, Role};
+use crate::proto::intercom::endpoint::settings::Role;
 use crate::proto::intercom::endpoint::Endpoint;
+use crate::wire::intercom::peer_type::is_home;
 use crate::wire::intercom::Stream;
 
 /// The streams of the running call.

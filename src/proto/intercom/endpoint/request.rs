@@ -1,7 +1,7 @@
 //! The intercom's requests on the control socket. The daemon offers each line here first; a line
 //! with another command is the recorder's.
 
-use core::net::{IpAddr, SocketAddr};
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use crate::base::limits::endpoint::LISTED_CALLS;
 use crate::proto::recorder::keys::Values;
@@ -250,11 +250,11 @@ impl Values<'_> {
             return None;
         }
         let given = core::str::from_utf8(&given).ok();
-        let address = given.and_then(|ip| ip.parse().ok());
+        let address = given.and_then(|ip| ip.parse::<Ipv4Addr>().ok());
         if address.is_none() {
-            self.refuse(bad_request(&"ip must be an IP address"));
+            self.refuse(bad_request(&"ip must be an IPv4 address"));
         }
-        address
+        address.map(IpAddr::V4)
     }
 
     /// `rtp` and `codec`.
@@ -324,7 +324,11 @@ mod tests {
             ),
             (
                 "cmd=CallRequest&to=x&ip=door",
-                "bad-request: ip must be an IP address",
+                "bad-request: ip must be an IPv4 address",
+            ),
+            (
+                "cmd=CallRequest&to=x&ip=fd00::1",
+                "bad-request: ip must be an IPv4 address",
             ),
             (
                 "cmd=CallRequest&to=x&port=0",

@@ -8,7 +8,7 @@ use crate::proto::intercom::endpoint::settings::Role;
 use crate::proto::intercom::endpoint::urls::Urls;
 use crate::proto::intercom::endpoint::{or_else, Endpoint};
 use crate::proto::recorder::reason::{bad_request, reason, Reason as Refusal};
-use crate::wire::intercom::{Message, Reason};
+use crate::wire::intercom::{peer_type, Message, Reason};
 
 impl Endpoint {
     /// Answers the call that rings; returns where its streams are.
@@ -54,6 +54,11 @@ impl Endpoint {
         if self.settings.role == Role::Door {
             let words = "a door unit is asked, and does not ask";
             return Err(reason("bad-state", &words));
+        }
+        let peer = self.call.as_ref().map_or(0, |call| call.info.peer_type);
+        // A device that does not say what it is may be a door.
+        if peer_type::is_home(peer) || peer == peer_type::PROPERTY_APP {
+            return Err(reason("bad-state", &"the other device is no door unit"));
         }
         let is_called = matches!(stage, Stage::Ringing { .. } | Stage::Silenced { .. });
         let may_ring = is_called && self.settings.role == Role::Screen;

@@ -49,8 +49,3 @@ impl Role {
         }
     }
 }
-
-/// A home: its box, or one of its screens.
-pub fn is_home(device: u8) -> bool {
-    matches!(device, peer_type::INNER_BOX | peer_type::INNER_SCREEN)
-}

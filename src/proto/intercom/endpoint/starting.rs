@@ -11,7 +11,7 @@ use crate::proto::intercom::endpoint::output::{
     CallInfo, CallState, Closed, Direction, Event, Link, Outcome, Output,
 };
 use crate::proto::intercom::endpoint::request::CallRequest;
-use crate::proto::intercom::endpoint::settings::{is_home, Role};
+use crate::proto::intercom::endpoint::settings::Role;
 use crate::proto::intercom::endpoint::urls::{
     are_ambiguous, early, kinds_of, url, urls, Url, Urls,
 };
@@ -46,6 +46,9 @@ impl Endpoint {
         let wire_sid = info.sid.clone();
         let sid = info.sid.clone();
         self.begin(now, link, info, wire_sid, stage, [own, peer], urls);
+        if let Some(call) = &mut self.call {
+            call.with_video = request.video;
+        }
         self.call_event(CallState::Calling);
         if let BoxLink::Joined { .. } = self.box_link {
             // The box connects to the other device; the link to it is there.
@@ -75,7 +78,7 @@ impl Endpoint {
     }
 
     fn port_of(&self, request: &CallRequest) -> u16 {
-        let usual = if is_home(self.type_of(request)) {
+        let usual = if peer_type::is_home(self.type_of(request)) {
             7892
         } else {
             7895
@@ -127,7 +130,7 @@ impl Endpoint {
         call.keep_at = keep_at;
         let mut src = call.own.clone();
         let mut dest = call.peer.clone();
-        if let Some(server) = own_server.filter(|_| !is_home(call.info.peer_type)) {
+        if let Some(server) = own_server.filter(|_| !peer_type::is_home(call.info.peer_type)) {
             // The streams are on this device's own server: the other one cannot know where.
             for party in [&mut src, &mut dest] {
                 party.audio = stream_url(server, &party.audio);
@@ -247,6 +250,7 @@ impl Endpoint {
             own,
             peer,
             urls,
+            with_video: true,
             by: Id::new(),
             opened: 0,
             openings: heapless::Vec::new(),
@@ -260,7 +264,8 @@ impl Endpoint {
         match (settings.role, info.direction) {
             (Role::Screen, _) => {
                 let at = settings.box_addr.map_or(own.ip(), |address| address.ip());
-                let is_elsewhere = is_home(info.peer_type) && !self.is_own_home(&info.peer);
+                let is_elsewhere =
+                    peer_type::is_home(info.peer_type) && !self.is_own_home(&info.peer);
                 let port = if is_elsewhere {
                     settings.central_port
                 } else {
@@ -292,7 +297,8 @@ impl Endpoint {
             Direction::In => call.info.peer_type,
             Direction::Out => 0,
         };
-        early(&call.urls, own_type, caller_type, self.settings.early_video)
+        let allowed = self.settings.early_video && call.with_video;
+        early(&call.urls, own_type, caller_type, allowed)
     }
 }
 

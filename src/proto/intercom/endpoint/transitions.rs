@@ -7,9 +7,10 @@
 
 use crate::base::limits::endpoint::ANSWER_CONFIRMED;
 use crate::base::time::Instant;
-use crate::proto::intercom::endpoint::call::{Limit, Stage};
+use crate::proto::intercom::endpoint::call::{Call, Limit, Stage};
 use crate::proto::intercom::endpoint::input::{Farewell, Input};
 use crate::proto::intercom::endpoint::output::{CallState, Event, Outcome};
+use crate::proto::intercom::endpoint::urls::Urls;
 use crate::proto::intercom::endpoint::{or_else, Endpoint};
 use crate::wire::intercom::{peer_type, text, Id, Message, Reason};
 
@@ -207,13 +208,17 @@ impl Endpoint {
     /// Tells the state of the call, with the URLs that apply now.
     pub(super) fn call_event(&mut self, state: CallState) {
         let Some(call) = &self.call else { return };
-        let urls = if call.stage.is_answered() {
+        let event = Event::Call(state, call.info.clone(), self.present_urls(call));
+        self.event(event);
+    }
+
+    /// The URLs of the call that apply now.
+    pub(super) fn present_urls(&self, call: &Call) -> Urls {
+        if call.stage.is_answered() {
             call.urls.clone()
         } else {
             self.early_urls(call)
-        };
-        let event = Event::Call(state, call.info.clone(), urls);
-        self.event(event);
+        }
     }
 
     fn is_call_on_box(&self) -> bool {

@@ -1,7 +1,7 @@
 //! The alarms that are not over.
 
 use crate::base::time::{Duration, Instant};
-use crate::proto::intercom::home_box::output::{BoxEvent, Output};
+use crate::proto::intercom::home_box::output::BoxEvent;
 use crate::wire::intercom::{Id, Message, Words};
 
 /// From one telling to the next.
@@ -37,15 +37,15 @@ impl Alarm {
         }
     }
 
-    pub(super) fn event(&self, state: &'static str, by: Id) -> Output {
-        Output::Event(BoxEvent::Alarm {
+    pub(super) fn event(&self, state: &'static str, by: Id) -> BoxEvent {
+        BoxEvent::Alarm {
             alarm: self.id.clone(),
             state,
             port: self.port,
             name: self.name.clone(),
             message: self.message.clone(),
             by,
-        })
+        }
     }
 
     pub(super) fn is_repeated(&self, now: Instant) -> bool {

@@ -35,7 +35,7 @@ impl HomeBox {
             next_at: now,
         };
         let id = alarm.id.clone();
-        self.output(alarm.event("raised", Id::new()));
+        self.output(Output::Event(alarm.event("raised", Id::new())));
         self.output(Output::Report(Report::Emergency {
             port,
             name: alarm.name.clone(),
@@ -75,7 +75,7 @@ impl HomeBox {
 
     fn end_alarms(&mut self, ended: &Vec<Alarm>, state: &'static str, by: &Id) {
         for alarm in ended {
-            self.output(alarm.event(state, by.clone()));
+            self.output(Output::Event(alarm.event(state, by.clone())));
             for leg in self.screens() {
                 let reason: Reason = text(state);
                 let message = Message::SeczoneClear {

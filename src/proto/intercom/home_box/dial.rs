@@ -1,6 +1,6 @@
 //! Calls that a screen begins, and calls of a door that are passed on.
 
-use core::net::{IpAddr, SocketAddr};
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use crate::base::time::Instant;
 use crate::proto::intercom::home_box::call::{CallState, Direction};
@@ -82,11 +82,11 @@ impl HomeBox {
 
     /// Where a called device is, if a screen may call there.
     fn address_of(&self, dest: &Party) -> Result<SocketAddr, &'static str> {
-        let is_home = matches!(
-            dest.peer_type,
-            peer_type::INNER_BOX | peer_type::INNER_SCREEN
-        );
-        let usual_port = if is_home { HOME_PORT } else { DOOR_PORT };
+        let usual_port = if peer_type::is_home(dest.peer_type) {
+            HOME_PORT
+        } else {
+            DOOR_PORT
+        };
         let given_port = Some(dest.port).filter(|port| *port != 0);
         if dest.ip.is_empty() {
             let neighbour = self.rules.neighbour(&dest.id).ok_or("unreachable")?;
@@ -94,8 +94,8 @@ impl HomeBox {
             return Ok(SocketAddr::new(neighbour.address, port));
         }
         let address = core::str::from_utf8(&dest.ip).ok();
-        let address = address.and_then(|address| address.parse::<IpAddr>().ok());
-        let address = address.ok_or("bad_request")?;
+        let address = address.and_then(|address| address.parse::<Ipv4Addr>().ok());
+        let address = address.map(IpAddr::V4).ok_or("bad_request")?;
         let own = &self.rules.addresses;
         let mut neighbours = self.rules.neighbours.iter();
         let is_known = neighbours.any(|neighbour| neighbour.address == address)

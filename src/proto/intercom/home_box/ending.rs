@@ -4,8 +4,9 @@ use crate::base::time::{Duration, Instant};
 use crate::proto::intercom::home_box::call::{Call, CallState, Direction};
 use crate::proto::intercom::home_box::legs::{LegId, Side};
 use crate::proto::intercom::home_box::output::{BoxEvent, CallRecord, Output, Report};
+use crate::proto::intercom::home_box::rewrite::to_home;
 use crate::proto::intercom::home_box::HomeBox;
-use crate::wire::intercom::{cut, Id, Message, Party, Reason, Sid};
+use crate::wire::intercom::{cut, peer_type, Id, Message, Party, Reason, Sid, Stream};
 
 /// The last message to one end.
 #[derive(Clone, Debug)]
@@ -93,6 +94,11 @@ impl HomeBox {
             .answered_at
             .map_or(Duration::ZERO, |answered| now.since(answered));
         let peer = call.peer();
+        let pictured = if state == "answered" {
+            Stream::new()
+        } else {
+            self.picture_of(call)
+        };
         if state == "rejected" {
             self.outputs.push_back(Output::Report(Report::Rejected {
                 peer: peer.id.clone(),
@@ -110,7 +116,18 @@ impl HomeBox {
             duration_ms: duration.millis(),
             by: call.by.clone(),
             opened: call.opened,
+            pictured,
         }));
+    }
+
+    /// The id of the stream with the picture of the call's door; empty if there is none.
+    fn picture_of(&self, call: &Call) -> Stream {
+        let peer = call.peer();
+        if peer.peer_type != peer_type::OUTER_BOX {
+            return Stream::new();
+        }
+        let (door, ..) = to_home(&self.rules.addresses, peer, peer);
+        door.video
     }
 
     /// The key that messages to the caller carry.
@@ -177,17 +194,27 @@ impl HomeBox {
         reason: &Reason,
         left_ms: Option<u64>,
     ) {
-        let peer = call.peer();
-        self.output(Output::Event(BoxEvent::Call {
-            sid: call.sid.clone(),
-            state,
-            direction: direction(call),
-            peer: peer.id.clone(),
-            peer_type: peer.peer_type,
-            reason: reason.clone(),
-            by: call.by.clone(),
-            left_ms,
-        }));
+        self.output(Output::Event(event_of(call, state, reason, left_ms)));
+    }
+}
+
+/// What subscribers are told of a call.
+pub(super) fn event_of(
+    call: &Call,
+    state: &'static str,
+    reason: &Reason,
+    left_ms: Option<u64>,
+) -> BoxEvent {
+    let peer = call.peer();
+    BoxEvent::Call {
+        sid: call.sid.clone(),
+        state,
+        direction: direction(call),
+        peer: peer.id.clone(),
+        peer_type: peer.peer_type,
+        reason: reason.clone(),
+        by: call.by.clone(),
+        left_ms,
     }
 }
 

@@ -42,6 +42,7 @@ mod keep_alive;
 mod legs;
 pub mod output;
 mod phases;
+mod present;
 mod rewrite;
 mod ring;
 pub mod rules;

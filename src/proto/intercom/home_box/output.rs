@@ -4,7 +4,7 @@ use core::net::{IpAddr, SocketAddr};
 
 use crate::base::time::Instant;
 use crate::proto::intercom::home_box::legs::LegId;
-use crate::wire::intercom::{Id, Message, Reason, Sid, Words};
+use crate::wire::intercom::{Id, Message, Reason, Sid, Stream, Words};
 
 /// Something to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,6 +77,9 @@ pub struct CallRecord {
     pub duration_ms: u64,
     pub by: Id,
     pub opened: u32,
+    /// The stream whose last picture belongs to the line: that of a door which nobody answered.
+    /// Empty: none.
+    pub pictured: Stream,
 }
 
 /// For the property's server.

@@ -121,7 +121,14 @@ impl HomeBox {
                     reason.clone()
                 };
                 let reject = Farewell::Reject(reason.clone());
-                self.finish(now, reject, Farewell::None, "rejected", &reason);
+                let state = match &reason[..] {
+                    b"line_busy" => "busy",
+                    b"no_answer" | b"timeout" | b"app_offline" | b"unreachable" | b"lost" => {
+                        "unanswered"
+                    }
+                    _ => "rejected",
+                };
+                self.finish(now, reject, Farewell::None, state, &reason);
             }
             Part::Ringing | Part::None => self.counts.ignored_messages += 1,
         }

@@ -78,13 +78,24 @@ pub(super) fn within_home(addresses: &Addresses, src: &Party, dest: &Party) -> R
 
 /// A call of a screen to the community.
 pub(super) fn to_community(addresses: &Addresses, src: &Party, dest: &Party) -> Rewritten {
-    let is_home = matches!(
-        dest.peer_type,
-        peer_type::INNER_BOX | peer_type::INNER_SCREEN
-    );
+    let is_home = peer_type::is_home(dest.peer_type);
     let central = addresses.central_stream.filter(|_| is_home);
-    let own = SocketAddr::new(addresses.community, addresses.stream_port);
-    let server = central.unwrap_or(own);
+    let server = central.unwrap_or(own_server(addresses));
+    with_streams_on(server, addresses, src, dest)
+}
+
+/// The box's own stream server, as the community sees it.
+fn own_server(addresses: &Addresses) -> SocketAddr {
+    SocketAddr::new(addresses.community, addresses.stream_port)
+}
+
+/// `server`: where the streams are of which only an id is given.
+fn with_streams_on(
+    server: SocketAddr,
+    addresses: &Addresses,
+    src: &Party,
+    dest: &Party,
+) -> Rewritten {
     let mut left_out = 0;
     let mut stream = |value: &Stream| {
         stream_to_community(addresses, server, value).unwrap_or_else(|| {
@@ -105,9 +116,11 @@ pub(super) fn to_community(addresses: &Addresses, src: &Party, dest: &Party) -> 
     (new_src, new_dest, left_out)
 }
 
-/// A door's call that somebody else in the community is to answer.
+/// A door's call that somebody else in the community is to answer: the door has its streams on the
+/// box already.
 pub(super) fn passed_on(addresses: &Addresses, src: &Party, dest: &Party, to: &[u8]) -> Rewritten {
-    let (mut src, mut dest, left_out) = to_community(addresses, src, dest);
+    let server = own_server(addresses);
+    let (mut src, mut dest, left_out) = with_streams_on(server, addresses, src, dest);
     src.ip = address_text(addresses.community);
     src.port = addresses.call_port;
     dest.id = cut(to);
@@ -165,8 +178,8 @@ fn stream_to_community(
     }
     let mut forwards = addresses.forwards.iter();
     let forward = forwards.find(|forward| forward.port == found.port);
-    let own = SocketAddr::new(addresses.community, addresses.stream_port);
-    Some(url(forward.map_or(own, |forward| forward.to), found.id))
+    let to = forward.map_or(own_server(addresses), |forward| forward.to);
+    Some(url(to, found.id))
 }
 
 #[cfg(test)]
@@ -233,6 +246,15 @@ mod tests {
             let (src, _, left_out) = to_home(&addresses(), &party(3, url, ""), &party(1, "", ""));
             assert_eq!((src.audio, left_out), (text(""), 1), "{url}");
         }
+    }
+
+    #[test]
+    fn a_call_that_is_passed_on_has_its_streams_on_the_box() {
+        let (door, home) = (party(3, "", "v1"), party(1, "a1", ""));
+        let (src, dest, _) = passed_on(&addresses(), &door, &home, b"guard");
+        assert_eq!(src.video, b"http://11.0.1.22:954/stream/v1");
+        assert_eq!(dest.audio, b"http://11.0.1.22:954/stream/a1");
+        assert_eq!((src.ip, dest.id), (text("11.0.1.22"), text("guard")));
     }
 
     #[test]

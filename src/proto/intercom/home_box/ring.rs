@@ -8,7 +8,7 @@ use crate::proto::intercom::home_box::output::{CallRecord, Output, Report};
 use crate::proto::intercom::home_box::rewrite::{to_home, within_home};
 use crate::proto::intercom::home_box::rules::RejectPolicy;
 use crate::proto::intercom::home_box::HomeBox;
-use crate::wire::intercom::{peer_type, text, Id, Message, Party, Reason, Sid};
+use crate::wire::intercom::{peer_type, text, Id, Message, Party, Reason, Sid, Stream};
 
 /// The type of a wall panel's token, and that of a phone's.
 const PHONE: u8 = 2;
@@ -266,6 +266,7 @@ impl HomeBox {
             duration_ms: 0,
             by: Id::new(),
             opened: 0,
+            pictured: Stream::new(),
         }));
         let peer = src.id.clone();
         self.output(Output::Report(Report::Rejected { peer, reason }));

@@ -6,7 +6,7 @@ use crate::proto::intercom::home_box::call::{CallState, Direction, DoorAsked, Pa
 use crate::proto::intercom::home_box::ending::Farewell;
 use crate::proto::intercom::home_box::legs::LegId;
 use crate::proto::intercom::home_box::HomeBox;
-use crate::wire::intercom::{text, Message, Reason};
+use crate::wire::intercom::{peer_type, text, Message, Reason};
 
 impl HomeBox {
     /// One end hangs up.
@@ -43,7 +43,8 @@ impl HomeBox {
         }
     }
 
-    /// Only the end that is no door opens it.
+    /// Only the end that is no door opens it. Other homes have none. (A device that does not say
+    /// what it is may be one.)
     pub(super) fn open_door(&mut self, now: Instant, leg: LegId, part: Part, door: u8) {
         let Some(call) = &self.call else {
             return;
@@ -53,7 +54,8 @@ impl HomeBox {
             Direction::Out => Part::Caller,
             Direction::WithinHome => Part::None,
         };
-        let Some(other) = self.other_end(leg).filter(|_| part == opener) else {
+        let is_door = !peer_type::is_home(call.peer().peer_type);
+        let Some(other) = self.other_end(leg).filter(|_| part == opener && is_door) else {
             self.counts.ignored_messages += 1;
             return;
         };
@@ -89,6 +91,9 @@ impl HomeBox {
             return;
         };
         let door = asked.door;
+        if let Some(call) = self.call.as_mut().filter(|_| !ok) {
+            call.opened = call.opened.saturating_sub(1);
+        }
         let reason = reason.clone();
         self.send_in_call(asked.by, |sid| Message::OpenDoorResult {
             sid,

@@ -11,6 +11,8 @@ use crate::wire::http::BodyReader;
 pub(super) struct Connection {
     pub(super) side: &'static str,
     pub(super) address: IpAddr,
+    /// Its request is `HEAD`: a reply to it has no body.
+    pub(super) is_head: bool,
     pub(super) state: State,
     pub(super) outgoing: Outgoing,
 }
@@ -68,6 +70,7 @@ impl Connection {
         Self {
             side,
             address,
+            is_head: false,
             state,
             outgoing: Outgoing::default(),
         }

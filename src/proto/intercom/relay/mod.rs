@@ -18,6 +18,7 @@ use crate::base::time::{Duration, Instant};
 use crate::proto::intercom::relay::connection::{Connection, State};
 use crate::proto::intercom::relay::outgoing::Outgoing;
 use crate::proto::intercom::relay::permissions::Permissions;
+use crate::proto::intercom::relay::picture::Picture;
 use crate::proto::intercom::relay::stream::Stream;
 
 pub use crate::proto::intercom::relay::events::{ConnectionId, RelayCounts, RelayEvent};
@@ -26,6 +27,7 @@ mod connection;
 mod events;
 pub mod outgoing;
 pub mod permissions;
+mod picture;
 mod play;
 mod publish;
 mod request;
@@ -61,6 +63,8 @@ pub struct Relay {
     connections: BTreeMap<ConnectionId, Connection>,
     last_connection: ConnectionId,
     streams: Vec<Stream>,
+    /// The last key frame of the call; it outlives its publisher.
+    picture: Option<Picture>,
     counts: RelayCounts,
     events: VecDeque<RelayEvent>,
 }
@@ -74,6 +78,7 @@ impl Relay {
             connections: BTreeMap::new(),
             last_connection: 0,
             streams: vec![],
+            picture: None,
             counts: RelayCounts::default(),
             events: VecDeque::new(),
         }
@@ -180,12 +185,35 @@ impl Relay {
             .count()
     }
 
+    /// The last picture of this stream as an FLV file, once; `None`: there was none, or it is too
+    /// long.
+    pub fn take_picture(&mut self, stream: &[u8]) -> Option<Vec<u8>> {
+        let picture = self.picture.take_if(|picture| picture.id == stream)?;
+        picture.file()
+    }
+
+    /// The streams that somebody publishes, as events.
+    pub fn present(&self) -> impl Iterator<Item = RelayEvent> + '_ {
+        let announced = self.streams.iter().filter(|stream| stream.is_announced);
+        announced.filter_map(|stream| {
+            let publisher = self.connections.get(&stream.publisher?)?;
+            Some(RelayEvent {
+                state: "published",
+                id: stream.id.clone(),
+                side: publisher.side,
+                codec: stream.codec,
+            })
+        })
+    }
+
     /// From now on only these ids exist, for these addresses. Streams of other ids end.
     pub fn set_permissions(&mut self, now: Instant, permissions: Permissions) {
         if permissions == self.permissions {
             return;
         }
         self.permissions = permissions;
+        self.picture
+            .take_if(|picture| !self.permissions.has(&picture.id));
         self.end_foreign_publishers(now);
         let is_dead = |stream: &&Stream| !self.permissions.has(&stream.id);
         let dead: Vec<Vec<u8>> = self

@@ -48,7 +48,6 @@ impl Relay {
         let is_published = streams.any(|it| it.id == stream && it.publisher.is_some());
         if !is_published {
             self.refuse(now, id, 404, "nobody publishes this stream");
-            // A reply to HEAD has no body; the connection is closed after it anyway.
             return;
         }
         if let Some(connection) = self.connections.get_mut(&id) {

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use crate::base::time::Instant;
 use crate::proto::intercom::relay::connection::{Publishing, State};
+use crate::proto::intercom::relay::picture::Picture;
 use crate::proto::intercom::relay::stream::Stream;
 use crate::proto::intercom::relay::{
     ConnectionId, Relay, RelayEvent, PUBLISHER_SILENCE, PUBLISHER_WAIT,
@@ -150,6 +151,13 @@ impl Relay {
             return;
         }
         let name = stream.id.clone();
+        if kind == Kind::KeyFrame {
+            self.picture = Some(Picture {
+                id: name.clone(),
+                config: stream.video_config(),
+                key_frame: tag.clone(),
+            });
+        }
         self.send_to_players(&name, &tag, kind);
     }
 
@@ -169,6 +177,7 @@ impl Relay {
         let codec = format.map_or_else(|| tag.picture_codec(), sound_codec);
         let mut states = vec![];
         if !std::mem::replace(&mut stream.is_announced, true) {
+            stream.codec = codec;
             states.push("published");
         }
         let is_judged = format.is_some() && !std::mem::replace(&mut stream.is_judged, true);

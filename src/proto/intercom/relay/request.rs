@@ -8,8 +8,8 @@ use crate::proto::intercom::relay::connection::{Connection, State};
 use crate::proto::intercom::relay::{ConnectionId, Relay, REFUSED_READING};
 use crate::wire::http::Head;
 
-/// A reply with words for people.
-fn reply(status: u16, words: &str) -> Rc<[u8]> {
+/// A reply with words for people, unless it has no body.
+fn reply(status: u16, words: &str, has_body: bool) -> Rc<[u8]> {
     let reason = match status {
         200 => "OK",
         400 => "Bad Request",
@@ -25,13 +25,16 @@ fn reply(status: u16, words: &str) -> Rc<[u8]> {
     } else {
         ""
     };
-    let mut text = String::new();
-    let _ = write!(
-        text,
-        "HTTP/1.1 {status} {reason}\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n\
-         {allow}Connection: close\r\n\r\n{words}\n",
-        words.len() + 1
-    );
+    let mut text = format!("HTTP/1.1 {status} {reason}\r\n{allow}Connection: close\r\n");
+    let _ = if has_body {
+        let len = words.len() + 1;
+        write!(
+            text,
+            "Content-Type: text/plain\r\nContent-Length: {len}\r\n\r\n{words}\n"
+        )
+    } else {
+        write!(text, "\r\n")
+    };
     text.as_bytes().into()
 }
 
@@ -67,6 +70,9 @@ impl Relay {
     }
 
     fn handle_request(&mut self, now: Instant, id: ConnectionId, head: &Head, rest: &[u8]) {
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.is_head = head.method == b"HEAD";
+        }
         let Some(stream) = stream_of(head.path) else {
             self.refuse(now, id, 404, "there are only /stream/ID and /streaming/ID");
             return;
@@ -109,7 +115,8 @@ impl Relay {
             self.counts.refused += 1;
         }
         if let Some(connection) = self.connections.get_mut(&id) {
-            connection.outgoing.push(reply(status, words));
+            let has_body = !connection.is_head;
+            connection.outgoing.push(reply(status, words, has_body));
             let until = now + REFUSED_READING;
             connection.state = State::Refused { until };
         }

@@ -19,6 +19,7 @@ pub(super) struct Stream {
     /// Nobody publishes it: players stay until then.
     pub(super) given_up_at: Instant,
     /// What was told of it: its codec, and that its sound is not recorded.
+    pub(super) codec: &'static str,
     pub(super) is_announced: bool,
     pub(super) is_judged: bool,
     header: Rc<[u8]>,
@@ -52,6 +53,7 @@ impl Stream {
             id: id.to_vec(),
             publisher: None,
             given_up_at: Instant::NEVER,
+            codec: "",
             is_announced: false,
             is_judged: false,
             header: Rc::from(&b"FLV\x01\x05\0\0\0\x09\0\0\0\0"[..]),
@@ -156,6 +158,11 @@ impl Stream {
     /// Players of an earlier publisher get no picture before a key frame.
     pub(super) fn is_waiting_for_key(&self, kind: Kind) -> bool {
         self.is_again && kind == Kind::Picture && !self.has_key
+    }
+
+    /// What must come before a key frame.
+    pub(super) fn video_config(&self) -> Option<Rc<[u8]>> {
+        self.video_config.clone()
     }
 
     pub(super) fn beginning(&self) -> Beginning {
