@@ -80,7 +80,8 @@ mod tests {
         for _ in 0..5 {
             good.extend(&tag[..len]);
         }
-        let mut chunked = b"\x30HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nd\r\n".to_vec();
+        let mut chunked =
+            b"\x30HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nd\r\n".to_vec();
         chunked.extend(SOUND_HEADER);
         chunked.extend(b"\r\n38\r\n");
         chunked.extend(&tag[..len]);
