@@ -102,3 +102,10 @@ impl IntoResponse for NoAnswer {
         response
     }
 }
+
+/// So that `?` hands on both kinds of refusals.
+impl From<Answer> for Response {
+    fn from(answer: Answer) -> Self {
+        answer.into_response()
+    }
+}

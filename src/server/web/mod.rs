@@ -6,6 +6,7 @@
 //! | `head` | how the head of a request says that its body ends |
 //! | `service` | connections, and what each answer has |
 //! | `answer` | answers in JSON |
+//! | `asked` | a request as handlers see it |
 //! | `body` | bodies of requests, read after the credentials were judged |
 //! | `json` | members of a body, with words when they are wrong |
 //! | `client` | requests to other servers |
@@ -15,6 +16,7 @@
 //! | `runtime` | tokio, signals and the log line of a server that is ready |
 
 pub(in crate::server) mod answer;
+pub(in crate::server) mod asked;
 pub(in crate::server) mod base_url;
 pub(in crate::server) mod body;
 pub(in crate::server) mod checked_options;
@@ -26,3 +28,4 @@ pub(in crate::server) mod json;
 pub(in crate::server) mod runtime;
 pub(in crate::server) mod secret_file;
 pub(in crate::server) mod service;
+pub(in crate::server) mod word;

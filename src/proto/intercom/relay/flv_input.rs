@@ -1,36 +1,36 @@
 //! The tags of a stream that comes in pieces.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::wire::flv::{parse_header, Error, Tag};
 
 /// What comes next.
-pub(super) enum Piece {
+pub(crate) enum Piece {
     /// The header, once.
-    Header(Rc<[u8]>),
+    Header(Arc<[u8]>),
     /// A whole tag.
-    Tag(Rc<[u8]>),
+    Tag(Arc<[u8]>),
 }
 
 /// The bytes that are not whole yet.
 #[derive(Debug, Default)]
-pub(super) struct FlvInput {
+pub(crate) struct FlvInput {
     buffer: Vec<u8>,
     used: usize,
     has_header: bool,
 }
 
 impl FlvInput {
-    pub(super) fn push(&mut self, bytes: &[u8]) {
+    pub(crate) fn push(&mut self, bytes: &[u8]) {
         self.buffer.drain(..self.used);
         self.used = 0;
         self.buffer.extend_from_slice(bytes);
     }
 
     /// The next piece; `None`: more bytes are needed.
-    pub(super) fn next(&mut self) -> Result<Option<Piece>, Error> {
+    pub(crate) fn next(&mut self) -> Result<Option<Piece>, Error> {
         let rest = &self.buffer[self.used..];
-        let found: Option<Rc<[u8]>> = if self.has_header {
+        let found: Option<Arc<[u8]>> = if self.has_header {
             Tag::parse(rest)?.map(|tag| tag.bytes().into())
         } else {
             parse_header(rest)?.map(Into::into)

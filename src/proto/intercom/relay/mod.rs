@@ -24,13 +24,13 @@ pub use crate::proto::intercom::relay::events::{ConnectionId, RelayCounts, Relay
 
 mod connection;
 mod events;
-mod flv_input;
+pub(crate) mod flv_input;
 pub mod outgoing;
 pub mod permissions;
 mod play;
 mod publish;
 mod request;
-mod stream;
+pub(crate) mod stream;
 
 /// Bounds of a relay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
