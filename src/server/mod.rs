@@ -14,6 +14,8 @@ use crate::cli::console::print;
 use crate::cli::failure::{usage, Failure};
 use crate::cli::program::{program, Program};
 
+#[cfg(feature = "cloud-server")]
+mod calls;
 mod check;
 #[cfg(feature = "cloud-server")]
 mod cloud;
@@ -31,7 +33,7 @@ mod web;
 const PROGRAM: Program = program! {
     "callrec-server", "the servers that the recorders of phones connect to",
     [
-        record::RECORD, rendezvous::RENDEZVOUS, cloud::CLOUD, cloud::TOKEN, cloud::URL, check::CHECK,
+        record::RECORD, rendezvous::RENDEZVOUS, cloud::CLOUD, calls::CALLS, cloud::TOKEN, cloud::URL, check::CHECK,
     ]
 };
 
@@ -68,6 +70,8 @@ fn command(mut arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
         Some("rendezvous") => rendezvous::main(arguments),
         #[cfg(feature = "cloud-server")]
         Some("cloud") => cloud::main(arguments),
+        #[cfg(feature = "cloud-server")]
+        Some("calls") => calls::main(arguments),
         #[cfg(feature = "cloud-server")]
         Some("token") => cloud::token(arguments),
         #[cfg(feature = "cloud-server")]

@@ -4,7 +4,7 @@ use serde_json::{json, Value};
 
 use crate::server::cloud::apps::Device;
 use crate::server::web::ids::{random_hex, unix_now};
-use crate::wire::cloud::digests::{event_sign, event_sign2};
+use crate::server::web::signature::signed_headers;
 
 /// What an event is about; each kind has an address of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -52,16 +52,8 @@ impl Event {
     /// The body and the headers.
     pub(super) fn request(&self, app_id: &str, key: &str) -> (Vec<u8>, Headers) {
         let body = self.body.as_bytes();
-        let headers = vec![
-            ("Content-Type", "application/json; charset=utf-8".into()),
-            ("User-Agent", "Topvdn".into()),
-            ("X-APP-ID", app_id.into()),
-            ("X-Topvdn-Event", self.kind.word().into()),
-            ("X-Event-ID", self.id.clone()),
-            ("X-Event-Time", self.time.to_string()),
-            ("X-Event-Sign", event_sign(app_id, body, key.as_bytes())),
-            ("X-Event-Sign2", event_sign2(key.as_bytes(), &self.id, self.time, body)),
-        ];
+        let mut headers = signed_headers(app_id, key, &self.id, self.time, body);
+        headers.push(("X-Topvdn-Event", self.kind.word().into()));
         (body.to_vec(), headers)
     }
 }

@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use crate::cli::command::{command, CommandSpec};
 use crate::config::number;
 use crate::server::options::{all, one, unknown, ServerOptions};
-use crate::server::web::base_url::BaseUrl;
 use crate::server::web::checked_options::{CheckedOptions, KeyProblem};
 
 pub(in crate::server) const CLOUD: CommandSpec = command! {

@@ -28,4 +28,5 @@ pub(in crate::server) mod json;
 pub(in crate::server) mod runtime;
 pub(in crate::server) mod secret_file;
 pub(in crate::server) mod service;
+pub(in crate::server) mod signature;
 pub(in crate::server) mod word;

@@ -49,7 +49,7 @@ pub(super) async fn by_server(
     }
     let mut answer = Answer::ok(json!({}));
     let mut delivery = None;
-    if asked.header(TRACKED).is_some() && messages.len() == 1 {
+    if asked.header(TRACKED).is_some() {
         delivery = Some(cloud.track(app, &asked.id));
         let promise = (HeaderName::from_static(TRACKED), HeaderValue::from_static("1"));
         answer = answer.with_header(promise);
