@@ -31,11 +31,20 @@ fn the_vendors_curl_commands_work() {
 }' "http://api.topvdn.com/v2/devices/state?page=1&size=20""#,
     );
     let device = &state["devices"][0];
-    assert_eq!((&device["cid"], &device["state"]), (&1_003_538.into(), &1.into()));
+    assert_eq!(
+        (&device["cid"], &device["state"]),
+        (&1_003_538.into(), &1.into())
+    );
     assert_eq!(device["tracker_ip"], "127.0.0.1");
     assert_eq!(device["tracker_port"], server.address.port());
-    assert_eq!((&state["page"], &state["size"], &state["total"]), (&1.into(), &20.into(), &1.into()));
-    assert!(state["init_string"].as_str().unwrap().contains("[Tracker]\r\nCount=1\r\nIP1=127.0.0.1\r\n"));
+    assert_eq!(
+        (&state["page"], &state["size"], &state["total"]),
+        (&1.into(), &20.into(), &1.into())
+    );
+    assert!(state["init_string"]
+        .as_str()
+        .unwrap()
+        .contains("[Tracker]\r\nCount=1\r\nIP1=127.0.0.1\r\n"));
     let push = shell(
         r#"curl -X POST -H "Content-Type: application/json" -H "X-APP-ID: Test" -H "X-APP-Key: mock-app-key-use-your-own-pls" -H "Cache-Control: no-cache" -d '{
     "proxy": 0,
@@ -79,12 +88,20 @@ fn credentials_are_judged_before_everything_else() {
         ] {
             let reply = server.ask(method, path, &headers, "{");
             assert_eq!(reply.status, 401, "{method} {path} {headers:?}");
-            assert_eq!(reply.header("x-request-id"), reply.json()["request_id"].as_str());
+            assert_eq!(
+                reply.header("x-request-id"),
+                reply.json()["request_id"].as_str()
+            );
         }
         let reply = server.ask("POST", "/v2/devices/state", &headers, &long);
         assert_eq!(reply.status, 401);
     }
-    for token in ["", "1_2_3", &token_until(1_000_001, unix_now()), &token(2_000_000)] {
+    for token in [
+        "",
+        "1_2_3",
+        &token_until(1_000_001, unix_now()),
+        &token(2_000_000),
+    ] {
         for (method, path) in [
             ("POST", "/v2/message/client/push"),
             ("GET", "/v2/channel"),
@@ -102,12 +119,18 @@ fn credentials_are_judged_before_everything_else() {
 #[test]
 fn states_are_paged_and_in_the_order_of_the_cids() {
     let server = cloud("");
-    let _open: Vec<_> = [1_000_005, 1_000_001, 1_000_003].map(|cid| server.channel(cid)).into();
-    let page = |query: &str, body: &str| server.manage("POST", &format!("/v2/devices/state{query}"), body);
+    let _open: Vec<_> = [1_000_005, 1_000_001, 1_000_003]
+        .map(|cid| server.channel(cid))
+        .into();
+    let page =
+        |query: &str, body: &str| server.manage("POST", &format!("/v2/devices/state{query}"), body);
     let cids = |query: &str, body: &str| {
         let json = page(query, body).json();
         let devices = json["devices"].as_array().unwrap().clone();
-        let cids: Vec<u64> = devices.iter().map(|it| it["cid"].as_u64().unwrap()).collect();
+        let cids: Vec<u64> = devices
+            .iter()
+            .map(|it| it["cid"].as_u64().unwrap())
+            .collect();
         (cids, json["total"].as_u64().unwrap())
     };
     assert_eq!(cids("", ""), (vec![1_000_001, 1_000_003, 1_000_005], 3));
@@ -129,7 +152,13 @@ fn states_are_paged_and_in_the_order_of_the_cids() {
     ] {
         assert_eq!(page(query, "{}").status, status, "{query}");
     }
-    for body in ["{\"cids\":5}", "{\"cids\":[-1]}", "[]", "{", "{\"cids\":[4294967296]}"] {
+    for body in [
+        "{\"cids\":5}",
+        "{\"cids\":[-1]}",
+        "[]",
+        "{",
+        "{\"cids\":[4294967296]}",
+    ] {
         assert_eq!(page("", body).status, 400, "{body}");
     }
 }
@@ -153,10 +182,17 @@ fn tokens_are_issued_and_revoked() {
 
     let mut channel = server.channel_with(&first);
     assert_eq!(channel.next_data(), r#"{"Name":"Online"}"#);
-    let cancel = |body: &str| server.manage("POST", "/v2/devices/auth/cancellation", body).status;
+    let cancel = |body: &str| {
+        server
+            .manage("POST", "/v2/devices/auth/cancellation", body)
+            .status
+    };
     assert_eq!(cancel("{\"cids\":[5]}"), 403);
     assert_eq!(cancel("{\"cids\":[1000001]}"), 200);
-    assert_eq!(channel.next_data(), r#"{"Name":"OffLine","Message":"revoked"}"#);
+    assert_eq!(
+        channel.next_data(),
+        r#"{"Name":"OffLine","Message":"revoked"}"#
+    );
     assert_eq!(channel.next(), None);
     assert_eq!(server.channel_with(&first).head.status, 401);
     let json = issue("{\"cids\":[1000001]}").json();
@@ -179,18 +215,33 @@ fn what_there_is_not_is_refused_alike() {
     ] {
         let reply = server.manage(method, path, "");
         assert_eq!(reply.status, status, "{path}");
-        assert_eq!(reply.json()["request_id"].as_str(), reply.header("x-request-id"));
+        assert_eq!(
+            reply.json()["request_id"].as_str(),
+            reply.header("x-request-id")
+        );
         assert_eq!(reply.header("allow").is_some(), status == 405, "{path}");
     }
     assert_eq!(server.ask("GET", "/healthz", &[], "").status, 200);
-    assert!(server.ask("GET", "/metrics", &[], "").header("x-request-id").is_some());
+    assert!(server
+        .ask("GET", "/metrics", &[], "")
+        .header("x-request-id")
+        .is_some());
     let long = format!("{{\"cids\":[{}]}}", vec!["1000001"; 9000].join(","));
-    assert_eq!(server.manage("POST", "/v2/devices/state", &long).status, 413);
+    assert_eq!(
+        server.manage("POST", "/v2/devices/state", &long).status,
+        413
+    );
     let endless = "x".repeat(10_000_000);
-    assert_eq!(server.manage("POST", "/v2/devices/state", &endless).status, 413);
+    assert_eq!(
+        server.manage("POST", "/v2/devices/state", &endless).status,
+        413
+    );
     let reply = server.ask("GET", "/", &[("X-Long", &"x".repeat(17_000))], "");
     assert_eq!(reply.status, 431);
-    assert_eq!(reply.json()["request_id"].as_str(), reply.header("x-request-id"));
+    assert_eq!(
+        reply.json()["request_id"].as_str(),
+        reply.header("x-request-id")
+    );
 }
 
 #[test]
@@ -224,14 +275,22 @@ fn a_request_that_does_not_come_to_its_end_is_closed() {
     let server = cloud("");
     let [(_, id), (_, key)] = APP;
     let head = format!("POST /v2/devices/state HTTP/1.1\r\nX-APP-ID: {id}\r\nX-APP-Key: {key}\r\n");
-    let begun = [String::new(), "GET / HT".into(), format!("{head}Content-Length: 9\r\n\r\n{{")];
+    let begun = [
+        String::new(),
+        "GET / HT".into(),
+        format!("{head}Content-Length: 9\r\n\r\n{{"),
+    ];
     for bytes in begun {
         let mut stream = cloud::connect(server.address);
         stream.write_all(bytes.as_bytes()).unwrap();
         let mut answer = vec![];
         // The connection's end, with or without a reset.
         let _ = stream.read_to_end(&mut answer);
-        assert!(answer.is_empty(), "{bytes}: {}", String::from_utf8_lossy(&answer));
+        assert!(
+            answer.is_empty(),
+            "{bytes}: {}",
+            String::from_utf8_lossy(&answer)
+        );
     }
 }
 
@@ -239,13 +298,14 @@ fn a_request_that_does_not_come_to_its_end_is_closed() {
 fn two_keys_of_an_app_are_good_and_devices_survive_a_restart() {
     let more = "app = Test DIR/new.key 2000000-2000009\npublic = cloud.example.org:80\n";
     let (dir, _) = common::folder();
-    let mut server = cloud(&more.replace("DIR/new", dir.join("new").to_str().unwrap()).replace(
-        "app = Test",
-        {
-            cloud::secret(&dir.join("new.key"), &KEY.replace('0', "f"));
-            "app = Test"
-        },
-    ));
+    let mut server = cloud(
+        &more
+            .replace("DIR/new", dir.join("new").to_str().unwrap())
+            .replace("app = Test", {
+                cloud::secret(&dir.join("new.key"), &KEY.replace('0', "f"));
+                "app = Test"
+            }),
+    );
     let new = KEY.replace('0', "f");
     for key in [KEY, &new] {
         let headers = [("X-APP-ID", "Test"), ("X-APP-Key", key)];
@@ -269,19 +329,40 @@ fn a_configuration_that_cannot_work_is_refused_with_its_line() {
     cloud::secret(key.as_ref(), KEY);
     let long = "x".repeat(53);
     for (text, words) in [
-        (format!("\nlisten = 0.0.0.0:0\napp = Test {key} 1-9\n"), "line 2: listen "),
-        (format!("app = Test {key} 1-9\npublic = {long}:80\n"), "line 2: public "),
+        (
+            format!("\nlisten = 0.0.0.0:0\napp = Test {key} 1-9\n"),
+            "line 2: listen ",
+        ),
+        (
+            format!("app = Test {key} 1-9\npublic = {long}:80\n"),
+            "line 2: public ",
+        ),
         ("listen = 127.0.0.1:0\n".into(), "app is missing"),
-        (format!("app = Test {key} 1-9\napp = Test /no/such 1-9\n"), "line 2: app "),
+        (
+            format!("app = Test {key} 1-9\napp = Test /no/such 1-9\n"),
+            "line 2: app ",
+        ),
         (format!("app = Test {key} 9-1\n"), "line 1: app "),
-        (format!("app = Test {key} 1-9\nlisten = 5\n"), "line 2: listen "),
-        (format!("app = Test {key} 1-9\ndatabase = postgres://x\n"), "line 2: database "),
+        (
+            format!("app = Test {key} 1-9\nlisten = 5\n"),
+            "line 2: listen ",
+        ),
+        (
+            format!("app = Test {key} 1-9\ndatabase = postgres://x\n"),
+            "line 2: database ",
+        ),
         ("appp = 1\n".into(), "line 1: appp "),
     ] {
         let file = folder.file("conf", text.as_bytes());
-        let output = run(env!("CARGO_BIN_EXE_callrec-server"), &["cloud", "-c", &file]);
+        let output = run(
+            env!("CARGO_BIN_EXE_callrec-server"),
+            &["cloud", "-c", &file],
+        );
         assert_fails(&output, 2, &[&file, words]);
-        let output = run(env!("CARGO_BIN_EXE_callrec-server"), &["check", "--cloud", &file]);
+        let output = run(
+            env!("CARGO_BIN_EXE_callrec-server"),
+            &["check", "--cloud", &file],
+        );
         assert_fails(&output, 2, &[&file, words]);
     }
 }

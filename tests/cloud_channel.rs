@@ -14,8 +14,11 @@ const A: u32 = 1_000_001;
 const B: u32 = 1_000_002;
 
 fn push(server: &Running, flag: &str, to: u32) -> u16 {
-    let body = format!("{{\"proxy\":0,\"payload\":{{\"msg\":\"aGVsbG8=\"{flag},\"clients\":[{to}]}}}}");
-    server.manage("POST", "/v2/message/server/push", &body).status
+    let body =
+        format!("{{\"proxy\":0,\"payload\":{{\"msg\":\"aGVsbG8=\"{flag},\"clients\":[{to}]}}}}");
+    server
+        .manage("POST", "/v2/message/server/push", &body)
+        .status
 }
 
 #[test]
@@ -39,20 +42,42 @@ fn messages_arrive_with_sender_and_flag() {
     let (_, message) = channel.next_message();
     let expected = serde_json::json!({"Name":"PopMessage","Message":"aGVsbG8=","SrcID":0,"Flag":3});
     assert_eq!(message, expected);
-    let body = format!("{{\"proxy\":1,\"payload\":[{{\"from\":{B},\"to\":{A},\"flag\":3,\"msg\":\"eA==\"}}]}}");
-    assert_eq!(server.manage("POST", "/v2/message/server/push", &body).status, 200);
+    let body = format!(
+        "{{\"proxy\":1,\"payload\":[{{\"from\":{B},\"to\":{A},\"flag\":3,\"msg\":\"eA==\"}}]}}"
+    );
+    assert_eq!(
+        server
+            .manage("POST", "/v2/message/server/push", &body)
+            .status,
+        200
+    );
     assert_eq!(channel.next_message().1["SrcID"], B);
-    let body = format!("{{\"msg\":\"eQ==\",\"flag\":3,\"access_tokens\":[\"{}\"]}}", token(A));
-    assert_eq!(server.as_device(B, "POST", "/v2/message/client/push", &body).status, 200);
+    let body = format!(
+        "{{\"msg\":\"eQ==\",\"flag\":3,\"access_tokens\":[\"{}\"]}}",
+        token(A)
+    );
+    assert_eq!(
+        server
+            .as_device(B, "POST", "/v2/message/client/push", &body)
+            .status,
+        200
+    );
     let (_, message) = channel.next_message();
-    assert_eq!((&message["SrcID"], &message["Message"]), (&B.into(), &"eQ==".into()));
+    assert_eq!(
+        (&message["SrcID"], &message["Message"]),
+        (&B.into(), &"eQ==".into())
+    );
 }
 
 #[test]
 fn bodies_are_all_or_nothing() {
     let server = cloud("");
     let mut channel = server.channel(A);
-    let post = |body: &str| server.manage("POST", "/v2/message/server/push", body).status;
+    let post = |body: &str| {
+        server
+            .manage("POST", "/v2/message/server/push", body)
+            .status
+    };
     let long = "A".repeat(344); // 258 bytes
     for (body, status) in [
         (format!("{{\"proxy\":0,\"payload\":{{\"msg\":\"eA==\",\"clients\":[{A},5]}}}}"), 403),
@@ -69,8 +94,16 @@ fn bodies_are_all_or_nothing() {
     ] {
         assert_eq!(post(&body), status, "{body}");
     }
-    let body = format!("{{\"msg\":\"eQ==\",\"access_tokens\":[\"{}\",\"1_2_3\"]}}", token(A));
-    assert_eq!(server.as_device(B, "POST", "/v2/message/client/push", &body).status, 401);
+    let body = format!(
+        "{{\"msg\":\"eQ==\",\"access_tokens\":[\"{}\",\"1_2_3\"]}}",
+        token(A)
+    );
+    assert_eq!(
+        server
+            .as_device(B, "POST", "/v2/message/client/push", &body)
+            .status,
+        401
+    );
     assert_eq!(push(&server, ",\"flag\":3", A), 200);
     assert_eq!(channel.next_message().1["Message"], "aGVsbG8=");
     assert_eq!(server.metric("callrec_cloud_pushed_total"), 1);
@@ -86,7 +119,11 @@ fn flag_2_is_sent_again_until_it_is_acknowledged_also_on_a_new_channel() {
     drop(first);
     let mut second = server.channel(A);
     assert_eq!(second.next_message(), (id.clone(), message));
-    let ack = |cid, id: &str| server.as_device(cid, "POST", &format!("/v2/channel/ack?id={id}"), "").status;
+    let ack = |cid, id: &str| {
+        server
+            .as_device(cid, "POST", &format!("/v2/channel/ack?id={id}"), "")
+            .status
+    };
     // Of another device: of no effect.
     assert_eq!(ack(B, &id), 200);
     assert_eq!(server.metric("callrec_cloud_acknowledged_total"), 0);
@@ -107,7 +144,9 @@ fn five_sends_in_eleven_seconds_and_no_more() {
     let ids: Vec<String> = (0..5).map(|_| channel.next_message().0).collect();
     assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
     assert!(began.elapsed() >= Duration::from_millis(10_500));
-    wait_for("the end of the message", || server.metric("callrec_cloud_unacknowledged_total") == 1);
+    wait_for("the end of the message", || {
+        server.metric("callrec_cloud_unacknowledged_total") == 1
+    });
     assert_eq!(server.metric("callrec_cloud_sends_total"), 5);
 }
 
@@ -128,12 +167,17 @@ fn a_second_channel_closes_the_first_and_presence_outlasts_both() {
     let server = cloud("presence = 2\n");
     let mut first = server.channel(A);
     let second = server.channel(A);
-    assert_eq!(first.next_data(), r#"{"Name":"OffLine","Message":"replaced"}"#);
+    assert_eq!(
+        first.next_data(),
+        r#"{"Name":"OffLine","Message":"replaced"}"#
+    );
     assert_eq!(first.next(), None);
     drop(first);
     assert_eq!(server.state(A), 1);
     drop(second);
-    wait_for("the channel's end", || server.metric("callrec_cloud_channels") == 0);
+    wait_for("the channel's end", || {
+        server.metric("callrec_cloud_channels") == 0
+    });
     assert_eq!(server.state(A), 1);
     wait_for("the presence's end", || server.state(A) == 0);
 }
@@ -147,7 +191,10 @@ fn a_token_is_judged_when_the_request_begins() {
     wait_for("the token's end", || unix_now() > expire);
     assert_eq!(push(&server, ",\"flag\":3", A), 200);
     channel.next_message();
-    assert_eq!(server.channel_with(&token_until(A, expire)).head.status, 401);
+    assert_eq!(
+        server.channel_with(&token_until(A, expire)).head.status,
+        401
+    );
 }
 
 #[test]

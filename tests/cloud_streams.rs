@@ -18,7 +18,20 @@ const HEADER: &[u8] = b"FLV\x01\x04\0\0\0\x09\0\0\0\0";
 
 /// A tag with mu-law sound.
 fn tag(stamp: u8, sound: &[u8]) -> Vec<u8> {
-    let mut tag = vec![8, 0, 0, sound.len() as u8 + 1, 0, 0, stamp, 0, 0, 0, 0, 0x82];
+    let mut tag = vec![
+        8,
+        0,
+        0,
+        sound.len() as u8 + 1,
+        0,
+        0,
+        stamp,
+        0,
+        0,
+        0,
+        0,
+        0x82,
+    ];
     tag.extend(sound);
     tag.extend((sound.len() as u32 + 12).to_be_bytes());
     tag
@@ -30,13 +43,17 @@ impl Publisher {
     fn open(server: &Running, id: &str, cid: u32) -> Self {
         let mut stream = connect(server.address);
         let token = token(cid);
-        let head = format!("POST /stream/{id}.flv?token={token} HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n");
+        let head = format!(
+            "POST /stream/{id}.flv?token={token} HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+        );
         stream.write_all(head.as_bytes()).unwrap();
         Self(stream)
     }
 
     fn send(&mut self, bytes: &[u8]) {
-        self.0.write_all(format!("{:x}\r\n", bytes.len()).as_bytes()).unwrap();
+        self.0
+            .write_all(format!("{:x}\r\n", bytes.len()).as_bytes())
+            .unwrap();
         self.0.write_all(&[bytes, b"\r\n"].concat()).unwrap();
     }
 
@@ -62,7 +79,10 @@ impl Player {
 
     fn begin(&mut self) {
         let head = cloud::read_head(&mut self.0);
-        assert_eq!((head.status, head.header("content-type")), (200, Some("video/x-flv")));
+        assert_eq!(
+            (head.status, head.header("content-type")),
+            (200, Some("video/x-flv"))
+        );
         assert_eq!(head.header("content-length"), None);
     }
 
@@ -101,7 +121,10 @@ fn what_is_published_is_played_byte_for_byte() {
     expect(&mut early, &tag(20, b"def"));
     expect(&mut late, &tag(20, b"def"));
     let row = &server.manage("GET", "/v2/streams", "").json()["streams"][0];
-    assert_eq!((&row["id"], &row["cid"], &row["players"]), (&ID.into(), &A.into(), &2.into()));
+    assert_eq!(
+        (&row["id"], &row["cid"], &row["players"]),
+        (&ID.into(), &A.into(), &2.into())
+    );
     assert_eq!(row["bytes"], HEADER.len() + 2 * tag(0, b"abc").len());
     publisher.end();
     assert_eq!(publisher.reply().status, 200);
@@ -154,19 +177,34 @@ fn the_app_ends_streams() {
     let mut player = Player::ask(&server, ID, B);
     player.begin();
     expect(&mut player, HEADER);
-    assert_eq!(server.manage("DELETE", &format!("/v2/streams/{ID}"), "").status, 200);
+    assert_eq!(
+        server
+            .manage("DELETE", &format!("/v2/streams/{ID}"), "")
+            .status,
+        200
+    );
     assert_eq!(publisher.reply().status, 200);
     assert_eq!(player.read(1), b"");
     assert_eq!(Publisher::open(&server, ID, A).reply().status, 403);
     let path = format!("/stream/{ID}?token={}", token(B));
     assert_eq!(server.ask("GET", &path, &[], "").status, 403);
-    assert_eq!(server.manage("DELETE", "/v2/streams/0123456789abcdef-5", "").status, 403);
+    assert_eq!(
+        server
+            .manage("DELETE", "/v2/streams/0123456789abcdef-5", "")
+            .status,
+        403
+    );
     assert_eq!(server.manage("DELETE", "/v2/streams/x", "").status, 404);
     let mut other = Publisher::open(&server, "fedcba9876543210-1000001", A);
     other.send(HEADER);
     wait_for("it is published", || server.state(A) == 4);
     let cancel = format!("{{\"cids\":[{A}]}}");
-    assert_eq!(server.manage("POST", "/v2/devices/auth/cancellation", &cancel).status, 200);
+    assert_eq!(
+        server
+            .manage("POST", "/v2/devices/auth/cancellation", &cancel)
+            .status,
+        200
+    );
     assert_eq!(other.reply().status, 200);
 }
 

@@ -93,7 +93,9 @@ enum CloudPart {
 /// Which of them a file is for; no other server has these keys.
 fn cloud_part(file: &Path) -> Option<CloudPart> {
     let text = std::fs::read_to_string(file).ok()?;
-    let mut keys = text.lines().filter_map(|line| line.split('#').next()?.split_once('='));
+    let mut keys = text
+        .lines()
+        .filter_map(|line| line.split('#').next()?.split_once('='));
     keys.find_map(|(key, _)| match key.trim() {
         "app" => Some(CloudPart::Cloud),
         "appId" | "appKeyFile" | "apiKeyFile" => Some(CloudPart::Calls),
@@ -120,7 +122,9 @@ fn check_cloud_part(file: &Path, part: CloudPart) -> Result<ExitCode, Failure> {
         CloudPart::Calls => "calls",
     };
     let shown = file.display();
-    usage(&format!("{shown}: is for 'callrec-server {name}', which is not in this build"))
+    usage(&format!(
+        "{shown}: is for 'callrec-server {name}', which is not in this build"
+    ))
 }
 
 fn parse<O: ServerOptions>(file: &Path) -> Result<O, Failure> {

@@ -24,7 +24,9 @@ impl Reply {
 
     pub fn header(&self, name: &str) -> Option<&str> {
         let mut headers = self.headers.iter();
-        headers.find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+        headers
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
     }
 }
 
@@ -52,8 +54,14 @@ pub fn ask(
     if !body.is_empty() {
         head += &format!("Content-Length: {}\r\n", body.len());
     }
-    stream.write_all(format!("{head}\r\n{body}").as_bytes()).unwrap();
-    read_reply(&mut BufReader::new(stream))
+    stream
+        .write_all(format!("{head}\r\n{body}").as_bytes())
+        .unwrap();
+    let mut reader = BufReader::new(stream);
+    match method {
+        "HEAD" => read_head(&mut reader),
+        _ => read_reply(&mut reader),
+    }
 }
 
 /// Bytes as they are, and the answer to them.
@@ -66,7 +74,10 @@ pub fn raw(address: SocketAddr, bytes: &[u8]) -> Reply {
 pub fn read_head(reader: &mut impl BufRead) -> Reply {
     let mut line = String::new();
     reader.read_line(&mut line).unwrap();
-    let status = line.split(' ').nth(1).unwrap_or_else(|| panic!("no status: '{line}'"));
+    let status = line
+        .split(' ')
+        .nth(1)
+        .unwrap_or_else(|| panic!("no status: '{line}'"));
     let mut reply = Reply {
         status: status.parse().unwrap(),
         headers: vec![],
@@ -78,7 +89,9 @@ pub fn read_head(reader: &mut impl BufRead) -> Reply {
         let Some((name, value)) = line.trim_end().split_once(':') else {
             return reply;
         };
-        reply.headers.push((name.to_lowercase(), value.trim().to_owned()));
+        reply
+            .headers
+            .push((name.to_lowercase(), value.trim().to_owned()));
     }
 }
 

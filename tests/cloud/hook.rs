@@ -19,7 +19,9 @@ pub struct Request {
 impl Request {
     pub fn header(&self, name: &str) -> &str {
         let mut headers = self.headers.iter();
-        headers.find(|(known, _)| known == name).map_or("", |(_, value)| value.as_str())
+        headers
+            .find(|(known, _)| known == name)
+            .map_or("", |(_, value)| value.as_str())
     }
 
     pub fn json(&self) -> serde_json::Value {

@@ -19,11 +19,14 @@ use super::common::{self, command, wait_for, Process};
 
 pub mod client;
 pub mod hook;
+pub mod vendor;
 
 pub use client::*;
 
 /// The key of the app `Test`.
 pub const KEY: &str = "0123456789abcdef0123456789abcdef";
+/// The key of the operator's programs.
+pub const API_KEY: &str = "an-api-key-that-nobody-guesses";
 pub const APP: [(&str, &str); 2] = [("X-APP-ID", "Test"), ("X-APP-Key", KEY)];
 
 /// A server in a folder of its own.
@@ -41,6 +44,7 @@ impl Running {
         let (dir, _) = common::folder();
         let shown = dir.display().to_string();
         secret(&dir.join("app.key"), KEY);
+        secret(&dir.join("api.key"), API_KEY);
         fs::write(dir.join("conf"), config.replace("DIR", &shown)).unwrap();
         let mut running = Self {
             dir,
@@ -102,6 +106,12 @@ impl Running {
         self.ask(method, path, &APP, body)
     }
 
+    /// As a program of the operator.
+    pub fn operate(&self, method: &str, path: &str, body: &str) -> Reply {
+        let bearer = format!("Bearer {API_KEY}");
+        self.ask(method, path, &[("Authorization", &bearer)], body)
+    }
+
     /// As a device.
     pub fn as_device(&self, cid: u32, method: &str, path: &str, body: &str) -> Reply {
         self.ask(method, path, &[("X-Client-Token", &token(cid))], body)
@@ -120,15 +130,23 @@ impl Running {
 
     /// The state of a device as the Web API has it; -1 if it is not listed.
     pub fn state(&self, cid: u32) -> i64 {
-        let reply = self.manage("POST", "/v2/devices/state", &format!("{{\"cids\":[{cid}]}}"));
+        let reply = self.manage(
+            "POST",
+            "/v2/devices/state",
+            &format!("{{\"cids\":[{cid}]}}"),
+        );
         reply.json()["devices"][0]["state"].as_i64().unwrap_or(-1)
     }
 
     /// The value of a metric.
     pub fn metric(&self, name: &str) -> u64 {
         let page = self.ask("GET", "/metrics", &[], "").text();
-        let line = page.lines().find_map(|line| line.strip_prefix(&format!("{name} ")));
-        line.unwrap_or_else(|| panic!("no {name} in {page}")).parse().unwrap()
+        let line = page
+            .lines()
+            .find_map(|line| line.strip_prefix(&format!("{name} ")));
+        line.unwrap_or_else(|| panic!("no {name} in {page}"))
+            .parse()
+            .unwrap()
     }
 }
 
@@ -148,6 +166,15 @@ pub fn cloud(more: &str) -> Running {
         "listen = 127.0.0.1:0\napp = Test DIR/app.key 1000000-1999999\ndatabase = DIR/cloud.db\n{more}"
     );
     Running::start("cloud", &config)
+}
+
+/// The application server of the app `Test`.
+pub fn calls(cloud: &str, more: &str) -> Running {
+    let config = format!(
+        "listen = 127.0.0.1:0\ncloud = {cloud}\nappId = Test\nappKeyFile = DIR/app.key\n\
+         apiKeyFile = DIR/api.key\n{more}"
+    );
+    Running::start("calls", &config)
 }
 
 /// A file that only its owner reads.

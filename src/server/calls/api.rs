@@ -36,7 +36,11 @@ pub(super) fn router(server: Shared) -> Router {
 
 fn asker(server: &CallServer, asked: &Asked) -> Result<Asker, Answer> {
     let asker = server.asker(&asked.headers);
-    asker.ok_or_else(|| Answer::unauthorised("there is no valid key (Authorization: Bearer) or device token (X-Client-Token)"))
+    asker.ok_or_else(|| {
+        Answer::unauthorised(
+            "there is no valid key (Authorization: Bearer) or device token (X-Client-Token)",
+        )
+    })
 }
 
 fn refusal(status: u16, reason: &str, message: &str) -> Answer {
@@ -69,14 +73,29 @@ fn actor(asker: Asker, members: &Map<String, Value>) -> Result<u32, Answer> {
 async fn create(State(server): State<Shared>, asked: Asked) -> Result<Answer, Response> {
     let asker = asker(&server, &asked)?;
     let members = object(&asked.body.read().await?)?;
-    let order = order(asker, &members, asked.query("force").as_deref() == Some("1"))?;
+    let order = order(
+        asker,
+        &members,
+        asked.query("force").as_deref() == Some("1"),
+    )?;
     let sid = order.sid.clone();
     let placed = place(&server, order).await;
     let status = placed.map_err(|answer| {
         let reason = answer.members.get("reason").and_then(Value::as_str);
-        let known = ["busy", "caller-offline", "callee-offline", "cloud-error", "cloud-timeout",
-            "overloaded", "sid-in-use", "unknown-device"];
-        let reason = known.into_iter().find(|known| Some(*known) == reason).unwrap_or("other");
+        let known = [
+            "busy",
+            "caller-offline",
+            "callee-offline",
+            "cloud-error",
+            "cloud-timeout",
+            "overloaded",
+            "sid-in-use",
+            "unknown-device",
+        ];
+        let reason = known
+            .into_iter()
+            .find(|known| Some(*known) == reason)
+            .unwrap_or("other");
         server.count(|counts| *counts.refused.entry(reason).or_default() += 1);
         answer
     })?;
@@ -112,7 +131,11 @@ fn order(asker: Asker, members: &Map<String, Value>, is_forced: bool) -> Result<
     let sid = match text(members, "sid")? {
         None => random_hex::<8>(),
         Some(sid) if parse_sid(sid.as_bytes()).is_some() => sid.to_owned(),
-        Some(_) => return Err(Answer::bad_request("'sid' is not 16 lower-case hexadecimal digits")),
+        Some(_) => {
+            return Err(Answer::bad_request(
+                "'sid' is not 16 lower-case hexadecimal digits",
+            ))
+        }
     };
     Ok(Order {
         sid,
@@ -178,7 +201,11 @@ async fn act(
     let notices = notices.map_err(|problem| match problem {
         NoAction::UnknownId => unknown_id(),
         NoAction::NotAParty => not_a_party(),
-        NoAction::BadState => refusal(409, "bad-state", "the call is not in a state for that, or it is not this party's to do"),
+        NoAction::BadState => refusal(
+            409,
+            "bad-state",
+            "the call is not in a state for that, or it is not this party's to do",
+        ),
     })?;
     let pushed = push(&server, &notices).await;
     pushed.map_err(|problem| cloud_refusal(&server, &problem))?;

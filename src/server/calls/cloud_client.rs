@@ -88,7 +88,8 @@ impl CloudClient {
         };
         check(&reply)?;
         let devices = parse_devices(&reply.body);
-        devices.ok_or_else(|| CloudProblem::Failed("its answer is not that of devices/state".into()))
+        devices
+            .ok_or_else(|| CloudProblem::Failed("its answer is not that of devices/state".into()))
     }
 
     /// Messages to devices; the id of the request if their acknowledgement can be asked for.
@@ -101,9 +102,14 @@ impl CloudClient {
         let body = json!({ "proxy": 1, "payload": payload }).to_string();
         let path = "/v2/message/server/push";
         let extra = [(TRACKED, "1")];
-        let reply = self.send(key, Method::POST, path, &body, PUSH_TIME, &extra).await?;
+        let reply = self
+            .send(key, Method::POST, path, &body, PUSH_TIME, &extra)
+            .await?;
         check(&reply)?;
-        let id = reply.headers.get("x-request-id").and_then(|id| id.to_str().ok());
+        let id = reply
+            .headers
+            .get("x-request-id")
+            .and_then(|id| id.to_str().ok());
         let is_tracked = reply.headers.contains_key(TRACKED);
         Ok(id.filter(|_| is_tracked).map(str::to_owned))
     }
@@ -115,7 +121,10 @@ impl CloudClient {
             return None;
         }
         let path = format!("/v2/messages/{request_id}");
-        let reply = self.send(key, Method::GET, &path, "", DELIVERY_TIME, &[]).await.ok()?;
+        let reply = self
+            .send(key, Method::GET, &path, "", DELIVERY_TIME, &[])
+            .await
+            .ok()?;
         let answer: Value = serde_json::from_slice(&reply.body).ok()?;
         answer.get("delivered")?.as_u64()
     }
@@ -136,7 +145,10 @@ impl CloudClient {
         ];
         headers.extend(extra);
         let url = self.base.join(path);
-        let sent = self.client.send(method, &url, &headers, body.into(), within).await;
+        let sent = self
+            .client
+            .send(method, &url, &headers, body.into(), within)
+            .await;
         sent.map_err(|problem| match problem {
             NoReply::TimedOut => CloudProblem::TimedOut,
             NoReply::Failed(words) => {
@@ -150,7 +162,9 @@ impl CloudClient {
 fn check(reply: &Reply) -> Result<(), CloudProblem> {
     match reply.status {
         200 => Ok(()),
-        status => Err(CloudProblem::Failed(format!("it answers with status {status}"))),
+        status => Err(CloudProblem::Failed(format!(
+            "it answers with status {status}"
+        ))),
     }
 }
 
@@ -161,8 +175,14 @@ fn parse_devices(body: &[u8]) -> Option<Vec<DeviceView>> {
 }
 
 fn parse_device(device: &Value) -> Option<DeviceView> {
-    let ip = device.get("tracker_ip").and_then(Value::as_str).unwrap_or_default();
-    let port = device.get("tracker_port").and_then(Value::as_u64).unwrap_or(0);
+    let ip = device
+        .get("tracker_ip")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
+    let port = device
+        .get("tracker_port")
+        .and_then(Value::as_u64)
+        .unwrap_or(0);
     let port = u16::try_from(port).ok().filter(|port| *port > 0);
     let is_host = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte);
     let has_host = !ip.is_empty() && ip != "0.0.0.0" && ip.bytes().all(is_host);
@@ -221,7 +241,14 @@ mod tests {
         assert_eq!(devices[0].tracker, Some(("203.195.157.248".into(), 80)));
         assert!(devices[0].is_online() && !devices[1].is_online());
         assert_eq!((devices[1].cid, &devices[1].tracker), (7, &None));
-        for body in ["", "{}", "[]", r#"{"devices":{}}"#, r#"{"devices":[{"cid":1}]}"#, r#"{"devices":[5]}"#] {
+        for body in [
+            "",
+            "{}",
+            "[]",
+            r#"{"devices":{}}"#,
+            r#"{"devices":[{"cid":1}]}"#,
+            r#"{"devices":[5]}"#,
+        ] {
             assert_eq!(parse_devices(body.as_bytes()), None, "{body}");
         }
         let evil = br#"{"devices":[{"cid":1,"state":1,"tracker_ip":"a/b?c","tracker_port":80}]}"#;

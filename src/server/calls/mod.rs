@@ -50,5 +50,8 @@ async fn serve(settings: CallsSettings) -> Result<(), String> {
     tokio::spawn(tasks::run_timers(server.clone()));
     tokio::spawn(tasks::run_lost_check(server.clone()));
     let reloaded = server.clone();
-    runtime::run("calls", listener, api::router(server), move || reloaded.reload()).await
+    runtime::run("calls", listener, api::router(server), move || {
+        reloaded.reload()
+    })
+    .await
 }

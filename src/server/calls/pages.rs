@@ -21,26 +21,52 @@ pub(super) async fn try_page() -> impl IntoResponse {
 }
 
 pub(super) async fn metrics(State(server): State<Shared>) -> impl IntoResponse {
-    let counts = server.counts.lock().map(|counts| counts.clone()).unwrap_or_default();
+    let counts = server
+        .counts
+        .lock()
+        .map(|counts| counts.clone())
+        .unwrap_or_default();
     let mut page = String::new();
-    let states = [CallState::Waking, CallState::Sent, CallState::Ringing, CallState::Talking];
+    let states = [
+        CallState::Waking,
+        CallState::Sent,
+        CallState::Ringing,
+        CallState::Talking,
+    ];
     let name = "callrec_calls";
-    write_header(&mut page, name, MetricKind::Gauge, "Calls that have not ended, by state.");
+    write_header(
+        &mut page,
+        name,
+        MetricKind::Gauge,
+        "Calls that have not ended, by state.",
+    );
     for state in states {
         let count = server.book(|book, _| book.count(state)) as u64;
         write_sample(&mut page, name, ("state", state.word()), count);
     }
     let counters = [
         ("placed", "Calls that were placed.", counts.placed),
-        ("cloud_problems", "Requests that the cloud has refused or not answered.", counts.cloud_problems),
-        ("hook_problems", "Requests that pushHook has refused or not answered.", counts.hook_problems),
+        (
+            "cloud_problems",
+            "Requests that the cloud has refused or not answered.",
+            counts.cloud_problems,
+        ),
+        (
+            "hook_problems",
+            "Requests that pushHook has refused or not answered.",
+            counts.hook_problems,
+        ),
     ];
     for (name, help, value) in counters {
         let name = format!("callrec_calls_{name}_total");
         write_metric(&mut page, &name, MetricKind::Counter, help, value);
     }
     let by_reason = [
-        ("refused", "Calls that were refused, by reason.", &counts.refused),
+        (
+            "refused",
+            "Calls that were refused, by reason.",
+            &counts.refused,
+        ),
         ("ended", "Calls that have ended, by reason.", &counts.ended),
     ];
     for (name, help, reasons) in by_reason {

@@ -27,7 +27,10 @@ pub(super) struct Order {
 /// Makes a call: 201, or 200 if it has been made before.
 pub(super) async fn place(server: &Shared, order: Order) -> Result<u16, Answer> {
     let known = |server: &CallServer| {
-        server.book(|book, _| book.same(&order.sid, order.from, &order.to).map(|call| call.is_some()))
+        server.book(|book, _| {
+            book.same(&order.sid, order.from, &order.to)
+                .map(|call| call.is_some())
+        })
     };
     if known(server).map_err(refused)? {
         wait_until_placed(server, &order.sid).await;
@@ -40,7 +43,11 @@ pub(super) async fn place(server: &Shared, order: Order) -> Result<u16, Answer> 
     let parties = choose(server, &order, &devices)?;
     let url = server.url(&order.sid, order.from, &parties.tracker);
     let (url, shown_url) = url.ok_or_else(|| {
-        refusal(424, "caller-offline", "the caller's tracker is no IPv4 address, as the vendor's URLs need")
+        refusal(
+            424,
+            "caller-offline",
+            "the caller's tracker is no IPv4 address, as the vendor's URLs need",
+        )
     })?;
     let new = NewCall {
         sid: order.sid.clone(),
@@ -51,7 +58,9 @@ pub(super) async fn place(server: &Shared, order: Order) -> Result<u16, Answer> 
         asleep: parties.asleep,
         shown_url,
     };
-    let placed = server.book(|book, when| book.add(when, new)).map_err(refused)?;
+    let placed = server
+        .book(|book, when| book.add(when, new))
+        .map_err(refused)?;
     let Placed::New(glare) = placed else {
         wait_until_placed(server, &order.sid).await;
         return Ok(200);
@@ -89,22 +98,26 @@ async fn tell_callees(server: &Shared, sid: &str, message: CallMessage) -> Resul
         (told, asleep.unwrap_or_default())
     });
     if !told.is_empty() {
-        push_call(server, sid, &message, &told).await.map_err(|problem| {
-            if problem == CloudProblem::TimedOut {
-                // It may have come through all the same.
-                let cancel = |book: &crate::server::calls::book::Book| {
-                    let call = book.get(sid)?;
-                    let notice = |to: &u32| Notice::new(call, Kind::Cancel, call.from, *to);
-                    Some(told.iter().map(notice).collect())
-                };
-                let notices = server.book(|book, _| cancel(book));
-                push_later(server, notices.unwrap_or_default());
-            }
-            cloud_refusal(server, &problem)
-        })?;
+        push_call(server, sid, &message, &told)
+            .await
+            .map_err(|problem| {
+                if problem == CloudProblem::TimedOut {
+                    // It may have come through all the same.
+                    let cancel = |book: &crate::server::calls::book::Book| {
+                        let call = book.get(sid)?;
+                        let notice = |to: &u32| Notice::new(call, Kind::Cancel, call.from, *to);
+                        Some(told.iter().map(notice).collect())
+                    };
+                    let notices = server.book(|book, _| cancel(book));
+                    push_later(server, notices.unwrap_or_default());
+                }
+                cloud_refusal(server, &problem)
+            })?;
     }
     server.book(|book, _| {
-        book.get_mut(sid).into_iter().for_each(|call| call.is_placing = false);
+        book.get_mut(sid)
+            .into_iter()
+            .for_each(|call| call.is_placing = false);
     });
     wake::wake(server, sid, &message, asleep);
     Ok(())
@@ -136,22 +149,14 @@ fn choose(server: &CallServer, order: &Order, devices: &[DeviceView]) -> Result<
     let caller = device(order.from)
         .ok_or_else(|| refusal(404, "unknown-device", "the cloud does not know the caller"))?;
     let known: Vec<&DeviceView> = order.to.iter().filter_map(|cid| device(*cid)).collect();
-    if known.is_empty() {
-        return Err(refusal(404, "unknown-device", "the cloud does not know the callee"));
-    }
-    let (free, is_caller_busy) = server.book(|book, _| {
+    let has_unknown = known.len() < order.to.len();
+    let (free, has_busy, is_caller_busy) = server.book(|book, _| {
         let is_free = |callee: &&DeviceView| !book.is_busy(callee.cid, order.from);
-        let free: Vec<&DeviceView> = known.into_iter().filter(is_free).collect();
+        let free: Vec<&DeviceView> = known.iter().copied().filter(is_free).collect();
         let cids: Vec<u32> = free.iter().map(|callee| callee.cid).collect();
-        (free, book.is_caller_busy(order.from, &cids))
+        let has_busy = free.len() < known.len();
+        (free, has_busy, book.is_caller_busy(order.from, &cids))
     });
-    if free.is_empty() || is_caller_busy {
-        return Err(refused(Refusal::Busy));
-    }
-    let tracker = caller.tracker.clone();
-    let tracker = tracker.filter(|_| order.is_forced || caller.is_online());
-    let tracker = tracker
-        .ok_or_else(|| refusal(424, "caller-offline", "the caller is not online in the cloud"))?;
     let can_wake = server.settings.push_hook.is_some();
     let (mut online, mut asleep) = (vec![], vec![]);
     for callee in free {
@@ -161,8 +166,32 @@ fn choose(server: &CallServer, order: &Order, devices: &[DeviceView]) -> Result<
             asleep.push(callee.cid);
         }
     }
-    if online.is_empty() && asleep.is_empty() {
-        return Err(refusal(424, "callee-offline", "the callee is not online in the cloud"));
+    let is_none_left = online.is_empty() && asleep.is_empty();
+    if is_none_left && has_unknown {
+        return Err(refusal(
+            404,
+            "unknown-device",
+            "the cloud does not know the callee",
+        ));
+    }
+    if is_caller_busy || (is_none_left && has_busy) {
+        return Err(refused(Refusal::Busy));
+    }
+    let tracker = caller.tracker.clone();
+    let tracker = tracker.filter(|_| order.is_forced || caller.is_online());
+    let tracker = tracker.ok_or_else(|| {
+        refusal(
+            424,
+            "caller-offline",
+            "the caller is not online in the cloud",
+        )
+    })?;
+    if is_none_left {
+        return Err(refusal(
+            424,
+            "callee-offline",
+            "the callee is not online in the cloud",
+        ));
     }
     Ok(Parties {
         tracker,

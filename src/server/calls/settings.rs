@@ -122,7 +122,9 @@ impl ServerOptions for CallsSettings {
             "ringSeconds" => self.ring_seconds = number(value, 1, 3600)?,
             "maxCallSeconds" => self.max_call_seconds = number(value, 1, 604_800)?,
             "pushHook" => self.push_hook = Some(BaseUrl::parse(value)?),
-            "allowPlainHttp" => self.allows_plain_http = one_of(value, &[("0", false), ("1", true)])?,
+            "allowPlainHttp" => {
+                self.allows_plain_http = one_of(value, &[("0", false), ("1", true)])?
+            }
             _ => return unknown(),
         }
         Ok(())
@@ -152,22 +154,31 @@ impl ServerOptions for CallsSettings {
 impl CheckedOptions for CallsSettings {
     fn check(&self) -> Result<(), KeyProblem> {
         let Some(cloud) = &self.cloud else {
-            return Err(KeyProblem::new("cloud", "is missing: http://HOST[:PORT] or https://HOST[:PORT]"));
+            return Err(KeyProblem::new(
+                "cloud",
+                "is missing: http://HOST[:PORT] or https://HOST[:PORT]",
+            ));
         };
         if cloud.exposes_secrets() && !self.allows_plain_http {
-            let problem = "would send the app's key over plain HTTP: use https://, or set allowPlainHttp = 1";
+            let problem =
+                "would send the app's key over plain HTTP: use https://, or set allowPlainHttp = 1";
             return Err(KeyProblem::new("cloud", problem));
         }
         if self.app_id.is_empty() {
             return Err(KeyProblem::new("appId", "is missing"));
         }
-        let files = [("appKeyFile", &self.app_key_file), ("apiKeyFile", &self.api_key_file)];
+        let files = [
+            ("appKeyFile", &self.app_key_file),
+            ("apiKeyFile", &self.api_key_file),
+        ];
         for (key, file) in files {
             if file.as_os_str().is_empty() {
                 return Err(KeyProblem::new(key, "is missing"));
             }
             let read = secret_file::read(file);
-            read.map_err(|problem| KeyProblem::new(key, format!("names a file without a key: {problem}")))?;
+            read.map_err(|problem| {
+                KeyProblem::new(key, format!("names a file without a key: {problem}"))
+            })?;
         }
         Ok(())
     }

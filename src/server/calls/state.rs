@@ -64,14 +64,25 @@ pub(super) enum Asker {
 
 /// Reasons by which ends are counted; what phones make up is `other`.
 const REASONS: [&str; 9] = [
-    "busy", "callee-offline", "cancel", "decline", "end", "glare", "lost", "max_duration", "no_answer",
+    "busy",
+    "callee-offline",
+    "cancel",
+    "decline",
+    "end",
+    "glare",
+    "lost",
+    "max_duration",
+    "no_answer",
 ];
 
 impl CallServer {
     pub(super) fn open(settings: CallsSettings) -> Result<Self, String> {
         let base = settings.cloud.clone().ok_or("cloud is missing")?;
         let seconds = |seconds: u32| Duration::from_secs(seconds.into());
-        let book = Book::new(seconds(settings.ring_seconds), seconds(settings.max_call_seconds));
+        let book = Book::new(
+            seconds(settings.ring_seconds),
+            seconds(settings.max_call_seconds),
+        );
         Ok(Self {
             cloud: CloudClient::new(base, settings.app_id.clone()),
             client: HttpClient::new(),
@@ -96,7 +107,10 @@ impl CallServer {
     }
 
     fn keys(&self) -> Keys {
-        self.keys.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.keys
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// The app's key.
@@ -149,7 +163,12 @@ impl CallServer {
 
     /// The URL of a call, and the same without the digest in it; `None`: the tracker is no IPv4
     /// address, which the vendor's URLs need.
-    pub(super) fn url(&self, sid: &str, from: u32, tracker: &(String, u16)) -> Option<(String, String)> {
+    pub(super) fn url(
+        &self,
+        sid: &str,
+        from: u32,
+        tracker: &(String, u16),
+    ) -> Option<(String, String)> {
         let (host, port) = tracker;
         if self.settings.transport == Transport::Relay {
             let url = format!("http://{host}:{port}/stream/{sid}-{from}");
@@ -158,7 +177,12 @@ impl CallServer {
         let ip: Ipv4Addr = host.parse().ok()?;
         let expire = unix_now() + u64::from(self.settings.token_seconds);
         let expire = u32::try_from(expire).unwrap_or(u32::MAX);
-        let token = make_token(self.app_key().as_bytes(), from, self.settings.control, expire);
+        let token = make_token(
+            self.app_key().as_bytes(),
+            from,
+            self.settings.control,
+            expire,
+        );
         let url = emit(Purpose::Call(ip, *port), &token)?;
         let url = String::from_utf8(url.to_vec()).ok()?;
         let digest = token.rsplit('_').next().unwrap_or_default();

@@ -35,7 +35,9 @@ pub(super) async fn run_lost_check(server: Shared) {
     loop {
         sleep(LOST_PERIOD).await;
         let talking: Vec<(String, u32, u32)> = server.book(|book, _| {
-            let talking = book.newest_first().filter(|call| call.state == CallState::Talking);
+            let talking = book
+                .newest_first()
+                .filter(|call| call.state == CallState::Talking);
             let parties = |call: &crate::server::calls::book::call::Call| {
                 let callee = call.active().next()?;
                 Some((call.sid.clone(), call.from, callee))
@@ -49,7 +51,10 @@ pub(super) async fn run_lost_check(server: Shared) {
 }
 
 async fn check(server: &CallServer, calls: &[(String, u32, u32)]) {
-    let cids: Vec<u32> = calls.iter().flat_map(|(_, from, to)| [*from, *to]).collect();
+    let cids: Vec<u32> = calls
+        .iter()
+        .flat_map(|(_, from, to)| [*from, *to])
+        .collect();
     let devices = match server.cloud.states(&server.app_key(), &cids).await {
         Ok(devices) => devices,
         Err(problem) => {

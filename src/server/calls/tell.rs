@@ -11,7 +11,10 @@ pub(super) async fn push_call(
     message: &CallMessage,
     to: &[u32],
 ) -> Result<(), CloudProblem> {
-    let messages: Vec<Pushed> = to.iter().filter_map(|to| Pushed::call(message, *to)).collect();
+    let messages: Vec<Pushed> = to
+        .iter()
+        .filter_map(|to| Pushed::call(message, *to))
+        .collect();
     let request_id = server.cloud.push(&server.app_key(), &messages).await?;
     if let Some(request_id) = request_id {
         let (server, sid) = (server.clone(), sid.to_owned());

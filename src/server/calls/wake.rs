@@ -38,11 +38,21 @@ async fn call_hook(server: &CallServer, body: String) {
         return;
     };
     let (id, key) = (random_hex::<16>(), server.app_key());
-    let headers = signed_headers(&server.settings.app_id, &key, &id, unix_now(), body.as_bytes());
-    let headers: Vec<(&str, &str)> =
-        headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let headers = signed_headers(
+        &server.settings.app_id,
+        &key,
+        &id,
+        unix_now(),
+        body.as_bytes(),
+    );
+    let headers: Vec<(&str, &str)> = headers
+        .iter()
+        .map(|(name, value)| (*name, value.as_str()))
+        .collect();
     let url = hook.join("");
-    let sent = server.client.send(Method::POST, &url, &headers, body.into_bytes(), HOOK_TIME);
+    let sent = server
+        .client
+        .send(Method::POST, &url, &headers, body.into_bytes(), HOOK_TIME);
     let problem = match sent.await {
         Ok(reply) if (200..300).contains(&reply.status) => return,
         Ok(reply) => format!("status {}", reply.status),
@@ -60,8 +70,14 @@ async fn await_callee(server: &Shared, sid: &str, message: &CallMessage, cid: u3
         if !is_wanted(server, sid, cid) {
             return;
         }
-        let devices = server.cloud.states(&server.app_key(), &[cid]).await.unwrap_or_default();
-        let is_online = devices.iter().any(|device| device.cid == cid && device.is_online());
+        let devices = server
+            .cloud
+            .states(&server.app_key(), &[cid])
+            .await
+            .unwrap_or_default();
+        let is_online = devices
+            .iter()
+            .any(|device| device.cid == cid && device.is_online());
         if is_online && is_wanted(server, sid, cid) {
             tell(server, sid, message, cid).await;
             return;
@@ -102,7 +118,10 @@ async fn tell(server: &Shared, sid: &str, message: &CallMessage, cid: u32) {
 /// The callee is left out; the last one ends the call.
 fn give_up(server: &CallServer, sid: &str, cid: u32) {
     server.book(|book, when| {
-        let Some(call) = book.get_mut(sid).filter(|call| call.state.is_before_talking()) else {
+        let Some(call) = book
+            .get_mut(sid)
+            .filter(|call| call.state.is_before_talking())
+        else {
             return;
         };
         if let Some(callee) = call.callee_mut(cid) {

@@ -126,7 +126,12 @@ impl Apps {
 }
 
 fn read_keys(apps: &[App]) -> Result<Vec<Vec<String>>, String> {
-    let keys_of = |app: &App| app.key_files.iter().map(|file| read_app_key(file)).collect();
+    let keys_of = |app: &App| {
+        app.key_files
+            .iter()
+            .map(|file| read_app_key(file))
+            .collect()
+    };
     apps.iter().map(keys_of).collect()
 }
 
@@ -149,7 +154,10 @@ mod tests {
 
     #[test]
     fn ranges_are_joined() {
-        assert_eq!(joined(vec![(5, 9), (1, 4), (20, 30), (25, 26)]), [(1, 9), (20, 30)]);
+        assert_eq!(
+            joined(vec![(5, 9), (1, 4), (20, 30), (25, 26)]),
+            [(1, 9), (20, 30)]
+        );
         assert_eq!(joined(vec![(1, u32::MAX), (7, 8)]), [(1, u32::MAX)]);
     }
 }

@@ -53,7 +53,9 @@ pub(super) fn main(arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
 
 async fn serve(settings: CloudSettings) -> Result<(), String> {
     let listener = runtime::listen(settings.listen).await?;
-    let own = listener.local_addr().map_err(|problem| format!("listen: {problem}"))?;
+    let own = listener
+        .local_addr()
+        .map_err(|problem| format!("listen: {problem}"))?;
     let public = settings.public.clone();
     let public = public.unwrap_or_else(|| (own.ip().to_string(), own.port()));
     let cloud = Arc::new(Cloud::open(&settings, public)?);

@@ -92,7 +92,10 @@ impl Registry {
         device: Device,
         peer: SocketAddr,
     ) -> Result<(u64, mpsc::Receiver<Bytes>), Full> {
-        let had_one = self.devices.get(&device).is_some_and(|it| it.channel.is_some());
+        let had_one = self
+            .devices
+            .get(&device)
+            .is_some_and(|it| it.channel.is_some());
         if self.channels >= MAX_CHANNELS && !had_one {
             return Err(Full);
         }
@@ -161,12 +164,7 @@ impl Registry {
     }
 
     /// A message for a device.
-    pub(super) fn push(
-        &mut self,
-        now: Instant,
-        message: &Outgoing,
-        delivery: Option<Delivery>,
-    ) {
+    pub(super) fn push(&mut self, now: Instant, message: &Outgoing, delivery: Option<Delivery>) {
         self.last_number += 1;
         let id = self.last_number;
         let frame = frames::message(id, message);
@@ -222,7 +220,9 @@ impl Registry {
             let own = self.devices.keys().filter(|device| device.app == app);
             own.map(|device| device.cid).collect()
         });
-        let states = cids.into_iter().map(|cid| (cid, self.state(now, Device { app, cid })));
+        let states = cids
+            .into_iter()
+            .map(|cid| (cid, self.state(now, Device { app, cid })));
         let sorted: BTreeMap<u32, DeviceState> = states.collect();
         sorted.into_values().collect()
     }

@@ -33,7 +33,10 @@ impl Revocations {
 
     /// A signed token: whether it is accepted.
     pub(super) fn accepts(&mut self, device: Device, expire: u32) -> bool {
-        let is_revoked = self.revoked.get(&device).is_some_and(|until| expire <= *until);
+        let is_revoked = self
+            .revoked
+            .get(&device)
+            .is_some_and(|until| expire <= *until);
         if is_revoked && !self.issued_since.contains(&(device, expire)) {
             return false;
         }
@@ -51,7 +54,10 @@ impl Revocations {
         };
         self.note(device, expire);
         let is_revoked = until.is_some_and(|until| expire <= until);
-        (expire, is_revoked && self.issued_since.insert((device, expire)))
+        (
+            expire,
+            is_revoked && self.issued_since.insert((device, expire)),
+        )
     }
 
     /// The tokens made so far are refused; up to which end that is.

@@ -108,7 +108,10 @@ impl ServerOptions for CloudSettings {
             let file = app.key_file.display();
             format!("{} {file} {}-{}", app.id, app.first, app.last)
         });
-        let public = self.public.as_ref().map(|(host, port)| format!("{host}:{port}"));
+        let public = self
+            .public
+            .as_ref()
+            .map(|(host, port)| format!("{host}:{port}"));
         vec![
             ("listen", one(self.listen)),
             ("app", all(apps)),
@@ -124,10 +127,14 @@ impl ServerOptions for CloudSettings {
 impl CheckedOptions for CloudSettings {
     fn check(&self) -> Result<(), KeyProblem> {
         if self.apps.is_empty() {
-            return Err(KeyProblem::new("app", "is missing: ID KEY-FILE FIRSTCID-LASTCID"));
+            return Err(KeyProblem::new(
+                "app",
+                "is missing: ID KEY-FILE FIRSTCID-LASTCID",
+            ));
         }
         if self.listen.ip().is_unspecified() && self.public.is_none() {
-            let problem = "is an address at which no device can reach it: set public = HOST:PORT, too";
+            let problem =
+                "is an address at which no device can reach it: set public = HOST:PORT, too";
             return Err(KeyProblem::new("listen", problem));
         }
         for (nth, app) in self.apps.iter().enumerate() {
@@ -174,7 +181,9 @@ fn host_port(value: &str) -> Result<(String, u16), String> {
             "must have a host of at most {MAX_HOST_CHARS} characters: it has to fit into a message"
         ));
     }
-    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let bare = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'));
     let address = bare.unwrap_or(host).parse::<IpAddr>();
     let is_name = |host: &str| {
         let is_allowed = |b: u8| b.is_ascii_alphanumeric() || b".-_".contains(&b);

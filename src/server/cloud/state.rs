@@ -60,10 +60,14 @@ impl Cloud {
         let mut revocations = Revocations::default();
         let device = |app: &str, cid| apps.number(app).map(|app| Device { app, cid });
         for (app, cid, _) in store.devices() {
-            device(&app, cid).into_iter().for_each(|device| registry.remember(device));
+            device(&app, cid)
+                .into_iter()
+                .for_each(|device| registry.remember(device));
         }
         for (app, cid, expire) in store.revocations() {
-            device(&app, cid).into_iter().for_each(|device| revocations.restore(device, expire));
+            device(&app, cid)
+                .into_iter()
+                .for_each(|device| revocations.restore(device, expire));
         }
         for (app, cid, expire) in store.reissues() {
             let device = device(&app, cid).into_iter();
@@ -116,20 +120,28 @@ impl Cloud {
             let changes = std::mem::take(&mut registry.changes);
             let added = std::mem::take(&mut registry.added);
             let forgotten = std::mem::take(&mut registry.forgotten);
-            (result, changes, added, forgotten, registry.next_deadline() != before)
+            (
+                result,
+                changes,
+                added,
+                forgotten,
+                registry.next_deadline() != before,
+            )
         };
         if deadline_moved {
             self.timer.notify_one();
         }
         for device in forgotten {
-            self.store.remove_device(self.apps.id(device.app), device.cid);
+            self.store
+                .remove_device(self.apps.id(device.app), device.cid);
         }
         for device in added {
             self.store.add_device(self.apps.id(device.app), device.cid);
         }
         for change in changes {
             let data = views::state_event(&change.state, &self.public);
-            self.webhooks.add(Event::new(change.device, EventKind::State, data));
+            self.webhooks
+                .add(Event::new(change.device, EventKind::State, data));
         }
         result
     }
@@ -174,14 +186,17 @@ impl Cloud {
     /// The device of a token that is signed, not expired and not revoked.
     pub(super) fn accept(&self, token: &str) -> Option<Device> {
         let (device, expire) = self.apps.of_token(token, unix_now())?;
-        lock(&self.revocations).accepts(device, expire).then_some(device)
+        lock(&self.revocations)
+            .accepts(device, expire)
+            .then_some(device)
     }
 
     /// A token for a device; its end.
     pub(super) fn issue(&self, device: Device, expire: u32) -> u32 {
         let (expire, is_kept) = lock(&self.revocations).issue(device, expire);
         if is_kept {
-            self.store.add_reissue(self.apps.id(device.app), device.cid, expire);
+            self.store
+                .add_reissue(self.apps.id(device.app), device.cid, expire);
         }
         expire
     }
@@ -190,7 +205,8 @@ impl Cloud {
     pub(super) fn revoke(&self, device: Device) {
         let now = u32::try_from(unix_now()).unwrap_or(u32::MAX);
         let until = lock(&self.revocations).revoke(device, now);
-        self.store.revoke(self.apps.id(device.app), device.cid, until);
+        self.store
+            .revoke(self.apps.id(device.app), device.cid, until);
         self.registry(|registry, now| registry.expel(now, device));
         self.streams.end_of_device(device);
     }
@@ -205,7 +221,9 @@ impl Cloud {
             }
         }
         deliveries.order.push_back(request_id.to_owned());
-        deliveries.by_request.insert(request_id.to_owned(), (app, receiver));
+        deliveries
+            .by_request
+            .insert(request_id.to_owned(), (app, receiver));
         Arc::new(sender)
     }
 

@@ -34,8 +34,9 @@ impl Store {
             connection.execute_batch(SCHEMA)?;
             Ok(connection)
         };
-        let connection = open()
-            .map_err(|problem: rusqlite::Error| format!("database {}: {problem}", path.display()))?;
+        let connection = open().map_err(|problem: rusqlite::Error| {
+            format!("database {}: {problem}", path.display())
+        })?;
         Ok(Self(Mutex::new(connection)))
     }
 
@@ -58,26 +59,39 @@ impl Store {
     pub(super) fn webhooks(&self) -> Vec<(String, String, String)> {
         self.with(|connection| {
             let mut statement = connection.prepare("SELECT app, kind, url FROM webhook")?;
-            let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+            let rows =
+                statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
             rows.collect()
         })
         .unwrap_or_default()
     }
 
     pub(super) fn add_device(&self, app: &str, cid: u32) {
-        self.change("INSERT OR IGNORE INTO device VALUES (?1, ?2)", params![app, cid]);
+        self.change(
+            "INSERT OR IGNORE INTO device VALUES (?1, ?2)",
+            params![app, cid],
+        );
     }
 
     pub(super) fn remove_device(&self, app: &str, cid: u32) {
-        self.change("DELETE FROM device WHERE app = ?1 AND cid = ?2", params![app, cid]);
+        self.change(
+            "DELETE FROM device WHERE app = ?1 AND cid = ?2",
+            params![app, cid],
+        );
     }
 
     pub(super) fn set_webhook(&self, app: &str, kind: &str, url: &str) {
-        self.change("INSERT OR REPLACE INTO webhook VALUES (?1, ?2, ?3)", params![app, kind, url]);
+        self.change(
+            "INSERT OR REPLACE INTO webhook VALUES (?1, ?2, ?3)",
+            params![app, kind, url],
+        );
     }
 
     pub(super) fn revoke(&self, app: &str, cid: u32, expire: u32) {
-        self.change("DELETE FROM reissue WHERE app = ?1 AND cid = ?2", params![app, cid]);
+        self.change(
+            "DELETE FROM reissue WHERE app = ?1 AND cid = ?2",
+            params![app, cid],
+        );
         self.change(
             "INSERT OR REPLACE INTO revocation VALUES (?1, ?2, ?3)",
             params![app, cid, expire],
@@ -85,13 +99,17 @@ impl Store {
     }
 
     pub(super) fn add_reissue(&self, app: &str, cid: u32, expire: u32) {
-        self.change("INSERT OR IGNORE INTO reissue VALUES (?1, ?2, ?3)", params![app, cid, expire]);
+        self.change(
+            "INSERT OR IGNORE INTO reissue VALUES (?1, ?2, ?3)",
+            params![app, cid, expire],
+        );
     }
 
     fn rows(&self, sql: &str) -> Vec<Row> {
         self.with(|connection| {
             let mut statement = connection.prepare(sql)?;
-            let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+            let rows =
+                statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
             rows.collect()
         })
         .unwrap_or_default()
@@ -130,7 +148,10 @@ mod tests {
         drop(store);
         let store = Store::open(&path).unwrap();
         assert_eq!(store.devices(), [("Test".into(), u32::MAX, 0)]);
-        assert_eq!(store.webhooks(), [("Test".into(), "state".into(), "http://b".into())]);
+        assert_eq!(
+            store.webhooks(),
+            [("Test".into(), "state".into(), "http://b".into())]
+        );
         assert_eq!(store.revocations(), [("Test".into(), 1, 9)]);
         assert_eq!(store.reissues(), [("Test".into(), 1, 7)]);
         std::fs::remove_file(&path).unwrap();

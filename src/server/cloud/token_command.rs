@@ -61,11 +61,15 @@ pub(in crate::server) fn token(arguments: Vec<OsString>) -> Result<ExitCode, Fai
 }
 
 fn make(key: &str, cid: &str, control: &str, expire: &str) -> Result<ExitCode, Failure> {
-    let bad = |name: &str, problem: String| Failure::Failed(format!("token make: {name} {problem}"));
+    let bad =
+        |name: &str, problem: String| Failure::Failed(format!("token make: {name} {problem}"));
     let cid: u32 = number(cid, 0, u32::MAX).map_err(|problem| bad("CID", problem))?;
     let control = control_word(control).map_err(|problem| bad("CONTROL", problem))?;
     let expire: u32 = number(expire, 0, u32::MAX).map_err(|problem| bad("EXPIRE", problem))?;
-    print(&format!("{}\n", make_token(key.as_bytes(), cid, control, expire)))
+    print(&format!(
+        "{}\n",
+        make_token(key.as_bytes(), cid, control, expire)
+    ))
 }
 
 fn check(key: &str, token: &str) -> Result<ExitCode, Failure> {
@@ -79,5 +83,8 @@ fn check(key: &str, token: &str) -> Result<ExitCode, Failure> {
         Verdict::Unverifiable => "it has fields whose signing is not published",
         Verdict::Malformed => "it is not CID_CONTROL_EXPIRE_DIGEST",
     };
-    Err(Failure::Failed(format!("token check: {}: {reason}", verdict.word())))
+    Err(Failure::Failed(format!(
+        "token check: {}: {reason}",
+        verdict.word()
+    )))
 }

@@ -121,7 +121,9 @@ fn make(place: &str, token: &str, times: &[&str], asked: &Arguments) -> Result<E
 fn recording(place: &str, times: [&str; 3]) -> Result<Purpose, Failure> {
     let bad = |problem: String| Failure::Failed(format!("url make: {problem}"));
     if place != PUBLIC_HOST {
-        return Err(bad(format!("recordings are at {PUBLIC_HOST}, not '{place}'")));
+        return Err(bad(format!(
+            "recordings are at {PUBLIC_HOST}, not '{place}'"
+        )));
     }
     let mut seconds = [0; 3];
     for ((place, text), name) in seconds.iter_mut().zip(times).zip(["BEGIN", "END", "PLAY"]) {

@@ -28,7 +28,9 @@ fn add_rest(members: &mut Map<String, Value>, state: &DeviceState, public: &(Str
     let tracker = if state.is_seen { public } else { &none };
     let is_publishing = state.state == device_state::PUBLISHING;
     let relay = if is_publishing { public } else { &none };
-    let peer = state.peer.map_or(none.clone(), |peer| (peer.ip().to_string(), peer.port()));
+    let peer = state
+        .peer
+        .map_or(none.clone(), |peer| (peer.ip().to_string(), peer.port()));
     let rest = json!({
         "state": state.state,
         "tracker_ip": tracker.0,

@@ -66,7 +66,10 @@ impl Webhooks {
 
     /// Where events of this kind go; empty: nowhere.
     pub(super) fn address(&self, app: AppNumber, kind: EventKind) -> String {
-        lock(&self.addresses).get(&(app, kind)).cloned().unwrap_or_default()
+        lock(&self.addresses)
+            .get(&(app, kind))
+            .cloned()
+            .unwrap_or_default()
     }
 
     /// From now on they go there.
@@ -76,7 +79,10 @@ impl Webhooks {
 
     /// Events that wait.
     pub(super) fn waiting(&self) -> usize {
-        lock(&self.queues).values().map(|queues| queues.waiting.len()).sum()
+        lock(&self.queues)
+            .values()
+            .map(|queues| queues.waiting.len())
+            .sum()
     }
 
     /// An event has happened.
@@ -142,7 +148,11 @@ impl Webhooks {
                 warn!("webhook {}: given up: {failure}", event.kind.word());
                 return;
             }
-            debug!("webhook {}: {failure}; again in {} s", event.kind.word(), pause.as_secs());
+            debug!(
+                "webhook {}: {failure}; again in {} s",
+                event.kind.word(),
+                pause.as_secs()
+            );
             sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
@@ -154,9 +164,13 @@ impl Webhooks {
         };
         let app = event.device.app;
         let (body, headers) = event.request(self.apps.id(app), &self.apps.signing_key(app));
-        let headers: Vec<(&str, &str)> =
-            headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        let sent = self.client.send(Method::POST, address, &headers, body, REQUEST_TIME);
+        let headers: Vec<(&str, &str)> = headers
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect();
+        let sent = self
+            .client
+            .send(Method::POST, address, &headers, body, REQUEST_TIME);
         match sent.await {
             Ok(reply) if (200..300).contains(&reply.status) => Ok(()),
             Ok(reply) => Err(format!("status {}", reply.status)),

@@ -18,7 +18,8 @@ pub(in crate::server) struct BaseUrl {
 impl BaseUrl {
     /// Reads one; the error says what would be right.
     pub(in crate::server) fn parse(value: &str) -> Result<Self, String> {
-        let problem = || format!("must be http://HOST[:PORT] or https://HOST[:PORT], not '{value}'");
+        let problem =
+            || format!("must be http://HOST[:PORT] or https://HOST[:PORT], not '{value}'");
         let uri: Uri = value.parse().map_err(|_| problem())?;
         let is_plain = match uri.scheme_str() {
             Some("http") => true,
@@ -82,9 +83,21 @@ mod tests {
             ("http://192.0.2.1:80", true),
             ("http://127.0.0.1.example.org", true),
         ] {
-            assert_eq!(BaseUrl::parse(text).unwrap().exposes_secrets(), exposes, "{text}");
+            assert_eq!(
+                BaseUrl::parse(text).unwrap().exposes_secrets(),
+                exposes,
+                "{text}"
+            );
         }
-        for text in ["", "api.example.org", "ftp://x", "http://", "http://a@b", "http://a?b", "/x"] {
+        for text in [
+            "",
+            "api.example.org",
+            "ftp://x",
+            "http://",
+            "http://a@b",
+            "http://a?b",
+            "/x",
+        ] {
             assert!(BaseUrl::parse(text).is_err(), "{text}");
         }
         let url = BaseUrl::parse("https://a.example/base/").unwrap();

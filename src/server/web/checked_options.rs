@@ -80,7 +80,9 @@ fn config_file(arguments: &[OsString]) -> Option<PathBuf> {
         if word == "-c" || word == "--config" {
             return words.next().map(|file| PathBuf::from(&*file));
         }
-        let joined = word.strip_prefix("--config=").or_else(|| word.strip_prefix("-c"));
+        let joined = word
+            .strip_prefix("--config=")
+            .or_else(|| word.strip_prefix("-c"));
         if let Some(file) = joined {
             return Some(file.into());
         }

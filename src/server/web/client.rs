@@ -97,7 +97,9 @@ impl HttpClient {
         let (parts, body) = response.into_parts();
         let body = Limited::new(body, ANSWER_BYTES).collect().await;
         let body = body.map_err(|_| {
-            NoReply::Failed(format!("its answer breaks off, or is longer than {ANSWER_BYTES} bytes"))
+            NoReply::Failed(format!(
+                "its answer breaks off, or is longer than {ANSWER_BYTES} bytes"
+            ))
         })?;
         Ok(Reply {
             status: parts.status.as_u16(),

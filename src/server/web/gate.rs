@@ -211,7 +211,9 @@ mod tests {
 
     /// What hyper reads of these bytes, however they are cut.
     fn passed(bytes: &[u8], step: usize) -> String {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build();
         runtime.unwrap().block_on(async {
             let mut gate = Gate::new(tokio::io::empty());
             bytes.chunks(step).for_each(|piece| gate.take(piece));
@@ -230,7 +232,11 @@ mod tests {
         let refused = "GET /refused/400 HTTP/1.1\r\nConnection: close\r\n\r\n";
         let both = format!("{good}{bad}");
         for step in 1..=both.len() {
-            assert_eq!(passed(both.as_bytes(), step), format!("{good}{refused}"), "{step}");
+            assert_eq!(
+                passed(both.as_bytes(), step),
+                format!("{good}{refused}"),
+                "{step}"
+            );
         }
     }
 

@@ -35,7 +35,10 @@ pub(super) fn judge(bytes: &[u8]) -> Head {
         Err(_) => return Head::Refused(400),
     };
     let mut lengths = request.headers.iter().filter(|it| is(it, "content-length"));
-    let mut codings = request.headers.iter().filter(|it| is(it, "transfer-encoding"));
+    let mut codings = request
+        .headers
+        .iter()
+        .filter(|it| is(it, "transfer-encoding"));
     let body = match (lengths.next(), codings.next()) {
         (None, None) => Body::None,
         (Some(length), None) => match decimal(length.value) {
@@ -88,7 +91,10 @@ mod tests {
     fn bodies_that_end_in_one_way_are_taken() {
         assert_eq!(body(""), Some(Body::None));
         assert_eq!(body("Content-Length: 7\r\n"), Some(Body::Length(7)));
-        assert_eq!(body("transfer-encoding:  Chunked \r\n"), Some(Body::Chunked));
+        assert_eq!(
+            body("transfer-encoding:  Chunked \r\n"),
+            Some(Body::Chunked)
+        );
         assert_eq!(judge(b"GET / HTTP/1.1\r\nHost"), Head::Partial);
     }
 

@@ -55,8 +55,7 @@ pub(in crate::server) fn number(
         Some(value) => value.as_u64(),
     };
     let number = number.filter(|number| (least..=most).contains(number));
-    let problem =
-        || Answer::bad_request(&format!("'{key}' is no number from {least} to {most}"));
+    let problem = || Answer::bad_request(&format!("'{key}' is no number from {least} to {most}"));
     number.map(Some).ok_or_else(problem)
 }
 

@@ -43,7 +43,9 @@ pub(in crate::server) async fn run(
     let mut terminate = open(SignalKind::terminate())?;
     let mut interrupt = open(SignalKind::interrupt())?;
     let mut hangup = open(SignalKind::hangup())?;
-    let address = listener.local_addr().map_err(|problem| format!("listen: {problem}"))?;
+    let address = listener
+        .local_addr()
+        .map_err(|problem| format!("listen: {problem}"))?;
     info!("{name} is ready on {address}");
     let serving = serve(listener, complete(router));
     tokio::pin!(serving);

@@ -44,9 +44,15 @@ fn read_with_warnings(path: &Path, is_app_key: bool) -> Result<(String, Vec<Stri
     let problem = |problem: &dyn std::fmt::Display| format!("{shown}: {problem}");
     let mut warnings = vec![];
     let file = fs::File::open(path).map_err(|error| problem(&error))?;
-    let mode = file.metadata().map_err(|error| problem(&error))?.permissions().mode();
+    let mode = file
+        .metadata()
+        .map_err(|error| problem(&error))?
+        .permissions()
+        .mode();
     if mode & OTHERS_READ != 0 {
-        warnings.push(format!("{shown}: others can read it; 'chmod o-r {shown}' prevents that"));
+        warnings.push(format!(
+            "{shown}: others can read it; 'chmod o-r {shown}' prevents that"
+        ));
     }
     let mut bytes = vec![];
     let read = file.take(MAX_BYTES).read_to_end(&mut bytes);

@@ -46,7 +46,11 @@ where
         .route("/refused/{status}", axum::routing::get(refused))
         .fallback(async || Answer::refusal(404, "not-found", "there is no such path"))
         .method_not_allowed_fallback(async || {
-            Answer::refusal(405, "method-not-allowed", "Allow names the methods of this path")
+            Answer::refusal(
+                405,
+                "method-not-allowed",
+                "Allow names the methods of this path",
+            )
         })
 }
 

@@ -76,7 +76,11 @@ impl Book {
 
     /// A callee takes itself out; the last one's message goes to the caller.
     fn leave(&mut self, when: When, sid: &str, action: Action) -> Vec<Notice> {
-        let kind = if action.kind == Kind::Busy { Kind::Busy } else { Kind::Decline };
+        let kind = if action.kind == Kind::Busy {
+            Kind::Busy
+        } else {
+            Kind::Decline
+        };
         let Some(call) = self.get_mut(sid) else {
             return vec![];
         };
@@ -122,9 +126,7 @@ fn to_others(call: &Call, action: Action) -> Vec<Notice> {
     } else {
         vec![call.from]
     };
-    let notice = |cid| {
-        Notice::new(call, action.kind, action.from, cid).with_reason(action.reason)
-    };
+    let notice = |cid| Notice::new(call, action.kind, action.from, cid).with_reason(action.reason);
     others.into_iter().map(notice).collect()
 }
 

@@ -79,7 +79,10 @@ impl Call {
 
     /// The callees that know of the call and are not out.
     pub(in crate::server::calls) fn alerted(&self) -> Vec<u32> {
-        let alerted = self.callees.iter().filter(|callee| callee.is_told && !callee.is_out);
+        let alerted = self
+            .callees
+            .iter()
+            .filter(|callee| callee.is_told && !callee.is_out);
         alerted.map(|callee| callee.cid).collect()
     }
 

@@ -86,7 +86,10 @@ impl Book {
 
     /// All calls, newest first.
     pub(super) fn newest_first(&self) -> impl Iterator<Item = &Call> {
-        self.order.iter().rev().filter_map(|sid| self.calls.get(sid))
+        self.order
+            .iter()
+            .rev()
+            .filter_map(|sid| self.calls.get(sid))
     }
 
     /// A call of this id for the same parties; `Err`: for others.
@@ -140,7 +143,11 @@ impl Book {
             to: new.to,
             to_is_list: new.to_is_list,
             callees,
-            state: if is_told { CallState::Sent } else { CallState::Waking },
+            state: if is_told {
+                CallState::Sent
+            } else {
+                CallState::Waking
+            },
             reason: None,
             shown_url: new.shown_url,
             created: when.unix,
@@ -158,7 +165,10 @@ impl Book {
 
     /// Calls to the new caller from those that it calls end silently; their other callees are told.
     fn end_by_glare(&mut self, when: When, from: u32, to: &[u32]) -> Vec<Notice> {
-        let crossing = self.calls.values().filter(|call| to.iter().any(|cid| yields(call, from, *cid)));
+        let crossing = self
+            .calls
+            .values()
+            .filter(|call| to.iter().any(|cid| yields(call, from, *cid)));
         let sids: Vec<String> = crossing.map(|call| call.sid.clone()).collect();
         let mut notices = vec![];
         for sid in sids {
@@ -225,7 +235,10 @@ impl Book {
                     let parties = [call.from].into_iter().chain(call.active());
                     for cid in parties {
                         // Each of them learns it from the other one.
-                        let other = [call.from].into_iter().chain(call.active()).find(|it| *it != cid);
+                        let other = [call.from]
+                            .into_iter()
+                            .chain(call.active())
+                            .find(|it| *it != cid);
                         let notice = Notice::new(&call, Kind::End, other.unwrap_or(cid), cid);
                         notices.push(notice.with_reason("max_duration"));
                     }
@@ -244,7 +257,10 @@ impl Book {
 
     /// Calls in each state that is not the end.
     pub(super) fn count(&self, state: CallState) -> usize {
-        self.calls.values().filter(|call| call.state == state).count()
+        self.calls
+            .values()
+            .filter(|call| call.state == state)
+            .count()
     }
 
     fn longest(&self) -> Duration {

@@ -40,7 +40,10 @@ fn placed(book: &mut Book, when: When, sid: &str, from: u32, to: &[u32]) -> Vec<
 }
 
 fn short(notices: &[Notice]) -> Vec<(Kind, u32)> {
-    notices.iter().map(|notice| (notice.kind, notice.to)).collect()
+    notices
+        .iter()
+        .map(|notice| (notice.kind, notice.to))
+        .collect()
 }
 
 fn act(book: &mut Book, when: When, kind: Kind, from: u32) -> Result<Vec<(Kind, u32)>, NoAction> {
@@ -62,12 +65,26 @@ fn a_call_rings_talks_and_ends() {
     let (mut book, when) = book();
     assert_eq!(placed(&mut book, when, SID, 1, &[2]), []);
     assert_eq!(state(&book, SID).0, CallState::Sent);
-    assert_eq!(act(&mut book, later(when, 1), Kind::Ringing, 2), Ok(vec![(Kind::Ringing, 1)]));
-    assert_eq!(act(&mut book, later(when, 2), Kind::Accept, 2), Ok(vec![(Kind::Accept, 1)]));
-    assert_eq!(act(&mut book, later(when, 9), Kind::End, 1), Ok(vec![(Kind::End, 2)]));
+    assert_eq!(
+        act(&mut book, later(when, 1), Kind::Ringing, 2),
+        Ok(vec![(Kind::Ringing, 1)])
+    );
+    assert_eq!(
+        act(&mut book, later(when, 2), Kind::Accept, 2),
+        Ok(vec![(Kind::Accept, 1)])
+    );
+    assert_eq!(
+        act(&mut book, later(when, 9), Kind::End, 1),
+        Ok(vec![(Kind::End, 2)])
+    );
     assert_eq!(act(&mut book, later(when, 9), Kind::End, 2), Ok(vec![]));
     let view = book.get(SID).unwrap().view();
-    for (key, value) in [("created", 1000), ("ringing", 1001), ("talking", 1002), ("ended", 1009)] {
+    for (key, value) in [
+        ("created", 1000),
+        ("ringing", 1001),
+        ("talking", 1002),
+        ("ended", 1009),
+    ] {
         assert_eq!(view[key], value, "{key}");
     }
     assert_eq!((&view["to"], &view["reason"]), (&2.into(), &"end".into()));
@@ -98,13 +115,31 @@ fn each_party_may_do_only_its_own() {
         assert_eq!(once(&[], kind, 3).0, Err(NoAction::NotAParty));
     }
     let ended = |word: &str| (CallState::Ended, Some(word.to_owned()));
-    assert_eq!(once(&[], Decline, 2), (Ok(vec![(Decline, 1)]), ended("decline")));
-    assert_eq!(once(&[(Ringing, 2)], Busy, 2), (Ok(vec![(Busy, 1)]), ended("busy")));
-    assert_eq!(once(&[], End, 2), (Ok(vec![(Decline, 1)]), ended("decline")));
+    assert_eq!(
+        once(&[], Decline, 2),
+        (Ok(vec![(Decline, 1)]), ended("decline"))
+    );
+    assert_eq!(
+        once(&[(Ringing, 2)], Busy, 2),
+        (Ok(vec![(Busy, 1)]), ended("busy"))
+    );
+    assert_eq!(
+        once(&[], End, 2),
+        (Ok(vec![(Decline, 1)]), ended("decline"))
+    );
     assert_eq!(once(&[], End, 1), (Ok(vec![(Cancel, 2)]), ended("cancel")));
-    assert_eq!(once(&[(Ringing, 2)], Cancel, 1), (Ok(vec![(Cancel, 2)]), ended("cancel")));
-    assert_eq!(once(&[(Accept, 2)], End, 2), (Ok(vec![(End, 1)]), ended("end")));
-    assert_eq!(once(&[(Cancel, 1)], Accept, 2), (Ok(vec![]), ended("cancel")));
+    assert_eq!(
+        once(&[(Ringing, 2)], Cancel, 1),
+        (Ok(vec![(Cancel, 2)]), ended("cancel"))
+    );
+    assert_eq!(
+        once(&[(Accept, 2)], End, 2),
+        (Ok(vec![(End, 1)]), ended("end"))
+    );
+    assert_eq!(
+        once(&[(Cancel, 1)], Accept, 2),
+        (Ok(vec![]), ended("cancel"))
+    );
     assert_eq!(once(&[], OpenDoor, 2).0, Ok(vec![(OpenDoor, 1)]));
     let (mut book, when) = book();
     assert_eq!(act(&mut book, when, End, 1), Err(NoAction::UnknownId));
@@ -117,7 +152,10 @@ fn of_several_callees_the_first_to_accept_wins() {
     assert_eq!(act(&mut book, when, Kind::Decline, 2), Ok(vec![]));
     assert!(!book.is_busy(2, 9), "who is out is free");
     assert_eq!(act(&mut book, when, Kind::Decline, 2), Ok(vec![]));
-    assert_eq!(act(&mut book, when, Kind::Accept, 2), Err(NoAction::BadState));
+    assert_eq!(
+        act(&mut book, when, Kind::Accept, 2),
+        Err(NoAction::BadState)
+    );
     let accept = Action {
         kind: Kind::Accept,
         from: 4,
@@ -125,14 +163,23 @@ fn of_several_callees_the_first_to_accept_wins() {
     };
     let notices = book.act(when, SID, accept).unwrap();
     assert_eq!(short(&notices), [(Kind::Accept, 1), (Kind::Cancel, 3)]);
-    assert_eq!((notices[1].from, notices[1].reason.as_str()), (1, "answered_elsewhere"));
+    assert_eq!(
+        (notices[1].from, notices[1].reason.as_str()),
+        (1, "answered_elsewhere")
+    );
     assert!(!book.is_busy(3, 9) && book.is_busy(4, 9));
-    assert_eq!(act(&mut book, when, Kind::Accept, 3), Err(NoAction::BadState));
+    assert_eq!(
+        act(&mut book, when, Kind::Accept, 3),
+        Err(NoAction::BadState)
+    );
     assert_eq!(act(&mut book, when, Kind::End, 1), Ok(vec![(Kind::End, 4)]));
     let (mut book, when) = self::book();
     placed(&mut book, when, SID, 1, &[2, 3]);
     assert_eq!(act(&mut book, when, Kind::Decline, 2), Ok(vec![]));
-    assert_eq!(act(&mut book, when, Kind::Busy, 3), Ok(vec![(Kind::Busy, 1)]));
+    assert_eq!(
+        act(&mut book, when, Kind::Busy, 3),
+        Ok(vec![(Kind::Busy, 1)])
+    );
     assert_eq!(state(&book, SID), (CallState::Ended, Some("busy".into())));
 }
 
@@ -142,24 +189,48 @@ fn of_crossing_calls_that_of_the_lower_cid_lives() {
     placed(&mut book, when, "old", 2, &[1]);
     assert!(!book.is_busy(2, 1) && !book.is_caller_busy(1, &[2]));
     assert_eq!(placed(&mut book, when, SID, 1, &[2]), []);
-    assert_eq!(state(&book, "old"), (CallState::Ended, Some("glare".into())));
+    assert_eq!(
+        state(&book, "old"),
+        (CallState::Ended, Some("glare".into()))
+    );
     assert_eq!(state(&book, SID).0, CallState::Sent);
     // The higher one's call does not begin.
-    assert!(matches!(book.add(when, new("late", 2, &[1])), Err(Refusal::Busy)));
+    assert!(matches!(
+        book.add(when, new("late", 2, &[1])),
+        Err(Refusal::Busy)
+    ));
     // Once they talk nothing crosses.
     act(&mut book, when, Kind::Accept, 2).unwrap();
-    assert!(matches!(book.add(when, new("late", 2, &[1])), Err(Refusal::Busy)));
-    assert!(matches!(book.add(when, new("late", 1, &[2])), Err(Refusal::Busy)));
+    assert!(matches!(
+        book.add(when, new("late", 2, &[1])),
+        Err(Refusal::Busy)
+    ));
+    assert!(matches!(
+        book.add(when, new("late", 1, &[2])),
+        Err(Refusal::Busy)
+    ));
 }
 
 #[test]
 fn the_same_call_is_made_once_and_ids_belong_to_one_call() {
     let (mut book, when) = book();
     placed(&mut book, when, SID, 1, &[2]);
-    assert!(matches!(book.add(when, new(SID, 1, &[2])), Ok(Placed::Again)));
-    assert!(matches!(book.add(when, new(SID, 1, &[3])), Err(Refusal::SidInUse)));
-    assert!(matches!(book.add(when, new("x", 3, &[2])), Err(Refusal::Busy)));
-    assert!(matches!(book.add(when, new("x", 2, &[3])), Err(Refusal::Busy)));
+    assert!(matches!(
+        book.add(when, new(SID, 1, &[2])),
+        Ok(Placed::Again)
+    ));
+    assert!(matches!(
+        book.add(when, new(SID, 1, &[3])),
+        Err(Refusal::SidInUse)
+    ));
+    assert!(matches!(
+        book.add(when, new("x", 3, &[2])),
+        Err(Refusal::Busy)
+    ));
+    assert!(matches!(
+        book.add(when, new("x", 2, &[3])),
+        Err(Refusal::Busy)
+    ));
 }
 
 #[test]
@@ -169,7 +240,10 @@ fn calls_end_by_themselves_and_are_forgotten() {
     assert!(book.handle_timeout(later(when, 59)).is_empty());
     let notices = book.handle_timeout(later(when, 60));
     assert_eq!(short(&notices), [(Kind::Cancel, 2)]);
-    assert_eq!(state(&book, SID), (CallState::Ended, Some("no_answer".into())));
+    assert_eq!(
+        state(&book, SID),
+        (CallState::Ended, Some("no_answer".into()))
+    );
     book.handle_timeout(later(when, 60 + 3600));
     assert!(book.get(SID).is_none() && book.next_deadline().is_none());
     placed(&mut book, when, SID, 1, &[2]);
@@ -184,5 +258,8 @@ fn calls_end_by_themselves_and_are_forgotten() {
     }
     assert_eq!(book.newest_first().count(), MAX_ENDED);
     assert!(book.get("0").is_none());
-    assert_eq!(book.newest_first().next().unwrap().sid, (MAX_ENDED + 4).to_string());
+    assert_eq!(
+        book.newest_first().next().unwrap().sid,
+        (MAX_ENDED + 4).to_string()
+    );
 }

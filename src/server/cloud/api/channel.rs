@@ -61,7 +61,9 @@ pub(super) async fn acknowledge(
     asked: Asked,
 ) -> Result<Answer, Response> {
     let device = cloud.device_of(&asked.headers, &asked.uri)?;
-    let id = asked.query("id").and_then(|id| parse_decimal(id.as_bytes()));
+    let id = asked
+        .query("id")
+        .and_then(|id| parse_decimal(id.as_bytes()));
     let id = id.ok_or_else(|| Answer::bad_request("'id' is no number"))?;
     cloud.registry(|registry, _| registry.acknowledge(device, id, unix_now()));
     Ok(Answer::ok(json!({})))
@@ -79,7 +81,8 @@ struct ChannelBody {
 impl Drop for ChannelBody {
     fn drop(&mut self) {
         let (device, number) = (self.device, self.number);
-        self.cloud.registry(|registry, now| registry.close_channel(now, device, number));
+        self.cloud
+            .registry(|registry, now| registry.close_channel(now, device, number));
     }
 }
 

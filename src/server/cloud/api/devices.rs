@@ -45,7 +45,9 @@ pub(super) async fn state(
     let states = cloud.registry(|registry, now| registry.states(now, app, own));
     let from = usize::try_from((page - 1).saturating_mul(size)).unwrap_or(usize::MAX);
     let shown = states.iter().skip(from).take(MAX_SIZE.min(size) as usize);
-    let shown: Vec<Value> = shown.map(|state| views::device(state, &cloud.public)).collect();
+    let shown: Vec<Value> = shown
+        .map(|state| views::device(state, &cloud.public))
+        .collect();
     let mut init = String::new();
     let _ = init_string::emit(&mut init, &cloud.public.0, cloud.public.1);
     Ok(Answer::ok(json!({
@@ -71,7 +73,9 @@ pub(super) async fn ids(State(cloud): State<Arc<Cloud>>, asked: Asked) -> Result
     let ranges: Vec<Value> = ranges
         .map(|(begin, end)| json!({ "begin": begin, "end": end, "usage": USAGE }))
         .collect();
-    Ok(Answer::ok(json!({ "app_id": cloud.apps.id(app), "cids": ranges })))
+    Ok(Answer::ok(
+        json!({ "app_id": cloud.apps.id(app), "cids": ranges }),
+    ))
 }
 
 pub(super) async fn tokens(

@@ -46,7 +46,9 @@ pub(super) async fn change(
     }
     for (kind, address) in named {
         cloud.webhooks.set_address(app, kind, address);
-        cloud.store.set_webhook(cloud.apps.id(app), kind.word(), address);
+        cloud
+            .store
+            .set_webhook(cloud.apps.id(app), kind.word(), address);
     }
     Ok(addresses(&cloud, app))
 }

@@ -16,7 +16,12 @@ mod stream;
 
 /// All paths.
 pub(super) fn router(cloud: Arc<Cloud>) -> Router {
-    let stream = || get(stream::play).head(stream::describe).post(stream::publish).put(stream::publish);
+    let stream = || {
+        get(stream::play)
+            .head(stream::describe)
+            .post(stream::publish)
+            .put(stream::publish)
+    };
     Router::new()
         .route("/v2/devices/state", post(devices::state))
         .route("/v2/devices/ids", get(devices::ids))

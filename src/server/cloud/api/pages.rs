@@ -23,10 +23,22 @@ pub(super) async fn metrics(State(cloud): State<Arc<Cloud>>) -> impl IntoRespons
     let size = |size: usize| size as u64;
     let mut page = String::new();
     let gauges = [
-        ("channels", "Channels of devices that are open.", size(channels)),
+        (
+            "channels",
+            "Channels of devices that are open.",
+            size(channels),
+        ),
         ("devices", "Devices that are known.", size(devices)),
-        ("messages_waiting", "Messages that wait for their acknowledgement.", size(waiting)),
-        ("webhooks_waiting", "Events that wait for a webhook.", size(hooks.waiting())),
+        (
+            "messages_waiting",
+            "Messages that wait for their acknowledgement.",
+            size(waiting),
+        ),
+        (
+            "webhooks_waiting",
+            "Events that wait for a webhook.",
+            size(hooks.waiting()),
+        ),
         ("streams", "Streams.", size(streams)),
         ("players", "Players of streams.", size(players)),
     ];
@@ -36,15 +48,51 @@ pub(super) async fn metrics(State(cloud): State<Arc<Cloud>>) -> impl IntoRespons
     }
     let counters = [
         ("pushed", "Messages to devices.", counts.pushed),
-        ("sends", "Messages written to a channel, repetitions included.", counts.sent),
-        ("lost_sends", "Messages for which no channel was open, or none with room.", counts.lost),
-        ("acknowledged", "Messages that were acknowledged.", counts.acknowledged),
-        ("unacknowledged", "Messages dropped after five sends.", counts.unacknowledged),
-        ("displaced", "Messages dropped because sixteen others waited.", counts.displaced),
-        ("replaced_channels", "Channels closed by a newer one of the device.", counts.replaced),
-        ("webhooks_delivered", "Events that a webhook has taken.", count(&hooks.counts.delivered)),
-        ("webhook_failures", "Attempts that a webhook has not taken.", count(&hooks.counts.failed)),
-        ("webhooks_dropped", "Events that no webhook has got.", count(&hooks.counts.dropped)),
+        (
+            "sends",
+            "Messages written to a channel, repetitions included.",
+            counts.sent,
+        ),
+        (
+            "lost_sends",
+            "Messages for which no channel was open, or none with room.",
+            counts.lost,
+        ),
+        (
+            "acknowledged",
+            "Messages that were acknowledged.",
+            counts.acknowledged,
+        ),
+        (
+            "unacknowledged",
+            "Messages dropped after five sends.",
+            counts.unacknowledged,
+        ),
+        (
+            "displaced",
+            "Messages dropped because sixteen others waited.",
+            counts.displaced,
+        ),
+        (
+            "replaced_channels",
+            "Channels closed by a newer one of the device.",
+            counts.replaced,
+        ),
+        (
+            "webhooks_delivered",
+            "Events that a webhook has taken.",
+            count(&hooks.counts.delivered),
+        ),
+        (
+            "webhook_failures",
+            "Attempts that a webhook has not taken.",
+            count(&hooks.counts.failed),
+        ),
+        (
+            "webhooks_dropped",
+            "Events that no webhook has got.",
+            count(&hooks.counts.dropped),
+        ),
     ];
     for (name, help, value) in counters {
         let name = format!("callrec_cloud_{name}_total");

@@ -51,7 +51,10 @@ pub(super) async fn by_server(
     let mut delivery = None;
     if asked.header(TRACKED).is_some() {
         delivery = Some(cloud.track(app, &asked.id));
-        let promise = (HeaderName::from_static(TRACKED), HeaderValue::from_static("1"));
+        let promise = (
+            HeaderName::from_static(TRACKED),
+            HeaderValue::from_static("1"),
+        );
         answer = answer.with_header(promise);
     }
     send(&cloud, messages, delivery);
@@ -83,7 +86,9 @@ fn to_many(app: AppNumber, payload: &Map<String, Value>) -> Result<Vec<Outgoing>
 /// A message in the name of a device.
 fn one_of_proxy(app: AppNumber, item: &Value) -> Result<Outgoing, Answer> {
     let Value::Object(item) = item else {
-        return Err(Answer::bad_request("'payload' has a member that is no object"));
+        return Err(Answer::bad_request(
+            "'payload' has a member that is no object",
+        ));
     };
     let (message, flag) = message_and_flag(item)?;
     let named = |key: &str| {
@@ -134,7 +139,9 @@ pub(super) async fn by_device(
         let data = json!({
             "msg": message, "from": sender.cid, "to": to, "created": unix_now(),
         });
-        cloud.webhooks.add(Event::new(sender, EventKind::Message, data));
+        cloud
+            .webhooks
+            .add(Event::new(sender, EventKind::Message, data));
     }
     Ok(Answer::ok(json!({})))
 }
@@ -151,7 +158,9 @@ fn receivers(
         Some(_) => return Err(Answer::bad_request("'access_tokens' is no list")),
     };
     if !tokens.iter().all(Value::is_string) {
-        return Err(Answer::bad_request("'access_tokens' has a member that is no string"));
+        return Err(Answer::bad_request(
+            "'access_tokens' has a member that is no string",
+        ));
     }
     let device = |token: &Value| {
         let device = cloud.accept(token.as_str().unwrap_or_default());

@@ -29,12 +29,15 @@ const SILENCE: Duration = Duration::from_secs(5);
 /// The device of a request, and the stream that it names.
 fn judge(cloud: &Cloud, asked: &Asked, id: &str) -> Result<(Device, u32, Key), Answer> {
     let device = match asked.query("token") {
-        Some(token) => cloud.accept(&token).ok_or_else(|| Answer::unauthorised("the token is not valid")),
+        Some(token) => cloud
+            .accept(&token)
+            .ok_or_else(|| Answer::unauthorised("the token is not valid")),
         None => cloud.device_of(&asked.headers, &asked.uri),
     }?;
     let id = id.strip_suffix(".flv").unwrap_or(id);
     let cid = cid_of(id).filter(|cid| cloud.apps.has(device.app, *cid));
-    let forbidden = || forbidden("the id of a stream is SID-CID, 16 hexadecimal digits and a cid of this app");
+    let forbidden =
+        || forbidden("the id of a stream is SID-CID, 16 hexadecimal digits and a cid of this app");
     let cid = cid.ok_or_else(forbidden)?;
     Ok((device, cid, (device.app, id.to_owned())))
 }
@@ -61,7 +64,8 @@ struct Publication {
 impl Drop for Publication {
     fn drop(&mut self) {
         let device = self.device;
-        self.cloud.registry(|registry, now| registry.end_publication(now, device));
+        self.cloud
+            .registry(|registry, now| registry.end_publication(now, device));
         if self.cloud.streams.unpublish(&self.key, self.number) {
             let (cloud, key) = (self.cloud.clone(), self.key.clone());
             tokio::spawn(async move {
@@ -102,7 +106,10 @@ pub(super) async fn publish(
 
 /// Reads a stream to its end; the answer is for then.
 async fn receive(publication: &Publication, publisher: Publisher, mut body: Incoming) -> Answer {
-    let Publisher { number, mut stopped } = publisher;
+    let Publisher {
+        number,
+        mut stopped,
+    } = publisher;
     let mut input = FlvInput::default();
     loop {
         let frame = tokio::select! {
@@ -113,7 +120,9 @@ async fn receive(publication: &Publication, publisher: Publisher, mut body: Inco
             frame = timeout(SILENCE, body.frame()) => frame,
         };
         let data = match frame {
-            Err(_) => return Answer::refusal(408, "silent", "nothing has come for 5 s").and_close(),
+            Err(_) => {
+                return Answer::refusal(408, "silent", "nothing has come for 5 s").and_close()
+            }
             Ok(None) => return Answer::ok(json!({ "message": "published" })).and_close(),
             Ok(Some(Err(_))) => return Answer::bad_request("the body is malformed").and_close(),
             Ok(Some(Ok(frame))) => frame.into_data().unwrap_or_default(),
@@ -124,9 +133,12 @@ async fn receive(publication: &Publication, publisher: Publisher, mut body: Inco
             match input.next() {
                 Ok(Some(piece)) => pieces.push(piece),
                 Ok(None) => break,
-                Err(Error::NoFlv) => return Answer::bad_request("the body is no FLV stream").and_close(),
+                Err(Error::NoFlv) => {
+                    return Answer::bad_request("the body is no FLV stream").and_close()
+                }
                 Err(Error::TooLong) => {
-                    return Answer::refusal(413, "too-long", "a tag is longer than 1 MiB").and_close()
+                    return Answer::refusal(413, "too-long", "a tag is longer than 1 MiB")
+                        .and_close()
                 }
             }
         }
@@ -201,7 +213,8 @@ pub(super) async fn end(
 ) -> Result<Answer, Response> {
     let app = cloud.app_of(&asked.headers)?;
     let id = id.strip_suffix(".flv").unwrap_or(&id);
-    let cid = cid_of(id).ok_or_else(|| Answer::refusal(404, "unknown-id", "there is no such stream"))?;
+    let cid =
+        cid_of(id).ok_or_else(|| Answer::refusal(404, "unknown-id", "there is no such stream"))?;
     check_own(&cloud, app, &[cid])?;
     cloud.streams.end(&(app, id.to_owned()));
     Ok(Answer::ok(json!({})))

@@ -4,7 +4,11 @@ const DEVICE: Device = Device { app: 0, cid: 7 };
 
 fn registry() -> (Registry, Instant, SocketAddr) {
     let peer = SocketAddr::from(([192, 0, 2, 1], 5));
-    (Registry::new(Duration::from_secs(120), 0), Instant::now(), peer)
+    (
+        Registry::new(Duration::from_secs(120), 0),
+        Instant::now(),
+        peer,
+    )
 }
 
 fn seconds(seconds: u64) -> Duration {
@@ -46,7 +50,11 @@ fn a_device_is_there_until_it_was_gone_for_the_presence_time() {
     assert_eq!(state(&registry, end + seconds(119)), 1);
     assert_eq!(state(&registry, end + seconds(120)), 0);
     registry.handle_timeout(end + seconds(120));
-    let told: Vec<u8> = registry.changes.iter().map(|change| change.state.state).collect();
+    let told: Vec<u8> = registry
+        .changes
+        .iter()
+        .map(|change| change.state.state)
+        .collect();
     assert_eq!(told, [1, 4, 1, 0]);
     assert_eq!(registry.states(now, 0, None).len(), 1);
     assert_eq!(registry.states(now, 1, None).len(), 0);
@@ -78,7 +86,9 @@ fn flag_2_is_sent_again_to_whichever_channel_is_open_and_flag_3_once() {
     assert_eq!(registry.counts.lost, 2);
     assert!(registry.states(now, 0, None).is_empty(), "it was not seen");
     registry.handle_timeout(now + seconds(1));
-    let (_, mut receiver) = registry.open_channel(now + seconds(2), DEVICE, peer).unwrap();
+    let (_, mut receiver) = registry
+        .open_channel(now + seconds(2), DEVICE, peer)
+        .unwrap();
     registry.handle_timeout(now + seconds(3));
     registry.handle_timeout(now + seconds(6));
     let frames = received(&mut receiver);

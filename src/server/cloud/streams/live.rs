@@ -54,7 +54,9 @@ impl Live {
     }
 
     pub(super) fn is_published_by(&self, number: u64) -> bool {
-        self.publisher.as_ref().is_some_and(|(own, _)| *own == number)
+        self.publisher
+            .as_ref()
+            .is_some_and(|(own, _)| *own == number)
     }
 
     pub(super) fn has_begun(&self) -> bool {
@@ -76,7 +78,9 @@ impl Live {
                         continue;
                     };
                     if !self.stream.is_waiting_for_key(kind) {
-                        self.players.iter().for_each(|player| player.send(&tag, kind));
+                        self.players
+                            .iter()
+                            .for_each(|player| player.send(&tag, kind));
                     }
                 }
             }
@@ -116,7 +120,10 @@ impl Live {
     }
 
     pub(super) fn player_count(&self) -> usize {
-        self.players.iter().filter(|player| !player.is_gone()).count()
+        self.players
+            .iter()
+            .filter(|player| !player.is_gone())
+            .count()
     }
 
     pub(super) fn row(&self, id: &str) -> StreamRow {

@@ -75,7 +75,10 @@ impl Streams {
         }
         inner.last_number += 1;
         let number = inner.last_number;
-        let live = inner.streams.entry(key.clone()).or_insert_with(|| Live::new(&key.1, device));
+        let live = inner
+            .streams
+            .entry(key.clone())
+            .or_insert_with(|| Live::new(&key.1, device));
         let stopped = live.begin(number);
         Ok(Publisher { number, stopped })
     }
@@ -83,7 +86,11 @@ impl Streams {
     /// Pieces of a publisher; whether it still is the publisher.
     pub(super) fn deliver(&self, key: &Key, number: u64, pieces: Vec<Piece>, bytes: usize) -> bool {
         let mut inner = self.lock();
-        let Some(live) = inner.streams.get_mut(key).filter(|it| it.is_published_by(number)) else {
+        let Some(live) = inner
+            .streams
+            .get_mut(key)
+            .filter(|it| it.is_published_by(number))
+        else {
             return false;
         };
         let begins = pieces.iter().any(|piece| matches!(piece, Piece::Header(_)));
@@ -98,7 +105,10 @@ impl Streams {
     /// A publisher is gone; players stay for a while. Whether somebody has to look again then.
     pub(super) fn unpublish(&self, key: &Key, number: u64) -> bool {
         let mut inner = self.lock();
-        let live = inner.streams.get_mut(key).filter(|it| it.is_published_by(number));
+        let live = inner
+            .streams
+            .get_mut(key)
+            .filter(|it| it.is_published_by(number));
         live.map(|live| live.end(Instant::now())).is_some()
     }
 
@@ -167,7 +177,10 @@ impl Streams {
     /// The streams of an app that somebody publishes, in the order of their ids.
     pub(super) fn list(&self, app: AppNumber) -> Vec<StreamRow> {
         let inner = self.lock();
-        let own = inner.streams.iter().filter(|((of, _), live)| *of == app && live.has_begun());
+        let own = inner
+            .streams
+            .iter()
+            .filter(|((of, _), live)| *of == app && live.has_begun());
         let mut rows: Vec<StreamRow> = own.map(|((_, id), live)| live.row(id)).collect();
         rows.sort_by(|a, b| a.id.cmp(&b.id));
         rows

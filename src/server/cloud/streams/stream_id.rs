@@ -19,8 +19,15 @@ mod tests {
     #[test]
     fn ids_name_the_publisher() {
         assert_eq!(cid_of("0123456789abcdef-1003469"), Some(1_003_469));
-        for id in ["", "0123456789abcdef", "0123456789abcdef-", "0123456789abcde-1", "0123456789abcdef-01",
-            "0123456789abcdef-4294967296", "0123456789abcdef-1-1"] {
+        for id in [
+            "",
+            "0123456789abcdef",
+            "0123456789abcdef-",
+            "0123456789abcde-1",
+            "0123456789abcdef-01",
+            "0123456789abcdef-4294967296",
+            "0123456789abcdef-1-1",
+        ] {
             assert_eq!(cid_of(id), None, "{id}");
         }
     }
