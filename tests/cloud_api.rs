@@ -12,6 +12,7 @@ use common::{assert_fails, run};
 
 /// The command lines of the vendor's documents, but for host, id and key.
 #[test]
+#[ignore = "needs curl"]
 fn the_vendors_curl_commands_work() {
     let server = cloud("");
     let _a = server.channel(1_003_538);

@@ -15,12 +15,25 @@ use crate::server::web::answer::Answer;
 use crate::server::web::asked::Asked;
 use crate::server::web::ids::random_hex;
 use crate::server::web::json::{cid, object, text};
+use crate::server::web::service::{no_such_method, no_such_path};
 use crate::wire::cloud::message::{parse_sid, Kind};
 
 /// Callees of one call.
 const MAX_CALLEES: usize = 32;
 /// Bytes of a reason that is handed on.
 const MAX_REASON: usize = 64;
+
+/// Why calls are refused, as it is counted.
+const REFUSALS: [&str; 8] = [
+    "busy",
+    "callee-offline",
+    "caller-offline",
+    "cloud-error",
+    "cloud-timeout",
+    "overloaded",
+    "sid-in-use",
+    "unknown-device",
+];
 
 /// All paths.
 pub(super) fn router(server: Shared) -> Router {
@@ -31,7 +44,20 @@ pub(super) fn router(server: Shared) -> Router {
         .route("/metrics", get(pages::metrics))
         .route("/healthz", get(pages::health))
         .route("/try", get(pages::try_page))
+        .fallback(no_path)
+        .method_not_allowed_fallback(no_method)
         .with_state(server)
+}
+
+/// Who is not known does not learn which paths there are.
+async fn no_path(State(server): State<Shared>, asked: Asked) -> Result<Answer, Response> {
+    asker(&server, &asked)?;
+    Ok(no_such_path())
+}
+
+async fn no_method(State(server): State<Shared>, asked: Asked) -> Result<Answer, Response> {
+    asker(&server, &asked)?;
+    Ok(no_such_method())
 }
 
 fn asker(server: &CallServer, asked: &Asked) -> Result<Asker, Answer> {
@@ -80,29 +106,17 @@ async fn create(State(server): State<Shared>, asked: Asked) -> Result<Answer, Re
     )?;
     let sid = order.sid.clone();
     let placed = place(&server, order).await;
-    let status = placed.map_err(|answer| {
-        let reason = answer.members.get("reason").and_then(Value::as_str);
-        let known = [
-            "busy",
-            "caller-offline",
-            "callee-offline",
-            "cloud-error",
-            "cloud-timeout",
-            "overloaded",
-            "sid-in-use",
-            "unknown-device",
-        ];
-        let reason = known
-            .into_iter()
-            .find(|known| Some(*known) == reason)
-            .unwrap_or("other");
-        server.count(|counts| *counts.refused.entry(reason).or_default() += 1);
-        answer
-    })?;
+    let status = placed.inspect_err(|answer| count_refusal(&server, answer))?;
     let view = server.book(|book, _| book.get(&sid).map(|call| call.view()));
     let view = view.ok_or_else(unknown_id)?;
     let status = axum::http::StatusCode::from_u16(status).unwrap_or_default();
     Ok(Answer::of(status, view))
+}
+
+fn count_refusal(server: &CallServer, answer: &Answer) {
+    let reason = answer.members.get("reason").and_then(Value::as_str);
+    let known = REFUSALS.into_iter().find(|known| Some(*known) == reason);
+    server.count(|counts| *counts.refused.entry(known.unwrap_or("other")).or_default() += 1);
 }
 
 fn order(asker: Asker, members: &Map<String, Value>, is_forced: bool) -> Result<Order, Answer> {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -194,7 +194,7 @@ impl CallServer {
 /// What tasks share.
 pub(super) type Shared = Arc<CallServer>;
 
-fn read_keys(app: &PathBuf, api: &PathBuf) -> Result<Keys, String> {
+fn read_keys(app: &Path, api: &Path) -> Result<Keys, String> {
     Ok(Keys {
         app: secret_file::read_app_key(app)?,
         api: secret_file::read(api)?,

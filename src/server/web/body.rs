@@ -37,17 +37,15 @@ impl BodySlot {
             return Ok(Bytes::new());
         };
         let mut bytes = Vec::new();
-        let too_long = body.size_hint().lower() > BODY_BYTES as u64;
-        while !too_long {
+        let mut is_too_long = body.size_hint().lower() > BODY_BYTES as u64;
+        while !is_too_long {
             let data = match body.frame().await {
                 None => return Ok(bytes.into()),
                 Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
                 Some(Err(_)) => return Err(NoAnswer.into_response()),
             };
             bytes.extend_from_slice(&data);
-            if bytes.len() > BODY_BYTES {
-                break;
-            }
+            is_too_long = bytes.len() > BODY_BYTES;
         }
         drain(body);
         let message = format!("the body is longer than {BODY_BYTES} bytes");

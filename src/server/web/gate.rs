@@ -58,7 +58,7 @@ impl<S> Gate<S> {
     }
 
     /// Takes bytes of the socket.
-    fn take(&mut self, mut bytes: &[u8]) {
+    fn feed(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             let used = match &mut self.state {
                 State::Head(head) if head.is_empty() && matches!(bytes[0], b'\r' | b'\n') => {
@@ -122,7 +122,7 @@ impl<S> Gate<S> {
                 } else {
                     State::Body(BodyReader::new(body))
                 };
-                self.take(&bytes[len..]);
+                self.feed(&bytes[len..]);
             }
         }
     }
@@ -169,7 +169,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Gate<S> {
             if read.filled().is_empty() {
                 return Poll::Ready(Ok(()));
             }
-            gate.take(read.filled());
+            gate.feed(read.filled());
         }
     }
 }
@@ -216,7 +216,7 @@ mod tests {
             .build();
         runtime.unwrap().block_on(async {
             let mut gate = Gate::new(tokio::io::empty());
-            bytes.chunks(step).for_each(|piece| gate.take(piece));
+            bytes.chunks(step).for_each(|piece| gate.feed(piece));
             let mut text = String::new();
             gate.read_to_string(&mut text).await.unwrap();
             text

@@ -10,7 +10,8 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{signal, SignalKind};
 
 use crate::cli::failure::Failure;
-use crate::server::web::service::{complete, serve};
+use crate::io::descriptors::raise_limit;
+use crate::server::web::service::{serve, with_refusals};
 
 /// Runs a future on all processors.
 pub(in crate::server) fn block_on(
@@ -26,8 +27,9 @@ pub(in crate::server) fn block_on(
     Ok(ExitCode::SUCCESS)
 }
 
-/// Opens the listener.
+/// Opens the listener; from then on the process may have as many connections as the system allows.
 pub(in crate::server) async fn listen(address: SocketAddr) -> Result<TcpListener, String> {
+    raise_limit();
     let listener = TcpListener::bind(address).await;
     listener.map_err(|problem| format!("listen {address}: {problem}"))
 }
@@ -47,7 +49,7 @@ pub(in crate::server) async fn run(
         .local_addr()
         .map_err(|problem| format!("listen: {problem}"))?;
     info!("{name} is ready on {address}");
-    let serving = serve(listener, complete(router));
+    let serving = serve(listener, with_refusals(router));
     tokio::pin!(serving);
     loop {
         tokio::select! {

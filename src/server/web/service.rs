@@ -36,22 +36,23 @@ const HYPER_BUFFER: usize = 64 * 1024;
 #[derive(Clone, Debug)]
 pub(in crate::server) struct RequestId(pub(in crate::server) String);
 
-/// Adds what each server answers alike: paths and methods that there are not, heads that are
-/// refused.
-pub(in crate::server) fn complete<S>(router: Router<S>) -> Router<S>
-where
-    S: Clone + Send + Sync + 'static,
-{
-    router
-        .route("/refused/{status}", axum::routing::get(refused))
-        .fallback(async || Answer::refusal(404, "not-found", "there is no such path"))
-        .method_not_allowed_fallback(async || {
-            Answer::refusal(
-                405,
-                "method-not-allowed",
-                "Allow names the methods of this path",
-            )
-        })
+/// Adds what `gate` puts in place of heads that are refused.
+pub(super) fn with_refusals(router: Router) -> Router {
+    router.route("/refused/{status}", axum::routing::get(refused))
+}
+
+/// 404.
+pub(in crate::server) fn no_such_path() -> Answer {
+    Answer::refusal(404, "not-found", "there is no such path")
+}
+
+/// 405; axum names the methods.
+pub(in crate::server) fn no_such_method() -> Answer {
+    Answer::refusal(
+        405,
+        "method-not-allowed",
+        "Allow names the methods of this path",
+    )
 }
 
 /// What `gate` has put in place of a request.

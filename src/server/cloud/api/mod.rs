@@ -6,6 +6,7 @@ use axum::routing::{delete, get, post};
 use axum::Router;
 
 use crate::server::cloud::state::Cloud;
+use crate::server::web::service::{no_such_method, no_such_path};
 
 mod channel;
 mod devices;
@@ -39,5 +40,7 @@ pub(super) fn router(cloud: Arc<Cloud>) -> Router {
         .route("/streaming/{id}", stream())
         .route("/metrics", get(pages::metrics))
         .route("/healthz", get(pages::health))
+        .fallback(async || no_such_path())
+        .method_not_allowed_fallback(async || no_such_method())
         .with_state(cloud)
 }

@@ -15,38 +15,41 @@ pub(super) async fn health() -> &'static str {
 }
 
 pub(super) async fn metrics(State(cloud): State<Arc<Cloud>>) -> impl IntoResponse {
-    let (counts, [channels, devices, waiting]) =
-        cloud.registry(|registry, _| (registry.counts.clone(), registry.sizes()));
-    let [streams, players] = cloud.streams.sizes();
-    let hooks = &cloud.webhooks;
-    let count = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
-    let size = |size: usize| size as u64;
     let mut page = String::new();
-    let gauges = [
-        (
-            "channels",
-            "Channels of devices that are open.",
-            size(channels),
-        ),
-        ("devices", "Devices that are known.", size(devices)),
+    write_gauges(&mut page, &cloud);
+    write_messages(&mut page, &cloud);
+    write_webhooks(&mut page, &cloud);
+    ([(header::CONTENT_TYPE, CONTENT_TYPE)], page)
+}
+
+fn write_gauges(page: &mut String, cloud: &Cloud) {
+    let [channels, devices, waiting] = cloud.registry(|registry, _| registry.sizes());
+    let [streams, players] = cloud.streams.sizes();
+    let events = cloud.webhooks.waiting();
+    for (name, help, value) in [
+        ("channels", "Channels of devices that are open.", channels),
+        ("devices", "Devices that are known.", devices),
         (
             "messages_waiting",
             "Messages that wait for their acknowledgement.",
-            size(waiting),
+            waiting,
         ),
         (
             "webhooks_waiting",
             "Events that wait for a webhook.",
-            size(hooks.waiting()),
+            events,
         ),
-        ("streams", "Streams.", size(streams)),
-        ("players", "Players of streams.", size(players)),
-    ];
-    for (name, help, value) in gauges {
+        ("streams", "Streams.", streams),
+        ("players", "Players of streams.", players),
+    ] {
         let name = format!("callrec_cloud_{name}");
-        write_metric(&mut page, &name, MetricKind::Gauge, help, value);
+        write_metric(page, &name, MetricKind::Gauge, help, value as u64);
     }
-    let counters = [
+}
+
+fn write_messages(page: &mut String, cloud: &Cloud) {
+    let counts = cloud.registry(|registry, _| registry.counts.clone());
+    for (name, help, value) in [
         ("pushed", "Messages to devices.", counts.pushed),
         (
             "sends",
@@ -78,25 +81,33 @@ pub(super) async fn metrics(State(cloud): State<Arc<Cloud>>) -> impl IntoRespons
             "Channels closed by a newer one of the device.",
             counts.replaced,
         ),
+    ] {
+        let name = format!("callrec_cloud_{name}_total");
+        write_metric(page, &name, MetricKind::Counter, help, value);
+    }
+}
+
+fn write_webhooks(page: &mut String, cloud: &Cloud) {
+    let counts = &cloud.webhooks.counts;
+    for (name, help, counter) in [
         (
             "webhooks_delivered",
             "Events that a webhook has taken.",
-            count(&hooks.counts.delivered),
+            &counts.delivered,
         ),
         (
             "webhook_failures",
             "Attempts that a webhook has not taken.",
-            count(&hooks.counts.failed),
+            &counts.failed,
         ),
         (
             "webhooks_dropped",
             "Events that no webhook has got.",
-            count(&hooks.counts.dropped),
+            &counts.dropped,
         ),
-    ];
-    for (name, help, value) in counters {
+    ] {
         let name = format!("callrec_cloud_{name}_total");
-        write_metric(&mut page, &name, MetricKind::Counter, help, value);
+        let value = counter.load(Ordering::Relaxed);
+        write_metric(page, &name, MetricKind::Counter, help, value);
     }
-    ([(header::CONTENT_TYPE, CONTENT_TYPE)], page)
 }
