@@ -90,6 +90,10 @@ fn a_cloud_that_is_not_there_is_a_cloud_error() {
     let server = calls("http://127.0.0.1:1", "");
     assert_eq!(call(&server), (502, "cloud-error".into()));
     assert_eq!(server.metric("callrec_calls_cloud_problems_total"), 1);
+    // One that does not speak TLS.
+    let hook = Hook::with_statuses(&[]);
+    let server = calls(&hook.url().replace("http://", "https://"), "");
+    assert_eq!(call(&server), (502, "cloud-error".into()));
 }
 
 #[test]

@@ -324,6 +324,25 @@ fn two_keys_of_an_app_are_good_and_devices_survive_a_restart() {
 }
 
 #[test]
+fn keys_are_read_again_on_sighup() {
+    let server = cloud("");
+    let new = KEY.replace('0', "f");
+    cloud::secret(&server.dir.join("app.key"), &new);
+    let status = |key: &str| {
+        let headers = [("X-APP-ID", "Test"), ("X-APP-Key", key)];
+        ask(server.address, "GET", "/v2/devices/ids", &headers, "").status
+    };
+    assert_eq!((status(KEY), status(&new)), (200, 401));
+    server.signal(nix::sys::signal::Signal::SIGHUP);
+    common::wait_for("the new key", || status(&new) == 200);
+    assert_eq!(status(KEY), 401);
+    std::fs::remove_file(server.dir.join("app.key")).unwrap();
+    server.signal(nix::sys::signal::Signal::SIGHUP);
+    common::wait_for("the log", || server.log().contains("the old ones stay"));
+    assert_eq!(status(&new), 200);
+}
+
+#[test]
 fn a_configuration_that_cannot_work_is_refused_with_its_line() {
     let folder = common::made::Folder::new();
     let key = folder.path("key");

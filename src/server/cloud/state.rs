@@ -54,6 +54,7 @@ impl Cloud {
     pub(super) fn open(settings: &CloudSettings, public: (String, u16)) -> Result<Self, String> {
         let apps = Arc::new(Apps::open(&settings.apps)?);
         let store = Store::open(settings.database.as_ref())?;
+        store.forget_expired(unix_now());
         let webhooks = Arc::new(Webhooks::new(apps.clone(), HttpClient::new()));
         let presence = Duration::from_secs(settings.presence.into());
         let mut registry = Registry::new(presence, unix_now() * IDS_A_SECOND);

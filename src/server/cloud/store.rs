@@ -105,6 +105,13 @@ impl Store {
         );
     }
 
+    /// Tokens that have expired need no revocation.
+    pub(super) fn forget_expired(&self, now: u64) {
+        let now = i64::try_from(now).unwrap_or(i64::MAX);
+        self.change("DELETE FROM revocation WHERE expire <= ?1", params![now]);
+        self.change("DELETE FROM reissue WHERE expire <= ?1", params![now]);
+    }
+
     fn rows(&self, sql: &str) -> Vec<Row> {
         self.with(|connection| {
             let mut statement = connection.prepare(sql)?;
@@ -154,6 +161,8 @@ mod tests {
         );
         assert_eq!(store.revocations(), [("Test".into(), 1, 9)]);
         assert_eq!(store.reissues(), [("Test".into(), 1, 7)]);
+        store.forget_expired(7);
+        assert_eq!((store.revocations().len(), store.reissues().len()), (1, 0));
         std::fs::remove_file(&path).unwrap();
         assert!(Store::open(Path::new("/no/such/folder/x.db")).is_err());
     }

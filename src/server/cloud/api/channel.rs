@@ -48,6 +48,8 @@ pub(super) async fn open(
     let texts = [
         (header::CONTENT_TYPE, "text/event-stream"),
         (header::CACHE_CONTROL, "no-cache"),
+        // A page of another server may be a device: it has to bring a token.
+        (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
         (HeaderName::from_static("x-accel-buffering"), "no"),
     ];
     for (name, value) in texts {
