@@ -7,42 +7,12 @@ mod common;
 
 use callrec::wire::cloud::token::Token;
 use callrec::wire::cloud::url::{Purpose, TopvdnUrl};
-use cloud::hook::Hook;
+use cloud::caller::{act, call, create, refused, started};
 use cloud::vendor::Vendor;
-use cloud::{calls, token, token_until, unix_now, Reply, Running, API_KEY, KEY};
-use common::wait_for;
+use cloud::{token_until, unix_now, API_KEY, KEY};
 use serde_json::{json, Value};
 
 const SID: &str = "0123456789abcdef";
-
-fn started(states: &[(u64, u64)], more: &str) -> (Vendor, Running) {
-    let vendor = Vendor::new(states);
-    let server = calls(&vendor.hook.url(), more);
-    (vendor, server)
-}
-
-fn create(server: &Running, body: &str) -> Reply {
-    server.operate("POST", "/calls", body)
-}
-
-fn act(server: &Running, sid: &str, action: &str, from: u32) -> Reply {
-    server.operate(
-        "POST",
-        &format!("/calls/{sid}/{action}"),
-        &format!("{{\"from\":{from}}}"),
-    )
-}
-
-fn call(server: &Running, sid: &str) -> Value {
-    server.operate("GET", &format!("/calls/{sid}"), "").json()
-}
-
-/// Status and reason.
-fn refused(reply: &Reply) -> (u16, String) {
-    let json = reply.json();
-    assert!(json["message"].is_string(), "{reply:?}");
-    (reply.status, json["reason"].as_str().unwrap().to_owned())
-}
 
 #[test]
 fn a_call_is_pushed_as_the_source_shows_it() {
@@ -86,6 +56,14 @@ fn a_call_is_pushed_as_the_source_shows_it() {
     let digest = token.rsplit('_').next().unwrap();
     assert_eq!(view["url"], url.replace(digest, "***"));
     assert!(!server.log().contains(digest) && !server.log().contains(KEY));
+}
+
+/// Sender, receiver and message of what was pushed after the first ones.
+fn told_after(vendor: &Vendor, count: usize) -> Vec<Value> {
+    let pushed = vendor.pushed().into_iter().skip(count);
+    pushed
+        .map(|(from, to, _, it)| json!([from, to, it]))
+        .collect()
 }
 
 #[test]
@@ -135,12 +113,7 @@ fn a_call_goes_through_its_states() {
         refused(&act(&server, SID, "dance", 2)),
         (404, "not-found".into())
     );
-    let told: Vec<Value> = vendor
-        .pushed()
-        .into_iter()
-        .skip(1)
-        .map(|(from, to, _, it)| json!([from, to, it]))
-        .collect();
+    let told = told_after(&vendor, 1);
     let message = |kind: &str, from: u32| json!({ "t": kind, "sid": SID, "from": from });
     assert_eq!(
         told,
@@ -195,7 +168,7 @@ fn refusals_have_their_order() {
 }
 
 #[test]
-fn nobody_asks_without_a_key_and_phones_speak_for_themselves() {
+fn nobody_asks_without_a_key() {
     let (_vendor, server) = started(&[(1, 1), (2, 1), (3, 1), (4, 1)], "");
     let expired = token_until(1, unix_now() - 1);
     let bearer = format!("Bearer {API_KEY}x");
@@ -211,6 +184,8 @@ fn nobody_asks_without_a_key_and_phones_speak_for_themselves() {
             ("GET", "/calls"),
             ("GET", "/calls/x"),
             ("POST", "/calls/x/end"),
+            ("PUT", "/calls"),
+            ("GET", "/nowhere"),
         ] {
             let reply = server.ask(method, path, &headers, "{");
             assert_eq!(
@@ -222,6 +197,11 @@ fn nobody_asks_without_a_key_and_phones_speak_for_themselves() {
     }
     assert_eq!(server.ask("GET", "/healthz", &[], "").status, 200);
     assert_eq!(server.ask("GET", "/metrics", &[], "").status, 200);
+}
+
+#[test]
+fn phones_speak_for_themselves() {
+    let (_vendor, server) = started(&[(1, 1), (2, 1), (3, 1), (4, 1)], "");
     let phone =
         |cid: u32, method: &str, path: &str, body: &str| server.as_device(cid, method, path, body);
     assert_eq!(
@@ -258,7 +238,6 @@ fn nobody_asks_without_a_key_and_phones_speak_for_themselves() {
     );
     assert_eq!(phone(3, "GET", "/calls", "").json()["calls"], json!([]));
     assert_eq!(phone(1, "GET", "/calls", "").json()["calls"][0]["sid"], SID);
-    let _ = token(1);
 }
 
 #[test]
@@ -307,88 +286,4 @@ fn of_crossing_calls_that_of_the_lower_cid_lives() {
         refused(&create(&server, "{\"from\":2,\"to\":1}")),
         (409, "busy".into())
     );
-}
-
-#[test]
-fn calls_end_after_their_time() {
-    let (vendor, server) = started(
-        &[(1, 1), (2, 1), (3, 1)],
-        "ringSeconds = 1\nmaxCallSeconds = 2\n",
-    );
-    create(
-        &server,
-        &format!("{{\"from\":1,\"to\":2,\"sid\":\"{SID}\"}}"),
-    );
-    wait_for("no answer", || call(&server, SID)["state"] == "ended");
-    assert_eq!(call(&server, SID)["reason"], "no_answer");
-    let talking = "fedcba9876543210";
-    create(
-        &server,
-        &format!("{{\"from\":1,\"to\":3,\"sid\":\"{talking}\"}}"),
-    );
-    assert_eq!(act(&server, talking, "accept", 3).status, 200);
-    wait_for("the longest time", || {
-        call(&server, talking)["state"] == "ended"
-    });
-    assert_eq!(call(&server, talking)["reason"], "max_duration");
-    let ends = || {
-        let pushed = vendor.pushed();
-        let ends = pushed
-            .iter()
-            .filter(|(_, _, _, it)| it["t"] == "end" && it["reason"] == "max_duration");
-        ends.map(|(_, to, _, _)| *to).collect::<Vec<u64>>()
-    };
-    wait_for("both are told", || ends() == [1, 3]);
-}
-
-#[test]
-fn a_phone_that_is_offline_is_woken() {
-    let hook = Hook::with_statuses(&[]);
-    let (vendor, server) = started(
-        &[(1, 1), (2, 0)],
-        &format!("pushHook = {}/wake\n", hook.url()),
-    );
-    let view = create(
-        &server,
-        &format!("{{\"from\":1,\"to\":2,\"sid\":\"{SID}\"}}"),
-    )
-    .json();
-    assert_eq!(view["state"], "waking");
-    let request = hook.wait_for(1).remove(0);
-    assert_eq!(request.json(), json!({ "sid": SID, "from": 1, "to": 2 }));
-    let sign =
-        callrec::wire::cloud::digests::event_sign("Test", request.body.as_bytes(), KEY.as_bytes());
-    assert_eq!(request.header("x-event-sign"), sign);
-    assert_eq!(request.header("x-event-sign2").len(), 64);
-    assert!(vendor.pushed().is_empty());
-    vendor.set(2, 1);
-    wait_for("the push", || call(&server, SID)["state"] == "sent");
-    assert_eq!(vendor.pushed()[0].3["t"], "call");
-}
-
-#[test]
-fn a_phone_that_does_not_wake_up_ends_the_call() {
-    let hook = Hook::with_statuses(&[500]);
-    let (vendor, server) = started(&[(1, 1), (2, 0)], &format!("pushHook = {}\n", hook.url()));
-    create(
-        &server,
-        &format!("{{\"from\":1,\"to\":2,\"sid\":\"{SID}\"}}"),
-    );
-    common::wait_long_for("the end", || call(&server, SID)["state"] == "ended");
-    assert_eq!(call(&server, SID)["reason"], "callee-offline");
-    assert!(vendor.pushed().is_empty());
-}
-
-#[test]
-fn a_call_whose_devices_are_gone_is_lost() {
-    let (vendor, server) = started(&[(1, 1), (2, 1)], "");
-    create(
-        &server,
-        &format!("{{\"from\":1,\"to\":2,\"sid\":\"{SID}\"}}"),
-    );
-    act(&server, SID, "accept", 2);
-    vendor.set(1, 0);
-    vendor.set(2, 0);
-    common::wait_long_for("the end", || call(&server, SID)["state"] == "ended");
-    assert_eq!(call(&server, SID)["reason"], "lost");
 }

@@ -17,6 +17,7 @@ use nix::sys::signal::Signal;
 
 use super::common::{self, command, wait_for, Process};
 
+pub mod caller;
 pub mod client;
 pub mod hook;
 pub mod vendor;
