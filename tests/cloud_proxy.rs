@@ -6,7 +6,7 @@ mod cloud;
 mod common;
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 
@@ -92,7 +92,7 @@ fn curl(listen: &str, arguments: &[&str]) -> Command {
 
 #[test]
 #[ignore = "needs curl, nginx-light and openssl"]
-fn channels_and_streams_pass_the_proxy_at_once() {
+fn messages_pass_the_proxy_at_once() {
     let server = cloud("");
     let folder = Folder::new();
     let (_nginx, listen) = nginx(&folder, &server.address.to_string());
@@ -137,8 +137,18 @@ fn channels_and_streams_pass_the_proxy_at_once() {
         .contains("request_id"));
     assert!(lines.next().unwrap().starts_with("id: "));
     assert!(lines.next().unwrap().contains("aGVsbG8="));
+}
 
-    // A stream that never ends passes in both directions while it goes on.
+#[test]
+#[ignore = "needs curl, nginx-light and openssl"]
+fn streams_pass_the_proxy_while_they_go_on() {
+    let server = cloud("");
+    let folder = Folder::new();
+    let (_nginx, listen) = nginx(&folder, &server.address.to_string());
+    let base = format!(
+        "https://cloud.example.org:{}",
+        listen.rsplit(':').next().unwrap()
+    );
     let stream = format!("{base}/stream/0123456789abcdef-{A}?token={}", token(A));
     let mut publisher = Ends(
         curl(&listen, &["-T", "-", "-X", "POST", &stream])
@@ -146,7 +156,6 @@ fn channels_and_streams_pass_the_proxy_at_once() {
             .spawn()
             .unwrap(),
     );
-    use std::io::{Read, Write};
     let header = b"FLV\x01\x04\0\0\0\x09\0\0\0\0";
     let input = publisher.0.stdin.as_mut().unwrap();
     input.write_all(header).unwrap();
