@@ -10,7 +10,7 @@
 //! | [`config`] | the phone's configuration file |
 //! | [`daemon`] | `callrec run`: one thread, one loop, and its services |
 //! | [`cli`] | the commands of `bin/callrec.rs` |
-//! | `server` | `bin/callrec-server.rs`: the recording server, its load balancer, the rendezvous; each has a loop of its own |
+//! | `server` | `bin/callrec-server.rs`: the recording server, its load balancer, the rendezvous; each has a loop of its own; calls through the cloud, on tokio |
 //! | `streams` | the sockets of a stream server, for `home_box` and `daemon` |
 //! | `home_box` | `bin/callrec-box.rs`: the home's gateway of a building intercom |
 //! | [`sim`] | the phone's call application and media engine, and devices of a building intercom, for demos and tests |

@@ -12,6 +12,8 @@ use crate::wire::recording::sidecar::{add_sum, Sidecar, Start};
 use crate::wire::recording::{age_key, is_recording_name, Header};
 use crate::wire::rtp::Packet;
 
+#[cfg(feature = "cloud")]
+mod cloud;
 #[cfg(feature = "fsp")]
 mod fsp;
 #[cfg(feature = "box")]
@@ -27,6 +29,8 @@ mod rendezvous;
 #[cfg(feature = "intercom")]
 mod sound;
 mod time;
+#[cfg(feature = "cloud")]
+pub use cloud::{cloud_message, cloud_token, cloud_url};
 #[cfg(feature = "box")]
 pub use intercom::{home_box, intercom_message, intercom_stream, stream_relay};
 pub use mounts::mounts;

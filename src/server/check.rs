@@ -20,6 +20,10 @@ pub(super) const CHECK: CommandSpec = command! {
     [
         ("", "rendezvous", "",
             "it is one of the rendezvous server, not of the recording server"),
+        ("", "cloud", "",
+            "it is one of the cloud; found out without this option where it has an app"),
+        ("", "calls", "",
+            "it is one of the application server; found out without this option where it has an appId"),
     ];
     "\
 FILE is what `-c` names. All keys are printed, also those that FILE leaves to their defaults; keys without a value are
@@ -47,9 +51,12 @@ pub(super) fn main(arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
     let mut parser = parser(arguments);
     let mut files = Vec::<PathBuf>::new();
     let mut is_rendezvous = false;
+    let mut chosen: Option<CloudPart> = None;
     while let Some(argument) = parser.next()? {
         match argument {
             Long("rendezvous") => is_rendezvous = true,
+            Long("cloud") => chosen = Some(CloudPart::Cloud),
+            Long("calls") => chosen = Some(CloudPart::Calls),
             Short('h') | Long("help") => return print(CHECK.help),
             Value(file) => files.push(file.into()),
             other => return Err(other.unexpected().into()),
@@ -63,6 +70,9 @@ pub(super) fn main(arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
         settings.check()?;
         return print(&effective(&settings));
     }
+    if let Some(part) = chosen.or_else(|| cloud_part(file)) {
+        return check_cloud_part(file, part);
+    }
     let settings = parse::<RecordSettings>(file)?;
     let problem = |problem| Failure::Usage(format!("{}: {problem}", file.display()));
     settings.check().map_err(problem)?;
@@ -71,6 +81,50 @@ pub(super) fn main(arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
         text += &environment(|name| std::env::var(name).ok());
     }
     print(&text)
+}
+
+/// The servers of the cloud.
+#[derive(Clone, Copy)]
+enum CloudPart {
+    Cloud,
+    Calls,
+}
+
+/// Which of them a file is for; no other server has these keys.
+fn cloud_part(file: &Path) -> Option<CloudPart> {
+    let text = std::fs::read_to_string(file).ok()?;
+    let mut keys = text
+        .lines()
+        .filter_map(|line| line.split('#').next()?.split_once('='));
+    keys.find_map(|(key, _)| match key.trim() {
+        "app" => Some(CloudPart::Cloud),
+        "appId" | "appKeyFile" | "apiKeyFile" => Some(CloudPart::Calls),
+        _ => None,
+    })
+}
+
+#[cfg(feature = "cloud-server")]
+fn check_cloud_part(file: &Path, part: CloudPart) -> Result<ExitCode, Failure> {
+    use crate::server::calls::CallsSettings;
+    use crate::server::cloud::CloudSettings;
+    use crate::server::web::checked_options::check_file;
+
+    match part {
+        CloudPart::Cloud => print(&effective(&check_file::<CloudSettings>(file)?)),
+        CloudPart::Calls => print(&effective(&check_file::<CallsSettings>(file)?)),
+    }
+}
+
+#[cfg(not(feature = "cloud-server"))]
+fn check_cloud_part(file: &Path, part: CloudPart) -> Result<ExitCode, Failure> {
+    let name = match part {
+        CloudPart::Cloud => "cloud",
+        CloudPart::Calls => "calls",
+    };
+    let shown = file.display();
+    usage(&format!(
+        "{shown}: is for 'callrec-server {name}', which is not in this build"
+    ))
 }
 
 fn parse<O: ServerOptions>(file: &Path) -> Result<O, Failure> {

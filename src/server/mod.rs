@@ -1,7 +1,8 @@
 //! `callrec-server`: the servers that phones connect to.
 //!
 //! `record` is the recording server, `rendezvous` connects callers with phones behind NAT. Each has
-//! an event loop of its own; they share the options (`options`, which `check` prints), the log
+//! an event loop of its own. With the feature `cloud-server`, `cloud` and `calls` let phones call each
+//! other through the cloud, on tokio (`web`). All share the options (`options`, which `check` prints), the log
 //! (`log_lines`), the HTTP server (`http`), its pages (`monitoring`) and the Prometheus format
 //! (`metrics`). The protocols are in `proto::record_server` and `proto::rendezvous::server`.
 #![allow(clippy::print_stderr)] // the program's error message
@@ -13,7 +14,11 @@ use crate::cli::console::print;
 use crate::cli::failure::{usage, Failure};
 use crate::cli::program::{program, Program};
 
+#[cfg(feature = "cloud-server")]
+mod calls;
 mod check;
+#[cfg(feature = "cloud-server")]
+mod cloud;
 mod http;
 mod log_lines;
 mod metrics;
@@ -21,7 +26,18 @@ mod monitoring;
 mod options;
 mod record;
 mod rendezvous;
+#[cfg(feature = "cloud-server")]
+mod web;
 
+#[cfg(feature = "cloud-server")]
+const PROGRAM: Program = program! {
+    "callrec-server", "the servers that the recorders of phones connect to",
+    [
+        record::RECORD, rendezvous::RENDEZVOUS, cloud::CLOUD, calls::CALLS, cloud::TOKEN, cloud::URL, check::CHECK,
+    ]
+};
+
+#[cfg(not(feature = "cloud-server"))]
 const PROGRAM: Program = program! {
     "callrec-server", "the servers that the recorders of phones connect to",
     [record::RECORD, rendezvous::RENDEZVOUS, check::CHECK]
@@ -52,6 +68,14 @@ fn command(mut arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
     match name.to_str() {
         Some("record") => record::main(arguments),
         Some("rendezvous") => rendezvous::main(arguments),
+        #[cfg(feature = "cloud-server")]
+        Some("cloud") => cloud::main(arguments),
+        #[cfg(feature = "cloud-server")]
+        Some("calls") => calls::main(arguments),
+        #[cfg(feature = "cloud-server")]
+        Some("token") => cloud::token(arguments),
+        #[cfg(feature = "cloud-server")]
+        Some("url") => cloud::url(arguments),
         Some("check") => check::main(arguments),
         Some("completions") => PROGRAM.completions(&arguments),
         Some("man") => PROGRAM.man(&arguments),

@@ -5,6 +5,8 @@
 pub mod aes;
 #[cfg(feature = "box")]
 pub mod base64url;
+#[cfg(feature = "cloud")]
+pub mod cloud;
 pub mod control;
 pub mod decimal;
 pub mod dns;

@@ -1,15 +1,15 @@
 //! The tags of a stream that comes in pieces.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::{parse_header, Error, Tag};
 
 /// What comes next.
 pub enum Piece {
     /// The header, once.
-    Header(Rc<[u8]>),
+    Header(Arc<[u8]>),
     /// A whole tag.
-    Tag(Rc<[u8]>),
+    Tag(Arc<[u8]>),
 }
 
 /// The bytes that are not whole yet.
@@ -31,7 +31,7 @@ impl TagReader {
     /// The next piece; `None`: more bytes are needed.
     pub fn next(&mut self) -> Result<Option<Piece>, Error> {
         let rest = &self.buffer[self.used..];
-        let found: Option<Rc<[u8]>> = if self.has_header {
+        let found: Option<Arc<[u8]>> = if self.has_header {
             Tag::parse(rest)?.map(|tag| tag.bytes().into())
         } else {
             parse_header(rest)?.map(Into::into)

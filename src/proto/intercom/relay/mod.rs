@@ -31,7 +31,7 @@ mod picture;
 mod play;
 mod publish;
 mod request;
-mod stream;
+pub(crate) mod stream;
 
 /// Bounds of a relay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

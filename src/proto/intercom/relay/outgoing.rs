@@ -1,12 +1,12 @@
 //! What waits to be sent on a connection: shared pieces, so that a tag has one copy for all players.
 
 use std::collections::VecDeque;
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// The queue of one connection.
 #[derive(Debug, Default)]
 pub struct Outgoing {
-    pieces: VecDeque<Rc<[u8]>>,
+    pieces: VecDeque<Arc<[u8]>>,
     /// Bytes of the first piece that were sent.
     sent: usize,
     /// Bytes of all pieces.
@@ -43,7 +43,7 @@ impl Outgoing {
         }
     }
 
-    pub(super) fn push(&mut self, piece: Rc<[u8]>) {
+    pub(super) fn push(&mut self, piece: Arc<[u8]>) {
         self.bytes += piece.len();
         self.pieces.push_back(piece);
     }

@@ -1,6 +1,6 @@
 //! The last key frame of a call's picture, as a file that players show.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// The longest file: a key frame of an ordinary camera has some ten thousand bytes.
 const PICTURE_BYTES: usize = 256 * 1024;
@@ -12,8 +12,8 @@ const HEADER: &[u8] = b"FLV\x01\x01\0\0\0\x09\0\0\0\0";
 pub(super) struct Picture {
     /// The stream.
     pub(super) id: Vec<u8>,
-    pub(super) config: Option<Rc<[u8]>>,
-    pub(super) key_frame: Rc<[u8]>,
+    pub(super) config: Option<Arc<[u8]>>,
+    pub(super) key_frame: Arc<[u8]>,
 }
 
 impl Picture {

@@ -1,6 +1,6 @@
 //! Playing: who comes late, and who reads slowly.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::base::time::Instant;
 use crate::proto::intercom::relay::connection::State;
@@ -51,7 +51,7 @@ impl Relay {
             return;
         }
         if let Some(connection) = self.connections.get_mut(&id) {
-            connection.outgoing.push(Rc::from(OK));
+            connection.outgoing.push(Arc::from(OK));
         }
         self.finish(id);
     }
@@ -70,7 +70,7 @@ impl Relay {
             }
             self.counts.played += 1;
             let beginning = stream.beginning();
-            connection.outgoing.push(Rc::from(OK));
+            connection.outgoing.push(Arc::from(OK));
             for piece in beginning.pieces {
                 connection.outgoing.push(piece);
             }
@@ -82,7 +82,7 @@ impl Relay {
     }
 
     /// A tag for all players of a stream.
-    pub(super) fn send_to_players(&mut self, stream: &[u8], tag: &Rc<[u8]>, kind: Kind) {
+    pub(super) fn send_to_players(&mut self, stream: &[u8], tag: &Arc<[u8]>, kind: Kind) {
         let is_config = matches!(kind, Kind::Script | Kind::VideoConfig | Kind::AudioConfig);
         for connection in self.connections.values_mut() {
             let State::Playing {

@@ -1,6 +1,6 @@
 //! Publishing: tags come in and go to all players.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::base::time::Instant;
 use crate::proto::intercom::relay::connection::{Publishing, State};
@@ -39,7 +39,7 @@ impl Relay {
         self.counts.published += 1;
         if let Some(connection) = self.connections.get_mut(&id) {
             if head.expects_continue {
-                let goes_on: Rc<[u8]> = Rc::from(&b"HTTP/1.1 100 Continue\r\n\r\n"[..]);
+                let goes_on: Arc<[u8]> = Arc::from(&b"HTTP/1.1 100 Continue\r\n\r\n"[..]);
                 connection.outgoing.push(goes_on);
             }
             connection.state = State::Publishing(Box::new(Publishing {
@@ -139,7 +139,7 @@ impl Relay {
         }
     }
 
-    fn deliver(&mut self, id: ConnectionId, tag: Rc<[u8]>) {
+    fn deliver(&mut self, id: ConnectionId, tag: Arc<[u8]>) {
         let mut streams = self.streams.iter_mut();
         let Some(stream) = streams.find(|it| it.publisher == Some(id)) else {
             return;

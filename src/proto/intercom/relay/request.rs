@@ -1,7 +1,7 @@
 //! Requests: who may do what, and how the others are refused.
 
 use core::fmt::Write;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::base::time::Instant;
 use crate::proto::intercom::relay::connection::{Connection, State};
@@ -9,7 +9,7 @@ use crate::proto::intercom::relay::{ConnectionId, Relay, REFUSED_READING};
 use crate::wire::http::Head;
 
 /// A reply with words for people, unless it has no body.
-fn reply(status: u16, words: &str, has_body: bool) -> Rc<[u8]> {
+fn reply(status: u16, words: &str, has_body: bool) -> Arc<[u8]> {
     let reason = match status {
         200 => "OK",
         400 => "Bad Request",

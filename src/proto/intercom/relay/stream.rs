@@ -1,7 +1,7 @@
 //! One stream: what a player that comes late must have, and the time stamps of a publisher that
 //! comes back.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::base::time::Instant;
 use crate::proto::intercom::relay::events::ConnectionId;
@@ -13,21 +13,21 @@ const GROUP_BYTES: usize = 2 << 20;
 const GAP_MS: u32 = 40;
 
 /// A stream.
-pub(super) struct Stream {
-    pub(super) id: Vec<u8>,
-    pub(super) publisher: Option<ConnectionId>,
+pub(crate) struct Stream {
+    pub(crate) id: Vec<u8>,
+    pub(crate) publisher: Option<ConnectionId>,
     /// Nobody publishes it: players stay until then.
-    pub(super) given_up_at: Instant,
+    pub(crate) given_up_at: Instant,
     /// What was told of it: its codec, and that its sound is not recorded.
-    pub(super) codec: &'static str,
-    pub(super) is_announced: bool,
-    pub(super) is_judged: bool,
-    header: Rc<[u8]>,
-    script: Option<Rc<[u8]>>,
-    video_config: Option<Rc<[u8]>>,
-    audio_config: Option<Rc<[u8]>>,
+    pub(crate) codec: &'static str,
+    pub(crate) is_announced: bool,
+    pub(crate) is_judged: bool,
+    header: Arc<[u8]>,
+    script: Option<Arc<[u8]>>,
+    video_config: Option<Arc<[u8]>>,
+    audio_config: Option<Arc<[u8]>>,
     /// Since the last key frame; empty if it became too long.
-    group: Vec<Rc<[u8]>>,
+    group: Vec<Arc<[u8]>>,
     group_bytes: usize,
     has_pictures: bool,
     /// Added to the publisher's time stamps.
@@ -41,14 +41,14 @@ pub(super) struct Stream {
 }
 
 /// What a player that comes late gets.
-pub(super) struct Beginning {
-    pub(super) pieces: Vec<Rc<[u8]>>,
+pub(crate) struct Beginning {
+    pub(crate) pieces: Vec<Arc<[u8]>>,
     /// It has to wait for the next key frame.
-    pub(super) needs_key: bool,
+    pub(crate) needs_key: bool,
 }
 
 impl Stream {
-    pub(super) fn new(id: &[u8]) -> Self {
+    pub(crate) fn new(id: &[u8]) -> Self {
         Self {
             id: id.to_vec(),
             publisher: None,
@@ -56,7 +56,7 @@ impl Stream {
             codec: "",
             is_announced: false,
             is_judged: false,
-            header: Rc::from(&b"FLV\x01\x05\0\0\0\x09\0\0\0\0"[..]),
+            header: Arc::from(&b"FLV\x01\x05\0\0\0\x09\0\0\0\0"[..]),
             script: None,
             video_config: None,
             audio_config: None,
@@ -72,7 +72,7 @@ impl Stream {
     }
 
     /// Somebody publishes it from now on.
-    pub(super) fn begin(&mut self, publisher: ConnectionId) {
+    pub(crate) fn begin(&mut self, publisher: ConnectionId) {
         self.publisher = Some(publisher);
         self.given_up_at = Instant::NEVER;
         self.is_announced = false;
@@ -88,12 +88,12 @@ impl Stream {
         self.shift = 0;
     }
 
-    pub(super) fn set_header(&mut self, header: Rc<[u8]>) {
+    pub(crate) fn set_header(&mut self, header: Arc<[u8]>) {
         self.header = header;
     }
 
     /// Takes a tag; returns it as the players get it, and what it is.
-    pub(super) fn take(&mut self, tag: Rc<[u8]>) -> Option<(Rc<[u8]>, Kind)> {
+    pub(crate) fn take(&mut self, tag: Arc<[u8]>) -> Option<(Arc<[u8]>, Kind)> {
         let parsed = Tag::parse(&tag).ok().flatten()?;
         let (kind, timestamp) = (parsed.kind(), parsed.timestamp());
         let is_media = matches!(kind, Kind::KeyFrame | Kind::Picture | Kind::Audio);
@@ -125,7 +125,7 @@ impl Stream {
         Some((tag, kind))
     }
 
-    fn keep(&mut self, tag: &Rc<[u8]>, kind: Kind) {
+    fn keep(&mut self, tag: &Arc<[u8]>, kind: Kind) {
         match kind {
             Kind::Script => self.script = Some(tag.clone()),
             Kind::VideoConfig => self.video_config = Some(tag.clone()),
@@ -141,7 +141,7 @@ impl Stream {
         }
     }
 
-    fn add(&mut self, tag: &Rc<[u8]>) {
+    fn add(&mut self, tag: &Arc<[u8]>) {
         self.group_bytes += tag.len();
         if self.group_bytes > GROUP_BYTES {
             self.clear_group();
@@ -156,16 +156,16 @@ impl Stream {
     }
 
     /// Players of an earlier publisher get no picture before a key frame.
-    pub(super) fn is_waiting_for_key(&self, kind: Kind) -> bool {
+    pub(crate) fn is_waiting_for_key(&self, kind: Kind) -> bool {
         self.is_again && kind == Kind::Picture && !self.has_key
     }
 
     /// What must come before a key frame.
-    pub(super) fn video_config(&self) -> Option<Rc<[u8]>> {
+    pub(crate) fn video_config(&self) -> Option<Arc<[u8]>> {
         self.video_config.clone()
     }
 
-    pub(super) fn beginning(&self) -> Beginning {
+    pub(crate) fn beginning(&self) -> Beginning {
         let mut pieces = vec![self.header.clone()];
         let configs = [&self.script, &self.video_config, &self.audio_config];
         pieces.extend(configs.into_iter().flatten().cloned());

@@ -187,7 +187,7 @@ impl Input {
     }
 
     /// `None`: it is no stream.
-    fn take(&mut self, bytes: &[u8], tags: &mut Vec<std::rc::Rc<[u8]>>) -> Option<()> {
+    fn take(&mut self, bytes: &[u8], tags: &mut Vec<std::sync::Arc<[u8]>>) -> Option<()> {
         if self.has_begun {
             self.flv.push(bytes);
         } else {

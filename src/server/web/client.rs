@@ -1,0 +1,119 @@
+//! Requests to other servers: no redirect is followed, answers are bounded, and the time limit
+//! holds for all of it, connecting included.
+
+use std::fmt::{self, Display};
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::http::{HeaderMap, Method, Request};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tokio::time::timeout;
+
+/// How long a connection may take.
+const CONNECT_TIME: Duration = Duration::from_secs(5);
+/// A connection without requests is kept for so long.
+const KEPT_TIME: Duration = Duration::from_secs(20);
+/// The longest answer.
+const ANSWER_BYTES: usize = 256 * 1024;
+
+/// A client, with its connections.
+#[derive(Clone)]
+pub(in crate::server) struct HttpClient(Client<HttpsConnector<HttpConnector>, Full<Bytes>>);
+
+/// An answer.
+pub(in crate::server) struct Reply {
+    pub(in crate::server) status: u16,
+    pub(in crate::server) headers: HeaderMap,
+    pub(in crate::server) body: Bytes,
+}
+
+/// Why there is no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::server) enum NoReply {
+    TimedOut,
+    /// What failed, in words. No part of the request is in it.
+    Failed(String),
+}
+
+impl Display for NoReply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TimedOut => f.write_str("no answer in time"),
+            Self::Failed(words) => f.write_str(words),
+        }
+    }
+}
+
+impl HttpClient {
+    pub(in crate::server) fn new() -> Self {
+        let mut http = HttpConnector::new();
+        http.enforce_http(false);
+        http.set_connect_timeout(Some(CONNECT_TIME));
+        http.set_nodelay(true);
+        let https = HttpsConnectorBuilder::new()
+            .with_webpki_roots()
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(http);
+        let client = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(KEPT_TIME)
+            .build(https);
+        Self(client)
+    }
+
+    /// Sends a request and reads the answer.
+    pub(in crate::server) async fn send(
+        &self,
+        method: Method,
+        url: &str,
+        headers: &[(&str, &str)],
+        body: Vec<u8>,
+        within: Duration,
+    ) -> Result<Reply, NoReply> {
+        let mut request = Request::builder().method(method).uri(url);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request
+            .body(Full::from(body))
+            .map_err(|_| NoReply::Failed("the request cannot be written".into()))?;
+        let answer = timeout(within, self.exchange(request)).await;
+        answer.unwrap_or(Err(NoReply::TimedOut))
+    }
+
+    async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Reply, NoReply> {
+        let response = self.0.request(request).await.map_err(|problem| {
+            let timed_out = source_text(&problem).contains("timed out");
+            if problem.is_connect() && timed_out {
+                return NoReply::TimedOut;
+            }
+            NoReply::Failed(source_text(&problem))
+        })?;
+        let (parts, body) = response.into_parts();
+        let body = Limited::new(body, ANSWER_BYTES).collect().await;
+        let body = body.map_err(|_| {
+            NoReply::Failed(format!(
+                "its answer breaks off, or is longer than {ANSWER_BYTES} bytes"
+            ))
+        })?;
+        Ok(Reply {
+            status: parts.status.as_u16(),
+            headers: parts.headers,
+            body: body.to_bytes(),
+        })
+    }
+}
+
+/// The innermost reason.
+fn source_text(problem: &dyn std::error::Error) -> String {
+    let mut innermost = problem;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
+}
