@@ -16,13 +16,7 @@ impl FileLock {
     /// Waits until no other process holds the lock. The file is made if it does not exist, and
     /// stays.
     pub fn acquire(path: &str) -> io::Result<Self> {
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .custom_flags(libc::O_NOFOLLOW)
-            .open(path)?;
+        let mut file = open(path)?;
         loop {
             match Flock::lock(file, FlockArg::LockExclusive) {
                 Ok(held) => return Ok(Self { _held: held }),
@@ -31,6 +25,25 @@ impl FileLock {
             }
         }
     }
+
+    /// The same without waiting; `None`: another process holds the lock.
+    pub fn try_acquire(path: &str) -> io::Result<Option<Self>> {
+        match Flock::lock(open(path)?, FlockArg::LockExclusiveNonblock) {
+            Ok(held) => Ok(Some(Self { _held: held })),
+            Err((_, Errno::EAGAIN)) => Ok(None),
+            Err((_, problem)) => Err(problem.into()),
+        }
+    }
+}
+
+fn open(path: &str) -> io::Result<File> {
+    OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .custom_flags(libc::O_NOFOLLOW)
+        .open(path)
 }
 
 #[cfg(test)]
@@ -44,6 +57,7 @@ mod tests {
         let held = FileLock::acquire(path).unwrap();
         let file = || File::open(path).unwrap();
         assert!(Flock::lock(file(), FlockArg::LockExclusiveNonblock).is_err());
+        assert!(FileLock::try_acquire(path).unwrap().is_none());
         drop(held);
         assert!(Flock::lock(file(), FlockArg::LockExclusiveNonblock).is_ok());
         drop(FileLock::acquire(path).unwrap());

@@ -13,6 +13,8 @@ use crate::cli::console::print;
 use crate::cli::failure::{usage, Failure};
 use crate::cli::program::{program, Program};
 
+#[cfg(feature = "archive")]
+mod archive;
 mod check;
 mod http;
 mod log_lines;
@@ -22,6 +24,12 @@ mod options;
 mod record;
 mod rendezvous;
 
+#[cfg(feature = "archive")]
+const PROGRAM: Program = program! {
+    "callrec-server", "the servers that the recorders of phones connect to",
+    [record::RECORD, rendezvous::RENDEZVOUS, archive::ARCHIVE, check::CHECK]
+};
+#[cfg(not(feature = "archive"))]
 const PROGRAM: Program = program! {
     "callrec-server", "the servers that the recorders of phones connect to",
     [record::RECORD, rendezvous::RENDEZVOUS, check::CHECK]
@@ -52,6 +60,8 @@ fn command(mut arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
     match name.to_str() {
         Some("record") => record::main(arguments),
         Some("rendezvous") => rendezvous::main(arguments),
+        #[cfg(feature = "archive")]
+        Some("archive") => archive::main(arguments),
         Some("check") => check::main(arguments),
         Some("completions") => PROGRAM.completions(&arguments),
         Some("man") => PROGRAM.man(&arguments),
