@@ -234,6 +234,55 @@ fn the_database_of_another_folder_deletes_nothing() {
 }
 
 #[test]
+fn a_file_that_is_gone_stays_in_the_catalogue() {
+    let server = Server::new(&[]);
+    record(&server, "17", DEVICE, 20);
+    let archive = Archive::new(&recordings(&server), &[]);
+    let token = archive.token("test", "admin", &[]);
+    let found = archive.wait_for(&token, "", 1);
+    fs::remove_dir_all(recordings(&server).join("0c383e000001")).unwrap();
+    let mut gone = vec![];
+    wait_for("the change of its place", || {
+        gone = archive.list(&token, "");
+        gone[0]["place"] == "moving"
+    });
+    assert_eq!(gone[0]["id"], found[0]["id"]);
+    let path = format!(
+        "/api/v1/recordings/{}/audio",
+        found[0]["id"].as_str().unwrap()
+    );
+    assert_eq!(archive.get(&token, &path).status, 503);
+}
+
+#[test]
+fn a_catalogue_that_is_none_is_made_again() {
+    let server = Server::new(&[]);
+    record(&server, "17", DEVICE, 20);
+    let mut archive = Archive::new(&recordings(&server), &[]);
+    let token = archive.token("test", "admin", &[]);
+    archive.wait_for(&token, "", 1);
+    archive.kill();
+    let folder = recordings(&server).join(".archive");
+    for suffix in ["-wal", "-shm"] {
+        let _ = fs::remove_file(folder.join(format!("catalogue.db{suffix}")));
+    }
+    fs::write(
+        folder.join("catalogue.db"),
+        "this is no database at all, but some text",
+    )
+    .unwrap();
+    let refused = archive_command(&recordings(&server), &["--listen", "127.0.0.1:0"]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(
+        stderr_of(&refused).contains("archive rebuild"),
+        "{refused:?}"
+    );
+    assert!(archive.command(&["rebuild"]).status.success());
+    archive.start();
+    assert_eq!(archive.list(&token, "").len(), 1);
+}
+
+#[test]
 fn parts_are_one_call_and_a_late_one_joins() {
     let server = Server::new(&[]);
     for number in 0..3 {

@@ -9,7 +9,6 @@ use std::os::unix::fs::PermissionsExt;
 
 use common::archive::{archive_command_with, begin, read_head, record, recordings, Archive, Reply};
 use common::server::Server;
-use serde_json::{json, Value};
 
 const PASSWORD: &str = "correct horse battery";
 

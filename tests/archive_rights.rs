@@ -5,7 +5,7 @@
 
 mod common;
 
-use common::archive::{archive_command_with, begin, read_head, record, recordings, Archive, Reply};
+use common::archive::{begin, read_head, record, recordings, Archive};
 use common::server::Server;
 use serde_json::{json, Value};
 

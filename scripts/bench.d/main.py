@@ -8,7 +8,7 @@ import sys
 from measure import Failed
 
 # A command's module has `main(arguments)`, which prints what it found and gives the exit status.
-COMMANDS = {"profile": "functions", "play": "playing", "load": "load", "fsp": "fsp", "box": "home_box"}
+COMMANDS = {"profile": "functions", "play": "playing", "load": "load", "fsp": "fsp", "box": "home_box", "archive": "archive"}
 DEFAULT = "compare"
 
 

@@ -147,15 +147,20 @@ impl AccountCommand {
     }
 }
 
-fn parse(what: &str, arguments: Vec<OsString>) -> Result<AccountCommand, Failure> {
-    let mut words = vec![];
-    let mut rest = vec![];
-    let mut options: [(&str, Option<String>); 4] = [
-        ("--role", None),
-        ("--devices", None),
-        ("--tenant", None),
-        ("--days", None),
-    ];
+/// A command line, sorted.
+#[derive(Default)]
+struct Words {
+    words: Vec<String>,
+    role: Option<String>,
+    devices: Option<String>,
+    tenant: Option<String>,
+    days: Option<String>,
+    /// Options of all of the archive's commands.
+    rest: Vec<OsString>,
+}
+
+fn sort(arguments: Vec<OsString>) -> Result<Words, Failure> {
+    let mut sorted = Words::default();
     let mut arguments = arguments.into_iter();
     while let Some(argument) = arguments.next() {
         let text = argument.to_string_lossy().into_owned();
@@ -163,53 +168,62 @@ fn parse(what: &str, arguments: Vec<OsString>) -> Result<AccountCommand, Failure
             Some((key, value)) => (key, Some(value.to_owned())),
             None => (text.as_str(), None),
         };
-        if let Some((name, place)) = options.iter_mut().find(|(name, _)| *name == key) {
-            let next = || {
-                arguments
-                    .next()
-                    .map(|value| value.to_string_lossy().into_owned())
-            };
-            *place = value.or_else(next);
-            if place.is_none() {
-                return usage(&format!("{name} has no value"));
+        let place = match key {
+            "--role" => &mut sorted.role,
+            "--devices" => &mut sorted.devices,
+            "--tenant" => &mut sorted.tenant,
+            "--days" => &mut sorted.days,
+            _ if text.starts_with('-') => {
+                sorted.rest.push(argument);
+                if value.is_none() {
+                    sorted.rest.extend(arguments.next());
+                }
+                continue;
             }
-        } else if text.starts_with('-') {
-            rest.push(argument);
-            rest.extend(if value.is_none() {
-                arguments.next()
-            } else {
-                None
-            });
-        } else {
-            words.push(text);
+            _ => {
+                sorted.words.push(text);
+                continue;
+            }
+        };
+        let next = || {
+            arguments
+                .next()
+                .map(|value| value.to_string_lossy().into_owned())
+        };
+        *place = value.or_else(next);
+        if place.is_none() {
+            return usage(&format!("{key} has no value"));
         }
     }
-    let settings = settings(rest)?;
-    let [(_, role), (_, devices), (_, tenant), (_, days)] = options;
-    let tenant = tenant
+    Ok(sorted)
+}
+
+fn parse(what: &str, arguments: Vec<OsString>) -> Result<AccountCommand, Failure> {
+    let sorted = sort(arguments)?;
+    let settings = settings(sorted.rest)?;
+    let tenant = sorted
+        .tenant
         .unwrap_or_else(|| DEFAULT_TENANT.into())
         .to_lowercase();
     if !settings.tenants.has(&tenant) {
-        return usage(&format!(
-            "--tenant {tenant}: there is no such tenant in the configuration"
-        ));
+        let words = "there is no such tenant in the configuration";
+        return usage(&format!("--tenant {tenant}: {words}"));
     }
-    let has_role = role.is_some();
-    let role = role.as_deref().unwrap_or("agent");
+    let has_role = sorted.role.is_some();
+    let role = sorted.role.as_deref().unwrap_or("agent");
     let Some(role) = Role::parse(role) else {
         return usage(&format!(
             "--role must be admin, supervisor or agent, not '{role}'"
         ));
     };
-    let days = days.map_or(Ok(TOKEN_DAYS), |days| days.parse());
+    let days = sorted.days.map_or(Ok(TOKEN_DAYS), |days| days.parse());
     let Some(days) = days.ok().filter(|days| (1..=36_500).contains(days)) else {
         return usage("--days must be a number from 1 to 36500");
     };
-    let mut words = words.into_iter();
+    let mut words = sorted.words.into_iter();
     let Some(action) = words.next() else {
-        return usage(&format!(
-            "archive {what}: what is to be done? 'callrec-server archive --help' lists it"
-        ));
+        let words = "what is to be done? 'callrec-server archive --help' lists it";
+        return usage(&format!("archive {what}: {words}"));
     };
     let accounts = Accounts::open(&settings.home()).map_err(Failure::Failed)?;
     Ok(AccountCommand {
@@ -218,7 +232,7 @@ fn parse(what: &str, arguments: Vec<OsString>) -> Result<AccountCommand, Failure
         rights: Rights {
             role,
             tenant,
-            devices: devices_of(&devices.unwrap_or_default()),
+            devices: devices_of(&sorted.devices.unwrap_or_default()),
         },
         has_role,
         days,

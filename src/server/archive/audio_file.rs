@@ -82,7 +82,7 @@ pub(super) fn layout(file: &File, bytes: u64) -> Option<Layout> {
     if head.starts_with(b"RIFF") {
         return riff_layout(&head[..length], bytes);
     }
-    let header = Header::parse(head.get(..length)?.try_into().ok()?).ok()?;
+    let header = Header::parse(head.get(..length)?).ok()?;
     let law = match header.codec {
         Codec::G711(law) => Some(law),
         Codec::G722 | Codec::G729 => None,

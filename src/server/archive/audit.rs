@@ -2,7 +2,7 @@
 //!
 //! `DIR/.archive/audit-HOST.ndjson` has a JSON object a line; `prev` is the SHA-256 of the line before
 //! it. The last hash is also in accounts.db, so that lines cannot be cut off. Server and commands
-//! append to the same file: each holds its lock meanwhile.
+//! append to the same file: each holds a lock meanwhile.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{json, Value};
 use sha2::{Digest, Sha256};
 
+use crate::io::file_lock::FileLock;
 use crate::recordings::start_time::StartTime;
 use crate::server::archive::accounts::Accounts;
 
@@ -61,7 +62,9 @@ impl Audit {
     ) -> Result<(), String> {
         let path = self.path();
         let failed = |error: io::Error| format!("{}: {error}", path.display());
-        let mut file = self.open_locked().map_err(failed)?;
+        let lock = self.home.join("audit-lock").display().to_string();
+        let _lock = FileLock::acquire(&lock).map_err(failed)?;
+        let mut file = self.open().map_err(failed)?;
         let length = file.metadata().map_err(failed)?.len();
         let (before, prev) = match last_line(&mut file, length).map_err(failed)? {
             Some(line) => (number_of(&line), hash_of(&line)),
@@ -93,22 +96,10 @@ impl Audit {
         Ok(())
     }
 
-    /// Opens the file; it stays locked until it is closed.
-    fn open_locked(&self) -> io::Result<File> {
-        loop {
-            let mut options = OpenOptions::new();
-            let file = options
-                .create(true)
-                .read(true)
-                .append(true)
-                .mode(0o600)
-                .open(self.path())?;
-            file.lock()?;
-            // Another process may have finished this file meanwhile.
-            if fs::metadata(self.path()).is_ok_and(|named| is_same(&named, &file)) {
-                return Ok(file);
-            }
-        }
+    fn open(&self) -> io::Result<File> {
+        let mut options = OpenOptions::new();
+        options.create(true).read(true).append(true).mode(0o600);
+        options.open(self.path())
     }
 
     /// The last lines, newest first; `take` says whether a line is wanted.
@@ -239,12 +230,6 @@ fn check_file(
         end = Some((n, hash_of(line.as_bytes())));
     }
     Ok(end)
-}
-
-fn is_same(named: &fs::Metadata, file: &File) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    file.metadata()
-        .is_ok_and(|open| (open.dev(), open.ino()) == (named.dev(), named.ino()))
 }
 
 /// The last line without its end; a torn one of a power cut is cut off.

@@ -98,29 +98,38 @@ pub(super) fn join(id: &str, folder: &str, call: &str, parts: &[PartRow], now: i
     set("parts", parts.len().into());
     set("parts_missing", missing.into());
     set("files", parts.iter().map(file).collect());
-    let text_of = |key: &str| {
-        latest(parts, key)
-            .and_then(|value| value.as_str().map(str::to_owned))
+    let is_flawed = has_loss || !matches!(heard, "" | "both");
+    searched(parts, state, is_flawed, document)
+}
+
+/// The document with what is searched for.
+fn searched(
+    parts: &[PartRow],
+    state: &str,
+    is_flawed: bool,
+    document: Map<String, Value>,
+) -> Joined {
+    let text = |key: &str| {
+        document
+            .get(key)
+            .and_then(Value::as_str)
             .unwrap_or_default()
     };
+    let names = format!("{}\n{}", text("remote_name"), text("local_name"));
     Joined {
         start: first(parts).map_or(0, |part| part.start),
         state: state.into(),
-        dir: match text_of("dir").as_str() {
+        dir: match text("dir") {
             "in" => 1,
             "out" => 2,
             _ => 0,
         },
-        remote: text_of("remote_number"),
-        local: text_of("local_number"),
-        names: text::name(&format!(
-            "{}\n{}",
-            text_of("remote_name"),
-            text_of("local_name")
-        )),
-        duration,
-        size,
-        is_flawed: has_loss || !matches!(heard, "" | "both"),
+        remote: text("remote_number").to_owned(),
+        local: text("local_number").to_owned(),
+        names: text::name(&names),
+        duration: parts.iter().map(|part| part.sound).sum(),
+        size: parts.iter().map(|part| part.size).sum(),
+        is_flawed,
         document,
     }
 }

@@ -62,7 +62,10 @@ CREATE TABLE IF NOT EXISTS journal(name TEXT PRIMARY KEY, offset INTEGER NOT NUL
 /// Opens the catalogue to write it, and creates what is not there. A catalogue of an older version
 /// is emptied: the files bring all back.
 pub(super) fn open(path: &Path) -> Result<Connection, String> {
-    let failed = |error| format!("{}: {error}", path.display());
+    let failed = |error| {
+        let shown = path.display();
+        format!("{shown}: {error}; 'callrec-server archive rebuild' makes the catalogue again")
+    };
     own(path)?;
     let connection = Connection::open(path).map_err(failed)?;
     connection.busy_timeout(BUSY).map_err(failed)?;

@@ -142,7 +142,7 @@ fn write_joined(
     let width = if law.is_some() { 1 } else { 2 };
     let body_first = first.saturating_sub(head_bytes);
     // An even number of samples is left out, so that what is left needs the same padding.
-    let from = body_first / width & !1;
+    let from = (body_first / width) & !1;
     let to = last.saturating_sub(head_bytes) / width + 2;
     let mut window = Window {
         skip: first,

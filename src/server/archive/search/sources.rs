@@ -21,16 +21,7 @@ pub(super) fn sources(query: &Query) -> Vec<Source> {
         )
     };
     if let Some(any) = &query.any {
-        let pieces = [
-            text::trigrams(&text::number(any)),
-            text::trigrams(&text::name(any)),
-        ];
-        if let [number, Some(word)] = pieces {
-            let or = number
-                .map(|number| format!("({number}) OR "))
-                .unwrap_or_default();
-            sources.push(matching(format!("{or}({word})")));
-        }
+        sources.extend(any_source(any).map(matching));
     }
     if let Some(number) = &query.number {
         sources.extend(number_source(number, query.number_match, &matching));
@@ -47,36 +38,40 @@ pub(super) fn sources(query: &Query) -> Vec<Source> {
     if query.held {
         sources.push(("SELECT key FROM recording WHERE hold = 1".into(), vec![]));
     }
-    let is_rare = |state: &String| {
-        ["running", "interrupted", "incomplete", "deleted"].contains(&state.as_str())
-    };
-    if !query.states.is_empty() && query.states.iter().all(is_rare) {
-        let marks = vec!["?"; query.states.len()].join(",");
-        let sql = format!(
-            "SELECT key FROM recording WHERE state IN ({marks}) AND state IN ('running', 'interrupted', 'incomplete', 'deleted')"
-        );
-        sources.push((
-            sql,
-            query
-                .states
-                .iter()
-                .map(|state| Sql::from(state.clone()))
-                .collect(),
-        ));
-    }
-    if let Some(folders) = query
-        .folders
-        .as_ref()
-        .filter(|folders| folders.len() <= FEW_FOLDERS)
-    {
+    sources.extend(state_source(&query.states));
+    let few = |folders: &&Vec<i64>| folders.len() <= FEW_FOLDERS;
+    if let Some(folders) = query.folders.as_ref().filter(few) {
         let marks = vec!["?"; folders.len()].join(",");
         let sql = format!("SELECT key FROM recording WHERE folder IN ({marks})");
-        sources.push((
-            sql,
-            folders.iter().map(|folder| Sql::from(*folder)).collect(),
-        ));
+        let values = folders.iter().map(|folder| Sql::from(*folder));
+        sources.push((sql, values.collect()));
     }
     sources
+}
+
+/// Text in any field. `None`: a part of it is too short for the index.
+fn any_source(any: &str) -> Option<String> {
+    let number = text::number(any);
+    let word = text::trigrams(&text::name(any))?;
+    if number.is_empty() {
+        return Some(word);
+    }
+    let number = text::trigrams(&number)?;
+    Some(format!("({number}) OR ({word})"))
+}
+
+/// States that few recordings are in have an index.
+fn state_source(states: &[String]) -> Option<Source> {
+    const RARE: [&str; 4] = ["running", "interrupted", "incomplete", "deleted"];
+    let is_rare = |state: &String| RARE.contains(&state.as_str());
+    if states.is_empty() || !states.iter().all(is_rare) {
+        return None;
+    }
+    let marks = vec!["?"; states.len()].join(",");
+    let rare = RARE.join("', '");
+    let sql = format!("SELECT key FROM recording WHERE state IN ({marks}) AND state IN ('{rare}')");
+    let values = states.iter().map(|state| Sql::from(state.clone()));
+    Some((sql, values.collect()))
 }
 
 fn number_source(

@@ -200,7 +200,9 @@ pub(super) async fn remove(
         app.recording(&viewer, &id, Role::Admin)?;
         let mut members = json_body(&headers, &body)?;
         let reason = members.text("reason")?.unwrap_or_default();
+        let password = members.text("password")?;
         members.finish()?;
+        confirm(app, &viewer, password.as_deref())?;
         remove_for(app, &viewer, &id, &reason)
     });
     removed.await?;

@@ -83,55 +83,36 @@ pub(super) fn search(pairs: &[(String, String)]) -> Result<Search, ApiError> {
 
 fn set(search: &mut Search, key: &str, value: &str, zone: &TimeZone) -> Result<(), ApiError> {
     let wrong = |what: &str| ApiError::bad("bad-value", format!("{key}: {what}, not '{value}'"));
+    let text = || Some(value.trim().to_owned()).filter(|text| !text.is_empty());
     let number = || {
-        value
-            .parse::<i64>()
-            .ok()
-            .filter(|number| *number >= 0)
-            .ok_or_else(|| wrong("must be a number"))
+        let number = value.parse::<i64>().ok().filter(|number| *number >= 0);
+        number.ok_or_else(|| wrong("must be a number"))
     };
+    let time = || time(value, zone).ok_or_else(|| wrong("must be a date or a time"));
     let query = &mut search.query;
     match key {
-        "q" => query.any = Some(value.trim().to_owned()).filter(|any| !any.is_empty()),
-        "number" => query.number = Some(value.to_owned()).filter(|number| !number.is_empty()),
-        "name" => query.name = Some(value.trim().to_owned()).filter(|name| !name.is_empty()),
+        "q" => query.any = text(),
+        "number" => query.number = text(),
+        "name" => query.name = text(),
         "number_match" => {
-            query.number_match = match value {
-                "exact" => NumberMatch::Exact,
-                "begins" => NumberMatch::Begins,
-                "ends" => NumberMatch::Ends,
-                "contains" => NumberMatch::Contains,
-                _ => return Err(wrong("must be exact, begins, ends or contains")),
-            }
+            let by = number_match(value);
+            query.number_match =
+                by.ok_or_else(|| wrong("must be exact, begins, ends or contains"))?;
         }
         "device" => search.devices.push(value.to_owned()),
         "tag" => query.tags.push(value.to_owned()),
-        "dir" => {
-            query.dir = match value {
-                "in" => Some(1),
-                "out" => Some(2),
-                _ => return Err(wrong("must be in or out")),
-            }
-        }
-        "from" => {
-            query.from = Some(time(value, zone).ok_or_else(|| wrong("must be a date or a time"))?)
-        }
-        "to" => {
-            query.to = Some(time(value, zone).ok_or_else(|| wrong("must be a date or a time"))?)
-        }
+        "dir" => query.dir = Some(direction(value).ok_or_else(|| wrong("must be in or out"))?),
+        "from" => query.from = Some(time()?),
+        "to" => query.to = Some(time()?),
         "tz" => {}
         "min_ms" => query.min_ms = Some(number()?),
         "max_ms" => query.max_ms = Some(number()?),
         "state" if STATES.contains(&value) => query.states.push(value.to_owned()),
-        "state" => {
-            return Err(wrong(
-                "must be running, interrupted, finished, incomplete or deleted",
-            ))
-        }
+        "state" => return Err(wrong(&format!("must be one of {}", STATES.join(", ")))),
         "lost" if value == "1" => query.flawed = true,
         "lost" => return Err(wrong("must be 1")),
         "limit" => {
-            let limit = number()? as usize;
+            let limit = usize::try_from(number()?).unwrap_or(0);
             if !(1..=MAX_LIMIT).contains(&limit) {
                 return Err(wrong("must be from 1 to 500"));
             }
@@ -139,13 +120,30 @@ fn set(search: &mut Search, key: &str, value: &str, zone: &TimeZone) -> Result<(
         }
         "cursor" => search.cursor = Some(value.to_owned()),
         _ => {
-            return Err(ApiError::bad(
-                "unknown",
-                format!("{key}: there is no such parameter"),
-            ))
+            let words = format!("{key}: there is no such parameter");
+            return Err(ApiError::bad("unknown", words));
         }
     }
     Ok(())
+}
+
+fn number_match(value: &str) -> Option<NumberMatch> {
+    match value {
+        "exact" => Some(NumberMatch::Exact),
+        "begins" => Some(NumberMatch::Begins),
+        "ends" => Some(NumberMatch::Ends),
+        "contains" => Some(NumberMatch::Contains),
+        _ => None,
+    }
+}
+
+/// 1: incoming, 2: outgoing.
+fn direction(value: &str) -> Option<i64> {
+    match value {
+        "in" => Some(1),
+        "out" => Some(2),
+        _ => None,
+    }
 }
 
 /// The time zone with this name; without one the server's.

@@ -85,7 +85,7 @@ pub(super) const ROUTES: [Route; 27] = [
     route("GET", "/api/v1/recordings/{id}/waveform.svg", AGENT, "waveform", "Its picture."),
     Route { parameters: &["points"], ..route("GET", "/api/v1/recordings/{id}/peaks", AGENT, "peaks", "Least and greatest samples of 8 bits.") },
     Route { members: &["tags", "note", "hold", "password"], ..route("PATCH", "/api/v1/recordings/{id}", SUPERVISOR, "changeRecording", "Changes tags, note and hold; releasing a hold needs the role admin and the password.") },
-    Route { members: &["reason"], ..route("DELETE", "/api/v1/recordings/{id}", ADMIN, "deleteRecording", "Deletes it.") },
+    Route { members: &["reason", "password"], ..route("DELETE", "/api/v1/recordings/{id}", ADMIN, "deleteRecording", "Deletes it.") },
     Route { members: &["ids", "search", "password"], ..route("POST", "/api/v1/export", SUPERVISOR, "export", "A ZIP file of recordings.") },
     route("GET", "/api/v1/devices", AGENT, "devices", "The devices."),
     route("GET", "/api/v1/stats", SUPERVISOR, "stats", "Figures."),

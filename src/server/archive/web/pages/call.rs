@@ -24,10 +24,10 @@ const LISTENERS: usize = 20;
 const FACTS: [(&str, &str); 6] = [
     ("device", "Device"),
     ("end", "End"),
-    ("result", "result"),
+    ("result", "Result"),
     ("reason", "Reason"),
-    ("codec", "codec"),
-    ("call_id", "id"),
+    ("codec", "Codec"),
+    ("call_id", "Number of the call"),
 ];
 
 pub(super) async fn call(
@@ -185,6 +185,7 @@ fn added(reader: &Reader, viewer: &Viewer, call: &Value) -> Markup {
                 h2 { (reader.say("Delete this call")) }
                 form method="post" action={ "/call/" (id) "/delete" } {
                     label { (reader.say("Reason")) input name="reason" required maxlength="1000"; }
+                    label { (reader.say("Your password again")) input type="password" name="password" autocomplete="current-password" required; }
                     button.danger { (reader.say("Delete")) }
                 }
             }

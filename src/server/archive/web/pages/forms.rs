@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use super::layout::Reader;
 use crate::server::archive::accounts::users::Role;
 use crate::server::archive::app::App;
-use crate::server::archive::web::changes::{apply, checked, remove_for};
+use crate::server::archive::web::changes::{apply, checked, confirm, remove_for};
 use crate::server::archive::web::params::Members;
 use crate::server::archive::web::recordings::Pairs;
 use crate::server::archive::web::viewer::Viewer;
@@ -76,6 +76,7 @@ pub(super) async fn remove(
     let who = viewer.clone();
     let removed = app.run(move |app| {
         app.recording(&who, &id, Role::Admin)?;
+        confirm(app, &who, Some(field(&fields, "password")))?;
         remove_for(app, &who, &id, field(&fields, "reason"))
     });
     match removed.await {
