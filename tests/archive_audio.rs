@@ -8,8 +8,8 @@ use std::fs;
 use std::io::Read;
 
 use common::archive::{begin, read_head, record, recordings, Archive};
-use common::callrec;
 use common::server::Server;
+use common::{callrec, wait_for};
 use serde_json::{json, Value};
 
 /// A server, its archive, an administrator's token, and the id of one recorded call.
@@ -140,10 +140,16 @@ fn a_running_call_is_heard_to_its_end_and_its_edge_is_waited_for() {
         whole.read_to_end(&mut bytes).unwrap();
         common::archive::unchunked(&bytes)
     });
-    let all = archive.ask(&token, &format!("GET {path}"), &["Range: bytes=0-"], b"");
+    // The edge is what has been synced.
+    let mut all = first;
+    wait_for("some sound", || {
+        let range = ["Range: bytes=0-"];
+        all = archive.ask(&token, &format!("GET {path}"), &range, b"");
+        all.body.len() > 44
+    });
     assert_eq!(all.status, 206);
+    assert!(all.header("content-range").ends_with("/*"));
     let edge = all.body.len();
-    assert!(all.header("content-range").ends_with("/*") && edge > 44);
     // At the edge the answer waits for more.
     let next = std::thread::scope(|scope| {
         let range = format!("Range: bytes={edge}-");

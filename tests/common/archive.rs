@@ -50,7 +50,9 @@ impl Archive {
         wait_for("the archive", || {
             let lives = self.process.lives();
             assert!(lives, "the archive did not start: {}", self.log());
-            self.log().contains("all recordings are in the catalogue")
+            let log = self.log();
+            log.contains("all recordings are in the catalogue")
+                && log.contains("archive is ready on ")
         });
     }
 

@@ -56,6 +56,7 @@ mod settings;
 mod sound;
 mod tenants;
 mod text;
+mod tls;
 mod web;
 
 pub(super) fn main(mut arguments: Vec<OsString>) -> Result<ExitCode, Failure> {

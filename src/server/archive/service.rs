@@ -17,6 +17,7 @@ use crate::server::archive::rebuild::{lock_path, REBUILT};
 use crate::server::archive::retention;
 use crate::server::archive::scan::{now, Scanner};
 use crate::server::archive::settings::ArchiveSettings;
+use crate::server::archive::tls;
 use crate::server::archive::web;
 
 /// The least time between two scans; they may not take more than a tenth of the time.
@@ -47,11 +48,13 @@ async fn serve(settings: ArchiveSettings) -> Result<(), String> {
             "{home}: another archive serves this folder already"
         ));
     };
+    let tls = tls::acceptor(&app.settings)?;
+    let scheme = if tls.is_some() { "https" } else { "http" };
     let base = app
         .settings
         .public
         .clone()
-        .unwrap_or_else(|| format!("http://{address}"));
+        .unwrap_or_else(|| format!("{scheme}://{address}"));
     if let Some(link) = app.accounts.make_first_link(&app.home, &base, now())? {
         info!("the first administrator is made here, within a day: {link}");
     }
@@ -63,6 +66,7 @@ async fn serve(settings: ArchiveSettings) -> Result<(), String> {
             tokio::spawn(web::serve::serve(
                 listener,
                 metrics::router(app.clone()),
+                None,
                 std::future::pending(),
             ));
             format!(", metrics on {address}")
@@ -85,7 +89,7 @@ async fn serve(settings: ArchiveSettings) -> Result<(), String> {
             _ = interrupt.recv() => {}
         }
     };
-    web::serve::serve(listener, web::router(app.clone()), ended).await;
+    web::serve::serve(listener, web::router(app.clone()), tls, ended).await;
     info!("shutting down");
     // Requests that still run are given up: files and records are whole at any time.
     std::process::exit(0);

@@ -24,6 +24,12 @@ pub(in crate::server) const ARCHIVE: CommandSpec = command! {
             "the catalogue [DIR/.archive/catalogue.db]"),
         ("", "public", "URL",
             "the address that people use, if a proxy is in front"),
+        ("", "tlsCert", "FILE",
+            "serve TLS with this certificate and what it is issued by, PEM"),
+        ("", "tlsKey", "FILE",
+            "its private key, PEM"),
+        ("", "tlsSelfSigned", "0|1",
+            "1: serve TLS with a certificate that is made at the first start [0]"),
         ("", "plainHttp", "0|1",
             "1: listen on other addresses than loopback without TLS, because a proxy does it [0]"),
         ("", "trustedProxy", "CIDR",
@@ -73,6 +79,9 @@ pub(in crate::server) struct ArchiveSettings {
     pub(super) listen: SocketAddr,
     database: Option<PathBuf>,
     pub(super) public: Option<String>,
+    pub(super) tls_cert: Option<PathBuf>,
+    pub(super) tls_key: Option<PathBuf>,
+    pub(super) tls_self_signed: bool,
     pub(super) plain_http: bool,
     pub(super) trusted_proxy: Vec<IpNet>,
     pub(super) retain_days: u64,
@@ -94,6 +103,9 @@ impl Default for ArchiveSettings {
             listen: SocketAddr::from(([127, 0, 0, 1], 8090)),
             database: None,
             public: None,
+            tls_cert: None,
+            tls_key: None,
+            tls_self_signed: false,
             plain_http: false,
             trusted_proxy: vec![],
             retain_days: 0,
@@ -123,6 +135,9 @@ impl ServerOptions for ArchiveSettings {
             "listen" => self.listen = address(value)?,
             "database" => self.database = Some(sqlite_file(value)?),
             "public" => self.public = Some(public_url(value)?),
+            "tlsCert" => self.tls_cert = Some(value.into()),
+            "tlsKey" => self.tls_key = Some(value.into()),
+            "tlsSelfSigned" => self.tls_self_signed = one_of(value, &[("0", false), ("1", true)])?,
             "plainHttp" => self.plain_http = one_of(value, &[("0", false), ("1", true)])?,
             "trustedProxy" => self.trusted_proxy.push(network(value)?),
             "retainDays" => self.retain_days = number(value, 0, MAX_DAYS)?,
@@ -151,6 +166,15 @@ impl ServerOptions for ArchiveSettings {
                 one(format!("sqlite:{}", self.database().display())),
             ),
             ("public", all(&self.public)),
+            (
+                "tlsCert",
+                all(self.tls_cert.iter().map(|file| file.display())),
+            ),
+            (
+                "tlsKey",
+                all(self.tls_key.iter().map(|file| file.display())),
+            ),
+            ("tlsSelfSigned", one(u8::from(self.tls_self_signed))),
             ("plainHttp", one(u8::from(self.plain_http))),
             ("trustedProxy", all(&self.trusted_proxy)),
             ("retainDays", one(self.retain_days)),
@@ -198,12 +222,23 @@ impl ArchiveSettings {
         self.host_name.clone().unwrap_or_else(of_computer)
     }
 
+    /// It serves TLS itself.
+    pub(super) fn has_tls(&self) -> bool {
+        self.tls_self_signed || self.tls_cert.is_some()
+    }
+
     /// What the options do not allow together.
     pub(in crate::server) fn check(&self) -> Result<(), String> {
-        if !self.listen.ip().is_loopback() && !self.plain_http {
+        if self.tls_cert.is_some() != self.tls_key.is_some() {
+            return Err("tlsCert and tlsKey belong together: one of them is missing".into());
+        }
+        if self.tls_cert.is_some() && self.tls_self_signed {
+            return Err("either tlsCert and tlsKey, or tlsSelfSigned = 1".into());
+        }
+        if !self.listen.ip().is_loopback() && !self.plain_http && !self.has_tls() {
             return Err(format!(
-                "--listen {}: is not loopback, and passwords would travel in the clear; put a proxy with TLS in front and \
-                 set plainHttp = 1",
+                "--listen {}: is not loopback, and passwords would travel in the clear; set tlsCert and tlsKey, \
+                 tlsSelfSigned = 1, or, with a proxy that does TLS in front, plainHttp = 1",
                 self.listen
             ));
         }

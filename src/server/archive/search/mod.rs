@@ -20,8 +20,8 @@ mod sources;
 
 /// A filter that finds at most so many recordings is worth reading them all.
 const FEW: usize = 3000;
-/// Recordings that are looked at for one page.
-const WINDOW: i64 = 50_000;
+/// Recordings that are looked at for one page: most pages are full after the first ones.
+const WINDOWS: [i64; 2] = [1000, 50_000];
 
 /// A recording that was found.
 #[derive(Clone, Debug)]
@@ -84,20 +84,42 @@ pub(super) fn search(connection: &Connection, query: &Query) -> Result<Page, Str
         let rows = of_keys(connection, &keys, &conditions, query.limit + 1)?;
         return Ok(page(rows, query.limit, None));
     }
-    let end = window_end(connection, low, high)?;
+    for window in WINDOWS {
+        let end = window_end(connection, low, high, window)?;
+        let rows = walk(
+            connection,
+            &conditions,
+            end.unwrap_or(low),
+            high,
+            query.limit,
+        )?;
+        if rows.len() > query.limit || end.is_none() || window == WINDOWS[1] {
+            return Ok(page(rows, query.limit, end));
+        }
+    }
+    Err(fault("a search has no end"))
+}
+
+/// In order of time, between two keys; one more than a page has.
+fn walk(
+    connection: &Connection,
+    conditions: &Conditions,
+    low: i64,
+    high: i64,
+    limit: usize,
+) -> Result<Vec<Row>, String> {
     let sql = format!(
         "SELECT {COLUMNS} FROM recording r {TABLES} WHERE r.key >= ? AND r.key < ? AND {} ORDER BY r.key DESC LIMIT ?",
         conditions.sql()
     );
-    let mut values = vec![Sql::from(end.unwrap_or(low)), high.into()];
-    values.extend(conditions.values);
-    values.push((query.limit as i64 + 1).into());
+    let mut values = vec![Sql::from(low), high.into()];
+    values.extend(conditions.values.iter().cloned());
+    values.push((limit as i64 + 1).into());
     let mut statement = connection.prepare_cached(&sql).map_err(fault)?;
     let rows = statement
         .query_map(params_from_iter(values), row)
         .map_err(fault)?;
-    let rows = rows.collect::<Result<_, _>>().map_err(fault)?;
-    Ok(page(rows, query.limit, end))
+    rows.collect::<Result<_, _>>().map_err(fault)
 }
 
 fn page(mut rows: Vec<Row>, limit: usize, end: Option<i64>) -> Page {
@@ -117,11 +139,16 @@ fn key_range(query: &Query) -> (i64, i64) {
 }
 
 /// Where a page stops to look; `None`: it looks at all that is left.
-fn window_end(connection: &Connection, low: i64, high: i64) -> Result<Option<i64>, String> {
+fn window_end(
+    connection: &Connection,
+    low: i64,
+    high: i64,
+    window: i64,
+) -> Result<Option<i64>, String> {
     let sql = "SELECT key FROM recording WHERE key >= ?1 AND key < ?2 ORDER BY key DESC LIMIT 1 OFFSET ?3";
     let mut statement = connection.prepare_cached(sql).map_err(fault)?;
     let mut rows = statement
-        .query_map([low, high, WINDOW], |row| row.get(0))
+        .query_map([low, high, window], |row| row.get(0))
         .map_err(fault)?;
     rows.next().transpose().map_err(fault)
 }

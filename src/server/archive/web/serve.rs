@@ -10,11 +10,16 @@ use axum::body::Body;
 use axum::extract::connect_info::ConnectInfo;
 use axum::Router;
 use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
 use hyper::Request;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
 use tower_service::Service;
 
 /// For the request line and the headers.
@@ -30,6 +35,7 @@ const SHUTDOWN: Duration = Duration::from_secs(3);
 pub(in crate::server::archive) async fn serve(
     listener: TcpListener,
     router: Router,
+    tls: Option<TlsAcceptor>,
     end: impl Future<Output = ()>,
 ) {
     let places = Arc::new(Semaphore::new(CONNECTIONS));
@@ -53,26 +59,42 @@ pub(in crate::server::archive) async fn serve(
             continue; // closed
         };
         let _ = stream.set_nodelay(true);
-        let router = router.clone();
-        let service = hyper::service::service_fn(move |request: Request<Incoming>| {
-            answer(router.clone(), peer, request)
-        });
-        let mut builder = hyper::server::conn::http1::Builder::new();
-        builder
-            .timer(TokioTimer::new())
-            .header_read_timeout(HEADER_TIME)
-            .max_buf_size(HEADER_BYTES);
-        let connection = builder.serve_connection(TokioIo::new(stream), service);
-        let connection = graceful.watch(connection);
+        let (router, tls) = (router.clone(), tls.clone());
+        let watcher = graceful.watcher();
         tokio::spawn(async move {
-            if let Err(problem) = connection.await {
-                log::debug!("{peer}: {problem}");
+            match tls {
+                None => talk(stream, peer, router, watcher).await,
+                Some(tls) => match timeout(HEADER_TIME, tls.accept(stream)).await {
+                    Ok(Ok(stream)) => talk(stream, peer, router, watcher).await,
+                    Ok(Err(problem)) => log::debug!("{peer}: {problem}"),
+                    Err(_) => log::debug!("{peer}: has not begun TLS in time"),
+                },
             }
             drop(place);
         });
     }
     drop(listener);
-    let _ = tokio::time::timeout(SHUTDOWN, graceful.shutdown()).await;
+    let _ = timeout(SHUTDOWN, graceful.shutdown()).await;
+}
+
+/// One connection, to its end.
+async fn talk(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    peer: SocketAddr,
+    router: Router,
+    watcher: Watcher,
+) {
+    let service =
+        service_fn(move |request: Request<Incoming>| answer(router.clone(), peer, request));
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIME)
+        .max_buf_size(HEADER_BYTES);
+    let connection = builder.serve_connection(TokioIo::new(stream), service);
+    if let Err(problem) = watcher.watch(connection).await {
+        log::debug!("{peer}: {problem}");
+    }
 }
 
 async fn answer(

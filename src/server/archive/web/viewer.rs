@@ -75,6 +75,7 @@ pub(super) fn cookie_name(settings: &ArchiveSettings) -> &'static str {
 /// People reach it over TLS.
 pub(super) fn is_behind_tls(settings: &ArchiveSettings) -> bool {
     settings.plain_http
+        || settings.has_tls()
         || settings
             .public
             .as_ref()
