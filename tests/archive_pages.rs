@@ -110,10 +110,18 @@ fn a_browser_finds_plays_marks_and_deletes_a_call() {
         &[("q", "3012")],
         "location.search.includes('q=3012')",
     );
-    let rows = "document.querySelectorAll('tbody tr').length";
-    assert_eq!(page.browser.value(rows), json!(1));
+    assert_eq!(page.browser.value(ROWS), json!(1));
     page.open("/?number=4930");
-    assert_eq!(page.browser.value(rows), json!(1));
+    assert_eq!(page.browser.value(ROWS), json!(1));
+    plays_by_keys(&mut page);
+    marks_and_deletes(&mut page);
+    logs_and_administers(&mut page);
+}
+
+/// The rows of the list.
+const ROWS: &str = "document.querySelectorAll('tbody tr').length";
+
+fn plays_by_keys(page: &mut Page) {
     // With the keyboard alone: to the first call, and its player.
     page.browser
         .value("document.querySelector('tbody a').focus()");
@@ -140,6 +148,9 @@ fn a_browser_finds_plays_marks_and_deletes_a_call() {
     page.browser.press(">", 190);
     page.browser
         .wait(&format!("{player}.playbackRate === 1.25"));
+}
+
+fn marks_and_deletes(page: &mut Page) {
     // A note, a tag, the star.
     page.browser
         .value("document.getElementById('hold').checked = true");
@@ -157,7 +168,7 @@ fn a_browser_finds_plays_marks_and_deletes_a_call() {
     );
     assert!(page.text().contains("held"), "{}", page.text());
     page.open("/?held=1&tag=red");
-    assert_eq!(page.browser.value(rows), json!(1));
+    assert_eq!(page.browser.value(ROWS), json!(1));
     page.open(&path);
     page.browser
         .value("document.querySelector('[name=release]').checked = true");
@@ -172,6 +183,9 @@ fn a_browser_finds_plays_marks_and_deletes_a_call() {
         "location.pathname === '/'",
     );
     assert!(!page.text().contains("Zoe"), "{}", page.text());
+}
+
+fn logs_and_administers(page: &mut Page) {
     page.open("/audit");
     page.check_layout("audit");
     for what in [
