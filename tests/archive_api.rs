@@ -28,6 +28,7 @@ fn one_call(options: &[&str]) -> (Server, Archive, String, String) {
 }
 
 #[test]
+#[allow(clippy::too_many_lines)] // most of it is a table
 fn searches_find_what_they_should() {
     let server = Server::new(&[]);
     for (id, keys) in [
@@ -144,6 +145,7 @@ fn a_walk_through_the_pages_gives_each_call_once() {
 }
 
 #[test]
+#[allow(clippy::too_many_lines)] // one story, whose steps depend on each other
 fn notes_holds_and_deletion() {
     let (server, archive, token, id) = one_call(&[]);
     let path = format!("/api/v1/recordings/{id}");

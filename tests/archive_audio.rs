@@ -28,6 +28,54 @@ fn one_call(options: &[&str]) -> (Server, Archive, String, String) {
     (server, archive, token, id)
 }
 
+/// Parts of a file, and what is beyond it.
+fn check_ranges(archive: &Archive, token: &str, path: &str, expected: &[u8]) {
+    let length = expected.len();
+    for (range, from, to) in [
+        ("bytes=0-1", 0, 2),
+        ("bytes=0-", 0, length),
+        ("bytes=43-44", 43, 45),
+        ("bytes=57-61", 57, 62),
+        ("bytes=1001-3000", 1001, 3001),
+        ("bytes=-7", length - 7, length),
+    ] {
+        let part = archive.ask(
+            token,
+            &format!("GET {}", path),
+            &[&format!("Range: {range}")],
+            b"",
+        );
+        assert_eq!(part.status, 206, "{path} {range}");
+        let expected_range = format!("bytes {from}-{}/{length}", to - 1);
+        assert_eq!(part.header("content-range"), expected_range);
+        assert!(part.body == expected[from..to], "{path} {range}");
+    }
+    for range in [format!("bytes={length}-"), "bytes=-0".into()] {
+        let none = archive.ask(
+            token,
+            &format!("GET {}", path),
+            &[&format!("Range: {range}")],
+            b"",
+        );
+        assert_eq!(none.status, 416, "{range}");
+        assert_eq!(none.header("content-range"), format!("bytes */{length}"));
+    }
+}
+
+/// What makes an answer whole, a part, or nothing.
+fn check_conditions(archive: &Archive, token: &str, path: &str, tag: &str) {
+    for (header, status) in [
+        ("Range: bytes=0-1,3-4".to_owned(), 200),
+        ("Range: bytes=x".to_owned(), 200),
+        (format!("Range: bytes=0-1\r\nIf-Range: {tag}"), 206),
+        ("Range: bytes=0-1\r\nIf-Range: \"other\"".to_owned(), 200),
+        (format!("If-None-Match: {tag}"), 304),
+    ] {
+        let reply = archive.ask(token, &format!("GET {}", path), &[&header], b"");
+        assert_eq!(reply.status, status, "{header}");
+    }
+}
+
 #[test]
 fn audio_is_what_export_writes_in_whole_and_in_part() {
     for options in [&[][..], &["--format", "wav"]] {
@@ -58,48 +106,8 @@ fn audio_is_what_export_writes_in_whole_and_in_part() {
             let tag = whole.header("etag").to_owned();
             assert!(tag.starts_with('"') && tag.len() > 10, "{tag}");
             let length = expected.len();
-            for (range, from, to) in [
-                ("bytes=0-1", 0, 2),
-                ("bytes=0-", 0, length),
-                ("bytes=43-44", 43, 45),
-                ("bytes=57-61", 57, 62),
-                ("bytes=1001-3000", 1001, 3001),
-                ("bytes=-7", length - 7, length),
-            ] {
-                let part = archive.ask(
-                    &token,
-                    &format!("GET {}", path(query)),
-                    &[&format!("Range: {range}")],
-                    b"",
-                );
-                assert_eq!(part.status, 206, "{query} {range}");
-                let expected_range = format!("bytes {from}-{}/{length}", to - 1);
-                assert_eq!(part.header("content-range"), expected_range);
-                assert!(
-                    part.body == expected[from..to],
-                    "{options:?} {query} {range}"
-                );
-            }
-            for range in [format!("bytes={length}-"), "bytes=-0".into()] {
-                let none = archive.ask(
-                    &token,
-                    &format!("GET {}", path(query)),
-                    &[&format!("Range: {range}")],
-                    b"",
-                );
-                assert_eq!(none.status, 416, "{range}");
-                assert_eq!(none.header("content-range"), format!("bytes */{length}"));
-            }
-            for (header, status) in [
-                ("Range: bytes=0-1,3-4".to_owned(), 200),
-                ("Range: bytes=x".to_owned(), 200),
-                (format!("Range: bytes=0-1\r\nIf-Range: {tag}"), 206),
-                ("Range: bytes=0-1\r\nIf-Range: \"other\"".to_owned(), 200),
-                (format!("If-None-Match: {tag}"), 304),
-            ] {
-                let reply = archive.ask(&token, &format!("GET {}", path(query)), &[&header], b"");
-                assert_eq!(reply.status, status, "{header}");
-            }
+            check_ranges(&archive, &token, &path(query), expected);
+            check_conditions(&archive, &token, &path(query), &tag);
             let head = archive.ask(&token, &format!("HEAD {}", path(query)), &[], b"");
             assert_eq!(
                 (head.status, head.header("content-length")),

@@ -38,6 +38,7 @@ fn ask(archive: &Archive, token: &str, method: &str, path: &str, body: Option<&V
 }
 
 #[test]
+#[allow(clippy::too_many_lines)] // one loop over all routes and roles
 fn every_route_by_every_role_and_tenant() {
     let server = Server::new(&[]);
     for number in 0..3 {

@@ -122,6 +122,7 @@ fn fill(path: &std::path::Path, rows: i64) {
 }
 
 #[test]
+#[allow(clippy::too_many_lines)] // most of it is a table
 fn each_search_of_a_large_catalogue_finds_its_calls() {
     let rows = std::env::var("ARCHIVE_ROWS").map_or(ROWS, |rows| rows.parse().unwrap());
     let (home, _) = folder();
