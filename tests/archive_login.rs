@@ -123,6 +123,7 @@ fn guesses_are_slowed_down_and_sessions_are_not() {
 }
 
 #[test]
+#[allow(clippy::too_many_lines)] // most of it is a table
 fn requests_from_elsewhere_are_refused() {
     let server = Server::new(&[]);
     record(&server, "1", "&device=d1", 20);
