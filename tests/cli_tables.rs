@@ -201,7 +201,9 @@ fn every_option_that_is_read_is_in_a_table() {
     let mut read = quoted_after(&text, "Long(\"");
     read.remove("help");
     assert_eq!(read, table_options(&text), "src/server/check.rs");
-    for server in ["record", "rendezvous"] {
+    let mut servers = vec!["record", "rendezvous"];
+    servers.extend(cfg!(feature = "archive").then_some("archive"));
+    for server in servers {
         let text = code(&format!("src/server/{server}/settings.rs"));
         let (_, set) = text.split_once("fn set(").unwrap();
         let set = set.split("\n    }\n").next().unwrap();

@@ -23,6 +23,7 @@ use crate::recordings::joined::{JoinedRecording, RATE};
 use crate::recordings::plan::JoinPlan;
 use crate::recordings::recording_file::{FileState, OpenError, RecordingFile};
 use crate::recordings::repair::Refusal;
+use crate::recordings::wave_recording;
 
 pub(super) const EXPORT: CommandSpec = command! {
     "callrec", "export", "FILE... OUT.wav",
@@ -47,7 +48,7 @@ existing file is not overwritten.
 
 All parts of a call are searched for in the folder of FILE, and joined by their sequence numbers and timestamps. Frames
 that several files hold are written once, and missing ones become silence. Files of several calls are concatenated; a
-picture shows one call. RIFF/WAVE files among several FILEs are left out.
+picture shows one call. RIFF/WAVE files among several FILEs are left out, but for those that a server has recorded.
 
 G.722 is decoded, always to linear samples. For G.729 ffmpeg has to be installed.";
     [
@@ -127,7 +128,9 @@ fn calls_of(
     }
     let is_riff = |path: &PathBuf| {
         let opened = RecordingFile::open(path);
+        // A server may be configured to record RIFF/WAVE files.
         matches!(opened, Err(OpenError::Refused(Refusal::Riff)))
+            && wave_recording::open(path).is_none()
     };
     let (riff, recordings): (Vec<PathBuf>, Vec<PathBuf>) =
         inputs.iter().cloned().partition(is_riff);

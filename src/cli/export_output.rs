@@ -12,7 +12,7 @@ use crate::cli::failure::Failure;
 const WRITE_BYTES: usize = 64 * 1024;
 
 /// Collects bytes and writes them in large pieces.
-pub(super) struct ExportOutput<'a> {
+pub(crate) struct ExportOutput<'a> {
     sink: &'a mut dyn ByteSink,
     name: String,
     buffer: Vec<u8>,
@@ -44,7 +44,7 @@ impl ExportOutput<'_> {
 }
 
 /// Writes to an open file or pipe.
-pub(super) fn write_to(
+pub(crate) fn write_to(
     sink: &mut dyn ByteSink,
     name: String,
     write: &mut dyn FnMut(&mut ExportOutput) -> Result<(), Failure>,

@@ -12,19 +12,19 @@ use crate::wire::g711::Law;
 use crate::wire::riff;
 
 /// The header of G.711 codes; `None`: too long for a WAV file.
-pub(super) fn codes_header(law: Law, samples: u64) -> Option<Vec<u8>> {
+pub(crate) fn codes_header(law: Law, samples: u64) -> Option<Vec<u8>> {
     // A size close to 2^32 - 1 stands for an unknown length.
     let has_room = samples < u64::from(u32::MAX) - 64;
     has_room.then(|| riff::header(law, Some(samples)).to_vec())
 }
 
 /// The header of linear samples; `None`: too long for a WAV file.
-pub(super) fn linear_header(samples: u64) -> Option<Vec<u8>> {
+pub(crate) fn linear_header(samples: u64) -> Option<Vec<u8>> {
     riff::pcm16_header(samples).map(Vec::from)
 }
 
 /// Writes the recorded codes.
-pub(super) fn write_codes(
+pub(crate) fn write_codes(
     joined: &JoinedRecording,
     law: Law,
     output: &mut ExportOutput,
@@ -40,7 +40,7 @@ pub(super) fn write_codes(
 }
 
 /// Writes the samples of a range; missing ones are zeros.
-pub(super) fn write_linear(
+pub(crate) fn write_linear(
     joined: &JoinedRecording,
     range: Range<u64>,
     decoded: Option<&mut dyn Read>,

@@ -32,7 +32,7 @@ const ARGUMENTS: [&str; 15] = [
 
 /// Does the work with what ffmpeg decodes meanwhile, or without it if the recording does not need
 /// it.
-pub(super) fn with_decoder<T>(
+pub(crate) fn with_decoder<T>(
     joined: &JoinedRecording,
     work: impl FnOnce(Option<&mut dyn Read>) -> Result<T, Failure>,
 ) -> Result<T, Failure> {

@@ -27,14 +27,14 @@ mod export;
 #[cfg(feature = "tools")]
 mod export_format;
 #[cfg(feature = "tools")]
-mod export_output;
+pub(crate) mod export_output;
 #[cfg(feature = "tools")]
-mod export_wave;
+pub(crate) mod export_wave;
 pub(crate) mod failure;
 #[cfg(feature = "tools")]
 mod fetch;
 #[cfg(feature = "tools")]
-mod ffmpeg;
+pub(crate) mod ffmpeg;
 mod file_facts;
 #[cfg(feature = "tools")]
 mod info;
@@ -52,7 +52,7 @@ pub(crate) mod manual;
 #[cfg(not(feature = "tools"))]
 mod phone_info;
 #[cfg(feature = "tools")]
-mod picture;
+pub(crate) mod picture;
 #[cfg(feature = "tools")]
 mod play;
 #[cfg(any(feature = "tools", feature = "server", feature = "sim"))]

@@ -12,7 +12,7 @@ use crate::recordings::svg_marks::Marks;
 use crate::recordings::waveform::Waveform;
 
 /// The picture of a recording, of which the first `from` samples were cut off.
-pub(super) fn svg(
+pub(crate) fn svg(
     joined: &JoinedRecording,
     from: u64,
     decoded: Option<&mut dyn Read>,

@@ -7,6 +7,7 @@
 //!   finds those that are parts of one recording, and `call` is such a group.
 //! - `frame_runs`, `timeline` and `join` put the frames of several files in order, as a `plan`;
 //!   `part` and `joined` read their audio, and `linear` decodes it.
+//! - `wave_recording` opens what a server has recorded as RIFF/WAVE.
 //! - `waveform` collects audio into the columns of a picture, and `svg` draws them.
 
 #[cfg(feature = "tools")]
@@ -44,5 +45,7 @@ pub mod svg_marks;
 mod svg_text;
 #[cfg(feature = "tools")]
 pub mod timeline;
+#[cfg(feature = "tools")]
+pub mod wave_recording;
 #[cfg(feature = "tools")]
 pub mod waveform;

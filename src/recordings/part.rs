@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 
 use crate::recordings::frame_runs::{FileRuns, FramePosition, FrameRun, RunScanner};
 use crate::recordings::recording_file::RecordingFile;
+use crate::recordings::wave_recording;
 use crate::wire::g711::Law;
 use crate::wire::recording::{Codec, HEADER_BYTES};
-use crate::wire::rtp;
+use crate::wire::{riff, rtp};
 
 /// Bytes read at once.
 const READ_BYTES: usize = 64 * 1024;
@@ -70,12 +71,20 @@ pub struct PartFile {
     samples: u32,
     /// Bytes of audio in a frame, its last ones.
     payload_bytes: u32,
+    /// Bytes before the first frame.
+    head: u64,
 }
 
 impl PartFile {
     /// Opens a file.
     pub(super) fn open(path: &Path) -> Result<Self, FileError> {
-        let recording = RecordingFile::open(path).map_err(|error| FileError::new(path, &error))?;
+        let (recording, head) = match RecordingFile::open(path) {
+            Ok(recording) => (recording, HEADER_BYTES as u64),
+            Err(error) => match wave_recording::open(path) {
+                Some(recording) => (recording, riff::HEADER_BYTES as u64),
+                None => return Err(FileError::new(path, &error)),
+            },
+        };
         let header = &recording.header;
         let is_rtp = recording.is_rtp();
         let overhead = if is_rtp { rtp::HEADER_BYTES as u32 } else { 0 };
@@ -97,6 +106,7 @@ impl PartFile {
             is_rtp,
             samples,
             payload_bytes,
+            head,
             recording,
         })
     }
@@ -142,7 +152,7 @@ impl PartFile {
     }
 
     fn offset(&self, frame: u64) -> u64 {
-        HEADER_BYTES as u64 + frame * u64::from(self.recording.header.rtp_len)
+        self.head + frame * u64::from(self.recording.header.rtp_len)
     }
 
     /// The audio of one frame; `None` if it cannot be read.

@@ -14,6 +14,8 @@ use crate::cli::console::print;
 use crate::cli::failure::{usage, Failure};
 use crate::cli::program::{program, Program};
 
+#[cfg(feature = "archive")]
+mod archive;
 #[cfg(feature = "cloud-server")]
 mod calls;
 mod check;
@@ -29,18 +31,33 @@ mod rendezvous;
 #[cfg(feature = "cloud-server")]
 mod web;
 
-#[cfg(feature = "cloud-server")]
+#[cfg(all(feature = "archive", feature = "cloud-server"))]
+const PROGRAM: Program = program! {
+    "callrec-server", "the servers that the recorders of phones connect to",
+    [
+        record::RECORD, rendezvous::RENDEZVOUS, archive::ARCHIVE, cloud::CLOUD, calls::CALLS, cloud::TOKEN, cloud::URL, check::CHECK,
+    ]
+};
+#[cfg(all(feature = "archive", not(feature = "cloud-server")))]
+const PROGRAM: Program = program! {
+    "callrec-server", "the servers that the recorders of phones connect to",
+    [
+        record::RECORD, rendezvous::RENDEZVOUS, archive::ARCHIVE, check::CHECK,
+    ]
+};
+#[cfg(all(not(feature = "archive"), feature = "cloud-server"))]
 const PROGRAM: Program = program! {
     "callrec-server", "the servers that the recorders of phones connect to",
     [
         record::RECORD, rendezvous::RENDEZVOUS, cloud::CLOUD, calls::CALLS, cloud::TOKEN, cloud::URL, check::CHECK,
     ]
 };
-
-#[cfg(not(feature = "cloud-server"))]
+#[cfg(not(any(feature = "archive", feature = "cloud-server")))]
 const PROGRAM: Program = program! {
     "callrec-server", "the servers that the recorders of phones connect to",
-    [record::RECORD, rendezvous::RENDEZVOUS, check::CHECK]
+    [
+        record::RECORD, rendezvous::RENDEZVOUS, check::CHECK,
+    ]
 };
 
 /// Runs a command line; `arguments` are those after the program's name.
@@ -68,6 +85,8 @@ fn command(mut arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
     match name.to_str() {
         Some("record") => record::main(arguments),
         Some("rendezvous") => rendezvous::main(arguments),
+        #[cfg(feature = "archive")]
+        Some("archive") => archive::main(arguments),
         #[cfg(feature = "cloud-server")]
         Some("cloud") => cloud::main(arguments),
         #[cfg(feature = "cloud-server")]

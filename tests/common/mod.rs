@@ -20,6 +20,8 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
+#[cfg(feature = "archive")]
+pub mod archive;
 #[cfg(feature = "tools")]
 pub mod browser;
 pub mod capture;

@@ -42,6 +42,17 @@ impl Dir {
         Ok(file)
     }
 
+    /// Opens a file to append to it, and creates it if it does not exist.
+    pub fn append_file(&self, name: &[u8]) -> io::Result<File> {
+        let flags = OFlag::O_CREAT
+            | OFlag::O_APPEND
+            | OFlag::O_WRONLY
+            | OFlag::O_CLOEXEC
+            | OFlag::O_NOFOLLOW;
+        let mode = Mode::from_bits_truncate(FILE_MODE);
+        Ok(File::from(retry(|| openat(&self.fd, name, flags, mode))?))
+    }
+
     /// Replaces a file as a whole: whoever opens `name` finds the new content or the old one.
     pub fn put_file(&self, name: &[u8], bytes: &[u8]) -> io::Result<()> {
         let new = [name, b".new"].concat();

@@ -5,7 +5,8 @@
 //! records nothing, but passes control connections on to other recording servers (`load_balancer`).
 //!
 //! A recording's way: `control` (its phone's messages) - `start` - `recording` (RTP into frames) -
-//! `file_writer` - `finish` - `upload`. `archive` knows the names of its files.
+//! `file_writer` - `finish` - `upload`. `archive` knows the names of its files, `journal` which calls
+//! were accepted.
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -39,6 +40,7 @@ mod file_writer;
 mod finish;
 #[cfg(feature = "s3")]
 mod finished_index;
+mod journal;
 mod load_balancer;
 mod recording;
 mod repair;

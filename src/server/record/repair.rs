@@ -19,8 +19,10 @@ use crate::io::dir::Dir;
 use crate::io::file::claim;
 use crate::recordings::repair::{self, Refusal, RepairOutcome};
 use crate::server::record::archive::{Archive, RecordingPath, UNFINISHED};
+use crate::server::record::journal::{self, JournalEvent};
 use crate::server::record::sidecar::finish_interrupted;
 use crate::wire::g711::Law;
+use crate::wire::json::Object;
 use crate::wire::recording::{Header, HEADER_BYTES};
 use crate::wire::riff;
 
@@ -75,7 +77,30 @@ fn repair_one(archive: &Archive, dir: &Dir, path: &RecordingPath) -> io::Result<
     let finish = |sidecar: &[u8]| finish_interrupted(sidecar, &path.recording(), frames, &ended);
     let sidecar = finish(&begun).or_else(|| finish(b"{}"));
     archive.finish(path, &sidecar.unwrap_or_default())?;
+    note_end(archive, path, &begun);
     Ok(Some(frames))
+}
+
+/// The journal's line of an end that no server has seen.
+fn note_end(archive: &Archive, path: &RecordingPath, begun: &[u8]) {
+    let Ok(begun) = Object::parse(begun) else {
+        return;
+    };
+    let call = begun.text::<512>("call");
+    let call = core::str::from_utf8(&call).ok();
+    let event = JournalEvent::End {
+        call: call.filter(|call| !call.is_empty()).unwrap_or(&path.stem),
+        parts: begun
+            .number("part")
+            .and_then(|part| part.try_into().ok())
+            .unwrap_or(1),
+        reason: "interrupted",
+        success: false,
+    };
+    let now = clock::now();
+    let time = now.local(now.monotonic);
+    let (device, id) = (begun.text::<512>("device"), begun.text::<512>("id"));
+    journal::note(archive, &time, &device, &id, path, event);
 }
 
 /// Repairs the file in either format, and returns its frames.

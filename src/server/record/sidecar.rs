@@ -82,7 +82,7 @@ impl SidecarFacts<'_> {
             .collect();
         let call = &self.start.call;
         let codec = Codec::G711(self.start.law);
-        let began = time(self.began).to_string();
+        let began = local_time(self.began).to_string();
         let intercom = call.intercom.as_ref();
         let sidecar = Sidecar {
             id: &self.start.id,
@@ -139,7 +139,7 @@ impl SidecarFacts<'_> {
         add("format", self.format.into());
         add("peer", self.peer.as_str().into());
         if let Some(end) = &self.end {
-            add("end_time", time(&end.time).to_string().into());
+            add("end_time", local_time(&end.time).to_string().into());
             add(
                 "result",
                 if end.success { "success" } else { "failed" }.into(),
@@ -165,7 +165,7 @@ pub(super) fn finish_interrupted(
         ("frames", frames.into()),
         ("duration_ms", (frames * FRAME.millis()).into()),
         ("end", "interrupted".into()),
-        ("end_time", time(ended).to_string().into()),
+        ("end_time", local_time(ended).to_string().into()),
         ("result", "failed".into()),
     ];
     // The counts at the time of the interruption are not known.
@@ -178,7 +178,8 @@ pub(super) fn finish_interrupted(
     Some((Value::Object(members).to_string() + "\n").into_bytes())
 }
 
-fn time(c: &Civil) -> StartTime {
+/// A time as sidecars have it, with the offset from UTC.
+pub(super) fn local_time(c: &Civil) -> StartTime {
     StartTime::new(
         [c.year, c.month, c.day],
         [c.hour, c.minute, c.second],

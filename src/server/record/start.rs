@@ -9,6 +9,7 @@ use crate::io::clock::Now;
 use crate::proto::record_server::{CloseReason, StartRequest};
 use crate::server::record::counters::ServerCounter;
 use crate::server::record::end_reason::EndReason;
+use crate::server::record::journal;
 use crate::server::record::recording::{Owner, ServerRecording};
 use crate::server::record::service::RecordService;
 
@@ -55,6 +56,7 @@ impl RecordService {
             return Ok(());
         };
         let peer = connection.peer;
+        let (device, id) = (request.device.clone(), request.id.clone());
         let created = self.create_recording(now, request, peer);
         let Some(connection) = self.connections.get_mut(index) else {
             return Ok(());
@@ -64,6 +66,14 @@ impl RecordService {
             Err(refusal) => {
                 self.counters.count(refusal.counter);
                 log_refusal(peer, &refusal.reason);
+                journal::note_refusal(
+                    &self.archive,
+                    &now.local(now.monotonic),
+                    &device,
+                    &id,
+                    &peer.to_string(),
+                    &refusal.reason,
+                );
                 let session = &mut connection.session;
                 return session.refuse_start(now.monotonic, slot, refusal.reason);
             }

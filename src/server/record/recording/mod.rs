@@ -20,6 +20,7 @@ use crate::server::record::archive::Archive;
 use crate::server::record::counters::ServerCounter;
 use crate::server::record::end_reason::EndReason;
 use crate::server::record::file_writer::{FileFormat, PartFile};
+use crate::server::record::journal::{self, JournalEvent};
 use crate::server::record::sidecar::{PartEnd, StreamCounts};
 use crate::server::record::unfinished::Unfinished;
 use crate::server::record::workspace::RecordingTurn;
@@ -144,7 +145,12 @@ impl ServerRecording {
             frames_before: 0,
         };
         let path = &recording.part.file.path;
-        if let Err(error) = archive.begin(path, &recording.sidecar(None)) {
+        let begun = archive.begin(path, &recording.sidecar(None));
+        let (device, id) = (&recording.start.device, &recording.start.id);
+        // The phone is answered with success only once the journal says so.
+        let noted = begun
+            .and_then(|()| journal::append(archive, &began, device, id, path, JournalEvent::Start));
+        if let Err(error) = noted {
             archive.discard(path);
             return Err(error);
         }
@@ -240,6 +246,7 @@ impl ServerRecording {
         turn.counters
             .add(ServerCounter::Silence, self.stream.silence());
         let is_success = is_complete && finished.is_ok();
+        self.note_end(turn.now, reason, is_success);
         self.log_end(reason, is_success);
         Finished {
             is_success,
@@ -254,6 +261,22 @@ impl ServerRecording {
             part: self.part.file,
             sidecar,
         }
+    }
+
+    /// Appends a line about the current part to the journal.
+    fn note(&self, time: &Civil, event: JournalEvent) {
+        let (device, id) = (&self.start.device, &self.start.id);
+        journal::note(&self.archive, time, device, id, &self.part.file.path, event);
+    }
+
+    fn note_end(&self, now: &Now, reason: EndReason, success: bool) {
+        let event = JournalEvent::End {
+            call: &self.call,
+            parts: self.part.number,
+            reason: reason.code(),
+            success,
+        };
+        self.note(&now.local(now.monotonic), event);
     }
 
     fn is_writable(&self) -> bool {
@@ -298,6 +321,11 @@ impl ServerRecording {
             began: time,
             counts_before: self.stream_counts(),
         };
+        let event = JournalEvent::Part {
+            call: &self.call,
+            number: self.part.number,
+        };
+        self.note(&time, event);
         let path = &self.part.file.path;
         self.archive.begin(path, &self.sidecar(None))
     }

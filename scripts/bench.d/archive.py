@@ -1,0 +1,15 @@
+"""scripts/bench archive: how long the archive's searches take over a large catalogue, and what memory it needs."""
+
+import argparse
+import os
+import subprocess
+
+
+def main(arguments):
+    """Prints the median of 20 of each search."""
+    parser = argparse.ArgumentParser(prog="scripts/bench archive", description=__doc__)
+    parser.add_argument("--rows", type=int, default=5_000_000, help="made-up calls [5000000]")
+    options = parser.parse_args(arguments)
+    environment = {**os.environ, "ARCHIVE_ROWS": str(options.rows)}
+    command = ["cargo", "test", "--quiet", "--release", "--test", "archive_scale", "--", "--nocapture"]
+    return subprocess.run(command, env=environment, check=False).returncode

@@ -1,0 +1,59 @@
+//! The running archive: what its scans, its requests and its rounds of deletion share.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::{Arc, Mutex};
+
+use crate::server::archive::accounts::Accounts;
+use crate::server::archive::audit::Audit;
+use crate::server::archive::catalogue::Catalogue;
+use crate::server::archive::event_log::EventLog;
+use crate::server::archive::id::IdKey;
+use crate::server::archive::login_guard::LoginGuard;
+use crate::server::archive::recent_listens::RecentListens;
+use crate::server::archive::records::Records;
+use crate::server::archive::settings::ArchiveSettings;
+
+/// The running archive.
+pub(super) struct App {
+    pub(super) settings: ArchiveSettings,
+    pub(super) home: PathBuf,
+    pub(super) catalogue: Arc<Catalogue>,
+    pub(super) accounts: Accounts,
+    pub(super) audit: Audit,
+    pub(super) key: IdKey,
+    pub(super) records: Records,
+    pub(super) events: EventLog,
+    pub(super) logins: Mutex<LoginGuard>,
+    pub(super) listens: Mutex<RecentListens>,
+    /// Changes of records and deletions: one after the other.
+    pub(super) changing: Mutex<()>,
+    /// The first scan has ended.
+    pub(super) is_ready: AtomicBool,
+    /// A stopped round of deletion: how many recordings wait.
+    pub(super) stopped_round: AtomicU64,
+    pub(super) is_disk_low: AtomicBool,
+}
+
+impl App {
+    pub(super) fn open(settings: ArchiveSettings) -> Result<Self, String> {
+        let home = settings.home();
+        let accounts = Accounts::open(&home)?;
+        Ok(Self {
+            catalogue: Arc::new(Catalogue::open(&settings.database())?),
+            key: accounts.id_key()?,
+            audit: Audit::new(&home, &settings.host_name()),
+            records: Records::new(&home),
+            accounts,
+            events: EventLog::default(),
+            logins: Mutex::default(),
+            listens: Mutex::default(),
+            changing: Mutex::default(),
+            is_ready: AtomicBool::new(false),
+            stopped_round: AtomicU64::new(0),
+            is_disk_low: AtomicBool::new(false),
+            home,
+            settings,
+        })
+    }
+}

@@ -1,0 +1,237 @@
+//! Parts in the catalogue, and the recordings that they make.
+
+use rusqlite::{params, Connection, OptionalExtension};
+use serde_json::{Map, Value};
+
+use crate::server::archive::catalogue::fault;
+use crate::server::archive::document::{join, PartRow};
+use crate::server::archive::facts::PartFacts;
+use crate::server::archive::id::IdKey;
+
+/// Seconds between the end of a part and the start of the next one, at the most.
+const NEAR_SECONDS: i64 = 5;
+
+/// A part as a scan has found it.
+pub(super) struct FoundPart<'a> {
+    pub(super) folder: &'a str,
+    pub(super) stem: &'a str,
+    pub(super) place: i64,
+    pub(super) facts: PartFacts,
+    pub(super) state: &'static str,
+    pub(super) problem: Option<&'static str>,
+    pub(super) size: i64,
+    pub(super) sound: i64,
+    pub(super) stamp: i64,
+}
+
+/// What became of a recording.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Change {
+    pub(super) id: String,
+    pub(super) folder: String,
+    pub(super) kind: &'static str,
+}
+
+/// Writes parts and recordings.
+pub(super) struct PartWriter<'a> {
+    pub(super) connection: &'a Connection,
+    pub(super) key: &'a IdKey,
+    pub(super) now: i64,
+}
+
+impl PartWriter<'_> {
+    /// The number of a folder.
+    pub(super) fn folder(&self, name: &str) -> Result<i64, String> {
+        let sql = "SELECT id FROM folder WHERE name = ?1";
+        let mut find = self.connection.prepare_cached(sql).map_err(fault)?;
+        let found = find.query_row([name], |row| row.get(0)).optional();
+        if let Some(id) = found.map_err(fault)? {
+            return Ok(id);
+        }
+        let insert = "INSERT INTO folder(name) VALUES(?1)";
+        self.connection.execute(insert, [name]).map_err(fault)?;
+        Ok(self.connection.last_insert_rowid())
+    }
+
+    /// Stores a part; returns the ids of the recordings that are to be joined again.
+    pub(super) fn put(&self, part: &FoundPart) -> Result<Vec<String>, String> {
+        let folder = self.folder(part.folder)?;
+        let facts = &part.facts;
+        let before = self.id_of(folder, part.stem, part.place)?;
+        let call = facts.call.as_deref().unwrap_or(part.stem);
+        let id = self.key.id(part.folder, call);
+        let sql = "INSERT OR REPLACE INTO part(folder, stem, place, id, call, call_id, number, start, finish, start_text,
+            state, problem, size, sound, stamp, gone, members)
+            VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, 0, ?16)";
+        let mut insert = self.connection.prepare_cached(sql).map_err(fault)?;
+        let members = Value::Object(facts.members.clone()).to_string();
+        insert
+            .execute(params![
+                folder,
+                part.stem,
+                part.place,
+                id,
+                facts.call,
+                facts.call_id,
+                facts.number as i64,
+                facts.start,
+                facts.finish,
+                facts.start_text,
+                part.state,
+                part.problem,
+                part.size,
+                part.sound,
+                part.stamp,
+                members
+            ])
+            .map_err(fault)?;
+        let mut changed: Vec<String> = before.into_iter().chain([id]).collect();
+        if facts.call.is_none() && !facts.call_id.is_empty() {
+            changed.extend(self.chain(folder, part.folder, &facts.call_id)?);
+        }
+        changed.sort();
+        changed.dedup();
+        Ok(changed)
+    }
+
+    fn id_of(&self, folder: i64, stem: &str, place: i64) -> Result<Option<String>, String> {
+        let sql = "SELECT id FROM part WHERE folder = ?1 AND stem = ?2 AND place = ?3";
+        let mut find = self.connection.prepare_cached(sql).map_err(fault)?;
+        let found = find.query_row(params![folder, stem, place], |row| row.get(0));
+        found.optional().map_err(fault)
+    }
+
+    /// Parts whose sidecars do not name their call: they are joined by the phone's id, by their
+    /// numbers and by their times.
+    fn chain(&self, folder: i64, name: &str, call_id: &str) -> Result<Vec<String>, String> {
+        let sql = "SELECT stem, number, start, finish, id FROM part WHERE folder = ?1 AND call_id = ?2 AND call IS NULL
+            ORDER BY start, number, stem";
+        let mut find = self.connection.prepare_cached(sql).map_err(fault)?;
+        type Row = (String, i64, i64, i64, String);
+        let of = |row: &rusqlite::Row| -> rusqlite::Result<Row> {
+            Ok((
+                row.get(0)?,
+                row.get(1)?,
+                row.get(2)?,
+                row.get(3)?,
+                row.get(4)?,
+            ))
+        };
+        let rows = find
+            .query_map(params![folder, call_id], of)
+            .map_err(fault)?;
+        let rows: Vec<Row> = rows.collect::<Result<_, _>>().map_err(fault)?;
+        let mut changed = vec![];
+        let mut last: Option<(i64, i64, String)> = None;
+        for (stem, number, start, finish, id) in rows {
+            let continues = |(before, end, _): &&(i64, i64, String)| {
+                number == before + 1 && (start - end).abs() <= NEAR_SECONDS
+            };
+            let wanted = match last.as_ref().filter(continues) {
+                Some((_, _, id)) => id.clone(),
+                None => self.key.id(name, &stem),
+            };
+            if wanted != id {
+                let sql = "UPDATE part SET id = ?1 WHERE folder = ?2 AND stem = ?3";
+                let set = params![wanted, folder, stem];
+                self.connection.execute(sql, set).map_err(fault)?;
+                changed.extend([id, wanted.clone()]);
+            }
+            last = Some((number, finish, wanted));
+        }
+        Ok(changed)
+    }
+
+    /// Joins the parts of a recording again, and stores the result if it has changed. `has_added`: what
+    /// people have added has changed.
+    pub(super) fn rejoin(&self, id: &str, has_added: bool) -> Result<Option<Change>, String> {
+        let before = self.recording(id)?;
+        let tombstone = self.tombstone(id)?;
+        let parts = self.parts(id)?;
+        if let Some(tombstone) = tombstone {
+            return self.bury(id, before, tombstone);
+        }
+        let Some((folder, call, parts)) = parts else {
+            let Some(before) = before else {
+                return Ok(None);
+            };
+            self.remove(before.key)?;
+            return Ok(None);
+        };
+        let joined = join(id, &folder, &call, &parts, self.now);
+        let accepted = match joined.state.as_str() {
+            "running" => ("running", ""),
+            _ if parts.iter().any(|part| part.gone > 0) => ("lost", "no-file"),
+            _ if joined
+                .document
+                .get("problem")
+                .is_some_and(|problem| problem == "no-file") =>
+            {
+                ("lost", "no-file")
+            }
+            _ => ("present", ""),
+        };
+        self.set_accepted(id, accepted)?;
+        let kind = match (&before, joined.state.as_str()) {
+            (Some(before), _) if before.document == joined.document && !has_added => {
+                return Ok(None)
+            }
+            (None, "running") => "started",
+            (None, _) => "finished",
+            (Some(before), state) if before.state == "running" && state != "running" => "finished",
+            (Some(_), _) => "changed",
+        };
+        self.store(id, &folder, before, joined)?;
+        let (id, folder) = (id.to_owned(), folder);
+        Ok(Some(Change { id, folder, kind }))
+    }
+
+    pub(super) fn set_accepted(
+        &self,
+        id: &str,
+        (state, reason): (&str, &str),
+    ) -> Result<(), String> {
+        let sql = "UPDATE accepted SET state = ?2, reason = ?3 WHERE id = ?1";
+        let mut update = self.connection.prepare_cached(sql).map_err(fault)?;
+        update.execute(params![id, state, reason]).map_err(fault)?;
+        Ok(())
+    }
+
+    /// The parts of a recording, each once: folder, call, and rows in order.
+    fn parts(&self, id: &str) -> Result<Option<(String, String, Vec<PartRow>)>, String> {
+        let sql = "SELECT folder.name, stem, place, number, start, start_text, state, problem, size, sound, gone, members, call
+            FROM part JOIN folder ON folder.id = part.folder WHERE part.id = ?1 ORDER BY number, start, stem, gone, place";
+        let mut find = self.connection.prepare_cached(sql).map_err(fault)?;
+        let of = |row: &rusqlite::Row| -> rusqlite::Result<(String, Option<String>, PartRow)> {
+            let members: String = row.get(11)?;
+            let members: Map<String, Value> = serde_json::from_str(&members).unwrap_or_default();
+            Ok((
+                row.get(0)?,
+                row.get(12)?,
+                PartRow {
+                    stem: row.get(1)?,
+                    number: row.get(3)?,
+                    start: row.get(4)?,
+                    start_text: row.get(5)?,
+                    state: row.get(6)?,
+                    problem: row.get(7)?,
+                    size: row.get(8)?,
+                    sound: row.get(9)?,
+                    gone: row.get(10)?,
+                    members,
+                },
+            ))
+        };
+        let rows = find.query_map([id], of).map_err(fault)?;
+        let rows: Vec<_> = rows.collect::<Result<_, _>>().map_err(fault)?;
+        let Some((folder, call, first)) = rows.first() else {
+            return Ok(None);
+        };
+        let call = call.clone().unwrap_or_else(|| first.stem.clone());
+        let folder = folder.clone();
+        let mut parts: Vec<PartRow> = rows.into_iter().map(|(_, _, part)| part).collect();
+        // The same part in two places.
+        parts.dedup_by(|later, earlier| later.stem == earlier.stem);
+        Ok(Some((folder, call, parts)))
+    }
+}

@@ -1,0 +1,226 @@
+//! What people add to a recording, beside the recordings: `.archive/records/<first two of id>/<id>`,
+//! a line of JSON for each change, synced before anyone is told. A deleted recording has a tombstone
+//! there and nothing else.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use rusqlite::{params, Connection};
+use serde_json::{Map, Value};
+
+use crate::server::archive::catalogue::fault;
+use crate::server::archive::id::is_id;
+
+/// The most that is read of one record.
+const MAX_BYTES: u64 = 4 << 20;
+
+/// The state that all lines of a record make.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Added {
+    pub(super) tags: Vec<String>,
+    pub(super) note: String,
+    pub(super) hold: bool,
+    /// Counts the changes.
+    pub(super) version: u64,
+    /// It is deleted.
+    pub(super) tombstone: Option<Map<String, Value>>,
+}
+
+/// The folder of records.
+#[derive(Clone)]
+pub(super) struct Records(PathBuf);
+
+impl Records {
+    pub(super) fn new(home: &Path) -> Self {
+        Self(home.join("records"))
+    }
+
+    fn path(&self, id: &str) -> PathBuf {
+        self.0.join(&id[..2]).join(id)
+    }
+
+    /// The record of a recording; empty if there is none.
+    pub(super) fn read(&self, id: &str) -> io::Result<Added> {
+        let mut text = vec![];
+        match File::open(self.path(id)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Added::default()),
+            opened => opened?.take(MAX_BYTES).read_to_end(&mut text)?,
+        };
+        Ok(Added::parse(&text))
+    }
+
+    /// Appends a change, and returns once it is on the disk.
+    pub(super) fn append(&self, id: &str, change: &Map<String, Value>) -> io::Result<()> {
+        let path = self.path(id);
+        let folder = path.parent().unwrap_or(&self.0);
+        fs::create_dir_all(folder)?;
+        let is_new = !path.exists();
+        let mut options = OpenOptions::new();
+        let mut file = options.create(true).append(true).mode(0o640).open(&path)?;
+        let line = Value::Object(change.clone()).to_string() + "\n";
+        file.write_all(line.as_bytes())?;
+        file.sync_all()?;
+        if is_new {
+            File::open(folder)?.sync_all()?;
+            File::open(&self.0)?.sync_all()?;
+        }
+        Ok(())
+    }
+
+    /// Replaces a record by a tombstone: nothing that people have added is left.
+    pub(super) fn bury(&self, id: &str, tombstone: &Map<String, Value>) -> io::Result<()> {
+        let path = self.path(id);
+        let folder = path.parent().unwrap_or(&self.0);
+        fs::create_dir_all(folder)?;
+        let new = folder.join(format!("{id}.new"));
+        let mut line = Map::new();
+        line.insert("deleted".into(), Value::Object(tombstone.clone()));
+        let mut options = OpenOptions::new();
+        let mut file = options
+            .create(true)
+            .write(true)
+            .truncate(true)
+            .mode(0o640)
+            .open(&new)?;
+        file.write_all((Value::Object(line).to_string() + "\n").as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&new, &path)?;
+        File::open(folder)?.sync_all()?;
+        File::open(&self.0)?.sync_all()
+    }
+
+    /// All ids that have a record.
+    fn ids(&self) -> io::Result<Vec<String>> {
+        let mut ids = vec![];
+        let folders = match fs::read_dir(&self.0) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(ids),
+            folders => folders?,
+        };
+        for folder in folders {
+            let folder = folder?.path();
+            if !folder.is_dir() {
+                continue;
+            }
+            for entry in fs::read_dir(folder)? {
+                let name = entry?.file_name().to_string_lossy().into_owned();
+                ids.extend(Some(name).filter(|name| is_id(name)));
+            }
+        }
+        Ok(ids)
+    }
+
+    /// Reads all records into the catalogue; returns the ids whose record has changed.
+    pub(super) fn load(&self, connection: &Connection) -> Result<Vec<String>, String> {
+        let failed = |error: io::Error| format!("{}: {error}", self.0.display());
+        let mut changed = vec![];
+        for id in self.ids().map_err(failed)? {
+            let added = self.read(&id).map_err(failed)?;
+            if put(connection, &id, &added)? {
+                changed.push(id);
+            }
+        }
+        Ok(changed)
+    }
+}
+
+/// Stores a record in the catalogue; `true`: it has changed.
+pub(super) fn put(connection: &Connection, id: &str, added: &Added) -> Result<bool, String> {
+    let tombstone = added
+        .tombstone
+        .clone()
+        .map(|tombstone| Value::Object(tombstone).to_string());
+    let sql =
+        "INSERT INTO added(id, tags, note, hold, version, tombstone) VALUES(?1, ?2, ?3, ?4, ?5, ?6)
+        ON CONFLICT(id) DO UPDATE SET tags = ?2, note = ?3, hold = ?4, version = ?5, tombstone = ?6
+        WHERE version <> ?5 OR tombstone IS NOT ?6";
+    let mut insert = connection.prepare_cached(sql).map_err(fault)?;
+    let tags = Value::from(added.tags.clone()).to_string();
+    let values = params![
+        id,
+        tags,
+        added.note,
+        added.hold,
+        added.version as i64,
+        tombstone
+    ];
+    Ok(insert.execute(values).map_err(fault)? > 0)
+}
+
+impl Added {
+    fn parse(text: &[u8]) -> Self {
+        let mut added = Self::default();
+        for line in text.split(|byte| *byte == b'\n') {
+            // A line that a power cut has torn is none.
+            if let Ok(Value::Object(change)) = serde_json::from_slice(line) {
+                added.apply(&change);
+            }
+        }
+        added
+    }
+
+    /// Applies a line.
+    pub(super) fn apply(&mut self, change: &Map<String, Value>) {
+        self.version += 1;
+        if let Some(Value::Array(tags)) = change.get("tags") {
+            self.tags = tags
+                .iter()
+                .filter_map(|tag| tag.as_str().map(str::to_owned))
+                .collect();
+        }
+        if let Some(Value::String(note)) = change.get("note") {
+            self.note.clone_from(note);
+        }
+        if let Some(Value::Bool(hold)) = change.get("hold") {
+            self.hold = *hold;
+        }
+        if let Some(Value::Object(tombstone)) = change.get("deleted") {
+            self.tombstone = Some(tombstone.clone());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn map(value: Value) -> Map<String, Value> {
+        match value {
+            Value::Object(map) => map,
+            _ => unreachable!(),
+        }
+    }
+
+    #[test]
+    fn lines_add_up_and_a_tombstone_replaces_them() {
+        let home = std::env::temp_dir().join(format!("callrec-records-{}", std::process::id()));
+        let records = Records::new(&home);
+        let id = "abcdefghijklmnopqrstuvwxyz";
+        assert_eq!(records.read(id).unwrap(), Added::default());
+        records
+            .append(id, &map(json!({"tags": ["a"], "who": "ann"})))
+            .unwrap();
+        records
+            .append(id, &map(json!({"note": "secret", "hold": true})))
+            .unwrap();
+        let added = records.read(id).unwrap();
+        assert_eq!(
+            (added.tags, added.note, added.hold, added.version),
+            (vec!["a".into()], "secret".into(), true, 2)
+        );
+        let mut file = OpenOptions::new()
+            .append(true)
+            .open(records.path(id))
+            .unwrap();
+        file.write_all(b"{\"note\": \"tor").unwrap();
+        assert_eq!(records.read(id).unwrap().note, "secret");
+        records.bury(id, &map(json!({"why": "asked"}))).unwrap();
+        let text = fs::read_to_string(records.path(id)).unwrap();
+        assert!(!text.contains("secret"), "{text}");
+        assert_eq!(records.read(id).unwrap().tombstone.unwrap()["why"], "asked");
+        assert_eq!(records.ids().unwrap(), [id]);
+        fs::remove_dir_all(home).unwrap();
+    }
+}

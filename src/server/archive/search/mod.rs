@@ -1,0 +1,200 @@
+//! Searches of the catalogue: newest first, page by page, each in bounded time.
+//!
+//! Each filter that an index can find is tried first: if it finds few recordings, these are all that
+//! are looked at. If every filter finds many, recordings are looked at in order of time, a bounded
+//! number for each page: then a page may have fewer rows than asked for, and still a next one.
+
+use rusqlite::types::Value as Sql;
+use rusqlite::{params_from_iter, Connection};
+
+use crate::server::archive::catalogue::fault;
+
+pub(super) use query::{NumberMatch, Query};
+
+use conditions::{conditions, Conditions};
+use sources::sources;
+
+mod conditions;
+mod query;
+mod sources;
+
+/// A filter that finds at most so many recordings is worth reading them all.
+const FEW: usize = 3000;
+/// Recordings that are looked at for one page: most pages are full after the first ones.
+const WINDOWS: [i64; 2] = [1000, 50_000];
+
+/// A recording that was found.
+#[derive(Clone, Debug)]
+pub(super) struct Row {
+    pub(super) key: i64,
+    pub(super) id: String,
+    pub(super) folder: String,
+    pub(super) state: String,
+    pub(super) document: String,
+    pub(super) tags: String,
+    pub(super) note: String,
+    pub(super) hold: bool,
+    pub(super) version: i64,
+}
+
+/// A page.
+pub(super) struct Page {
+    pub(super) rows: Vec<Row>,
+    /// The next page begins below this key; `None`: this is the last one.
+    pub(super) next: Option<i64>,
+}
+
+const COLUMNS: &str = "r.key, r.id, folder.name, r.state, r.document, coalesce(added.tags, '[]'),
+    coalesce(added.note, ''), r.hold, coalesce(added.version, 0)";
+const TABLES: &str = "JOIN folder ON folder.id = r.folder LEFT JOIN added ON added.id = r.id";
+
+fn row(row: &rusqlite::Row) -> rusqlite::Result<Row> {
+    Ok(Row {
+        key: row.get(0)?,
+        id: row.get(1)?,
+        folder: row.get(2)?,
+        state: row.get(3)?,
+        document: row.get(4)?,
+        tags: row.get(5)?,
+        note: row.get(6)?,
+        hold: row.get(7)?,
+        version: row.get(8)?,
+    })
+}
+
+/// The recording with this id.
+pub(super) fn find(connection: &Connection, id: &str) -> Result<Option<Row>, String> {
+    let sql = format!("SELECT {COLUMNS} FROM recording r {TABLES} WHERE r.id = ?1");
+    let mut statement = connection.prepare_cached(&sql).map_err(fault)?;
+    let mut rows = statement.query_map([id], row).map_err(fault)?;
+    rows.next().transpose().map_err(fault)
+}
+
+/// A page of what is searched for.
+pub(super) fn search(connection: &Connection, query: &Query) -> Result<Page, String> {
+    let (low, high) = key_range(query);
+    if low >= high || query.folders.as_ref().is_some_and(Vec::is_empty) {
+        return Ok(Page {
+            rows: vec![],
+            next: None,
+        });
+    }
+    let conditions = conditions(query);
+    if let Some(keys) = few_keys(connection, query, low, high)? {
+        let rows = of_keys(connection, &keys, &conditions, query.limit + 1)?;
+        return Ok(page(rows, query.limit, None));
+    }
+    for window in WINDOWS {
+        let end = window_end(connection, low, high, window)?;
+        let rows = walk(
+            connection,
+            &conditions,
+            end.unwrap_or(low),
+            high,
+            query.limit,
+        )?;
+        if rows.len() > query.limit || end.is_none() || window == WINDOWS[1] {
+            return Ok(page(rows, query.limit, end));
+        }
+    }
+    Err(fault("a search has no end"))
+}
+
+/// In order of time, between two keys; one more than a page has.
+fn walk(
+    connection: &Connection,
+    conditions: &Conditions,
+    low: i64,
+    high: i64,
+    limit: usize,
+) -> Result<Vec<Row>, String> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM recording r {TABLES} WHERE r.key >= ? AND r.key < ? AND {} ORDER BY r.key DESC LIMIT ?",
+        conditions.sql()
+    );
+    let mut values = vec![Sql::from(low), high.into()];
+    values.extend(conditions.values.iter().cloned());
+    values.push((limit as i64 + 1).into());
+    let mut statement = connection.prepare_cached(&sql).map_err(fault)?;
+    let rows = statement
+        .query_map(params_from_iter(values), row)
+        .map_err(fault)?;
+    rows.collect::<Result<_, _>>().map_err(fault)
+}
+
+fn page(mut rows: Vec<Row>, limit: usize, end: Option<i64>) -> Page {
+    let has_more = rows.len() > limit;
+    rows.truncate(limit);
+    let last = rows.last().map(|row| row.key);
+    let next = if has_more { last } else { end };
+    Page { rows, next }
+}
+
+fn key_range(query: &Query) -> (i64, i64) {
+    let low = query
+        .from
+        .map_or(i64::MIN, |from| from.saturating_mul(1 << 24));
+    let high = query.to.map_or(i64::MAX, |to| to.saturating_mul(1 << 24));
+    (low, query.before.map_or(high, |before| high.min(before)))
+}
+
+/// Where a page stops to look; `None`: it looks at all that is left.
+fn window_end(
+    connection: &Connection,
+    low: i64,
+    high: i64,
+    window: i64,
+) -> Result<Option<i64>, String> {
+    let sql = "SELECT key FROM recording WHERE key >= ?1 AND key < ?2 ORDER BY key DESC LIMIT 1 OFFSET ?3";
+    let mut statement = connection.prepare_cached(sql).map_err(fault)?;
+    let mut rows = statement
+        .query_map([low, high, window], |row| row.get(0))
+        .map_err(fault)?;
+    rows.next().transpose().map_err(fault)
+}
+
+fn of_keys(
+    connection: &Connection,
+    keys: &[i64],
+    conditions: &Conditions,
+    limit: usize,
+) -> Result<Vec<Row>, String> {
+    let keys = serde_json::Value::from(keys).to_string();
+    let sql = format!(
+        "SELECT {COLUMNS} FROM recording r {TABLES} WHERE r.key IN (SELECT value FROM json_each(?)) AND {}
+         ORDER BY r.key DESC LIMIT ?",
+        conditions.sql()
+    );
+    let mut values = vec![Sql::from(keys)];
+    values.extend(conditions.values.iter().cloned());
+    values.push((limit as i64).into());
+    let mut statement = connection.prepare_cached(&sql).map_err(fault)?;
+    let rows = statement
+        .query_map(params_from_iter(values), row)
+        .map_err(fault)?;
+    rows.collect::<Result<_, _>>().map_err(fault)
+}
+
+/// All recordings that one filter finds, if there is a filter that finds few; the fewest.
+fn few_keys(
+    connection: &Connection,
+    query: &Query,
+    low: i64,
+    high: i64,
+) -> Result<Option<Vec<i64>>, String> {
+    let mut best: Option<Vec<i64>> = None;
+    for (sql, mut values) in sources(query) {
+        let sql = format!("SELECT key FROM ({sql}) WHERE key >= ? AND key < ? LIMIT ?");
+        let limit = best.as_ref().map_or(FEW, Vec::len);
+        values.extend([low.into(), high.into(), Sql::from(limit as i64 + 1)]);
+        let mut statement = connection.prepare_cached(&sql).map_err(fault)?;
+        let keys = statement
+            .query_map(params_from_iter(values), |row| row.get(0))
+            .map_err(fault)?;
+        let keys: Vec<i64> = keys.collect::<Result<_, _>>().map_err(fault)?;
+        if keys.len() <= limit {
+            best = Some(keys);
+        }
+    }
+    Ok(best)
+}

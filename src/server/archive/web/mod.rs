@@ -1,0 +1,127 @@
+//! The page and the API, over HTTP.
+//!
+//! `serve` accepts connections, `viewer` finds out who asks and whether he may ask from there, `access`
+//! what he may see, `routes` lists all routes. A route of the API is in `recordings`, `audio` (`live`,
+//! `ranges`, `body`), `picture`, `changes`, `export`, `events` or `info`; `params` and `cursor` read
+//! their parameters. `pages` are the pages for people.
+
+use std::sync::Arc;
+
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::http::{header, HeaderName, HeaderValue, StatusCode};
+use axum::middleware::{from_fn, from_fn_with_state, Next};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::get;
+use axum::Router;
+
+use crate::server::archive::app::App;
+use error::ApiError;
+use viewer::Viewer;
+
+mod access;
+mod audio;
+mod body;
+mod changes;
+mod cursor;
+mod error;
+mod events;
+mod export;
+mod info;
+mod live;
+mod openapi;
+mod pages;
+mod params;
+mod picture;
+mod ranges;
+mod recordings;
+mod routes;
+pub(super) mod serve;
+mod viewer;
+
+/// The longest body of a request.
+const BODY_BYTES: usize = 64 * 1024;
+
+/// Everything that is served.
+pub(super) fn router(app: Arc<App>) -> Router {
+    let mut router = Router::new();
+    for route in &routes::ROUTES {
+        let handler = match route.name {
+            "openapi" => get(openapi::openapi),
+            name => routes::handler(name),
+        };
+        let handler = match route.least {
+            Some(_) => handler.route_layer(from_fn(log_in_first)),
+            None => handler,
+        };
+        router = router.route(route.path, handler);
+    }
+    router
+        .fallback(audio::no_such_page)
+        .layer(DefaultBodyLimit::max(BODY_BYTES))
+        .layer(from_fn_with_state(app.clone(), viewer::guard))
+        .layer(from_fn(harden))
+        .with_state(app)
+}
+
+/// Whoever has not logged in is told how.
+async fn log_in_first(request: Request, next: Next) -> Response {
+    if request.extensions().get::<Viewer>().is_some() {
+        return next.run(request).await;
+    }
+    let path = request.uri().path();
+    if path.starts_with("/api/") {
+        let words = "log in first, or send a token";
+        let mut response = ApiError::new(StatusCode::UNAUTHORIZED, "login", words).into_response();
+        let bearer = HeaderValue::from_static("Bearer");
+        response
+            .headers_mut()
+            .insert(header::WWW_AUTHENTICATE, bearer);
+        return response;
+    }
+    Redirect::to("/login").into_response()
+}
+
+const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; media-src 'self' blob:; \
+    connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// What browsers are told about every answer; refusals of the framework are told as ours are.
+async fn harden(request: Request, next: Next) -> Response {
+    let is_api = request.uri().path().starts_with("/api/");
+    let mut response = next.run(request).await;
+    let status = response.status();
+    let is_json = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| kind == "application/json");
+    if is_api
+        && status.is_client_error()
+        && !is_json
+        && !response.headers().contains_key(header::CONTENT_RANGE)
+    {
+        let (token, words) = match status {
+            StatusCode::PAYLOAD_TOO_LARGE => ("too-large", "a body has at most 64 KiB"),
+            StatusCode::METHOD_NOT_ALLOWED => ("method", "there is no such method here"),
+            _ => ("bad-request", "the request cannot be read"),
+        };
+        let allow = response.headers().get(header::ALLOW).cloned();
+        response = ApiError::new(status, token, words).into_response();
+        response
+            .headers_mut()
+            .extend(allow.map(|allow| (header::ALLOW, allow)));
+    }
+    let headers = response.headers_mut();
+    let mut set = |name: HeaderName, value: &'static str| {
+        headers
+            .entry(name)
+            .or_insert(HeaderValue::from_static(value));
+    };
+    set(header::CONTENT_SECURITY_POLICY, POLICY);
+    set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+    set(header::REFERRER_POLICY, "same-origin");
+    set(header::CACHE_CONTROL, "private, no-store");
+    set(
+        HeaderName::from_static("cross-origin-resource-policy"),
+        "same-origin",
+    );
+    response
+}
