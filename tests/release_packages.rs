@@ -1,0 +1,215 @@
+//! What scripts/release has left in target/release-files: taken as people take it.
+#![cfg(feature = "tools")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+mod common;
+
+use common::made::{Folder, Made};
+
+/// The file with this beginning and end.
+fn released(beginning: &str, end: &str) -> PathBuf {
+    let mut found = vec![];
+    for entry in fs::read_dir("target/release-files").expect("scripts/release") {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap();
+        if name.starts_with(beginning) && name.ends_with(end) {
+            found.push(fs::canonicalize(&path).unwrap());
+        }
+    }
+    assert_eq!(found.len(), 1, "{beginning}...{end}: {found:?}");
+    found.remove(0)
+}
+
+fn run(program: &str, words: &[&str], folder: &Path) -> Output {
+    let mut command = Command::new(program);
+    command.args(words).current_dir(folder);
+    // Wine says nothing of its own, and asks nothing.
+    command.env("WINEDEBUG", "-all").env("DISPLAY", "");
+    command.env(
+        "WINEPREFIX",
+        fs::canonicalize("target").unwrap().join("wine"),
+    );
+    command.env("TZ", "UTC").output().expect(program)
+}
+
+/// What a command prints; it must succeed.
+fn said(program: &str, words: &[&str], folder: &Path) -> String {
+    let output = run(program, words, folder);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success(),
+        "{program} {words:?}: {text}{errors}"
+    );
+    text
+}
+
+#[test]
+#[ignore = "needs scripts/release and the package wine: scripts/test makes and installs them"]
+fn a_release_has_tools_for_windows_that_do_what_those_of_linux_do() {
+    let folder = Folder::new();
+    said(
+        "python3",
+        &[
+            "-m",
+            "zipfile",
+            "-e",
+            released("callrec-", "-windows-x86_64.zip")
+                .to_str()
+                .unwrap(),
+            ".",
+        ],
+        &folder.0,
+    );
+    let unpacked = fs::read_dir(&folder.0)
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap()
+        .path();
+    let exe = unpacked.join("callrec.exe").display().to_string();
+    let calls = folder.0.join("calls");
+    let parts = [
+        ("Record_20260102_101500.wav", 0, "PCMU"),
+        ("Record_20260102_101600.wav", 50, "PCMU"),
+        ("Record_20260103_090000.wav", 7, "PCMA"),
+    ];
+    for (name, first, codec) in parts {
+        let made = Made {
+            first,
+            codec,
+            frames: 50,
+            ..Made::default()
+        };
+        folder.file(&format!("calls/{name}"), &made.bytes());
+    }
+    let cut: Vec<u8> = Made {
+        ssrc: 5,
+        ..Made::default()
+    }
+    .bytes()
+    .into_iter()
+    .take(900)
+    .collect();
+    folder.file("calls/Record_20260104_090000.wav", &cut);
+
+    let linux = env!("CARGO_BIN_EXE_callrec");
+    let both = |words: &[&str]| {
+        let ours = run(linux, words, &calls);
+        let all: Vec<&str> = [exe.as_str()]
+            .into_iter()
+            .chain(words.iter().copied())
+            .collect();
+        let theirs = run("wine", &all, &calls);
+        let theirs_said = String::from_utf8_lossy(&theirs.stdout).into_owned();
+        let errors = String::from_utf8_lossy(&theirs.stderr).into_owned();
+        assert_eq!(
+            ours.status.code(),
+            theirs.status.code(),
+            "{words:?}: {theirs_said}{errors}"
+        );
+        assert_eq!(
+            String::from_utf8_lossy(&ours.stdout),
+            theirs_said,
+            "{words:?}: {errors}"
+        );
+        theirs_said
+    };
+    let listed = both(&["list", "."]);
+    assert!(listed.contains("Record_20260103_090000.wav"), "{listed}");
+    both(&["list", "--json", "."]);
+    both(&["verify", "."]);
+    both(&["info", "Record_20260103_090000.wav"]);
+    both(&["repair", "--dry-run", "Record_20260104_090000.wav"]);
+
+    // Exported, byte for byte.
+    let export = |program: &str, before: &[&str], to: &str| {
+        let words = ["export", "Record_20260102_101500.wav", "-o", to];
+        let all: Vec<&str> = before.iter().copied().chain(words).collect();
+        said(program, &all, &calls);
+        fs::read(calls.join(to)).unwrap()
+    };
+    let ours = export(linux, &[], "linux.wav");
+    let theirs = export("wine", &[&exe], "windows.wav");
+    assert!(ours.len() > 16_000, "both parts: {}", ours.len());
+    assert!(ours == theirs, "the exported files differ");
+
+    // Repaired, byte for byte.
+    let broken = calls.join("Record_20260104_090000.wav");
+    said(
+        "wine",
+        &[&exe, "repair", "Record_20260104_090000.wav"],
+        &calls,
+    );
+    let repaired = fs::read(&broken).unwrap();
+    fs::write(&broken, &cut).unwrap();
+    said(linux, &["repair", "Record_20260104_090000.wav"], &calls);
+    assert!(repaired != cut && repaired == fs::read(&broken).unwrap());
+}
+
+/// Installs a package, looks at it, and removes it.
+fn try_package(package: &str, unit: &str, program: &str, check: &[&str]) {
+    let here = Path::new(".");
+    let file = released(&format!("{package}_"), "_amd64.deb");
+    said("dpkg", &["-i", file.to_str().unwrap()], here);
+    let unit = format!("/lib/systemd/system/{unit}");
+    let verified = run("systemd-analyze", &["verify", &unit], here);
+    let problems = String::from_utf8_lossy(&verified.stderr).into_owned();
+    let checked = run(program, check, here);
+    said("dpkg", &["--purge", package], here);
+    assert!(
+        verified.status.success() && problems.is_empty(),
+        "{problems}"
+    );
+    let problems = String::from_utf8_lossy(&checked.stderr);
+    assert!(checked.status.success(), "{program} {check:?}: {problems}");
+    for path in [&unit, program, check[1]] {
+        assert!(!Path::new(path).exists(), "{path} is still there");
+    }
+}
+
+#[test]
+#[ignore = "needs root, scripts/release and the package systemd: scripts/test makes and installs them"]
+fn a_release_has_debian_packages_that_are_installed_and_removed() {
+    let check = ["check", "/etc/callrec/record.conf"];
+    try_package(
+        "callrec-server",
+        "callrec-server-record.service",
+        "/usr/bin/callrec-server",
+        &check,
+    );
+    let check = ["check", "/etc/callrec-box.conf"];
+    try_package(
+        "callrec-box",
+        "callrec-box.service",
+        "/usr/bin/callrec-box",
+        &check,
+    );
+}
+
+#[test]
+#[ignore = "needs scripts/release: scripts/test makes it"]
+fn a_release_is_named_by_its_sums_and_its_bill() {
+    let folder = Path::new("target/release-files");
+    said(
+        "sha256sum",
+        &["--check", "--quiet", "--strict", "SHA256SUMS"],
+        folder,
+    );
+    let sums = fs::read_to_string(folder.join("SHA256SUMS")).unwrap();
+    let named = sums.lines().count();
+    assert_eq!(named + 1, fs::read_dir(folder).unwrap().count());
+    let bill = fs::read_to_string(released("callrec-", ".cdx.json")).unwrap();
+    let bill: serde_json::Value = serde_json::from_str(&bill).unwrap();
+    let parts = bill["components"].as_array().unwrap();
+    assert!(parts
+        .iter()
+        .any(|part| part["name"] == "mio"
+            && part["hashes"][0]["content"].as_str().unwrap().len() == 64));
+    // Tools of the tests are in no program.
+    assert!(parts.iter().all(|part| part["name"] != "aes"), "{bill}");
+}
