@@ -39,7 +39,7 @@ pub mod home_box;
 pub mod io;
 // A PC with Windows has the tools alone, and this for the rooms that they name.
 #[cfg(windows)]
-#[path = "io/windows/daemon.rs"]
+#[path = "daemon/windows.rs"]
 pub mod daemon;
 #[cfg(windows)]
 #[path = "io/windows/mod.rs"]
