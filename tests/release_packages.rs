@@ -48,118 +48,127 @@ fn said(program: &str, words: &[&str], folder: &Path) -> String {
     text
 }
 
-#[test]
-#[ignore = "needs scripts/release and the package wine: scripts/test makes and installs them"]
-fn a_release_has_tools_for_windows_that_do_what_those_of_linux_do() {
-    let folder = Folder::new();
-    said(
-        "python3",
-        &[
-            "-m",
-            "zipfile",
-            "-e",
-            released("callrec-", "-windows-x86_64.zip")
-                .to_str()
-                .unwrap(),
-            ".",
-        ],
-        &folder.0,
-    );
-    let unpacked = fs::read_dir(&folder.0)
-        .unwrap()
-        .next()
-        .unwrap()
-        .unwrap()
-        .path();
-    let exe = unpacked.join("callrec.exe").display().to_string();
-    let source = fs::canonicalize("tests/wine/bcryptprimitives.c").unwrap();
-    let library = [
-        "-shared",
-        "-o",
-        "bcryptprimitives.dll",
-        source.to_str().unwrap(),
-        "-ladvapi32",
-    ];
-    said("x86_64-w64-mingw32-gcc", &library, &unpacked);
-    let calls = folder.0.join("calls");
-    let parts = [
-        ("Record_20260102_101500.wav", 0, "PCMU"),
-        ("Record_20260102_101600.wav", 50, "PCMU"),
-        ("Record_20260103_090000.wav", 7, "PCMA"),
-    ];
-    for (name, first, codec) in parts {
-        let made = Made {
-            first,
-            codec,
-            frames: 50,
-            ..Made::default()
-        };
-        folder.file(&format!("calls/{name}"), &made.bytes());
-    }
-    let cut: Vec<u8> = Made {
-        ssrc: 5,
-        ..Made::default()
-    }
-    .bytes()
-    .into_iter()
-    .take(900)
-    .collect();
-    folder.file("calls/Record_20260104_090000.wav", &cut);
+const CALL: &str = "Record_20260102_101500.wav";
+const UNFINISHED: &str = "Record_20260104_090000.wav";
 
-    let linux = env!("CARGO_BIN_EXE_callrec");
-    let both = |words: &[&str]| {
-        let ours = run(linux, words, &calls);
-        let all: Vec<&str> = [exe.as_str()]
+/// `callrec.exe` under wine, `callrec`, and a folder of recordings.
+struct BothSystems {
+    folder: Folder,
+    exe: String,
+}
+
+impl BothSystems {
+    fn new() -> Self {
+        let folder = Folder::new();
+        let archive = released("callrec-", "-windows-x86_64.zip");
+        let words = ["-m", "zipfile", "-e", archive.to_str().unwrap(), "."];
+        said("python3", &words, &folder.0);
+        let mut unpacked = fs::read_dir(&folder.0).unwrap();
+        let unpacked = unpacked.next().unwrap().unwrap().path();
+        let source = fs::canonicalize("tests/wine/bcryptprimitives.c").unwrap();
+        let source = source.to_str().unwrap();
+        let library = [
+            "-shared",
+            "-o",
+            "bcryptprimitives.dll",
+            source,
+            "-ladvapi32",
+        ];
+        said("x86_64-w64-mingw32-gcc", &library, &unpacked);
+        let parts = [
+            (CALL, 0, "PCMU"),
+            ("Record_20260102_101600.wav", 50, "PCMU"),
+            ("Record_20260103_090000.wav", 7, "PCMA"),
+        ];
+        for (name, first, codec) in parts {
+            let frames = 50;
+            let made = Made {
+                first,
+                codec,
+                frames,
+                ..Made::default()
+            };
+            folder.file(&format!("calls/{name}"), &made.bytes());
+        }
+        folder.file(&format!("calls/{UNFINISHED}"), &cut_off());
+        let exe = unpacked.join("callrec.exe").display().to_string();
+        Self { folder, exe }
+    }
+
+    fn calls(&self) -> PathBuf {
+        self.folder.0.join("calls")
+    }
+
+    fn windows(&self, words: &[&str]) -> Output {
+        let all: Vec<&str> = [self.exe.as_str()]
             .into_iter()
             .chain(words.iter().copied())
             .collect();
-        let theirs = run("wine", &all, &calls);
-        let theirs_said = String::from_utf8_lossy(&theirs.stdout).into_owned();
-        // Paths have Windows's separator; in JSON it is written twice.
-        let theirs_said = theirs_said.replace(".\\\\", "./").replace(".\\", "./");
+        run("wine", &all, &self.calls())
+    }
+
+    fn linux(&self, words: &[&str]) -> Output {
+        run(env!("CARGO_BIN_EXE_callrec"), words, &self.calls())
+    }
+
+    /// What both print, which is the same.
+    fn print(&self, words: &[&str]) -> String {
+        let (ours, theirs) = (self.linux(words), self.windows(words));
         let errors = String::from_utf8_lossy(&theirs.stderr).into_owned();
+        let said = String::from_utf8_lossy(&theirs.stdout);
+        // Paths have Windows's separator; in JSON it is written twice.
+        let said = said.replace(".\\\\", "./").replace(".\\", "./");
         assert_eq!(
             ours.status.code(),
             theirs.status.code(),
-            "{words:?}: {theirs_said}{errors}"
+            "{words:?}: {said}{errors}"
         );
         assert_eq!(
             String::from_utf8_lossy(&ours.stdout),
-            theirs_said,
+            said,
             "{words:?}: {errors}"
         );
-        theirs_said
-    };
-    let listed = both(&["list", "."]);
-    assert!(listed.contains("Record_20260103_090000.wav"), "{listed}");
-    both(&["list", "--json", "."]);
-    both(&["verify", "."]);
-    both(&["info", "Record_20260103_090000.wav"]);
-    both(&["repair", "--dry-run", "Record_20260104_090000.wav"]);
+        said
+    }
+}
 
-    // Exported, byte for byte.
-    let export = |program: &str, before: &[&str], to: &str| {
-        let words = ["export", "Record_20260102_101500.wav", to];
-        let all: Vec<&str> = before.iter().copied().chain(words).collect();
-        said(program, &all, &calls);
-        fs::read(calls.join(to)).unwrap()
+/// A recording whose last frame is not whole.
+fn cut_off() -> Vec<u8> {
+    let made = Made {
+        ssrc: 5,
+        ..Made::default()
     };
-    let ours = export(linux, &[], "linux.wav");
-    let theirs = export("wine", &[&exe], "windows.wav");
-    assert!(ours.len() > 16_000, "both parts: {}", ours.len());
-    assert!(ours == theirs, "the exported files differ");
+    made.bytes().into_iter().take(900).collect()
+}
+
+#[test]
+#[ignore = "needs scripts/release and the package wine: scripts/test makes and installs them"]
+fn a_release_has_tools_for_windows_that_do_what_those_of_linux_do() {
+    let both = BothSystems::new();
+    let listed = both.print(&["list", "."]);
+    assert!(listed.contains("Record_20260103_090000.wav"), "{listed}");
+    both.print(&["list", "--json", "."]);
+    both.print(&["verify", "."]);
+    both.print(&["info", "Record_20260103_090000.wav"]);
+    both.print(&["repair", "--dry-run", UNFINISHED]);
+
+    // Exported, byte for byte; both parts.
+    assert!(both.linux(&["export", CALL, "linux.wav"]).status.success());
+    assert!(both
+        .windows(&["export", CALL, "windows.wav"])
+        .status
+        .success());
+    let exported = |name: &str| fs::read(both.calls().join(name)).unwrap();
+    assert!(exported("linux.wav").len() > 16_000);
+    assert!(exported("linux.wav") == exported("windows.wav"));
 
     // Repaired, byte for byte.
-    let broken = calls.join("Record_20260104_090000.wav");
-    said(
-        "wine",
-        &[&exe, "repair", "Record_20260104_090000.wav"],
-        &calls,
-    );
-    let repaired = fs::read(&broken).unwrap();
-    fs::write(&broken, &cut).unwrap();
-    said(linux, &["repair", "Record_20260104_090000.wav"], &calls);
-    assert!(repaired != cut && repaired == fs::read(&broken).unwrap());
+    let path = both.calls().join(UNFINISHED);
+    assert!(both.windows(&["repair", UNFINISHED]).status.success());
+    let repaired = fs::read(&path).unwrap();
+    fs::write(&path, cut_off()).unwrap();
+    assert!(both.linux(&["repair", UNFINISHED]).status.success());
+    assert!(repaired != cut_off() && repaired == fs::read(&path).unwrap());
 }
 
 /// Installs a package, looks at it, and removes it.
