@@ -30,11 +30,20 @@
 pub mod base;
 pub mod cli;
 pub mod config;
+#[cfg(unix)]
 pub mod daemon;
 #[cfg(any(test, feature = "fuzz"))]
 pub mod fuzz;
 #[cfg(feature = "box")]
 pub mod home_box;
+#[cfg(unix)]
+pub mod io;
+// A PC with Windows has the tools alone, and this for the rooms that they name.
+#[cfg(windows)]
+#[path = "daemon/windows.rs"]
+pub mod daemon;
+#[cfg(windows)]
+#[path = "io/windows/mod.rs"]
 pub mod io;
 pub mod proto;
 pub mod recordings;

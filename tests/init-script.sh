@@ -6,7 +6,7 @@ set -eu
 [ $# -eq 1 ] && [ -x "$1" ] || { echo "usage: $0 CALLREC (the program, for this machine)" >&2; exit 2; }
 callrec=$(realpath "$1")
 cd "$(dirname "$0")/.."
-busybox=$(command -v busybox || echo "$PWD/target/armv7/tools/bin/busybox")
+busybox=$(command -v busybox || echo "$PWD"/target/cross/callrec-*/bin/busybox)
 [ -x "$busybox" ] || { echo "init-script: busybox is missing: apt-get install busybox-static" >&2; exit 2; }
 
 # Short, for the socket's path.

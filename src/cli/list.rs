@@ -14,8 +14,7 @@ use crate::cli::console::{harmless, shown, Console};
 use crate::cli::failure::Failure;
 use crate::cli::json_line::JsonLine;
 use crate::cli::list_filter::{ListFilter, TimeLimit};
-use crate::cli::run;
-use crate::daemon::stick;
+use crate::cli::run::default_folder;
 use crate::recordings::call::Call;
 use crate::recordings::entry::RecordingEntry;
 
@@ -78,7 +77,7 @@ pub(super) fn list(arguments: Vec<OsString>, console: &mut Console) -> Result<Ex
         return console.print(LIST.help);
     };
     if paths.is_empty() {
-        paths.push(stick::folder(&run::effective(None)?).unwrap_or_else(|| ".".into()));
+        paths.push(default_folder()?);
     }
     let mut problems = vec![];
     let mut entries = vec![];

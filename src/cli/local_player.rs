@@ -1,8 +1,7 @@
 //! Plays a recording on this computer, by a program that is there: samples go to it through a pipe.
 
 use std::io::ErrorKind;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitCode, Stdio};
 
 use crate::cli::console::shown;
@@ -10,6 +9,7 @@ use crate::cli::export_output::write_to;
 use crate::cli::export_wave::{linear_header, write_linear};
 use crate::cli::failure::Failure;
 use crate::cli::ffmpeg::with_decoder;
+use crate::io::host::is_program;
 use crate::recordings::joined::JoinedRecording;
 
 /// A program, and its arguments to play what comes from standard input.
@@ -103,10 +103,5 @@ fn end(mut child: Child, name: &str) -> Result<(), Failure> {
 fn is_installed(name: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut folders = std::env::split_paths(&path);
-    folders.any(|folder| is_executable(&folder.join(name)))
-}
-
-fn is_executable(path: &Path) -> bool {
-    let metadata = path.metadata();
-    metadata.is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
+    folders.any(|folder| is_program(&folder, name))
 }

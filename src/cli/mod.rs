@@ -21,6 +21,7 @@ pub(crate) mod command;
 #[cfg(any(feature = "tools", feature = "server", feature = "sim"))]
 pub(crate) mod completions;
 pub mod console;
+#[cfg(unix)]
 pub(crate) mod control;
 #[cfg(feature = "tools")]
 mod export;
@@ -58,6 +59,10 @@ mod play;
 #[cfg(any(feature = "tools", feature = "server", feature = "sim"))]
 pub(crate) mod program;
 mod repair;
+#[cfg(unix)]
+mod run;
+#[cfg(windows)]
+#[path = "run_windows.rs"]
 mod run;
 #[cfg(feature = "tools")]
 mod selection;
@@ -79,7 +84,12 @@ const HELP: &str = program_help!(
 );
 #[cfg(feature = "tools")]
 const HELP: &str = PROGRAM.help;
-#[cfg(feature = "tools")]
+#[cfg(all(feature = "tools", windows))]
+const PROGRAM: Program = program! {
+    "callrec", "the tools for the recordings of desk phones",
+    [list::LIST, info::INFO, export::EXPORT, play::PLAY, repair::REPAIR, verify::VERIFY, fetch::FETCH]
+};
+#[cfg(all(feature = "tools", unix))]
 const PROGRAM: Program = program! {
     "callrec", "records the calls of a desk phone to its USB stick",
     [
@@ -138,9 +148,13 @@ fn command(mut arguments: Vec<OsString>, console: &mut Console) -> Result<ExitCo
         return version();
     }
     match name.to_str() {
+        #[cfg(unix)]
         Some("run") => run::run(arguments),
+        #[cfg(unix)]
         Some("check") => run::check(arguments, console),
+        #[cfg(unix)]
         Some("ctl") => control::ctl(&control::CALLREC, arguments),
+        #[cfg(unix)]
         Some("watch") => control::watch(&control::CALLREC, arguments),
         Some("info") => info::info(arguments, console),
         Some("repair") => repair::repair(arguments, console),

@@ -3,7 +3,6 @@
 use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -18,6 +17,7 @@ use crate::cli::failure::{usage, Failure};
 use crate::cli::local_player;
 use crate::cli::selection::{select, Selected, SelectedCall};
 use crate::daemon::one_player::{OnePlayer, Outcome, Position};
+use crate::io::host::OsStrExt;
 use crate::proto::playback::state::{PlayError, PlayRequest};
 use crate::proto::recorder::reason::stick_reason;
 use crate::recordings::joined::RATE;

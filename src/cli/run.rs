@@ -13,6 +13,8 @@ use crate::cli::console::{print, Console};
 use crate::cli::failure::{usage, Failure};
 use crate::cli::logger;
 use crate::config::Config;
+#[cfg(feature = "tools")]
+use crate::daemon::stick;
 use crate::daemon::{Ended, EventLoop};
 use crate::io::descriptors::raise_limit;
 use crate::io::sys::map_large_allocations;
@@ -102,6 +104,12 @@ pub(super) fn check(arguments: Vec<OsString>, console: &mut Console) -> Result<E
         console.note(&format!("{}: warning: {warning}", file.display()));
     }
     print(&config.without_secrets().to_string())
+}
+
+/// The folder of the USB stick as the daemon finds it, else the current one.
+#[cfg(feature = "tools")]
+pub(super) fn default_folder() -> Result<PathBuf, Failure> {
+    Ok(stick::folder(&effective(None)?).unwrap_or_else(|| ".".into()))
 }
 
 /// The configuration of this file, else that of the default one, else the defaults.

@@ -9,6 +9,7 @@ pub mod dir;
 pub mod file;
 #[cfg(feature = "box")]
 pub mod file_lock;
+pub mod host;
 pub mod interface;
 #[cfg(any(feature = "box", feature = "intercom", feature = "server"))]
 pub mod listener;

@@ -3,9 +3,9 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use crate::io::host::OsStrExt;
 use crate::recordings::entry::RecordingEntry;
 use crate::recordings::grouping::{group, PartKey};
 use crate::recordings::recording_file::{FileState, OpenError};

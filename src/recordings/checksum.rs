@@ -2,9 +2,10 @@
 
 use std::fs::File;
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::FileExt;
 
 use sha2::{Digest, Sha256};
+
+use crate::io::host::FileExt;
 
 /// Bytes read by one call.
 const PIECE: usize = 64 * 1024;

@@ -1,10 +1,9 @@
 //! One file of a list: what its header, its name and its sidecar say together.
 
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use crate::io::file::is_claimed;
+use crate::io::host::{FileExt, MetadataExt, OsStrExt};
 use crate::io::regular_file;
 use crate::recordings::frame_runs::FramePosition;
 use crate::recordings::grouping::PartKey;

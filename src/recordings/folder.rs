@@ -1,8 +1,9 @@
 //! The files below a folder, by name.
 
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+
+use crate::io::host::OsStrExt;
 
 /// Depth of the folders that are searched: a server keeps one for each phone.
 const MAX_DEPTH: u32 = 4;

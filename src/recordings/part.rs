@@ -2,9 +2,9 @@
 
 use std::fmt;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use crate::io::host::FileExt;
 use crate::recordings::frame_runs::{FileRuns, FramePosition, FrameRun, RunScanner};
 use crate::recordings::recording_file::RecordingFile;
 use crate::recordings::wave_recording;

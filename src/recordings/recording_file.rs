@@ -2,10 +2,10 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use crate::io::file::is_claimed;
+use crate::io::host::FileExt;
 use crate::io::regular_file;
 use crate::recordings::repair::{inspect, Inspection, Refusal};
 use crate::wire::recording::{Extent, Header, HEADER_BYTES};

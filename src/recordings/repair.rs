@@ -6,12 +6,9 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
-
-use nix::sys::stat::{fstat, futimens};
-use nix::sys::time::TimeSpec;
 
 use crate::io::file::{claim, is_claimed};
+use crate::io::host::{modified, set_modified, FileExt};
 use crate::wire::recording::recovery;
 use crate::wire::recording::{Error, Extent, Header, DATA_SIZE_OFFSET, HEADER_BYTES};
 
@@ -121,8 +118,7 @@ pub fn repair(file: &File, dry_run: bool) -> io::Result<RepairOutcome> {
         return Ok(RepairOutcome::InUse);
     }
     let entry = file.metadata()?;
-    // Not `entry.modified()`: the standard library's time ends in 2038 on 32-bit ARM.
-    let modified = fstat(file).map(|stat| TimeSpec::new(stat.st_mtime, stat.st_mtime_nsec))?;
+    let changed = modified(file)?;
     let (header, reconstructed) = match inspect(file)? {
         Inspection::Sound(header) => (header, false),
         Inspection::Reconstructed(header) => (header, true),
@@ -153,7 +149,7 @@ pub fn repair(file: &File, dry_run: bool) -> io::Result<RepairOutcome> {
         if cut > 0 {
             file.set_len(extent.file_bytes)?;
         }
-        futimens(file, &TimeSpec::UTIME_OMIT, &modified)?;
+        set_modified(file, &changed)?;
         file.sync_all()?;
     }
     Ok(RepairOutcome::Repaired {

@@ -3,7 +3,6 @@
 
 use std::fs::{create_dir_all, remove_file, File};
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::cli::console::shown;
@@ -11,6 +10,7 @@ use crate::cli::failure::{usage, Failure};
 use crate::cli::fetch::arguments::{FetchOptions, ALL_RECORDINGS};
 use crate::cli::fetch::phone_sidecars::find_device;
 use crate::cli::fetch::remote::{FetchError, Remote};
+use crate::io::host::OsStrExt;
 use crate::wire::recording::name::NAME_PREFIX;
 
 /// Refuses a DIR that has recordings directly in it: an earlier version, or `--flat`, has put them

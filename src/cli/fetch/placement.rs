@@ -4,11 +4,11 @@
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use crate::cli::fetch::remote::RemoteEntry;
+use crate::io::host::{FileExt, MetadataExt};
 use crate::io::regular_file;
 use crate::recordings::checksum;
 use crate::wire::json::Object;

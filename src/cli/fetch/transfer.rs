@@ -1,14 +1,14 @@
 //! The transfer of one file. It is written to `NAME.part` first, which an interrupted transfer
 //! leaves for the next one.
 
-use std::fs::{create_dir_all, File, Permissions};
-use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt};
+use std::fs::{create_dir_all, File};
+use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use crate::cli::console::shown;
 use crate::cli::fetch::placement::time_of;
 use crate::cli::fetch::remote::{FetchError, Remote, RemoteEntry};
+use crate::io::host::{limit_mode, with_mode, FileExt};
 
 /// The bytes of one write.
 const BUFFER: usize = 256 * 1024;
@@ -79,13 +79,9 @@ fn fetch_part(
     }
     head.truncate(length.left(0));
     create_dir_all(part.parent().unwrap_or(Path::new(".")))?;
-    let file = File::options()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(MODE)
-        .open(part)?;
+    let mut options = File::options();
+    options.read(true).write(true).create(true).truncate(false);
+    let file = with_mode(&mut options, MODE).open(part)?;
     let resumed = resume_at(remote, path, entry, &file)?;
     file.set_len(resumed.into())?;
     file.write_all_at(&head, 0)?;
@@ -103,10 +99,7 @@ fn fetch_part(
         return Err(FetchError::Refused(words).into());
     }
     file.set_modified(time_of(entry))?;
-    let mode = file.metadata()?.permissions().mode();
-    if mode & !MODE & 0o777 != 0 {
-        file.set_permissions(Permissions::from_mode(mode & MODE))?; // an earlier version's part
-    }
+    limit_mode(&file, MODE)?; // an earlier version's part
     file.sync_all()?;
     Ok(Fetched {
         bytes,
@@ -117,8 +110,10 @@ fn fetch_part(
 /// A file that cannot be written. Without space, no other file can be.
 pub(super) fn write_error(path: &Path, error: &io::Error) -> FetchError {
     let problem = format!("writing {}: {error}", shown(path));
-    match error.raw_os_error() {
-        Some(libc::ENOSPC | libc::EDQUOT | libc::EROFS) => FetchError::Fatal(problem),
+    match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::ReadOnlyFilesystem => {
+            FetchError::Fatal(problem)
+        }
         _ => FetchError::Local(problem),
     }
 }

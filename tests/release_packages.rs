@@ -1,0 +1,235 @@
+//! What scripts/release has left in target/release-files: taken as people take it.
+#![cfg(feature = "tools")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+mod common;
+
+use common::made::{Folder, Made};
+
+/// The file with this beginning and end.
+fn released(beginning: &str, end: &str) -> PathBuf {
+    let mut found = vec![];
+    for entry in fs::read_dir("target/release-files").expect("scripts/release") {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap();
+        if name.starts_with(beginning) && name.ends_with(end) {
+            found.push(fs::canonicalize(&path).unwrap());
+        }
+    }
+    assert_eq!(found.len(), 1, "{beginning}...{end}: {found:?}");
+    found.remove(0)
+}
+
+fn run(program: &str, words: &[&str], folder: &Path) -> Output {
+    let mut command = Command::new(program);
+    command.args(words).current_dir(folder);
+    // Wine says nothing of its own, and asks nothing.
+    command.env("WINEDEBUG", "-all").env("DISPLAY", "");
+    command.env(
+        "WINEPREFIX",
+        fs::canonicalize("target").unwrap().join("wine"),
+    );
+    command.env("TZ", "UTC").output().expect(program)
+}
+
+/// What a command prints; it must succeed.
+fn said(program: &str, words: &[&str], folder: &Path) -> String {
+    let output = run(program, words, folder);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success(),
+        "{program} {words:?}: {text}{errors}"
+    );
+    text
+}
+
+const CALL: &str = "Record_20260102_101500.wav";
+const UNFINISHED: &str = "Record_20260104_090000.wav";
+
+/// `callrec.exe` under wine, `callrec`, and a folder of recordings.
+struct BothSystems {
+    folder: Folder,
+    exe: String,
+}
+
+impl BothSystems {
+    fn new() -> Self {
+        let folder = Folder::new();
+        let archive = released("callrec-", "-windows-x86_64.zip");
+        let words = ["-m", "zipfile", "-e", archive.to_str().unwrap(), "."];
+        said("python3", &words, &folder.0);
+        let mut unpacked = fs::read_dir(&folder.0).unwrap();
+        let unpacked = unpacked.next().unwrap().unwrap().path();
+        let source = fs::canonicalize("tests/wine/bcryptprimitives.c").unwrap();
+        let source = source.to_str().unwrap();
+        let library = [
+            "-shared",
+            "-o",
+            "bcryptprimitives.dll",
+            source,
+            "-ladvapi32",
+        ];
+        said("x86_64-w64-mingw32-gcc", &library, &unpacked);
+        let parts = [
+            (CALL, 0, "PCMU"),
+            ("Record_20260102_101600.wav", 50, "PCMU"),
+            ("Record_20260103_090000.wav", 7, "PCMA"),
+        ];
+        for (name, first, codec) in parts {
+            let frames = 50;
+            let made = Made {
+                first,
+                codec,
+                frames,
+                ..Made::default()
+            };
+            folder.file(&format!("calls/{name}"), &made.bytes());
+        }
+        folder.file(&format!("calls/{UNFINISHED}"), &cut_off());
+        let exe = unpacked.join("callrec.exe").display().to_string();
+        Self { folder, exe }
+    }
+
+    fn calls(&self) -> PathBuf {
+        self.folder.0.join("calls")
+    }
+
+    fn windows(&self, words: &[&str]) -> Output {
+        let all: Vec<&str> = [self.exe.as_str()]
+            .into_iter()
+            .chain(words.iter().copied())
+            .collect();
+        run("wine", &all, &self.calls())
+    }
+
+    fn linux(&self, words: &[&str]) -> Output {
+        run(env!("CARGO_BIN_EXE_callrec"), words, &self.calls())
+    }
+
+    /// What both print, which is the same.
+    fn print(&self, words: &[&str]) -> String {
+        let (ours, theirs) = (self.linux(words), self.windows(words));
+        let errors = String::from_utf8_lossy(&theirs.stderr).into_owned();
+        let said = String::from_utf8_lossy(&theirs.stdout);
+        // Paths have Windows's separator; in JSON it is written twice.
+        let said = said.replace(".\\\\", "./").replace(".\\", "./");
+        assert_eq!(
+            ours.status.code(),
+            theirs.status.code(),
+            "{words:?}: {said}{errors}"
+        );
+        assert_eq!(
+            String::from_utf8_lossy(&ours.stdout),
+            said,
+            "{words:?}: {errors}"
+        );
+        said
+    }
+}
+
+/// A recording whose last frame is not whole.
+fn cut_off() -> Vec<u8> {
+    let made = Made {
+        ssrc: 5,
+        ..Made::default()
+    };
+    made.bytes().into_iter().take(900).collect()
+}
+
+#[test]
+#[ignore = "needs scripts/release and the package wine: scripts/test makes and installs them"]
+fn a_release_has_tools_for_windows_that_do_what_those_of_linux_do() {
+    let both = BothSystems::new();
+    let listed = both.print(&["list", "."]);
+    assert!(listed.contains("Record_20260103_090000.wav"), "{listed}");
+    both.print(&["list", "--json", "."]);
+    both.print(&["verify", "."]);
+    both.print(&["info", "Record_20260103_090000.wav"]);
+    both.print(&["repair", "--dry-run", UNFINISHED]);
+
+    // Exported, byte for byte; both parts.
+    assert!(both.linux(&["export", CALL, "linux.wav"]).status.success());
+    assert!(both
+        .windows(&["export", CALL, "windows.wav"])
+        .status
+        .success());
+    let exported = |name: &str| fs::read(both.calls().join(name)).unwrap();
+    assert!(exported("linux.wav").len() > 16_000);
+    assert!(exported("linux.wav") == exported("windows.wav"));
+
+    // Repaired, byte for byte.
+    let path = both.calls().join(UNFINISHED);
+    assert!(both.windows(&["repair", UNFINISHED]).status.success());
+    let repaired = fs::read(&path).unwrap();
+    fs::write(&path, cut_off()).unwrap();
+    assert!(both.linux(&["repair", UNFINISHED]).status.success());
+    assert!(repaired != cut_off() && repaired == fs::read(&path).unwrap());
+}
+
+/// Installs a package, looks at it, and removes it.
+fn try_package(package: &str, unit: &str, program: &str, check: &[&str]) {
+    let here = Path::new(".");
+    let file = released(&format!("{package}_"), "_amd64.deb");
+    said("dpkg", &["-i", file.to_str().unwrap()], here);
+    let unit = format!("/lib/systemd/system/{unit}");
+    let verified = run("systemd-analyze", &["verify", &unit], here);
+    let problems = String::from_utf8_lossy(&verified.stderr).into_owned();
+    let checked = run(program, check, here);
+    said("dpkg", &["--purge", package], here);
+    assert!(
+        verified.status.success() && problems.is_empty(),
+        "{problems}"
+    );
+    let problems = String::from_utf8_lossy(&checked.stderr);
+    assert!(checked.status.success(), "{program} {check:?}: {problems}");
+    for path in [&unit, program, check[1]] {
+        assert!(!Path::new(path).exists(), "{path} is still there");
+    }
+}
+
+#[test]
+#[ignore = "needs root, scripts/release and the package systemd: scripts/test makes and installs them"]
+fn a_release_has_debian_packages_that_are_installed_and_removed() {
+    let check = ["check", "/etc/callrec/record.conf"];
+    try_package(
+        "callrec-server",
+        "callrec-server-record.service",
+        "/usr/bin/callrec-server",
+        &check,
+    );
+    let check = ["check", "/etc/callrec-box.conf"];
+    try_package(
+        "callrec-box",
+        "callrec-box.service",
+        "/usr/bin/callrec-box",
+        &check,
+    );
+}
+
+#[test]
+#[ignore = "needs scripts/release: scripts/test makes it"]
+fn a_release_is_named_by_its_sums_and_its_bill() {
+    let folder = Path::new("target/release-files");
+    said(
+        "sha256sum",
+        &["--check", "--quiet", "--strict", "SHA256SUMS"],
+        folder,
+    );
+    let sums = fs::read_to_string(folder.join("SHA256SUMS")).unwrap();
+    let named = sums.lines().count();
+    assert_eq!(named + 1, fs::read_dir(folder).unwrap().count());
+    let bill = fs::read_to_string(released("callrec-", ".cdx.json")).unwrap();
+    let bill: serde_json::Value = serde_json::from_str(&bill).unwrap();
+    let parts = bill["components"].as_array().unwrap();
+    assert!(parts
+        .iter()
+        .any(|part| part["name"] == "mio"
+            && part["hashes"][0]["content"].as_str().unwrap().len() == 64));
+    // Tools of the tests are in no program.
+    assert!(parts.iter().all(|part| part["name"] != "aes"), "{bill}");
+}
