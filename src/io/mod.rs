@@ -7,7 +7,7 @@ pub mod control;
 pub mod descriptors;
 pub mod dir;
 pub mod file;
-#[cfg(feature = "box")]
+#[cfg(any(feature = "archive", feature = "box"))]
 pub mod file_lock;
 pub mod host;
 pub mod interface;

@@ -107,7 +107,7 @@ impl Connection {
     }
 }
 
-#[cfg(any(feature = "box", feature = "intercom"))]
+#[cfg(feature = "box")]
 impl Connection {
     /// Begins to connect from this address of the machine's own, with any port.
     pub fn open_from(local: Ipv4Addr, address: SocketAddr) -> io::Result<Self> {
@@ -122,7 +122,10 @@ impl Connection {
         let stream = std::net::TcpStream::from(fd);
         Ok(Self::of_device(TcpStream::from_std(stream)))
     }
+}
 
+#[cfg(any(feature = "box", feature = "intercom"))]
+impl Connection {
     /// Writes some of these bytes with one call; `None` when none can be written now.
     pub fn write_vectored(&mut self, slices: &[io::IoSlice]) -> io::Result<Option<usize>> {
         unless_blocked(|| self.stream.write_vectored(slices))
