@@ -33,6 +33,7 @@ use crate::home_box::rules::rules;
 use crate::home_box::settings::BoxSettings;
 use crate::home_box::stream_use;
 use crate::home_box::tokens::TokenStore;
+use crate::home_box::try_page;
 use crate::io::clock::{self, Now};
 use crate::io::signals::{SignalAction, Signals};
 use crate::proto::intercom::home_box::output::Output;
@@ -242,6 +243,7 @@ impl EventLoop {
             self.streams.set_permissions(now, permissions);
         }
         self.streams.turn(now);
+        self.has_call_changed |= try_page::answer(now, &mut self.parts, &mut self.streams);
         while let Some(event) = self.streams.poll_event() {
             let line = stream_line(&event);
             log_event(&line);

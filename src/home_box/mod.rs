@@ -41,6 +41,7 @@ mod state_dir;
 mod stream_use;
 mod token_command;
 mod tokens;
+mod try_page;
 mod wall_time;
 
 #[cfg(not(any(feature = "tools", feature = "server", feature = "sim")))]

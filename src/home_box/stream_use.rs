@@ -38,7 +38,11 @@ pub(super) fn open(
         players: MAX_PLAYERS,
         connections: MAX_STREAM_CONNECTIONS,
     };
-    StreamServer::open(registry, tokens, &sides, limits)
+    let mut server = StreamServer::open(registry, tokens, &sides, limits)?;
+    if settings.try_page {
+        server.relay_mut().set_page_side(HOME);
+    }
+    Ok(server)
 }
 
 fn own_addresses(settings: &BoxSettings) -> [IpAddr; 2] {

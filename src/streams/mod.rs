@@ -265,6 +265,11 @@ impl StreamServer {
         &self.relay
     }
 
+    /// The same, to reply to requests of its page.
+    pub fn relay_mut(&mut self) -> &mut Relay {
+        &mut self.relay
+    }
+
     /// Streams that somebody publishes.
     pub fn published(&self) -> usize {
         self.relay.published()

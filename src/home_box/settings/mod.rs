@@ -45,6 +45,8 @@ pub(crate) struct BoxSettings {
     pub(crate) family_port: u16,
     pub(crate) call_port: u16,
     pub(crate) stream_port: u16,
+    /// The page for trying is served on the home side.
+    pub(crate) try_page: bool,
     pub(crate) join_policy: JoinPolicy,
     pub(crate) reject_policy: RejectPolicy,
     pub(crate) door_policy: DoorPolicy,
@@ -82,6 +84,7 @@ impl Default for BoxSettings {
             family_port: 7891,
             call_port: 7892,
             stream_port: 954,
+            try_page: false,
             join_policy: JoinPolicy::Token,
             reject_policy: RejectPolicy::Panel,
             door_policy: DoorPolicy::Talk,
@@ -129,10 +132,13 @@ impl BoxSettings {
     /// What a person should know of this configuration.
     pub(crate) fn warnings(&self) -> impl Iterator<Item = &'static str> {
         let open = self.join_policy == JoinPolicy::Open;
-        open.then_some(
+        let open = open.then_some(
             "joinPolicy = open: every device in the home network may join and open the door",
-        )
-        .into_iter()
+        );
+        let page = self.try_page.then_some(
+            "tryPage = 1: every device in the home network may hear the calls at the page of streamPort",
+        );
+        open.into_iter().chain(page)
     }
 
     /// What is wrong with a file for `callrec-box run`: an address that it does not set. The line is
@@ -165,6 +171,7 @@ impl BoxSettings {
             "familyPort" => self.family_port = port()?,
             "callPort" => self.call_port = port()?,
             "streamPort" => self.stream_port = port()?,
+            "tryPage" => self.try_page = one_of(value, &[("0", false), ("1", true)])?,
             "joinPolicy" => self.join_policy = one_of(value, &JOIN_POLICIES)?,
             "rejectPolicy" => self.reject_policy = one_of(value, &REJECT_POLICIES)?,
             "doorPolicy" => self.door_policy = one_of(value, &DOOR_POLICIES)?,

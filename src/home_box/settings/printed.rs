@@ -16,7 +16,8 @@ impl Display for BoxSettings {
         } else {
             NONE
         };
-        let pairs: [(&str, &dyn Display); 23] = [
+        let try_page = u8::from(self.try_page);
+        let pairs: [(&str, &dyn Display); 24] = [
             ("boxId", &word(&self.box_id)),
             ("roomId", &word(&self.room_id)),
             ("homeAddr", &Optional(known(self.home_addr))),
@@ -24,6 +25,7 @@ impl Display for BoxSettings {
             ("familyPort", &self.family_port),
             ("callPort", &self.call_port),
             ("streamPort", &self.stream_port),
+            ("tryPage", &try_page),
             ("joinPolicy", &word_of(self.join_policy, &JOIN_POLICIES)),
             (
                 "rejectPolicy",

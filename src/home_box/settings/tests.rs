@@ -49,7 +49,7 @@ fn the_defaults_are_those_of_the_contract() {
     );
     assert_eq!(defaults.warnings().count(), 0);
     let expected = "boxId = none,roomId = none,homeAddr = none,communityAddr = none,\
-        familyPort = 7891,callPort = 7892,streamPort = 954,joinPolicy = token,\
+        familyPort = 7891,callPort = 7892,streamPort = 954,tryPage = 0,joinPolicy = token,\
         rejectPolicy = panel,doorPolicy = talk,openEnds = 0,noAnswerTo = none,keep = 3,\
         keepTimeout = 10,ringTimeout = 60,connectTimeout = 10,joinTimeout = 5,maxCall = 300,\
         centralStream = none,propertyServer = none,firewall = none,\

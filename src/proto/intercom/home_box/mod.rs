@@ -162,6 +162,23 @@ impl HomeBox {
         }
     }
 
+    /// Somebody at the page for trying opens the door with the token of a device: as if its screen
+    /// had. `false`: that device has not the call.
+    #[must_use]
+    pub fn handle_page_open(&mut self, now: Instant, device: &[u8]) -> bool {
+        let leg = self.legs.of_device(device);
+        let Some((leg, sid)) = leg.and_then(|leg| Some((leg, self.talking_sid(leg)?))) else {
+            return false;
+        };
+        let message = Message::OpenDoor {
+            sid,
+            door: 0,
+            ack: false,
+        };
+        self.handle_message(now, leg, &message);
+        true
+    }
+
     /// A connection was closed by its peer, or broke.
     pub fn handle_closed(&mut self, now: Instant, id: LegId) {
         let Some(leg) = self.legs.remove(id) else {

@@ -6,7 +6,8 @@ use crate::proto::intercom::home_box::call::{CallState, Direction, DoorAsked, Pa
 use crate::proto::intercom::home_box::ending::Farewell;
 use crate::proto::intercom::home_box::legs::LegId;
 use crate::proto::intercom::home_box::HomeBox;
-use crate::wire::intercom::{peer_type, text, Message, Reason};
+
+use crate::wire::intercom::{peer_type, text, Message, Reason, Sid};
 
 impl HomeBox {
     /// One end hangs up.
@@ -110,6 +111,16 @@ impl HomeBox {
             CallState::Talking(talking) => Some(talking),
             _ => None,
         }
+    }
+
+    /// The key of the call in which a screen talks.
+    pub(super) fn talking_sid(&self, leg: LegId) -> Option<Sid> {
+        let call = self.call.as_ref()?;
+        let talks = match &call.state {
+            CallState::Talking(talking) => leg == talking.callee || leg == call.caller,
+            _ => false,
+        };
+        talks.then(|| call.sid.clone())
     }
 
     /// The end that a leg talks to.

@@ -28,18 +28,31 @@ pub(super) enum State {
     /// For somebody who publishes the stream that it wants to play.
     Waiting {
         stream: Vec<u8>,
+        form: Form,
         until: Instant,
     },
     Playing {
         stream: Vec<u8>,
+        form: Form,
         needs_key: bool,
     },
+    /// The program that has this relay replies (`Relay::poll_asked`).
+    Asked,
     /// The reply says why; what it sends is read until then.
     Refused {
         until: Instant,
     },
     /// It is closed once all was sent.
     Over,
+}
+
+/// How a player gets a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// As it is.
+    Flv,
+    /// Its sound, as a WAV that grows; whether its header was sent.
+    Wav { has_begun: bool },
 }
 
 /// A stream that comes in.
@@ -56,7 +69,7 @@ impl State {
         match self {
             Self::Publishing(publishing) => Some(&publishing.stream),
             Self::Waiting { stream, .. } | Self::Playing { stream, .. } => Some(stream),
-            Self::Head { .. } | Self::Refused { .. } | Self::Over => None,
+            Self::Head { .. } | Self::Refused { .. } | Self::Asked | Self::Over => None,
         }
     }
 }
@@ -82,7 +95,7 @@ impl Connection {
                 *until
             }
             State::Publishing(publishing) => publishing.silent_at,
-            State::Playing { .. } | State::Over => Instant::NEVER,
+            State::Playing { .. } | State::Asked | State::Over => Instant::NEVER,
         }
     }
 }

@@ -15,6 +15,7 @@ use core::net::IpAddr;
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::base::time::{Duration, Instant};
+use crate::proto::intercom::relay::asked::Asked;
 use crate::proto::intercom::relay::connection::{Connection, State};
 use crate::proto::intercom::relay::outgoing::Outgoing;
 use crate::proto::intercom::relay::permissions::Permissions;
@@ -23,6 +24,7 @@ use crate::proto::intercom::relay::stream::Stream;
 
 pub use crate::proto::intercom::relay::events::{ConnectionId, RelayCounts, RelayEvent};
 
+pub mod asked;
 mod connection;
 mod events;
 pub mod outgoing;
@@ -32,6 +34,7 @@ mod play;
 mod publish;
 mod request;
 pub(crate) mod stream;
+mod wav;
 
 /// Bounds of a relay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +70,8 @@ pub struct Relay {
     picture: Option<Picture>,
     counts: RelayCounts,
     events: VecDeque<RelayEvent>,
+    page_side: Option<&'static str>,
+    asked: VecDeque<Asked>,
 }
 
 impl Relay {
@@ -81,6 +86,8 @@ impl Relay {
             picture: None,
             counts: RelayCounts::default(),
             events: VecDeque::new(),
+            page_side: None,
+            asked: VecDeque::new(),
         }
     }
 
@@ -129,8 +136,11 @@ impl Relay {
             }
             State::Publishing(_) => self.handle_body(now, id, bytes),
             // What players and refused clients send is of no interest.
-            State::Waiting { .. } | State::Playing { .. } | State::Refused { .. } | State::Over => {
-            }
+            State::Waiting { .. }
+            | State::Playing { .. }
+            | State::Refused { .. }
+            | State::Asked
+            | State::Over => {}
         }
     }
 
@@ -145,7 +155,7 @@ impl Relay {
                 self.finish(id);
             }
             State::Head { .. } | State::Refused { .. } => self.finish(id),
-            State::Waiting { .. } | State::Playing { .. } | State::Over => {}
+            State::Waiting { .. } | State::Playing { .. } | State::Asked | State::Over => {}
         }
     }
 

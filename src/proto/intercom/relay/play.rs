@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::base::time::Instant;
-use crate::proto::intercom::relay::connection::State;
-use crate::proto::intercom::relay::{ConnectionId, Relay, PUBLISHER_WAIT};
+use crate::proto::intercom::relay::connection::{Form, State};
+use crate::proto::intercom::relay::{wav, ConnectionId, Relay, PUBLISHER_WAIT};
 use crate::wire::flv::Kind;
 
 /// What waits for a player at most: a few seconds of pictures. Beyond it the player loses what waits.
@@ -14,7 +14,7 @@ const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: video/x-flv\r\nCache-Contro
     Access-Control-Allow-Origin: *\r\nConnection: close\r\n\r\n";
 
 impl Relay {
-    pub(super) fn play(&mut self, now: Instant, id: ConnectionId, stream: &[u8]) {
+    pub(super) fn play(&mut self, now: Instant, id: ConnectionId, stream: &[u8], form: Form) {
         let players = self.connections.values();
         let players = players.filter(|it| match &it.state {
             State::Waiting { stream: other, .. } | State::Playing { stream: other, .. } => {
@@ -30,6 +30,7 @@ impl Relay {
         if let Some(connection) = self.connections.get_mut(&id) {
             connection.state = State::Waiting {
                 stream: stream.to_vec(),
+                form,
                 until,
             };
         }
@@ -63,20 +64,27 @@ impl Relay {
             return;
         };
         for connection in self.connections.values_mut() {
-            let waits =
-                matches!(&connection.state, State::Waiting { stream: it, .. } if *it == stream.id);
-            if !waits {
-                continue;
-            }
+            let form = match &connection.state {
+                State::Waiting {
+                    stream: it, form, ..
+                } if *it == stream.id => *form,
+                _ => continue,
+            };
             self.counts.played += 1;
-            let beginning = stream.beginning();
-            connection.outgoing.push(Arc::from(OK));
-            for piece in beginning.pieces {
-                connection.outgoing.push(piece);
+            let mut needs_key = false;
+            // The sound alone starts live, with the next tag.
+            if form == Form::Flv {
+                let beginning = stream.beginning();
+                connection.outgoing.push(Arc::from(OK));
+                for piece in beginning.pieces {
+                    connection.outgoing.push(piece);
+                }
+                needs_key = beginning.needs_key;
             }
             connection.state = State::Playing {
                 stream: stream.id.clone(),
-                needs_key: beginning.needs_key,
+                form,
+                needs_key,
             };
         }
     }
@@ -87,6 +95,7 @@ impl Relay {
         for connection in self.connections.values_mut() {
             let State::Playing {
                 stream: played,
+                form,
                 needs_key,
             } = &mut connection.state
             else {
@@ -100,6 +109,10 @@ impl Relay {
                 // It is too slow: it goes on with the next key frame, or at once without pictures.
                 self.counts.skipped_tags += connection.outgoing.drop_waiting() as u64;
                 *needs_key = kind != Kind::Audio || *needs_key;
+            }
+            if let Form::Wav { has_begun } = form {
+                wav::send(&mut connection.outgoing, has_begun, tag);
+                continue;
             }
             if kind == Kind::KeyFrame {
                 *needs_key = false;

@@ -4,7 +4,8 @@ use core::fmt::Write;
 use std::sync::Arc;
 
 use crate::base::time::Instant;
-use crate::proto::intercom::relay::connection::{Connection, State};
+use crate::proto::intercom::relay::asked::Asked;
+use crate::proto::intercom::relay::connection::{Connection, Form, State};
 use crate::proto::intercom::relay::{ConnectionId, Relay, REFUSED_READING};
 use crate::wire::http::Head;
 
@@ -49,6 +50,11 @@ fn stream_of(path: &[u8]) -> Option<&[u8]> {
     is_id.then_some(id)
 }
 
+/// The stream of which a browser wants the sound: `/sound/ID.wav`.
+fn sound_of(path: &[u8]) -> Option<&[u8]> {
+    path.strip_prefix(b"/sound/")?.strip_suffix(b".wav")
+}
+
 impl Relay {
     /// More of a request has come.
     pub(super) fn handle_head(&mut self, now: Instant, id: ConnectionId) {
@@ -63,15 +69,32 @@ impl Relay {
             Ok(None) => *buffer = bytes,
             Err(_) => self.refuse(now, id, 400, "this is no HTTP request"),
             Ok(Some((head, len))) => {
-                let rest = &bytes[len..];
-                self.handle_request(now, id, &head, rest);
+                let (head_bytes, rest) = bytes.split_at(len);
+                self.handle_request(now, id, &head, (head_bytes, rest));
             }
         }
     }
 
-    fn handle_request(&mut self, now: Instant, id: ConnectionId, head: &Head, rest: &[u8]) {
+    fn handle_request(
+        &mut self,
+        now: Instant,
+        id: ConnectionId,
+        head: &Head,
+        (head_bytes, rest): (&[u8], &[u8]),
+    ) {
         if let Some(connection) = self.connections.get_mut(&id) {
             connection.is_head = head.method == b"HEAD";
+        }
+        if self.is_for_page(id) {
+            if let Some(stream) = sound_of(head.path).filter(|it| self.permissions.has(it)) {
+                let form = Form::Wav { has_begun: false };
+                self.play(now, id, stream, form);
+                return;
+            }
+            if let Some(asked) = Asked::of(id, head, head_bytes) {
+                self.set_asked(id, asked);
+                return;
+            }
         }
         let Some(stream) = stream_of(head.path) else {
             self.refuse(now, id, 404, "there are only /stream/ID and /streaming/ID");
@@ -103,7 +126,7 @@ impl Relay {
                 let kept = self.permissions.kept(side, stream).to_vec();
                 self.publish(now, id, &kept, head, rest);
             }
-            b"GET" => self.play(now, id, stream),
+            b"GET" => self.play(now, id, stream, Form::Flv),
             b"HEAD" => self.describe(now, id, stream),
             _ => self.refuse(now, id, 405, "GET plays, POST and PUT publish"),
         }
