@@ -84,7 +84,7 @@ impl Reading {
     }
 
     fn count(&mut self, shared: &StreamState) -> Option<()> {
-        while let Some(piece) = self.flv.next().ok()? {
+        while let Some(piece) = self.flv.next_piece().ok()? {
             let Piece::Tag(bytes) = piece else { continue };
             let tag = Tag::parse(&bytes).ok()??;
             if matches!(tag.kind(), Kind::KeyFrame | Kind::Picture) {

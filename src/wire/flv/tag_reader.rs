@@ -29,7 +29,7 @@ impl TagReader {
     }
 
     /// The next piece; `None`: more bytes are needed.
-    pub fn next(&mut self) -> Result<Option<Piece>, Error> {
+    pub fn next_piece(&mut self) -> Result<Option<Piece>, Error> {
         let rest = &self.buffer[self.used..];
         let found: Option<Arc<[u8]>> = if self.has_header {
             Tag::parse(rest)?.map(|tag| tag.bytes().into())

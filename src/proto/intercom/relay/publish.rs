@@ -119,7 +119,7 @@ impl Relay {
             let State::Publishing(publishing) = &mut connection.state else {
                 return Ok(());
             };
-            let Some(piece) = publishing.input.next()? else {
+            let Some(piece) = publishing.input.next_piece()? else {
                 return Ok(());
             };
             let mut streams = self.streams.iter_mut();

@@ -130,7 +130,7 @@ async fn receive(publication: &Publication, publisher: Publisher, mut body: Inco
         input.push(&data);
         let mut pieces = vec![];
         loop {
-            match input.next() {
+            match input.next_piece() {
                 Ok(Some(piece)) => pieces.push(piece),
                 Ok(None) => break,
                 Err(Error::NoFlv) => {

@@ -201,7 +201,7 @@ impl Input {
             self.has_begun = true;
             self.flv.push(&self.head[len..]);
         }
-        while let Some(piece) = self.flv.next().ok()? {
+        while let Some(piece) = self.flv.next_piece().ok()? {
             if let Piece::Tag(tag) = piece {
                 tags.push(tag);
             }
