@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::intercom_peer::{accept, call_req, joined};
+use common::intercom_peer::{accept, call_req, joined, joined_with};
 use serde_json::json;
 
 #[test]
@@ -178,7 +178,7 @@ fn the_log_is_kept_over_a_restart_and_sent_at_the_clients_pace() {
 
 #[test]
 fn who_subscribes_hears_what_is() {
-    let (phone, _listener, mut home, mut events) = joined();
+    let (phone, _listener, mut home, mut events) = joined_with("intercomRecord = 0");
     let present = |lines: &[(&str, &str)]| {
         let mut control = phone.control();
         assert!(control.ask("cmd=SubscribeRequest").success());

@@ -173,7 +173,8 @@ fn a_media_engine_hears_the_door_and_is_heard() {
     });
     let mut expected = published.tags[0].0;
     for (millis, codes) in &published.tags {
-        assert_eq!(*millis, expected, "each sample has its time");
+        // Between silence and the first packet time may have passed.
+        assert!(*millis >= expected, "{millis} after {expected}");
         expected = millis + codes.len() as u32 / 8;
     }
     let recording = call.end();

@@ -12,6 +12,8 @@ use crate::streams::StreamServer;
 use crate::wire::json::quote;
 
 const PAGE: &str = include_str!("try_page.html");
+const SCRIPT: &str = include_str!("try_page.js");
+const STYLE: &str = include_str!("try_page.css");
 const HTML: &str = "text/html";
 const JSON: &str = "application/json";
 
@@ -21,6 +23,8 @@ pub(super) fn answer(now: Instant, parts: &mut Parts, streams: &mut StreamServer
     while let Some(Asked { id, what }) = streams.relay_mut().poll_asked() {
         let (status, kind, body) = match what {
             AskedFor::Page => ("200 OK", HTML, PAGE.to_owned()),
+            AskedFor::Script => ("200 OK", "text/javascript", SCRIPT.to_owned()),
+            AskedFor::Style => ("200 OK", "text/css", STYLE.to_owned()),
             AskedFor::Status => ("200 OK", JSON, status(parts, streams)),
             AskedFor::Open(token) => {
                 may_have_changed = true;

@@ -150,6 +150,20 @@ impl Recording {
         );
     }
 
+    /// How many codes of `sent` stand in it in one piece from the first one on, at the best place.
+    pub fn longest(&self, sent: &[Vec<u8>]) -> usize {
+        let (audio, sent) = (self.audio(), sent.concat());
+        let places = audio
+            .windows(80)
+            .enumerate()
+            .filter(|(_, part)| *part == &sent[..80]);
+        let equal = places.map(|(at, _)| {
+            let pairs = audio[at..].iter().zip(&sent);
+            pairs.take_while(|(a, b)| a == b).count()
+        });
+        equal.max().unwrap_or(0)
+    }
+
     /// The packets of `sent` that frames of this recording are, in order; other frames are `None`.
     pub fn numbers(&self, sent: &[Vec<u8>]) -> Vec<Option<usize>> {
         let known: std::collections::HashMap<&Vec<u8>, usize> = sent.iter().zip(0..).collect();

@@ -55,7 +55,7 @@ pub const MAX_STREAM_CONNECTIONS: usize = 32;
 /// Calls of the log.
 pub const LOGGED_CALLS: usize = 200;
 /// The longest line of the log: two ids and reasons of 64 bytes, escaped.
-pub const LOG_LINE_BYTES: usize = 768;
+pub const LOG_LINE_BYTES: usize = 832;
 /// The log is written at most once in this time: strangers who call again and again must not wear
 /// the phone's flash memory out.
 pub const LOG_PACE: Duration = Duration::from_millis(5000);

@@ -54,6 +54,9 @@ impl Device {
                 if leg_port.is_some() {
                     self.follow_picture(&urls.publish_video, now);
                 }
+                if let Some(status) = self.endpoint.status(at) {
+                    self.media.handle_talking(at, &status.info, &urls);
+                }
                 let picture = self.picture_url();
                 let urls = for_application(&urls, leg_port.is_some(), picture.as_ref());
                 return Ok(Success::Urls(urls, leg_port));

@@ -22,6 +22,10 @@ pub struct Asked {
 pub enum AskedFor {
     /// `GET /`: the page itself.
     Page,
+    /// `GET /try.js`
+    Script,
+    /// `GET /try.css`
+    Style,
     /// `GET /status`
     Status,
     /// `POST /open`, with this token in `Authorization: Bearer`.
@@ -33,6 +37,8 @@ impl Asked {
     pub(super) fn of(id: ConnectionId, head: &Head, bytes: &[u8]) -> Option<Self> {
         let what = match (head.method, head.path) {
             (b"GET", b"/") => AskedFor::Page,
+            (b"GET", b"/try.js") => AskedFor::Script,
+            (b"GET", b"/try.css") => AskedFor::Style,
             (b"GET", b"/status") => AskedFor::Status,
             (b"POST", b"/open") => AskedFor::Open(bearer(bytes)),
             _ => return None,
@@ -72,7 +78,7 @@ impl Relay {
         let _ = write!(
             text,
             "HTTP/1.1 {status}\r\nContent-Type: {kind}; charset=utf-8\r\nContent-Length: {length}\r\n\
-             Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; \
+             Content-Security-Policy: default-src 'none'; style-src 'self'; script-src 'self'; \
              connect-src 'self'; frame-ancestors 'none'\r\nX-Content-Type-Options: nosniff\r\n\
              Cache-Control: no-store\r\nConnection: close\r\n\r\n{body}"
         );

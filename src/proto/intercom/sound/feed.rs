@@ -25,7 +25,7 @@ pub struct Feed {
 
 /// The packets of one party.
 struct LegFeed {
-    /// For each packet its arrival plus `lowered`, its length, its bytes.
+    /// For each packet its arrival before anything was `lowered`, its length, its bytes.
     packets: Ring,
     /// Taken from the ring.
     next: Option<Held>,
@@ -103,7 +103,8 @@ impl Feed {
         self.is_over = true;
     }
 
-    /// Adds a party's packet. If there is no room, it is counted.
+    /// Adds a party's packet; `arrival` as it seemed before anything was `lowered`. If there is no room,
+    /// it is counted.
     pub fn push(&mut self, leg: usize, arrival: Instant, packet: &[u8]) {
         let Some(leg) = self.legs.get_mut(leg).filter(|_| !self.is_over) else {
             return;
@@ -114,7 +115,6 @@ impl Feed {
             return;
         }
         let mut head = [0; HEAD];
-        let arrival = arrival + leg.lowered;
         head[..8].copy_from_slice(&arrival.nanos().to_le_bytes());
         head[8..].copy_from_slice(&(packet.len() as u16).to_le_bytes());
         let queued = leg.packets.push(&head) && leg.packets.push(packet);
@@ -268,7 +268,7 @@ mod tests {
         feed.begin();
         feed.push(0, ms(500), b"one");
         feed.set_lowered(0, Duration::from_millis(400));
-        feed.push(0, ms(120), b"two");
+        feed.push(0, ms(120 + 400), b"two");
         assert_eq!(read(&mut feed, ms(99), 0), Vec::<Vec<u8>>::new());
         assert_eq!(read(&mut feed, ms(100), 0), [b"one"]);
         assert_eq!(read(&mut feed, ms(120), 0), [b"two"]);

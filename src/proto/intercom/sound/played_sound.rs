@@ -45,6 +45,16 @@ struct Origin {
     window_ends_at: Instant,
 }
 
+/// When a packet arrived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    /// As far as it is known now.
+    pub at: Instant,
+    /// The same on the axis that `PlayedSound::lowered` does not move: what is lowered later applies to
+    /// this packet, too.
+    pub unlowered: Instant,
+}
+
 impl PlayedSound {
     /// A stream that nothing is known of. The number is that of its RTP source.
     pub fn new(ssrc: u32) -> Self {
@@ -74,7 +84,7 @@ impl PlayedSound {
         law: Law,
         (millis, offset): (u32, u32),
         mut codes: &[u8],
-        mut put: impl FnMut(Instant, &[u8]),
+        mut put: impl FnMut(Arrival, &[u8]),
     ) {
         if self.origin.is_none() {
             self.millis = i64::from(millis);
@@ -108,7 +118,7 @@ impl PlayedSound {
     }
 
     /// Passes on what does not fill a packet.
-    pub fn flush(&mut self, put: &mut impl FnMut(Instant, &[u8])) {
+    pub fn flush(&mut self, put: &mut impl FnMut(Arrival, &[u8])) {
         if self.pending.is_empty() {
             return;
         }
@@ -126,7 +136,9 @@ impl PlayedSound {
         let _ = packet.extend_from_slice(&self.pending);
         self.sequence = self.sequence.wrapping_add(1);
         self.pending.clear();
-        put(self.instant(place), &packet);
+        let at = self.instant(place);
+        let unlowered = at + self.lowered;
+        put(Arrival { at, unlowered }, &packet);
     }
 
     /// When a sample counts as having arrived.
@@ -247,6 +259,20 @@ mod tests {
         }
         assert_eq!(stream.arrivals()[0], 1000 - 19 * 20);
         assert_eq!(stream.sound.covered(), Some(ms(1020)));
+    }
+
+    #[test]
+    fn packets_of_a_burst_keep_their_distance_in_the_feed() {
+        let mut sound = PlayedSound::new(7);
+        let mut unlowered = vec![];
+        for n in 0..20 {
+            sound.handle_codes(ms(1000), Law::Mu, (20 * n, 0), &[9; 160], |arrival, _| {
+                unlowered.push(arrival.unlowered);
+            });
+        }
+        let shown = unlowered.iter().map(|at| *at - sound.lowered());
+        let millis = shown.map(|at| at.nanos() / 1_000_000 - 1_000_000);
+        assert!(millis.eq((0..20).map(|n| 1000 - 19 * 20 + 20 * n)));
     }
 
     #[test]

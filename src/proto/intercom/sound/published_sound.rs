@@ -103,14 +103,12 @@ impl PublishedSound {
             return;
         }
         self.correct_anchor(millis, packet.timestamp);
-        if ahead > 0 && self.held.push(packet.clone()).is_ok() {
-            return;
-        }
-        if ahead > 0 {
+        if self.held.is_full() {
             // What is missing is not awaited any more.
-            self.flush(&mut put);
+            self.publish_first(&mut put);
         }
-        self.publish(&packet, &mut put);
+        let kept = self.held.push(packet);
+        debug_assert!(kept.is_ok(), "bug: there is room for one more");
         self.publish_held(&mut put);
     }
 
@@ -142,14 +140,9 @@ impl PublishedSound {
             return;
         };
         let error = stamp.wrapping_sub(millis) as i32;
-        let is_before_end = (stamp.wrapping_sub(end) as i32) < 0;
-        if error.unsigned_abs() > MAX_ERROR_MS || is_before_end {
+        if error.unsigned_abs() > MAX_ERROR_MS {
             source.anchor = timestamp;
-            source.anchor_ms = if error.unsigned_abs() > MAX_ERROR_MS {
-                millis.max(end)
-            } else {
-                end
-            };
+            source.anchor_ms = millis.max(end);
         }
     }
 
@@ -161,7 +154,15 @@ impl PublishedSound {
     }
 
     fn publish(&mut self, packet: &Held, put: &mut impl FnMut(Law, u32, &[u8])) {
-        let stamp = self.stamp(packet.timestamp);
+        let mut stamp = self.stamp(packet.timestamp);
+        if (stamp.wrapping_sub(self.end) as i32) < 0 {
+            // Nothing overlaps: the sender's clock goes on where the last tag ended.
+            stamp = self.end;
+            if let Some(source) = &mut self.source {
+                source.anchor = packet.timestamp;
+                source.anchor_ms = stamp;
+            }
+        }
         put(packet.law, stamp, &packet.codes);
         self.end = stamp.wrapping_add(packet.codes.len() as u32 / RATE);
         if let Some(source) = &mut self.source {
@@ -181,13 +182,21 @@ impl PublishedSound {
         }
     }
 
+    /// The first of the held packets, and what follows it immediately.
+    fn publish_first(&mut self, put: &mut impl FnMut(Law, u32, &[u8])) {
+        let sequences = self.held.iter().map(|held| self.ahead(held.sequence));
+        let first = sequences.enumerate().min_by_key(|(_, ahead)| *ahead);
+        if let Some((number, _)) = first {
+            let packet = self.held.swap_remove(number);
+            self.publish(&packet, put);
+            self.publish_held(put);
+        }
+    }
+
     /// All held packets, in order.
     fn flush(&mut self, put: &mut impl FnMut(Law, u32, &[u8])) {
         while !self.held.is_empty() {
-            let next = (0..self.held.len()).min_by_key(|n| self.ahead(self.held[*n].sequence));
-            let packet = self.held.swap_remove(next.unwrap_or(0));
-            self.publish(&packet, put);
-            self.publish_held(put);
+            self.publish_first(put);
         }
     }
 }

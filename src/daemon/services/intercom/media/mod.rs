@@ -144,9 +144,12 @@ impl CallMedia {
         self.publishing.picture.as_ref().map(DoorPicture::id)
     }
 
-    /// The call was answered.
+    /// The call was answered, by this device or by the peer. Its media begin at once: whether another
+    /// device was first turns out within a second.
     pub(super) fn handle_talking(&mut self, now: Instant, info: &CallInfo, urls: &Urls) {
-        if matches!(&self.state, State::Running(sid) if *sid == info.sid) {
+        let runs = matches!(&self.state, State::Running(sid) if *sid == info.sid);
+        let wanted = self.wanted.as_ref();
+        if runs || wanted.is_some_and(|wanted| wanted.info.sid == info.sid) {
             return;
         }
         self.wanted = Some(Wanted {

@@ -8,7 +8,7 @@ use crate::base::time::Instant;
 use crate::proto::intercom::endpoint::urls::Url;
 use crate::proto::intercom::sound::feed::Feed;
 use crate::proto::intercom::sound::line::SoundLine;
-use crate::proto::intercom::sound::played_sound::PlayedSound;
+use crate::proto::intercom::sound::played_sound::{Arrival, PlayedSound};
 use crate::proto::intercom::sound::player::StreamPlayer;
 use crate::proto::intercom::sound::stream::StreamProblem;
 use crate::wire::flv::sound_reader::Piece;
@@ -96,7 +96,7 @@ impl Party {
     pub(super) fn finish(&mut self, feed: &mut Feed) {
         let leg = self.leg;
         self.sound
-            .flush(&mut |arrival, packet| feed.push(leg, arrival, packet));
+            .flush(&mut |arrival, packet| feed.push(leg, arrival.unlowered, packet));
         self.client.end();
     }
 
@@ -124,10 +124,10 @@ struct Put<'a, 'b> {
 }
 
 impl Put<'_, '_> {
-    fn packet(&mut self, arrival: Instant, packet: &[u8]) {
-        self.feed.push(self.leg, arrival, packet);
+    fn packet(&mut self, arrival: Arrival, packet: &[u8]) {
+        self.feed.push(self.leg, arrival.unlowered, packet);
         if let Some(line) = self.line {
-            line.handle_rtp(arrival, packet);
+            line.handle_rtp(arrival.at, packet);
         }
     }
 }
