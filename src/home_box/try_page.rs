@@ -6,8 +6,7 @@ use log::{info, warn};
 use crate::base::time::Instant;
 use crate::home_box::parts::Parts;
 use crate::home_box::wall_time::unix_seconds;
-use crate::proto::intercom::relay::asked::{Asked, AskedFor};
-use crate::proto::intercom::relay::RelayEvent;
+use crate::proto::intercom::relay::{Asked, AskedFor, RelayEvent};
 use crate::streams::StreamServer;
 use crate::wire::json::quote;
 

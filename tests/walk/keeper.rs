@@ -31,6 +31,10 @@ fn keepers_computer(walk: &mut Walk) {
     symlink(fs::canonicalize("src").unwrap(), source.join("src")).unwrap();
     let options = walk.block("listen = ").join("\n");
     fs::write(source.join("record.conf"), options).unwrap();
+    // tests/container_office.rs runs it.
+    let compose = walk.block("CALLREC_ADDRESS=").join("\n");
+    let file = "board/container/compose.yaml";
+    assert!(compose.contains(file) && fs::exists(file).unwrap());
     let phones = format!("0015651a2b3c = {KEY}, sesame\n");
     fs::write(source.join("phones.conf"), phones).unwrap();
     let bin = walk.folder.path("bin/");

@@ -5,46 +5,21 @@ use core::fmt::Write;
 use std::sync::Arc;
 
 use crate::proto::intercom::relay::connection::State;
-use crate::proto::intercom::relay::{ConnectionId, Relay};
+use crate::proto::intercom::relay::events::{Asked, AskedFor, ConnectionId};
+use crate::proto::intercom::relay::Relay;
 use crate::wire::http::Head;
 
-/// A request of the page.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Asked {
-    /// Who has asked.
-    pub id: ConnectionId,
-    /// What is asked.
-    pub what: AskedFor,
-}
-
-/// What a page asks for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AskedFor {
-    /// `GET /`: the page itself.
-    Page,
-    /// `GET /try.js`
-    Script,
-    /// `GET /try.css`
-    Style,
-    /// `GET /status`
-    Status,
-    /// `POST /open`, with this token in `Authorization: Bearer`.
-    Open(Vec<u8>),
-}
-
-impl Asked {
-    /// `None`: it is no request of the page.
-    pub(super) fn of(id: ConnectionId, head: &Head, bytes: &[u8]) -> Option<Self> {
-        let what = match (head.method, head.path) {
-            (b"GET", b"/") => AskedFor::Page,
-            (b"GET", b"/try.js") => AskedFor::Script,
-            (b"GET", b"/try.css") => AskedFor::Style,
-            (b"GET", b"/status") => AskedFor::Status,
-            (b"POST", b"/open") => AskedFor::Open(bearer(bytes)),
-            _ => return None,
-        };
-        Some(Self { id, what })
-    }
+/// `None`: it is no request of the page.
+pub(super) fn asked(id: ConnectionId, head: &Head, bytes: &[u8]) -> Option<Asked> {
+    let what = match (head.method, head.path) {
+        (b"GET", b"/") => AskedFor::Page,
+        (b"GET", b"/try.js") => AskedFor::Script,
+        (b"GET", b"/try.css") => AskedFor::Style,
+        (b"GET", b"/status") => AskedFor::Status,
+        (b"POST", b"/open") => AskedFor::Open(bearer(bytes)),
+        _ => return None,
+    };
+    Some(Asked { id, what })
 }
 
 /// The token of a request; empty if it has none. A page of another origin cannot send this header.

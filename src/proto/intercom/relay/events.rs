@@ -27,3 +27,27 @@ pub struct RelayCounts {
     /// Tags that slow players have not got.
     pub skipped_tags: u64,
 }
+
+/// A request of the page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// Who has asked.
+    pub id: ConnectionId,
+    /// What is asked.
+    pub what: AskedFor,
+}
+
+/// What a page asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AskedFor {
+    /// `GET /`: the page itself.
+    Page,
+    /// `GET /try.js`
+    Script,
+    /// `GET /try.css`
+    Style,
+    /// `GET /status`
+    Status,
+    /// `POST /open`, with this token in `Authorization: Bearer`.
+    Open(Vec<u8>),
+}

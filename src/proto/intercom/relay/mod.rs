@@ -15,16 +15,17 @@ use core::net::IpAddr;
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::base::time::{Duration, Instant};
-use crate::proto::intercom::relay::asked::Asked;
 use crate::proto::intercom::relay::connection::{Connection, State};
 use crate::proto::intercom::relay::outgoing::Outgoing;
 use crate::proto::intercom::relay::permissions::Permissions;
 use crate::proto::intercom::relay::picture::Picture;
 use crate::proto::intercom::relay::stream::Stream;
 
-pub use crate::proto::intercom::relay::events::{ConnectionId, RelayCounts, RelayEvent};
+pub use crate::proto::intercom::relay::events::{
+    Asked, AskedFor, ConnectionId, RelayCounts, RelayEvent,
+};
 
-pub mod asked;
+mod asked;
 mod connection;
 mod events;
 pub mod outgoing;

@@ -4,7 +4,7 @@ use core::fmt::Write;
 use std::sync::Arc;
 
 use crate::base::time::Instant;
-use crate::proto::intercom::relay::asked::Asked;
+use crate::proto::intercom::relay::asked::asked;
 use crate::proto::intercom::relay::connection::{Connection, Form, State};
 use crate::proto::intercom::relay::{ConnectionId, Relay, REFUSED_READING};
 use crate::wire::http::Head;
@@ -91,7 +91,7 @@ impl Relay {
                 self.play(now, id, stream, form);
                 return;
             }
-            if let Some(asked) = Asked::of(id, head, head_bytes) {
+            if let Some(asked) = asked(id, head, head_bytes) {
                 self.set_asked(id, asked);
                 return;
             }
