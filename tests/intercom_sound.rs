@@ -237,3 +237,47 @@ fn who_waits_for_a_recording_is_told_that_there_is_none() {
     assert_eq!(failed.value("sid"), SID);
     assert!(failed.value("reason").starts_with("disabled"), "{failed:?}");
 }
+
+#[cfg(feature = "server")]
+#[test]
+fn a_call_goes_to_the_recording_server_like_any_other() {
+    let server = common::server::Server::new(&[]);
+    let address = server.address();
+    let mut call = ringing(&format!(
+        "recordType = server\nserverAddr = {}\nserverPort = {}\ndeviceMac = 0c383e0000fe",
+        address.ip(),
+        address.port()
+    ));
+    let door = voice(100, 0);
+    call.streams.play(
+        "b1f0c4",
+        Played {
+            format: MU_LAW,
+            frames: [silence(30, MU_LAW), door.clone(), silence(100, MU_LAW)].concat(),
+            stalls: vec![(60, 80)],
+        },
+    );
+    assert!(call
+        .phone
+        .ask(&format!("cmd=CallAcceptRequest&sid={SID}"))
+        .success());
+    call.events.until("RecordEvent", "recording");
+    wait_for("the door to have talked", || {
+        let status = call.phone.control().ask_lines("cmd=RecordStatusRequest");
+        status[0].value("duration_ms").parse::<u64>().unwrap_or(0) > 3000
+    });
+    call.home.say("call_end", json!({"sid": SID}));
+    assert_eq!(
+        call.events.until("CallEvent", "ended").value("recording"),
+        "",
+        "the server names its files"
+    );
+    call.events.until("RecordEvent", "stopped");
+    let sidecar = server.sidecar("0c383e0000fe");
+    assert_eq!(
+        (&sidecar["kind"], &sidecar["sid"], &sidecar["remote_number"]),
+        (&json!("intercom"), &json!(SID), &json!("2-1-1"))
+    );
+    let recording = file::read(&server.file("0c383e0000fe", ".wav"));
+    place(&recording, &door);
+}
