@@ -8,7 +8,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 
 use common::engine::{voice, Engine};
-use common::intercom_peer::{device, free_port};
+use common::intercom_peer::{call_req, device, free_port, Peer};
 use common::{file, wait_for, Control, Phone, PATIENCE};
 
 /// A door unit or the property's phone; where it takes calls, and where its streams are.
@@ -63,8 +63,21 @@ fn call(caller: &mut Device, called: &mut Device, to_type: &str, rtp: [&Engine; 
     [&placed, &accepted].map(|answer| answer.value("leg_port").parse().unwrap())
 }
 
+/// Somebody else calls this device, and is refused.
+fn refused_caller(device: &Device) {
+    let stream = TcpStream::connect(("127.0.0.1", device.port)).unwrap();
+    let mut stranger = Peer::of(stream);
+    stranger.say("call_req", call_req("other"));
+    assert_eq!(stranger.expect("call_reject")["reason"], "line_busy");
+    // The device has told it, too.
+    device.phone.control().ask_lines("cmd=CallStatusRequest");
+}
+
 fn recorded(device: &mut Device) -> file::Recording {
-    let ended = device.events.until("CallEvent", "ended");
+    let mut ended = device.events.until("CallEvent", "ended");
+    if ended.value("reason") == "line_busy" {
+        ended = device.events.until("CallEvent", "ended");
+    }
     device.events.until("RecordEvent", "stopped");
     let path = device.phone.stick().join(ended.value("recording"));
     wait_for("the sidecar", || path.with_extension("json").exists());
@@ -106,6 +119,10 @@ fn both_voices_are_in_both_recordings_whoever_calls() {
         );
         assert!(heard_here.holds_most(&second));
         let id = caller.phone.control().ask_lines("cmd=CallStatusRequest")[0].value("sid");
+        // A caller to whom the line was busy has not ended the call: its media go on.
+        refused_caller(&called);
+        one.wait_for_sound();
+        other.wait_for_sound();
         assert!(caller
             .phone
             .ask(&format!("cmd=CallEndRequest&sid={id}"))

@@ -42,7 +42,7 @@ impl Device {
                 let bridge = bridge.transpose()?;
                 let sid = endpoint.handle_call(at, &call)?;
                 let leg_port = bridge.as_ref().map(Bridge::leg_port);
-                self.media.set_bridge(bridge);
+                self.media.set_bridge(bridge, &sid);
                 return Ok(Success::Sid(sid, leg_port));
             }
             Request::Accept(sid, rtp) => {
@@ -50,7 +50,7 @@ impl Device {
                 let bridge = bridge.transpose()?;
                 let urls = endpoint.handle_accept(at, &sid)?;
                 let leg_port = bridge.as_ref().map(Bridge::leg_port);
-                self.media.set_bridge(bridge);
+                self.media.set_bridge(bridge, &sid);
                 if leg_port.is_some() {
                     self.follow_picture(&urls.publish_video, now);
                 }

@@ -63,6 +63,8 @@ pub(super) struct CallMedia {
     /// To the media engine.
     line: SoundLine,
     bridge: Option<Bridge>,
+    /// The call that the bridge is for.
+    bridged: Sid,
     recording: CallRecording,
     state: State,
     /// An answered call whose media begin once the recording of the one before is read.
@@ -99,6 +101,7 @@ impl CallMedia {
             publishing: Publishing::new(token(PUBLISHER), room),
             line: SoundLine::new(),
             bridge: None,
+            bridged: Sid::new(),
             recording: CallRecording::new(),
             state: State::Idle,
             wanted: None,
@@ -113,9 +116,10 @@ impl CallMedia {
         Bridge::open(now, &mut self.ports, rtp.to, rtp.law.unwrap_or(self.law))
     }
 
-    pub(super) fn set_bridge(&mut self, bridge: Option<Bridge>) {
+    pub(super) fn set_bridge(&mut self, bridge: Option<Bridge>, sid: &Sid) {
         if bridge.is_some() {
             self.bridge = bridge;
+            self.bridged = sid.clone();
         }
     }
 
@@ -162,8 +166,11 @@ impl CallMedia {
         }
     }
 
-    /// The call has ended.
+    /// A call has ended. Others than the running one are callers to whom the line was busy.
     pub(super) fn handle_closed(&mut self, now: Instant, closed: &Closed) {
+        if !self.follows(&closed.info.sid) {
+            return;
+        }
         self.wanted = None;
         self.recording.handle_end(now, &closed.reason);
         self.publishing.finish();
@@ -172,6 +179,15 @@ impl CallMedia {
             State::Running(_) => State::Ending(now + SOUND_LINGER),
             _ => State::Ending(now),
         };
+    }
+
+    /// These are the media of this call.
+    fn follows(&self, sid: &Sid) -> bool {
+        let runs = matches!(&self.state, State::Running(running) if running == sid);
+        let wanted = self.wanted.as_ref();
+        let is_wanted = wanted.is_some_and(|wanted| wanted.info.sid == *sid);
+        let is_bridged = self.bridge.is_some() && self.bridged == *sid;
+        runs || is_wanted || is_bridged
     }
 
     /// The file of a call's recording; empty if there is none.
