@@ -3,7 +3,7 @@
 use super::*;
 
 const ALL: &str = "boxId = box-1\nroomId = 2-1-201\nhomeAddr = 192.168.1.22\n\
-    communityAddr = 11.0.1.22\nfamilyPort = 17891\ncallPort = 17892\nstreamPort = 8954\n\
+    communityAddr = 11.0.1.22\nfamilyPort = 17891\ncallPort = 17892\nstreamPort = 8954\ntryPage = 1\n\
     joinPolicy = open\nrejectPolicy = household\ndoorPolicy = ringing\nopenEnds = 2\n\
     noAnswerTo = 9-1-1\nkeep = 1\nkeepTimeout = 4\nringTimeout = 30\nconnectTimeout = 5\n\
     joinTimeout = 2\nmaxCall = 0\ncentralStream = 11.0.0.1:1935\n\
@@ -24,7 +24,7 @@ fn what_is_read_is_printed() {
     assert_eq!(settings.neighbours[0].port, None);
     assert_eq!(settings.neighbours[1].port, Some(7895));
     assert!(settings.missing_address(ALL).is_none());
-    assert_eq!(settings.warnings().count(), 1);
+    assert_eq!(settings.warnings().count(), 2);
     let comments = "# a box\n\n  roomId=2-1-201   # ours\r\n";
     assert_eq!(BoxSettings::parse(comments).unwrap().room_id, "2-1-201");
 }
