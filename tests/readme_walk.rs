@@ -28,7 +28,9 @@ fn the_developer() {
                 "daemon/services/control.rs",
                 "daemon/services/fsp.rs",
                 "home_box/event_loop.rs",
-                "daemon/services/intercom/links.rs",
+                "daemon/services/calls/intercom/links.rs",
+                "daemon/services/calls/media/mod.rs",
+                "daemon/services/calls/cloud/exchanges.rs",
             ],
         ),
     ] {

@@ -2,6 +2,8 @@
 
 use super::time::Duration;
 
+#[cfg(feature = "cloud")]
+pub mod cloud;
 #[cfg(feature = "intercom")]
 pub mod endpoint;
 #[cfg(feature = "tools")]

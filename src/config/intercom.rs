@@ -129,6 +129,11 @@ impl IntercomConfig {
         })
     }
 
+    /// The phone is a door unit.
+    pub fn is_door(&self) -> bool {
+        self.role == Some(Role::Door)
+    }
+
     /// The endpoint's part of the configuration; `None` without a role.
     pub fn settings(&self) -> Option<Settings> {
         let seconds = |seconds: u32| Duration::from_millis(u64::from(seconds) * 1000);

@@ -1,8 +1,8 @@
 //! The configuration of the daemon (board/README.md): `Config::parse` reads a file, `Display`
 //! writes one.
 //!
-//! `pairs` is the syntax of the file, `values` are parsers of values; `fsp`, `rendezvous` and
-//! `intercom` have the keys of services that not all builds have.
+//! `pairs` is the syntax of the file, `values` are parsers of values; `fsp`, `rendezvous`,
+//! `intercom` and `cloud` have the keys of services that not all builds have.
 
 use core::net::{IpAddr, Ipv4Addr};
 
@@ -12,6 +12,8 @@ use crate::proto::recorder::Settings;
 use crate::proto::recording::setup::{Device, Host, ServerSettings};
 use crate::wire::g711::Law;
 
+#[cfg(feature = "cloud")]
+mod cloud;
 #[cfg(feature = "fsp")]
 mod fsp;
 #[cfg(feature = "intercom")]
@@ -22,6 +24,8 @@ mod printed;
 mod rendezvous;
 mod values;
 
+#[cfg(feature = "cloud")]
+pub use cloud::{BaseUrl, CloudConfig};
 #[cfg(feature = "fsp")]
 pub use fsp::FspConfig;
 #[cfg(feature = "intercom")]
@@ -92,6 +96,8 @@ pub struct Config {
     pub fsp: FspConfig,
     #[cfg(feature = "intercom")]
     pub intercom: IntercomConfig,
+    #[cfg(feature = "cloud")]
+    pub cloud: CloudConfig,
 }
 
 /// What ends a control message to the server.
@@ -134,6 +140,8 @@ impl Default for Config {
             fsp: FspConfig::default(),
             #[cfg(feature = "intercom")]
             intercom: IntercomConfig::default(),
+            #[cfg(feature = "cloud")]
+            cloud: CloudConfig::default(),
         }
     }
 }
@@ -142,13 +150,17 @@ impl Config {
     /// Parses the text of a file, up to the first error.
     pub fn parse(text: &str) -> Result<Self, Error> {
         let mut config = Self::default();
-        each_pair(text, &[], |key, value| config.set(key, value))?;
+        each_pair(text, &["cloudRelay"], |key, value| config.set(key, value))?;
         #[cfg(feature = "fsp")]
         if let Some(missing) = config.fsp.missing() {
             return Err(missing.error(text));
         }
         #[cfg(feature = "intercom")]
         if let Some(missing) = config.intercom.missing() {
+            return Err(missing.error(text));
+        }
+        #[cfg(feature = "cloud")]
+        if let Some(missing) = config.cloud.missing() {
             return Err(missing.error(text));
         }
         Ok(config)
@@ -230,6 +242,10 @@ impl Config {
     fn set_service(&mut self, key: &str, value: &str) -> Result<(), String> {
         #[cfg(feature = "intercom")]
         if self.intercom.set(key, value)? {
+            return Ok(());
+        }
+        #[cfg(feature = "cloud")]
+        if self.cloud.set(key, value)? {
             return Ok(());
         }
         #[cfg(feature = "fsp")]

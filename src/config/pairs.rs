@@ -26,7 +26,7 @@ impl Display for Error {
 /// A key that a file lacks because another key needs it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(not(any(feature = "fsp", feature = "intercom")), allow(dead_code))]
-pub(super) struct MissingKey {
+pub(crate) struct MissingKey {
     /// The key that needs the other one. The error names its line.
     pub(super) needed_by: &'static str,
     /// The key that the error names.

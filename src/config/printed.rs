@@ -45,6 +45,8 @@ impl Display for Config {
         self.fsp.fmt(f)?;
         #[cfg(feature = "intercom")]
         self.intercom.fmt(f)?;
+        #[cfg(feature = "cloud")]
+        self.cloud.fmt(f)?;
         Ok(())
     }
 }

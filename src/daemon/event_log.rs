@@ -22,6 +22,8 @@ pub(super) fn log(event: &[u8]) {
         "BoxEvent" => "box",
         #[cfg(feature = "intercom")]
         "AlarmEvent" => "alarm",
+        #[cfg(feature = "cloud")]
+        "CloudEvent" => "cloud",
         _ => return,
     };
     let rest = event.splitn(2, |byte| *byte == b'&').nth(1);

@@ -308,6 +308,16 @@ impl EventLoop {
         info!("configuration reloaded");
     }
 
+    #[cfg(feature = "intercom")]
+    fn has_farewells(&self) -> bool {
+        self.services.iter().any(|service| service.has_farewells())
+    }
+
+    #[cfg(not(feature = "intercom"))]
+    fn has_farewells(&self) -> bool {
+        false
+    }
+
     /// How the loop ends, if a signal has requested that and the work is finished.
     fn ended(&self) -> Option<Ended> {
         let LoopState::Ending(until) = self.state else {
@@ -315,7 +325,8 @@ impl EventLoop {
         };
         let recorder = &self.context.recorder;
         let late = clock::monotonic() >= until;
-        if recorder.is_idle() && (late || !recorder.has_sidecars()) {
+        let has_work = recorder.has_sidecars() || self.has_farewells();
+        if recorder.is_idle() && (late || !has_work) {
             let _ = std::fs::remove_file(&self.context.config.control_socket);
             return Some(Ended::Done);
         }

@@ -32,6 +32,12 @@ pub(super) trait Service {
     #[cfg(feature = "intercom")]
     fn handle_end(&mut self, _context: &mut Context) {}
 
+    /// The daemon ends, and this service is still to tell somebody so.
+    #[cfg(feature = "intercom")]
+    fn has_farewells(&self) -> bool {
+        false
+    }
+
     /// Does its share of the turn: a bounded amount of work, the rest follows in the next turn.
     fn turn(&mut self, now: &Now, context: &mut Context) -> Work;
 

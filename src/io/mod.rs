@@ -9,6 +9,8 @@ pub mod dir;
 pub mod file;
 #[cfg(any(feature = "archive", feature = "box"))]
 pub mod file_lock;
+#[cfg(feature = "cloud")]
+pub mod helper_process;
 pub mod host;
 pub mod interface;
 #[cfg(any(feature = "box", feature = "intercom", feature = "server"))]

@@ -9,10 +9,13 @@
 //! | [`playback`] | recordings played as RTP |
 //! | [`record_client`] | the phone's conversation with a recording server |
 //! | `record_server` | the server's side of that conversation |
+//! | `cloud` | calls between phones through the cloud |
 //! | `fsp` | recordings offered over FSP, and fetched |
 //! | `intercom` | calls between doors, homes and the property |
 //! | `rendezvous` | ways through NAT to a phone: agent, caller, server |
 
+#[cfg(feature = "cloud")]
+pub mod cloud;
 #[cfg(feature = "fsp")]
 pub mod fsp;
 #[cfg(any(feature = "box", feature = "intercom", feature = "sim"))]

@@ -3,6 +3,8 @@
 
 use crate::wire::decimal::parse_decimal;
 
+#[cfg(feature = "cloud")]
+pub mod date;
 #[cfg(any(feature = "intercom", feature = "sim"))]
 pub mod response;
 #[cfg(any(feature = "intercom", feature = "sim"))]

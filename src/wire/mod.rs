@@ -3,9 +3,11 @@
 
 #[cfg(feature = "fsp")]
 pub mod aes;
-#[cfg(feature = "box")]
-pub mod base64url;
 #[cfg(feature = "cloud")]
+pub mod base64;
+#[cfg(any(feature = "box", feature = "cloud"))]
+pub mod base64url;
+#[cfg(any(feature = "cloud", feature = "cloud-server"))]
 pub mod cloud;
 pub mod control;
 pub mod decimal;

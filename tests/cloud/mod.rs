@@ -80,6 +80,14 @@ impl Running {
         self.begin();
     }
 
+    /// Starts it again where it was, after its end.
+    pub fn restart_at(&mut self, address: SocketAddr) {
+        let conf = self.dir.join("conf");
+        let text = fs::read_to_string(&conf).unwrap();
+        fs::write(&conf, text.replace("127.0.0.1:0", &address.to_string())).unwrap();
+        self.begin();
+    }
+
     /// Ends it as an administrator does.
     pub fn end(&mut self) {
         self.signal(Signal::SIGTERM);

@@ -90,6 +90,7 @@ pub fn intercom_events() -> Vec<String> {
         direction: Direction::In,
         peer: text("2-1-1"),
         peer_type: 3,
+        via_cloud: false,
     };
     let sid = info.sid.clone();
     let urls = Urls {

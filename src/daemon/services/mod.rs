@@ -4,11 +4,11 @@ use crate::daemon::context::Context;
 use crate::daemon::service::Service;
 use crate::daemon::turn::Tokens;
 
+#[cfg(feature = "intercom")]
+mod calls;
 mod control;
 #[cfg(feature = "fsp")]
 mod fsp;
-#[cfg(feature = "intercom")]
-mod intercom;
 mod listing;
 pub(super) mod playback;
 mod recording;
@@ -36,10 +36,7 @@ pub(super) fn open(context: &mut Context) -> Result<Vec<Box<dyn Service>>, Strin
         next(&services),
     )));
     #[cfg(feature = "intercom")]
-    services.push(Box::new(intercom::Intercom::open(
-        context,
-        next(&services),
-    )?));
+    services.push(Box::new(calls::Calls::open(context, next(&services))?));
     services.push(Box::new(stick_requests::StickRequests::default()));
     services.push(Box::new(control::Responses::default()));
     services.push(Box::new(unfinished::Unfinished::default()));

@@ -88,7 +88,9 @@ pub(super) fn write_start(out: &mut Ring, setup: &Setup) {
             .map_or("", |incoming| if incoming { "in" } else { "out" });
         writer.pair("dir", dir).pair("codec", setup.law.name());
         if let Some(intercom) = &call.intercom {
-            writer.pair("kind", "intercom").bytes("sid", &intercom.sid);
+            writer
+                .pair("kind", intercom.kind())
+                .bytes("sid", &intercom.sid);
         }
     });
 }

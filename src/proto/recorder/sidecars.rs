@@ -129,7 +129,7 @@ fn emit(
         remote_name: &setup.call.remote_name,
         local_number: &setup.call.local_number,
         local_name: &setup.call.local_name,
-        kind: intercom.map_or(b"", |_| b"intercom"),
+        kind: intercom.map_or(b"", |call| call.kind().as_bytes()),
         sid: intercom.map_or(b"", |call| &call.sid),
         peer: intercom.map_or(b"", |call| &call.peer),
         start: start.as_bytes(),

@@ -72,6 +72,18 @@ pub struct IntercomCall {
     pub answered_at: Instant,
 }
 
+impl IntercomCall {
+    /// What kind of call it is: of the building intercom, or through the cloud, whose devices are
+    /// called `cloud:CID`.
+    pub fn kind(&self) -> &'static str {
+        if self.peer.starts_with(b"cloud:") {
+            "cloud"
+        } else {
+            "intercom"
+        }
+    }
+}
+
 /// The length of a key or an id of the intercom.
 pub const INTERCOM_TEXT_BYTES: usize = 64;
 

@@ -102,7 +102,7 @@ impl SidecarFacts<'_> {
             remote_name: &call.remote_name,
             local_number: &call.local_number,
             local_name: &call.local_name,
-            kind: intercom.map_or(b"", |_| b"intercom"),
+            kind: intercom.map_or(b"", |call| call.kind().as_bytes()),
             sid: intercom.map_or(b"", |call| &call.sid),
             start: began.as_bytes(),
             audio: Some(PartAudio {

@@ -86,7 +86,7 @@ fn split_last(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 /// A decimal number of 32 bits, without zeros in front: each token has one text.
-pub(super) fn field(digits: &[u8]) -> Option<u32> {
+pub fn field(digits: &[u8]) -> Option<u32> {
     if digits.len() > 1 && digits.starts_with(b"0") {
         return None;
     }

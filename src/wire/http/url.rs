@@ -1,5 +1,5 @@
-//! The URL of a stream: `http://192.168.1.22:954/stream/b1f0c4`. Names are not looked up: the
-//! intercom's networks have none.
+//! The URL of a stream: `http://192.168.1.22:954/stream/b1f0c4`. Names are not looked up here: the
+//! intercom's networks have none, and the cloud's are known to whoever plays from it.
 
 use core::net::{IpAddr, SocketAddr};
 
@@ -17,6 +17,11 @@ pub struct StreamUrl<'a> {
 impl<'a> StreamUrl<'a> {
     /// Parses a URL; `None` if it is no `http` URL with an IP address.
     pub fn parse(url: &'a [u8]) -> Option<Self> {
+        Self::parse_at(url, None)
+    }
+
+    /// The same; a URL with a name is at this address.
+    pub fn parse_at(url: &'a [u8], address: Option<SocketAddr>) -> Option<Self> {
         let url = core::str::from_utf8(url).ok()?;
         let rest = url.strip_prefix("http://")?;
         let slash = rest.find('/')?;
@@ -27,7 +32,7 @@ impl<'a> StreamUrl<'a> {
         let with_port = host.parse::<SocketAddr>().ok();
         let alone = || Some(SocketAddr::new(host.parse::<IpAddr>().ok()?, 80));
         Some(Self {
-            server: with_port.or_else(alone)?,
+            server: address.or(with_port).or_else(alone)?,
             host,
             path,
         })
@@ -45,6 +50,9 @@ mod tests {
         assert_eq!((url.host, url.path), ("192.168.1.22:954", "/stream/b1?t=1"));
         let plain = StreamUrl::parse(b"http://10.0.0.1/x").unwrap();
         assert_eq!(plain.server.port(), 80);
+        let named = b"http://relay.example/stream/b1";
+        let at = StreamUrl::parse_at(named, "10.0.0.1:80".parse().ok()).unwrap();
+        assert_eq!((at.server.port(), at.host), (80, "relay.example"));
         for bad in [
             "https://10.0.0.1/x",
             "http://door/x",

@@ -6,19 +6,19 @@ use crate::wire::control::Text;
 use crate::wire::intercom::cut;
 
 /// A generator of ids from the system's randomness, without a call to the system for each.
-pub(super) struct IdSource {
+pub(in crate::proto) struct IdSource {
     seed: [u8; 32],
     count: u64,
 }
 
 impl IdSource {
     /// The seed must be secret.
-    pub(super) fn new(seed: [u8; 32]) -> Self {
+    pub(in crate::proto) fn new(seed: [u8; 32]) -> Self {
         Self { seed, count: 0 }
     }
 
     /// 16 hexadecimal digits: 64 random bits.
-    pub(super) fn id<const N: usize>(&mut self) -> Text<N> {
+    pub(in crate::proto) fn id<const N: usize>(&mut self) -> Text<N> {
         cut(&self.digits())
     }
 
@@ -31,7 +31,7 @@ impl IdSource {
     }
 
     /// 64 random bits.
-    pub(super) fn number(&mut self) -> u64 {
+    pub(in crate::proto) fn number(&mut self) -> u64 {
         self.count += 1;
         let mut hash = Sha256::new();
         hash.update(self.seed);

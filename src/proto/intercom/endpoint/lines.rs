@@ -1,14 +1,15 @@
 //! Events, states and log entries as lines of the control socket.
 
 use crate::proto::intercom::endpoint::output::{
-    AlarmState, BoxState, CallInfo, CallState, Closed, Direction, DoorState, Event, Outcome,
+    AlarmState, BoxState, CallInfo, CallState, Closed, CloudState, Direction, DoorState, Event,
+    Outcome,
 };
 use crate::proto::intercom::endpoint::status::Status;
 use crate::proto::intercom::endpoint::urls::Urls;
 use crate::wire::control::Writer;
 
 /// The reasons that this version knows; any other is shown as `undefined`.
-const REASONS: [&str; 20] = [
+const REASONS: [&str; 31] = [
     "undefined",
     "line_busy",
     "call_denied",
@@ -29,6 +30,18 @@ const REASONS: [&str; 20] = [
     "acked",
     "no_app",
     "",
+    // Of calls through the cloud.
+    "busy",
+    "callee-offline",
+    "caller-offline",
+    "cloud-error",
+    "cloud-timeout",
+    "glare",
+    "sid-in-use",
+    "transport-failed",
+    "transport-not-available",
+    "unknown-device",
+    "unknown-id",
 ];
 
 /// Writes an event; returns its length, or `None` if it does not fit.
@@ -40,6 +53,7 @@ pub fn write_event(event: &Event, recording: &[u8], buffer: &mut [u8]) -> Option
             let mut writer = Writer::new(buffer, "CallEvent");
             let state = match closed.outcome {
                 Outcome::Missed => "missed",
+                Outcome::Failed => "failed",
                 _ => "ended",
             };
             writer.bytes("sid", &closed.info.sid).pair("state", state);
@@ -77,6 +91,11 @@ pub fn write_event(event: &Event, recording: &[u8], buffer: &mut [u8]) -> Option
             writer.pair("port", alarm.port).bytes("name", &alarm.name);
             write_given(&mut writer, "message", &alarm.message);
             write_given(&mut writer, "by", by);
+            writer.finish()
+        }
+        Event::Cloud(state) => {
+            let mut writer = Writer::new(buffer, "CloudEvent");
+            writer.pair("state", cloud_word(*state));
             writer.finish()
         }
     }
@@ -156,7 +175,11 @@ fn write_peer(writer: &mut Writer, info: &CallInfo) {
     writer
         .pair("direction", direction)
         .bytes("peer", &info.peer);
-    writer.pair("peer_type", info.peer_type);
+    if info.via_cloud {
+        writer.pair("via", "cloud");
+    } else {
+        writer.pair("peer_type", info.peer_type);
+    }
 }
 
 fn write_given(writer: &mut Writer, key: &str, value: &[u8]) {
@@ -189,6 +212,16 @@ fn outcome_word(outcome: Outcome) -> &'static str {
         Outcome::Rejected => "rejected",
         Outcome::Unanswered => "unanswered",
         Outcome::Busy => "busy",
+        Outcome::Failed => "failed",
+    }
+}
+
+fn cloud_word(state: CloudState) -> &'static str {
+    match state {
+        CloudState::Online => "online",
+        CloudState::Lost => "lost",
+        CloudState::Refused => "refused",
+        CloudState::Replaced => "replaced",
     }
 }
 
@@ -231,6 +264,7 @@ mod tests {
                 direction: Direction::In,
                 peer: text("2-1-1"),
                 peer_type: 3,
+                via_cloud: false,
             },
             outcome: Outcome::Missed,
             reason: text(reason),

@@ -33,7 +33,7 @@ mod box_link;
 mod call;
 mod callers;
 mod closing;
-mod ids;
+pub(in crate::proto) mod ids;
 mod input;
 mod joining;
 pub mod lines;
@@ -45,7 +45,7 @@ pub mod request;
 mod requests;
 pub mod settings;
 mod starting;
-mod status;
+pub mod status;
 mod transitions;
 pub mod urls;
 
@@ -56,6 +56,8 @@ pub struct Endpoint {
     box_link: BoxLink,
     callers: Callers,
     call: Option<Call>,
+    /// The line is busy with a call of another kind.
+    line_busy: bool,
     alarms: Alarms,
     /// The last event of the link to the box.
     box_event: Option<Event>,
@@ -93,6 +95,7 @@ impl Endpoint {
             box_link,
             callers: Callers::default(),
             call: None,
+            line_busy: false,
             alarms: Alarms::default(),
             box_event: None,
             outputs: heapless::Deque::new(),
@@ -104,6 +107,11 @@ impl Endpoint {
     /// The token with which a screen joins its box from now on.
     pub fn set_token(&mut self, token: Token) {
         self.settings.token = token;
+    }
+
+    /// The line is busy with a call of another kind, or free again.
+    pub fn set_line_busy(&mut self, is_busy: bool) {
+        self.line_busy = is_busy;
     }
 
     /// A connection to this device was accepted; `None`: it is to be closed at once.

@@ -42,8 +42,10 @@ pub struct CallInfo {
     pub direction: Direction,
     /// The other device; empty if it is unknown.
     pub peer: Id,
-    /// Its type.
+    /// Its type; 0 for a device of the cloud.
     pub peer_type: u8,
+    /// It goes through the cloud.
+    pub via_cloud: bool,
 }
 
 /// Something that programs are told.
@@ -60,6 +62,8 @@ pub enum Event {
     Box(BoxState, Id, Reason),
     /// About an alarm; for `Acked`, by whom.
     Alarm(AlarmState, Alarm, Id),
+    /// About the channel to the cloud.
+    Cloud(CloudState),
 }
 
 /// The state of a call, for programs.
@@ -107,6 +111,7 @@ pub enum Outcome {
     Rejected,
     Unanswered,
     Busy,
+    Failed,
 }
 
 /// What became of opening a door.
@@ -130,6 +135,16 @@ pub enum BoxState {
     Refused,
     Replaced,
     Lost,
+}
+
+/// The channel to the cloud.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)] // the words of the event
+pub enum CloudState {
+    Online,
+    Lost,
+    Refused,
+    Replaced,
 }
 
 /// An alarm.

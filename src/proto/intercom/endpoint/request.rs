@@ -72,6 +72,17 @@ pub enum Request {
     Log(usize),
 }
 
+impl Request {
+    /// Where the media engine takes part, if it does.
+    pub fn rtp(&self) -> Option<Rtp> {
+        match self {
+            Self::Call(call) => call.rtp,
+            Self::Accept(_, rtp) => *rtp,
+            _ => None,
+        }
+    }
+}
+
 /// A command: its name, that of the response, the keys of the request, and how they are read.
 struct Command {
     name: &'static str,

@@ -23,7 +23,7 @@ use crate::wire::intercom::{cut, peer_type, text, Id, Message, Party, Sid, Strea
 impl Endpoint {
     /// Calls another device; returns the call's sid. Whatever fails later ends the call.
     pub fn handle_call(&mut self, now: Instant, request: &CallRequest) -> Result<Sid, Refusal> {
-        if self.call.is_some() {
+        if self.call.is_some() || self.line_busy {
             return Err(reason("busy", &"a call is running"));
         }
         let link = match self.settings.role {
@@ -37,6 +37,7 @@ impl Endpoint {
             direction: Direction::Out,
             peer: request.to.clone(),
             peer_type: peer.peer_type,
+            via_cloud: false,
         };
         let server = self.server_of(&info, request.ip);
         let urls = urls(server, &own, &peer, request.video);
@@ -170,8 +171,9 @@ impl Endpoint {
             direction: Direction::In,
             peer: src.id.clone(),
             peer_type: src.peer_type,
+            via_cloud: false,
         };
-        if self.call.is_some() {
+        if self.call.is_some() || self.line_busy {
             self.refuse_busy(link, &sid);
             self.close_caller(link);
             self.tell_busy(now, info);
@@ -200,10 +202,12 @@ impl Endpoint {
     /// The user of a screen that talks is told who waits; elsewhere the call has ended at once.
     fn tell_busy(&mut self, now: Instant, info: CallInfo) {
         let is_screen = self.settings.role == Role::Screen;
-        let Some(call) = self.call.as_ref().filter(|call| call.info.sid != info.sid) else {
+        let call = self.call.as_ref();
+        if call.is_some_and(|call| call.info.sid == info.sid) {
             return;
-        };
-        let event = if is_screen && call.stage.is_answered() {
+        }
+        let is_talking = call.is_some_and(|call| call.stage.is_answered());
+        let event = if is_screen && is_talking {
             Event::Call(CallState::Waiting, info, Urls::default())
         } else {
             Event::Closed(Closed {

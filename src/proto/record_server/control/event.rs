@@ -116,11 +116,13 @@ pub(super) fn parse_call(message: &Message) -> Call {
             _ => None,
         },
         stop_reason: message.text_cut("reason"),
-        intercom: (message.raw("kind") == Some(b"intercom")).then(|| IntercomCall {
-            sid: message.text_cut("sid"),
-            // It is the remote number.
-            peer: Text::new(),
-            answered_at: Instant::default(),
+        intercom: matches!(message.raw("kind"), Some(b"intercom" | b"cloud")).then(|| {
+            IntercomCall {
+                sid: message.text_cut("sid"),
+                // It is the remote number.
+                peer: Text::new(),
+                answered_at: Instant::default(),
+            }
         }),
         ..Call::default()
     }

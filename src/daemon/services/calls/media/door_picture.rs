@@ -40,7 +40,7 @@ struct Input {
 }
 
 /// The id under which a server keeps what the application publishes.
-pub(in crate::daemon::services::intercom) fn kept_id(id: &[u8]) -> Vec<u8> {
+pub(in crate::daemon::services::calls) fn kept_id(id: &[u8]) -> Vec<u8> {
     [id, b"~picture"].concat()
 }
 

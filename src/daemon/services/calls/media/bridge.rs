@@ -12,7 +12,7 @@ use crate::proto::recorder::reason::{reason, Reason as Refusal};
 use crate::wire::g711::Law;
 
 /// The ports of one call.
-pub(in crate::daemon::services::intercom) struct Bridge {
+pub(in crate::daemon::services::calls) struct Bridge {
     leg: Port,
     speaker: Datagrams,
     /// The codec of both directions.
@@ -39,7 +39,7 @@ impl Bridge {
     }
 
     /// Where the media engine sends to.
-    pub(in crate::daemon::services::intercom) fn leg_port(&self) -> u16 {
+    pub(in crate::daemon::services::calls) fn leg_port(&self) -> u16 {
         self.leg.number()
     }
 

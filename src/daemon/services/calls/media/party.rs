@@ -23,6 +23,8 @@ pub(super) struct Party {
     /// A sound format that is not G.711; told once.
     foreign: Option<u8>,
     is_told: bool,
+    /// It was played, and has been away since this time.
+    gone_since: Option<Instant>,
 }
 
 impl Party {
@@ -34,6 +36,7 @@ impl Party {
             leg,
             foreign: None,
             is_told: false,
+            gone_since: None,
         }
     }
 
@@ -42,6 +45,7 @@ impl Party {
         self.sound = PlayedSound::new(self.leg as u32 + 1);
         self.foreign = None;
         self.is_told = false;
+        self.gone_since = None;
         if !url.is_empty() {
             self.client.begin(now, url);
         }
@@ -84,7 +88,10 @@ impl Party {
         feed.set_lowered(self.leg, self.sound.lowered());
         match progress {
             Progress::Connected => self.sound.handle_connected(now),
-            Progress::Lost(problem) => self.handle_lost(problem),
+            Progress::Lost(problem) => self.handle_lost(now, problem),
+            Progress::Nothing if self.client.is_open() && self.player.is_playing() => {
+                self.gone_since = None;
+            }
             Progress::Nothing => {}
         }
         if let Some(covered) = self.sound.covered() {
@@ -107,7 +114,15 @@ impl Party {
         Some(format)
     }
 
-    fn handle_lost(&mut self, problem: StreamProblem) {
+    /// It was played, and has been away since this time.
+    pub(super) fn gone_since(&self) -> Option<Instant> {
+        self.gone_since
+    }
+
+    fn handle_lost(&mut self, now: Instant, problem: StreamProblem) {
+        if self.player.is_playing() {
+            self.gone_since.get_or_insert(now);
+        }
         if self.player.is_playing() && problem == StreamProblem::Ended {
             info!("intercom: a stream has ended");
         } else {

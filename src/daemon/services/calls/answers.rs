@@ -24,7 +24,7 @@ pub(super) enum Success {
     Later,
 }
 
-/// Without a role, all requests are refused, and there is nothing to tell.
+/// A phone that makes no calls of its own refuses all requests, and there is nothing to tell.
 pub(super) fn refuse_all(context: &mut Context) {
     context.clients.write_intercom_now(|_, _| None);
     while let Some((client, line)) = context.intercom_lines.pop_front() {

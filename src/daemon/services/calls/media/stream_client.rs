@@ -1,5 +1,7 @@
 //! The connection of one stream: made again while the call runs.
 
+use std::net::SocketAddr;
+
 use mio::event::Event;
 use mio::{Interest, Registry, Token};
 
@@ -27,6 +29,8 @@ pub(super) enum Progress {
 pub(super) struct StreamClient {
     token: Token,
     url: Url,
+    /// Where the server of a URL with a name is.
+    at: Option<SocketAddr>,
     state: State,
     readable: bool,
     writable: bool,
@@ -47,10 +51,16 @@ impl StreamClient {
         Self {
             token,
             url: Url::new(),
+            at: None,
             state: State::Idle,
             readable: false,
             writable: false,
         }
+    }
+
+    /// The next URL has a name, and its server is at this address.
+    pub(super) fn set_address(&mut self, at: Option<SocketAddr>) {
+        self.at = at;
     }
 
     /// Begins to connect with the next turn.
@@ -125,7 +135,7 @@ impl StreamClient {
     }
 
     fn connect(&mut self, now: Instant, registry: &Registry) -> Progress {
-        let Some(url) = StreamUrl::parse(&self.url) else {
+        let Some(url) = StreamUrl::parse_at(&self.url, self.at) else {
             // Trying again would not help.
             return Progress::Lost(StreamProblem::Malformed);
         };
@@ -157,7 +167,7 @@ impl StreamClient {
             return Progress::Nothing;
         }
         let is_made = matches!(connection.peer(), Ok(Some(_)));
-        let url = StreamUrl::parse(&self.url).filter(|_| is_made);
+        let url = StreamUrl::parse_at(&self.url, self.at).filter(|_| is_made);
         if !url.is_some_and(|url| machine.begin(&url)) {
             return self.lose(now, StreamProblem::Ended);
         }

@@ -20,7 +20,7 @@ use crate::proto::intercom::message_reader::{MessageReader, Received};
 use crate::wire::intercom::{emit, Message, FRAME_BYTES};
 
 /// Callers, the call, the box, and as many that linger.
-const SLOTS: usize = 2 * (MAX_CALLERS + 2);
+pub(super) const SLOTS: usize = 2 * (MAX_CALLERS + 2);
 
 /// All connections, by slot; a slot has a token.
 pub(super) struct Links {

@@ -27,12 +27,11 @@ use crate::proto::intercom::endpoint::request::Rtp;
 use crate::proto::intercom::endpoint::settings::Role;
 use crate::proto::intercom::endpoint::urls::{Url, Urls};
 use crate::proto::intercom::sound::line::SoundLine;
-use crate::proto::recorder::outbox::To;
 use crate::proto::recorder::reason::Reason as Refusal;
 use crate::streams::StreamServer;
-use crate::wire::control::Writer;
-use crate::wire::flv::sound_codec;
 use crate::wire::g711::Law;
+#[cfg(feature = "cloud")]
+use crate::wire::intercom::cut;
 use crate::wire::intercom::{Id, Sid};
 pub(super) use bridge::Bridge;
 use call_recording::{CallRecording, FileName};
@@ -40,13 +39,19 @@ use door_picture::DoorPicture;
 use party::Party;
 use publishing::Publishing;
 use stream_client::StreamClient;
+#[cfg(feature = "cloud")]
+use transport_sound::TransportSound;
 
+mod beginning;
 mod bridge;
 mod call_recording;
 pub(super) mod door_picture;
 mod party;
 mod publishing;
+mod reading;
 mod stream_client;
+#[cfg(feature = "cloud")]
+mod transport_sound;
 
 const PEER: usize = 0;
 const OWN: usize = 1;
@@ -71,13 +76,30 @@ pub(super) struct CallMedia {
     wanted: Option<Wanted>,
     records: bool,
     own_id: Id,
+    /// The same in the cloud.
+    cloud_id: Id,
     law: Law,
+    #[cfg(feature = "cloud")]
+    transport: Option<TransportSound>,
+    /// The helper goes: what it has sent is read once more.
+    #[cfg(feature = "cloud")]
+    is_transport_over: bool,
 }
 
 struct Wanted {
     info: CallInfo,
-    urls: Urls,
+    sound: Sound,
     answered_at: Instant,
+}
+
+/// Where a call's sound is.
+#[derive(Clone)]
+pub(super) enum Sound {
+    /// In streams. If their URLs have a name, the server is at this address.
+    Streams(Urls, Option<SocketAddr>),
+    /// In RTP of the helper with the vendor's transport.
+    #[cfg(feature = "cloud")]
+    Transport,
 }
 
 enum State {
@@ -108,6 +130,48 @@ impl CallMedia {
             records: config.intercom.record,
             own_id: config.intercom.settings().map_or(Id::new(), |own| own.id),
             law: config.settings().law,
+            cloud_id: cloud_id(config),
+            #[cfg(feature = "cloud")]
+            transport: None,
+            #[cfg(feature = "cloud")]
+            is_transport_over: false,
+        }
+    }
+
+    /// Ports for the sound of a helper with the vendor's transport: where it sends the peer's to,
+    /// and where it is to listen for this phone's.
+    #[cfg(feature = "cloud")]
+    pub(super) fn open_transport(&mut self, now: Instant) -> Result<[u16; 2], Refusal> {
+        let transport = TransportSound::open(now, &mut self.ports)?;
+        let ports = transport.ports();
+        self.transport = Some(transport);
+        self.is_transport_over = false;
+        Ok(ports)
+    }
+
+    /// The call's sound goes through a helper.
+    #[cfg(feature = "cloud")]
+    pub(super) fn has_transport(&self) -> bool {
+        self.transport.is_some()
+    }
+
+    #[cfg(not(feature = "cloud"))]
+    fn has_transport(&self) -> bool {
+        false
+    }
+
+    /// The helper goes.
+    #[cfg(feature = "cloud")]
+    pub(super) fn end_transport(&mut self) {
+        self.is_transport_over = true;
+    }
+
+    /// The peer's stream was played, and has been away since this time.
+    #[cfg(feature = "cloud")]
+    pub(super) fn peer_gone_since(&self) -> Option<Instant> {
+        match self.state {
+            State::Running(_) => self.parties[PEER].gone_since(),
+            _ => None,
         }
     }
 
@@ -150,7 +214,7 @@ impl CallMedia {
 
     /// The call was answered, by this device or by the peer. Its media begin at once: whether another
     /// device was first turns out within a second.
-    pub(super) fn handle_talking(&mut self, now: Instant, info: &CallInfo, urls: &Urls) {
+    pub(super) fn handle_talking(&mut self, now: Instant, info: &CallInfo, sound: Sound) {
         let runs = matches!(&self.state, State::Running(sid) if *sid == info.sid);
         let wanted = self.wanted.as_ref();
         if runs || wanted.is_some_and(|wanted| wanted.info.sid == info.sid) {
@@ -158,7 +222,7 @@ impl CallMedia {
         }
         self.wanted = Some(Wanted {
             info: info.clone(),
-            urls: urls.clone(),
+            sound,
             answered_at: now,
         });
         if matches!(self.state, State::Running(_)) {
@@ -213,6 +277,10 @@ impl CallMedia {
             self.read(at, context);
             self.play(at);
         }
+        #[cfg(feature = "cloud")]
+        if std::mem::take(&mut self.is_transport_over) {
+            self.transport = None;
+        }
         let is_over = matches!(self.state, State::Ending(_));
         let registry = context.poll.registry();
         self.publishing.turn(at, registry, server, is_over);
@@ -239,6 +307,7 @@ impl CallMedia {
     pub(super) fn next_deadline(&self) -> Instant {
         let lines = match (&self.state, &self.bridge) {
             (State::Running(_), Some(_)) => self.line.next_deadline(),
+            (State::Running(_), None) => self.transport_deadline(),
             _ => Instant::NEVER,
         };
         let ending = match self.state {
@@ -259,59 +328,16 @@ impl CallMedia {
             .unwrap_or(Instant::NEVER)
     }
 
-    fn begin_wanted(&mut self, now: Instant, context: &mut Context) {
-        if context.feed.is_in_use() || !matches!(self.state, State::Idle) {
-            return;
-        }
-        let Some(wanted) = self.wanted.take() else {
-            return;
-        };
-        let Wanted {
-            info,
-            urls,
-            answered_at,
-        } = wanted;
-        self.state = State::Running(info.sid.clone());
-        if self.records {
-            self.recording
-                .begin(answered_at, &self.own_id, &info, context);
-        }
-        if self.records || self.bridge.is_some() {
-            self.parties[PEER].begin(now, sound_of(&urls.play_audio, &urls.play_video));
-        }
-        let own = sound_of(&urls.publish_audio, &urls.publish_video);
-        if let Some(bridge) = &self.bridge {
-            let [ssrc, rest, _] = context.random.words();
-            self.line.begin(now, bridge.law, [ssrc, rest]);
-            self.publishing.begin(now, bridge.law, own);
-        } else if self.records {
-            self.parties[OWN].begin(now, own);
-        }
+    /// When the sound of a helper is to be read that no media engine waits for.
+    #[cfg(feature = "cloud")]
+    fn transport_deadline(&self) -> Instant {
+        let transport = self.transport.as_ref();
+        transport.map_or(Instant::NEVER, TransportSound::next_deadline)
     }
 
-    /// Reads the streams, and what the media engine has sent.
-    fn read(&mut self, now: Instant, context: &mut Context) {
-        let registry = context.poll.registry();
-        let feed = &mut context.feed;
-        let has_engine = self.bridge.is_some();
-        let line = has_engine.then_some(&mut self.line);
-        self.parties[PEER].turn(now, registry, feed, line);
-        self.parties[OWN].turn(now, registry, feed, None);
-        if let Some(bridge) = &mut self.bridge {
-            let publishing = &mut self.publishing;
-            bridge.read(now, &mut context.clock, |arrival, datagram| {
-                feed.push(OWN, arrival, datagram);
-                publishing.handle_rtp(arrival, datagram);
-            });
-            publishing.handle_read(now);
-            feed.set_covered(OWN, now);
-            self.line.handle_read(now);
-        }
-        for party in &mut self.parties {
-            if let Some(format) = party.take_foreign() {
-                report_foreign(format, context);
-            }
-        }
+    #[cfg(not(feature = "cloud"))]
+    fn transport_deadline(&self) -> Instant {
+        Instant::NEVER
     }
 
     /// Passes on the frames that are due.
@@ -337,22 +363,13 @@ impl CallMedia {
     }
 }
 
-/// Where a party's sound is: a door's is in the stream of its picture.
-fn sound_of<'a>(audio: &'a Url, video: &'a Url) -> &'a Url {
-    if audio.is_empty() {
-        video
-    } else {
-        audio
-    }
+/// What this phone is called in the cloud.
+#[cfg(feature = "cloud")]
+fn cloud_id(config: &Config) -> Id {
+    cut(config.cloud.cid.to_string().as_bytes())
 }
 
-/// What is not G.711 is neither bridged nor recorded: the programs that have subscribed are told.
-fn report_foreign(format: u8, context: &mut Context) {
-    let mut buffer = [0; 128];
-    let mut writer = Writer::new(&mut buffer, "StreamEvent");
-    writer
-        .pair("state", "not-recordable")
-        .pair("codec", sound_codec(format));
-    let len = writer.finish().unwrap_or(0);
-    context.push(To::Subscribers, &buffer[..len]);
+#[cfg(not(feature = "cloud"))]
+fn cloud_id(_config: &Config) -> Id {
+    Id::new()
 }

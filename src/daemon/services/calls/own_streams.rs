@@ -8,7 +8,7 @@ use mio::Registry;
 
 use crate::base::limits::endpoint::{MAX_OWN_PLAYERS, MAX_OWN_STREAMS, MAX_STREAM_CONNECTIONS};
 use crate::base::time::Instant;
-use crate::daemon::services::intercom::media::door_picture::kept_id;
+use crate::daemon::services::calls::media::door_picture::kept_id;
 use crate::daemon::turn::Tokens;
 use crate::proto::intercom::endpoint::own_streams::OwnStreams;
 use crate::proto::intercom::endpoint::reachable;
@@ -20,7 +20,8 @@ use crate::streams::{Side, StreamServer, StreamTokens, INSIDE};
 /// What the side of a device's listener is called.
 const SIDE: &str = "device";
 
-/// The server; `None` for a screen, and if it could not be opened.
+/// The server; `None` for a screen, for a phone that is no intercom device, and if it could not be
+/// opened.
 pub(super) struct OwnStreamServer {
     server: Option<StreamServer>,
     own_addr: IpAddr,
@@ -31,20 +32,22 @@ impl OwnStreamServer {
     /// `source`: the number of its first event source. A device without a server still calls homes,
     /// whose boxes have one.
     pub(super) fn open(
-        settings: &Settings,
+        settings: Option<&Settings>,
         registry: &Registry,
         tokens: Tokens,
         source: usize,
     ) -> Self {
-        let own_addr = settings.addr;
-        let address = SocketAddr::new(reachable(own_addr), settings.stream_port);
-        if settings.role == Role::Screen {
+        let settings = settings.filter(|settings| settings.role != Role::Screen);
+        let Some(settings) = settings else {
+            let own_addr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
             return Self {
                 server: None,
                 own_addr,
-                address,
+                address: SocketAddr::new(own_addr, 0),
             };
-        }
+        };
+        let own_addr = settings.addr;
+        let address = SocketAddr::new(reachable(own_addr), settings.stream_port);
         let side = Side {
             address: (own_addr, settings.stream_port).into(),
             name: SIDE,

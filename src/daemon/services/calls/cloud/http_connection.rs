@@ -1,0 +1,206 @@
+//! A connection that carries one request and its response.
+
+use std::net::SocketAddr;
+
+use mio::event::Event;
+use mio::{Interest, Registry, Token};
+
+use crate::base::time::{Duration, Instant};
+use crate::io::stream::Connection;
+use crate::proto::cloud::exchange::{Answered, ResponseReader};
+
+/// The longest request: its head has a token, its body a call.
+const REQUEST_BYTES: usize = 1024;
+const READ_BYTES: usize = 2048;
+
+/// A request as it is sent.
+pub(super) type Request = heapless::String<REQUEST_BYTES>;
+
+/// What has happened on the connection.
+pub(super) enum Step<'a> {
+    /// Nothing, for now.
+    Wait,
+    /// The head of the response is there.
+    Answered(Answered),
+    /// A piece of its body.
+    Content(&'a [u8]),
+    /// The response is whole. The connection is closed.
+    Complete,
+    /// The connection could not be made, has ended, or does not speak HTTP.
+    Failed,
+    /// The time is over.
+    TimedOut,
+}
+
+/// The connection.
+pub(super) struct HttpConnection {
+    token: Token,
+    state: State,
+    request: Request,
+    sent: usize,
+    reader: ResponseReader,
+    is_answered: bool,
+    /// Bytes that were read and not used yet: this part of the buffer.
+    input: [u8; READ_BYTES],
+    used: usize,
+    read: usize,
+    readable: bool,
+    writable: bool,
+}
+
+enum State {
+    Idle,
+    Connecting(Connection, Instant),
+    /// With the time when it is over.
+    Open(Connection, Instant),
+}
+
+impl HttpConnection {
+    pub(super) fn new(token: Token) -> Self {
+        Self {
+            token,
+            state: State::Idle,
+            request: Request::new(),
+            sent: 0,
+            reader: ResponseReader::default(),
+            is_answered: false,
+            input: [0; READ_BYTES],
+            used: 0,
+            read: 0,
+            readable: false,
+            writable: false,
+        }
+    }
+
+    /// Begins to connect, and to send the request. It has so much time, if there is a limit.
+    /// `false`: it could not even begin.
+    #[must_use]
+    pub(super) fn begin(
+        &mut self,
+        now: Instant,
+        registry: &Registry,
+        server: SocketAddr,
+        request: Request,
+        limit: Option<Duration>,
+    ) -> bool {
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        let opened = Connection::open(server).and_then(|mut connection| {
+            registry.register(connection.source(), self.token, interest)?;
+            Ok(connection)
+        });
+        let Ok(connection) = opened else {
+            return false;
+        };
+        *self = Self::new(self.token);
+        self.request = request;
+        let until = limit.map_or(Instant::NEVER, |limit| now + limit);
+        self.state = State::Connecting(connection, until);
+        true
+    }
+
+    /// Closes it at once. Dropping a socket deregisters it.
+    pub(super) fn close(&mut self) {
+        self.state = State::Idle;
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        matches!(self.state, State::Idle)
+    }
+
+    pub(super) fn set_ready(&mut self, event: &Event) {
+        self.readable |= event.is_readable() || event.is_read_closed() || event.is_error();
+        self.writable |= event.is_writable() || event.is_error();
+    }
+
+    pub(super) fn next_deadline(&self) -> Instant {
+        match self.state {
+            State::Idle => Instant::NEVER,
+            State::Connecting(_, until) | State::Open(_, until) => until,
+        }
+    }
+
+    /// More can be read at once.
+    pub(super) fn has_more(&self) -> bool {
+        matches!(self.state, State::Open(..)) && (self.readable || self.used < self.read)
+    }
+
+    /// Does what can be done now, up to the next thing to tell.
+    pub(super) fn step(&mut self, now: Instant) -> Step<'_> {
+        match std::mem::replace(&mut self.state, State::Idle) {
+            State::Idle => Step::Wait,
+            State::Connecting(_, until) | State::Open(_, until) if now >= until => Step::TimedOut,
+            State::Connecting(connection, until) if !self.writable => {
+                self.state = State::Connecting(connection, until);
+                Step::Wait
+            }
+            State::Connecting(connection, until) => match connection.peer() {
+                Ok(Some(_)) => {
+                    self.readable = true;
+                    self.exchange(connection, until)
+                }
+                _ => Step::Failed,
+            },
+            State::Open(connection, until) => self.exchange(connection, until),
+        }
+    }
+
+    fn exchange(&mut self, mut connection: Connection, until: Instant) -> Step<'_> {
+        if !self.send(&mut connection) {
+            return Step::Failed;
+        }
+        loop {
+            if self.reader.is_over() {
+                return Step::Complete;
+            }
+            if self.used == self.read && !self.readable {
+                self.state = State::Open(connection, until);
+                return Step::Wait;
+            }
+            if self.used == self.read {
+                match self.fill(&mut connection) {
+                    Ok(true) => {}
+                    Ok(false) if self.reader.handle_end() => return Step::Complete,
+                    Ok(false) | Err(_) => return Step::Failed,
+                }
+                continue;
+            }
+            let Ok((content, used)) = self.reader.next(&self.input[self.used..self.read]) else {
+                return Step::Failed;
+            };
+            let content = content.len();
+            self.used += used;
+            if let Some(answered) = self.reader.answered().filter(|_| !self.is_answered) {
+                self.is_answered = true;
+                self.state = State::Open(connection, until);
+                return Step::Answered(answered);
+            }
+            if content > 0 {
+                self.state = State::Open(connection, until);
+                return Step::Content(&self.input[self.used - content..self.used]);
+            }
+        }
+    }
+
+    /// `false`: the connection is broken.
+    fn send(&mut self, connection: &mut Connection) -> bool {
+        while self.writable && self.sent < self.request.len() {
+            match connection.write(&self.request.as_bytes()[self.sent..]) {
+                Ok(Some(count)) => self.sent += count,
+                Ok(None) => self.writable = false,
+                Err(_) => return false,
+            }
+        }
+        true
+    }
+
+    /// Reads what there is; `false` at the end.
+    fn fill(&mut self, connection: &mut Connection) -> std::io::Result<bool> {
+        (self.used, self.read) = (0, 0);
+        match connection.read(&mut self.input)? {
+            Some(0) => return Ok(false),
+            Some(count) => self.read = count,
+            None => self.readable = false,
+        }
+        Ok(true)
+    }
+}

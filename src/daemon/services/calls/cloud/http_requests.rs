@@ -1,0 +1,63 @@
+//! The requests of a phone in the cloud, as they are sent.
+
+use core::fmt::Write;
+
+use crate::config::{BaseUrl, CloudConfig};
+use crate::daemon::services::calls::cloud::http_connection::Request;
+use crate::proto::cloud::posts::Post;
+use crate::proto::intercom::endpoint::urls::Url;
+
+/// `GET /v2/channel`.
+pub(super) fn open_channel(config: &CloudConfig, token: &str) -> Option<Request> {
+    let server = config.server.as_ref()?;
+    let mut request = head("GET", server, "/v2/channel", token)?;
+    request.push_str("Accept: text/event-stream\r\n\r\n").ok()?;
+    Some(request)
+}
+
+/// `POST /v2/channel/ack?id=N`.
+pub(super) fn acknowledge(config: &CloudConfig, token: &str, id: u64) -> Option<Request> {
+    let server = config.server.as_ref()?;
+    let mut path = heapless::String::<64>::new();
+    write!(path, "/v2/channel/ack?id={id}").ok()?;
+    let mut request = head("POST", server, &path, token)?;
+    request
+        .push_str("Content-Length: 0\r\nConnection: close\r\n\r\n")
+        .ok()?;
+    Some(request)
+}
+
+/// A request to the application server.
+pub(super) fn post(config: &CloudConfig, token: &str, what: &Post) -> Option<Request> {
+    let server = config.calls.as_ref()?;
+    let mut request = head("POST", server, &what.path(), token)?;
+    let body = what.body(config.cid);
+    let length = body.len();
+    let written = write!(
+        request,
+        "Content-Type: application/json\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+    );
+    written.ok()?;
+    Some(request)
+}
+
+fn head(method: &str, server: &BaseUrl, path: &str, token: &str) -> Option<Request> {
+    let BaseUrl { authority, prefix } = server;
+    let mut request = Request::new();
+    let written = write!(
+        request,
+        "{method} {prefix}{path} HTTP/1.1\r\nHost: {authority}\r\nX-Client-Token: {token}\r\n"
+    );
+    written.ok()?;
+    Some(request)
+}
+
+/// A stream's URL for this phone alone; empty if it would be too long.
+pub(super) fn with_token(url: &Url, token: &[u8]) -> Url {
+    let mut url = url.clone();
+    let parts = [&b"?token="[..], token];
+    if url.is_empty() || !parts.iter().all(|part| url.extend_from_slice(part).is_ok()) {
+        return Url::new();
+    }
+    url
+}

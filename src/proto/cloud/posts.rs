@@ -1,0 +1,243 @@
+//! What a device tells the application server: requests in their order, one at a time. Those that
+//! fail are tried again, but for the call itself.
+
+use core::fmt::Write;
+
+use crate::base::limits::cloud::{MAX_BUSY_POSTS, MAX_POSTS, POST_ATTEMPTS};
+use crate::base::time::{Duration, Instant};
+use crate::wire::cloud::message::{Kind, Reason, Sid};
+use crate::wire::json::quote;
+
+/// The longest pause between two attempts.
+const LONGEST_PAUSE: Duration = Duration::from_millis(4000);
+
+/// A request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Post {
+    /// What is told; `Call` places the call.
+    pub kind: Kind,
+    /// Of which call.
+    pub sid: Sid,
+    /// The called devices; only for `Call`.
+    pub to: heapless::Vec<u32, 8>,
+    /// Why, if there is a reason.
+    pub reason: Reason,
+}
+
+/// A path or a body.
+pub type Part = heapless::String<320>;
+
+impl Post {
+    /// A request without reason.
+    pub fn new(kind: Kind, sid: Sid) -> Self {
+        Self {
+            kind,
+            sid,
+            to: heapless::Vec::new(),
+            reason: Reason::new(),
+        }
+    }
+
+    /// Where it goes.
+    pub fn path(&self) -> Part {
+        let mut path = Part::new();
+        let sid = core::str::from_utf8(&self.sid).unwrap_or_default();
+        let _ = match self.kind {
+            Kind::Call => path.write_str("/calls"),
+            kind => write!(path, "/calls/{sid}/{}", kind.word()),
+        };
+        path
+    }
+
+    /// What it says; `from` is the device's own cid.
+    pub fn body(&self, from: u32) -> Part {
+        let mut body = Part::new();
+        let written = self.write_body(from, &mut body);
+        debug_assert!(written.is_ok(), "bug: a body is too long");
+        body
+    }
+
+    fn write_body(&self, from: u32, body: &mut Part) -> core::fmt::Result {
+        write!(body, "{{\"from\":{from}")?;
+        if self.kind == Kind::Call {
+            let sid = core::str::from_utf8(&self.sid).unwrap_or_default();
+            write!(body, ",\"sid\":\"{sid}\",\"to\":")?;
+            match &self.to[..] {
+                [to] => write!(body, "{to}")?,
+                to => write!(body, "{to:?}")?,
+            }
+        }
+        if !self.reason.is_empty() {
+            body.write_str(",\"reason\":")?;
+            quote(body, &self.reason)?;
+        }
+        body.write_str("}")
+    }
+}
+
+/// What came of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The status of the response.
+    Answered(u16),
+    /// There was none in time.
+    TimedOut,
+    /// There is no connection, or what answers does not speak HTTP.
+    Failed,
+}
+
+/// The requests that wait.
+#[derive(Default)]
+pub struct Posts {
+    queue: heapless::Deque<Post, MAX_POSTS>,
+    /// The first one is on its way.
+    is_sent: bool,
+    /// Attempts at the first one.
+    attempts: u32,
+    not_before: Instant,
+}
+
+impl Posts {
+    /// Adds a request. `false`: too many wait.
+    pub fn push(&mut self, post: Post) -> bool {
+        if post.kind == Kind::Busy && self.queue.len() >= MAX_BUSY_POSTS {
+            return false;
+        }
+        self.queue.push_back(post).is_ok()
+    }
+
+    /// The request that is to be sent now.
+    pub fn poll(&mut self, now: Instant) -> Option<Post> {
+        if self.is_sent || now < self.not_before {
+            return None;
+        }
+        let post = self.queue.front().cloned()?;
+        self.is_sent = true;
+        self.attempts += 1;
+        Some(post)
+    }
+
+    /// When `poll` has one.
+    pub fn next_deadline(&self) -> Instant {
+        if self.is_sent || self.queue.is_empty() {
+            Instant::NEVER
+        } else {
+            self.not_before
+        }
+    }
+
+    /// Nothing is left to be told.
+    pub fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    /// The request on its way has an outcome. Returns it if it is the last one; else it is tried
+    /// again later.
+    pub fn handle_outcome(&mut self, now: Instant, outcome: Outcome) -> Option<Post> {
+        if !core::mem::take(&mut self.is_sent) {
+            return None;
+        }
+        let is_place = self
+            .queue
+            .front()
+            .is_some_and(|post| post.kind == Kind::Call);
+        let attempts = match outcome {
+            // The token is read again: it may have been replaced.
+            Outcome::Answered(401) => 2,
+            Outcome::Answered(..500) => 1,
+            _ if is_place => 1,
+            _ => POST_ATTEMPTS,
+        };
+        if self.attempts < attempts {
+            let pause = Duration::from_millis(1000 << (self.attempts - 1).min(4));
+            self.not_before = now + pause.min(LONGEST_PAUSE);
+            return None;
+        }
+        self.attempts = 0;
+        self.not_before = now;
+        self.queue.pop_front()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SID: Sid = *b"0123456789abcdef";
+
+    fn at(millis: u64) -> Instant {
+        Instant::default() + Duration::from_millis(millis)
+    }
+
+    #[test]
+    fn requests_are_written() {
+        let mut post = Post::new(Kind::Call, SID);
+        let _ = post.to.push(2);
+        assert_eq!(post.path(), "/calls");
+        assert_eq!(
+            post.body(1),
+            r#"{"from":1,"sid":"0123456789abcdef","to":2}"#
+        );
+        let _ = post.to.push(3);
+        assert_eq!(
+            post.body(1),
+            r#"{"from":1,"sid":"0123456789abcdef","to":[2, 3]}"#
+        );
+        let mut post = Post::new(Kind::Decline, SID);
+        assert_eq!(post.path(), "/calls/0123456789abcdef/decline");
+        assert_eq!(post.body(7), r#"{"from":7}"#);
+        post.reason = Reason::from_slice(b"no \"time\"").unwrap();
+        assert_eq!(post.body(7), r#"{"from":7,"reason":"no \"time\""}"#);
+    }
+
+    #[test]
+    fn one_after_the_other_and_again_when_it_fails() {
+        let mut posts = Posts::default();
+        assert!(posts.push(Post::new(Kind::Ringing, SID)));
+        assert!(posts.push(Post::new(Kind::Accept, SID)));
+        assert_eq!(posts.poll(at(0)).unwrap().kind, Kind::Ringing);
+        assert_eq!(posts.poll(at(0)), None, "one at a time");
+        assert_eq!(posts.handle_outcome(at(0), Outcome::Failed), None);
+        assert_eq!(
+            (posts.poll(at(999)), posts.next_deadline()),
+            (None, at(1000))
+        );
+        assert_eq!(posts.poll(at(1000)).unwrap().kind, Kind::Ringing);
+        let done = posts.handle_outcome(at(1100), Outcome::Answered(200));
+        assert_eq!(done.unwrap().kind, Kind::Ringing);
+        for (attempt, pause) in [1000, 2000, 4000, 4000].into_iter().enumerate() {
+            let now = at(10_000 * (attempt as u64 + 1));
+            assert_eq!(posts.poll(now).unwrap().kind, Kind::Accept);
+            assert_eq!(posts.handle_outcome(now, Outcome::Answered(503)), None);
+            assert_eq!(posts.next_deadline(), now + Duration::from_millis(pause));
+        }
+        assert!(posts.poll(at(60_000)).is_some());
+        let done = posts.handle_outcome(at(60_000), Outcome::TimedOut);
+        assert_eq!(
+            done.unwrap().kind,
+            Kind::Accept,
+            "the fifth attempt is the last"
+        );
+        assert!(posts.is_empty() && posts.next_deadline() == Instant::NEVER);
+    }
+
+    #[test]
+    fn a_call_is_placed_once() {
+        let mut posts = Posts::default();
+        assert!(posts.push(Post::new(Kind::Call, SID)));
+        assert!(posts.poll(at(0)).is_some());
+        assert!(posts
+            .handle_outcome(at(0), Outcome::Answered(502))
+            .is_some());
+    }
+
+    #[test]
+    fn strangers_do_not_fill_the_queue() {
+        let mut posts = Posts::default();
+        let taken = (0..100)
+            .filter(|_| posts.push(Post::new(Kind::Busy, SID)))
+            .count();
+        assert_eq!(taken, MAX_BUSY_POSTS);
+        assert!(posts.push(Post::new(Kind::End, SID)));
+    }
+}
