@@ -350,7 +350,7 @@ fn without_a_helper_or_with_one_that_ends_a_call_fails() {
     let mut b = servers.phone(B, "");
     a.call(B, "");
     assert_eq!(reason(&a.until("failed")), "transport-not-available");
-    drop(b.phone.end());
+    b.phone.end();
     let phone = servers.prepared(C, "");
     let program = helper(&phone, "exit 1");
     phone.reconfigure(&format!("cloudTransport = {program}\n"));

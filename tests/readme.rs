@@ -52,7 +52,7 @@ fn the_keys_are_those_of_the_configuration() {
     let text =
         "fspEnabled = 1\nfspPassword = x\np2pServer = p2p.example.org\np2pCid = 0015651a2b3c\n\
                 p2pKey = 0123456789abcdef0123456789abcdef\np2pInviteCode = sesame\n\
-                intercomId = 2-1-1\n";
+                intercomId = 2-1-1\ncloudCid = 7\n";
     let printed = Config::parse(text).unwrap().to_string();
     let keys = printed
         .lines()

@@ -18,6 +18,7 @@ mod cloud;
 mod fsp;
 #[cfg(feature = "intercom")]
 mod intercom;
+mod message_end;
 mod pairs;
 mod printed;
 #[cfg(feature = "fsp")]
@@ -30,6 +31,7 @@ pub use cloud::{BaseUrl, CloudConfig};
 pub use fsp::FspConfig;
 #[cfg(feature = "intercom")]
 pub use intercom::IntercomConfig;
+pub use message_end::MessageEnd;
 pub use pairs::Error;
 #[cfg(feature = "fsp")]
 pub use rendezvous::RendezvousConfig;
@@ -98,16 +100,6 @@ pub struct Config {
     pub intercom: IntercomConfig,
     #[cfg(feature = "cloud")]
     pub cloud: CloudConfig,
-}
-
-/// What ends a control message to the server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub enum MessageEnd {
-    None,
-    Lf,
-    Crlf,
-    Nul,
 }
 
 impl Default for Config {
@@ -289,26 +281,6 @@ impl Config {
             message_end: self.message_end.bytes(),
             fallback: self.server_fallback,
         })
-    }
-}
-
-impl MessageEnd {
-    fn bytes(self) -> &'static [u8] {
-        match self {
-            Self::None => b"",
-            Self::Lf => b"\n",
-            Self::Crlf => b"\r\n",
-            Self::Nul => b"\0",
-        }
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Lf => "lf",
-            Self::Crlf => "crlf",
-            Self::Nul => "nul",
-        }
     }
 }
 

@@ -29,6 +29,14 @@ impl Random {
         [word(0), word(4), word(8)]
     }
 
+    /// A secret from which ids are made that nobody can guess.
+    #[cfg(feature = "intercom")]
+    pub fn seed(&mut self) -> io::Result<[u8; 32]> {
+        let mut seed = [0; 32];
+        self.fill(&mut seed)?;
+        Ok(seed)
+    }
+
     /// Fills the buffer; for a secret, which must not be made without a source.
     pub fn fill(&mut self, bytes: &mut [u8]) -> io::Result<()> {
         if sys::random(bytes) {

@@ -244,11 +244,3 @@ impl Phone {
         None
     }
 }
-
-/// Randomness for ids that nobody can guess.
-fn random_seed(context: &mut Context) -> Result<[u8; 32], String> {
-    let mut seed = [0; 32];
-    let filled = context.random.fill(&mut seed);
-    filled.map_err(|error| format!("calls: no random numbers: {error}"))?;
-    Ok(seed)
-}

@@ -15,7 +15,6 @@ use crate::daemon::services::calls::cloud::hosts::{Host, Lookup};
 use crate::daemon::services::calls::cloud::http_connection::HttpConnection;
 use crate::daemon::services::calls::line::Line;
 use crate::daemon::services::calls::media::Sound;
-use crate::daemon::services::calls::random_seed;
 use crate::daemon::turn::{Tokens, Work};
 use crate::io::atomic_file;
 use crate::io::clock::Now;
@@ -90,7 +89,8 @@ impl Cloud {
         let host = |(at, authority)| Host::new(authority, token(FIRST_HOST + at));
         let hosts = authorities.enumerate().map(host).collect();
         let now = context.clock.read().monotonic;
-        let seed = random_seed(context)?;
+        let seed = context.random.seed();
+        let seed = seed.map_err(|error| format!("cloud: no random numbers: {error}"))?;
         info!(
             "cloud: the phone is {} at {}",
             config.cid,

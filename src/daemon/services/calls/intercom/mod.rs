@@ -14,7 +14,6 @@ use crate::base::time::Instant;
 use crate::config::IntercomConfig;
 use crate::daemon::context::Context;
 use crate::daemon::services::calls::line::Line;
-use crate::daemon::services::calls::random_seed;
 use crate::daemon::turn::{Tokens, Work};
 use crate::io::atomic_file;
 use crate::io::clock::Now;
@@ -74,7 +73,8 @@ impl Intercom {
             Some(listener)
         };
         let now = context.clock.read().monotonic;
-        let seed = random_seed(context)?;
+        let seed = context.random.seed();
+        let seed = seed.map_err(|error| format!("intercom: no random numbers: {error}"))?;
         Ok(Self {
             endpoint: Endpoint::new(now, settings, seed),
             listener,
