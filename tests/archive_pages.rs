@@ -11,6 +11,7 @@ use common::archive::{record, recordings, Archive};
 use common::browser::Browser;
 use common::made::Folder;
 use common::server::Server;
+use common::wait_for;
 use serde_json::json;
 
 struct Page {
@@ -253,16 +254,19 @@ fn a_browser_hears_a_running_call_less_than_three_seconds_late() {
             .value("document.getElementById('live').click()");
         page.browser
             .wait("Number(document.getElementById('live').dataset.heard) > 2");
-        // What the page has, against what the server has received.
-        let late = page.browser.value(
-            "(async () => {
-                const button = document.getElementById('live');
-                const call = await (await fetch(button.dataset.src.replace('/audio', ''))).json();
-                const at = Number(button.dataset.at) / 16;
-                return call.duration_ms - at;
-            })()",
-        );
-        assert!(late.as_f64().unwrap() < 3000.0, "{late} ms late");
+        // What the page has, against what the server has received. A busy computer may be late
+        // once; a page that is late by design never comes so near.
+        wait_for("the page to be less than three seconds late", || {
+            let late = page.browser.value(
+                "(async () => {
+                    const button = document.getElementById('live');
+                    const call = await (await fetch(button.dataset.src.replace('/audio', ''))).json();
+                    const at = Number(button.dataset.at) / 16;
+                    return call.duration_ms - at;
+                })()",
+            );
+            late.as_f64().unwrap() < 3000.0
+        });
         is_over.store(true, Ordering::Relaxed);
         let mut phone = speaker.join().unwrap();
         phone.stop();

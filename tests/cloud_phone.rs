@@ -5,8 +5,8 @@
 mod cloud;
 mod common;
 
+use cloud::phone::{held, CloudPhone, Servers, A, B, C};
 use cloud::KEY;
-use common::cloud_phone::{CloudPhone, Servers, A, B, C};
 use common::engine::{voice, Engine};
 use common::Answer;
 
@@ -22,16 +22,6 @@ fn ring(a: &mut CloudPhone, b: &mut CloudPhone, more: &str) -> (String, Answer) 
     assert_eq!(incoming.value("via"), "cloud");
     a.until("ringing");
     (sid, called)
-}
-
-/// How many of the codes are in the audio in one piece, from the first frame on.
-fn held(audio: &[u8], codes: &[u8]) -> usize {
-    let begin = audio.windows(160).position(|part| part == &codes[..160]);
-    let equal = |at: usize| {
-        let pairs = audio[at..].iter().zip(codes);
-        pairs.take_while(|(one, other)| one == other).count()
-    };
-    begin.map_or(0, equal)
 }
 
 fn rtp(engine: &Engine) -> String {

@@ -30,7 +30,7 @@ mod rendezvous;
 mod sound;
 mod time;
 #[cfg(feature = "cloud")]
-pub use cloud::{cloud_message, cloud_token, cloud_url};
+pub use cloud::{cloud_message, cloud_phone, cloud_token, cloud_url};
 #[cfg(feature = "box")]
 pub use intercom::{home_box, intercom_message, intercom_stream, stream_relay};
 pub use mounts::mounts;

@@ -12,14 +12,17 @@ use std::fs;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
+use std::process::Command;
 
 use nix::sys::signal::Signal;
 
-use super::common::{self, command, wait_for, Process};
+use super::common::{self, wait_for, words_of, Process};
 
 pub mod caller;
 pub mod client;
 pub mod hook;
+#[cfg(feature = "cloud")]
+pub mod phone;
 pub mod vendor;
 
 pub use client::*;
@@ -35,6 +38,8 @@ pub struct Running {
     pub dir: PathBuf,
     name: &'static str,
     process: Process,
+    /// What it is started with: `ip netns exec ...`.
+    before: Vec<String>,
     pub address: SocketAddr,
 }
 
@@ -42,6 +47,11 @@ impl Running {
     /// `callrec-server NAME` with this configuration; `DIR` in it is its folder, where `app.key` is
     /// the key of the app.
     pub fn start(name: &'static str, config: &str) -> Self {
+        Self::start_behind(&[], name, config)
+    }
+
+    /// The same, started by this command.
+    pub fn start_behind(before: &[String], name: &'static str, config: &str) -> Self {
         let (dir, _) = common::folder();
         let shown = dir.display().to_string();
         secret(&dir.join("app.key"), KEY);
@@ -51,6 +61,7 @@ impl Running {
             dir,
             name,
             process: Process::default(),
+            before: before.to_vec(),
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
         };
         running.begin();
@@ -59,7 +70,15 @@ impl Running {
 
     fn begin(&mut self) {
         let log = fs::File::create(self.dir.join("log")).unwrap();
-        let mut command = command(env!("CARGO_BIN_EXE_callrec-server"));
+        let program = env!("CARGO_BIN_EXE_callrec-server");
+        let words: Vec<String> = self
+            .before
+            .iter()
+            .cloned()
+            .chain(words_of(program))
+            .collect();
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]);
         let conf = self.dir.join("conf");
         command.args([self.name, "-c", conf.to_str().unwrap()]);
         command.env("RUST_LOG", "debug").current_dir(&self.dir);

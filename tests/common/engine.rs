@@ -1,6 +1,6 @@
 //! A media engine: it sends frames each 20 ms to a leg port, and keeps what it hears.
 
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
 /// Speech-like codes of either law, none of them silence: a wave of changing pitch, 20 ms each.
@@ -19,6 +19,8 @@ pub fn voice(count: usize, seed: usize) -> Vec<Vec<u8>> {
 
 pub struct Engine {
     socket: UdpSocket,
+    /// Where leg ports are.
+    phone: IpAddr,
 }
 
 /// The codes that came.
@@ -36,8 +38,15 @@ impl Heard {
 
 impl Engine {
     pub fn new() -> Self {
-        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-        Self { socket }
+        Self::at("127.0.0.1", "127.0.0.1")
+    }
+
+    /// An engine with this address, whose phone has that one.
+    pub fn at(own: &str, phone: &str) -> Self {
+        Self {
+            socket: UdpSocket::bind((own, 0)).unwrap(),
+            phone: phone.parse().unwrap(),
+        }
     }
 
     /// Where it wants to hear the peer.
@@ -67,7 +76,7 @@ impl Engine {
             packet.extend((160 * number as u32).to_be_bytes());
             packet.extend([1, 2, 3, 4]);
             packet.extend(codes);
-            self.socket.send_to(&packet, ("127.0.0.1", leg)).unwrap();
+            self.socket.send_to(&packet, (self.phone, leg)).unwrap();
             let mut buffer = [0; 2000];
             while let Ok(len) = self.socket.recv(&mut buffer) {
                 assert_eq!((len, buffer[1] & 0x7F), (172, 0));
