@@ -180,6 +180,10 @@ fn every_option_that_is_read_is_in_a_table() {
     read.remove("help");
     read.insert("far"); // `Long("near" | "far")`
     assert_eq!(read, table_options(&text), "src/sim/options.rs");
+    let text = code("src/sim/relay_load/options.rs");
+    let mut read = quoted_after(&text, "Long(\"");
+    read.remove("help");
+    assert_eq!(read, table_options(&text), "src/sim/relay_load/options.rs");
     // Its three commands share names: each is read where its own table says so.
     let text = code("src/sim/intercom/options.rs");
     let tables = text.split("command! {").skip(1);
