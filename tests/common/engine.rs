@@ -19,6 +19,7 @@ pub fn voice(count: usize, seed: usize) -> Vec<Vec<u8>> {
 
 pub struct Engine {
     socket: UdpSocket,
+    payload_type: u8,
 }
 
 /// The codes that came.
@@ -35,9 +36,18 @@ impl Heard {
 }
 
 impl Engine {
+    /// One that talks mu-law.
     pub fn new() -> Self {
+        Self::of(0)
+    }
+
+    /// Payload type 0 is mu-law, 8 is A-law.
+    pub fn of(payload_type: u8) -> Self {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-        Self { socket }
+        Self {
+            socket,
+            payload_type,
+        }
     }
 
     /// Where it wants to hear the peer.
@@ -54,7 +64,7 @@ impl Engine {
         }
     }
 
-    /// Says these frames as mu-law.
+    /// Says these frames, in its law.
     pub fn talk(&self, leg: u16, frames: &[Vec<u8>]) -> Heard {
         self.socket.set_nonblocking(true).unwrap();
         let began = Instant::now();
@@ -62,7 +72,7 @@ impl Engine {
         for (number, codes) in frames.iter().enumerate() {
             let due = Duration::from_millis(20 * number as u64);
             std::thread::sleep(due.saturating_sub(began.elapsed()));
-            let mut packet = vec![0x80, 0];
+            let mut packet = vec![0x80, self.payload_type];
             packet.extend((number as u16).to_be_bytes());
             packet.extend((160 * number as u32).to_be_bytes());
             packet.extend([1, 2, 3, 4]);
@@ -70,7 +80,7 @@ impl Engine {
             self.socket.send_to(&packet, ("127.0.0.1", leg)).unwrap();
             let mut buffer = [0; 2000];
             while let Ok(len) = self.socket.recv(&mut buffer) {
-                assert_eq!((len, buffer[1] & 0x7F), (172, 0));
+                assert_eq!((len, buffer[1] & 0x7F), (172, self.payload_type));
                 heard.extend(&buffer[12..len]);
             }
         }
