@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Milliseconds of a stall, 500 on average.
-const STALLS: (u64, u64) = (100, 900);
+/// Milliseconds of a stall, 350 on average.
+const STALLS: (u64, u64) = (100, 600);
 /// Milliseconds between two of them: 19 times as much.
-const BETWEEN: (u64, u64) = (2000, 17_000);
+const BETWEEN: (u64, u64) = (1000, 12_300);
 /// How often it is looked whether the next one begins.
 const LOOK: Duration = Duration::from_millis(10);
 
