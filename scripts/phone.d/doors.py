@@ -9,7 +9,7 @@ from machine import fields
 from setting import EXACT_CALL, PLAYED, WATCH, boot, build, configure, expect, path, say, take
 from stick import Stick
 
-SECONDS = 10
+SECONDS = 8
 # The door's voice: frames that are in no other leg.
 VOICE = recording.noise(SECONDS * 50, 2)
 PICTURES_A_SECOND = 25
@@ -27,7 +27,7 @@ def door():
         phone.run("/etc/init.d/S80callrec stop; cp /test/callrec $(command -v callrec)")
         configure(phone, intercomRole="door", intercomId="2-1-1", intercomAddr="127.0.0.1")
         phone.run(f"{WATCH} callrec-sim property --listen {PROPERTY} --calls 1 >/tmp/property 2>&1 & usleep 500000")
-        phone.run(f"{EXACT_CALL} --seconds {SECONDS + 8} >/tmp/sim 2>&1 & sleep 2")
+        phone.run(f"{EXACT_CALL} --seconds {SECONDS + 6} >/tmp/sim 2>&1 & sleep 2")
         host, port = PROPERTY.split(":")
         call = phone.ctl(f"cmd=CallRequest&to=property&ip={host}&port={port}&type=4")
         phone.until("grep -q state=talking /tmp/events")
@@ -53,7 +53,7 @@ def door():
 
 
 def _check_other(taken):
-    frames = (SECONDS + 8) * 50
+    frames = (SECONDS + 6) * 50
     expect(taken.exact and frames <= len(taken.frames) <= frames + 3, f"{taken.name}: {len(taken.frames)} frames of {frames}")
     start = recording.find(taken.payloads(), PLAYED[:frames])
     expect(start == 0, f"bit for bit what was played, from sample {start} on")

@@ -48,7 +48,7 @@ fn run(options: &RelayOptions) -> Result<(), String> {
     raise_limit();
     let film = Film::read(&options.film)?;
     let mut needs = Needs::new(options.pid);
-    let mut players = Players::connect(&options.play, options.players)?;
+    let mut players = Players::connect(&options.play, options.players, options.stall)?;
     let publisher = options.publish.clone().map(|url| {
         let film = film.clone();
         std::thread::spawn(move || publisher::publish(&url, &film))

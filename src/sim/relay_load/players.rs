@@ -24,11 +24,11 @@ pub(super) struct Players {
 }
 
 impl Players {
-    pub(super) fn connect(url: &str, count: usize) -> Result<Self, String> {
+    pub(super) fn connect(url: &str, count: usize, stalls: bool) -> Result<Self, String> {
         let poll = Poll::new().map_err(|error| format!("epoll: {error}"))?;
         let mut players = vec![];
         for number in 0..count {
-            let mut player = Player::connect(url, number == 0)?;
+            let mut player = Player::connect(url, stalls && number == 0)?;
             poll.registry()
                 .register(&mut player.stream, Token(number), Interest::READABLE)
                 .map_err(|error| format!("epoll: {error}"))?;
