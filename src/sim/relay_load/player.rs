@@ -4,8 +4,6 @@ use std::io::{ErrorKind, Read, Write};
 use std::time::Duration;
 
 use mio::net::TcpStream;
-use nix::sys::socket::setsockopt;
-use nix::sys::socket::sockopt::RcvBuf;
 
 use crate::sim::http_stream::HttpStream;
 use crate::sim::relay_load::film::Film;
@@ -13,8 +11,6 @@ use crate::wire::flv::tag_reader::{Piece, TagReader};
 use crate::wire::http::url::StreamUrl;
 
 const PATIENCE: Duration = Duration::from_secs(10);
-/// What the kernel keeps for a player that stalls: what waits longer is the server's to keep.
-const STALLED_BYTES: usize = 32 * 1024;
 
 /// A player.
 pub(super) struct Player {
@@ -32,7 +28,7 @@ pub(super) struct Player {
 }
 
 impl Player {
-    /// Asks for the stream. `may_stall`: the kernel keeps little for it, and its tags are counted.
+    /// Asks for the stream. `may_stall`: its tags are counted.
     pub(super) fn connect(url: &str, may_stall: bool) -> Result<Self, String> {
         let StreamUrl { server, host, path } =
             StreamUrl::parse(url.as_bytes()).ok_or_else(|| format!("{url}: no URL of a stream"))?;
@@ -40,9 +36,6 @@ impl Player {
         let mut stream =
             std::net::TcpStream::connect_timeout(&server, PATIENCE).map_err(problem)?;
         write!(stream, "GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n").map_err(problem)?;
-        if may_stall {
-            setsockopt(&stream, RcvBuf, &STALLED_BYTES).map_err(|errno| problem(errno.into()))?;
-        }
         stream.set_nonblocking(true).map_err(problem)?;
         Ok(Self {
             stream: TcpStream::from_std(stream),

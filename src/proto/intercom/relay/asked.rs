@@ -57,19 +57,19 @@ impl Relay {
              connect-src 'self'; frame-ancestors 'none'\r\nX-Content-Type-Options: nosniff\r\n\
              Cache-Control: no-store\r\nConnection: close\r\n\r\n{body}"
         );
-        if let Some(connection) = self.connections.get_mut(&id) {
+        if let Some(connection) = self.connections.get_mut(id) {
             connection.outgoing.push(Arc::from(text.as_bytes()));
             connection.state = State::Over;
         }
     }
 
     pub(super) fn is_for_page(&self, id: ConnectionId) -> bool {
-        let side = self.connections.get(&id).map(|connection| connection.side);
+        let side = self.connections.get(id).map(|connection| connection.side);
         side.is_some() && side == self.page_side
     }
 
     pub(super) fn set_asked(&mut self, id: ConnectionId, asked: Asked) {
-        if let Some(connection) = self.connections.get_mut(&id) {
+        if let Some(connection) = self.connections.get_mut(id) {
             connection.state = State::Asked;
             self.asked.push_back(asked);
         }

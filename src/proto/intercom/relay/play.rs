@@ -27,7 +27,7 @@ impl Relay {
             return;
         }
         let until = now + PUBLISHER_WAIT;
-        if let Some(connection) = self.connections.get_mut(&id) {
+        if let Some(connection) = self.connections.get_mut(id) {
             connection.state = State::Waiting {
                 stream: stream.to_vec(),
                 form,
@@ -51,7 +51,7 @@ impl Relay {
             self.refuse(now, id, 404, "nobody publishes this stream");
             return;
         }
-        if let Some(connection) = self.connections.get_mut(&id) {
+        if let Some(connection) = self.connections.get_mut(id) {
             connection.outgoing.push(Arc::from(OK));
         }
         self.finish(id);
