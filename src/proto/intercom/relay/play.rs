@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::base::time::Instant;
+use crate::proto::intercom::relay::asked::HAS_PAGE;
 use crate::proto::intercom::relay::connection::{Form, State};
 use crate::proto::intercom::relay::{wav, ConnectionId, Relay, PUBLISHER_WAIT};
 use crate::wire::flv::Kind;
@@ -110,9 +111,12 @@ impl Relay {
                 self.counts.skipped_tags += connection.outgoing.drop_waiting() as u64;
                 *needs_key = kind != Kind::Audio || *needs_key;
             }
-            if let Form::Wav { has_begun } = form {
-                wav::send(&mut connection.outgoing, has_begun, tag);
-                continue;
+            match form {
+                Form::Wav { has_begun } if HAS_PAGE => {
+                    wav::send(&mut connection.outgoing, has_begun, tag);
+                    continue;
+                }
+                Form::Wav { .. } | Form::Flv => {}
             }
             if kind == Kind::KeyFrame {
                 *needs_key = false;

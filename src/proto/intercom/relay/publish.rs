@@ -184,14 +184,14 @@ impl Relay {
         if is_judged && !matches!(format, Some(ALAW | ULAW)) {
             states.push("not-recordable");
         }
-        let id = stream.id.clone();
-        self.events
-            .extend(states.into_iter().map(|state| RelayEvent {
+        for state in states {
+            self.events.push_back(RelayEvent {
                 state,
-                id: id.clone(),
+                id: stream.id.clone(),
                 side,
                 codec,
-            }));
+            });
+        }
     }
 
     /// A connection publishes no more; players stay for a while.
