@@ -150,12 +150,14 @@ fn table_options(text: &str) -> BTreeSet<&str> {
     found
 }
 
+/// A file without its tests.
+fn code(path: &str) -> String {
+    let text = fs::read_to_string(path).unwrap();
+    text.split("#[cfg(test)]").next().unwrap().to_owned()
+}
+
 #[test]
 fn every_option_that_is_read_is_in_a_table() {
-    let code = |path: &str| {
-        let text = fs::read_to_string(path).unwrap();
-        text.split("#[cfg(test)]").next().unwrap().to_owned()
-    };
     for file in [
         "run",
         "control",
