@@ -59,16 +59,9 @@ fn both_parties_are_recorded(law: Law, seed: u64) {
     let home = HomeBox::new("");
     let at_home = StallingProxy::new(&home.streams_at_home(), seed);
     let outside = StallingProxy::new(&home.streams_outside(), seed + 100);
-    let (family, streams) = (home.family(), home.streams_outside());
-    let (box_addr, box_port) = family.split_once(':').unwrap();
+    let screen = screen_of(&home, at_home.port, law);
+    let streams = home.streams_outside();
     let (community_addr, _) = streams.split_once(':').unwrap();
-    let screen = device(&format!(
-        "intercomRole = screen\nintercomId = 2-1-201\nboxAddr = {box_addr}\nboxPort = {box_port}\n\
-         boxTokenFile = {}\nstreamPort = {}\nvoiceCodec = {}",
-        home.token_file("panel", "1"),
-        at_home.port,
-        law.name
-    ));
     let mut events = screen.watch();
     wait_for("the screen to join", || {
         home.ask("cmd=StatusRequest").value("screens") == "1"
@@ -120,6 +113,18 @@ fn both_parties_are_recorded(law: Law, seed: u64) {
     }
     let stalls = [at_home.stalls(), outside.stalls()];
     assert!(stalls.iter().all(|count| *count >= 2), "{stalls:?}");
+}
+
+/// A screen with a token of the box, which finds the streams at this port of the home.
+fn screen_of(home: &HomeBox, stream_port: u16, law: Law) -> Phone {
+    let family = home.family();
+    let (box_addr, box_port) = family.split_once(':').unwrap();
+    device(&format!(
+        "intercomRole = screen\nintercomId = 2-1-201\nboxAddr = {box_addr}\nboxPort = {box_port}\n\
+         boxTokenFile = {}\nstreamPort = {stream_port}\nvoiceCodec = {}",
+        home.token_file("panel", "1"),
+        law.name
+    ))
 }
 
 /// The door's stream: silence, what it says, and silence until the call is over.
