@@ -150,12 +150,14 @@ fn table_options(text: &str) -> BTreeSet<&str> {
     found
 }
 
+/// A file without its tests.
+fn code(path: &str) -> String {
+    let text = fs::read_to_string(path).unwrap();
+    text.split("#[cfg(test)]").next().unwrap().to_owned()
+}
+
 #[test]
 fn every_option_that_is_read_is_in_a_table() {
-    let code = |path: &str| {
-        let text = fs::read_to_string(path).unwrap();
-        text.split("#[cfg(test)]").next().unwrap().to_owned()
-    };
     for file in [
         "run",
         "control",
@@ -191,16 +193,18 @@ fn every_option_that_is_read_is_in_a_table() {
         let name = table.lines().nth(1).unwrap();
         assert_eq!(read, table_options(&table), "src/sim/intercom: {name}");
     }
-    for file in ["run", "token_command", "firewall_command"] {
-        let text = code(&format!("src/home_box/{file}.rs"));
+    for file in [
+        "home_box/run",
+        "home_box/token_command",
+        "home_box/firewall_command",
+        "server/check",
+        "sim/relay_load/options",
+    ] {
+        let text = code(&format!("src/{file}.rs"));
         let mut read = quoted_after(&text, "Long(\"");
         read.remove("help");
-        assert_eq!(read, table_options(&text), "src/home_box/{file}.rs");
+        assert_eq!(read, table_options(&text), "src/{file}.rs");
     }
-    let text = code("src/server/check.rs");
-    let mut read = quoted_after(&text, "Long(\"");
-    read.remove("help");
-    assert_eq!(read, table_options(&text), "src/server/check.rs");
     let mut servers = vec!["record", "rendezvous"];
     servers.extend(cfg!(feature = "archive").then_some("archive"));
     for server in servers {

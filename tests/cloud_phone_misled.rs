@@ -71,7 +71,9 @@ fn a_channel_that_is_none_is_opened_again() {
     events.ask("cmd=SubscribeRequest");
     events.until("CloudEvent", "online");
     let acks = cloud.requests();
-    let acks = acks.iter().filter(|it| it.line.starts_with("POST /base/v2/channel/ack?id=1 "));
+    let acks = acks
+        .iter()
+        .filter(|it| it.line.starts_with("POST /base/v2/channel/ack?id=1 "));
     assert!(acks.count() >= 1, "the message was not acknowledged");
     assert_eq!(calls.requests().len(), 0, "nothing of that is a call");
     let digest = token.rsplit('_').next().unwrap();
@@ -85,9 +87,18 @@ fn an_application_server_that_misbehaves_ends_the_call_with_a_reason() {
         (reply(302, "{}"), "cloud-error"),
         (reply(401, "{}"), "unauthorised"),
         (b"garbage\r\n".to_vec(), "cloud-error"),
-        (reply(409, &format!("{{\"reason\":\"busy\",\"x\":\"{}\"}}", "x".repeat(10 << 20))), "cloud-error"),
+        (
+            reply(
+                409,
+                &format!("{{\"reason\":\"busy\",\"x\":\"{}\"}}", "x".repeat(10 << 20)),
+            ),
+            "cloud-error",
+        ),
         (reply(409, "{\"reason\":\"busy\"}"), "busy"),
-        (reply(424, "{\"reason\":\"\u{1b}[2Jodd & strange\"}"), "undefined"),
+        (
+            reply(424, "{\"reason\":\"\u{1b}[2Jodd & strange\"}"),
+            "undefined",
+        ),
     ];
     let current = Arc::new(AtomicUsize::new(0));
     let number = current.clone();

@@ -9,7 +9,7 @@ from measure import Failed
 
 # A command's module has `main(arguments)`, which prints what it found and gives the exit status.
 COMMANDS = {"profile": "functions", "play": "playing", "load": "load", "fsp": "fsp", "box": "home_box",
-            "cloud": "cloud", "archive": "archive"}
+            "cloud": "cloud", "archive": "archive", "relay": "relay"}
 DEFAULT = "compare"
 
 

@@ -2,6 +2,7 @@
 
 import basic
 import clock
+import doors
 import faulty
 import fetching
 import pulled
@@ -26,6 +27,7 @@ ALL = {
     "no-entries": faulty.no_entries,
     "two-sticks": faulty.two_sticks,
     "fetch": fetching.fetch,
+    "door": doors.door,
     "rust-tests": rust_tests.rust_tests,
 }
 # The longest scenarios.

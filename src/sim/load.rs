@@ -12,6 +12,7 @@ use nix::sys::socket::{sendmmsg, MsgFlags, MultiHeaders, SockaddrStorage};
 use crate::base::limits::{FRAME_SAMPLES, RTP_FRAME_BYTES};
 use crate::io::descriptors::raise_limit;
 use crate::sim::options::LoadOptions;
+use crate::sim::process::{memory, processor};
 use crate::wire::control::Message;
 use crate::wire::g711::Law;
 use crate::wire::rtp::Packet;
@@ -312,20 +313,4 @@ impl SimulatedPhone {
         }
         Ok(0) // the recording has not been finished
     }
-}
-
-/// Resident memory of a process in KiB.
-fn memory(pid: Option<u32>) -> Option<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", pid?)).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    line?.split_whitespace().next()?.parse().ok()
-}
-
-/// Processor time of a process.
-fn processor(pid: Option<u32>) -> Option<Duration> {
-    let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid?)).ok()?;
-    let fields: Vec<&str> = stat.rsplit(')').next()?.split_whitespace().collect();
-    let ticks = |field: usize| fields.get(field)?.parse::<u64>().ok();
-    // utime and stime, in hundredths of a second on every Linux there is (USER_HZ).
-    Some(Duration::from_millis((ticks(11)? + ticks(12)?) * 10))
 }

@@ -1,7 +1,7 @@
 //! `callrec-sim`: plays the phone's call application and media engine, for demos and tests.
 //!
 //! `call` makes one call: its `leg`s are those of files (`leg_file`) or two synthetic `parties`.
-//! `load` records to a server with many phones at once.
+//! `load` records to a server with many phones at once, `relay` plays a stream with many players.
 //! `door`, `screen` and `property` play devices of a building `intercom`.
 #![allow(clippy::print_stdout, clippy::print_stderr)] // its output is for a person
 
@@ -15,20 +15,24 @@ use crate::wire::g711::Law;
 use intercom::options::{DOOR, PROPERTY, SCREEN};
 use leg::Leg;
 use options::{call_options, load_options, CallOptions, CALL, LOAD};
+use relay_load::options::RELAY;
 
 mod call;
 mod capture;
+mod http_stream;
 mod intercom;
 mod leg;
 mod leg_file;
 mod load;
 mod options;
 mod parties;
+mod process;
+mod relay_load;
 mod wav;
 
 const PROGRAM: Program = program! {
     "callrec-sim", "simulates a phone's calls, and devices of a building intercom",
-    [CALL, LOAD, DOOR, SCREEN, PROPERTY]
+    [CALL, LOAD, RELAY, DOOR, SCREEN, PROPERTY]
 };
 /// SSRCs of the synthetic parties: "near" and "far" in ASCII.
 const NEAR_SSRC: u32 = 0x6E65_6172;
@@ -70,6 +74,7 @@ fn command(arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
             }
             None => print(LOAD.help),
         },
+        Some("relay") => relay_load::relay(rest),
         Some("door") => intercom::door(rest),
         Some("screen") => intercom::screen(rest),
         Some("property") => intercom::property(rest),

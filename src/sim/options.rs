@@ -181,11 +181,11 @@ fn codec(name: &str) -> Result<Law, String> {
     }
 }
 
-fn text(parser: &mut lexopt::Parser) -> Result<String, lexopt::Error> {
+pub(super) fn text(parser: &mut lexopt::Parser) -> Result<String, lexopt::Error> {
     Ok(parser.value()?.to_string_lossy().into_owned())
 }
 
-fn number(
+pub(super) fn number(
     name: &str,
     parser: &mut lexopt::Parser,
     least: f64,

@@ -21,6 +21,7 @@ pub struct Engine {
     socket: UdpSocket,
     /// Where leg ports are.
     phone: IpAddr,
+    payload_type: u8,
 }
 
 /// The codes that came.
@@ -37,6 +38,7 @@ impl Heard {
 }
 
 impl Engine {
+    /// One that talks mu-law.
     pub fn new() -> Self {
         Self::at("127.0.0.1", "127.0.0.1")
     }
@@ -46,6 +48,15 @@ impl Engine {
         Self {
             socket: UdpSocket::bind((own, 0)).unwrap(),
             phone: phone.parse().unwrap(),
+            payload_type: 0,
+        }
+    }
+
+    /// Payload type 0 is mu-law, 8 is A-law.
+    pub fn of(payload_type: u8) -> Self {
+        Self {
+            payload_type,
+            ..Self::new()
         }
     }
 
@@ -63,7 +74,7 @@ impl Engine {
         }
     }
 
-    /// Says these frames as mu-law.
+    /// Says these frames, in its law.
     pub fn talk(&self, leg: u16, frames: &[Vec<u8>]) -> Heard {
         self.socket.set_nonblocking(true).unwrap();
         let began = Instant::now();
@@ -71,7 +82,7 @@ impl Engine {
         for (number, codes) in frames.iter().enumerate() {
             let due = Duration::from_millis(20 * number as u64);
             std::thread::sleep(due.saturating_sub(began.elapsed()));
-            let mut packet = vec![0x80, 0];
+            let mut packet = vec![0x80, self.payload_type];
             packet.extend((number as u16).to_be_bytes());
             packet.extend((160 * number as u32).to_be_bytes());
             packet.extend([1, 2, 3, 4]);
@@ -79,7 +90,7 @@ impl Engine {
             self.socket.send_to(&packet, (self.phone, leg)).unwrap();
             let mut buffer = [0; 2000];
             while let Ok(len) = self.socket.recv(&mut buffer) {
-                assert_eq!((len, buffer[1] & 0x7F), (172, 0));
+                assert_eq!((len, buffer[1] & 0x7F), (172, self.payload_type));
                 heard.extend(&buffer[12..len]);
             }
         }

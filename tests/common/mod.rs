@@ -48,6 +48,7 @@ pub mod scripted;
 pub mod server;
 #[cfg(feature = "server")]
 pub mod small_disk;
+pub mod stalling_proxy;
 pub mod sticky;
 #[cfg(feature = "intercom")]
 pub mod streams;

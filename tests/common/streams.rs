@@ -132,7 +132,8 @@ fn send(mut stream: TcpStream, id: &str, shared: &Shared) {
     let _ = stream.read(&mut [0; 16]);
 }
 
-fn tag(format: u8, millis: u32, codes: &[u8]) -> Vec<u8> {
+/// A tag with sound.
+pub fn tag(format: u8, millis: u32, codes: &[u8]) -> Vec<u8> {
     let body = codes.len() as u32 + 1;
     let mut bytes = vec![8];
     bytes.extend(&body.to_be_bytes()[1..]);

@@ -5,12 +5,11 @@ use std::net::TcpStream;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use crate::sim::http_stream::HttpStream;
 use crate::sim::intercom::stream_state::{StreamState, RETRY};
 use crate::wire::flv::tag_reader::{Piece, TagReader};
 use crate::wire::flv::{Kind, Tag, ALAW, ULAW};
-use crate::wire::http::response::ResponseHead;
 use crate::wire::http::url::StreamUrl;
-use crate::wire::http::BodyReader;
 
 /// How often it is looked whether the call is over.
 const LOOK: Duration = Duration::from_millis(100);
@@ -49,38 +48,19 @@ fn play(url: &StreamUrl, shared: &StreamState) -> std::io::Result<()> {
     Ok(())
 }
 
-/// A response as far as it has come.
+/// A stream as far as it has come.
 #[derive(Default)]
 struct Reading {
-    head: Vec<u8>,
-    body: Option<BodyReader>,
+    response: HttpStream,
     flv: TagReader,
 }
 
 impl Reading {
     /// `None`: it is no stream.
     fn take(&mut self, bytes: &[u8], shared: &StreamState) -> Option<()> {
-        let mut rest = bytes.to_vec();
-        if self.body.is_none() {
-            self.head.append(&mut rest);
-            let Some((head, len)) = ResponseHead::parse(&self.head).ok()? else {
-                return Some(());
-            };
-            if head.status != 200 {
-                return None;
-            }
-            self.body = Some(BodyReader::new(head.body));
-            rest = self.head.split_off(len);
-        }
-        let mut left = &rest[..];
-        while !left.is_empty() {
-            let body = self.body.as_mut()?;
-            let (content, used) = body.next(left).ok()?;
-            self.flv.push(content);
-            left = &left[used.max(1)..];
-            self.count(shared)?;
-        }
-        Some(())
+        let flv = &mut self.flv;
+        self.response.take(bytes, |content| flv.push(content))?;
+        self.count(shared)
     }
 
     fn count(&mut self, shared: &StreamState) -> Option<()> {

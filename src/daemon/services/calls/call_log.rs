@@ -2,7 +2,6 @@
 //! each call, atomically, but at most once in `LOG_PACE`: a power failure costs the calls of the last
 //! seconds at most.
 
-use std::collections::VecDeque;
 use std::io;
 
 use log::warn;
@@ -27,7 +26,7 @@ type Line = Text<LOG_LINE_BYTES>;
 pub(super) struct CallLog {
     path: String,
     /// By the time of their begin, oldest first.
-    calls: VecDeque<LoggedCall>,
+    calls: Vec<LoggedCall>,
     /// The file's content, as it was written last.
     text: Vec<u8>,
     /// When it was written last, and when it is to be written.
@@ -52,7 +51,7 @@ impl CallLog {
         let mut text = vec![0; LOGGED_CALLS * (LOG_LINE_BYTES + 1)];
         let mut this = Self {
             path,
-            calls: VecDeque::with_capacity(LOGGED_CALLS + 1),
+            calls: Vec::with_capacity(LOGGED_CALLS + 1),
             text: vec![],
             written_at: None,
             write_at: Instant::NEVER,
@@ -90,7 +89,7 @@ impl CallLog {
         };
         self.calls.insert(place, LoggedCall { key, line });
         if self.calls.len() > LOGGED_CALLS {
-            self.calls.pop_front();
+            self.calls.remove(0);
         }
     }
 

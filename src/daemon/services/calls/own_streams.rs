@@ -100,14 +100,19 @@ impl OwnStreamServer {
             permissions.inputs.push(Input { asked, kept, side });
         }
         if !permissions.ids.is_empty() {
-            let local = streams.as_ref().and_then(|streams| streams.local);
-            let peer = streams.as_ref().and_then(|streams| streams.peer);
-            let own = [self.own_addr, IpAddr::V4(Ipv4Addr::LOCALHOST)];
-            let outside = own.into_iter().chain(local).chain(peer);
-            permissions.parties = outside.map(|address| (SIDE, address)).collect();
-            let inside = (INSIDE, IpAddr::V4(Ipv4Addr::UNSPECIFIED));
-            permissions.parties.push(inside);
-            permissions.publishers = permissions.parties.clone();
+            let mut parties = vec![
+                (INSIDE, IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
+                (SIDE, self.own_addr),
+                (SIDE, IpAddr::V4(Ipv4Addr::LOCALHOST)),
+            ];
+            let others = streams
+                .as_ref()
+                .map(|streams| [streams.local, streams.peer]);
+            for address in others.iter().flatten().flatten() {
+                parties.push((SIDE, *address));
+            }
+            permissions.publishers = parties.clone();
+            permissions.parties = parties;
         }
         server.set_permissions(now, permissions);
     }

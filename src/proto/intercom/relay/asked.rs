@@ -9,6 +9,9 @@ use crate::proto::intercom::relay::events::{Asked, AskedFor, ConnectionId};
 use crate::proto::intercom::relay::Relay;
 use crate::wire::http::Head;
 
+/// The home's box has the page; in a phone its code would take 1 500 bytes that nobody uses.
+pub(super) const HAS_PAGE: bool = cfg!(feature = "box");
+
 /// `None`: it is no request of the page.
 pub(super) fn asked(id: ConnectionId, head: &Head, bytes: &[u8]) -> Option<Asked> {
     let what = match (head.method, head.path) {
@@ -57,19 +60,19 @@ impl Relay {
              connect-src 'self'; frame-ancestors 'none'\r\nX-Content-Type-Options: nosniff\r\n\
              Cache-Control: no-store\r\nConnection: close\r\n\r\n{body}"
         );
-        if let Some(connection) = self.connections.get_mut(&id) {
+        if let Some(connection) = self.connections.get_mut(id) {
             connection.outgoing.push(Arc::from(text.as_bytes()));
             connection.state = State::Over;
         }
     }
 
     pub(super) fn is_for_page(&self, id: ConnectionId) -> bool {
-        let side = self.connections.get(&id).map(|connection| connection.side);
-        side.is_some() && side == self.page_side
+        let side = self.connections.get(id).map(|connection| connection.side);
+        HAS_PAGE && side.is_some() && side == self.page_side
     }
 
     pub(super) fn set_asked(&mut self, id: ConnectionId, asked: Asked) {
-        if let Some(connection) = self.connections.get_mut(&id) {
+        if let Some(connection) = self.connections.get_mut(id) {
             connection.state = State::Asked;
             self.asked.push_back(asked);
         }

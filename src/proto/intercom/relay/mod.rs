@@ -12,10 +12,11 @@
 //! call. Input: `handle_*`; output: `outgoing` of each connection, and `poll_event`.
 
 use core::net::IpAddr;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use crate::base::time::{Duration, Instant};
 use crate::proto::intercom::relay::connection::{Connection, State};
+use crate::proto::intercom::relay::connections::Connections;
 use crate::proto::intercom::relay::outgoing::Outgoing;
 use crate::proto::intercom::relay::permissions::Permissions;
 use crate::proto::intercom::relay::picture::Picture;
@@ -27,6 +28,7 @@ pub use crate::proto::intercom::relay::events::{
 
 mod asked;
 mod connection;
+mod connections;
 mod events;
 pub mod outgoing;
 pub mod permissions;
@@ -64,7 +66,7 @@ const MAX_STRANGERS: usize = 8;
 pub struct Relay {
     limits: RelayLimits,
     permissions: Permissions,
-    connections: BTreeMap<ConnectionId, Connection>,
+    connections: Connections,
     last_connection: ConnectionId,
     streams: Vec<Stream>,
     /// The last key frame of the call; it outlives its publisher.
@@ -81,7 +83,7 @@ impl Relay {
         Self {
             limits,
             permissions: Permissions::default(),
-            connections: BTreeMap::new(),
+            connections: Connections::default(),
             last_connection: 0,
             streams: vec![],
             picture: None,
@@ -107,7 +109,7 @@ impl Relay {
         self.last_connection += 1;
         let until = now + REQUEST_TIMEOUT;
         let connection = Connection::new(side, address, until);
-        self.connections.insert(self.last_connection, connection);
+        self.connections.push(self.last_connection, connection);
         Some(self.last_connection)
     }
 
@@ -127,7 +129,7 @@ impl Relay {
 
     /// Bytes of a connection.
     pub fn handle_bytes(&mut self, now: Instant, id: ConnectionId, bytes: &[u8]) {
-        let Some(connection) = self.connections.get_mut(&id) else {
+        let Some(connection) = self.connections.get_mut(id) else {
             return;
         };
         match &mut connection.state {
@@ -147,7 +149,7 @@ impl Relay {
 
     /// The peer sends no more. A player may have closed its side only.
     pub fn handle_end(&mut self, now: Instant, id: ConnectionId) {
-        let Some(connection) = self.connections.get_mut(&id) else {
+        let Some(connection) = self.connections.get_mut(id) else {
             return;
         };
         match &connection.state {
@@ -163,18 +165,18 @@ impl Relay {
     /// The connection is gone.
     pub fn handle_closed(&mut self, now: Instant, id: ConnectionId) {
         self.unpublish(now, id);
-        self.connections.remove(&id);
+        self.connections.remove(id);
     }
 
     /// What is to be sent on a connection; `None`: it is not known, and must be closed.
     pub fn outgoing(&mut self, id: ConnectionId) -> Option<&mut Outgoing> {
-        let connection = self.connections.get_mut(&id)?;
+        let connection = self.connections.get_mut(id)?;
         Some(&mut connection.outgoing)
     }
 
     /// A connection is to be closed once all was sent.
     pub fn is_over(&self, id: ConnectionId) -> bool {
-        let connection = self.connections.get(&id);
+        let connection = self.connections.get(id);
         connection.is_none_or(|connection| matches!(connection.state, State::Over))
     }
 
@@ -207,7 +209,7 @@ impl Relay {
     pub fn present(&self) -> impl Iterator<Item = RelayEvent> + '_ {
         let announced = self.streams.iter().filter(|stream| stream.is_announced);
         announced.filter_map(|stream| {
-            let publisher = self.connections.get(&stream.publisher?)?;
+            let publisher = self.connections.get(stream.publisher?)?;
             Some(RelayEvent {
                 state: "published",
                 id: stream.id.clone(),
@@ -240,11 +242,10 @@ impl Relay {
 
     /// Who published while it rang, and has not got the call, publishes no more.
     fn end_foreign_publishers(&mut self, now: Instant) {
-        let foreign = self.connections.iter().filter(|(_, it)| {
+        let foreign = self.connections.which(|it| {
             let may = self.permissions.may_publish(it.side, it.address);
             matches!(it.state, State::Publishing(_)) && !may
         });
-        let foreign: Vec<ConnectionId> = foreign.map(|(id, _)| *id).collect();
         for id in foreign {
             self.stop(now, id, 200, "the call is over, or another screen has it");
         }
@@ -260,13 +261,7 @@ impl Relay {
 
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Instant) {
-        let is_due = |(_, connection): &(&ConnectionId, &Connection)| connection.deadline() <= now;
-        let due: Vec<ConnectionId> = self
-            .connections
-            .iter()
-            .filter(is_due)
-            .map(|(id, _)| *id)
-            .collect();
+        let due = self.connections.which(|it| it.deadline() <= now);
         for id in due {
             self.handle_connection_timeout(now, id);
         }
@@ -281,11 +276,7 @@ impl Relay {
     }
 
     fn handle_connection_timeout(&mut self, now: Instant, id: ConnectionId) {
-        match self
-            .connections
-            .get(&id)
-            .map(|connection| &connection.state)
-        {
+        match self.connections.get(id).map(|connection| &connection.state) {
             Some(State::Waiting { .. }) => {
                 self.refuse(now, id, 404, "nobody publishes this stream")
             }
@@ -300,7 +291,7 @@ impl Relay {
 
     /// Ends a connection once all was sent.
     fn finish(&mut self, id: ConnectionId) {
-        if let Some(connection) = self.connections.get_mut(&id) {
+        if let Some(connection) = self.connections.get_mut(id) {
             connection.state = State::Over;
         }
     }
@@ -309,11 +300,9 @@ impl Relay {
     fn end_stream(&mut self, now: Instant, stream: &[u8]) {
         let users = self
             .connections
-            .iter()
-            .filter(|(_, it)| it.state.stream() == Some(stream));
-        let users: Vec<ConnectionId> = users.map(|(id, _)| *id).collect();
+            .which(|it| it.state.stream() == Some(stream));
         for id in users {
-            let publishes = self.connections.get(&id).map(|it| &it.state);
+            let publishes = self.connections.get(id).map(|it| &it.state);
             if matches!(publishes, Some(State::Publishing(_))) {
                 self.stop(now, id, 200, "the call is over");
             } else {

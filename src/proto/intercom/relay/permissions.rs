@@ -41,12 +41,14 @@ impl Permissions {
 
     /// The address belongs to the call, or to its home.
     pub(super) fn knows(&self, side: &str, address: IpAddr) -> bool {
-        let mut parties = self.parties.iter();
-        parties.any(|party| *party == (side, address.to_canonical()))
+        holds(&self.parties, side, address)
     }
 
     pub(super) fn may_publish(&self, side: &str, address: IpAddr) -> bool {
-        let mut publishers = self.publishers.iter();
-        publishers.any(|party| *party == (side, address.to_canonical()))
+        holds(&self.publishers, side, address)
     }
+}
+
+fn holds<'a>(parties: &[(&'a str, IpAddr)], side: &'a str, address: IpAddr) -> bool {
+    parties.contains(&(side, address.to_canonical()))
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::base::time::Instant;
+use crate::proto::intercom::relay::asked::HAS_PAGE;
 use crate::proto::intercom::relay::connection::{Form, State};
 use crate::proto::intercom::relay::{wav, ConnectionId, Relay, PUBLISHER_WAIT};
 use crate::wire::flv::Kind;
@@ -27,7 +28,7 @@ impl Relay {
             return;
         }
         let until = now + PUBLISHER_WAIT;
-        if let Some(connection) = self.connections.get_mut(&id) {
+        if let Some(connection) = self.connections.get_mut(id) {
             connection.state = State::Waiting {
                 stream: stream.to_vec(),
                 form,
@@ -51,7 +52,7 @@ impl Relay {
             self.refuse(now, id, 404, "nobody publishes this stream");
             return;
         }
-        if let Some(connection) = self.connections.get_mut(&id) {
+        if let Some(connection) = self.connections.get_mut(id) {
             connection.outgoing.push(Arc::from(OK));
         }
         self.finish(id);
@@ -110,9 +111,12 @@ impl Relay {
                 self.counts.skipped_tags += connection.outgoing.drop_waiting() as u64;
                 *needs_key = kind != Kind::Audio || *needs_key;
             }
-            if let Form::Wav { has_begun } = form {
-                wav::send(&mut connection.outgoing, has_begun, tag);
-                continue;
+            match form {
+                Form::Wav { has_begun } if HAS_PAGE => {
+                    wav::send(&mut connection.outgoing, has_begun, tag);
+                    continue;
+                }
+                Form::Wav { .. } | Form::Flv => {}
             }
             if kind == Kind::KeyFrame {
                 *needs_key = false;

@@ -37,7 +37,7 @@ impl Relay {
             known.begin(id);
         }
         self.counts.published += 1;
-        if let Some(connection) = self.connections.get_mut(&id) {
+        if let Some(connection) = self.connections.get_mut(id) {
             if head.expects_continue {
                 let goes_on: Arc<[u8]> = Arc::from(&b"HTTP/1.1 100 Continue\r\n\r\n"[..]);
                 connection.outgoing.push(goes_on);
@@ -60,7 +60,7 @@ impl Relay {
             return is_full.then_some(503);
         };
         let old = known.publisher?;
-        let address = |id| self.connections.get(&id).map(|it| it.address);
+        let address = |id| self.connections.get(id).map(|it| it.address);
         if address(old) != address(id) {
             return Some(409);
         }
@@ -72,7 +72,7 @@ impl Relay {
     pub(super) fn handle_body(&mut self, now: Instant, id: ConnectionId, bytes: &[u8]) {
         let mut rest = bytes;
         loop {
-            let Some(connection) = self.connections.get_mut(&id) else {
+            let Some(connection) = self.connections.get_mut(id) else {
                 return;
             };
             let State::Publishing(publishing) = &mut connection.state else {
@@ -112,7 +112,7 @@ impl Relay {
 
     fn take_tags(&mut self, id: ConnectionId) -> Result<(), Error> {
         loop {
-            let Some(connection) = self.connections.get_mut(&id) else {
+            let Some(connection) = self.connections.get_mut(id) else {
                 return Ok(());
             };
             let side = connection.side;
@@ -184,19 +184,19 @@ impl Relay {
         if is_judged && !matches!(format, Some(ALAW | ULAW)) {
             states.push("not-recordable");
         }
-        let id = stream.id.clone();
-        self.events
-            .extend(states.into_iter().map(|state| RelayEvent {
+        for state in states {
+            self.events.push_back(RelayEvent {
                 state,
-                id: id.clone(),
+                id: stream.id.clone(),
                 side,
                 codec,
-            }));
+            });
+        }
     }
 
     /// A connection publishes no more; players stay for a while.
     pub(super) fn unpublish(&mut self, now: Instant, id: ConnectionId) {
-        let side = self.connections.get(&id).map_or("", |it| it.side);
+        let side = self.connections.get(id).map_or("", |it| it.side);
         let mut streams = self.streams.iter_mut();
         let Some(stream) = streams.find(|it| it.publisher == Some(id)) else {
             return;

@@ -58,7 +58,7 @@ fn sound_of(path: &[u8]) -> Option<&[u8]> {
 impl Relay {
     /// More of a request has come.
     pub(super) fn handle_head(&mut self, now: Instant, id: ConnectionId) {
-        let Some(connection) = self.connections.get_mut(&id) else {
+        let Some(connection) = self.connections.get_mut(id) else {
             return;
         };
         let State::Head { buffer, .. } = &mut connection.state else {
@@ -82,7 +82,7 @@ impl Relay {
         head: &Head,
         (head_bytes, rest): (&[u8], &[u8]),
     ) {
-        if let Some(connection) = self.connections.get_mut(&id) {
+        if let Some(connection) = self.connections.get_mut(id) {
             connection.is_head = head.method == b"HEAD";
         }
         if self.is_for_page(id) {
@@ -111,7 +111,7 @@ impl Relay {
             };
             is_party && permissions.has(stream)
         };
-        let is_permitted = self.connections.get(&id).is_some_and(may);
+        let is_permitted = self.connections.get(id).is_some_and(may);
         match head.method {
             b"GET" | b"HEAD" | b"POST" | b"PUT" if !is_permitted => {
                 self.refuse(
@@ -122,7 +122,7 @@ impl Relay {
                 );
             }
             b"POST" | b"PUT" => {
-                let side = self.connections.get(&id).map_or("", |it| it.side);
+                let side = self.connections.get(id).map_or("", |it| it.side);
                 let kept = self.permissions.kept(side, stream).to_vec();
                 self.publish(now, id, &kept, head, rest);
             }
@@ -137,7 +137,7 @@ impl Relay {
         if status != 200 {
             self.counts.refused += 1;
         }
-        if let Some(connection) = self.connections.get_mut(&id) {
+        if let Some(connection) = self.connections.get_mut(id) {
             let has_body = !connection.is_head;
             connection.outgoing.push(reply(status, words, has_body));
             let until = now + REFUSED_READING;

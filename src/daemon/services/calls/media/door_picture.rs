@@ -157,7 +157,7 @@ impl DoorPicture {
             }
         }
         let Some(id) = self.output else { return };
-        for tag in self.waiting.drain(..) {
+        while let Some(tag) = self.waiting.pop_front() {
             server.send_inside(now, id, &tag);
         }
         self.waiting_bytes = 0;
