@@ -19,18 +19,16 @@ fn online(more: &str) -> Vec<u8> {
     format!("{HEAD}\r\ndata: {{\"Name\":\"Online\"}}\n\n{more}").into_bytes()
 }
 
-/// What comes instead of a channel, one after the other; then a channel.
+/// What comes instead of a channel.
 fn answers() -> Vec<Vec<u8>> {
     let text = |text: &str| text.as_bytes().to_vec();
-    let huge = format!("{HEAD}\r\ndata: {}\n\n", "x".repeat(10 << 20));
     vec![
         reply(500, "oops"),
         reply(406, "{}"),
         text("HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/v2/channel\r\nContent-Length: 0\r\n\r\n"),
         text("SSH-2.0-OpenSSH_9.6\r\n"),
         text("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"),
-        huge.into_bytes(),
-        online("id: 1\ndata: {\"Name\":\"PopMessage\",\"Message\":\"////\",\"SrcID\":7,\"Flag\":2}\n\ndata: [[[[\n\n"),
+        reply(200, &format!("data: {}\n\n", "x".repeat(10 << 20))),
     ]
 }
 
@@ -52,32 +50,58 @@ fn phone(cloud: &Hook, calls: &Hook, token: &str) -> Phone {
 
 #[test]
 fn a_channel_that_is_none_is_opened_again() {
-    let answers = answers();
-    let (count, next) = (answers.len(), Arc::new(AtomicUsize::new(0)));
-    let number = next.clone();
+    for answer in answers() {
+        let shown = String::from_utf8_lossy(&answer[..answer.len().min(60)]).into_owned();
+        let count = AtomicUsize::new(0);
+        let cloud = Hook::new(move |request: &Request| {
+            let is_channel = request.line.starts_with("GET /base/v2/channel ");
+            if is_channel && count.fetch_add(1, Ordering::Relaxed) == 0 {
+                return Some(answer.clone());
+            }
+            Some(if is_channel {
+                online("")
+            } else {
+                reply(200, "{}")
+            })
+        });
+        let calls = Hook::new(|_| Some(reply(200, "{}")));
+        let token = cloud::token(CID);
+        let phone = phone(&cloud, &calls, &token);
+        let mut events = phone.control();
+        events.ask("cmd=SubscribeRequest");
+        events.until("CloudEvent", "online");
+        assert_eq!(calls.requests().len(), 0, "{shown} is no call");
+        let digest = token.rsplit('_').next().unwrap();
+        assert!(
+            !phone.log().contains(digest),
+            "{shown}: a secret is in the log"
+        );
+    }
+}
+
+#[test]
+fn messages_that_are_none_are_acknowledged_and_ignored() {
+    let odd = "id: 1\ndata: {\"Name\":\"PopMessage\",\"Message\":\"////\",\"SrcID\":7,\"Flag\":2}\n\ndata: [[[[\n\n";
     let cloud = Hook::new(move |request: &Request| {
-        if !request.line.starts_with("GET /base/v2/channel ") {
-            return Some(reply(200, "{}"));
-        }
-        let answer = answers.get(number.fetch_add(1, Ordering::Relaxed));
-        Some(answer.cloned().unwrap_or_else(|| online("")))
+        let is_channel = request.line.starts_with("GET ");
+        Some(if is_channel {
+            online(odd)
+        } else {
+            reply(200, "{}")
+        })
     });
     let calls = Hook::new(|_| Some(reply(200, "{}")));
-    let token = cloud::token(CID);
-    let phone = phone(&cloud, &calls, &token);
-    // The pauses grow to 16 s while nothing but failures comes; the last answer is a channel.
-    common::wait_long_for("all answers", || next.load(Ordering::Relaxed) >= count);
-    let mut events = phone.control();
-    events.ask("cmd=SubscribeRequest");
-    events.until("CloudEvent", "online");
-    let acks = cloud.requests();
-    let acks = acks
-        .iter()
-        .filter(|it| it.line.starts_with("POST /base/v2/channel/ack?id=1 "));
-    assert!(acks.count() >= 1, "the message was not acknowledged");
-    assert_eq!(calls.requests().len(), 0, "nothing of that is a call");
-    let digest = token.rsplit('_').next().unwrap();
-    assert!(!phone.log().contains(digest), "a secret is in the log");
+    let phone = phone(&cloud, &calls, &cloud::token(CID));
+    common::wait_for("the acknowledgement", || {
+        let requests = cloud.requests();
+        let mut lines = requests.iter().map(|request| &request.line);
+        lines.any(|line| line.starts_with("POST /base/v2/channel/ack?id=1 "))
+    });
+    let status = phone.ask("cmd=CallStatusRequest");
+    assert_eq!(
+        (status.value("count"), calls.requests().len()),
+        ("0".into(), 0)
+    );
 }
 
 #[test]
