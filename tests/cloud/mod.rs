@@ -20,6 +20,8 @@ use super::common::{self, command, wait_for, Process};
 pub mod caller;
 pub mod client;
 pub mod hook;
+pub mod postgres;
+pub mod site;
 pub mod vendor;
 
 pub use client::*;
@@ -84,6 +86,11 @@ impl Running {
     pub fn end(&mut self) {
         self.signal(Signal::SIGTERM);
         assert_eq!(self.process.wait(), Some(0));
+    }
+
+    /// As a power cut does.
+    pub fn kill(&mut self) {
+        self.process.kill();
     }
 
     pub fn signal(&self, signal: Signal) {

@@ -8,6 +8,8 @@ use tokio_postgres::Config;
 
 use crate::server::options::HIDDEN;
 
+/// Where PostgreSQL is if no port is named.
+const PORT: u16 = 5432;
 /// How long connecting may take.
 const CONNECT_TIME: Duration = Duration::from_secs(3);
 /// A peer that has not acknowledged for so long is gone.
@@ -40,8 +42,13 @@ impl DatabaseUrl {
             let advice = "asks for TLS, which is not built in: use a tunnel, and leave out sslmode";
             return Err(advice.into());
         }
-        let hosts = config.get_hosts().iter().map(|host| match host {
-            Host::Tcp(name) => name.clone(),
+        let ports = config.get_ports();
+        // One port, or none, is for all hosts.
+        let port = |nth: usize| ports.get(nth).or(ports.first()).copied().unwrap_or(PORT);
+        let hosts = config.get_hosts().iter().enumerate();
+        let hosts = hosts.map(|(nth, host)| match host {
+            Host::Tcp(name) if port(nth) == PORT => name.clone(),
+            Host::Tcp(name) => format!("{name}:{}", port(nth)),
             Host::Unix(path) => path.display().to_string(),
         });
         let hosts: Vec<String> = hosts.collect();
@@ -88,7 +95,7 @@ mod tests {
         let url = "postgres://cloud:s%65cret@db.example:5433,other/callrec";
         let parsed = DatabaseUrl::parse(url).unwrap();
         assert_eq!(parsed.config().get_password(), Some(b"secret".as_slice()));
-        let shown = "postgres://cloud:(hidden)@db.example,other/callrec";
+        let shown = "postgres://cloud:(hidden)@db.example:5433,other/callrec";
         assert_eq!(parsed.to_string(), shown);
         assert_eq!(format!("{parsed:?}"), shown);
         for (url, words) in [

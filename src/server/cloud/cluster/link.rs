@@ -2,7 +2,7 @@
 //! comes in the order of what was written.
 
 use std::future::{poll_fn, Future};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use log::{debug, warn};
@@ -23,10 +23,7 @@ const STATEMENT_TIME: Duration = Duration::from_secs(2);
 /// How long the beginning of a connection may take, the tables made included.
 const SETUP_TIME: Duration = Duration::from_secs(10);
 
-/// The channel of all notifications.
-pub(super) const CHANNEL: &str = "callrec_cloud";
-
-/// What is set in each connection. What must survive a crash of the database turns `synchronous_commit` on
+/// What is set in each connection; `callrec_cloud` is the channel of all notifications. What must survive a crash of the database turns `synchronous_commit` on
 /// for itself; presence is written anew after one.
 const SETTINGS: &str = "
     SET default_transaction_isolation = 'read committed';
@@ -96,7 +93,7 @@ impl Session {
 /// The connection, and the attempts to have one.
 pub(super) struct Link {
     url: DatabaseUrl,
-    current: Mutex<Option<std::sync::Arc<Session>>>,
+    current: Mutex<Option<Arc<Session>>>,
     events: mpsc::UnboundedSender<Event>,
 }
 
@@ -110,7 +107,7 @@ impl Link {
     }
 
     /// The connection that is open.
-    pub(super) fn session(&self) -> Result<std::sync::Arc<Session>, Away> {
+    pub(super) fn session(&self) -> Result<Arc<Session>, Away> {
         let current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         current.clone().ok_or(Away)
     }
@@ -118,7 +115,7 @@ impl Link {
     /// From now on requests use it; `None`: it is gone.
     pub(super) fn open(&self, session: Option<Session>) {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        *current = session.map(std::sync::Arc::new);
+        *current = session.map(Arc::new);
     }
 
     /// Waits until all that was notified so far has been applied.
