@@ -22,6 +22,7 @@ pub mod client;
 pub mod hook;
 pub mod postgres;
 pub mod site;
+pub mod stream;
 pub mod vendor;
 
 pub use client::*;
