@@ -11,6 +11,8 @@ use cloud::hook::{Hook, Request};
 use cloud::postgres::PASSWORD;
 use cloud::site::{health, push, Site};
 use cloud::{ask, unix_now, Events, Running, APP};
+use nix::sys::signal::Signal;
+
 use common::{wait_for, wait_long_for};
 
 const A: u32 = 1_000_001;
@@ -193,6 +195,45 @@ fn devices_of_a_killed_process_come_back_or_are_offline() {
     wait_for("the webhook", || told(&hook).len() > 1);
     // Both processes have seen B's end, and one of them has told it.
     assert_eq!(told(&hook), [1, 0]);
+}
+
+#[test]
+#[ignore = "needs postgresql and haproxy"]
+fn a_process_that_was_given_up_comes_back() {
+    let site = Site::start("presence = 1\n");
+    let mut channel = site.clouds[0].channel(A);
+    let mut moved = site.clouds[0].channel(B);
+    let others = [site.clouds[1].address, site.clouds[2].address];
+    site.clouds[0].signal(Signal::SIGSTOP);
+    wait_long_for("A's end", || site.clouds[1].state(A) == 0);
+    // B has noticed, A has not.
+    let mut newer = site.clouds[1].channel(B);
+    assert_eq!(site.push_at(others[1], A, 2, "eA=="), 200);
+    site.clouds[0].signal(Signal::SIGCONT);
+    assert_eq!(next(&mut channel), "eA==");
+    assert_eq!(moved.next_data(), REPLACED);
+    wait_for("A's return", || states(&site, A) == [1, 1, 1]);
+    wait_for("its return", || {
+        site.push_at(site.clouds[0].address, B, 3, "eQ==") == 200
+    });
+    assert_eq!(next(&mut newer), "eQ==");
+}
+
+#[test]
+#[ignore = "needs postgresql and haproxy"]
+fn a_process_that_starts_knows_what_waits_and_one_that_ends_leaves_nothing() {
+    let mut site = Site::start("presence = 1\n");
+    let channel = site.clouds[2].channel(A);
+    site.clouds[2].end();
+    drop(channel);
+    wait_for("A's end", || site.clouds[0].state(A) == 0);
+    assert_eq!(site.push_at(site.clouds[1].address, A, 2, "eA=="), 200);
+    site.clouds[2].start_again();
+    wait_for("the database", || health(site.clouds[2].address) == 200);
+    let mut channel = site.clouds[2].channel(A);
+    let (id, message) = channel.next_message();
+    assert_eq!(message["Message"], "eA==");
+    assert_eq!(ack(site.clouds[0].address, A, &id), 200);
 }
 
 #[test]

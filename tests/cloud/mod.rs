@@ -83,6 +83,11 @@ impl Running {
         self.begin();
     }
 
+    /// Starts it after its end, at another port.
+    pub fn start_again(&mut self) {
+        self.begin();
+    }
+
     /// Ends it as an administrator does.
     pub fn end(&mut self) {
         self.signal(Signal::SIGTERM);

@@ -73,7 +73,7 @@ pub(super) enum Database {
     /// A file of this process alone.
     File(String),
     /// PostgreSQL, for all processes.
-    Shared(DatabaseUrl),
+    Shared(Box<DatabaseUrl>),
 }
 
 impl fmt::Display for Database {
@@ -116,7 +116,7 @@ impl ServerOptions for CloudSettings {
             "stateWebhook" => self.state_webhook = Some(hook(value)?),
             "database" if value.is_empty() => return Err("must name a file".into()),
             "database" if is_url(value) => {
-                self.database = Database::Shared(DatabaseUrl::parse(value)?);
+                self.database = Database::Shared(Box::new(DatabaseUrl::parse(value)?));
             }
             "database" => self.database = Database::File(value.into()),
             _ => return unknown(),

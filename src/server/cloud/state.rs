@@ -47,7 +47,7 @@ pub(super) enum Storage {
     /// In a file; all else is in memory, and this process is the only one.
     File(Store),
     /// In a database that several processes share, presence and messages as well.
-    Shared(Cluster),
+    Shared(Box<Cluster>),
 }
 
 /// What the connection to a shared database brings.
@@ -86,7 +86,7 @@ impl Cloud {
             Database::Shared(url) => {
                 registry.is_shared = true;
                 let (cluster, events) = Cluster::new(url, presence);
-                (Storage::Shared(cluster), Some(events))
+                (Storage::Shared(Box::new(cluster)), Some(events))
             }
         };
         let cloud = Self {

@@ -41,6 +41,16 @@ const BURY: &str = "
     FROM dead
     WHERE d.channel >> 32 = $1 OR EXISTS (SELECT 1 FROM unnest(d.publishers) it WHERE it >> 32 = $1)";
 
+/// What is left of processes that nobody knows any more.
+const ORPHANS: &str = "
+    WITH alive AS (SELECT number FROM cloud_process)
+    UPDATE cloud_device
+    SET gone_at = now(),
+        channel = CASE WHEN channel >> 32 IN (SELECT number FROM alive) THEN channel END,
+        publishers = ARRAY(SELECT it FROM unnest(publishers) it WHERE it >> 32 IN (SELECT number FROM alive))
+    WHERE channel >> 32 NOT IN (SELECT number FROM alive)
+        OR EXISTS (SELECT 1 FROM unnest(publishers) it WHERE it >> 32 NOT IN (SELECT number FROM alive))";
+
 const LEAVE: &str = "DELETE FROM cloud_process WHERE number = $1";
 
 const OTHERS: &str = "SELECT streams FROM cloud_process WHERE number <> $1 AND streams <> '[]'";
@@ -62,6 +72,7 @@ impl Cluster {
         }
         let process = signed(self.process());
         session.rows(JOIN, &[(&process, Type::INT8)]).await?;
+        session.rows(ORPHANS, &[]).await?;
         self.forget_expired(session).await
     }
 
@@ -120,6 +131,8 @@ impl Cluster {
     /// The process ends: its devices have gone now.
     pub(in crate::server::cloud) async fn part(&self) -> Result<(), Away> {
         let session = self.session()?;
+        // Nothing is opened any more.
+        self.open(None);
         self.forget_presence(&session).await?;
         let process = signed(self.process());
         session.rows(LEAVE, &[(&process, Type::INT8)]).await?;
