@@ -16,7 +16,7 @@
 //! | `link` | the connection |
 //! | `schema` | the tables |
 //! | `note` | notifications |
-//! | `presence` | channels, publications, states |
+//! | `presence`, `publication` | channels, streams that come in, states |
 //! | `outbox` | messages and acknowledgements |
 //! | `tokens` | revocations, addresses of webhooks |
 //! | `members` | the processes: heartbeats, and what is left of dead ones |
@@ -33,6 +33,7 @@ use tokio::time::Instant;
 
 use crate::server::cloud::cluster::database_url::DatabaseUrl;
 use crate::server::cloud::cluster::link::{Away, Event, Link, Session};
+use crate::server::cloud::cluster::publication::Publication;
 
 pub(super) mod database_url;
 pub(super) mod link;
@@ -40,6 +41,7 @@ pub(super) mod members;
 pub(super) mod note;
 pub(super) mod outbox;
 pub(super) mod presence;
+mod publication;
 mod schema;
 pub(super) mod tokens;
 
@@ -70,7 +72,7 @@ pub(super) struct Cluster {
     opened_at: Mutex<Option<Instant>>,
     expected: Mutex<HashMap<u64, Expected>>,
     /// The streams that come in here: who publishes, and from where.
-    publications: Mutex<HashMap<u64, presence::Publication>>,
+    publications: Mutex<HashMap<u64, Publication>>,
 }
 
 impl Cluster {

@@ -12,6 +12,7 @@ use tokio_postgres::Row;
 
 use crate::server::cloud::cluster::link::{Away, Session};
 use crate::server::cloud::cluster::note::{NamedDevice, Note};
+use crate::server::cloud::cluster::publication::Publication;
 use crate::server::cloud::cluster::{
     lock, signed, unsigned, Cluster, Expected, Frames, COUNTED_BITS, OPEN_TIME,
 };
@@ -53,13 +54,6 @@ const FORGET: &str = "
     SET gone_at = now(), channel = CASE WHEN channel >> 32 = $1 THEN NULL ELSE channel END,
         publishers = ARRAY(SELECT it FROM unnest(publishers) it WHERE it >> 32 <> $1)
     WHERE channel >> 32 = $1 OR EXISTS (SELECT 1 FROM unnest(publishers) it WHERE it >> 32 = $1)";
-
-/// A stream that comes in.
-#[derive(Clone, Debug)]
-pub(super) struct Publication {
-    device: NamedDevice,
-    peer: SocketAddr,
-}
 
 /// A device whose state is another one now.
 pub(in crate::server::cloud) type Told = (NamedDevice, DeviceState);
@@ -122,10 +116,10 @@ impl Cluster {
         let session = self.session()?;
         let publication = Publication {
             device: device.clone(),
-            peer,
+            peer: peer.to_string(),
         };
         lock(&self.publications).insert(number, publication.clone());
-        publication.write(&session, PUBLISH, number).await?;
+        publication.write(&session, PUBLISH, signed(number)).await?;
         Ok(())
     }
 
@@ -267,7 +261,7 @@ impl Cluster {
         }
         let publications = lock(&self.publications).clone();
         for (number, publication) in publications {
-            publication.write(session, PUBLISH, number).await?;
+            publication.write(session, PUBLISH, signed(number)).await?;
         }
         Ok(displaced)
     }
@@ -288,20 +282,6 @@ impl Cluster {
         let process = signed(self.process());
         session.rows(FORGET, &[(&process, Type::INT8)]).await?;
         Ok(())
-    }
-}
-
-impl Publication {
-    async fn write(&self, session: &Session, sql: &str, number: u64) -> Result<Vec<Row>, Away> {
-        let (cid, peer) = (i64::from(self.device.cid), self.peer.to_string());
-        let number = signed(number);
-        let values = [
-            (&self.device.app as _, Type::TEXT),
-            (&cid as _, Type::INT8),
-            (&peer as _, Type::TEXT),
-            (&number as _, Type::INT8),
-        ];
-        session.rows(sql, &values).await
     }
 }
 
