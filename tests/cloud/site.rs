@@ -86,13 +86,7 @@ impl Site {
         push(address, to, flag, message).status
     }
 
-    /// The process at which something is open.
-    pub fn at(&self, metric: &str) -> Option<usize> {
-        (0..self.clouds.len()).find(|nth| self.clouds[*nth].metric(metric) > 0)
-    }
-
-    /// A file of HAProxy's folder.
-    pub fn haproxy_log(&self) -> String {
+    fn haproxy_log(&self) -> String {
         fs::read_to_string(self.folder.path("log")).unwrap_or_default()
     }
 }

@@ -97,7 +97,10 @@ async fn catch_up(cloud: &Cloud, cluster: &Cluster, session: &Session) -> Result
         displace(cloud, &channel.device);
     }
     cloud.report(cluster.told_of_own(session).await?);
-    for waiting in cluster.waiting(session).await? {
+    let waiting = cluster.waiting(session).await?;
+    let ids = waiting.iter().map(|waiting| waiting.message.id).collect();
+    cloud.registry(|registry, _| registry.retain_messages(&ids));
+    for waiting in waiting {
         if let Some(sent) = Sent::before(waiting.message.id, waiting.age) {
             push(cloud, &waiting.device, waiting.message, sent);
         }

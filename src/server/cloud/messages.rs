@@ -2,7 +2,7 @@
 //!
 //! Five sends, at 0, 1, 3, 6 and 11 s, with the same id, to whichever channel the device has then.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -161,6 +161,14 @@ impl Messages {
         waiting.sent.is_own
     }
 
+    /// Only these still wait: others were acknowledged elsewhere.
+    pub(super) fn retain(&mut self, ids: &HashSet<u64>) {
+        self.0.retain(|_, queue| {
+            queue.retain(|waiting| ids.contains(&waiting.sent.id));
+            !queue.is_empty()
+        });
+    }
+
     /// Messages that wait.
     pub(super) fn len(&self) -> usize {
         self.0.values().map(VecDeque::len).sum()
@@ -208,5 +216,25 @@ mod tests {
         assert_eq!(*receiver.borrow(), Some(5));
         assert!(matches!(messages.handle_due(DEVICE, 16), Due::Over));
         assert_eq!(messages.len(), 15);
+        messages.retain(&HashSet::from([3, 99]));
+        assert!(messages.has(DEVICE, 3) && messages.len() == 1);
+        messages.retain(&HashSet::new());
+        assert!(matches!(messages.handle_due(DEVICE, 3), Due::Over));
+    }
+
+    #[test]
+    fn what_was_sent_elsewhere_goes_on_where_it_was() {
+        let mut messages = Messages::default();
+        let age = Duration::from_millis(3500);
+        let sent = Sent::before(1, age).unwrap();
+        let (after, _) = messages.add(DEVICE, sent, Bytes::new(), None);
+        let mut at = age + after;
+        let mut sends = vec![];
+        while let Due::Again(_, spacing) = messages.handle_due(DEVICE, 1) {
+            sends.push(at.as_secs());
+            at += spacing;
+        }
+        assert_eq!(sends, [6, 11]);
+        assert_eq!(Sent::before(1, LIFE), None);
     }
 }

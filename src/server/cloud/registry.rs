@@ -4,7 +4,7 @@
 //! itself, and all messages; who is online is known by the database then.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, HashMap};
+use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -242,6 +242,11 @@ impl Registry {
     pub(super) fn acknowledge(&mut self, device: Device, id: u64, unix: u64) {
         let waited = self.messages.acknowledge(device, id, unix);
         self.counts.acknowledged += u64::from(waited);
+    }
+
+    /// Only these messages still wait.
+    pub(super) fn retain_messages(&mut self, ids: &HashSet<u64>) {
+        self.messages.retain(ids);
     }
 
     /// When `handle_timeout` has something to do.

@@ -11,7 +11,7 @@ const PROBE: &str = "SELECT to_regclass('cloud_schema_1') IS NOT NULL";
 /// - `cloud_process`: `streams` is what the process relays, in JSON.
 /// - `cloud_device`: `channel` and `publishers` are numbers of what is open; the upper half of each is the
 ///   number of the process. `told` is the state that webhooks were told.
-/// - `cloud_message`: flag 2, until it is acknowledged, for processes that were not there when it was sent.
+/// - `cloud_message`: flag 2, until it is acknowledged, for processes that were not there when it was sent or acknowledged.
 /// - `cloud_token`: the latest end of a device's tokens, and up to which end they are refused.
 const TABLES: &str = "
     CREATE SEQUENCE IF NOT EXISTS cloud_process_number;
@@ -24,7 +24,7 @@ const TABLES: &str = "
     );
     CREATE INDEX IF NOT EXISTS cloud_device_leaving ON cloud_device (gone_at)
         WHERE told = 4 OR told = 1 AND channel IS NULL;
-    CREATE UNLOGGED TABLE IF NOT EXISTS cloud_message (
+    CREATE TABLE IF NOT EXISTS cloud_message (
         id bigint PRIMARY KEY, app text NOT NULL, cid bigint NOT NULL, source bigint NOT NULL, body text NOT NULL,
         request text, pushed_at timestamptz NOT NULL DEFAULT now()
     );
