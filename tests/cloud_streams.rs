@@ -5,116 +5,26 @@
 mod cloud;
 mod common;
 
-use std::io::{BufReader, Write};
-use std::net::TcpStream;
-
-use cloud::{cloud, connect, read_reply, token, Events, Reply, Running};
+use cloud::stream::{expect, tag, Player, Publisher, HEADER};
+use cloud::{cloud, token, Events};
 use common::wait_for;
 
 const A: u32 = 1_000_001;
 const B: u32 = 1_000_002;
 const ID: &str = "0123456789abcdef-1000001";
-const HEADER: &[u8] = b"FLV\x01\x04\0\0\0\x09\0\0\0\0";
-
-/// A tag with mu-law sound.
-fn tag(stamp: u8, sound: &[u8]) -> Vec<u8> {
-    let mut tag = vec![
-        8,
-        0,
-        0,
-        sound.len() as u8 + 1,
-        0,
-        0,
-        stamp,
-        0,
-        0,
-        0,
-        0,
-        0x82,
-    ];
-    tag.extend(sound);
-    tag.extend((sound.len() as u32 + 12).to_be_bytes());
-    tag
-}
-
-struct Publisher(TcpStream);
-
-impl Publisher {
-    fn open(server: &Running, id: &str, cid: u32) -> Self {
-        let mut stream = connect(server.address);
-        let token = token(cid);
-        let head = format!(
-            "POST /stream/{id}.flv?token={token} HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
-        );
-        stream.write_all(head.as_bytes()).unwrap();
-        Self(stream)
-    }
-
-    fn send(&mut self, bytes: &[u8]) {
-        self.0
-            .write_all(format!("{:x}\r\n", bytes.len()).as_bytes())
-            .unwrap();
-        self.0.write_all(&[bytes, b"\r\n"].concat()).unwrap();
-    }
-
-    fn end(&mut self) {
-        self.0.write_all(b"0\r\n\r\n").unwrap();
-    }
-
-    fn reply(self) -> Reply {
-        read_reply(&mut BufReader::new(self.0))
-    }
-}
-
-struct Player(BufReader<TcpStream>);
-
-impl Player {
-    /// Its request; the head of the answer is not read yet.
-    fn ask(server: &Running, id: &str, cid: u32) -> Self {
-        let mut stream = connect(server.address);
-        let head = format!("GET /stream/{id}?token={} HTTP/1.1\r\n\r\n", token(cid));
-        stream.write_all(head.as_bytes()).unwrap();
-        Self(BufReader::new(stream))
-    }
-
-    fn begin(&mut self) {
-        let head = cloud::read_head(&mut self.0);
-        assert_eq!(
-            (head.status, head.header("content-type")),
-            (200, Some("video/x-flv"))
-        );
-        assert_eq!(head.header("content-length"), None);
-    }
-
-    /// So many bytes, or less if the stream ends.
-    fn read(&mut self, count: usize) -> Vec<u8> {
-        let mut all = vec![];
-        while all.len() < count {
-            match cloud::read_chunk(&mut self.0) {
-                Some(chunk) => all.extend(chunk),
-                None => break,
-            }
-        }
-        all
-    }
-}
-
-fn expect(player: &mut Player, bytes: &[u8]) {
-    assert_eq!(player.read(bytes.len()), bytes);
-}
 
 #[test]
 fn what_is_published_is_played_byte_for_byte() {
     let server = cloud("");
-    let mut early = Player::ask(&server, ID, B);
-    let mut publisher = Publisher::open(&server, ID, A);
+    let mut early = Player::ask(server.address, ID, B);
+    let mut publisher = Publisher::open(server.address, ID, A);
     publisher.send(HEADER);
     early.begin();
     expect(&mut early, HEADER);
     assert_eq!(server.state(A), 4);
     publisher.send(&tag(0, b"abc"));
     expect(&mut early, &tag(0, b"abc"));
-    let mut late = Player::ask(&server, ID, A);
+    let mut late = Player::ask(server.address, ID, A);
     late.begin();
     expect(&mut late, HEADER);
     publisher.send(&tag(20, b"def"));
@@ -137,12 +47,12 @@ fn what_is_published_is_played_byte_for_byte() {
 #[test]
 fn a_second_publisher_takes_over_and_players_go_on() {
     let server = cloud("");
-    let mut first = Publisher::open(&server, ID, A);
+    let mut first = Publisher::open(server.address, ID, A);
     first.send(&[HEADER, &tag(0, b"one")].concat());
-    let mut player = Player::ask(&server, ID, B);
+    let mut player = Player::ask(server.address, ID, B);
     player.begin();
     expect(&mut player, HEADER);
-    let mut second = Publisher::open(&server, ID, A);
+    let mut second = Publisher::open(server.address, ID, A);
     second.send(HEADER);
     assert_eq!(first.reply().status, 200);
     second.send(&tag(7, b"two"));
@@ -163,7 +73,7 @@ fn who_may_do_what() {
     assert_eq!(status("GET", &with("b1", A)), 403);
     assert_eq!(status("DELETE", &with(ID, A)), 405);
     assert_eq!(status("HEAD", &with(ID, A)), 404);
-    let mut bad = Publisher::open(&server, ID, A);
+    let mut bad = Publisher::open(server.address, ID, A);
     bad.send(b"this is no FLV");
     assert_eq!(bad.reply().status, 400);
     assert_eq!(status("GET", &with("0123456789abcdef-1000009", A)), 404);
@@ -172,9 +82,9 @@ fn who_may_do_what() {
 #[test]
 fn the_app_ends_streams() {
     let server = cloud("");
-    let mut publisher = Publisher::open(&server, ID, A);
+    let mut publisher = Publisher::open(server.address, ID, A);
     publisher.send(HEADER);
-    let mut player = Player::ask(&server, ID, B);
+    let mut player = Player::ask(server.address, ID, B);
     player.begin();
     expect(&mut player, HEADER);
     assert_eq!(
@@ -185,7 +95,7 @@ fn the_app_ends_streams() {
     );
     assert_eq!(publisher.reply().status, 200);
     assert_eq!(player.read(1), b"");
-    assert_eq!(Publisher::open(&server, ID, A).reply().status, 403);
+    assert_eq!(Publisher::open(server.address, ID, A).reply().status, 403);
     let path = format!("/stream/{ID}?token={}", token(B));
     assert_eq!(server.ask("GET", &path, &[], "").status, 403);
     assert_eq!(
@@ -195,7 +105,7 @@ fn the_app_ends_streams() {
         403
     );
     assert_eq!(server.manage("DELETE", "/v2/streams/x", "").status, 404);
-    let mut other = Publisher::open(&server, "fedcba9876543210-1000001", A);
+    let mut other = Publisher::open(server.address, "fedcba9876543210-1000001", A);
     other.send(HEADER);
     wait_for("it is published", || server.state(A) == 4);
     let cancel = format!("{{\"cids\":[{A}]}}");
@@ -211,7 +121,7 @@ fn the_app_ends_streams() {
 #[test]
 fn a_silent_publisher_is_closed() {
     let server = cloud("");
-    let mut publisher = Publisher::open(&server, ID, A);
+    let mut publisher = Publisher::open(server.address, ID, A);
     publisher.send(HEADER);
     assert_eq!(publisher.reply().status, 408);
     let _ = Events::open(server.address, "/healthz", &[]);

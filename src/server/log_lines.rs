@@ -12,6 +12,8 @@ const SECOND_CHARS: usize = 19;
 pub(super) fn start() {
     let level = env_logger::Env::default().default_filter_or("info");
     env_logger::Builder::from_env(level)
+        // It would log the values of statements: messages, and the tokens in them.
+        .filter_module("tokio_postgres", log::LevelFilter::Info)
         .format(|out, record| {
             let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
             let time = timestamp(since.unwrap_or_default());

@@ -23,6 +23,9 @@ pub mod client;
 pub mod hook;
 #[cfg(feature = "cloud")]
 pub mod phone;
+pub mod postgres;
+pub mod site;
+pub mod stream;
 pub mod vendor;
 
 pub use client::*;
@@ -107,10 +110,20 @@ impl Running {
         self.begin();
     }
 
+    /// Starts it after its end, at another port.
+    pub fn start_again(&mut self) {
+        self.begin();
+    }
+
     /// Ends it as an administrator does.
     pub fn end(&mut self) {
         self.signal(Signal::SIGTERM);
         assert_eq!(self.process.wait(), Some(0));
+    }
+
+    /// As a power cut does.
+    pub fn kill(&mut self) {
+        self.process.kill();
     }
 
     pub fn signal(&self, signal: Signal) {

@@ -4,6 +4,9 @@
 //! | --- | --- |
 //! | `api/` | the paths, one file a group |
 //! | `state` | what all requests share |
+//! | `credentials` | who asks |
+//! | `devices` | what devices have open and are sent, in memory or in a shared database |
+//! | `cluster/`, `follow` | a database that several processes share, and what it brings |
 //! | `registry` | devices, their channels and messages; time is an argument |
 //! | `streams/` | the relay of the calls' streams |
 //! | `webhooks` | events for the apps |
@@ -27,8 +30,12 @@ pub(super) use url_command::{url, URL};
 
 mod api;
 mod apps;
+mod cluster;
+mod credentials;
 mod device_entry;
+mod devices;
 mod events;
+mod follow;
 mod frames;
 mod messages;
 mod outgoing;
@@ -58,12 +65,18 @@ async fn serve(settings: CloudSettings) -> Result<(), String> {
         .map_err(|problem| format!("listen: {problem}"))?;
     let public = settings.public.clone();
     let public = public.unwrap_or_else(|| (own.ip().to_string(), own.port()));
-    let cloud = Arc::new(Cloud::open(&settings, public)?);
+    let (cloud, events) = Cloud::open(&settings, public)?;
+    let cloud = Arc::new(cloud);
+    if let Some(events) = events {
+        follow::start(&cloud, events);
+    }
     let timers = cloud.clone();
     tokio::spawn(async move { timers.run_timers().await });
     let reload = {
         let cloud = cloud.clone();
         move || cloud.apps.reload()
     };
-    runtime::run("cloud", listener, api::router(cloud), reload).await
+    runtime::run("cloud", listener, api::router(cloud.clone()), reload).await?;
+    follow::end(&cloud).await;
+    Ok(())
 }

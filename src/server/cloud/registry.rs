@@ -1,7 +1,10 @@
 //! Devices: who is online, and what is on its way to whom. Time is an argument.
+//!
+//! Where several processes share a database (`cluster`), this one knows the channels and streams that it has
+//! itself, and all messages; who is online is known by the database then.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, HashMap};
+use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -12,7 +15,7 @@ use tokio::time::Instant;
 use crate::server::cloud::apps::{AppNumber, Device};
 use crate::server::cloud::device_entry::{device_state, Channel, DeviceState, Entry, StateChange};
 use crate::server::cloud::frames;
-use crate::server::cloud::messages::{Delivery, Due, Messages};
+use crate::server::cloud::messages::{Delivery, Due, Messages, Sent};
 use crate::server::cloud::outgoing::Outgoing;
 
 /// Channels at once.
@@ -30,6 +33,8 @@ pub(super) struct Registry {
     due: BinaryHeap<Reverse<(Instant, Device, Timer)>>,
     last_number: u64,
     channels: usize,
+    /// Other processes have channels, too.
+    pub(super) is_shared: bool,
     /// For the webhooks.
     pub(super) changes: Vec<StateChange>,
     /// For the database: devices that are new, and those that were forgotten.
@@ -73,6 +78,7 @@ impl Registry {
             due: BinaryHeap::new(),
             last_number: first_number,
             channels: 0,
+            is_shared: false,
             changes: vec![],
             added: vec![],
             forgotten: vec![],
@@ -92,6 +98,20 @@ impl Registry {
         device: Device,
         peer: SocketAddr,
     ) -> Result<(u64, mpsc::Receiver<Bytes>), Full> {
+        self.last_number += 1;
+        let number = self.last_number;
+        let receiver = self.open_numbered(now, device, peer, number)?;
+        Ok((number, receiver))
+    }
+
+    /// The same with a number that others have chosen.
+    pub(super) fn open_numbered(
+        &mut self,
+        now: Instant,
+        device: Device,
+        peer: SocketAddr,
+        number: u64,
+    ) -> Result<mpsc::Receiver<Bytes>, Full> {
         let had_one = self
             .devices
             .get(&device)
@@ -100,8 +120,6 @@ impl Registry {
             return Err(Full);
         }
         self.make_room(now, device)?;
-        self.last_number += 1;
-        let number = self.last_number;
         let (sender, receiver) = mpsc::channel(CHANNEL_FRAMES);
         let _ = sender.try_send(frames::online());
         let entry = self.devices.entry(device).or_default();
@@ -115,7 +133,21 @@ impl Registry {
             None => self.channels += 1,
         }
         self.tell(now, device);
-        Ok((number, receiver))
+        Ok(receiver)
+    }
+
+    /// There is room for one more channel.
+    pub(super) fn has_room(&self) -> bool {
+        self.channels < MAX_CHANNELS
+    }
+
+    /// The channels that are open, with their numbers.
+    pub(super) fn open_channels(&self) -> Vec<(Device, u64, Option<SocketAddr>)> {
+        let open = self.devices.iter().filter_map(|(device, entry)| {
+            let channel = entry.channel.as_ref()?;
+            Some((*device, channel.number, entry.peer))
+        });
+        open.collect()
     }
 
     /// A channel is gone.
@@ -132,12 +164,25 @@ impl Registry {
 
     /// Puts a device out: its tokens were revoked.
     pub(super) fn expel(&mut self, now: Instant, device: Device) {
-        let entry = self.devices.get_mut(&device);
-        if let Some(channel) = entry.and_then(|entry| entry.channel.take()) {
-            let _ = channel.sender.try_send(frames::revoked());
-            self.channels -= 1;
-            self.leave(now, device);
+        self.end_channel(now, device, frames::revoked());
+    }
+
+    /// The device has a newer channel at another process.
+    pub(super) fn displace(&mut self, now: Instant, device: Device) {
+        if self.end_channel(now, device, frames::replaced()) {
+            self.counts.replaced += 1;
         }
+    }
+
+    fn end_channel(&mut self, now: Instant, device: Device, last: Bytes) -> bool {
+        let entry = self.devices.get_mut(&device);
+        let Some(channel) = entry.and_then(|entry| entry.channel.take()) else {
+            return false;
+        };
+        let _ = channel.sender.try_send(last);
+        self.channels -= 1;
+        self.leave(now, device);
+        true
     }
 
     /// A device begins to publish a stream.
@@ -166,15 +211,30 @@ impl Registry {
     /// A message for a device.
     pub(super) fn push(&mut self, now: Instant, message: &Outgoing, delivery: Option<Delivery>) {
         self.last_number += 1;
-        let id = self.last_number;
-        let frame = frames::message(id, message);
-        self.counts.pushed += 1;
+        let sent = Sent::own(self.last_number);
+        self.push_numbered(now, message, sent, delivery);
+    }
+
+    /// The same with a number that others have chosen; maybe it was sent some times already. One that waits
+    /// here is not taken twice.
+    pub(super) fn push_numbered(
+        &mut self,
+        now: Instant,
+        message: &Outgoing,
+        sent: Sent,
+        delivery: Option<Delivery>,
+    ) {
+        if self.messages.has(message.to, sent.id) {
+            return;
+        }
+        let frame = frames::message(sent.id, message);
+        self.counts.pushed += u64::from(sent.is_own);
         self.send(message.to, &frame);
         if message.flag == 2 {
-            let (after, displaced) = self.messages.add(message.to, id, frame, delivery);
+            let timer = Timer::Message(sent.id);
+            let (after, displaced) = self.messages.add(message.to, sent, frame, delivery);
             self.counts.displaced += u64::from(displaced);
-            let due = (now + after, message.to, Timer::Message(id));
-            self.due.push(Reverse(due));
+            self.due.push(Reverse((now + after, message.to, timer)));
         }
     }
 
@@ -182,6 +242,11 @@ impl Registry {
     pub(super) fn acknowledge(&mut self, device: Device, id: u64, unix: u64) {
         let waited = self.messages.acknowledge(device, id, unix);
         self.counts.acknowledged += u64::from(waited);
+    }
+
+    /// Only these messages still wait.
+    pub(super) fn retain_messages(&mut self, ids: &HashSet<u64>) {
+        self.messages.retain(ids);
     }
 
     /// When `handle_timeout` has something to do.
@@ -202,7 +267,9 @@ impl Registry {
                         self.send(device, &frame);
                         self.due.push(Reverse((at + spacing, device, timer)));
                     }
-                    Due::Dropped => self.counts.unacknowledged += 1,
+                    Due::Dropped(is_own) => {
+                        self.counts.unacknowledged += u64::from(is_own);
+                    }
                     Due::Over => {}
                 },
             }
@@ -244,6 +311,10 @@ impl Registry {
 
     fn send(&mut self, device: Device, frame: &Bytes) {
         let channel = self.devices.get(&device).and_then(|it| it.channel.as_ref());
+        if channel.is_none() && self.is_shared {
+            // It may be open at another process.
+            return;
+        }
         let is_sent = channel.is_some_and(|it| it.sender.try_send(frame.clone()).is_ok());
         if is_sent {
             self.counts.sent += 1;

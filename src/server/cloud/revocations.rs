@@ -31,27 +31,63 @@ impl Revocations {
         self.issued_since.insert((device, expire));
     }
 
+    /// The tokens of a device up to this end are refused, also those issued since the last time.
+    pub(super) fn apply(&mut self, device: Device, until: u32) {
+        self.revoked.insert(device, until);
+        self.issued_since.retain(|(other, _)| *other != device);
+    }
+
+    /// All as a shared database has it now. Devices of which more is refused than before.
+    pub(super) fn replace(
+        &mut self,
+        revoked: HashMap<Device, u32>,
+        issued_since: HashSet<(Device, u32)>,
+    ) -> HashSet<Device> {
+        let is_new = |(device, until): &(&Device, &u32)| {
+            self.revoked.get(device).is_none_or(|before| before < until)
+        };
+        let later = revoked.iter().filter(is_new).map(|(device, _)| *device);
+        let gone = self.issued_since.difference(&issued_since);
+        let changed = later.chain(gone.map(|(device, _)| *device)).collect();
+        self.revoked = revoked;
+        self.issued_since = issued_since;
+        changed
+    }
+
+    /// A signed token is refused, or its end is no news.
+    pub(super) fn is_settled(&self, device: Device, expire: u32) -> bool {
+        let is_known = |latest: &u32| *latest >= expire;
+        self.is_refused(device, expire) || self.latest.get(&device).is_some_and(is_known)
+    }
+
     /// A signed token: whether it is accepted.
     pub(super) fn accepts(&mut self, device: Device, expire: u32) -> bool {
-        let is_revoked = self
-            .revoked
-            .get(&device)
-            .is_some_and(|until| expire <= *until);
-        if is_revoked && !self.issued_since.contains(&(device, expire)) {
+        if self.is_refused(device, expire) {
             return false;
         }
         self.note(device, expire);
         true
     }
 
+    fn is_refused(&self, device: Device, expire: u32) -> bool {
+        let until = self.revoked.get(&device);
+        until.is_some_and(|until| expire <= *until)
+            && !self.issued_since.contains(&(device, expire))
+    }
+
+    /// The end of a token that is issued instead of this one: the last one that was revoked would be the same
+    /// again if it had the same end.
+    pub(super) fn end_to_issue(&self, device: Device, expire: u32) -> u32 {
+        match self.revoked.get(&device) {
+            Some(until) if *until == expire => expire.saturating_add(1),
+            _ => expire,
+        }
+    }
+
     /// This cloud issues a token: its end, and whether that has to be remembered in the database.
-    /// The last token that was revoked would be the same again if it had the same end.
     pub(super) fn issue(&mut self, device: Device, expire: u32) -> (u32, bool) {
         let until = self.revoked.get(&device).copied();
-        let expire = match until {
-            Some(until) if until == expire => expire.saturating_add(1),
-            _ => expire,
-        };
+        let expire = self.end_to_issue(device, expire);
         self.note(device, expire);
         let is_revoked = until.is_some_and(|until| expire <= until);
         (
@@ -97,5 +133,26 @@ mod tests {
         assert!(revocations.accepts(device, 61) && !revocations.accepts(device, 60));
         assert_eq!(revocations.revoke(device, 10), 101);
         assert!(!revocations.accepts(device, 61));
+    }
+
+    #[test]
+    fn what_a_shared_database_refuses_is_refused_and_whom_it_concerns_is_known() {
+        let [a, b, c] = [1, 2, 3].map(|cid| Device { app: 0, cid });
+        let mut revocations = Revocations::default();
+        assert!(!revocations.is_settled(a, 10) && revocations.accepts(a, 10));
+        assert!(revocations.is_settled(a, 10) && !revocations.is_settled(a, 11));
+        let revoked = HashMap::from([(a, 10), (b, 10)]);
+        let reissued = HashSet::from([(b, 5)]);
+        let changed = revocations.replace(revoked.clone(), reissued.clone());
+        assert_eq!(changed, HashSet::from([a, b]));
+        assert!(!revocations.accepts(a, 10) && revocations.is_settled(a, 10));
+        assert!(revocations.accepts(b, 5) && !revocations.accepts(b, 6));
+        let changed = revocations.replace(revoked.clone(), reissued);
+        assert!(changed.is_empty(), "{changed:?}");
+        let changed = revocations.replace(revoked, HashSet::new());
+        assert_eq!(changed, HashSet::from([b]));
+        revocations.restore_reissue(c, 7);
+        revocations.apply(c, 7);
+        assert!(!revocations.accepts(c, 7));
     }
 }

@@ -1,10 +1,12 @@
 //! The options of the open cloud.
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use crate::cli::command::{command, CommandSpec};
 use crate::config::number;
+use crate::server::cloud::cluster::database_url::{is_url, DatabaseUrl};
 use crate::server::options::{all, one, unknown, ServerOptions};
 use crate::server::web::checked_options::{CheckedOptions, KeyProblem};
 
@@ -26,8 +28,9 @@ pub(in crate::server) const CLOUD: CommandSpec = command! {
             "where messages of devices are reported [none]"),
         ("", "stateWebhook", "URL",
             "where states of devices are reported [none]"),
-        ("", "database", "FILE",
-            "devices, webhooks and revocations [callrec-cloud.db]"),
+        ("", "database", "FILE or URL",
+            "devices, webhooks and revocations: a file, or postgres://USER:PASSWORD@HOST/DB, which several \
+             processes share [callrec-cloud.db]"),
     ];
     "\
 Two lines --app with one ID: both keys are accepted, so that a key can be changed; the last one signs. SIGHUP reads the key
@@ -61,7 +64,25 @@ pub(in crate::server) struct CloudSettings {
     pub(super) presence: u32,
     pub(super) webhook: Option<String>,
     pub(super) state_webhook: Option<String>,
-    pub(super) database: String,
+    pub(super) database: Database,
+}
+
+/// Where what has to be kept is kept.
+#[derive(Clone, Debug)]
+pub(super) enum Database {
+    /// A file of this process alone.
+    File(String),
+    /// PostgreSQL, for all processes.
+    Shared(Box<DatabaseUrl>),
+}
+
+impl fmt::Display for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(name) => f.write_str(name),
+            Self::Shared(url) => write!(f, "{url}"),
+        }
+    }
 }
 
 impl Default for CloudSettings {
@@ -73,7 +94,7 @@ impl Default for CloudSettings {
             presence: 120,
             webhook: None,
             state_webhook: None,
-            database: "callrec-cloud.db".into(),
+            database: Database::File("callrec-cloud.db".into()),
         }
     }
 }
@@ -94,10 +115,10 @@ impl ServerOptions for CloudSettings {
             "webhook" => self.webhook = Some(hook(value)?),
             "stateWebhook" => self.state_webhook = Some(hook(value)?),
             "database" if value.is_empty() => return Err("must name a file".into()),
-            "database" if value.starts_with("postgres:") || value.starts_with("postgresql:") => {
-                return Err("must name a file: PostgreSQL is not supported by this version".into());
+            "database" if is_url(value) => {
+                self.database = Database::Shared(Box::new(DatabaseUrl::parse(value)?));
             }
-            "database" => self.database = value.into(),
+            "database" => self.database = Database::File(value.into()),
             _ => return unknown(),
         }
         Ok(())
@@ -238,7 +259,7 @@ mod tests {
             ("public", &long, "52"),
             ("webhook", "ftp://x", "http"),
             ("presence", "0", "1 to"),
-            ("database", "postgres://x", "PostgreSQL"),
+            ("database", "postgres://x", "HOST/DB"),
             ("port", "1", "not an option"),
         ] {
             let problem = settings.set(key, value).unwrap_err();

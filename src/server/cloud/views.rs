@@ -3,6 +3,7 @@
 use serde_json::{json, Map, Value};
 
 use crate::server::cloud::device_entry::{device_state, DeviceState};
+use crate::server::cloud::streams::row::StreamRow;
 
 /// What stands where there is no address.
 const NO_ADDRESS: &str = "0.0.0.0";
@@ -21,6 +22,14 @@ pub(super) fn state_event(state: &DeviceState, public: &(String, u16)) -> Value 
     members.insert("device".into(), state.cid.into());
     add_rest(&mut members, state, public);
     Value::Object(members)
+}
+
+/// A member of `streams[]`.
+pub(super) fn stream(row: &StreamRow) -> Value {
+    json!({
+        "id": row.id, "cid": row.cid, "players": row.players,
+        "seconds": row.seconds, "bytes": row.bytes,
+    })
 }
 
 fn add_rest(members: &mut Map<String, Value>, state: &DeviceState, public: &(String, u16)) {

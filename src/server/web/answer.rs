@@ -61,6 +61,12 @@ impl Answer {
         Self::refusal(503, "overloaded", message).with_header(after)
     }
 
+    /// 503: what it needs is away.
+    pub(in crate::server) fn unavailable(message: &str) -> Self {
+        let after = (header::RETRY_AFTER, HeaderValue::from_static("2"));
+        Self::refusal(503, "unavailable", message).with_header(after)
+    }
+
     /// The same with a header.
     pub(in crate::server) fn with_header(mut self, header: (HeaderName, HeaderValue)) -> Self {
         self.headers.push(header);

@@ -16,12 +16,11 @@ use serde_json::json;
 use tokio::sync::mpsc;
 use tokio::time::{sleep, Instant, Sleep};
 
-use crate::server::cloud::apps::Device;
+use crate::server::cloud::devices::Opened;
 use crate::server::cloud::frames;
 use crate::server::cloud::state::Cloud;
 use crate::server::web::answer::Answer;
 use crate::server::web::asked::Asked;
-use crate::server::web::ids::unix_now;
 use crate::wire::decimal::parse_decimal;
 
 /// So often at least something is sent.
@@ -31,15 +30,10 @@ pub(super) async fn open(
     State(cloud): State<Arc<Cloud>>,
     asked: Asked,
 ) -> Result<Response, Response> {
-    let device = cloud.device_of(&asked.headers, &asked.uri)?;
-    let peer = asked.peer;
-    let opened = cloud.registry(|registry, now| registry.open_channel(now, device, peer));
-    let (number, receiver) =
-        opened.map_err(|_| Answer::overloaded("there are too many channels or devices"))?;
+    let device = cloud.device_of(&asked.headers, &asked.uri).await?;
+    let (opened, receiver) = cloud.open_channel(device, asked.peer).await?;
     let body = ChannelBody {
-        cloud: cloud.clone(),
-        device,
-        number,
+        _opened: opened,
         receiver,
         comment: Box::pin(sleep(COMMENT_PERIOD)),
     };
@@ -62,30 +56,20 @@ pub(super) async fn acknowledge(
     State(cloud): State<Arc<Cloud>>,
     asked: Asked,
 ) -> Result<Answer, Response> {
-    let device = cloud.device_of(&asked.headers, &asked.uri)?;
+    let device = cloud.device_of(&asked.headers, &asked.uri).await?;
     let id = asked
         .query("id")
         .and_then(|id| parse_decimal(id.as_bytes()));
     let id = id.ok_or_else(|| Answer::bad_request("'id' is no number"))?;
-    cloud.registry(|registry, _| registry.acknowledge(device, id, unix_now()));
+    cloud.acknowledge(device, id).await.map_err(Answer::from)?;
     Ok(Answer::ok(json!({})))
 }
 
 /// What the device reads. When it is dropped, the channel is gone.
 struct ChannelBody {
-    cloud: Arc<Cloud>,
-    device: Device,
-    number: u64,
+    _opened: Opened,
     receiver: mpsc::Receiver<Bytes>,
     comment: Pin<Box<Sleep>>,
-}
-
-impl Drop for ChannelBody {
-    fn drop(&mut self) {
-        let (device, number) = (self.device, self.number);
-        self.cloud
-            .registry(|registry, now| registry.close_channel(now, device, number));
-    }
 }
 
 impl hyper::body::Body for ChannelBody {

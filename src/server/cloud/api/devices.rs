@@ -42,10 +42,12 @@ pub(super) async fn state(
         cids.retain(|cid| cloud.apps.has(app, *cid));
         cids
     });
-    let states = cloud.registry(|registry, now| registry.states(now, app, own));
     let from = usize::try_from((page - 1).saturating_mul(size)).unwrap_or(usize::MAX);
-    let shown = states.iter().skip(from).take(MAX_SIZE.min(size) as usize);
+    let most = MAX_SIZE.min(size) as usize;
+    let states = cloud.states(app, own, from, most).await;
+    let (shown, total) = states.map_err(Answer::from)?;
     let shown: Vec<Value> = shown
+        .iter()
         .map(|state| views::device(state, &cloud.public))
         .collect();
     let mut init = String::new();
@@ -53,7 +55,7 @@ pub(super) async fn state(
     Ok(Answer::ok(json!({
         "init_string": init,
         "devices": shown,
-        "total": states.len(),
+        "total": total,
         "page": page,
         "size": size,
     })))
@@ -95,12 +97,12 @@ pub(super) async fn tokens(
     };
     let expire = u32::try_from(unix_now() + duration).unwrap_or(u32::MAX);
     let key = cloud.apps.signing_key(app);
-    let made = devices.into_iter().map(|device| {
-        let expire = cloud.issue(device, expire);
+    let mut made: Vec<Value> = vec![];
+    for device in devices {
+        let expire = cloud.issue(device, expire).await.map_err(Answer::from)?;
         let token = make_token(key.as_bytes(), device.cid, 0, expire);
-        json!({ "cid": device.cid, "token": token })
-    });
-    let made: Vec<Value> = made.collect();
+        made.push(json!({ "cid": device.cid, "token": token }));
+    }
     Ok(Answer::ok(json!({ "tokens": made })))
 }
 
@@ -112,7 +114,7 @@ pub(super) async fn cancel(
     let app = cloud.app_of(&asked.headers)?;
     let members = object(&asked.body.read().await?)?;
     for device in own_devices(&cloud, app, &members)? {
-        cloud.revoke(device);
+        cloud.revoke(device).await.map_err(Answer::from)?;
     }
     Ok(Answer::ok(json!({})))
 }

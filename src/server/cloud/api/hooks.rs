@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::server::cloud::apps::AppNumber;
 use crate::server::cloud::events::EventKind;
 use crate::server::cloud::settings::hook;
-use crate::server::cloud::state::Cloud;
+use crate::server::cloud::state::{Cloud, Storage};
 use crate::server::web::answer::Answer;
 use crate::server::web::asked::Asked;
 use crate::server::web::json::{object, text};
@@ -24,6 +24,9 @@ pub(super) async fn show(
     asked: Asked,
 ) -> Result<Answer, Response> {
     let app = cloud.app_of(&asked.headers)?;
+    if let Storage::Shared(cluster) = &cloud.storage {
+        cluster.settle().await.map_err(Answer::from)?;
+    }
     Ok(addresses(&cloud, app))
 }
 
@@ -45,10 +48,15 @@ pub(super) async fn change(
         named.push((kind, address));
     }
     for (kind, address) in named {
+        let (id, word) = (cloud.apps.id(app), kind.word());
+        match &cloud.storage {
+            Storage::File(store) => store.set_webhook(id, word, address),
+            Storage::Shared(cluster) => {
+                let set = cluster.set_webhook(id, word, address).await;
+                set.map_err(Answer::from)?;
+            }
+        }
         cloud.webhooks.set_address(app, kind, address);
-        cloud
-            .store
-            .set_webhook(cloud.apps.id(app), kind.word(), address);
     }
     Ok(addresses(&cloud, app))
 }

@@ -4,14 +4,21 @@ use std::sync::atomic::Ordering;
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::header;
-use axum::response::IntoResponse;
+use axum::http::{header, StatusCode};
+use axum::response::{IntoResponse, Response};
 
-use crate::server::cloud::state::Cloud;
+use crate::server::cloud::state::{Cloud, Storage};
 use crate::server::metrics::{write_metric, MetricKind, CONTENT_TYPE};
 
-pub(super) async fn health() -> &'static str {
-    "the cloud takes requests\n"
+pub(super) async fn health(State(cloud): State<Arc<Cloud>>) -> Response {
+    match &cloud.storage {
+        Storage::Shared(cluster) if !cluster.is_linked() => {
+            let after = [(header::RETRY_AFTER, "2")];
+            let words = "the database is away\n";
+            (StatusCode::SERVICE_UNAVAILABLE, after, words).into_response()
+        }
+        _ => "the cloud takes requests\n".into_response(),
+    }
 }
 
 pub(super) async fn metrics(State(cloud): State<Arc<Cloud>>) -> impl IntoResponse {
@@ -19,6 +26,12 @@ pub(super) async fn metrics(State(cloud): State<Arc<Cloud>>) -> impl IntoRespons
     write_gauges(&mut page, &cloud);
     write_messages(&mut page, &cloud);
     write_webhooks(&mut page, &cloud);
+    if let Storage::Shared(cluster) = &cloud.storage {
+        let help = "The shared database can be asked.";
+        let value = cluster.is_linked().into();
+        let name = "callrec_cloud_database_up";
+        write_metric(&mut page, name, MetricKind::Gauge, help, value);
+    }
     ([(header::CONTENT_TYPE, CONTENT_TYPE)], page)
 }
 

@@ -12,9 +12,8 @@ use serde_json::{json, Map, Value};
 use crate::server::cloud::api::devices::check_own;
 use crate::server::cloud::apps::{AppNumber, Device};
 use crate::server::cloud::events::{Event, EventKind};
-use crate::server::cloud::messages::Delivery;
 use crate::server::cloud::outgoing::Outgoing;
-use crate::server::cloud::state::Cloud;
+use crate::server::cloud::state::{Cloud, Storage};
 use crate::server::web::answer::Answer;
 use crate::server::web::asked::Asked;
 use crate::server::web::ids::unix_now;
@@ -48,25 +47,18 @@ pub(super) async fn by_server(
         check_own(&cloud, app, &both[..2 - usize::from(from_app)])?;
     }
     let mut answer = Answer::ok(json!({}));
-    let mut delivery = None;
-    if asked.header(TRACKED).is_some() {
-        delivery = Some(cloud.track(app, &asked.id));
+    let is_tracked = asked.header(TRACKED).is_some();
+    if is_tracked {
         let promise = (
             HeaderName::from_static(TRACKED),
             HeaderValue::from_static("1"),
         );
         answer = answer.with_header(promise);
     }
-    send(&cloud, messages, delivery);
+    let request = is_tracked.then_some(&*asked.id);
+    let pushed = cloud.push(app, messages, request).await;
+    pushed.map_err(Answer::from)?;
     Ok(answer)
-}
-
-fn send(cloud: &Cloud, messages: Vec<Outgoing>, delivery: Option<Delivery>) {
-    cloud.registry(|registry, now| {
-        for message in &messages {
-            registry.push(now, message, delivery.clone());
-        }
-    });
 }
 
 /// One message for several devices.
@@ -122,18 +114,19 @@ pub(super) async fn by_device(
     State(cloud): State<Arc<Cloud>>,
     asked: Asked,
 ) -> Result<Answer, Response> {
-    let sender = cloud.device_of(&asked.headers, &asked.uri)?;
+    let sender = cloud.device_of(&asked.headers, &asked.uri).await?;
     let members = object(&asked.body.read().await?)?;
     let (message, flag) = message_and_flag(&members)?;
     let has_callback = number(&members, "callback", 0, 1)? == Some(1);
-    let receivers = receivers(&cloud, sender, &members)?;
+    let receivers = receivers(&cloud, sender, &members).await?;
     let outgoing = receivers.iter().map(|to| Outgoing {
         to: *to,
         from: sender.cid,
         flag,
         message: message.to_owned(),
     });
-    send(&cloud, outgoing.collect(), None);
+    let pushed = cloud.push(sender.app, outgoing.collect(), None).await;
+    pushed.map_err(Answer::from)?;
     if has_callback {
         let to: Vec<u32> = receivers.iter().map(|device| device.cid).collect();
         let data = json!({
@@ -147,7 +140,7 @@ pub(super) async fn by_device(
 }
 
 /// The devices whose tokens the sender has.
-fn receivers(
+async fn receivers(
     cloud: &Cloud,
     sender: Device,
     members: &Map<String, Value>,
@@ -162,12 +155,14 @@ fn receivers(
             "'access_tokens' has a member that is no string",
         ));
     }
-    let device = |token: &Value| {
-        let device = cloud.accept(token.as_str().unwrap_or_default());
-        device.filter(|device| device.app == sender.app)
-    };
-    let devices: Option<Vec<Device>> = tokens.iter().map(device).collect();
-    devices.ok_or_else(|| Answer::unauthorised("one of 'access_tokens' is not valid"))
+    let mut devices = vec![];
+    for token in tokens {
+        let device = cloud.accept(token.as_str().unwrap_or_default()).await?;
+        let device = device.filter(|device| device.app == sender.app);
+        let invalid = || Answer::unauthorised("one of 'access_tokens' is not valid");
+        devices.push(device.ok_or_else(invalid)?);
+    }
+    Ok(devices)
 }
 
 /// When a pushed message was acknowledged; waits until it is, or will not be any more.
@@ -177,7 +172,13 @@ pub(super) async fn delivery(
     asked: Asked,
 ) -> Result<Answer, Response> {
     let app = cloud.app_of(&asked.headers)?;
-    let Some(mut receiver) = cloud.delivery(app, &request_id) else {
+    let mut receiver = cloud.delivery(app, &request_id);
+    if let (Storage::Shared(cluster), None) = (&cloud.storage, &receiver) {
+        // It may have been pushed at another process a moment ago.
+        cluster.settle().await.map_err(Answer::from)?;
+        receiver = cloud.delivery(app, &request_id);
+    }
+    let Some(mut receiver) = receiver else {
         return Err(Answer::refusal(404, "unknown-id", "no tracked message has this id").into());
     };
     let acknowledged = receiver.wait_for(Option::is_some);

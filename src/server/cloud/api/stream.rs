@@ -14,10 +14,12 @@ use tokio::time::{sleep, timeout};
 
 use crate::server::cloud::api::devices::check_own;
 use crate::server::cloud::apps::Device;
-use crate::server::cloud::state::Cloud;
+use crate::server::cloud::devices::Opened;
+use crate::server::cloud::state::{Cloud, Storage};
 use crate::server::cloud::streams::player::PlayerBody;
 use crate::server::cloud::streams::stream_id::cid_of;
 use crate::server::cloud::streams::{Key, Publisher, Refusal, PUBLISHER_WAIT};
+use crate::server::cloud::views;
 use crate::server::web::answer::Answer;
 use crate::server::web::asked::Asked;
 use crate::wire::flv::tag_reader::TagReader;
@@ -27,12 +29,13 @@ use crate::wire::flv::Error;
 const SILENCE: Duration = Duration::from_secs(5);
 
 /// The device of a request, and the stream that it names.
-fn judge(cloud: &Cloud, asked: &Asked, id: &str) -> Result<(Device, u32, Key), Answer> {
+async fn judge(cloud: &Cloud, asked: &Asked, id: &str) -> Result<(Device, u32, Key), Answer> {
     let device = match asked.query("token") {
         Some(token) => cloud
             .accept(&token)
+            .await?
             .ok_or_else(|| Answer::unauthorised("the token is not valid")),
-        None => cloud.device_of(&asked.headers, &asked.uri),
+        None => cloud.device_of(&asked.headers, &asked.uri).await,
     }?;
     let id = id.strip_suffix(".flv").unwrap_or(id);
     let cid = cid_of(id).filter(|cid| cloud.apps.has(device.app, *cid));
@@ -55,19 +58,16 @@ fn refused(refusal: Refusal) -> Answer {
 
 /// A stream that comes in. When it is dropped, its publisher is gone.
 struct Publication {
-    cloud: Arc<Cloud>,
+    opened: Opened,
     key: Key,
-    device: Device,
     number: u64,
 }
 
 impl Drop for Publication {
     fn drop(&mut self) {
-        let device = self.device;
-        self.cloud
-            .registry(|registry, now| registry.end_publication(now, device));
-        if self.cloud.streams.unpublish(&self.key, self.number) {
-            let (cloud, key) = (self.cloud.clone(), self.key.clone());
+        let cloud = &self.opened.cloud;
+        if cloud.streams.unpublish(&self.key, self.number) {
+            let (cloud, key) = (cloud.clone(), self.key.clone());
             tokio::spawn(async move {
                 sleep(PUBLISHER_WAIT).await;
                 cloud.streams.give_up(&key);
@@ -81,24 +81,18 @@ pub(super) async fn publish(
     Path(id): Path<String>,
     asked: Asked,
 ) -> Result<Answer, Response> {
-    let (device, cid, key) = judge(&cloud, &asked, &id)?;
+    let (device, cid, key) = judge(&cloud, &asked, &id).await?;
     if device.cid != cid {
         return Err(forbidden("only the device at the end of the id publishes a stream").into());
     }
     let Some(body) = asked.body.take() else {
         return Err(Answer::bad_request("there is no stream").into());
     };
-    let began = cloud.registry(|registry, now| registry.begin_publication(now, device, asked.peer));
-    began.map_err(|_| Answer::overloaded("there are too many devices"))?;
-    let publisher = cloud.streams.publish(&key, device);
-    let publisher = publisher.map_err(|refusal| {
-        cloud.registry(|registry, now| registry.end_publication(now, device));
-        refused(refusal)
-    })?;
+    let opened = cloud.begin_publication(device, asked.peer).await?;
+    let publisher = cloud.streams.publish(&key, device).map_err(refused)?;
     let publication = Publication {
-        cloud: cloud.clone(),
+        opened,
         key,
-        device,
         number: publisher.number,
     };
     Ok(receive(&publication, publisher, body).await)
@@ -142,7 +136,7 @@ async fn receive(publication: &Publication, publisher: Publisher, mut body: Inco
                 }
             }
         }
-        let streams = &publication.cloud.streams;
+        let streams = &publication.opened.cloud.streams;
         // If it is not the publisher any more, it is told why in the next turn.
         streams.deliver(&publication.key, number, pieces, data.len());
     }
@@ -153,7 +147,7 @@ pub(super) async fn play(
     Path(id): Path<String>,
     asked: Asked,
 ) -> Result<Response, Response> {
-    let (_, _, key) = judge(&cloud, &asked, &id)?;
+    let (_, _, key) = judge(&cloud, &asked, &id).await?;
     match cloud.streams.play(&key).await {
         Err(refusal) => Err(refused(refusal).into()),
         Ok(None) => Err(nobody().into()),
@@ -184,7 +178,7 @@ pub(super) async fn describe(
     Path(id): Path<String>,
     asked: Asked,
 ) -> Result<Response, Response> {
-    let (_, _, key) = judge(&cloud, &asked, &id)?;
+    let (_, _, key) = judge(&cloud, &asked, &id).await?;
     match cloud.streams.is_published(&key) {
         true => Ok(flv(Body::empty())),
         false => Err(nobody().into()),
@@ -196,14 +190,26 @@ pub(super) async fn list(
     asked: Asked,
 ) -> Result<Answer, Response> {
     let app = cloud.app_of(&asked.headers)?;
-    let rows = cloud.streams.list(app).into_iter().map(|row| {
-        json!({
-            "id": row.id, "cid": row.cid, "players": row.players,
-            "seconds": row.seconds, "bytes": row.bytes,
-        })
-    });
-    let rows: Vec<Value> = rows.collect();
+    let mut rows: Vec<Value> = cloud.streams.list(app).iter().map(views::stream).collect();
+    if let Storage::Shared(cluster) = &cloud.storage {
+        let others = cluster.streams_of_others().await.map_err(Answer::from)?;
+        rows.extend(of_others(&others, cloud.apps.id(app)));
+        rows.sort_by(|a, b| a["id"].as_str().cmp(&b["id"].as_str()));
+    }
     Ok(Answer::ok(json!({ "streams": rows })))
+}
+
+/// Streams of an app at other processes.
+fn of_others(lists: &[String], app: &str) -> Vec<Value> {
+    let lists = lists
+        .iter()
+        .filter_map(|list| serde_json::from_str(list).ok());
+    let mut rows: Vec<Value> = lists.flat_map(|list: Vec<Value>| list).collect();
+    rows.retain(|row| row["app"] == app);
+    for row in &mut rows {
+        row.as_object_mut().map(|members| members.remove("app"));
+    }
+    rows
 }
 
 pub(super) async fn end(
@@ -216,6 +222,10 @@ pub(super) async fn end(
     let cid =
         cid_of(id).ok_or_else(|| Answer::refusal(404, "unknown-id", "there is no such stream"))?;
     check_own(&cloud, app, &[cid])?;
+    if let Storage::Shared(cluster) = &cloud.storage {
+        let ended = cluster.end_stream(cloud.apps.id(app), id).await;
+        ended.map_err(Answer::from)?;
+    }
     cloud.streams.end(&(app, id.to_owned()));
     Ok(Answer::ok(json!({})))
 }
