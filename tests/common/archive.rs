@@ -14,6 +14,7 @@ use super::{command, run, wait_for, Process, PATIENCE};
 pub struct Archive {
     pub dir: PathBuf,
     options: Vec<String>,
+    environment: Vec<(String, String)>,
     process: Process,
     log: PathBuf,
 }
@@ -29,9 +30,15 @@ pub struct Reply {
 impl Archive {
     /// One over this folder, which has read all recordings that are there.
     pub fn new(dir: &Path, options: &[&str]) -> Self {
+        Self::with(dir, options, vec![])
+    }
+
+    /// One with more in its environment.
+    pub fn with(dir: &Path, options: &[&str], environment: Vec<(String, String)>) -> Self {
         let mut archive = Self {
             dir: dir.into(),
             options: options.iter().map(|option| (*option).to_owned()).collect(),
+            environment,
             process: Process::default(),
             log: dir.with_file_name("archive-log"),
         };
@@ -46,6 +53,7 @@ impl Archive {
         program.arg("archive").arg("--dir").arg(&self.dir);
         program.args(["--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0"]);
         program.args(&self.options).env("TZ", "UTC");
+        program.envs(self.environment.clone());
         self.process.start(&mut program, log);
         wait_for("the archive", || {
             let lives = self.process.lives();
@@ -144,6 +152,20 @@ impl Archive {
         let reply = self.get(token, &format!("/api/v1/recordings?{search}"));
         assert_eq!(reply.status, 200, "{search}: {}", reply.text());
         reply.json()["recordings"].as_array().unwrap().clone()
+    }
+
+    /// All lines of the audit log.
+    pub fn audit_lines(&self) -> Vec<Value> {
+        let files = std::fs::read_dir(self.dir.join(".archive")).unwrap();
+        let files = files
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.extension().is_some_and(|kind| kind == "ndjson"));
+        let text: String = files
+            .map(|path| std::fs::read_to_string(path).unwrap())
+            .collect();
+        text.lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
     }
 
     /// Waits until a search finds so many.

@@ -49,6 +49,8 @@ pub mod server;
 #[cfg(feature = "server")]
 pub mod small_disk;
 pub mod sticky;
+#[cfg(feature = "s3")]
+pub mod storage;
 #[cfg(feature = "intercom")]
 pub mod streams;
 pub mod uploads;

@@ -1,0 +1,93 @@
+//! What people add to a recording, in a bucket: an object for each change below
+//! `.archive/records/ID/`, named by its time and never overwritten, there before anyone is told. A
+//! deleted recording has a tombstone there and nothing else.
+
+use std::collections::HashMap;
+use std::time::SystemTime;
+
+use crate::io::random::Random;
+use crate::server::archive::bucket::Bucket;
+use crate::server::archive::id::is_id;
+
+const ROOT: &str = ".archive/records/";
+/// After all changes, which begin with a digit.
+const TOMBSTONE: &str = "tombstone";
+
+fn name() -> Result<String, String> {
+    let mut bytes = [0; 8];
+    let filled = Random::open().fill(&mut bytes);
+    filled.map_err(|error| format!("no random numbers: {error}"))?;
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let millis = since.unwrap_or_default().as_millis();
+    Ok(format!("{millis:015}-{:016x}", u64::from_le_bytes(bytes)))
+}
+
+fn keys(bucket: &Bucket, id: &str) -> Result<Vec<String>, String> {
+    let mut keys = vec![];
+    bucket.list(&format!("{ROOT}{id}/"), &mut |object| {
+        keys.push(object.key);
+        Ok(())
+    })?;
+    Ok(keys)
+}
+
+/// The lines of a record, in order; empty if there is none.
+pub(super) fn read(bucket: &Bucket, id: &str) -> Result<Vec<u8>, String> {
+    let mut text = vec![];
+    for key in keys(bucket, id)? {
+        // One that has just gone was buried: its tombstone is listed.
+        text.extend(bucket.get(&key)?.unwrap_or_default());
+        text.push(b'\n');
+    }
+    Ok(text)
+}
+
+/// Adds a line.
+pub(super) fn append(bucket: &Bucket, id: &str, line: &[u8]) -> Result<(), String> {
+    while !bucket.put_new(&format!("{ROOT}{id}/{}", name()?), line)? {}
+    Ok(())
+}
+
+/// Replaces a record by a tombstone: nothing that people have added is left.
+pub(super) fn bury(bucket: &Bucket, id: &str, line: &[u8]) -> Result<(), String> {
+    let tombstone = format!("{ROOT}{id}/{TOMBSTONE}");
+    bucket.put_new(&tombstone, line)?;
+    for key in keys(bucket, id)? {
+        if key != tombstone {
+            bucket.delete(&key)?;
+        }
+    }
+    Ok(())
+}
+
+/// The records of a bucket as they were last seen: how many objects, and the last one.
+#[derive(Default)]
+pub(super) struct SeenRecords(HashMap<String, (usize, String)>);
+
+impl SeenRecords {
+    /// The ids whose records are others than when they were marked.
+    pub(super) fn changed(
+        &self,
+        bucket: &Bucket,
+    ) -> Result<Vec<(String, (usize, String))>, String> {
+        let mut found: HashMap<String, (usize, String)> = HashMap::new();
+        bucket.list(ROOT, &mut |object| {
+            let name = object.key.strip_prefix(ROOT);
+            if let Some((id, name)) = name.and_then(|name| name.split_once('/')) {
+                if is_id(id) {
+                    let (count, last) = found.entry(id.to_owned()).or_default();
+                    *count += 1;
+                    name.clone_into(last);
+                }
+            }
+            Ok(())
+        })?;
+        found.retain(|id, state| self.0.get(id) != Some(state));
+        Ok(found.into_iter().collect())
+    }
+
+    /// A record was read as it is in this state.
+    pub(super) fn mark(&mut self, id: String, state: (usize, String)) {
+        self.0.insert(id, state);
+    }
+}
