@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
 
@@ -145,6 +145,39 @@ impl Archive {
     pub fn change(&self, token: &str, request: &str, body: &Value) -> Reply {
         let kind = "Content-Type: application/json";
         self.ask(token, request, &[kind], body.to_string().as_bytes())
+    }
+
+    /// Has the process killed before the call of this number that a thread makes from now on, of these
+    /// system calls. The tracer ends with it.
+    pub fn kill_before(&mut self, calls: &str, number: usize) -> Child {
+        let pid = self.process.pid().to_string();
+        let inject = format!("inject={calls}:signal=KILL:when={number}");
+        let log = self.dir.with_file_name("strace-said");
+        let said = std::fs::File::create(&log).unwrap();
+        let strace = Command::new("strace")
+            .args(["-f", "-p", &pid, "-o", "/dev/null"])
+            .args(["-e", &format!("trace={calls}"), "-e", &inject])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(said)
+            .spawn()
+            .unwrap();
+        wait_for("strace", || {
+            std::fs::read_to_string(&log).unwrap().contains("attached")
+        });
+        strace
+    }
+
+    /// Asks for a deletion; `None`: the archive has not answered.
+    pub fn delete(&self, token: &str, id: &str) -> Option<u16> {
+        let bearer = format!("Authorization: Bearer {token}");
+        let headers = [bearer.as_str(), "Content-Type: application/json"];
+        let request = format!("DELETE /api/v1/recordings/{id}");
+        let body = r#"{"reason": "asked for"}"#;
+        let mut answer = String::new();
+        let mut reader = begin(self.address(), &request, &headers, body.as_bytes());
+        let _ = reader.read_to_string(&mut answer);
+        answer.split(' ').nth(1)?.parse().ok()
     }
 
     /// All recordings of a search.

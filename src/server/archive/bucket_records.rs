@@ -52,30 +52,42 @@ pub(super) fn append(bucket: &Bucket, id: &str, line: &[u8]) -> Result<(), Strin
 pub(super) fn bury(bucket: &Bucket, id: &str, line: &[u8]) -> Result<(), String> {
     let tombstone = format!("{ROOT}{id}/{TOMBSTONE}");
     bucket.put_new(&tombstone, line)?;
+    forget_changes(bucket, id)
+}
+
+/// Only the tombstone stays.
+pub(super) fn forget_changes(bucket: &Bucket, id: &str) -> Result<(), String> {
     for key in keys(bucket, id)? {
-        if key != tombstone {
+        if !key.ends_with(TOMBSTONE) {
             bucket.delete(&key)?;
         }
     }
     Ok(())
 }
 
-/// The records of a bucket as they were last seen: how many objects, and the last one.
+/// What a listing shows of a record: how many objects, and the name of the last one.
+#[derive(Default, PartialEq)]
+pub(super) struct RecordState(usize, String);
+
+impl RecordState {
+    pub(super) fn has_several(&self) -> bool {
+        self.0 > 1
+    }
+}
+
+/// The records of a bucket as they were last seen.
 #[derive(Default)]
-pub(super) struct SeenRecords(HashMap<String, (usize, String)>);
+pub(super) struct SeenRecords(HashMap<String, RecordState>);
 
 impl SeenRecords {
     /// The ids whose records are others than when they were marked.
-    pub(super) fn changed(
-        &self,
-        bucket: &Bucket,
-    ) -> Result<Vec<(String, (usize, String))>, String> {
-        let mut found: HashMap<String, (usize, String)> = HashMap::new();
+    pub(super) fn changed(&self, bucket: &Bucket) -> Result<Vec<(String, RecordState)>, String> {
+        let mut found: HashMap<String, RecordState> = HashMap::new();
         bucket.list(ROOT, &mut |object| {
             let name = object.key.strip_prefix(ROOT);
             if let Some((id, name)) = name.and_then(|name| name.split_once('/')) {
                 if is_id(id) {
-                    let (count, last) = found.entry(id.to_owned()).or_default();
+                    let RecordState(count, last) = found.entry(id.to_owned()).or_default();
                     *count += 1;
                     name.clone_into(last);
                 }
@@ -87,7 +99,7 @@ impl SeenRecords {
     }
 
     /// A record was read as it is in this state.
-    pub(super) fn mark(&mut self, id: String, state: (usize, String)) {
+    pub(super) fn mark(&mut self, id: String, state: RecordState) {
         self.0.insert(id, state);
     }
 }

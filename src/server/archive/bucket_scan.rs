@@ -21,6 +21,9 @@ use crate::wire::recording::name::{NAME_PREFIX, NAME_SUFFIX, SIDECAR_SUFFIX};
 /// Parts that are written in one transaction.
 const AT_ONCE: usize = 200;
 
+/// Sidecars that are read at once.
+const READERS: usize = 16;
+
 /// A part's objects.
 #[derive(Default)]
 struct Objects {
@@ -122,11 +125,7 @@ impl BucketScan<'_> {
     fn put(&self, folder: &str, parts: &[(&String, &Objects)]) -> Result<Vec<Change>, String> {
         let now = now();
         // Before the transaction: others write meanwhile.
-        let mut sidecars = vec![];
-        for (stem, _) in parts {
-            let key = format!("{folder}/{stem}{SIDECAR_SUFFIX}");
-            sidecars.push(self.bucket.get(&key)?);
-        }
+        let sidecars = self.sidecars(folder, parts)?;
         self.catalogue.write(|connection| {
             let writer = self.writer(connection, now);
             let mut ids = vec![];
@@ -154,6 +153,34 @@ impl BucketScan<'_> {
                 })?);
             }
             writer.rejoin_all(ids)
+        })
+    }
+
+    /// The sidecars of these parts. A store takes its time for each, and many at once.
+    fn sidecars(
+        &self,
+        folder: &str,
+        parts: &[(&String, &Objects)],
+    ) -> Result<Vec<Option<Vec<u8>>>, String> {
+        let read = &|some: &[(&String, &Objects)]| -> Result<Vec<_>, String> {
+            let key = |stem: &String| format!("{folder}/{stem}{SIDECAR_SUFFIX}");
+            let some = some.iter();
+            some.map(|(stem, _)| self.bucket.get(&key(stem))).collect()
+        };
+        let share = parts.len().div_ceil(READERS).max(1);
+        std::thread::scope(|scope| {
+            let readers: Vec<_> = parts
+                .chunks(share)
+                .map(|some| scope.spawn(move || read(some)))
+                .collect();
+            let mut sidecars = vec![];
+            for reader in readers {
+                let read = reader
+                    .join()
+                    .unwrap_or_else(|_| Err("a thread has failed".into()));
+                sidecars.extend(read?);
+            }
+            Ok(sidecars)
         })
     }
 

@@ -8,7 +8,7 @@ use log::{info, warn};
 
 use crate::server::archive::app::App;
 use crate::server::archive::bucket::Bucket;
-use crate::server::archive::bucket_records::SeenRecords;
+use crate::server::archive::bucket_records::{self, SeenRecords};
 use crate::server::archive::bucket_scan::BucketScan;
 use crate::server::archive::catalogue::lock;
 use crate::server::archive::deletion::forget;
@@ -85,6 +85,10 @@ fn read_records(app: &App, bucket: &Bucket, seen: &mut SeenRecords) -> Result<()
         let _changing = lock(&app.changing);
         let added = app.records.read(&id);
         let added = added.map_err(|error| format!("the record of {id}: {error}"))?;
+        if added.tombstone.is_some() && state.has_several() {
+            // A deletion was interrupted, or somebody has changed it meanwhile elsewhere.
+            bucket_records::forget_changes(bucket, &id)?;
+        }
         let change = app.catalogue.write(|connection| {
             if !records::put(connection, &id, &added)? {
                 return Ok(None);

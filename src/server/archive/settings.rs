@@ -309,6 +309,9 @@ fn bytes(value: &str) -> Result<u64, String> {
 fn sqlite_file(value: &str) -> Result<PathBuf, String> {
     match value.strip_prefix("sqlite:") {
         Some(file) if !file.is_empty() => Ok(file.into()),
+        _ if value.starts_with("postgres") => {
+            Err("PostgreSQL is not supported yet; must be sqlite:FILE".into())
+        }
         _ => Err(format!("must be sqlite:FILE, not '{value}'")),
     }
 }

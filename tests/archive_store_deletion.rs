@@ -1,0 +1,147 @@
+//! The archive is killed before each message that a deletion sends to a bucket, by strace: after a
+//! restart the recording is as it was, or gone, and the audit log says which.
+#![cfg(all(feature = "archive", feature = "s3", not(target_arch = "arm")))]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use std::collections::BTreeSet;
+
+use common::archive::{record, Archive};
+use common::server::Server;
+use common::storage::Storage;
+use common::wait_for;
+use serde_json::{json, Value};
+
+const STORE: [&str; 2] = ["--store", "s3://calls/pbx"];
+/// A deletion sends fewer messages.
+const MOST: usize = 20;
+/// The thread that lists the bucket may be the one that is killed: each number has two tries.
+const TRIES: usize = 2;
+
+/// What is in the bucket after the kill.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Stage {
+    /// A line of the audit log.
+    has_line: bool,
+    has_note: bool,
+    has_tombstone: bool,
+    has_audio: bool,
+    has_sidecar: bool,
+}
+
+fn stage(archive: &Archive, storage: &Storage, device: &str, id: &str) -> Stage {
+    let keys = storage.keys();
+    let has = |start: &str, end: &str| {
+        keys.iter()
+            .any(|key| key.starts_with(&format!("pbx/{start}")) && key.ends_with(end))
+    };
+    let record = format!(".archive/records/{id}/");
+    let has_tombstone = has(&record, "/tombstone");
+    let of_record = |key: &&String| key.contains(&record);
+    let is_line = |line: &Value| line["what"] == "delete" && line["id"] == id;
+    Stage {
+        has_line: archive.audit_lines().iter().any(is_line),
+        has_note: keys.iter().filter(of_record).count() > usize::from(has_tombstone),
+        has_tombstone,
+        has_audio: has(&format!("{device}/"), ".wav"),
+        has_sidecar: has(&format!("{device}/"), ".json"),
+    }
+}
+
+/// The calls of a recorder, each once more as one of many devices.
+fn fill(storage: &Storage) {
+    let mut server = Server::prepared(&STORE);
+    server.environment.extend(storage.environment());
+    server.start();
+    record(&server, "1", "&device=model", 20);
+    wait_for("the upload", || storage.keys().len() == 2);
+    for key in storage.keys() {
+        let (_, bytes) = storage.ask("GET", &format!("/calls/{key}"));
+        for number in 0..MOST * TRIES {
+            storage.put(&key.replace("model", &format!("d{number}")), &bytes);
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs moto_server and the package strace"]
+fn a_deletion_in_a_bucket_is_finished_or_undone_wherever_it_was_killed() {
+    let mut storage = Storage::prepared();
+    storage.start();
+    fill(&storage);
+    let (dir, _) = common::folder();
+    let home = dir.join("recordings");
+    std::fs::create_dir(&home).unwrap();
+    let mut archive = Archive::with(&home, &STORE, storage.environment());
+    let token = archive.token("test", "admin", &[]);
+    archive.wait_for(&token, "limit=500", MOST * TRIES + 1);
+    let mut stages = BTreeSet::new();
+    let mut devices = 0..MOST * TRIES;
+    'numbers: for number in 1..MOST {
+        for _ in 0..TRIES {
+            let device = format!("d{}", devices.next().unwrap());
+            let search = format!("device={device}");
+            let id = archive.wait_for(&token, &search, 1)[0]["id"].clone();
+            let id = id.as_str().unwrap();
+            let change = format!("PATCH /api/v1/recordings/{id}");
+            let changed = archive.change(&token, &change, &json!({"note": "secret"}));
+            assert_eq!(changed.status, 200, "{}", changed.text());
+            let mut strace = archive.kill_before("sendto", number);
+            let answer = archive.delete(&token, id);
+            if answer == Some(204) {
+                archive.kill();
+                strace.wait().unwrap();
+                break 'numbers;
+            }
+            assert_eq!(answer, None);
+            strace.wait().unwrap();
+            archive.kill();
+            let at_kill = stage(&archive, &storage, &device, id);
+            stages.insert(at_kill);
+            archive.start();
+            if at_kill.has_line {
+                wait_for("the deletion's end", || {
+                    let now = stage(&archive, &storage, &device, id);
+                    let is_left = now.has_audio || now.has_sidecar || now.has_note;
+                    now.has_tombstone && !is_left
+                });
+                archive.wait_for(&token, &search, 0);
+                let deleted = format!("{search}&state=deleted");
+                let deleted = archive.wait_for(&token, &deleted, 1).remove(0);
+                assert_eq!(deleted["deleted_reason"], "asked for");
+            } else {
+                let found = archive.wait_for(&token, &search, 1);
+                assert_eq!(
+                    (&found[0]["id"], &found[0]["note"]),
+                    (&json!(id), &json!("secret"))
+                );
+                let audio = archive.get(&token, &format!("/api/v1/recordings/{id}/audio"));
+                assert_eq!(audio.status, 200);
+            }
+            let lines = archive.audit_lines();
+            let is_line = |line: &&Value| line["what"] == "delete" && line["id"] == id;
+            let count = lines.iter().filter(is_line).count();
+            assert_eq!(count, usize::from(at_kill.has_line), "{at_kill:?}");
+        }
+    }
+    println!("{stages:#?}");
+    for (has_line, has_note, has_tombstone, has_audio, has_sidecar) in [
+        (false, true, false, true, true),
+        (true, true, false, true, true),
+        (true, true, true, true, true),
+        (true, false, true, true, true),
+        (true, false, true, false, true),
+    ] {
+        let stage = Stage {
+            has_line,
+            has_note,
+            has_tombstone,
+            has_audio,
+            has_sidecar,
+        };
+        assert!(stages.contains(&stage), "{stage:?} of {stages:?}");
+    }
+    drop(archive);
+    std::fs::remove_dir_all(dir).unwrap();
+}
