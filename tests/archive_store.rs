@@ -330,6 +330,8 @@ fn a_bucket_that_does_not_answer_takes_nothing_away() {
             .log()
             .contains("its recordings stay in the catalogue")
     });
+    let failing = "callrec_archive_buckets_failing 1\n";
+    wait_for("the alarm", || site.archive.metrics().contains(failing));
     assert_eq!(site.archive.list(&site.token, "").len(), 2);
     // Its keeper has lost all that was in it: what was there is missed, and is not forgotten.
     site.storage.start();

@@ -8,10 +8,10 @@ use crate::server::archive::accounts::Accounts;
 use crate::server::archive::audit::Audit;
 use crate::server::archive::bucket_cache::BucketCache;
 use crate::server::archive::catalogue::{lock, Catalogue};
-use crate::server::archive::deletion::Deletion;
 use crate::server::archive::event_log::EventLog;
 use crate::server::archive::id::IdKey;
 use crate::server::archive::login_guard::LoginGuard;
+use crate::server::archive::pending_deletion::PendingDeletion;
 use crate::server::archive::recent_lines::RecentLines;
 use crate::server::archive::records::Records;
 use crate::server::archive::settings::ArchiveSettings;
@@ -34,12 +34,14 @@ pub(super) struct App {
     /// Changes of records and deletions: one after the other.
     pub(super) changing: Mutex<()>,
     /// Deletions that are not finished.
-    pub(super) interrupted: Mutex<Vec<Deletion>>,
+    pub(super) interrupted: Mutex<Vec<PendingDeletion>>,
     /// The first scan has ended.
     pub(super) is_ready: AtomicBool,
     /// A stopped round of deletion: how many recordings wait.
     pub(super) stopped_round: AtomicU64,
     pub(super) is_disk_low: AtomicBool,
+    /// Buckets that could not be listed.
+    pub(super) failing_buckets: AtomicU64,
 }
 
 impl App {
@@ -63,6 +65,7 @@ impl App {
             is_ready: AtomicBool::new(false),
             stopped_round: AtomicU64::new(0),
             is_disk_low: AtomicBool::new(false),
+            failing_buckets: AtomicU64::new(0),
             home,
             settings,
         })

@@ -8,8 +8,6 @@ pub(super) use without_s3::Bucket;
 
 /// The numbers of places: those of folders are less.
 pub(super) const FIRST_BUCKET: i64 = 1000;
-/// The most that is read of a sidecar or of a record.
-const SMALL_BYTES: u64 = 4 << 20;
 
 /// An object.
 pub(super) struct BucketObject {
@@ -24,8 +22,11 @@ pub(super) struct BucketObject {
 mod with_s3 {
     use std::fs::File;
 
-    use super::{BucketObject, SMALL_BYTES};
+    use crate::server::archive::bucket::BucketObject;
     use crate::server::record::store::Store;
+
+    /// The most that is read of a sidecar or of a record.
+    const SMALL_BYTES: u64 = 4 << 20;
 
     pub(in crate::server::archive) struct Bucket {
         store: Store,
@@ -103,7 +104,7 @@ mod without_s3 {
     use std::convert::Infallible;
     use std::fs::File;
 
-    use super::BucketObject;
+    use crate::server::archive::bucket::BucketObject;
 
     pub(in crate::server::archive) struct Bucket(Infallible);
 

@@ -1,6 +1,7 @@
 //! The thread that looks at the buckets: records, recordings, and what is left of deleted ones.
 
 use std::collections::HashSet;
+use std::sync::atomic::Ordering;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -45,6 +46,8 @@ pub(super) fn watch(app: &App) {
             }
         }
         is_first = false;
+        let count = failing.len() as u64;
+        app.failing_buckets.store(count, Ordering::Relaxed);
         let pause = (began.elapsed() * LIST_SHARE).clamp(LIST_EVERY, LIST_AT_LEAST);
         std::thread::sleep(pause);
     }

@@ -14,6 +14,7 @@ use crate::server::archive::app::App;
 use crate::server::archive::audit::Actor;
 use crate::server::archive::catalogue::{fault, lock};
 use crate::server::archive::parts::{Change, PartWriter};
+use crate::server::archive::pending_deletion::PendingDeletion;
 use crate::server::archive::records;
 use crate::server::archive::scan::now;
 use crate::server::archive::search::find;
@@ -35,45 +36,6 @@ pub(super) enum DeletionRefusal {
 impl From<String> for DeletionRefusal {
     fn from(problem: String) -> Self {
         Self::Failed(problem)
-    }
-}
-
-/// A deletion that has begun: who deletes what, when and why. It is kept in accounts.db from before the
-/// line in the audit log until the tombstone is there.
-#[derive(Clone, Debug)]
-pub(super) struct Deletion {
-    pub(super) id: String,
-    pub(super) actor: Actor,
-    pub(super) reason: String,
-    /// Seconds since 1970.
-    pub(super) time: i64,
-}
-
-impl Deletion {
-    fn to_json(&self) -> Value {
-        let Actor {
-            who,
-            role,
-            tenant,
-            from,
-        } = &self.actor;
-        json!({"who": who, "role": role, "tenant": tenant, "from": from, "reason": self.reason, "time": self.time})
-    }
-
-    pub(super) fn parse(id: &str, text: &str) -> Self {
-        let value: Value = serde_json::from_str(text).unwrap_or_default();
-        let text = |key: &str| value[key].as_str().unwrap_or_default().to_owned();
-        Self {
-            id: id.to_owned(),
-            actor: Actor {
-                who: text("who"),
-                role: text("role"),
-                tenant: text("tenant"),
-                from: text("from"),
-            },
-            reason: text("reason"),
-            time: value["time"].as_i64().unwrap_or_default(),
-        }
     }
 }
 
@@ -99,7 +61,7 @@ pub(super) fn delete(
         return Err(DeletionRefusal::NotFound);
     }
     let target = find_target(app, id)?;
-    let deletion = Deletion {
+    let deletion = PendingDeletion {
         id: id.to_owned(),
         actor: actor.clone(),
         reason: reason.to_owned(),
@@ -126,7 +88,7 @@ pub(super) fn delete(
 }
 
 /// Carries out a deletion that a crash has interrupted before its tombstone was there.
-pub(super) fn resume(app: &App, deletion: &Deletion) -> Result<(), DeletionRefusal> {
+pub(super) fn resume(app: &App, deletion: &PendingDeletion) -> Result<(), DeletionRefusal> {
     let _changing = lock(&app.changing);
     let target = find_target(app, &deletion.id)?;
     bury(app, &target, deletion).map_err(|problem| refused_by_record(app, problem))?;
@@ -135,7 +97,7 @@ pub(super) fn resume(app: &App, deletion: &Deletion) -> Result<(), DeletionRefus
 }
 
 /// The log of a deletion that was not carried out says so.
-pub(super) fn give_up(app: &App, deletion: &Deletion, why: &str) -> Result<(), String> {
+pub(super) fn give_up(app: &App, deletion: &PendingDeletion, why: &str) -> Result<(), String> {
     let (actor, more) = (&deletion.actor, json!({"reason": why}));
     app.audit.append(
         &app.accounts,
@@ -186,7 +148,7 @@ fn refused_by_record(app: &App, problem: String) -> DeletionRefusal {
 }
 
 /// From here on it is deleted, whatever becomes of its files.
-fn bury(app: &App, target: &Target, deletion: &Deletion) -> Result<(), String> {
+fn bury(app: &App, target: &Target, deletion: &PendingDeletion) -> Result<(), String> {
     let id = &deletion.id;
     let tombstone = tombstone(target, deletion);
     let buried = app.records.bury(id, &tombstone);
@@ -224,7 +186,7 @@ fn remove_files(app: &App, target: &Target) -> Result<(), String> {
 }
 
 /// What is left of it: neither number nor name, note or tag.
-fn tombstone(target: &Target, deletion: &Deletion) -> Map<String, Value> {
+fn tombstone(target: &Target, deletion: &PendingDeletion) -> Map<String, Value> {
     let document = &target.document;
     let files = document["files"].as_array().cloned().unwrap_or_default();
     let sums: Vec<Value> = files.iter().map(|file| file["sha256"].clone()).collect();

@@ -6,16 +6,15 @@ use log::info;
 
 use crate::server::archive::app::App;
 use crate::server::archive::catalogue::{fault, lock};
-use crate::server::archive::deletion::{
-    forget, give_up, remove_part, resume, Deletion, DeletionRefusal,
-};
+use crate::server::archive::deletion::{forget, give_up, remove_part, resume, DeletionRefusal};
+use crate::server::archive::pending_deletion::PendingDeletion;
 
 /// Deletions that a crash has interrupted after their line in the audit log and before their tombstone.
 /// One without a line has not begun.
 pub(super) fn find_interrupted(app: &App) -> Result<(), String> {
     let mut interrupted = vec![];
     for (id, text) in app.accounts.deletions()? {
-        let deletion = Deletion::parse(&id, &text);
+        let deletion = PendingDeletion::parse(&id, &text);
         let record = app.records.read(&id);
         let is_buried = record.is_ok_and(|record| record.tombstone.is_some());
         if is_buried || !is_logged(app, &deletion)? {
@@ -29,7 +28,7 @@ pub(super) fn find_interrupted(app: &App) -> Result<(), String> {
 }
 
 /// The newest line about it says that it is deleted.
-fn is_logged(app: &App, deletion: &Deletion) -> Result<bool, String> {
+fn is_logged(app: &App, deletion: &PendingDeletion) -> Result<bool, String> {
     let is_about = |line: &serde_json::Value| {
         line["id"] == deletion.id.as_str()
             && ["delete", "delete-failed"]

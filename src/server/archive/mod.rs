@@ -50,6 +50,7 @@ mod journal_reader;
 mod login_guard;
 mod metrics;
 mod parts;
+mod pending_deletion;
 mod rebuild;
 mod recent_lines;
 mod recording_rows;
