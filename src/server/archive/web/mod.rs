@@ -1,10 +1,9 @@
 //! The page and the API, over HTTP.
 //!
-//! `serve` accepts connections, `guard` finds out who asks (`viewer`; `sign_on`: whom a
-//! proxy names) and whether he may ask from there, `access`
-//! what he may see, `routes` lists all routes. A route of the API is in `recordings`, `audio` (`live`,
-//! `ranges`, `body`, `sound_files`), `picture`, `changes`, `export`, `events` or `info`; `params` and `cursor` read
-//! their parameters. `pages` are the pages for people.
+//! `serve` accepts connections, `guard` finds out who asks (`viewer`; `sign_on`: whom a proxy names) and
+//! whether he may ask from there, `access` what he may see, `routes` lists all routes. A route of the API
+//! is in `recordings`, `audio` (`live`, `ranges`, `body`, `sound_files`), `picture`, `changes`, `export`,
+//! `events` or `info`; `params` and `cursor` read their parameters. `pages` are the pages for people.
 
 use std::sync::Arc;
 
