@@ -86,6 +86,16 @@ fn keys_of(storage: &Storage, recording: &Value) -> Vec<String> {
     keys.filter(|key| key.contains(call)).collect()
 }
 
+/// The keys of a call, and what they hold.
+fn objects_of(storage: &Storage, recording: &Value) -> Vec<(String, Vec<u8>)> {
+    let keys = keys_of(storage, recording).into_iter();
+    let with_bytes = |key: String| {
+        let bytes = storage.ask("GET", &format!("/calls/{key}")).1;
+        (key, bytes)
+    };
+    keys.map(with_bytes).collect()
+}
+
 fn files_below(folder: &Path) -> Vec<String> {
     let mut names = vec![];
     for entry in fs::read_dir(folder).into_iter().flatten() {
@@ -97,6 +107,42 @@ fn files_below(folder: &Path) -> Vec<String> {
         }
     }
     names
+}
+
+/// What `callrec export` makes of the objects, in whole and in ranges.
+fn compare_formats(site: &Site, id: &str, key: &str, original: &[u8]) {
+    let copy = site.server.dir.join("copy.wav");
+    fs::write(&copy, original).unwrap();
+    fs::write(
+        copy.with_extension("json"),
+        site.storage.ask("GET", &format!("{key}.json")).1,
+    )
+    .unwrap();
+    for (format, option) in [("wav", None), ("pcm16", Some("--pcm16"))] {
+        let mut words = vec!["export"];
+        words.extend(option);
+        words.extend([copy.to_str().unwrap(), "-"]);
+        let expected = callrec(&words).stdout;
+        let path = format!("audio?format={format}");
+        let whole = site.get(id, &path, &[]);
+        assert!(whole.status == 200 && whole.body == expected, "{format}");
+        let length = expected.len();
+        for (range, first, last) in [
+            ("bytes=0-1", 0, 1),
+            ("bytes=1000-4999", 1000, 4999),
+            ("bytes=-100", length - 100, length - 1),
+        ] {
+            let part = site.get(id, &path, &[&format!("Range: {range}")]);
+            assert_eq!(part.status, 206, "{format} {range}");
+            assert_eq!(
+                part.header("content-range"),
+                format!("bytes {first}-{last}/{length}")
+            );
+            assert!(part.body == expected[first..=last], "{format} {range}");
+        }
+        let beyond = format!("Range: bytes={length}-");
+        assert_eq!(site.get(id, &path, &[&beyond]).status, 416);
+    }
 }
 
 #[test]
@@ -123,38 +169,7 @@ fn what_is_in_a_bucket_is_heard_as_what_is_in_a_folder() {
     assert_eq!(status, 200);
     let reply = site.get(&id, "audio?format=original", &[]);
     assert!(reply.status == 200 && reply.body == original);
-    let copy = site.server.dir.join("copy.wav");
-    fs::write(&copy, &original).unwrap();
-    fs::write(
-        copy.with_extension("json"),
-        site.storage.ask("GET", &format!("{key}.json")).1,
-    )
-    .unwrap();
-    for (format, option) in [("wav", None), ("pcm16", Some("--pcm16"))] {
-        let mut words = vec!["export"];
-        words.extend(option);
-        words.extend([copy.to_str().unwrap(), "-"]);
-        let expected = callrec(&words).stdout;
-        let path = format!("audio?format={format}");
-        let whole = site.get(&id, &path, &[]);
-        assert!(whole.status == 200 && whole.body == expected, "{format}");
-        let length = expected.len();
-        for (range, first, last) in [
-            ("bytes=0-1", 0, 1),
-            ("bytes=1000-4999", 1000, 4999),
-            ("bytes=-100", length - 100, length - 1),
-        ] {
-            let part = site.get(&id, &path, &[&format!("Range: {range}")]);
-            assert_eq!(part.status, 206, "{format} {range}");
-            assert_eq!(
-                part.header("content-range"),
-                format!("bytes {first}-{last}/{length}")
-            );
-            assert!(part.body == expected[first..=last], "{format} {range}");
-        }
-        let beyond = format!("Range: bytes={length}-");
-        assert_eq!(site.get(&id, &path, &[&beyond]).status, 416);
-    }
+    compare_formats(&site, &id, &key, &original);
     let picture = site.get(&id, "waveform.svg", &[]);
     assert!(picture.status == 200 && picture.text().contains("<svg"));
     assert_eq!(site.get(&id, "peaks?points=10", &[]).json()["points"], 10);
@@ -203,13 +218,7 @@ fn a_deletion_takes_all_copies_and_one_that_comes_back_goes_again() {
     assert_eq!(site.get(&id_of(other), "audio", &[]).status, 200);
     let cache = site.archive.dir.join(".archive/cache");
     assert_eq!(files_below(&cache).len(), 4);
-    let stored: Vec<(String, Vec<u8>)> = keys_of(&site.storage, call)
-        .into_iter()
-        .map(|key| {
-            let bytes = site.storage.ask("GET", &format!("/calls/{key}")).1;
-            (key, bytes)
-        })
-        .collect();
+    let stored = objects_of(&site.storage, call);
     assert_eq!(stored.len(), 2);
     let reply = site.change(&delete, &reason);
     assert_eq!(reply.status, 204, "{}", reply.text());

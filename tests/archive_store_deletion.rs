@@ -158,3 +158,46 @@ fn a_deletion_in_a_bucket_is_finished_or_undone_wherever_it_was_killed() {
     drop(archive);
     std::fs::remove_dir_all(dir).unwrap();
 }
+
+#[test]
+#[ignore = "needs moto_server"]
+fn of_a_hold_and_a_deletion_at_two_archives_one_is_refused() {
+    let mut storage = Storage::prepared();
+    storage.start();
+    fill(&storage);
+    let (dir, _) = common::folder();
+    let homes = ["first/recordings", "second/recordings"].map(|name| dir.join(name));
+    std::fs::create_dir_all(&homes[0]).unwrap();
+    let first = Archive::with(&homes[0], &STORE, storage.environment());
+    let token = first.token("test", "admin", &[]);
+    std::fs::create_dir_all(homes[1].join(".archive")).unwrap();
+    for end in ["", "-wal", "-shm"] {
+        let name = format!(".archive/accounts.db{end}");
+        let _ = std::fs::copy(homes[0].join(&name), homes[1].join(&name));
+    }
+    let second = Archive::with(&homes[1], &STORE, storage.environment());
+    let all = MOST * TRIES + 1;
+    let found = first.wait_for(&token, "limit=500", all);
+    second.wait_for(&token, "limit=500", all);
+    let mut held = 0;
+    for recording in &found {
+        let id = recording["id"].as_str().unwrap();
+        let change = format!("PATCH /api/v1/recordings/{id}");
+        let (deleted, changed) = std::thread::scope(|scope| {
+            let delete = scope.spawn(|| first.delete(&token, id).unwrap());
+            let hold = second.change(&token, &change, &json!({"hold": true}));
+            (delete.join().unwrap(), hold.status)
+        });
+        let both = (deleted, changed);
+        assert!([204, 409].contains(&deleted), "{both:?}");
+        assert!([200, 404].contains(&changed), "{both:?}");
+        assert!(both != (204, 200), "a held recording was deleted");
+        held += usize::from(deleted == 409);
+        let audio = format!("/api/v1/recordings/{id}/audio");
+        let expected = if deleted == 204 { 404 } else { 200 };
+        assert_eq!(first.get(&token, &audio).status, expected, "{both:?}");
+    }
+    println!("{held} of {all} were held");
+    drop((first, second));
+    std::fs::remove_dir_all(dir).unwrap();
+}

@@ -42,17 +42,23 @@ pub(super) fn read(bucket: &Bucket, id: &str) -> Result<Vec<u8>, String> {
     Ok(text)
 }
 
-/// Adds a line.
-pub(super) fn append(bucket: &Bucket, id: &str, line: &[u8]) -> Result<(), String> {
+/// Adds a line; `false`: another archive has deleted the recording meanwhile, and the line goes, too.
+pub(super) fn append(bucket: &Bucket, id: &str, line: &[u8]) -> Result<bool, String> {
     while !bucket.put_new(&format!("{ROOT}{id}/{}", name()?), line)? {}
+    let mut keys = keys(bucket, id)?.into_iter();
+    Ok(!keys.any(|key| key.ends_with(TOMBSTONE)))
+}
+
+/// Writes a tombstone. Whoever adds a line looks for it afterwards, and whoever has written it for a line
+/// that was added: so one of two at once gives way.
+pub(super) fn bury(bucket: &Bucket, id: &str, line: &[u8]) -> Result<(), String> {
+    bucket.put_new(&format!("{ROOT}{id}/{TOMBSTONE}"), line)?;
     Ok(())
 }
 
-/// Replaces a record by a tombstone: nothing that people have added is left.
-pub(super) fn bury(bucket: &Bucket, id: &str, line: &[u8]) -> Result<(), String> {
-    let tombstone = format!("{ROOT}{id}/{TOMBSTONE}");
-    bucket.put_new(&tombstone, line)?;
-    forget_changes(bucket, id)
+/// Takes a tombstone back.
+pub(super) fn unbury(bucket: &Bucket, id: &str) -> Result<(), String> {
+    bucket.delete(&format!("{ROOT}{id}/{TOMBSTONE}"))
 }
 
 /// Only the tombstone stays.

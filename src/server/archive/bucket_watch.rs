@@ -17,10 +17,10 @@ use crate::server::archive::parts::PartWriter;
 use crate::server::archive::records;
 use crate::server::archive::scan::now;
 
-/// The least time between two listings; they may not take more than a tenth of the time, and cost
+/// The least time between two listings; they may not take more than a quarter of the time, and cost
 /// money where storage is rented.
 const LIST_EVERY: Duration = Duration::from_secs(5);
-const LIST_SHARE: u32 = 10;
+const LIST_SHARE: u32 = 3;
 /// The slowest.
 const LIST_AT_LEAST: Duration = Duration::from_secs(3600);
 
@@ -49,7 +49,8 @@ pub(super) fn watch(app: &App) {
         let count = failing.len() as u64;
         app.failing_buckets.store(count, Ordering::Relaxed);
         let pause = (began.elapsed() * LIST_SHARE).clamp(LIST_EVERY, LIST_AT_LEAST);
-        std::thread::sleep(pause);
+        // What has failed has not been listed, however long it took.
+        std::thread::sleep(if count > 0 { LIST_EVERY } else { pause });
     }
 }
 

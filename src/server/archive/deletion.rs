@@ -79,9 +79,13 @@ pub(super) fn delete(
         app.accounts.end_deletion(id)?;
         return Err(DeletionRefusal::Audit(problem));
     }
-    if let Err(problem) = bury(app, &target, &deletion) {
-        give_up(app, &deletion, "failed")?;
-        return Err(refused_by_record(app, problem));
+    if let Err(refusal) = bury(app, &target, &deletion) {
+        let why = match refusal {
+            DeletionRefusal::Held => "held",
+            _ => "failed",
+        };
+        give_up(app, &deletion, why)?;
+        return Err(refusal);
     }
     app.accounts.end_deletion(id)?;
     Ok(remove(app, &target, id)?)
@@ -91,7 +95,7 @@ pub(super) fn delete(
 pub(super) fn resume(app: &App, deletion: &PendingDeletion) -> Result<(), DeletionRefusal> {
     let _changing = lock(&app.changing);
     let target = find_target(app, &deletion.id)?;
-    bury(app, &target, deletion).map_err(|problem| refused_by_record(app, problem))?;
+    bury(app, &target, deletion)?;
     app.accounts.end_deletion(&deletion.id)?;
     Ok(remove(app, &target, &deletion.id)?)
 }
@@ -148,11 +152,14 @@ fn refused_by_record(app: &App, problem: String) -> DeletionRefusal {
 }
 
 /// From here on it is deleted, whatever becomes of its files.
-fn bury(app: &App, target: &Target, deletion: &PendingDeletion) -> Result<(), String> {
+fn bury(app: &App, target: &Target, deletion: &PendingDeletion) -> Result<(), DeletionRefusal> {
     let id = &deletion.id;
     let tombstone = tombstone(target, deletion);
     let buried = app.records.bury(id, &tombstone);
-    buried.map_err(|error| of_record(id, &error))
+    match buried.map_err(|error| refused_by_record(app, of_record(id, &error)))? {
+        true => Ok(()),
+        false => Err(DeletionRefusal::Held),
+    }
 }
 
 fn remove(app: &App, target: &Target, id: &str) -> Result<(), String> {

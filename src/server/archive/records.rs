@@ -75,12 +75,16 @@ impl Records {
         Ok(text)
     }
 
-    /// Appends a change, and returns once it is on the disk, or in the bucket.
+    /// Appends a change, and returns once it is on the disk, or in the bucket. `NotFound`: the recording has
+    /// been deleted elsewhere meanwhile.
     pub(super) fn append(&self, id: &str, change: &Map<String, Value>) -> io::Result<()> {
         let line = Value::Object(change.clone()).to_string() + "\n";
         if let Some(bucket) = &self.bucket {
             let appended = bucket_records::append(bucket, id, line.as_bytes());
-            return appended.map_err(io::Error::other);
+            return match appended.map_err(io::Error::other)? {
+                true => Ok(()),
+                false => Err(io::ErrorKind::NotFound.into()),
+            };
         }
         let path = self.path(id);
         let folder = path.parent().unwrap_or(&self.folder);
@@ -97,8 +101,9 @@ impl Records {
         Ok(())
     }
 
-    /// Replaces a record by a tombstone: nothing that people have added is left.
-    pub(super) fn bury(&self, id: &str, tombstone: &Map<String, Value>) -> io::Result<()> {
+    /// Replaces a record by a tombstone: nothing that people have added is left. `false`: it has been held
+    /// elsewhere meanwhile.
+    pub(super) fn bury(&self, id: &str, tombstone: &Map<String, Value>) -> io::Result<bool> {
         let path = self.path(id);
         let folder = path.parent().unwrap_or(&self.folder);
         fs::create_dir_all(folder)?;
@@ -108,6 +113,11 @@ impl Records {
         let line = Value::Object(line).to_string() + "\n";
         if let Some(bucket) = &self.bucket {
             bucket_records::bury(bucket, id, line.as_bytes()).map_err(io::Error::other)?;
+            if self.read(id)?.hold {
+                bucket_records::unbury(bucket, id).map_err(io::Error::other)?;
+                return Ok(false);
+            }
+            bucket_records::forget_changes(bucket, id).map_err(io::Error::other)?;
         }
         let mut options = OpenOptions::new();
         let mut file = options
@@ -120,7 +130,8 @@ impl Records {
         file.sync_all()?;
         fs::rename(&new, &path)?;
         File::open(folder)?.sync_all()?;
-        File::open(&self.folder)?.sync_all()
+        File::open(&self.folder)?.sync_all()?;
+        Ok(true)
     }
 
     /// All ids that have a record.

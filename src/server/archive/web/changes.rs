@@ -179,7 +179,14 @@ pub(super) fn apply(
             StartTime::of_seconds(now()).start.to_string().into(),
         );
         change.insert("who".into(), viewer.name.as_str().into());
-        app.records.append(id, &change).map_err(failed)?;
+        app.records
+            .append(id, &change)
+            .map_err(|error| match error.kind() {
+                std::io::ErrorKind::NotFound if app.records.are_in_bucket() => {
+                    ApiError::not_found()
+                }
+                _ => failed(error),
+            })?;
         added.apply(&change);
         let changed = app.catalogue.write(|connection| {
             records::put(connection, id, &added)?;
