@@ -231,6 +231,13 @@ fn groups_and_accounts_say_what_somebody_may_do() {
         let status = list(user, groups, path).status;
         assert_eq!(status, expected, "{user} {groups} {path}");
     }
+}
+
+#[test]
+fn a_token_comes_before_the_proxys_word_and_that_before_a_cookie() {
+    let server = Server::new(&[]);
+    let archive = prepared(&server, &[]);
+    add_user(&archive, "bob", &["--role", "agent"]);
     // A token of ours is a program that goes through the same proxy.
     let headers = ["X-Forwarded-User: ann", "X-Forwarded-Groups: callrec-admin"];
     let bearer = format!(
