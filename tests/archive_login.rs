@@ -232,6 +232,43 @@ fn who_is_disabled_hears_no_more() {
 }
 
 #[test]
+fn what_is_not_supported_yet_is_refused_before_anything_is_opened() {
+    let (dir, _) = common::folder();
+    for (option, value, words) in [
+        (
+            "database",
+            "postgres://db/archive",
+            "PostgreSQL is not supported yet",
+        ),
+        (
+            "database",
+            "postgresql://db/archive",
+            "PostgreSQL is not supported yet",
+        ),
+        ("peer", "https://10.0.0.2:8090", "peer"),
+        ("peerKeyFile", "/etc/callrec/peer.key", "peerKeyFile"),
+        ("runningOnly", "1", "runningOnly"),
+    ] {
+        let conf = dir.join("archive.conf");
+        std::fs::write(&conf, format!("{option} = {value}\n")).unwrap();
+        let conf = conf.to_str().unwrap();
+        let option = format!("--{option}");
+        for words_of_command in [&[option.as_str(), value][..], &["-c", conf]] {
+            let output = common::archive::archive_command(&dir, words_of_command);
+            let text = common::stderr_of(&output);
+            assert_eq!(
+                output.status.code(),
+                Some(2),
+                "{words_of_command:?}: {text}"
+            );
+            assert!(text.contains(words), "{text}");
+            assert!(!dir.join(".archive").exists());
+        }
+    }
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
+#[test]
 fn addresses_that_anyone_may_reach_need_a_word() {
     let (dir, _) = common::folder();
     let words = ["--listen", "0.0.0.0:0"];

@@ -6,118 +6,10 @@ mod common;
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::os::fd::{AsRawFd, OwnedFd};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
 
 use common::server::Server;
-use common::{wait_for, PATIENCE};
-use nix::sys::socket::{
-    bind, getsockname, setsockopt, socket, sockopt, AddressFamily, SockFlag, SockType, SockaddrIn,
-};
-
-/// An S3 server that can be stopped and started again on its port; it forgets what it had.
-struct Storage {
-    address: SocketAddr,
-    child: Option<Child>,
-    /// Nobody else gets the port meanwhile.
-    _reserved: OwnedFd,
-}
-
-impl Storage {
-    fn prepared() -> Self {
-        let reserved = socket(
-            AddressFamily::Inet,
-            SockType::Stream,
-            SockFlag::SOCK_CLOEXEC,
-            None,
-        )
-        .unwrap();
-        setsockopt(&reserved, sockopt::ReuseAddr, &true).unwrap();
-        bind(reserved.as_raw_fd(), &SockaddrIn::new(127, 0, 0, 1, 0)).unwrap();
-        let port = getsockname::<SockaddrIn>(reserved.as_raw_fd())
-            .unwrap()
-            .port();
-        Self {
-            address: SocketAddr::from(([127, 0, 0, 1], port)),
-            child: None,
-            _reserved: reserved,
-        }
-    }
-
-    /// Without its bucket.
-    fn start_empty(&mut self) {
-        let own = "target/moto/bin/moto_server";
-        let program = if Path::new(own).exists() {
-            own
-        } else {
-            "moto_server"
-        };
-        let mut command = Command::new(program);
-        command.args(["-H", "127.0.0.1", "-p", &self.address.port().to_string()]);
-        let child = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn();
-        self.child = Some(child.expect("moto_server is not there: scripts/test installs it"));
-        wait_for("the S3 server", || TcpStream::connect(self.address).is_ok());
-    }
-
-    fn start(&mut self) {
-        self.start_empty();
-        self.make_bucket();
-    }
-
-    fn make_bucket(&self) {
-        assert_eq!(self.ask("PUT", "/calls").0, 200);
-    }
-
-    fn stop(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            child.kill().unwrap();
-            child.wait().unwrap();
-        }
-    }
-
-    /// Instead of it, somebody who takes so much of one request and holds the connection.
-    fn pretend(&self, bytes: usize) -> (TcpListener, TcpStream, Vec<u8>) {
-        let listener = TcpListener::bind(self.address).unwrap();
-        let (mut stream, _) = listener.accept().unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        let mut taken = vec![0; bytes];
-        stream.read_exact(&mut taken).unwrap();
-        (listener, stream, taken)
-    }
-
-    /// Status and body.
-    fn ask(&self, method: &str, path: &str) -> (u16, Vec<u8>) {
-        let mut stream = TcpStream::connect(self.address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        let sign =
-            "Authorization: AWS4-HMAC-SHA256 Credential=k/20260101/us-east-1/s3/aws4_request\r\n";
-        write!(
-            stream,
-            "{method} {path} HTTP/1.0\r\nHost: s3\r\n{sign}Content-Length: 0\r\n\r\n"
-        )
-        .unwrap();
-        let mut bytes = vec![];
-        stream.read_to_end(&mut bytes).unwrap();
-        let end = bytes
-            .windows(4)
-            .position(|window| window == b"\r\n\r\n")
-            .unwrap();
-        let status = String::from_utf8_lossy(&bytes[9..12]).parse().unwrap();
-        (status, bytes[end + 4..].to_vec())
-    }
-}
-
-impl Drop for Storage {
-    fn drop(&mut self) {
-        self.stop();
-    }
-}
+use common::storage::Storage;
+use common::wait_for;
 
 /// Records 30 frames; the names of the recording and its sidecar, and the recording's bytes.
 fn record(server: &Server, device: &str) -> (String, Vec<u8>) {
@@ -162,15 +54,7 @@ fn prepared(storage: &Storage, options: &[&str]) -> Server {
     ]
     .concat();
     let mut server = Server::prepared(&all);
-    let endpoint = format!("http://{}", storage.address);
-    for (name, value) in [
-        ("AWS_ENDPOINT_URL", endpoint.as_str()),
-        ("AWS_ACCESS_KEY_ID", "k"),
-        ("AWS_SECRET_ACCESS_KEY", "s"),
-        ("NO_PROXY", "127.0.0.1"),
-    ] {
-        server.environment.push((name.to_owned(), value.to_owned()));
-    }
+    server.environment.extend(storage.environment());
     server
 }
 

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
 
@@ -14,6 +14,7 @@ use super::{command, run, wait_for, Process, PATIENCE};
 pub struct Archive {
     pub dir: PathBuf,
     options: Vec<String>,
+    environment: Vec<(String, String)>,
     process: Process,
     log: PathBuf,
 }
@@ -29,9 +30,15 @@ pub struct Reply {
 impl Archive {
     /// One over this folder, which has read all recordings that are there.
     pub fn new(dir: &Path, options: &[&str]) -> Self {
+        Self::with(dir, options, vec![])
+    }
+
+    /// One with more in its environment.
+    pub fn with(dir: &Path, options: &[&str], environment: Vec<(String, String)>) -> Self {
         let mut archive = Self {
             dir: dir.into(),
             options: options.iter().map(|option| (*option).to_owned()).collect(),
+            environment,
             process: Process::default(),
             log: dir.with_file_name("archive-log"),
         };
@@ -46,6 +53,7 @@ impl Archive {
         program.arg("archive").arg("--dir").arg(&self.dir);
         program.args(["--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0"]);
         program.args(&self.options).env("TZ", "UTC");
+        program.envs(self.environment.clone());
         self.process.start(&mut program, log);
         wait_for("the archive", || {
             let lives = self.process.lives();
@@ -139,11 +147,58 @@ impl Archive {
         self.ask(token, request, &[kind], body.to_string().as_bytes())
     }
 
+    /// Has the process killed before the call of this number that a thread makes from now on, of these
+    /// system calls. The tracer ends with it.
+    pub fn kill_before(&mut self, calls: &str, number: usize) -> Child {
+        let pid = self.process.pid().to_string();
+        let inject = format!("inject={calls}:signal=KILL:when={number}");
+        let log = self.dir.with_file_name("strace-said");
+        let said = std::fs::File::create(&log).unwrap();
+        let strace = Command::new("strace")
+            .args(["-f", "-p", &pid, "-o", "/dev/null"])
+            .args(["-e", &format!("trace={calls}"), "-e", &inject])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(said)
+            .spawn()
+            .unwrap();
+        wait_for("strace", || {
+            std::fs::read_to_string(&log).unwrap().contains("attached")
+        });
+        strace
+    }
+
+    /// Asks for a deletion; `None`: the archive has not answered.
+    pub fn delete(&self, token: &str, id: &str) -> Option<u16> {
+        let bearer = format!("Authorization: Bearer {token}");
+        let headers = [bearer.as_str(), "Content-Type: application/json"];
+        let request = format!("DELETE /api/v1/recordings/{id}");
+        let body = r#"{"reason": "asked for"}"#;
+        let mut answer = String::new();
+        let mut reader = begin(self.address(), &request, &headers, body.as_bytes());
+        let _ = reader.read_to_string(&mut answer);
+        answer.split(' ').nth(1)?.parse().ok()
+    }
+
     /// All recordings of a search.
     pub fn list(&self, token: &str, search: &str) -> Vec<Value> {
         let reply = self.get(token, &format!("/api/v1/recordings?{search}"));
         assert_eq!(reply.status, 200, "{search}: {}", reply.text());
         reply.json()["recordings"].as_array().unwrap().clone()
+    }
+
+    /// All lines of the audit log.
+    pub fn audit_lines(&self) -> Vec<Value> {
+        let files = std::fs::read_dir(self.dir.join(".archive")).unwrap();
+        let files = files
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.extension().is_some_and(|kind| kind == "ndjson"));
+        let text: String = files
+            .map(|path| std::fs::read_to_string(path).unwrap())
+            .collect();
+        text.lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
     }
 
     /// Waits until a search finds so many.

@@ -50,6 +50,8 @@ pub mod server;
 pub mod small_disk;
 pub mod stalling_proxy;
 pub mod sticky;
+#[cfg(feature = "s3")]
+pub mod storage;
 #[cfg(feature = "intercom")]
 pub mod streams;
 pub mod uploads;

@@ -6,11 +6,13 @@ use std::sync::{Arc, Mutex};
 
 use crate::server::archive::accounts::Accounts;
 use crate::server::archive::audit::Audit;
-use crate::server::archive::catalogue::Catalogue;
+use crate::server::archive::bucket_cache::BucketCache;
+use crate::server::archive::catalogue::{lock, Catalogue};
 use crate::server::archive::event_log::EventLog;
 use crate::server::archive::id::IdKey;
 use crate::server::archive::login_guard::LoginGuard;
-use crate::server::archive::recent_listens::RecentListens;
+use crate::server::archive::pending_deletion::PendingDeletion;
+use crate::server::archive::recent_lines::RecentLines;
 use crate::server::archive::records::Records;
 use crate::server::archive::settings::ArchiveSettings;
 
@@ -23,37 +25,55 @@ pub(super) struct App {
     pub(super) audit: Audit,
     pub(super) key: IdKey,
     pub(super) records: Records,
+    pub(super) cache: BucketCache,
     pub(super) events: EventLog,
     pub(super) logins: Mutex<LoginGuard>,
-    pub(super) listens: Mutex<RecentListens>,
+    pub(super) listens: Mutex<RecentLines>,
+    /// Whom proxies have let in.
+    pub(super) sign_ons: Mutex<RecentLines>,
     /// Changes of records and deletions: one after the other.
     pub(super) changing: Mutex<()>,
+    /// Deletions that are not finished.
+    pub(super) interrupted: Mutex<Vec<PendingDeletion>>,
     /// The first scan has ended.
     pub(super) is_ready: AtomicBool,
     /// A stopped round of deletion: how many recordings wait.
     pub(super) stopped_round: AtomicU64,
     pub(super) is_disk_low: AtomicBool,
+    /// Buckets that could not be listed.
+    pub(super) failing_buckets: AtomicU64,
 }
 
 impl App {
     pub(super) fn open(settings: ArchiveSettings) -> Result<Self, String> {
         let home = settings.home();
+        let buckets = settings.buckets()?;
         let accounts = Accounts::open(&home)?;
         Ok(Self {
             catalogue: Arc::new(Catalogue::open(&settings.database())?),
             key: accounts.id_key()?,
             audit: Audit::new(&home, &settings.host_name()),
-            records: Records::new(&home),
+            records: Records::new(&home, &buckets),
+            cache: BucketCache::new(&home, buckets),
             accounts,
             events: EventLog::default(),
             logins: Mutex::default(),
             listens: Mutex::default(),
+            sign_ons: Mutex::default(),
             changing: Mutex::default(),
+            interrupted: Mutex::default(),
             is_ready: AtomicBool::new(false),
             stopped_round: AtomicU64::new(0),
             is_disk_low: AtomicBool::new(false),
+            failing_buckets: AtomicU64::new(0),
             home,
             settings,
         })
+    }
+
+    /// A deletion that was interrupted will go on: nobody can change it any more.
+    pub(super) fn is_being_deleted(&self, id: &str) -> bool {
+        let interrupted = lock(&self.interrupted);
+        interrupted.iter().any(|deletion| deletion.id == id)
     }
 }

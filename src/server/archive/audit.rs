@@ -96,6 +96,28 @@ impl Audit {
         Ok(())
     }
 
+    /// What a crash has left: half a line is cut off, and a line of which accounts.db does not know yet
+    /// is its last one.
+    pub(super) fn recover(&self, accounts: &Accounts) -> Result<(), String> {
+        let path = self.path();
+        let failed = |error: io::Error| format!("{}: {error}", path.display());
+        if !path.exists() {
+            return Ok(());
+        }
+        let lock = self.home.join("audit-lock").display().to_string();
+        let _lock = FileLock::acquire(&lock).map_err(failed)?;
+        let mut file = self.open().map_err(failed)?;
+        let length = file.metadata().map_err(failed)?.len();
+        let Some(line) = last_line(&mut file, length).map_err(failed)? else {
+            return Ok(());
+        };
+        let end = ChainEnd::of(&line);
+        if end.follows(accounts.chain_end(&self.host)?.as_ref()) {
+            accounts.set_chain_end(&self.host, end.n, &end.hash)?;
+        }
+        Ok(())
+    }
+
     fn open(&self) -> io::Result<File> {
         let mut options = OpenOptions::new();
         options.create(true).read(true).append(true).mode(0o600);
@@ -174,26 +196,30 @@ impl Audit {
     /// Checks the chains of all hosts; returns `PATH: REASON` lines.
     pub(super) fn check(&self, accounts: &Accounts) -> Result<Vec<String>, String> {
         let mut problems = vec![];
-        let mut last: Option<(String, u64, String)> = None;
+        let mut last: Option<(String, ChainEnd)> = None;
         let files = self.files()?;
         for (at, (host, path)) in files.iter().enumerate() {
             // The oldest files may have been deleted after auditDays: their end is not known any more.
             let before = last
                 .take()
                 .filter(|(of, ..)| of == host)
-                .map(|(_, n, hash)| (n, hash));
+                .map(|(_, end)| end);
             let end = check_file(path, before, &mut problems)?;
             let is_last = files.get(at + 1).is_none_or(|(next, _)| next != host);
             if is_last {
                 let expected = accounts.chain_end(host)?;
-                if expected.is_some() && expected != end {
+                // A process may have ended between the line and accounts.db; the next one puts it right.
+                let is_right = end.as_ref().is_some_and(|end| {
+                    expected == Some((end.n, end.hash.clone())) || end.follows(expected.as_ref())
+                });
+                if expected.is_some() && !is_right {
                     problems.push(format!(
                         "{}: its last line is missing or another one",
                         path.display()
                     ));
                 }
             }
-            last = end.map(|(n, hash)| (host.clone(), n, hash));
+            last = end.map(|end| (host.clone(), end));
         }
         if files.iter().all(|(host, _)| *host != self.host)
             && accounts.chain_end(&self.host)?.is_some()
@@ -204,21 +230,44 @@ impl Audit {
     }
 }
 
+/// The last line of a chain, as far as it is known.
+struct ChainEnd {
+    n: u64,
+    prev: String,
+    hash: String,
+}
+
+impl ChainEnd {
+    fn of(line: &[u8]) -> Self {
+        let value: Value = serde_json::from_slice(line).unwrap_or_default();
+        Self {
+            n: value["n"].as_u64().unwrap_or(0),
+            prev: value["prev"].as_str().unwrap_or_default().to_owned(),
+            hash: hash_of(line),
+        }
+    }
+
+    /// It is the line after this one; `None`: it is the first.
+    fn follows(&self, before: Option<&(u64, String)>) -> bool {
+        let (n, hash) = before.map_or((0, NONE_BEFORE), |(n, hash)| (*n, hash));
+        self.n == n + 1 && self.prev == hash
+    }
+}
+
 fn check_file(
     path: &Path,
-    before: Option<(u64, String)>,
+    before: Option<ChainEnd>,
     problems: &mut Vec<String>,
-) -> Result<Option<(u64, String)>, String> {
+) -> Result<Option<ChainEnd>, String> {
     let failed = |error: io::Error| format!("{}: {error}", path.display());
     let mut end = before;
     let lines = BufReader::new(File::open(path).map_err(failed)?).lines();
     for (at, line) in lines.enumerate() {
         let line = line.map_err(failed)?;
-        let value: Value = serde_json::from_str(&line).unwrap_or_default();
-        let n = value["n"].as_u64().unwrap_or(0);
+        let next = ChainEnd::of(line.as_bytes());
         let is_next = match &end {
-            Some((before, hash)) => n == before + 1 && value["prev"] == hash.as_str(),
-            None => n > 1 || n == 1 && value["prev"] == NONE_BEFORE,
+            Some(end) => next.follows(Some(&(end.n, end.hash.clone()))),
+            None => next.n > 1 || next.follows(None),
         };
         if !is_next {
             problems.push(format!(
@@ -227,7 +276,7 @@ fn check_file(
                 at + 1
             ));
         }
-        end = Some((n, hash_of(line.as_bytes())));
+        end = Some(next);
     }
     Ok(end)
 }

@@ -16,6 +16,8 @@ use crate::recordings::checksum::sha256;
 use crate::server::archive::accounts::Accounts;
 use crate::server::archive::audio_file::AudioFile;
 use crate::server::archive::audit::Audit;
+use crate::server::archive::bucket::FIRST_BUCKET;
+use crate::server::archive::bucket_cache::BucketCache;
 use crate::server::archive::catalogue::fault;
 use crate::server::archive::command_line::{settings, take_flag};
 use crate::server::archive::id::IdKey;
@@ -64,9 +66,8 @@ fn check(settings: &ArchiveSettings, has_sums: bool) -> Result<Report, String> {
     };
     let path = std::env::temp_dir().join(format!("callrec-check-{}.db", std::process::id()));
     let filled = fill(settings, &path, &key, false);
-    let report = filled.and_then(|catalogue| {
-        catalogue.read(|connection| report(connection, &settings.dirs(), has_sums))
-    });
+    let report = filled
+        .and_then(|catalogue| catalogue.read(|connection| report(connection, settings, has_sums)));
     remove(&path)?;
     let mut report = report?;
     if let Some(accounts) = &accounts {
@@ -76,11 +77,15 @@ fn check(settings: &ArchiveSettings, has_sums: bool) -> Result<Report, String> {
     Ok(report)
 }
 
-fn report(connection: &Connection, dirs: &[PathBuf], has_sums: bool) -> Result<Report, String> {
-    let mut problems = part_problems(connection, dirs)?;
-    problems.extend(lost(connection, dirs)?);
+fn report(
+    connection: &Connection,
+    settings: &ArchiveSettings,
+    has_sums: bool,
+) -> Result<Report, String> {
+    let mut problems = part_problems(connection, settings)?;
+    problems.extend(lost(connection, settings)?);
     if has_sums {
-        problems.extend(wrong_sums(connection, dirs)?);
+        problems.extend(wrong_sums(connection, settings)?);
     }
     let count = |condition: &str| -> Result<u64, String> {
         let sql = format!("SELECT count(*) FROM recording WHERE {condition}");
@@ -108,15 +113,14 @@ fn report(connection: &Connection, dirs: &[PathBuf], has_sums: bool) -> Result<R
     })
 }
 
-fn path_of(dirs: &[PathBuf], place: i64, folder: &str, name: &str) -> PathBuf {
-    let none = PathBuf::new();
-    dirs.get(place as usize)
-        .unwrap_or(&none)
-        .join(folder)
-        .join(name)
+fn path_of(settings: &ArchiveSettings, place: i64, folder: &str, name: &str) -> PathBuf {
+    settings.place(place).join(folder).join(name)
 }
 
-fn part_problems(connection: &Connection, dirs: &[PathBuf]) -> Result<Vec<String>, String> {
+fn part_problems(
+    connection: &Connection,
+    settings: &ArchiveSettings,
+) -> Result<Vec<String>, String> {
     let sql =
         "SELECT place, folder.name, stem, problem FROM part JOIN folder ON folder.id = part.folder
         WHERE problem IS NOT NULL ORDER BY 1, 2, 3";
@@ -124,7 +128,7 @@ fn part_problems(connection: &Connection, dirs: &[PathBuf]) -> Result<Vec<String
     let of = |row: &rusqlite::Row| -> rusqlite::Result<String> {
         let (folder, stem, problem): (String, String, String) =
             (row.get(1)?, row.get(2)?, row.get(3)?);
-        let path = path_of(dirs, row.get(0)?, &folder, &format!("{stem}.wav"));
+        let path = path_of(settings, row.get(0)?, &folder, &format!("{stem}.wav"));
         Ok(format!("{}: {problem}", path.display()))
     };
     let mut problems: Vec<String> = find
@@ -142,7 +146,7 @@ fn part_problems(connection: &Connection, dirs: &[PathBuf]) -> Result<Vec<String
         let document: Value = serde_json::from_str(&document).unwrap_or_default();
         if document["problem"] == "part" {
             let call = document["call"].as_str().unwrap_or_default();
-            let path = path_of(dirs, 0, &folder, call);
+            let path = path_of(settings, 0, &folder, call);
             problems.push(format!(
                 "{}: part {} is missing",
                 path.display(),
@@ -154,14 +158,14 @@ fn part_problems(connection: &Connection, dirs: &[PathBuf]) -> Result<Vec<String
 }
 
 /// Calls that were accepted, and of which there is nothing.
-fn lost(connection: &Connection, dirs: &[PathBuf]) -> Result<Vec<String>, String> {
+fn lost(connection: &Connection, settings: &ArchiveSettings) -> Result<Vec<String>, String> {
     let sql = "SELECT folder, stem, reason FROM accepted WHERE state = 'lost'
         AND NOT EXISTS (SELECT 1 FROM recording WHERE recording.id = accepted.id) ORDER BY folder, stem";
     let mut find = connection.prepare(sql).map_err(fault)?;
     let of = |row: &rusqlite::Row| -> rusqlite::Result<String> {
         let (folder, stem, reason): (String, String, String) =
             (row.get(0)?, row.get(1)?, row.get(2)?);
-        let path = path_of(dirs, 0, &folder, &format!("{stem}.wav"));
+        let path = path_of(settings, 0, &folder, &format!("{stem}.wav"));
         Ok(format!("{}: lost: {reason}", path.display()))
     };
     let lines = find.query_map([], of).map_err(fault)?;
@@ -169,7 +173,7 @@ fn lost(connection: &Connection, dirs: &[PathBuf]) -> Result<Vec<String>, String
 }
 
 /// Reads all audio.
-fn wrong_sums(connection: &Connection, dirs: &[PathBuf]) -> Result<Vec<String>, String> {
+fn wrong_sums(connection: &Connection, settings: &ArchiveSettings) -> Result<Vec<String>, String> {
     let sql =
         "SELECT place, folder.name, stem, members FROM part JOIN folder ON folder.id = part.folder
         WHERE state = 'finished' AND problem IS NULL ORDER BY 1, 2, 3";
@@ -178,6 +182,9 @@ fn wrong_sums(connection: &Connection, dirs: &[PathBuf]) -> Result<Vec<String>, 
     let of = |row: &rusqlite::Row| -> rusqlite::Result<Row> {
         Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
     };
+    let buckets = settings.buckets()?;
+    let temporary = std::env::temp_dir().join(format!("callrec-check-{}", std::process::id()));
+    let cache = BucketCache::new(&temporary, buckets);
     let mut problems = vec![];
     for row in find.query_map([], of).map_err(fault)? {
         let (place, folder, stem, members) = row.map_err(fault)?;
@@ -185,13 +192,21 @@ fn wrong_sums(connection: &Connection, dirs: &[PathBuf]) -> Result<Vec<String>, 
         let Some(expected) = members.get("sha256").and_then(Value::as_str) else {
             continue; // a crash has interrupted it
         };
-        let path = path_of(dirs, place, &folder, &format!("{stem}.wav"));
-        match sum_of(&path) {
+        let path = path_of(settings, place, &folder, &format!("{stem}.wav"));
+        let audio = if place >= FIRST_BUCKET {
+            let copy = cache.copy(&folder, &format!("{stem}.wav"), 0)?;
+            copy.unwrap_or_default()
+        } else {
+            path.clone()
+        };
+        match sum_of(&audio) {
             Ok(sum) if sum == expected => {}
             Ok(_) => problems.push(format!("{}: sum", path.display())),
             Err(error) => problems.push(format!("{}: {error}", path.display())),
         }
     }
+    cache.clear()?;
+    let _ = std::fs::remove_dir(temporary);
     Ok(problems)
 }
 

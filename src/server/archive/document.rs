@@ -2,12 +2,15 @@
 
 use serde_json::{json, Map, Value};
 
+use crate::server::archive::bucket::FIRST_BUCKET;
 use crate::server::archive::text;
 
 /// One part as the catalogue has it.
 #[derive(Clone, Debug)]
 pub(super) struct PartRow {
     pub(super) stem: String,
+    /// Where its files are: a folder, or a bucket.
+    pub(super) place: i64,
     pub(super) number: i64,
     pub(super) start: i64,
     pub(super) start_text: String,
@@ -206,7 +209,7 @@ fn state_of(parts: &[PartRow], now: i64) -> (&'static str, Option<String>, Vec<i
     ("finished", None, missing)
 }
 
-/// Where the audio is: `local`, on its way to another place, or nowhere.
+/// Where the audio is: `local`, in a `bucket`, on its way to another place, or nowhere.
 fn place_of(parts: &[PartRow], now: i64) -> &'static str {
     let gone = parts
         .iter()
@@ -214,6 +217,7 @@ fn place_of(parts: &[PartRow], now: i64) -> &'static str {
         .map(|part| part.gone)
         .min();
     match gone {
+        None if parts.iter().any(|part| part.place >= FIRST_BUCKET) => "bucket",
         None => "local",
         Some(since) if now - since < MOVING_SECONDS => "moving",
         Some(_) => "none",
@@ -241,6 +245,7 @@ mod tests {
         };
         PartRow {
             stem: format!("Record_{number}"),
+            place: 0,
             number,
             start: number * 100,
             start_text: format!("time {number}"),
@@ -312,5 +317,8 @@ mod tests {
             (&at(90_000)["place"], &at(90_000)["problem"]),
             (&json!("none"), &json!("no-file"))
         );
+        let mut moved = part(1, json!({}));
+        moved.place = FIRST_BUCKET;
+        assert_eq!(joined(&[part(2, json!({})), moved])["place"], "bucket");
     }
 }

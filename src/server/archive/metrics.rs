@@ -78,6 +78,11 @@ fn text(app: &App) -> Result<String, String> {
             "1: less than minFreeMib is free.",
             u64::from(app.is_disk_low.load(Ordering::Relaxed)),
         ),
+        (
+            "callrec_archive_buckets_failing",
+            "Buckets that could not be listed at the last try.",
+            app.failing_buckets.load(Ordering::Relaxed),
+        ),
     ];
     for (name, help, value) in gauges {
         write_metric(&mut page, name, MetricKind::Gauge, help, value);

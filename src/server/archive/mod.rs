@@ -5,6 +5,8 @@
 //! - `scan` compares the folders (`folder_files`, `scan_part`, `facts`, `audio_file`) with the catalogue
 //!   (`catalogue`, `schema`), `parts` joins them to recordings (`document`, `id`), `records` is what people
 //!   have added, `journal_reader` the balance. `rebuild` and `check` do the same with a new catalogue.
+//! - `bucket` is object storage: `bucket_watch` compares it with the catalogue (`bucket_scan`,
+//!   `bucket_records`), `bucket_cache` has copies of what is heard.
 //! - `search` finds recordings (`text`), `accounts` knows who may see which (`tenants`, `glob`), `audit` is
 //!   the log of what they did.
 //! - `web` serves the page and the API; `audio` are the bytes that it plays; `deletion` and `retention`
@@ -28,6 +30,11 @@ mod accounts;
 mod app;
 mod audio_file;
 mod audit;
+mod bucket;
+mod bucket_cache;
+mod bucket_records;
+mod bucket_scan;
+mod bucket_watch;
 mod catalogue;
 mod check;
 mod command_line;
@@ -38,12 +45,14 @@ mod facts;
 mod folder_files;
 mod glob;
 mod id;
+mod interrupted_deletion;
 mod journal_reader;
 mod login_guard;
 mod metrics;
 mod parts;
+mod pending_deletion;
 mod rebuild;
-mod recent_listens;
+mod recent_lines;
 mod recording_rows;
 mod records;
 mod retention;

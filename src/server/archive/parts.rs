@@ -123,7 +123,13 @@ impl PartWriter<'_> {
         let rows: Vec<Row> = rows.collect::<Result<_, _>>().map_err(fault)?;
         let mut changed = vec![];
         let mut last: Option<(i64, i64, String)> = None;
+        let mut before: Option<String> = None;
         for (stem, number, start, finish, id) in rows {
+            // The same part in another place.
+            if before.as_ref() == Some(&stem) {
+                continue;
+            }
+            before = Some(stem.clone());
             let continues = |(before, end, _): &&(i64, i64, String)| {
                 number == before + 1 && (start - end).abs() <= NEAR_SECONDS
             };
@@ -186,6 +192,35 @@ impl PartWriter<'_> {
         Ok(Some(Change { id, folder, kind }))
     }
 
+    /// Joins several recordings again.
+    pub(super) fn rejoin_all(&self, mut ids: Vec<String>) -> Result<Vec<Change>, String> {
+        ids.sort();
+        ids.dedup();
+        let mut changes = vec![];
+        for id in ids {
+            changes.extend(self.rejoin(&id, false)?);
+        }
+        Ok(changes)
+    }
+
+    /// Parts of a folder are not in a place any more.
+    pub(super) fn mark_gone(
+        &self,
+        folder: &str,
+        place: i64,
+        stems: &[&String],
+    ) -> Result<Vec<Change>, String> {
+        let folder = self.folder(folder)?;
+        let mut ids: Vec<String> = vec![];
+        for stem in stems {
+            let sql = "UPDATE part SET gone = ?4 WHERE folder = ?1 AND stem = ?2 AND place = ?3 RETURNING id";
+            let mut update = self.connection.prepare_cached(sql).map_err(fault)?;
+            let values = params![folder, stem, place, self.now];
+            ids.push(update.query_row(values, |row| row.get(0)).map_err(fault)?);
+        }
+        self.rejoin_all(ids)
+    }
+
     pub(super) fn set_accepted(
         &self,
         id: &str,
@@ -210,6 +245,7 @@ impl PartWriter<'_> {
                 row.get(12)?,
                 PartRow {
                     stem: row.get(1)?,
+                    place: row.get(2)?,
                     number: row.get(3)?,
                     start: row.get(4)?,
                     start_text: row.get(5)?,

@@ -9,10 +9,13 @@ use crate::cli::console::print;
 use crate::cli::failure::Failure;
 use crate::io::file_lock::FileLock;
 use crate::server::archive::accounts::Accounts;
+use crate::server::archive::bucket::Bucket;
+use crate::server::archive::bucket_records::SeenRecords;
+use crate::server::archive::bucket_scan::BucketScan;
 use crate::server::archive::catalogue::{fault, Catalogue};
 use crate::server::archive::id::IdKey;
 use crate::server::archive::journal_reader;
-use crate::server::archive::records::Records;
+use crate::server::archive::records::{put, Records};
 use crate::server::archive::scan::Scanner;
 use crate::server::archive::settings::ArchiveSettings;
 
@@ -36,9 +39,9 @@ fn rebuild(settings: &ArchiveSettings) -> Result<ExitCode, String> {
         let sql = "SELECT place, folder.name, stem, problem FROM part JOIN folder ON folder.id = part.folder
             WHERE problem IN ('unreadable', 'permission', 'no-sidecar')";
         let mut find = connection.prepare(sql).map_err(fault)?;
-        type Row = (usize, String, String, String);
+        type Row = (i64, String, String, String);
         let of = |row: &rusqlite::Row| -> rusqlite::Result<Row> {
-            Ok((row.get::<_, i64>(0)? as usize, row.get(1)?, row.get(2)?, row.get(3)?))
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
         };
         let rows: Vec<Row> = find.query_map([], of).map_err(fault)?.collect::<Result<_, _>>().map_err(fault)?;
         Ok((count, rows))
@@ -46,14 +49,10 @@ fn rebuild(settings: &ArchiveSettings) -> Result<ExitCode, String> {
     drop(catalogue);
     install(&new, &path, &home)?;
     accounts.set_flag(REBUILT, "1")?;
-    let dirs = settings.dirs();
     let mut text = String::new();
     for (place, folder, stem, problem) in &unreadable {
-        let dir = dirs
-            .get(*place)
-            .map(|dir| dir.display().to_string())
-            .unwrap_or_default();
-        text += &format!("{dir}/{folder}/{stem}.wav: {problem}\n");
+        let place = settings.place(*place);
+        text += &format!("{}/{folder}/{stem}.wav: {problem}\n", place.display());
     }
     text += &format!("{count} recordings\n");
     print(&text).map_err(|failure| failure.into_message().0)?;
@@ -69,13 +68,26 @@ pub(super) fn fill(
 ) -> Result<Arc<Catalogue>, String> {
     remove(path)?;
     let catalogue = Arc::new(Catalogue::create(path)?);
-    let records = Records::new(&settings.home());
+    let buckets = settings.buckets()?;
+    let records = Records::new(&settings.home(), &buckets);
     catalogue.write(|connection| records.load(connection))?;
+    if let Some(bucket) = buckets.first() {
+        read_records(&catalogue, &records, bucket)?;
+    }
     let mut scanner = Scanner::new(catalogue.clone(), key.clone(), settings.dirs());
     if shows_progress {
         scanner.progress = Some(show_progress);
     }
     scanner.scan()?;
+    for (number, bucket) in buckets.iter().enumerate() {
+        let scan = BucketScan {
+            catalogue: &catalogue,
+            key,
+            bucket,
+            number,
+        };
+        scan.scan()?;
+    }
     catalogue.write(|connection| journal_reader::read(connection, key, &settings.dirs(), true))?;
     // Recordings of which nothing but the tombstone is left.
     scanner.bury_all()?;
@@ -83,6 +95,16 @@ pub(super) fn fill(
         finish_progress();
     }
     Ok(catalogue)
+}
+
+/// What people have added, in a bucket.
+fn read_records(catalogue: &Catalogue, records: &Records, bucket: &Bucket) -> Result<(), String> {
+    for (id, _) in SeenRecords::default().changed(bucket)? {
+        let added = records.read(&id);
+        let added = added.map_err(|error| format!("the record of {id}: {error}"))?;
+        catalogue.write(|connection| put(connection, &id, &added))?;
+    }
+    Ok(())
 }
 
 #[allow(clippy::print_stderr)] // the progress is for the person who waits

@@ -6,10 +6,13 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rusqlite::{params, Connection};
 use serde_json::{Map, Value};
 
+use crate::server::archive::bucket::Bucket;
+use crate::server::archive::bucket_records;
 use crate::server::archive::catalogue::fault;
 use crate::server::archive::id::is_id;
 
@@ -28,55 +31,94 @@ pub(super) struct Added {
     pub(super) tombstone: Option<Map<String, Value>>,
 }
 
-/// The folder of records.
-#[derive(Clone)]
-pub(super) struct Records(PathBuf);
+/// The folder of records. With a bucket all that is added goes there, so that other archives see it;
+/// what was in the folder before counts still.
+pub(super) struct Records {
+    folder: PathBuf,
+    bucket: Option<Arc<Bucket>>,
+}
 
 impl Records {
-    pub(super) fn new(home: &Path) -> Self {
-        Self(home.join("records"))
+    pub(super) fn new(home: &Path, buckets: &[Arc<Bucket>]) -> Self {
+        Self {
+            folder: home.join("records"),
+            bucket: buckets.first().cloned(),
+        }
+    }
+
+    pub(super) fn are_in_bucket(&self) -> bool {
+        self.bucket.is_some()
     }
 
     fn path(&self, id: &str) -> PathBuf {
-        self.0.join(&id[..2]).join(id)
+        self.folder.join(&id[..2]).join(id)
     }
 
     /// The record of a recording; empty if there is none.
     pub(super) fn read(&self, id: &str) -> io::Result<Added> {
-        let mut text = vec![];
-        match File::open(self.path(id)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Added::default()),
-            opened => opened?.take(MAX_BYTES).read_to_end(&mut text)?,
-        };
+        let mut text = self.read_file(id)?;
+        if let Some(bucket) = &self.bucket {
+            let more = bucket_records::read(bucket, id).map_err(io::Error::other)?;
+            text.extend(more);
+        }
         Ok(Added::parse(&text))
     }
 
-    /// Appends a change, and returns once it is on the disk.
+    fn read_file(&self, id: &str) -> io::Result<Vec<u8>> {
+        let mut text = vec![];
+        match File::open(self.path(id)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            opened => {
+                opened?.take(MAX_BYTES).read_to_end(&mut text)?;
+            }
+        }
+        Ok(text)
+    }
+
+    /// Appends a change, and returns once it is on the disk, or in the bucket. `NotFound`: the recording has
+    /// been deleted elsewhere meanwhile.
     pub(super) fn append(&self, id: &str, change: &Map<String, Value>) -> io::Result<()> {
+        let line = Value::Object(change.clone()).to_string() + "\n";
+        if let Some(bucket) = &self.bucket {
+            let appended = bucket_records::append(bucket, id, line.as_bytes());
+            return match appended.map_err(io::Error::other)? {
+                true => Ok(()),
+                false => Err(io::ErrorKind::NotFound.into()),
+            };
+        }
         let path = self.path(id);
-        let folder = path.parent().unwrap_or(&self.0);
+        let folder = path.parent().unwrap_or(&self.folder);
         fs::create_dir_all(folder)?;
         let is_new = !path.exists();
         let mut options = OpenOptions::new();
         let mut file = options.create(true).append(true).mode(0o640).open(&path)?;
-        let line = Value::Object(change.clone()).to_string() + "\n";
         file.write_all(line.as_bytes())?;
         file.sync_all()?;
         if is_new {
             File::open(folder)?.sync_all()?;
-            File::open(&self.0)?.sync_all()?;
+            File::open(&self.folder)?.sync_all()?;
         }
         Ok(())
     }
 
-    /// Replaces a record by a tombstone: nothing that people have added is left.
-    pub(super) fn bury(&self, id: &str, tombstone: &Map<String, Value>) -> io::Result<()> {
+    /// Replaces a record by a tombstone: nothing that people have added is left. `false`: it has been held
+    /// elsewhere meanwhile.
+    pub(super) fn bury(&self, id: &str, tombstone: &Map<String, Value>) -> io::Result<bool> {
         let path = self.path(id);
-        let folder = path.parent().unwrap_or(&self.0);
+        let folder = path.parent().unwrap_or(&self.folder);
         fs::create_dir_all(folder)?;
         let new = folder.join(format!("{id}.new"));
         let mut line = Map::new();
         line.insert("deleted".into(), Value::Object(tombstone.clone()));
+        let line = Value::Object(line).to_string() + "\n";
+        if let Some(bucket) = &self.bucket {
+            bucket_records::bury(bucket, id, line.as_bytes()).map_err(io::Error::other)?;
+            if self.read(id)?.hold {
+                bucket_records::unbury(bucket, id).map_err(io::Error::other)?;
+                return Ok(false);
+            }
+            bucket_records::forget_changes(bucket, id).map_err(io::Error::other)?;
+        }
         let mut options = OpenOptions::new();
         let mut file = options
             .create(true)
@@ -84,17 +126,18 @@ impl Records {
             .truncate(true)
             .mode(0o640)
             .open(&new)?;
-        file.write_all((Value::Object(line).to_string() + "\n").as_bytes())?;
+        file.write_all(line.as_bytes())?;
         file.sync_all()?;
         fs::rename(&new, &path)?;
         File::open(folder)?.sync_all()?;
-        File::open(&self.0)?.sync_all()
+        File::open(&self.folder)?.sync_all()?;
+        Ok(true)
     }
 
     /// All ids that have a record.
     fn ids(&self) -> io::Result<Vec<String>> {
         let mut ids = vec![];
-        let folders = match fs::read_dir(&self.0) {
+        let folders = match fs::read_dir(&self.folder) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(ids),
             folders => folders?,
         };
@@ -111,18 +154,27 @@ impl Records {
         Ok(ids)
     }
 
-    /// Reads all records into the catalogue; returns the ids whose record has changed.
+    /// Reads the folder's records into the catalogue; returns the ids whose record has changed.
     pub(super) fn load(&self, connection: &Connection) -> Result<Vec<String>, String> {
-        let failed = |error: io::Error| format!("{}: {error}", self.0.display());
+        let failed = |error: io::Error| format!("{}: {error}", self.folder.display());
         let mut changed = vec![];
         for id in self.ids().map_err(failed)? {
-            let added = self.read(&id).map_err(failed)?;
+            let added = Added::parse(&self.read_file(&id).map_err(failed)?);
+            if self.bucket.is_some() && added.tombstone.is_none() && is_known(connection, &id)? {
+                continue; // the bucket says more of it
+            }
             if put(connection, &id, &added)? {
                 changed.push(id);
             }
         }
         Ok(changed)
     }
+}
+
+fn is_known(connection: &Connection, id: &str) -> Result<bool, String> {
+    let sql = "SELECT 1 FROM added WHERE id = ?1";
+    let mut find = connection.prepare_cached(sql).map_err(fault)?;
+    find.exists([id]).map_err(fault)
 }
 
 /// Stores a record in the catalogue; `true`: it has changed.
@@ -196,7 +248,7 @@ mod tests {
     #[test]
     fn lines_add_up_and_a_tombstone_replaces_them() {
         let home = std::env::temp_dir().join(format!("callrec-records-{}", std::process::id()));
-        let records = Records::new(&home);
+        let records = Records::new(&home, &[]);
         let id = "abcdefghijklmnopqrstuvwxyz";
         assert_eq!(records.read(id).unwrap(), Added::default());
         records

@@ -69,9 +69,11 @@ pub(super) fn round(app: &App) -> Result<(), String> {
     for id in &round.ids {
         match delete(app, &actor, id, "retention") {
             Ok(()) => count += 1,
-            Err(DeletionRefusal::Audit(problem) | DeletionRefusal::Failed(problem)) => {
-                return Err(problem)
-            }
+            Err(
+                DeletionRefusal::Audit(problem)
+                | DeletionRefusal::Bucket(problem)
+                | DeletionRefusal::Failed(problem),
+            ) => return Err(problem),
             Err(refusal) => warn!("retention: {id} stays: {refusal:?}"),
         }
     }

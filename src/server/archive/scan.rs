@@ -175,7 +175,7 @@ impl Scanner {
         };
         let known = self
             .catalogue
-            .read(|connection| known(connection, name, place))?;
+            .read(|connection| known(connection, name, place as i64))?;
         let is_changed = |(stem, files): &(&String, &Files)| {
             let known = known.get(*stem);
             must_look(known, files)
@@ -210,7 +210,7 @@ impl Scanner {
             let mut find = connection.prepare(sql).map_err(fault)?;
             let ids = find.query_map([], |row| row.get(0)).map_err(fault)?;
             let ids: Vec<String> = ids.collect::<Result<_, _>>().map_err(fault)?;
-            rejoin(&self.writer(connection, now), ids)
+            self.writer(connection, now).rejoin_all(ids)
         })
     }
 
@@ -231,7 +231,7 @@ impl Scanner {
                     Look::NotYet => {}
                 }
             }
-            rejoin(&writer, ids)
+            writer.rejoin_all(ids)
         })
     }
 
@@ -252,15 +252,7 @@ impl Scanner {
         let now = now();
         self.catalogue.write(|connection| {
             let writer = self.writer(connection, now);
-            let number = writer.folder(folder)?;
-            let mut ids: Vec<String> = vec![];
-            for stem in stems {
-                let sql = "UPDATE part SET gone = ?4 WHERE folder = ?1 AND stem = ?2 AND place = ?3 RETURNING id";
-                let mut update = connection.prepare_cached(sql).map_err(fault)?;
-                let values = params![number, stem, place as i64, now];
-                ids.push(update.query_row(values, |row| row.get(0)).map_err(fault)?);
-            }
-            rejoin(&writer, ids)
+            writer.mark_gone(folder, place as i64, stems)
         })
     }
 
@@ -287,16 +279,6 @@ impl Scanner {
     }
 }
 
-fn rejoin(writer: &PartWriter, mut ids: Vec<String>) -> Result<Vec<Change>, String> {
-    ids.sort();
-    ids.dedup();
-    let mut changes = vec![];
-    for id in ids {
-        changes.extend(writer.rejoin(&id, false)?);
-    }
-    Ok(changes)
-}
-
 /// The devices' folders, with the times of their last change.
 fn folders_of(dir: &Path) -> io::Result<Vec<(String, (i64, i64))>> {
     let mut folders = vec![];
@@ -317,10 +299,11 @@ fn folders_of(dir: &Path) -> io::Result<Vec<(String, (i64, i64))>> {
     Ok(folders)
 }
 
-fn known(
+/// The parts of a folder in one place.
+pub(super) fn known(
     connection: &Connection,
     folder: &str,
-    place: usize,
+    place: i64,
 ) -> Result<HashMap<String, KnownPart>, String> {
     let sql = "SELECT stem, state, problem, gone, stamp FROM part
         WHERE folder = (SELECT id FROM folder WHERE name = ?1) AND place = ?2";
@@ -334,9 +317,7 @@ fn known(
         };
         Ok((row.get(0)?, part))
     };
-    let rows = find
-        .query_map(params![folder, place as i64], of)
-        .map_err(fault)?;
+    let rows = find.query_map(params![folder, place], of).map_err(fault)?;
     rows.collect::<Result<_, _>>().map_err(fault)
 }
 

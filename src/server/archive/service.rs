@@ -10,7 +10,8 @@ use tokio::signal::unix::{signal, SignalKind};
 
 use crate::io::file_lock::FileLock;
 use crate::server::archive::app::App;
-use crate::server::archive::deletion::finish_interrupted;
+use crate::server::archive::bucket_watch::watch;
+use crate::server::archive::interrupted_deletion::{find_interrupted, finish_interrupted};
 use crate::server::archive::journal_reader;
 use crate::server::archive::metrics;
 use crate::server::archive::rebuild::{lock_path, REBUILT};
@@ -48,6 +49,7 @@ async fn serve(settings: ArchiveSettings) -> Result<(), String> {
             "{home}: another archive serves this folder already"
         ));
     };
+    prepare(&app)?;
     let tls = tls::acceptor(&app.settings)?;
     let scheme = if tls.is_some() { "https" } else { "http" };
     let base = app
@@ -73,11 +75,7 @@ async fn serve(settings: ArchiveSettings) -> Result<(), String> {
         }
         None => String::new(),
     };
-    let scanning = app.clone();
-    std::thread::Builder::new()
-        .name("scan".into())
-        .spawn(move || scan(&scanning))
-        .map_err(|error| format!("thread: {error}"))?;
+    start_threads(&app)?;
     let version = env!("CARGO_PKG_VERSION");
     info!("callrec-server {version} archive is ready on {address}{metrics}");
     let mut end = signal(SignalKind::terminate()).map_err(|error| format!("signals: {error}"))?;
@@ -95,6 +93,34 @@ async fn serve(settings: ArchiveSettings) -> Result<(), String> {
     std::process::exit(0);
 }
 
+/// The threads that look at folders and buckets.
+fn start_threads(app: &Arc<App>) -> Result<(), String> {
+    let start = |name: &str, work: fn(&App)| {
+        let app = app.clone();
+        let thread = std::thread::Builder::new().name(name.into());
+        let started = thread.spawn(move || work(&app));
+        started
+            .map(drop)
+            .map_err(|error| format!("thread: {error}"))
+    };
+    start("scan", scan)?;
+    if !app.cache.buckets().is_empty() {
+        start("buckets", watch)?;
+    }
+    Ok(())
+}
+
+/// What an earlier run has left behind, and what its keeper should know.
+fn prepare(app: &App) -> Result<(), String> {
+    app.audit.recover(&app.accounts)?;
+    find_interrupted(app)?;
+    app.cache.clear()?;
+    for network in &app.settings.trusted_proxy {
+        info!("{network} may say in X-Forwarded-User who somebody is: a proxy there must not pass on that of a client");
+    }
+    Ok(())
+}
+
 /// The thread of scans: for ever.
 fn scan(app: &App) {
     let mut scanner = Scanner::new(app.catalogue.clone(), app.key.clone(), app.settings.dirs());
@@ -103,7 +129,10 @@ fn scan(app: &App) {
     let mut failing = String::new();
     loop {
         let began = Instant::now();
-        match scan_once(app, &mut scanner, &mut reads_all) {
+        let scanned = scan_once(app, &mut scanner, &mut reads_all);
+        // What is deleted below takes its time as well, and is no reason to look less often.
+        let took = began.elapsed();
+        match scanned.and_then(|()| finish_interrupted(app)) {
             Ok(()) => {
                 failing.clear();
                 if !app.is_ready.swap(true, Ordering::Relaxed) {
@@ -123,7 +152,7 @@ fn scan(app: &App) {
                 }
             }
         }
-        let pause = (began.elapsed() * SCAN_SHARE).clamp(SCAN_EVERY, SCAN_AT_LEAST);
+        let pause = (took * SCAN_SHARE).clamp(SCAN_EVERY, SCAN_AT_LEAST);
         std::thread::sleep(pause);
     }
 }
@@ -144,7 +173,7 @@ fn scan_once(app: &App, scanner: &mut Scanner, reads_all: &mut bool) -> Result<(
     })?;
     *reads_all = false;
     app.events.add(changes);
-    finish_interrupted(app)
+    Ok(())
 }
 
 fn is_let_through(app: &App) -> bool {

@@ -2,11 +2,13 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use ipnet::IpNet;
 
 use crate::cli::command::{command, CommandSpec};
 use crate::config::{number, one_of};
+use crate::server::archive::bucket::{Bucket, FIRST_BUCKET};
 use crate::server::archive::tenants::{TenantRule, Tenants};
 use crate::server::options::{all, one, unknown, ServerOptions};
 
@@ -18,6 +20,10 @@ pub(in crate::server) const ARCHIVE: CommandSpec = command! {
             "a file of 'key = value' lines; the keys are the long options without dashes"),
         ("", "dir", "DIR",
             "the folder of a recording server; may be repeated, the first one keeps the catalogue [/var/lib/callrec]"),
+        ("", "store", "s3://BUCKET/PREFIX",
+            "a bucket with recordings; where and as whom is in the environment, as for the recorder; may be repeated"),
+        ("", "storeCa", "FILE",
+            "the authority that issues the certificates of buckets in a network of one's own, PEM"),
         ("", "listen", "ADDR:PORT",
             "where the page and the API are served [127.0.0.1:8090]"),
         ("", "database", "sqlite:FILE",
@@ -33,7 +39,7 @@ pub(in crate::server) const ARCHIVE: CommandSpec = command! {
         ("", "plainHttp", "0|1",
             "1: listen on other addresses than loopback without TLS, because a proxy does it [0]"),
         ("", "trustedProxy", "CIDR",
-            "proxies whose X-Forwarded-For is believed; may be repeated"),
+            "proxies whose X-Forwarded-User, -Groups and -For are believed; may be repeated"),
         ("", "retainDays", "DAYS",
             "recordings are deleted after so many days; 0: never [0]"),
         ("", "retainBytes", "BYTES",
@@ -76,6 +82,8 @@ beside a running server.";
 #[derive(Clone, Debug)]
 pub(in crate::server) struct ArchiveSettings {
     dirs: Vec<PathBuf>,
+    stores: Vec<String>,
+    store_ca: Option<String>,
     pub(super) listen: SocketAddr,
     database: Option<PathBuf>,
     pub(super) public: Option<String>,
@@ -100,6 +108,8 @@ impl Default for ArchiveSettings {
     fn default() -> Self {
         Self {
             dirs: vec![],
+            stores: vec![],
+            store_ca: None,
             listen: SocketAddr::from(([127, 0, 0, 1], 8090)),
             database: None,
             public: None,
@@ -127,11 +137,13 @@ const DEFAULT_DIR: &str = "/var/lib/callrec";
 const MAX_DAYS: u32 = 36_500;
 
 impl ServerOptions for ArchiveSettings {
-    const REPEATABLE: &'static [&'static str] = &["dir", "trustedProxy", "tenant"];
+    const REPEATABLE: &'static [&'static str] = &["dir", "store", "trustedProxy", "tenant"];
 
     fn set(&mut self, key: &str, value: &str) -> Result<(), String> {
         match key {
             "dir" => self.dirs.push(value.into()),
+            "store" => self.stores.push(store_url(value)?),
+            "storeCa" => self.store_ca = Some(value.to_owned()),
             "listen" => self.listen = address(value)?,
             "database" => self.database = Some(sqlite_file(value)?),
             "public" => self.public = Some(public_url(value)?),
@@ -160,6 +172,8 @@ impl ServerOptions for ArchiveSettings {
     fn pairs(&self) -> Vec<(&'static str, Vec<String>)> {
         vec![
             ("dir", all(self.dirs().iter().map(|dir| dir.display()))),
+            ("store", all(&self.stores)),
+            ("storeCa", all(&self.store_ca)),
             ("listen", one(self.listen)),
             (
                 "database",
@@ -201,6 +215,22 @@ impl ArchiveSettings {
         }
     }
 
+    /// The buckets of recordings.
+    pub(super) fn buckets(&self) -> Result<Vec<Arc<Bucket>>, String> {
+        let open = |url: &String| Bucket::open(url, self.store_ca.as_deref()).map(Arc::new);
+        self.stores.iter().map(open).collect()
+    }
+
+    /// What a place is called: a folder, or a bucket.
+    pub(super) fn place(&self, place: i64) -> PathBuf {
+        let bucket = usize::try_from(place - FIRST_BUCKET).ok();
+        match bucket {
+            Some(bucket) => self.stores.get(bucket).map(PathBuf::from),
+            None => self.dirs().get(place as usize).cloned(),
+        }
+        .unwrap_or_default()
+    }
+
     /// Where the archive keeps what is its own.
     pub(super) fn home(&self) -> PathBuf {
         let first = self.dirs.first().map_or(Path::new(DEFAULT_DIR), |dir| dir);
@@ -229,6 +259,7 @@ impl ArchiveSettings {
 
     /// What the options do not allow together.
     pub(in crate::server) fn check(&self) -> Result<(), String> {
+        self.buckets()?;
         if self.tls_cert.is_some() != self.tls_key.is_some() {
             return Err("tlsCert and tlsKey belong together: one of them is missing".into());
         }
@@ -243,6 +274,16 @@ impl ArchiveSettings {
             ));
         }
         Ok(())
+    }
+}
+
+fn store_url(value: &str) -> Result<String, String> {
+    let name = value
+        .strip_prefix("s3://")
+        .map(|rest| rest.split('/').next());
+    match name.flatten() {
+        Some(name) if !name.is_empty() => Ok(value.trim_end_matches('/').to_owned()),
+        _ => Err(format!("must be s3://BUCKET/PREFIX, not '{value}'")),
     }
 }
 
@@ -268,6 +309,9 @@ fn bytes(value: &str) -> Result<u64, String> {
 fn sqlite_file(value: &str) -> Result<PathBuf, String> {
     match value.strip_prefix("sqlite:") {
         Some(file) if !file.is_empty() => Ok(file.into()),
+        _ if value.starts_with("postgres") => {
+            Err("PostgreSQL is not supported yet; must be sqlite:FILE".into())
+        }
         _ => Err(format!("must be sqlite:FILE, not '{value}'")),
     }
 }

@@ -51,9 +51,11 @@ mod settings;
 mod sidecar;
 mod start;
 #[cfg(feature = "s3")]
-mod store;
+pub(super) mod store;
 #[cfg(feature = "s3")]
 mod store_authorities;
+#[cfg(all(feature = "s3", feature = "archive"))]
+mod store_objects;
 #[cfg(feature = "s3")]
 mod store_reply;
 mod sync;

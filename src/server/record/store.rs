@@ -17,7 +17,7 @@ use crate::server::record::store_authorities::read_authorities;
 use crate::server::record::store_reply::{accept, header, looks_like_md5, PutReply, Stored};
 
 /// How long a signed URL is valid; it is used at once.
-const SIGNED: Duration = Duration::from_secs(900);
+pub(super) const SIGNED: Duration = Duration::from_secs(900);
 /// The store verifies an object with these sums, and reports them afterwards. Old stores know the
 /// first one only.
 const MD5: &str = "content-md5";
@@ -28,17 +28,17 @@ const IF_NONE_MATCH: &str = "if-none-match";
 const CHECKSUM_MODE: &str = "x-amz-checksum-mode";
 
 /// A bucket, and how to reach it.
-pub(super) struct Store {
-    bucket: Bucket,
-    credentials: Credentials,
+pub(in crate::server) struct Store {
+    pub(super) bucket: Bucket,
+    pub(super) credentials: Credentials,
     /// Empty, or ending with a slash.
-    prefix: String,
-    agent: ureq::Agent,
+    pub(super) prefix: String,
+    pub(super) agent: ureq::Agent,
 }
 
 impl Store {
     /// The store of `--store`, with the certificates of `--store-ca`.
-    pub(super) fn open(url: &str, authorities: Option<&str>) -> Result<Self, String> {
+    pub(in crate::server) fn open(url: &str, authorities: Option<&str>) -> Result<Self, String> {
         let authorities = authorities.map(read_authorities).transpose()?;
         Self::parse(url, authorities, |name| std::env::var(name).ok())
     }
@@ -261,7 +261,7 @@ impl Store {
 
 /// How long a whole request with this many bytes may take. Without a deadline for all of it, a
 /// server that sends a byte now and then would block its thread forever.
-fn patience(bytes: u64) -> Duration {
+pub(super) fn patience(bytes: u64) -> Duration {
     Duration::from_millis(STORE_PATIENCE.millis())
         + Duration::from_secs(bytes / STORE_BYTES_PER_SECOND)
 }

@@ -53,6 +53,12 @@ pub(super) fn accept(mut answer: Response<Body>) -> Result<PutReply, String> {
             || header(&answer, "x-amz-server-side-encryption-customer-algorithm").is_some();
         return Ok(PutReply::Stored(Stored { tag, is_encrypted }));
     }
+    Err(refusal(&mut answer))
+}
+
+/// Why a store has refused something, as it says it.
+pub(super) fn refusal(answer: &mut Response<Body>) -> String {
+    let status = answer.status();
     let text = answer
         .body_mut()
         .with_config()
@@ -62,8 +68,8 @@ pub(super) fn accept(mut answer: Response<Body>) -> Result<PutReply, String> {
     let code = text
         .split_once("<Code>")
         .and_then(|(_, rest)| rest.split_once("</Code>"));
-    Err(format!(
+    format!(
         "refused: {status}{}",
         code.map_or_else(String::new, |(code, _)| format!(" ({code})"))
-    ))
+    )
 }

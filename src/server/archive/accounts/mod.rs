@@ -38,6 +38,9 @@ CREATE TABLE IF NOT EXISTS chain(host TEXT PRIMARY KEY, n INTEGER NOT NULL, hash
 CREATE TABLE IF NOT EXISTS flag(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 ";
 
+/// What the flags of deletions begin with.
+const DELETING: &str = "deleting:";
+
 /// The open file.
 pub(super) struct Accounts(Mutex<Connection>);
 
@@ -135,6 +138,25 @@ impl Accounts {
         let delete = "DELETE FROM flag WHERE name = ?1";
         let deleted = self.with(|connection| connection.execute(delete, [name]));
         Ok(deleted? > 0)
+    }
+
+    /// A deletion begins: it is known until it has ended.
+    pub(super) fn begin_deletion(&self, id: &str, what: &str) -> Result<(), String> {
+        self.set_flag(&format!("{DELETING}{id}"), what)
+    }
+
+    pub(super) fn end_deletion(&self, id: &str) -> Result<(), String> {
+        self.take_flag(&format!("{DELETING}{id}")).map(drop)
+    }
+
+    /// The deletions that have not ended: id and what is known.
+    pub(super) fn deletions(&self) -> Result<Vec<(String, String)>, String> {
+        let sql = "SELECT substr(name, length(?1) + 1), value FROM flag WHERE name LIKE ?1 || '%'";
+        self.with(|connection| {
+            let mut find = connection.prepare(sql)?;
+            let rows = find.query_map([DELETING], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            rows.collect()
+        })
     }
 
     /// The last line of the audit log that a host has written: its number and its hash.

@@ -79,7 +79,7 @@ pub(super) fn rights(row: &rusqlite::Row, at: usize) -> rusqlite::Result<Rights>
 }
 
 /// Names of users: what a log line and a command line take without doubt.
-fn check_name(name: &str) -> Result<(), String> {
+pub(in crate::server::archive) fn check_name(name: &str) -> Result<(), String> {
     let is_plain = |c: char| c.is_alphanumeric() || "-_.@".contains(c);
     if name.is_empty() || name.chars().count() > 64 || !name.chars().all(is_plain) {
         return Err(format!(
@@ -136,19 +136,21 @@ impl Accounts {
         found(name, changed)
     }
 
+    /// The user of this name, also one that is disabled.
+    pub(in crate::server::archive) fn user(&self, name: &str) -> Result<Option<User>, String> {
+        let sql = "SELECT name, role, tenant, devices, disabled FROM user WHERE name = ?1";
+        self.with(|connection| {
+            let mut find = connection.prepare_cached(sql)?;
+            find.query_row([name], user_of).optional()
+        })
+    }
+
     /// All users, by name.
     pub(in crate::server::archive) fn users(&self) -> Result<Vec<User>, String> {
         let sql = "SELECT name, role, tenant, devices, disabled FROM user ORDER BY name";
         self.with(|connection| {
             let mut find = connection.prepare(sql)?;
-            let of = |row: &rusqlite::Row| {
-                Ok(User {
-                    name: row.get(0)?,
-                    rights: rights(row, 1)?,
-                    is_disabled: row.get(4)?,
-                })
-            };
-            let users = find.query_map([], of)?.collect();
+            let users = find.query_map([], user_of)?.collect();
             users
         })
     }
@@ -181,6 +183,14 @@ impl Accounts {
         let is_right = password::is_right(password, hash);
         Ok(found.filter(|_| is_right).map(|(user, _)| user))
     }
+}
+
+fn user_of(row: &rusqlite::Row) -> rusqlite::Result<User> {
+    Ok(User {
+        name: row.get(0)?,
+        rights: rights(row, 1)?,
+        is_disabled: row.get(4)?,
+    })
 }
 
 fn found(name: &str, changed: usize) -> Result<(), String> {

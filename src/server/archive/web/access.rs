@@ -13,6 +13,9 @@ use crate::server::archive::id::is_id;
 use crate::server::archive::scan::now;
 use crate::server::archive::search::{find, Row};
 
+/// Seconds in which one line is enough for who hears what.
+const LISTEN_SECONDS: i64 = 600;
+
 impl App {
     /// Does blocking work on a thread for it.
     pub(super) async fn run<T: Send + 'static>(
@@ -94,7 +97,7 @@ impl App {
         format: &str,
     ) -> Result<(), ApiError> {
         let what = format!("{}\n{id}\n{format}", viewer.name);
-        if !lock(&self.listens).is_new(&what, now()) {
+        if !lock(&self.listens).is_new(&what, now(), LISTEN_SECONDS) {
             return Ok(());
         }
         let logged = self.log(viewer, "listen", id, serde_json::json!({"format": format}));

@@ -16,6 +16,7 @@ use super::error::ApiError;
 use super::live::{files, LiveCall};
 use super::ranges::{self, Wanted};
 use super::recordings::Pairs;
+use super::sound_files::{not_here, sound_files};
 use super::viewer::Viewer;
 use crate::server::archive::accounts::users::Role;
 use crate::server::archive::app::App;
@@ -172,10 +173,10 @@ async fn finished(
 
 fn open(app: &App, row: &Row, format: SoundFormat, part: Option<usize>) -> Result<Sound, ApiError> {
     let document: serde_json::Value = serde_json::from_str(&row.document).unwrap_or_default();
-    let mut files = files(&app.settings.dirs(), row);
-    if document["place"] != "local" {
-        return Err(ApiError::unavailable("moving", "its file is not here now").retry_after(30));
+    if document["place"] != "local" && document["place"] != "bucket" {
+        return Err(not_here());
     }
+    let mut files = sound_files(app, row)?;
     if let Some(number) = part {
         let numbers = document["files"].as_array().cloned().unwrap_or_default();
         let at = numbers

@@ -46,10 +46,19 @@ pub(super) fn json_body(headers: &HeaderMap, body: &[u8]) -> Result<Members, Api
     Members::new(body)
 }
 
+/// He has a password here: neither a program has one nor somebody whom only the proxy knows.
+pub(super) fn has_password(viewer: &Viewer) -> bool {
+    match viewer.proof {
+        Proof::Session(_) => true,
+        Proof::Token(_) => false,
+        Proof::Proxy { has_account } => has_account,
+    }
+}
+
 /// Some changes ask for the password again: a session may have been left open.
 pub(super) fn confirm(app: &App, viewer: &Viewer, password: Option<&str>) -> Result<(), ApiError> {
-    if matches!(viewer.proof, Proof::Token(_)) {
-        return Ok(()); // a program has no password
+    if !has_password(viewer) {
+        return Ok(());
     }
     let is_right = match password {
         Some(password) => app.accounts.log_in(&viewer.name, password)?.is_some(),
@@ -133,8 +142,7 @@ pub(super) fn apply(
     condition: Option<String>,
     password: Option<&str>,
 ) -> Result<(Value, String), ApiError> {
-    let failed =
-        |error: std::io::Error| ApiError::internal(&format!("the record of {id}: {error}"));
+    let failed = |error: std::io::Error| of_record(app, &format!("the record of {id}: {error}"));
     // Before the lock: it takes some time.
     let releases = change.get("hold") == Some(&Value::Bool(false));
     if releases && app.records.read(id).map_err(failed)?.hold {
@@ -143,7 +151,7 @@ pub(super) fn apply(
     }
     let _changing = lock(&app.changing);
     let mut added = app.records.read(id).map_err(failed)?;
-    if added.tombstone.is_some() {
+    if added.tombstone.is_some() || app.is_being_deleted(id) {
         return Err(ApiError::not_found());
     }
     let is_expected = |tag: &String| tag == "*" || *tag == format!("\"{}\"", added.version);
@@ -171,7 +179,14 @@ pub(super) fn apply(
             StartTime::of_seconds(now()).start.to_string().into(),
         );
         change.insert("who".into(), viewer.name.as_str().into());
-        app.records.append(id, &change).map_err(failed)?;
+        app.records
+            .append(id, &change)
+            .map_err(|error| match error.kind() {
+                std::io::ErrorKind::NotFound if app.records.are_in_bucket() => {
+                    ApiError::not_found()
+                }
+                _ => failed(error),
+            })?;
         added.apply(&change);
         let changed = app.catalogue.write(|connection| {
             records::put(connection, id, &added)?;
@@ -186,6 +201,15 @@ pub(super) fn apply(
     }
     let row = app.recording(viewer, id, Role::Supervisor)?;
     Ok((shown(app, &row), version(&row)))
+}
+
+/// What people have added cannot be read or written.
+fn of_record(app: &App, problem: &str) -> ApiError {
+    if !app.records.are_in_bucket() {
+        return ApiError::internal(problem);
+    }
+    log::error!("{problem}");
+    ApiError::unavailable("store", "the bucket does not answer; nothing was changed")
 }
 
 /// `DELETE /api/v1/recordings/ID`
@@ -235,6 +259,7 @@ pub(super) fn remove_for(
             ApiError::conflict("locked", "another program is using its file")
         }
         DeletionRefusal::Audit(problem) => ApiError::audit(&problem),
+        DeletionRefusal::Bucket(problem) => of_record(app, &problem),
         DeletionRefusal::Failed(problem) => ApiError::internal(&problem),
     })
 }

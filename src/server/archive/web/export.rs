@@ -19,9 +19,9 @@ use super::audio::disposition;
 use super::body::{blocking, BodySink};
 use super::changes::{confirm, json_body};
 use super::error::ApiError;
-use super::live::files;
 use super::params::{self, Members};
 use super::recordings::{shown, Pairs};
+use super::sound_files::sound_files;
 use super::viewer::Viewer;
 use crate::io::regular_file;
 use crate::server::archive::accounts::users::Role;
@@ -172,7 +172,8 @@ fn write(app: &App, rows: &[Row], sink: &mut BodySink) -> io::Result<()> {
             document["call"].as_str().map_or("Record", plain_or),
             row.id
         );
-        for audio in files(&app.settings.dirs(), row) {
+        let files = sound_files(app, row);
+        for audio in files.map_err(|error| io::Error::other(error.message().to_owned()))? {
             for path in [audio.clone(), audio.with_extension("json")] {
                 add_file(&mut zip, &folder, &path, &mut sums)?;
             }

@@ -1,13 +1,13 @@
 //! The page and the API, over HTTP.
 //!
-//! `serve` accepts connections, `viewer` finds out who asks and whether he may ask from there, `access`
-//! what he may see, `routes` lists all routes. A route of the API is in `recordings`, `audio` (`live`,
-//! `ranges`, `body`), `picture`, `changes`, `export`, `events` or `info`; `params` and `cursor` read
-//! their parameters. `pages` are the pages for people.
+//! `serve` accepts connections, `guard` finds out who asks (`viewer`; `sign_on`: whom a proxy names) and
+//! whether he may ask from there, `access` what he may see, `routes` lists all routes. A route of the API
+//! is in `recordings`, `audio` (`live`, `ranges`, `body`, `sound_files`), `picture`, `changes`, `export`,
+//! `events` or `info`; `params` and `cursor` read their parameters. `pages` are the pages for people.
 
 use std::sync::Arc;
 
-use axum::extract::{DefaultBodyLimit, Request};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{header, HeaderName, HeaderValue, StatusCode};
 use axum::middleware::{from_fn, from_fn_with_state, Next};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -16,6 +16,7 @@ use axum::Router;
 
 use crate::server::archive::app::App;
 use error::ApiError;
+use sign_on::SignOnRefusal;
 use viewer::Viewer;
 
 mod access;
@@ -26,6 +27,7 @@ mod cursor;
 mod error;
 mod events;
 mod export;
+mod guard;
 mod info;
 mod live;
 mod openapi;
@@ -36,6 +38,8 @@ mod ranges;
 mod recordings;
 mod routes;
 pub(super) mod serve;
+mod sign_on;
+mod sound_files;
 mod viewer;
 
 /// The longest body of a request.
@@ -50,7 +54,7 @@ pub(super) fn router(app: Arc<App>) -> Router {
             name => routes::handler(name),
         };
         let handler = match route.least {
-            Some(_) => handler.route_layer(from_fn(log_in_first)),
+            Some(_) => handler.route_layer(from_fn_with_state(app.clone(), log_in_first)),
             None => handler,
         };
         router = router.route(route.path, handler);
@@ -58,17 +62,24 @@ pub(super) fn router(app: Arc<App>) -> Router {
     router
         .fallback(audio::no_such_page)
         .layer(DefaultBodyLimit::max(BODY_BYTES))
-        .layer(from_fn_with_state(app.clone(), viewer::guard))
+        .layer(from_fn_with_state(app.clone(), guard::guard))
         .layer(from_fn(harden))
         .with_state(app)
 }
 
-/// Whoever has not logged in is told how.
-async fn log_in_first(request: Request, next: Next) -> Response {
+/// Whoever has not logged in is told how; whom a proxy has let in, why he may not come further.
+async fn log_in_first(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     if request.extensions().get::<Viewer>().is_some() {
         return next.run(request).await;
     }
     let path = request.uri().path();
+    if let Some(SignOnRefusal(problem)) = request.extensions().get() {
+        let error = ApiError::new(StatusCode::FORBIDDEN, "sign-on", problem);
+        if path.starts_with("/api/") {
+            return error.into_response();
+        }
+        return pages::refusal(&app, request.headers(), &error);
+    }
     if path.starts_with("/api/") {
         let words = "log in first, or send a token";
         let mut response = ApiError::new(StatusCode::UNAUTHORIZED, "login", words).into_response();

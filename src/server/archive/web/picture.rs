@@ -10,8 +10,8 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use super::error::ApiError;
-use super::live::files;
 use super::recordings::{json_response, Pairs};
+use super::sound_files::{not_here, sound_files};
 use super::viewer::Viewer;
 use crate::cli::failure::Failure;
 use crate::cli::ffmpeg::with_decoder;
@@ -110,9 +110,9 @@ fn heard(app: &App, viewer: &Viewer, id: &str) -> Result<Row, ApiError> {
 }
 
 fn joined(app: &App, row: &Row) -> Result<JoinedRecording, ApiError> {
-    let files = files(&app.settings.dirs(), row);
+    let files = sound_files(app, row)?;
     if files.iter().any(|file| !file.exists()) {
-        return Err(ApiError::unavailable("moving", "its file is not here now").retry_after(30));
+        return Err(not_here());
     }
     JoinedRecording::open(&files).map_err(|error| ApiError::unavailable("unreadable", error.reason))
 }

@@ -13,6 +13,7 @@ use super::home::{direction, missing, parties};
 use super::layout::{length, Reader};
 use crate::server::archive::accounts::users::Role;
 use crate::server::archive::app::App;
+use crate::server::archive::web::changes::has_password;
 use crate::server::archive::web::error::ApiError;
 use crate::server::archive::web::info::lines;
 use crate::server::archive::web::recordings::shown;
@@ -162,6 +163,7 @@ fn added(reader: &Reader, viewer: &Viewer, call: &Value) -> Markup {
         .collect();
     let is_held = call["hold"] == true;
     let is_admin = viewer.rights.role == Role::Admin;
+    let asks = has_password(viewer);
     html! {
         section {
             h2 { (reader.say("Notes, tags and hold")) }
@@ -172,7 +174,7 @@ fn added(reader: &Reader, viewer: &Viewer, call: &Value) -> Markup {
                     p { "★ " (reader.say("Held")) }
                     @if is_admin {
                         label.check { input type="checkbox" name="release" value="1"; (reader.say("Release the hold")) }
-                        label { (reader.say("Your password again")) input type="password" name="password" autocomplete="current-password"; }
+                        @if asks { label { (reader.say("Your password again")) input type="password" name="password" autocomplete="current-password"; } }
                     }
                 } @else {
                     label.check { input type="checkbox" name="hold" id="hold" value="1"; (reader.say("Hold: never delete")) }
@@ -185,7 +187,7 @@ fn added(reader: &Reader, viewer: &Viewer, call: &Value) -> Markup {
                 h2 { (reader.say("Delete this call")) }
                 form method="post" action={ "/call/" (id) "/delete" } {
                     label { (reader.say("Reason")) input name="reason" required maxlength="1000"; }
-                    label { (reader.say("Your password again")) input type="password" name="password" autocomplete="current-password" required; }
+                    @if asks { label { (reader.say("Your password again")) input type="password" name="password" autocomplete="current-password" required; } }
                     button.danger { (reader.say("Delete")) }
                 }
             }

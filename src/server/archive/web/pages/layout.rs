@@ -10,7 +10,7 @@ use super::words::Language;
 use crate::server::archive::accounts::users::Role;
 use crate::server::archive::app::App;
 use crate::server::archive::web::error::ApiError;
-use crate::server::archive::web::viewer::{cookie, Viewer};
+use crate::server::archive::web::viewer::{cookie, Proof, Viewer};
 
 /// How a page is made for somebody.
 pub(super) struct Reader {
@@ -97,9 +97,14 @@ impl Reader {
                         a href="/settings" { (self.say("Settings")) }
                     }
                 }
-                form method="post" action="/logout" {
+                @if matches!(viewer.proof, Proof::Proxy { .. }) {
+                    // The proxy would let him in again.
                     span.who { (viewer.name) }
-                    button { (self.say("Log out")) }
+                } @else {
+                    form method="post" action="/logout" {
+                        span.who { (viewer.name) }
+                        button { (self.say("Log out")) }
+                    }
                 }
             }
         }

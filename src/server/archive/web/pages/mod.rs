@@ -4,11 +4,12 @@
 use std::sync::Arc;
 
 use axum::extract::Path;
-use axum::http::{header, StatusCode};
+use axum::http::{header, HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, MethodRouter};
 
 use crate::server::archive::app::App;
+use crate::server::archive::web::error::ApiError;
 
 mod audit;
 mod call;
@@ -23,6 +24,11 @@ mod words;
 
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
+
+/// A page for whom nobody knows, that says why there is none.
+pub(super) fn refusal(app: &App, headers: &HeaderMap, error: &ApiError) -> Response {
+    layout::Reader::of(app, headers).refusal(None, error)
+}
 
 /// What a page's route does.
 pub(super) fn handler(name: &str) -> MethodRouter<Arc<App>> {

@@ -14,6 +14,7 @@ use super::layout::Reader;
 use crate::server::archive::accounts::users::{Role, User};
 use crate::server::archive::app::App;
 use crate::server::archive::retention;
+use crate::server::archive::web::changes::has_password;
 use crate::server::archive::web::error::ApiError;
 use crate::server::archive::web::info::stats_of;
 use crate::server::archive::web::viewer::Viewer;
@@ -26,6 +27,7 @@ struct Shown {
     /// Days until the disk is full.
     disk_days: Option<u64>,
     stopped: u64,
+    asks_password: bool,
     host: String,
 }
 
@@ -63,6 +65,7 @@ fn find(app: &App, viewer: &Viewer) -> Result<Shown, ApiError> {
         } else {
             0
         },
+        asks_password: has_password(viewer),
         host: app.settings.host_name(),
     })
 }
@@ -118,7 +121,7 @@ fn kept(reader: &Reader, shown: &Shown) -> Markup {
             @if shown.stopped > 0 {
                 form method="post" action="/settings/retain" {
                     p role="alert" { (reader.say("A round of deletion waits; recordings:")) " " (shown.stopped) }
-                    label { (reader.say("Your password again")) input type="password" name="password" autocomplete="current-password" required; }
+                    @if shown.asks_password { label { (reader.say("Your password again")) input type="password" name="password" autocomplete="current-password" required; } }
                     button.danger { (reader.say("Let it through")) }
                 }
             }
