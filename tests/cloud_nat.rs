@@ -9,9 +9,9 @@ mod common;
 
 use std::process::Command;
 
-use cloud::phone::{held, CloudPhone, Servers, A, B};
+use cloud::phone::{converse, held, CloudPhone, Conversation, Servers, A, B};
 use cloud::Running;
-use common::engine::{voice, Engine};
+use common::engine::Engine;
 
 const SERVER: &str = "198.51.100.1";
 const MASQUERADE: &str =
@@ -176,20 +176,7 @@ fn two_phones_behind_nats_talk_and_both_record() {
     for phone in &mut phones {
         phone.until("talking");
     }
-    engines.iter().for_each(Engine::wait_for_sound);
-    let said = [voice(100, 0), voice(100, 9)];
-    let quiet = |frames| vec![vec![0xFF; 160]; frames];
-    let spoken = [
-        [said[0].clone(), quiet(200)].concat(),
-        [quiet(130), said[1].clone(), quiet(70)].concat(),
-    ];
-    std::thread::scope(|scope| {
-        for (at, answer) in [&called, &accepted].into_iter().enumerate() {
-            let leg = answer.value("leg_port").parse().unwrap();
-            let (engine, spoken) = (&engines[at], &spoken[at]);
-            scope.spawn(move || engine.talk(leg, spoken));
-        }
-    });
+    let Conversation { said, .. } = converse(&engines, [&called, &accepted]);
     phones[0].act("CallEndRequest", &sid);
     for phone in &mut phones {
         assert_recorded(phone, &said);

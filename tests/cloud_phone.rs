@@ -5,7 +5,7 @@
 mod cloud;
 mod common;
 
-use cloud::phone::{held, CloudPhone, Servers, A, B, C};
+use cloud::phone::{converse, held, CloudPhone, Conversation, Servers, A, B, C};
 use cloud::KEY;
 use common::engine::{voice, Engine};
 use common::Answer;
@@ -43,24 +43,7 @@ fn two_phones_talk_and_both_record_what_was_said() {
     for phone in [&mut a, &mut b] {
         phone.until("talking");
     }
-    engines.iter().for_each(Engine::wait_for_sound);
-    // One after the other, so that each is heard as it was said.
-    let said = [voice(100, 0), voice(100, 9)];
-    let quiet = |frames| vec![vec![0xFF; 160]; frames];
-    // What B says last is to reach A before it hangs up.
-    let spoken = [
-        [said[0].clone(), quiet(200)].concat(),
-        [quiet(130), said[1].clone(), quiet(70)].concat(),
-    ];
-    let legs = [&called, &accepted].map(|answer| answer.value("leg_port").parse().unwrap());
-    let heard: Vec<_> = std::thread::scope(|scope| {
-        let talk = |at: usize| {
-            let (engine, leg, spoken) = (&engines[at], legs[at], &spoken[at]);
-            scope.spawn(move || engine.talk(leg, spoken))
-        };
-        let talks = [talk(0), talk(1)];
-        talks.into_iter().map(|talk| talk.join().unwrap()).collect()
-    });
+    let Conversation { said, heard } = converse(&engines, [&called, &accepted]);
     assert!(heard[1].holds_most(&said[0]) && heard[0].holds_most(&said[1]));
     let status = a.phone.control().ask_lines("cmd=CallStatusRequest");
     assert!(
@@ -266,22 +249,24 @@ fn heard(phone: &CloudPhone) -> String {
     std::fs::read_to_string(phone.phone.path("heard")).unwrap_or_default()
 }
 
+fn with_helper(servers: &Servers, cid: u32, says: &str) -> CloudPhone {
+    let phone = servers.prepared(cid, "");
+    let init = phone.path("init");
+    std::fs::write(&init, "[Config]\r\n").unwrap();
+    let program = helper(&phone, says);
+    phone.reconfigure(&format!(
+        "cloudTransport = {program}\ncloudInitFile = {}\n",
+        init.display()
+    ));
+    servers.started(phone)
+}
+
 #[test]
 fn a_vendors_helper_opens_the_vendors_urls() {
     let servers = Servers::with("public = 203.0.113.1:80\n", "");
     let says =
         "echo noise; echo '{\"Name\":\"ConnectionAcceptted\",\"Message\":\"\"}'; echo StartPopData";
-    let mut phones = [A, B].map(|cid| {
-        let phone = servers.prepared(cid, "");
-        let init = phone.path("init");
-        std::fs::write(&init, "[Config]\r\n").unwrap();
-        let program = helper(&phone, says);
-        phone.reconfigure(&format!(
-            "cloudTransport = {program}\ncloudInitFile = {}\n",
-            init.display()
-        ));
-        servers.started(phone)
-    });
+    let mut phones = [A, B].map(|cid| with_helper(&servers, cid, says));
     let [a, b] = &mut phones;
     let engine = Engine::new();
     let called = a.call(B, &rtp(&engine));

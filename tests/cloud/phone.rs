@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 
 use super::{calls, cloud, secret, token, Running};
+use crate::common::engine::{voice, Engine, Heard};
 use crate::common::{file, wait_for, Answer, Control, Phone};
 
 pub const A: u32 = 1_000_001;
@@ -114,4 +115,33 @@ pub fn held(audio: &[u8], codes: &[u8]) -> usize {
         pairs.take_while(|(one, other)| one == other).count()
     };
     begin.map_or(0, equal)
+}
+
+/// What two media engines say, one after the other, so that each is heard as it was said; and what
+/// they hear.
+pub struct Conversation {
+    pub said: [Vec<Vec<u8>>; 2],
+    pub heard: Vec<Heard>,
+}
+
+/// Has both engines talk; the answers have their leg ports.
+pub fn converse(engines: &[Engine; 2], answers: [&Answer; 2]) -> Conversation {
+    engines.iter().for_each(Engine::wait_for_sound);
+    let said = [voice(100, 0), voice(100, 9)];
+    let quiet = |frames| vec![vec![0xFF; 160]; frames];
+    // What is said last is to reach the other end before the call ends.
+    let spoken = [
+        [said[0].clone(), quiet(200)].concat(),
+        [quiet(130), said[1].clone(), quiet(70)].concat(),
+    ];
+    let heard = std::thread::scope(|scope| {
+        let talk = |at: usize| {
+            let leg = answers[at].value("leg_port").parse().unwrap();
+            let (engine, spoken) = (&engines[at], &spoken[at]);
+            scope.spawn(move || engine.talk(leg, spoken))
+        };
+        let talks = [talk(0), talk(1)];
+        talks.into_iter().map(|talk| talk.join().unwrap()).collect()
+    });
+    Conversation { said, heard }
 }

@@ -94,6 +94,7 @@ struct Wanted {
 
 /// Where a call's sound is.
 #[derive(Clone)]
+#[cfg_attr(feature = "cloud", allow(clippy::large_enum_variant))] // one for each call
 pub(super) enum Sound {
     /// In streams. If their URLs have a name, the server is at this address.
     Streams(Urls, Option<SocketAddr>),
