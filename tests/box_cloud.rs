@@ -10,8 +10,8 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
+use cloud::phone::{CloudPhone, Servers, A, B, C};
 use cloud::{secret, token};
-use common::cloud_phone::{CloudPhone, Servers, A, B, C};
 use common::engine::{voice, Engine};
 use common::home_box::HomeBox;
 use common::intercom::{of_call, Peer, CALL_REQ};
@@ -25,20 +25,20 @@ const VIDEO: &str = "b1f0c4";
 const AUDIO: &str = "c7d2e9";
 
 /// A box in the cloud; its number there is C. The owners are A and B.
-fn home(cloud: &str, calls: &str, more: &str) -> HomeBox {
-    let token_file = std::env::temp_dir().join(format!("callrec-box-token-{}", token_number()));
+fn home(servers: &Servers, cloud: &str, calls: &str) -> HomeBox {
+    let token_file = servers.cloud.dir.join("box.token");
     secret(&token_file, &token(C));
-    let home = HomeBox::new(&format!(
+    HomeBox::new(&format!(
         "cloudServer = http://{cloud}\ncloudCalls = http://{calls}\ncloudCid = {C}\n\
-         cloudTokenFile = {}\ncloudFor = {A},{B}\n{more}",
+         cloudTokenFile = {}\ncloudFor = {A},{B}\n",
         token_file.display()
-    ));
-    home
+    ))
 }
 
-fn token_number() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port().to_string()
+/// The same where the servers are.
+fn home_at(servers: &Servers) -> HomeBox {
+    let [cloud, calls] = [&servers.cloud, &servers.calls].map(|server| server.address.to_string());
+    home(servers, &cloud, &calls)
 }
 
 /// A home, its two screens, and the phones of its owners.
@@ -56,8 +56,7 @@ impl Site {
     fn new() -> Self {
         let servers = Servers::new(RELAY);
         let (a, b) = (servers.phone(A, ""), servers.phone(B, ""));
-        let (cloud, calls) = (servers.cloud.address, servers.calls.address);
-        let home = home(&cloud.to_string(), &calls.to_string(), "");
+        let home = home_at(&servers);
         let watch = online(&home);
         let (panel, pad) = (home.screen("panel", "1"), home.screen("pad", "1"));
         Self {
@@ -298,8 +297,7 @@ fn a_screen_answers() {
 #[test]
 fn the_owners_alone_are_called() {
     let servers = Servers::new(RELAY);
-    let (cloud, calls) = (servers.cloud.address, servers.calls.address);
-    let home = home(&cloud.to_string(), &calls.to_string(), "");
+    let home = home_at(&servers);
     let _watch = online(&home);
     let mut door = Peer::connect(&home.call());
     door.say(CALL_REQ);
@@ -325,7 +323,7 @@ fn a_cloud_that_is_away_or_slow_delays_no_screen() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let silence = silent.local_addr().unwrap().to_string();
     for (cloud, calls) in [(&nowhere, &nowhere), (&cloud, &silence), (&cloud, &nowhere)] {
-        let home = home(cloud, calls, "");
+        let home = home(&servers, cloud, calls);
         let mut watch = home.control();
         watch.ask("cmd=SubscribeRequest");
         let state = if cloud == &nowhere { "lost" } else { "online" };

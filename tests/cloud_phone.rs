@@ -5,8 +5,8 @@
 mod cloud;
 mod common;
 
+use cloud::phone::{held, CloudPhone, Servers, A, B, C};
 use cloud::KEY;
-use common::cloud_phone::{CloudPhone, Servers, A, B, C};
 use common::engine::{voice, Engine};
 use common::Answer;
 
@@ -22,16 +22,6 @@ fn ring(a: &mut CloudPhone, b: &mut CloudPhone, more: &str) -> (String, Answer) 
     assert_eq!(incoming.value("via"), "cloud");
     a.until("ringing");
     (sid, called)
-}
-
-/// How many of the codes are in the audio in one piece, from the first frame on.
-fn held(audio: &[u8], codes: &[u8]) -> usize {
-    let begin = audio.windows(160).position(|part| part == &codes[..160]);
-    let equal = |at: usize| {
-        let pairs = audio[at..].iter().zip(codes);
-        pairs.take_while(|(one, other)| one == other).count()
-    };
-    begin.map_or(0, equal)
 }
 
 fn rtp(engine: &Engine) -> String {
@@ -350,7 +340,7 @@ fn without_a_helper_or_with_one_that_ends_a_call_fails() {
     let mut b = servers.phone(B, "");
     a.call(B, "");
     assert_eq!(reason(&a.until("failed")), "transport-not-available");
-    drop(b.phone.end());
+    b.phone.end();
     let phone = servers.prepared(C, "");
     let program = helper(&phone, "exit 1");
     phone.reconfigure(&format!("cloudTransport = {program}\n"));

@@ -9,13 +9,14 @@ use mio::{Registry, Token};
 
 use crate::base::limits::MESSAGE_BYTES;
 use crate::base::time::Instant;
-use crate::home_box::cloud_streams::{self, CloudStreams};
+use crate::home_box::cloud_streams::{self, CloudStreams, LOOKUP_PAUSE};
 use crate::home_box::opening::random_seed;
 use crate::home_box::settings::BoxSettings;
 use crate::io::clock;
 use crate::io::random::Random;
 use crate::outgoing::cloud::{CloudLink, CLOUD, SOURCES as LINK_SOURCES};
 use crate::outgoing::hosts::Lookup;
+use crate::proto::cloud::device::CloudDevice;
 use crate::proto::cloud::home::{HomeInCloud, Output};
 use crate::proto::intercom::endpoint::lines::cloud_word;
 use crate::proto::intercom::endpoint::output::CloudState;
@@ -41,6 +42,8 @@ struct Open {
     random: Random,
     first: usize,
     streams: CloudStreams,
+    /// No request is sent before.
+    post_at: Instant,
 }
 
 impl HomeCloud {
@@ -71,6 +74,7 @@ impl HomeCloud {
             random: Random::open(),
             first,
             streams: CloudStreams::new(streams),
+            post_at: Instant::default(),
         };
         let open = Some(open);
         Ok(Self { open, events })
@@ -109,6 +113,11 @@ impl HomeCloud {
         open.follow(now, router, server, &mut self.events);
         let (machine, link) = (&mut open.machine, &mut open.link);
         link.tell(now, machine, &open.registry, &mut open.random);
+        // A request that was not sent waits for the address of its host.
+        open.post_at = match open.machine.next_post_at() {
+            at if at <= now => now + LOOKUP_PAUSE,
+            _ => Instant::default(),
+        };
         open.receive_streams(now, server);
         open.follow(now, router, server, &mut self.events);
     }
@@ -148,7 +157,9 @@ impl HomeCloud {
         };
         let link = open.link.next_deadline();
         let streams = open.streams.next_deadline();
-        link.min(streams).min(open.machine.next_deadline())
+        let post = open.machine.next_post_at().max(open.post_at);
+        let machine = open.machine.next_deadline();
+        link.min(streams).min(post).min(machine)
     }
 }
 

@@ -30,7 +30,7 @@ const MAX_WAITING: usize = 64 * 1024;
 /// Pieces that are taken from the cloud in one turn.
 const STEPS_PER_TURN: usize = 64;
 /// Between two looks at a name that is being resolved.
-const LOOKUP_PAUSE: Duration = Duration::from_millis(100);
+pub(super) const LOOKUP_PAUSE: Duration = Duration::from_millis(100);
 
 /// The streams of one call.
 pub(super) struct CloudStreams {

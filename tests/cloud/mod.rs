@@ -20,6 +20,8 @@ use super::common::{self, command, wait_for, Process};
 pub mod caller;
 pub mod client;
 pub mod hook;
+#[cfg(feature = "cloud")]
+pub mod phone;
 pub mod vendor;
 
 pub use client::*;

@@ -25,8 +25,6 @@ pub mod archive;
 #[cfg(feature = "tools")]
 pub mod browser;
 pub mod capture;
-#[cfg(all(feature = "cloud", feature = "cloud-server"))]
-pub mod cloud_phone;
 mod control;
 pub mod engine;
 #[cfg(feature = "s3")]

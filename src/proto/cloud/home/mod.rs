@@ -237,10 +237,9 @@ impl HomeInCloud {
         self.outputs.push_back(Output::NobodyRings);
     }
 
-    /// When `handle_timeout` or a request is due.
+    /// When `handle_timeout` is due.
     pub fn next_deadline(&self) -> Instant {
-        let posts = self.posts.next_deadline();
-        self.channel.next_deadline().min(posts)
+        self.channel.next_deadline()
     }
 
     /// Does what is due.

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use crate::cloud::{calls, cloud, secret, token, Running};
+use super::{calls, cloud, secret, token, Running};
 use crate::common::{file, wait_for, Answer, Control, Phone};
 
 pub const A: u32 = 1_000_001;
@@ -104,4 +104,14 @@ impl CloudPhone {
         let recording = file::read(&path);
         (path, recording)
     }
+}
+
+/// How many of the codes are in the audio in one piece, from the first frame on.
+pub fn held(audio: &[u8], codes: &[u8]) -> usize {
+    let begin = audio.windows(160).position(|part| part == &codes[..160]);
+    let equal = |at: usize| {
+        let pairs = audio[at..].iter().zip(codes);
+        pairs.take_while(|(one, other)| one == other).count()
+    };
+    begin.map_or(0, equal)
 }
