@@ -44,7 +44,7 @@ fn rings(home: &mut HomeInCloud, sid: &str) -> Sid {
     };
     let sid = text(sid);
     home.handle_router(at(1), &Message::CallReq { sid, src, dest });
-    let post = home.poll_post(at(1)).unwrap();
+    let post = home.poll_post(at(100)).unwrap();
     assert_eq!((post.kind, &post.to[..]), (Kind::Call, &[ANN, BOB][..]));
     assert!(outputs(home).is_empty());
     post.sid
@@ -70,7 +70,7 @@ fn ends(reason: &str) -> Message {
 }
 
 fn posted(home: &mut HomeInCloud) -> (Kind, String) {
-    let post = home.poll_post(at(2)).unwrap();
+    let post = home.poll_post(at(100)).unwrap();
     home.handle_outcome(at(2), Outcome::Answered(200), b"");
     (post.kind, String::from_utf8(post.reason.to_vec()).unwrap())
 }
