@@ -27,6 +27,7 @@ pub const MAX_OWNERS: usize = 8;
 
 /// An output of the box in the cloud.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant)] // few at a time
 pub enum Output {
     /// Begin to open the channel, with the token as it is now.
     OpenChannel,

@@ -122,16 +122,6 @@ fn a_phone_answers_opens_the_door_and_hangs_up() {
     assert_eq!(posted(&mut home), (Kind::OpenDoorResult, String::new()));
     home.handle_router(at(2), &result(false, "jammed"));
     assert_eq!(posted(&mut home), (Kind::OpenDoorResult, "jammed".into()));
-    let keep = || Message::CallKeep { sid: key() };
-    home.handle_router(at(5), &keep());
-    assert_eq!(home.poll_post(at(5)), None, "not each of them");
-    home.handle_router(at(16), &keep());
-    assert_eq!(home.poll_post(at(16)).unwrap().kind, Kind::Keep);
-    home.handle_outcome(at(16), Outcome::Answered(200), b"");
-    assert_eq!(
-        says(&mut home, Kind::Keep, sid, BOB),
-        [Output::Message(BOB, keep())]
-    );
     let end = Message::CallEnd {
         sid: key(),
         reason: text("hangup"),
@@ -143,6 +133,24 @@ fn a_phone_answers_opens_the_door_and_hangs_up() {
     assert!(home.has_told_all());
     // The application server knows that key already.
     assert_ne!(rings(&mut home, "0123456789abcdef"), SID);
+}
+
+#[test]
+fn keep_alives_pass_both_ways() {
+    let mut home = home();
+    let sid = rings(&mut home, "s1");
+    placed(&mut home);
+    says(&mut home, Kind::Accept, sid, BOB);
+    let keep = || Message::CallKeep { sid: text("s1") };
+    home.handle_router(at(5), &keep());
+    assert_eq!(home.poll_post(at(5)), None, "not each of them");
+    home.handle_router(at(16), &keep());
+    assert_eq!(home.poll_post(at(16)).unwrap().kind, Kind::Keep);
+    home.handle_outcome(at(16), Outcome::Answered(200), b"");
+    assert_eq!(
+        says(&mut home, Kind::Keep, sid, BOB),
+        [Output::Message(BOB, keep())]
+    );
 }
 
 #[test]
