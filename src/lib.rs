@@ -11,6 +11,7 @@
 //! | [`daemon`] | `callrec run`: one thread, one loop, and its services |
 //! | [`cli`] | the commands of `bin/callrec.rs` |
 //! | `server` | `bin/callrec-server.rs`: the recording server, its load balancer, the rendezvous; each has a loop of its own; calls through the cloud, on tokio |
+//! | [`outgoing`] | connections that a program makes by itself: name resolution, HTTP, the link to a cloud; for `home_box` and `daemon` |
 //! | `streams` | the sockets of a stream server, for `home_box` and `daemon` |
 //! | `home_box` | `bin/callrec-box.rs`: the home's gateway of a building intercom |
 //! | [`sim`] | the phone's call application and media engine, and devices of a building intercom, for demos and tests |
@@ -45,6 +46,8 @@ pub mod daemon;
 #[cfg(windows)]
 #[path = "io/windows/mod.rs"]
 pub mod io;
+#[cfg(unix)]
+pub mod outgoing;
 pub mod proto;
 pub mod recordings;
 #[cfg(feature = "server")]

@@ -20,7 +20,7 @@ fn a_use_of_several_names_is_seen() {
 /// Each room, and what it may name besides itself. The first rooms are pure: no clock, socket, file
 /// or log.
 const PURE_ROOMS: [&str; 3] = ["base", "wire", "proto"];
-const MAY_NAME: [(&str, &str); 12] = [
+const MAY_NAME: [(&str, &str); 13] = [
     ("base", ""),
     ("wire", "base"),
     ("proto", "base wire"),
@@ -28,11 +28,15 @@ const MAY_NAME: [(&str, &str); 12] = [
     ("recordings", "base wire io"),
     ("config", "base wire proto"),
     ("streams", "base proto io"),
-    ("daemon", "base wire proto io recordings config streams"),
+    ("outgoing", "base wire proto io config"),
+    (
+        "daemon",
+        "base wire proto io recordings config outgoing streams",
+    ),
     ("cli", "base wire proto io recordings config daemon"),
     ("sim", "base wire proto io cli"),
     ("server", "base wire proto io recordings config cli"),
-    ("home_box", "base wire proto io config cli streams"),
+    ("home_box", "base wire proto io config cli outgoing streams"),
 ];
 const IMPURE: &str =
     "std::io std::fs std::net std::os std::time std::thread std::env mio:: nix:: libc:: log:: \

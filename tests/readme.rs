@@ -109,7 +109,7 @@ fn walks() -> Vec<Vec<String>> {
 #[test]
 fn walks_are_short_and_their_files_exist() {
     let walks = walks();
-    assert_eq!(walks.len(), 7);
+    assert_eq!(walks.len(), 8);
     for walk in walks {
         assert!((5..=12).contains(&walk.len()), "{walk:?}");
         for file in walk {

@@ -37,7 +37,7 @@ pub(crate) struct MissingKey {
 #[cfg_attr(not(any(feature = "fsp", feature = "intercom")), allow(dead_code))]
 impl MissingKey {
     /// The error about this key in a file's text.
-    pub(super) fn error(self, text: &str) -> Error {
+    pub(crate) fn error(self, text: &str) -> Error {
         let needed_by = |line: &str| line.trim_start().starts_with(self.needed_by);
         Error {
             line: 1 + text.lines().position(needed_by).unwrap_or(0),

@@ -45,7 +45,6 @@ mod media_ports;
 pub mod one_player;
 mod polling;
 mod record_clients;
-mod resolver;
 mod service;
 mod services;
 pub mod stick;

@@ -9,10 +9,10 @@ use mio::{Interest, Registry, Token};
 
 use crate::base::limits::{SERVER_BYTES, SERVER_PACE};
 use crate::base::time::Instant;
-use crate::daemon::resolver::Resolver;
 use crate::daemon::turn::Tokens;
 use crate::io::random::Random;
 use crate::io::stream::{Connection, Datagrams};
+use crate::outgoing::resolver::Resolver;
 use crate::proto::record_client::event::{ClientDone, ClientInput, ClientOp};
 use crate::proto::recorder::Recorder;
 

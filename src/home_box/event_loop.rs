@@ -19,11 +19,12 @@ use mio::{Events, Interest, Poll, Token};
 use crate::base::limits::home_box::{STATUS_INTERVAL, TOKEN_LOOK};
 use crate::base::time::Instant;
 use crate::home_box::call_log::CallLog;
+use crate::home_box::cloud::{self, HomeCloud};
 use crate::home_box::connection::Read;
 use crate::home_box::connections::{Connections, Made};
 use crate::home_box::control_clients::ControlClients;
-use crate::home_box::event_lines::{event_line, log_event, present_lines, stream_line};
-use crate::home_box::joining::{revoked, verdict};
+use crate::home_box::event_lines::{event_line, log_event, stream_line};
+use crate::home_box::joining::verdict;
 use crate::home_box::opening::{listen, open_reports, random_seed};
 use crate::home_box::parts::Parts;
 use crate::home_box::report_forms::{report, report_start, report_status};
@@ -42,13 +43,16 @@ use crate::proto::intercom::message_reader::Received;
 use crate::streams::StreamServer;
 use crate::wire::intercom::Message;
 
+mod turns;
+
 const SIGNALS: Token = Token(0);
 const HOME: Token = Token(1);
 const COMMUNITY: Token = Token(2);
 const PROPERTY: Token = Token(3);
 const STREAMS: [Token; 2] = [Token(4), Token(5)];
 const FIRST_CONTROL: usize = 6;
-const FIRST_LEG: usize = FIRST_CONTROL + ControlClients::TOKENS;
+const FIRST_CLOUD: usize = FIRST_CONTROL + ControlClients::TOKENS;
+const FIRST_LEG: usize = FIRST_CLOUD + cloud::SOURCES;
 
 struct EventLoop {
     poll: Poll,
@@ -59,6 +63,7 @@ struct EventLoop {
     connections: Connections,
     reports: Reports,
     streams: StreamServer,
+    cloud: HomeCloud,
     parts: Parts,
     /// The router has had something to be done: the call, its streams or its parties may be others.
     has_call_changed: bool,
@@ -72,6 +77,10 @@ struct EventLoop {
 enum AfterSignals {
     GoOn,
     End,
+}
+
+fn is_of_cloud(event: &mio::event::Event) -> bool {
+    (FIRST_CLOUD..FIRST_LEG).contains(&event.token().0)
 }
 
 /// Runs the box until SIGTERM.
@@ -105,14 +114,17 @@ impl EventLoop {
         info!("screens join at {home_address}, the community calls at {community_address}");
         let mut reports = open_reports(&settings, registry()?, PROPERTY);
         report_start(&mut reports, &settings.box_id);
+        let mut router = HomeBox::new(rules(&settings), random_seed()?);
+        let cloud = HomeCloud::open(&settings, registry()?, FIRST_CLOUD, &mut router)?;
         Ok(Self {
             signals,
+            cloud,
             home,
             community,
             control,
             connections: Connections::new(registry()?, FIRST_LEG, settings.community_addr),
             parts: Parts {
-                router: HomeBox::new(rules(&settings), random_seed()?),
+                router,
                 tokens,
                 call_log: CallLog::open(&settings.state_dir)?,
                 wakeups: 0,
@@ -152,7 +164,8 @@ impl EventLoop {
                     token if STREAMS.contains(&token) => {
                         self.streams.handle_event(now.monotonic, token);
                     }
-                    token if token.0 < FIRST_LEG => self.control.handle_event(token),
+                    token if token.0 < FIRST_CLOUD => self.control.handle_event(token),
+                    token if token.0 < FIRST_LEG => self.cloud.handle_event(event),
                     token => match self.connections.leg_of(token) {
                         Some(leg) => self.connections.set_ready(leg),
                         None => self.streams.handle_event(now.monotonic, token),
@@ -186,10 +199,11 @@ impl EventLoop {
             .min(self.connections.next_deadline())
             .min(self.streams.next_deadline())
             .min(self.reports.next_deadline())
+            .min(self.cloud.next_deadline())
             .min(self.status_at)
             .min(self.look_at_tokens_at);
         let timeout = match deadline {
-            _ if self.control.has_work() || self.streams.has_work() => Some(Duration::ZERO),
+            _ if self.has_work() => Some(Duration::ZERO),
             Instant::NEVER => None,
             deadline => Some(Duration::from_nanos(deadline.since(now).nanos())),
         };
@@ -212,7 +226,7 @@ impl EventLoop {
                 self.control.respond(number, line);
             }
             if answer.subscribes {
-                for line in present_lines(&self.parts.router, self.streams.relay()) {
+                for line in self.present_lines() {
                     self.control.respond(number, line);
                 }
                 self.control.subscribe(number);
@@ -226,7 +240,9 @@ impl EventLoop {
             self.parts.router.handle_closed(now.monotonic, leg);
         }
         self.carry_out(now);
+        self.turn_cloud(now);
         self.relay_streams(now.monotonic);
+        self.cloud.send_streams(now.monotonic, &mut self.streams);
         self.control.flush();
         if self.status_at <= now.monotonic {
             self.status_at = now.monotonic + STATUS_INTERVAL;
@@ -337,6 +353,9 @@ impl EventLoop {
         while let Some(output) = self.parts.router.poll_output() {
             self.has_call_changed = true;
             match output {
+                Output::Send { leg, message } if self.cloud.is_leg(leg) => {
+                    self.cloud.handle_router(now.monotonic, &message);
+                }
                 Output::Send { leg, message } => {
                     if !self.connections.send(leg, &message) {
                         info!("connection closed: its peer does not read");
@@ -363,31 +382,5 @@ impl EventLoop {
                 }
             }
         }
-    }
-
-    /// Screens whose tokens were revoked by the command are put out.
-    fn look_at_tokens(&mut self, now: Instant) {
-        if self.look_at_tokens_at > now {
-            return;
-        }
-        let router = &mut self.parts.router;
-        let devices: Vec<Vec<u8>> = router.devices().map(<[u8]>::to_vec).collect();
-        self.look_at_tokens_at = if devices.is_empty() {
-            Instant::NEVER
-        } else {
-            now + TOKEN_LOOK
-        };
-        for device in revoked(&mut self.parts.tokens, devices) {
-            router.put_out_device(now, &device, "unauthorised");
-        }
-    }
-
-    /// Ends the call, and writes what can be written.
-    fn end(&mut self, now: &Now) {
-        info!("ending");
-        self.parts.router.handle_shutdown(now.monotonic);
-        self.carry_out(now);
-        self.connections.flush(now.monotonic);
-        self.control.flush();
     }
 }

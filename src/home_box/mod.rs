@@ -18,6 +18,13 @@ use crate::cli::failure::{usage, Failure};
 use crate::cli::program::{program, Program};
 
 mod call_log;
+#[cfg(feature = "box-cloud")]
+mod cloud;
+#[cfg(not(feature = "box-cloud"))]
+#[path = "no_cloud.rs"]
+mod cloud;
+#[cfg(feature = "box-cloud")]
+mod cloud_streams;
 mod connection;
 mod connections;
 mod control;

@@ -1,6 +1,6 @@
 //! Who may use the streams of the box's call.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use mio::{Registry, Token};
 
@@ -9,7 +9,7 @@ use crate::home_box::settings::BoxSettings;
 use crate::proto::intercom::home_box::StreamUse;
 use crate::proto::intercom::relay::permissions::Permissions;
 use crate::proto::intercom::relay::RelayLimits;
-use crate::streams::{Side, StreamServer, StreamTokens};
+use crate::streams::{Side, StreamServer, StreamTokens, INSIDE};
 
 const HOME: &str = "home";
 const COMMUNITY: &str = "community";
@@ -53,14 +53,15 @@ fn own_addresses(settings: &BoxSettings) -> [IpAddr; 2] {
 pub(super) fn permissions(settings: &BoxSettings, streams: StreamUse) -> Permissions {
     // The box itself plays and publishes, too.
     let own = own_addresses(settings);
-    let mut parties = vec![(HOME, own[0]), (COMMUNITY, own[1])];
+    let inside = (INSIDE, IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+    let mut parties = vec![(HOME, own[0]), (COMMUNITY, own[1]), inside];
     parties.extend(streams.home.iter().map(|address| (HOME, *address)));
     let community = streams.community.iter();
     parties.extend(community.map(|address| (COMMUNITY, *address)));
     // Before the answer each screen may publish, afterwards only who has the call.
     let may_publish = |(_, address): &&(&'static str, IpAddr)| {
         let talks = !streams.is_answered || streams.talking.contains(address);
-        talks || own.contains(address)
+        talks || own.contains(address) || address.is_unspecified()
     };
     let publishers = parties.iter().filter(may_publish).copied().collect();
     Permissions {

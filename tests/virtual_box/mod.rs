@@ -173,6 +173,25 @@ impl Site {
         self.drain();
     }
 
+    /// The owners' phones, whose cloud is online.
+    pub fn cloud(&mut self) -> LegId {
+        let leg = self.home_box.open_cloud(self.now);
+        self.home_box.set_cloud_online(true);
+        leg
+    }
+
+    /// A phone in the cloud has sent a message.
+    pub fn phone_says(&mut self, cid: u32, message: &Message) {
+        self.home_box.handle_cloud_message(self.now, cid, message);
+        self.drain();
+    }
+
+    /// No phone in the cloud rings.
+    pub fn no_phone(&mut self) {
+        self.home_box.handle_no_phone(self.now);
+        self.drain();
+    }
+
     /// The connection that the box has asked for is there.
     pub fn connected(&mut self) -> LegId {
         let (leg, address) = self.dialled.take().unwrap();

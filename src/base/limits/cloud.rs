@@ -45,3 +45,5 @@ pub const MAX_ACKS: usize = 16;
 pub const MAX_OUTPUTS: usize = 24;
 /// Relays that a configuration names.
 pub const MAX_RELAYS: usize = 8;
+/// Between two keep-alives of a door's call, which are requests here.
+pub const HOME_KEEP: Duration = Duration::from_millis(15_000);

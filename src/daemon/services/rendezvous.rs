@@ -10,10 +10,10 @@ use crate::base::stats::Stats;
 use crate::base::time::Instant;
 use crate::config::FspConfig;
 use crate::daemon::context::Context;
-use crate::daemon::resolver::Resolver;
 use crate::io::random::Random;
 use crate::io::stream::Datagrams;
 use crate::io::udp_server::Service;
+use crate::outgoing::resolver::Resolver;
 use crate::proto::rendezvous::agent::{Agent, AgentOutput, Status};
 use crate::proto::rendezvous::Datagram;
 

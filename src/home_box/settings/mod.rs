@@ -7,6 +7,8 @@ use core::net::{Ipv4Addr, SocketAddrV4};
 
 use crate::config::{absolute, each_pair, number, one_of, Error};
 
+#[cfg(feature = "box-cloud")]
+mod cloud;
 mod policies;
 mod printed;
 mod values;
@@ -23,7 +25,7 @@ const SOCKET_PATH_BYTES: usize = 107;
 /// The longest `stateDir`: the names of the files in it follow.
 const STATE_DIR_BYTES: usize = 200;
 /// Keys that may stand on several lines.
-const REPEATABLE: [&str; 3] = ["communityPrefix", "neighbour", "forward"];
+const REPEATABLE: [&str; 4] = ["communityPrefix", "neighbour", "forward", "cloudRelay"];
 /// Lines that one of these keys may stand on. A box of 16 screens knows a staircase, not a town.
 const MAX_LINES: usize = 256;
 /// The longest time that a key sets: a day.
@@ -72,6 +74,11 @@ pub(crate) struct BoxSettings {
     pub(crate) install_firewall: bool,
     pub(crate) state_dir: String,
     pub(crate) control_socket: String,
+    #[cfg(feature = "box-cloud")]
+    pub(crate) cloud: crate::config::CloudConfig,
+    /// Phones that a door's call rings through the cloud.
+    #[cfg(feature = "box-cloud")]
+    pub(crate) cloud_for: Vec<u32>,
 }
 
 impl Default for BoxSettings {
@@ -104,6 +111,10 @@ impl Default for BoxSettings {
             install_firewall: false,
             state_dir: "/var/lib/callrec-box".into(),
             control_socket: "/var/run/callrec-box.sock".into(),
+            #[cfg(feature = "box-cloud")]
+            cloud: crate::config::CloudConfig::default(),
+            #[cfg(feature = "box-cloud")]
+            cloud_for: vec![],
         }
     }
 }
@@ -118,6 +129,10 @@ impl BoxSettings {
         each_pair(text, &REPEATABLE, |key, value| settings.set(key, value))?;
         if settings.community_prefixes.is_empty() {
             settings.community_prefixes.push(COMMUNITY);
+        }
+        #[cfg(feature = "box-cloud")]
+        if let Some(missing) = settings.cloud.missing() {
+            return Err(missing.error(text));
         }
         match settings.contradiction() {
             Some((key, number, problem)) => Err(Error {
@@ -193,6 +208,10 @@ impl BoxSettings {
             }
             "stateDir" => self.state_dir = absolute(value, STATE_DIR_BYTES)?,
             "controlSocket" => self.control_socket = absolute(value, SOCKET_PATH_BYTES)?,
+            #[cfg(feature = "box-cloud")]
+            "cloudFor" => self.cloud_for = cloud::owners(value)?,
+            #[cfg(feature = "box-cloud")]
+            _ if self.cloud.set(key, value)? => {}
             _ => return Err("is an unknown key".into()),
         }
         Ok(())
@@ -228,6 +247,10 @@ impl BoxSettings {
         if self.keep_timeout <= self.keep {
             let problem = format!("must be longer than keep, which is {} s", self.keep);
             return Some(("keepTimeout", 0, problem));
+        }
+        #[cfg(feature = "box-cloud")]
+        if let Some(problem) = cloud::problem(&self.cloud, &self.cloud_for) {
+            return Some(("cloudFor", 0, problem.into()));
         }
         if let Some(problem) = self.no_answer_problem() {
             return Some(("noAnswerTo", 0, problem));

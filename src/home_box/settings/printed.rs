@@ -3,6 +3,8 @@
 use core::fmt::{self, Display};
 use core::net::Ipv4Addr;
 
+#[cfg(feature = "box-cloud")]
+use crate::home_box::settings::cloud::Owners;
 use crate::home_box::settings::policies::{word_of, DOOR_POLICIES, JOIN_POLICIES, REJECT_POLICIES};
 use crate::home_box::settings::values::NONE;
 use crate::home_box::settings::BoxSettings;
@@ -51,7 +53,13 @@ impl Display for BoxSettings {
         }
         lines(f, "communityPrefix", &self.community_prefixes)?;
         lines(f, "neighbour", &self.neighbours)?;
-        lines(f, "forward", &self.forwards)
+        lines(f, "forward", &self.forwards)?;
+        #[cfg(feature = "box-cloud")]
+        {
+            self.cloud.fmt(f)?;
+            writeln!(f, "cloudFor = {}", Owners(&self.cloud_for))?;
+        }
+        Ok(())
     }
 }
 

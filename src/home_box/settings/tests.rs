@@ -13,6 +13,13 @@ const ALL: &str = "boxId = box-1\nroomId = 2-1-201\nhomeAddr = 192.168.1.22\n\
     neighbour = 9-1-1 11.0.11.1:7895\nforward = 7894 11.0.0.1:1935\n\
     forward = 7895 11.0.0.1:8088\n";
 
+/// What is printed, but for the keys of a feature (`cloud`).
+fn printed(settings: &BoxSettings) -> String {
+    let text = settings.to_string();
+    let lines = text.lines().filter(|line| !line.starts_with("cloud"));
+    lines.map(|line| format!("{line}\n")).collect()
+}
+
 fn message(text: &str) -> String {
     BoxSettings::parse(text).unwrap_err().to_string()
 }
@@ -20,7 +27,7 @@ fn message(text: &str) -> String {
 #[test]
 fn what_is_read_is_printed() {
     let settings = BoxSettings::parse(ALL).unwrap();
-    assert_eq!(settings.to_string(), ALL);
+    assert_eq!(printed(&settings), ALL);
     assert_eq!(settings.neighbours[0].port, None);
     assert_eq!(settings.neighbours[1].port, Some(7895));
     assert!(settings.missing_address(ALL).is_none());
@@ -55,7 +62,7 @@ fn the_defaults_are_those_of_the_contract() {
         centralStream = none,propertyServer = none,firewall = none,\
         stateDir = /var/lib/callrec-box,controlSocket = /var/run/callrec-box.sock,\
         communityPrefix = 11.0.0.0/8";
-    let printed = defaults.to_string();
+    let printed = printed(&defaults);
     let lines: Vec<&str> = printed.lines().collect();
     assert_eq!(lines, expected.split(',').collect::<Vec<_>>());
     let property = BoxSettings::parse("propertyServer = 11.0.0.1").unwrap();

@@ -27,6 +27,7 @@ use settings::Settings;
 
 mod call;
 mod closing;
+mod device;
 mod messages;
 mod outcomes;
 mod requests;

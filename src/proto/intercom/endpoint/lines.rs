@@ -216,7 +216,8 @@ fn outcome_word(outcome: Outcome) -> &'static str {
     }
 }
 
-fn cloud_word(state: CloudState) -> &'static str {
+/// The word of `CloudEvent`.
+pub fn cloud_word(state: CloudState) -> &'static str {
     match state {
         CloudState::Online => "online",
         CloudState::Lost => "lost",

@@ -5,6 +5,9 @@ use core::net::IpAddr;
 use crate::base::time::Instant;
 use crate::wire::intercom::Id;
 
+/// The type of a phone's token; of a wall panel's it is 1.
+pub(super) const PHONE: u8 = 2;
+
 /// A connection. No number is used twice.
 pub type LegId = u64;
 
@@ -24,6 +27,9 @@ pub(super) enum LegState {
     Joining,
     /// Of the home: a screen.
     Joined { device: Id, device_type: u8 },
+    /// No connection, but the owners' phones, which ring through the cloud. The device is the phone
+    /// that spoke last.
+    Cloud { device: Id },
     /// Of the community: it has not called yet.
     Waiting,
     /// Of the community: it belongs to the call.
@@ -61,6 +67,14 @@ impl Leg {
             heard_at: None,
         }
     }
+}
+
+/// The owners' phones in the cloud.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct CloudLeg {
+    pub(super) leg: LegId,
+    /// They can be called.
+    pub(super) is_online: bool,
 }
 
 /// All connections, in the order in which they came.
@@ -125,13 +139,19 @@ impl Legs {
         found.map(|(leg, ..)| leg)
     }
 
-    /// The device and type of a screen.
+    pub(super) fn is_screen(&self, id: LegId) -> bool {
+        let leg = self.find(id);
+        leg.is_some_and(|leg| matches!(leg.state, LegState::Joined { .. }))
+    }
+
+    /// The device and type of a screen, or of the owners' phones.
     pub(super) fn device(&self, id: LegId) -> Option<(Id, u8)> {
         match &self.find(id)?.state {
             LegState::Joined {
                 device,
                 device_type,
             } => Some((device.clone(), *device_type)),
+            LegState::Cloud { device } => Some((device.clone(), PHONE)),
             _ => None,
         }
     }

@@ -22,7 +22,7 @@ use std::collections::VecDeque;
 use crate::base::time::Instant;
 use crate::proto::intercom::home_box::alarm_list::Alarms;
 use crate::proto::intercom::home_box::call::{Call, CallState};
-use crate::proto::intercom::home_box::legs::{Leg, LegState, Legs};
+use crate::proto::intercom::home_box::legs::{CloudLeg, Leg, LegState, Legs};
 use crate::proto::intercom::home_box::output::{BoxCounts, Output};
 use crate::proto::intercom::home_box::rules::Rules;
 use crate::proto::intercom::home_box::sids::Sids;
@@ -35,6 +35,7 @@ mod alarm_list;
 mod alarms;
 mod answer;
 mod call;
+mod cloud;
 mod dial;
 mod ending;
 mod join;
@@ -57,6 +58,8 @@ pub struct HomeBox {
     rules: Rules,
     legs: Legs,
     last_leg: LegId,
+    /// The owners' phones, which ring through the cloud.
+    cloud: Option<CloudLeg>,
     call: Option<Call>,
     alarms: Alarms,
     /// Calls of doors are refused until then.
@@ -73,6 +76,7 @@ impl HomeBox {
             rules,
             legs: Legs::default(),
             last_leg: 0,
+            cloud: None,
             call: None,
             alarms: Alarms::default(),
             do_not_disturb_until: None,
@@ -155,7 +159,7 @@ impl HomeBox {
             (LegState::Joined { .. }, Message::SeczoneAck { alarm, by }) => {
                 self.handle_alarm_ack(alarm, by);
             }
-            (LegState::Joined { .. } | LegState::InCall, message) => {
+            (LegState::Joined { .. } | LegState::Cloud { .. } | LegState::InCall, message) => {
                 self.handle_call_message(now, id, message);
             }
             _ => self.counts.ignored_messages += 1,

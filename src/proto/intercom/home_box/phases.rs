@@ -3,7 +3,7 @@
 use crate::base::time::Instant;
 use crate::proto::intercom::home_box::call::{CallState, Direction, Part};
 use crate::proto::intercom::home_box::ending::Farewell;
-use crate::proto::intercom::home_box::legs::LegId;
+use crate::proto::intercom::home_box::legs::{LegId, LegState};
 use crate::proto::intercom::home_box::HomeBox;
 use crate::wire::intercom::{text, Message, Reason};
 
@@ -138,6 +138,11 @@ impl HomeBox {
     fn note_heard(&mut self, now: Instant, leg: LegId, message: &Message) {
         let is_keep = matches!(message, Message::CallKeep { .. });
         if let Some(leg) = self.legs.find_mut(leg) {
+            // The cloud has keep-alives and time-outs of its own.
+            let is_cloud = matches!(leg.state, LegState::Cloud { .. });
+            if is_cloud {
+                return;
+            }
             if is_keep || leg.heard_at.is_some() {
                 leg.heard_at = Some(now);
             }

@@ -3,15 +3,12 @@
 use crate::base::time::Instant;
 use crate::proto::intercom::home_box::call::{Call, CallState, Direction, Part, Ringing};
 use crate::proto::intercom::home_box::ending::Farewell;
-use crate::proto::intercom::home_box::legs::{LegId, LegState};
+use crate::proto::intercom::home_box::legs::{LegId, LegState, PHONE};
 use crate::proto::intercom::home_box::output::{CallRecord, Output, Report};
 use crate::proto::intercom::home_box::rewrite::{to_home, within_home};
 use crate::proto::intercom::home_box::rules::RejectPolicy;
 use crate::proto::intercom::home_box::HomeBox;
 use crate::wire::intercom::{peer_type, text, Id, Message, Party, Reason, Sid, Stream};
-
-/// The type of a wall panel's token, and that of a phone's.
-const PHONE: u8 = 2;
 
 impl HomeBox {
     pub(super) fn handle_call_req(
@@ -37,7 +34,8 @@ impl HomeBox {
             self.refuse(now, leg, sid, src, "call_denied", "rejected");
             return;
         }
-        let screens: Vec<LegId> = self.legs.joined().map(|(leg, ..)| leg).collect();
+        let screens = self.legs.joined().map(|(leg, ..)| leg);
+        let screens: Vec<LegId> = screens.chain(self.cloud_for(src)).collect();
         if screens.is_empty() && !self.may_pass_on(src) {
             self.refuse(now, leg, sid, src, "app_offline", "missed");
             return;
@@ -69,7 +67,7 @@ impl HomeBox {
         let (src, dest, left_out) = to_home(&self.rules.addresses, src, dest);
         self.counts.urls_left_out += left_out;
         for leg in screens {
-            if sid.is_empty() || self.legs.device(leg).is_none() {
+            if sid.is_empty() || !self.legs.is_screen(leg) {
                 continue;
             }
             let message = Message::CallReq {

@@ -42,7 +42,7 @@ impl HomeBox {
                 leg.since + SILENT_CALLER
             }
             LegState::Waiting => leg.since + self.rules.join_timeout,
-            LegState::Joined { .. } | LegState::InCall => Instant::NEVER,
+            LegState::Joined { .. } | LegState::Cloud { .. } | LegState::InCall => Instant::NEVER,
         }
     }
 

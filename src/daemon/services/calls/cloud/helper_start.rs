@@ -38,7 +38,7 @@ impl Cloud {
         line: &mut Line,
         context: &mut Context,
     ) -> Result<Helper, String> {
-        let program = self.config.transport.clone().unwrap_or_default();
+        let program = self.link.config().transport.clone().unwrap_or_default();
         let ports = line
             .media
             .open_transport(now)
@@ -56,10 +56,10 @@ impl Cloud {
     fn helper_input(&self, mode: TransportMode, url: &Url) -> Result<Vec<u8>, String> {
         let first: &[u8] = match mode {
             TransportMode::Open => url,
-            TransportMode::Wait => &self.token,
+            TransportMode::Wait => self.link.token(),
         };
         let mut second = String::new();
-        if let Some(path) = &self.config.init_file {
+        if let Some(path) = &self.link.config().init_file {
             let mut buffer = vec![0; INIT_BYTES];
             let text = atomic_file::read(path, &mut buffer);
             let text = text.ok_or_else(|| format!("{path} cannot be read (cloudInitFile)"))?;

@@ -6,65 +6,36 @@ use std::net::SocketAddr;
 use log::{info, warn};
 use mio::event::Event;
 
-use crate::base::limits::cloud::{MAX_ACKS, STREAM_GRACE};
+use crate::base::limits::cloud::STREAM_GRACE;
 use crate::base::time::Instant;
 use crate::config::CloudConfig;
 use crate::daemon::context::Context;
 use crate::daemon::services::calls::cloud::helper::Helper;
-use crate::daemon::services::calls::cloud::hosts::{Host, Lookup};
-use crate::daemon::services::calls::cloud::http_connection::HttpConnection;
 use crate::daemon::services::calls::line::Line;
 use crate::daemon::services::calls::media::Sound;
 use crate::daemon::turn::{Tokens, Work};
-use crate::io::atomic_file;
 use crate::io::clock::Now;
-use crate::proto::cloud::exchange::BODY_BYTES;
+use crate::outgoing::cloud::CloudLink;
+use crate::outgoing::cloud_requests::with_token;
+use crate::outgoing::hosts::Lookup;
 use crate::proto::cloud::phone::{CloudPhone, Output};
 use crate::proto::intercom::endpoint::output::CallInfo;
 use crate::proto::intercom::endpoint::urls::Urls;
-use crate::wire::cloud::token::{Token, TOKEN_BYTES};
-use crate::wire::control::Text;
-use http_requests::with_token;
 
-mod exchanges;
 mod helper;
 mod helper_start;
-mod hosts;
-mod http_connection;
-mod http_requests;
 mod requests;
 
-const CHANNEL: usize = 0;
-const POSTING: usize = 1;
-const ACKNOWLEDGING: usize = 2;
-const HELPER: usize = 3;
-const FIRST_HOST: usize = 4;
-/// Event sources: the connections, the helper, and name resolution.
-pub(super) const SOURCES: usize = FIRST_HOST + 2 + crate::base::limits::cloud::MAX_RELAYS;
-/// The cloud's own host, and the first relay's after it; the application server is the last one.
-const CLOUD: usize = 0;
-/// Steps of the channel in one turn.
-const STEPS_PER_TURN: usize = 64;
+/// The link's sources, and the helper.
+const HELPER: usize = crate::outgoing::cloud::SOURCES;
+pub(super) const SOURCES: usize = HELPER + 1;
 /// The most of `cloudInitFile` that is passed on.
 const INIT_BYTES: usize = 16 * 1024;
 
 /// The phone in the cloud.
 pub(super) struct Cloud {
     pub(super) machine: CloudPhone,
-    config: CloudConfig,
-    token: Text<TOKEN_BYTES>,
-    /// The token could not be read, or is none, and this was logged.
-    token_missed: bool,
-    hosts: Vec<Host>,
-    channel: HttpConnection,
-    /// The channel is to be opened once its host is known.
-    opens_channel: bool,
-    posting: HttpConnection,
-    /// What the request on its way was answered.
-    status: u16,
-    body: heapless::Vec<u8, BODY_BYTES>,
-    acknowledging: HttpConnection,
-    acks: heapless::Deque<u64, MAX_ACKS>,
+    link: CloudLink,
     /// Streams whose host is not known yet.
     wanted: Option<(CallInfo, Urls, usize)>,
     /// When the peer's stream, which has ended, is not awaited any more.
@@ -84,10 +55,8 @@ impl Cloud {
         let (Some(settings), Some(calls)) = (config.settings(), &config.calls) else {
             return Ok(None);
         };
-        let authorities = settings.relays.iter().chain([&calls.authority]).cloned();
         let token = |source| tokens.token(first_source + source);
-        let host = |(at, authority)| Host::new(authority, token(FIRST_HOST + at));
-        let hosts = authorities.enumerate().map(host).collect();
+        let link = CloudLink::new(config.clone(), &settings.relays, &calls.authority, token);
         let now = context.clock.read().monotonic;
         let seed = context.random.seed();
         let seed = seed.map_err(|error| format!("cloud: no random numbers: {error}"))?;
@@ -96,37 +65,21 @@ impl Cloud {
             config.cid,
             hosts_of(&config)
         );
-        let mut this = Self {
+        Ok(Some(Self {
             machine: CloudPhone::new(now, settings, seed),
-            token: Text::new(),
-            token_missed: false,
-            hosts,
-            channel: HttpConnection::new(token(CHANNEL)),
-            opens_channel: false,
-            posting: HttpConnection::new(token(POSTING)),
-            status: 0,
-            body: heapless::Vec::new(),
-            acknowledging: HttpConnection::new(token(ACKNOWLEDGING)),
-            acks: heapless::Deque::new(),
+            link,
             wanted: None,
             peer_gone_at: Instant::NEVER,
             helper: None,
             helper_token: token(HELPER),
-            config,
-        };
-        this.read_token();
-        Ok(Some(this))
+        }))
     }
 
     /// `source`: counted from its first one.
     pub(super) fn handle_event(&mut self, source: usize, event: &Event) {
         match source {
-            CHANNEL => self.channel.set_ready(event),
-            POSTING => self.posting.set_ready(event),
-            ACKNOWLEDGING => self.acknowledging.set_ready(event),
             HELPER => self.helper.iter_mut().for_each(Helper::set_ready),
-            // Of a name server: the host is asked in each turn.
-            _ => {}
+            source => self.link.handle_event(source, event),
         }
     }
 
@@ -147,11 +100,11 @@ impl Cloud {
             self.machine.handle_timeout(at);
             self.execute(now, line, context);
         }
-        self.open_channel(at, context);
-        self.read_channel(at);
+        let (link, machine) = (&mut self.link, &mut self.machine);
+        link.listen(at, machine, context.poll.registry(), &mut context.random);
         self.execute(now, line, context);
-        self.acknowledge(at, context);
-        self.post(at, context);
+        let (link, machine) = (&mut self.link, &mut self.machine);
+        link.tell(at, machine, context.poll.registry(), &mut context.random);
         self.open_streams(at, line, context);
         let gone_since = line.media.peer_gone_since();
         let gone_since = gone_since.filter(|_| !self.machine.is_idle());
@@ -162,9 +115,8 @@ impl Cloud {
         }
         self.turn_helper(at);
         self.execute(now, line, context);
-        let has_more = self.channel.has_more()
-            || self.posting.has_more()
-            || at >= self.machine.next_deadline() && self.posting.is_idle();
+        let has_more =
+            self.link.has_more() || at >= self.machine.next_deadline() && !self.link.is_posting();
         if has_more {
             Work::Left
         } else {
@@ -173,14 +125,10 @@ impl Cloud {
     }
 
     pub(super) fn next_deadline(&self) -> Instant {
-        let hosts = self.hosts.iter().map(Host::next_deadline);
-        let connections = [&self.channel, &self.posting, &self.acknowledging];
-        let connections = connections.map(HttpConnection::next_deadline);
         let helper = self.helper.as_ref().map(Helper::next_deadline);
-        let all = hosts.chain(connections).chain(helper);
-        all.chain([self.machine.next_deadline(), self.peer_gone_at])
-            .min()
-            .unwrap_or(Instant::NEVER)
+        let first = self.link.next_deadline().min(self.peer_gone_at);
+        let first = first.min(self.machine.next_deadline());
+        first.min(helper.unwrap_or(Instant::NEVER))
     }
 
     /// Does what the machine wants done.
@@ -188,21 +136,9 @@ impl Cloud {
         let at = now.monotonic;
         while let Some(output) = self.machine.poll_output() {
             match output {
-                Output::OpenChannel => {
-                    self.read_token();
-                    self.opens_channel = true;
-                }
-                Output::CloseChannel => {
-                    self.opens_channel = false;
-                    self.channel.close();
-                }
-                Output::Acknowledge(id) => {
-                    if self.acks.is_full() {
-                        // The cloud sends that message again.
-                        self.acks.pop_front();
-                    }
-                    let _ = self.acks.push_back(id);
-                }
+                Output::OpenChannel => self.link.want_channel(),
+                Output::CloseChannel => self.link.close_channel(),
+                Output::Acknowledge(id) => self.link.want_acknowledged(id),
                 Output::Event(event) => line.publish(&event, now, context),
                 Output::OpenStreams(info, urls, relay) => {
                     self.wanted = Some((info, urls, relay));
@@ -228,11 +164,11 @@ impl Cloud {
             return;
         }
         let registry = context.poll.registry();
-        match self.hosts[relay].address(now, registry, &mut context.random) {
+        match self.link.address(relay, now, registry, &mut context.random) {
             Lookup::Pending => self.wanted = Some((info, urls, relay)),
             Lookup::Found(address) => self.begin_sound(now, &info, &urls, address, line),
             Lookup::Unknown => {
-                let host = &self.hosts[relay].authority.host;
+                let host = &self.link.authority(relay).host;
                 warn!(
                     "cloud: no address of {host} (cloudServer, cloudRelay): the call has no sound"
                 );
@@ -250,29 +186,12 @@ impl Cloud {
         line: &mut Line,
     ) {
         let urls = Urls {
-            play_audio: with_token(&urls.play_audio, &self.token),
-            publish_audio: with_token(&urls.publish_audio, &self.token),
+            play_audio: with_token(&urls.play_audio, self.link.token()),
+            publish_audio: with_token(&urls.publish_audio, self.link.token()),
             ..Urls::default()
         };
         let sound = Sound::Streams(urls, Some(address));
         line.media.handle_talking(now, info, sound);
-    }
-
-    /// The token may have been replaced.
-    fn read_token(&mut self) {
-        let path = self.config.token_file.as_deref().unwrap_or_default();
-        let mut buffer = [0; 1024];
-        let text = atomic_file::read(path, &mut buffer).unwrap_or_default();
-        let text = text.trim_ascii();
-        let token = Token::parse(text)
-            .ok()
-            .filter(|token| token.cid == self.config.cid);
-        if token.is_none() && !self.token_missed {
-            let cid = self.config.cid;
-            warn!("cloud: {path} has no token of {cid} (cloudTokenFile): the cloud will refuse the phone");
-        }
-        self.token_missed = token.is_none();
-        self.token = token.map_or(Text::new(), |_| Text::from_slice(text).unwrap_or_default());
     }
 }
 

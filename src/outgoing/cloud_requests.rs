@@ -1,14 +1,14 @@
-//! The requests of a phone in the cloud, as they are sent.
+//! The requests of a device in the cloud, as they are sent.
 
 use core::fmt::Write;
 
 use crate::config::{BaseUrl, CloudConfig};
-use crate::daemon::services::calls::cloud::http_connection::Request;
+use crate::outgoing::http_connection::Request;
 use crate::proto::cloud::posts::Post;
 use crate::proto::intercom::endpoint::urls::Url;
 
 /// `GET /v2/channel`.
-pub(super) fn open_channel(config: &CloudConfig, token: &str) -> Option<Request> {
+pub fn open_channel(config: &CloudConfig, token: &str) -> Option<Request> {
     let server = config.server.as_ref()?;
     let mut request = head("GET", server, "/v2/channel", token)?;
     request.push_str("Accept: text/event-stream\r\n\r\n").ok()?;
@@ -16,7 +16,7 @@ pub(super) fn open_channel(config: &CloudConfig, token: &str) -> Option<Request>
 }
 
 /// `POST /v2/channel/ack?id=N`.
-pub(super) fn acknowledge(config: &CloudConfig, token: &str, id: u64) -> Option<Request> {
+pub fn acknowledge(config: &CloudConfig, token: &str, id: u64) -> Option<Request> {
     let server = config.server.as_ref()?;
     let mut path = heapless::String::<64>::new();
     write!(path, "/v2/channel/ack?id={id}").ok()?;
@@ -28,7 +28,7 @@ pub(super) fn acknowledge(config: &CloudConfig, token: &str, id: u64) -> Option<
 }
 
 /// A request to the application server.
-pub(super) fn post(config: &CloudConfig, token: &str, what: &Post) -> Option<Request> {
+pub fn post(config: &CloudConfig, token: &str, what: &Post) -> Option<Request> {
     let server = config.calls.as_ref()?;
     let mut request = head("POST", server, &what.path(), token)?;
     let body = what.body(config.cid);
@@ -36,6 +36,22 @@ pub(super) fn post(config: &CloudConfig, token: &str, what: &Post) -> Option<Req
     let written = write!(
         request,
         "Content-Type: application/json\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+    );
+    written.ok()?;
+    Some(request)
+}
+
+/// Plays or publishes (in chunks) a stream of the device's call; at the cloud itself.
+pub fn stream(config: &CloudConfig, token: &str, method: &str, id: &str) -> Option<Request> {
+    let authority = &config.server.as_ref()?.authority;
+    let mut request = Request::new();
+    let more = match method {
+        "GET" => "Accept: video/x-flv",
+        _ => "Content-Type: video/x-flv\r\nTransfer-Encoding: chunked",
+    };
+    let written = write!(
+        request,
+        "{method} /stream/{id}?token={token} HTTP/1.1\r\nHost: {authority}\r\n{more}\r\n\r\n"
     );
     written.ok()?;
     Some(request)
@@ -52,8 +68,8 @@ fn head(method: &str, server: &BaseUrl, path: &str, token: &str) -> Option<Reque
     Some(request)
 }
 
-/// A stream's URL for this phone alone; empty if it would be too long.
-pub(super) fn with_token(url: &Url, token: &[u8]) -> Url {
+/// A stream's URL for this device alone; empty if it would be too long.
+pub fn with_token(url: &Url, token: &[u8]) -> Url {
     let mut url = url.clone();
     let parts = [&b"?token="[..], token];
     if url.is_empty() || !parts.iter().all(|part| url.extend_from_slice(part).is_ok()) {

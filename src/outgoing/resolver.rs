@@ -19,7 +19,7 @@ use crate::wire::dns::{
 const DNS_PORT: u16 = 53;
 
 /// One name that is being resolved.
-pub(super) struct Resolver {
+pub struct Resolver {
     query: heapless::Vec<u8, QUERY_BYTES>,
     servers: heapless::Vec<IpAddr, SERVERS>,
     /// The number of queries sent so far, and the time of the next one.
@@ -31,7 +31,7 @@ pub(super) struct Resolver {
 
 impl Resolver {
     /// Begins to resolve a name; an address needs no resolution.
-    pub(super) fn new(name: &str, random: &mut Random) -> Self {
+    pub fn new(name: &str, random: &mut Random) -> Self {
         let mut buffer = [0; NAMES_FILE_BYTES];
         let address = name.parse().ok();
         let known = address.or_else(|| in_hosts(read_small("/etc/hosts", &mut buffer), name));
@@ -51,7 +51,7 @@ impl Resolver {
 
     /// Receives answers and queries the next server. `Some(None)`: the name does not exist, or no
     /// server knows it. Call it again on an event with `token`, and at `next_deadline`.
-    pub(super) fn poll(
+    pub fn poll(
         &mut self,
         now: Instant,
         registry: &Registry,
@@ -81,7 +81,7 @@ impl Resolver {
     }
 
     /// When the next server must be queried.
-    pub(super) fn next_deadline(&self) -> Instant {
+    pub fn next_deadline(&self) -> Instant {
         self.ask_at
     }
 

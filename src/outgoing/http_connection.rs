@@ -14,10 +14,10 @@ const REQUEST_BYTES: usize = 1024;
 const READ_BYTES: usize = 2048;
 
 /// A request as it is sent.
-pub(super) type Request = heapless::String<REQUEST_BYTES>;
+pub type Request = heapless::String<REQUEST_BYTES>;
 
 /// What has happened on the connection.
-pub(super) enum Step<'a> {
+pub enum Step<'a> {
     /// Nothing, for now.
     Wait,
     /// The head of the response is there.
@@ -33,11 +33,13 @@ pub(super) enum Step<'a> {
 }
 
 /// The connection.
-pub(super) struct HttpConnection {
+pub struct HttpConnection {
     token: Token,
     state: State,
     request: Request,
     sent: usize,
+    /// What follows the request, up to its end.
+    more: Vec<u8>,
     reader: ResponseReader,
     is_answered: bool,
     /// Bytes that were read and not used yet: this part of the buffer.
@@ -56,12 +58,14 @@ enum State {
 }
 
 impl HttpConnection {
-    pub(super) fn new(token: Token) -> Self {
+    /// No connection yet; its events have this token.
+    pub fn new(token: Token) -> Self {
         Self {
             token,
             state: State::Idle,
             request: Request::new(),
             sent: 0,
+            more: vec![],
             reader: ResponseReader::default(),
             is_answered: false,
             input: [0; READ_BYTES],
@@ -75,7 +79,7 @@ impl HttpConnection {
     /// Begins to connect, and to send the request. It has so much time, if there is a limit.
     /// `false`: it could not even begin.
     #[must_use]
-    pub(super) fn begin(
+    pub fn begin(
         &mut self,
         now: Instant,
         registry: &Registry,
@@ -98,21 +102,37 @@ impl HttpConnection {
         true
     }
 
-    /// Closes it at once. Dropping a socket deregisters it.
-    pub(super) fn close(&mut self) {
-        self.state = State::Idle;
+    /// Goes on with the request's body, whose head has said so. Sent with the next step.
+    pub fn send_more(&mut self, bytes: &[u8]) {
+        self.more.extend_from_slice(bytes);
     }
 
-    pub(super) fn is_idle(&self) -> bool {
+    /// Bytes that wait to be sent.
+    pub fn unsent(&self) -> usize {
+        self.request.len() + self.more.len() - self.sent
+    }
+
+    /// Closes it at once. Dropping a socket deregisters it.
+    pub fn close(&mut self) {
+        self.state = State::Idle;
+        self.request.clear();
+        self.more.clear();
+        self.sent = 0;
+    }
+
+    /// There is no connection, nor is one being made.
+    pub fn is_idle(&self) -> bool {
         matches!(self.state, State::Idle)
     }
 
-    pub(super) fn set_ready(&mut self, event: &Event) {
+    /// The poll has reported it.
+    pub fn set_ready(&mut self, event: &Event) {
         self.readable |= event.is_readable() || event.is_read_closed() || event.is_error();
         self.writable |= event.is_writable() || event.is_error();
     }
 
-    pub(super) fn next_deadline(&self) -> Instant {
+    /// When the time is over.
+    pub fn next_deadline(&self) -> Instant {
         match self.state {
             State::Idle => Instant::NEVER,
             State::Connecting(_, until) | State::Open(_, until) => until,
@@ -120,12 +140,12 @@ impl HttpConnection {
     }
 
     /// More can be read at once.
-    pub(super) fn has_more(&self) -> bool {
+    pub fn has_more(&self) -> bool {
         matches!(self.state, State::Open(..)) && (self.readable || self.used < self.read)
     }
 
     /// Does what can be done now, up to the next thing to tell.
-    pub(super) fn step(&mut self, now: Instant) -> Step<'_> {
+    pub fn step(&mut self, now: Instant) -> Step<'_> {
         match std::mem::replace(&mut self.state, State::Idle) {
             State::Idle => Step::Wait,
             State::Connecting(_, until) | State::Open(_, until) if now >= until => Step::TimedOut,
@@ -183,12 +203,21 @@ impl HttpConnection {
 
     /// `false`: the connection is broken.
     fn send(&mut self, connection: &mut Connection) -> bool {
-        while self.writable && self.sent < self.request.len() {
-            match connection.write(&self.request.as_bytes()[self.sent..]) {
+        let head = self.request.len();
+        while self.writable && self.unsent() > 0 {
+            let rest = match self.sent.checked_sub(head) {
+                Some(sent) => &self.more[sent..],
+                None => &self.request.as_bytes()[self.sent..],
+            };
+            match connection.write(rest) {
                 Ok(Some(count)) => self.sent += count,
                 Ok(None) => self.writable = false,
                 Err(_) => return false,
             }
+        }
+        if self.sent > head && self.unsent() == 0 {
+            self.more.clear();
+            self.sent = head;
         }
         true
     }

@@ -1,26 +1,33 @@
-//! What the phone exchanges with the cloud and the application server: the channel,
+//! What a device exchanges with the cloud and the application server: the channel,
 //! acknowledgements, and the machine's requests.
 
 use log::info;
+use mio::Registry;
 
-use super::{Cloud, CLOUD, STEPS_PER_TURN};
+use super::{CloudLink, CLOUD, STEPS_PER_TURN};
 use crate::base::limits::cloud::{EXCHANGE_TIMEOUT, PLACE_TIMEOUT};
 use crate::base::time::Instant;
 use crate::config::CloudConfig;
-use crate::daemon::context::Context;
-use crate::daemon::services::calls::cloud::hosts::Lookup;
-use crate::daemon::services::calls::cloud::http_connection::{Request, Step};
-use crate::daemon::services::calls::cloud::http_requests::{acknowledge, open_channel, post};
+use crate::io::random::Random;
+use crate::outgoing::cloud_requests::{acknowledge, open_channel, post};
+use crate::outgoing::hosts::Lookup;
+use crate::outgoing::http_connection::{Request, Step};
+use crate::proto::cloud::device::CloudDevice;
 use crate::proto::cloud::posts::Outcome;
 use crate::wire::cloud::message::Kind;
 
-impl Cloud {
-    pub(super) fn open_channel(&mut self, now: Instant, context: &mut Context) {
+impl CloudLink {
+    pub(super) fn open_channel(
+        &mut self,
+        now: Instant,
+        machine: &mut dyn CloudDevice,
+        registry: &Registry,
+        random: &mut Random,
+    ) {
         if !self.opens_channel {
             return;
         }
-        let registry = context.poll.registry();
-        let lookup = self.hosts[CLOUD].address(now, registry, &mut context.random);
+        let lookup = self.hosts[CLOUD].address(now, registry, random);
         if lookup == Lookup::Pending {
             return;
         }
@@ -32,30 +39,30 @@ impl Cloud {
             _ => false,
         };
         if !is_begun {
-            self.machine.handle_channel_lost(now);
+            machine.handle_channel_lost(now);
         }
     }
 
-    pub(super) fn read_channel(&mut self, now: Instant) {
+    pub(super) fn read_channel(&mut self, now: Instant, machine: &mut dyn CloudDevice) {
         for _ in 0..STEPS_PER_TURN {
             match self.channel.step(now) {
                 Step::Wait => return,
                 Step::Answered(answered) => {
                     let (status, date) = (answered.status, answered.date);
-                    self.machine.handle_channel_answered(now, status, date);
+                    machine.handle_channel_answered(now, status, date);
                     if status != 200 {
                         self.channel.close();
                     }
                 }
-                Step::Content(bytes) => self.machine.handle_channel_bytes(now, bytes),
+                Step::Content(bytes) => machine.handle_channel_bytes(now, bytes),
                 Step::Complete | Step::Failed | Step::TimedOut => {
-                    self.machine.handle_channel_lost(now);
+                    machine.handle_channel_lost(now);
                 }
             }
         }
     }
 
-    pub(super) fn acknowledge(&mut self, now: Instant, context: &mut Context) {
+    pub(super) fn acknowledge(&mut self, now: Instant, registry: &Registry, random: &mut Random) {
         while !self.acknowledging.is_idle() {
             // What is answered does not matter: without success the message comes again.
             if let Step::Wait = self.acknowledging.step(now) {
@@ -65,8 +72,7 @@ impl Cloud {
         let Some(id) = self.acks.pop_front() else {
             return;
         };
-        let registry = context.poll.registry();
-        let lookup = self.hosts[CLOUD].address(now, registry, &mut context.random);
+        let lookup = self.hosts[CLOUD].address(now, registry, random);
         let request = self.request(|config, token| acknowledge(config, token, id));
         if let (Lookup::Found(server), Some(request)) = (lookup, request) {
             let limit = Some(EXCHANGE_TIMEOUT);
@@ -76,7 +82,13 @@ impl Cloud {
         }
     }
 
-    pub(super) fn post(&mut self, now: Instant, context: &mut Context) {
+    pub(super) fn post(
+        &mut self,
+        now: Instant,
+        machine: &mut dyn CloudDevice,
+        registry: &Registry,
+        random: &mut Random,
+    ) {
         while !self.posting.is_idle() {
             let outcome = match self.posting.step(now) {
                 Step::Wait => return,
@@ -94,18 +106,17 @@ impl Cloud {
                 Step::Failed => Outcome::Failed,
                 Step::TimedOut => Outcome::TimedOut,
             };
-            self.finish_post(now, outcome);
+            self.finish_post(now, outcome, machine);
         }
-        if now < self.machine.next_post_at() {
+        if now < machine.next_post_at() {
             return;
         }
-        let registry = context.poll.registry();
         let calls = self.hosts.len() - 1;
-        let lookup = self.hosts[calls].address(now, registry, &mut context.random);
+        let lookup = self.hosts[calls].address(now, registry, random);
         if lookup == Lookup::Pending {
             return;
         }
-        let Some(what) = self.machine.poll_post(now) else {
+        let Some(what) = machine.poll_post(now) else {
             return;
         };
         let limit = match what.kind {
@@ -122,11 +133,11 @@ impl Cloud {
         };
         if !is_begun {
             self.body.clear();
-            self.finish_post(now, Outcome::Failed);
+            self.finish_post(now, Outcome::Failed, machine);
         }
     }
 
-    fn finish_post(&mut self, now: Instant, outcome: Outcome) {
+    fn finish_post(&mut self, now: Instant, outcome: Outcome, machine: &mut dyn CloudDevice) {
         if outcome == Outcome::Answered(401) {
             self.read_token();
         }
@@ -134,7 +145,7 @@ impl Cloud {
             info!("cloud: the application server (cloudCalls): {outcome:?}");
         }
         let body = std::mem::take(&mut self.body);
-        self.machine.handle_outcome(now, outcome, &body);
+        machine.handle_outcome(now, outcome, &body);
     }
 
     /// A request with the token; `None`: it is too long.

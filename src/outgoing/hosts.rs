@@ -5,8 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use mio::{Registry, Token};
 
 use crate::base::time::{Duration, Instant};
-use crate::daemon::resolver::Resolver;
 use crate::io::random::Random;
+use crate::outgoing::resolver::Resolver;
 use crate::proto::cloud::phone::settings::Authority;
 
 /// How long an address is used.
@@ -14,7 +14,8 @@ const GOOD_FOR: Duration = Duration::from_millis(60_000);
 
 /// What is known of a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Lookup {
+pub enum Lookup {
+    /// Its address and port.
     Found(SocketAddr),
     /// The answer is awaited.
     Pending,
@@ -23,15 +24,17 @@ pub(super) enum Lookup {
 }
 
 /// A host.
-pub(super) struct Host {
-    pub(super) authority: Authority,
+pub struct Host {
+    /// Its name and port.
+    pub authority: Authority,
     token: Token,
     found: Option<(IpAddr, Instant)>,
     resolver: Option<Resolver>,
 }
 
 impl Host {
-    pub(super) fn new(authority: Authority, token: Token) -> Self {
+    /// A host that nothing is known of.
+    pub fn new(authority: Authority, token: Token) -> Self {
         Self {
             authority,
             token,
@@ -41,12 +44,7 @@ impl Host {
     }
 
     /// Its address.
-    pub(super) fn address(
-        &mut self,
-        now: Instant,
-        registry: &Registry,
-        random: &mut Random,
-    ) -> Lookup {
+    pub fn address(&mut self, now: Instant, registry: &Registry, random: &mut Random) -> Lookup {
         if let Some((address, _)) = self.found.filter(|(_, until)| now < *until) {
             return Lookup::Found(SocketAddr::new(address, self.authority.port));
         }
@@ -66,7 +64,7 @@ impl Host {
     }
 
     /// When a name server must be asked again.
-    pub(super) fn next_deadline(&self) -> Instant {
+    pub fn next_deadline(&self) -> Instant {
         let resolver = self.resolver.as_ref();
         resolver.map_or(Instant::NEVER, Resolver::next_deadline)
     }
