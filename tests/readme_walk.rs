@@ -30,7 +30,8 @@ fn the_developer() {
                 "home_box/event_loop.rs",
                 "daemon/services/calls/intercom/links.rs",
                 "daemon/services/calls/media/mod.rs",
-                "daemon/services/calls/cloud/exchanges.rs",
+                "proto/intercom/home_box/cloud.rs",
+                "outgoing/cloud/exchanges.rs",
             ],
         ),
     ] {
