@@ -224,23 +224,16 @@ impl Phone {
 
     /// Writes the event with this number of those that say what is now.
     fn write_present(&self, number: usize, buffer: &mut [u8]) -> Option<usize> {
-        let mut number = number;
-        if let Some(intercom) = &self.intercom {
-            if let Some(event) = intercom.endpoint.present(number) {
-                return self.line.write_present(&event, buffer);
-            }
-            number -= (0..number)
-                .take_while(|at| intercom.endpoint.present(*at).is_some())
-                .count();
-        }
+        let intercom = self.intercom.iter().flat_map(|intercom| {
+            let mut numbers = 0..;
+            core::iter::from_fn(move || intercom.endpoint.present(numbers.next()?))
+        });
         #[cfg(feature = "cloud")]
-        if let Some(event) = self
-            .cloud
-            .as_ref()
-            .and_then(|cloud| cloud.machine.present(number))
-        {
-            return self.line.write_present(&event, buffer);
-        }
-        None
+        let intercom = intercom.chain(self.cloud.iter().flat_map(|cloud| {
+            let mut numbers = 0..;
+            core::iter::from_fn(move || cloud.machine.present(numbers.next()?))
+        }));
+        let mut all = intercom;
+        self.line.write_present(&all.nth(number)?, buffer)
     }
 }

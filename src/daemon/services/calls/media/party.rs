@@ -115,6 +115,7 @@ impl Party {
     }
 
     /// It was played, and has been away since this time.
+    #[cfg(feature = "cloud")]
     pub(super) fn gone_since(&self) -> Option<Instant> {
         self.gone_since
     }

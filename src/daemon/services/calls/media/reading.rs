@@ -14,6 +14,7 @@ impl CallMedia {
         let feed = &mut context.feed;
         let has_engine = self.bridge.is_some();
         let has_transport = self.has_transport();
+        #[cfg_attr(not(feature = "cloud"), allow(unused_mut))]
         let mut line = has_engine.then_some(&mut self.line);
         #[cfg(feature = "cloud")]
         if let Some(transport) = &mut self.transport {
