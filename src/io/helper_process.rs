@@ -9,6 +9,8 @@ use nix::fcntl::{fcntl, FcntlArg, OFlag};
 use nix::sys::signal::{kill, Signal};
 use nix::unistd::Pid;
 
+use crate::io::sys;
+
 /// A running program. Dropping it kills the process.
 pub struct HelperProcess {
     child: Child,
@@ -23,13 +25,16 @@ impl HelperProcess {
         variables: &[(&str, String)],
         input: &[u8],
     ) -> io::Result<Self> {
-        let child = Command::new(program)
+        let mut command = Command::new(program);
+        command
             .arg(argument)
             .envs(variables.iter().map(|(key, value)| (key, value)))
             .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()?;
-        let mut this = Self { child };
+            .stdout(Stdio::piped());
+        sys::unblock_signals(&mut command);
+        let mut this = Self {
+            child: command.spawn()?,
+        };
         if let Some(stdout) = &this.child.stdout {
             fcntl(stdout, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
         }
@@ -120,6 +125,20 @@ mod tests {
         helper.say_goodbye(b"bye\n");
         assert_eq!(said(&mut helper), " hello\n<one>\n<two>\n<bye>\nover\n");
         std::fs::remove_file(path).unwrap();
+    }
+
+    #[test]
+    fn signals_reach_a_program_though_this_process_blocks_them() {
+        use nix::sys::signal::{SigSet, Signal};
+        let mut blocked = SigSet::empty();
+        blocked.add(Signal::SIGTERM);
+        let before = blocked
+            .thread_swap_mask(nix::sys::signal::SigmaskHow::SIG_BLOCK)
+            .unwrap();
+        let mut helper = HelperProcess::start("/bin/sleep", "1000", &[], b"").unwrap();
+        before.thread_set_mask().unwrap();
+        helper.terminate();
+        assert_eq!(said(&mut helper), "");
     }
 
     #[test]

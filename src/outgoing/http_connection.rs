@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use mio::event::Event;
 use mio::{Interest, Registry, Token};
 
+use crate::base::limits::cloud::CHANNEL_BYTES;
 use crate::base::time::{Duration, Instant};
 use crate::io::stream::Connection;
 use crate::proto::cloud::exchange::{Answered, ResponseReader};
@@ -184,7 +185,8 @@ impl HttpConnection {
                 }
                 continue;
             }
-            let Ok((content, used)) = self.reader.next(&self.input[self.used..self.read]) else {
+            let end = self.read.min(self.used + CHANNEL_BYTES);
+            let Ok((content, used)) = self.reader.next(&self.input[self.used..end]) else {
                 return Step::Failed;
             };
             let content = content.len();

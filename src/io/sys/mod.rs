@@ -219,3 +219,16 @@ pub fn map_large_allocations() {
         libc::mallopt(libc::M_TOP_PAD, 0);
     }
 }
+
+/// The program gets all signals, also those that this process takes by other means.
+#[cfg(feature = "cloud")]
+pub fn unblock_signals(command: &mut std::process::Command) {
+    use std::os::unix::process::CommandExt;
+    // SAFETY: between fork and exec only `sigprocmask` is called, which is async-signal-safe.
+    unsafe {
+        command.pre_exec(|| {
+            let all = nix::sys::signal::SigSet::all();
+            all.thread_unblock().map_err(Into::into)
+        });
+    }
+}

@@ -5,7 +5,7 @@ use log::info;
 use mio::Registry;
 
 use super::{CloudLink, CLOUD, STEPS_PER_TURN};
-use crate::base::limits::cloud::{EXCHANGE_TIMEOUT, PLACE_TIMEOUT};
+use crate::base::limits::cloud::{ACTION_TIMEOUT, EXCHANGE_TIMEOUT, PLACE_TIMEOUT};
 use crate::base::time::Instant;
 use crate::config::CloudConfig;
 use crate::io::random::Random;
@@ -45,6 +45,9 @@ impl CloudLink {
 
     pub(super) fn read_channel(&mut self, now: Instant, machine: &mut dyn CloudDevice) {
         for _ in 0..STEPS_PER_TURN {
+            if !machine.has_room() {
+                return;
+            }
             match self.channel.step(now) {
                 Step::Wait => return,
                 Step::Answered(answered) => {
@@ -121,7 +124,7 @@ impl CloudLink {
         };
         let limit = match what.kind {
             Kind::Call => PLACE_TIMEOUT,
-            _ => EXCHANGE_TIMEOUT,
+            _ => ACTION_TIMEOUT,
         };
         let request = self.request(|config, token| post(config, token, &what));
         let is_begun = match (lookup, request) {

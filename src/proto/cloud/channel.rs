@@ -127,8 +127,10 @@ impl Channel {
         let State::Open { silent_at } = &mut self.state else {
             return bytes.len();
         };
-        *silent_at = now + CHANNEL_SILENCE;
         let (event, used) = self.reader.next(bytes);
+        if bytes[..used].contains(&b'\n') {
+            *silent_at = now + CHANNEL_SILENCE;
+        }
         if let Some(event) = event {
             self.handle_event(now, &event);
         }

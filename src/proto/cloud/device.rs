@@ -8,7 +8,10 @@ pub trait CloudDevice {
     /// The channel's request is answered.
     fn handle_channel_answered(&mut self, now: Instant, status: u16, date: Option<u64>);
 
-    /// Takes bytes of the channel.
+    /// More bytes of the channel can be taken before the outputs are.
+    fn has_room(&self) -> bool;
+
+    /// Takes bytes of the channel, `CHANNEL_BYTES` at most.
     fn handle_channel_bytes(&mut self, now: Instant, bytes: &[u8]);
 
     /// The channel could not be opened, or has ended.

@@ -1,5 +1,5 @@
-//! What a device tells the application server: requests in their order, one at a time. Those that
-//! fail are tried again, but for the call itself.
+//! What a device tells the application server: one request at a time, those of a call in their
+//! order. Those that fail are tried again, but for the call itself.
 
 use core::fmt::Write;
 
@@ -86,15 +86,21 @@ pub enum Outcome {
     Failed,
 }
 
-/// The requests that wait.
-#[derive(Default)]
-pub struct Posts {
-    queue: heapless::Deque<Post, MAX_POSTS>,
-    /// The first one is on its way.
-    is_sent: bool,
-    /// Attempts at the first one.
+/// A request that waits.
+struct Waiting {
+    post: Post,
+    /// How often it was sent.
     attempts: u32,
     not_before: Instant,
+}
+
+/// The requests that wait. Those of one call keep their order; one that is to be tried again holds
+/// up no other call.
+#[derive(Default)]
+pub struct Posts {
+    queue: heapless::Vec<Waiting, MAX_POSTS>,
+    /// The place of the one that is on its way.
+    sent: Option<usize>,
 }
 
 impl Posts {
@@ -103,27 +109,60 @@ impl Posts {
         if post.kind == Kind::Busy && self.queue.len() >= MAX_BUSY_POSTS {
             return false;
         }
-        self.queue.push_back(post).is_ok()
+        let waiting = Waiting {
+            post,
+            attempts: 0,
+            not_before: Instant::default(),
+        };
+        self.queue.push(waiting).is_ok()
     }
 
     /// The request that is to be sent now.
     pub fn poll(&mut self, now: Instant) -> Option<Post> {
-        if self.is_sent || now < self.not_before {
+        if self.sent.is_some() {
             return None;
         }
-        let post = self.queue.front().cloned()?;
-        self.is_sent = true;
-        self.attempts += 1;
-        Some(post)
+        let at = (0..self.queue.len()).find(|at| self.ready_at(*at) <= now)?;
+        self.sent = Some(at);
+        let waiting = self.queue.get_mut(at)?;
+        waiting.attempts += 1;
+        Some(waiting.post.clone())
     }
 
     /// When `poll` has one.
     pub fn next_deadline(&self) -> Instant {
-        if self.is_sent || self.queue.is_empty() {
-            Instant::NEVER
-        } else {
-            self.not_before
+        if self.sent.is_some() {
+            return Instant::NEVER;
         }
+        let ready = (0..self.queue.len()).map(|at| self.ready_at(at));
+        ready.min().unwrap_or(Instant::NEVER)
+    }
+
+    /// When this one may be sent: after those of its call that were added before.
+    fn ready_at(&self, at: usize) -> Instant {
+        let (before, rest) = self.queue.split_at(at.min(self.queue.len()));
+        let Some(waiting) = rest.first() else {
+            return Instant::NEVER;
+        };
+        let sid = waiting.post.sid;
+        if before.iter().any(|other| other.post.sid == sid) {
+            return Instant::NEVER;
+        }
+        waiting.not_before
+    }
+
+    /// A request of this kind need not be sent any more.
+    pub fn forget(&mut self, kind: Kind, sid: Sid) {
+        let sent = self.sent;
+        let is_it = |waiting: &Waiting| waiting.post.kind == kind && waiting.post.sid == sid;
+        let at = self
+            .queue
+            .iter()
+            .position(is_it)
+            .filter(|at| Some(*at) != sent);
+        let Some(at) = at else { return };
+        self.queue.remove(at);
+        self.sent = sent.map(|sent| sent - usize::from(sent > at));
     }
 
     /// Nothing is left to be told.
@@ -134,28 +173,26 @@ impl Posts {
     /// The request on its way has an outcome. Returns it if it is the last one; else it is tried
     /// again later.
     pub fn handle_outcome(&mut self, now: Instant, outcome: Outcome) -> Option<Post> {
-        if !core::mem::take(&mut self.is_sent) {
+        let at = self.sent.take()?;
+        let waiting = self.queue.get_mut(at)?;
+        if waiting.attempts < attempts_at(&waiting.post, outcome) {
+            let pause = Duration::from_millis(1000 << (waiting.attempts - 1).min(4));
+            waiting.not_before = now + pause.min(LONGEST_PAUSE);
             return None;
         }
-        let is_place = self
-            .queue
-            .front()
-            .is_some_and(|post| post.kind == Kind::Call);
-        let attempts = match outcome {
-            // The token is read again: it may have been replaced.
-            Outcome::Answered(401) => 2,
-            Outcome::Answered(..500) => 1,
-            _ if is_place => 1,
-            _ => POST_ATTEMPTS,
-        };
-        if self.attempts < attempts {
-            let pause = Duration::from_millis(1000 << (self.attempts - 1).min(4));
-            self.not_before = now + pause.min(LONGEST_PAUSE);
-            return None;
-        }
-        self.attempts = 0;
-        self.not_before = now;
-        self.queue.pop_front()
+        Some(self.queue.remove(at).post)
+    }
+}
+
+/// How often a request is sent that has this outcome.
+fn attempts_at(post: &Post, outcome: Outcome) -> u32 {
+    match (outcome, post.kind) {
+        // The token is read again: it may have been replaced.
+        (Outcome::Answered(401), _) => 2,
+        (Outcome::Answered(..500), _) => 1,
+        // A call is placed once. That a second caller was told is not worth a second attempt.
+        (_, Kind::Call | Kind::Busy) => 1,
+        _ => POST_ATTEMPTS,
     }
 }
 
@@ -219,6 +256,29 @@ mod tests {
             "the fifth attempt is the last"
         );
         assert!(posts.is_empty() && posts.next_deadline() == Instant::NEVER);
+    }
+
+    #[test]
+    fn a_request_that_fails_holds_up_its_own_call_alone() {
+        const OTHER: Sid = *b"fedcba9876543210";
+        let mut posts = Posts::default();
+        for (kind, sid) in [(Kind::End, SID), (Kind::Call, OTHER), (Kind::Keep, SID)] {
+            assert!(posts.push(Post::new(kind, sid)));
+        }
+        assert_eq!(posts.poll(at(0)).unwrap().kind, Kind::End);
+        assert_eq!(posts.handle_outcome(at(0), Outcome::TimedOut), None);
+        assert_eq!(posts.poll(at(0)).unwrap().kind, Kind::Call);
+        let done = posts.handle_outcome(at(500), Outcome::Answered(201));
+        assert_eq!(done.unwrap().sid, OTHER);
+        assert_eq!(
+            (posts.poll(at(500)), posts.next_deadline()),
+            (None, at(1000))
+        );
+        assert_eq!(posts.poll(at(1000)).unwrap().kind, Kind::End);
+        assert!(posts
+            .handle_outcome(at(1000), Outcome::Answered(200))
+            .is_some());
+        assert_eq!(posts.poll(at(1000)).unwrap().kind, Kind::Keep);
     }
 
     #[test]

@@ -61,6 +61,7 @@ fn a_silent_channel_is_lost() {
     assert_eq!(channel.next_deadline(), at(40_000));
     say(&mut channel, at(15_000), ": still here\n");
     assert_eq!(channel.next_deadline(), at(55_000));
+    say(&mut channel, at(30_000), "no line");
     channel.handle_timeout(at(54_999), 0);
     assert_eq!(outputs(&mut channel), []);
     channel.handle_timeout(at(55_000), 0);

@@ -16,6 +16,10 @@ impl CloudDevice for HomeInCloud {
         self.follow_channel(now);
     }
 
+    fn has_room(&self) -> bool {
+        true
+    }
+
     fn handle_channel_bytes(&mut self, now: Instant, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             let used = self.channel.handle_bytes(now, bytes);

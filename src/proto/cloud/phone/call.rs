@@ -48,7 +48,7 @@ pub(super) enum Stage {
     /// Callee: the same without a bell.
     Silenced { expires_at: Instant },
     /// Both: answered, and the vendor's transport is being opened.
-    Opening,
+    Opening { expires_at: Instant },
     /// Both.
     Talking,
 }
@@ -62,8 +62,9 @@ impl Stage {
             | Self::Alerting { expires_at }
             | Self::Announced { expires_at }
             | Self::Ringing { expires_at }
-            | Self::Silenced { expires_at } => expires_at,
-            Self::Opening | Self::Talking => Instant::NEVER,
+            | Self::Silenced { expires_at }
+            | Self::Opening { expires_at } => expires_at,
+            Self::Talking => Instant::NEVER,
         }
     }
 
@@ -92,11 +93,13 @@ impl Call {
         match self.stage {
             Stage::Alerting { .. } => CallState::Ringing,
             Stage::Talking => CallState::Talking,
-            Stage::Opening if self.info.direction == Direction::In => CallState::Incoming,
+            Stage::Opening { .. } if self.info.direction == Direction::In => CallState::Incoming,
             Stage::Announced { .. } | Stage::Ringing { .. } | Stage::Silenced { .. } => {
                 CallState::Incoming
             }
-            Stage::Placing { .. } | Stage::Requested { .. } | Stage::Opening => CallState::Calling,
+            Stage::Placing { .. } | Stage::Requested { .. } | Stage::Opening { .. } => {
+                CallState::Calling
+            }
         }
     }
 

@@ -1,5 +1,6 @@
 //! How a call becomes answered, and how it ends.
 
+use crate::base::limits::cloud::TRANSPORT_TIMEOUT;
 use crate::base::time::Instant;
 use crate::proto::cloud::phone::call::{Call, Stage};
 use crate::proto::cloud::phone::url_check::Place;
@@ -33,7 +34,8 @@ impl CloudPhone {
             Place::Vendor => {
                 let is_started = call.info.direction == Direction::Out;
                 let url = call.url.clone();
-                call.enter(now, Stage::Opening);
+                let expires_at = now + TRANSPORT_TIMEOUT;
+                call.enter(now, Stage::Opening { expires_at });
                 if !is_started {
                     self.output(Output::StartTransport(TransportMode::Open, url));
                 }
@@ -72,7 +74,9 @@ impl CloudPhone {
     /// Ends the call; the other device knows.
     pub(super) fn close(&mut self, now: Instant, outcome: Outcome, reason: Reason) {
         let Some(call) = self.call.take() else { return };
-        self.remember(now, call.sid);
+        self.remember(now, call.sid, call.peer);
+        // Nobody wants to know any more whether it rings.
+        self.posts.forget(Kind::Ringing, call.sid);
         if call.place == Place::Vendor {
             self.output(Output::StopTransport);
         }
@@ -98,7 +102,7 @@ impl CloudPhone {
     pub(super) fn outcome(call: &Call, reason: &[u8]) -> Outcome {
         match (call.stage, call.info.direction, reason) {
             (Stage::Talking, ..) => Outcome::Answered,
-            (Stage::Opening, ..) => Outcome::Failed,
+            (Stage::Opening { .. }, ..) => Outcome::Failed,
             (_, Direction::In, _) => Outcome::Missed,
             (_, Direction::Out, b"declined") => Outcome::Rejected,
             (_, Direction::Out, b"busy" | b"line_busy") => Outcome::Busy,

@@ -10,6 +10,10 @@ impl CloudDevice for CloudPhone {
         Self::handle_channel_answered(self, now, status, date);
     }
 
+    fn has_room(&self) -> bool {
+        Self::has_room(self)
+    }
+
     fn handle_channel_bytes(&mut self, now: Instant, bytes: &[u8]) {
         Self::handle_channel_bytes(self, now, bytes);
     }

@@ -38,7 +38,7 @@ impl CloudPhone {
             .call
             .as_ref()
             .is_some_and(|call| call.sid == message.sid);
-        if is_here || self.is_over(now, &message.sid) || self.is_late(now, message) {
+        if is_here || self.is_over(now, &message.sid, message.from) || self.is_late(now, message) {
             self.counts.stale += 1;
             return;
         }
@@ -85,7 +85,7 @@ impl CloudPhone {
     /// The first call goes on. Who talks is told that somebody waits.
     fn refuse_busy(&mut self, now: Instant, message: &CallMessage) {
         self.post(Kind::Busy, message.sid, Reason::new());
-        self.remember(now, message.sid);
+        self.remember(now, message.sid, message.from);
         let is_talking = self
             .call
             .as_ref()
@@ -120,7 +120,7 @@ impl CloudPhone {
         let Some(call) = call else {
             // A call that is cancelled before it has come must not ring.
             if matches!(message.kind, Kind::Cancel | Kind::End) {
-                self.remember(now, message.sid);
+                self.remember(now, message.sid, message.from);
             }
             self.counts.ignored += 1;
             return;
@@ -154,7 +154,7 @@ impl CloudPhone {
             (Kind::Decline, _) => Outcome::Rejected,
             (Kind::Busy, _) => Outcome::Busy,
             // The vendor's transport was being opened.
-            (_, Stage::Opening) => Outcome::Unanswered,
+            (_, Stage::Opening { .. }) => Outcome::Unanswered,
             _ => Self::outcome(call, &reason),
         };
         self.close(now, outcome, reason);
@@ -162,7 +162,11 @@ impl CloudPhone {
 
     fn handle_open_result(&mut self, message: &CallMessage) {
         let opening = self.call.as_mut().and_then(|call| call.opening.take());
-        let (Some((door, _)), Some(mut call)) = (opening, self.call.take()) else {
+        let Some((door, _)) = opening else {
+            self.counts.ignored += 1;
+            return;
+        };
+        let Some(mut call) = self.call.take() else {
             return;
         };
         let is_open = message.reason.is_empty();

@@ -99,8 +99,8 @@ pub struct CloudPhone {
     call: Option<Call>,
     /// The line is busy with a call of another kind.
     line_busy: bool,
-    /// Calls that are over, and until when they are remembered.
-    over: heapless::Deque<(Sid, Instant), REMEMBERED_SIDS>,
+    /// Calls that are over, of which device, and until when they are remembered.
+    over: heapless::Deque<(Sid, u32, Instant), REMEMBERED_SIDS>,
     outputs: heapless::Deque<Output, MAX_OUTPUTS>,
     counts: Counts,
 }
@@ -170,7 +170,12 @@ impl CloudPhone {
         self.follow_channel(now);
     }
 
-    /// Takes bytes of the channel.
+    /// The outputs of `CHANNEL_BYTES` more find room.
+    pub fn has_room(&self) -> bool {
+        self.outputs.len() <= MAX_OUTPUTS / 2
+    }
+
+    /// Takes bytes of the channel, `CHANNEL_BYTES` at most.
     pub fn handle_channel_bytes(&mut self, now: Instant, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             let used = self.channel.handle_bytes(now, bytes);
@@ -235,16 +240,16 @@ impl CloudPhone {
         }
     }
 
-    fn is_over(&self, now: Instant, sid: &Sid) -> bool {
+    fn is_over(&self, now: Instant, sid: &Sid, from: u32) -> bool {
         let mut over = self.over.iter();
-        over.any(|(known, until)| known == sid && now < *until)
+        over.any(|(known, of, until)| known == sid && *of == from && now < *until)
     }
 
-    fn remember(&mut self, now: Instant, sid: Sid) {
+    fn remember(&mut self, now: Instant, sid: Sid, from: u32) {
         if self.over.is_full() {
             self.over.pop_front();
         }
-        let _ = self.over.push_back((sid, now + SID_MEMORY));
+        let _ = self.over.push_back((sid, from, now + SID_MEMORY));
     }
 
     fn output(&mut self, output: Output) {

@@ -25,6 +25,10 @@ impl CloudPhone {
             Kind::Call => self.handle_placed(now, &post, outcome, body),
             Kind::Ringing if is_of_call => self.handle_announced(now, outcome),
             Kind::Accept if is_of_call => self.handle_accepted(now, outcome),
+            // The application server does not know the call any more.
+            _ if is_of_call && outcome == PostOutcome::Answered(404) => {
+                self.close(now, Outcome::Answered, text("lost"));
+            }
             _ => {}
         }
     }
@@ -45,12 +49,14 @@ impl CloudPhone {
                 reason if reason.is_empty() => text("cloud-error"),
                 reason => cut(&reason),
             },
-            PostOutcome::TimedOut => {
-                // It may have been sent.
+            // It may have been sent all the same.
+            PostOutcome::TimedOut | PostOutcome::Failed => {
                 self.post(Kind::Cancel, post.sid, Reason::new());
-                text("cloud-timeout")
+                text(match outcome {
+                    PostOutcome::TimedOut => "cloud-timeout",
+                    _ => "cloud-error",
+                })
             }
-            PostOutcome::Failed => text("cloud-error"),
         };
         let Some(call) = &self.call else { return };
         let outcome = Self::outcome(call, &why);
@@ -127,7 +133,7 @@ impl CloudPhone {
     /// The helper with the vendor's transport has said something.
     pub fn handle_transport(&mut self, now: Instant, event: TransportEvent) {
         let Some(call) = &self.call else { return };
-        let is_waiting = call.stage.calls() || call.stage == Stage::Opening;
+        let is_waiting = call.stage.calls() || matches!(call.stage, Stage::Opening { .. });
         if call.place != Place::Vendor {
             return;
         }

@@ -25,6 +25,10 @@ impl CloudPhone {
             Stage::Announced { .. } | Stage::Ringing { .. } | Stage::Silenced { .. } => {
                 self.close(now, Outcome::Missed, text("timeout"));
             }
+            Stage::Opening { .. } => {
+                let why = text("transport-failed");
+                self.close_telling(now, Kind::End, Outcome::Failed, why);
+            }
             _ => {
                 let why = text("no_answer");
                 self.close_telling(now, Kind::Cancel, Outcome::Unanswered, why);

@@ -21,6 +21,8 @@ pub struct Feed {
     /// The slot of the recording, once it is known.
     slot: Option<usize>,
     is_over: bool,
+    /// The call has ended at this time: later sound is not its.
+    end: Instant,
 }
 
 /// The packets of one party.
@@ -62,6 +64,7 @@ impl Feed {
             legs: [leg(), leg()],
             slot: None,
             is_over: true,
+            end: Instant::NEVER,
         }
     }
 
@@ -69,6 +72,7 @@ impl Feed {
     pub fn begin(&mut self) {
         self.slot = None;
         self.is_over = false;
+        self.end = Instant::NEVER;
         for leg in &mut self.legs {
             leg.packets.clear();
             leg.next = None;
@@ -96,6 +100,11 @@ impl Feed {
     /// The recording needs no more packets.
     pub fn end(&mut self) {
         self.slot = None;
+    }
+
+    /// The call has ended at this time; sound from before it may still come.
+    pub fn set_end(&mut self, end: Instant) {
+        self.end = end;
     }
 
     /// No packet will be added: the recording need not wait.
@@ -142,7 +151,7 @@ impl Feed {
         }
         let covered = self.legs.iter().map(|leg| leg.covered).min();
         let covered = covered.unwrap_or(now).min(now);
-        covered.max(now - RECORDING_DELAY)
+        covered.max(now - RECORDING_DELAY).min(self.end)
     }
 
     /// The packets that the recording may take: those of before `until`.

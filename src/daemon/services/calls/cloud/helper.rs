@@ -131,6 +131,11 @@ impl Helper {
         }
     }
 
+    /// It has closed its output.
+    pub(super) fn has_told_end(&self) -> bool {
+        self.has_told_end
+    }
+
     pub(super) fn next_deadline(&self) -> Instant {
         match self.leaving {
             Leaving::Stays => Instant::NEVER,

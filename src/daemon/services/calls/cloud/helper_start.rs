@@ -75,7 +75,7 @@ impl Cloud {
         while let Some(event) = helper.poll_event() {
             self.machine.handle_transport(now, event);
         }
-        let is_due = now >= helper.next_deadline();
+        let is_due = helper.has_told_end() || now >= helper.next_deadline();
         if is_due && helper.is_gone(now) {
             self.helper = None;
         }

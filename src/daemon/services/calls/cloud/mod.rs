@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use log::{info, warn};
 use mio::event::Event;
 
-use crate::base::limits::cloud::STREAM_GRACE;
+use crate::base::limits::cloud::{REFUSED_LOG_PACE, STREAM_GRACE};
 use crate::base::time::Instant;
 use crate::config::CloudConfig;
 use crate::daemon::context::Context;
@@ -40,6 +40,9 @@ pub(super) struct Cloud {
     wanted: Option<(CallInfo, Urls, usize)>,
     /// When the peer's stream, which has ended, is not awaited any more.
     peer_gone_at: Instant,
+    /// Calls with a URL that is not opened, as they were logged, and when they may be again.
+    refused_logged: u64,
+    log_refused_at: Instant,
     helper: Option<Helper>,
     helper_token: mio::Token,
 }
@@ -70,6 +73,8 @@ impl Cloud {
             link,
             wanted: None,
             peer_gone_at: Instant::NEVER,
+            refused_logged: 0,
+            log_refused_at: Instant::default(),
             helper: None,
             helper_token: token(HELPER),
         }))
@@ -115,6 +120,7 @@ impl Cloud {
         }
         self.turn_helper(at);
         self.execute(now, line, context);
+        self.log_refused(at);
         let has_more =
             self.link.has_more() || at >= self.machine.next_deadline() && !self.link.is_posting();
         if has_more {
@@ -129,6 +135,17 @@ impl Cloud {
         let first = self.link.next_deadline().min(self.peer_gone_at);
         let first = first.min(self.machine.next_deadline());
         first.min(helper.unwrap_or(Instant::NEVER))
+    }
+
+    /// Says how many calls did not ring because of their URL, once a minute at most: anybody may
+    /// send some.
+    fn log_refused(&mut self, now: Instant) {
+        let refused = self.machine.counts().refused_urls;
+        if refused > self.refused_logged && now >= self.log_refused_at {
+            info!("cloud: {refused} calls so far did not ring: their stream is not at cloudServer or a cloudRelay, or their token is not the caller's");
+            self.refused_logged = refused;
+            self.log_refused_at = now + REFUSED_LOG_PACE;
+        }
     }
 
     /// Does what the machine wants done.

@@ -21,6 +21,7 @@ impl CallMedia {
             answered_at,
         } = wanted;
         self.state = State::Running(info.sid.clone());
+        self.ended_at = Instant::NEVER;
         if self.records {
             let own_id = if info.via_cloud {
                 &self.cloud_id

@@ -74,6 +74,8 @@ pub(super) struct CallMedia {
     state: State,
     /// An answered call whose media begin once the recording of the one before is read.
     wanted: Option<Wanted>,
+    /// What comes later is not recorded.
+    ended_at: Instant,
     records: bool,
     own_id: Id,
     /// The same in the cloud.
@@ -128,6 +130,7 @@ impl CallMedia {
             recording: CallRecording::new(),
             state: State::Idle,
             wanted: None,
+            ended_at: Instant::NEVER,
             records: config.intercom.record,
             own_id: config.intercom.settings().map_or(Id::new(), |own| own.id),
             law: config.settings().law,
@@ -226,7 +229,8 @@ impl CallMedia {
             sound,
             answered_at: now,
         });
-        if matches!(self.state, State::Running(_)) {
+        // Nothing of the call before is awaited: the new one is heard at once.
+        if !matches!(self.state, State::Idle) {
             self.state = State::Ending(now);
         }
     }
@@ -238,6 +242,7 @@ impl CallMedia {
         }
         self.wanted = None;
         self.recording.handle_end(now, &closed.reason);
+        self.ended_at = now;
         self.publishing.finish();
         self.bridge = None;
         self.state = match self.state {
@@ -294,6 +299,10 @@ impl CallMedia {
             self.finish(context);
         }
         self.recording.turn(at, is_complete, context);
+        let may_begin = self.wanted.is_some() && matches!(self.state, State::Idle);
+        if may_begin && !context.feed.is_in_use() {
+            return Work::Left;
+        }
         let clients = self.parties.iter().map(|party| &party.client);
         let has_more = clients
             .chain([&self.publishing.client])
@@ -315,16 +324,12 @@ impl CallMedia {
             State::Ending(until) => until,
             _ => Instant::NEVER,
         };
-        let wanted = self
-            .wanted
-            .as_ref()
-            .map_or(Instant::NEVER, |_| Instant::default());
         let clients = self.parties.iter().map(|party| &party.client);
         let clients = clients
             .chain([&self.publishing.client])
             .map(StreamClient::next_deadline);
         clients
-            .chain([lines, ending, wanted])
+            .chain([lines, ending])
             .min()
             .unwrap_or(Instant::NEVER)
     }

@@ -12,6 +12,7 @@ impl CallMedia {
     pub(super) fn read(&mut self, now: Instant, context: &mut Context) {
         let registry = context.poll.registry();
         let feed = &mut context.feed;
+        feed.set_end(self.ended_at);
         let has_engine = self.bridge.is_some();
         let has_transport = self.has_transport();
         #[cfg_attr(not(feature = "cloud"), allow(unused_mut))]

@@ -1,6 +1,7 @@
 //! What the vendor's documents leave open: busy, glare, refusals, answers out of order.
 
 use super::*;
+use crate::base::limits::cloud::CHANNEL_BYTES;
 
 #[test]
 fn a_second_caller_gets_busy() {
@@ -59,7 +60,6 @@ fn a_refused_call_ends_with_the_reason() {
             "Busy busy",
         ),
         (PostOutcome::Answered(302), "", "Unanswered cloud-error"),
-        (PostOutcome::Failed, "", "Unanswered cloud-error"),
     ] {
         let mut phone = Phone::new(false);
         phone.machine.handle_call(phone.now, 9).unwrap();
@@ -115,4 +115,36 @@ fn an_answer_that_is_not_taken_ends_the_call() {
         .handle_outcome(phone.now, PostOutcome::Answered(409), b"{}");
     phone.run();
     assert_eq!(phone.take()[1..], ["talking", "Answered cancelled"]);
+}
+
+#[test]
+fn a_cancel_of_somebody_else_keeps_no_call_away() {
+    let mut phone = Phone::new(false);
+    phone.message(8, &format!(r#"{{"t":"cancel","sid":"{SID}","from":8}}"#));
+    phone.ring(9);
+    assert_eq!(phone.take(), ["post ringing", "incoming"]);
+}
+
+#[test]
+fn as_many_messages_as_come_at_once_find_room() {
+    let mut phone = Phone::new(false);
+    let mut bytes = String::new();
+    for id in 100..200 {
+        let message = format!(r#"{{"t":"cancel","sid":"{id:016}","from":9}}"#);
+        let mut text = String::new();
+        base64::emit(&mut text, message.as_bytes());
+        bytes += &format!(
+            "id:{id}\ndata:{{\"Name\":\"PopMessage\",\"Message\":\"{text}\",\"Flag\":2}}\n\n"
+        );
+    }
+    // As the connection gives them: outputs are taken in between when there is no room.
+    for chunk in bytes.as_bytes().chunks(CHANNEL_BYTES) {
+        if !phone.machine.has_room() {
+            phone.drain();
+        }
+        phone.machine.handle_channel_bytes(phone.now, chunk);
+    }
+    phone.drain();
+    assert_eq!(phone.take(), vec!["ack"; 100]);
+    assert_eq!(phone.machine.counts().bugs, 0);
 }

@@ -83,7 +83,7 @@ fn a_door_is_opened_and_says_so() {
     phone.peer_with("open_door_result", 9, r#","reason":"no_app""#);
     assert_eq!(phone.take(), ["door Refused"]);
     open(&mut phone);
-    phone.wait(5000);
+    phone.wait(2000);
     assert_eq!(phone.take(), ["door Unknown"]);
     phone.peer("end", 9);
     let closed = phone.take();
@@ -105,4 +105,43 @@ fn events_say_that_they_come_through_the_cloud() {
         Some(Event::Cloud(CloudState::Online))
     );
     assert_eq!(phone.machine.present(2), None);
+}
+
+#[test]
+fn a_result_that_nobody_asked_for_is_ignored() {
+    let mut phone = Phone::answered(false);
+    phone.peer("open_door_result", 9);
+    assert_eq!(phone.take(), [""; 0]);
+    phone.peer("end", 9);
+    assert_eq!(phone.take(), ["Answered hangup"]);
+}
+
+#[test]
+fn a_helper_that_never_says_that_it_is_there_is_given_up() {
+    let mut phone = Phone::new(true);
+    phone.message(9, &call_message(SID, 9, TOPVDN));
+    phone
+        .machine
+        .handle_accept(phone.now, SID.as_bytes())
+        .unwrap();
+    phone.run();
+    phone.take();
+    phone.wait(20_000);
+    let expected = ["stop", "Failed transport-failed", "post end"];
+    assert_eq!(phone.take(), expected);
+}
+
+#[test]
+fn a_call_that_the_application_server_has_forgotten_is_over() {
+    let mut phone = Phone::answered(false);
+    phone
+        .machine
+        .handle_open_door(phone.now, SID.as_bytes(), 0)
+        .unwrap();
+    assert!(phone.machine.poll_post(phone.now).is_some());
+    phone
+        .machine
+        .handle_outcome(phone.now, PostOutcome::Answered(404), b"{}");
+    phone.run();
+    assert_eq!(phone.take(), ["door Unknown", "Answered lost"]);
 }
