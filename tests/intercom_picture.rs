@@ -19,10 +19,16 @@ use serde_json::json;
 const PICTURES: &[u8] = include_bytes!("../src/sim/intercom/door.flv");
 
 /// Plays a stream until it ends; the FLV.
-fn play(server: &str, id: &str) -> Vec<u8> {
+/// Asks for a stream.
+fn ask_for(server: &str, id: &str) -> TcpStream {
     let mut stream = TcpStream::connect(server).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     write!(stream, "GET /stream/{id} HTTP/1.1\r\nHost: box\r\n\r\n").unwrap();
+    stream
+}
+
+/// Reads it to its end.
+fn play(mut stream: TcpStream) -> Vec<u8> {
     let mut response = vec![];
     stream.read_to_end(&mut response).unwrap();
     let head = response
@@ -98,16 +104,15 @@ fn a_screen_sees_and_hears_the_door_in_one_stream() {
         .unwrap_or_else(|| panic!("{publish}"));
     let mut camera = TcpStream::connect(("127.0.0.1", stream_port)).unwrap();
     write!(camera, "POST /stream/{id} HTTP/1.1\r\nHost: door\r\n\r\n").unwrap();
-    camera.write_all(PICTURES).unwrap();
 
     let request = screen.hear("call_req");
     assert_eq!(request["src"]["video_stream_id"], id);
     let sid = request["sid"].as_str().unwrap().to_owned();
     let server = home.streams_at_home();
-    let player = std::thread::spawn({
-        let id = id.to_owned();
-        move || play(&server, &id)
-    });
+    // Whoever comes later gets what is since the last key frame.
+    let stream = ask_for(&server, id);
+    camera.write_all(PICTURES).unwrap();
+    let player = std::thread::spawn(move || play(stream));
     screen.say(&of_call("call_accept", &sid, json!({})));
     events.until("CallEvent", "talking");
     let said = voice(100, 3);

@@ -50,6 +50,7 @@ fn the_integrator() {
     let keys = walk.block("{\"id\":").concat();
     let events = walk.block("cmd=StickEvent&state=mounted");
     let calls = walk.block("cmd=CallEvent");
+    walk.block("cmd=CallRequest&to=cloud:");
     #[cfg(feature = "intercom")]
     assert_eq!(calls, super::made::intercom_events());
     #[cfg(not(feature = "intercom"))]
