@@ -99,10 +99,14 @@ impl Drop for HelperProcess {
 mod tests {
     use super::*;
 
+    /// What it says until its end. One that stays is killed, and fails the test.
     fn said(helper: &mut HelperProcess) -> String {
         let mut text = vec![];
         let mut buffer = [0; 64];
+        let patience = std::time::Duration::from_secs(20);
+        let began = std::time::Instant::now();
         loop {
+            assert!(began.elapsed() < patience, "the program stays");
             match helper.read(&mut buffer).unwrap() {
                 Some(0) => return String::from_utf8(text).unwrap(),
                 Some(count) => text.extend(&buffer[..count]),

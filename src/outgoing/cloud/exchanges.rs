@@ -97,7 +97,6 @@ impl CloudLink {
                 Step::Wait => return,
                 Step::Answered(answered) => {
                     self.status = answered.status;
-                    self.body.clear();
                     continue;
                 }
                 Step::Content(bytes) => {
@@ -135,7 +134,6 @@ impl CloudLink {
             _ => false,
         };
         if !is_begun {
-            self.body.clear();
             self.finish_post(now, Outcome::Failed, machine);
         }
     }

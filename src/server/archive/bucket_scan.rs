@@ -16,6 +16,7 @@ use crate::server::archive::id::IdKey;
 use crate::server::archive::parts::{Change, FoundPart, PartWriter};
 use crate::server::archive::scan::{known, now};
 use crate::server::archive::scan_part::KnownPart;
+use crate::server::archive::schema::DELETED_PARTS;
 use crate::wire::recording::name::{NAME_PREFIX, NAME_SUFFIX, SIDECAR_SUFFIX};
 
 /// Parts that are written in one transaction.
@@ -203,9 +204,9 @@ impl BucketScan<'_> {
     /// Parts in this bucket whose recording is deleted.
     pub(super) fn deleted(&self) -> Result<Vec<(String, String, String)>, String> {
         self.catalogue.read(|connection| {
-            let sql = "SELECT part.id, folder.name, part.stem FROM part JOIN added ON added.id = part.id
-                JOIN folder ON folder.id = part.folder WHERE added.tombstone IS NOT NULL AND part.place = ?1";
-            let mut find = connection.prepare_cached(sql).map_err(fault)?;
+            let columns = "part.id, folder.name, part.stem";
+            let sql = format!("SELECT {columns} FROM {DELETED_PARTS} AND part.place = ?1");
+            let mut find = connection.prepare_cached(&sql).map_err(fault)?;
             let of = |row: &rusqlite::Row| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
             let rows = find.query_map(params![self.place()], of).map_err(fault)?;
             rows.collect::<Result<_, _>>().map_err(fault)

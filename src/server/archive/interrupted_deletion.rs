@@ -8,6 +8,7 @@ use crate::server::archive::app::App;
 use crate::server::archive::catalogue::{fault, lock};
 use crate::server::archive::deletion::{forget, give_up, remove_part, resume, DeletionRefusal};
 use crate::server::archive::pending_deletion::PendingDeletion;
+use crate::server::archive::schema::DELETED_PARTS;
 
 /// Deletions that a crash has interrupted after their line in the audit log and before their tombstone.
 /// One without a line has not begun.
@@ -66,11 +67,13 @@ pub(super) fn finish_interrupted(app: &App) -> Result<(), String> {
 /// Parts whose recording has a tombstone: a crash has left them behind, or a backup has brought them back.
 fn remove_what_is_deleted(app: &App) -> Result<(), String> {
     let left = app.catalogue.read(|connection| {
-        let sql = "SELECT part.id, part.place, folder.name, part.stem FROM part JOIN added ON added.id = part.id
-            JOIN folder ON folder.id = part.folder WHERE added.tombstone IS NOT NULL";
-        let mut find = connection.prepare_cached(sql).map_err(fault)?;
+        let sql =
+            format!("SELECT part.id, part.place, folder.name, part.stem FROM {DELETED_PARTS}");
+        let mut find = connection.prepare_cached(&sql).map_err(fault)?;
         type Row = (String, i64, String, String);
-        let of = |row: &rusqlite::Row| -> rusqlite::Result<Row> { Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)) };
+        let of = |row: &rusqlite::Row| -> rusqlite::Result<Row> {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+        };
         let rows = find.query_map([], of).map_err(fault)?;
         rows.collect::<Result<Vec<_>, _>>().map_err(fault)
     })?;

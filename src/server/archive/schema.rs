@@ -17,6 +17,11 @@ const VERSION: i64 = 1;
 /// How long a writer waits for another one: a rebuild copies the whole catalogue.
 const BUSY: Duration = Duration::from_secs(60);
 
+/// The parts whose recording is deleted, as what a query reads from. CROSS JOIN keeps this order: few
+/// recordings have anything in `added`, and this is asked with each scan.
+pub(super) const DELETED_PARTS: &str = "added CROSS JOIN part ON part.id = added.id
+    JOIN folder ON folder.id = part.folder WHERE added.tombstone IS NOT NULL";
+
 const TABLES: &str = "
 CREATE TABLE IF NOT EXISTS meta(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS folder(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);

@@ -13,11 +13,10 @@ use crate::daemon::services::calls::own_streams::OwnStreamServer;
 use crate::daemon::turn::Work;
 use crate::io::clock::Now;
 use crate::proto::intercom::endpoint::lines::{write_event, write_log, write_present};
-use crate::proto::intercom::endpoint::output::{CallState, Closed, Event, Outcome};
+use crate::proto::intercom::endpoint::output::{CallState, Closed, Event};
 use crate::proto::intercom::endpoint::urls::{for_application, url, Url, Urls};
 use crate::proto::recorder::outbox::To;
 use crate::wire::control::Text;
-use crate::wire::intercom::{text, Id};
 use crate::wire::recording::sidecar::Start;
 
 /// The line.
@@ -64,15 +63,7 @@ impl Line {
         match event {
             Event::Closed(closed) => self.keep(closed, now),
             Event::Call(CallState::Waiting, info, _) => {
-                let closed = Closed {
-                    info: info.clone(),
-                    outcome: Outcome::Busy,
-                    reason: text("line_busy"),
-                    began_at: now.monotonic,
-                    duration_ms: 0,
-                    by: Id::new(),
-                    opened: 0,
-                };
+                let closed = Closed::busy(info.clone(), now.monotonic);
                 self.keep(&closed, now);
             }
             _ => {}

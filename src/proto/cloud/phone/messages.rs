@@ -3,16 +3,16 @@
 
 use crate::base::time::Instant;
 use crate::proto::cloud::phone::call::Stage;
+use crate::proto::cloud::phone::requests::call_info;
 use crate::proto::cloud::phone::url_check::{check, Place};
-use crate::proto::cloud::phone::CloudPhone;
-use crate::proto::cloud::phone::Output;
+use crate::proto::cloud::phone::{CloudPhone, Output};
+use crate::proto::intercom::endpoint::or_else;
 use crate::proto::intercom::endpoint::output::{
-    CallInfo, CallState, Closed, Direction, DoorState, Event, Outcome,
+    CallState, Closed, Direction, DoorState, Event, Outcome,
 };
 use crate::proto::intercom::endpoint::urls::Urls;
 use crate::wire::cloud::message::{CallMessage, Kind};
-use crate::wire::control::Text;
-use crate::wire::intercom::{text, Id, Reason};
+use crate::wire::intercom::{text, Reason};
 
 impl CloudPhone {
     pub(super) fn handle_message(&mut self, now: Instant, src: u32, bytes: &[u8]) {
@@ -90,25 +90,11 @@ impl CloudPhone {
             .call
             .as_ref()
             .is_some_and(|call| call.stage == Stage::Talking);
-        let info = CallInfo {
-            sid: Text::from_slice(&message.sid).unwrap_or_default(),
-            direction: Direction::In,
-            peer: super::requests::peer_id(message.from),
-            peer_type: 0,
-            via_cloud: true,
-        };
+        let info = call_info(&message.sid, Direction::In, message.from);
         let event = if is_talking {
             Event::Call(CallState::Waiting, info, Urls::default())
         } else {
-            Event::Closed(Closed {
-                info,
-                outcome: Outcome::Busy,
-                reason: text("line_busy"),
-                began_at: now,
-                duration_ms: 0,
-                by: Id::new(),
-                opened: 0,
-            })
+            Event::Closed(Closed::busy(info, now))
         };
         self.output(Output::Event(event));
     }
@@ -146,10 +132,7 @@ impl CloudPhone {
     /// The peer has ended the call, for its reason or the usual one.
     fn close_by(&mut self, now: Instant, message: &CallMessage, usual: &str) {
         let Some(call) = &self.call else { return };
-        let reason = match message.reason.is_empty() {
-            true => text(usual),
-            false => message.reason.clone(),
-        };
+        let reason = or_else(message.reason.clone(), usual);
         let outcome = match (message.kind, call.stage) {
             (Kind::Decline, _) => Outcome::Rejected,
             (Kind::Busy, _) => Outcome::Busy,

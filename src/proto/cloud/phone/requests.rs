@@ -9,6 +9,7 @@ use crate::proto::cloud::phone::settings::Authority;
 use crate::proto::cloud::phone::url_check::Place;
 use crate::proto::cloud::phone::CloudPhone;
 use crate::proto::cloud::posts::Post;
+use crate::proto::intercom::endpoint::or_else;
 use crate::proto::intercom::endpoint::output::{CallInfo, CallState, Direction, Outcome};
 use crate::proto::intercom::endpoint::urls::{Url, Urls};
 use crate::proto::recorder::reason::{bad_request, reason, Reason as Refusal};
@@ -82,13 +83,7 @@ impl CloudPhone {
     /// Ends the call; returns its length in milliseconds. Without a reason it is the one that fits.
     pub fn handle_end(&mut self, now: Instant, sid: &[u8], why: Reason) -> Result<u64, Refusal> {
         let stage = self.find(sid)?;
-        let or = |usual: &str| {
-            if why.is_empty() {
-                text(usual)
-            } else {
-                why.clone()
-            }
-        };
+        let or = |usual: &str| or_else(why.clone(), usual);
         let duration = self.call.as_ref().map_or(0, |call| call.duration_ms(now));
         if stage.rings() {
             self.close_telling(now, Kind::Decline, Outcome::Rejected, or("declined"));
@@ -149,15 +144,8 @@ impl CloudPhone {
         stage: Stage,
         place: Place,
     ) {
-        let info = CallInfo {
-            sid: Text::from_slice(&sid).unwrap_or_default(),
-            direction,
-            peer: peer_id(peer),
-            peer_type: 0,
-            via_cloud: true,
-        };
         self.call = Some(Call {
-            info,
+            info: call_info(&sid, direction, peer),
             sid,
             peer,
             stage,
@@ -184,8 +172,19 @@ impl CloudPhone {
     }
 }
 
+/// What programs are told of a call.
+pub(super) fn call_info(sid: &Sid, direction: Direction, peer: u32) -> CallInfo {
+    CallInfo {
+        sid: Text::from_slice(sid).unwrap_or_default(),
+        direction,
+        peer: peer_id(peer),
+        peer_type: 0,
+        via_cloud: true,
+    }
+}
+
 /// How programs name a device of the cloud.
-pub(super) fn peer_id(cid: u32) -> Id {
+fn peer_id(cid: u32) -> Id {
     let mut id = Id::new();
     let _ = write!(id, "cloud:{cid}");
     id

@@ -271,7 +271,7 @@ pub fn reachable(addr: IpAddr) -> IpAddr {
 }
 
 /// The reason that a peer gave, else this one.
-fn or_else(reason: Reason, other: &str) -> Reason {
+pub(in crate::proto) fn or_else(reason: Reason, other: &str) -> Reason {
     if reason.is_empty() {
         text(other)
     } else {

@@ -4,7 +4,7 @@ use core::net::SocketAddr;
 
 use crate::base::time::Instant;
 use crate::proto::intercom::endpoint::urls::Urls;
-use crate::wire::intercom::{Id, Message, Reason, Sid, Words};
+use crate::wire::intercom::{text, Id, Message, Reason, Sid, Words};
 
 /// A connection; a number is never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,6 +100,21 @@ pub struct Closed {
     pub by: Id,
     /// How often a door was opened.
     pub opened: u32,
+}
+
+impl Closed {
+    /// A call that found the line busy at this time.
+    pub fn busy(info: CallInfo, at: Instant) -> Self {
+        Self {
+            info,
+            outcome: Outcome::Busy,
+            reason: text("line_busy"),
+            began_at: at,
+            duration_ms: 0,
+            by: Id::new(),
+            opened: 0,
+        }
+    }
 }
 
 /// What a call was.

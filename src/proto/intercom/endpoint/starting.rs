@@ -8,7 +8,7 @@ use crate::base::time::Instant;
 use crate::proto::intercom::endpoint::box_link::BoxLink;
 use crate::proto::intercom::endpoint::call::{Call, Stage};
 use crate::proto::intercom::endpoint::output::{
-    CallInfo, CallState, Closed, Direction, Event, Link, Outcome, Output,
+    CallInfo, CallState, Closed, Direction, Event, Link, Output,
 };
 use crate::proto::intercom::endpoint::request::CallRequest;
 use crate::proto::intercom::endpoint::settings::Role;
@@ -210,15 +210,7 @@ impl Endpoint {
         let event = if is_screen && is_talking {
             Event::Call(CallState::Waiting, info, Urls::default())
         } else {
-            Event::Closed(Closed {
-                info,
-                outcome: Outcome::Busy,
-                reason: text("line_busy"),
-                began_at: now,
-                duration_ms: 0,
-                by: Id::new(),
-                opened: 0,
-            })
+            Event::Closed(Closed::busy(info, now))
         };
         self.event(event);
     }

@@ -259,6 +259,24 @@ mod tests {
     }
 
     #[test]
+    fn time_stops_with_the_call() {
+        let mut feed = Feed::new();
+        feed.begin();
+        let [end, later] =
+            [1000, 1500].map(|millis| Instant::default() + Duration::from_millis(millis));
+        feed.set_end(end);
+        for leg in 0..LEGS {
+            feed.set_covered(leg, later);
+        }
+        assert_eq!(feed.media_time(later), end);
+        feed.begin();
+        for leg in 0..LEGS {
+            feed.set_covered(leg, later);
+        }
+        assert_eq!(feed.media_time(later), later, "of the next call");
+    }
+
+    #[test]
     fn packets_wait_for_their_time() {
         let mut feed = Feed::new();
         feed.begin();
