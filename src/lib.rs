@@ -21,8 +21,8 @@
 //!
 //! What always holds, and which test says so:
 //! - `wire` and `proto` name no clock, socket, file or log; `io` names neither of them
-//!   (`tests/layers.rs`).
-//! - No file names itself through others (`tests/circles.rs`).
+//!   (`tests/house/layers.rs`).
+//! - No file names itself through others (`tests/house/circles.rs`).
 //! - From a recording's start to its stop the daemon allocates nothing (`tests/no_heap.rs`).
 //! - Audio that arrived is on the stick, at the server, or counted under a reason (`base::stats`,
 //!   the fuzz target `recorder`).

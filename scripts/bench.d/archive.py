@@ -11,5 +11,5 @@ def main(arguments):
     parser.add_argument("--rows", type=int, default=5_000_000, help="made-up calls [5000000]")
     options = parser.parse_args(arguments)
     environment = {**os.environ, "ARCHIVE_ROWS": str(options.rows)}
-    command = ["cargo", "test", "--quiet", "--release", "--test", "archive_scale", "--", "--nocapture"]
+    command = ["cargo", "test", "--quiet", "--release", "--test", "archive", "scale::", "--", "--nocapture"]
     return subprocess.run(command, env=environment, check=False).returncode

@@ -1,0 +1,22 @@
+//! The archive of recordings.
+#![cfg(feature = "archive")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod api;
+mod audio;
+mod catalogue;
+mod deletion;
+mod hostile;
+mod login;
+mod pages;
+mod retention;
+mod rights;
+mod scale;
+mod sign_on;
+mod sign_on_proxy;
+mod store;
+mod store_deletion;
+mod tls;
