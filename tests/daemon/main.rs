@@ -5,7 +5,6 @@
 mod common;
 
 mod abuse;
-mod budget;
 mod calls;
 mod clients;
 mod cover;

@@ -1,11 +1,15 @@
 //! What the daemon costs the phone: wake-ups, memory, descriptors. Counts, not times.
+//! A program of its own: a stick that another test mounts wakes every daemon.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
 
 use std::fs;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use crate::common::scripted::Scripted;
-use crate::common::{wait_for, Phone, Talker};
+use common::scripted::Scripted;
+use common::{wait_for, Phone, Talker};
 
 fn status(phone: &Phone, key: &str) -> u64 {
     let text = fs::read_to_string(format!("/proc/{}/status", phone.pid())).unwrap();
