@@ -7,10 +7,13 @@ use crate::base::limits::cloud::MAX_RELAYS;
 use crate::base::limits::PATH_BYTES;
 use crate::base::time::Duration;
 use crate::config::pairs::{write_pairs, MissingKey};
-use crate::config::values::{absolute, host, number, switch};
+use crate::config::values::{absolute, auto, host, number, switch};
 use crate::proto::cloud::phone::settings::{Authority, Settings};
 
-/// A server's URL: `http://HOST[:PORT][/PATH]`.
+/// This program can speak TLS.
+const HAS_TLS: bool = cfg!(feature = "tls");
+
+/// A server's URL: `http://HOST[:PORT][/PATH]`, or `https://...`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BaseUrl {
     /// Where the server is.
@@ -30,6 +33,8 @@ pub struct CloudConfig {
     pub token_file: Option<String>,
     pub calls: Option<BaseUrl>,
     pub relays: Vec<Authority>,
+    /// `None`: `auto`
+    pub ca: Option<String>,
     /// Seconds.
     pub ring_timeout: u32,
     pub transport: Option<String>,
@@ -45,6 +50,7 @@ impl Default for CloudConfig {
             token_file: None,
             calls: None,
             relays: vec![],
+            ca: None,
             ring_timeout: 45,
             transport: None,
             init_file: None,
@@ -57,15 +63,16 @@ impl CloudConfig {
     /// Sets a key; `false` if it is not one of these keys.
     pub(crate) fn set(&mut self, key: &str, value: &str) -> Result<bool, String> {
         match key {
-            "cloudServer" => self.server = unless_none(value, base_url)?,
+            "cloudServer" => self.server = unless_none(value, |url| base_url(url, HAS_TLS))?,
             "cloudCid" => self.cid = cid(value)?,
             "cloudTokenFile" => self.token_file = unless_none(value, path)?,
-            "cloudCalls" => self.calls = unless_none(value, base_url)?,
+            "cloudCalls" => self.calls = unless_none(value, |url| base_url(url, HAS_TLS))?,
             "cloudRelay" if value == "none" => self.relays.clear(),
             "cloudRelay" if self.relays.len() >= MAX_RELAYS => {
                 return Err(format!("may stand {MAX_RELAYS} times at most"))
             }
-            "cloudRelay" => self.relays.push(authority(value)?),
+            "cloudRelay" => self.relays.push(authority(value, HAS_TLS)?),
+            "cloudCa" => self.ca = authorities(value, HAS_TLS)?,
             "cloudRingTimeout" => self.ring_timeout = number(value, 1, 600)?,
             "cloudTransport" => self.transport = unless_none(value, path)?,
             "cloudInitFile" => self.init_file = unless_none(value, path)?,
@@ -110,12 +117,22 @@ impl CloudConfig {
             ("cloudCalls", &calls.authority),
         ];
         let mut exposed = servers.into_iter().chain(relays);
-        let exposed = exposed.find(|(_, authority)| !self.allow_plain_http && !is_local(authority));
+        let is_exposed = |authority: &Authority| !authority.is_tls && !is_local(authority);
+        let exposed =
+            exposed.find(|(_, authority)| !self.allow_plain_http && is_exposed(authority));
         exposed.map(|(key, _)| MissingKey {
             needed_by: key,
             key,
             problem: "would send the phone's token over plain HTTP to another computer: set cloudAllowPlainHttp = 1 if that network is your own",
         })
+    }
+
+    /// A server is spoken to with TLS.
+    #[cfg(feature = "tls")]
+    pub(crate) fn has_tls(&self) -> bool {
+        let servers = [&self.server, &self.calls].into_iter().flatten();
+        let mut all = servers.map(|url| &url.authority).chain(&self.relays);
+        all.any(|authority| authority.is_tls)
     }
 
     /// The phone's part of the configuration; `None` without a cloud.
@@ -148,14 +165,22 @@ fn cid(value: &str) -> Result<u32, String> {
         .ok_or_else(|| format!("must be a number from 1 to 4294967295, not '{value}'"))
 }
 
-fn base_url(value: &str) -> Result<BaseUrl, String> {
-    if value.starts_with("https://") {
-        return Err(format!(
-            "this phone has no TLS: let a proxy in its network speak HTTPS, and write http:// and the proxy's address, not '{value}'"
-        ));
+/// What a program without TLS says of `https://`.
+fn no_tls(value: &str) -> String {
+    format!(
+        "this phone has no TLS: let a proxy in its network speak HTTPS, and write http:// and the proxy's address, not '{value}'"
+    )
+}
+
+fn base_url(value: &str, has_tls: bool) -> Result<BaseUrl, String> {
+    let secure = value.strip_prefix("https://");
+    if secure.is_some() && !has_tls {
+        return Err(no_tls(value));
     }
-    let wrong = || format!("must be http://HOST[:PORT][/PATH], not '{value}'");
-    let rest = value.strip_prefix("http://").ok_or_else(wrong)?;
+    let or_https = if has_tls { " or https://..." } else { "" };
+    let wrong = || format!("must be http://HOST[:PORT][/PATH]{or_https}, not '{value}'");
+    let rest = secure.or_else(|| value.strip_prefix("http://"));
+    let rest = rest.ok_or_else(wrong)?;
     let (authority_text, prefix) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
     let prefix = prefix.trim_end_matches('/');
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._~-".contains(&byte);
@@ -163,16 +188,38 @@ fn base_url(value: &str) -> Result<BaseUrl, String> {
         return Err(wrong());
     }
     Ok(BaseUrl {
-        authority: with_port(authority_text, Some(80)).ok_or_else(wrong)?,
+        authority: match secure {
+            Some(_) => with_port(authority_text, Some(443), true),
+            None => with_port(authority_text, Some(80), false),
+        }
+        .ok_or_else(wrong)?,
         prefix: prefix.into(),
     })
 }
 
-fn authority(value: &str) -> Result<Authority, String> {
-    with_port(value, None).ok_or_else(|| format!("must be HOST:PORT, not '{value}'"))
+/// A relay: `HOST:PORT`, with TLS `https://HOST:PORT`.
+fn authority(value: &str, has_tls: bool) -> Result<Authority, String> {
+    let secure = value.strip_prefix("https://");
+    if secure.is_some() && !has_tls {
+        return Err(no_tls(value));
+    }
+    let or_https = if has_tls { " or https://HOST:PORT" } else { "" };
+    with_port(secure.unwrap_or(value), None, secure.is_some())
+        .ok_or_else(|| format!("must be HOST:PORT{or_https}, not '{value}'"))
 }
 
-fn with_port(text: &str, usual: Option<u16>) -> Option<Authority> {
+/// The file with the authorities of servers.
+fn authorities(value: &str, has_tls: bool) -> Result<Option<String>, String> {
+    let file = auto(value).map(path).transpose()?;
+    match file {
+        Some(_) if !has_tls => Err(format!(
+            "must be auto, not '{value}': this phone has no TLS"
+        )),
+        file => Ok(file),
+    }
+}
+
+fn with_port(text: &str, usual: Option<u16>, is_tls: bool) -> Option<Authority> {
     let (name, port) = match text.strip_prefix('[') {
         Some(rest) => rest.split_once(']')?,
         None => text.split_at(text.find(':').unwrap_or(text.len())),
@@ -185,6 +232,7 @@ fn with_port(text: &str, usual: Option<u16>) -> Option<Authority> {
     Some(Authority {
         host: host(name).ok()?.to_ascii_lowercase(),
         port,
+        is_tls,
     })
 }
 
@@ -197,7 +245,20 @@ fn is_local(authority: &Authority) -> bool {
 
 impl Display for BaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "http://{}{}", self.authority, self.prefix)
+        let scheme = self.authority.scheme();
+        write!(f, "{scheme}{}{}", self.authority, self.prefix)
+    }
+}
+
+/// As the configuration has it.
+struct Relay<'a>(&'a Authority);
+
+impl Display for Relay<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_tls {
+            f.write_str(self.0.scheme())?;
+        }
+        self.0.fmt(f)
     }
 }
 
@@ -211,13 +272,16 @@ impl Display for CloudConfig {
         if self.cid > 0 {
             write_pairs(f, &[("cloudCid", &self.cid)])?;
         }
-        let relays = self.relays.iter().map(|relay| relay as &dyn Display);
-        for relay in relays.chain(self.relays.is_empty().then_some(none)) {
-            write_pairs(f, &[("cloudRelay", relay)])?;
+        for relay in &self.relays {
+            write_pairs(f, &[("cloudRelay", &Relay(relay))])?;
         }
-        let pairs: [(&str, &dyn Display); 6] = [
+        if self.relays.is_empty() {
+            write_pairs(f, &[("cloudRelay", none)])?;
+        }
+        let pairs: [(&str, &dyn Display); 7] = [
             ("cloudTokenFile", or(&self.token_file, none)),
             ("cloudCalls", or(&self.calls, none)),
+            ("cloudCa", or(&self.ca, &"auto")),
             ("cloudRingTimeout", &self.ring_timeout),
             ("cloudTransport", or(&self.transport, none)),
             ("cloudInitFile", or(&self.init_file, none)),
@@ -229,6 +293,7 @@ impl Display for CloudConfig {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use crate::config::Config;
 
     const PHONE: &str = "cloudServer = http://127.0.0.1:8080\ncloudCid = 1000001\n\
@@ -272,6 +337,85 @@ mod tests {
     }
 
     #[test]
+    fn without_tls_https_is_refused_with_advice() {
+        for refused in [
+            base_url("https://x", false).map(drop),
+            authority("https://x:443", false).map(drop),
+        ] {
+            let advice = "this phone has no TLS: let a proxy in its network speak HTTPS";
+            assert!(refused.unwrap_err().starts_with(advice));
+        }
+        let refused = authorities("/etc/ca.pem", false).unwrap_err();
+        assert!(refused.ends_with("this phone has no TLS"), "{refused}");
+        assert_eq!(authorities("auto", false), Ok(None));
+        if !HAS_TLS {
+            let error = Config::parse("cloudServer = https://x").unwrap_err();
+            let error = error.to_string();
+            assert!(error.starts_with("line 1: cloudServer this phone has no TLS"));
+        }
+    }
+
+    #[test]
+    fn https_has_a_port_of_its_own_and_is_printed() {
+        for (url, expected) in [
+            ("https://Cloud.example", "https://cloud.example:443"),
+            (
+                "https://cloud.example:8443/a/",
+                "https://cloud.example:8443/a",
+            ),
+            ("https://[fd00::1]/a", "https://[fd00::1]:443/a"),
+            ("http://cloud.example", "http://cloud.example:80"),
+        ] {
+            let parsed = base_url(url, true).unwrap();
+            assert_eq!(parsed.to_string(), expected);
+            assert_eq!(base_url(expected, true), Ok(parsed));
+        }
+        for bad in [
+            "https://",
+            "https://x:0",
+            "https://u@x",
+            "https:/x",
+            "ftp://x",
+        ] {
+            let error = base_url(bad, true).unwrap_err();
+            assert!(error.contains("or https://"), "{error}");
+        }
+        let relay = authority("https://relay.example:443", true).unwrap();
+        assert!(relay.is_tls);
+        assert_eq!(Relay(&relay).to_string(), "https://relay.example:443");
+        assert_eq!(
+            authorities("/etc/ca.pem", true),
+            Ok(Some("/etc/ca.pem".into()))
+        );
+        assert!(authorities("ca.pem", true).is_err());
+    }
+
+    #[cfg(feature = "tls")]
+    #[test]
+    fn with_tls_a_token_may_leave_this_computer() {
+        let text = PHONE
+            .replace("http://127.0.0.1:8080", "https://cloud.example")
+            .replace("http://localhost:8081", "https://calls.example");
+        let more = "cloudRelay = https://relay.example:443\ncloudCa = /etc/ca.pem\n";
+        let config = Config::parse(&format!("{text}{more}")).unwrap();
+        assert!(config.cloud.has_tls());
+        assert!(config
+            .cloud
+            .settings()
+            .unwrap()
+            .relays
+            .iter()
+            .all(|relay| relay.is_tls));
+        assert_eq!(Config::parse(&config.to_string()), Ok(config));
+        let mixed = Config::parse(&format!("{text}cloudRelay = relay.example:80\n"));
+        let error = mixed.unwrap_err().to_string();
+        assert!(
+            error.starts_with("line 5: cloudRelay would send"),
+            "{error}"
+        );
+    }
+
+    #[test]
     fn errors_say_what_is_missing_or_wrong() {
         for key in ["cloudCid", "cloudTokenFile", "cloudCalls"] {
             let lines = PHONE.lines().filter(|line| !line.starts_with(key));
@@ -283,10 +427,6 @@ mod tests {
             );
         }
         for (line, expected) in [
-            (
-                "cloudServer = https://x",
-                "line 1: cloudServer this phone has no TLS",
-            ),
             (
                 "cloudServer = x:80",
                 "line 1: cloudServer must be http://HOST[:PORT][/PATH]",
