@@ -47,14 +47,25 @@ fn certificate(problem: &CertificateError, error: &Error, now: u64) -> String {
             format!("its certificate has expired on {until}, and the clock of this device says {clock}: give the server a new one")
         }
         CertificateError::NotValidForNameContext { presented, .. } => {
-            let names = presented.join(", ");
-            format!("its certificate is for other names ({names}): write one of them in the configuration, or give the server a certificate for this name")
+            let names = names(presented);
+            format!("its certificate is for other names{names}: write one of them in the configuration, or give the server a certificate for this name")
         }
         CertificateError::UnknownIssuer => {
             "its certificate is signed by nobody who is believed here: name the file with that authority's certificate, or with the server's own, in cloudCa".into()
         }
         _ => format!("its certificate is not accepted ({error}): give the server another one"),
     }
+}
+
+/// The names, which come as `DnsName("a.example")`; the firmware, which has no debug formatting, gets
+/// none.
+fn names(presented: &[String]) -> String {
+    let quoted = presented.iter().filter_map(|name| name.split('"').nth(1));
+    let names: Vec<&str> = quoted.take(4).collect();
+    if names.is_empty() {
+        return String::new();
+    }
+    format!(" ({})", names.join(", "))
 }
 
 /// A day, from Unix seconds.

@@ -60,7 +60,11 @@ impl ServerCertVerifier for Verifier {
             chains.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
         match judged {
             // webpki has looked at the time by then, not yet at the name.
-            Err(error) if is_authority(&error) && self.own.contains(end_entity) => {
+            Err(error) if is_authority(&error) => {
+                if !self.own.contains(end_entity) {
+                    // What it lacks is somebody who vouches for it.
+                    return Err(CertificateError::UnknownIssuer.into());
+                }
                 verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
                 Ok(ServerCertVerified::assertion())
             }
