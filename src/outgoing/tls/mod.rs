@@ -1,14 +1,12 @@
 //! TLS towards a cloud (Cargo feature `tls`): rustls without its own sockets, so that the event loop
 //! stays the only one that waits.
 //!
-//! `stream` is one connection, `authorities` whom we believe, `verifier` how a certificate is
-//! judged, `problem` what a person is told when it is refused.
+//! `server` is who is spoken to, `stream` one connection, `authorities` whom we believe, `verifier`
+//! how a certificate is judged, `problem` what a person is told when it is refused.
 
-use std::cell::RefCell;
-use std::rc::Rc;
 use std::sync::Arc;
 
-use log::{info, warn};
+use log::info;
 use rustls::client::Resumption;
 use rustls::crypto::ring;
 use rustls::pki_types::ServerName;
@@ -20,16 +18,17 @@ use crate::proto::cloud::phone::settings::Authority;
 
 mod authorities;
 mod problem;
+mod server;
 mod stream;
 mod verifier;
 
+pub use server::TlsServer;
+use server::Told;
 pub use stream::TlsStream;
 
 /// Sessions that are remembered, so that the next connection to a server costs no signature: the
 /// cloud, the application server, a relay, and their tickets.
 const SESSIONS: usize = 16;
-/// Servers whose last problem is remembered.
-const MAX_TOLD: usize = 16;
 
 /// What all connections have in common. Clones are the same.
 #[derive(Clone)]
@@ -37,20 +36,6 @@ pub struct Tls {
     config: Arc<ClientConfig>,
     told: Told,
 }
-
-/// A server that is spoken to with TLS.
-#[derive(Clone)]
-pub struct TlsServer {
-    config: Arc<ClientConfig>,
-    name: ServerName<'static>,
-    /// As the log names it.
-    shown: String,
-    told: Told,
-}
-
-/// What the log says of each server: the same is not said again until it has worked.
-#[derive(Clone, Default)]
-struct Told(Rc<RefCell<Vec<(String, String)>>>);
 
 impl Tls {
     /// For the servers of this configuration; `None` if none of them is spoken to with TLS.
@@ -90,31 +75,5 @@ impl Tls {
             shown: authority.to_string(),
             told: self.told.clone(),
         })
-    }
-}
-
-impl TlsServer {
-    /// It works again, or for the first time.
-    fn handle_success(&self) {
-        self.told
-            .0
-            .borrow_mut()
-            .retain(|(server, _)| *server != self.shown);
-    }
-
-    fn warn(&self, problem: &str) {
-        let mut told = self.told.0.borrow_mut();
-        let server = &self.shown;
-        if told
-            .iter()
-            .any(|(known, said)| known == server && said == problem)
-        {
-            return;
-        }
-        told.retain(|(known, _)| known != server);
-        if told.len() < MAX_TOLD {
-            told.push((server.clone(), problem.into()));
-        }
-        warn!("cloud: no TLS with {server}: {problem}");
     }
 }

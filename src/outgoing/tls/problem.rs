@@ -61,7 +61,8 @@ fn certificate(problem: &CertificateError, error: &Error, now: u64) -> String {
 /// none.
 fn names(presented: &[String]) -> String {
     let quoted = presented.iter().filter_map(|name| name.split('"').nth(1));
-    let names: Vec<&str> = quoted.take(4).collect();
+    // A stranger may have written them: a line of the log has room for a few of a name's length.
+    let names: Vec<&str> = quoted.filter(|name| name.len() <= 253).take(4).collect();
     if names.is_empty() {
         return String::new();
     }

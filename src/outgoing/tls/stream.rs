@@ -6,7 +6,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use mio::net::TcpStream;
 use rustls::ClientConnection;
 
-use super::{problem, TlsServer};
+use super::problem;
+use super::server::TlsServer;
 use crate::io::stream::Connection;
 
 /// The most that waits to be sent: a record of TLS.
@@ -53,6 +54,22 @@ impl TlsStream {
         if self.connection.peer()?.is_none() {
             return Ok(false);
         }
+        let handshake = self.handshake();
+        if let Err(error) = &handshake {
+            // A server that closes without reading what we have said resets the connection.
+            let closed = [
+                ErrorKind::UnexpectedEof,
+                ErrorKind::ConnectionReset,
+                ErrorKind::BrokenPipe,
+            ];
+            if closed.contains(&error.kind()) {
+                self.server.warn(problem::CLOSED);
+            }
+        }
+        handshake
+    }
+
+    fn handshake(&mut self) -> io::Result<bool> {
         self.flush()?;
         for _ in 0..MAX_READS {
             if !self.session.is_handshaking() {
@@ -62,10 +79,7 @@ impl TlsStream {
             match self.receive()? {
                 Received::Bytes => {}
                 Received::Nothing => return Ok(false),
-                Received::End => {
-                    self.server.warn(problem::CLOSED);
-                    return Err(ErrorKind::UnexpectedEof.into());
-                }
+                Received::End => return Err(ErrorKind::UnexpectedEof.into()),
             }
         }
         Err(self.refuse_flood())
