@@ -50,7 +50,8 @@ fn certificate(problem: &CertificateError, error: &Error, now: u64) -> String {
             let names = names(presented);
             format!("its certificate is for other names{names}: write one of them in the configuration, or give the server a certificate for this name")
         }
-        CertificateError::UnknownIssuer => {
+        // An authority that was made anew has its name, and another key.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
             "its certificate is signed by nobody who is believed here: name the file with that authority's certificate, or with the server's own, in cloudCa".into()
         }
         _ => format!("its certificate is not accepted ({error}): give the server another one"),
