@@ -153,11 +153,11 @@ fn who_cannot_prove_its_name_gets_no_token() {
         ),
         (
             |_, folder| Authority::new().sign(folder, "localhost", Valid::Now),
-            "signed by nobody who is believed here",
+            "its certificate is signed by nobody who is believed here",
         ),
         (
             |_, folder| self_signed(folder, "localhost", true, Valid::Now),
-            "signed by nobody who is believed here",
+            "its certificate is signed by nobody who is believed here",
         ),
         (
             |authority, folder| authority.sign(folder, "localhost", Valid::Until2020),
