@@ -1,23 +1,16 @@
 //! The keys of calls through the cloud: `cloud...`.
 
 use core::fmt::{self, Display};
-use core::net::IpAddr;
 
 use crate::base::limits::cloud::MAX_RELAYS;
 use crate::base::limits::PATH_BYTES;
 use crate::base::time::Duration;
+use crate::config::cloud_urls::{
+    authorities, authority, base_url, is_local, BaseUrl, Relay, HAS_TLS,
+};
 use crate::config::pairs::{write_pairs, MissingKey};
-use crate::config::values::{absolute, host, number, switch};
+use crate::config::values::{absolute, number, switch};
 use crate::proto::cloud::phone::settings::{Authority, Settings};
-
-/// A server's URL: `http://HOST[:PORT][/PATH]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BaseUrl {
-    /// Where the server is.
-    pub authority: Authority,
-    /// What stands before all its paths; empty, or begins with a slash.
-    pub prefix: String,
-}
 
 /// The configuration of a phone in the cloud.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +23,8 @@ pub struct CloudConfig {
     pub token_file: Option<String>,
     pub calls: Option<BaseUrl>,
     pub relays: Vec<Authority>,
+    /// `None`: `auto`
+    pub ca: Option<String>,
     /// Seconds.
     pub ring_timeout: u32,
     pub transport: Option<String>,
@@ -45,6 +40,7 @@ impl Default for CloudConfig {
             token_file: None,
             calls: None,
             relays: vec![],
+            ca: None,
             ring_timeout: 45,
             transport: None,
             init_file: None,
@@ -57,15 +53,16 @@ impl CloudConfig {
     /// Sets a key; `false` if it is not one of these keys.
     pub(crate) fn set(&mut self, key: &str, value: &str) -> Result<bool, String> {
         match key {
-            "cloudServer" => self.server = unless_none(value, base_url)?,
+            "cloudServer" => self.server = unless_none(value, |url| base_url(url, HAS_TLS))?,
             "cloudCid" => self.cid = cid(value)?,
             "cloudTokenFile" => self.token_file = unless_none(value, path)?,
-            "cloudCalls" => self.calls = unless_none(value, base_url)?,
+            "cloudCalls" => self.calls = unless_none(value, |url| base_url(url, HAS_TLS))?,
             "cloudRelay" if value == "none" => self.relays.clear(),
             "cloudRelay" if self.relays.len() >= MAX_RELAYS => {
                 return Err(format!("may stand {MAX_RELAYS} times at most"))
             }
-            "cloudRelay" => self.relays.push(authority(value)?),
+            "cloudRelay" => self.relays.push(authority(value, HAS_TLS)?),
+            "cloudCa" => self.ca = authorities(value, HAS_TLS)?,
             "cloudRingTimeout" => self.ring_timeout = number(value, 1, 600)?,
             "cloudTransport" => self.transport = unless_none(value, path)?,
             "cloudInitFile" => self.init_file = unless_none(value, path)?,
@@ -110,12 +107,22 @@ impl CloudConfig {
             ("cloudCalls", &calls.authority),
         ];
         let mut exposed = servers.into_iter().chain(relays);
-        let exposed = exposed.find(|(_, authority)| !self.allow_plain_http && !is_local(authority));
+        let is_exposed = |authority: &Authority| !authority.is_tls && !is_local(authority);
+        let exposed =
+            exposed.find(|(_, authority)| !self.allow_plain_http && is_exposed(authority));
         exposed.map(|(key, _)| MissingKey {
             needed_by: key,
             key,
             problem: "would send the phone's token over plain HTTP to another computer: set cloudAllowPlainHttp = 1 if that network is your own",
         })
+    }
+
+    /// A server is spoken to with TLS.
+    #[cfg(feature = "tls")]
+    pub(crate) fn has_tls(&self) -> bool {
+        let servers = [&self.server, &self.calls].into_iter().flatten();
+        let mut all = servers.map(|url| &url.authority).chain(&self.relays);
+        all.any(|authority| authority.is_tls)
     }
 
     /// The phone's part of the configuration; `None` without a cloud.
@@ -148,59 +155,6 @@ fn cid(value: &str) -> Result<u32, String> {
         .ok_or_else(|| format!("must be a number from 1 to 4294967295, not '{value}'"))
 }
 
-fn base_url(value: &str) -> Result<BaseUrl, String> {
-    if value.starts_with("https://") {
-        return Err(format!(
-            "this phone has no TLS: let a proxy in its network speak HTTPS, and write http:// and the proxy's address, not '{value}'"
-        ));
-    }
-    let wrong = || format!("must be http://HOST[:PORT][/PATH], not '{value}'");
-    let rest = value.strip_prefix("http://").ok_or_else(wrong)?;
-    let (authority_text, prefix) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    let prefix = prefix.trim_end_matches('/');
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._~-".contains(&byte);
-    if prefix.len() > 64 || !prefix.bytes().all(is_plain) {
-        return Err(wrong());
-    }
-    Ok(BaseUrl {
-        authority: with_port(authority_text, Some(80)).ok_or_else(wrong)?,
-        prefix: prefix.into(),
-    })
-}
-
-fn authority(value: &str) -> Result<Authority, String> {
-    with_port(value, None).ok_or_else(|| format!("must be HOST:PORT, not '{value}'"))
-}
-
-fn with_port(text: &str, usual: Option<u16>) -> Option<Authority> {
-    let (name, port) = match text.strip_prefix('[') {
-        Some(rest) => rest.split_once(']')?,
-        None => text.split_at(text.find(':').unwrap_or(text.len())),
-    };
-    let port = match port.strip_prefix(':') {
-        Some(port) => number(port, 1, 65_535).ok()?,
-        None if port.is_empty() => usual?,
-        None => return None,
-    };
-    Some(Authority {
-        host: host(name).ok()?.to_ascii_lowercase(),
-        port,
-    })
-}
-
-fn is_local(authority: &Authority) -> bool {
-    let address = authority.host.parse::<IpAddr>();
-    address.map_or(authority.host == "localhost", |address| {
-        address.is_loopback()
-    })
-}
-
-impl Display for BaseUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "http://{}{}", self.authority, self.prefix)
-    }
-}
-
 impl Display for CloudConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let none: &dyn Display = &"none";
@@ -211,13 +165,16 @@ impl Display for CloudConfig {
         if self.cid > 0 {
             write_pairs(f, &[("cloudCid", &self.cid)])?;
         }
-        let relays = self.relays.iter().map(|relay| relay as &dyn Display);
-        for relay in relays.chain(self.relays.is_empty().then_some(none)) {
-            write_pairs(f, &[("cloudRelay", relay)])?;
+        for relay in &self.relays {
+            write_pairs(f, &[("cloudRelay", &Relay(relay))])?;
         }
-        let pairs: [(&str, &dyn Display); 6] = [
+        if self.relays.is_empty() {
+            write_pairs(f, &[("cloudRelay", none)])?;
+        }
+        let pairs: [(&str, &dyn Display); 7] = [
             ("cloudTokenFile", or(&self.token_file, none)),
             ("cloudCalls", or(&self.calls, none)),
+            ("cloudCa", or(&self.ca, &"auto")),
             ("cloudRingTimeout", &self.ring_timeout),
             ("cloudTransport", or(&self.transport, none)),
             ("cloudInitFile", or(&self.init_file, none)),
@@ -271,6 +228,31 @@ mod tests {
         );
     }
 
+    #[cfg(feature = "tls")]
+    #[test]
+    fn with_tls_a_token_may_leave_this_computer() {
+        let text = PHONE
+            .replace("http://127.0.0.1:8080", "https://cloud.example")
+            .replace("http://localhost:8081", "https://calls.example");
+        let more = "cloudRelay = https://relay.example:443\ncloudCa = /etc/ca.pem\n";
+        let config = Config::parse(&format!("{text}{more}")).unwrap();
+        assert!(config.cloud.has_tls());
+        assert!(config
+            .cloud
+            .settings()
+            .unwrap()
+            .relays
+            .iter()
+            .all(|relay| relay.is_tls));
+        assert_eq!(Config::parse(&config.to_string()), Ok(config));
+        let mixed = Config::parse(&format!("{text}cloudRelay = relay.example:80\n"));
+        let error = mixed.unwrap_err().to_string();
+        assert!(
+            error.starts_with("line 5: cloudRelay would send"),
+            "{error}"
+        );
+    }
+
     #[test]
     fn errors_say_what_is_missing_or_wrong() {
         for key in ["cloudCid", "cloudTokenFile", "cloudCalls"] {
@@ -283,10 +265,6 @@ mod tests {
             );
         }
         for (line, expected) in [
-            (
-                "cloudServer = https://x",
-                "line 1: cloudServer this phone has no TLS",
-            ),
             (
                 "cloudServer = x:80",
                 "line 1: cloudServer must be http://HOST[:PORT][/PATH]",

@@ -14,6 +14,8 @@ use crate::wire::g711::Law;
 
 #[cfg(feature = "cloud")]
 mod cloud;
+#[cfg(feature = "cloud")]
+mod cloud_urls;
 #[cfg(feature = "fsp")]
 mod fsp;
 #[cfg(feature = "intercom")]
@@ -26,7 +28,9 @@ mod rendezvous;
 mod values;
 
 #[cfg(feature = "cloud")]
-pub use cloud::{BaseUrl, CloudConfig};
+pub use cloud::CloudConfig;
+#[cfg(feature = "cloud")]
+pub use cloud_urls::BaseUrl;
 #[cfg(feature = "fsp")]
 pub use fsp::FspConfig;
 #[cfg(feature = "intercom")]

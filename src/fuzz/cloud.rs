@@ -59,6 +59,7 @@ pub fn cloud_phone(data: &[u8]) {
     let relay = Authority {
         host: "relay".into(),
         port: 80,
+        is_tls: data.len() % 3 == 0,
     };
     let settings = Settings {
         cid: 5,

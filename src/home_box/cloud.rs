@@ -62,7 +62,7 @@ impl HomeCloud {
         let now = clock::monotonic();
         let token = |source| Token(first + source);
         let relays = &settings_in_cloud.relays[..1];
-        let link = CloudLink::new(config.clone(), relays, &calls.authority, token);
+        let link = CloudLink::new(config.clone(), relays, &calls.authority, token)?;
         let owners = &settings.cloud_for;
         info!("cloud: the box is {} and rings {owners:?}", config.cid);
         let streams = [LINK_SOURCES, LINK_SOURCES + 1].map(token);
@@ -212,9 +212,9 @@ impl Open {
                 self.machine.handle_stream_ended();
                 return;
             }
-            Lookup::Found(address) => {
+            Lookup::Found(cloud) => {
                 let streams = &mut self.streams;
-                streams.connect(now, &self.registry, address, &self.link, server);
+                streams.connect(now, &self.registry, &cloud, &self.link, server);
             }
         }
         if self.streams.receive(now, server) {

@@ -3,8 +3,6 @@
 //!
 //! What is lost is begun anew after a pause: a player that comes anew gets headers and a key frame.
 
-use std::net::SocketAddr;
-
 use mio::event::Event;
 use mio::{Registry, Token};
 
@@ -14,6 +12,7 @@ use crate::base::time::{Duration, Instant};
 use crate::outgoing::cloud::CloudLink;
 use crate::outgoing::cloud_requests::stream;
 use crate::outgoing::http_connection::{HttpConnection, Step};
+use crate::outgoing::transport::ServerAddress;
 use crate::proto::cloud::home::Streams;
 use crate::proto::intercom::relay::ConnectionId;
 use crate::streams::StreamServer;
@@ -113,7 +112,7 @@ impl CloudStreams {
         &mut self,
         now: Instant,
         registry: &Registry,
-        address: SocketAddr,
+        cloud: &ServerAddress,
         link: &CloudLink,
         server: &mut StreamServer,
     ) {
@@ -122,7 +121,7 @@ impl CloudStreams {
         let begin = |connection: &mut HttpConnection, method: &str, cid: u32| {
             let id = stream_id(&wanted.sid, cid);
             let request = stream(link.config(), token, method, &id);
-            request.is_some_and(|request| connection.begin(now, registry, address, request, None))
+            request.is_some_and(|request| connection.begin(now, registry, cloud, request, None))
         };
         let up = &mut self.up;
         if up.input.is_none() && now >= up.retry_at {

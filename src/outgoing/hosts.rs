@@ -7,16 +7,17 @@ use mio::{Registry, Token};
 use crate::base::time::{Duration, Instant};
 use crate::io::random::Random;
 use crate::outgoing::resolver::Resolver;
+use crate::outgoing::tls::{Tls, TlsServer};
+use crate::outgoing::transport::ServerAddress;
 use crate::proto::cloud::phone::settings::Authority;
 
 /// How long an address is used.
 const GOOD_FOR: Duration = Duration::from_millis(60_000);
 
 /// What is known of a host.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lookup {
-    /// Its address and port.
-    Found(SocketAddr),
+    /// Where it is.
+    Found(ServerAddress),
     /// The answer is awaited.
     Pending,
     /// There is no such host, or no name server answers.
@@ -27,6 +28,7 @@ pub enum Lookup {
 pub struct Host {
     /// Its name and port.
     pub authority: Authority,
+    tls: Option<TlsServer>,
     token: Token,
     found: Option<(IpAddr, Instant)>,
     resolver: Option<Resolver>,
@@ -34,8 +36,9 @@ pub struct Host {
 
 impl Host {
     /// A host that nothing is known of.
-    pub fn new(authority: Authority, token: Token) -> Self {
+    pub fn new(authority: Authority, tls: Option<&Tls>, token: Token) -> Self {
         Self {
+            tls: tls.and_then(|tls| tls.server(&authority)),
             authority,
             token,
             found: None,
@@ -46,7 +49,7 @@ impl Host {
     /// Its address.
     pub fn address(&mut self, now: Instant, registry: &Registry, random: &mut Random) -> Lookup {
         if let Some((address, _)) = self.found.filter(|(_, until)| now < *until) {
-            return Lookup::Found(SocketAddr::new(address, self.authority.port));
+            return self.found_at(address);
         }
         let name = &self.authority.host;
         let resolver = self
@@ -60,7 +63,18 @@ impl Host {
             return Lookup::Unknown;
         };
         self.found = Some((address, now + GOOD_FOR));
-        Lookup::Found(SocketAddr::new(address, self.authority.port))
+        self.found_at(address)
+    }
+
+    fn found_at(&self, address: IpAddr) -> Lookup {
+        if self.authority.is_tls && self.tls.is_none() {
+            // Never in the clear instead.
+            return Lookup::Unknown;
+        }
+        Lookup::Found(ServerAddress {
+            address: SocketAddr::new(address, self.authority.port),
+            tls: self.tls.clone(),
+        })
     }
 
     /// When a name server must be asked again.

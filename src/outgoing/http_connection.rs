@@ -1,13 +1,11 @@
 //! A connection that carries one request and its response.
 
-use std::net::SocketAddr;
-
 use mio::event::Event;
 use mio::{Interest, Registry, Token};
 
-use crate::base::limits::cloud::CHANNEL_BYTES;
+use crate::base::limits::cloud::{CHANNEL_BYTES, HANDSHAKE_TIMEOUT};
 use crate::base::time::{Duration, Instant};
-use crate::io::stream::Connection;
+use crate::outgoing::transport::{ServerAddress, Transport};
 use crate::proto::cloud::exchange::{Answered, ResponseReader};
 
 /// The longest request: its head has a token, its body a call.
@@ -53,9 +51,14 @@ pub struct HttpConnection {
 
 enum State {
     Idle,
-    Connecting(Connection, Instant),
+    /// The attempt is given up at the first of the two times.
+    Connecting {
+        connection: Transport,
+        patient_until: Instant,
+        until: Instant,
+    },
     /// With the time when it is over.
-    Open(Connection, Instant),
+    Open(Transport, Instant),
 }
 
 impl HttpConnection {
@@ -84,12 +87,12 @@ impl HttpConnection {
         &mut self,
         now: Instant,
         registry: &Registry,
-        server: SocketAddr,
+        server: &ServerAddress,
         request: Request,
         limit: Option<Duration>,
     ) -> bool {
         let interest = Interest::READABLE | Interest::WRITABLE;
-        let opened = Connection::open(server).and_then(|mut connection| {
+        let opened = Transport::open(server).and_then(|mut connection| {
             registry.register(connection.source(), self.token, interest)?;
             Ok(connection)
         });
@@ -99,7 +102,12 @@ impl HttpConnection {
         *self = Self::new(self.token);
         self.request = request;
         let until = limit.map_or(Instant::NEVER, |limit| now + limit);
-        self.state = State::Connecting(connection, until);
+        let patience = server.tls.as_ref().map(|_| now + HANDSHAKE_TIMEOUT);
+        self.state = State::Connecting {
+            connection,
+            patient_until: patience.map_or(until, |at| at.min(until)),
+            until,
+        };
         true
     }
 
@@ -136,7 +144,11 @@ impl HttpConnection {
     pub fn next_deadline(&self) -> Instant {
         match self.state {
             State::Idle => Instant::NEVER,
-            State::Connecting(_, until) | State::Open(_, until) => until,
+            State::Connecting {
+                patient_until: until,
+                ..
+            }
+            | State::Open(_, until) => until,
         }
     }
 
@@ -149,23 +161,39 @@ impl HttpConnection {
     pub fn step(&mut self, now: Instant) -> Step<'_> {
         match std::mem::replace(&mut self.state, State::Idle) {
             State::Idle => Step::Wait,
-            State::Connecting(_, until) | State::Open(_, until) if now >= until => Step::TimedOut,
-            State::Connecting(connection, until) if !self.writable => {
-                self.state = State::Connecting(connection, until);
-                Step::Wait
+            State::Open(_, until) if now >= until => Step::TimedOut,
+            State::Connecting {
+                connection,
+                patient_until,
+                ..
+            } if now >= patient_until => {
+                connection.handle_timeout();
+                Step::TimedOut
             }
-            State::Connecting(connection, until) => match connection.peer() {
-                Ok(Some(_)) => {
+            State::Connecting {
+                mut connection,
+                patient_until,
+                until,
+            } => match self.writable.then(|| connection.establish()) {
+                Some(Ok(true)) => {
                     self.readable = true;
                     self.exchange(connection, until)
                 }
-                _ => Step::Failed,
+                Some(Err(_)) => Step::Failed,
+                Some(Ok(false)) | None => {
+                    self.state = State::Connecting {
+                        connection,
+                        patient_until,
+                        until,
+                    };
+                    Step::Wait
+                }
             },
             State::Open(connection, until) => self.exchange(connection, until),
         }
     }
 
-    fn exchange(&mut self, mut connection: Connection, until: Instant) -> Step<'_> {
+    fn exchange(&mut self, mut connection: Transport, until: Instant) -> Step<'_> {
         if !self.send(&mut connection) {
             return Step::Failed;
         }
@@ -204,8 +232,11 @@ impl HttpConnection {
     }
 
     /// `false`: the connection is broken.
-    fn send(&mut self, connection: &mut Connection) -> bool {
+    fn send(&mut self, connection: &mut Transport) -> bool {
         let head = self.request.len();
+        if connection.flush().is_err() {
+            return false;
+        }
         while self.writable && self.unsent() > 0 {
             let rest = match self.sent.checked_sub(head) {
                 Some(sent) => &self.more[sent..],
@@ -225,7 +256,7 @@ impl HttpConnection {
     }
 
     /// Reads what there is; `false` at the end.
-    fn fill(&mut self, connection: &mut Connection) -> std::io::Result<bool> {
+    fn fill(&mut self, connection: &mut Transport) -> std::io::Result<bool> {
         (self.used, self.read) = (0, 0);
         match connection.read(&mut self.input)? {
             Some(0) => return Ok(false),

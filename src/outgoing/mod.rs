@@ -10,3 +10,10 @@ pub mod hosts;
 #[cfg(feature = "cloud")]
 pub mod http_connection;
 pub mod resolver;
+#[cfg(all(feature = "intercom", not(feature = "tls")))]
+#[path = "no_tls.rs"]
+pub mod tls;
+#[cfg(feature = "tls")]
+pub mod tls;
+#[cfg(feature = "intercom")]
+pub mod transport;

@@ -22,11 +22,18 @@ const AUDIO: &str = "c7d2e9";
 
 /// A box in the cloud; its number there is C. The owners are A and B.
 fn home(servers: &Servers, cloud: &str, calls: &str) -> HomeBox {
+    let urls = [cloud, calls].map(|address| format!("http://{address}"));
+    home_of(servers, &urls, "")
+}
+
+/// The same with these URLs.
+fn home_of(servers: &Servers, urls: &[String; 2], more: &str) -> HomeBox {
     let token_file = servers.cloud.dir.join("box.token");
     secret(&token_file, &token(C));
+    let [cloud, calls] = urls;
     HomeBox::new(&format!(
-        "cloudServer = http://{cloud}\ncloudCalls = http://{calls}\ncloudCid = {C}\n\
-         cloudTokenFile = {}\ncloudFor = {A},{B}\n",
+        "cloudServer = {cloud}\ncloudCalls = {calls}\ncloudCid = {C}\n\
+         cloudTokenFile = {}\ncloudFor = {A},{B}\n{more}",
         token_file.display()
     ))
 }
@@ -38,7 +45,7 @@ fn home_at(servers: &Servers) -> HomeBox {
 }
 
 /// A home, its two screens, and the phones of its owners.
-struct Site {
+pub(crate) struct Site {
     servers: Servers,
     home: HomeBox,
     watch: Control,
@@ -51,8 +58,19 @@ struct Site {
 impl Site {
     fn new() -> Self {
         let servers = Servers::new(RELAY);
-        let (a, b) = (servers.phone(A, ""), servers.phone(B, ""));
         let home = home_at(&servers);
+        Self::with(servers, home)
+    }
+
+    /// The box reaches the servers at these URLs.
+    #[cfg(feature = "tls")]
+    pub(crate) fn through(servers: Servers, urls: &[String; 2], more: &str) -> Self {
+        let home = home_of(&servers, urls, more);
+        Self::with(servers, home)
+    }
+
+    fn with(servers: Servers, home: HomeBox) -> Self {
+        let (a, b) = (servers.phone(A, ""), servers.phone(B, ""));
         let watch = online(&home);
         let (panel, pad) = (home.screen("panel", "1"), home.screen("pad", "1"));
         Self {
@@ -205,7 +223,10 @@ fn both_are_heard(site: &Site, sid: &str, engine: &Engine, leg: u16) {
 
 #[test]
 fn a_phone_answers_and_opens_the_door() {
-    let mut site = Site::new();
+    answered_by_a_phone(Site::new());
+}
+
+pub(crate) fn answered_by_a_phone(mut site: Site) {
     let (mut door, sid) = site.ring();
     let engine = Engine::new();
     let rtp = format!("&rtp={}&codec=PCMU", engine.address());

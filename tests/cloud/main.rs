@@ -20,6 +20,7 @@ mod lost;
 mod nat;
 mod phone;
 mod phone_misled;
+mod phone_tls;
 mod proxy;
 mod streams;
 mod tokens;

@@ -1,31 +1,17 @@
 //! The reverse proxy with TLS whose configuration is shipped: real nginx in front of the cloud.
 
-use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpListener;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use crate::common::made::Folder;
-use crate::common::wait_for;
+use crate::harness::nginx::{free_address, Ends, Site};
 use crate::harness::{cloud, token, APP};
 
 const A: u32 = 1_000_001;
 
-/// A program that ends with the test.
-struct Ends(Child);
-
-impl Drop for Ends {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// nginx with the shipped configuration, but for port, certificates and the cloud's address.
+/// nginx in front of this cloud; its address.
 fn nginx(folder: &Folder, cloud: &str) -> (Ends, String) {
-    let free = TcpListener::bind("127.0.0.1:0").unwrap();
-    let listen = free.local_addr().unwrap().to_string();
-    drop(free);
+    let listen = free_address();
     let certificate = folder.path("cert.pem");
     let key = folder.path("key.pem");
     let made = Command::new("openssl")
@@ -43,34 +29,13 @@ fn nginx(folder: &Folder, cloud: &str) -> (Ends, String) {
         .output()
         .unwrap();
     assert!(made.status.success(), "{made:?}");
-    let mut shipped = fs::read_to_string("src/server/callrec-cloud.nginx.conf").unwrap();
-    for (text, by) in [
-        ("443 ssl", format!("{listen} ssl").as_str()),
-        ("/etc/ssl/certs/cloud.example.org.pem", &certificate),
-        ("/etc/ssl/private/cloud.example.org.key", &key),
-        ("/etc/ssl/certs/calls.example.org.pem", &certificate),
-        ("/etc/ssl/private/calls.example.org.key", &key),
-        ("127.0.0.1:8080", cloud),
-    ] {
-        assert!(shipped.contains(text), "{text}");
-        shipped = shipped.replace(text, by);
-    }
-    let dir = folder.0.display();
-    let paths = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-        .map(|name| format!("{name}_temp_path {dir}/{name};"))
-        .join("\n");
-    let whole = format!(
-        "daemon off;\nmaster_process off;\npid {dir}/pid;\nerror_log {dir}/error.log;\nevents {{}}\n\
-         http {{\naccess_log off;\n{paths}\n{shipped}\n}}\n"
-    );
-    let file = folder.file("nginx.conf", whole.as_bytes());
-    let log = folder.path("error.log");
-    let child = Command::new("/usr/sbin/nginx")
-        .args(["-e", &log, "-c", &file])
-        .spawn()
-        .unwrap();
-    wait_for("nginx", || std::net::TcpStream::connect(&listen).is_ok());
-    (Ends(child), listen)
+    let site = Site {
+        listens: [&listen; 2],
+        servers: [cloud, "127.0.0.1:8081"],
+        certificate: &certificate,
+        key: &key,
+    };
+    (crate::harness::nginx::nginx(folder, &site), listen)
 }
 
 fn curl(listen: &str, arguments: &[&str]) -> Command {

@@ -6,6 +6,9 @@ use crate::base::time::Duration;
 pub const EXCHANGE_TIMEOUT: Duration = Duration::from_millis(10_000);
 /// The same for what a device tells of a call: others wait meanwhile.
 pub const ACTION_TIMEOUT: Duration = Duration::from_millis(4000);
+/// The handshake of TLS, connecting included: two round trips and a signature, which a slow server
+/// makes in a second. Less than `EXCHANGE_TIMEOUT`, after which nobody could say what was awaited.
+pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_millis(6000);
 /// `POST /calls` may take 9 s until it is answered, and the connection as long as any.
 pub const PLACE_TIMEOUT: Duration = Duration::from_millis(14_000);
 /// A channel without a line for so long is lost: the cloud sends a comment each 15 s.

@@ -28,13 +28,13 @@ impl CloudLink {
             return;
         }
         let lookup = self.hosts[CLOUD].address(now, registry, random);
-        if lookup == Lookup::Pending {
+        if matches!(lookup, Lookup::Pending) {
             return;
         }
         self.opens_channel = false;
         let is_begun = match (lookup, self.request(open_channel)) {
             (Lookup::Found(server), Some(request)) => {
-                self.channel.begin(now, registry, server, request, None)
+                self.channel.begin(now, registry, &server, request, None)
             }
             _ => false,
         };
@@ -81,7 +81,7 @@ impl CloudLink {
             let limit = Some(EXCHANGE_TIMEOUT);
             let _ = self
                 .acknowledging
-                .begin(now, registry, server, request, limit);
+                .begin(now, registry, &server, request, limit);
         }
     }
 
@@ -115,7 +115,7 @@ impl CloudLink {
         }
         let calls = self.hosts.len() - 1;
         let lookup = self.hosts[calls].address(now, registry, random);
-        if lookup == Lookup::Pending {
+        if matches!(lookup, Lookup::Pending) {
             return;
         }
         let Some(what) = machine.poll_post(now) else {
@@ -129,7 +129,7 @@ impl CloudLink {
         let is_begun = match (lookup, request) {
             (Lookup::Found(server), Some(request)) => {
                 self.posting
-                    .begin(now, registry, server, request, Some(limit))
+                    .begin(now, registry, &server, request, Some(limit))
             }
             _ => false,
         };

@@ -12,6 +12,7 @@ use crate::io::atomic_file;
 use crate::io::random::Random;
 use crate::outgoing::hosts::{Host, Lookup};
 use crate::outgoing::http_connection::HttpConnection;
+use crate::outgoing::tls::Tls;
 use crate::proto::cloud::device::CloudDevice;
 use crate::proto::cloud::exchange::BODY_BYTES;
 use crate::proto::cloud::phone::settings::Authority;
@@ -57,9 +58,10 @@ impl CloudLink {
         relays: &[Authority],
         calls: &Authority,
         token: impl Fn(usize) -> Token,
-    ) -> Self {
+    ) -> Result<Self, String> {
         let authorities = relays.iter().chain([calls]).cloned();
-        let host = |(at, authority)| Host::new(authority, token(FIRST_HOST + at));
+        let tls = Tls::of(&config)?;
+        let host = |(at, authority)| Host::new(authority, tls.as_ref(), token(FIRST_HOST + at));
         let mut this = Self {
             token: Text::new(),
             token_missed: false,
@@ -74,7 +76,7 @@ impl CloudLink {
             config,
         };
         this.read_token();
-        this
+        Ok(this)
     }
 
     /// The configuration.

@@ -30,8 +30,9 @@ pub(super) struct Player {
 impl Player {
     /// Asks for the stream. `may_stall`: its tags are counted.
     pub(super) fn connect(url: &str, may_stall: bool) -> Result<Self, String> {
-        let StreamUrl { server, host, path } =
-            StreamUrl::parse(url.as_bytes()).ok_or_else(|| format!("{url}: no URL of a stream"))?;
+        let StreamUrl {
+            server, host, path, ..
+        } = StreamUrl::parse(url.as_bytes()).ok_or_else(|| format!("{url}: no URL of a stream"))?;
         let problem = |error: std::io::Error| format!("playing from {server}: {error}");
         let mut stream =
             std::net::TcpStream::connect_timeout(&server, PATIENCE).map_err(problem)?;

@@ -11,8 +11,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Returns how late the latest tag was sent.
 pub(super) fn publish(url: &str, film: &Film) -> Result<Duration, String> {
-    let StreamUrl { server, host, path } =
-        StreamUrl::parse(url.as_bytes()).ok_or_else(|| format!("{url}: no URL of a stream"))?;
+    let StreamUrl {
+        server, host, path, ..
+    } = StreamUrl::parse(url.as_bytes()).ok_or_else(|| format!("{url}: no URL of a stream"))?;
     let problem = |error: std::io::Error| format!("publishing to {server}: {error}");
     let mut stream = TcpStream::connect_timeout(&server, PATIENCE).map_err(problem)?;
     stream

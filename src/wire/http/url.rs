@@ -12,6 +12,8 @@ pub struct StreamUrl<'a> {
     pub host: &'a str,
     /// With its query.
     pub path: &'a str,
+    /// `https`: spoken to with TLS.
+    pub is_tls: bool,
 }
 
 impl<'a> StreamUrl<'a> {
@@ -20,10 +22,12 @@ impl<'a> StreamUrl<'a> {
         Self::parse_at(url, None)
     }
 
-    /// The same; a URL with a name is at this address.
+    /// The same; a URL with a name is at this address. Only such a one may be `https`: it is a
+    /// cloud's, not one of the intercom's network.
     pub fn parse_at(url: &'a [u8], address: Option<SocketAddr>) -> Option<Self> {
         let url = core::str::from_utf8(url).ok()?;
-        let rest = url.strip_prefix("http://")?;
+        let secure = url.strip_prefix("https://").filter(|_| address.is_some());
+        let rest = secure.or_else(|| url.strip_prefix("http://"))?;
         let slash = rest.find('/')?;
         let (host, path) = rest.split_at(slash);
         if !path.bytes().all(|byte| byte.is_ascii_graphic()) {
@@ -35,6 +39,7 @@ impl<'a> StreamUrl<'a> {
             server: address.or(with_port).or_else(alone)?,
             host,
             path,
+            is_tls: secure.is_some(),
         })
     }
 }
@@ -53,6 +58,10 @@ mod tests {
         let named = b"http://relay.example/stream/b1";
         let at = StreamUrl::parse_at(named, "10.0.0.1:80".parse().ok()).unwrap();
         assert_eq!((at.server.port(), at.host), (80, "relay.example"));
+        assert!(!at.is_tls);
+        let secure = b"https://relay.example/stream/b1";
+        let at = StreamUrl::parse_at(secure, "10.0.0.1:443".parse().ok()).unwrap();
+        assert_eq!((at.is_tls, at.host), (true, "relay.example"));
         for bad in [
             "https://10.0.0.1/x",
             "http://door/x",

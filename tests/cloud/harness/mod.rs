@@ -19,8 +19,11 @@ use nix::sys::signal::Signal;
 use super::common::{self, wait_for, words_of, Process};
 
 pub mod caller;
+#[cfg(feature = "archive")]
+pub mod certificates;
 pub mod client;
 pub mod hook;
+pub mod nginx;
 #[cfg(feature = "cloud")]
 pub mod phone;
 pub mod postgres;

@@ -193,6 +193,7 @@ fn peer_id(cid: u32) -> Id {
 fn stream_url(relay: &Authority, sid: &Sid, cid: u32) -> Url {
     let mut url = Url::new();
     let sid = core::str::from_utf8(sid).unwrap_or_default();
-    let written = write!(url, "http://{relay}/stream/{sid}-{cid}");
+    let scheme = relay.scheme();
+    let written = write!(url, "{scheme}{relay}/stream/{sid}-{cid}");
     written.map_or_else(|_| Url::new(), |()| url)
 }

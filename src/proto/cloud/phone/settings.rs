@@ -9,6 +9,8 @@ pub struct Authority {
     pub host: String,
     /// Never 0.
     pub port: u16,
+    /// It is spoken to with TLS.
+    pub is_tls: bool,
 }
 
 /// The configuration of a phone in the cloud.
@@ -23,6 +25,17 @@ pub struct Settings {
     pub ring_timeout: Duration,
     /// A helper opens the vendor's URLs.
     pub has_transport: bool,
+}
+
+impl Authority {
+    /// What its URLs begin with.
+    pub fn scheme(&self) -> &'static str {
+        if self.is_tls {
+            "https://"
+        } else {
+            "http://"
+        }
+    }
 }
 
 impl core::fmt::Display for Authority {

@@ -7,6 +7,9 @@ use crate::proto::cloud::phone::settings::Authority;
 use crate::wire::cloud::url::{Purpose, TopvdnUrl};
 use crate::wire::decimal::parse_decimal;
 
+const HTTP_PORT: u16 = 80;
+const HTTPS_PORT: u16 = 443;
+
 /// Where a call's sound is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
@@ -25,14 +28,20 @@ pub(super) fn check(
     now: Option<u64>,
 ) -> Option<Place> {
     let text = core::str::from_utf8(url).ok()?;
+    if let Some(rest) = text.strip_prefix("https://") {
+        return relay_of(rest, HTTPS_PORT, relays).map(Place::Relay);
+    }
     match text.strip_prefix("http://") {
-        Some(rest) => relay_of(rest, relays).map(Place::Relay),
+        Some(rest) => relay_of(rest, HTTP_PORT, relays).map(Place::Relay),
         None => is_vendors(url, from, now).then_some(Place::Vendor),
     }
 }
 
-/// `HOST:PORT/stream/ID[.flv]`, nothing before or after it.
-fn relay_of(rest: &str, relays: &[Authority]) -> Option<usize> {
+/// `HOST:PORT/stream/ID[.flv]`, nothing before or after it; `usual` is a port that is not written.
+///
+/// Application servers write `http://` wherever the relay is. Whether TLS is spoken is said by this
+/// phone's own configuration: nobody who sends a URL can have a token sent in the clear.
+fn relay_of(rest: &str, usual: u16, relays: &[Authority]) -> Option<usize> {
     let (authority, path) = rest.split_once('/')?;
     let id = path.strip_prefix("stream/")?;
     let id = id.strip_suffix(".flv").unwrap_or(id);
@@ -40,20 +49,24 @@ fn relay_of(rest: &str, relays: &[Authority]) -> Option<usize> {
     if id.is_empty() || !id.bytes().all(is_plain) {
         return None;
     }
-    let (host, port) = split(authority)?;
-    let mut relays = relays.iter();
-    relays.position(|relay| relay.host.eq_ignore_ascii_case(host) && relay.port == port)
+    let (host, port) = split(authority, usual)?;
+    let wants_tls = usual == HTTPS_PORT;
+    let is_it = |relay: &Authority| {
+        let is_there = relay.host.eq_ignore_ascii_case(host) && relay.port == port;
+        is_there && (relay.is_tls || !wants_tls)
+    };
+    relays.iter().position(is_it)
 }
 
-/// Host and port; a port that is not written is 80.
-fn split(authority: &str) -> Option<(&str, u16)> {
+/// Host and port.
+fn split(authority: &str, usual: u16) -> Option<(&str, u16)> {
     let (host, port) = match authority.strip_prefix('[') {
         Some(rest) => rest.split_once(']')?,
         None => authority.split_at(authority.find(':').unwrap_or(authority.len())),
     };
     let port = match port.strip_prefix(':') {
         Some(port) => u16::try_from(parse_decimal(port.as_bytes())?).ok()?,
-        None if port.is_empty() => 80,
+        None if port.is_empty() => usual,
         None => return None,
     };
     Some((host, port))
@@ -86,11 +99,14 @@ mod tests {
         let relay = |host: &str, port| Authority {
             host: host.into(),
             port,
+            is_tls: [443, 8443].contains(&port),
         };
         vec![
             relay("127.0.0.1", 8080),
             relay("relay.example", 80),
             relay("fd00::1", 954),
+            relay("tls.example", 443),
+            relay("tls.example", 8443),
         ]
     }
 
@@ -106,6 +122,15 @@ mod tests {
             ("http://RELAY.example/stream/a", Some(1)),
             ("http://relay.example:80/stream/a", Some(1)),
             ("http://[fd00::1]:954/stream/a", Some(2)),
+            ("https://tls.example/stream/a", Some(3)),
+            ("https://TLS.example:443/stream/a.flv", Some(3)),
+            ("https://tls.example:8443/stream/a", Some(4)),
+            // Spoken to with TLS all the same.
+            ("http://tls.example:8443/stream/a", Some(4)),
+            ("http://tls.example/stream/a", None),
+            ("https://tls.example:80/stream/a", None),
+            ("https://relay.example:80/stream/a", None),
+            ("https://user@tls.example/stream/a", None),
             ("http://127.0.0.1:8081/stream/a", None),
             ("http://127.0.0.1/stream/a", None),
             ("http://127.0.0.2:8080/stream/a", None),

@@ -1,8 +1,6 @@
 //! The phone in the cloud: its channel, its requests to the application server, and the helper with
 //! the vendor's transport. What it decides is `proto::cloud::phone`.
 
-use std::net::SocketAddr;
-
 use log::{info, warn};
 use mio::event::Event;
 
@@ -18,6 +16,7 @@ use crate::io::clock::Now;
 use crate::outgoing::cloud::CloudLink;
 use crate::outgoing::cloud_requests::with_token;
 use crate::outgoing::hosts::Lookup;
+use crate::outgoing::transport::ServerAddress;
 use crate::proto::cloud::phone::{CloudPhone, Output};
 use crate::proto::intercom::endpoint::output::CallInfo;
 use crate::proto::intercom::endpoint::urls::Urls;
@@ -59,7 +58,7 @@ impl Cloud {
             return Ok(None);
         };
         let token = |source| tokens.token(first_source + source);
-        let link = CloudLink::new(config.clone(), &settings.relays, &calls.authority, token);
+        let link = CloudLink::new(config.clone(), &settings.relays, &calls.authority, token)?;
         let now = context.clock.read().monotonic;
         let seed = context.random.seed();
         let seed = seed.map_err(|error| format!("cloud: no random numbers: {error}"))?;
@@ -183,7 +182,7 @@ impl Cloud {
         let registry = context.poll.registry();
         match self.link.address(relay, now, registry, &mut context.random) {
             Lookup::Pending => self.wanted = Some((info, urls, relay)),
-            Lookup::Found(address) => self.begin_sound(now, &info, &urls, address, line),
+            Lookup::Found(server) => self.begin_sound(now, &info, &urls, server, line),
             Lookup::Unknown => {
                 let host = &self.link.authority(relay).host;
                 warn!(
@@ -199,7 +198,7 @@ impl Cloud {
         now: Instant,
         info: &CallInfo,
         urls: &Urls,
-        address: SocketAddr,
+        server: ServerAddress,
         line: &mut Line,
     ) {
         let urls = Urls {
@@ -207,7 +206,7 @@ impl Cloud {
             publish_audio: with_token(&urls.publish_audio, self.link.token()),
             ..Urls::default()
         };
-        let sound = Sound::Streams(urls, Some(address));
+        let sound = Sound::Streams(urls, Some(server));
         line.media.handle_talking(now, info, sound);
     }
 }

@@ -1,10 +1,9 @@
 //! How a call's sound begins.
 
-use std::net::SocketAddr;
-
 use super::{CallMedia, Sound, State, Wanted, OWN, PEER};
 use crate::base::time::Instant;
 use crate::daemon::context::Context;
+use crate::outgoing::transport::ServerAddress;
 use crate::proto::intercom::endpoint::urls::{Url, Urls};
 
 impl CallMedia {
@@ -35,17 +34,17 @@ impl CallMedia {
             self.line.begin(now, bridge.law, [ssrc, rest]);
         }
         match sound {
-            Sound::Streams(urls, address) => self.begin_streams(now, &urls, address),
+            Sound::Streams(urls, server) => self.begin_streams(now, &urls, server),
             #[cfg(feature = "cloud")]
             Sound::Transport => {}
         }
     }
 
-    fn begin_streams(&mut self, now: Instant, urls: &Urls, address: Option<SocketAddr>) {
+    fn begin_streams(&mut self, now: Instant, urls: &Urls, server: Option<ServerAddress>) {
         for party in &mut self.parties {
-            party.client.set_address(address);
+            party.client.set_server(server.clone());
         }
-        self.publishing.client.set_address(address);
+        self.publishing.client.set_server(server);
         if self.records || self.bridge.is_some() {
             self.parties[PEER].begin(now, sound_of(&urls.play_audio, &urls.play_video));
         }

@@ -22,6 +22,7 @@ use crate::daemon::context::Context;
 use crate::daemon::media_ports::FreePorts;
 use crate::daemon::turn::{Tokens, Work};
 use crate::io::clock::Now;
+use crate::outgoing::transport::ServerAddress;
 use crate::proto::intercom::endpoint::output::{CallInfo, Closed};
 use crate::proto::intercom::endpoint::request::Rtp;
 use crate::proto::intercom::endpoint::settings::Role;
@@ -98,8 +99,8 @@ struct Wanted {
 #[derive(Clone)]
 #[cfg_attr(feature = "cloud", allow(clippy::large_enum_variant))] // one for each call
 pub(super) enum Sound {
-    /// In streams. If their URLs have a name, the server is at this address.
-    Streams(Urls, Option<SocketAddr>),
+    /// In streams. If their URLs have a name, the server is there.
+    Streams(Urls, Option<ServerAddress>),
     /// In RTP of the helper with the vendor's transport.
     #[cfg(feature = "cloud")]
     Transport,

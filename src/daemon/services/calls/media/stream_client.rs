@@ -1,13 +1,11 @@
 //! The connection of one stream: made again while the call runs.
 
-use std::net::SocketAddr;
-
 use mio::event::Event;
 use mio::{Interest, Registry, Token};
 
 use crate::base::limits::sound::{STREAM_BYTES_PER_TURN, STREAM_RETRY, STREAM_TIMEOUT};
 use crate::base::time::Instant;
-use crate::io::stream::Connection;
+use crate::outgoing::transport::{ServerAddress, Transport};
 use crate::proto::intercom::endpoint::urls::Url;
 use crate::proto::intercom::sound::stream::{StreamMachine, StreamProblem};
 use crate::wire::flv::sound_reader::Piece;
@@ -30,7 +28,7 @@ pub(super) struct StreamClient {
     token: Token,
     url: Url,
     /// Where the server of a URL with a name is.
-    at: Option<SocketAddr>,
+    at: Option<ServerAddress>,
     state: State,
     readable: bool,
     writable: bool,
@@ -42,8 +40,8 @@ enum State {
     Waiting {
         until: Instant,
     },
-    Connecting(Connection, Instant),
-    Open(Connection),
+    Connecting(Transport, Instant),
+    Open(Transport),
 }
 
 impl StreamClient {
@@ -58,8 +56,8 @@ impl StreamClient {
         }
     }
 
-    /// The next URL has a name, and its server is at this address.
-    pub(super) fn set_address(&mut self, at: Option<SocketAddr>) {
+    /// The next URL has a name, and its server is there.
+    pub(super) fn set_server(&mut self, at: Option<ServerAddress>) {
         self.at = at;
     }
 
@@ -135,12 +133,12 @@ impl StreamClient {
     }
 
     fn connect(&mut self, now: Instant, registry: &Registry) -> Progress {
-        let Some(url) = StreamUrl::parse_at(&self.url, self.at) else {
+        let Some(server) = self.server() else {
             // Trying again would not help.
             return Progress::Lost(StreamProblem::Malformed);
         };
         let interest = Interest::READABLE | Interest::WRITABLE;
-        let opened = Connection::open(url.server).and_then(|mut connection| {
+        let opened = Transport::open(&server).and_then(|mut connection| {
             registry.register(connection.source(), self.token, interest)?;
             Ok(connection)
         });
@@ -155,19 +153,42 @@ impl StreamClient {
         }
     }
 
+    fn parsed(&self) -> Option<StreamUrl<'_>> {
+        let at = self.at.as_ref().map(|at| at.address);
+        StreamUrl::parse_at(&self.url, at)
+    }
+
+    /// Where the stream is. It is never read in the clear where its URL asks for TLS.
+    fn server(&self) -> Option<ServerAddress> {
+        let url = self.parsed()?;
+        let tls = self.at.as_ref().and_then(|at| at.tls.clone());
+        (url.is_tls == tls.is_some()).then_some(ServerAddress {
+            address: url.server,
+            tls,
+        })
+    }
+
     fn handle_attempt(
         &mut self,
         now: Instant,
-        connection: Connection,
+        mut connection: Transport,
         until: Instant,
         machine: &mut dyn StreamMachine,
     ) -> Progress {
-        if !self.writable && now < until {
-            self.state = State::Connecting(connection, until);
-            return Progress::Nothing;
-        }
-        let is_made = matches!(connection.peer(), Ok(Some(_)));
-        let url = StreamUrl::parse_at(&self.url, self.at).filter(|_| is_made);
+        let is_over = now >= until;
+        let is_made = match self.writable.then(|| connection.establish()) {
+            Some(Ok(true)) => true,
+            Some(Err(_)) => false,
+            Some(Ok(false)) | None if is_over => {
+                connection.handle_timeout();
+                false
+            }
+            Some(Ok(false)) | None => {
+                self.state = State::Connecting(connection, until);
+                return Progress::Nothing;
+            }
+        };
+        let url = self.parsed().filter(|_| is_made);
         if !url.is_some_and(|url| machine.begin(&url)) {
             return self.lose(now, StreamProblem::Ended);
         }
@@ -184,6 +205,7 @@ impl StreamClient {
         let State::Open(connection) = &mut self.state else {
             return Ok(());
         };
+        connection.flush().map_err(|_| StreamProblem::Ended)?;
         while self.writable && !machine.front().is_empty() {
             match connection.write(machine.front()) {
                 Ok(Some(count)) => machine.consume(count),

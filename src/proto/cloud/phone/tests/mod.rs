@@ -24,6 +24,7 @@ impl Phone {
         let relay = |host: &str| Authority {
             host: host.into(),
             port: 80,
+            is_tls: false,
         };
         let settings = Settings {
             cid: OWN,
