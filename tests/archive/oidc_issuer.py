@@ -74,7 +74,7 @@ def id_token(code, issuer):
     token = signed(header, claims, "stranger" if defect == "forged" else kid)
     if defect == "changed":
         head, _, signature = token.split(".")
-        claims["groups"] = ["callrec-admin"]
+        claims["preferred_username"] = "somebody-else"
         token = ".".join([head, text_of(json.dumps(claims).encode()), signature])
     return token
 
