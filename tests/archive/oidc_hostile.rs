@@ -129,6 +129,16 @@ fn a_sign_in_belongs_to_one_browser_and_ends_once() {
         "has ended before",
     );
     assert_eq!(issuer.asked("POST /token"), 1);
+}
+
+#[test]
+#[ignore = "needs the packages openssl and python3: scripts/test installs them"]
+fn a_code_belongs_to_one_sign_in_and_works_once() {
+    let issuer = Issuer::new();
+    let archive = issuer.archive(&[]);
+    let mut ann = Browser::default();
+    let back = issuer.sign_in(&ann.begin(&archive, "/"));
+    assert_eq!(ann.get(&archive, &back).status, 303);
     // A code that was used, in a sign-in that is new.
     let mut again = Browser::default();
     let fresh = issuer.sign_in(&again.begin(&archive, "/"));
