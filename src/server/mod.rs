@@ -3,7 +3,7 @@
 //! `record` is the recording server, `rendezvous` connects callers with phones behind NAT. Each has
 //! an event loop of its own. With the feature `cloud-server`, `cloud` and `calls` let phones call each
 //! other through the cloud, on tokio (`web`). All share the options (`options`, which `check` prints), the log
-//! (`log_lines`), the HTTP server (`http`), its pages (`monitoring`) and the Prometheus format
+//! (`log_lines`), the HTTP server (`http`), requests to other servers (`https_client`), its pages (`monitoring`) and the Prometheus format
 //! (`metrics`). The protocols are in `proto::record_server` and `proto::rendezvous::server`.
 #![allow(clippy::print_stderr)] // the program's error message
 
@@ -22,6 +22,8 @@ mod check;
 #[cfg(feature = "cloud-server")]
 mod cloud;
 mod http;
+#[cfg(any(feature = "cloud-server", feature = "oidc"))]
+mod https_client;
 mod log_lines;
 mod metrics;
 mod monitoring;

@@ -267,6 +267,27 @@ fn what_is_not_supported_yet_is_refused_before_anything_is_opened() {
 }
 
 #[test]
+#[cfg(not(feature = "oidc"))]
+fn sign_on_by_openid_connect_needs_its_feature() {
+    let (dir, _) = crate::common::folder();
+    for (option, value) in [
+        ("--oidcIssuer", "https://sso.example.org"),
+        ("--oidcClientId", "callrec"),
+        ("--oidcClientSecretFile", "/etc/callrec/oidc-secret"),
+        ("--oidcUserClaim", "sub"),
+        ("--oidcGroupsClaim", "roles"),
+        ("--oidcCa", "/etc/callrec/ca.pem"),
+    ] {
+        let output = crate::common::archive::archive_command(&dir, &[option, value]);
+        let text = crate::common::stderr_of(&output);
+        assert_eq!(output.status.code(), Some(2), "{option}: {text}");
+        assert!(text.contains("with the feature oidc"), "{option}: {text}");
+        assert!(!dir.join(".archive").exists());
+    }
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
+#[test]
 fn addresses_that_anyone_may_reach_need_a_word() {
     let (dir, _) = crate::common::folder();
     let words = ["--listen", "0.0.0.0:0"];

@@ -38,6 +38,8 @@ pub mod intercom_peer;
 pub mod listener;
 pub mod made;
 mod media;
+#[cfg(feature = "oidc")]
+pub mod oidc;
 mod packets;
 #[cfg(feature = "tools")]
 pub mod player;

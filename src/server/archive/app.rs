@@ -11,6 +11,8 @@ use crate::server::archive::catalogue::{lock, Catalogue};
 use crate::server::archive::event_log::EventLog;
 use crate::server::archive::id::IdKey;
 use crate::server::archive::login_guard::LoginGuard;
+#[cfg(feature = "oidc")]
+use crate::server::archive::oidc::Oidc;
 use crate::server::archive::pending_deletion::PendingDeletion;
 use crate::server::archive::recent_lines::RecentLines;
 use crate::server::archive::records::Records;
@@ -22,6 +24,9 @@ pub(super) struct App {
     pub(super) home: PathBuf,
     pub(super) catalogue: Arc<Catalogue>,
     pub(super) accounts: Accounts,
+    /// Who signs people in from outside, if somebody does.
+    #[cfg(feature = "oidc")]
+    pub(super) oidc: Option<Oidc>,
     pub(super) audit: Audit,
     pub(super) key: IdKey,
     pub(super) records: Records,
@@ -56,6 +61,8 @@ impl App {
             records: Records::new(&home, &buckets),
             cache: BucketCache::new(&home, buckets),
             accounts,
+            #[cfg(feature = "oidc")]
+            oidc: Oidc::new(&settings)?,
             events: EventLog::default(),
             logins: Mutex::default(),
             listens: Mutex::default(),

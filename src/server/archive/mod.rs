@@ -9,6 +9,7 @@
 //!   `bucket_records`), `bucket_cache` has copies of what is heard.
 //! - `search` finds recordings (`text`), `accounts` knows who may see which (`tenants`, `glob`), `audit` is
 //!   the log of what they did.
+//! - `oidc` (a feature; `oidc_settings`) signs people in with an issuer of OpenID Connect.
 //! - `web` serves the page and the API; `audio` are the bytes that it plays; `deletion` and `retention`
 //!   delete.
 
@@ -49,6 +50,9 @@ mod interrupted_deletion;
 mod journal_reader;
 mod login_guard;
 mod metrics;
+#[cfg(feature = "oidc")]
+mod oidc;
+mod oidc_settings;
 mod parts;
 mod pending_deletion;
 mod rebuild;

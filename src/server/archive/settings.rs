@@ -9,8 +9,9 @@ use ipnet::IpNet;
 use crate::cli::command::{command, CommandSpec};
 use crate::config::{number, one_of};
 use crate::server::archive::bucket::{Bucket, FIRST_BUCKET};
+use crate::server::archive::oidc_settings::OidcSettings;
 use crate::server::archive::tenants::{TenantRule, Tenants};
-use crate::server::options::{all, one, unknown, ServerOptions};
+use crate::server::options::{all, one, ServerOptions};
 
 pub(in crate::server) const ARCHIVE: CommandSpec = command! {
     "callrec-server", "archive", "[rebuild|check|retain|user|token]...",
@@ -40,6 +41,18 @@ pub(in crate::server) const ARCHIVE: CommandSpec = command! {
             "1: listen on other addresses than loopback without TLS, because a proxy does it [0]"),
         ("", "trustedProxy", "CIDR",
             "proxies whose X-Forwarded-User, -Groups and -For are believed; may be repeated"),
+        ("", "oidcIssuer", "URL",
+            "people may sign in with this issuer of OpenID Connect; needs the feature oidc"),
+        ("", "oidcClientId", "ID",
+            "what the issuer calls the archive"),
+        ("", "oidcClientSecretFile", "FILE",
+            "the client's secret, which only the owner of the file may read [a public client]"),
+        ("", "oidcUserClaim", "NAME",
+            "the claim that says who somebody is [preferred_username]"),
+        ("", "oidcGroupsClaim", "NAME",
+            "the claim with his groups: callrec-admin, callrec-agent@acme and so on [groups]"),
+        ("", "oidcCa", "FILE",
+            "the authority that issues the certificate of an issuer in a network of one's own, PEM"),
         ("", "retainDays", "DAYS",
             "recordings are deleted after so many days; 0: never [0]"),
         ("", "retainBytes", "BYTES",
@@ -92,6 +105,7 @@ pub(in crate::server) struct ArchiveSettings {
     pub(super) tls_self_signed: bool,
     pub(super) plain_http: bool,
     pub(super) trusted_proxy: Vec<IpNet>,
+    pub(super) oidc: OidcSettings,
     pub(super) retain_days: u64,
     pub(super) retain_bytes: u64,
     pub(super) retain_every: u64,
@@ -118,6 +132,7 @@ impl Default for ArchiveSettings {
             tls_self_signed: false,
             plain_http: false,
             trusted_proxy: vec![],
+            oidc: OidcSettings::default(),
             retain_days: 0,
             retain_bytes: 0,
             retain_every: 3600,
@@ -164,13 +179,13 @@ impl ServerOptions for ArchiveSettings {
             }
             "metrics" => self.metrics = Some(address(value)?),
             "hostName" => self.host_name = Some(host_name(value)?),
-            _ => return unknown(),
+            _ => return self.oidc.set(key, value),
         }
         Ok(())
     }
 
     fn pairs(&self) -> Vec<(&'static str, Vec<String>)> {
-        vec![
+        let before = vec![
             ("dir", all(self.dirs().iter().map(|dir| dir.display()))),
             ("store", all(&self.stores)),
             ("storeCa", all(&self.store_ca)),
@@ -191,6 +206,8 @@ impl ServerOptions for ArchiveSettings {
             ("tlsSelfSigned", one(u8::from(self.tls_self_signed))),
             ("plainHttp", one(u8::from(self.plain_http))),
             ("trustedProxy", all(&self.trusted_proxy)),
+        ];
+        let after = vec![
             ("retainDays", one(self.retain_days)),
             ("retainBytes", one(self.retain_bytes)),
             ("retainEvery", one(self.retain_every)),
@@ -201,7 +218,8 @@ impl ServerOptions for ArchiveSettings {
             ("language", one(self.language)),
             ("metrics", all(self.metrics)),
             ("hostName", one(self.host_name())),
-        ]
+        ];
+        [before, self.oidc.pairs(), after].concat()
     }
 }
 
@@ -260,6 +278,7 @@ impl ArchiveSettings {
     /// What the options do not allow together.
     pub(in crate::server) fn check(&self) -> Result<(), String> {
         self.buckets()?;
+        self.oidc.check(self.public.as_deref())?;
         if self.tls_cert.is_some() != self.tls_key.is_some() {
             return Err("tlsCert and tlsKey belong together: one of them is missing".into());
         }

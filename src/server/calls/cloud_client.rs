@@ -8,8 +8,8 @@ use base64::prelude::{Engine as _, BASE64_STANDARD};
 use serde_json::{json, Value};
 
 use crate::server::calls::book::message::Notice;
+use crate::server::https_client::{HttpClient, NoReply, Reply};
 use crate::server::web::base_url::BaseUrl;
-use crate::server::web::client::{HttpClient, NoReply, Reply};
 use crate::server::web::json::cid;
 use crate::wire::cloud::message::{parse_sid, CallMessage, Reason, Url};
 

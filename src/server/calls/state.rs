@@ -16,7 +16,7 @@ use crate::server::calls::book::message::When;
 use crate::server::calls::book::Book;
 use crate::server::calls::cloud_client::CloudClient;
 use crate::server::calls::settings::{CallsSettings, Transport};
-use crate::server::web::client::HttpClient;
+use crate::server::https_client::HttpClient;
 use crate::server::web::ids::unix_now;
 use crate::server::web::secret_file;
 use crate::wire::cloud::digests::{check_token, make_token, Verdict};

@@ -19,7 +19,7 @@ use crate::server::cloud::store::Store;
 use crate::server::cloud::streams::Streams;
 use crate::server::cloud::views;
 use crate::server::cloud::webhooks::Webhooks;
-use crate::server::web::client::HttpClient;
+use crate::server::https_client::HttpClient;
 use crate::server::web::ids::unix_now;
 
 /// Pushes whose acknowledgements can be asked for.

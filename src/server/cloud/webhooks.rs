@@ -13,7 +13,7 @@ use tokio::time::{sleep, Instant};
 
 use crate::server::cloud::apps::{AppNumber, Apps, Device};
 use crate::server::cloud::events::{Event, EventKind};
-use crate::server::web::client::HttpClient;
+use crate::server::https_client::HttpClient;
 
 /// Events that wait for one device.
 const MAX_WAITING: usize = 100;

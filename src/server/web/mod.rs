@@ -9,7 +9,6 @@
 //! | `asked` | a request as handlers see it |
 //! | `body` | bodies of requests, read after the credentials were judged |
 //! | `json` | members of a body, with words when they are wrong |
-//! | `client` | requests to other servers |
 //! | `base_url` | addresses of other servers, and whether a secret may go there |
 //! | `checked_options` | a configuration whose keys are checked against each other |
 //! | `secret_file` | keys, from files |
@@ -20,7 +19,6 @@ pub(in crate::server) mod asked;
 pub(in crate::server) mod base_url;
 pub(in crate::server) mod body;
 pub(in crate::server) mod checked_options;
-pub(in crate::server) mod client;
 mod gate;
 mod head;
 pub(in crate::server) mod ids;

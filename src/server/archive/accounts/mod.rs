@@ -20,6 +20,7 @@ use crate::server::archive::id::IdKey;
 use crate::wire::rendezvous::cipher::encode;
 
 pub(super) mod first_link;
+pub(super) mod outside_sessions;
 pub(super) mod password;
 pub(super) mod sessions;
 pub(super) mod tokens;
@@ -31,6 +32,9 @@ CREATE TABLE IF NOT EXISTS user(
     name TEXT PRIMARY KEY, password TEXT NOT NULL, role TEXT NOT NULL, devices TEXT NOT NULL, tenant TEXT NOT NULL,
     disabled INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS session(hash BLOB PRIMARY KEY, user TEXT NOT NULL, expires INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS outside_session(
+    hash BLOB PRIMARY KEY, user TEXT NOT NULL, issuer TEXT NOT NULL, role TEXT NOT NULL, tenant TEXT NOT NULL,
+    expires INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS token(
     name TEXT PRIMARY KEY, hash BLOB NOT NULL UNIQUE, role TEXT NOT NULL, devices TEXT NOT NULL, tenant TEXT NOT NULL,
     expires INTEGER NOT NULL) WITHOUT ROWID;

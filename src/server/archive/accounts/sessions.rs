@@ -5,6 +5,9 @@ use rusqlite::{params, OptionalExtension};
 use super::users::{rights, User};
 use super::{hash_of, secret, Accounts};
 
+/// Those who have a password here, and those whom an issuer has named.
+const TABLES: [&str; 2] = ["session", "outside_session"];
+
 impl Accounts {
     /// Begins a session; returns the cookie's value.
     pub(in crate::server::archive) fn begin_session(
@@ -49,14 +52,22 @@ impl Accounts {
     /// Ends a session.
     pub(in crate::server::archive) fn end_session(&self, value: &str) -> Result<(), String> {
         let hash = hash_of(value);
-        let delete = "DELETE FROM session WHERE hash = ?1";
-        self.with(|connection| connection.execute(delete, [&hash[..]]))
-            .map(drop)
+        self.with(|connection| {
+            for table in TABLES {
+                let delete = format!("DELETE FROM {table} WHERE hash = ?1");
+                connection.execute(&delete, [&hash[..]])?;
+            }
+            Ok(())
+        })
     }
 
     pub(super) fn end_sessions(&self, user: &str) -> Result<(), String> {
-        let delete = "DELETE FROM session WHERE user = ?1";
-        self.with(|connection| connection.execute(delete, [user]))
-            .map(drop)
+        self.with(|connection| {
+            for table in TABLES {
+                let delete = format!("DELETE FROM {table} WHERE user = ?1");
+                connection.execute(&delete, [user])?;
+            }
+            Ok(())
+        })
     }
 }

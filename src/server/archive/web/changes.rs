@@ -46,12 +46,12 @@ pub(super) fn json_body(headers: &HeaderMap, body: &[u8]) -> Result<Members, Api
     Members::new(body)
 }
 
-/// He has a password here: neither a program has one nor somebody whom only the proxy knows.
+/// He has a password here: neither a program has one nor somebody whom only a proxy or an issuer knows.
 pub(super) fn has_password(viewer: &Viewer) -> bool {
     match viewer.proof {
         Proof::Session(_) => true,
         Proof::Token(_) => false,
-        Proof::Proxy { has_account } => has_account,
+        Proof::Outside { has_account, .. } | Proof::Proxy { has_account } => has_account,
     }
 }
 

@@ -10,8 +10,9 @@ use axum::response::{IntoResponse, Response};
 
 use super::error::ApiError;
 use super::sign_on::{self, is_trusted, SignOn, SignOnRefusal};
-use super::viewer::{cookie, cookie_name, Address, Proof, Viewer};
+use super::viewer::{cookie, cookie_name, outside_user, Address, Proof, Viewer};
 use crate::server::archive::accounts::tokens::PREFIX;
+use crate::server::archive::accounts::users::User;
 use crate::server::archive::app::App;
 use crate::server::archive::scan::now;
 use crate::server::archive::settings::ArchiveSettings;
@@ -69,7 +70,10 @@ fn viewer(
     from: String,
 ) -> Result<Result<Option<Viewer>, SignOnRefusal>, ApiError> {
     let (user, proof) = match claim {
-        Claim::Session(value) => (app.accounts.session(&value, now())?, Proof::Session(value)),
+        Claim::Session(value) => match app.accounts.session(&value, now())? {
+            None => outside(app, value)?,
+            user => (user, Proof::Session(value)),
+        },
         Claim::Token(token) => (app.accounts.token(&token, now())?, Proof::Token(token)),
         Claim::Proxy(sign_on) => return Ok(sign_on::viewer(app, &sign_on, from)?.map(Some)),
     };
@@ -79,6 +83,17 @@ fn viewer(
         from,
         proof,
     })))
+}
+
+/// The same for a session of one whom an issuer has named.
+fn outside(app: &App, session: String) -> Result<(Option<User>, Proof), String> {
+    let found = outside_user(app, &session)?;
+    let has_account = found.as_ref().is_some_and(|outside| outside.has_account);
+    let proof = Proof::Outside {
+        session,
+        has_account,
+    };
+    Ok((found.map(|outside| outside.user), proof))
 }
 
 /// A token of ours comes first, then whom the proxy names, then the cookie.

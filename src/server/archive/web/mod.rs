@@ -3,12 +3,13 @@
 //! `serve` accepts connections, `guard` finds out who asks (`viewer`; `sign_on`: whom a proxy names) and
 //! whether he may ask from there, `access` what he may see, `routes` lists all routes. A route of the API
 //! is in `recordings`, `audio` (`live`, `ranges`, `body`, `sound_files`), `picture`, `changes`, `export`,
-//! `events` or `info`; `params` and `cursor` read their parameters. `pages` are the pages for people.
+//! `events` or `info`; `params` and `cursor` read their parameters. `pages` are the pages for people;
+//! `local_path` says which of them one may return to after logging in.
 
 use std::sync::Arc;
 
 use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::{header, HeaderName, HeaderValue, StatusCode};
+use axum::http::{header, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::{from_fn, from_fn_with_state, Next};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
@@ -16,6 +17,7 @@ use axum::Router;
 
 use crate::server::archive::app::App;
 use error::ApiError;
+use local_path::{encode, local_path};
 use sign_on::SignOnRefusal;
 use viewer::Viewer;
 
@@ -30,6 +32,7 @@ mod export;
 mod guard;
 mod info;
 mod live;
+mod local_path;
 mod openapi;
 mod pages;
 mod params;
@@ -59,6 +62,8 @@ pub(super) fn router(app: Arc<App>) -> Router {
         };
         router = router.route(route.path, handler);
     }
+    #[cfg(feature = "oidc")]
+    let router = pages::with_oidc(router);
     router
         .fallback(audio::no_such_page)
         .layer(DefaultBodyLimit::max(BODY_BYTES))
@@ -89,7 +94,17 @@ async fn log_in_first(State(app): State<Arc<App>>, request: Request, next: Next)
             .insert(header::WWW_AUTHENTICATE, bearer);
         return response;
     }
-    Redirect::to("/login").into_response()
+    let page = request
+        .uri()
+        .path_and_query()
+        .map_or("/", |page| page.as_str());
+    // An issuer sends people back to where they were; a form must not be sent again.
+    let is_away = app.settings.oidc.issuer().is_some() && request.method() == Method::GET;
+    match local_path(page) {
+        page if is_away && page != "/" => Redirect::to(&format!("/login?return={}", encode(page))),
+        _ => Redirect::to("/login"),
+    }
+    .into_response()
 }
 
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; media-src 'self' blob:; \

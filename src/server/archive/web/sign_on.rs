@@ -74,9 +74,9 @@ fn only(headers: &HeaderMap, name: &str) -> Result<Option<String>, SignOnRefusal
     }
 }
 
-/// Somebody's rights by his groups, separated by commas; a directory may put a `/` before each.
-fn rights_of(groups: &str, tenants: &Tenants) -> Option<Rights> {
-    let rights = groups.split(',').filter_map(|group| {
+/// Somebody's rights by his groups; a directory may put a `/` before each.
+fn rights_of<'a>(groups: impl Iterator<Item = &'a str>, tenants: &Tenants) -> Option<Rights> {
+    let rights = groups.filter_map(|group| {
         let group = group.trim().trim_start_matches('/');
         let group = group.strip_prefix(GROUP_PREFIX)?;
         let (role, tenant) = group.split_once('@').unwrap_or((group, DEFAULT_TENANT));
@@ -91,13 +91,19 @@ fn rights_of(groups: &str, tenants: &Tenants) -> Option<Rights> {
     rights.reduce(|best, next| if next.role > best.role { next } else { best })
 }
 
-/// Finds out what he may do, and writes into the audit log that he has come.
-pub(super) fn viewer(
+/// What somebody may do whom others have let in.
+pub(super) struct Admission {
+    pub(super) rights: Rights,
+    /// An account of his name says so, not his groups.
+    pub(super) has_account: bool,
+}
+
+/// Finds out what somebody may do whom others have let in; or why he may not come further.
+pub(super) fn admission<'a>(
     app: &App,
-    sign_on: &SignOn,
-    from: String,
-) -> Result<Result<Viewer, SignOnRefusal>, ApiError> {
-    let SignOn { user, groups } = sign_on;
+    user: &str,
+    groups: impl Iterator<Item = &'a str>,
+) -> Result<Result<Admission, String>, ApiError> {
     let account = app.accounts.user(user)?;
     let has_account = account.is_some();
     let rights = match account {
@@ -110,8 +116,21 @@ pub(super) fn viewer(
             )
         }),
     };
-    let rights = match rights {
-        Ok(rights) => rights,
+    Ok(rights.map(|rights| Admission {
+        rights,
+        has_account,
+    }))
+}
+
+/// Finds out what he may do, and writes into the audit log that he has come.
+pub(super) fn viewer(
+    app: &App,
+    sign_on: &SignOn,
+    from: String,
+) -> Result<Result<Viewer, SignOnRefusal>, ApiError> {
+    let SignOn { user, groups } = sign_on;
+    let admission = match admission(app, user, groups.split(','))? {
+        Ok(admission) => admission,
         Err(problem) => {
             let actor = Actor {
                 who: user.clone(),
@@ -122,6 +141,10 @@ pub(super) fn viewer(
             return Ok(Err(SignOnRefusal(format!("{user}: {problem}"))));
         }
     };
+    let Admission {
+        rights,
+        has_account,
+    } = admission;
     let viewer = Viewer {
         name: user.clone(),
         rights,
@@ -165,7 +188,7 @@ mod tests {
         let mut tenants = Tenants::default();
         tenants.add(TenantRule::parse("acme a*").unwrap());
         let of = |groups: &str| {
-            let rights = rights_of(groups, &tenants)?;
+            let rights = rights_of(groups.split(','), &tenants)?;
             Some(format!("{} {}", rights.role.name(), rights.tenant))
         };
         for (groups, expected) in [

@@ -3,6 +3,7 @@
 use axum::http::{header, HeaderMap};
 
 use super::error::ApiError;
+use crate::server::archive::accounts::outside_sessions::OutsideUser;
 use crate::server::archive::accounts::users::{Rights, Role};
 use crate::server::archive::app::App;
 use crate::server::archive::audit::Actor;
@@ -13,6 +14,11 @@ use crate::server::archive::settings::ArchiveSettings;
 #[derive(Clone, Debug)]
 pub(super) enum Proof {
     Session(String),
+    /// A session of one whom an issuer of OpenID Connect has named.
+    Outside {
+        session: String,
+        has_account: bool,
+    },
     Token(String),
     /// A proxy has let him in; with an account of the same name he has a password here, too.
     Proxy {
@@ -54,6 +60,9 @@ impl Viewer {
     pub(super) fn is_valid(&self, app: &App) -> bool {
         let found = match &self.proof {
             Proof::Session(value) => app.accounts.session(value, now()),
+            Proof::Outside { session, .. } => {
+                return outside_user(app, session).is_ok_and(|user| user.is_some());
+            }
             Proof::Token(token) => app.accounts.token(token, now()),
             // Whether the proxy still lets him in shows at his next request.
             Proof::Proxy { has_account } => {
@@ -65,6 +74,14 @@ impl Viewer {
             }
         };
         found.is_ok_and(|user| user.is_some())
+    }
+}
+
+/// Whose session it is, if the issuer that has named him is still the one who may.
+pub(super) fn outside_user(app: &App, session: &str) -> Result<Option<OutsideUser>, String> {
+    match app.settings.oidc.issuer() {
+        Some(issuer) => app.accounts.outside_session(session, issuer, now()),
+        None => Ok(None),
     }
 }
 

@@ -14,6 +14,7 @@ use crate::server::archive::accounts::users::Role;
 use crate::server::archive::app::App;
 use crate::server::archive::web::cursor;
 use crate::server::archive::web::error::ApiError;
+use crate::server::archive::web::local_path::encode;
 use crate::server::archive::web::params;
 use crate::server::archive::web::recordings::{page, shown, Pairs};
 use crate::server::archive::web::viewer::Viewer;
@@ -101,20 +102,6 @@ fn older(pairs: &Pairs, cursor: &str) -> String {
         text += &format!("{}={}&", encode(key), encode(value));
     }
     text + "cursor=" + &encode(cursor)
-}
-
-/// For a URL's query.
-fn encode(text: &str) -> String {
-    let mut encoded = String::new();
-    for byte in text.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
-                encoded.push(char::from(byte))
-            }
-            _ => encoded += &format!("%{byte:02X}"),
-        }
-    }
-    encoded
 }
 
 fn search_form(reader: &Reader, viewer: &Viewer, pairs: &Pairs) -> Markup {

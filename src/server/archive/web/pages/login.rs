@@ -6,7 +6,7 @@ use axum::extract::{Form, Query, State};
 use axum::http::{header, HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::Extension;
-use maud::html;
+use maud::{html, Markup};
 use serde_json::{json, Value};
 
 use super::forms::field;
@@ -18,6 +18,9 @@ use crate::server::archive::catalogue::lock;
 use crate::server::archive::scan::now;
 use crate::server::archive::tenants::DEFAULT_TENANT;
 use crate::server::archive::web::error::ApiError;
+#[cfg(feature = "oidc")]
+use crate::server::archive::web::local_path::encode;
+use crate::server::archive::web::local_path::local_path;
 use crate::server::archive::web::recordings::Pairs;
 use crate::server::archive::web::viewer::{cookie, cookie_name, is_behind_tls, Address};
 
@@ -29,20 +32,46 @@ enum Attempt {
     TooMany(u64),
 }
 
-pub(super) async fn page(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
-    form(&Reader::of(&app, &headers), None)
+pub(super) async fn page(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    Query(fields): Query<Pairs>,
+) -> Response {
+    let path = local_path(field(&fields, "return"));
+    form(&app, &Reader::of(&app, &headers), path, None)
 }
 
-fn form(reader: &Reader, problem: Option<&str>) -> Response {
+fn form(app: &App, reader: &Reader, path: &str, problem: Option<&str>) -> Response {
     let content = html! {
         @if let Some(problem) = problem { p role="alert" { (problem) } }
+        (sign_in_elsewhere(app, reader, path))
         form.login method="post" action="/login" {
+            @if path != "/" { input type="hidden" name="return" value=(path); }
             label { (reader.say("User")) input name="user" autocomplete="username" autofocus required; }
             label { (reader.say("Password")) input type="password" name="password" autocomplete="current-password" required; }
             button { (reader.say("Log in")) }
         }
     };
     reader.page(reader.say("Log in"), None, &content)
+}
+
+/// A link to the issuer: a form's answer may not lead to another site (`form-action`).
+#[cfg(feature = "oidc")]
+fn sign_in_elsewhere(app: &App, reader: &Reader, path: &str) -> Markup {
+    let Some(oidc) = &app.oidc else {
+        return html! {};
+    };
+    // The cookie of the sign-in has to be where the issuer sends the browser back to.
+    let public = app.settings.public.as_deref().unwrap_or_default();
+    let url = format!("{public}/oidc/start?return={}", encode(path));
+    html! {
+        p { a.button href=(url) { (reader.say("Sign in with")) " " (oidc.issuer.host()) } }
+    }
+}
+
+#[cfg(not(feature = "oidc"))]
+fn sign_in_elsewhere(_: &App, _: &Reader, _: &str) -> Markup {
+    html! {}
 }
 
 /// `POST /login`
@@ -53,21 +82,21 @@ pub(super) async fn log_in(
     Form(fields): Form<Pairs>,
 ) -> Response {
     let reader = Reader::of(&app, &headers);
+    let path = local_path(field(&fields, "return")).to_owned();
     let attempt = app.run(move |app| attempt(app, &fields, &address)).await;
     match attempt {
         Ok(Attempt::Session(value)) => {
-            with_cookie(&app, Redirect::to("/").into_response(), &value, None)
+            with_cookie(&app, Redirect::to(&path).into_response(), &value, None)
         }
         Ok(Attempt::Wrong) => {
-            let mut response = form(&reader, Some(reader.say("User or password is wrong.")));
+            let words = reader.say("User or password is wrong.");
+            let mut response = form(&app, &reader, &path, Some(words));
             *response.status_mut() = StatusCode::UNAUTHORIZED;
             response
         }
         Ok(Attempt::TooMany(seconds)) => {
-            let mut response = form(
-                &reader,
-                Some(reader.say("Too many attempts; wait a little.")),
-            );
+            let words = reader.say("Too many attempts; wait a little.");
+            let mut response = form(&app, &reader, &path, Some(words));
             *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
             response
                 .headers_mut()
@@ -111,20 +140,33 @@ fn attempt(app: &App, fields: &Pairs, address: &str) -> Result<Attempt, ApiError
     )?))
 }
 
-/// Sets the cookie; `age`: so many seconds, 0 removes it.
-fn with_cookie(app: &App, mut response: Response, value: &str, age: Option<u64>) -> Response {
+/// Sets the session's cookie; `age`: so many seconds, 0 removes it.
+pub(super) fn with_cookie(
+    app: &App,
+    response: Response,
+    value: &str,
+    age: Option<u64>,
+) -> Response {
+    with_named_cookie(app, response, cookie_name(&app.settings), value, age)
+}
+
+/// The same for a cookie of this name.
+pub(super) fn with_named_cookie(
+    app: &App,
+    mut response: Response,
+    name: &str,
+    value: &str,
+    age: Option<u64>,
+) -> Response {
     let secure = if is_behind_tls(&app.settings) {
         " Secure;"
     } else {
         ""
     };
     let age = age.map_or(String::new(), |age| format!(" Max-Age={age};"));
-    let cookie = format!(
-        "{}={value};{secure}{age} HttpOnly; SameSite=Lax; Path=/",
-        cookie_name(&app.settings)
-    );
+    let cookie = format!("{name}={value};{secure}{age} HttpOnly; SameSite=Lax; Path=/");
     if let Ok(cookie) = HeaderValue::from_str(&cookie) {
-        response.headers_mut().insert(header::SET_COOKIE, cookie);
+        response.headers_mut().append(header::SET_COOKIE, cookie);
     }
     response
 }

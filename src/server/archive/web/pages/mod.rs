@@ -7,8 +7,12 @@ use axum::extract::Path;
 use axum::http::{header, HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, MethodRouter};
+#[cfg(feature = "oidc")]
+use axum::Router;
 
 use crate::server::archive::app::App;
+#[cfg(feature = "oidc")]
+use crate::server::archive::oidc::issuer::CALLBACK;
 use crate::server::archive::web::error::ApiError;
 
 mod audit;
@@ -18,6 +22,8 @@ mod forms;
 mod home;
 mod layout;
 mod login;
+#[cfg(feature = "oidc")]
+mod oidc;
 mod settings;
 mod settings_form;
 mod words;
@@ -49,6 +55,14 @@ pub(super) fn handler(name: &str) -> MethodRouter<Arc<App>> {
         "static" => get(static_file),
         _ => MethodRouter::new(),
     }
+}
+
+/// The pages of sign-on by OpenID Connect.
+#[cfg(feature = "oidc")]
+pub(super) fn with_oidc(router: Router<Arc<App>>) -> Router<Arc<App>> {
+    router
+        .route("/oidc/start", get(oidc::start))
+        .route(CALLBACK, get(oidc::callback))
 }
 
 async fn static_file(Path(name): Path<String>) -> Response {

@@ -57,6 +57,23 @@ const WORDS: &[(&str, &str)] = &[
     ("Settings", "设置"),
     ("Log in", "登录"),
     ("Log out", "退出"),
+    ("Sign in with", "使用以下账号登录："),
+    (
+        "The sign-in service does not answer; try again later, or log in with a password.",
+        "登录服务没有响应，请稍后重试，或使用密码登录。",
+    ),
+    (
+        "This sign-in has ended or does not belong to this browser; begin again.",
+        "此次登录已结束或不属于此浏览器，请重新开始。",
+    ),
+    (
+        "The sign-in was refused. The administrator of this archive finds the reason in the audit log.",
+        "登录被拒绝。此系统的管理员可在审计日志中查看原因。",
+    ),
+    (
+        "You have signed in, but have no role here. Ask the administrator of this archive for one.",
+        "您已登录，但在此没有角色。请向此系统的管理员申请。",
+    ),
     ("User", "用户"),
     ("Password", "密码"),
     ("Search", "搜索"),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use axum::body::Bytes;
 use axum::http::{HeaderMap, Method, Request};
 use http_body_util::{BodyExt as _, Full, Limited};
+use hyper_rustls::builderstates::WantsSchemes;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::Client;
@@ -50,15 +51,39 @@ impl Display for NoReply {
 
 impl HttpClient {
     pub(in crate::server) fn new() -> Self {
+        Self::with(HttpsConnectorBuilder::new().with_webpki_roots())
+    }
+
+    /// One that trusts this authority alone, a file of certificates (PEM).
+    #[cfg(feature = "oidc")]
+    pub(in crate::server) fn trusting(authority: &std::path::Path) -> Result<Self, String> {
+        use tokio_rustls::rustls::pki_types::{pem::PemObject as _, CertificateDer};
+        use tokio_rustls::rustls::{crypto, ClientConfig, RootCertStore};
+        let failed = |error: &dyn Display| format!("{}: {error}", authority.display());
+        let certificates = CertificateDer::pem_file_iter(authority)
+            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+            .map_err(|error| failed(&error))?;
+        let mut roots = RootCertStore::empty();
+        if roots.add_parsable_certificates(certificates).0 == 0 {
+            return Err(failed(&"there is no certificate in it"));
+        }
+        let provider = std::sync::Arc::new(crypto::ring::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| failed(&error))?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        Ok(Self::with(
+            HttpsConnectorBuilder::new().with_tls_config(config),
+        ))
+    }
+
+    fn with(tls: HttpsConnectorBuilder<WantsSchemes>) -> Self {
         let mut http = HttpConnector::new();
         http.enforce_http(false);
         http.set_connect_timeout(Some(CONNECT_TIME));
         http.set_nodelay(true);
-        let https = HttpsConnectorBuilder::new()
-            .with_webpki_roots()
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(http);
+        let https = tls.https_or_http().enable_http1().wrap_connector(http);
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(KEPT_TIME)
