@@ -2,7 +2,7 @@
 //!
 //! `call` makes one call: its `leg`s are those of files (`leg_file`) or two synthetic `parties`.
 //! `load` records to a server with many phones at once, `relay` plays a stream with many players.
-//! `door`, `screen` and `property` play devices of a building `intercom`.
+//! `history` stores calls of past weeks. `door`, `screen` and `property` play devices of a building `intercom`.
 #![allow(clippy::print_stdout, clippy::print_stderr)] // its output is for a person
 
 use std::ffi::OsString;
@@ -12,6 +12,7 @@ use crate::cli::console::print;
 use crate::cli::failure::{usage, Failure};
 use crate::cli::program::{program, Program};
 use crate::wire::g711::Law;
+use history::HISTORY;
 use intercom::options::{DOOR, PROPERTY, SCREEN};
 use leg::Leg;
 use options::{call_options, load_options, CallOptions, CALL, LOAD};
@@ -19,6 +20,7 @@ use relay_load::options::RELAY;
 
 mod call;
 mod capture;
+mod history;
 mod http_stream;
 mod intercom;
 mod leg;
@@ -32,7 +34,7 @@ mod wav;
 
 const PROGRAM: Program = program! {
     "callrec-sim", "simulates a phone's calls, and devices of a building intercom",
-    [CALL, LOAD, RELAY, DOOR, SCREEN, PROPERTY]
+    [CALL, LOAD, HISTORY, RELAY, DOOR, SCREEN, PROPERTY]
 };
 /// SSRCs of the synthetic parties: "near" and "far" in ASCII.
 const NEAR_SSRC: u32 = 0x6E65_6172;
@@ -74,6 +76,7 @@ fn command(arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
             }
             None => print(LOAD.help),
         },
+        Some("history") => history::history(rest),
         Some("relay") => relay_load::relay(rest),
         Some("door") => intercom::door(rest),
         Some("screen") => intercom::screen(rest),

@@ -5,6 +5,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod accessibility;
 mod api;
 mod audio;
 mod catalogue;

@@ -7,16 +7,16 @@ use crate::common::archive::{record, recordings, Archive};
 use crate::common::browser::Browser;
 use crate::common::made::Folder;
 use crate::common::server::Server;
-use crate::common::wait_for;
+use crate::common::{run, wait_for};
 use serde_json::json;
 
-struct Page {
-    browser: Browser,
-    base: String,
+pub(crate) struct Page {
+    pub(crate) browser: Browser,
+    pub(crate) base: String,
 }
 
 impl Page {
-    fn open(&mut self, path: &str) {
+    pub(crate) fn open(&mut self, path: &str) {
         let url = format!("{}{path}", self.base);
         let result = self.browser.call("Page.navigate", json!({"url": url}));
         assert!(result["errorText"].is_null(), "{result}");
@@ -33,7 +33,7 @@ impl Page {
     }
 
     /// Fills fields of a form and sends it.
-    fn send(&mut self, form: &str, fields: &[(&str, &str)], then: &str) {
+    pub(crate) fn send(&mut self, form: &str, fields: &[(&str, &str)], then: &str) {
         for (name, value) in fields {
             let script = format!(
                 "document.querySelector({}).value = {}",
@@ -54,7 +54,7 @@ impl Page {
             .text("document.querySelector('main').innerText")
     }
 
-    fn resize(&mut self, width: u32) {
+    pub(crate) fn resize(&mut self, width: u32) {
         let size = json!({"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": false});
         self.browser
             .call("Emulation.setDeviceMetricsOverride", size);
@@ -316,31 +316,27 @@ fn a_browser_shows_all_pages_in_chinese_on_a_small_dark_screen() {
 #[ignore = "needs chromium"]
 fn a_browser_makes_pictures_of_the_pages() {
     let server = Server::new(&[]);
-    let zoe = "&remote_number=%2B49301234567&remote_name=Zo%C3%AB%20M%C3%BCller&dir=in";
-    let desk = "&local_number=200&local_name=Desk";
-    for (id, device, keys) in [
-        ("1", "0c383e000001", format!("{zoe}{desk}")),
-        (
-            "2",
-            "0c383e000001",
-            format!("&remote_number=%2B493098765&dir=out{desk}"),
-        ),
-        (
-            "3",
-            "0c383e000002",
-            "&remote_number=200&remote_name=Desk&local_number=201&dir=in".into(),
-        ),
-    ] {
-        record(&server, id, &format!("&device={device}{keys}"), 250);
-    }
+    let recordings = recordings(&server);
+    let words = [
+        "history",
+        "--days",
+        "2",
+        "--dir",
+        recordings.to_str().unwrap(),
+    ];
+    let made = run(env!("CARGO_BIN_EXE_callrec-sim"), &words);
+    assert!(made.status.success(), "{made:?}");
     // The folder is there only when the script has made it.
     let folder = std::path::Path::new("target/screenshots");
-    let archive = Archive::new(&recordings(&server), &[]);
+    let archive = Archive::new(&recordings, &[]);
     let (mut page, _folder) = start(&server, &archive, "en-US");
     page.browser
         .call("Emulation.setScrollbarsHidden", json!({"hidden": true}));
-    let first = "document.querySelector('tbody tr:last-child a').getAttribute('href')";
-    let call = page.browser.text(first);
+    let named =
+        "[...document.querySelectorAll('tbody tr')].find(row => /\\) → .*\\)/.test(row.innerText))";
+    let call = page
+        .browser
+        .text(&format!("{named}.querySelector('a').getAttribute('href')"));
     for (suffix, scheme, width) in [("", "light", 1000), ("-small-dark", "dark", 360)] {
         let media = json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]});
         page.browser.call("Emulation.setEmulatedMedia", media);
@@ -354,6 +350,9 @@ fn a_browser_makes_pictures_of_the_pages() {
             page.open(path);
             page.browser
                 .wait("[...document.images].every(image => image.complete)");
+            page.browser.wait(
+                "[...document.querySelectorAll('audio')].every(audio => audio.readyState > 0)",
+            );
             let whole = json!({"format": "png", "captureBeyondViewport": true});
             let shot = page.browser.call("Page.captureScreenshot", whole);
             let png = shot["data"].as_str().unwrap();

@@ -195,6 +195,7 @@ fn every_option_that_is_read_is_in_a_table() {
         "home_box/token_command",
         "home_box/firewall_command",
         "server/check",
+        "sim/history",
         "sim/relay_load/options",
     ] {
         let text = code(&format!("src/{file}.rs"));

@@ -58,6 +58,8 @@ pub mod storage;
 pub mod streams;
 pub mod uploads;
 pub mod wave;
+#[cfg(feature = "tools")]
+pub mod webdriver;
 pub mod witness;
 
 pub use control::*;

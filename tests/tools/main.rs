@@ -16,4 +16,5 @@ mod picture;
 mod play_here;
 mod repair;
 mod stick_player_browser;
+mod stick_player_engines;
 mod stick_player_page;

@@ -101,7 +101,7 @@ fn several() -> Vec<Kind> {
 }
 
 /// Other payloads than the marks of a made file: every code, in an order that drives a predictor.
-fn noise(mut bytes: Vec<u8>) -> Vec<u8> {
+pub(crate) fn noise(mut bytes: Vec<u8>) -> Vec<u8> {
     let mut random = Random(7);
     let frame = usize::from(bytes[64]);
     for frame in bytes[76..].chunks_mut(frame) {
@@ -114,7 +114,7 @@ fn noise(mut bytes: Vec<u8>) -> Vec<u8> {
 }
 
 /// Sectors of something else, single bits, and a frame that is no packet.
-fn damage(bytes: &mut [u8]) {
+pub(crate) fn damage(bytes: &mut [u8]) {
     let mut random = Random(3);
     for _ in 0..60 {
         let at = 76 + random.next() % (bytes.len() - 76);
@@ -155,7 +155,7 @@ fn a_browser_saves_what_export_writes_of_every_kind() {
 }
 
 /// Keeps the samples that are scheduled, and when.
-const LISTEN: &str = "window.heard = []; window.times = [];
+pub(crate) const LISTEN: &str = "window.heard = []; window.times = [];
 const start = AudioBufferSourceNode.prototype.start;
 AudioBufferSourceNode.prototype.start = function (at) {
     heard.push(...Array.from(this.buffer.getChannelData(0), sample => Math.round(sample * 32768)));
