@@ -12,6 +12,8 @@ mod deletion;
 mod hostile;
 mod login;
 mod pages;
+mod peer;
+mod peer_failures;
 mod retention;
 mod rights;
 mod scale;
