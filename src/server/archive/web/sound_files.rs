@@ -48,9 +48,12 @@ fn files(app: &App, row: &Row, is_whole: bool) -> Result<Vec<PathBuf>, ApiError>
             found.push(path);
             continue;
         }
-        let copy = app
-            .cache
-            .copy(&row.folder, name, part["size_bytes"].as_u64().unwrap_or(0));
+        // How long a peer's file has become shows only in the listing of the bucket.
+        let bytes = match is_on_its_way && app.peers.is_any() {
+            true => 0,
+            false => part["size_bytes"].as_u64().unwrap_or(0),
+        };
+        let copy = app.cache.copy(&row.folder, name, bytes);
         let copy = copy.map_err(|problem| {
             log::warn!("{problem}");
             ApiError::unavailable("moving", "the bucket that has its file does not answer")
