@@ -241,9 +241,8 @@ fn rights_are_judged_where_somebody_asks_and_without_a_bucket_a_call_goes_at_its
     assert!(!host.dir.join(".archive/first-link").exists());
     phones.iter_mut().for_each(|phone| drop(phone.stop()));
     archive.wait_for(&all, "", 0);
-    let listened = archive.audit_lines();
-    let is_listen = |line: &&Value| line["what"] == "listen" && line["who"] == "d1";
-    assert!(listened.iter().any(|line| is_listen(&line)));
+    let is_listen = |line: &Value| line["what"] == "listen" && line["who"] == "token:d1";
+    assert!(archive.audit_lines().iter().any(is_listen));
     drop(archive);
     fs::remove_dir_all(home).unwrap();
 }
