@@ -239,8 +239,13 @@ fn rights_are_judged_where_somebody_asks_and_without_a_bucket_a_call_goes_at_its
         assert_eq!(host.get(&all, path).status, 404, "{path}");
     }
     assert!(!host.dir.join(".archive/first-link").exists());
+    let of_d1 = found.iter().find(|call| call["folder"] == "d1").unwrap();
+    let listener = listen(&archive, &all, &id_of(of_d1));
     phones.iter_mut().for_each(|phone| drop(phone.stop()));
     archive.wait_for(&all, "", 0);
+    // Whoever was listening has heard its end.
+    let (heard, is_whole) = listener.join().unwrap();
+    assert!(is_whole && heard[44..].starts_with(&samples_of(&phones[0])));
     let is_listen = |line: &Value| line["what"] == "listen" && line["who"] == "token:d1";
     assert!(archive.audit_lines().iter().any(is_listen));
     drop(archive);
