@@ -243,9 +243,6 @@ fn what_is_not_supported_yet_is_refused_before_anything_is_opened() {
             "postgresql://db/archive",
             "PostgreSQL is not supported yet",
         ),
-        ("peer", "https://10.0.0.2:8090", "peer"),
-        ("peerKeyFile", "/etc/callrec/peer.key", "peerKeyFile"),
-        ("runningOnly", "1", "runningOnly"),
     ] {
         let conf = dir.join("archive.conf");
         std::fs::write(&conf, format!("{option} = {value}\n")).unwrap();

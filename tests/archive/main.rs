@@ -16,6 +16,8 @@ mod oidc;
 mod oidc_hostile;
 mod oidc_issuers;
 mod pages;
+mod peer;
+mod peer_failures;
 mod retention;
 mod rights;
 mod scale;

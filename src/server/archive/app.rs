@@ -13,6 +13,7 @@ use crate::server::archive::id::IdKey;
 use crate::server::archive::login_guard::LoginGuard;
 #[cfg(feature = "oidc")]
 use crate::server::archive::oidc::Oidc;
+use crate::server::archive::peer::peers::Peers;
 use crate::server::archive::pending_deletion::PendingDeletion;
 use crate::server::archive::recent_lines::RecentLines;
 use crate::server::archive::records::Records;
@@ -31,6 +32,7 @@ pub(super) struct App {
     pub(super) key: IdKey,
     pub(super) records: Records,
     pub(super) cache: BucketCache,
+    pub(super) peers: Peers,
     pub(super) events: EventLog,
     pub(super) logins: Mutex<LoginGuard>,
     pub(super) listens: Mutex<RecentLines>,
@@ -53,6 +55,7 @@ impl App {
     pub(super) fn open(settings: ArchiveSettings) -> Result<Self, String> {
         let home = settings.home();
         let buckets = settings.buckets()?;
+        let peers = Peers::open(&settings)?;
         let accounts = Accounts::open(&home)?;
         Ok(Self {
             catalogue: Arc::new(Catalogue::open(&settings.database())?),
@@ -60,6 +63,7 @@ impl App {
             audit: Audit::new(&home, &settings.host_name()),
             records: Records::new(&home, &buckets),
             cache: BucketCache::new(&home, buckets),
+            peers,
             accounts,
             #[cfg(feature = "oidc")]
             oidc: Oidc::new(&settings)?,

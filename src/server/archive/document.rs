@@ -3,6 +3,7 @@
 use serde_json::{json, Map, Value};
 
 use crate::server::archive::bucket::FIRST_BUCKET;
+use crate::server::archive::peer::place::FIRST_PEER;
 use crate::server::archive::text;
 
 /// One part as the catalogue has it.
@@ -209,7 +210,7 @@ fn state_of(parts: &[PartRow], now: i64) -> (&'static str, Option<String>, Vec<i
     ("finished", None, missing)
 }
 
-/// Where the audio is: `local`, in a `bucket`, on its way to another place, or nowhere.
+/// Where the audio is: `local`, in a `bucket`, on a `peer`, on its way to another place, or nowhere.
 fn place_of(parts: &[PartRow], now: i64) -> &'static str {
     let gone = parts
         .iter()
@@ -217,6 +218,7 @@ fn place_of(parts: &[PartRow], now: i64) -> &'static str {
         .map(|part| part.gone)
         .min();
     match gone {
+        None if parts.iter().any(|part| part.place >= FIRST_PEER) => "peer",
         None if parts.iter().any(|part| part.place >= FIRST_BUCKET) => "bucket",
         None => "local",
         Some(since) if now - since < MOVING_SECONDS => "moving",
@@ -319,6 +321,12 @@ mod tests {
         );
         let mut moved = part(1, json!({}));
         moved.place = FIRST_BUCKET;
-        assert_eq!(joined(&[part(2, json!({})), moved])["place"], "bucket");
+        assert_eq!(
+            joined(&[part(2, json!({})), moved.clone()])["place"],
+            "bucket"
+        );
+        let mut there = part(2, json!({}));
+        there.place = FIRST_PEER;
+        assert_eq!(joined(&[moved, there])["place"], "peer");
     }
 }

@@ -62,6 +62,11 @@ fn text(app: &App) -> Result<String, String> {
         }
         Ok(())
     })?;
+    write_gauges(app, &mut page);
+    Ok(page)
+}
+
+fn write_gauges(app: &App, page: &mut String) {
     let gauges = [
         (
             "callrec_archive_ready",
@@ -83,11 +88,15 @@ fn text(app: &App) -> Result<String, String> {
             "Buckets that could not be listed at the last try.",
             app.failing_buckets.load(Ordering::Relaxed),
         ),
+        (
+            "callrec_archive_peers_failing",
+            "Peers that did not answer at the last try.",
+            app.peers.failing(),
+        ),
     ];
     for (name, help, value) in gauges {
-        write_metric(&mut page, name, MetricKind::Gauge, help, value);
+        write_metric(page, name, MetricKind::Gauge, help, value);
     }
-    Ok(page)
 }
 
 /// A label's value: a journal is a file that others may have written.

@@ -7,6 +7,7 @@
 //!   have added, `journal_reader` the balance. `rebuild` and `check` do the same with a new catalogue.
 //! - `bucket` is object storage: `bucket_watch` compares it with the catalogue (`bucket_scan`,
 //!   `bucket_records`), `bucket_cache` has copies of what is heard.
+//! - `peer` is what other hosts record now: their archives tell it, and `peer::mirror` copies what is heard.
 //! - `search` finds recordings (`text`), `accounts` knows who may see which (`tenants`, `glob`), `audit` is
 //!   the log of what they did.
 //! - `oidc` (a feature; `oidc_settings`) signs people in with an issuer of OpenID Connect.
@@ -54,6 +55,7 @@ mod metrics;
 mod oidc;
 mod oidc_settings;
 mod parts;
+mod peer;
 mod pending_deletion;
 mod rebuild;
 mod recent_lines;

@@ -221,6 +221,25 @@ impl PartWriter<'_> {
         self.rejoin_all(ids)
     }
 
+    /// Parts of a folder are not of interest any more.
+    pub(super) fn forget(
+        &self,
+        folder: &str,
+        place: i64,
+        stems: &[&String],
+    ) -> Result<Vec<Change>, String> {
+        let folder = self.folder(folder)?;
+        let mut ids: Vec<String> = vec![];
+        for stem in stems {
+            let sql =
+                "DELETE FROM part WHERE folder = ?1 AND stem = ?2 AND place = ?3 RETURNING id";
+            let mut delete = self.connection.prepare_cached(sql).map_err(fault)?;
+            let values = params![folder, stem, place];
+            ids.push(delete.query_row(values, |row| row.get(0)).map_err(fault)?);
+        }
+        self.rejoin_all(ids)
+    }
+
     pub(super) fn set_accepted(
         &self,
         id: &str,

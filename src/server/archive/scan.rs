@@ -40,6 +40,8 @@ pub(super) struct Scanner {
     failing: HashSet<usize>,
     /// Says how many files were looked at: for a progress bar.
     pub(super) progress: Option<fn(usize)>,
+    /// What is gone is forgotten: nobody looks for it here.
+    pub(super) forgets: bool,
     looked_at: usize,
 }
 
@@ -66,6 +68,7 @@ impl Scanner {
             full_at: None,
             failing: HashSet::new(),
             progress: None,
+            forgets: false,
             looked_at: 0,
         }
     }
@@ -252,6 +255,9 @@ impl Scanner {
         let now = now();
         self.catalogue.write(|connection| {
             let writer = self.writer(connection, now);
+            if self.forgets {
+                return writer.forget(folder, place as i64, stems);
+            }
             writer.mark_gone(folder, place as i64, stems)
         })
     }

@@ -14,6 +14,7 @@ use crate::server::archive::bucket_watch::watch;
 use crate::server::archive::interrupted_deletion::{find_interrupted, finish_interrupted};
 use crate::server::archive::journal_reader;
 use crate::server::archive::metrics;
+use crate::server::archive::peer::watch as peer_watch;
 use crate::server::archive::rebuild::{lock_path, REBUILT};
 use crate::server::archive::retention;
 use crate::server::archive::scan::{now, Scanner};
@@ -57,9 +58,7 @@ async fn serve(settings: ArchiveSettings) -> Result<(), String> {
         .public
         .clone()
         .unwrap_or_else(|| format!("{scheme}://{address}"));
-    if let Some(link) = app.accounts.make_first_link(&app.home, &base, now())? {
-        info!("the first administrator is made here, within a day: {link}");
-    }
+    offer_first_link(&app, &base)?;
     let metrics = match app.settings.metrics {
         Some(at) => {
             let failed = |error: std::io::Error| format!("--metrics {at}: {error}");
@@ -76,6 +75,9 @@ async fn serve(settings: ArchiveSettings) -> Result<(), String> {
         None => String::new(),
     };
     start_threads(&app)?;
+    for number in 0..app.peers.all().len() {
+        tokio::spawn(peer_watch::watch(app.clone(), number));
+    }
     let version = env!("CARGO_PKG_VERSION");
     info!("callrec-server {version} archive is ready on {address}{metrics}");
     let mut end = signal(SignalKind::terminate()).map_err(|error| format!("signals: {error}"))?;
@@ -93,6 +95,17 @@ async fn serve(settings: ArchiveSettings) -> Result<(), String> {
     std::process::exit(0);
 }
 
+/// Where there is a page, the first administrator is made by a link.
+fn offer_first_link(app: &App, base: &str) -> Result<(), String> {
+    if app.settings.peers.running_only {
+        return Ok(());
+    }
+    if let Some(link) = app.accounts.make_first_link(&app.home, base, now())? {
+        info!("the first administrator is made here, within a day: {link}");
+    }
+    Ok(())
+}
+
 /// The threads that look at folders and buckets.
 fn start_threads(app: &Arc<App>) -> Result<(), String> {
     let start = |name: &str, work: fn(&App)| {
@@ -104,7 +117,7 @@ fn start_threads(app: &Arc<App>) -> Result<(), String> {
             .map_err(|error| format!("thread: {error}"))
     };
     start("scan", scan)?;
-    if !app.cache.buckets().is_empty() {
+    if !app.cache.buckets().is_empty() && !app.settings.peers.running_only {
         start("buckets", watch)?;
     }
     Ok(())
@@ -115,6 +128,8 @@ fn prepare(app: &App) -> Result<(), String> {
     app.audit.recover(&app.accounts)?;
     find_interrupted(app)?;
     app.cache.clear()?;
+    app.peers.clear()?;
+    peer_watch::forget_all(app)?;
     for network in &app.settings.trusted_proxy {
         info!("{network} may say in X-Forwarded-User who somebody is: a proxy there must not pass on that of a client");
     }
@@ -124,6 +139,7 @@ fn prepare(app: &App) -> Result<(), String> {
 /// The thread of scans: for ever.
 fn scan(app: &App) {
     let mut scanner = Scanner::new(app.catalogue.clone(), app.key.clone(), app.settings.dirs());
+    scanner.forgets = app.settings.peers.running_only;
     let mut reads_all = true;
     let mut next_round = Instant::now();
     let mut failing = String::new();
@@ -168,9 +184,12 @@ fn scan_once(app: &App, scanner: &mut Scanner, reads_all: &mut bool) -> Result<(
         scanner.bury_all()?;
     }
     let changes = scanner.scan()?;
-    app.catalogue.write(|connection| {
-        journal_reader::read(connection, &app.key, &app.settings.dirs(), *reads_all)
-    })?;
+    // The balance is that of an archive that sees what becomes of calls.
+    if !app.settings.peers.running_only {
+        app.catalogue.write(|connection| {
+            journal_reader::read(connection, &app.key, &app.settings.dirs(), *reads_all)
+        })?;
+    }
     *reads_all = false;
     app.events.add(changes);
     Ok(())
@@ -185,6 +204,10 @@ fn is_let_through(app: &App) -> bool {
 /// A round of deletion, and what else is due now and then.
 fn keep(app: &App) {
     retention::check_disk(app);
+    // What a host that shows no page has recorded is kept and deleted elsewhere.
+    if app.settings.peers.running_only {
+        return;
+    }
     if let Err(problem) = retention::round(app) {
         warn!("retention: {problem}");
     }

@@ -10,6 +10,7 @@ use crate::cli::command::{command, CommandSpec};
 use crate::config::{number, one_of};
 use crate::server::archive::bucket::{Bucket, FIRST_BUCKET};
 use crate::server::archive::oidc_settings::OidcSettings;
+use crate::server::archive::peer::options::{peer_url, PeerSettings};
 use crate::server::archive::tenants::{TenantRule, Tenants};
 use crate::server::options::{all, one, ServerOptions};
 
@@ -72,7 +73,15 @@ pub(in crate::server) const ARCHIVE: CommandSpec = command! {
         ("", "metrics", "ADDR:PORT",
             "serve /metrics (Prometheus) and /healthz over HTTP"),
         ("", "hostName", "NAME",
-            "the name of this host in the audit log [the computer's]"),
+            "the name of this host in the audit log, and to its peers [the computer's]"),
+        ("", "peer", "https://HOST:PORT",
+            "the archive of another recording host: the calls that it records are listed and heard here; may be repeated"),
+        ("", "peerKeyFile", "FILE",
+            "the key that peers share, 32 bytes at least, in a file that others cannot read"),
+        ("", "peerCa", "FILE",
+            "the authority that issues the certificates of peers, or a peer's own certificate, PEM [the public ones]"),
+        ("", "runningOnly", "0|1",
+            "1: serve the calls that this host records to its peers, and nothing else [0]"),
     ];
     "\
 Without a word it serves the page and the API until SIGTERM. The first administrator is made by a link in the log.
@@ -116,6 +125,7 @@ pub(in crate::server) struct ArchiveSettings {
     pub(super) language: &'static str,
     pub(super) metrics: Option<SocketAddr>,
     host_name: Option<String>,
+    pub(super) peers: PeerSettings,
 }
 
 impl Default for ArchiveSettings {
@@ -143,6 +153,7 @@ impl Default for ArchiveSettings {
             language: "auto",
             metrics: None,
             host_name: None,
+            peers: PeerSettings::default(),
         }
     }
 }
@@ -152,7 +163,7 @@ const DEFAULT_DIR: &str = "/var/lib/callrec";
 const MAX_DAYS: u32 = 36_500;
 
 impl ServerOptions for ArchiveSettings {
-    const REPEATABLE: &'static [&'static str] = &["dir", "store", "trustedProxy", "tenant"];
+    const REPEATABLE: &'static [&'static str] = &["dir", "store", "trustedProxy", "tenant", "peer"];
 
     fn set(&mut self, key: &str, value: &str) -> Result<(), String> {
         match key {
@@ -179,6 +190,10 @@ impl ServerOptions for ArchiveSettings {
             }
             "metrics" => self.metrics = Some(address(value)?),
             "hostName" => self.host_name = Some(host_name(value)?),
+            "peer" => self.peers.urls.push(peer_url(value)?),
+            "peerKeyFile" => self.peers.key_file = Some(value.into()),
+            "peerCa" => self.peers.ca = Some(value.into()),
+            "runningOnly" => self.peers.running_only = one_of(value, &[("0", false), ("1", true)])?,
             _ => return self.oidc.set(key, value),
         }
         Ok(())
@@ -218,6 +233,16 @@ impl ServerOptions for ArchiveSettings {
             ("language", one(self.language)),
             ("metrics", all(self.metrics)),
             ("hostName", one(self.host_name())),
+            ("peer", all(&self.peers.urls)),
+            (
+                "peerKeyFile",
+                all(self.peers.key_file.iter().map(|file| file.display())),
+            ),
+            (
+                "peerCa",
+                all(self.peers.ca.iter().map(|file| file.display())),
+            ),
+            ("runningOnly", one(u8::from(self.peers.running_only))),
         ];
         [before, self.oidc.pairs(), after].concat()
     }
@@ -279,6 +304,7 @@ impl ArchiveSettings {
     pub(in crate::server) fn check(&self) -> Result<(), String> {
         self.buckets()?;
         self.oidc.check(self.public.as_deref())?;
+        self.peers.check(self.plain_http)?;
         if self.tls_cert.is_some() != self.tls_key.is_some() {
             return Err("tlsCert and tlsKey belong together: one of them is missing".into());
         }

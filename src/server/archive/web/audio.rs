@@ -11,9 +11,10 @@ use axum::response::{IntoResponse, Response};
 use axum::Extension;
 use sha2::{Digest, Sha256};
 
+use super::audio_query::{asked, Asked};
 use super::body::blocking;
 use super::error::ApiError;
-use super::live::{files, LiveCall};
+use super::live::LiveCall;
 use super::ranges::{self, Wanted};
 use super::recordings::Pairs;
 use super::sound_files::{not_here, sound_files};
@@ -28,13 +29,6 @@ const EDGE_WAIT: Duration = Duration::from_secs(10);
 /// How often the edge is looked at.
 const EDGE_LOOK: Duration = Duration::from_millis(200);
 const WAVE: &str = "audio/wav";
-
-/// What is asked for.
-struct Asked {
-    format: SoundFormat,
-    part: Option<usize>,
-    is_download: bool,
-}
 
 pub(super) async fn audio(
     State(app): State<Arc<App>>,
@@ -63,53 +57,12 @@ pub(super) async fn audio(
         .await?;
     if row.state == "running" && asked.part.is_none() && asked.format != SoundFormat::Original {
         let is_pcm16 = asked.format == SoundFormat::Pcm16;
-        let live = LiveCall::new(files(&app.settings.dirs(), &row), is_pcm16);
-        let live = live.ok_or_else(|| {
-            ApiError::unavailable("running", "this codec is played once the call has ended")
-        })?;
+        let of_live = row.clone();
+        let live = app.run(move |app| LiveCall::open(app, &of_live, is_pcm16));
+        let live = live.await?;
         return growing(&app, &viewer, row, live, &method, &headers).await;
     }
     finished(&app, &viewer, row, asked, &method, &headers).await
-}
-
-fn asked(pairs: &Pairs) -> Result<Asked, ApiError> {
-    let mut asked = Asked {
-        format: SoundFormat::Pcm16,
-        part: None,
-        is_download: false,
-    };
-    let mut seen: Vec<&str> = vec![];
-    for (key, value) in pairs {
-        if seen.contains(&key.as_str()) {
-            return Err(ApiError::bad("double", format!("{key}: is given twice")));
-        }
-        seen.push(key);
-        match (key.as_str(), value.as_str()) {
-            ("format", "original") => asked.format = SoundFormat::Original,
-            ("format", "wav") => asked.format = SoundFormat::Wav,
-            ("format", "pcm16") => asked.format = SoundFormat::Pcm16,
-            ("format", _) => {
-                return Err(ApiError::bad(
-                    "bad-value",
-                    "format: must be original, wav or pcm16",
-                ))
-            }
-            ("part", number) => {
-                let number = number.parse().ok().filter(|number| *number > 0);
-                asked.part = Some(number.ok_or_else(|| {
-                    ApiError::bad("bad-value", "part: must be a number from 1 on")
-                })?);
-            }
-            ("download", "1") => asked.is_download = true,
-            _ => {
-                return Err(ApiError::bad(
-                    "unknown",
-                    format!("{key}: there is no such parameter"),
-                ))
-            }
-        }
-    }
-    Ok(asked)
 }
 
 /// The sound of a recording that does not grow any more.
@@ -173,7 +126,8 @@ async fn finished(
 
 fn open(app: &App, row: &Row, format: SoundFormat, part: Option<usize>) -> Result<Sound, ApiError> {
     let document: serde_json::Value = serde_json::from_str(&row.document).unwrap_or_default();
-    if document["place"] != "local" && document["place"] != "bucket" {
+    let place = document["place"].as_str().unwrap_or_default();
+    if !["local", "bucket", "peer"].contains(&place) {
         return Err(not_here());
     }
     let mut files = sound_files(app, row)?;
@@ -270,32 +224,15 @@ async fn growing(
     let Some((Some(first), last)) = range else {
         let (app_of_body, who) = (app.clone(), viewer.clone());
         *response.body_mut() = blocking(app, viewer, move |sink| {
-            follow(&app_of_body, &who, &row.id, live, sink)
+            follow(&app_of_body, &who, row, live, sink)
         });
         return Ok(response);
     };
-    let began = Instant::now();
-    let edge = loop {
-        let looked = live.clone();
-        let edge = app.run(move |_| Ok(looked.edge())).await?;
-        if edge > first {
-            break edge;
-        }
-        let (id, who) = (row.id.clone(), viewer.clone());
-        let now = app
-            .run(move |app| app.recording(&who, &id, Role::Agent))
-            .await?;
-        if now.state != "running" {
-            set_beyond(&mut response, &format!("bytes */{edge}"));
-            return Ok(response);
-        }
-        if began.elapsed() >= EDGE_WAIT {
-            return Err(
-                ApiError::unavailable("edge", "nothing more has been recorded yet").retry_after(1),
-            );
-        }
-        tokio::time::sleep(EDGE_LOOK).await;
-    };
+    let (live, edge) = wait_at_edge(app, viewer, &row.id, live, first).await?;
+    if edge <= first {
+        set_beyond(&mut response, &format!("bytes */{edge}"));
+        return Ok(response);
+    }
     let end = last.map_or(edge, |last| edge.min(last.saturating_add(1)));
     let set = response.headers_mut();
     set.insert(
@@ -319,6 +256,48 @@ async fn growing(
     Ok(response)
 }
 
+/// Waits until there is something from a place on, or the call has ended before it.
+async fn wait_at_edge(
+    app: &Arc<App>,
+    viewer: &Viewer,
+    id: &str,
+    mut live: LiveCall,
+    first: u64,
+) -> Result<(LiveCall, u64), ApiError> {
+    let began = Instant::now();
+    loop {
+        let edge;
+        (live, edge) = app.run(move |_| Ok(with_edge(live))).await?;
+        if edge > first {
+            return Ok((live, edge));
+        }
+        let (id, who) = (id.to_owned(), viewer.clone());
+        // Asked before the last look at the files: what is written until the end is seen.
+        let (now, looked) = app
+            .run(move |app| {
+                let now = app.recording(&who, &id, Role::Agent)?;
+                live.update(app, &now)?;
+                Ok((now, live))
+            })
+            .await?;
+        if now.state != "running" {
+            return app.run(move |_| Ok(with_edge(looked))).await;
+        }
+        live = looked;
+        if began.elapsed() >= EDGE_WAIT {
+            return Err(
+                ApiError::unavailable("edge", "nothing more has been recorded yet").retry_after(1),
+            );
+        }
+        tokio::time::sleep(EDGE_LOOK).await;
+    }
+}
+
+fn with_edge(live: LiveCall) -> (LiveCall, u64) {
+    let edge = live.edge();
+    (live, edge)
+}
+
 fn set_beyond(response: &mut Response, range: &str) {
     response
         .headers_mut()
@@ -334,19 +313,34 @@ fn put(sink: &mut super::body::BodySink, bytes: &[u8]) -> Result<(), String> {
 fn follow(
     app: &Arc<App>,
     viewer: &Viewer,
-    id: &str,
+    mut row: Row,
     mut live: LiveCall,
     sink: &mut super::body::BodySink,
 ) -> Result<(), String> {
     let mut at = 0;
+    let mut seen_at = Instant::now();
     loop {
-        // Asked before the last look at the file: what is written until the end is sent.
-        let row = app.recording(viewer, id, Role::Agent);
-        let row = row.map_err(|error| error.message().to_owned())?;
+        // Asked before the last look at the files: what is written until the end is sent.
+        match app.recording(viewer, &row.id, Role::Agent) {
+            Ok(now) => row = now,
+            // Without buckets a call of a peer is forgotten at its end: the peer still has it.
+            Err(error) if error.status == StatusCode::NOT_FOUND && app.peers.is_any() => {
+                row.state = "ended".into();
+            }
+            Err(error) => return Err(error.message().to_owned()),
+        }
         if !viewer.is_valid(app) {
             return Err("the session has ended".into());
         }
-        live.update(files(&app.settings.dirs(), &row));
+        match live.update(app, &row) {
+            Ok(()) => seen_at = Instant::now(),
+            // It is just being uploaded, or its host is away for a moment.
+            Err(_) if seen_at.elapsed() < EDGE_WAIT => {
+                std::thread::sleep(EDGE_LOOK);
+                continue;
+            }
+            Err(error) => return Err(error.message().to_owned()),
+        }
         loop {
             let bytes = live.read(at, u64::MAX);
             if bytes.is_empty() {

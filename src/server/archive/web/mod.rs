@@ -2,9 +2,9 @@
 //!
 //! `serve` accepts connections, `guard` finds out who asks (`viewer`; `sign_on`: whom a proxy names) and
 //! whether he may ask from there, `access` what he may see, `routes` lists all routes. A route of the API
-//! is in `recordings`, `audio` (`live`, `ranges`, `body`, `sound_files`), `picture`, `changes`, `export`,
+//! is in `recordings`, `audio` (`audio_query`, `live`, `ranges`, `body`, `sound_files`), `picture`, `changes`, `export`,
 //! `events` or `info`; `params` and `cursor` read their parameters. `pages` are the pages for people;
-//! `local_path` says which of them one may return to after logging in.
+//! `local_path` says which of them one may return to after logging in. `peers` is for other hosts.
 
 use std::sync::Arc;
 
@@ -23,6 +23,7 @@ use viewer::Viewer;
 
 mod access;
 mod audio;
+mod audio_query;
 mod body;
 mod changes;
 mod cursor;
@@ -36,6 +37,7 @@ mod local_path;
 mod openapi;
 mod pages;
 mod params;
+mod peers;
 mod picture;
 mod ranges;
 mod recordings;
@@ -50,6 +52,18 @@ const BODY_BYTES: usize = 64 * 1024;
 
 /// Everything that is served.
 pub(super) fn router(app: Arc<App>) -> Router {
+    let for_peers = match app.peers.key {
+        Some(_) => peers::router(&app),
+        None => Router::new(),
+    };
+    if app.settings.peers.running_only {
+        return for_peers.fallback(audio::no_such_page);
+    }
+    for_people(app).merge(for_peers)
+}
+
+/// The page and the API.
+fn for_people(app: Arc<App>) -> Router {
     let mut router = Router::new();
     for route in &routes::ROUTES {
         let handler = match route.name {

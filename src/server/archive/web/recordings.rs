@@ -6,7 +6,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use axum::Extension;
-use serde_json::{json, Value};
+use serde_json::{json, Map, Value};
 
 use super::cursor;
 use super::error::ApiError;
@@ -76,8 +76,8 @@ pub(super) fn shown(app: &App, row: &Row) -> Value {
     if let Value::Object(members) = &mut document {
         if row.state == "running" {
             // The catalogue does not follow each second.
-            let sound = live::sound(&app.settings.dirs(), row);
-            members.insert("duration_ms".into(), sound.into());
+            members.insert("duration_ms".into(), live::sound(app, row).into());
+            show_host(app, row, members);
         }
         if row.state != "deleted" {
             let tags: Value = serde_json::from_str(&row.tags).unwrap_or_default();
@@ -87,6 +87,33 @@ pub(super) fn shown(app: &App, row: &Row) -> Value {
         }
     }
     document
+}
+
+/// The host that records it, and that it is away if it is: then nothing of it can be heard.
+fn show_host(app: &App, row: &Row, members: &mut Map<String, Value>) {
+    let files = members.get("files").and_then(Value::as_array);
+    let names = files
+        .into_iter()
+        .flatten()
+        .filter_map(|file| file["file"].as_str());
+    let there = names
+        .map(|name| {
+            app.peers
+                .running(&row.folder, name.trim_end_matches(".wav"))
+        })
+        .find_map(|there| there);
+    let is_on_peer = members.get("place").is_some_and(|place| place == "peer");
+    let host = match there.filter(|_| is_on_peer) {
+        Some(there) => {
+            if !there.answers {
+                members.insert("place".into(), "away".into());
+            }
+            there.host
+        }
+        None if is_on_peer => return,
+        None => app.settings.host_name(),
+    };
+    members.insert("host".into(), host.into());
 }
 
 /// `GET /api/v1/recordings/ID`

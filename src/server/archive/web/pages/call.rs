@@ -22,13 +22,14 @@ use crate::server::archive::web::viewer::Viewer;
 /// Lines of the audit log that are shown.
 const LISTENERS: usize = 20;
 /// Facts that are shown as they are.
-const FACTS: [(&str, &str); 6] = [
+const FACTS: [(&str, &str); 7] = [
     ("device", "Device"),
     ("end", "End"),
     ("result", "Result"),
     ("reason", "Reason"),
     ("codec", "Codec"),
     ("call_id", "Number of the call"),
+    ("host", "Host"),
 ];
 
 pub(super) async fn call(

@@ -238,6 +238,9 @@ pub(super) fn missing(reader: &Reader, call: &Value) -> String {
     if call["place"] == "moving" {
         words.push(reader.say("file on its way").into());
     }
+    if call["place"] == "away" {
+        words.push(reader.say("its host does not answer").into());
+    }
     let lost = call["lost"].as_u64().unwrap_or(0);
     if lost > 0 {
         words.push(format!("{lost} {}", reader.say("frames lost")));

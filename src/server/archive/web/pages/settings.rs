@@ -13,6 +13,7 @@ use serde_json::Value;
 use super::layout::Reader;
 use crate::server::archive::accounts::users::{Role, User};
 use crate::server::archive::app::App;
+use crate::server::archive::peer::peers::{Peer, PeerStatus};
 use crate::server::archive::retention;
 use crate::server::archive::web::changes::has_password;
 use crate::server::archive::web::error::ApiError;
@@ -29,6 +30,7 @@ struct Shown {
     stopped: u64,
     asks_password: bool,
     host: String,
+    peers: Vec<Peer>,
 }
 
 pub(super) async fn settings(
@@ -46,7 +48,7 @@ pub(super) async fn settings(
         (users(&reader, &shown.users))
         (kept(&reader, &shown))
         @if !shown.stats["balance"].is_null() { (balance(&reader, &shown.stats["balance"])) }
-        section { h2 { (reader.say("Hosts")) } p { (shown.host) } }
+        (hosts(&reader, &shown))
     };
     reader.page(reader.say("Settings"), Some(&viewer), &content)
 }
@@ -67,6 +69,11 @@ fn find(app: &App, viewer: &Viewer) -> Result<Shown, ApiError> {
         },
         asks_password: has_password(viewer),
         host: app.settings.host_name(),
+        peers: if viewer.rights.is_of_all() {
+            app.peers.all()
+        } else {
+            vec![]
+        },
     })
 }
 
@@ -124,6 +131,34 @@ fn kept(reader: &Reader, shown: &Shown) -> Markup {
                     @if shown.asks_password { label { (reader.say("Your password again")) input type="password" name="password" autocomplete="current-password" required; } }
                     button.danger { (reader.say("Let it through")) }
                 }
+            }
+        }
+    }
+}
+
+/// This host, and its peers.
+fn hosts(reader: &Reader, shown: &Shown) -> Markup {
+    let state = |peer: &Peer| -> (&'static str, String) {
+        match &peer.status {
+            PeerStatus::NotAsked => ("not asked yet", String::new()),
+            PeerStatus::Answers => ("answers", String::new()),
+            PeerStatus::Itself => ("this host", String::new()),
+            PeerStatus::Failing(problem, _) => ("does not answer", problem.clone()),
+        }
+    };
+    html! {
+        section {
+            h2 { (reader.say("Hosts")) }
+            p { (shown.host) }
+            @if !shown.peers.is_empty() {
+                div.scroll tabindex="0" role="region" aria-label=(reader.say("Hosts")) { table {
+                    thead { tr { @for title in ["Host", "State", "Calls that run"] { th scope="col" { (reader.say(title)) } } } }
+                    tbody { @for peer in &shown.peers { @let (word, problem) = state(peer); tr {
+                        td { (peer.host) " " span.note { (peer.url) } }
+                        td { (reader.say(word)) " " span.note { (problem) } }
+                        td.number { (peer.running()) }
+                    } } }
+                } }
             }
         }
     }

@@ -190,6 +190,13 @@ const WORDS: &[(&str, &str)] = &[
     ("part missing", "缺少部分"),
     ("file missing", "文件缺失"),
     ("file on its way", "文件转移中"),
+    ("its host does not answer", "录音主机无响应"),
+    ("Host", "主机"),
+    ("this host", "本机"),
+    ("answers", "有响应"),
+    ("does not answer", "无响应"),
+    ("not asked yet", "尚未询问"),
+    ("Calls that run", "进行中的通话"),
 ];
 
 #[cfg(test)]
