@@ -9,7 +9,7 @@ from machine import Failed, fields
 from setting import EXACT_CALL, PLAYED, WATCH, boot, expect, path, say, take, wait_mounted
 from stick import Stick
 
-CUTS = 10
+CUTS = int(os.environ.get("PHONE_CUTS", "10"))
 AT_RISK = 2.0
 
 
@@ -102,7 +102,7 @@ def _check_repaired(phone, stick, left):
 
 
 def power():
-    """The power cut at ten random moments: what is on the stick is readable, complete to 2 s before, and repaired later."""
+    """The power cut at ten random moments (or PHONE_CUTS): what is on the stick is readable, complete to 2 s before, and repaired later."""
     seed = os.environ.setdefault("PHONE_SEED", str(random.SystemRandom().randrange(1_000_000)))
     say(f"the moments of seed {seed} (PHONE_SEED={seed} repeats them)")
     stick, moments = Stick(path("power.img")), random.Random(seed)
