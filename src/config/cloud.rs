@@ -275,7 +275,7 @@ mod tests {
             ),
             (
                 "cloudRelay = x",
-                "line 1: cloudRelay must be HOST:PORT, not 'x'",
+                "line 1: cloudRelay must be HOST:PORT",
             ),
             (
                 "cloudCid = 0",
