@@ -273,10 +273,7 @@ mod tests {
                 "cloudServer = http://x:0",
                 "line 1: cloudServer must be http://",
             ),
-            (
-                "cloudRelay = x",
-                "line 1: cloudRelay must be HOST:PORT",
-            ),
+            ("cloudRelay = x", "line 1: cloudRelay must be HOST:PORT"),
             (
                 "cloudCid = 0",
                 "line 1: cloudCid must be a number from 1 to 4294967295",

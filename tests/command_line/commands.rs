@@ -112,8 +112,8 @@ fn check_prints_what_check_accepts_again() {
                     intercomKeep = 3,intercomKeepTimeout = 10,intercomRingTimeout = 65,intercomMaxCall = 300,\
                     intercomEarlyVideo = 1,intercomOpenEarly = 0,intercomRecord = 1,intercomState = /var/lib/callrec";
     let intercom = intercom.split(',').filter(|_| cfg!(feature = "intercom"));
-    let cloud = "cloudServer = none,cloudRelay = none,cloudTokenFile = none,cloudCalls = none,cloudRingTimeout = 45,\
-                 cloudTransport = none,cloudInitFile = none,cloudAllowPlainHttp = 0";
+    let cloud = "cloudServer = none,cloudRelay = none,cloudTokenFile = none,cloudCalls = none,cloudCa = auto,\
+                 cloudRingTimeout = 45,cloudTransport = none,cloudInitFile = none,cloudAllowPlainHttp = 0";
     let cloud = cloud.split(',').filter(|_| cfg!(feature = "cloud"));
     assert_eq!(
         defaults.lines().collect::<Vec<_>>(),

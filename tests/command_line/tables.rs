@@ -205,16 +205,25 @@ fn every_option_that_is_read_is_in_a_table() {
     }
     let mut servers = vec!["record", "rendezvous"];
     servers.extend(cfg!(feature = "archive").then_some("archive"));
+    let oidc = code("src/server/archive/oidc_settings.rs");
     for server in servers {
         let text = code(&format!("src/server/{server}/settings.rs"));
-        let (_, set) = text.split_once("fn set(").unwrap();
-        let set = set.split("\n    }\n").next().unwrap();
-        let mut read = quoted_after(set, "\n            \"");
+        let mut read = set_by(&text);
+        if server == "archive" {
+            read.extend(set_by(&oidc));
+        }
         // Which of several processes it is, for itself alone.
         read.remove("worker");
         read.insert("config");
         assert_eq!(read, table_options(&text), "{server}");
     }
+}
+
+/// The keys that this file's `set` takes.
+fn set_by(text: &str) -> BTreeSet<&str> {
+    let (_, set) = text.split_once("fn set(").unwrap();
+    let set = set.split("\n    }\n").next().unwrap();
+    quoted_after(set, "\n            \"")
 }
 
 /// What bash offers for the last of these words.
