@@ -14,16 +14,33 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::timeout;
 
-/// How long a connection may take.
-const CONNECT_TIME: Duration = Duration::from_secs(5);
-/// A connection without requests is kept for so long.
-const KEPT_TIME: Duration = Duration::from_secs(20);
-/// The longest answer.
-const ANSWER_BYTES: usize = 256 * 1024;
+/// What other servers may take.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::server) struct Limits {
+    /// How long a connection may take.
+    pub(in crate::server) connect_time: Duration,
+    /// A connection without requests is kept for so long.
+    pub(in crate::server) kept_time: Duration,
+    /// The longest head of an answer; `None`: hyper's own limit.
+    pub(in crate::server) head_bytes: Option<usize>,
+    /// The longest body of an answer.
+    pub(in crate::server) answer_bytes: usize,
+}
+
+/// For servers on the internet.
+pub(in crate::server) const LIMITS: Limits = Limits {
+    connect_time: Duration::from_secs(5),
+    kept_time: Duration::from_secs(20),
+    head_bytes: None,
+    answer_bytes: 256 * 1024,
+};
 
 /// A client, with its connections.
 #[derive(Clone)]
-pub(in crate::server) struct HttpClient(Client<HttpsConnector<HttpConnector>, Full<Bytes>>);
+pub(in crate::server) struct HttpClient {
+    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    answer_bytes: usize,
+}
 
 /// An answer.
 pub(in crate::server) struct Reply {
@@ -50,13 +67,17 @@ impl Display for NoReply {
 }
 
 impl HttpClient {
-    pub(in crate::server) fn new() -> Self {
-        Self::with(HttpsConnectorBuilder::new().with_webpki_roots())
+    /// One that trusts the authorities that browsers trust.
+    pub(in crate::server) fn new(limits: Limits) -> Self {
+        Self::with(HttpsConnectorBuilder::new().with_webpki_roots(), limits)
     }
 
     /// One that trusts this authority alone, a file of certificates (PEM).
-    #[cfg(feature = "oidc")]
-    pub(in crate::server) fn trusting(authority: &std::path::Path) -> Result<Self, String> {
+    #[cfg(feature = "archive")]
+    pub(in crate::server) fn trusting(
+        authority: &std::path::Path,
+        limits: Limits,
+    ) -> Result<Self, String> {
         use tokio_rustls::rustls::pki_types::{pem::PemObject as _, CertificateDer};
         use tokio_rustls::rustls::{crypto, ClientConfig, RootCertStore};
         let failed = |error: &dyn Display| format!("{}: {error}", authority.display());
@@ -73,22 +94,27 @@ impl HttpClient {
             .map_err(|error| failed(&error))?
             .with_root_certificates(roots)
             .with_no_client_auth();
-        Ok(Self::with(
-            HttpsConnectorBuilder::new().with_tls_config(config),
-        ))
+        let tls = HttpsConnectorBuilder::new().with_tls_config(config);
+        Ok(Self::with(tls, limits))
     }
 
-    fn with(tls: HttpsConnectorBuilder<WantsSchemes>) -> Self {
+    fn with(tls: HttpsConnectorBuilder<WantsSchemes>, limits: Limits) -> Self {
         let mut http = HttpConnector::new();
         http.enforce_http(false);
-        http.set_connect_timeout(Some(CONNECT_TIME));
+        http.set_connect_timeout(Some(limits.connect_time));
         http.set_nodelay(true);
         let https = tls.https_or_http().enable_http1().wrap_connector(http);
-        let client = Client::builder(TokioExecutor::new())
+        let mut builder = Client::builder(TokioExecutor::new());
+        builder
             .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(KEPT_TIME)
-            .build(https);
-        Self(client)
+            .pool_idle_timeout(limits.kept_time);
+        if let Some(bytes) = limits.head_bytes {
+            builder.http1_max_buf_size(bytes);
+        }
+        Self {
+            client: builder.build(https),
+            answer_bytes: limits.answer_bytes,
+        }
     }
 
     /// Sends a request and reads the answer.
@@ -112,7 +138,7 @@ impl HttpClient {
     }
 
     async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Reply, NoReply> {
-        let response = self.0.request(request).await.map_err(|problem| {
+        let response = self.client.request(request).await.map_err(|problem| {
             let timed_out = source_text(&problem).contains("timed out");
             if problem.is_connect() && timed_out {
                 return NoReply::TimedOut;
@@ -120,10 +146,12 @@ impl HttpClient {
             NoReply::Failed(source_text(&problem))
         })?;
         let (parts, body) = response.into_parts();
-        let body = Limited::new(body, ANSWER_BYTES).collect().await;
+        let most = self.answer_bytes;
+        let body = Limited::new(body, most).collect().await;
         let body = body.map_err(|_| {
             NoReply::Failed(format!(
-                "its answer breaks off, or is longer than {ANSWER_BYTES} bytes"
+                "its answer breaks off, or is longer than {}",
+                size(most)
             ))
         })?;
         Ok(Reply {
@@ -131,6 +159,14 @@ impl HttpClient {
             headers: parts.headers,
             body: body.to_bytes(),
         })
+    }
+}
+
+/// A limit, in words.
+fn size(bytes: usize) -> String {
+    match bytes >> 20 {
+        0 => format!("{} KiB", bytes >> 10),
+        mib => format!("{mib} MiB"),
     }
 }
 

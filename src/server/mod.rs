@@ -22,7 +22,7 @@ mod check;
 #[cfg(feature = "cloud-server")]
 mod cloud;
 mod http;
-#[cfg(any(feature = "cloud-server", feature = "oidc"))]
+#[cfg(any(feature = "archive", feature = "cloud-server"))]
 mod https_client;
 mod log_lines;
 mod metrics;

@@ -11,7 +11,7 @@
 //! - `search` finds recordings (`text`), `accounts` knows who may see which (`tenants`, `glob`), `audit` is
 //!   the log of what they did.
 //! - `oidc` (a feature; `oidc_settings`) signs people in with an issuer of OpenID Connect.
-//! - `web` serves the page and the API; `audio` are the bytes that it plays; `deletion` and `retention`
+//! - `web` serves the page and the API (`query` is text in a URL); `audio` are the bytes that it plays; `deletion` and `retention`
 //!   delete.
 
 use std::ffi::OsString;
@@ -57,6 +57,7 @@ mod oidc_settings;
 mod parts;
 mod peer;
 mod pending_deletion;
+mod query;
 mod rebuild;
 mod recent_lines;
 mod recording_rows;

@@ -1,6 +1,6 @@
 //! Parts in the catalogue, and the recordings that they make.
 
-use rusqlite::{params, Connection, OptionalExtension};
+use rusqlite::{params, Connection, OptionalExtension, ToSql};
 use serde_json::{Map, Value};
 
 use crate::server::archive::catalogue::fault;
@@ -210,15 +210,9 @@ impl PartWriter<'_> {
         place: i64,
         stems: &[&String],
     ) -> Result<Vec<Change>, String> {
-        let folder = self.folder(folder)?;
-        let mut ids: Vec<String> = vec![];
-        for stem in stems {
-            let sql = "UPDATE part SET gone = ?4 WHERE folder = ?1 AND stem = ?2 AND place = ?3 RETURNING id";
-            let mut update = self.connection.prepare_cached(sql).map_err(fault)?;
-            let values = params![folder, stem, place, self.now];
-            ids.push(update.query_row(values, |row| row.get(0)).map_err(fault)?);
-        }
-        self.rejoin_all(ids)
+        let sql =
+            "UPDATE part SET gone = ?4 WHERE folder = ?1 AND stem = ?2 AND place = ?3 RETURNING id";
+        self.change_parts(sql, folder, stems, &[&place, &self.now])
     }
 
     /// Parts of a folder are not of interest any more.
@@ -228,14 +222,27 @@ impl PartWriter<'_> {
         place: i64,
         stems: &[&String],
     ) -> Result<Vec<Change>, String> {
+        let sql = "DELETE FROM part WHERE folder = ?1 AND stem = ?2 AND place = ?3 RETURNING id";
+        self.change_parts(sql, folder, stems, &[&place])
+    }
+
+    /// Changes parts of a folder by a statement that takes folder, stem and `more`, and returns the
+    /// id; joins their recordings again.
+    fn change_parts(
+        &self,
+        sql: &str,
+        folder: &str,
+        stems: &[&String],
+        more: &[&dyn ToSql],
+    ) -> Result<Vec<Change>, String> {
         let folder = self.folder(folder)?;
+        let mut change = self.connection.prepare_cached(sql).map_err(fault)?;
         let mut ids: Vec<String> = vec![];
         for stem in stems {
-            let sql =
-                "DELETE FROM part WHERE folder = ?1 AND stem = ?2 AND place = ?3 RETURNING id";
-            let mut delete = self.connection.prepare_cached(sql).map_err(fault)?;
-            let values = params![folder, stem, place];
-            ids.push(delete.query_row(values, |row| row.get(0)).map_err(fault)?);
+            let mut values: Vec<&dyn ToSql> = vec![&folder, stem];
+            values.extend(more);
+            let id = change.query_row(&values[..], |row| row.get(0));
+            ids.push(id.map_err(fault)?);
         }
         self.rejoin_all(ids)
     }

@@ -8,7 +8,7 @@ use base64::prelude::{Engine as _, BASE64_STANDARD};
 use serde_json::{json, Value};
 
 use crate::server::calls::book::message::Notice;
-use crate::server::https_client::{HttpClient, NoReply, Reply};
+use crate::server::https_client::{HttpClient, NoReply, Reply, LIMITS};
 use crate::server::web::base_url::BaseUrl;
 use crate::server::web::json::cid;
 use crate::wire::cloud::message::{parse_sid, CallMessage, Reason, Url};
@@ -66,7 +66,7 @@ impl DeviceView {
 impl CloudClient {
     pub(super) fn new(base: BaseUrl, app_id: String) -> Self {
         Self {
-            client: HttpClient::new(),
+            client: HttpClient::new(LIMITS),
             base,
             app_id,
         }

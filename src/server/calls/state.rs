@@ -16,7 +16,7 @@ use crate::server::calls::book::message::When;
 use crate::server::calls::book::Book;
 use crate::server::calls::cloud_client::CloudClient;
 use crate::server::calls::settings::{CallsSettings, Transport};
-use crate::server::https_client::HttpClient;
+use crate::server::https_client::{HttpClient, LIMITS};
 use crate::server::web::ids::unix_now;
 use crate::server::web::secret_file;
 use crate::wire::cloud::digests::{check_token, make_token, Verdict};
@@ -85,7 +85,7 @@ impl CallServer {
         );
         Ok(Self {
             cloud: CloudClient::new(base, settings.app_id.clone()),
-            client: HttpClient::new(),
+            client: HttpClient::new(LIMITS),
             keys: RwLock::new(read_keys(&settings.app_key_file, &settings.api_key_file)?),
             book: Mutex::new(book),
             timer: Notify::new(),

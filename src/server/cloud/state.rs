@@ -19,7 +19,7 @@ use crate::server::cloud::store::Store;
 use crate::server::cloud::streams::Streams;
 use crate::server::cloud::views;
 use crate::server::cloud::webhooks::Webhooks;
-use crate::server::https_client::HttpClient;
+use crate::server::https_client::{HttpClient, LIMITS};
 use crate::server::web::ids::unix_now;
 
 /// Pushes whose acknowledgements can be asked for.
@@ -73,7 +73,7 @@ impl Cloud {
         public: (String, u16),
     ) -> Result<(Self, Option<ClusterEvents>), String> {
         let apps = Arc::new(Apps::open(&settings.apps)?);
-        let webhooks = Arc::new(Webhooks::new(apps.clone(), HttpClient::new()));
+        let webhooks = Arc::new(Webhooks::new(apps.clone(), HttpClient::new(LIMITS)));
         let presence = Duration::from_secs(settings.presence.into());
         let mut registry = Registry::new(presence, unix_now() * IDS_A_SECOND);
         let mut revocations = Revocations::default();

@@ -9,7 +9,7 @@ use std::time::Duration;
 use openidconnect::{http, AsyncHttpClient, HttpRequest, HttpResponse};
 
 use crate::server::archive::oidc_settings::check_url;
-use crate::server::https_client::HttpClient;
+use crate::server::https_client::{HttpClient, LIMITS};
 
 /// For each request.
 const ANSWER_TIME: Duration = Duration::from_secs(10);
@@ -34,9 +34,10 @@ impl IssuerHttp {
     pub(super) fn new(authority: Option<&Path>) -> Result<Self, String> {
         let client = match authority {
             Some(authority) => {
-                HttpClient::trusting(authority).map_err(|problem| format!("oidcCa {problem}"))?
+                let trusting = HttpClient::trusting(authority, LIMITS);
+                trusting.map_err(|problem| format!("oidcCa {problem}"))?
             }
-            None => HttpClient::new(),
+            None => HttpClient::new(LIMITS),
         };
         Ok(Self(client))
     }

@@ -15,6 +15,7 @@ use super::listing::PeerCall;
 use super::mirror::Mirror;
 use super::nonces::Nonces;
 use crate::server::archive::catalogue::lock;
+use crate::server::archive::query::encode;
 use crate::server::archive::recent_lines::RecentLines;
 use crate::server::archive::scan::now;
 use crate::server::archive::settings::ArchiveSettings;
@@ -324,8 +325,8 @@ impl Peers {
         }
         let began = Instant::now();
         loop {
-            let folder = encoded(folder);
-            let stem = encoded(stem);
+            let folder = encode(folder);
+            let stem = encode(stem);
             let from = copy.length;
             let path = format!("/peer/v1/audio?folder={folder}&stem={stem}&from={from}");
             // This runs on a thread that may block.
@@ -358,27 +359,5 @@ impl Peers {
         let copies = lock(&self.copies);
         let length = |copy: &Arc<Mutex<Mirror>>| copy.try_lock().map_or(0, |copy| copy.length);
         copies.values().map(length).sum()
-    }
-}
-
-/// A name in a query.
-fn encoded(name: &str) -> String {
-    let of = |byte: u8| match byte {
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => {
-            char::from(byte).to_string()
-        }
-        _ => format!("%{byte:02X}"),
-    };
-    name.bytes().map(of).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_in_a_query_is_a_name_and_nothing_else() {
-        assert_eq!(encoded("Record_2026-1.x"), "Record_2026-1.x");
-        assert_eq!(encoded("a b&c=ü%"), "a%20b%26c%3D%C3%BC%25");
     }
 }

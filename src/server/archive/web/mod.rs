@@ -16,8 +16,9 @@ use axum::routing::get;
 use axum::Router;
 
 use crate::server::archive::app::App;
+use crate::server::archive::query::encode;
 use error::ApiError;
-use local_path::{encode, local_path};
+use local_path::local_path;
 use sign_on::SignOnRefusal;
 use viewer::Viewer;
 

@@ -15,11 +15,11 @@ use crate::server::archive::accounts::users::{Rights, Role};
 use crate::server::archive::app::App;
 use crate::server::archive::audit::Actor;
 use crate::server::archive::catalogue::lock;
+#[cfg(feature = "oidc")]
+use crate::server::archive::query::encode;
 use crate::server::archive::scan::now;
 use crate::server::archive::tenants::DEFAULT_TENANT;
 use crate::server::archive::web::error::ApiError;
-#[cfg(feature = "oidc")]
-use crate::server::archive::web::local_path::encode;
 use crate::server::archive::web::local_path::local_path;
 use crate::server::archive::web::recordings::Pairs;
 use crate::server::archive::web::viewer::{cookie, cookie_name, is_behind_tls, Address};
