@@ -28,6 +28,7 @@ pub(in crate::server) struct Limits {
 }
 
 /// For servers on the internet.
+#[cfg(any(feature = "cloud-server", feature = "oidc"))]
 pub(in crate::server) const LIMITS: Limits = Limits {
     connect_time: Duration::from_secs(5),
     kept_time: Duration::from_secs(20),
