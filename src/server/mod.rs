@@ -3,7 +3,8 @@
 //! `record` is the recording server, `rendezvous` connects callers with phones behind NAT. Each has
 //! an event loop of its own. With the feature `cloud-server`, `cloud` and `calls` let phones call each
 //! other through the cloud, on tokio (`web`). All share the options (`options`, which `check` prints), the log
-//! (`log_lines`), the HTTP server (`http`), requests to other servers (`https_client`), its pages (`monitoring`) and the Prometheus format
+//! (`log_lines`), the HTTP server (`http`), requests to other servers (`https_client`), where
+//! PostgreSQL is (`database_url`), its pages (`monitoring`) and the Prometheus format
 //! (`metrics`). The protocols are in `proto::record_server` and `proto::rendezvous::server`.
 #![allow(clippy::print_stderr)] // the program's error message
 
@@ -21,6 +22,8 @@ mod calls;
 mod check;
 #[cfg(feature = "cloud-server")]
 mod cloud;
+#[cfg(any(feature = "archive", feature = "cloud-server"))]
+mod database_url;
 mod http;
 #[cfg(any(feature = "archive", feature = "cloud-server"))]
 mod https_client;

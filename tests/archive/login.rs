@@ -230,18 +230,14 @@ fn who_is_disabled_hears_no_more() {
 }
 
 #[test]
-fn what_is_not_supported_yet_is_refused_before_anything_is_opened() {
+fn a_database_that_is_none_is_refused_before_anything_is_opened() {
     let (dir, _) = crate::common::folder();
     for (option, value, words) in [
+        ("database", "postgres://db/archive", "USER:PASSWORD@HOST/DB"),
         (
             "database",
-            "postgres://db/archive",
-            "PostgreSQL is not supported yet",
-        ),
-        (
-            "database",
-            "postgresql://db/archive",
-            "PostgreSQL is not supported yet",
+            "mysql://u:p@db/archive",
+            "must be sqlite:FILE or postgres://",
         ),
     ] {
         let conf = dir.join("archive.conf");

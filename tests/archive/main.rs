@@ -18,6 +18,7 @@ mod oidc_issuers;
 mod pages;
 mod peer;
 mod peer_failures;
+mod postgres;
 mod retention;
 mod rights;
 mod scale;

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use crate::common::archive::{record, recordings, Archive, Reply};
+use crate::common::postgres::database_options;
 use crate::common::server::Server;
 use crate::common::storage::Storage;
 use crate::common::{callrec, command, wait_for};
@@ -64,6 +65,7 @@ impl Site {
             .arg("--dir")
             .arg(&self.archive.dir);
         program.args(STORE).envs(self.storage.environment());
+        program.args(database_options(&self.archive.dir));
         program.stdin(Stdio::null()).output().unwrap()
     }
 

@@ -2,8 +2,8 @@
 
 use std::net::SocketAddr;
 
+use crate::common::postgres::PASSWORD;
 use crate::harness::hook::{Hook, Request};
-use crate::harness::postgres::PASSWORD;
 use crate::harness::site::{health, push, Site};
 use crate::harness::{ask, unix_now, Events, Running, APP};
 use nix::sys::signal::Signal;

@@ -7,6 +7,7 @@ use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
 
+use super::postgres::database_options;
 use super::server::Server;
 use super::{command, run, wait_for, Process, PATIENCE};
 
@@ -52,6 +53,7 @@ impl Archive {
         let mut program = command(env!("CARGO_BIN_EXE_callrec-server"));
         program.arg("archive").arg("--dir").arg(&self.dir);
         program.args(["--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0"]);
+        program.args(self.database());
         program.args(&self.options).env("TZ", "UTC");
         program.envs(self.environment.clone());
         self.process.start(&mut program, log);
@@ -62,6 +64,14 @@ impl Archive {
             log.contains("all recordings are in the catalogue")
                 && log.contains("archive is ready on ")
         });
+    }
+
+    /// One is in the options, or chosen for all tests.
+    fn database(&self) -> Vec<String> {
+        match self.options.iter().any(|option| option == "--database") {
+            true => vec![],
+            false => database_options(&self.dir),
+        }
     }
 
     pub fn log(&self) -> String {
@@ -87,8 +97,12 @@ impl Archive {
         self.said("archive is ready on ")
     }
 
+    pub fn metrics_address(&self) -> SocketAddr {
+        self.said("metrics on ")
+    }
+
     pub fn metrics(&self) -> String {
-        let reply = send(self.said("metrics on "), "GET /metrics", &[], b"");
+        let reply = send(self.metrics_address(), "GET /metrics", &[], b"");
         String::from_utf8(reply.body).unwrap()
     }
 
@@ -101,7 +115,11 @@ impl Archive {
 
     /// A command over the same folder.
     pub fn command(&self, words: &[&str]) -> Output {
-        archive_command(&self.dir, words)
+        let mut options = self.options.iter().map(String::as_str);
+        let database = options.position(|option| option == "--database");
+        let url = database.and_then(|_| options.next());
+        let more = url.map(|url| vec!["--database", url]).unwrap_or_default();
+        archive_command(&self.dir, &[words, &more].concat())
     }
 
     /// A new token.
@@ -262,8 +280,20 @@ pub fn record(server: &Server, id: &str, keys: &str, packets: u32) {
 
 /// A command of the archive over a folder.
 pub fn archive_command(dir: &Path, words: &[&str]) -> Output {
-    let dir = dir.to_str().unwrap();
-    let words = [&["archive"], words, &["--dir", dir]].concat();
+    let is_chosen = words.contains(&"--database");
+    let database = if is_chosen {
+        vec![]
+    } else {
+        database_options(dir)
+    };
+    let database: Vec<&str> = database.iter().map(String::as_str).collect();
+    let words = [
+        &["archive"],
+        words,
+        &["--dir", dir.to_str().unwrap()],
+        &database,
+    ]
+    .concat();
     run(env!("CARGO_BIN_EXE_callrec-server"), &words)
 }
 
@@ -271,6 +301,7 @@ pub fn archive_command(dir: &Path, words: &[&str]) -> Output {
 pub fn archive_command_with(dir: &Path, words: &[&str], line: &str) -> Output {
     let mut program = command(env!("CARGO_BIN_EXE_callrec-server"));
     program.arg("archive").args(words).arg("--dir").arg(dir);
+    program.args(database_options(dir));
     let piped = program.stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut child = piped.stderr(Stdio::piped()).spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();

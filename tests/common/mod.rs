@@ -30,6 +30,8 @@ pub mod engine;
 #[cfg(feature = "s3")]
 pub mod fake_store;
 pub mod file;
+#[cfg(any(feature = "archive", feature = "cloud-server"))]
+pub mod haproxy;
 #[cfg(feature = "box")]
 pub mod home_box;
 pub mod intercom;
@@ -37,12 +39,16 @@ pub mod intercom;
 pub mod intercom_peer;
 pub mod listener;
 pub mod made;
+#[cfg(feature = "archive")]
+pub mod made_calls;
 mod media;
 #[cfg(feature = "oidc")]
 pub mod oidc;
 mod packets;
 #[cfg(feature = "tools")]
 pub mod player;
+#[cfg(any(feature = "archive", feature = "cloud-server"))]
+pub mod postgres;
 mod process;
 mod program;
 pub mod scripted;

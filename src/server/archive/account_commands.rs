@@ -225,7 +225,7 @@ fn parse(what: &str, arguments: Vec<OsString>) -> Result<AccountCommand, Failure
         let words = "what is to be done? 'callrec-server archive --help' lists it";
         return usage(&format!("archive {what}: {words}"));
     };
-    let accounts = Accounts::open(&settings.home()).map_err(Failure::Failed)?;
+    let accounts = Accounts::of(&settings).map_err(Failure::Failed)?;
     Ok(AccountCommand {
         action,
         name: words.next(),

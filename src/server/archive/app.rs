@@ -4,17 +4,22 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex};
 
+use log::warn;
+
 use crate::server::archive::accounts::Accounts;
 use crate::server::archive::audit::Audit;
 use crate::server::archive::bucket_cache::BucketCache;
-use crate::server::archive::catalogue::{lock, Catalogue};
+use crate::server::archive::catalogue::Catalogue;
 use crate::server::archive::event_log::EventLog;
 use crate::server::archive::id::IdKey;
+use crate::server::archive::lock::lock;
 use crate::server::archive::login_guard::LoginGuard;
 #[cfg(feature = "oidc")]
 use crate::server::archive::oidc::Oidc;
+use crate::server::archive::parts::Change;
 use crate::server::archive::peer::peers::Peers;
 use crate::server::archive::pending_deletion::PendingDeletion;
+use crate::server::archive::places::Places;
 use crate::server::archive::recent_lines::RecentLines;
 use crate::server::archive::records::Records;
 use crate::server::archive::settings::ArchiveSettings;
@@ -33,6 +38,7 @@ pub(super) struct App {
     pub(super) records: Records,
     pub(super) cache: BucketCache,
     pub(super) peers: Peers,
+    pub(super) places: Places,
     pub(super) events: EventLog,
     pub(super) logins: Mutex<LoginGuard>,
     pub(super) listens: Mutex<RecentLines>,
@@ -56,7 +62,7 @@ impl App {
         let home = settings.home();
         let buckets = settings.buckets()?;
         let peers = Peers::open(&settings)?;
-        let accounts = Accounts::open(&home)?;
+        let accounts = Accounts::of(&settings)?;
         Ok(Self {
             catalogue: Arc::new(Catalogue::open(&settings.database())?),
             key: accounts.id_key()?,
@@ -64,6 +70,7 @@ impl App {
             records: Records::new(&home, &buckets),
             cache: BucketCache::new(&home, buckets),
             peers,
+            places: Places::open(&settings, &accounts)?,
             accounts,
             #[cfg(feature = "oidc")]
             oidc: Oidc::new(&settings)?,
@@ -80,6 +87,17 @@ impl App {
             home,
             settings,
         })
+    }
+
+    /// Tells what has happened to recordings, here and to other archives of the same database.
+    pub(super) fn announce(&self, changes: Vec<Change>) {
+        if let Err(problem) = self.catalogue.tell(&self.peers.instance, &changes) {
+            warn!(
+                "{problem}; other archives do not hear at once of {} changes",
+                changes.len()
+            );
+        }
+        self.events.add(changes);
     }
 
     /// A deletion that was interrupted will go on: nobody can change it any more.

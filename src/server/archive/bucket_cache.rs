@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use crate::server::archive::bucket::Bucket;
-use crate::server::archive::catalogue::lock;
+use crate::server::archive::lock::lock;
 
 /// Bytes of all copies: two weeks of an office's calls that somebody listens to again.
 const MOST_BYTES: u64 = 1 << 30;

@@ -6,11 +6,11 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use rusqlite::params;
 use serde_json::{Map, Value};
 
-use crate::server::archive::bucket::{Bucket, BucketObject, FIRST_BUCKET};
-use crate::server::archive::catalogue::{fault, Catalogue};
+use crate::server::archive::bucket::{Bucket, BucketObject};
+use crate::server::archive::catalogue::Catalogue;
+use crate::server::archive::database::{values, Row, Session};
 use crate::server::archive::facts::PartFacts;
 use crate::server::archive::id::IdKey;
 use crate::server::archive::parts::{Change, FoundPart, PartWriter};
@@ -39,15 +39,11 @@ pub(super) struct BucketScan<'a> {
     pub(super) catalogue: &'a Catalogue,
     pub(super) key: &'a IdKey,
     pub(super) bucket: &'a Arc<Bucket>,
-    /// The bucket's number in the configuration.
-    pub(super) number: usize,
+    /// The bucket's number in the catalogue.
+    pub(super) place: i64,
 }
 
 impl BucketScan<'_> {
-    fn place(&self) -> i64 {
-        FIRST_BUCKET + self.number as i64
-    }
-
     /// Lists the whole bucket. A problem in the middle leaves what the catalogue has.
     pub(super) fn scan(&self) -> Result<Vec<Change>, String> {
         let mut changes = vec![];
@@ -77,14 +73,10 @@ impl BucketScan<'_> {
     }
 
     fn known_folders(&self) -> Result<Vec<String>, String> {
-        self.catalogue.read(|connection| {
+        self.catalogue.read(|session| {
             let sql = "SELECT name FROM folder WHERE EXISTS
                 (SELECT 1 FROM part WHERE part.folder = folder.id AND place = ?1 AND gone = 0)";
-            let mut find = connection.prepare(sql).map_err(fault)?;
-            let names = find
-                .query_map([self.place()], |row| row.get(0))
-                .map_err(fault)?;
-            names.collect::<Result<_, _>>().map_err(fault)
+            session.rows(sql, values![self.place], |row| row.get(0))
         })
     }
 
@@ -97,10 +89,10 @@ impl BucketScan<'_> {
         if folder.is_empty() {
             return Ok(vec![]);
         }
-        let place = self.place();
+        let place = self.place;
         let known = self
             .catalogue
-            .read(|connection| known(connection, folder, place))?;
+            .read(|session| known(session, folder, place))?;
         let is_new = |(stem, objects): &(&String, &Objects)| {
             let known = known.get(*stem);
             let is_known = |part: &KnownPart| part.gone == 0 && part.stamp == objects.stamp;
@@ -127,8 +119,8 @@ impl BucketScan<'_> {
         let now = now();
         // Before the transaction: others write meanwhile.
         let sidecars = self.sidecars(folder, parts)?;
-        self.catalogue.write(|connection| {
-            let writer = self.writer(connection, now);
+        self.catalogue.write(|session| {
+            let writer = self.writer(session, now);
             let mut ids = vec![];
             for ((stem, objects), sidecar) in parts.iter().zip(&sidecars) {
                 let members: Option<Map<String, Value>> = sidecar
@@ -144,7 +136,7 @@ impl BucketScan<'_> {
                 ids.extend(writer.put(&FoundPart {
                     folder,
                     stem,
-                    place: self.place(),
+                    place: self.place,
                     state: "finished",
                     problem,
                     size: objects.audio.unwrap_or(0) as i64,
@@ -187,15 +179,15 @@ impl BucketScan<'_> {
 
     fn mark_gone(&self, folder: &str, stems: &[&String]) -> Result<Vec<Change>, String> {
         let now = now();
-        self.catalogue.write(|connection| {
-            let writer = self.writer(connection, now);
-            writer.mark_gone(folder, self.place(), stems)
+        self.catalogue.write(|session| {
+            let writer = self.writer(session, now);
+            writer.mark_gone(folder, self.place, stems)
         })
     }
 
-    fn writer<'a>(&'a self, connection: &'a rusqlite::Connection, now: i64) -> PartWriter<'a> {
+    fn writer<'a>(&'a self, session: &'a Session<'a>, now: i64) -> PartWriter<'a> {
         PartWriter {
-            connection,
+            session,
             key: self.key,
             now,
         }
@@ -203,13 +195,11 @@ impl BucketScan<'_> {
 
     /// Parts in this bucket whose recording is deleted.
     pub(super) fn deleted(&self) -> Result<Vec<(String, String, String)>, String> {
-        self.catalogue.read(|connection| {
+        self.catalogue.read(|session| {
             let columns = "part.id, folder.name, part.stem";
             let sql = format!("SELECT {columns} FROM {DELETED_PARTS} AND part.place = ?1");
-            let mut find = connection.prepare_cached(&sql).map_err(fault)?;
-            let of = |row: &rusqlite::Row| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
-            let rows = find.query_map(params![self.place()], of).map_err(fault)?;
-            rows.collect::<Result<_, _>>().map_err(fault)
+            let of = |row: &Row| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+            session.rows(&sql, values![self.place], of)
         })
     }
 }

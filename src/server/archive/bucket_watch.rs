@@ -11,8 +11,8 @@ use crate::server::archive::app::App;
 use crate::server::archive::bucket::Bucket;
 use crate::server::archive::bucket_records::{self, SeenRecords};
 use crate::server::archive::bucket_scan::BucketScan;
-use crate::server::archive::catalogue::lock;
 use crate::server::archive::deletion::forget;
+use crate::server::archive::lock::lock;
 use crate::server::archive::parts::PartWriter;
 use crate::server::archive::records;
 use crate::server::archive::scan::now;
@@ -68,9 +68,9 @@ fn look(
         catalogue: &app.catalogue,
         key: &app.key,
         bucket,
-        number,
+        place: app.places.bucket(number),
     };
-    app.events.add(scan.scan()?);
+    app.announce(scan.scan()?);
     for (id, folder, stem) in scan.deleted()? {
         let _changing = lock(&app.changing);
         app.cache.delete(&folder, &stem)?;
@@ -93,18 +93,18 @@ fn read_records(app: &App, bucket: &Bucket, seen: &mut SeenRecords) -> Result<()
             // A deletion was interrupted, or somebody has changed it meanwhile elsewhere.
             bucket_records::forget_changes(bucket, &id)?;
         }
-        let change = app.catalogue.write(|connection| {
-            if !records::put(connection, &id, &added)? {
+        let change = app.catalogue.write(|session| {
+            if !records::put(session, &id, &added)? {
                 return Ok(None);
             }
             let writer = PartWriter {
-                connection,
+                session,
                 key: &app.key,
                 now: now(),
             };
             writer.rejoin(&id, true)
         });
-        app.events.add(change?.into_iter().collect());
+        app.announce(change?.into_iter().collect());
         seen.mark(id, state);
     }
     Ok(())

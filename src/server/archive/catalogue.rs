@@ -1,107 +1,120 @@
-//! The catalogue: one connection that writes, and some that read.
+//! The catalogue of recordings: a file of SQLite, or a schema of PostgreSQL that several archives share.
 
-use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::path::Path;
 
-use rusqlite::backup::{Backup, StepResult};
-use rusqlite::Connection;
+use serde_json::{json, Value};
 
+use crate::server::archive::database::{
+    values, Database, DatabasePlace, PostgresPool, Session, SqliteFile,
+};
+use crate::server::archive::parts::Change;
 use crate::server::archive::schema;
+use crate::server::database_url::DatabaseUrl;
 
-/// Connections that are kept open for readers.
-const MAX_READERS: usize = 8;
-
-/// How often a copy is tried, and the pause before the next try: a minute in all.
-const COPY_TRIES: usize = 1200;
-const COPY_PAUSE: Duration = Duration::from_millis(50);
+/// What problems begin with.
+pub(super) const NAME: &str = "the catalogue";
+/// Where PostgreSQL has it, and where a new one is made.
+const SCHEMA: &str = "catalogue";
+const NEW_SCHEMA: &str = "catalogue_new";
+/// Where changes are told to other archives, and how many at once: 8000 bytes are the most.
+const CHANNEL: &str = "callrec_archive";
+const CHANGES_AT_ONCE: usize = 20;
 
 /// The open catalogue.
-pub(super) struct Catalogue {
-    path: PathBuf,
-    writer: Mutex<Connection>,
-    readers: Mutex<Vec<Connection>>,
-}
+pub(super) struct Catalogue(Database);
 
 /// What failed, for the log.
 pub(super) fn fault(error: impl std::fmt::Display) -> String {
-    format!("the catalogue: {error}")
-}
-
-/// A lock that a panic elsewhere does not poison: what it guards is a database with transactions, or
-/// plain values.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    format!("{NAME}: {error}")
 }
 
 impl Catalogue {
     /// Opens it, and creates it if it does not exist.
-    pub(super) fn open(path: &Path) -> Result<Self, String> {
-        Ok(Self {
-            writer: Mutex::new(schema::open(path)?),
-            path: path.into(),
-            readers: Mutex::new(vec![]),
-        })
+    pub(super) fn open(place: &DatabasePlace) -> Result<Self, String> {
+        match place {
+            DatabasePlace::File(path) => {
+                let file = SqliteFile::new(path, NAME, schema::open(path)?);
+                Ok(Self(Database::Sqlite(file)))
+            }
+            DatabasePlace::Shared(url) => {
+                let pool = PostgresPool::new(url, SCHEMA, NAME);
+                schema::open_shared(&pool, SCHEMA)?;
+                Ok(Self(Database::Postgres(pool)))
+            }
+        }
     }
 
-    /// Makes a new one, which nobody reads until it is whole.
+    /// Makes a new file, which nobody reads until it is whole.
     pub(super) fn create(path: &Path) -> Result<Self, String> {
-        Ok(Self {
-            writer: Mutex::new(schema::create(path)?),
-            path: path.into(),
-            readers: Mutex::new(vec![]),
-        })
+        let file = SqliteFile::new(path, NAME, schema::create(path)?);
+        Ok(Self(Database::Sqlite(file)))
+    }
+
+    /// Makes a new schema, which nobody reads until it is whole.
+    pub(super) fn create_shared(url: &DatabaseUrl) -> Result<Self, String> {
+        let pool = PostgresPool::new(url, NEW_SCHEMA, NAME);
+        pool.batch(&format!("DROP SCHEMA IF EXISTS {NEW_SCHEMA} CASCADE"))?;
+        schema::open_shared(&pool, NEW_SCHEMA)?;
+        Ok(Self(Database::Postgres(pool)))
     }
 
     /// Does some work in one transaction; nothing is changed if it fails.
     pub(super) fn write<T>(
         &self,
-        work: impl FnOnce(&Connection) -> Result<T, String>,
+        work: impl FnOnce(&Session) -> Result<T, String>,
     ) -> Result<T, String> {
-        let mut writer = lock(&self.writer);
-        let transaction = writer
-            .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
-            .map_err(fault)?;
-        let done = work(&transaction)?;
-        transaction.commit().map_err(fault)?;
-        Ok(done)
+        self.0.write(work)
     }
 
     /// Reads in one transaction: everything is of the same moment.
     pub(super) fn read<T>(
         &self,
-        work: impl FnOnce(&Connection) -> Result<T, String>,
+        work: impl FnOnce(&Session) -> Result<T, String>,
     ) -> Result<T, String> {
-        let kept = lock(&self.readers).pop();
-        let mut connection = match kept {
-            Some(connection) => connection,
-            None => schema::open_to_read(&self.path).map_err(fault)?,
-        };
-        let done = {
-            let transaction = connection.transaction().map_err(fault)?;
-            work(&transaction)?
-        };
-        let mut readers = lock(&self.readers);
-        if readers.len() < MAX_READERS {
-            readers.push(connection);
-        }
-        Ok(done)
+        self.0.read(work)
     }
 
-    /// Copies another catalogue over this one, in one step for all who read.
-    pub(super) fn replace_with(&self, other: &Path) -> Result<(), String> {
-        let source = Connection::open(other).map_err(fault)?;
-        let mut writer = lock(&self.writer);
-        let backup = Backup::new(&source, &mut writer).map_err(fault)?;
-        for _ in 0..COPY_TRIES {
-            match backup.step(-1).map_err(fault)? {
-                StepResult::Done => return Ok(()),
-                // A reader or a writer is in the middle of something.
-                _ => std::thread::sleep(COPY_PAUSE),
-            }
+    /// Puts a file in the place of this one, or the new schema in the place of the old one; in one step
+    /// for all who read.
+    pub(super) fn replace_with_new(&self, file: &Path) -> Result<(), String> {
+        match &self.0 {
+            Database::Sqlite(open) => open.replace_with(file),
+            Database::Postgres(pool) => pool.batch(&format!(
+                "BEGIN; DROP SCHEMA IF EXISTS {SCHEMA} CASCADE; ALTER SCHEMA {NEW_SCHEMA} RENAME TO {SCHEMA}; COMMIT"
+            )),
         }
-        Err(fault(
-            "is always in use; stop the server, and rebuild again",
-        ))
+    }
+
+    /// Tells other archives what has changed; `from`: who tells it.
+    pub(super) fn tell(&self, from: &str, changes: &[Change]) -> Result<(), String> {
+        if matches!(self.0, Database::Sqlite(_)) || changes.is_empty() {
+            return Ok(());
+        }
+        self.read(|session| {
+            for some in changes.chunks(CHANGES_AT_ONCE) {
+                let some: Vec<Value> = some.iter().map(Change::to_json).collect();
+                let note = json!({"from": from, "changes": some}).to_string();
+                let sql = "SELECT pg_notify(?1, ?2) IS NULL";
+                session.rows(sql, values![CHANNEL, note], |_| Ok(()))?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Hands on what other archives tell, until the connection is lost. `None`: there are none.
+    pub(super) fn listen(
+        &self,
+        own: &str,
+        mut hand_on: impl FnMut(Vec<Change>),
+    ) -> Option<Result<(), String>> {
+        let Database::Postgres(pool) = &self.0 else {
+            return None;
+        };
+        Some(pool.listen(CHANNEL, |note| {
+            let note: Value = serde_json::from_str(note).unwrap_or_default();
+            let changes = note["changes"].as_array().filter(|_| note["from"] != own);
+            let changes = changes.into_iter().flatten().filter_map(Change::of_json);
+            hand_on(changes.collect());
+        }))
     }
 }

@@ -7,7 +7,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use rusqlite::Connection;
 use serde_json::{json, Map, Value};
 
 use crate::cli::console::print;
@@ -18,15 +17,16 @@ use crate::server::archive::audio_file::AudioFile;
 use crate::server::archive::audit::Audit;
 use crate::server::archive::bucket::FIRST_BUCKET;
 use crate::server::archive::bucket_cache::BucketCache;
-use crate::server::archive::catalogue::fault;
 use crate::server::archive::command_line::{settings, take_flag};
+use crate::server::archive::database::{values, Row, Session};
 use crate::server::archive::id::IdKey;
 use crate::server::archive::journal_reader::{balance, hosts, Balance};
-use crate::server::archive::rebuild::{fill, remove};
+use crate::server::archive::places::Places;
+use crate::server::archive::rebuild::{create, fill, remove};
 use crate::server::archive::settings::ArchiveSettings;
 
 /// A recording whose audio is missing.
-const NO_FILE: &str = "(state = 'incomplete' AND document LIKE '%\"problem\":\"no-file\"%')";
+const NO_FILE: &str = "(state = 'incomplete' AND document ->> 'problem' = 'no-file')";
 
 /// All that was found.
 struct Report {
@@ -56,8 +56,8 @@ pub(super) fn main(mut arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
 fn check(settings: &ArchiveSettings, has_sums: bool) -> Result<Report, String> {
     let home = settings.home();
     // It reads only: where no archive has been, ids are those of a key that nobody keeps.
-    let accounts = match home.join("accounts.db").exists() {
-        true => Some(Accounts::open(&home)?),
+    let accounts = match settings.shared().is_some() || home.join("accounts.db").exists() {
+        true => Some(Accounts::of(settings)?),
         false => None,
     };
     let key = match &accounts {
@@ -65,9 +65,10 @@ fn check(settings: &ArchiveSettings, has_sums: bool) -> Result<Report, String> {
         None => IdKey::new([0; 32]),
     };
     let path = std::env::temp_dir().join(format!("callrec-check-{}.db", std::process::id()));
-    let filled = fill(settings, &path, &key, false);
-    let report = filled
-        .and_then(|catalogue| catalogue.read(|connection| report(connection, settings, has_sums)));
+    let places = Places::in_order(settings);
+    let filled = create(&path).and_then(|new| fill(settings, new, &places, &key, false));
+    let report =
+        filled.and_then(|catalogue| catalogue.read(|session| report(session, settings, has_sums)));
     remove(&path)?;
     let mut report = report?;
     if let Some(accounts) = &accounts {
@@ -77,26 +78,21 @@ fn check(settings: &ArchiveSettings, has_sums: bool) -> Result<Report, String> {
     Ok(report)
 }
 
-fn report(
-    connection: &Connection,
-    settings: &ArchiveSettings,
-    has_sums: bool,
-) -> Result<Report, String> {
-    let mut problems = part_problems(connection, settings)?;
-    problems.extend(lost(connection, settings)?);
+fn report(session: &Session, settings: &ArchiveSettings, has_sums: bool) -> Result<Report, String> {
+    let places = Places::in_order(settings);
+    let mut problems = part_problems(session, &places)?;
+    problems.extend(lost(session, &places)?);
     if has_sums {
-        problems.extend(wrong_sums(connection, settings)?);
+        problems.extend(wrong_sums(session, settings)?);
     }
     let count = |condition: &str| -> Result<u64, String> {
         let sql = format!("SELECT count(*) FROM recording WHERE {condition}");
-        let count: i64 = connection
-            .query_row(&sql, [], |row| row.get(0))
-            .map_err(fault)?;
+        let count: i64 = session.one(&sql, values![], |row| row.get(0))?;
         Ok(count as u64)
     };
     let mut by_host = vec![];
-    for host in hosts(connection)? {
-        let of_host = balance(connection, Some(&host))?;
+    for host in hosts(session)? {
+        let of_host = balance(session, Some(&host))?;
         by_host.push((host, of_host));
     }
     Ok(Report {
@@ -108,45 +104,33 @@ fn report(
         lost: count(&format!(
             "{NO_FILE} AND id NOT IN (SELECT id FROM accepted)"
         ))?,
-        balance: balance(connection, None)?,
+        balance: balance(session, None)?,
         by_host,
     })
 }
 
-fn path_of(settings: &ArchiveSettings, place: i64, folder: &str, name: &str) -> PathBuf {
-    settings.place(place).join(folder).join(name)
+fn path_of(places: &Places, place: i64, folder: &str, name: &str) -> PathBuf {
+    places.path(place).join(folder).join(name)
 }
 
-fn part_problems(
-    connection: &Connection,
-    settings: &ArchiveSettings,
-) -> Result<Vec<String>, String> {
+fn part_problems(session: &Session, places: &Places) -> Result<Vec<String>, String> {
     let sql =
         "SELECT place, folder.name, stem, problem FROM part JOIN folder ON folder.id = part.folder
         WHERE problem IS NOT NULL ORDER BY 1, 2, 3";
-    let mut find = connection.prepare(sql).map_err(fault)?;
-    let of = |row: &rusqlite::Row| -> rusqlite::Result<String> {
+    let of = |row: &Row| -> Result<String, String> {
         let (folder, stem, problem): (String, String, String) =
             (row.get(1)?, row.get(2)?, row.get(3)?);
-        let path = path_of(settings, row.get(0)?, &folder, &format!("{stem}.wav"));
+        let path = path_of(places, row.get(0)?, &folder, &format!("{stem}.wav"));
         Ok(format!("{}: {problem}", path.display()))
     };
-    let mut problems: Vec<String> = find
-        .query_map([], of)
-        .map_err(fault)?
-        .collect::<Result<_, _>>()
-        .map_err(fault)?;
+    let mut problems = session.rows(sql, values![], of)?;
     let sql = "SELECT folder.name, document FROM recording JOIN folder ON folder.id = recording.folder WHERE state = 'incomplete'";
-    let mut find = connection.prepare(sql).map_err(fault)?;
-    let of = |row: &rusqlite::Row| -> rusqlite::Result<(String, String)> {
-        Ok((row.get(0)?, row.get(1)?))
-    };
-    for row in find.query_map([], of).map_err(fault)? {
-        let (folder, document) = row.map_err(fault)?;
+    let of = |row: &Row| -> Result<(String, String), String> { Ok((row.get(0)?, row.get(1)?)) };
+    for (folder, document) in session.rows(sql, values![], of)? {
         let document: Value = serde_json::from_str(&document).unwrap_or_default();
         if document["problem"] == "part" {
             let call = document["call"].as_str().unwrap_or_default();
-            let path = path_of(settings, 0, &folder, call);
+            let path = path_of(places, 0, &folder, call);
             problems.push(format!(
                 "{}: part {} is missing",
                 path.display(),
@@ -158,41 +142,36 @@ fn part_problems(
 }
 
 /// Calls that were accepted, and of which there is nothing.
-fn lost(connection: &Connection, settings: &ArchiveSettings) -> Result<Vec<String>, String> {
+fn lost(session: &Session, places: &Places) -> Result<Vec<String>, String> {
     let sql = "SELECT folder, stem, reason FROM accepted WHERE state = 'lost'
         AND NOT EXISTS (SELECT 1 FROM recording WHERE recording.id = accepted.id) ORDER BY folder, stem";
-    let mut find = connection.prepare(sql).map_err(fault)?;
-    let of = |row: &rusqlite::Row| -> rusqlite::Result<String> {
+    let of = |row: &Row| -> Result<String, String> {
         let (folder, stem, reason): (String, String, String) =
             (row.get(0)?, row.get(1)?, row.get(2)?);
-        let path = path_of(settings, 0, &folder, &format!("{stem}.wav"));
+        let path = path_of(places, 0, &folder, &format!("{stem}.wav"));
         Ok(format!("{}: lost: {reason}", path.display()))
     };
-    let lines = find.query_map([], of).map_err(fault)?;
-    lines.collect::<Result<_, _>>().map_err(fault)
+    session.rows(sql, values![], of)
 }
 
 /// Reads all audio.
-fn wrong_sums(connection: &Connection, settings: &ArchiveSettings) -> Result<Vec<String>, String> {
+fn wrong_sums(session: &Session, settings: &ArchiveSettings) -> Result<Vec<String>, String> {
+    let places = Places::in_order(settings);
     let sql =
         "SELECT place, folder.name, stem, members FROM part JOIN folder ON folder.id = part.folder
         WHERE state = 'finished' AND problem IS NULL ORDER BY 1, 2, 3";
-    let mut find = connection.prepare(sql).map_err(fault)?;
-    type Row = (i64, String, String, String);
-    let of = |row: &rusqlite::Row| -> rusqlite::Result<Row> {
-        Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
-    };
     let buckets = settings.buckets()?;
     let temporary = std::env::temp_dir().join(format!("callrec-check-{}", std::process::id()));
     let cache = BucketCache::new(&temporary, buckets);
     let mut problems = vec![];
-    for row in find.query_map([], of).map_err(fault)? {
-        let (place, folder, stem, members) = row.map_err(fault)?;
+    session.each(sql, values![], |row| {
+        let (place, folder, stem): (i64, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let members: String = row.get(3)?;
         let members: Map<String, Value> = serde_json::from_str(&members).unwrap_or_default();
         let Some(expected) = members.get("sha256").and_then(Value::as_str) else {
-            continue; // a crash has interrupted it
+            return Ok(true); // a crash has interrupted it
         };
-        let path = path_of(settings, place, &folder, &format!("{stem}.wav"));
+        let path = path_of(&places, place, &folder, &format!("{stem}.wav"));
         let audio = if place >= FIRST_BUCKET {
             let copy = cache.copy(&folder, &format!("{stem}.wav"), 0)?;
             copy.unwrap_or_default()
@@ -204,7 +183,8 @@ fn wrong_sums(connection: &Connection, settings: &ArchiveSettings) -> Result<Vec
             Ok(_) => problems.push(format!("{}: sum", path.display())),
             Err(error) => problems.push(format!("{}: {error}", path.display())),
         }
-    }
+        Ok(true)
+    })?;
     cache.clear()?;
     let _ = std::fs::remove_dir(temporary);
     Ok(problems)

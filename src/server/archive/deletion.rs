@@ -12,7 +12,8 @@ use crate::io::file::claim;
 use crate::recordings::start_time::StartTime;
 use crate::server::archive::app::App;
 use crate::server::archive::audit::Actor;
-use crate::server::archive::catalogue::{fault, lock};
+use crate::server::archive::database::values;
+use crate::server::archive::lock::lock;
 use crate::server::archive::parts::{Change, PartWriter};
 use crate::server::archive::pending_deletion::PendingDeletion;
 use crate::server::archive::records;
@@ -124,7 +125,7 @@ fn find_target(app: &App, id: &str) -> Result<Target, DeletionRefusal> {
     if added.hold {
         return Err(DeletionRefusal::Held);
     }
-    let row = app.catalogue.read(|connection| find(connection, id))?;
+    let row = app.catalogue.read(|session| find(session, id))?;
     let row = row.ok_or(DeletionRefusal::NotFound)?;
     if row.state == "running" {
         return Err(DeletionRefusal::Running);
@@ -168,11 +169,11 @@ fn remove(app: &App, target: &Target, id: &str) -> Result<(), String> {
         let added = app.records.read(id);
         let added = added.map_err(|error| of_record(id, &error))?;
         app.catalogue
-            .write(|connection| records::put(connection, id, &added))?;
+            .write(|session| records::put(session, id, &added))?;
         return Err(problem);
     }
     let change = forget(app, id)?;
-    app.events.add(change.into_iter().collect());
+    app.announce(change.into_iter().collect());
     Ok(())
 }
 
@@ -263,13 +264,11 @@ pub(super) fn forget(app: &App, id: &str) -> Result<Option<Change>, String> {
         .records
         .read(id)
         .map_err(|error| format!("the record of {id}: {error}"))?;
-    app.catalogue.write(|connection| {
-        records::put(connection, id, &added)?;
-        connection
-            .execute("DELETE FROM part WHERE id = ?1", [id])
-            .map_err(fault)?;
+    app.catalogue.write(|session| {
+        records::put(session, id, &added)?;
+        session.execute("DELETE FROM part WHERE id = ?1", values![id])?;
         let writer = PartWriter {
-            connection,
+            session,
             key: &app.key,
             now: now(),
         };

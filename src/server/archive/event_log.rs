@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::broadcast;
 
-use crate::server::archive::catalogue::lock;
+use crate::server::archive::lock::lock;
 use crate::server::archive::parts::Change;
 
 /// How long an event is kept.

@@ -5,8 +5,9 @@ use std::io;
 use log::info;
 
 use crate::server::archive::app::App;
-use crate::server::archive::catalogue::{fault, lock};
+use crate::server::archive::database::{values, Row};
 use crate::server::archive::deletion::{forget, give_up, remove_part, resume, DeletionRefusal};
+use crate::server::archive::lock::lock;
 use crate::server::archive::pending_deletion::PendingDeletion;
 use crate::server::archive::schema::DELETED_PARTS;
 
@@ -66,21 +67,18 @@ pub(super) fn finish_interrupted(app: &App) -> Result<(), String> {
 
 /// Parts whose recording has a tombstone: a crash has left them behind, or a backup has brought them back.
 fn remove_what_is_deleted(app: &App) -> Result<(), String> {
-    let left = app.catalogue.read(|connection| {
+    let left = app.catalogue.read(|session| {
         let sql =
             format!("SELECT part.id, part.place, folder.name, part.stem FROM {DELETED_PARTS}");
-        let mut find = connection.prepare_cached(&sql).map_err(fault)?;
-        type Row = (String, i64, String, String);
-        let of = |row: &rusqlite::Row| -> rusqlite::Result<Row> {
+        type Part = (String, i64, String, String);
+        let of = |row: &Row| -> Result<Part, String> {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
         };
-        let rows = find.query_map([], of).map_err(fault)?;
-        rows.collect::<Result<Vec<_>, _>>().map_err(fault)
+        session.rows(&sql, values![], of)
     })?;
     for (id, place, folder, stem) in left {
         let _changing = lock(&app.changing);
-        let dirs = app.settings.dirs();
-        let Some(dir) = dirs.get(place as usize) else {
+        let Some(dir) = app.places.dir(place) else {
             continue;
         };
         let path = dir.join(&folder).join(format!("{stem}.wav"));

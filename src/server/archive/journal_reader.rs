@@ -5,11 +5,11 @@ use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use rusqlite::{params, Connection, OptionalExtension};
 use serde_json::{Map, Value};
 
-use crate::server::archive::catalogue::fault;
+use crate::server::archive::database::{values, Row, Session};
 use crate::server::archive::id::IdKey;
+use crate::server::archive::places::NumberedDir;
 
 /// Bytes that are read at once.
 const PIECE: u64 = 1 << 20;
@@ -32,12 +32,12 @@ pub(super) struct Balance {
 
 /// Reads what was added to the journals of all folders; `all`: also to those of earlier days.
 pub(super) fn read(
-    connection: &Connection,
+    session: &Session,
     key: &IdKey,
-    dirs: &[PathBuf],
+    dirs: &[NumberedDir],
     all: bool,
 ) -> Result<(), String> {
-    for (place, dir) in dirs.iter().enumerate() {
+    for (place, dir) in dirs {
         let root = dir.join(".journal");
         for file in files(&root, all).map_err(|error| format!("{}: {error}", root.display()))? {
             let name = format!(
@@ -45,7 +45,7 @@ pub(super) fn read(
                 file.strip_prefix(&root).unwrap_or(&file).display()
             );
             let failed = |error: io::Error| format!("{}: {error}", file.display());
-            read_file(connection, key, &name, &file).map_err(|error| match error {
+            read_file(session, key, &name, &file).map_err(|error| match error {
                 ReadError::Io(error) => failed(error),
                 ReadError::Catalogue(fault) => fault,
             })?;
@@ -105,18 +105,9 @@ fn entries(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-fn read_file(
-    connection: &Connection,
-    key: &IdKey,
-    name: &str,
-    path: &Path,
-) -> Result<(), ReadError> {
-    let sql = "SELECT offset FROM journal WHERE name = ?1";
-    let mut find = connection.prepare_cached(sql).map_err(fault)?;
-    let found = find
-        .query_row([name], |row| row.get::<_, i64>(0))
-        .optional()
-        .map_err(fault)?;
+fn read_file(session: &Session, key: &IdKey, name: &str, path: &Path) -> Result<(), ReadError> {
+    let sql = "SELECT position FROM journal WHERE name = ?1";
+    let found: Option<i64> = session.first(sql, values![name], |row| row.get(0))?;
     let mut offset = found.unwrap_or(0) as u64;
     let mut file = File::open(path)?;
     let length = file.metadata()?.len();
@@ -133,55 +124,41 @@ fn read_file(
         };
         for line in piece[..=end].split(|byte| *byte == b'\n') {
             if let Ok(Value::Object(line)) = serde_json::from_slice(line) {
-                take_line(connection, key, &line)?;
+                take_line(session, key, &line)?;
             }
         }
         offset += end as u64 + 1;
     }
-    let sql = "INSERT OR REPLACE INTO journal(name, offset) VALUES(?1, ?2)";
-    connection
-        .execute(sql, params![name, offset as i64])
-        .map_err(fault)?;
+    let sql = "INSERT INTO journal(name, position) VALUES(?1, ?2) ON CONFLICT(name) DO UPDATE SET position = ?2";
+    session.execute(sql, values![name, offset as i64])?;
     Ok(())
 }
 
-fn take_line(
-    connection: &Connection,
-    key: &IdKey,
-    line: &Map<String, Value>,
-) -> Result<(), String> {
+fn take_line(session: &Session, key: &IdKey, line: &Map<String, Value>) -> Result<(), String> {
     let text = |key: &str| line.get(key).and_then(Value::as_str).unwrap_or_default();
     let (host, folder) = (text("host"), text("folder"));
     match text("event") {
         "start" => {
             let id = key.id(folder, text("stem"));
-            let sql = "INSERT OR IGNORE INTO accepted(id, host, folder, stem, time, state, reason) VALUES(?1, ?2, ?3, ?4, ?5,
+            let sql = "INSERT INTO accepted(id, host, folder, stem, time, state, reason) VALUES(?1, ?2, ?3, ?4, ?5,
                 coalesce((SELECT CASE WHEN state IN ('running', 'deleted') THEN state
-                    WHEN document LIKE '%\"place\":\"local\"%' AND document NOT LIKE '%\"problem\":\"no-file\"%' THEN 'present'
-                    ELSE 'lost' END FROM recording WHERE id = ?1), 'lost'), 'no-file')";
-            let mut insert = connection.prepare_cached(sql).map_err(fault)?;
-            insert
-                .execute(params![id, host, folder, text("stem"), text("time")])
-                .map_err(fault)?;
+                    WHEN document ->> 'place' = 'local' AND coalesce(document ->> 'problem', '') <> 'no-file' THEN 'present'
+                    ELSE 'lost' END FROM recording WHERE id = ?1), 'lost'), 'no-file') ON CONFLICT DO NOTHING";
+            session.execute(sql, values![id, host, folder, text("stem"), text("time")])?;
         }
         "end" => {
             let id = key.id(folder, text("call"));
             let is_failed = text("result") == "failed";
             // The reason of a call that has left no file at all.
-            let sql = "UPDATE accepted SET ended = ?2, reason = CASE WHEN ?3 AND state = 'lost'
+            let sql = "UPDATE accepted SET ended = ?2, reason = CASE WHEN ?3 = 1 AND state = 'lost'
                 AND NOT EXISTS (SELECT 1 FROM recording WHERE recording.id = ?1) THEN ?2 ELSE reason END WHERE id = ?1";
-            let mut update = connection.prepare_cached(sql).map_err(fault)?;
-            update
-                .execute(params![id, text("end"), is_failed])
-                .map_err(fault)?;
+            session.execute(sql, values![id, text("end"), is_failed])?;
         }
         "refused" => {
             let reason = text("reason").split(':').next().unwrap_or_default();
             let sql = "INSERT INTO refused(host, reason, count) VALUES(?1, ?2, 1)
-                ON CONFLICT(host, reason) DO UPDATE SET count = count + 1";
-            connection
-                .execute(sql, params![host, reason])
-                .map_err(fault)?;
+                ON CONFLICT(host, reason) DO UPDATE SET count = refused.count + 1";
+            session.execute(sql, values![host, reason])?;
         }
         _ => {}
     }
@@ -189,16 +166,14 @@ fn take_line(
 }
 
 /// The balance of a host; `None`: of all together.
-pub(super) fn balance(connection: &Connection, host: Option<&str>) -> Result<Balance, String> {
+pub(super) fn balance(session: &Session, host: Option<&str>) -> Result<Balance, String> {
     let mut balance = Balance::default();
     let sql = "SELECT state, CASE state WHEN 'lost' THEN reason ELSE '' END, count(*) FROM accepted
-        WHERE ?1 IS NULL OR host = ?1 GROUP BY 1, 2";
-    let mut count = connection.prepare_cached(sql).map_err(fault)?;
-    let of = |row: &rusqlite::Row| -> rusqlite::Result<(String, String, i64)> {
+        WHERE host = coalesce(?1, host) GROUP BY 1, 2";
+    let of = |row: &Row| -> Result<(String, String, i64), String> {
         Ok((row.get(0)?, row.get(1)?, row.get(2)?))
     };
-    for row in count.query_map([host], of).map_err(fault)? {
-        let (state, reason, count) = row.map_err(fault)?;
+    for (state, reason, count) in session.rows(sql, values![host], of)? {
         let count = count as u64;
         *balance.accepted.get_or_insert(0) += count;
         match state.as_str() {
@@ -208,21 +183,16 @@ pub(super) fn balance(connection: &Connection, host: Option<&str>) -> Result<Bal
             _ => balance.lost.push((reason, count)),
         }
     }
-    let sql = "SELECT reason, sum(count) FROM refused WHERE ?1 IS NULL OR host = ?1 GROUP BY 1";
-    let mut count = connection.prepare_cached(sql).map_err(fault)?;
-    let of =
-        |row: &rusqlite::Row| -> rusqlite::Result<(String, i64)> { Ok((row.get(0)?, row.get(1)?)) };
-    for row in count.query_map([host], of).map_err(fault)? {
-        let (reason, count) = row.map_err(fault)?;
+    let sql = "SELECT reason, CAST(sum(count) AS BIGINT) FROM refused WHERE host = coalesce(?1, host) GROUP BY 1";
+    let of = |row: &Row| -> Result<(String, i64), String> { Ok((row.get(0)?, row.get(1)?)) };
+    for (reason, count) in session.rows(sql, values![host], of)? {
         balance.refused.push((reason, count as u64));
     }
     Ok(balance)
 }
 
 /// The hosts that have accepted calls.
-pub(super) fn hosts(connection: &Connection) -> Result<Vec<String>, String> {
+pub(super) fn hosts(session: &Session) -> Result<Vec<String>, String> {
     let sql = "SELECT DISTINCT host FROM accepted UNION SELECT host FROM refused ORDER BY 1";
-    let mut find = connection.prepare_cached(sql).map_err(fault)?;
-    let rows = find.query_map([], |row| row.get(0)).map_err(fault)?;
-    rows.collect::<Result<_, _>>().map_err(fault)
+    session.rows(sql, values![], |row| row.get(0))
 }

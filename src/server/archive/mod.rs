@@ -3,12 +3,12 @@
 //! It is a process of its own: recordings do not notice whether it runs. Files are the truth:
 //!
 //! - `scan` compares the folders (`folder_files`, `scan_part`, `facts`, `audio_file`) with the catalogue
-//!   (`catalogue`, `schema`), `parts` joins them to recordings (`document`, `id`), `records` is what people
+//!   (`catalogue`, `schema`; `database` is SQLite or PostgreSQL, `places` numbers folders and buckets), `parts` joins them to recordings (`document`, `id`), `records` is what people
 //!   have added, `journal_reader` the balance. `rebuild` and `check` do the same with a new catalogue.
 //! - `bucket` is object storage: `bucket_watch` compares it with the catalogue (`bucket_scan`,
 //!   `bucket_records`), `bucket_cache` has copies of what is heard.
 //! - `peer` is what other hosts record now: their archives tell it, and `peer::mirror` copies what is heard.
-//! - `search` finds recordings (`text`), `accounts` knows who may see which (`tenants`, `glob`), `audit` is
+//! - `search` finds recordings (`text`, `pieces`), `accounts` knows who may see which (`tenants`, `glob`), `audit` is
 //!   the log of what they did.
 //! - `oidc` (a feature; `oidc_settings`) signs people in with an issuer of OpenID Connect.
 //! - `web` serves the page and the API (`query` is text in a URL); `audio` are the bytes that it plays; `deletion` and `retention`
@@ -40,6 +40,7 @@ mod bucket_watch;
 mod catalogue;
 mod check;
 mod command_line;
+mod database;
 mod deletion;
 mod document;
 mod event_log;
@@ -49,6 +50,7 @@ mod glob;
 mod id;
 mod interrupted_deletion;
 mod journal_reader;
+mod lock;
 mod login_guard;
 mod metrics;
 #[cfg(feature = "oidc")]
@@ -57,6 +59,8 @@ mod oidc_settings;
 mod parts;
 mod peer;
 mod pending_deletion;
+mod pieces;
+mod places;
 mod query;
 mod rebuild;
 mod recent_lines;
@@ -115,7 +119,7 @@ fn retain(mut arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
     }
     let settings = settings(arguments)?;
     let home = settings.home();
-    let accounts = Accounts::open(&home).map_err(Failure::Failed)?;
+    let accounts = Accounts::of(&settings).map_err(Failure::Failed)?;
     let actor = Actor {
         who: "command".into(),
         role: "command".into(),

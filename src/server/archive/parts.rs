@@ -1,15 +1,20 @@
 //! Parts in the catalogue, and the recordings that they make.
 
-use rusqlite::{params, Connection, OptionalExtension, ToSql};
-use serde_json::{Map, Value};
+use serde_json::{json, Map, Value};
 
-use crate::server::archive::catalogue::fault;
+use crate::server::archive::database::{values, Row, Session, Value as Sql};
 use crate::server::archive::document::{join, PartRow};
 use crate::server::archive::facts::PartFacts;
 use crate::server::archive::id::IdKey;
 
 /// Seconds between the end of a part and the start of the next one, at the most.
 const NEAR_SECONDS: i64 = 5;
+
+const PUT_PART: &str = "INSERT INTO part(folder, stem, place, id, call, call_id, number, start, finish, start_text,
+        state, problem, size, sound, stamp, gone, members)
+    VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, 0, ?16)
+    ON CONFLICT(folder, stem, place) DO UPDATE SET id = ?4, call = ?5, call_id = ?6, number = ?7, start = ?8, finish = ?9,
+        start_text = ?10, state = ?11, problem = ?12, size = ?13, sound = ?14, stamp = ?15, gone = 0, members = ?16";
 
 /// A part as a scan has found it.
 pub(super) struct FoundPart<'a> {
@@ -32,9 +37,29 @@ pub(super) struct Change {
     pub(super) kind: &'static str,
 }
 
+impl Change {
+    const KINDS: [&'static str; 4] = ["started", "finished", "changed", "deleted"];
+
+    /// As archives tell it to each other.
+    pub(super) fn to_json(&self) -> Value {
+        json!({"id": self.id, "folder": self.folder, "kind": self.kind})
+    }
+
+    pub(super) fn of_json(change: &Value) -> Option<Self> {
+        let kind = Self::KINDS
+            .into_iter()
+            .find(|kind| change["kind"] == *kind)?;
+        Some(Self {
+            id: change["id"].as_str()?.to_owned(),
+            folder: change["folder"].as_str()?.to_owned(),
+            kind,
+        })
+    }
+}
+
 /// Writes parts and recordings.
 pub(super) struct PartWriter<'a> {
-    pub(super) connection: &'a Connection,
+    pub(super) session: &'a Session<'a>,
     pub(super) key: &'a IdKey,
     pub(super) now: i64,
 }
@@ -43,14 +68,11 @@ impl PartWriter<'_> {
     /// The number of a folder.
     pub(super) fn folder(&self, name: &str) -> Result<i64, String> {
         let sql = "SELECT id FROM folder WHERE name = ?1";
-        let mut find = self.connection.prepare_cached(sql).map_err(fault)?;
-        let found = find.query_row([name], |row| row.get(0)).optional();
-        if let Some(id) = found.map_err(fault)? {
+        if let Some(id) = self.session.first(sql, values![name], |row| row.get(0))? {
             return Ok(id);
         }
-        let insert = "INSERT INTO folder(name) VALUES(?1)";
-        self.connection.execute(insert, [name]).map_err(fault)?;
-        Ok(self.connection.last_insert_rowid())
+        let insert = "INSERT INTO folder(name) VALUES(?1) RETURNING id";
+        self.session.one(insert, values![name], |row| row.get(0))
     }
 
     /// Stores a part; returns the ids of the recordings that are to be joined again.
@@ -60,31 +82,26 @@ impl PartWriter<'_> {
         let before = self.id_of(folder, part.stem, part.place)?;
         let call = facts.call.as_deref().unwrap_or(part.stem);
         let id = self.key.id(part.folder, call);
-        let sql = "INSERT OR REPLACE INTO part(folder, stem, place, id, call, call_id, number, start, finish, start_text,
-            state, problem, size, sound, stamp, gone, members)
-            VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, 0, ?16)";
-        let mut insert = self.connection.prepare_cached(sql).map_err(fault)?;
         let members = Value::Object(facts.members.clone()).to_string();
-        insert
-            .execute(params![
-                folder,
-                part.stem,
-                part.place,
-                id,
-                facts.call,
-                facts.call_id,
-                facts.number as i64,
-                facts.start,
-                facts.finish,
-                facts.start_text,
-                part.state,
-                part.problem,
-                part.size,
-                part.sound,
-                part.stamp,
-                members
-            ])
-            .map_err(fault)?;
+        let values = values![
+            folder,
+            part.stem,
+            part.place,
+            &id,
+            facts.call.as_deref(),
+            &facts.call_id,
+            facts.number as i64,
+            facts.start,
+            facts.finish,
+            &facts.start_text,
+            part.state,
+            part.problem,
+            part.size,
+            part.sound,
+            part.stamp,
+            members,
+        ];
+        self.session.execute(PUT_PART, values)?;
         let mut changed: Vec<String> = before.into_iter().chain([id]).collect();
         if facts.call.is_none() && !facts.call_id.is_empty() {
             changed.extend(self.chain(folder, part.folder, &facts.call_id)?);
@@ -96,9 +113,8 @@ impl PartWriter<'_> {
 
     fn id_of(&self, folder: i64, stem: &str, place: i64) -> Result<Option<String>, String> {
         let sql = "SELECT id FROM part WHERE folder = ?1 AND stem = ?2 AND place = ?3";
-        let mut find = self.connection.prepare_cached(sql).map_err(fault)?;
-        let found = find.query_row(params![folder, stem, place], |row| row.get(0));
-        found.optional().map_err(fault)
+        self.session
+            .first(sql, values![folder, stem, place], |row| row.get(0))
     }
 
     /// Parts whose sidecars do not name their call: they are joined by the phone's id, by their
@@ -106,9 +122,8 @@ impl PartWriter<'_> {
     fn chain(&self, folder: i64, name: &str, call_id: &str) -> Result<Vec<String>, String> {
         let sql = "SELECT stem, number, start, finish, id FROM part WHERE folder = ?1 AND call_id = ?2 AND call IS NULL
             ORDER BY start, number, stem";
-        let mut find = self.connection.prepare_cached(sql).map_err(fault)?;
-        type Row = (String, i64, i64, i64, String);
-        let of = |row: &rusqlite::Row| -> rusqlite::Result<Row> {
+        type Found = (String, i64, i64, i64, String);
+        let of = |row: &Row| -> Result<Found, String> {
             Ok((
                 row.get(0)?,
                 row.get(1)?,
@@ -117,10 +132,7 @@ impl PartWriter<'_> {
                 row.get(4)?,
             ))
         };
-        let rows = find
-            .query_map(params![folder, call_id], of)
-            .map_err(fault)?;
-        let rows: Vec<Row> = rows.collect::<Result<_, _>>().map_err(fault)?;
+        let rows = self.session.rows(sql, values![folder, call_id], of)?;
         let mut changed = vec![];
         let mut last: Option<(i64, i64, String)> = None;
         let mut before: Option<String> = None;
@@ -139,8 +151,7 @@ impl PartWriter<'_> {
             };
             if wanted != id {
                 let sql = "UPDATE part SET id = ?1 WHERE folder = ?2 AND stem = ?3";
-                let set = params![wanted, folder, stem];
-                self.connection.execute(sql, set).map_err(fault)?;
+                self.session.execute(sql, values![&wanted, folder, stem])?;
                 changed.extend([id, wanted.clone()]);
             }
             last = Some((number, finish, wanted));
@@ -212,7 +223,7 @@ impl PartWriter<'_> {
     ) -> Result<Vec<Change>, String> {
         let sql =
             "UPDATE part SET gone = ?4 WHERE folder = ?1 AND stem = ?2 AND place = ?3 RETURNING id";
-        self.change_parts(sql, folder, stems, &[&place, &self.now])
+        self.change_parts(sql, folder, stems, values![place, self.now])
     }
 
     /// Parts of a folder are not of interest any more.
@@ -223,7 +234,7 @@ impl PartWriter<'_> {
         stems: &[&String],
     ) -> Result<Vec<Change>, String> {
         let sql = "DELETE FROM part WHERE folder = ?1 AND stem = ?2 AND place = ?3 RETURNING id";
-        self.change_parts(sql, folder, stems, &[&place])
+        self.change_parts(sql, folder, stems, values![place])
     }
 
     /// Changes parts of a folder by a statement that takes folder, stem and `more`, and returns the
@@ -233,16 +244,14 @@ impl PartWriter<'_> {
         sql: &str,
         folder: &str,
         stems: &[&String],
-        more: &[&dyn ToSql],
+        more: &[Sql],
     ) -> Result<Vec<Change>, String> {
         let folder = self.folder(folder)?;
-        let mut change = self.connection.prepare_cached(sql).map_err(fault)?;
         let mut ids: Vec<String> = vec![];
         for stem in stems {
-            let mut values: Vec<&dyn ToSql> = vec![&folder, stem];
-            values.extend(more);
-            let id = change.query_row(&values[..], |row| row.get(0));
-            ids.push(id.map_err(fault)?);
+            let values = [values![folder, *stem], more].concat();
+            // Another archive may have changed it meanwhile.
+            ids.extend(self.session.first(sql, &values, |row| row.get(0))?);
         }
         self.rejoin_all(ids)
     }
@@ -253,17 +262,16 @@ impl PartWriter<'_> {
         (state, reason): (&str, &str),
     ) -> Result<(), String> {
         let sql = "UPDATE accepted SET state = ?2, reason = ?3 WHERE id = ?1";
-        let mut update = self.connection.prepare_cached(sql).map_err(fault)?;
-        update.execute(params![id, state, reason]).map_err(fault)?;
-        Ok(())
+        self.session
+            .execute(sql, values![id, state, reason])
+            .map(drop)
     }
 
     /// The parts of a recording, each once: folder, call, and rows in order.
     fn parts(&self, id: &str) -> Result<Option<(String, String, Vec<PartRow>)>, String> {
         let sql = "SELECT folder.name, stem, place, number, start, start_text, state, problem, size, sound, gone, members, call
             FROM part JOIN folder ON folder.id = part.folder WHERE part.id = ?1 ORDER BY number, start, stem, gone, place";
-        let mut find = self.connection.prepare_cached(sql).map_err(fault)?;
-        let of = |row: &rusqlite::Row| -> rusqlite::Result<(String, Option<String>, PartRow)> {
+        let of = |row: &Row| -> Result<(String, Option<String>, PartRow), String> {
             let members: String = row.get(11)?;
             let members: Map<String, Value> = serde_json::from_str(&members).unwrap_or_default();
             Ok((
@@ -284,8 +292,7 @@ impl PartWriter<'_> {
                 },
             ))
         };
-        let rows = find.query_map([id], of).map_err(fault)?;
-        let rows: Vec<_> = rows.collect::<Result<_, _>>().map_err(fault)?;
+        let rows = self.session.rows(sql, values![id], of)?;
         let Some((folder, call, first)) = rows.first() else {
             return Ok(None);
         };

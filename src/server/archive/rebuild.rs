@@ -8,18 +8,20 @@ use std::sync::Arc;
 use crate::cli::console::print;
 use crate::cli::failure::Failure;
 use crate::io::file_lock::FileLock;
-use crate::server::archive::accounts::Accounts;
+use crate::server::archive::accounts::{secret, Accounts};
 use crate::server::archive::bucket::Bucket;
 use crate::server::archive::bucket_records::SeenRecords;
 use crate::server::archive::bucket_scan::BucketScan;
-use crate::server::archive::catalogue::{fault, Catalogue};
+use crate::server::archive::catalogue::Catalogue;
+use crate::server::archive::database::{values, DatabasePlace, Row, Session};
 use crate::server::archive::id::IdKey;
 use crate::server::archive::journal_reader;
+use crate::server::archive::places::Places;
 use crate::server::archive::records::{put, Records};
 use crate::server::archive::scan::Scanner;
 use crate::server::archive::settings::ArchiveSettings;
 
-/// The flag by which a running server learns that the catalogue is another one.
+/// The flag by which running servers learn that the catalogue is another one: its value changes.
 pub(super) const REBUILT: &str = "rebuilt";
 
 pub(super) fn main(settings: &ArchiveSettings) -> Result<ExitCode, Failure> {
@@ -27,31 +29,22 @@ pub(super) fn main(settings: &ArchiveSettings) -> Result<ExitCode, Failure> {
 }
 
 fn rebuild(settings: &ArchiveSettings) -> Result<ExitCode, String> {
-    let home = settings.home();
-    let accounts = Accounts::open(&home)?;
+    let accounts = Accounts::of(settings)?;
     let key = accounts.id_key()?;
-    let path = settings.database();
-    let new = with_suffix(&path, ".new");
-    let catalogue = fill(settings, &new, &key, std::io::stderr().is_terminal())?;
-    let (count, unreadable) = catalogue.read(|connection| {
-        let count = "SELECT count(*) FROM recording WHERE state <> 'deleted'";
-        let count: i64 = connection.query_row(count, [], |row| row.get(0)).map_err(fault)?;
-        let sql = "SELECT place, folder.name, stem, problem FROM part JOIN folder ON folder.id = part.folder
-            WHERE problem IN ('unreadable', 'permission', 'no-sidecar')";
-        let mut find = connection.prepare(sql).map_err(fault)?;
-        type Row = (i64, String, String, String);
-        let of = |row: &rusqlite::Row| -> rusqlite::Result<Row> {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
-        };
-        let rows: Vec<Row> = find.query_map([], of).map_err(fault)?.collect::<Result<_, _>>().map_err(fault)?;
-        Ok((count, rows))
-    })?;
+    let places = Places::open(settings, &accounts)?;
+    let new = match settings.database() {
+        DatabasePlace::File(path) => create(&with_suffix(&path, ".new"))?,
+        DatabasePlace::Shared(url) => Catalogue::create_shared(&url)?,
+    };
+    let shows_progress = std::io::stderr().is_terminal();
+    let catalogue = fill(settings, new, &places, &key, shows_progress)?;
+    let (count, unreadable) = catalogue.read(result)?;
     drop(catalogue);
-    install(&new, &path, &home)?;
-    accounts.set_flag(REBUILT, "1")?;
+    install(settings)?;
+    accounts.set_flag(REBUILT, &secret()?)?;
     let mut text = String::new();
     for (place, folder, stem, problem) in &unreadable {
-        let place = settings.place(*place);
+        let place = places.path(*place);
         text += &format!("{}/{folder}/{stem}.wav: {problem}\n", place.display());
     }
     text += &format!("{count} recordings\n");
@@ -59,22 +52,44 @@ fn rebuild(settings: &ArchiveSettings) -> Result<ExitCode, String> {
     Ok(ExitCode::from(u8::from(!unreadable.is_empty())))
 }
 
+/// Place, folder, stem and problem of a part.
+type Unreadable = (i64, String, String, String);
+
+/// How many recordings there are, and the parts that could not be read.
+fn result(session: &Session) -> Result<(i64, Vec<Unreadable>), String> {
+    let count = "SELECT count(*) FROM recording WHERE state <> 'deleted'";
+    let count = session.one(count, values![], |row| row.get(0))?;
+    let sql =
+        "SELECT place, folder.name, stem, problem FROM part JOIN folder ON folder.id = part.folder
+        WHERE problem IN ('unreadable', 'permission', 'no-sidecar')";
+    let of = |row: &Row| -> Result<Unreadable, String> {
+        Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+    };
+    Ok((count, session.rows(sql, values![], of)?))
+}
+
 /// Makes a catalogue in a new file.
+pub(super) fn create(path: &Path) -> Result<Catalogue, String> {
+    remove(path)?;
+    Catalogue::create(path)
+}
+
+/// Fills a new catalogue.
 pub(super) fn fill(
     settings: &ArchiveSettings,
-    path: &Path,
+    catalogue: Catalogue,
+    places: &Places,
     key: &IdKey,
     shows_progress: bool,
 ) -> Result<Arc<Catalogue>, String> {
-    remove(path)?;
-    let catalogue = Arc::new(Catalogue::create(path)?);
+    let catalogue = Arc::new(catalogue);
     let buckets = settings.buckets()?;
     let records = Records::new(&settings.home(), &buckets);
-    catalogue.write(|connection| records.load(connection))?;
+    catalogue.write(|session| records.load(session))?;
     if let Some(bucket) = buckets.first() {
         read_records(&catalogue, &records, bucket)?;
     }
-    let mut scanner = Scanner::new(catalogue.clone(), key.clone(), settings.dirs());
+    let mut scanner = Scanner::new(catalogue.clone(), key.clone(), places.dirs().to_vec());
     if shows_progress {
         scanner.progress = Some(show_progress);
     }
@@ -84,11 +99,11 @@ pub(super) fn fill(
             catalogue: &catalogue,
             key,
             bucket,
-            number,
+            place: places.bucket(number),
         };
         scan.scan()?;
     }
-    catalogue.write(|connection| journal_reader::read(connection, key, &settings.dirs(), true))?;
+    catalogue.write(|session| journal_reader::read(session, key, places.dirs(), true))?;
     // Recordings of which nothing but the tombstone is left.
     scanner.bury_all()?;
     if shows_progress {
@@ -102,7 +117,7 @@ fn read_records(catalogue: &Catalogue, records: &Records, bucket: &Bucket) -> Re
     for (id, _) in SeenRecords::default().changed(bucket)? {
         let added = records.read(&id);
         let added = added.map_err(|error| format!("the record of {id}: {error}"))?;
-        catalogue.write(|connection| put(connection, &id, &added))?;
+        catalogue.write(|session| put(session, &id, &added))?;
     }
     Ok(())
 }
@@ -118,13 +133,18 @@ fn finish_progress() {
 }
 
 /// Puts the new catalogue in the place of the old one.
-fn install(new: &Path, path: &Path, home: &Path) -> Result<(), String> {
+fn install(settings: &ArchiveSettings) -> Result<(), String> {
+    let place = settings.database();
+    let DatabasePlace::File(path) = &place else {
+        return Catalogue::open(&place)?.replace_with_new(Path::new(""));
+    };
+    let new = with_suffix(path, ".new");
     let failed = |error: std::io::Error| format!("{}: {error}", path.display());
     // Nobody serves it: the file is replaced. Else a server has it open, which sees the new content.
-    let lock = FileLock::try_acquire(&lock_path(home)).map_err(failed)?;
+    let lock = FileLock::try_acquire(&lock_path(&settings.home())).map_err(failed)?;
     if lock.is_none() {
-        Catalogue::open(path)?.replace_with(new)?;
-        return remove(new);
+        Catalogue::open(&place)?.replace_with_new(&new)?;
+        return remove(&new);
     }
     for suffix in ["-wal", "-shm"] {
         let _ = std::fs::remove_file(with_suffix(path, suffix));

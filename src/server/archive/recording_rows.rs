@@ -1,12 +1,12 @@
 //! The rows of recordings in the catalogue, with what is searched for in them.
 
-use rusqlite::{params, OptionalExtension};
 use serde_json::{Map, Value};
 
-use crate::server::archive::catalogue::fault;
+use crate::server::archive::database::{values, Row};
 use crate::server::archive::document::Joined;
 use crate::server::archive::id::order_of;
 use crate::server::archive::parts::{Change, PartWriter};
+use crate::server::archive::pieces;
 use crate::server::archive::text;
 
 /// A recording's row before a change.
@@ -19,8 +19,7 @@ pub(super) struct Before {
 impl PartWriter<'_> {
     pub(super) fn recording(&self, id: &str) -> Result<Option<Before>, String> {
         let sql = "SELECT key, state, document FROM recording WHERE id = ?1";
-        let mut find = self.connection.prepare_cached(sql).map_err(fault)?;
-        let of = |row: &rusqlite::Row| {
+        let of = |row: &Row| {
             let document: String = row.get(2)?;
             Ok(Before {
                 key: row.get(0)?,
@@ -28,29 +27,23 @@ impl PartWriter<'_> {
                 document: serde_json::from_str(&document).unwrap_or_default(),
             })
         };
-        find.query_row([id], of).optional().map_err(fault)
+        self.session.first(sql, values![id], of)
     }
 
     pub(super) fn tombstone(&self, id: &str) -> Result<Option<Map<String, Value>>, String> {
         let sql = "SELECT tombstone FROM added WHERE id = ?1 AND tombstone IS NOT NULL";
-        let mut find = self.connection.prepare_cached(sql).map_err(fault)?;
-        let found: Option<String> = find
-            .query_row([id], |row| row.get(0))
-            .optional()
-            .map_err(fault)?;
+        let found: Option<String> = self.session.first(sql, values![id], |row| row.get(0))?;
         Ok(found.map(|text| serde_json::from_str(&text).unwrap_or_default()))
     }
 
     pub(super) fn remove(&self, key: i64) -> Result<(), String> {
         for sql in [
             "DELETE FROM recording WHERE key = ?1",
-            "DELETE FROM search WHERE rowid = ?1",
             "DELETE FROM tag WHERE key = ?1",
         ] {
-            let mut delete = self.connection.prepare_cached(sql).map_err(fault)?;
-            delete.execute([key]).map_err(fault)?;
+            self.session.execute(sql, values![key])?;
         }
-        Ok(())
+        pieces::remove(self.session, key)
     }
 
     /// A deleted recording: only what its tombstone tells.
@@ -126,37 +119,32 @@ impl PartWriter<'_> {
         let folder = self.folder(folder)?;
         let sql = "INSERT INTO recording(key, id, folder, state, dir, remote, local, remote_back, local_back, names, words,
             duration, size, flawed, hold, document) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)";
-        let mut insert = self.connection.prepare_cached(sql).map_err(fault)?;
-        insert
-            .execute(params![
-                key,
-                id,
-                folder,
-                joined.state,
-                joined.dir,
-                text::international(&joined.remote),
-                text::international(&joined.local),
-                text::reversed(&text::number(&joined.remote)),
-                text::reversed(&text::number(&joined.local)),
-                joined.names,
-                text::name(&note),
-                joined.duration,
-                joined.size,
-                joined.is_flawed,
-                hold && !is_deleted,
-                Value::Object(joined.document).to_string()
-            ])
-            .map_err(fault)?;
+        let values = values![
+            key,
+            id,
+            folder,
+            joined.state,
+            joined.dir,
+            text::international(&joined.remote),
+            text::international(&joined.local),
+            text::reversed(&text::number(&joined.remote)),
+            text::reversed(&text::number(&joined.local)),
+            joined.names,
+            text::name(&note),
+            joined.duration,
+            joined.size,
+            joined.is_flawed,
+            hold && !is_deleted,
+            Value::Object(joined.document).to_string(),
+        ];
+        self.session.execute(sql, values)?;
         if is_deleted {
             return Ok(());
         }
-        let sql = "INSERT INTO search(rowid, words) VALUES(?1, ?2)";
-        let mut insert = self.connection.prepare_cached(sql).map_err(fault)?;
-        insert.execute(params![key, words]).map_err(fault)?;
+        pieces::insert(self.session, key, &words)?;
         for tag in tags {
-            let sql = "INSERT OR IGNORE INTO tag(tag, key) VALUES(?1, ?2)";
-            let mut insert = self.connection.prepare_cached(sql).map_err(fault)?;
-            insert.execute(params![tag, key]).map_err(fault)?;
+            let sql = "INSERT INTO tag(tag, key) VALUES(?1, ?2) ON CONFLICT DO NOTHING";
+            self.session.execute(sql, values![tag, key])?;
         }
         Ok(())
     }
@@ -164,8 +152,8 @@ impl PartWriter<'_> {
     /// Two recordings of one second and the same first bits of their ids.
     fn free_key(&self, mut key: i64) -> Result<i64, String> {
         let sql = "SELECT 1 FROM recording WHERE key = ?1";
-        let mut find = self.connection.prepare_cached(sql).map_err(fault)?;
-        while find.exists([key]).map_err(fault)? {
+        let is_taken = |key: i64| self.session.first(sql, values![key], |_| Ok(()));
+        while is_taken(key)?.is_some() {
             key += 1;
         }
         Ok(key)
@@ -174,11 +162,8 @@ impl PartWriter<'_> {
     /// Tags, note and hold.
     fn added(&self, id: &str) -> Result<(Vec<String>, String, bool), String> {
         let sql = "SELECT tags, note, hold FROM added WHERE id = ?1";
-        let mut find = self.connection.prepare_cached(sql).map_err(fault)?;
-        let of = |row: &rusqlite::Row| -> rusqlite::Result<(String, String, bool)> {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-        };
-        let found = find.query_row([id], of).optional().map_err(fault)?;
+        let of = |row: &Row| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+        let found: Option<(String, String, bool)> = self.session.first(sql, values![id], of)?;
         let (tags, note, hold) = found.unwrap_or_default();
         Ok((serde_json::from_str(&tags).unwrap_or_default(), note, hold))
     }

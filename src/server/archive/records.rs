@@ -8,12 +8,11 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rusqlite::{params, Connection};
 use serde_json::{Map, Value};
 
 use crate::server::archive::bucket::Bucket;
 use crate::server::archive::bucket_records;
-use crate::server::archive::catalogue::fault;
+use crate::server::archive::database::{values, Session};
 use crate::server::archive::id::is_id;
 
 /// The most that is read of one record.
@@ -155,15 +154,15 @@ impl Records {
     }
 
     /// Reads the folder's records into the catalogue; returns the ids whose record has changed.
-    pub(super) fn load(&self, connection: &Connection) -> Result<Vec<String>, String> {
+    pub(super) fn load(&self, session: &Session) -> Result<Vec<String>, String> {
         let failed = |error: io::Error| format!("{}: {error}", self.folder.display());
         let mut changed = vec![];
         for id in self.ids().map_err(failed)? {
             let added = Added::parse(&self.read_file(&id).map_err(failed)?);
-            if self.bucket.is_some() && added.tombstone.is_none() && is_known(connection, &id)? {
+            if self.bucket.is_some() && added.tombstone.is_none() && is_known(session, &id)? {
                 continue; // the bucket says more of it
             }
-            if put(connection, &id, &added)? {
+            if put(session, &id, &added)? {
                 changed.push(id);
             }
         }
@@ -171,14 +170,14 @@ impl Records {
     }
 }
 
-fn is_known(connection: &Connection, id: &str) -> Result<bool, String> {
+fn is_known(session: &Session, id: &str) -> Result<bool, String> {
     let sql = "SELECT 1 FROM added WHERE id = ?1";
-    let mut find = connection.prepare_cached(sql).map_err(fault)?;
-    find.exists([id]).map_err(fault)
+    let found = session.first(sql, values![id], |_| Ok(()))?;
+    Ok(found.is_some())
 }
 
 /// Stores a record in the catalogue; `true`: it has changed.
-pub(super) fn put(connection: &Connection, id: &str, added: &Added) -> Result<bool, String> {
+pub(super) fn put(session: &Session, id: &str, added: &Added) -> Result<bool, String> {
     let tombstone = added
         .tombstone
         .clone()
@@ -186,18 +185,17 @@ pub(super) fn put(connection: &Connection, id: &str, added: &Added) -> Result<bo
     let sql =
         "INSERT INTO added(id, tags, note, hold, version, tombstone) VALUES(?1, ?2, ?3, ?4, ?5, ?6)
         ON CONFLICT(id) DO UPDATE SET tags = ?2, note = ?3, hold = ?4, version = ?5, tombstone = ?6
-        WHERE version <> ?5 OR tombstone IS NOT ?6";
-    let mut insert = connection.prepare_cached(sql).map_err(fault)?;
+        WHERE added.version <> ?5 OR added.tombstone IS DISTINCT FROM ?6";
     let tags = Value::from(added.tags.clone()).to_string();
-    let values = params![
+    let values = values![
         id,
         tags,
-        added.note,
+        &added.note,
         added.hold,
         added.version as i64,
-        tombstone
+        tombstone,
     ];
-    Ok(insert.execute(values).map_err(fault)? > 0)
+    Ok(session.execute(sql, values)? > 0)
 }
 
 impl Added {

@@ -7,12 +7,11 @@
 use std::sync::atomic::Ordering;
 
 use log::{error, info, warn};
-use rusqlite::params;
 
 use crate::io::dir::Dir;
 use crate::server::archive::app::App;
 use crate::server::archive::audit::Actor;
-use crate::server::archive::catalogue::fault;
+use crate::server::archive::database::{values, Row};
 use crate::server::archive::deletion::{delete, DeletionRefusal};
 use crate::server::archive::scan::now;
 
@@ -85,11 +84,9 @@ pub(super) fn round(app: &App) -> Result<(), String> {
 
 /// Nothing is deleted while the clock cannot be right.
 fn check_clock(app: &App, now: i64, last: Option<i64>) -> Result<(), String> {
-    let newest = app.catalogue.read(|connection| {
+    let newest = app.catalogue.read(|session| {
         let sql = "SELECT max(key) >> 24 FROM recording";
-        connection
-            .query_row(sql, [], |row| row.get::<_, Option<i64>>(0))
-            .map_err(fault)
+        session.one(sql, values![], |row| row.get::<Option<i64>>(0))
     })?;
     if newest.is_some_and(|newest| newest > now + 60) {
         return Err("nothing is deleted: the clock is before the newest recording".into());
@@ -109,12 +106,10 @@ fn recent(app: &App, now: i64, last: Option<i64>, count: usize) -> Result<bool, 
         return Ok(false);
     };
     let (from, to) = (last - days * DAY, now - days * DAY);
-    let of_age: i64 = app.catalogue.read(|connection| {
+    let of_age: i64 = app.catalogue.read(|session| {
         let sql = "SELECT count(*) FROM recording WHERE key >= ?1 AND key < ?2 AND hold = 0
             AND state NOT IN ('running', 'deleted')";
-        connection
-            .query_row(sql, [from << 24, to << 24], |row| row.get(0))
-            .map_err(fault)
+        session.one(sql, values![from << 24, to << 24], |row| row.get(0))
     })?;
     Ok(count as i64 <= of_age)
 }
@@ -123,25 +118,23 @@ fn recent(app: &App, now: i64, last: Option<i64>, count: usize) -> Result<bool, 
 fn due(app: &App, now: i64) -> Result<Round, String> {
     let days = app.settings.retain_days as i64;
     let most_bytes = app.settings.retain_bytes;
-    app.catalogue.read(|connection| {
-        let counted = "SELECT count(*), total(size) FROM recording WHERE state NOT IN ('running', 'deleted')";
-        let of = |row: &rusqlite::Row| -> rusqlite::Result<(i64, f64)> { Ok((row.get(0)?, row.get(1)?)) };
-        let (all, mut bytes) = connection.query_row(counted, [], of).map_err(fault)?;
+    app.catalogue.read(|session| {
+        let counted = "SELECT count(*), CAST(coalesce(sum(size), 0) AS DOUBLE PRECISION) FROM recording WHERE state NOT IN ('running', 'deleted')";
+        let of = |row: &Row| -> Result<(i64, f64), String> { Ok((row.get(0)?, row.get(1)?)) };
+        let (all, mut bytes) = session.one(counted, values![], of)?;
         let before = if days > 0 { (now - days * DAY) << 24 } else { i64::MIN };
         let sql = "SELECT id, key, size FROM recording WHERE hold = 0 AND state NOT IN ('running', 'deleted') ORDER BY key";
-        let mut find = connection.prepare(sql).map_err(fault)?;
-        let of = |row: &rusqlite::Row| -> rusqlite::Result<(String, i64, i64)> { Ok((row.get(0)?, row.get(1)?, row.get(2)?)) };
-        let rows = find.query_map(params![], of).map_err(fault)?;
         let mut ids = vec![];
-        for row in rows {
-            let (id, key, size) = row.map_err(fault)?;
+        session.each(sql, values![], |row| {
+            let (key, size): (i64, i64) = (row.get(1)?, row.get(2)?);
             let is_too_much = most_bytes > 0 && bytes > most_bytes as f64;
-            if key >= before && !is_too_much {
-                break;
+            let is_due = key < before || is_too_much;
+            if is_due {
+                bytes -= size as f64;
+                ids.push(row.get(0)?);
             }
-            bytes -= size as f64;
-            ids.push(id);
-        }
+            Ok(is_due)
+        })?;
         Ok(Round {
             ids,
             all: all as u64,
@@ -152,11 +145,9 @@ fn due(app: &App, now: i64) -> Result<Round, String> {
 /// Days until the disk is full, at the rate of the last seven; `None`: nothing was recorded in them.
 pub(super) fn disk_days(app: &App) -> Result<Option<u64>, String> {
     let since = (now() - 7 * DAY) << 24;
-    let bytes: f64 = app.catalogue.read(|connection| {
-        let sql = "SELECT total(size) FROM recording WHERE key >= ?1 AND state <> 'deleted'";
-        connection
-            .query_row(sql, [since], |row| row.get(0))
-            .map_err(fault)
+    let bytes: f64 = app.catalogue.read(|session| {
+        let sql = "SELECT CAST(coalesce(sum(size), 0) AS DOUBLE PRECISION) FROM recording WHERE key >= ?1 AND state <> 'deleted'";
+        session.one(sql, values![since], |row| row.get(0))
     })?;
     let a_day = bytes / 7.0;
     Ok((a_day >= 1.0).then(|| (free_bytes(app) as f64 / a_day) as u64))

@@ -7,18 +7,19 @@ use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use log::{info, warn};
-use rusqlite::{params, Connection};
 
 use crate::server::archive::audio_file::AudioFile;
-use crate::server::archive::catalogue::{fault, Catalogue};
+use crate::server::archive::catalogue::Catalogue;
+use crate::server::archive::database::{values, Row, Session};
 use crate::server::archive::folder_files::{read_files, Files};
 use crate::server::archive::id::IdKey;
 use crate::server::archive::parts::{Change, PartWriter};
+use crate::server::archive::places::NumberedDir;
 use crate::server::archive::scan_part::{look, must_look, KnownPart, Look};
 
 /// Files that are looked at in one transaction.
@@ -32,7 +33,7 @@ const FULL_EVERY: Duration = Duration::from_secs(3600);
 pub(super) struct Scanner {
     catalogue: Arc<Catalogue>,
     key: IdKey,
-    dirs: Vec<PathBuf>,
+    dirs: Vec<NumberedDir>,
     /// When each folder had last changed, and whether it is to be read again all the same.
     seen: HashMap<(usize, String), FolderTime>,
     full_at: Option<Instant>,
@@ -59,7 +60,7 @@ pub(super) fn now() -> i64 {
 }
 
 impl Scanner {
-    pub(super) fn new(catalogue: Arc<Catalogue>, key: IdKey, dirs: Vec<PathBuf>) -> Self {
+    pub(super) fn new(catalogue: Arc<Catalogue>, key: IdKey, dirs: Vec<NumberedDir>) -> Self {
         Self {
             catalogue,
             key,
@@ -84,18 +85,18 @@ impl Scanner {
         let is_full = self.full_at.is_none_or(|at| Instant::now() >= at);
         let mut changes = vec![];
         for place in 0..self.dirs.len() {
-            let folders = match folders_of(&self.dirs[place]) {
+            let folders = match folders_of(&self.dirs[place].1) {
                 Ok(folders) => folders,
                 Err(problem) => {
                     if self.failing.insert(place) {
-                        let dir = self.dirs[place].display();
+                        let dir = self.dirs[place].1.display();
                         warn!("{dir}: cannot be read: {problem}; its recordings stay in the catalogue");
                     }
                     continue;
                 }
             };
             if self.failing.remove(&place) {
-                info!("{}: can be read again", self.dirs[place].display());
+                info!("{}: can be read again", self.dirs[place].1.display());
             }
             let names: HashSet<&String> = folders.iter().map(|(name, _)| name).collect();
             let gone: Vec<String> = self.known_folders(place, is_full)?;
@@ -121,14 +122,10 @@ impl Scanner {
             let here = self.seen.keys().filter(|(of, _)| *of == place);
             return Ok(here.map(|(_, name)| name.clone()).collect());
         }
-        self.catalogue.read(|connection| {
+        self.catalogue.read(|session| {
             let sql = "SELECT name FROM folder WHERE EXISTS
                 (SELECT 1 FROM part WHERE part.folder = folder.id AND place = ?1 AND gone = 0)";
-            let mut find = connection.prepare(sql).map_err(fault)?;
-            let names = find
-                .query_map([place as i64], |row| row.get(0))
-                .map_err(fault)?;
-            names.collect::<Result<_, _>>().map_err(fault)
+            session.rows(sql, values![self.dirs[place].0], |row| row.get(0))
         })
     }
 
@@ -167,7 +164,7 @@ impl Scanner {
         name: &str,
         is_full: bool,
     ) -> Result<Vec<Change>, String> {
-        let dir = self.dirs[place].join(name);
+        let dir = self.dirs[place].1.join(name);
         let files = match read_files(&dir) {
             Ok(files) => files,
             Err(error) if error.kind() == io::ErrorKind::NotFound => HashMap::new(),
@@ -178,7 +175,7 @@ impl Scanner {
         };
         let known = self
             .catalogue
-            .read(|connection| known(connection, name, place as i64))?;
+            .read(|session| known(session, name, self.dirs[place].0))?;
         let is_changed = |(stem, files): &(&String, &Files)| {
             let known = known.get(*stem);
             must_look(known, files)
@@ -208,12 +205,10 @@ impl Scanner {
     /// Recordings that were deleted, also those of which nothing else is left.
     pub(super) fn bury_all(&self) -> Result<Vec<Change>, String> {
         let now = now();
-        self.catalogue.write(|connection| {
+        self.catalogue.write(|session| {
             let sql = "SELECT id FROM added WHERE tombstone IS NOT NULL";
-            let mut find = connection.prepare(sql).map_err(fault)?;
-            let ids = find.query_map([], |row| row.get(0)).map_err(fault)?;
-            let ids: Vec<String> = ids.collect::<Result<_, _>>().map_err(fault)?;
-            self.writer(connection, now).rejoin_all(ids)
+            let ids = session.rows(sql, values![], |row| row.get(0))?;
+            self.writer(session, now).rejoin_all(ids)
         })
     }
 
@@ -225,11 +220,11 @@ impl Scanner {
         stems: &[(&String, &Files)],
     ) -> Result<Vec<Change>, String> {
         let now = now();
-        self.catalogue.write(|connection| {
-            let writer = self.writer(connection, now);
+        self.catalogue.write(|session| {
+            let writer = self.writer(session, now);
             let mut ids = vec![];
             for (stem, files) in stems {
-                match look(dir, folder, stem, files, place as i64, now) {
+                match look(dir, folder, stem, files, self.dirs[place].0, now) {
                     Look::Part(part) => ids.extend(writer.put(&part)?),
                     Look::NotYet => {}
                 }
@@ -238,9 +233,9 @@ impl Scanner {
         })
     }
 
-    fn writer<'a>(&'a self, connection: &'a Connection, now: i64) -> PartWriter<'a> {
+    fn writer<'a>(&'a self, session: &'a Session<'a>, now: i64) -> PartWriter<'a> {
         PartWriter {
-            connection,
+            session,
             key: &self.key,
             now,
         }
@@ -253,12 +248,12 @@ impl Scanner {
         stems: &[&String],
     ) -> Result<Vec<Change>, String> {
         let now = now();
-        self.catalogue.write(|connection| {
-            let writer = self.writer(connection, now);
+        self.catalogue.write(|session| {
+            let writer = self.writer(session, now);
             if self.forgets {
-                return writer.forget(folder, place as i64, stems);
+                return writer.forget(folder, self.dirs[place].0, stems);
             }
-            writer.mark_gone(folder, place as i64, stems)
+            writer.mark_gone(folder, self.dirs[place].0, stems)
         })
     }
 
@@ -266,11 +261,11 @@ impl Scanner {
     fn check_open(&self) -> Result<Vec<Change>, String> {
         let open = self.catalogue.read(open_parts)?;
         let mut changes = vec![];
-        for (place, folder, stem, state) in open {
-            let Some(dir) = self.dirs.get(place as usize) else {
+        for (number, folder, stem, state) in open {
+            let Some(place) = self.dirs.iter().position(|(own, _)| *own == number) else {
                 continue;
             };
-            let dir = dir.join(&folder);
+            let dir = self.dirs[place].1.join(&folder);
             let Ok(audio) = AudioFile::open(&dir.join(format!("{stem}.wav"))) else {
                 continue;
             };
@@ -278,7 +273,7 @@ impl Scanner {
                 || now() - audio.changed < crate::server::archive::scan_part::GROWING_SECONDS;
             if runs != (state == "running") {
                 let files = Files::running();
-                changes.extend(self.look_at(place as usize, &folder, &dir, &[(&stem, &files)])?);
+                changes.extend(self.look_at(place, &folder, &dir, &[(&stem, &files)])?);
             }
         }
         Ok(changes)
@@ -307,14 +302,13 @@ fn folders_of(dir: &Path) -> io::Result<Vec<(String, (i64, i64))>> {
 
 /// The parts of a folder in one place.
 pub(super) fn known(
-    connection: &Connection,
+    session: &Session,
     folder: &str,
     place: i64,
 ) -> Result<HashMap<String, KnownPart>, String> {
     let sql = "SELECT stem, state, problem, gone, stamp FROM part
         WHERE folder = (SELECT id FROM folder WHERE name = ?1) AND place = ?2";
-    let mut find = connection.prepare_cached(sql).map_err(fault)?;
-    let of = |row: &rusqlite::Row| {
+    let of = |row: &Row| {
         let part = KnownPart {
             state: row.get(1)?,
             problem: row.get(2)?,
@@ -323,18 +317,16 @@ pub(super) fn known(
         };
         Ok((row.get(0)?, part))
     };
-    let rows = find.query_map(params![folder, place], of).map_err(fault)?;
-    rows.collect::<Result<_, _>>().map_err(fault)
+    let rows = session.rows(sql, values![folder, place], of)?;
+    Ok(rows.into_iter().collect())
 }
 
 type OpenPart = (i64, String, String, String);
 
-fn open_parts(connection: &Connection) -> Result<Vec<OpenPart>, String> {
+fn open_parts(session: &Session) -> Result<Vec<OpenPart>, String> {
     let sql =
         "SELECT place, folder.name, stem, state FROM part JOIN folder ON folder.id = part.folder
         WHERE state IN ('running', 'interrupted') AND gone = 0";
-    let mut find = connection.prepare_cached(sql).map_err(fault)?;
-    let of = |row: &rusqlite::Row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?));
-    let rows = find.query_map([], of).map_err(fault)?;
-    rows.collect::<Result<_, _>>().map_err(fault)
+    let of = |row: &Row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?));
+    session.rows(sql, values![], of)
 }

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use log::{error, info, warn};
+use log::{debug, error, info, warn};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{signal, SignalKind};
 
@@ -27,6 +27,8 @@ const SCAN_EVERY: Duration = Duration::from_millis(500);
 const SCAN_SHARE: u32 = 10;
 /// The slowest.
 const SCAN_AT_LEAST: Duration = Duration::from_secs(60);
+/// The pause after which a database that is away is asked again.
+const LISTEN_AGAIN: Duration = Duration::from_secs(1);
 
 /// Runs until SIGTERM.
 pub(super) fn run(settings: ArchiveSettings) -> Result<(), String> {
@@ -117,10 +119,26 @@ fn start_threads(app: &Arc<App>) -> Result<(), String> {
             .map_err(|error| format!("thread: {error}"))
     };
     start("scan", scan)?;
+    if app.settings.shared().is_some() {
+        start("listen", listen)?;
+    }
     if !app.cache.buckets().is_empty() && !app.settings.peers.running_only {
         start("buckets", watch)?;
     }
     Ok(())
+}
+
+/// The thread that hears what other archives tell: for ever.
+fn listen(app: &App) {
+    loop {
+        let heard = app
+            .catalogue
+            .listen(&app.peers.instance, |changes| app.events.add(changes));
+        if let Some(Err(problem)) = heard {
+            debug!("{problem}");
+        }
+        std::thread::sleep(LISTEN_AGAIN);
+    }
 }
 
 /// What an earlier run has left behind, and what its keeper should know.
@@ -138,14 +156,16 @@ fn prepare(app: &App) -> Result<(), String> {
 
 /// The thread of scans: for ever.
 fn scan(app: &App) {
-    let mut scanner = Scanner::new(app.catalogue.clone(), app.key.clone(), app.settings.dirs());
+    let dirs = app.places.dirs().to_vec();
+    let mut scanner = Scanner::new(app.catalogue.clone(), app.key.clone(), dirs);
     scanner.forgets = app.settings.peers.running_only;
     let mut reads_all = true;
+    let mut rebuilt = None;
     let mut next_round = Instant::now();
     let mut failing = String::new();
     loop {
         let began = Instant::now();
-        let scanned = scan_once(app, &mut scanner, &mut reads_all);
+        let scanned = scan_once(app, &mut scanner, &mut reads_all, &mut rebuilt);
         // What is deleted below takes its time as well, and is no reason to look less often.
         let took = began.elapsed();
         match scanned.and_then(|()| finish_interrupted(app)) {
@@ -173,25 +193,31 @@ fn scan(app: &App) {
     }
 }
 
-fn scan_once(app: &App, scanner: &mut Scanner, reads_all: &mut bool) -> Result<(), String> {
-    if app.accounts.take_flag(REBUILT)? {
+fn scan_once(
+    app: &App,
+    scanner: &mut Scanner,
+    reads_all: &mut bool,
+    rebuilt: &mut Option<String>,
+) -> Result<(), String> {
+    let newest = app.accounts.flag(REBUILT)?;
+    if *rebuilt != newest {
+        *rebuilt = newest;
         scanner.forget();
         *reads_all = true;
     }
     if *reads_all {
-        app.catalogue
-            .write(|connection| app.records.load(connection))?;
+        app.catalogue.write(|session| app.records.load(session))?;
         scanner.bury_all()?;
     }
     let changes = scanner.scan()?;
     // The balance is that of an archive that sees what becomes of calls.
     if !app.settings.peers.running_only {
-        app.catalogue.write(|connection| {
-            journal_reader::read(connection, &app.key, &app.settings.dirs(), *reads_all)
+        app.catalogue.write(|session| {
+            journal_reader::read(session, &app.key, app.places.dirs(), *reads_all)
         })?;
     }
     *reads_all = false;
-    app.events.add(changes);
+    app.announce(changes);
     Ok(())
 }
 

@@ -8,10 +8,12 @@ use ipnet::IpNet;
 
 use crate::cli::command::{command, CommandSpec};
 use crate::config::{number, one_of};
-use crate::server::archive::bucket::{Bucket, FIRST_BUCKET};
+use crate::server::archive::bucket::Bucket;
+use crate::server::archive::database::DatabasePlace;
 use crate::server::archive::oidc_settings::OidcSettings;
 use crate::server::archive::peer::options::{peer_url, PeerSettings};
 use crate::server::archive::tenants::{TenantRule, Tenants};
+use crate::server::database_url::DatabaseUrl;
 use crate::server::options::{all, one, ServerOptions};
 
 pub(in crate::server) const ARCHIVE: CommandSpec = command! {
@@ -28,8 +30,8 @@ pub(in crate::server) const ARCHIVE: CommandSpec = command! {
             "the authority that issues the certificates of buckets in a network of one's own, PEM"),
         ("", "listen", "ADDR:PORT",
             "where the page and the API are served [127.0.0.1:8090]"),
-        ("", "database", "sqlite:FILE",
-            "the catalogue [DIR/.archive/catalogue.db]"),
+        ("", "database", "sqlite:FILE or URL",
+            "the catalogue; postgres://USER:PASSWORD@HOST/DB for several archives [DIR/.archive/catalogue.db]"),
         ("", "public", "URL",
             "the address that people use, if a proxy is in front"),
         ("", "tlsCert", "FILE",
@@ -107,7 +109,7 @@ pub(in crate::server) struct ArchiveSettings {
     stores: Vec<String>,
     store_ca: Option<String>,
     pub(super) listen: SocketAddr,
-    database: Option<PathBuf>,
+    database: Option<DatabasePlace>,
     pub(super) public: Option<String>,
     pub(super) tls_cert: Option<PathBuf>,
     pub(super) tls_key: Option<PathBuf>,
@@ -171,7 +173,7 @@ impl ServerOptions for ArchiveSettings {
             "store" => self.stores.push(store_url(value)?),
             "storeCa" => self.store_ca = Some(value.to_owned()),
             "listen" => self.listen = address(value)?,
-            "database" => self.database = Some(sqlite_file(value)?),
+            "database" => self.database = Some(DatabasePlace::parse(value)?),
             "public" => self.public = Some(public_url(value)?),
             "tlsCert" => self.tls_cert = Some(value.into()),
             "tlsKey" => self.tls_key = Some(value.into()),
@@ -205,10 +207,7 @@ impl ServerOptions for ArchiveSettings {
             ("store", all(&self.stores)),
             ("storeCa", all(&self.store_ca)),
             ("listen", one(self.listen)),
-            (
-                "database",
-                one(format!("sqlite:{}", self.database().display())),
-            ),
+            ("database", one(self.database())),
             ("public", all(&self.public)),
             (
                 "tlsCert",
@@ -264,14 +263,9 @@ impl ArchiveSettings {
         self.stores.iter().map(open).collect()
     }
 
-    /// What a place is called: a folder, or a bucket.
-    pub(super) fn place(&self, place: i64) -> PathBuf {
-        let bucket = usize::try_from(place - FIRST_BUCKET).ok();
-        match bucket {
-            Some(bucket) => self.stores.get(bucket).map(PathBuf::from),
-            None => self.dirs().get(place as usize).cloned(),
-        }
-        .unwrap_or_default()
+    /// Their URLs.
+    pub(super) fn stores(&self) -> &[String] {
+        &self.stores
     }
 
     /// Where the archive keeps what is its own.
@@ -280,10 +274,18 @@ impl ArchiveSettings {
         first.join(".archive")
     }
 
-    /// The file of the catalogue.
-    pub(super) fn database(&self) -> PathBuf {
+    /// Where the catalogue is.
+    pub(super) fn database(&self) -> DatabasePlace {
         let chosen = self.database.clone();
-        chosen.unwrap_or_else(|| self.home().join("catalogue.db"))
+        chosen.unwrap_or_else(|| DatabasePlace::File(self.home().join("catalogue.db")))
+    }
+
+    /// The database that several archives share, if it is one.
+    pub(super) fn shared(&self) -> Option<&DatabaseUrl> {
+        match &self.database {
+            Some(DatabasePlace::Shared(url)) => Some(url),
+            _ => None,
+        }
     }
 
     /// This host's name in the audit log.
@@ -349,16 +351,6 @@ fn network(value: &str) -> Result<IpNet, String> {
 fn bytes(value: &str) -> Result<u64, String> {
     let wrong = |_| format!("must be a number of bytes, not '{value}'");
     value.parse().map_err(wrong)
-}
-
-fn sqlite_file(value: &str) -> Result<PathBuf, String> {
-    match value.strip_prefix("sqlite:") {
-        Some(file) if !file.is_empty() => Ok(file.into()),
-        _ if value.starts_with("postgres") => {
-            Err("PostgreSQL is not supported yet; must be sqlite:FILE".into())
-        }
-        _ => Err(format!("must be sqlite:FILE, not '{value}'")),
-    }
 }
 
 fn public_url(value: &str) -> Result<String, String> {

@@ -32,21 +32,6 @@ pub(super) fn name(text: &str) -> String {
     plain.to_uppercase().to_lowercase().nfkc().collect()
 }
 
-/// A query of FTS5 for text that has all pieces of three characters; whoever finds it compares the
-/// text itself. `None`: the text is shorter.
-pub(super) fn trigrams(text: &str) -> Option<String> {
-    let chars: Vec<char> = text.chars().collect();
-    if chars.len() < 3 {
-        return None;
-    }
-    let quoted = |piece: &[char]| {
-        let piece: String = piece.iter().collect();
-        format!("\"{}\"", piece.replace('"', "\"\""))
-    };
-    let pieces: Vec<String> = chars.windows(3).map(quoted).take(40).collect();
-    Some(pieces.join(" AND "))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -66,12 +51,5 @@ mod tests {
         assert_eq!(name("Straße"), name("STRASSE"));
         assert_eq!(name("\u{ff21}nn"), "ann");
         assert_eq!(name("王伟"), "王伟");
-    }
-
-    #[test]
-    fn a_query_has_all_pieces() {
-        assert_eq!(trigrams("12"), None);
-        assert_eq!(trigrams("1234").unwrap(), "\"123\" AND \"234\"");
-        assert_eq!(trigrams("a\"b").unwrap(), "\"a\"\"b\"");
     }
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use crate::cli::command::{command, CommandSpec};
 use crate::config::number;
-use crate::server::cloud::cluster::database_url::{is_url, DatabaseUrl};
+use crate::server::database_url::{is_url, DatabaseUrl};
 use crate::server::options::{all, one, unknown, ServerOptions};
 use crate::server::web::checked_options::{CheckedOptions, KeyProblem};
 

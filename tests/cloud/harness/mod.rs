@@ -26,7 +26,6 @@ pub mod hook;
 pub mod nginx;
 #[cfg(feature = "cloud")]
 pub mod phone;
-pub mod postgres;
 pub mod site;
 pub mod stream;
 pub mod vendor;

@@ -1,12 +1,10 @@
 //! Several clouds that share a real PostgreSQL, behind a real HAProxy with the shipped configuration.
 
-use std::fs;
-use std::net::{SocketAddr, TcpStream};
-use std::process::Command;
+use std::net::SocketAddr;
 
 use super::super::common::{made::Folder, wait_for, Process};
-use super::postgres::{free_address, Postgres};
 use super::{ask, token, Events, Reply, Running, APP};
+use crate::common::postgres::{free_address, Postgres};
 
 const SHIPPED: &str = "src/server/callrec-cloud.haproxy.cfg";
 
@@ -49,15 +47,7 @@ impl Site {
         for cloud in &site.clouds {
             wait_for("the database", || health(cloud.address) == 200);
         }
-        let mut site = site;
-        wait_for("HAProxy", || {
-            assert!(
-                site.haproxy.lives(),
-                "HAProxy did not start: {}",
-                site.haproxy_log()
-            );
-            TcpStream::connect(door).is_ok() && health(door) == 200
-        });
+        wait_for("HAProxy", || health(door) == 200);
         site
     }
 
@@ -85,10 +75,6 @@ impl Site {
     pub fn push_at(&self, address: SocketAddr, to: u32, flag: u8, message: &str) -> u16 {
         push(address, to, flag, message).status
     }
-
-    fn haproxy_log(&self) -> String {
-        fs::read_to_string(self.folder.path("log")).unwrap_or_default()
-    }
 }
 
 pub fn push(address: SocketAddr, to: u32, flag: u8, message: &str) -> Reply {
@@ -104,15 +90,12 @@ pub fn health(address: SocketAddr) -> u16 {
 
 /// The shipped configuration but for certificate, addresses, user and log.
 fn haproxy(folder: &Folder, door: SocketAddr, clouds: &[Running]) -> Process {
-    let mut shipped = fs::read_to_string(SHIPPED).unwrap();
     let bind = format!("bind {door}\n");
     let mut changes = vec![
         (
             "bind :443 ssl crt /etc/haproxy/cloud.example.org.pem\n",
             bind.as_str(),
         ),
-        ("    user haproxy\n    group haproxy\n", ""),
-        ("    log /dev/log local0\n", ""),
         ("maxconn 40000", "maxconn 1000"),
     ];
     let addresses: Vec<String> = clouds.iter().map(|it| it.address.to_string()).collect();
@@ -122,15 +105,5 @@ fn haproxy(folder: &Folder, door: SocketAddr, clouds: &[Running]) -> Process {
     {
         changes.push((name, &addresses[nth]));
     }
-    for (text, by) in changes {
-        assert!(shipped.contains(text), "{text}");
-        shipped = shipped.replace(text, by);
-    }
-    let file = folder.file("haproxy.cfg", shipped.as_bytes());
-    let mut command = Command::new("/usr/sbin/haproxy");
-    command.args(["-db", "-f", &file]);
-    let log = fs::File::create(folder.path("log")).unwrap();
-    let mut process = Process::default();
-    process.start(&mut command, log);
-    process
+    crate::common::haproxy::start(&folder.0, SHIPPED, door, &changes)
 }

@@ -1,9 +1,8 @@
 //! Sessions of those whom an issuer of OpenID Connect has named: they need no account here.
 
-use rusqlite::{params, OptionalExtension};
-
 use super::users::{rights, User};
 use super::{hash_of, Accounts};
+use crate::server::archive::database::{values, Row};
 
 /// Who has signed in elsewhere.
 pub(in crate::server::archive) struct OutsideUser {
@@ -29,13 +28,14 @@ impl Accounts {
         let expires = now + hours as i64 * 3600;
         let role = rights.map_or("", |rights| rights.role.name());
         let tenant = rights.map_or("", |rights| rights.tenant.as_str());
-        self.with(|connection| {
+        self.write(|session| {
             let delete = "DELETE FROM outside_session WHERE expires <= ?1";
-            connection.execute(delete, [now])?;
-            let insert = "INSERT INTO outside_session(hash, user, issuer, role, tenant, expires)
+            session.execute(delete, values![now])?;
+            let insert =
+                "INSERT INTO outside_session(hash, \"user\", issuer, role, tenant, expires)
                 VALUES(?1, ?2, ?3, ?4, ?5, ?6)";
-            let values = params![&hash[..], user, issuer, role, tenant, expires];
-            connection.execute(insert, values)
+            let values = values![&hash[..], user, issuer, role, tenant, expires];
+            session.execute(insert, values)
         })?;
         Ok(value)
     }
@@ -48,26 +48,22 @@ impl Accounts {
         now: i64,
     ) -> Result<Option<OutsideUser>, String> {
         // An account that was added or disabled since counts at once.
-        let sql = "SELECT o.user, user.name IS NOT NULL,
-                coalesce(user.role, o.role), coalesce(user.tenant, o.tenant), coalesce(user.devices, '')
-            FROM outside_session AS o LEFT JOIN user ON user.name = o.user
+        let sql = "SELECT o.\"user\", u.name IS NOT NULL,
+                coalesce(u.role, o.role), coalesce(u.tenant, o.tenant), coalesce(u.devices, '')
+            FROM outside_session AS o LEFT JOIN \"user\" AS u ON u.name = o.\"user\"
             WHERE hash = ?1 AND issuer = ?2 AND expires > ?3 AND coalesce(disabled, 0) = 0
-                AND coalesce(user.role, o.role) <> ''";
+                AND coalesce(u.role, o.role) <> ''";
         let hash = hash_of(value);
-        self.with(|connection| {
-            let of = |row: &rusqlite::Row| {
-                Ok(OutsideUser {
-                    user: User {
-                        name: row.get(0)?,
-                        rights: rights(row, 2)?,
-                        is_disabled: false,
-                    },
-                    has_account: row.get(1)?,
-                })
-            };
-            let mut find = connection.prepare_cached(sql)?;
-            find.query_row(params![&hash[..], issuer, now], of)
-                .optional()
-        })
+        let of = |row: &Row| {
+            Ok(OutsideUser {
+                user: User {
+                    name: row.get(0)?,
+                    rights: rights(row, 2)?,
+                    is_disabled: false,
+                },
+                has_account: row.get(1)?,
+            })
+        };
+        self.read(|session| session.first(sql, values![&hash[..], issuer, now], of))
     }
 }

@@ -1,9 +1,8 @@
 //! Tokens: the passwords of programs, `cra_` and 43 characters.
 
-use rusqlite::{params, OptionalExtension};
-
 use super::users::{rights, Rights, User};
 use super::{hash_of, secret, Accounts};
+use crate::server::archive::database::{values, Row};
 
 /// What a token begins with, so that scanners for secrets find one that was published.
 pub(in crate::server::archive) const PREFIX: &str = "cra_";
@@ -29,16 +28,17 @@ impl Accounts {
         }
         let token = format!("{PREFIX}{}", secret()?);
         let hash = hash_of(&token);
-        let insert = "INSERT OR IGNORE INTO token(name, hash, role, devices, tenant, expires) VALUES(?1, ?2, ?3, ?4, ?5, ?6)";
-        let values = params![
+        let insert = "INSERT INTO token(name, hash, role, devices, tenant, expires) VALUES(?1, ?2, ?3, ?4, ?5, ?6)
+            ON CONFLICT DO NOTHING";
+        let values = values![
             name,
             &hash[..],
             rights.role.name(),
             rights.devices.join(","),
-            rights.tenant,
-            expires
+            &rights.tenant,
+            expires,
         ];
-        match self.with(|connection| connection.execute(insert, values))? {
+        match self.write(|session| session.execute(insert, values))? {
             0 => Err(format!(
                 "{name}: there is such a token already; 'revoke' removes it"
             )),
@@ -54,40 +54,33 @@ impl Accounts {
     ) -> Result<Option<User>, String> {
         let sql = "SELECT name, role, tenant, devices FROM token WHERE hash = ?1 AND expires > ?2";
         let hash = hash_of(token);
-        self.with(|connection| {
-            let of = |row: &rusqlite::Row| {
-                Ok(User {
-                    name: format!("token:{}", row.get::<_, String>(0)?),
-                    rights: rights(row, 1)?,
-                    is_disabled: false,
-                })
-            };
-            let mut find = connection.prepare_cached(sql)?;
-            find.query_row(params![&hash[..], now], of).optional()
-        })
+        let of = |row: &Row| {
+            Ok(User {
+                name: format!("token:{}", row.get::<String>(0)?),
+                rights: rights(row, 1)?,
+                is_disabled: false,
+            })
+        };
+        self.read(|session| session.first(sql, values![&hash[..], now], of))
     }
 
     /// All tokens, by name.
     pub(in crate::server::archive) fn tokens(&self) -> Result<Vec<Token>, String> {
         let sql = "SELECT name, role, tenant, devices, expires FROM token ORDER BY name";
-        self.with(|connection| {
-            let mut find = connection.prepare(sql)?;
-            let of = |row: &rusqlite::Row| {
-                Ok(Token {
-                    name: row.get(0)?,
-                    rights: rights(row, 1)?,
-                    expires: row.get(4)?,
-                })
-            };
-            let tokens = find.query_map([], of)?.collect();
-            tokens
-        })
+        let of = |row: &Row| {
+            Ok(Token {
+                name: row.get(0)?,
+                rights: rights(row, 1)?,
+                expires: row.get(4)?,
+            })
+        };
+        self.read(|session| session.rows(sql, values![], of))
     }
 
     /// Removes a token.
     pub(in crate::server::archive) fn revoke_token(&self, name: &str) -> Result<(), String> {
         let delete = "DELETE FROM token WHERE name = ?1";
-        match self.with(|connection| connection.execute(delete, [name]))? {
+        match self.write(|session| session.execute(delete, values![name]))? {
             0 => Err(format!("{name}: there is no such token")),
             _ => Ok(()),
         }

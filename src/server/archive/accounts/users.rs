@@ -1,8 +1,7 @@
 //! Users: their roles, and which recordings are theirs.
 
-use rusqlite::{params, OptionalExtension};
-
-use super::{fault, password, Accounts};
+use super::{password, Accounts};
+use crate::server::archive::database::{values, Row};
 use crate::server::archive::glob::matches;
 use crate::server::archive::tenants::{Tenants, DEFAULT_TENANT};
 
@@ -68,7 +67,7 @@ pub(in crate::server::archive) fn devices_of(text: &str) -> Vec<String> {
 }
 
 /// `role`, `tenant` and `devices` of a row, from this column on.
-pub(super) fn rights(row: &rusqlite::Row, at: usize) -> rusqlite::Result<Rights> {
+pub(super) fn rights(row: &Row, at: usize) -> Result<Rights, String> {
     let role: String = row.get(at)?;
     let devices: String = row.get(at + 2)?;
     Ok(Rights {
@@ -99,15 +98,17 @@ impl Accounts {
     ) -> Result<(), String> {
         check_name(name)?;
         let hashed = password::hash(password)?;
-        let insert = "INSERT OR IGNORE INTO user(name, password, role, devices, tenant) VALUES(?1, ?2, ?3, ?4, ?5)";
-        let values = params![
+        let insert =
+            "INSERT INTO \"user\"(name, password, role, devices, tenant) VALUES(?1, ?2, ?3, ?4, ?5)
+            ON CONFLICT DO NOTHING";
+        let values = values![
             name,
             hashed,
             rights.role.name(),
             rights.devices.join(","),
-            rights.tenant
+            &rights.tenant,
         ];
-        match self.with(|connection| connection.execute(insert, values))? {
+        match self.write(|session| session.execute(insert, values))? {
             0 => Err(format!(
                 "{name}: there is such a user already; 'passwd' changes the password"
             )),
@@ -122,43 +123,36 @@ impl Accounts {
         password: &str,
     ) -> Result<(), String> {
         let hashed = password::hash(password)?;
-        let update = "UPDATE user SET password = ?2, disabled = 0 WHERE name = ?1";
-        let changed = self.with(|connection| connection.execute(update, [name, &hashed]))?;
+        let update = "UPDATE \"user\" SET password = ?2, disabled = 0 WHERE name = ?1";
+        let changed = self.write(|session| session.execute(update, values![name, &hashed]))?;
         self.end_sessions(name)?;
         found(name, changed)
     }
 
     /// Disables a user, and ends his sessions.
     pub(in crate::server::archive) fn disable_user(&self, name: &str) -> Result<(), String> {
-        let update = "UPDATE user SET disabled = 1 WHERE name = ?1";
-        let changed = self.with(|connection| connection.execute(update, [name]))?;
+        let update = "UPDATE \"user\" SET disabled = 1 WHERE name = ?1";
+        let changed = self.write(|session| session.execute(update, values![name]))?;
         self.end_sessions(name)?;
         found(name, changed)
     }
 
     /// The user of this name, also one that is disabled.
     pub(in crate::server::archive) fn user(&self, name: &str) -> Result<Option<User>, String> {
-        let sql = "SELECT name, role, tenant, devices, disabled FROM user WHERE name = ?1";
-        self.with(|connection| {
-            let mut find = connection.prepare_cached(sql)?;
-            find.query_row([name], user_of).optional()
-        })
+        let sql = "SELECT name, role, tenant, devices, disabled FROM \"user\" WHERE name = ?1";
+        self.read(|session| session.first(sql, values![name], user_of))
     }
 
     /// All users, by name.
     pub(in crate::server::archive) fn users(&self) -> Result<Vec<User>, String> {
-        let sql = "SELECT name, role, tenant, devices, disabled FROM user ORDER BY name";
-        self.with(|connection| {
-            let mut find = connection.prepare(sql)?;
-            let users = find.query_map([], user_of)?.collect();
-            users
-        })
+        let sql = "SELECT name, role, tenant, devices, disabled FROM \"user\" ORDER BY name";
+        self.read(|session| session.rows(sql, values![], user_of))
     }
 
     /// There has been an administrator.
     pub(in crate::server::archive) fn has_admin(&self) -> Result<bool, String> {
-        let sql = "SELECT EXISTS(SELECT 1 FROM user WHERE role = 'admin')";
-        self.with(|connection| connection.query_row(sql, [], |row| row.get(0)))
+        let sql = "SELECT EXISTS(SELECT 1 FROM \"user\" WHERE role = 'admin')";
+        self.read(|session| session.one(sql, values![], |row| row.get(0)))
     }
 
     /// The user with this name and password. It takes as long for names that do not exist.
@@ -167,25 +161,23 @@ impl Accounts {
         name: &str,
         password: &str,
     ) -> Result<Option<User>, String> {
-        let sql = "SELECT name, role, tenant, devices, password FROM user WHERE name = ?1 AND disabled = 0";
-        let found = self.with(|connection| {
-            let of = |row: &rusqlite::Row| {
-                let user = User {
-                    name: row.get(0)?,
-                    rights: rights(row, 1)?,
-                    is_disabled: false,
-                };
-                Ok((user, row.get::<_, String>(4)?))
+        let sql = "SELECT name, role, tenant, devices, password FROM \"user\" WHERE name = ?1 AND disabled = 0";
+        let of = |row: &Row| {
+            let user = User {
+                name: row.get(0)?,
+                rights: rights(row, 1)?,
+                is_disabled: false,
             };
-            connection.query_row(sql, [name], of).optional()
-        })?;
+            Ok((user, row.get::<String>(4)?))
+        };
+        let found = self.read(|session| session.first(sql, values![name], of))?;
         let hash = found.as_ref().map(|(_, hash)| hash.as_str());
         let is_right = password::is_right(password, hash);
         Ok(found.filter(|_| is_right).map(|(user, _)| user))
     }
 }
 
-fn user_of(row: &rusqlite::Row) -> rusqlite::Result<User> {
+fn user_of(row: &Row) -> Result<User, String> {
     Ok(User {
         name: row.get(0)?,
         rights: rights(row, 1)?,
@@ -195,7 +187,7 @@ fn user_of(row: &rusqlite::Row) -> rusqlite::Result<User> {
 
 fn found(name: &str, changed: usize) -> Result<(), String> {
     match changed {
-        0 => Err(fault(format!("there is no user '{name}'"))),
+        0 => Err(format!("there is no user '{name}'")),
         _ => Ok(()),
     }
 }

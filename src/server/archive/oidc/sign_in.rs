@@ -14,7 +14,7 @@ use sha2::Sha256;
 
 use crate::base::constant_time::is_equal;
 use crate::server::archive::accounts::secret;
-use crate::server::archive::catalogue::lock;
+use crate::server::archive::lock::lock;
 
 /// Somebody has so long to sign in.
 pub(in crate::server::archive) const SECONDS: i64 = 600;

@@ -1,11 +1,12 @@
 //! The running calls of a host, as it tells them to its peers: JSON with host, instance and calls.
 
-use rusqlite::params;
 use serde_json::{json, Map, Value};
 
 use crate::server::archive::audio_file::AudioFile;
 use crate::server::archive::bucket::FIRST_BUCKET;
-use crate::server::archive::catalogue::{fault, Catalogue};
+use crate::server::archive::catalogue::Catalogue;
+use crate::server::archive::database::{values, Row};
+use crate::server::archive::places::Places;
 use crate::server::archive::settings::ArchiveSettings;
 use crate::wire::recording::name::NAME_PREFIX;
 
@@ -43,29 +44,23 @@ pub(in crate::server::archive) struct Listing {
 pub(in crate::server::archive) fn emit(
     catalogue: &Catalogue,
     settings: &ArchiveSettings,
+    places: &Places,
     instance: &str,
 ) -> Result<Vec<u8>, String> {
-    let rows = catalogue.read(|connection| {
+    let rows = catalogue.read(|session| {
         let sql = "SELECT place, folder.name, stem, members FROM part JOIN folder ON folder.id = part.folder
             WHERE state IN ('running', 'interrupted') AND state = 'running' AND gone = 0 AND place < ?1 ORDER BY start DESC LIMIT ?2";
-        let mut find = connection.prepare_cached(sql).map_err(fault)?;
-        type Row = (i64, String, String, String);
-        let of = |row: &rusqlite::Row| -> rusqlite::Result<Row> {
+        type Part = (i64, String, String, String);
+        let of = |row: &Row| -> Result<Part, String> {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
         };
-        let rows = find
-            .query_map(params![FIRST_BUCKET, MOST_CALLS as i64], of)
-            .map_err(fault)?;
-        rows.collect::<Result<Vec<_>, _>>().map_err(fault)
+        session.rows(sql, values![FIRST_BUCKET, MOST_CALLS as i64], of)
     })?;
     let has_tenants = !settings.tenants.lines().is_empty();
     let mut calls = vec![];
     let mut bytes = 0;
     for (place, folder, stem, members) in rows {
-        let path = settings
-            .place(place)
-            .join(&folder)
-            .join(format!("{stem}.wav"));
+        let path = places.path(place).join(&folder).join(format!("{stem}.wav"));
         let Ok(audio) = AudioFile::open(&path) else {
             continue; // it has just gone
         };

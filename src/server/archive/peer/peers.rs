@@ -14,7 +14,7 @@ use super::key::{random_number, PeerKey, PeerRefusal, GOOD_SECONDS};
 use super::listing::PeerCall;
 use super::mirror::Mirror;
 use super::nonces::Nonces;
-use crate::server::archive::catalogue::lock;
+use crate::server::archive::lock::lock;
 use crate::server::archive::query::encode;
 use crate::server::archive::recent_lines::RecentLines;
 use crate::server::archive::scan::now;

@@ -2,8 +2,3 @@
 
 /// The first peer's place; folders and buckets have lower numbers.
 pub(in crate::server::archive) const FIRST_PEER: i64 = 1_000_000;
-
-/// The place of what a peer has.
-pub(in crate::server::archive) fn place_of(number: usize) -> i64 {
-    FIRST_PEER + number as i64
-}

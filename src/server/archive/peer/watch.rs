@@ -7,15 +7,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use log::warn;
-use rusqlite::{params, Connection};
 use sha2::{Digest, Sha256};
 
 use super::client::NoAnswer;
 use super::listing::{parse, Listing, PeerCall};
 use super::peers::PeerStatus;
-use super::place::{place_of, FIRST_PEER};
+use super::place::FIRST_PEER;
 use crate::server::archive::app::App;
-use crate::server::archive::catalogue::fault;
+use crate::server::archive::database::{values, Row, Session};
 use crate::server::archive::document::MOVING_SECONDS;
 use crate::server::archive::facts::PartFacts;
 use crate::server::archive::parts::{Change, FoundPart, PartWriter};
@@ -30,12 +29,16 @@ const ASK_AT_LEAST: Duration = Duration::from_secs(15);
 /// Of an earlier run: what runs is told anew, and what has ended is in its bucket.
 pub(in crate::server::archive) fn forget_all(app: &App) -> Result<(), String> {
     let now = now();
-    app.catalogue.write(|connection| {
-        let sql = "DELETE FROM part WHERE place >= ?1 AND state IN ('running', 'interrupted') RETURNING id";
-        let mut removed = ids(connection, sql, FIRST_PEER)?;
+    app.catalogue.write(|session| {
+        let mut removed = vec![];
+        // Other archives may know them at this moment.
+        if app.settings.shared().is_none() {
+            let sql = "DELETE FROM part WHERE place >= ?1 AND state IN ('running', 'interrupted') RETURNING id";
+            removed = ids(session, sql, FIRST_PEER)?;
+        }
         let sql = "DELETE FROM part WHERE place >= ?1 AND gone > 0 RETURNING id";
-        removed.extend(ids(connection, sql, FIRST_PEER)?);
-        writer(app, connection, now).rejoin_all(removed).map(drop)
+        removed.extend(ids(session, sql, FIRST_PEER)?);
+        writer(app, session, now).rejoin_all(removed).map(drop)
     })
 }
 
@@ -76,7 +79,7 @@ fn note(
         }
         warn_of_tenants(app, &listing, warned);
         app.peers.set_calls(number, &listing.host, &listing.calls);
-        app.events.add(take(app, number, &listing.calls)?);
+        app.announce(take(app, number, &listing.calls)?);
         app.peers.set_status(number, PeerStatus::Answers);
         Ok(())
     });
@@ -87,7 +90,7 @@ fn note(
             let given_up = take(app, number, &[]);
             given_up.map_or_else(
                 |problem| warn!("{problem}"),
-                |changes| app.events.add(changes),
+                |changes| app.announce(changes),
             );
         }
     }
@@ -110,8 +113,8 @@ fn warn_of_tenants(app: &App, listing: &Listing, warned: &mut HashSet<String>) {
 
 /// Compares a peer's calls with the catalogue.
 fn take(app: &App, number: usize, calls: &[PeerCall]) -> Result<Vec<Change>, String> {
-    let place = place_of(number);
-    let known = app.catalogue.read(|connection| known(connection, place))?;
+    let place = app.places.peer(number);
+    let known = app.catalogue.read(|session| known(session, place))?;
     let key = |call: &PeerCall| (call.folder.clone(), call.stem.clone());
     let listed: HashSet<(String, String)> = calls.iter().map(key).collect();
     let is_new = |call: &&PeerCall| known.get(&key(call)) != Some(&stamp(call));
@@ -121,8 +124,8 @@ fn take(app: &App, number: usize, calls: &[PeerCall]) -> Result<Vec<Change>, Str
         return Ok(vec![]);
     }
     let now = now();
-    app.catalogue.write(|connection| {
-        let writer = writer(app, connection, now);
+    app.catalogue.write(|session| {
+        let writer = writer(app, session, now);
         let mut ids = vec![];
         for call in &new {
             ids.extend(writer.put(&FoundPart {
@@ -140,14 +143,14 @@ fn take(app: &App, number: usize, calls: &[PeerCall]) -> Result<Vec<Change>, Str
         for (folder, stem) in &ended {
             ids.extend(end(
                 app,
-                connection,
+                session,
                 (folder.as_str(), stem.as_str()),
                 place,
                 now,
             )?);
         }
         let changes = writer.rejoin_all(ids)?;
-        remove_doubles(connection)?;
+        remove_doubles(session)?;
         Ok(changes)
     })
 }
@@ -155,46 +158,37 @@ fn take(app: &App, number: usize, calls: &[PeerCall]) -> Result<Vec<Change>, Str
 /// A part does not run any more: it is on its way to the bucket. Without buckets nothing will come.
 fn end(
     app: &App,
-    connection: &Connection,
+    session: &Session,
     (folder, stem): (&str, &str),
     place: i64,
     now: i64,
 ) -> Result<Option<String>, String> {
     let of_part = "folder = (SELECT id FROM folder WHERE name = ?1) AND stem = ?2 AND place = ?3";
     let sql = match app.cache.buckets().is_empty() {
-        true => format!("DELETE FROM part WHERE {of_part} AND ?4 > 0 RETURNING id"),
+        true => format!("DELETE FROM part WHERE {of_part} AND CAST(?4 AS BIGINT) > 0 RETURNING id"),
         false => {
             format!("UPDATE part SET gone = ?4, state = 'finished' WHERE {of_part} RETURNING id")
         }
     };
-    let mut change = connection.prepare_cached(&sql).map_err(fault)?;
-    let ids = change
-        .query_map(params![folder, stem, place, now], |row| row.get(0))
-        .map_err(fault)?;
-    let ids: Vec<String> = ids.collect::<Result<_, _>>().map_err(fault)?;
-    Ok(ids.into_iter().next())
+    session.first(&sql, values![folder, stem, place, now], |row| row.get(0))
 }
 
 /// Parts that have come to their bucket meanwhile.
-fn remove_doubles(connection: &Connection) -> Result<(), String> {
+fn remove_doubles(session: &Session) -> Result<(), String> {
     let sql =
         "DELETE FROM part WHERE place >= ?1 AND gone > 0 AND EXISTS (SELECT 1 FROM part AS other
         WHERE other.folder = part.folder AND other.stem = part.stem AND other.gone = 0)";
-    let mut delete = connection.prepare_cached(sql).map_err(fault)?;
-    delete.execute([FIRST_PEER]).map_err(fault)?;
-    Ok(())
+    session.execute(sql, values![FIRST_PEER]).map(drop)
 }
 
 type Known = HashMap<(String, String), i64>;
 
 /// The running parts of a place, with their stamps. Both conditions: the first one is that of an index.
-fn known(connection: &Connection, place: i64) -> Result<Known, String> {
+fn known(session: &Session, place: i64) -> Result<Known, String> {
     let sql = "SELECT folder.name, stem, stamp FROM part JOIN folder ON folder.id = part.folder
         WHERE state IN ('running', 'interrupted') AND state = 'running' AND gone = 0 AND place = ?1";
-    let mut find = connection.prepare_cached(sql).map_err(fault)?;
-    let of = |row: &rusqlite::Row| Ok(((row.get(0)?, row.get(1)?), row.get(2)?));
-    let rows = find.query_map([place], of).map_err(fault)?;
-    rows.collect::<Result<_, _>>().map_err(fault)
+    let of = |row: &Row| Ok(((row.get(0)?, row.get(1)?), row.get(2)?));
+    Ok(session.rows(sql, values![place], of)?.into_iter().collect())
 }
 
 /// Changes with what is told of a call; not with its length.
@@ -206,16 +200,14 @@ fn stamp(call: &PeerCall) -> i64 {
         .fold(0, |bits, byte| bits << 8 | i64::from(*byte))
 }
 
-fn writer<'a>(app: &'a App, connection: &'a Connection, now: i64) -> PartWriter<'a> {
+fn writer<'a>(app: &'a App, session: &'a Session<'a>, now: i64) -> PartWriter<'a> {
     PartWriter {
-        connection,
+        session,
         key: &app.key,
         now,
     }
 }
 
-fn ids(connection: &Connection, sql: &str, place: i64) -> Result<Vec<String>, String> {
-    let mut change = connection.prepare(sql).map_err(fault)?;
-    let ids = change.query_map([place], |row| row.get(0)).map_err(fault)?;
-    ids.collect::<Result<_, _>>().map_err(fault)
+fn ids(session: &Session, sql: &str, place: i64) -> Result<Vec<String>, String> {
+    session.rows(sql, values![place], |row| row.get(0))
 }

@@ -1,26 +1,25 @@
 //! The conditions of a search in SQL.
 
-use rusqlite::types::Value as Sql;
-
 use super::query::{NumberMatch, Query};
+use crate::server::archive::database::Value;
 use crate::server::archive::text;
 
 /// Conditions with their values, joined by `AND`.
 #[derive(Default)]
 pub(super) struct Conditions {
     sql: Vec<String>,
-    pub(super) values: Vec<Sql>,
+    pub(super) values: Vec<Value>,
 }
 
 impl Conditions {
-    fn add(&mut self, sql: &str, values: impl IntoIterator<Item = Sql>) {
+    fn add(&mut self, sql: &str, values: impl IntoIterator<Item = Value>) {
         self.sql.push(sql.to_owned());
         self.values.extend(values);
     }
 
     pub(super) fn sql(&self) -> String {
         if self.sql.is_empty() {
-            "1".into()
+            "1 = 1".into()
         } else {
             self.sql.join(" AND ")
         }
@@ -42,7 +41,7 @@ pub(super) fn conditions(query: &Query) -> Conditions {
     if let Some(folders) = &query.folders {
         let folders = serde_json::Value::from(folders.clone()).to_string();
         all.add(
-            "r.folder IN (SELECT value FROM json_each(?))",
+            "r.folder IN (SELECT CAST(value AS BIGINT) FROM json_each(CAST(? AS TEXT)))",
             [folders.into()],
         );
     }
@@ -67,7 +66,7 @@ pub(super) fn conditions(query: &Query) -> Conditions {
     } else {
         let states = serde_json::Value::from(query.states.clone()).to_string();
         all.add(
-            "r.state IN (SELECT value FROM json_each(?))",
+            "r.state IN (SELECT value FROM json_each(CAST(? AS TEXT)))",
             [states.into()],
         );
     }
@@ -78,10 +77,7 @@ pub(super) fn conditions(query: &Query) -> Conditions {
         all.add("r.hold = 1", []);
     }
     if let Some(end) = &query.end {
-        all.add(
-            "json_extract(r.document, '$.end') = ?",
-            [end.clone().into()],
-        );
+        all.add("r.document ->> 'end' = ?", [end.clone().into()]);
     }
     all
 }
@@ -106,8 +102,8 @@ fn add_number(all: &mut Conditions, number: &str, by: NumberMatch) {
     }
 }
 
-fn prefix(text: String) -> [Sql; 4] {
-    let length = Sql::from(text.chars().count() as i64);
+fn prefix(text: String) -> [Value; 4] {
+    let length = Value::from(text.chars().count() as i64);
     [length.clone(), text.clone().into(), length, text.into()]
 }
 
@@ -118,7 +114,7 @@ fn add_any(all: &mut Conditions, any: &str) {
     let mut sql =
         "(instr(r.names, ?) OR instr(r.words, ?) OR r.key IN (SELECT key FROM tag WHERE tag = ?)"
             .to_owned();
-    let mut values: Vec<Sql> = vec![word.clone().into(), word.into(), tag.into()];
+    let mut values: Vec<Value> = vec![word.clone().into(), word.into(), tag.into()];
     if !back.is_empty() {
         sql += " OR instr(r.remote_back, ?) OR instr(r.local_back, ?)";
         values.extend([back.clone().into(), back.into()]);

@@ -4,10 +4,8 @@
 //! are looked at. If every filter finds many, recordings are looked at in order of time, a bounded
 //! number for each page: then a page may have fewer rows than asked for, and still a next one.
 
-use rusqlite::types::Value as Sql;
-use rusqlite::{params_from_iter, Connection};
-
 use crate::server::archive::catalogue::fault;
+use crate::server::archive::database::{self, values, Session, Value};
 
 pub(super) use query::{NumberMatch, Query};
 
@@ -48,7 +46,7 @@ const COLUMNS: &str = "r.key, r.id, folder.name, r.state, r.document, coalesce(a
     coalesce(added.note, ''), r.hold, coalesce(added.version, 0)";
 const TABLES: &str = "JOIN folder ON folder.id = r.folder LEFT JOIN added ON added.id = r.id";
 
-fn row(row: &rusqlite::Row) -> rusqlite::Result<Row> {
+fn row(row: &database::Row) -> Result<Row, String> {
     Ok(Row {
         key: row.get(0)?,
         id: row.get(1)?,
@@ -63,15 +61,13 @@ fn row(row: &rusqlite::Row) -> rusqlite::Result<Row> {
 }
 
 /// The recording with this id.
-pub(super) fn find(connection: &Connection, id: &str) -> Result<Option<Row>, String> {
+pub(super) fn find(session: &Session, id: &str) -> Result<Option<Row>, String> {
     let sql = format!("SELECT {COLUMNS} FROM recording r {TABLES} WHERE r.id = ?1");
-    let mut statement = connection.prepare_cached(&sql).map_err(fault)?;
-    let mut rows = statement.query_map([id], row).map_err(fault)?;
-    rows.next().transpose().map_err(fault)
+    session.first(&sql, values![id], row)
 }
 
 /// A page of what is searched for.
-pub(super) fn search(connection: &Connection, query: &Query) -> Result<Page, String> {
+pub(super) fn search(session: &Session, query: &Query) -> Result<Page, String> {
     let (low, high) = key_range(query);
     if low >= high || query.folders.as_ref().is_some_and(Vec::is_empty) {
         return Ok(Page {
@@ -80,19 +76,13 @@ pub(super) fn search(connection: &Connection, query: &Query) -> Result<Page, Str
         });
     }
     let conditions = conditions(query);
-    if let Some(keys) = few_keys(connection, query, low, high)? {
-        let rows = of_keys(connection, &keys, &conditions, query.limit + 1)?;
+    if let Some(keys) = few_keys(session, query, low, high)? {
+        let rows = of_keys(session, &keys, &conditions, query.limit + 1)?;
         return Ok(page(rows, query.limit, None));
     }
     for window in WINDOWS {
-        let end = window_end(connection, low, high, window)?;
-        let rows = walk(
-            connection,
-            &conditions,
-            end.unwrap_or(low),
-            high,
-            query.limit,
-        )?;
+        let end = window_end(session, low, high, window)?;
+        let rows = walk(session, &conditions, end.unwrap_or(low), high, query.limit)?;
         if rows.len() > query.limit || end.is_none() || window == WINDOWS[1] {
             return Ok(page(rows, query.limit, end));
         }
@@ -102,7 +92,7 @@ pub(super) fn search(connection: &Connection, query: &Query) -> Result<Page, Str
 
 /// In order of time, between two keys; one more than a page has.
 fn walk(
-    connection: &Connection,
+    session: &Session,
     conditions: &Conditions,
     low: i64,
     high: i64,
@@ -112,14 +102,10 @@ fn walk(
         "SELECT {COLUMNS} FROM recording r {TABLES} WHERE r.key >= ? AND r.key < ? AND {} ORDER BY r.key DESC LIMIT ?",
         conditions.sql()
     );
-    let mut values = vec![Sql::from(low), high.into()];
+    let mut values = vec![Value::from(low), high.into()];
     values.extend(conditions.values.iter().cloned());
     values.push((limit as i64 + 1).into());
-    let mut statement = connection.prepare_cached(&sql).map_err(fault)?;
-    let rows = statement
-        .query_map(params_from_iter(values), row)
-        .map_err(fault)?;
-    rows.collect::<Result<_, _>>().map_err(fault)
+    session.rows(&sql, &values, row)
 }
 
 fn page(mut rows: Vec<Row>, limit: usize, end: Option<i64>) -> Page {
@@ -139,59 +125,42 @@ fn key_range(query: &Query) -> (i64, i64) {
 }
 
 /// Where a page stops to look; `None`: it looks at all that is left.
-fn window_end(
-    connection: &Connection,
-    low: i64,
-    high: i64,
-    window: i64,
-) -> Result<Option<i64>, String> {
+fn window_end(session: &Session, low: i64, high: i64, window: i64) -> Result<Option<i64>, String> {
     let sql = "SELECT key FROM recording WHERE key >= ?1 AND key < ?2 ORDER BY key DESC LIMIT 1 OFFSET ?3";
-    let mut statement = connection.prepare_cached(sql).map_err(fault)?;
-    let mut rows = statement
-        .query_map([low, high, window], |row| row.get(0))
-        .map_err(fault)?;
-    rows.next().transpose().map_err(fault)
+    session.first(sql, values![low, high, window], |row| row.get(0))
 }
 
 fn of_keys(
-    connection: &Connection,
+    session: &Session,
     keys: &[i64],
     conditions: &Conditions,
     limit: usize,
 ) -> Result<Vec<Row>, String> {
     let keys = serde_json::Value::from(keys).to_string();
     let sql = format!(
-        "SELECT {COLUMNS} FROM recording r {TABLES} WHERE r.key IN (SELECT value FROM json_each(?)) AND {}
+        "SELECT {COLUMNS} FROM recording r {TABLES} WHERE r.key IN (SELECT CAST(value AS BIGINT) FROM json_each(CAST(? AS TEXT))) AND {}
          ORDER BY r.key DESC LIMIT ?",
         conditions.sql()
     );
-    let mut values = vec![Sql::from(keys)];
+    let mut values = vec![Value::from(keys)];
     values.extend(conditions.values.iter().cloned());
     values.push((limit as i64).into());
-    let mut statement = connection.prepare_cached(&sql).map_err(fault)?;
-    let rows = statement
-        .query_map(params_from_iter(values), row)
-        .map_err(fault)?;
-    rows.collect::<Result<_, _>>().map_err(fault)
+    session.rows(&sql, &values, row)
 }
 
 /// All recordings that one filter finds, if there is a filter that finds few; the fewest.
 fn few_keys(
-    connection: &Connection,
+    session: &Session,
     query: &Query,
     low: i64,
     high: i64,
 ) -> Result<Option<Vec<i64>>, String> {
     let mut best: Option<Vec<i64>> = None;
-    for (sql, mut values) in sources(query) {
-        let sql = format!("SELECT key FROM ({sql}) WHERE key >= ? AND key < ? LIMIT ?");
+    for (sql, mut values) in sources(query, session.is_postgres()) {
+        let sql = format!("SELECT key FROM ({sql}) AS found WHERE key >= ? AND key < ? LIMIT ?");
         let limit = best.as_ref().map_or(FEW, Vec::len);
-        values.extend([low.into(), high.into(), Sql::from(limit as i64 + 1)]);
-        let mut statement = connection.prepare_cached(&sql).map_err(fault)?;
-        let keys = statement
-            .query_map(params_from_iter(values), |row| row.get(0))
-            .map_err(fault)?;
-        let keys: Vec<i64> = keys.collect::<Result<_, _>>().map_err(fault)?;
+        values.extend([low.into(), high.into(), Value::from(limit as i64 + 1)]);
+        let keys: Vec<i64> = session.rows(&sql, &values, |row| row.get(0))?;
         if keys.len() <= limit {
             best = Some(keys);
         }

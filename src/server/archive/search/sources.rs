@@ -1,33 +1,28 @@
 //! What each index finds of a search.
 
-use rusqlite::types::Value as Sql;
-
 use super::query::{NumberMatch, Query};
+use crate::server::archive::database::Value;
+use crate::server::archive::pieces::{self, pieces};
 use crate::server::archive::text;
 
 /// Folders that are searched one by one.
 const FEW_FOLDERS: usize = 50;
 
 /// A statement that finds keys, and its values.
-pub(super) type Source = (String, Vec<Sql>);
+pub(super) type Source = (String, Vec<Value>);
 
 /// What an index finds for each filter.
-pub(super) fn sources(query: &Query) -> Vec<Source> {
+pub(super) fn sources(query: &Query, is_postgres: bool) -> Vec<Source> {
     let mut sources: Vec<Source> = vec![];
-    let matching = |query: String| {
-        (
-            "SELECT rowid AS key FROM search WHERE search MATCH ?".to_owned(),
-            vec![query.into()],
-        )
-    };
+    let matching = |alternatives: Vec<Vec<String>>| pieces::source(is_postgres, &alternatives);
     if let Some(any) = &query.any {
-        sources.extend(any_source(any).map(matching));
+        sources.extend(any_pieces(any).map(matching));
     }
     if let Some(number) = &query.number {
         sources.extend(number_source(number, query.number_match, &matching));
     }
     if let Some(name) = &query.name {
-        sources.extend(text::trigrams(&text::name(name)).map(matching));
+        sources.extend(pieces(&text::name(name)).map(|all| matching(vec![all])));
     }
     for tag in &query.tags {
         sources.push((
@@ -43,21 +38,20 @@ pub(super) fn sources(query: &Query) -> Vec<Source> {
     if let Some(folders) = query.folders.as_ref().filter(few) {
         let marks = vec!["?"; folders.len()].join(",");
         let sql = format!("SELECT key FROM recording WHERE folder IN ({marks})");
-        let values = folders.iter().map(|folder| Sql::from(*folder));
+        let values = folders.iter().map(|folder| Value::from(*folder));
         sources.push((sql, values.collect()));
     }
     sources
 }
 
 /// Text in any field. `None`: a part of it is too short for the index.
-fn any_source(any: &str) -> Option<String> {
+fn any_pieces(any: &str) -> Option<Vec<Vec<String>>> {
     let number = text::number(any);
-    let word = text::trigrams(&text::name(any))?;
+    let word = pieces(&text::name(any))?;
     if number.is_empty() {
-        return Some(word);
+        return Some(vec![word]);
     }
-    let number = text::trigrams(&number)?;
-    Some(format!("({number}) OR ({word})"))
+    Some(vec![pieces(&number)?, word])
 }
 
 /// States that few recordings are in have an index.
@@ -70,14 +64,14 @@ fn state_source(states: &[String]) -> Option<Source> {
     let marks = vec!["?"; states.len()].join(",");
     let rare = RARE.join("', '");
     let sql = format!("SELECT key FROM recording WHERE state IN ({marks}) AND state IN ('{rare}')");
-    let values = states.iter().map(|state| Sql::from(state.clone()));
+    let values = states.iter().map(|state| Value::from(state.clone()));
     Some((sql, values.collect()))
 }
 
 fn number_source(
     number: &str,
     by: NumberMatch,
-    matching: &dyn Fn(String) -> Source,
+    matching: &dyn Fn(Vec<Vec<String>>) -> Source,
 ) -> Option<Source> {
     let (columns, value) = match by {
         NumberMatch::Exact | NumberMatch::Begins => {
@@ -87,10 +81,12 @@ fn number_source(
             let columns = ["remote_back", "local_back"];
             (columns, text::reversed(&text::number(number)))
         }
-        NumberMatch::Contains => return text::trigrams(&text::number(number)).map(matching),
+        NumberMatch::Contains => {
+            return pieces(&text::number(number)).map(|all| matching(vec![all]));
+        }
     };
     let (test, mut values) = if by == NumberMatch::Exact {
-        ("COLUMN = ?", vec![Sql::from(value)])
+        ("COLUMN = ?", vec![Value::from(value)])
     } else {
         // The texts between this prefix and the next one.
         let end = format!("{value}\u{10ffff}");

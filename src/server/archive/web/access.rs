@@ -8,8 +8,9 @@ use super::error::ApiError;
 use super::viewer::Viewer;
 use crate::server::archive::accounts::users::Role;
 use crate::server::archive::app::App;
-use crate::server::archive::catalogue::{fault, lock};
+use crate::server::archive::database::{self, values};
 use crate::server::archive::id::is_id;
+use crate::server::archive::lock::lock;
 use crate::server::archive::scan::now;
 use crate::server::archive::search::{find, Row};
 
@@ -37,7 +38,7 @@ impl App {
     ) -> Result<Row, ApiError> {
         // A malformed id costs the same look as an unknown one.
         let asked = if is_id(id) { id } else { "" };
-        let found = self.catalogue.read(|connection| find(connection, asked))?;
+        let found = self.catalogue.read(|session| find(session, asked))?;
         let seen = found.filter(|row| viewer.rights.sees(&self.settings.tenants, &row.folder));
         let is_visible = |row: &Row| row.state != "deleted" || viewer.rights.role == Role::Admin;
         let row = seen.filter(is_visible).ok_or_else(ApiError::not_found)?;
@@ -60,14 +61,12 @@ impl App {
                     .iter()
                     .any(|device| device.eq_ignore_ascii_case(name))
         };
-        self.catalogue.read(|connection| {
+        self.catalogue.read(|session| {
             let sql = "SELECT id, name FROM folder";
-            let mut find = connection.prepare_cached(sql).map_err(fault)?;
-            let of = |row: &rusqlite::Row| -> rusqlite::Result<(i64, String)> {
+            let of = |row: &database::Row| -> Result<(i64, String), String> {
                 Ok((row.get(0)?, row.get(1)?))
             };
-            let rows = find.query_map([], of).map_err(fault)?;
-            let rows: Vec<(i64, String)> = rows.collect::<Result<_, _>>().map_err(fault)?;
+            let rows = session.rows(sql, values![], of)?;
             let seen = rows.into_iter().filter(|(_, name)| {
                 wanted(name) && viewer.rights.sees(&self.settings.tenants, name)
             });

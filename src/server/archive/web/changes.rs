@@ -17,8 +17,8 @@ use super::viewer::{Proof, Viewer};
 use crate::recordings::start_time::StartTime;
 use crate::server::archive::accounts::users::Role;
 use crate::server::archive::app::App;
-use crate::server::archive::catalogue::lock;
 use crate::server::archive::deletion::{delete, DeletionRefusal};
+use crate::server::archive::lock::lock;
 use crate::server::archive::parts::PartWriter;
 use crate::server::archive::records;
 use crate::server::archive::scan::now;
@@ -188,16 +188,16 @@ pub(super) fn apply(
                 _ => failed(error),
             })?;
         added.apply(&change);
-        let changed = app.catalogue.write(|connection| {
-            records::put(connection, id, &added)?;
+        let changed = app.catalogue.write(|session| {
+            records::put(session, id, &added)?;
             let writer = PartWriter {
-                connection,
+                session,
                 key: &app.key,
                 now: now(),
             };
             writer.rejoin(id, true)
         });
-        app.events.add(changed?.into_iter().collect());
+        app.announce(changed?.into_iter().collect());
     }
     let row = app.recording(viewer, id, Role::Supervisor)?;
     Ok((shown(app, &row), version(&row)))
@@ -260,6 +260,6 @@ pub(super) fn remove_for(
         }
         DeletionRefusal::Audit(problem) => ApiError::audit(&problem),
         DeletionRefusal::Bucket(problem) => of_record(app, &problem),
-        DeletionRefusal::Failed(problem) => ApiError::internal(&problem),
+        DeletionRefusal::Failed(problem) => problem.into(),
     })
 }

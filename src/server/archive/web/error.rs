@@ -2,7 +2,10 @@
 
 use axum::http::{header, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use log::warn;
 use serde_json::json;
+
+use crate::server::archive::database::AWAY;
 
 /// Why a request is not carried out.
 #[derive(Debug)]
@@ -87,6 +90,10 @@ impl ApiError {
 
 impl From<String> for ApiError {
     fn from(problem: String) -> Self {
+        if problem.contains(AWAY) {
+            warn!("{problem}");
+            return Self::unavailable("database", "the database is away; try again later");
+        }
         Self::internal(&problem)
     }
 }

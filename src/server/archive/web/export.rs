@@ -143,7 +143,7 @@ fn found(app: &App, viewer: &Viewer, pairs: &Pairs) -> Result<Vec<Row>, ApiError
     loop {
         let page = app
             .catalogue
-            .read(|connection| search::search(connection, &query))?;
+            .read(|session| search::search(session, &query))?;
         rows.extend(page.rows);
         if rows.len() > MOST {
             return Err(ApiError::bad(

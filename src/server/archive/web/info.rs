@@ -12,7 +12,7 @@ use super::recordings::{json_response, Pairs};
 use super::viewer::Viewer;
 use crate::server::archive::accounts::users::Role;
 use crate::server::archive::app::App;
-use crate::server::archive::catalogue::fault;
+use crate::server::archive::database::{values, Row};
 use crate::server::archive::journal_reader::balance;
 
 /// Lines of the audit log that are shown.
@@ -30,15 +30,13 @@ pub(super) async fn devices(
 
 /// The devices that somebody may see: name, recordings, the time of the last one.
 pub(super) fn devices_of(app: &App, viewer: &Viewer) -> Result<Vec<Value>, ApiError> {
-    let found = app.catalogue.read(|connection| {
+    let found = app.catalogue.read(|session| {
         let sql = "SELECT name, (SELECT count(*) FROM recording WHERE folder = folder.id AND state <> 'deleted'),
             (SELECT document FROM recording WHERE folder = folder.id AND state <> 'deleted' ORDER BY key DESC LIMIT 1)
             FROM folder ORDER BY name";
-        let mut find = connection.prepare_cached(sql).map_err(fault)?;
-        type Row = (String, i64, Option<String>);
-        let of = |row: &rusqlite::Row| -> rusqlite::Result<Row> { Ok((row.get(0)?, row.get(1)?, row.get(2)?)) };
-        let rows = find.query_map([], of).map_err(fault)?;
-        rows.collect::<Result<Vec<_>, _>>().map_err(fault)
+        type Device = (String, i64, Option<String>);
+        let of = |row: &Row| -> Result<Device, String> { Ok((row.get(0)?, row.get(1)?, row.get(2)?)) };
+        session.rows(sql, values![], of)
     })?;
     let seen = found
         .into_iter()
@@ -66,19 +64,17 @@ pub(super) fn stats_of(app: &App, viewer: &Viewer) -> Result<Value, ApiError> {
     let folders = app.folders_of(viewer, &[])?;
     let is_of_all = folders.is_none();
     let folders = folders.map(|folders| Value::from(folders).to_string());
-    let stats = app.catalogue.read(|connection| {
-        let sql = "SELECT state, count(*), total(duration), total(size), min(key) >> 24 FROM recording
-            WHERE ?1 IS NULL OR folder IN (SELECT value FROM json_each(?1)) GROUP BY 1";
-        let mut find = connection.prepare_cached(sql).map_err(fault)?;
-        type Row = (String, i64, f64, f64, i64);
-        let of = |row: &rusqlite::Row| -> rusqlite::Result<Row> {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
+    let stats = app.catalogue.read(|session| {
+        let sql = "SELECT state, count(*), CAST(sum(duration) AS DOUBLE PRECISION), CAST(sum(size) AS DOUBLE PRECISION)
+            FROM recording WHERE CAST(?1 AS TEXT) IS NULL
+                OR folder IN (SELECT CAST(value AS BIGINT) FROM json_each(CAST(?1 AS TEXT))) GROUP BY 1";
+        type State = (String, i64, f64, f64);
+        let of = |row: &Row| -> Result<State, String> {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
         };
-        let rows = find.query_map([folders], of).map_err(fault)?;
         let mut states = Map::new();
         let (mut sound, mut size, mut count) = (0.0, 0.0, 0);
-        for row in rows {
-            let (state, number, duration, bytes, _) = row.map_err(fault)?;
+        for (state, number, duration, bytes) in session.rows(sql, values![folders], of)? {
             if state != "deleted" {
                 sound += duration;
                 size += bytes;
@@ -88,7 +84,7 @@ pub(super) fn stats_of(app: &App, viewer: &Viewer) -> Result<Value, ApiError> {
         }
         let mut stats = json!({"recordings": count, "states": states, "duration_ms": sound as u64, "size_bytes": size as u64});
         if is_of_all {
-            let of_all = balance(connection, None)?;
+            let of_all = balance(session, None)?;
             let map = |counts: &[(String, u64)]| -> Map<String, Value> {
                 counts.iter().map(|(reason, count)| (reason.clone(), (*count).into())).collect()
             };

@@ -12,14 +12,14 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Router};
 use log::warn;
-use rusqlite::params;
 
 use super::error::ApiError;
 use super::recordings::Pairs;
 use crate::server::archive::app::App;
 use crate::server::archive::audio_file::AudioFile;
 use crate::server::archive::bucket::FIRST_BUCKET;
-use crate::server::archive::catalogue::{fault, Catalogue};
+use crate::server::archive::catalogue::Catalogue;
+use crate::server::archive::database::{values, Row};
 use crate::server::archive::peer::client::PROOF;
 use crate::server::archive::peer::key::PeerRefusal;
 use crate::server::archive::peer::listing;
@@ -81,7 +81,12 @@ async fn running(
 ) -> Result<Response, ApiError> {
     let listed = app.run(|app| {
         let instance = &app.peers.instance;
-        Ok(listing::emit(&app.catalogue, &app.settings, instance)?)
+        Ok(listing::emit(
+            &app.catalogue,
+            &app.settings,
+            &app.places,
+            instance,
+        )?)
     });
     Ok(proven(&app, &nonce, listed.await?))
 }
@@ -108,7 +113,7 @@ async fn audio(
         // The names only find a row: a path is made of what the catalogue has.
         let part = local_part(&app.catalogue, &folder, &stem)?;
         let (place, folder, stem, is_running) = part.ok_or_else(ApiError::not_found)?;
-        let folder = app.settings.place(place).join(folder);
+        let folder = app.places.path(place).join(folder);
         let audio = AudioFile::open(&folder.join(format!("{stem}.wav")));
         let audio = audio.map_err(|_| ApiError::not_found())?;
         if !is_running && now() - audio.changed > ENDED_SECONDS {
@@ -128,15 +133,11 @@ fn local_part(
     folder: &str,
     stem: &str,
 ) -> Result<Option<LocalPart>, String> {
-    catalogue.read(|connection| {
+    catalogue.read(|session| {
         let sql = "SELECT place, folder.name, stem, state = 'running' FROM part JOIN folder ON folder.id = part.folder
             WHERE folder.name = ?1 AND stem = ?2 AND place < ?3 AND gone = 0 ORDER BY place LIMIT 1";
-        let mut find = connection.prepare_cached(sql).map_err(fault)?;
-        let of = |row: &rusqlite::Row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?));
-        let mut rows = find
-            .query_map(params![folder, stem, FIRST_BUCKET], of)
-            .map_err(fault)?;
-        rows.next().transpose().map_err(fault)
+        let of = |row: &Row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?));
+        session.first(sql, values![folder, stem, FIRST_BUCKET], of)
     })
 }
 

@@ -67,7 +67,7 @@ pub(super) fn page(
     }
     Ok(app
         .catalogue
-        .read(|connection| search::search(connection, &query))?)
+        .read(|session| search::search(session, &query))?)
 }
 
 /// A recording as the API shows it.

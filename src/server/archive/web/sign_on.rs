@@ -14,7 +14,7 @@ use super::viewer::{Proof, Viewer};
 use crate::server::archive::accounts::users::{check_name, Rights, Role};
 use crate::server::archive::app::App;
 use crate::server::archive::audit::Actor;
-use crate::server::archive::catalogue::lock;
+use crate::server::archive::lock::lock;
 use crate::server::archive::scan::now;
 use crate::server::archive::settings::ArchiveSettings;
 use crate::server::archive::tenants::{Tenants, DEFAULT_TENANT};

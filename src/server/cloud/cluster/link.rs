@@ -12,8 +12,8 @@ use tokio::time::{sleep, timeout};
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{AsyncMessage, Client, NoTls, Row};
 
-use crate::server::cloud::cluster::database_url::DatabaseUrl;
 use crate::server::cloud::cluster::schema;
+use crate::server::database_url::{words, DatabaseUrl};
 use crate::server::web::answer::Answer;
 
 /// From a lost connection to the next attempt.
@@ -186,22 +186,6 @@ impl Link {
         async {
             schema::make(client).await?;
             client.batch_execute(SETTINGS).await
-        }
-    }
-}
-
-/// The error with its reasons. A server never repeats a password.
-fn words(problem: &tokio_postgres::Error) -> String {
-    match problem.as_db_error() {
-        Some(problem) => problem.message().to_owned(),
-        None => {
-            let mut words = problem.to_string();
-            let mut source = std::error::Error::source(problem);
-            while let Some(inner) = source {
-                words = format!("{words}: {inner}");
-                source = inner.source();
-            }
-            words
         }
     }
 }

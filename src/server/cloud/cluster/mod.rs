@@ -12,7 +12,6 @@
 //!
 //! | file | what |
 //! | --- | --- |
-//! | `database_url` | where the database is |
 //! | `link` | the connection |
 //! | `schema` | the tables |
 //! | `note` | notifications |
@@ -31,11 +30,10 @@ use axum::body::Bytes;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-use crate::server::cloud::cluster::database_url::DatabaseUrl;
 use crate::server::cloud::cluster::link::{Away, Event, Link, Session};
 use crate::server::cloud::cluster::publication::Publication;
+use crate::server::database_url::DatabaseUrl;
 
-pub(super) mod database_url;
 pub(super) mod link;
 pub(super) mod members;
 pub(super) mod note;

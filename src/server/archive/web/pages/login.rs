@@ -14,7 +14,7 @@ use super::layout::Reader;
 use crate::server::archive::accounts::users::{Rights, Role};
 use crate::server::archive::app::App;
 use crate::server::archive::audit::Actor;
-use crate::server::archive::catalogue::lock;
+use crate::server::archive::lock::lock;
 #[cfg(feature = "oidc")]
 use crate::server::archive::query::encode;
 use crate::server::archive::scan::now;

@@ -13,7 +13,7 @@ use super::layout::Reader;
 use super::login::{with_cookie, with_named_cookie};
 use crate::server::archive::app::App;
 use crate::server::archive::audit::Actor;
-use crate::server::archive::catalogue::lock;
+use crate::server::archive::lock::lock;
 use crate::server::archive::oidc::claims::{named, Named};
 use crate::server::archive::oidc::issuer::Problem;
 use crate::server::archive::oidc::sign_in::{cookie_suffix, End, SignIn, SECONDS};

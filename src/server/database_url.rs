@@ -17,19 +17,19 @@ const ACKNOWLEDGE_TIME: Duration = Duration::from_secs(5);
 
 /// Where the database is.
 #[derive(Clone)]
-pub(in crate::server::cloud) struct DatabaseUrl {
+pub(super) struct DatabaseUrl {
     config: Config,
     shown: String,
 }
 
 /// The value of `database` names PostgreSQL, not a file.
-pub(in crate::server::cloud) fn is_url(value: &str) -> bool {
+pub(super) fn is_url(value: &str) -> bool {
     value.starts_with("postgres:") || value.starts_with("postgresql:")
 }
 
 impl DatabaseUrl {
     /// An error continues the sentence that the key begins; no part of the value is in it.
-    pub(in crate::server::cloud) fn parse(value: &str) -> Result<Self, String> {
+    pub(super) fn parse(value: &str) -> Result<Self, String> {
         let form = "must be postgres://USER:PASSWORD@HOST/DB, with %XX for special characters";
         let parsed: Result<Config, _> = value.parse();
         let mut config = parsed.map_err(|_| form.to_owned())?;
@@ -62,7 +62,7 @@ impl DatabaseUrl {
         let (secret, hosts) = (secret.unwrap_or_default(), hosts.join(","));
         let shown = format!("postgres://{user}{secret}@{hosts}/{name}");
         config
-            .application_name("callrec-server cloud")
+            .application_name("callrec-server")
             .connect_timeout(CONNECT_TIME)
             .tcp_user_timeout(ACKNOWLEDGE_TIME)
             .keepalives_idle(ACKNOWLEDGE_TIME);
@@ -71,6 +71,22 @@ impl DatabaseUrl {
 
     pub(super) fn config(&self) -> &Config {
         &self.config
+    }
+}
+
+/// The error with its reasons. A server never repeats a password.
+pub(super) fn words(problem: &tokio_postgres::Error) -> String {
+    match problem.as_db_error() {
+        Some(problem) => problem.message().to_owned(),
+        None => {
+            let mut words = problem.to_string();
+            let mut source = std::error::Error::source(problem);
+            while let Some(inner) = source {
+                words = format!("{words}: {inner}");
+                source = inner.source();
+            }
+            words
+        }
     }
 }
 

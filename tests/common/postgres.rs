@@ -7,7 +7,7 @@ use std::process::Command;
 
 use nix::sys::signal::Signal;
 
-use super::super::common::{self, wait_for, Process};
+use super::{folder, wait_for, Process};
 
 pub const PASSWORD: &str = "a-password-that-nobody-reads";
 
@@ -20,7 +20,7 @@ pub struct Postgres {
 impl Postgres {
     /// A running one without tables; its user is `cloud`.
     pub fn start() -> Self {
-        let (dir, _) = common::folder();
+        let (dir, _) = folder();
         fs::write(dir.join("password"), PASSWORD).unwrap();
         if is_root() {
             let owned = Command::new("chown")
@@ -96,6 +96,37 @@ impl Drop for Postgres {
         }
         let _ = fs::remove_dir_all(&self.dir);
     }
+}
+
+/// With `CALLREC_TEST_POSTGRES=postgres://USER:PASSWORD@HOST:PORT`: an empty database there for the archive of
+/// this folder, as options. So all tests of the archive can be run on PostgreSQL (tests/README.md).
+pub fn database_options(dir: &Path) -> Vec<String> {
+    let Ok(server) = std::env::var("CALLREC_TEST_POSTGRES") else {
+        return vec![];
+    };
+    let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
+    let name: String = dir
+        .display()
+        .to_string()
+        .to_lowercase()
+        .chars()
+        .map(plain)
+        .collect();
+    let name = name[name.len().saturating_sub(60)..].to_owned();
+    // It may be there from an earlier start of the same archive.
+    let create = format!("CREATE DATABASE \"{name}\"");
+    let mut psql = Command::new("psql");
+    let made = psql
+        .arg(format!("{server}/postgres"))
+        .args(["-c", &create])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&made.stderr);
+    assert!(
+        made.status.success() || said.contains("already exists"),
+        "{said}"
+    );
+    vec!["--database".into(), format!("{server}/{name}")]
 }
 
 fn is_root() -> bool {
