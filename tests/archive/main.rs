@@ -11,6 +11,7 @@ mod audio;
 mod catalogue;
 mod deletion;
 mod hostile;
+mod kills;
 mod login;
 mod oidc;
 mod oidc_hostile;

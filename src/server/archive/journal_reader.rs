@@ -142,7 +142,7 @@ fn take_line(session: &Session, key: &IdKey, line: &Map<String, Value>) -> Resul
             let id = key.id(folder, text("stem"));
             let sql = "INSERT INTO accepted(id, host, folder, stem, time, state, reason) VALUES(?1, ?2, ?3, ?4, ?5,
                 coalesce((SELECT CASE WHEN state IN ('running', 'deleted') THEN state
-                    WHEN document ->> 'place' = 'local' AND coalesce(document ->> 'problem', '') <> 'no-file' THEN 'present'
+                    WHEN document ->> 'place' NOT IN ('moving', 'none') AND coalesce(document ->> 'problem', '') <> 'no-file' THEN 'present'
                     ELSE 'lost' END FROM recording WHERE id = ?1), 'lost'), 'no-file') ON CONFLICT DO NOTHING";
             session.execute(sql, values![id, host, folder, text("stem"), text("time")])?;
         }
