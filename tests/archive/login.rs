@@ -293,3 +293,29 @@ fn addresses_that_anyone_may_reach_need_a_word() {
     );
     std::fs::remove_dir_all(dir).unwrap();
 }
+
+#[test]
+fn an_unknown_path_is_a_page_for_people_and_json_for_programs() {
+    let (dir, _) = crate::common::folder();
+    let archive = Archive::new(&dir, &[]);
+    for (path, kind, words) in [
+        (
+            "/nothing",
+            "text/html; charset=utf-8",
+            "There is no such page or call.",
+        ),
+        (
+            "/api/v1/nothing",
+            "application/json",
+            "{\"error\":\"not-found\"",
+        ),
+    ] {
+        let reply = archive.get("", path);
+        assert_eq!(
+            (reply.status, reply.header("content-type")),
+            (404, kind),
+            "{path}"
+        );
+        assert!(reply.text().contains(words), "{path}: {}", reply.text());
+    }
+}

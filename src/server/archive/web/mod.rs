@@ -80,11 +80,20 @@ fn for_people(app: Arc<App>) -> Router {
     #[cfg(feature = "oidc")]
     let router = pages::with_oidc(router);
     router
-        .fallback(audio::no_such_page)
+        .fallback(no_such_page)
         .layer(DefaultBodyLimit::max(BODY_BYTES))
         .layer(from_fn_with_state(app.clone(), guard::guard))
         .layer(from_fn(harden))
         .with_state(app)
+}
+
+/// People read a page, programs JSON.
+async fn no_such_page(State(app): State<Arc<App>>, request: Request) -> Response {
+    if request.uri().path().starts_with("/api/") {
+        return audio::no_such_page().await;
+    }
+    let error = ApiError::new(StatusCode::NOT_FOUND, "not-found", "there is no such page");
+    pages::refusal(&app, request.headers(), &error)
 }
 
 /// Whoever has not logged in is told how; whom a proxy has let in, why he may not come further.
