@@ -1,6 +1,7 @@
 //! The helper with the vendor's transport: a program that the phone's maker adds
 //! (`cloudTransport`). It opens the vendor's URLs, and has the call's sound as RTP.
 
+use std::ffi::CString;
 use std::io;
 
 use log::{info, warn};
@@ -47,17 +48,16 @@ impl Helper {
         token: Token,
     ) -> io::Result<Self> {
         let variables = [
-            ("CALLREC_RTP_IN", ports[0].to_string()),
-            ("CALLREC_RTP_OUT", ports[1].to_string()),
+            CString::new(format!("CALLREC_RTP_IN={}", ports[0]))?,
+            CString::new(format!("CALLREC_RTP_OUT={}", ports[1]))?,
         ];
         let argument = match mode {
             TransportMode::Open => "open",
             TransportMode::Wait => "wait",
         };
         let process = HelperProcess::start(program, argument, &variables, input)?;
-        if let Some(fd) = process.fd() {
-            registry.register(&mut SourceFd(&fd), token, Interest::READABLE)?;
-        }
+        let output = process.fd();
+        registry.register(&mut SourceFd(&output), token, Interest::READABLE)?;
         info!("cloud: {program} {argument} is started");
         Ok(Self {
             process,
