@@ -12,6 +12,7 @@ use crate::base::limits::cloud::{HELPER_LAST_PATIENCE, HELPER_PATIENCE};
 use crate::base::time::Instant;
 use crate::io::helper_process::HelperProcess;
 use crate::proto::cloud::phone::{TransportEvent, TransportMode};
+use crate::wire::ascii;
 use crate::wire::json::Object;
 
 /// The longest line that is looked at; longer ones are ignored.
@@ -109,7 +110,7 @@ impl Helper {
         if std::mem::take(&mut self.is_too_long) {
             return None;
         }
-        event_of(line.trim_ascii())
+        event_of(ascii::trim(&line))
     }
 
     /// It is gone, or is given up. Called when its time has come.
@@ -154,9 +155,9 @@ fn event_of(line: &[u8]) -> Option<TransportEvent> {
         };
         object.text::<64>(key)
     });
-    match named.as_deref().unwrap_or(line) {
-        b"ConnectionAcceptted" | b"ConnectionAccepted" => Some(TransportEvent::Accepted),
-        b"ConnectionClosed" => Some(TransportEvent::Closed),
+    match ascii::word(named.as_deref().unwrap_or(line)) {
+        "ConnectionAcceptted" | "ConnectionAccepted" => Some(TransportEvent::Accepted),
+        "ConnectionClosed" => Some(TransportEvent::Closed),
         _ => None,
     }
 }
