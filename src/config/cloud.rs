@@ -127,11 +127,11 @@ impl CloudConfig {
 
     /// The phone's part of the configuration; `None` without a cloud.
     pub fn settings(&self) -> Option<Settings> {
-        let server = self.server.as_ref()?.authority.clone();
-        let relays = [server].into_iter().chain(self.relays.iter().cloned());
+        let mut relays = vec![self.server.as_ref()?.authority.clone()];
+        relays.extend_from_slice(&self.relays);
         Some(Settings {
             cid: self.cid,
-            relays: relays.collect(),
+            relays,
             ring_timeout: Duration::from_millis(u64::from(self.ring_timeout) * 1000),
             has_transport: self.transport.is_some(),
         })

@@ -18,7 +18,7 @@ pub fn open_channel(config: &CloudConfig, token: &str) -> Option<Request> {
 /// `POST /v2/channel/ack?id=N`.
 pub fn acknowledge(config: &CloudConfig, token: &str, id: u64) -> Option<Request> {
     let server = config.server.as_ref()?;
-    let mut path = heapless::String::<64>::new();
+    let mut path = Request::new();
     write!(path, "/v2/channel/ack?id={id}").ok()?;
     let mut request = head("POST", server, &path, token)?;
     request

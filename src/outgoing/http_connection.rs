@@ -3,13 +3,11 @@
 use mio::event::Event;
 use mio::{Interest, Registry, Token};
 
-use crate::base::limits::cloud::{CHANNEL_BYTES, HANDSHAKE_TIMEOUT};
+use crate::base::limits::cloud::{CHANNEL_BYTES, HANDSHAKE_TIMEOUT, REQUEST_BYTES};
 use crate::base::time::{Duration, Instant};
 use crate::outgoing::transport::{ServerAddress, Transport};
 use crate::proto::cloud::exchange::{Answered, ResponseReader};
 
-/// The longest request: its head has a token, its body a call.
-const REQUEST_BYTES: usize = 1024;
 const READ_BYTES: usize = 2048;
 
 /// A request as it is sent.

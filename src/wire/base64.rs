@@ -27,13 +27,15 @@ pub fn parse<'a>(text: &[u8], buffer: &'a mut [u8]) -> Option<&'a [u8]> {
 /// Appends the bytes as text.
 pub fn emit(text: &mut String, bytes: &[u8]) {
     let from = text.len();
-    base64url::emit(text, bytes);
-    let letters = text.split_off(from);
-    text.extend(letters.chars().map(|letter| match letter {
-        '-' => '+',
-        '_' => '/',
-        letter => letter,
-    }));
+    let mut letters = String::new();
+    base64url::emit(&mut letters, bytes);
+    for letter in letters.bytes() {
+        text.push(match letter {
+            b'-' => '+',
+            b'_' => '/',
+            letter => letter.into(),
+        });
+    }
     while (text.len() - from) % 4 != 0 {
         text.push('=');
     }

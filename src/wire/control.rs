@@ -6,6 +6,7 @@
 
 use core::fmt::{self, Write};
 
+use crate::wire::ascii;
 use crate::wire::decimal::parse_decimal;
 
 /// A name, number or other value, unescaped. Bytes, not `str`: phones send GBK as well as UTF-8.
@@ -34,7 +35,7 @@ pub struct TooLong;
 impl<'a> Message<'a> {
     /// Parses one message, without its line end.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, Error> {
-        let body = bytes.trim_ascii();
+        let body = ascii::trim(bytes);
         if body.is_empty() {
             return Err(Error::Empty);
         }
@@ -118,7 +119,10 @@ pub fn is_well_escaped(value: &[u8]) -> bool {
 fn pairs(body: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> + Clone {
     body.split(|b| *b == b'&').filter_map(|pair| {
         let equals = pair.iter().position(|b| *b == b'=')?;
-        Some((pair[..equals].trim_ascii(), pair[equals + 1..].trim_ascii()))
+        Some((
+            ascii::trim(&pair[..equals]),
+            ascii::trim(&pair[equals + 1..]),
+        ))
     })
 }
 

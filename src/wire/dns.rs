@@ -6,6 +6,8 @@
 
 use core::net::{IpAddr, Ipv4Addr};
 
+use crate::wire::ascii;
+
 /// The longest query: a header of 12 bytes, a name of at most 255, type and class.
 pub const QUERY_BYTES: usize = 12 + 255 + 4;
 /// The most name servers that are asked in turn; the C libraries' limit.
@@ -53,7 +55,7 @@ pub fn parse_answer(bytes: &[u8], query: &[u8]) -> Option<Answer> {
     let (asked, question) = query.split_first_chunk::<12>()?;
     let (echo, mut records) = rest.split_at_checked(question.len())?;
     let is_response = header[..2] == asked[..2] && header[2] & 0xF8 == 0x80;
-    if !is_response || !echo.eq_ignore_ascii_case(question) {
+    if !is_response || !ascii::is_same(echo, question) {
         return None;
     }
     let truncated = header[2] & 2 != 0;
@@ -114,7 +116,7 @@ pub fn in_hosts(text: &[u8], name: &str) -> Option<IpAddr> {
     lines(text).find_map(|mut words| {
         let found = words.next().and_then(address)?;
         words
-            .any(|word| word.eq_ignore_ascii_case(name.as_bytes()))
+            .any(|word| ascii::is_same(word, name.as_bytes()))
             .then_some(found)
     })
 }

@@ -1,6 +1,7 @@
 //! As much of HTTP/1.1 (RFC 9112) as the intercom's streams need: the head of a request, and a body
 //! in chunks. Nothing is allocated.
 
+use crate::wire::ascii;
 use crate::wire::decimal::parse_decimal;
 
 #[cfg(feature = "cloud")]
@@ -64,23 +65,23 @@ impl<'a> Head<'a> {
         for line in lines.take_while(|line| !line.is_empty()).take(MAX_FIELDS) {
             let colon = line.iter().position(|byte| *byte == b':');
             let (name, value) = line.split_at(colon.ok_or(BadHead)?);
-            let value = value[1..].trim_ascii();
-            if name.eq_ignore_ascii_case(b"content-length") {
+            let value = ascii::trim(&value[1..]);
+            if ascii::is_same(name, b"content-length") {
                 let length = parse_decimal(value).ok_or(BadHead)?;
                 // Chunks are stronger than a length (RFC 9112, 6.3).
                 body = body.or(Some(Body::Length(length)));
-            } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
-                let is_chunked = value.eq_ignore_ascii_case(b"chunked");
+            } else if ascii::is_same(name, b"transfer-encoding") {
+                let is_chunked = ascii::is_same(value, b"chunked");
                 body = Some(if is_chunked {
                     Body::Chunked
                 } else {
                     return Err(BadHead);
                 });
-            } else if name.eq_ignore_ascii_case(b"expect") {
-                expects_continue = value.eq_ignore_ascii_case(b"100-continue");
+            } else if ascii::is_same(name, b"expect") {
+                expects_continue = ascii::is_same(value, b"100-continue");
             }
         }
-        let sends = matches!(head.method, b"POST" | b"PUT");
+        let sends = head.method == b"POST" || head.method == b"PUT";
         let unsaid = if sends { Body::UntilClosed } else { Body::None };
         let head = Self {
             body: body.unwrap_or(unsaid),
@@ -95,9 +96,9 @@ impl<'a> Head<'a> {
         let mut words = line.split(|byte| *byte == b' ');
         let mut word = || words.next().filter(|word| !word.is_empty()).ok_or(BadHead);
         let (method, path, version) = (word()?, word()?, word()?);
-        let is_http_1_1 = match version {
-            b"HTTP/1.1" => true,
-            b"HTTP/1.0" => false,
+        let is_http_1_1 = match ascii::word(version) {
+            "HTTP/1.1" => true,
+            "HTTP/1.0" => false,
             _ => return Err(BadHead),
         };
         if words.next().is_some() || !path.starts_with(b"/") {

@@ -7,6 +7,7 @@
 
 use core::fmt::{self, Write};
 
+use crate::wire::ascii;
 use crate::wire::control::Text;
 use crate::wire::decimal::parse_decimal;
 
@@ -78,9 +79,9 @@ impl<'a> Object<'a> {
 
     /// `true` or `false`.
     pub fn flag(&self, key: &str) -> Option<bool> {
-        match self.raw(key)? {
-            b"true" => Some(true),
-            b"false" => Some(false),
+        match ascii::word(self.raw(key)?) {
+            "true" => Some(true),
+            "false" => Some(false),
             _ => None,
         }
     }

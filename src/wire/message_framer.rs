@@ -6,6 +6,7 @@
 //! `=`, which is written `%3D`. After a `&`, `cmd=` is a repeated key of the same message.
 
 use crate::base::limits::MESSAGE_BYTES;
+use crate::wire::ascii;
 
 /// Space for the beginning of the next message, which marks the end of the longest message.
 const NEXT_BYTES: usize = 16;
@@ -62,7 +63,7 @@ impl Reader {
 
     /// Part of a message is buffered: if nothing is received for `MESSAGE_SILENCE`, call `finish`.
     pub fn is_waiting(&self) -> bool {
-        !self.buffer[self.taken..].trim_ascii().is_empty()
+        !ascii::trim(&self.buffer[self.taken..]).is_empty()
     }
 
     /// Buffers a byte; returns the end of the message if this byte ends it.
@@ -103,7 +104,7 @@ impl Reader {
             return Some(Err(TooLong));
         }
         let message = &self.buffer[..end];
-        (!message.trim_ascii().is_empty()).then_some(Ok(message))
+        (!ascii::trim(message).is_empty()).then_some(Ok(message))
     }
 
     /// Removes the returned message; what remains is the `cmd=` of the next message, or nothing.

@@ -3,6 +3,7 @@
 
 #[cfg(feature = "fsp")]
 pub mod aes;
+pub mod ascii;
 #[cfg(feature = "cloud")]
 pub mod base64;
 #[cfg(any(feature = "box", feature = "cloud"))]

@@ -12,6 +12,7 @@
 use core::net::SocketAddrV4;
 
 use crate::base::limits::rendezvous::{RENDEZVOUS_BYTES, SEALED_BYTES};
+use crate::wire::ascii;
 use crate::wire::decimal::parse_decimal;
 use crate::wire::rendezvous::cipher::{Key, BLOCK_BYTES};
 
@@ -162,7 +163,7 @@ fn pair(line: &[u8]) -> Option<(&[u8], &[u8])> {
     let colon = line.windows(2).position(|two| two == b": ");
     // `name:` with an empty value, if the blank after the colon was trimmed.
     let colon = colon.or_else(|| line.len().checked_sub(1).filter(|last| line[*last] == b':'))?;
-    Some((&line[..colon], line[colon + 1..].trim_ascii()))
+    Some((&line[..colon], ascii::trim(&line[colon + 1..])))
 }
 
 #[cfg(test)]

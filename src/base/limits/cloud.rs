@@ -49,6 +49,8 @@ pub const MAX_POSTS: usize = 16;
 pub const MAX_BUSY_POSTS: usize = 8;
 /// Attempts at one request, a second or more apart.
 pub const POST_ATTEMPTS: u32 = 5;
+/// The longest request: its head has a token, its body a call.
+pub const REQUEST_BYTES: usize = 1024;
 /// Acknowledgements that wait.
 pub const MAX_ACKS: usize = 16;
 /// Bytes of the channel that are taken at once: two messages at most end in them.

@@ -15,6 +15,8 @@ pub use datagram::{arrival, drops, receive, receive_and_count, receive_buffer, s
 pub use filter::{attach_ssrc_filter, detach_filter};
 #[cfg(feature = "fsp")]
 pub use origin::{ip_options, receive_from, report_destinations, send_back, Origin};
+#[cfg(feature = "cloud")]
+pub use process::{reap, spawn};
 
 #[cfg(feature = "server")]
 mod batch;
@@ -22,6 +24,8 @@ mod datagram;
 mod filter;
 #[cfg(feature = "fsp")]
 mod origin;
+#[cfg(feature = "cloud")]
+mod process;
 mod raw;
 
 // A 32-bit wall clock ends in January 2038; .cargo/config.toml has the libc crate use 64 bits.
@@ -217,18 +221,5 @@ pub fn map_large_allocations() {
     unsafe {
         libc::mallopt(libc::M_MMAP_THRESHOLD, 16 * 1024);
         libc::mallopt(libc::M_TOP_PAD, 0);
-    }
-}
-
-/// The program gets all signals, also those that this process takes by other means.
-#[cfg(feature = "cloud")]
-pub fn unblock_signals(command: &mut std::process::Command) {
-    use std::os::unix::process::CommandExt;
-    // SAFETY: between fork and exec only `sigprocmask` is called, which is async-signal-safe.
-    unsafe {
-        command.pre_exec(|| {
-            let all = nix::sys::signal::SigSet::all();
-            all.thread_unblock().map_err(Into::into)
-        });
     }
 }

@@ -143,7 +143,7 @@ impl CloudLink {
             self.read_token();
         }
         if !matches!(outcome, Outcome::Answered(200..=299)) {
-            info!("cloud: the application server (cloudCalls): {outcome:?}");
+            info!("cloud: the application server (cloudCalls): {outcome}");
         }
         let body = std::mem::take(&mut self.body);
         machine.handle_outcome(now, outcome, &body);

@@ -16,6 +16,7 @@ use crate::outgoing::tls::Tls;
 use crate::proto::cloud::device::CloudDevice;
 use crate::proto::cloud::exchange::BODY_BYTES;
 use crate::proto::cloud::phone::settings::Authority;
+use crate::wire::ascii;
 use crate::wire::cloud::token::{Token as DeviceToken, TOKEN_BYTES};
 use crate::wire::control::Text;
 
@@ -59,13 +60,16 @@ impl CloudLink {
         calls: &Authority,
         token: impl Fn(usize) -> Token,
     ) -> Result<Self, String> {
-        let authorities = relays.iter().chain([calls]).cloned();
         let tls = Tls::of(&config)?;
-        let host = |(at, authority)| Host::new(authority, tls.as_ref(), token(FIRST_HOST + at));
+        let mut hosts = Vec::with_capacity(relays.len() + 1);
+        for authority in relays.iter().chain([calls]) {
+            let token = token(FIRST_HOST + hosts.len());
+            hosts.push(Host::new(authority.clone(), tls.as_ref(), token));
+        }
         let mut this = Self {
             token: Text::new(),
             token_missed: false,
-            hosts: authorities.enumerate().map(host).collect(),
+            hosts,
             channel: HttpConnection::new(token(CHANNEL)),
             opens_channel: false,
             posting: HttpConnection::new(token(POSTING)),
@@ -157,10 +161,14 @@ impl CloudLink {
 
     /// When a turn has something to do without an event.
     pub fn next_deadline(&self) -> Instant {
-        let hosts = self.hosts.iter().map(Host::next_deadline);
-        let connections = [&self.channel, &self.posting, &self.acknowledging];
-        let connections = connections.map(HttpConnection::next_deadline);
-        hosts.chain(connections).min().unwrap_or(Instant::NEVER)
+        let mut first = Instant::NEVER;
+        for connection in [&self.channel, &self.posting, &self.acknowledging] {
+            first = first.min(connection.next_deadline());
+        }
+        for host in &self.hosts {
+            first = first.min(host.next_deadline());
+        }
+        first
     }
 
     /// The address of the cloud (`CLOUD`) or of a relay.
@@ -184,7 +192,7 @@ impl CloudLink {
         let path = self.config.token_file.as_deref().unwrap_or_default();
         let mut buffer = [0; 1024];
         let text = atomic_file::read(path, &mut buffer).unwrap_or_default();
-        let text = text.trim_ascii();
+        let text = ascii::trim(text);
         let token = DeviceToken::parse(text)
             .ok()
             .filter(|token| token.cid == self.config.cid);

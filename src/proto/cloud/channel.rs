@@ -12,6 +12,7 @@ use crate::base::limits::cloud::{
 };
 use crate::base::time::{Duration, Instant};
 use crate::proto::intercom::endpoint::output::CloudState;
+use crate::wire::ascii;
 use crate::wire::base64;
 use crate::wire::cloud::event_stream::{EventReader, StreamEvent};
 use crate::wire::cloud::message::MESSAGE_BYTES;
@@ -175,19 +176,19 @@ impl Channel {
         };
         let name = object.text::<32>(key("Name", "name"));
         let message = key("Message", "message");
-        match name.as_slice() {
-            b"Online" => {
+        match ascii::word(&name) {
+            "Online" => {
                 self.failures = 0;
                 self.tell(CloudState::Online);
             }
-            b"OffLine" if object.text::<16>(message) == b"replaced" => {
+            "OffLine" if object.text::<16>(message) == b"replaced" => {
                 self.output(ChannelOutput::Close);
                 self.tell(CloudState::Replaced);
                 self.state = State::Pausing {
                     until: now + REPLACED_PAUSE,
                 };
             }
-            b"PopMessage" => {
+            "PopMessage" => {
                 // The cloud repeats what it gets no acknowledgement for: also what is known.
                 let id = event
                     .id

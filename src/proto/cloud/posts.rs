@@ -1,9 +1,9 @@
 //! What a device tells the application server: one request at a time, those of a call in their
 //! order. Those that fail are tried again, but for the call itself.
 
-use core::fmt::Write;
+use core::fmt::{self, Display, Write};
 
-use crate::base::limits::cloud::{MAX_BUSY_POSTS, MAX_POSTS, POST_ATTEMPTS};
+use crate::base::limits::cloud::{MAX_BUSY_POSTS, MAX_POSTS, POST_ATTEMPTS, REQUEST_BYTES};
 use crate::base::time::{Duration, Instant};
 use crate::wire::cloud::message::{Kind, Reason, Sid};
 use crate::wire::json::quote;
@@ -24,8 +24,9 @@ pub struct Post {
     pub reason: Reason,
 }
 
-/// A path or a body.
-pub type Part = heapless::String<320>;
+/// A path or a body. As long as a request that is sent: one more length is one more copy of the
+/// code that writes numbers and texts into it.
+pub type Part = heapless::String<REQUEST_BYTES>;
 
 impl Post {
     /// A request without reason.
@@ -57,14 +58,14 @@ impl Post {
         body
     }
 
-    fn write_body(&self, from: u32, body: &mut Part) -> core::fmt::Result {
+    fn write_body(&self, from: u32, body: &mut Part) -> fmt::Result {
         write!(body, "{{\"from\":{from}")?;
         if self.kind == Kind::Call {
             let sid = core::str::from_utf8(&self.sid).unwrap_or_default();
             write!(body, ",\"sid\":\"{sid}\",\"to\":")?;
             match &self.to[..] {
                 [to] => write!(body, "{to}")?,
-                to => write!(body, "{to:?}")?,
+                to => write_list(body, to)?,
             }
         }
         if !self.reason.is_empty() {
@@ -73,6 +74,14 @@ impl Post {
         }
         body.write_str("}")
     }
+}
+
+fn write_list(body: &mut Part, numbers: &[u32]) -> fmt::Result {
+    // Not `{numbers:?}`: the phone's program and the box's have no such formatting.
+    for (at, number) in numbers.iter().enumerate() {
+        write!(body, "{}{number}", if at == 0 { "[" } else { "," })?;
+    }
+    body.write_str("]")
 }
 
 /// What came of a request.
@@ -84,6 +93,16 @@ pub enum Outcome {
     TimedOut,
     /// There is no connection, or what answers does not speak HTTP.
     Failed,
+}
+
+impl Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Answered(status) => write!(f, "it answers {status}"),
+            Self::TimedOut => f.write_str("it does not answer in time"),
+            Self::Failed => f.write_str("no connection, or no HTTP"),
+        }
+    }
 }
 
 /// A request that waits.
@@ -218,7 +237,7 @@ mod tests {
         let _ = post.to.push(3);
         assert_eq!(
             post.body(1),
-            r#"{"from":1,"sid":"0123456789abcdef","to":[2, 3]}"#
+            r#"{"from":1,"sid":"0123456789abcdef","to":[2,3]}"#
         );
         let mut post = Post::new(Kind::Decline, SID);
         assert_eq!(post.path(), "/calls/0123456789abcdef/decline");

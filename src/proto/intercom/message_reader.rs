@@ -1,6 +1,7 @@
 //! The messages of one connection, and the limits beyond which it is closed.
 
 use crate::base::time::{Duration, Instant};
+use crate::wire::ascii;
 use crate::wire::intercom::frames::FrameReader;
 use crate::wire::intercom::{parse, Message};
 
@@ -96,7 +97,7 @@ impl MessageReader {
                 Ok(None) => return Received::Nothing,
                 Ok(Some(frame)) => frame,
             };
-            let text = frame.trim_ascii();
+            let text = ascii::trim(frame);
             if text.is_empty() {
                 self.empty_bytes += frame.len() + 1;
                 if self.empty_bytes > EMPTY_BYTES {

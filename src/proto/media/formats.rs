@@ -6,6 +6,7 @@
 
 use crate::base::limits::MAX_FORMATS;
 use crate::proto::media::jitter_buffer::packet::Format;
+use crate::wire::ascii;
 use crate::wire::decimal::parse_decimal;
 use crate::wire::g711::Law;
 
@@ -41,8 +42,7 @@ impl PayloadKind {
     /// By the encoding name and clock rate of an rtpmap; names are compared without regard to case.
     pub fn of_encoding(name: &[u8], clock: u32) -> Self {
         let known = ENCODINGS.iter().find(|(known, known_clock, _)| {
-            name.eq_ignore_ascii_case(known.as_bytes())
-                && (*known_clock == ANY || *known_clock == clock)
+            ascii::is_same(name, known.as_bytes()) && (*known_clock == ANY || *known_clock == clock)
         });
         known.map_or(Self::Undecodable, |(_, _, kind)| *kind)
     }

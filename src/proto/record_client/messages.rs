@@ -4,6 +4,7 @@ use crate::base::limits::{ID_BYTES, MESSAGE_BYTES, TEXT_BYTES};
 use crate::base::ring::Ring;
 use crate::proto::media::leg_monitor::Heard;
 use crate::proto::recording::setup::{Host, Setup};
+use crate::wire::ascii;
 use crate::wire::control::{Message, Text, Writer};
 
 /// The meaning of a server message for this recording.
@@ -50,8 +51,8 @@ pub(super) fn parse(message: &[u8], id: u32) -> Option<Incoming> {
 }
 
 fn answer(message: &Message) -> ServerMessage {
-    match message.raw("result") {
-        Some(b"success") => {
+    match message.raw("result").map(ascii::word) {
+        Some("success") => {
             let host = message
                 .text("server")
                 .ok()
@@ -61,7 +62,7 @@ fn answer(message: &Message) -> ServerMessage {
                 ServerMessage::Accepted(host, port)
             })
         }
-        Some(b"failed") => ServerMessage::Refused(reason_text(message)),
+        Some("failed") => ServerMessage::Refused(reason_text(message)),
         _ => ServerMessage::Unclear,
     }
 }

@@ -1,6 +1,7 @@
 //! Reads and checks the values of control messages.
 
 use crate::proto::recorder::reason::{bad_request, Reason, Shown};
+use crate::wire::ascii;
 use crate::wire::control::{Message, Text};
 use crate::wire::g711::Law;
 
@@ -49,10 +50,10 @@ impl<'a> Values<'a> {
     /// `codec`, if it is given.
     pub(in crate::proto) fn law(&mut self) -> Option<Law> {
         let name = self.message.raw("codec")?;
-        if name.eq_ignore_ascii_case(b"PCMU") {
+        if ascii::is_same(name, b"PCMU") {
             return Some(Law::Mu);
         }
-        if name.eq_ignore_ascii_case(b"PCMA") {
+        if ascii::is_same(name, b"PCMA") {
             return Some(Law::A);
         }
         self.refuse(bad_request(&format_args!(

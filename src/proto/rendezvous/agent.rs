@@ -29,6 +29,7 @@ use crate::base::limits::rendezvous::{
 };
 use crate::base::stats::{Counter, Stats};
 use crate::base::time::{Duration, Instant};
+use crate::wire::ascii;
 use crate::wire::rendezvous::{emit_address, Attributes, Class, Kind, Message, Writer, KEEP};
 
 /// What is to be done.
@@ -359,15 +360,15 @@ impl Agent {
         let mut buffer = [0; SEALED_BYTES];
         let sealed = clear.open(&self.identity.key, &mut buffer).ok()?;
         let interval = self.keep_interval;
-        match sealed.value("event")? {
-            b"nat_change" => self.register(now),
-            b"nat_check" => {
+        match ascii::word(sealed.value("event")?) {
+            "nat_change" => self.register(now),
+            "nat_check" => {
                 if let Status::Registered(outside) = &mut self.status {
                     *outside = sealed.address("ped").or(*outside);
                 }
             }
-            b"keep_alive_change_dec" => self.set_keep(now, interval.saturating_sub(KEEP_STEP)),
-            b"keep_alive_change_inc" => self.set_keep(now, interval.saturating_add(KEEP_STEP)),
+            "keep_alive_change_dec" => self.set_keep(now, interval.saturating_sub(KEEP_STEP)),
+            "keep_alive_change_inc" => self.set_keep(now, interval.saturating_add(KEEP_STEP)),
             _ => {
                 let connid = clear.value("connid")?;
                 return self.peers.handle_notice(now, connid, &sealed);

@@ -16,6 +16,7 @@ use super::connectivity_check::{Candidate, CheckMessage, ConnectivityCheck};
 use super::{name, pong_proof, write_notice, Datagram, Identity};
 use crate::base::limits::rendezvous::{ANSWERS, NAME_BYTES, PEERS};
 use crate::base::time::Instant;
+use crate::wire::ascii;
 use crate::wire::control::Text;
 use crate::wire::rendezvous::{Attributes, Class, Kind, Message, Writer};
 
@@ -87,9 +88,9 @@ impl Peers {
     ) -> Option<()> {
         let mid = self.next_mid();
         let check = self.find(connid)?;
-        match notice.value("event")? {
-            b"ping_fork" | b"ping_change" => check.handle_moved(now, notice.address("ped")),
-            b"rtpp_open" => {
+        match ascii::word(notice.value("event")?) {
+            "ping_fork" | "ping_change" => check.handle_moved(now, notice.address("ped")),
+            "rtpp_open" => {
                 let relay = notice.address("ped")?;
                 let token = name(notice.value("token"))?;
                 check.handle_relay(now, relay, token, mid);

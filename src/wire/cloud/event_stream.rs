@@ -8,6 +8,7 @@
 //! (an empty line ends the event)
 //! ```
 
+use crate::wire::ascii;
 use crate::wire::control::Text;
 use crate::wire::decimal::parse_decimal;
 
@@ -64,9 +65,9 @@ impl EventReader {
             .unwrap_or(line.len());
         let value = line.get(colon + 1..).unwrap_or_default();
         let value = value.strip_prefix(b" ").unwrap_or(value);
-        match &line[..colon] {
-            b"id" => self.event.id = parse_decimal(value),
-            b"data" => self.event.data = Text::from_slice(value).unwrap_or_default(),
+        match ascii::word(&line[..colon]) {
+            "id" => self.event.id = parse_decimal(value),
+            "data" => self.event.data = Text::from_slice(value).unwrap_or_default(),
             _ => {}
         }
         None

@@ -11,6 +11,7 @@
 use core::fmt::{self, Display, Write};
 use core::net::Ipv4Addr;
 
+use crate::wire::ascii;
 use crate::wire::cloud::token::{field, Token};
 use crate::wire::control::Text;
 
@@ -85,7 +86,7 @@ impl<'a> TopvdnUrl<'a> {
             .as_bytes()
             .split_at_checked(SCHEME.len())
             .unwrap_or_default();
-        if !scheme.eq_ignore_ascii_case(SCHEME) {
+        if !ascii::is_same(scheme, SCHEME) {
             return Err(BadUrl("it does not begin with topvdn://"));
         }
         let rest = &text[text.len() - rest.len()..];
@@ -178,7 +179,8 @@ fn check_params(query: &str) -> Result<(), BadUrl> {
         if key.contains(' ') || value.contains(' ') {
             return Err(BadUrl("a parameter has a blank inside"));
         }
-        if params(query).take(at).any(|(other, _)| other == key) {
+        let is_first = param(query, key).is_some_and(|first| core::ptr::eq(first, value));
+        if !is_first {
             return Err(BadUrl("a parameter stands twice"));
         }
     }

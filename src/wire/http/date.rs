@@ -1,6 +1,7 @@
 //! The time of a server: the field `Date` of a response, in its one form
 //! `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110 section 5.6.7).
 
+use crate::wire::ascii;
 use crate::wire::decimal::parse_decimal;
 
 const MONTHS: [&[u8]; 12] = [
@@ -12,9 +13,9 @@ pub fn date_of(head: &[u8]) -> Option<u64> {
     let mut lines = head.split(|byte| *byte == b'\n');
     let value = lines.find_map(|line| {
         let (name, value) = line.split_at_checked(5)?;
-        name.eq_ignore_ascii_case(b"date:").then_some(value)
+        ascii::is_same(name, b"date:").then_some(value)
     })?;
-    parse_date(value.trim_ascii())
+    parse_date(ascii::trim(value))
 }
 
 fn parse_date(text: &[u8]) -> Option<u64> {

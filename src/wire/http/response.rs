@@ -1,6 +1,7 @@
 //! The head of a response: its status, and how its body ends.
 
 use super::{head_len, trim_end, BadHead, Body, HEAD_BYTES, MAX_FIELDS};
+use crate::wire::ascii;
 use crate::wire::decimal::parse_decimal;
 
 /// The head of a response.
@@ -35,13 +36,13 @@ impl ResponseHead {
             let Some(colon) = line.iter().position(|byte| *byte == b':') else {
                 return Err(BadHead);
             };
-            let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
-            if name.eq_ignore_ascii_case(b"transfer-encoding") {
-                if !value.eq_ignore_ascii_case(b"chunked") {
+            let (name, value) = (&line[..colon], ascii::trim(&line[colon + 1..]));
+            if ascii::is_same(name, b"transfer-encoding") {
+                if !ascii::is_same(value, b"chunked") {
                     return Err(BadHead);
                 }
                 body = Body::Chunked;
-            } else if name.eq_ignore_ascii_case(b"content-length") && body != Body::Chunked {
+            } else if ascii::is_same(name, b"content-length") && body != Body::Chunked {
                 body = Body::Length(parse_decimal(value).ok_or(BadHead)?);
             }
         }

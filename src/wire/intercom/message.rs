@@ -136,6 +136,7 @@ pub(super) const CODES: [(&str, u8); 4] = [
 ];
 
 /// A text of the right length, or cut.
+#[inline(never)] // 60 bytes for each reason that is given
 pub fn text<const N: usize>(words: &str) -> Text<N> {
     cut(words.as_bytes())
 }

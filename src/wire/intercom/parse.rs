@@ -1,5 +1,6 @@
 //! Bytes to messages: tolerant, without a heap.
 
+use crate::wire::ascii;
 use crate::wire::control::Text;
 use crate::wire::intercom::message::{cut, text, Message, Party, Reason, Sid, CODES, MAX_NESTING};
 use crate::wire::json::Object;
@@ -40,7 +41,7 @@ fn is_empty_list(value: &[u8]) -> bool {
     let inside = value
         .strip_prefix(b"[")
         .and_then(|rest| rest.strip_suffix(b"]"));
-    inside.is_some_and(|inside| inside.trim_ascii().is_empty())
+    inside.is_some_and(|inside| ascii::trim(inside).is_empty())
 }
 
 fn message(name: &str, values: &Values) -> Message {

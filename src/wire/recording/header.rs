@@ -1,5 +1,6 @@
 //! The 76-byte header of a recording's file; see the table in the parent module.
 
+use crate::wire::ascii;
 use crate::wire::g711::Law;
 
 /// Bytes before the first frame.
@@ -89,7 +90,7 @@ impl Codec {
             Self::G729,
         ]
         .into_iter()
-        .find(|codec| codec.name().as_bytes().eq_ignore_ascii_case(name))
+        .find(|codec| ascii::is_same(codec.name().as_bytes(), name))
     }
 }
 
@@ -99,7 +100,7 @@ impl Header {
         let header = bytes.first_chunk::<HEADER_BYTES>().ok_or(Error::Short)?;
         let (name, numbers) = header.split_at(64);
         let name = name.split(|b| *b == 0).next().unwrap_or_default();
-        let codec = Codec::of_name(name.trim_ascii()).ok_or(Error::Codec)?;
+        let codec = Codec::of_name(ascii::trim(name)).ok_or(Error::Codec)?;
         let field = |at: usize| -> [u8; 4] {
             [
                 numbers[at],

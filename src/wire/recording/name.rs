@@ -6,6 +6,7 @@
 
 use core::fmt::{self, Write as _};
 
+use crate::wire::ascii;
 use crate::wire::decimal::parse_decimal;
 use crate::wire::recording::sidecar::Start;
 
@@ -47,7 +48,7 @@ fn has_suffix(name: &[u8], suffix: &str) -> bool {
     else {
         return false;
     };
-    end.eq_ignore_ascii_case(suffix.as_bytes())
+    ascii::is_same(end, suffix.as_bytes())
 }
 
 /// `Record_YYYYMMDD_HHMMSS`: what a name begins with, of a recording that begins at this local

@@ -53,9 +53,9 @@ pub(super) struct Calls {
 /// A phone that makes calls of its own.
 struct Phone {
     line: Line,
-    intercom: Option<Intercom>,
+    intercom: Option<Box<Intercom>>,
     #[cfg(feature = "cloud")]
-    cloud: Option<Cloud>,
+    cloud: Option<Box<Cloud>>,
 }
 
 impl Calls {
@@ -112,7 +112,7 @@ impl Service for Calls {
     fn has_farewells(&self) -> bool {
         let phone = self.phone.as_ref();
         let mut cloud = phone.and_then(|phone| phone.cloud.as_ref()).into_iter();
-        cloud.any(Cloud::has_farewells)
+        cloud.any(|cloud| cloud.has_farewells())
     }
 
     fn turn(&mut self, now: &Now, context: &mut Context) -> Work {
@@ -202,11 +202,11 @@ impl Phone {
 
     fn next_deadline(&self) -> Instant {
         let intercom = self.intercom.as_ref();
-        let intercom = intercom.map_or(Instant::NEVER, Intercom::next_deadline);
+        let intercom = intercom.map_or(Instant::NEVER, |intercom| intercom.next_deadline());
         #[cfg(feature = "cloud")]
         let cloud = self.cloud.as_ref();
         #[cfg(feature = "cloud")]
-        let intercom = intercom.min(cloud.map_or(Instant::NEVER, Cloud::next_deadline));
+        let intercom = intercom.min(cloud.map_or(Instant::NEVER, |cloud| cloud.next_deadline()));
         self.line.next_deadline().min(intercom)
     }
 

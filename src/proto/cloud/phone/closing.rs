@@ -9,6 +9,7 @@ use crate::proto::intercom::endpoint::output::{
     CallState, Closed, Direction, DoorState, Event, Outcome,
 };
 use crate::proto::intercom::endpoint::urls::Urls;
+use crate::wire::ascii;
 use crate::wire::cloud::message::Kind;
 use crate::wire::control::Text;
 use crate::wire::intercom::{text, Id, Reason};
@@ -63,8 +64,8 @@ impl CloudPhone {
         let Some(call) = &self.call else { return };
         let sid = call.sid;
         // The kind says it already, if it is the usual reason of its kind.
-        let told = match &reason[..] {
-            b"declined" | b"cancelled" | b"hangup" => Reason::new(),
+        let told = match ascii::word(&reason) {
+            "declined" | "cancelled" | "hangup" => Reason::new(),
             _ => reason.clone(),
         };
         self.post(kind, sid, told);
@@ -100,12 +101,12 @@ impl CloudPhone {
 
     /// What a call was that ends now for this reason.
     pub(super) fn outcome(call: &Call, reason: &[u8]) -> Outcome {
-        match (call.stage, call.info.direction, reason) {
+        match (call.stage, call.info.direction, ascii::word(reason)) {
             (Stage::Talking, ..) => Outcome::Answered,
             (Stage::Opening { .. }, ..) => Outcome::Failed,
             (_, Direction::In, _) => Outcome::Missed,
-            (_, Direction::Out, b"declined") => Outcome::Rejected,
-            (_, Direction::Out, b"busy" | b"line_busy") => Outcome::Busy,
+            (_, Direction::Out, "declined") => Outcome::Rejected,
+            (_, Direction::Out, "busy" | "line_busy") => Outcome::Busy,
             (_, Direction::Out, _) => Outcome::Unanswered,
         }
     }

@@ -216,15 +216,17 @@ impl CloudPhone {
     /// What is now as events: the call, the channel. `None` after the last one.
     pub fn present(&self, number: usize) -> Option<Event> {
         let call = self.call.as_ref().filter(|call| call.stage.is_told());
-        let call = call.map(|call| {
-            let urls = match call.stage {
-                Stage::Talking => call.urls.clone(),
-                _ => Urls::default(),
-            };
-            Event::Call(call.shown(), call.info.clone(), urls)
-        });
-        let channel = self.channel.told().map(Event::Cloud);
-        call.into_iter().chain(channel).nth(number)
+        match (call, number) {
+            (Some(call), 0) => {
+                let urls = match call.stage {
+                    Stage::Talking => call.urls.clone(),
+                    _ => Urls::default(),
+                };
+                Some(Event::Call(call.shown(), call.info.clone(), urls))
+            }
+            (Some(_), 1) | (None, 0) => self.channel.told().map(Event::Cloud),
+            _ => None,
+        }
     }
 
     /// Tells the application server what this device does.

@@ -4,6 +4,7 @@ use core::net::Ipv4Addr;
 
 use crate::base::limits::cloud::TOKEN_MARGIN_SECONDS;
 use crate::proto::cloud::phone::settings::Authority;
+use crate::wire::ascii;
 use crate::wire::cloud::url::{Purpose, TopvdnUrl};
 use crate::wire::decimal::parse_decimal;
 
@@ -52,7 +53,7 @@ fn relay_of(rest: &str, usual: u16, relays: &[Authority]) -> Option<usize> {
     let (host, port) = split(authority, usual)?;
     let wants_tls = usual == HTTPS_PORT;
     let is_it = |relay: &Authority| {
-        let is_there = relay.host.eq_ignore_ascii_case(host) && relay.port == port;
+        let is_there = ascii::is_same(relay.host.as_bytes(), host.as_bytes()) && relay.port == port;
         is_there && (relay.is_tls || !wants_tls)
     };
     relays.iter().position(is_it)

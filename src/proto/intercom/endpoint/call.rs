@@ -4,6 +4,7 @@ use crate::base::limits::endpoint::{END_NOTICE, MAX_OPENINGS};
 use crate::base::time::{Duration, Instant};
 use crate::proto::intercom::endpoint::output::{CallInfo, CallState, Direction, Link, Outcome};
 use crate::proto::intercom::endpoint::urls::Urls;
+use crate::wire::ascii;
 use crate::wire::intercom::{Id, Party, Sid};
 
 /// A call that is not over.
@@ -161,13 +162,13 @@ impl Call {
 
     /// What the call was, if it ends now for this reason, given by the peer or by nobody.
     pub(super) fn outcome(&self, reason: &[u8]) -> Outcome {
-        match (self.info.direction, reason) {
+        match (self.info.direction, ascii::word(reason)) {
             _ if self.answered_at.is_some() => Outcome::Answered,
             // Somebody of the home has answered.
-            (Direction::In, b"answered_elsewhere") if !self.is_silenced() => Outcome::Answered,
+            (Direction::In, "answered_elsewhere") if !self.is_silenced() => Outcome::Answered,
             (Direction::In, _) => Outcome::Missed,
-            (Direction::Out, b"line_busy") => Outcome::Busy,
-            (Direction::Out, b"declined" | b"call_denied") => Outcome::Rejected,
+            (Direction::Out, "line_busy") => Outcome::Busy,
+            (Direction::Out, "declined" | "call_denied") => Outcome::Rejected,
             (Direction::Out, _) => Outcome::Unanswered,
         }
     }

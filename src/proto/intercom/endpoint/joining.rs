@@ -5,6 +5,7 @@ use crate::base::time::Instant;
 use crate::proto::intercom::endpoint::box_link::{pause_after, BoxInput, BoxLink};
 use crate::proto::intercom::endpoint::output::{Alarm, AlarmState, BoxState, Event, Link, Output};
 use crate::proto::intercom::endpoint::Endpoint;
+use crate::wire::ascii;
 use crate::wire::intercom::{text, Id, Message, Reason};
 
 /// A wall panel, in `join_family`.
@@ -79,8 +80,8 @@ impl Endpoint {
     fn handle_refused(&mut self, now: Instant, link: Link, reason: Reason) {
         // A call over the link ends with it.
         self.handle_link_gone(now, link);
-        let state = match &reason[..] {
-            b"replaced" => BoxState::Replaced,
+        let state = match ascii::word(&reason) {
+            "replaced" => BoxState::Replaced,
             _ => BoxState::Refused,
         };
         self.event(Event::Box(state, Id::new(), reason));
@@ -118,8 +119,8 @@ impl Endpoint {
         let Some((alarm, was_here)) = self.alarms.clear(id, port) else {
             return self.ignore();
         };
-        let state = match &reason[..] {
-            b"acked" => AlarmState::Acked,
+        let state = match ascii::word(reason) {
+            "acked" => AlarmState::Acked,
             _ => AlarmState::Cleared,
         };
         // The box does not say which other screen has acknowledged it.

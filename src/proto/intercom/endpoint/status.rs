@@ -29,15 +29,21 @@ impl Endpoint {
 
     /// What is now as events: the call, the link to the box, the alarms. `None` after the last one.
     pub fn present(&self, number: usize) -> Option<Event> {
-        let call = self.call.as_ref();
-        let call = call.map(|call| {
-            let state = call.stage.shown();
-            Event::Call(state, call.info.clone(), self.present_urls(call))
-        });
-        let box_event = self.box_event.clone();
-        let alarms = self.alarms.all();
-        let alarms = alarms.map(|alarm| Event::Alarm(AlarmState::Raised, alarm.clone(), Id::new()));
-        let all = call.into_iter().chain(box_event).chain(alarms);
-        all.into_iter().nth(number)
+        let mut left = number;
+        if let Some(call) = &self.call {
+            if left == 0 {
+                let urls = self.present_urls(call);
+                return Some(Event::Call(call.stage.shown(), call.info.clone(), urls));
+            }
+            left -= 1;
+        }
+        if let Some(event) = &self.box_event {
+            if left == 0 {
+                return Some(event.clone());
+            }
+            left -= 1;
+        }
+        let alarm = self.alarms.all().nth(left)?.clone();
+        Some(Event::Alarm(AlarmState::Raised, alarm, Id::new()))
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::proto::intercom::relay::connection::State;
 use crate::proto::intercom::relay::events::{Asked, AskedFor, ConnectionId};
 use crate::proto::intercom::relay::Relay;
+use crate::wire::ascii;
 use crate::wire::http::Head;
 
 /// The home's box has the page; in a phone its code would take 1 500 bytes that nobody uses.
@@ -31,8 +32,8 @@ fn bearer(head: &[u8]) -> Vec<u8> {
     let lines = head.split(|byte| *byte == b'\n');
     let mut values = lines.filter_map(|line| {
         let (name, value) = line.split_at_checked(NAME.len())?;
-        let value = value.trim_ascii();
-        let is_it = name.eq_ignore_ascii_case(NAME);
+        let value = ascii::trim(value);
+        let is_it = ascii::is_same(name, NAME);
         is_it.then(|| value.strip_prefix(b"Bearer "))?
     });
     values.next().unwrap_or_default().to_vec()

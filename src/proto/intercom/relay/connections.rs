@@ -41,7 +41,7 @@ impl Connections {
     }
 
     /// The numbers of those that are so.
-    pub(super) fn which(&self, so: impl Fn(&Connection) -> bool) -> Vec<ConnectionId> {
+    pub(super) fn which(&self, so: &dyn Fn(&Connection) -> bool) -> Vec<ConnectionId> {
         let found = self.0.iter().filter(|(_, connection)| so(connection));
         found.map(|(id, _)| *id).collect()
     }

@@ -242,7 +242,7 @@ impl Relay {
 
     /// Who published while it rang, and has not got the call, publishes no more.
     fn end_foreign_publishers(&mut self, now: Instant) {
-        let foreign = self.connections.which(|it| {
+        let foreign = self.connections.which(&|it| {
             let may = self.permissions.may_publish(it.side, it.address);
             matches!(it.state, State::Publishing(_)) && !may
         });
@@ -261,7 +261,7 @@ impl Relay {
 
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Instant) {
-        let due = self.connections.which(|it| it.deadline() <= now);
+        let due = self.connections.which(&|it| it.deadline() <= now);
         for id in due {
             self.handle_connection_timeout(now, id);
         }
@@ -300,7 +300,7 @@ impl Relay {
     fn end_stream(&mut self, now: Instant, stream: &[u8]) {
         let users = self
             .connections
-            .which(|it| it.state.stream() == Some(stream));
+            .which(&|it| it.state.stream() == Some(stream));
         for id in users {
             let publishes = self.connections.get(id).map(|it| &it.state);
             if matches!(publishes, Some(State::Publishing(_))) {

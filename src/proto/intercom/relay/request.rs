@@ -7,6 +7,7 @@ use crate::base::time::Instant;
 use crate::proto::intercom::relay::asked::asked;
 use crate::proto::intercom::relay::connection::{Connection, Form, State};
 use crate::proto::intercom::relay::{ConnectionId, Relay, REFUSED_READING};
+use crate::wire::ascii;
 use crate::wire::http::Head;
 
 /// A reply with words for people, unless it has no body.
@@ -100,7 +101,7 @@ impl Relay {
             self.refuse(now, id, 404, "there are only /stream/ID and /streaming/ID");
             return;
         };
-        let publishes = matches!(head.method, b"POST" | b"PUT");
+        let publishes = matches!(ascii::word(head.method), "POST" | "PUT");
         let may = |connection: &Connection| {
             let (side, address) = (connection.side, connection.address);
             let permissions = &self.permissions;
@@ -112,8 +113,8 @@ impl Relay {
             is_party && permissions.has(stream)
         };
         let is_permitted = self.connections.get(id).is_some_and(may);
-        match head.method {
-            b"GET" | b"HEAD" | b"POST" | b"PUT" if !is_permitted => {
+        match ascii::word(head.method) {
+            "GET" | "HEAD" | "POST" | "PUT" if !is_permitted => {
                 self.refuse(
                     now,
                     id,
@@ -121,13 +122,13 @@ impl Relay {
                     "no running call of this address has this stream",
                 );
             }
-            b"POST" | b"PUT" => {
+            "POST" | "PUT" => {
                 let side = self.connections.get(id).map_or("", |it| it.side);
                 let kept = self.permissions.kept(side, stream).to_vec();
                 self.publish(now, id, &kept, head, rest);
             }
-            b"GET" => self.play(now, id, stream, Form::Flv),
-            b"HEAD" => self.describe(now, id, stream),
+            "GET" => self.play(now, id, stream, Form::Flv),
+            "HEAD" => self.describe(now, id, stream),
             _ => self.refuse(now, id, 405, "GET plays, POST and PUT publish"),
         }
     }

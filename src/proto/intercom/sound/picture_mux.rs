@@ -114,7 +114,7 @@ impl PictureMux {
         }
     }
 
-    fn begin(&mut self, has_picture: bool, put: &mut impl FnMut(&[u8]) -> bool) {
+    fn begin(&mut self, has_picture: bool, put: &mut dyn FnMut(&[u8]) -> bool) {
         let state = core::mem::replace(&mut self.state, State::Running { has_picture });
         match state {
             State::Waiting { sound, .. } => {
@@ -139,7 +139,7 @@ impl PictureMux {
         self.configs.push(tag.to_vec());
     }
 
-    fn write(&mut self, tag: &[u8], stamp: u32, put: &mut impl FnMut(&[u8]) -> bool) -> bool {
+    fn write(&mut self, tag: &[u8], stamp: u32, put: &mut dyn FnMut(&[u8]) -> bool) -> bool {
         self.last = self.last.max(stamp);
         put(tag)
     }

@@ -118,7 +118,7 @@ impl PlayedSound {
     }
 
     /// Passes on what does not fill a packet.
-    pub fn flush(&mut self, put: &mut impl FnMut(Arrival, &[u8])) {
+    pub fn flush(&mut self, put: &mut dyn FnMut(Arrival, &[u8])) {
         if self.pending.is_empty() {
             return;
         }

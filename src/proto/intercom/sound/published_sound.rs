@@ -153,7 +153,7 @@ impl PublishedSound {
         })
     }
 
-    fn publish(&mut self, packet: &Held, put: &mut impl FnMut(Law, u32, &[u8])) {
+    fn publish(&mut self, packet: &Held, put: &mut dyn FnMut(Law, u32, &[u8])) {
         let mut stamp = self.stamp(packet.timestamp);
         if (stamp.wrapping_sub(self.end) as i32) < 0 {
             // Nothing overlaps: the sender's clock goes on where the last tag ended.
@@ -171,7 +171,7 @@ impl PublishedSound {
     }
 
     /// Held packets whose turn has come.
-    fn publish_held(&mut self, put: &mut impl FnMut(Law, u32, &[u8])) {
+    fn publish_held(&mut self, put: &mut dyn FnMut(Law, u32, &[u8])) {
         while let Some(number) = self.held.iter().position(|it| self.ahead(it.sequence) <= 0) {
             let packet = self.held.swap_remove(number);
             if self.ahead(packet.sequence) == 0 {
@@ -183,7 +183,7 @@ impl PublishedSound {
     }
 
     /// The first of the held packets, and what follows it immediately.
-    fn publish_first(&mut self, put: &mut impl FnMut(Law, u32, &[u8])) {
+    fn publish_first(&mut self, put: &mut dyn FnMut(Law, u32, &[u8])) {
         let sequences = self.held.iter().map(|held| self.ahead(held.sequence));
         let first = sequences.enumerate().min_by_key(|(_, ahead)| *ahead);
         if let Some((number, _)) = first {
@@ -194,7 +194,7 @@ impl PublishedSound {
     }
 
     /// All held packets, in order.
-    fn flush(&mut self, put: &mut impl FnMut(Law, u32, &[u8])) {
+    fn flush(&mut self, put: &mut dyn FnMut(Law, u32, &[u8])) {
         while !self.held.is_empty() {
             self.publish_first(put);
         }

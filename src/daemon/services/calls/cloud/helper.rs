@@ -1,6 +1,7 @@
 //! The helper with the vendor's transport: a program that the phone's maker adds
 //! (`cloudTransport`). It opens the vendor's URLs, and has the call's sound as RTP.
 
+use std::ffi::CString;
 use std::io;
 
 use log::{info, warn};
@@ -11,6 +12,7 @@ use crate::base::limits::cloud::{HELPER_LAST_PATIENCE, HELPER_PATIENCE};
 use crate::base::time::Instant;
 use crate::io::helper_process::HelperProcess;
 use crate::proto::cloud::phone::{TransportEvent, TransportMode};
+use crate::wire::ascii;
 use crate::wire::json::Object;
 
 /// The longest line that is looked at; longer ones are ignored.
@@ -47,17 +49,16 @@ impl Helper {
         token: Token,
     ) -> io::Result<Self> {
         let variables = [
-            ("CALLREC_RTP_IN", ports[0].to_string()),
-            ("CALLREC_RTP_OUT", ports[1].to_string()),
+            CString::new(format!("CALLREC_RTP_IN={}", ports[0]))?,
+            CString::new(format!("CALLREC_RTP_OUT={}", ports[1]))?,
         ];
         let argument = match mode {
             TransportMode::Open => "open",
             TransportMode::Wait => "wait",
         };
         let process = HelperProcess::start(program, argument, &variables, input)?;
-        if let Some(fd) = process.fd() {
-            registry.register(&mut SourceFd(&fd), token, Interest::READABLE)?;
-        }
+        let output = process.fd();
+        registry.register(&mut SourceFd(&output), token, Interest::READABLE)?;
         info!("cloud: {program} {argument} is started");
         Ok(Self {
             process,
@@ -109,7 +110,7 @@ impl Helper {
         if std::mem::take(&mut self.is_too_long) {
             return None;
         }
-        event_of(line.trim_ascii())
+        event_of(ascii::trim(&line))
     }
 
     /// It is gone, or is given up. Called when its time has come.
@@ -154,9 +155,9 @@ fn event_of(line: &[u8]) -> Option<TransportEvent> {
         };
         object.text::<64>(key)
     });
-    match named.as_deref().unwrap_or(line) {
-        b"ConnectionAcceptted" | b"ConnectionAccepted" => Some(TransportEvent::Accepted),
-        b"ConnectionClosed" => Some(TransportEvent::Closed),
+    match ascii::word(named.as_deref().unwrap_or(line)) {
+        "ConnectionAcceptted" | "ConnectionAccepted" => Some(TransportEvent::Accepted),
+        "ConnectionClosed" => Some(TransportEvent::Closed),
         _ => None,
     }
 }

@@ -52,7 +52,7 @@ impl Cloud {
         context: &mut Context,
         tokens: Tokens,
         first_source: usize,
-    ) -> Result<Option<Self>, String> {
+    ) -> Result<Option<Box<Self>>, String> {
         let config = context.config.cloud.clone();
         let (Some(settings), Some(calls)) = (config.settings(), &config.calls) else {
             return Ok(None);
@@ -67,7 +67,7 @@ impl Cloud {
             config.cid,
             hosts_of(&config)
         );
-        Ok(Some(Self {
+        Ok(Some(Box::new(Self {
             machine: CloudPhone::new(now, settings, seed),
             link,
             wanted: None,
@@ -76,7 +76,7 @@ impl Cloud {
             log_refused_at: Instant::default(),
             helper: None,
             helper_token: token(HELPER),
-        }))
+        })))
     }
 
     /// `source`: counted from its first one.

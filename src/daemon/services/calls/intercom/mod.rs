@@ -21,6 +21,7 @@ use crate::io::listener;
 use crate::proto::intercom::endpoint::output::{DoorState, Event as DeviceEvent, Output};
 use crate::proto::intercom::endpoint::settings::{Role, Settings};
 use crate::proto::intercom::endpoint::Endpoint;
+use crate::wire::ascii;
 use crate::wire::intercom::{cut, text, Reason};
 use links::{LinkInput, Links};
 
@@ -56,7 +57,7 @@ impl Intercom {
         context: &mut Context,
         tokens: Tokens,
         first_source: usize,
-    ) -> Result<Self, String> {
+    ) -> Result<Box<Self>, String> {
         let is_screen = settings.role == Role::Screen;
         let listener = if is_screen {
             None
@@ -75,7 +76,7 @@ impl Intercom {
         let now = context.clock.read().monotonic;
         let seed = context.random.seed();
         let seed = seed.map_err(|error| format!("intercom: no random numbers: {error}"))?;
-        Ok(Self {
+        Ok(Box::new(Self {
             endpoint: Endpoint::new(now, settings, seed),
             listener,
             may_accept: false,
@@ -83,7 +84,7 @@ impl Intercom {
             is_screen,
             token_file: config.box_token_file.clone(),
             token_missed: false,
-        })
+        }))
     }
 
     /// `source`: counted from its first one.
@@ -217,7 +218,7 @@ impl Intercom {
             warn!("intercom: {path} cannot be read (boxTokenFile): the box may refuse the screen");
         }
         self.token_missed = token.is_none();
-        let token = token.unwrap_or_default().trim_ascii();
+        let token = ascii::trim(token.unwrap_or_default());
         self.endpoint.set_token(cut(token));
     }
 }

@@ -48,18 +48,9 @@ impl Bridge {
         &mut self,
         now: Instant,
         clock: &mut Clock,
-        mut take: impl FnMut(Instant, &[u8]),
+        take: &mut dyn FnMut(Instant, &[u8]),
     ) {
-        let mut dropped = 0;
-        while self.leg.fill(now, &mut dropped) {
-            let stamp = self.leg.stamp(clock);
-            let arrival = stamp.certain().unwrap_or_else(|| stamp.nearest(None));
-            self.leg.settle(arrival);
-            if let Some(datagram) = self.leg.held() {
-                take(arrival, datagram);
-            }
-            self.leg.release();
-        }
+        let dropped = drain(&mut self.leg, now, clock, take);
         if dropped > 0 {
             log::warn!(
                 "intercom: {dropped} packets of the media engine were dropped by the kernel"
@@ -71,4 +62,24 @@ impl Bridge {
     pub(super) fn send(&self, packet: &[u8]) {
         let _ = self.speaker.send(packet);
     }
+}
+
+/// Reads what has come; returns how many packets the kernel has dropped.
+pub(super) fn drain(
+    port: &mut Port,
+    now: Instant,
+    clock: &mut Clock,
+    take: &mut dyn FnMut(Instant, &[u8]),
+) -> u32 {
+    let mut dropped = 0;
+    while port.fill(now, &mut dropped) {
+        let stamp = port.stamp(clock);
+        let arrival = stamp.certain().unwrap_or_else(|| stamp.nearest(None));
+        port.settle(arrival);
+        if let Some(datagram) = port.held() {
+            take(arrival, datagram);
+        }
+        port.release();
+    }
+    dropped
 }

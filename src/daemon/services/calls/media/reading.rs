@@ -19,7 +19,7 @@ impl CallMedia {
         let mut line = has_engine.then_some(&mut self.line);
         #[cfg(feature = "cloud")]
         if let Some(transport) = &mut self.transport {
-            transport.read(now, &mut context.clock, |arrival, datagram| {
+            transport.read(now, &mut context.clock, &mut |arrival, datagram| {
                 feed.push(PEER, arrival, datagram);
                 if let Some(line) = &mut line {
                     line.handle_rtp(arrival, datagram);
@@ -34,7 +34,7 @@ impl CallMedia {
             let publishing = &mut self.publishing;
             #[cfg(feature = "cloud")]
             let transport = &self.transport;
-            bridge.read(now, &mut context.clock, |arrival, datagram| {
+            bridge.read(now, &mut context.clock, &mut |arrival, datagram| {
                 feed.push(OWN, arrival, datagram);
                 #[cfg(feature = "cloud")]
                 if let Some(transport) = transport {

@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use crate::base::time::{Duration, Instant};
 use crate::daemon::media_ports::FreePorts;
+use crate::daemon::services::calls::media::bridge::drain;
 use crate::io::clock::Clock;
 use crate::io::stream::Datagrams;
 use crate::io::udp::Port;
@@ -57,19 +58,10 @@ impl TransportSound {
         &mut self,
         now: Instant,
         clock: &mut Clock,
-        mut take: impl FnMut(Instant, &[u8]),
+        take: &mut dyn FnMut(Instant, &[u8]),
     ) {
         self.read_at = now;
-        let mut dropped = 0;
-        while self.incoming.fill(now, &mut dropped) {
-            let stamp = self.incoming.stamp(clock);
-            let arrival = stamp.certain().unwrap_or_else(|| stamp.nearest(None));
-            self.incoming.settle(arrival);
-            if let Some(datagram) = self.incoming.held() {
-                take(arrival, datagram);
-            }
-            self.incoming.release();
-        }
+        let dropped = drain(&mut self.incoming, now, clock, take);
         if dropped > 0 {
             log::warn!("cloud: {dropped} packets of the helper were dropped by the kernel");
         }
