@@ -64,7 +64,12 @@ impl HomeCloud {
         let relays = &settings_in_cloud.relays[..1];
         let link = CloudLink::new(config.clone(), relays, &calls.authority, token)?;
         let owners = &settings.cloud_for;
-        info!("cloud: the box is {} and rings {owners:?}", config.cid);
+        let named: Vec<String> = owners.iter().map(u32::to_string).collect();
+        info!(
+            "cloud: the box is {} and rings {}",
+            config.cid,
+            named.join(", ")
+        );
         let streams = [LINK_SOURCES, LINK_SOURCES + 1].map(token);
         let open = Open {
             machine: HomeInCloud::new(now, config.cid, owners, random_seed()?),

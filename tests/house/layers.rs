@@ -88,3 +88,20 @@ fn files_are_short() {
         );
     }
 }
+
+/// What the phone and the box run prints nothing for `{:?}`: their programs are built without it.
+#[test]
+fn nothing_that_runs_on_arm_is_written_with_debug() {
+    let elsewhere = ["src/server", "src/sim", "src/fuzz"];
+    for path in files_under(Path::new("src")) {
+        let is_test = path.ends_with("tests.rs") || path.iter().any(|part| part == "tests");
+        if is_test || elsewhere.iter().any(|folder| path.starts_with(folder)) {
+            continue;
+        }
+        let code = code(&path);
+        let found = code
+            .lines()
+            .find(|line| line.contains(":?}") && !line.contains("assert"));
+        assert_eq!(found, None, "{}", path.display());
+    }
+}

@@ -136,9 +136,8 @@ impl OwnStreamServer {
     pub(super) fn turn(&mut self, now: Instant) {
         if let Some(server) = &mut self.server {
             server.turn(now);
-            while let Some(event) = server.poll_event() {
-                log::debug!("intercom: own streams: {event:?}");
-            }
+            // The call's own events tell what happens to its streams.
+            while server.poll_event().is_some() {}
         }
     }
 

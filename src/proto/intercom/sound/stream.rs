@@ -1,5 +1,7 @@
 //! What players and publishers of streams have in common: a request over a connection of its own.
 
+use std::fmt;
+
 use crate::wire::flv::sound_reader::Piece;
 use crate::wire::http::url::StreamUrl;
 
@@ -15,6 +17,16 @@ pub enum StreamProblem {
     Malformed,
     /// The stream has ended.
     Ended,
+}
+
+impl fmt::Display for StreamProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Status(status) => write!(f, "the server answers with status {status}"),
+            Self::Malformed => f.write_str("the server does not speak HTTP/1.1 and FLV"),
+            Self::Ended => f.write_str("it has ended"),
+        }
+    }
 }
 
 /// One end of a stream.

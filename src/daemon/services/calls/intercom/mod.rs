@@ -20,7 +20,7 @@ use crate::io::clock::Now;
 use crate::io::listener;
 use crate::proto::intercom::endpoint::output::{DoorState, Event as DeviceEvent, Output};
 use crate::proto::intercom::endpoint::settings::{Role, Settings};
-use crate::proto::intercom::endpoint::Endpoint;
+use crate::proto::intercom::endpoint::{Counts, Endpoint};
 use crate::wire::ascii;
 use crate::wire::intercom::{cut, text, Reason};
 use links::{LinkInput, Links};
@@ -195,8 +195,8 @@ impl Intercom {
     fn handle_published(&mut self, event: &DeviceEvent, context: &Context) {
         match event {
             DeviceEvent::Closed(_) => {
-                let counts = self.endpoint.counts();
-                debug!("intercom: {counts:?} so far");
+                let Counts { ignored, bugs } = self.endpoint.counts();
+                debug!("intercom: {ignored} messages ignored, {bugs} outputs lost so far");
             }
             DeviceEvent::Door(DoorState::Requested, sid, door, ..)
                 if !context.clients.has_subscribers() =>

@@ -127,7 +127,7 @@ impl Party {
         if self.player.is_playing() && problem == StreamProblem::Ended {
             info!("intercom: a stream has ended");
         } else {
-            log::debug!("intercom: a stream is not played: {problem:?}");
+            log::debug!("intercom: a stream is not played: {problem}");
         }
     }
 }

@@ -109,7 +109,7 @@ impl Publishing {
         let publisher: &mut dyn StreamMachine = &mut self.publisher;
         match self.client.turn(now, registry, publisher, &mut |_| {}) {
             Progress::Lost(problem) if !is_over => {
-                warn!("intercom: the own stream is not published: {problem:?}");
+                warn!("intercom: the own stream is not published: {problem}");
             }
             Progress::Connected => {
                 let picture = self.picture.as_mut().filter(|_| self.was_connected);
@@ -148,7 +148,8 @@ impl Publishing {
     pub(super) fn end(&mut self) {
         let counts = self.sound.counts();
         if counts != PublishedCounts::default() {
-            info!("intercom: packets of the media engine that were not published: {counts:?}");
+            let PublishedCounts { late, foreign } = counts;
+            info!("intercom: packets of the media engine were not published: {late} late, {foreign} without G.711");
             self.sound = PublishedSound::new(Law::Mu);
         }
         let lost = self.publisher.take_lost_tags();
