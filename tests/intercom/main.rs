@@ -4,6 +4,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod abuse;
 mod box_calls;
 mod box_control;
 mod box_firewall;
