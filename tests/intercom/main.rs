@@ -14,6 +14,7 @@ mod box_site;
 mod box_streams;
 mod box_try_page;
 mod deployed;
+mod foreign_server;
 mod naive_peers;
 mod own_streams;
 mod picture;
