@@ -2,6 +2,7 @@
 //! section 7) that have several ways in, each way as a trace of its own.
 
 use crate::virtual_intercom::{settings, Device};
+use callrec::base::time::Duration;
 use callrec::proto::intercom::endpoint::settings::Role;
 
 /// A door unit whose `call_req` is on its way.
@@ -141,6 +142,18 @@ fn callee_talking_with_a_door_the_call_is_limited() {
     assert_eq!(after(&mut screen, "+9999"), "");
     let end = "> call_end max_duration; CallEvent ended max_duration";
     assert_eq!(after(&mut screen, "+1"), end);
+}
+
+#[test]
+fn a_limit_that_is_noticed_late_is_announced_in_whole_seconds() {
+    for (late, left_ms) in [(0, 10_000), (7, 10_000), (1_300, 9_000)] {
+        let mut screen = callee_talks();
+        after(&mut screen, "+288999");
+        screen.now = screen.now + Duration::from_millis(1 + late);
+        assert_eq!(after(&mut screen, "+0"), "CallEvent ending");
+        let ending = screen.line("CallEvent");
+        assert!(ending.contains(&format!("&left_ms={left_ms}&")), "{ending}");
+    }
 }
 
 #[test]
