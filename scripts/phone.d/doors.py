@@ -1,12 +1,13 @@
-"""A scenario of the building intercom: the phone is a door with its own relay."""
+"""Scenarios of the building intercom: the phone is a door with its own relay, and a screen of a home's box."""
 
+import os
 import random
 import struct
 from urllib.parse import unquote
 
 import recording
 from machine import fields
-from setting import EXACT_CALL, PLAYED, WATCH, boot, build, configure, expect, path, say, take
+from setting import EXACT_CALL, PARTS, PLAYED, WATCH, boot, build, configure, expect, path, say, take
 from stick import Stick
 
 SECONDS = 8
@@ -16,6 +17,11 @@ PICTURES_A_SECOND = 25
 # With the sound and what the tags add, 1 Mbit/s.
 KEY_FRAME, PICTURE = 15_000, 4_250
 PROPERTY = "127.0.0.1:7896"
+
+# The home's box, on the phone itself, and how long a call with a door may be.
+BOX = "roomId = 2-1-201\\nhomeAddr = 127.0.0.1\\ncommunityAddr = 127.0.0.2\\nstateDir = /tmp/box\\ncontrolSocket = /tmp/box.sock\\n"
+CALLS_AT = "127.0.0.2:7892"
+MAX_CALL = 16
 
 
 def door():
@@ -50,6 +56,49 @@ def door():
     _check_other(take(stick, names[0]))
     _check_door(take(stick, names[1]))
     stick.check()
+
+
+def screen():
+    """The phone is a screen: a door calls through the box, another one waits, the call's end is announced; all is recorded."""
+    stick = Stick(path("screen.img"))
+    with open(os.path.join(PARTS, "callrec-box"), "rb") as box:
+        build("screen.gz", {"test/callrec-box": box.read()})
+    with boot(stick, image="screen.gz") as phone:
+        phone.run("/etc/init.d/S80callrec stop; cp /test/callrec $(command -v callrec)")
+        phone.run(f"printf '{BOX}' >/tmp/box.conf; /test/callrec-box run -c /tmp/box.conf 2>/tmp/box.log &")
+        phone.until("[ -S /tmp/box.sock ]")
+        phone.run("/test/callrec-box token new --device phone -c /tmp/box.conf >/etc/callrec.token")
+        configure(phone, intercomRole="screen", intercomId="2-1-201", boxAddr="127.0.0.1", intercomMaxCall=MAX_CALL)
+        phone.run(f"{WATCH} true")
+        phone.until("grep -q 'cmd=BoxEvent&state=joined' /tmp/events")
+        phone.run(f"callrec-sim door --box {CALLS_AT} --id 2-1-1 --seconds 60 >/tmp/door 2>&1 &")
+        phone.until("grep -q state=incoming /tmp/events")
+        incoming = _event(phone, "incoming")
+        phone.ctl(f"cmd=CallAcceptRequest&sid={incoming['sid']}")
+        phone.until("grep -q state=talking /tmp/events")
+        # The second door is told so, and ends.
+        second, status = phone.try_run(f"callrec-sim door --box {CALLS_AT} --id 2-1-2")
+        waiting = _event(phone, "waiting")
+        expect(status == 1 and "line_busy" in second[-1], f"a second door: {second[-1]}")
+        expect(waiting["peer"] == "2-1-2" and waiting["sid"] != incoming["sid"], f"peer={waiting['peer']} waits")
+        phone.until("grep -q 'cmd=CallEvent.*state=ended' /tmp/events", 30)
+        talking, ending, ended = (_event(phone, state) for state in ("talking", "ending", "ended"))
+        announced, length = ending["at"] - talking["at"], ended["at"] - talking["at"]
+        expect(ending["left_ms"] == "10000" and abs(announced - (MAX_CALL - 10)) < 2, f"the end is announced after {announced:.1f} s")
+        expect(ended["reason"] == "max_duration" and abs(length - MAX_CALL) < 2, f"it comes after {length:.1f} s")
+        phone.until("grep -q 'state=stopped' /tmp/events")
+        phone.run("sync")
+        phone.cut()
+    expect(stick.recordings() == [ended["recording"]], f"one recording: {ended['recording']}")
+    frames = len(take(stick, ended["recording"]).frames)
+    expect((MAX_CALL - 3) * 50 <= frames <= (MAX_CALL + 2) * 50, f"{frames} frames of the call")
+    stick.check()
+
+
+def _event(phone, state):
+    """The last event of a call with this state, and when it came."""
+    line = phone.run(f"grep 'cmd=CallEvent.*state={state}' /tmp/events")[-1]
+    return {"at": float(line.split()[0]), **fields(line)}
 
 
 def _check_other(taken):

@@ -28,6 +28,7 @@ ALL = {
     "two-sticks": faulty.two_sticks,
     "fetch": fetching.fetch,
     "door": doors.door,
+    "screen": doors.screen,
     "rust-tests": rust_tests.rust_tests,
 }
 # The longest scenarios.

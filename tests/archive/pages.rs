@@ -265,7 +265,7 @@ fn a_browser_hears_a_running_call_less_than_three_seconds_late() {
         });
         is_over.store(true, Ordering::Relaxed);
         let mut phone = speaker.join().unwrap();
-        phone.stop();
+        page.browser.loads_after(|| phone.stop());
     });
     // The call has ended: the same page has it whole.
     page.loaded("document.getElementById('player')?.duration > 2");

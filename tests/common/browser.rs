@@ -126,6 +126,17 @@ impl Browser {
         }
     }
 
+    /// Does what makes the page load another one, or itself again, by its own script, and waits until
+    /// that has loaded: what is evaluated while the old page goes is lost.
+    pub fn loads_after<T>(&mut self, act: impl FnOnce() -> T) -> T {
+        const LOADED: &str = "Page.loadEventFired";
+        self.events.extend(self.messages.try_iter());
+        self.events.retain(|event| event["method"] != LOADED);
+        let done = act();
+        self.event(LOADED, |_| true);
+        done
+    }
+
     /// The value of an expression in the page; of a promise, once it is fulfilled.
     pub fn value(&mut self, expression: &str) -> Value {
         let params = json!({

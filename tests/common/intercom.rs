@@ -2,10 +2,14 @@
 //! JSON, and the devices that `callrec-sim` and the naive peers play.
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream};
+use std::os::fd::AsRawFd;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{channel, Receiver};
 
+use nix::sys::signal::{kill, Signal};
+use nix::sys::socket::{bind, connect, socket, AddressFamily, SockFlag, SockType, SockaddrIn};
+use nix::unistd::Pid;
 use serde_json::{json, Value};
 
 use super::{wait_for, PATIENCE};
@@ -61,6 +65,10 @@ impl Device {
             }
         });
         Self { child, lines }
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.child.id() as i32), signal).unwrap();
     }
 
     /// The rest of its next line, which begins like this.
@@ -147,6 +155,11 @@ impl Peer {
         Self::new(TcpStream::connect(address).unwrap())
     }
 
+    /// The same from one of this machine's other addresses.
+    pub fn connect_from(own: Ipv4Addr, address: &str) -> Self {
+        Self::new(connect_from(own, address))
+    }
+
     fn new(stream: TcpStream) -> Self {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
@@ -194,6 +207,17 @@ impl Peer {
             assert_eq!(message["name"], "call_keep", "{message}");
         }
     }
+}
+
+/// A connection from this address of this machine.
+pub fn connect_from(own: Ipv4Addr, address: &str) -> TcpStream {
+    let (family, kind) = (AddressFamily::Inet, SockType::Stream);
+    let stream = socket(family, kind, SockFlag::SOCK_CLOEXEC, None).unwrap();
+    let own = SockaddrIn::from(SocketAddrV4::new(own, 0));
+    bind(stream.as_raw_fd(), &own).unwrap();
+    let address: SocketAddrV4 = address.parse().unwrap();
+    connect(stream.as_raw_fd(), &SockaddrIn::from(address)).unwrap();
+    TcpStream::from(stream)
 }
 
 /// A call to a screen or to the property's phone.

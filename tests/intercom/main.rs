@@ -4,6 +4,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod abuse;
 mod box_calls;
 mod box_control;
 mod box_firewall;
@@ -13,6 +14,7 @@ mod box_site;
 mod box_streams;
 mod box_try_page;
 mod deployed;
+mod foreign_server;
 mod naive_peers;
 mod own_streams;
 mod picture;

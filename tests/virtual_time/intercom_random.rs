@@ -31,16 +31,16 @@ impl Random {
 
 /// What programs have been told, and which links are gone.
 #[derive(Default)]
-struct Laws {
-    open: BTreeSet<Vec<u8>>,
-    closed: usize,
+pub(crate) struct Laws {
+    pub(crate) open: BTreeSet<Vec<u8>>,
+    pub(crate) closed: usize,
     /// Links are numbered: all that were named, and those that are gone.
-    gone: BTreeSet<u32>,
-    links: Vec<Link>,
+    pub(crate) gone: BTreeSet<u32>,
+    pub(crate) links: Vec<Link>,
 }
 
 impl Laws {
-    fn check(&mut self, output: &Output) {
+    pub(crate) fn check(&mut self, output: &Output) {
         match output {
             Output::Connect(link, _) => self.links.push(*link),
             Output::Send(link, _) => assert!(!self.gone.contains(&link.0), "{link:?} is gone"),

@@ -6,6 +6,8 @@ mod capture;
 mod conversation;
 #[path = "../common/packets.rs"]
 mod packets;
+#[cfg(feature = "box")]
+mod random_peers;
 #[cfg(all(feature = "server", feature = "tools"))]
 mod rendezvous_net;
 mod signals;
@@ -26,13 +28,18 @@ mod fsp_password;
 mod fsp_service;
 mod home_box_cloud;
 mod home_box_home;
+mod home_box_peers;
+mod home_box_races;
 mod home_box_random;
 mod home_box_ring;
+mod home_box_rows;
 mod home_box_talk;
 mod intercom_box_link;
 mod intercom_callee;
 mod intercom_caller;
+mod intercom_peers;
 mod intercom_random;
+mod intercom_rows;
 mod jitter;
 mod linear_legs;
 mod no_false_alarms;

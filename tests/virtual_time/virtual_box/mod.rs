@@ -159,6 +159,10 @@ impl Site {
             device: text(device),
             device_type,
         };
+        self.judge(leg, verdict);
+    }
+
+    pub fn judge(&mut self, leg: LegId, verdict: JoinVerdict) {
         self.home_box.handle_join(self.now, leg, verdict);
         self.drain();
     }

@@ -235,11 +235,11 @@ impl Device {
     }
 }
 
-/// An event as programs get it.
+/// An event as programs get it. Peers may have said something that is no UTF-8; it stands as it came.
 pub fn line(event: &Event) -> String {
     let mut buffer = [0; 4096];
     let len = write_event(event, b"", &mut buffer).unwrap();
-    String::from_utf8(buffer[..len].to_vec()).unwrap()
+    String::from_utf8_lossy(&buffer[..len]).into_owned()
 }
 
 fn show(output: &Output) -> String {

@@ -120,8 +120,9 @@ impl Endpoint {
             ) => {
                 let limit = Limit::End { at: ends_at };
                 self.enter(now, Talking { limit });
-                let left = ends_at.since(now).millis();
-                self.call_event(CallState::Ending(left));
+                // In whole seconds: the timer is a moment late, and users are told the 10 s.
+                let left = ends_at.since(now).millis().div_ceil(1000);
+                self.call_event(CallState::Ending(left * 1000));
             }
             (Talking { .. }, Input::Expired) => {
                 let reason = text("max_duration");

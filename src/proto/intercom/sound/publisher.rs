@@ -10,6 +10,7 @@ use crate::wire::flv::{sound_tag, HEADER_BYTES, SOUND_HEADER, SOUND_TAG_BYTES};
 use crate::wire::g711::Law;
 use crate::wire::http::response::ResponseHead;
 use crate::wire::http::url::StreamUrl;
+use crate::wire::http::Body;
 
 /// The most codes of a tag: 100 ms.
 const MAX_CODES: usize = 800;
@@ -127,6 +128,9 @@ impl StreamMachine for StreamPublisher {
                 self.answer.truncate(rest);
                 Ok(())
             }
+            // Servers that make their body while they read ours begin it at once (ffmpeg's does); the
+            // connection's end is then the stream's.
+            Ok(Some((head, _))) if head.status < 300 && head.body == Body::Chunked => Ok(()),
             Ok(Some((head, _))) if head.status < 300 => Err(StreamProblem::Ended),
             Ok(Some((head, _))) => Err(StreamProblem::Status(head.status)),
             Ok(None) if !self.answer.is_full() => Ok(()),
@@ -202,6 +206,10 @@ mod tests {
         for (response, expected) in [
             (&b"HTTP/1.1 100 Continue\r\n\r\n"[..], Ok(())),
             (b"HTTP/1.1 200 OK\r\n\r\n", Err(StreamProblem::Ended)),
+            (
+                b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+                Ok(()),
+            ),
             (
                 b"HTTP/1.1 409 Conflict\r\n\r\n",
                 Err(StreamProblem::Status(409)),
