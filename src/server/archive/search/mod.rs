@@ -19,7 +19,7 @@ mod sources;
 /// A filter that finds at most so many recordings is worth reading them all.
 const FEW: usize = 3000;
 /// Recordings that are looked at for one page: most pages are full after the first ones.
-const WINDOWS: [i64; 2] = [1000, 50_000];
+const WINDOWS: [i64; 2] = [1000, 25_000];
 
 /// A recording that was found.
 #[derive(Clone, Debug)]
