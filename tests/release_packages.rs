@@ -171,6 +171,63 @@ fn a_release_has_tools_for_windows_that_do_what_those_of_linux_do() {
     assert!(repaired != cut_off() && repaired == fs::read(&path).unwrap());
 }
 
+/// The machine of an ELF file for Linux, and whether it wants a loader: a static one does not.
+fn machine(program: &[u8]) -> (u16, bool) {
+    assert_eq!(&program[..4], b"\x7fELF");
+    let is_64 = program[4] == 2;
+    let number = |at: usize, length: usize| -> usize {
+        let bytes = program[at..at + length].iter().rev();
+        bytes.fold(0, |sum, byte| sum << 8 | usize::from(*byte))
+    };
+    let (headers, size, count) = if is_64 {
+        (number(32, 8), number(54, 2), number(56, 2))
+    } else {
+        (number(28, 4), number(42, 2), number(44, 2))
+    };
+    let is_interpreter = |header: usize| number(headers + header * size, 4) == 3;
+    (number(18, 2) as u16, (0..count).any(is_interpreter))
+}
+
+/// Unpacks a package, and looks at each of these programs in it.
+fn look_into(file: &Path, programs: &[&str], wanted: u16) {
+    let folder = Folder::new();
+    let path = file.to_str().unwrap();
+    if path.ends_with(".deb") {
+        said("dpkg-deb", &["-x", path, "."], &folder.0);
+    } else {
+        said("tar", &["--strip-components=1", "-xf", path], &folder.0);
+    }
+    for name in programs {
+        let program = fs::read(folder.0.join(name)).expect(name);
+        assert_eq!(machine(&program), (wanted, false), "{path}: {name}");
+        assert!(program.len() > 100_000, "{path}: {name}");
+    }
+}
+
+#[test]
+#[ignore = "needs scripts/release: scripts/test makes it"]
+fn a_release_has_static_programs_of_each_processor() {
+    // The numbers of ELF.
+    let (arm, x86_64, aarch64) = (40, 62, 183);
+    let archive = ["callrec", "callrec-server", "callrec-box", "callrec-sim"];
+    let server = ["usr/bin/callrec-server", "usr/bin/callrec"];
+    let home_box = ["usr/bin/callrec-box"];
+    for (beginning, end, programs, wanted) in [
+        ("callrec-", "-linux-x86_64.tar.gz", &archive[..], x86_64),
+        ("callrec-", "-linux-aarch64.tar.gz", &archive, aarch64),
+        ("callrec-server_", "_amd64.deb", &server, x86_64),
+        ("callrec-server_", "_arm64.deb", &server, aarch64),
+        ("callrec-box_", "_amd64.deb", &home_box, x86_64),
+        ("callrec-box_", "_arm64.deb", &home_box, aarch64),
+        ("callrec-x4-0", ".tar.gz", &archive[..1], arm),
+        ("callrec-x4-aarch64-", ".tar.gz", &archive[..1], aarch64),
+        ("callrec-box-0", ".tar.gz", &archive[2..3], arm),
+        ("callrec-box-aarch64-", ".tar.gz", &archive[2..3], aarch64),
+    ] {
+        look_into(&released(beginning, end), programs, wanted);
+    }
+}
+
 /// Installs a package, looks at it, and removes it.
 fn try_package(package: &str, unit: &str, program: &str, check: &[&str]) {
     let here = Path::new(".");

@@ -1,10 +1,10 @@
 //! RIFF/WAVE files that a recording server writes with `--format wav`: G.711 codes, with a sidecar
 //! that says so. Any other RIFF file was exported, and is no recording.
 
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use crate::io::file::is_claimed;
+use crate::io::host::FileExt;
 use crate::io::regular_file;
 use crate::recordings::recording_file::{FileState, RecordingFile};
 use crate::recordings::sidecar_file::SidecarFile;

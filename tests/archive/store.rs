@@ -185,7 +185,8 @@ fn what_is_in_a_bucket_is_heard_as_what_is_in_a_folder() {
     });
     let check = site.command(&["check", "--sums"]);
     assert_eq!(check.status.code(), Some(0), "{check:?}");
-    assert!(String::from_utf8_lossy(&check.stdout).contains("2 present"));
+    let balance = "2 recordings: 0 running, 2 present, 0 deleted, 0 lost\naccepted 2\n";
+    assert_eq!(String::from_utf8_lossy(&check.stdout), balance);
 }
 
 #[test]

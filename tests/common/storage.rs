@@ -1,7 +1,7 @@
 //! A real S3 server (moto) on loopback.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener, TcpStream};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -26,6 +26,11 @@ pub struct Storage {
 
 impl Storage {
     pub fn prepared() -> Self {
+        Self::prepared_at(Ipv4Addr::LOCALHOST)
+    }
+
+    /// At another address of this computer, on any port.
+    pub fn prepared_at(address: Ipv4Addr) -> Self {
         let reserved = socket(
             AddressFamily::Inet,
             SockType::Stream,
@@ -34,12 +39,13 @@ impl Storage {
         )
         .unwrap();
         setsockopt(&reserved, sockopt::ReuseAddr, &true).unwrap();
-        bind(reserved.as_raw_fd(), &SockaddrIn::new(127, 0, 0, 1, 0)).unwrap();
+        let any_port = SockaddrIn::from(SocketAddrV4::new(address, 0));
+        bind(reserved.as_raw_fd(), &any_port).unwrap();
         let port = getsockname::<SockaddrIn>(reserved.as_raw_fd())
             .unwrap()
             .port();
         Self {
-            address: SocketAddr::from(([127, 0, 0, 1], port)),
+            address: SocketAddr::from((address, port)),
             child: None,
             _reserved: reserved,
         }
@@ -54,7 +60,8 @@ impl Storage {
             "moto_server"
         };
         let mut command = Command::new(program);
-        command.args(["-H", "127.0.0.1", "-p", &self.address.port().to_string()]);
+        command.args(["-H", &self.address.ip().to_string()]);
+        command.args(["-p", &self.address.port().to_string()]);
         let child = command
             .stdin(Stdio::null())
             .stdout(Stdio::null())

@@ -60,6 +60,18 @@ fn layers_name_only_what_is_below_them() {
     }
 }
 
+/// `callrec.exe` is made of these: what differs between systems is behind `io::host`. Only scripts/release builds for
+/// Windows.
+#[test]
+fn recordings_name_one_system_through_io_alone() {
+    for path in files_under(Path::new("src/recordings")) {
+        for word in ["std::os::", "libc::", "nix::"] {
+            let code = code_and_paths(&path);
+            assert!(!code.contains(word), "{} names {word}", path.display());
+        }
+    }
+}
+
 #[test]
 fn unsafe_code_is_in_two_places() {
     for path in files_under(Path::new("src")) {

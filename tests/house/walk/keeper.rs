@@ -31,7 +31,7 @@ fn keepers_computer(walk: &mut Walk) {
     symlink(fs::canonicalize("src").unwrap(), source.join("src")).unwrap();
     let options = walk.block("listen = ").join("\n");
     fs::write(source.join("record.conf"), options).unwrap();
-    // tests/container_office.rs runs it.
+    // tests/container_office runs it.
     let compose = walk.block("CALLREC_ADDRESS=").join("\n");
     let file = "board/container/compose.yaml";
     assert!(compose.contains(file) && fs::exists(file).unwrap());
