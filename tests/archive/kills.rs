@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::common::archive::{recordings, Archive};
 use crate::common::server::{RecordingPhone, Server};
 use crate::common::storage::Storage;
-use crate::common::{command, wait_for, Random};
+use crate::common::{command, wait_for, wait_long_for, Random};
 use serde_json::Value;
 
 const STORE: [&str; 2] = ["--store", "s3://calls/pbx"];
@@ -18,6 +18,10 @@ const PHONES: usize = 50;
 /// Kills without another wish.
 const KILLS: u64 = 4;
 const SEED: u64 = 16;
+
+fn device(number: usize) -> String {
+    format!("0c38{number:02}")
+}
 
 /// Phones that record, and how many calls were accepted so far.
 struct Phones {
@@ -29,7 +33,7 @@ impl Phones {
     /// Starts calls until all phones are in one.
     fn fill(&mut self, server: &Server) {
         while self.running.len() < PHONES {
-            let keys = format!("&device=0c38{:02}", self.accepted % PHONES);
+            let keys = format!("&device={}", device(self.accepted % PHONES));
             self.running
                 .push(server.phone(&self.accepted.to_string(), &keys));
             self.accepted += 1;
@@ -64,27 +68,33 @@ fn all(archive: &Archive, token: &str) -> BTreeMap<String, Value> {
     }
 }
 
-/// All recordings, once so many are in the bucket. It waits as long as there are more of them.
-fn in_bucket(archive: &Archive, token: &str, count: usize) -> BTreeMap<String, Value> {
-    let mut arrived = 0;
-    loop {
-        let mut found = BTreeMap::new();
-        wait_for(
-            &format!("more than {arrived} of {count} calls in the bucket"),
-            || {
-                found = all(archive, token);
-                let is_there = |one: &&Value| one["place"] == "bucket";
-                let now = found.values().filter(is_there).count();
-                let has_more = now > arrived || now == count;
-                arrived = now;
-                has_more
-            },
-        );
-        if arrived == count {
-            assert_eq!(found.len(), count);
-            return found;
-        }
+/// All recordings, once the recorder has uploaded what it had, and the archive has listed the bucket from end to
+/// end after that.
+fn in_bucket(server: &Server, archive: &mut Archive, token: &str) -> BTreeMap<String, Value> {
+    let left = || {
+        (0..PHONES)
+            .map(|number| server.files(&device(number)).len())
+            .sum()
+    };
+    let mut before = usize::MAX;
+    while before > 0 {
+        wait_for(&format!("uploads: fewer than {before} files left"), || {
+            let now: usize = left();
+            let has_fewer = now < before;
+            before = before.min(now);
+            has_fewer
+        });
     }
+    archive.kill();
+    archive.start();
+    wait_long_for("the list of the bucket", || {
+        archive
+            .log()
+            .contains("s3://calls/pbx: all its recordings are in the catalogue")
+    });
+    let found = all(archive, token);
+    assert!(found.values().all(|one| one["place"] == "bucket"));
+    found
 }
 
 /// A command of the archive over folder and bucket.
@@ -138,7 +148,8 @@ fn recorder_uploads_and_archive_are_killed_at_random_and_no_call_is_missing_or_t
     for mut phone in phones.running.drain(..) {
         assert!(phone.stop().success());
     }
-    let found = in_bucket(&archive, &token, phones.accepted);
+    let found = in_bucket(&server, &mut archive, &token);
+    assert_eq!(found.len(), phones.accepted);
     println!("{kills} kills, {} calls", phones.accepted);
     let check = run(&archive, &storage, "check");
     let text = String::from_utf8_lossy(&check.stdout);
