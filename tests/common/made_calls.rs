@@ -25,7 +25,12 @@ impl MadeUp {
         let mixed = (number.wrapping_mul(0x9E37_79B9_7F4A_7C15_u64 as i64) as u64) >> 24;
         Self {
             number,
-            device: (mixed % DEVICES as u64) as i64,
+            // Every fourth call is of one device.
+            device: if mixed % 4 == 0 {
+                0
+            } else {
+                (mixed % DEVICES as u64) as i64
+            },
             remote: format!("+49{:09}", mixed % 700_000_000),
             local: format!("{}", 1000 + mixed % 900),
             name: format!("name {}", ["ann", "bob", "zoe"][(mixed % 3) as usize]),

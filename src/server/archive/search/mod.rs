@@ -10,7 +10,7 @@ use crate::server::archive::database::{self, values, Session, Value};
 pub(super) use query::{NumberMatch, Query};
 
 use conditions::{conditions, Conditions};
-use sources::sources;
+use sources::{newest_first, sources, Source};
 
 mod conditions;
 mod query;
@@ -80,6 +80,9 @@ pub(super) fn search(session: &Session, query: &Query) -> Result<Page, String> {
         let rows = of_keys(session, &keys, &conditions, query.limit + 1)?;
         return Ok(page(rows, query.limit, None));
     }
+    if let Some(source) = newest_first(query) {
+        return newest(session, query, &source, &conditions, low, high);
+    }
     for window in WINDOWS {
         let end = window_end(session, low, high, window)?;
         let rows = walk(session, &conditions, end.unwrap_or(low), high, query.limit)?;
@@ -88,6 +91,32 @@ pub(super) fn search(session: &Session, query: &Query) -> Result<Page, String> {
         }
     }
     Err(fault("a search has no end"))
+}
+
+/// A page of a source that finds many, newest first: so many of them are looked at.
+fn newest(
+    session: &Session,
+    query: &Query,
+    (source, values): &Source,
+    conditions: &Conditions,
+    low: i64,
+    high: i64,
+) -> Result<Page, String> {
+    let sql = format!(
+        "SELECT key FROM ({source}) AS found WHERE key >= ? AND key < ? ORDER BY key DESC LIMIT ?"
+    );
+    let (mut rows, mut end) = (vec![], None);
+    for window in [4 * query.limit, FEW] {
+        let more = [low.into(), high.into(), Value::from(window as i64)];
+        let values = [&values[..], &more].concat();
+        let keys: Vec<i64> = session.rows(&sql, &values, |row| row.get(0))?;
+        rows = of_keys(session, &keys, conditions, query.limit + 1)?;
+        end = keys.last().copied();
+        if rows.len() > query.limit {
+            break;
+        }
+    }
+    Ok(page(rows, query.limit, end))
 }
 
 /// In order of time, between two keys; one more than a page has.

@@ -44,6 +44,21 @@ pub(super) fn sources(query: &Query, is_postgres: bool) -> Vec<Source> {
     sources
 }
 
+/// What an index finds newest first, of a filter that finds many.
+pub(super) fn newest_first(query: &Query) -> Option<Source> {
+    if let Some(tag) = query.tags.first() {
+        let sql = "SELECT key FROM tag WHERE tag = ?";
+        return Some((sql.into(), vec![tag.clone().into()]));
+    }
+    match query.folders.as_deref() {
+        Some([folder]) => {
+            let sql = "SELECT key FROM recording WHERE folder = ?";
+            Some((sql.into(), vec![Value::from(*folder)]))
+        }
+        _ => None,
+    }
+}
+
 /// Text in any field. `None`: a part of it is too short for the index.
 fn any_pieces(any: &str) -> Option<Vec<Vec<String>>> {
     let number = text::number(any);
