@@ -215,7 +215,14 @@ impl Line {
     /// What the server sends next; `None`: it has closed.
     pub fn next(&mut self) -> Option<Answer> {
         let mut buffer = [0; 4096];
-        match self.0.read(&mut buffer) {
+        let read = loop {
+            match self.0.read(&mut buffer) {
+                // The whole machine was stopped for a moment.
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                read => break read,
+            }
+        };
+        match read {
             Ok(0) => None,
             Ok(read) => Some(Answer(
                 String::from_utf8_lossy(&buffer[..read])
