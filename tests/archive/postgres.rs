@@ -97,6 +97,10 @@ fn a_database_that_is_away_takes_nothing_away_and_neither_does_that_of_another_f
     record(&other, "3", "&device=d2", 50);
     let second = Archive::new(&recordings(&other), &options);
     let listed = second.wait_for(&token, "", 3);
+    assert!(
+        listed.iter().all(|one| one["place"] == "local"),
+        "{listed:?}"
+    );
     let folders: Vec<&Value> = listed.iter().map(|one| &one["folder"]).collect();
     assert_eq!(
         folders.iter().filter(|one| **one == "d1").count(),

@@ -14,7 +14,7 @@ use crate::server::archive::database::{values, Row, Session};
 use crate::server::archive::facts::PartFacts;
 use crate::server::archive::id::IdKey;
 use crate::server::archive::parts::{Change, FoundPart, PartWriter};
-use crate::server::archive::scan::{known, now};
+use crate::server::archive::scan::{known, known_folders, now};
 use crate::server::archive::scan_part::KnownPart;
 use crate::server::archive::schema::DELETED_PARTS;
 use crate::wire::recording::name::{NAME_PREFIX, NAME_SUFFIX, SIDECAR_SUFFIX};
@@ -64,20 +64,15 @@ impl BucketScan<'_> {
             Ok(())
         })?;
         changes.extend(self.compare(&folder, &found)?);
-        for gone in self.known_folders()? {
+        let known = self
+            .catalogue
+            .read(|session| known_folders(session, self.place))?;
+        for gone in known {
             if !seen.contains(&gone) {
                 changes.extend(self.compare(&gone, &HashMap::new())?);
             }
         }
         Ok(changes)
-    }
-
-    fn known_folders(&self) -> Result<Vec<String>, String> {
-        self.catalogue.read(|session| {
-            let sql = "SELECT name FROM folder WHERE EXISTS
-                (SELECT 1 FROM part WHERE part.folder = folder.id AND place = ?1 AND gone = 0)";
-            session.rows(sql, values![self.place], |row| row.get(0))
-        })
     }
 
     /// Compares a device's objects with the catalogue.

@@ -37,8 +37,7 @@ impl Catalogue {
                 Ok(Self(Database::Sqlite(file)))
             }
             DatabasePlace::Shared(url) => {
-                let pool = PostgresPool::new(url, SCHEMA, NAME);
-                schema::open_shared(&pool, SCHEMA)?;
+                let pool = schema::open_shared(url, SCHEMA, NAME)?;
                 Ok(Self(Database::Postgres(pool)))
             }
         }
@@ -52,9 +51,9 @@ impl Catalogue {
 
     /// Makes a new schema, which nobody reads until it is whole.
     pub(super) fn create_shared(url: &DatabaseUrl) -> Result<Self, String> {
-        let pool = PostgresPool::new(url, NEW_SCHEMA, NAME);
-        pool.batch(&format!("DROP SCHEMA IF EXISTS {NEW_SCHEMA} CASCADE"))?;
-        schema::open_shared(&pool, NEW_SCHEMA)?;
+        let left_behind = PostgresPool::new(url, NEW_SCHEMA, NAME);
+        left_behind.batch(&format!("DROP SCHEMA IF EXISTS {NEW_SCHEMA} CASCADE"))?;
+        let pool = schema::open_shared(url, NEW_SCHEMA, NAME)?;
         Ok(Self(Database::Postgres(pool)))
     }
 
@@ -74,15 +73,19 @@ impl Catalogue {
         self.0.read(work)
     }
 
-    /// Puts a file in the place of this one, or the new schema in the place of the old one; in one step
-    /// for all who read.
-    pub(super) fn replace_with_new(&self, file: &Path) -> Result<(), String> {
-        match &self.0 {
-            Database::Sqlite(open) => open.replace_with(file),
-            Database::Postgres(pool) => pool.batch(&format!(
-                "BEGIN; DROP SCHEMA IF EXISTS {SCHEMA} CASCADE; ALTER SCHEMA {NEW_SCHEMA} RENAME TO {SCHEMA}; COMMIT"
-            )),
-        }
+    /// Copies a new file over one that others have open, in one step for all who read.
+    pub(super) fn replace_file(path: &Path, new: &Path) -> Result<(), String> {
+        SqliteFile::new(path, NAME, schema::open(path)?).replace_with(new)
+    }
+
+    /// Puts the new schema in the place of the old one, in one step for all who read.
+    pub(super) fn replace_shared(url: &DatabaseUrl) -> Result<(), String> {
+        PostgresPool::new(url, SCHEMA, NAME).batch(&format!(
+            "BEGIN;
+            DROP SCHEMA IF EXISTS {SCHEMA} CASCADE;
+            ALTER SCHEMA {NEW_SCHEMA} RENAME TO {SCHEMA};
+            COMMIT"
+        ))
     }
 
     /// Tells other archives what has changed; `from`: who tells it.
@@ -94,7 +97,7 @@ impl Catalogue {
             for some in changes.chunks(CHANGES_AT_ONCE) {
                 let some: Vec<Value> = some.iter().map(Change::to_json).collect();
                 let note = json!({"from": from, "changes": some}).to_string();
-                let sql = "SELECT pg_notify(?1, ?2) IS NULL";
+                let sql = "SELECT pg_notify(?1, ?2)";
                 session.rows(sql, values![CHANNEL, note], |_| Ok(()))?;
             }
             Ok(())

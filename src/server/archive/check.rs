@@ -67,8 +67,9 @@ fn check(settings: &ArchiveSettings, has_sums: bool) -> Result<Report, String> {
     let path = std::env::temp_dir().join(format!("callrec-check-{}.db", std::process::id()));
     let places = Places::in_order(settings);
     let filled = create(&path).and_then(|new| fill(settings, new, &places, &key, false));
-    let report =
-        filled.and_then(|catalogue| catalogue.read(|session| report(session, settings, has_sums)));
+    let report = filled.and_then(|catalogue| {
+        catalogue.read(|session| report(session, settings, &places, has_sums))
+    });
     remove(&path)?;
     let mut report = report?;
     if let Some(accounts) = &accounts {
@@ -78,12 +79,16 @@ fn check(settings: &ArchiveSettings, has_sums: bool) -> Result<Report, String> {
     Ok(report)
 }
 
-fn report(session: &Session, settings: &ArchiveSettings, has_sums: bool) -> Result<Report, String> {
-    let places = Places::in_order(settings);
-    let mut problems = part_problems(session, &places)?;
-    problems.extend(lost(session, &places)?);
+fn report(
+    session: &Session,
+    settings: &ArchiveSettings,
+    places: &Places,
+    has_sums: bool,
+) -> Result<Report, String> {
+    let mut problems = part_problems(session, places)?;
+    problems.extend(lost(session, places)?);
     if has_sums {
-        problems.extend(wrong_sums(session, settings)?);
+        problems.extend(wrong_sums(session, settings, places)?);
     }
     let count = |condition: &str| -> Result<u64, String> {
         let sql = format!("SELECT count(*) FROM recording WHERE {condition}");
@@ -155,8 +160,11 @@ fn lost(session: &Session, places: &Places) -> Result<Vec<String>, String> {
 }
 
 /// Reads all audio.
-fn wrong_sums(session: &Session, settings: &ArchiveSettings) -> Result<Vec<String>, String> {
-    let places = Places::in_order(settings);
+fn wrong_sums(
+    session: &Session,
+    settings: &ArchiveSettings,
+    places: &Places,
+) -> Result<Vec<String>, String> {
     let sql =
         "SELECT place, folder.name, stem, members FROM part JOIN folder ON folder.id = part.folder
         WHERE state = 'finished' AND problem IS NULL ORDER BY 1, 2, 3";
@@ -171,7 +179,7 @@ fn wrong_sums(session: &Session, settings: &ArchiveSettings) -> Result<Vec<Strin
         let Some(expected) = members.get("sha256").and_then(Value::as_str) else {
             return Ok(true); // a crash has interrupted it
         };
-        let path = path_of(&places, place, &folder, &format!("{stem}.wav"));
+        let path = path_of(places, place, &folder, &format!("{stem}.wav"));
         let audio = if place >= FIRST_BUCKET {
             let copy = cache.copy(&folder, &format!("{stem}.wav"), 0)?;
             copy.unwrap_or_default()

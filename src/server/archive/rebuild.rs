@@ -134,22 +134,22 @@ fn finish_progress() {
 
 /// Puts the new catalogue in the place of the old one.
 fn install(settings: &ArchiveSettings) -> Result<(), String> {
-    let place = settings.database();
-    let DatabasePlace::File(path) = &place else {
-        return Catalogue::open(&place)?.replace_with_new(Path::new(""));
+    let path = match settings.database() {
+        DatabasePlace::File(path) => path,
+        DatabasePlace::Shared(url) => return Catalogue::replace_shared(&url),
     };
-    let new = with_suffix(path, ".new");
+    let new = with_suffix(&path, ".new");
     let failed = |error: std::io::Error| format!("{}: {error}", path.display());
     // Nobody serves it: the file is replaced. Else a server has it open, which sees the new content.
     let lock = FileLock::try_acquire(&lock_path(&settings.home())).map_err(failed)?;
     if lock.is_none() {
-        Catalogue::open(&place)?.replace_with_new(&new)?;
+        Catalogue::replace_file(&path, &new)?;
         return remove(&new);
     }
     for suffix in ["-wal", "-shm"] {
-        let _ = std::fs::remove_file(with_suffix(path, suffix));
+        let _ = std::fs::remove_file(with_suffix(&path, suffix));
     }
-    std::fs::rename(new, path).map_err(failed)
+    std::fs::rename(new, &path).map_err(failed)
 }
 
 /// The file that a running server has locked.

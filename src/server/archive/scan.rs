@@ -122,11 +122,8 @@ impl Scanner {
             let here = self.seen.keys().filter(|(of, _)| *of == place);
             return Ok(here.map(|(_, name)| name.clone()).collect());
         }
-        self.catalogue.read(|session| {
-            let sql = "SELECT name FROM folder WHERE EXISTS
-                (SELECT 1 FROM part WHERE part.folder = folder.id AND place = ?1 AND gone = 0)";
-            session.rows(sql, values![self.dirs[place].0], |row| row.get(0))
-        })
+        self.catalogue
+            .read(|session| known_folders(session, self.dirs[place].0))
     }
 
     fn visit(
@@ -298,6 +295,13 @@ fn folders_of(dir: &Path) -> io::Result<Vec<(String, (i64, i64))>> {
         folders.push((name, (metadata.ctime(), metadata.ctime_nsec())));
     }
     Ok(folders)
+}
+
+/// The folders that have parts in a place.
+pub(super) fn known_folders(session: &Session, place: i64) -> Result<Vec<String>, String> {
+    let sql = "SELECT name FROM folder WHERE EXISTS
+        (SELECT 1 FROM part WHERE part.folder = folder.id AND place = ?1 AND gone = 0)";
+    session.rows(sql, values![place], |row| row.get(0))
 }
 
 /// The parts of a folder in one place.

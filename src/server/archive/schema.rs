@@ -11,6 +11,7 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use crate::server::archive::database::{wait_for_others, PostgresPool};
+use crate::server::database_url::DatabaseUrl;
 
 /// Counted up when the tables change: an older catalogue is made anew from the files.
 const VERSION: i64 = 2;
@@ -174,20 +175,17 @@ fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "user_version", VERSION)
 }
 
-/// Makes the tables in a schema of PostgreSQL, unless they are there: then the user needs no right to make
-/// some. Tables of another version are dropped: the files bring all back.
-pub(super) fn open_shared(pool: &PostgresPool, schema: &str) -> Result<(), String> {
+/// Opens a schema of PostgreSQL, and makes its tables unless they are there. Tables of another version are
+/// dropped: the files bring all back.
+pub(super) fn open_shared(
+    url: &DatabaseUrl,
+    schema: &str,
+    name: &'static str,
+) -> Result<PostgresPool, String> {
+    let pool = PostgresPool::new(url, schema, name);
     let mark = format!("version_{VERSION}");
-    pool.batch(&format!(
-        "DO $do$ BEGIN
-            PERFORM pg_advisory_xact_lock(hashtext('callrec {schema}'));
-            IF to_regclass('{schema}.{mark}') IS NULL THEN
-                DROP SCHEMA IF EXISTS {schema} CASCADE;
-                CREATE SCHEMA {schema};
-                SET LOCAL search_path = {schema};
-                {SHARED_TABLES}
-                CREATE TABLE {mark}();
-            END IF;
-        END $do$"
-    ))
+    let older = format!("DROP SCHEMA IF EXISTS {schema} CASCADE;");
+    let tables = format!("{SHARED_TABLES} CREATE TABLE {mark}();");
+    pool.make_schema(&mark, &older, &tables)?;
+    Ok(pool)
 }

@@ -112,9 +112,6 @@ impl Accounts {
 
     /// Removes one; `true` if it was there.
     pub(super) fn take_flag(&self, name: &str) -> Result<bool, String> {
-        if self.flag(name)?.is_none() {
-            return Ok(false);
-        }
         let delete = "DELETE FROM flag WHERE name = ?1";
         let deleted = self.write(|session| session.execute(delete, values![name]));
         Ok(deleted? > 0)

@@ -79,15 +79,6 @@ fn prepare(path: &Path) -> rusqlite::Result<Connection> {
 /// Opens the schema of PostgreSQL, and makes its tables unless they are there.
 pub(super) fn open_shared(url: &DatabaseUrl) -> Result<PostgresPool, String> {
     let pool = PostgresPool::new(url, SCHEMA, "the accounts");
-    pool.batch(&format!(
-        "DO $do$ BEGIN
-            PERFORM pg_advisory_xact_lock(hashtext('callrec {SCHEMA}'));
-            IF to_regclass('{SCHEMA}.place') IS NULL THEN
-                CREATE SCHEMA {SCHEMA};
-                SET LOCAL search_path = {SCHEMA};
-                {SHARED_TABLES}
-            END IF;
-        END $do$"
-    ))?;
+    pool.make_schema("place", "", SHARED_TABLES)?;
     Ok(pool)
 }

@@ -19,9 +19,8 @@ const MOST_KEPT: usize = 8;
 /// In a problem's text: the database cannot be asked now.
 pub(in crate::server::archive) const AWAY: &str = "the database is away";
 
-/// One that reads sees one moment.
+/// Who reads sees one moment.
 const READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-const WRITE: &str = "BEGIN";
 
 /// The connections to one schema.
 pub(in crate::server::archive) struct PostgresPool {
@@ -29,8 +28,9 @@ pub(in crate::server::archive) struct PostgresPool {
     schema: String,
     /// What it is called in problems.
     name: &'static str,
-    /// All who write to the schema come one after the other, from whichever host, as in SQLite.
-    turn: String,
+    /// The lock with which all who write to the schema come one after the other, from whichever host, as
+    /// in SQLite.
+    lock: String,
     kept: Mutex<Vec<PostgresConnection>>,
 }
 
@@ -44,7 +44,7 @@ impl PostgresPool {
             url: url.clone(),
             schema: schema.into(),
             name,
-            turn: format!("SELECT pg_advisory_xact_lock(hashtext('callrec {schema}'))"),
+            lock: format!("pg_advisory_xact_lock(hashtext('callrec {schema}'))"),
             kept: Mutex::default(),
         }
     }
@@ -62,11 +62,33 @@ impl PostgresPool {
         })
     }
 
+    /// Makes the schema with these tables, unless the table `mark` is there: then the user needs no right
+    /// to make some. `before` is what is done with a schema that lacks it.
+    pub(in crate::server::archive) fn make_schema(
+        &self,
+        mark: &str,
+        before: &str,
+        tables: &str,
+    ) -> Result<(), String> {
+        let Self { schema, lock, .. } = self;
+        self.batch(&format!(
+            "DO $do$ BEGIN
+                PERFORM {lock};
+                IF to_regclass('{schema}.{mark}') IS NULL THEN
+                    {before}
+                    CREATE SCHEMA {schema};
+                    SET LOCAL search_path = {schema};
+                    {tables}
+                END IF;
+            END $do$"
+        ))
+    }
+
     pub(super) fn write<T>(
         &self,
         work: impl FnOnce(&Session) -> Result<T, String>,
     ) -> Result<T, String> {
-        block_in_place(|| self.run(&format!("{WRITE}; {}", self.turn), work))
+        block_in_place(|| self.run(&format!("BEGIN; SELECT {}", self.lock), work))
     }
 
     pub(super) fn read<T>(

@@ -100,10 +100,10 @@ impl ToSql for Value {
 /// PostgreSQL's texts have no character 0, also none that is escaped in JSON; strangers' have.
 fn without_nul(text: &str, of: &Type) -> String {
     let text = text.replace('\0', "\u{fffd}");
-    match *of == Type::JSON {
-        true => text.replace("\\u0000", "\\ufffd"),
-        false => text,
+    if *of == Type::JSON {
+        return text.replace("\\u0000", "\\ufffd");
     }
+    text
 }
 
 /// A value of a row.
@@ -215,5 +215,20 @@ impl<T: Column> Column for Option<T> {
             Cell::Null => Some(None),
             cell => T::of(cell).map(Some),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_for_postgresql_has_no_nul() {
+        assert_eq!(without_nul("a\0b", &Type::TEXT), "a\u{fffd}b");
+        assert_eq!(without_nul("\\u0000", &Type::TEXT), "\\u0000");
+        assert_eq!(
+            without_nul("{\"n\":\"\\u0000\"}", &Type::JSON),
+            "{\"n\":\"\\ufffd\"}"
+        );
     }
 }

@@ -149,7 +149,10 @@ impl Publishing {
         let counts = self.sound.counts();
         if counts != PublishedCounts::default() {
             let PublishedCounts { late, foreign } = counts;
-            info!("intercom: packets of the media engine were not published: {late} late, {foreign} without G.711");
+            info!(
+                "intercom: packets of the media engine were not published: {late} late, \
+                 {foreign} without G.711"
+            );
             self.sound = PublishedSound::new(Law::Mu);
         }
         let lost = self.publisher.take_lost_tags();
