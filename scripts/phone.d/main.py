@@ -30,6 +30,8 @@ def list_scenarios():
     """What there is to run."""
     for name, scenario in scenarios.ALL.items():
         print(f"{name:12} {scenario.__doc__.splitlines()[0]}")
+    for name, members in scenarios.GROUPS.items():
+        print(f"{name:12} These together: {' '.join(members)}.")
     return 0
 
 
@@ -79,10 +81,12 @@ def _run_one(name, scenario):
 
 def main(arguments):
     """Runs the command line, gives the exit status."""
-    command, names = (arguments or ["shell"])[0], arguments[1:]
+    command = (arguments or ["shell"])[0]
+    names = [name for named in arguments[1:] for name in scenarios.GROUPS.get(named, (named,))]
     unknown = [name for name in names if name not in scenarios.ALL]
     if unknown:
-        print(f"phone: no scenario '{unknown[0]}'; there are: {' '.join(scenarios.ALL)}", file=sys.stderr)
+        there_are = " ".join([*scenarios.ALL, *scenarios.GROUPS])
+        print(f"phone: no scenario '{unknown[0]}'; there are: {there_are}", file=sys.stderr)
         return 2
     if command == "list":
         return list_scenarios()

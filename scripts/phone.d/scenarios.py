@@ -31,5 +31,7 @@ ALL = {
     "screen": doors.screen,
     "rust-tests": rust_tests.rust_tests,
 }
+# Several under one name.
+GROUPS = {"basic": ("call", "pause", "eight")}
 # The longest scenarios.
 LONG = ("rust-tests", "power", "roll-over")

@@ -12,6 +12,7 @@
 
 use std::fs;
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -227,6 +228,9 @@ impl Phone {
             .arg(self.config())
             .env("RUST_LOG", "debug")
             .env("TZ", self.zone);
+        if !self.before.is_empty() {
+            command.process_group(0);
+        }
         self.process.start(&mut command, log);
         let socket = self.socket();
         wait_for("the control socket", || {

@@ -2,8 +2,8 @@
 
 use std::process::{Child, Command, Stdio};
 
-use nix::sys::signal::{kill, Signal};
-use nix::unistd::Pid;
+use nix::sys::signal::{kill, killpg, Signal};
+use nix::unistd::{getpgid, Pid};
 
 use super::wait_for;
 
@@ -37,9 +37,15 @@ impl Process {
         kill(Pid::from_raw(self.pid()), signal).unwrap();
     }
 
-    /// Power cut, as far as a process can have one.
+    /// Power cut, as far as a process can have one. Of a group of its own all are killed: one that is
+    /// traced cannot be waited for while its tracer stands still.
     pub fn kill(&mut self) {
+        let lives = self.lives();
         if let Some(mut child) = self.0.take() {
+            let pid = Pid::from_raw(child.id() as i32);
+            if lives && getpgid(Some(pid)) == Ok(pid) {
+                let _ = killpg(pid, Signal::SIGKILL);
+            }
             let _ = child.kill();
             child.wait().unwrap();
         }
