@@ -20,6 +20,8 @@ pub struct Server {
     pub dir: PathBuf,
     options: Vec<String>,
     process: Process,
+    /// The words that start the program: ours as it was built here.
+    pub program: Vec<String>,
     /// What it is started with: itself, or `ip netns exec` in front of it.
     pub before: Vec<String>,
     pub environment: Vec<(String, String)>,
@@ -53,6 +55,7 @@ impl Server {
             dir,
             options: all,
             process: Process::default(),
+            program: words_of(env!("CARGO_BIN_EXE_callrec-server")),
             before: vec![],
             environment: vec![],
         }
@@ -62,7 +65,7 @@ impl Server {
         let _ = fs::remove_file(self.log_path());
         let log = fs::File::create(self.log_path()).unwrap();
         let mut words = self.before.clone();
-        words.extend(words_of(env!("CARGO_BIN_EXE_callrec-server")));
+        words.extend(self.program.clone());
         words.push("record".to_owned());
         words.extend(self.options.clone());
         let mut command = Command::new(&words[0]);
@@ -166,9 +169,14 @@ impl Server {
         value.parse().unwrap()
     }
 
+    /// Where its metrics are.
+    pub fn metrics_address(&self) -> SocketAddr {
+        self.said(", metrics on ")
+    }
+
     /// A page of its metrics endpoint: the status line and the body.
     pub fn page(&self, path: &str) -> (String, String) {
-        let mut stream = TcpStream::connect(self.said(", metrics on ")).unwrap();
+        let mut stream = TcpStream::connect(self.metrics_address()).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         write!(stream, "GET {path} HTTP/1.1\r\nHost: test\r\n\r\n").unwrap();
         let mut text = String::new();

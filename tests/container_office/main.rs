@@ -6,6 +6,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod arm64;
 mod engine;
 mod many_hosts;
 mod one_host;

@@ -1,17 +1,42 @@
-//! The office of `board/container/compose.yaml`: a phone on another network records, the recorder is killed and comes back.
+//! The office of `board/container/compose.yaml`: a phone on another network records, recorder and archive are killed and come
+//! back, and the archive's balance is whole.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::common::made::Folder;
-use crate::engine::{docker, kill, Project, PATIENCE};
+use crate::engine::{docker, kill, wait_for, Project, PATIENCE};
+
+/// What a command of the archive prints.
+fn archive_says(container: &str, words: &[&str]) -> String {
+    let before = ["exec", container, "/callrec-server", "archive"];
+    let all: Vec<&str> = before.into_iter().chain(words.iter().copied()).collect();
+    docker(&all)
+}
+
+/// How many calls the archive's page has for a program.
+fn listed(address: &str, token: &str) -> Option<usize> {
+    // It has made its certificate itself.
+    let asked = Command::new("curl")
+        .args(["--silent", "--fail", "--noproxy", "*", "--insecure"])
+        .args(["-H", &format!("Authorization: Bearer {token}")])
+        .arg(format!(
+            "https://{address}:8090/api/v1/recordings?limit=200"
+        ))
+        .output()
+        .unwrap();
+    let answer: serde_json::Value = serde_json::from_slice(&asked.stdout).ok()?;
+    Some(answer["recordings"].as_array()?.len())
+}
 
 #[test]
 #[ignore = "needs a container engine and the images of scripts/container: scripts/test makes them"]
-fn a_container_records_calls_of_another_network_and_comes_back_after_a_kill() {
+fn a_container_office_records_calls_of_another_network_and_comes_back_after_kills() {
     let office = Project::started("board/container/compose.yaml", "office");
     let recorder = office.container("recorder");
+    let archive = office.container("archive");
     office.wait_until_healthy(&recorder);
+    office.wait_until_healthy(&archive);
     office.record_whole_calls("calls");
 
     // Calls that run when the recorder dies.
@@ -30,7 +55,17 @@ fn a_container_records_calls_of_another_network_and_comes_back_after_a_kill() {
     docker(&["rm", &talking]);
     office.wait(&recorder, "{{.RestartCount}}", "1");
     office.wait_until_healthy(&recorder);
+    office.kill_and_wait(&archive);
     office.record_whole_calls("calls");
+    let token = archive_says(&archive, &["token", "new", "test", "--role", "admin"]);
+    wait_for("the page's fifteen calls", || {
+        listed(&office.address, &token) == Some(15)
+    });
+    let report = archive_says(&archive, &["check", "--sums", "--json"]);
+    let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+    assert_eq!(report["balance"]["accepted"], 15, "{report}");
+    assert_eq!(report["balance"]["present"], 15, "{report}");
+    assert_eq!(report["problems"].as_array().unwrap().len(), 0, "{report}");
 
     // All fifteen can be read; those that the kill interrupted have at least what was on the disk.
     let folder = Folder::new();
