@@ -51,7 +51,7 @@ fn said(program: &str, words: &[&str], folder: &Path) -> String {
 const CALL: &str = "Record_20260102_101500.wav";
 const UNFINISHED: &str = "Record_20260104_090000.wav";
 
-/// `callrec.exe` under wine, `callrec`, and a folder of recordings.
+/// `callrec.exe` under wine, `callrec`, and a folder `calls` for recordings.
 struct BothSystems {
     folder: Folder,
     exe: String,
@@ -75,6 +75,13 @@ impl BothSystems {
             "-ladvapi32",
         ];
         said("x86_64-w64-mingw32-gcc", &library, &unpacked);
+        let exe = unpacked.join("callrec.exe").display().to_string();
+        fs::create_dir(folder.0.join("calls")).unwrap();
+        Self { folder, exe }
+    }
+
+    /// Recordings that are made here, the last one unfinished.
+    fn make_recordings(&self) {
         let parts = [
             (CALL, 0, "PCMU"),
             ("Record_20260102_101600.wav", 50, "PCMU"),
@@ -88,11 +95,44 @@ impl BothSystems {
                 frames,
                 ..Made::default()
             };
-            folder.file(&format!("calls/{name}"), &made.bytes());
+            self.folder.file(&format!("calls/{name}"), &made.bytes());
         }
-        folder.file(&format!("calls/{UNFINISHED}"), &cut_off());
-        let exe = unpacked.join("callrec.exe").display().to_string();
-        Self { folder, exe }
+        self.folder.file(&format!("calls/{UNFINISHED}"), &cut_off());
+    }
+
+    /// What is on the sticks of the emulated phone after these scenarios, each in a folder of its name.
+    fn take_sticks(&self, scenarios: &[&str]) {
+        let images = self.folder.path("images");
+        fs::create_dir(&images).unwrap();
+        let ran = Command::new("scripts/phone")
+            .arg("test")
+            .args(scenarios)
+            .env("PHONE_STICKS", &images)
+            .output()
+            .unwrap();
+        assert!(ran.status.success(), "{ran:?}");
+        for name in scenarios {
+            fs::create_dir(self.calls().join(name)).unwrap();
+            let image = format!("{images}/{name}.img@@1M");
+            let words = ["-s", "-n", "-i", &image, "::/*", name];
+            said("mcopy", &words, &self.calls());
+        }
+    }
+
+    /// Both make the same WAV file of a recording.
+    fn export(&self, call: &str) {
+        for (name, done) in [
+            ("linux.wav", self.linux(&["export", call, "linux.wav"])),
+            (
+                "windows.wav",
+                self.windows(&["export", call, "windows.wav"]),
+            ),
+        ] {
+            assert!(done.status.success(), "{name}: {done:?}");
+        }
+        let exported = |name: &str| fs::read(self.calls().join(name)).unwrap();
+        assert!(exported("linux.wav").len() > 16_000);
+        assert!(exported("linux.wav") == exported("windows.wav"), "{call}");
     }
 
     fn calls(&self) -> PathBuf {
@@ -145,6 +185,7 @@ fn cut_off() -> Vec<u8> {
 #[ignore = "needs scripts/release and the package wine: scripts/test makes and installs them"]
 fn a_release_has_tools_for_windows_that_do_what_those_of_linux_do() {
     let both = BothSystems::new();
+    both.make_recordings();
     let listed = both.print(&["list", "."]);
     assert!(listed.contains("Record_20260103_090000.wav"), "{listed}");
     both.print(&["list", "--json", "."]);
@@ -152,15 +193,8 @@ fn a_release_has_tools_for_windows_that_do_what_those_of_linux_do() {
     both.print(&["info", "Record_20260103_090000.wav"]);
     both.print(&["repair", "--dry-run", UNFINISHED]);
 
-    // Exported, byte for byte; both parts.
-    assert!(both.linux(&["export", CALL, "linux.wav"]).status.success());
-    assert!(both
-        .windows(&["export", CALL, "windows.wav"])
-        .status
-        .success());
-    let exported = |name: &str| fs::read(both.calls().join(name)).unwrap();
-    assert!(exported("linux.wav").len() > 16_000);
-    assert!(exported("linux.wav") == exported("windows.wav"));
+    // Of both parts.
+    both.export(CALL);
 
     // Repaired, byte for byte.
     let path = both.calls().join(UNFINISHED);
@@ -169,6 +203,23 @@ fn a_release_has_tools_for_windows_that_do_what_those_of_linux_do() {
     fs::write(&path, cut_off()).unwrap();
     assert!(both.linux(&["repair", UNFINISHED]).status.success());
     assert!(repaired != cut_off() && repaired == fs::read(&path).unwrap());
+}
+
+#[test]
+#[ignore = "needs scripts/release, the packages wine and mtools, and what scripts/phone needs: scripts/test makes and installs them"]
+fn a_release_reads_the_phones_sticks_on_windows_as_on_linux() {
+    let both = BothSystems::new();
+    both.take_sticks(&["call", "pause"]);
+    for scenario in ["call", "pause"] {
+        both.print(&["list", scenario]);
+        let listed = both.print(&["list", "--json", scenario]);
+        let call: serde_json::Value = serde_json::from_str(&listed).unwrap();
+        let path = format!("{scenario}/{}", call["file"].as_str().unwrap());
+        assert_eq!(call["codec"], "PCMU", "{listed}");
+        both.print(&["info", &path]);
+        both.export(&path);
+    }
+    both.print(&["verify", "."]);
 }
 
 /// The machine of an ELF file for Linux, and whether it wants a loader: a static one does not.

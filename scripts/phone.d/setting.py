@@ -43,6 +43,9 @@ class Run:
         return self
 
     def __exit__(self, *_):
+        kept = os.environ.get("PHONE_STICKS")
+        for stick in glob.glob(path("*.img")) if kept else ():
+            shutil.move(stick, kept)
         shutil.rmtree(Run.folder, ignore_errors=True)
 
 
