@@ -157,7 +157,7 @@ impl BothSystems {
         let errors = String::from_utf8_lossy(&theirs.stderr).into_owned();
         let said = String::from_utf8_lossy(&theirs.stdout);
         // Paths have Windows's separator; in JSON it is written twice.
-        let said = said.replace(".\\\\", "./").replace(".\\", "./");
+        let said = said.replace("\\\\", "/").replace('\\', "/");
         assert_eq!(
             ours.status.code(),
             theirs.status.code(),
