@@ -214,10 +214,10 @@ fn a_release_reads_the_phones_sticks_on_windows_as_on_linux() {
         both.print(&["list", scenario]);
         let listed = both.print(&["list", "--json", scenario]);
         let call: serde_json::Value = serde_json::from_str(&listed).unwrap();
-        let path = format!("{scenario}/{}", call["file"].as_str().unwrap());
+        let path = call["file"].as_str().unwrap();
         assert_eq!(call["codec"], "PCMU", "{listed}");
-        both.print(&["info", &path]);
-        both.export(&path);
+        both.print(&["info", path]);
+        both.export(path);
     }
     both.print(&["verify", "."]);
 }

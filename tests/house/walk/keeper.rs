@@ -32,7 +32,7 @@ fn keepers_computer(walk: &mut Walk) {
     let options = walk.block("listen = ").join("\n");
     fs::write(source.join("record.conf"), options).unwrap();
     // tests/container_office runs it.
-    let compose = walk.block("CALLREC_ADDRESS=").join("\n");
+    let compose = walk.block("export CALLREC_ADDRESS=").join("\n");
     let file = "board/container/compose.yaml";
     assert!(compose.contains(file) && fs::exists(file).unwrap());
     let phones = format!("0015651a2b3c = {KEY}, sesame\n");
