@@ -133,6 +133,9 @@ impl BothSystems {
         let exported = |name: &str| fs::read(self.calls().join(name)).unwrap();
         assert!(exported("linux.wav").len() > 16_000);
         assert!(exported("linux.wav") == exported("windows.wav"), "{call}");
+        for name in ["linux.wav", "windows.wav"] {
+            fs::remove_file(self.calls().join(name)).unwrap();
+        }
     }
 
     fn calls(&self) -> PathBuf {
