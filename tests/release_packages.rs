@@ -209,7 +209,7 @@ fn a_release_has_tools_for_windows_that_do_what_those_of_linux_do() {
 }
 
 #[test]
-#[ignore = "needs scripts/release, the packages wine and mtools, and what scripts/phone needs: scripts/test makes and installs them"]
+#[ignore = "needs scripts/release, scripts/phone, wine and mtools: scripts/test installs them"]
 fn a_release_reads_the_phones_sticks_on_windows_as_on_linux() {
     let both = BothSystems::new();
     both.take_sticks(&["call", "pause"]);

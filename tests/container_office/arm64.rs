@@ -1,6 +1,5 @@
 //! The servers' image for 64-bit ARM. The engine runs no programs of other processors: what is in the image runs under qemu-user.
 
-use std::path::PathBuf;
 use std::process::Command;
 
 use crate::common::made::Folder;
@@ -12,11 +11,12 @@ const IMAGE: &str = "callrec-server:latest-arm64";
 /// Of the packages that scripts/target has unpacked.
 fn qemu() -> String {
     let toolchains = std::fs::read_dir("target/cross").unwrap();
-    let mut paths = toolchains
-        .map(|entry| entry.unwrap().path().join("bin/qemu-aarch64-static"))
-        .filter(|path: &PathBuf| path.exists());
-    let path = paths.next().expect("scripts/container --arm64");
-    path.display().to_string()
+    let mut paths = toolchains.map(|entry| entry.unwrap().path().join("bin/qemu-aarch64-static"));
+    let found = paths.find(|path| path.exists());
+    found
+        .expect("scripts/container --arm64")
+        .display()
+        .to_string()
 }
 
 #[test]

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::common::made::Folder;
 use crate::common::storage::Storage;
-use crate::engine::{docker, kill, wait_for, Project};
+use crate::engine::{archive_says, docker, kill, listed, wait_for, Project};
 
 /// The page's port on this computer: 443 may be another's.
 const PAGE_PORT: &str = "18443";
@@ -49,7 +49,7 @@ impl Site {
         for container in recorders.iter().chain(&archives).chain([&database]) {
             project.wait_until_healthy(container);
         }
-        let token = archive_says(&archives[0], &["token", "new", "test", "--role", "admin"]);
+        let token = site_says(&archives[0], &["token", "new", "test", "--role", "admin"]);
         Self {
             project,
             storage,
@@ -86,20 +86,16 @@ impl Site {
         })
     }
 
-    /// The calls in the archive, as a program far away asks for them, through HAProxy; `None` while nobody answers.
+    /// The calls in the archive, through HAProxy.
     fn listed(&self) -> Option<Vec<Value>> {
         let resolve = format!("{HOST}:{PAGE_PORT}:{}", self.project.address);
-        let bearer = format!("Authorization: Bearer {}", self.token);
         let authority = self.folder.path("cert.pem");
-        let url = format!("https://{HOST}:{PAGE_PORT}/api/v1/recordings?limit=200");
-        let asked = Command::new("curl")
-            .args(["--silent", "--fail", "--noproxy", "*", "--max-time", "10"])
-            .args(["--cacert", &authority, "--resolve", &resolve])
-            .args(["-H", &bearer, &url])
-            .output()
-            .expect("curl");
-        let answer: Value = serde_json::from_slice(&asked.stdout).ok()?;
-        Some(answer["recordings"].as_array().unwrap().clone())
+        let options = ["--cacert", &authority, "--resolve", &resolve];
+        listed(
+            &format!("https://{HOST}:{PAGE_PORT}"),
+            &self.token,
+            &options,
+        )
     }
 
     /// Waits until so many calls are in the bucket, and the archive says so.
@@ -116,7 +112,7 @@ impl Site {
     fn assert_whole(&self, count: u32) {
         let mut accepted = 0;
         for archive in &self.archives {
-            let text = archive_says(archive, &["check", "--sums", "--json"]);
+            let text = site_says(archive, &["check", "--sums", "--json"]);
             let report: Value = serde_json::from_str(&text).unwrap();
             let balance = &report["balance"];
             assert_eq!(balance["accepted"], balance["present"], "{report}");
@@ -150,7 +146,7 @@ fn make_certificate(folder: &Folder) -> String {
 }
 
 /// What a command of the archive prints, with the options of the one that runs.
-fn archive_says(container: &str, words: &[&str]) -> String {
+fn site_says(container: &str, words: &[&str]) -> String {
     let database = format!("--database=postgres://callrec:{PASSWORD}@database/callrec");
     let options = [
         "--dir=/var/lib/callrec",
@@ -158,10 +154,7 @@ fn archive_says(container: &str, words: &[&str]) -> String {
         "--store=s3://calls/office",
         &database,
     ];
-    let mut all = vec!["exec", container, "/callrec-server", "archive"];
-    all.extend(words);
-    all.extend(options);
-    docker(&all)
+    archive_says(container, &[words, &options[..]].concat())
 }
 
 #[test]

@@ -2,32 +2,9 @@
 //! back, and the archive's balance is whole.
 
 use std::process::Command;
-use std::time::{Duration, Instant};
 
 use crate::common::made::Folder;
-use crate::engine::{docker, kill, wait_for, Project, PATIENCE};
-
-/// What a command of the archive prints.
-fn archive_says(container: &str, words: &[&str]) -> String {
-    let before = ["exec", container, "/callrec-server", "archive"];
-    let all: Vec<&str> = before.into_iter().chain(words.iter().copied()).collect();
-    docker(&all)
-}
-
-/// How many calls the archive's page has for a program.
-fn listed(address: &str, token: &str) -> Option<usize> {
-    // It has made its certificate itself.
-    let asked = Command::new("curl")
-        .args(["--silent", "--fail", "--noproxy", "*", "--insecure"])
-        .args(["-H", &format!("Authorization: Bearer {token}")])
-        .arg(format!(
-            "https://{address}:8090/api/v1/recordings?limit=200"
-        ))
-        .output()
-        .unwrap();
-    let answer: serde_json::Value = serde_json::from_slice(&asked.stdout).ok()?;
-    Some(answer["recordings"].as_array()?.len())
-}
+use crate::engine::{archive_says, docker, kill, listed, wait_for, Project};
 
 #[test]
 #[ignore = "needs a container engine and the images of scripts/container: scripts/test makes them"]
@@ -43,13 +20,11 @@ fn a_container_office_records_calls_of_another_network_and_comes_back_after_kill
     let server = format!("{}:10000", office.address);
     let words = ["--server", &server, "--phones", "5", "--seconds", "60"];
     let talking = docker(&office.phones(&["-d"], &words));
-    let started = Instant::now();
     // A count of recordings in the volume: 5 are whole, 5 grow beyond two seconds of 172 bytes, 50 a second.
     let count = "/busybox find /var/lib/callrec -name Record_*.wav -size +30 | /busybox wc -l";
-    while docker(&["exec", &recorder, "/busybox", "sh", "-c", count]) != "10" {
-        assert!(started.elapsed() < PATIENCE, "no calls run");
-        std::thread::sleep(Duration::from_millis(200));
-    }
+    wait_for("calls that run", || {
+        docker(&["exec", &recorder, "/busybox", "sh", "-c", count]) == "10"
+    });
     kill(&recorder);
     docker(&["wait", &talking]);
     docker(&["rm", &talking]);
@@ -58,8 +33,10 @@ fn a_container_office_records_calls_of_another_network_and_comes_back_after_kill
     office.kill_and_wait(&archive);
     office.record_whole_calls("calls");
     let token = archive_says(&archive, &["token", "new", "test", "--role", "admin"]);
+    let page = format!("https://{}:8090", office.address);
     wait_for("the page's fifteen calls", || {
-        listed(&office.address, &token) == Some(15)
+        // It has made its certificate itself.
+        listed(&page, &token, &["--insecure"]).is_some_and(|found| found.len() == 15)
     });
     let report = archive_says(&archive, &["check", "--sums", "--json"]);
     let report: serde_json::Value = serde_json::from_str(&report).unwrap();

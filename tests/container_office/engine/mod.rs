@@ -28,6 +28,26 @@ pub(crate) fn docker(words: &[&str]) -> String {
     said("docker", words, &[])
 }
 
+/// What a command of the archive in a container prints.
+pub(crate) fn archive_says(container: &str, words: &[&str]) -> String {
+    let before = ["exec", container, "/callrec-server", "archive"];
+    docker(&[&before[..], words].concat())
+}
+
+/// The calls of the archive at `https://HOST:PORT`, as a program far away asks for them with these options of curl; `None`
+/// while nobody answers.
+pub(crate) fn listed(base: &str, token: &str, options: &[&str]) -> Option<Vec<serde_json::Value>> {
+    let asked = Command::new("curl")
+        .args(["--silent", "--fail", "--noproxy", "*", "--max-time", "10"])
+        .args(options)
+        .args(["-H", &format!("Authorization: Bearer {token}")])
+        .arg(format!("{base}/api/v1/recordings?limit=200"))
+        .output()
+        .expect("curl");
+    let answer: serde_json::Value = serde_json::from_slice(&asked.stdout).ok()?;
+    Some(answer["recordings"].as_array().unwrap().clone())
+}
+
 /// The process of a container is killed as a fault would.
 pub(crate) fn kill(container: &str) {
     let pid = docker(&["inspect", "-f", "{{.State.Pid}}", container]);
